@@ -1,0 +1,51 @@
+"""What can go wrong with the harness, said in words a person can act on.
+
+The system under test being unwell is never one of these: it is evidence, and a check judges it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ClusterRefused", "GamedayError", "HarnessBroken", "LabError", "TimedOut", "UsageError"]
+
+
+class GamedayError(Exception):
+    """Something the user or the machine must mend; printed as one or two lines, never as a traceback.
+
+    `what` names the thing that went wrong and where; `fix` is what to do about it, often one command.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  to mend it: {self.fix}" if self.fix else self.what
+
+
+class UsageError(GamedayError):
+    """An option, context, marker argument or field that is not allowed; the message names what is."""
+
+    exit_code = 2
+
+
+class LabError(GamedayError):
+    """The lab cannot be started, found or removed on this host."""
+
+    exit_code = 2
+
+
+class ClusterRefused(GamedayError):
+    """The cluster is unreachable, forbids what is needed, or is not one that we may touch."""
+
+    exit_code = 2
+
+
+class HarnessBroken(GamedayError):
+    """A part of the harness itself died (the load generator, the recorder): the trial cannot go on."""
+
+
+class TimedOut(GamedayError):
+    """Something did not come true in time; `what` says what was awaited and what was seen last."""

@@ -1,0 +1,198 @@
+"""The ordered, immutable record of a trial: what `checks` judge and `reports` draw.
+
+Shapes follow docs/run-folder.md. All `*_ns` are UTC epoch nanoseconds on the trial's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import polars as pl
+
+__all__ = [
+    "REQUEST_SCHEMA",
+    "Action",
+    "Fault",
+    "Gap",
+    "GeneratorSample",
+    "History",
+    "Note",
+    "Outcome",
+    "Phase",
+    "Ref",
+    "Stream",
+    "TrialFacts",
+    "WatchEvent",
+]
+
+Outcome = Literal["ok", "fail", "info"]
+"""What became of an action: it happened, it did not, or we cannot know (a timeout after sending)."""
+
+REQUEST_SCHEMA: Mapping[str, pl.DataType] = {
+    "id": pl.Int64(),
+    "stream": pl.String(),
+    "intended_ns": pl.Int64(),
+    "sent_ns": pl.Int64(),
+    "first_byte_ns": pl.Int64(),
+    "first_token_ns": pl.Int64(),
+    "end_ns": pl.Int64(),
+    "outcome": pl.String(),
+    "status": pl.Int64(),
+    "error": pl.String(),
+    "replica": pl.String(),
+    "tokens_in": pl.Int64(),
+    "tokens_out": pl.Int64(),
+    "token_gaps_ns": pl.List(pl.Int64()),
+}
+"""Columns of `History.requests`, as docs/run-folder.md describes requests.jsonl."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One object in the cluster; `uid` tells it from a successor of the same name (empty where unknown)."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One object state as the API server sent it, and when it was received."""
+
+    at_ns: int
+    kind: str
+    type: Literal["LISTED", "ADDED", "MODIFIED", "DELETED"]
+    object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span in which states of a kind may have been lost."""
+
+    kind: str
+    since_ns: int
+    until_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One mutation of the cluster, journalled before and after. `end_ns` is None if the run died in between."""
+
+    id: str
+    name: str
+    target: Ref
+    begin_ns: int
+    end_ns: int | None
+    outcome: Outcome
+    fault: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: its victims, when injection began, when it was proved to have landed, when it was healed.
+
+    `landed_ns` is None if it never landed, and then `missed` says why.
+    """
+
+    id: str
+    name: str
+    words: str
+    victims: tuple[Ref, ...]
+    begin_ns: int
+    landed_ns: int | None
+    healed_ns: int | None
+    proof: str = ""
+    missed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A named span of the trial; `end_ns` is None if the run died in it."""
+
+    name: Literal["baseline", "fault", "recovery"]
+    begin_ns: int
+    end_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of traffic; `end_ns` is None if the run died while it flowed."""
+
+    name: str
+    shape: str
+    rate_rps: float
+    begin_ns: int
+    end_ns: int | None
+    profile: str
+    vantage: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSample:
+    """How the load generator itself was doing, over the second that ended at `at_ns`."""
+
+    at_ns: int
+    due: int
+    sent: int
+    done: int
+    in_flight: int
+    lag_p50_ns: int | None
+    lag_p99_ns: int | None
+    lag_max_ns: int | None
+    cpu_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark that the trial made as it ran."""
+
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFacts:
+    """What was known before the trial began: trial.json, with the fields that checks use given names."""
+
+    scenario: str
+    claim: str
+    seed: int
+    leashed: bool
+    namespace: str
+    workload_kind: str
+    workload_name: str
+    service: str
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that one trial recorded, in order.
+
+    `watch` is in order of receipt. `ended_ns` is the last moment that any file speaks of. `stopped` says why the trial
+    was stopped before its end (unsteady baseline, interrupted), empty if it was not. `finished` is False for a run that
+    died before writing `trial-end`.
+    """
+
+    facts: TrialFacts
+    began_ns: int
+    ended_ns: int
+    watch: tuple[WatchEvent, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    covered_ns: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    actions: tuple[Action, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    phases: tuple[Phase, ...] = ()
+    streams: tuple[Stream, ...] = ()
+    generator: tuple[GeneratorSample, ...] = ()
+    notes: tuple[Note, ...] = ()
+    requests: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REQUEST_SCHEMA))
+    stopped: str = ""
+    finished: bool = True

@@ -1,0 +1,95 @@
+"""Findings, and the verdict that they make.
+
+A check has three answers, ordered PASS < UNKNOWN < FAIL; the verdict is the worst of them. UNKNOWN is not a
+softer FAIL: it says that the evidence does not decide the claim, why, and what would settle it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from chaos.history import History
+
+__all__ = ["Answer", "Check", "Evidence", "Finding", "NotProven", "Verdict"]
+
+
+class Answer(enum.IntEnum):
+    """What a check says of its claim. The order is the order of badness."""
+
+    PASS = 0
+    UNKNOWN = 1
+    FAIL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One moment that a finding rests on: when (UTC epoch ns) and what, in plain words."""
+
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's answer.
+
+    `rule` is the claim in words; `limit` and `measured` are the two sides of the comparison as a person reads them,
+    `margin` the room left (or missing); `values` are the same numbers for machines (units in the keys).
+    `reason` explains anything but a PASS in one sentence; `settle` says what would turn an UNKNOWN into an answer.
+    """
+
+    check: str
+    answer: Answer
+    rule: str
+    limit: str
+    measured: str
+    margin: str = ""
+    reason: str = ""
+    settle: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+
+    def line(self) -> str:
+        """The finding in one line, as a failing test prints it."""
+        said = f"{self.measured}, {self.limit}" + (f"; {self.margin}" if self.margin else "")
+        tail = f"; {self.reason}" if self.reason else ""
+        tail += f"; to settle it: {self.settle}" if self.settle else ""
+        return f"{self.answer.name:<7} {self.check:<15} {said}{tail}"
+
+
+class Check(Protocol):
+    """A pure function from a history to a finding; `name` is how reports and JUnit call it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, history: History) -> Finding: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings of a trial, worst first."""
+
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding]) -> Verdict:
+        """Order the findings worst first, keeping the given order among equals."""
+        return cls(tuple(sorted(findings, key=lambda finding: -finding.answer)))
+
+    @property
+    def answer(self) -> Answer:
+        """The worst answer; with no findings at all nothing was proved, hence UNKNOWN."""
+        return max((finding.answer for finding in self.findings), default=Answer.UNKNOWN)
+
+    def lines(self) -> str:
+        """One line a finding, worst first."""
+        return "\n".join(finding.line() for finding in self.findings)
+
+
+class NotProven(AssertionError):
+    """The scenario's claim was not proved: a plain string with the findings, worst first, and the report's path."""
