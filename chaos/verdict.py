@@ -65,9 +65,11 @@ class Check(Protocol):
     """A pure function from a history to a finding; `name` is how reports and JUnit call it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """How reports and JUnit call the check, e.g. `slo-met`."""
 
-    def __call__(self, history: History) -> Finding: ...
+    def __call__(self, history: History) -> Finding:
+        """Judge the history; never raises for what the history says or lacks."""
 
 
 @dataclass(frozen=True, slots=True)

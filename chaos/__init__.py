@@ -1,0 +1,1 @@
+"""Chaos and resilience verification for replicated model services on Kubernetes."""

@@ -1,0 +1,33 @@
+"""The ordered, immutable record of a trial, and the observations derived from it."""
+
+from chaos.history.model import (
+    REQUEST_SCHEMA,
+    Action,
+    Fault,
+    Gap,
+    GeneratorSample,
+    History,
+    Note,
+    Outcome,
+    Phase,
+    Ref,
+    Stream,
+    TrialFacts,
+    WatchEvent,
+)
+
+__all__ = [
+    "REQUEST_SCHEMA",
+    "Action",
+    "Fault",
+    "Gap",
+    "GeneratorSample",
+    "History",
+    "Note",
+    "Outcome",
+    "Phase",
+    "Ref",
+    "Stream",
+    "TrialFacts",
+    "WatchEvent",
+]
