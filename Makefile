@@ -1,0 +1,44 @@
+# Everything a fresh Debian 12 machine needs is installed by the targets themselves; each is safe to repeat.
+#   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
+#   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
+#   make test                      style, types, layers and all tests of the project itself
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+SCENARIOS ?= -m quick
+
+ifdef CONTEXT
+TARGET := --kube-context '$(CONTEXT)' $(if $(IMAGE),--image '$(IMAGE)') $(if $(SERVICE_URL),--service-url '$(SERVICE_URL)')
+READY := .venv/ready
+else
+TARGET :=
+READY := prepared
+endif
+
+.PHONY: scenarios test prepared lint clean
+
+scenarios: $(READY)
+	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
+
+test: prepared lint
+	$(BIN)/pytest tests $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+prepared: .venv/ready
+	$(BIN)/gameday lab prepare
+
+.venv/ready: pyproject.toml .ci/constraints.txt
+	@echo "Python environment in .venv"
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends python3 python3-venv)
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --upgrade --constraint .ci/constraints.txt pip
+	@$(BIN)/pip install --quiet --constraint .ci/constraints.txt --group dev --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,46 @@
+"""Judge a saved run: load its history, ask every check, and write verdict.json beside the evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos.history import History, load_history
+from chaos.verdict import Check, Verdict
+
+__all__ = ["Judgement", "judge_run", "verdict_from_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A run, what it recorded, and what the checks said of it."""
+
+    run: Path
+    history: History
+    verdict: Verdict
+
+    def text(self) -> str:
+        """The verdict as a failing test prints it: findings worst first, then where to look and how to replay."""
+        seed = self.history.facts.seed
+        nodeid = self.history.facts.raw.get("nodeid", "")
+        return (
+            f"{self.verdict.lines()}\n"
+            f"seed {seed}   report {self.run / 'report.html'}   replay: pytest '{nodeid}' --seed {seed}"
+        )
+
+
+def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
+    """Judge the run folder `run`, and write its verdict.json."""
+    history = load_history(run)
+    verdict = Verdict.of(check(history) for check in checks)
+    (run / "verdict.json").write_text(json.dumps(verdict_to_json(verdict), indent=1) + "\n")
+    return Judgement(run, history, verdict)
+
+
+def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as plain data, answers by name."""
+    findings = [asdict(finding) | {"answer": finding.answer.name} for finding in verdict.findings]
+    return {"schema": 1, "answer": verdict.answer.name, "findings": findings}

@@ -1,0 +1,1 @@
+"""Real Kubernetes on this host: build, images, network, control plane, nodes, teardown."""

@@ -1,0 +1,177 @@
+"""Container images as files: layers made from folders, and images in the OCI layout that `ctr images import` takes.
+
+Equal inputs give equal bytes: names are sorted, times and owners fixed. Formats: OCI image specification 1.1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from chaos.errors import LabError
+
+__all__ = ["Layer", "architecture", "layer_from_folder", "write_image"]
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def architecture() -> str:
+    """This machine's architecture as images and Go name it; raises LabError for one that the lab does not know."""
+    machine = platform.machine()
+    try:
+        return ARCHITECTURES[machine]
+    except KeyError:
+        raise LabError(f"the lab runs on {' and '.join(ARCHITECTURES)}, not on {machine}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One uncompressed tar file of an image; its digest names both the stored bytes and the unpacked layer."""
+
+    tar: Path
+    digest: str
+    size: int
+
+    @classmethod
+    def of(cls, tar: Path) -> Layer:
+        """Read the layer once; raises LabError if the file is not a plain tar."""
+        try:
+            tarfile.open(tar, "r:").close()
+        except tarfile.ReadError as error:
+            raise LabError(f"{tar} is not an uncompressed tar file: {error}") from error
+        with tar.open("rb") as file:
+            return cls(tar, "sha256:" + hashlib.file_digest(file, "sha256").hexdigest(), tar.stat().st_size)
+
+
+def layer_from_folder(
+    folder: Path,
+    out: Path,
+    *,
+    at: str = "/",
+    owner: tuple[int, int] = (0, 0),
+    mtime_s: int = 0,
+) -> Layer:
+    """Write the contents of `folder` to the tar file `out`, to appear at `at` in the image.
+
+    Kept: names, contents, modes, symbolic links, hard links inside the folder. Fixed: user and group `owner`, times
+    `mtime_s`. Dropped: sockets and extended attributes.
+    """
+    inodes: dict[tuple[int, int], str] = {}
+    with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
+        for parent in _parents(at):
+            tar.addfile(_fixed(tarfile.TarInfo(parent), owner, mtime_s, folder=True))
+        for path in _sorted_below(folder):
+            entry = tar.gettarinfo(path, str(PurePosixPath(at.strip("/")) / path.relative_to(folder)))
+            if entry is None:  # a socket
+                continue
+            _link_by_name(entry, path, inodes)
+            _fixed(entry, owner, mtime_s)
+            if entry.isreg():
+                with path.open("rb") as file:
+                    tar.addfile(entry, file)
+            else:
+                tar.addfile(entry)
+    return Layer.of(out)
+
+
+def _parents(at: str) -> list[str]:
+    inside = PurePosixPath(at.strip("/"))
+    return [str(path) for path in [*reversed(inside.parents), inside] if str(path) != "."]
+
+
+def _sorted_below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _sorted_below(path)
+
+
+def _link_by_name(entry: tarfile.TarInfo, path: Path, inodes: dict[tuple[int, int], str]) -> None:
+    """Make the second name of one file a link to the first that we wrote; a file linked from elsewhere stays a file."""
+    if not (entry.isreg() or entry.islnk()):
+        return
+    facts = path.lstat()
+    first = inodes.setdefault((facts.st_dev, facts.st_ino), entry.name)
+    if first == entry.name:
+        entry.type, entry.linkname, entry.size = tarfile.REGTYPE, "", facts.st_size
+    else:
+        entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, first, 0
+
+
+def _fixed(entry: tarfile.TarInfo, owner: tuple[int, int], mtime_s: int, *, folder: bool = False) -> tarfile.TarInfo:
+    if folder:
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+    entry.uid, entry.gid = owner
+    entry.uname = entry.gname = ""
+    entry.mtime = mtime_s
+    return entry
+
+
+def write_image(out: Path, *, name: str, layers: Sequence[Path], config: Mapping[str, Any]) -> None:
+    """Write an image called `name` with these layers (uncompressed tar files, the lowest first) to the file `out`.
+
+    `config` is the OCI image configuration's `config` object: `Entrypoint`, `Cmd`, `Env`, `User`, `WorkingDir`, …
+    Layers are streamed. Raises LabError if a layer is not an uncompressed tar file.
+    """
+    read = [Layer.of(path) for path in layers]
+    image = _json(
+        {
+            "architecture": architecture(),
+            "os": "linux",
+            "config": dict(config),
+            "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in read]},
+        }
+    )
+    manifest = _json(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": _described("config.v1+json", image),
+            "layers": [
+                {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer.digest, "size": layer.size}
+                for layer in read
+            ],
+        }
+    )
+    # containerd's importer takes the name from the first; other tools know only the second.
+    names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
+    index = {"schemaVersion": 2, "manifests": [_described("manifest.v1+json", manifest) | {"annotations": names}]}
+    with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
+        _add(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
+        _add(tar, "index.json", _json(index))
+        for blob in (image, manifest):
+            _add(tar, _blob_path(_digest(blob)), blob)
+        for layer in {layer.digest: layer for layer in read}.values():
+            with layer.tar.open("rb") as file:
+                entry = tarfile.TarInfo(_blob_path(layer.digest))
+                entry.size = layer.size
+                tar.addfile(entry, file)
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(blob: bytes) -> str:
+    return "sha256:" + hashlib.sha256(blob).hexdigest()
+
+
+def _described(kind: str, blob: bytes) -> dict[str, Any]:
+    return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": _digest(blob), "size": len(blob)}
+
+
+def _blob_path(digest: str) -> str:
+    return "blobs/" + digest.replace(":", "/")
+
+
+def _add(tar: tarfile.TarFile, path: str, blob: bytes) -> None:
+    entry = tarfile.TarInfo(path)
+    entry.size = len(blob)
+    tar.addfile(entry, io.BytesIO(blob))

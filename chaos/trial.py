@@ -1,0 +1,230 @@
+"""One execution of a scenario: phases, faults, and the judgement at the end.
+
+The trial touches the world and writes the run folder; it decides nothing itself except whether to go on. The system
+being unwell never raises here: it is evidence. A baseline that is not steady stops the trial: from then on every call
+returns at once, nothing is injected, and the verdict is UNKNOWN. The same inert mode lets a scenario run once more
+over a saved run, so that only `judge` does anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos.checks import Completed, FaultsLanded, SteadyBefore
+from chaos.clock import Clock
+from chaos.cluster import Hand, Journal, Recorder
+from chaos.faults import Fault, Field
+from chaos.history import load_history
+from chaos.history.views import DeploymentView, PodView
+from chaos.judgement import Judgement, judge_run
+from chaos.safety import BlastRadius
+from chaos.semantics import recovery_bound
+from chaos.traffic import Traffic
+from chaos.verdict import Answer, Check, NotProven
+
+__all__ = ["Trial", "World"]
+
+DRAIN_S = 35.0
+"""How long requests under way at the end may take: a profile's own time limit is 30 s unless it says otherwise."""
+
+SETTLE_S = 5.0
+"""How long traffic flows after the system has recovered, so that the verdict sees users served again."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a live trial works with."""
+
+    clock: Clock
+    journal: Journal
+    recorder: Recorder
+    hand: Hand
+    traffic: Traffic
+    blast_radius: BlastRadius
+    workload: str
+    timings: Mapping[str, Any]
+
+
+class Trial:
+    """One execution of a scenario. `world` is None when the saved run in `run` is judged again."""
+
+    def __init__(
+        self, run: Path, world: World | None, *, say: Callable[[str], None], draw: Callable[[Judgement], Path]
+    ) -> None:
+        self.run = run
+        self.judgement: Judgement | None = None
+        self._world = world
+        self._say = say
+        self._draw = draw
+        self._stopped = False
+        self._faults = 0
+        self._phase = ""
+
+    # --- phases -------------------------------------------------------------------------------------------------
+
+    def baseline(self, *, duration_s: float) -> None:
+        """Watch the untroubled system for `duration_s` seconds, and stop the trial if it is not steady."""
+        if not (world := self._live()):
+            return
+        self._say(f"baseline, {duration_s:g} s")
+        with self._in_phase(world, "baseline"):
+            self._wait(world, duration_s)
+        finding = SteadyBefore()(load_history(self.run))
+        if finding.answer is not Answer.PASS:
+            self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))
+
+    def hold(self, *, duration_s: float) -> None:
+        """Let time pass while the fault stands and traffic flows."""
+        if world := self._live():
+            self._wait(world, duration_s)
+
+    @contextmanager
+    def fault(self, fault: Fault) -> Iterator[None]:
+        """Inject the fault and wait for its landing proof; heal it when the block ends, however it ends."""
+        if not (world := self._live()):
+            yield
+            return
+        self._faults += 1
+        field = Field(world.hand, world.recorder, f"{fault.name}-{self._faults}")
+        self._admit(world, fault)
+        self._say(f"fault: {fault.words}")
+        with self._in_phase(world, "fault"):
+            world.journal.event(
+                "fault-begin",
+                fault=field.fault,
+                name=fault.name,
+                words=fault.words,
+                victims=[_plain(ref) for ref in fault.victims],
+                parameters={"landing_deadline_s": fault.landing_deadline_s},
+            )
+            try:
+                self._inject(world, fault, field)
+                yield
+            finally:
+                fault.heal(field)
+                world.journal.event("fault-healed", fault=field.fault, outcome="ok", detail={})
+
+    def recovery(self) -> None:
+        """Wait until the system has all its replicas back, at most as long as its own spec permits, and a little more."""
+        if not (world := self._live()):
+            return
+        self._say("recovery")
+        with self._in_phase(world, "recovery"):
+            bound_s = _recovery_bound_s(world)
+            if world.recorder.wait_for(lambda: _whole(world), bound_s):
+                self._wait(world, SETTLE_S)
+            else:
+                world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    def judge(self, *checks: Check) -> None:
+        """Close the record and judge it. Raises `NotProven` unless every check passes.
+
+        Besides the scenario's own checks three are always made: the baseline was steady, every fault landed on
+        running traffic, and the trial came to its end.
+        """
+        self._close()
+        always = (Completed(), SteadyBefore(), FaultsLanded())
+        self._judge((*checks, *always))
+        if self.judgement is not None and self.judgement.verdict.answer is not Answer.PASS:
+            raise NotProven(self.judgement.text())
+
+    def abandon(self, reason: str) -> None:
+        """Close the record of a trial that never came to `judge`, and judge what is there."""
+        if self.judgement is None:
+            self.stop(reason)
+            self._close()
+            self._judge((Completed(), SteadyBefore(), FaultsLanded()))
+
+    def stop(self, reason: str) -> None:
+        """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""
+        if world := self._live():
+            world.journal.event("trial-stopped", reason=reason)
+            self._say(f"stopped: {reason}")
+        self._stopped = True
+
+    def _close(self) -> None:
+        if (world := self._world) is None:
+            return
+        self._world = None
+        self._say("letting requests end, then judging")
+        world.traffic.finish(drain_s=DRAIN_S)
+        world.recorder.stop()
+        world.journal.event("trial-end", wall_step_ns=world.clock.step_ns())
+
+    def _judge(self, checks: tuple[Check, ...]) -> None:
+        self.judgement = judge_run(self.run, checks)
+        self._draw(self.judgement)
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _live(self) -> World | None:
+        return None if self._stopped else self._world
+
+    def _wait(self, world: World, duration_s: float) -> None:
+        """Let time pass, but notice a harness that broke."""
+
+        def broken() -> bool:
+            world.traffic.check()
+            world.recorder.check()
+            return False
+
+        world.recorder.wait_for(broken, duration_s)
+        broken()
+
+    def _admit(self, world: World, fault: Fault) -> None:
+        pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
+        ready = sum(pod.ready and not pod.deleting for pod in pods)
+        down = max(0, (_desired(world) or 0) - ready)
+        world.blast_radius.admit(fault.victims, ours={pod.uid for pod in pods}, down=down)
+
+    def _inject(self, world: World, fault: Fault, field: Field) -> None:
+        """Inject, and journal either the landing or why there was none."""
+        reason = fault.inject(field)
+        if not reason and world.recorder.wait_for(lambda: bool(fault.landed(field)), fault.landing_deadline_s):
+            proof = fault.landed(field)
+            world.journal.event("fault-landed", fault=field.fault, proof=proof)
+            self._say(f"landed: {proof}")
+            return
+        reason = reason or f"no proof of landing within {fault.landing_deadline_s:g} s"
+        world.journal.event("fault-missed", fault=field.fault, reason=reason)
+        self._say(f"missed: {reason}")
+
+    @contextmanager
+    def _in_phase(self, world: World, phase: str) -> Iterator[None]:
+        """Journal a phase; a fault inside a fault stays in the phase that is open."""
+        if self._phase:
+            yield
+            return
+        self._phase = phase
+        world.journal.event("phase-begin", phase=phase)
+        try:
+            yield
+        finally:
+            self._phase = ""
+            world.journal.event("phase-end", phase=phase)
+
+
+def _plain(ref: Ref) -> dict[str, str]:
+    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
+
+
+def _desired(world: World) -> int | None:
+    for workload in world.recorder.objects("Deployment"):
+        view = DeploymentView(workload)
+        if view.name == world.workload:
+            return view.replicas
+    return None
+
+
+def _whole(world: World) -> bool:
+    """Whether as many pods are Ready as the workload desires, and the Service knows them all."""
+    desired = _desired(world)
+    pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
+    ready = sum(pod.ready and not pod.deleting for pod in pods)
+    return desired is not None and ready >= desired
