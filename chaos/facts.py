@@ -1,0 +1,74 @@
+"""What is known before a trial begins: the content of trial.json, as docs/run-folder.md describes it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos.clock import Clock
+from chaos.ground import Ground
+from chaos.system import SystemSpec
+
+__all__ = ["ScenarioFacts", "trial_facts", "versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFacts:
+    """The scenario that a trial executes: its test's name and node id, its claim (the docstring), and the seed."""
+
+    name: str
+    nodeid: str
+    claim: str
+    seed: int
+
+
+def trial_facts(
+    ground: Ground, spec: SystemSpec, scenario: ScenarioFacts, *, run: str, namespace: str, clock: Clock, leashed: bool
+) -> dict[str, Any]:
+    """Put the facts together; plain data, ready for JSON."""
+    cluster = ground.cluster.facts
+    return {
+        "schema": 1,
+        "run": run,
+        "scenario": scenario.name,
+        "nodeid": scenario.nodeid,
+        "claim": scenario.claim,
+        "seed": scenario.seed,
+        "leashed": leashed,
+        "clock": asdict(clock),
+        "cluster": {"kind": ground.kind, **asdict(cluster)},
+        "timings": dict(ground.timings),
+        "system": {
+            "namespace": namespace,
+            "workload": {"kind": "Deployment", "name": spec.name},
+            "service": spec.name,
+            "port": spec.port,
+            "selector": {"app.kubernetes.io/name": spec.name},
+            "profile": spec.profile,
+            "vantage": ground.vantage_words,
+        },
+        "spec": spec.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what takes part on this side: ourselves, Python, and the libraries that measure."""
+    own = {name: importlib.metadata.version(name) for name in ("gameday", "kubernetes", "locust", "pytest", "polars")}
+    return own | {"python": platform.python_version(), "git": _git_head()}
+
+
+def _git_head() -> str:
+    """The commit of the checkout that this file is in, with a + if files differ from it; empty if there is none."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True, check=True, timeout=5
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head.stdout.strip()

@@ -1,0 +1,87 @@
+"""Kinds of value that fields of a `SystemSpec` hold, each checked as Kubernetes checks it, and said in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+__all__ = ["Count", "CountOrShare", "Labels", "Name", "Path", "Port", "Quantity", "Seconds", "amount"]
+
+_SUFFIX = {
+    **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)},
+    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
+}
+_QUANTITY = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d{1,2}))?")
+_LABEL = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL}")
+
+
+def amount(quantity: str) -> Decimal:
+    """The number that a Kubernetes quantity means (`100m` is 0.1, `1Ki` is 1024).
+
+    Source: apimachinery's resource.Quantity. Raises `ValueError` for text that is no quantity.
+    """
+    match = _QUANTITY.fullmatch(quantity)
+    if not match:
+        raise ValueError("must be a Kubernetes quantity like 250m, 1.5, 512Mi or 2Gi")
+    scale = Decimal(10) ** int(match["exponent"]) if match["exponent"] else _SUFFIX[match["suffix"] or ""]
+    return Decimal(match["number"]) * scale
+
+
+def _quantity(text: str) -> str:
+    if amount(text) <= 0:
+        raise ValueError("must be a Kubernetes quantity greater than zero")
+    return text
+
+
+def _share(value: int | str) -> int | str:
+    if isinstance(value, str) and not re.fullmatch(r"(\d|[1-9]\d|100)%", value):
+        raise ValueError("must be a whole number, or a percentage like 50%")
+    return value
+
+
+def _name(text: str) -> str:
+    # A Service's name is a DNS-1035 label, the strictest of the kinds that bear this name.
+    if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise ValueError("must be a DNS label: lower-case letters, digits and '-', a letter first, at most 63 characters")
+    return text
+
+
+def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
+    for key, value in labels.items():
+        if not _LABEL_KEY.fullmatch(key):
+            raise ValueError(f"label key {key!r} is not allowed: letters, digits, '-', '_', '.', with an optional prefix/")
+        if value and not re.fullmatch(_LABEL, value):
+            raise ValueError(f"label value {value!r} is not allowed: at most 63 letters, digits, '-', '_' or '.'")
+    return labels
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or any(char.isspace() for char in text):
+        raise ValueError("must be a path that begins with /")
+    return text
+
+
+def _as_text(value: object) -> object:
+    """Take a bare number for the quantity it means, as YAML and TOML give it."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Quantity = Annotated[str, BeforeValidator(_as_text), AfterValidator(_quantity)]
+"""A Kubernetes quantity greater than zero, e.g. `250m` or `512Mi`."""
+
+CountOrShare = Annotated[Annotated[int, Field(ge=0, strict=True)] | str, AfterValidator(_share)]
+"""A number of pods, or a percentage of them like `25%`."""
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Seconds = Annotated[int, Field(ge=0, strict=True)]
+"""Whole seconds, as Kubernetes counts them."""
+
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+Name = Annotated[str, AfterValidator(_name)]
+Path = Annotated[str, AfterValidator(_path)]
+Labels = Annotated[Mapping[str, str], AfterValidator(_labels)]
