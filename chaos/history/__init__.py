@@ -1,5 +1,6 @@
 """The ordered, immutable record of a trial, and the observations derived from it."""
 
+from chaos.history.load import load_history
 from chaos.history.model import (
     REQUEST_SCHEMA,
     Action,
@@ -30,4 +31,5 @@ __all__ = [
     "Stream",
     "TrialFacts",
     "WatchEvent",
+    "load_history",
 ]

@@ -61,11 +61,15 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """One object state as the API server sent it, and when it was received."""
+    """One object state as the API server sent it, and when it was received.
+
+    `VANISHED` was not sent: an object that the list before a gap had and the list after it lacks went at an unknown
+    time in that gap. It carries the last state known, and stands where the list after the gap is complete.
+    """
 
     at_ns: int
     kind: str
-    type: Literal["LISTED", "ADDED", "MODIFIED", "DELETED"]
+    type: Literal["LISTED", "ADDED", "MODIFIED", "DELETED", "VANISHED"]
     object: Mapping[str, Any]
 
 
@@ -136,7 +140,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSample:
-    """How the load generator itself was doing, over the second that ended at `at_ns`."""
+    """How the load generator itself was doing, over the second that ended at `at_ns`.
+
+    `due`, `sent` and `done` count from its start. Only the last sample of a generator that ended in order is `final`.
+    """
 
     at_ns: int
     due: int
@@ -147,6 +154,7 @@ class GeneratorSample:
     lag_p99_ns: int | None
     lag_max_ns: int | None
     cpu_share: float
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +184,11 @@ class TrialFacts:
 class History:
     """Everything that one trial recorded, in order.
 
-    `watch` is in order of receipt. `ended_ns` is the last moment that any file speaks of. `stopped` says why the trial
-    was stopped before its end (unsteady baseline, interrupted), empty if it was not. `finished` is False for a run that
-    died before writing `trial-end`.
+    `watch` is in order of receipt. `covered_ns` says for each kind from when to when it was watched. `gaps` are spans
+    in which states were lost, up to the list that follows; in `late` spans none was lost, but what was received at the
+    end may have happened any time within. `ended_ns` is the last moment that any file speaks of. `stopped` says why
+    the trial was stopped before its end (unsteady baseline, interrupted), empty if it was not. `finished` is False for
+    a run that died before writing `trial-end`.
     """
 
     facts: TrialFacts
@@ -196,3 +206,4 @@ class History:
     requests: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REQUEST_SCHEMA))
     stopped: str = ""
     finished: bool = True
+    late: tuple[Gap, ...] = ()

@@ -17,7 +17,7 @@ from typing import Any
 
 from chaos.errors import LabError
 
-__all__ = ["Layer", "architecture", "layer_from_folder", "write_image"]
+__all__ = ["Layer", "architecture", "image_digest", "image_names", "layer_from_folder", "write_image"]
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -153,6 +153,30 @@ def write_image(out: Path, *, name: str, layers: Sequence[Path], config: Mapping
                 entry = tarfile.TarInfo(_blob_path(layer.digest))
                 entry.size = layer.size
                 tar.addfile(entry, file)
+
+
+def image_digest(image: Path) -> str:
+    """What names all the contents of an image file in OCI layout, without reading the layers.
+
+    It is the digest of its index, which holds the digests of all below it. Raises LabError if it is no such file.
+    """
+    return _digest(_index(image))
+
+
+def image_names(image: Path) -> list[str]:
+    """The names under which containerd will import the image file; raises LabError if it is no OCI layout."""
+    manifests = json.loads(_index(image))["manifests"]
+    return [manifest["annotations"]["io.containerd.image.name"] for manifest in manifests]
+
+
+def _index(image: Path) -> bytes:
+    try:
+        with tarfile.open(image, "r:") as tar:
+            index = tar.extractfile("index.json")
+            assert index is not None
+            return index.read()
+    except (tarfile.ReadError, KeyError) as error:
+        raise LabError(f"{image} is not an image in OCI layout: {error}") from error
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

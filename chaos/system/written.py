@@ -6,7 +6,7 @@ A mistake names the field and what is allowed; an unknown field is answered with
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
@@ -33,13 +33,21 @@ class Written(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _in_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if not _outer.get():
-            return handler(data)
+        outermost = _outer.get()
         try:
             with _inside():
-                return handler(data)
+                written = handler(data)
         except ValidationError as wrong:
+            if not outermost:
+                raise
             raise cls._usage_error(wrong.errors(include_url=False)) from None
+        for complaint in written.complaints():
+            raise UsageError(f"{cls.__name__}: {complaint}") if outermost else ValueError(complaint)
+        return written
+
+    def complaints(self) -> Iterable[str]:
+        """Say what is wrong with fields that are right each by itself but not together."""
+        return ()
 
     @classmethod
     def _usage_error(cls, mistakes: list[ErrorDetails]) -> UsageError:
@@ -54,7 +62,7 @@ class Written(BaseModel):
             return UsageError(f"{cls.__name__}: there is no field {path}{also}", fix + ", ".join(sorted(names)))
         if first["type"] == "missing":
             return UsageError(f"{cls.__name__}: the field {path} is missing{also}", f"give {path}")
-        given = f", not {_short(first['input'])}" if first["loc"] else ""
+        given = f", not {_short(first['input'])}" if isinstance(first["input"], str | int | float) else ""
         return UsageError(f"{cls.__name__}{'.' + path if path else ''}: {_allowed(mistakes, first)}{given}{also}")
 
     def having(self, **changes: Any) -> Self:
@@ -105,12 +113,13 @@ def _allowed(mistakes: list[ErrorDetails], first: ErrorDetails) -> str:
 
 
 def _words(mistake: ErrorDetails) -> str:
-    said = mistake["msg"]
-    for opening in ("Value error, ", "Input should be ", "Assertion failed, "):
-        said = said.removeprefix(opening)
-    if mistake["type"] == "model_type":
-        return f"the fields of a {mistake['ctx']['class_name']}"
-    return said if mistake["type"] == "value_error" else f"must be {said}"
+    kind, said = mistake["type"], mistake["msg"]
+    if kind == "value_error":
+        return said.removeprefix("Value error, ")
+    if kind == "model_type":
+        return f"must be a {mistake['ctx']['class_name']}, or a mapping of its fields"
+    plain = {"int": "a whole number", "string": "text", "bool": "true or false"}.get(kind.partition("_")[0])
+    return f"must be {plain or said.removeprefix('Input should be ')}"
 
 
 def _short(value: Any) -> str:

@@ -1,6 +1,6 @@
-module gameday/kube
+module gameday.local/kube
 
-go 1.26.8
+go 1.26.4
 
 require (
 	github.com/spf13/cobra v1.10.2

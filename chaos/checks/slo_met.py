@@ -1,0 +1,176 @@
+"""Always: users stayed inside the SLO, over all traffic of the trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.checks.arrivals import Arrivals, account
+from chaos.checks.words import finite, plural, seconds_words, share_words
+from chaos.history import History
+from chaos.slo import (
+    GOOD,
+    REQUESTS_FOR_P99,
+    PercentileReading,
+    Slo,
+    SloReading,
+    error_budget,
+    nearest_rank,
+    read_slo,
+    response_s,
+)
+from chaos.verdict import Answer, Evidence, Finding
+
+__all__ = ["SloMet"]
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SloMet:
+    """Every objective of the SLO holds over all requests that were intended.
+
+    FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
+    generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
+    for a percentile.
+    """
+
+    slo: Slo
+
+    @property
+    def name(self) -> str:
+        """How reports and JUnit call the check."""
+        return "slo-met"
+
+    def __call__(self, history: History) -> Finding:
+        """Judge the requests of the trial."""
+        objectives = [value for value in (self.slo.latency_p99_s, self.slo.first_token_p99_s) if value is not None]
+        arrivals = account(history, objective_s=min(objectives, default=None))
+        reading = read_slo(history.requests, self.slo)
+        if not reading.valid:
+            return self._finding(Answer.UNKNOWN, reading, arrivals, "no request was made", "let traffic flow")
+        failures = list(_failures(self.slo, arrivals))
+        few = [text for name, one in reading.percentiles.items() for text in _too_few(name, one)]
+        if failures:
+            return self._finding(Answer.FAIL, reading, arrivals, "; ".join(failures), "", _examples(history, reading))
+        if arrivals.doubts:
+            reason = "; ".join((*arrivals.doubts, *few))
+            settle = "a trial whose generator keeps up and accounts for every arrival"
+            return self._finding(Answer.UNKNOWN, reading, arrivals, reason, settle, _examples(history, reading))
+        if few:
+            settle = "more requests: a longer trial or a higher rate"
+            return self._finding(Answer.UNKNOWN, reading, arrivals, "; ".join(few), settle, _examples(history, reading))
+        return self._finding(Answer.PASS, reading, arrivals, "", "", _examples(history, reading))
+
+    def _finding(
+        self,
+        answer: Answer,
+        reading: SloReading,
+        arrivals: Arrivals,
+        reason: str,
+        settle: str,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> Finding:
+        return Finding(
+            check=self.name,
+            answer=answer,
+            rule="Users stay inside the SLO over all traffic of the trial.",
+            limit=", ".join(_limits(self.slo)),
+            measured=", ".join(_measures(reading)),
+            margin=_margin(reading),
+            reason=reason,
+            settle=settle,
+            values=_values(reading, arrivals),
+            evidence=evidence,
+        )
+
+
+def _failures(slo: Slo, arrivals: Arrivals) -> Iterator[str]:
+    """The objectives that are missed beyond doubt."""
+    sure = read_slo(arrivals.sure, slo)
+    doubtful = f" even if all {arrivals.doubtful} doubtful arrivals had been well" if arrivals.doubtful else ""
+    if slo.availability is not None:
+        spent, may = sure.bad, error_budget(slo.availability, sure.valid + arrivals.doubtful)
+        if spent > may:
+            yield f"availability: {plural(spent, 'bad request')}, {may} allowed{doubtful}"
+    for name, reading in sure.percentiles.items():
+        # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
+        over = sure.bad if arrivals.behind else reading.over
+        count = max(reading.count + arrivals.doubtful, REQUESTS_FOR_P99)
+        may = count - nearest_rank(count)
+        if over > may:
+            yield f"{name}: {plural(over, 'request')} over {reading.objective_s:g} s, {may} allowed{doubtful}"
+
+
+def _too_few(name: str, reading: PercentileReading) -> Iterator[str]:
+    if reading.count < REQUESTS_FOR_P99:
+        yield f"{name} over {plural(reading.count, 'request')} decides nothing: it needs at least {REQUESTS_FOR_P99}"
+
+
+def _limits(slo: Slo) -> Iterator[str]:
+    if slo.availability is not None:
+        yield f"objective {slo.availability:g}"
+    if slo.latency_p99_s is not None:
+        yield f"p99 at most {slo.latency_p99_s:g} s"
+    if slo.first_token_p99_s is not None:
+        yield f"first token p99 at most {slo.first_token_p99_s:g} s"
+
+
+def _measures(reading: SloReading) -> Iterator[str]:
+    if reading.availability is None:
+        yield "no valid request"
+        return
+    yield f"availability {share_words(reading.availability)} of {plural(reading.valid, 'request')}"
+    for name, one in reading.percentiles.items():
+        yield f"{name} {seconds_words(one.p99_s)}"
+
+
+def _margin(reading: SloReading) -> str:
+    if reading.budget is None:
+        return f"{plural(reading.bad, 'bad request')}" if reading.valid else ""
+    return f"error budget {plural(reading.budget, 'bad request')}, spent {reading.bad}"
+
+
+def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
+    values: dict[str, object] = {
+        "valid": reading.valid,
+        "good": reading.good,
+        "bad": reading.bad,
+        "availability": reading.availability,
+        "error_budget": reading.budget,
+        "outcomes": dict(reading.outcomes),
+        "arrivals_expected": arrivals.expected,
+        "arrivals_recorded": arrivals.recorded,
+        "arrivals_missing": arrivals.missing,
+        "arrivals_duplicated": arrivals.duplicates,
+        "arrivals_unsent": arrivals.unsent,
+        "arrivals_doubtful": arrivals.doubtful,
+        "start_lag_p99_s": arrivals.start_lag_p99_s,
+        "generator_cpu_share_max": arrivals.cpu_share_max,
+    }
+    for name, one in (("latency", reading.latency), ("first_token", reading.first_token)):
+        if one is not None:
+            values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+    return values
+
+
+def _examples(history: History, reading: SloReading) -> tuple[Evidence, ...]:
+    """The first bad requests, or else the slowest of those over the objective."""
+    table = history.requests
+    bad = table.filter(~pl.col("outcome").is_in((*GOOD, "unsent"))).sort("end_ns").head(EXAMPLES)
+    slow = table.clear()
+    if reading.latency is not None and bad.is_empty():
+        slow = table.filter(pl.col("outcome").is_in(GOOD) & (response_s() > reading.latency.objective_s))
+        slow = slow.sort(response_s(), descending=True).head(EXAMPLES)
+    return tuple(
+        Evidence(
+            row["end_ns"],
+            f"{row['stream']} request {row['id']}: {row['outcome']} after "
+            f"{seconds_words((row['end_ns'] - row['intended_ns']) / 1e9)}"
+            + (f", {row['error']}" if row["error"] else "")
+            + (f", by {row['replica']}" if row["replica"] else ""),
+        )
+        for row in pl.concat((bad, slow)).iter_rows(named=True)
+    )

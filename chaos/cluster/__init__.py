@@ -1,0 +1,34 @@
+"""The only hand on the Kubernetes API: connect, read, record, and do mutations that are journalled."""
+
+from chaos.cluster import mutations
+from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
+from chaos.cluster.connect import connect
+from chaos.cluster.hand import Hand, LeashedHand, OpenHand
+from chaos.cluster.journal import Entry, Journal, NullJournal
+from chaos.cluster.kinds import KINDS, Kind, ref_of
+from chaos.cluster.mutations import Mutation
+from chaos.cluster.outcome import Done
+from chaos.cluster.recorder import Recorder
+from chaos.cluster.scope import Limits, Scope
+
+__all__ = [
+    "KINDS",
+    "Cluster",
+    "ClusterFacts",
+    "Done",
+    "Entry",
+    "Hand",
+    "Journal",
+    "Kind",
+    "LeashedHand",
+    "Limits",
+    "Mutation",
+    "NodeFacts",
+    "NullJournal",
+    "OpenHand",
+    "Recorder",
+    "Scope",
+    "connect",
+    "mutations",
+    "ref_of",
+]

@@ -1,0 +1,73 @@
+"""Files that only grow, a line at a time, so that a killed run leaves its evidence."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from chaos.errors import HarnessBroken
+
+__all__ = ["AppendFile"]
+
+_BLOCK = 1 << 20
+
+
+class AppendFile:
+    """A file to which whole JSON lines are appended from any thread, in order of their times.
+
+    Each line is handed to the kernel in one write, so a process that is killed leaves whole lines behind and at most
+    one partial last line: the kernel may stop a write half-way when SIGKILL arrives. Opening such a file again cuts
+    that partial line off. Lines survive the death of the process, not of the machine: nothing is synced to the disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._last_ns = 0
+        self._open = False
+        try:
+            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
+            self._open = True
+            self._cut_partial_line()
+        except OSError as error:
+            self.close()
+            raise HarnessBroken(f"{path} cannot be written: {error.strerror}") from error
+
+    def write(self, at_ns: int, rest: bytes) -> int:
+        """Append `{"at_ns": ..., REST`, where `rest` is the remainder of a JSON object, and return the time written.
+
+        That is `at_ns`, or the time of the line before, if another thread got in between: times never go backwards.
+        Raises `HarnessBroken` if the line cannot be written in full.
+        """
+        with self._lock:
+            if not self._open:
+                raise HarnessBroken(f"{self.path} was closed before its last line was written")
+            self._last_ns = max(at_ns, self._last_ns)
+            line = b'{"at_ns":%d,%b\n' % (self._last_ns, rest)
+            try:
+                written = os.write(self._descriptor, line)
+                while written < len(line):  # a disk that fills up cuts a write short before it refuses one
+                    written += os.write(self._descriptor, line[written:])
+            except OSError as error:
+                raise HarnessBroken(f"{self.path} cannot be written: {error.strerror}") from error
+            return self._last_ns
+
+    def close(self) -> None:
+        """Close the file; what was written is with the kernel already."""
+        with self._lock:
+            if self._open:
+                self._open = False
+                os.close(self._descriptor)
+
+    def _cut_partial_line(self) -> None:
+        end = size = os.fstat(self._descriptor).st_size
+        while end > 0:
+            begin = max(0, end - _BLOCK)
+            newline = os.pread(self._descriptor, end - begin, begin).rfind(b"\n")
+            if newline >= 0:
+                end = begin + newline + 1
+                break
+            end = begin
+        if end < size:
+            os.ftruncate(self._descriptor, end)

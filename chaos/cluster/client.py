@@ -1,0 +1,134 @@
+"""Reading the cluster: single objects, lists, rights and logs. Changes go through a hand, watching through a recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import tenacity
+
+from chaos.cluster.kinds import complete, kind_of, path_of
+from chaos.cluster.wire import Answer, Broken, NotSent, Query, Wire
+from chaos.errors import ClusterRefused
+
+__all__ = ["Cluster", "ClusterFacts", "NodeFacts"]
+
+PAGE = 500
+READ_ATTEMPTS = 4
+BUSY = frozenset({429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """One node as it was when the suite connected."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """Which cluster this is. `uid` is the UID of its namespace kube-system: it tells clusters of the same name apart."""
+
+    context: str
+    server: str
+    version: str
+    uid: str
+    nodes: tuple[NodeFacts, ...]
+
+
+class Cluster:
+    """A connection to one cluster. Objects are plain dicts, as the server sends them.
+
+    Reads are tried a few times within about two seconds where the connection breaks or the server is busy. What then
+    remains is raised as `ClusterRefused`. Safe to use from many threads.
+    """
+
+    def __init__(self, wire: Wire, facts: ClusterFacts) -> None:
+        self.wire = wire
+        self.facts = facts
+
+    def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """One object, or None if there is none. `namespace` is None for kinds that have none."""
+        answer = self.read(path_of(kind, namespace, name))
+        if answer.status == 404:
+            return None
+        return complete(kind, _object(answer, f"get {kind} {name}"))
+
+    def list(self, kind: str, namespace: str | None = None, *, selector: str = "") -> list[dict[str, Any]]:
+        """All objects of a kind, in one namespace or in all; `selector` is a label selector."""
+        objects: list[dict[str, Any]] = []
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = _object(self.read(path_of(kind, namespace), query), f"list {kind}")
+            objects += [complete(kind, item) for item in page.get("items") or ()]
+            following = page["metadata"].get("continue")
+            if not following:
+                return objects
+            query["continue"] = following
+
+    def may(self, verb: str, kind: str, namespace: str | None = None, *, subresource: str = "") -> bool:
+        """Whether this user has a right, by the server's own word (SelfSubjectAccessReview)."""
+        known = kind_of(kind)
+        wanted = {"verb": verb, "group": known.group, "resource": known.plural, "subresource": subresource}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted | ({"namespace": namespace} if namespace else {})},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = _patiently(lambda: self.wire.call("POST", path, body=review))
+        return bool(_object(answer, f"ask whether we may {verb} {kind}")["status"].get("allowed"))
+
+    def logs(
+        self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail_lines: int = 1000
+    ) -> str:
+        """The last lines that a container wrote; `previous` asks for the run before its last restart."""
+        query = {"tailLines": str(tail_lines)}
+        query |= {"container": container} if container else {}
+        query |= {"previous": "true"} if previous else {}
+        answer = self.read(path_of("Pod", namespace, pod, "log"), query)
+        if not answer.ok:
+            raise _refused(answer, f"read the log of {namespace}/{pod}")
+        return answer.body.decode(errors="replace")
+
+    def read(self, path: str, query: Query | None = None) -> Answer:
+        """GET a path, patiently; any status is an answer. Raises `ClusterRefused` if none came."""
+        return _patiently(lambda: self.wire.call("GET", path, query=query))
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self.wire.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_patiently = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type((NotSent, Broken)) | tenacity.retry_if_result(lambda a: a.status in BUSY),
+    wait=tenacity.wait_random_exponential(multiplier=0.1, max=1),
+    stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
+    retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+)
+
+
+def _object(answer: Answer, what: str) -> dict[str, Any]:
+    """The JSON object in an answer. Raises `ClusterRefused` for any other answer."""
+    if not answer.ok:
+        raise _refused(answer, what)
+    body = answer.json()
+    if not isinstance(body, dict):
+        raise ClusterRefused(f"{what}: the server answered {answer.status} with something that is no JSON object")
+    return body
+
+
+def _refused(answer: Answer, what: str) -> ClusterRefused:
+    fix = "ask for that right, or use a context that has it" if answer.status in {401, 403} else ""
+    return ClusterRefused(f"{what}: the API server refused: {answer.words()}", fix)

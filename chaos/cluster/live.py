@@ -1,0 +1,91 @@
+"""The newest state of every watched object, and waiting for it to become something."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from chaos.cluster.kinds import complete
+
+__all__ = ["Live", "State"]
+
+
+class State:
+    """One state of an object: the bytes as they came, parsed when somebody looks."""
+
+    __slots__ = ("_event", "_parsed", "_raw")
+
+    def __init__(self, raw: bytes, *, event: bool) -> None:
+        """`raw` is the object itself, or with `event` the watch event that has it inside."""
+        self._raw = raw
+        self._event = event
+        self._parsed: dict[str, Any] | None = None
+
+    def parsed(self, kind: str) -> dict[str, Any]:
+        """The object, always the same one: whoever reads it must not change it."""
+        if self._parsed is None:
+            whole = json.loads(self._raw)
+            self._parsed = complete(kind, whole["object"] if self._event else whole)
+            self._raw = b""
+        return self._parsed
+
+
+class Live:
+    """Objects by kind and UID. Written by the threads that watch, read by anyone; each change wakes those who wait."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._changed = threading.Condition()
+        self._objects: dict[str, dict[str, State]] = {kind: {} for kind in kinds}
+        self._version = 0
+
+    def put(self, kind: str, uid: str, state: State) -> None:
+        """An object has a new state."""
+        with self._changed:
+            self._objects[kind][uid] = state
+            self._wake()
+
+    def drop(self, kind: str, uid: str) -> None:
+        """An object is gone."""
+        with self._changed:
+            self._objects[kind].pop(uid, None)
+            self._wake()
+
+    def replace(self, kind: str, objects: Mapping[str, State]) -> None:
+        """These are all objects of the kind; what else was known is gone."""
+        with self._changed:
+            self._objects[kind] = dict(objects)
+            self._wake()
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        with self._changed:
+            self._wake()
+
+    def objects(self, kind: str) -> tuple[dict[str, Any], ...]:
+        """The objects of a kind, now."""
+        with self._changed:
+            states = tuple(self._objects[kind].values())
+        return tuple(state.parsed(kind) for state in states)
+
+    def wait_for(self, predicate: Callable[[], object], deadline_s: float) -> bool:
+        """Wait until the predicate is true, looking after every change; False if it is not within the deadline.
+
+        The predicate runs in the calling thread and holds nothing up. Whatever it raises is passed on.
+        """
+        ends = time.monotonic() + deadline_s
+        while True:
+            seen = self._version
+            if predicate():
+                return True
+            left_s = ends - time.monotonic()
+            if left_s <= 0:
+                return False
+            with self._changed:
+                self._changed.wait_for(lambda seen=seen: self._version != seen, timeout=left_s)  # type: ignore[misc]
+
+    def _wake(self) -> None:
+        self._version += 1
+        self._changed.notify_all()

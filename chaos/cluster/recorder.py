@@ -1,0 +1,167 @@
+"""Recording a trial's cluster: every watched kind in a thread of its own, all in one file, and the newest state live."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from chaos.clock import Clock
+from chaos.cluster.append import AppendFile
+from chaos.cluster.client import Cluster
+from chaos.cluster.follow import Follower
+from chaos.cluster.live import Live
+from chaos.cluster.record import Record
+from chaos.cluster.scope import Limits, Scope
+from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
+
+__all__ = ["Recorder"]
+
+T = TypeVar("T")
+
+START_S = 30.0
+STOP_S = 20.0
+"""A thread that is opening a connection notices the end only when that succeeded or failed: 3 s and 10 s at most."""
+
+
+class Recorder:
+    """Writes watch.jsonl while it runs, and shows the newest state of each object.
+
+    As a context manager it is started on entering and stopped on leaving. Raises `UsageError` if a kind is in two
+    scopes: in the record a kind has one list and one watch.
+    """
+
+    def __init__(
+        self, cluster: Cluster, clock: Clock, path: Path, scopes: Sequence[Scope], *, limits: Limits | None = None
+    ) -> None:
+        kinds = [scope.kind for scope in scopes]
+        if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+            raise UsageError(f"{', '.join(twice)} is to be recorded twice", "give one scope for each kind")
+        self._file = AppendFile(path)
+        self._live = Live(kinds)
+        self._followers = [
+            Follower(
+                scope,
+                wire=cluster.wire,
+                clock=clock,
+                record=Record(scope.kind, self._file),
+                live=self._live,
+                limits=limits or Limits(),
+            )
+            for scope in scopes
+        ]
+        self._threads = [
+            threading.Thread(target=follower.run, name=f"watch-{follower.scope.kind}", daemon=True)
+            for follower in self._followers
+        ]
+        self._started = False
+        self._stopped = False
+
+    def start(self, *, deadline_s: float = START_S) -> None:
+        """Begin, and return when every kind has been listed and is being watched.
+
+        Raises `ClusterRefused` where this user may not list and watch a kind, `HarnessBroken` where that fails
+        otherwise, `TimedOut` after the deadline. Nothing is left running then.
+        """
+        self._started = True
+        try:
+            for thread in self._threads:
+                thread.start()
+            if not self.wait_for(lambda: all(follower.synced for follower in self._followers), deadline_s):
+                missing = ", ".join(follower.scope.kind for follower in self._followers if not follower.synced)
+                raise TimedOut(f"no list of {missing} within {deadline_s:g} s", "see whether the API server is well")
+        except BaseException as error:
+            self._end()
+            refused = [f.failure for f in self._followers if isinstance(f.failure, ClusterRefused)]
+            if isinstance(error, HarnessBroken) and refused:
+                raise refused[0] from None
+            raise
+
+    def stop(self) -> None:
+        """Stop watching and close the record. Calling it again does nothing.
+
+        Raises `HarnessBroken` if a watch had died before, or does not end.
+        """
+        if self._stopped:
+            return
+        self._end()
+        self.check()
+
+    def check(self) -> None:
+        """Raise `HarnessBroken` if a kind is no longer being recorded, and say why."""
+        for follower in self._followers:
+            if follower.failure is not None:
+                raise HarnessBroken(
+                    f"the record of {follower.scope.kind} ended early: {follower.failure.what}", follower.failure.fix
+                ) from follower.failure
+
+    def objects(self, kind: str) -> tuple[dict[str, Any], ...]:
+        """The objects of a watched kind as they are now, one each UID. They are shared: do not change them."""
+        return self._live.objects(kind)
+
+    def wait_for(self, predicate: Callable[[], object], deadline_s: float) -> bool:
+        """Wait until the predicate is true, looking after every change; False if it is not within the deadline.
+
+        What the predicate raises is passed on. Raises `HarnessBroken` if a watch dies in the meantime.
+        """
+
+        def settled() -> bool:
+            if predicate():
+                return True
+            self.check()
+            return False
+
+        return self._live.wait_for(settled, deadline_s)
+
+    def wait(
+        self,
+        attempt: Callable[[], T | None],
+        *,
+        deadline_s: float,
+        awaited: str,
+        last_seen: Callable[[], str] = lambda: "",
+    ) -> T:
+        """Wait until `attempt` returns something truthy, and return that.
+
+        Raises `TimedOut` after the deadline, saying what was awaited and what `last_seen` says, and `HarnessBroken`
+        if a watch dies in the meantime.
+        """
+        found: list[T] = []
+
+        def look() -> bool:
+            if result := attempt():
+                found.append(result)
+            return bool(found)
+
+        if self.wait_for(look, deadline_s):
+            return found[0]
+        seen = last_seen()
+        raise TimedOut(f"{awaited}: not within {deadline_s:g} s" + (f"; last seen: {seen}" if seen else ""))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.stop()
+        else:  # what went wrong inside is the news, not that a watch died of it
+            self._end()
+
+    def _end(self) -> None:
+        """End the threads and close the file."""
+        self._stopped = True
+        for follower in self._followers:
+            follower.stop()
+        ends = time.monotonic() + STOP_S
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, ends - time.monotonic()))
+        if left := [thread.name for thread in self._threads if thread.is_alive()]:
+            raise HarnessBroken(f"{', '.join(left)} did not end within {STOP_S:g} s")
+        self._file.close()

@@ -1,0 +1,29 @@
+"""What a recorder watches, and how patiently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits", "Scope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to watch: a kind, in one namespace or (None) in all, narrowed by a label selector."""
+
+    kind: str
+    namespace: str | None = None
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a watch is.
+
+    `silence_max_s`: a watch that brings nothing for longer is taken for broken. Bookmarks come once a minute (an idle
+    kind's first one was seen after two). `outage_max_s`: how long the API server may be away before the recorder gives
+    up and the trial ends.
+    """
+
+    silence_max_s: float = 180.0
+    outage_max_s: float = 120.0

@@ -1,0 +1,72 @@
+"""Reading files of JSON lines that may end in the middle of a line, because their writer was killed."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from chaos.errors import UsageError
+
+__all__ = ["damaged", "read_lines", "whole_lines"]
+
+
+def damaged(path: Path, line: int, why: str) -> UsageError:
+    """The error for a whole line that is not what the run folder's description says."""
+    return UsageError(
+        f"{path}, line {line}: {why}", "the run folder is damaged: judge an intact copy, or make the trial again"
+    )
+
+
+def whole_lines(path: Path) -> tuple[bytes, str]:
+    """Give the bytes of the file's whole lines, and a remark if its last line was cut; a missing file is empty."""
+    if not path.exists():
+        return b"", f"{path.name} is missing"
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end == len(data):
+        return data, ""
+    return data[:end], f"{path.name}: the last line was cut short ({len(data) - end} bytes) and is left out"
+
+
+def read_lines(path: Path, take: Callable[[int, dict[str, Any]], None]) -> str:
+    """Give each whole line, with its number, to `take`, and return a remark, empty if there is none.
+
+    Raises `UsageError`, with the line, for one that is no JSON object or that `take` cannot use.
+    """
+    data, remark = whole_lines(path)
+    with collector_paused():
+        _take_all(path, data, take)
+    return remark
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Let the garbage collector rest: parsing makes millions of objects and no garbage, and it would scan them all."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _take_all(path: Path, data: bytes, take: Callable[[int, dict[str, Any]], None]) -> None:
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            record = from_json(line)
+        except ValueError as error:
+            raise damaged(path, number, f"no JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise damaged(path, number, "no JSON object")
+        try:
+            take(number, record)
+        except KeyError as error:
+            raise damaged(path, number, f"field {error} is missing") from None
+        except (TypeError, ValueError) as error:
+            raise damaged(path, number, str(error)) from None

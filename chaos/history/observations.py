@@ -1,0 +1,104 @@
+"""Facts derived from the watch log by pure functions: how many replicas were ready, desired, reachable, and when.
+
+All moments are receive times on the trial's clock. A kind that was never covered yields empty steps: nothing is known.
+What a list says, at the start and after a gap, takes effect when the list is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaos.history.coverage import covered, earliest_ns, gaps_in, settled_ns
+from chaos.history.lives import PodLife, pod_lives
+from chaos.history.membership import Membership, is_workload
+from chaos.history.model import History, WatchEvent
+from chaos.history.pods import PodView
+from chaos.history.steps import Steps
+from chaos.history.views import EndpointSliceView, ReplicaSetView
+
+__all__ = [
+    "Membership",
+    "PodLife",
+    "Steps",
+    "covered",
+    "desired_replicas",
+    "earliest_ns",
+    "gaps_in",
+    "pod_lives",
+    "ready_endpoints",
+    "ready_replicas",
+    "workload_before",
+]
+
+ENDED = ("DELETED", "VANISHED")
+
+
+def ready_replicas(history: History) -> Steps:
+    """How many pods of the system were Ready and not being deleted."""
+    return _steps(history, "Pod", _ready_counts(history))
+
+
+def desired_replicas(history: History) -> Steps:
+    """How many replicas the workload asked for (`spec.replicas`), 0 once it is deleted."""
+    return _steps(history, history.facts.workload_kind, _desired_counts(history))
+
+
+def ready_endpoints(history: History) -> Steps:
+    """How many ready endpoints the system's Service had; one that stands in two slices counts once."""
+    return _steps(history, "EndpointSlice", _endpoint_counts(history))
+
+
+def workload_before(history: History, at_ns: int) -> ReplicaSetView | None:
+    """The workload as last seen at a moment, None if it was not seen by then."""
+    found: ReplicaSetView | None = None
+    for event in _of_kind(history, history.facts.workload_kind):
+        view = ReplicaSetView(event.object)
+        if event.at_ns <= at_ns and is_workload(history, event.kind, view):
+            found = view
+    return found
+
+
+def _steps(history: History, kind: str, counts: Iterator[tuple[int, int]]) -> Steps:
+    if kind not in history.covered_ns:
+        return Steps((), history.ended_ns)
+    begin_ns, end_ns = history.covered_ns[kind]
+    first = ((begin_ns, 0),)
+    settled = ((settled_ns(history, kind, at_ns), count) for at_ns, count in counts)
+    return Steps.of((*first, *((at_ns, count) for at_ns, count in settled if at_ns <= end_ns)), end_ns)
+
+
+def _of_kind(history: History, kind: str) -> Iterator[WatchEvent]:
+    return (event for event in history.watch if event.kind == kind)
+
+
+def _ready_counts(history: History) -> Iterator[tuple[int, int]]:
+    membership = Membership.of(history)
+    ready: set[str] = set()
+    for event in _of_kind(history, "Pod"):
+        pod = PodView(event.object)
+        if not membership.has(pod):
+            continue
+        if pod.ready and event.type not in ENDED:
+            ready.add(pod.uid)
+        else:
+            ready.discard(pod.uid)
+        yield event.at_ns, len(ready)
+
+
+def _desired_counts(history: History) -> Iterator[tuple[int, int]]:
+    for event in _of_kind(history, history.facts.workload_kind):
+        view = ReplicaSetView(event.object)
+        if is_workload(history, event.kind, view):
+            yield event.at_ns, 0 if event.type in ENDED else view.replicas
+
+
+def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
+    facts = history.facts
+    slices: dict[str, frozenset[str]] = {}
+    for event in _of_kind(history, "EndpointSlice"):
+        view = EndpointSliceView(event.object)
+        if view.service != facts.service or view.namespace != facts.namespace:
+            continue
+        ready = (one for one in view.endpoints if one.ready and event.type not in ENDED)
+        slices[view.uid] = frozenset(one.pod_uid or ",".join(one.addresses) for one in ready)
+        yield event.at_ns, len(frozenset().union(*slices.values()))

@@ -1,0 +1,72 @@
+"""Wait for what started programs should bring about, and say which of them is to blame when they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from chaos.errors import LabError, TimedOut
+from chaos.wait import until
+
+__all__ = ["Component", "await_components", "last_lines"]
+
+T = TypeVar("T")
+
+TAIL_LINES = 8
+TAIL_BYTES = 20_000
+
+
+class Component(Protocol):
+    """A program that runs on its own, with a log."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+
+
+def await_components(
+    attempt: Callable[[], T | None],
+    *,
+    components: Sequence[Component],
+    awaited: str,
+    deadline_s: float,
+    poll_s: float = 0.1,
+    last_seen: Callable[[], str] = lambda: "",
+) -> T:
+    """As `chaos.wait.until`, but give up at once when one of the components ends.
+
+    Raises LabError that names what ended, or in a timeout all of them, with the last lines of their logs.
+    """
+
+    def attempt_while_alive() -> T | None:
+        for component in components:
+            if not component.alive():
+                raise LabError(f"{component.name} ended while {awaited} was awaited{last_lines([component])}")
+        return attempt()
+
+    try:
+        return until(attempt_while_alive, deadline_s=deadline_s, awaited=awaited, poll_s=poll_s, last_seen=last_seen)
+    except TimedOut as late:
+        raise LabError(f"{late.what}{last_lines(components)}") from late
+
+
+def last_lines(components: Sequence[Component]) -> str:
+    """The last lines of each component's log, headed by its name and path; empty if there are no logs."""
+    parts = []
+    for component in components:
+        try:
+            with component.log.open("rb") as file:
+                file.seek(max(0, component.log.stat().st_size - TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError:
+            continue
+        parts.append(f"\n  {component.name}, end of {component.log}:" + "".join(f"\n    {line}" for line in lines))
+    return "".join(parts)

@@ -1,0 +1,105 @@
+"""Start the lab's programs so that they outlive us, and know them again later."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from chaos.errors import LabError
+
+__all__ = ["Place", "Process", "entering", "processes_recorded", "record_process", "start_process"]
+
+START_DEADLINE_S = 20.0
+# Nothing of ours in it: proxies, credentials and locales of the caller are no business of the cluster's.
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 1; shift; done; shift; '
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a program runs: the folders of its control groups, and its namespaces as arguments of nsenter."""
+
+    groups: tuple[Path, ...]
+    namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A program that was started: its name, its pid, the kernel's time of its start (so no reused pid is taken for it)."""
+
+    name: str
+    pid: int
+    started_ticks: int
+    log_path: str
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return Path(self.log_path)
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return _started_ticks(self.pid) == self.started_ticks
+
+
+def entering(place: Place, argv: Sequence[str | Path]) -> list[str]:
+    """A command that enters `place` and becomes `argv`, keeping its pid. It fails before, if it cannot enter."""
+    words = [str(word) for word in (*place.groups, "--", *_in_namespaces(place), *argv)]
+    return ["sh", "-c", ENTER + 'exec "$@"', "sh", *words]
+
+
+def start_process(name: str, argv: Sequence[str | Path], *, place: Place, logs: Path) -> Process:
+    """Start a program in `place` as nobody's child, its output appended to LOGS/NAME.log.
+
+    Raises LabError if it cannot be started there.
+    """
+    log = logs / f"{name}.log"
+    script = f'log=$1; shift; {ENTER}echo $$; exec "$@" >> "$log" 2>&1'
+    words = [str(word) for word in (log, *place.groups, "--", *_in_namespaces(place), *argv)]
+    command = ["setsid", "--fork", "sh", "-c", script, "sh", *words]
+    try:
+        # The pipes close when the program is executed; until then its shell may complain.
+        started = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=ENVIRONMENT,
+            timeout=START_DEADLINE_S,
+            cwd="/",
+        )
+        pid = int(started.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        words_of_it = getattr(error, "stderr", None) or str(error)
+        raise LabError(f"{name} cannot be started: {words_of_it.strip()}", "gameday doctor") from error
+    ticks = _started_ticks(pid)
+    if ticks is None:
+        raise LabError(f"{name} ended at once, see {log}")
+    return Process(name, pid, ticks, str(log))
+
+
+def record_process(process: Process, folder: Path) -> Process:
+    """Note in `folder` which process it is, for those who come after us; return it."""
+    (folder / f"{process.name}.json").write_text(json.dumps(asdict(process)))
+    return process
+
+
+def processes_recorded(folder: Path) -> tuple[Process, ...]:
+    """The processes noted in `folder`, by name."""
+    return tuple(Process(**json.loads(path.read_text())) for path in sorted(folder.glob("*.json")))
+
+
+def _in_namespaces(place: Place) -> list[str]:
+    return ["nsenter", *place.namespaces, "--"] if place.namespaces else []
+
+
+def _started_ticks(pid: int) -> int | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])

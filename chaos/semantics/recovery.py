@@ -1,0 +1,144 @@
+"""How long the system may take to have a lost replica back: bounds derived from its spec, part by part.
+
+Each part names its source, so that a report can show how a bound came about. `unpromised` names what may take longer
+without breaking any promise: beyond such a bound a check cannot say FAIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.semantics.probes import Stage, Unpromised, liveness_bound_s, ready_bound_s, unpromised_start
+from chaos.semantics.timings import Timings
+
+__all__ = ["Bound", "Part", "backoff_s", "node_loss_bound", "recovery_bound", "restart_bound"]
+
+Raw = Mapping[str, Any]
+
+API_CALL = 1.0
+POD_STARTUP = 5.0
+STATUS_SYNC = 10.0
+EXIT_SEEN = 1.0
+NODE_EVICTION_INTERVAL = 10.0
+BACKOFF_FIRST = 10.0
+UNREACHABLE = "node.kubernetes.io/unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One step on the way to recovery: at most `seconds`, because of `source`."""
+
+    name: str
+    seconds: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The parts of a bound, and what is bounded by nothing."""
+
+    parts: tuple[Part, ...]
+    unpromised: tuple[Unpromised, ...] = ()
+
+    @property
+    def total_s(self) -> float:
+        """The whole bound, in seconds."""
+        return sum(part.seconds for part in self.parts)
+
+    @property
+    def words(self) -> str:
+        """How the bound came about, e.g. `1 s controller + 5 s scheduling and start + …`."""
+        return " + ".join(f"{part.seconds:g} s {part.name}" for part in self.parts if part.seconds)
+
+    def excuses(self, stage: Stage) -> tuple[str, ...]:
+        """Why a replica may be held up before that stage for longer than the bound, without a broken promise."""
+        return tuple(one.reason for one in self.unpromised if one.stage == stage)
+
+    def after(self, *parts: Part) -> Bound:
+        """The same way with other steps before it."""
+        return Bound((*parts, *self.parts), self.unpromised)
+
+
+def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment") -> Bound:
+    """From the loss of a pod that is being deleted to its replacement's Ready, as received over the watch.
+
+    A ReplicaSet replaces a pod as soon as its deletion is accepted; a StatefulSet only when it is gone, hence after
+    its grace. An image that has to be pulled is outside of Kubernetes' objective for pod startup.
+    """
+    pulls = [
+        str(one.get("name", "")) for one in pod_spec.get("containers") or () if one.get("imagePullPolicy") != "Never"
+    ]
+    unpromised = (
+        *unpromised_start(pod_spec),
+        *(Unpromised("started", f"the image of container {name!r} may have to be pulled") for name in pulls),
+    )
+    parts = (
+        Part("controller", API_CALL, "Kubernetes' objective for one mutating call, p99 1 s"),
+        Part("scheduling and start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
+        Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
+        Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
+        Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+    )
+    bound = Bound(parts, unpromised)
+    if workload_kind != "StatefulSet":
+        return bound
+    grace_s = pod_spec.get("terminationGracePeriodSeconds")
+    return bound.after(Part("termination", 30 if grace_s is None else grace_s, "terminationGracePeriodSeconds"))
+
+
+def restart_bound(pod_spec: Raw, timings: Timings, *, restarts: int = 0) -> Bound:
+    """From not Ready to Ready again for a container that hangs or dies in place: same pod, one restart more.
+
+    `restarts` is how often it was restarted in the last ten minutes, for the back-off.
+    """
+    detection_s = liveness_bound_s(pod_spec)
+    missing: tuple[Unpromised, ...] = ()
+    if detection_s is None:
+        missing = (Unpromised("ready", "not every container has a liveness probe, so nothing restarts one that hangs"),)
+    parts = (
+        Part(
+            "liveness probe and grace", detection_s or 0.0, "the pod's own probe: P + (F-1)*max(P, T) + T, then grace"
+        ),
+        Part("exit seen", EXIT_SEEN, "kubelet relists containers every second"),
+        Part("back-off", backoff_s(restarts, timings.restart_backoff_cap_s), "kubelet's restart back-off"),
+        Part("start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
+        Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
+        Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
+        Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+    )
+    return Bound(parts, (*missing, *unpromised_start(pod_spec)))
+
+
+def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment") -> Bound:
+    """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
+
+    The pod stays bound for its toleration of the unreachable taint, and nodes are tainted one in ten seconds.
+    A StatefulSet does not replace a pod on a lost node at all until somebody says that the node is gone.
+    """
+    tolerated_s, forever = _tolerated_s(pod_spec, timings)
+    bound = recovery_bound(pod_spec, timings).after(
+        Part("node eviction rate", NODE_EVICTION_INTERVAL, "the controller taints one node in ten seconds"),
+        Part("toleration of a lost node", tolerated_s, "the pod's toleration of the unreachable taint"),
+    )
+    unpromised = bound.unpromised
+    if forever:
+        unpromised += (Unpromised("ready", "the pod tolerates a lost node for ever"),)
+    if workload_kind == "StatefulSet":
+        unpromised += (Unpromised("ready", "a StatefulSet waits until the lost node is back or removed"),)
+    return Bound(bound.parts, unpromised)
+
+
+def backoff_s(restarts: int, cap_s: float) -> float:
+    """The kubelet's wait before a restart: none before the first, then 10, 20, 40 s … up to the cap."""
+    return 0.0 if restarts <= 0 else min(BACKOFF_FIRST * 2.0 ** min(restarts - 1, 30), cap_s)
+
+
+def _tolerated_s(pod_spec: Raw, timings: Timings) -> tuple[float, bool]:
+    """How long the pod stays bound to a lost node, and whether that is for ever."""
+    for one in pod_spec.get("tolerations") or ():
+        if one.get("key") in (UNREACHABLE, None, "") and one.get("effect") in ("NoExecute", None, ""):
+            given = one.get("tolerationSeconds")
+            return (0.0, True) if given is None else (float(given), False)
+    return timings.unreachable_toleration_s, False

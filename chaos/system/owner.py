@@ -1,0 +1,64 @@
+"""Who owns a namespace of ours, written on it so that a later run can tell whether that owner still lives.
+
+A process is known by its host, the host's boot, its process-id namespace, its number and its start tick: numbers are
+used again, wall clocks step and containers on one host share its name, but all five together name one process.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Owner", "started_tick"]
+
+HOST = "gameday.dev/owner-host"
+SCOPE = "gameday.dev/owner-scope"
+PID = "gameday.dev/owner-pid"
+STARTED = "gameday.dev/owner-started"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process. `scope` is its host's boot id and process-id namespace, `started` its start in ticks since boot."""
+
+    host: str
+    scope: str
+    pid: int
+    started: int
+
+    @classmethod
+    def this_process(cls) -> Owner:
+        """Give the process that runs this."""
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = Path("/proc/self/ns/pid").readlink()  # a link that points nowhere, named e.g. pid:[4026531836]
+        pid = os.getpid()
+        started = started_tick(pid)
+        assert started is not None
+        return cls(socket.gethostname(), f"{boot}/{namespace}", pid, started)
+
+    @classmethod
+    def read(cls, annotations: Mapping[str, str]) -> Owner | None:
+        """Read an owner from a namespace's annotations; None if none is written there in full."""
+        try:
+            pid, started = int(annotations[PID]), int(annotations[STARTED])
+            return cls(annotations[HOST], annotations[SCOPE], pid, started)
+        except (KeyError, ValueError):
+            return None
+
+    def annotations(self) -> dict[str, str]:
+        """Give the annotations from which `read` makes this owner again."""
+        return {HOST: self.host, SCOPE: self.scope, PID: str(self.pid), STARTED: str(self.started)}
+
+
+def started_tick(pid: int) -> int | None:
+    """Give when a process of this host started, in clock ticks since boot; None if it does not run (any more)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the program's name in parentheses, which may hold anything; fields are counted after it.
+    state, *fields = stat.rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])

@@ -1,0 +1,127 @@
+"""The pod that a `SystemSpec` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chaos.system.labels import selector
+from chaos.system.parts import ProbeSpec, Volume
+from chaos.system.spec import SystemSpec
+
+__all__ = ["PORT_NAME", "Manifest", "claim_name", "pod_spec", "unless_empty", "unless_none"]
+
+Manifest = dict[str, Any]
+PORT_NAME = "http"
+
+
+def pod_spec(spec: SystemSpec) -> Manifest:
+    """Give the pod template's spec."""
+    return {
+        "terminationGracePeriodSeconds": spec.grace_s,
+        # The system under test needs no access to the API, and its pods must not be told of other Services.
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "containers": [_container(spec)],
+        **unless_empty(
+            topologySpreadConstraints=_spread(spec),
+            nodeSelector=dict(spec.node_selector),
+            tolerations=[
+                unless_none(
+                    key=one.key,
+                    operator="Exists" if one.value is None else "Equal",
+                    value=one.value,
+                    effect=one.effect,
+                    tolerationSeconds=one.toleration_s,
+                )
+                for one in spec.tolerations
+            ],
+            volumes=[_volume(spec, volume) for volume in spec.volumes],
+        ),
+    }
+
+
+def _container(spec: SystemSpec) -> Manifest:
+    resources = unless_empty(
+        requests=unless_none(cpu=spec.cpu_request, memory=spec.memory_request),
+        limits=unless_none(cpu=spec.cpu_limit, memory=spec.memory_limit),
+    )
+    return {
+        "name": spec.name,
+        "image": spec.image,
+        "imagePullPolicy": spec.image_pull_policy,
+        "ports": [{"name": PORT_NAME, "containerPort": spec.port, "protocol": "TCP"}],
+        "securityContext": _security(spec),
+        **unless_empty(
+            command=list(spec.command),
+            args=list(spec.args),
+            env=[{"name": name, "value": value} for name, value in spec.env.items()],
+            resources=resources,
+            volumeMounts=[{"name": volume.name, "mountPath": volume.mount_path} for volume in spec.volumes],
+            startupProbe=_probe(spec.startup),
+            readinessProbe=_probe(spec.readiness),
+            livenessProbe=_probe(spec.liveness),
+            lifecycle={"preStop": {"sleep": {"seconds": spec.pre_stop_sleep_s}}} if spec.pre_stop_sleep_s else {},
+        ),
+    }
+
+
+def _security(spec: SystemSpec) -> Manifest:
+    return unless_none(
+        runAsNonRoot=spec.security.non_root,
+        runAsUser=spec.security.user,
+        readOnlyRootFilesystem=spec.security.read_only_root,
+        allowPrivilegeEscalation=False,
+        capabilities={"drop": ["ALL"]},
+        seccompProfile={"type": "RuntimeDefault"},
+    )
+
+
+def _probe(probe: ProbeSpec | None) -> Manifest:
+    if probe is None:
+        return {}
+    return {
+        "httpGet": {"path": probe.path, "port": PORT_NAME},
+        "periodSeconds": probe.period_s,
+        "timeoutSeconds": probe.timeout_s,
+        "failureThreshold": probe.failure_threshold,
+        "successThreshold": probe.success_threshold,
+        "initialDelaySeconds": probe.initial_delay_s,
+    }
+
+
+def _spread(spec: SystemSpec) -> list[Manifest]:
+    keys = {"kubernetes.io/hostname": spec.spread.hostname, "topology.kubernetes.io/zone": spec.spread.zone}
+    return [
+        {
+            "maxSkew": spec.spread.max_skew,
+            "topologyKey": key,
+            "whenUnsatisfiable": otherwise,
+            "labelSelector": {"matchLabels": selector(spec)},
+            # Pods of one ReplicaSet only: else a rollout leaves the new pods skewed once the old ones are gone.
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+        for key, otherwise in keys.items()
+        if otherwise
+    ]
+
+
+def _volume(spec: SystemSpec, volume: Volume) -> Manifest:
+    if volume.storage:
+        return {"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(spec, volume)}}
+    return {"name": volume.name, "emptyDir": {}}
+
+
+def claim_name(spec: SystemSpec, volume: Volume) -> str:
+    """Give the name of the PersistentVolumeClaim behind a volume."""
+    return f"{spec.name}-{volume.name}"
+
+
+def unless_none(**fields: Any) -> Manifest:
+    """Give the fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def unless_empty(**fields: Mapping[str, Any] | list[Any]) -> Manifest:
+    """Give the fields that hold something."""
+    return {name: value for name, value in fields.items() if value}

@@ -1,0 +1,177 @@
+"""What is recorded of each intended arrival, and how its outcome is decided: pure, but for the writer at the end.
+
+The fields and the outcomes are those of docs/run-folder.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from loadgen.answers import Answer
+
+__all__ = [
+    "OUTCOMES",
+    "OWN_FAULTS",
+    "Ending",
+    "Outcome",
+    "Record",
+    "Seen",
+    "Writer",
+    "outcome_of",
+    "record_of",
+    "unsent",
+]
+
+Outcome = Literal["ok", "late", "failed", "refused", "truncated", "unanswered", "unsent"]
+
+OUTCOMES: tuple[Outcome, ...] = ("ok", "late", "failed", "refused", "truncated", "unanswered", "unsent")
+
+Ending = Literal["complete", "broken", "no-connection", "time-limit", "own-fault"]
+"""How an exchange came to its end: the whole answer was read; it was closed, reset or no HTTP; no connection was made;
+the time limit passed; the generator itself could not go on."""
+
+OWN_FAULTS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE})
+"""Errors of opening a connection that say the generator's host is short of something, never that the service is."""
+
+
+class Record(NamedTuple):
+    """One line of requests.jsonl."""
+
+    id: int
+    stream: str
+    intended_ns: int
+    sent_ns: int | None
+    first_byte_ns: int | None
+    first_token_ns: int | None
+    end_ns: int
+    outcome: Outcome
+    status: int | None
+    error: str | None
+    replica: str | None
+    tokens_in: int | None
+    tokens_out: int | None
+    token_gaps_ns: list[int] | None
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of one exchange so far; filled in as it goes."""
+
+    sent_ns: int | None = None
+    first_byte_ns: int | None = None
+    status: int | None = None
+    replica: str | None = None
+    body_bytes: int = 0
+    error: str | None = None
+
+
+def outcome_of(
+    ending: Ending, *, status_expected: bool | None, answer: Answer, response_ns: int, patience_ns: int | None
+) -> Outcome:
+    """Decide what became of a request.
+
+    `status_expected`: whether the status is one that the profile expects; None if there was none. `response_ns` counts
+    from the intended start to the full answer. A full answer stays one however its connection ended afterwards, and an
+    error status is an error even if its body never came.
+    """
+    if status_expected is False or answer.error is not None:
+        return "failed"
+    if answer.full_ns is not None:
+        return "late" if patience_ns is not None and response_ns > patience_ns else "ok"
+    if ending == "own-fault":
+        return "unsent"
+    if ending == "no-connection":
+        return "refused"
+    if ending == "time-limit":
+        return "unanswered"
+    return "truncated" if status_expected else "failed"
+
+
+def record_of(
+    *,
+    index: int,
+    stream: str,
+    intended_ns: int,
+    ended_ns: int,
+    ending: Ending,
+    seen: Seen,
+    answer: Answer,
+    expected: frozenset[int],
+    patience_ns: int | None,
+) -> Record:
+    """The record of an arrival whose exchange ended at `ended_ns`."""
+    status_expected = None if seen.status is None else seen.status in expected
+    end_ns = answer.full_ns if answer.full_ns is not None and status_expected else ended_ns
+    outcome = outcome_of(
+        ending,
+        status_expected=status_expected,
+        answer=answer,
+        response_ns=end_ns - intended_ns,
+        patience_ns=patience_ns,
+    )
+    return Record(
+        index,
+        stream,
+        intended_ns,
+        seen.sent_ns,
+        seen.first_byte_ns,
+        answer.first_token_ns,
+        end_ns,
+        outcome,
+        seen.status,
+        None if outcome in {"ok", "late"} else _error(outcome, seen, answer, status_expected=status_expected),
+        seen.replica,
+        answer.tokens_in,
+        answer.tokens_out,
+        answer.token_gaps_ns,
+    )
+
+
+def _error(outcome: Outcome, seen: Seen, answer: Answer, *, status_expected: bool | None) -> str:
+    if status_expected is False:
+        return f"status {seen.status}"
+    if answer.error is not None:
+        return answer.error
+    if outcome == "truncated" and seen.error is None:
+        return "the stream ended without its end mark"
+    return seen.error or outcome
+
+
+def unsent(index: int, stream: str, intended_ns: int, now_ns: int, why: str) -> Record:
+    """The record of an arrival that the generator could not send."""
+    return Record(index, stream, intended_ns, None, None, None, now_ns, "unsent", None, why, None, None, None, None)
+
+
+class Writer:
+    """Appends records to a file, each in one write that the kernel has before `write` returns.
+
+    So a generator that is killed loses no record that was decided. Raises `OSError` where the file cannot take one:
+    a generator that cannot record must not go on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+        self.counts: dict[str, Counter[Outcome]] = {}
+
+    def write(self, record: Record) -> None:
+        """Append one record."""
+        self.line(record._asdict())
+        self.counts.setdefault(record.stream, Counter())[record.outcome] += 1
+
+    def line(self, data: Mapping[str, object]) -> None:
+        """Append one line of JSON."""
+        left = memoryview(self._encode(data).encode() + b"\n")
+        while left:
+            left = left[os.write(self._fd, left) :]
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)

@@ -1,0 +1,161 @@
+"""The panels of the system: pods as lanes, and ready beside desired replicas."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from reports import words
+from reports.marks import bands, drawing, path, rects, rules, segments, segments_path
+from reports.model import Report
+from reports.panel import Panel, Readout, Spot, Table, holes, spread
+from reports.scales import Linear, Tick, TimeAxis, nice_steps
+from reports.shapes import PodLane, StepLine
+
+__all__ = ["lanes_panel", "replicas_panel"]
+
+LANE = 20.0
+"""Pixels a lane."""
+BAR = {"pending": 2.0, "starting": 6.0, "ready": 12.0, "not ready": 12.0, "terminating": 4.0}
+"""Pixels of each state's bar: a state is told by its height as well as by its colour."""
+CROWDED = 82.0
+"""Percent of the axis beyond which a word no longer fits to the right of its mark."""
+
+
+def css_of(state: str) -> str:
+    """The class that draws a state."""
+    return "s-" + state.replace(" ", "-")
+
+
+def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
+    """Every pod of the trial as a lane, in order of birth."""
+    shown = report.lanes.shown
+    height = max(len(shown), 1) * LANE
+    boxes: dict[str, list[tuple[float, float, float, float]]] = {state: [] for state in BAR}
+    for k, lane in enumerate(shown):
+        for span in lane.spans:
+            left, bar = axis.x(span.begin_ns), BAR[span.state]
+            boxes[span.state].append((left, k * LANE + (LANE - bar) / 2, axis.x(span.end_ns) - left, bar))
+    marks = "".join(rects(css_of(state), boxes[state]) for state in BAR)
+    hidden = report.lanes.total - len(shown)
+    note = f"{words.plural(report.lanes.total, 'pod')} in order of birth"
+    return Panel(
+        id="pods",
+        title="Pods",
+        note=note + (f"; showing {len(shown)}, those that a fault struck first" if hidden else ""),
+        height=height,
+        drawing=drawing(bands(report.faults, axis, height), marks),
+        levels=tuple(Tick((k + 0.5) * LANE, _lane_label(lane)) for k, lane in enumerate(shown)),
+        spots=tuple(_spot(lane, (k + 0.5) * LANE, axis) for k, lane in enumerate(shown) if lane.struck_ns is not None),
+        holes=holes(report.lanes.missing, axis),
+        readout=_states_readout(shown, axis),
+        table=_lanes_table(shown),
+        key=tuple((css_of(state), state) for state in BAR),
+        empty="" if shown else "No pod is on record.",
+        lanes=True,
+    )
+
+
+def _lane_label(lane: PodLane) -> str:
+    return f"{lane.label} · {lane.node}" if lane.node else lane.label
+
+
+def _spot(lane: PodLane, top: float, axis: TimeAxis) -> Spot:
+    """The mark of a struck pod, with the fault's name where the lane has ended and there is room."""
+    struck_ns = lane.struck_ns or 0
+    percent = axis.percent(struck_ns)
+    named = lane.gone_ns is not None and percent < CROWDED and axis.percent(lane.gone_ns) - percent < 2
+    hint = f"{lane.name} struck by {lane.struck_by} at {words.stamp(struck_ns)} UTC"
+    return Spot(percent, axis.x(struck_ns), top, f"✕ {lane.struck_by}" if named else "✕", "struck", "right", hint)
+
+
+def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
+    moments = sorted({axis.x(at) for lane in shown for span in lane.spans for at in (span.begin_ns, span.end_ns)})
+    told = []
+    for at in moments:
+        now = Counter(
+            span.state for lane in shown for span in lane.spans if axis.x(span.begin_ns) <= at < axis.x(span.end_ns)
+        )
+        told.append((at, ", ".join(f"{now[state]} {state}" for state in reversed(BAR) if now[state]) or "no pod"))
+    return tuple(told)
+
+
+def _lanes_table(shown: Sequence[PodLane]) -> Table:
+    rows = tuple(
+        (lane.name, lane.node, span.state, words.stamp(span.begin_ns), words.stamp(span.end_ns), _struck(lane))
+        for lane in shown
+        for span in lane.spans
+    )
+    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck"), rows)
+
+
+def _struck(lane: PodLane) -> str:
+    return f"{lane.struck_by} at {words.stamp(lane.struck_ns)}" if lane.struck_ns else ""
+
+
+def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
+    """Ready replicas beside desired ones; what is short is filled."""
+    height, pad = 108.0, 10.0
+    ready, desired = segments(report.ready, axis), segments(report.desired, axis)
+    steps = nice_steps(max((value for _, _, value in ready + desired), default=1.0), 4)
+    steps = [step for step in steps if step == int(step)]
+    scale = Linear(max(steps[-1], 1.0), height, pad)
+    place = lambda pieces: [(a, b, scale.y(value)) for a, b, value in pieces]  # noqa: E731  # one formula, used three times below
+    marks = (
+        rules(axis, [scale.y(step) for step in steps])
+        + _shortfall(ready, desired, scale)
+        + path("line desired", segments_path(place(desired)))
+        + path("line ready", segments_path(place(ready)))
+    )
+    return Panel(
+        id="replicas",
+        title="Replicas",
+        note="ready beside desired; the fill is what was short",
+        height=height,
+        drawing=drawing(bands(report.faults, axis, height), marks),
+        levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
+        ends=_replica_ends(ready, desired, scale, height),
+        holes=holes((*report.ready.missing, *report.desired.missing), axis),
+        readout=_replicas_readout(ready, desired, axis),
+        table=_replicas_table(report),
+        empty="" if ready or desired else "No replica count is on record.",
+    )
+
+
+def _shortfall(ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[int, int, float]], scale: Linear) -> str:
+    boxes = []
+    for a, b, value in ready:
+        for c, d, wish in desired:
+            left, right = max(a, c), min(b, d)
+            if right > left and wish > value:
+                boxes.append((left, scale.y(wish), right - left, scale.y(value) - scale.y(wish)))
+    return rects("short", boxes)
+
+
+def _replica_ends(
+    ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[int, int, float]], scale: Linear, height: float
+) -> tuple[tuple[Tick, str], ...]:
+    labels = [
+        (Tick(scale.y(pieces[-1][2]), f"{name} {pieces[-1][2]:g}"), f"t-{name}")
+        for name, pieces in (("ready", ready), ("desired", desired))
+        if pieces
+    ]
+    return spread(labels, height)
+
+
+def _replicas_readout(
+    ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[int, int, float]], axis: TimeAxis
+) -> Readout:
+    def at(pieces: Sequence[tuple[int, int, float]], moment: int) -> str:
+        return next((f"{value:g}" for a, b, value in pieces if a <= moment < b), "not known")
+
+    moments = sorted({0, *(edge for a, b, _ in (*ready, *desired) for edge in (a, b) if edge < axis.span_ms)})
+    return tuple((moment, f"ready {at(ready, moment)}, desired {at(desired, moment)}") for moment in moments)
+
+
+def _replicas_table(report: Report) -> Table:
+    def rows(name: str, line: StepLine) -> list[tuple[int, tuple[str, ...]]]:
+        return [(at, (words.stamp(at), name, str(value))) for at, value in line.points]
+
+    merged = sorted(rows("ready", report.ready) + rows("desired", report.desired), key=lambda row: row[0])
+    return Table(("from (UTC)", "what", "replicas"), tuple(row for _, row in merged))

@@ -1,0 +1,167 @@
+"""A small real HTTP server that misbehaves on demand: `python server.py NAME` prints its port and serves until killed.
+
+The path says how it behaves; it keeps connections alive if asked to. Freeze it with SIGSTOP, refuse by killing it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import sys
+
+TOKENS = ("Once", " upon", " a", " time", ".")
+TOKEN_GAP_S = 0.02
+STALL_S = 60.0
+
+
+async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer requests on one connection until it ends."""
+    try:
+        while (request := await read_request(reader)) is not None:
+            path, body, keep = request
+            if not await answer(writer, path, body) or not keep:
+                break
+    except (ConnectionError, asyncio.IncompleteReadError):
+        pass
+    finally:
+        writer.close()
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes, bool] | None:
+    """The next request's path, body and whether it asks to keep the connection; None at the end."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    except asyncio.IncompleteReadError:
+        return None
+    line, *fields = head.split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields if field)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    if headers.get("x-secret"):
+        body = headers["x-secret"].encode()
+    return line.split(" ")[1], body, headers.get("connection", "").lower() != "close"
+
+
+async def answer(writer: asyncio.StreamWriter, path: str, body: bytes) -> bool:
+    """Write one response; False if the connection must not be used again."""
+    mode, _, rest = path.strip("/").partition("/")
+    if path.endswith("/v1/chat/completions"):
+        return await answer_chat(writer, "" if mode == "v1" else mode, json.loads(body))
+    if mode == "ok":
+        whole(writer, 200, b"hello")
+    elif mode == "status":
+        whole(writer, int(rest), b"no")
+    elif mode == "slow":
+        await asyncio.sleep(int(rest) / 1000)
+        whole(writer, 200, b"hello")
+    elif mode == "secret":
+        whole(writer, 200 if body == rest.encode() else 401, b"")
+    elif mode == "cut":
+        writer.write(head(200, "Content-Length: 100") + b"only so far")
+        await writer.drain()
+        return reset(writer)
+    elif mode == "half-closed":
+        writer.write(head(200, "Content-Length: 100") + b"only so far")
+        return False
+    elif mode == "reset":
+        return reset(writer)
+    elif mode == "silent":
+        return False
+    elif mode == "garbage":
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        return False
+    elif mode == "continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await asyncio.sleep(0.02)
+        whole(writer, 200, b"hello")
+    elif mode == "stall":
+        await asyncio.sleep(STALL_S)
+        return False
+    else:
+        whole(writer, 404, b"no such behaviour")
+    await writer.drain()
+    return True
+
+
+async def answer_chat(writer: asyncio.StreamWriter, mode: str, ask: dict[str, object]) -> bool:
+    """Write one chat answer; a mode other than `` lets it go wrong in the way that the mode names."""
+    if not ask["stream"]:
+        whole(writer, 200, json.dumps({"choices": [choice(None, "stop")], "usage": USAGE}).encode())
+        await writer.drain()
+        return True
+    writer.write(head(200, "Content-Type: text/event-stream", "Transfer-Encoding: chunked"))
+    event(writer, {"choices": [choice("", None)]})
+    for number, token in enumerate(TOKENS):
+        await asyncio.sleep(TOKEN_GAP_S)
+        event(writer, {"choices": [choice(token, None)]})
+        await writer.drain()
+        if number == 2 and mode in {"cut", "stall", "error-event"}:
+            return await go_wrong(writer, mode)
+    if mode != "no-end":
+        event(writer, {"choices": [choice(None, "stop")]})
+        event(writer, {"choices": [], "usage": USAGE})
+    if mode not in {"no-end", "no-done"}:
+        chunk(writer, b"data: [DONE]\n\n")
+    chunk(writer, b"")
+    await writer.drain()
+    return True
+
+
+async def go_wrong(writer: asyncio.StreamWriter, mode: str) -> bool:
+    """Spoil a stream that has begun."""
+    if mode == "cut":
+        return reset(writer)
+    if mode == "stall":
+        await asyncio.sleep(STALL_S)
+    event(writer, {"error": {"message": "out of memory"}})
+    chunk(writer, b"")
+    await writer.drain()
+    return True
+
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": len(TOKENS)}
+
+
+def choice(content: str | None, finish_reason: str | None) -> dict[str, object]:
+    """One choice of a chat answer."""
+    return {"index": 0, "delta": {} if content is None else {"content": content}, "finish_reason": finish_reason}
+
+
+def event(writer: asyncio.StreamWriter, data: dict[str, object]) -> None:
+    """Write one server-sent event as a chunk."""
+    chunk(writer, b"data: " + json.dumps(data).encode() + b"\n\n")
+
+
+def chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
+    """Write one chunk."""
+    writer.write(b"%x\r\n" % len(data) + data + b"\r\n")
+
+
+def whole(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
+    """Write a complete message."""
+    writer.write(head(status, f"Content-Length: {len(body)}") + body)
+
+
+def head(status: int, *fields: str) -> bytes:
+    """The head of a response."""
+    return "\r\n".join((f"HTTP/1.1 {status} X", f"X-Served-By: {sys.argv[1]}", *fields, "\r\n")).encode()
+
+
+def reset(writer: asyncio.StreamWriter) -> bool:
+    """Break the connection with a RST."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    return False
+
+
+async def main() -> None:
+    """Serve until killed."""
+    server = await asyncio.start_server(serve_connection, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # this is how the port is told
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
