@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from chaos.errors import UsageError
 from chaos.history import History, load_history
-from chaos.verdict import Check, Verdict
+from chaos.verdict import Answer, Check, Evidence, Finding, Verdict
 
-__all__ = ["Judgement", "judge_run", "verdict_from_json"]
+__all__ = ["Judgement", "judge_run", "read_verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,26 @@ def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
     """Judge the run folder `run`, and write its verdict.json."""
     history = load_history(run)
     verdict = Verdict.of(check(history) for check in checks)
-    (run / "verdict.json").write_text(json.dumps(verdict_to_json(verdict), indent=1) + "\n")
+    (run / "verdict.json").write_text(json.dumps(_plain(verdict), indent=1) + "\n")
     return Judgement(run, history, verdict)
 
 
-def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
+def _plain(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain data, answers by name."""
     findings = [asdict(finding) | {"answer": finding.answer.name} for finding in verdict.findings]
     return {"schema": 1, "answer": verdict.answer.name, "findings": findings}
+
+
+def read_verdict(run: Path) -> Verdict:
+    """The verdict that was written into the run folder. Raises `UsageError` if there is none."""
+    path = run / "verdict.json"
+    try:
+        saved = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist: this run was not judged", f"pytest --rejudge {run}") from None
+    return Verdict(tuple(_finding(finding) for finding in saved["findings"]))
+
+
+def _finding(saved: dict[str, Any]) -> Finding:
+    evidence = tuple(Evidence(**one) for one in saved["evidence"])
+    return Finding(**(saved | {"answer": Answer[saved["answer"]], "evidence": evidence}))

@@ -15,21 +15,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, OpenHand, Recorder, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.ground import Ground
 from chaos.history.views import PodView
 from chaos.judgement import Judgement
 from chaos.safety import BlastRadius
-from chaos.system import NeverAvailable, SystemSpec, deploy, namespace_of_trial
+from chaos.semantics import Timings
+from chaos.system import SystemSpec
+from chaos.system.deploy import deploy
+from chaos.system.namespace import namespace_of_trial, trial_namespace
+from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial, World
 from loadgen.driver import Generator
 from loadgen.profiles import Profile
 
-__all__ = ["Staged", "UnderTest", "inert", "staged"]
+__all__ = ["Callbacks", "Staged", "UnderTest", "inert", "staged"]
 
-WATCHED = ("Pod", "Deployment", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
+DURATION_MAX_S = 2 * 3600.0
+"""A generator that nobody ends stops by itself after this."""
+
+WATCHED = (
+    "Pod",
+    "Deployment",
+    "ReplicaSet",
+    "EndpointSlice",
+    "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
+    "Event",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,7 @@ def staged(
     run: Path,
     leashed: bool,
     pods_max: int | None,
+    keep_namespace: bool,
     callbacks: Callbacks,
 ) -> Iterator[Staged]:
     """Set a live trial up, hand it out, and take it down."""
@@ -93,8 +109,57 @@ def staged(
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
         hand = OpenHand(ground.cluster, journal)
-        stack.enter_context(namespace_for(ground, hand, namespace, run.name))
+        # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
+        tidy = OpenHand(ground.cluster, NullJournal())
+        stack.enter_context(trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace))
         scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None)]
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes))
-'''
-'''
+        deployed = deploy(hand, spec, namespace, run=run.name)
+        vantage = ground.vantage(deployed)
+
+        def start_generator() -> Generator:
+            return Generator.start(
+                run_folder=run,
+                clock=clock,
+                profile=profile,
+                url=vantage.url,
+                seed=scenario.seed,
+                duration_max_s=DURATION_MAX_S,
+                wrap=ground.wrap,
+                credentials=vantage.credentials,
+            )
+
+        traffic = Traffic(start_generator, journal, profile=profile.name, vantage=vantage.name, url=vantage.url)
+        stack.callback(traffic.close)
+        world = World(
+            clock=clock,
+            journal=journal,
+            recorder=recorder,
+            hand=LeashedHand(journal) if leashed else hand,
+            traffic=traffic,
+            blast_radius=BlastRadius(namespace, spec.replicas_floor if pods_max is None else pods_max),
+            workload=deployed.workload.name,
+            timings=Timings.of(ground.timings),
+        )
+        trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
+        words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"
+        under_test = UnderTest(spec, namespace, words, random.Random(scenario.seed), recorder)  # noqa: S311  # replayable
+        callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
+        try:
+            wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)
+        except NeverAvailable as unwell:
+            trial.stop(str(unwell))
+        try:
+            yield Staged(trial, under_test, traffic)
+        finally:
+            trial.abandon("the scenario ended without a verdict")
+
+
+def inert(run: Path, spec: SystemSpec, *, callbacks: Callbacks) -> Staged:
+    """Set a trial up over a saved run: every `with` does nothing, and `judge` reads what was saved."""
+    traffic = Traffic(None, None, profile="", vantage="", url="")
+    return Staged(
+        Trial(run, None, say=callbacks.say, draw=callbacks.draw),
+        UnderTest(spec, "", "", random.Random(0)),  # noqa: S311  # nothing is picked
+        traffic,
+    )

@@ -64,10 +64,10 @@ class Traffic:
         if self._generator is not None:
             self._generator.check()
 
-    def finish(self, *, drain_s: float) -> None:
-        """Let requests under way end, at most `drain_s` seconds, and stop the generator."""
+    def finish(self) -> None:
+        """Let every request under way end or meet its time limit, and stop the generator."""
         if self._generator is not None:
-            self._generator.finish(drain_s)
+            self._generator.finish()
 
     def close(self) -> None:
         """Stop the generator at once, if it still runs."""

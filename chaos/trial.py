@@ -8,28 +8,25 @@ over a saved run, so that only `judge` does anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Hand, Journal, Recorder
+from chaos.errors import HarnessBroken
 from chaos.faults import Fault, Field
-from chaos.history import load_history
+from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, PodView
 from chaos.judgement import Judgement, judge_run
 from chaos.safety import BlastRadius
-from chaos.semantics import recovery_bound
+from chaos.semantics import Timings, recovery_bound
 from chaos.traffic import Traffic
 from chaos.verdict import Answer, Check, NotProven
 
 __all__ = ["Trial", "World"]
-
-DRAIN_S = 35.0
-"""How long requests under way at the end may take: a profile's own time limit is 30 s unless it says otherwise."""
 
 SETTLE_S = 5.0
 """How long traffic flows after the system has recovered, so that the verdict sees users served again."""
@@ -46,7 +43,7 @@ class World:
     traffic: Traffic
     blast_radius: BlastRadius
     workload: str
-    timings: Mapping[str, Any]
+    timings: Timings
 
 
 class Trial:
@@ -109,7 +106,7 @@ class Trial:
                 world.journal.event("fault-healed", fault=field.fault, outcome="ok", detail={})
 
     def recovery(self) -> None:
-        """Wait until the system has all its replicas back, at most as long as its own spec permits, and a little more."""
+        """Wait until the system has all its replicas back, at most as long as its own spec permits."""
         if not (world := self._live()):
             return
         self._say("recovery")
@@ -153,8 +150,11 @@ class Trial:
             return
         self._world = None
         self._say("letting requests end, then judging")
-        world.traffic.finish(drain_s=DRAIN_S)
-        world.recorder.stop()
+        try:
+            world.traffic.finish()
+            world.recorder.stop()
+        except HarnessBroken as broken:
+            world.journal.event("trial-stopped", reason=broken.what)
         world.journal.event("trial-end", wall_step_ns=world.clock.step_ns())
 
     def _judge(self, checks: tuple[Check, ...]) -> None:
@@ -220,6 +220,12 @@ def _desired(world: World) -> int | None:
         if view.name == world.workload:
             return view.replicas
     return None
+
+
+def _recovery_bound_s(world: World) -> float:
+    """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
+    specs = [pod["spec"] for pod in world.recorder.objects("Pod")]
+    return max((recovery_bound(spec, world.timings).total_s for spec in specs), default=0.0)
 
 
 def _whole(world: World) -> bool:

@@ -113,11 +113,11 @@ class OpenLoop:
         return stream.end_ns
 
     def drain(self, drain_s: float) -> None:
-        """End every stream now, wait up to `drain_s` seconds for what is in flight, and record all that is left."""
-        for name in self.streams:
-            self.end(name, self._now_ns())
-        until_ns = self._now_ns() + round(drain_s * NS)
-        gevent.joinall([stream.dispatcher for stream in self.streams.values()], timeout=drain_s)
+        """End every stream, wait up to `drain_s` seconds more for what is in flight, and record all that is left."""
+        now_ns = self._now_ns()
+        ends_ns = [self.end(name, now_ns) for name in self.streams]
+        until_ns = max([now_ns, *ends_ns]) + round(drain_s * NS)
+        gevent.joinall([stream.dispatcher for stream in self.streams.values()], timeout=(until_ns - now_ns) / NS)
         while self._flying and (left_ns := until_ns - self._now_ns()) > 0:
             gevent.joinall(list(self._flying), timeout=left_ns / NS)
         self._give_up()

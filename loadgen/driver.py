@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from chaos.clock import NS, Clock
+from chaos.clock import Clock
 from chaos.errors import HarnessBroken, UsageError
 from chaos.history.model import GeneratorSample
 from loadgen.plan import Plan, filled
@@ -84,11 +84,13 @@ class Generator:
         in_flight_max: int = 2000,
         wrap: Callable[[list[str]], list[str]] = lambda command: command,
         credentials: Credentials | None = None,
+        listeners: tuple[str, ...] = (),
     ) -> Generator:
         """Start the generator's process and wait until it is ready to send.
 
         `wrap` may put a command before the generator's own (to enter a network namespace). `credentials` travel
-        through the process's standard input. Raises `UsageError` for a plan that is not allowed, and `HarnessBroken`
+        through the process's standard input. `listeners` are modules that the process imports first, to add listeners
+        to Locust's events. Raises `UsageError` for a plan that is not allowed, and `HarnessBroken`
         if the process does not become ready.
         """
         filled(profile.headers, os.environ)
@@ -104,6 +106,7 @@ class Generator:
             seed=seed,
             in_flight_max=in_flight_max,
             duration_max_s=duration_max_s,
+            listeners=listeners,
         )
         with (run_folder / "generator.log").open("ab") as log:
             process = subprocess.Popen(
@@ -150,16 +153,15 @@ class Generator:
     def finish(self, drain_s: float | None = None) -> Finished:
         """End what still flows, wait for what is in flight, and end the process.
 
-        `drain_s`: how long to wait; what is still in flight then is recorded as `unsent`, since nobody can know what
+        `drain_s`: how long to wait after the last stream's end; what is still in flight then is recorded as `unsent`, since nobody can know what
         would have become of it. None waits until every request has been answered or has met its own time limit.
         """
         if self._finished is not None:
             return self._finished
         for name in self._streams:
             self.end(name)
-        last_ns = max((stream.end_ns or 0 for stream in self._streams.values()), default=0)
         if drain_s is None:
-            drain_s = self._timeout_s + max(0, last_ns - self._clock.now_ns()) / NS + 1.0
+            drain_s = self._timeout_s + 1.0  # no request outlives its time limit
         self._send({"finish": {"drain_s": drain_s}})
         answer = self._answer("finished", drain_s + ANSWER_WITHIN_S)["streams"]
         self._finished = Finished(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import locust  # isort: skip  # patches the standard library, so it comes before everything that it patches
 
 import gc
+import importlib
 import logging
 import os
 import resource
@@ -180,9 +181,11 @@ def main() -> int:
         plan = Plan.from_plain(message["plan"])
         secrets = message.get("credentials")
         _raise_descriptors(plan.in_flight_max)
+        for module in plan.listeners:
+            importlib.import_module(module)
         environment = Environment(user_classes=[OpenLoopUser], events=locust.events)
         session = Session(control, plan, Credentials(**secrets) if secrets else None, environment)
-    except (GamedayError, OSError, KeyError, ValueError, TypeError) as error:
+    except (GamedayError, ImportError, OSError, KeyError, ValueError, TypeError) as error:
         log.error("cannot start: %r", error)  # noqa: TRY400  # the parent shows it; a traceback may show a header
         control.answer("broken", why=error.what if isinstance(error, GamedayError) else repr(error))
         return 1

@@ -28,7 +28,8 @@ class Plan:
     """What one generator process is to do.
 
     `in_flight_max`: most requests at once; an arrival above it is recorded as `unsent`. `duration_max_s`: the process
-    ends by itself that long after its start, whatever it is told.
+    ends by itself that long after its start, whatever it is told. `listeners`: modules that the process imports before
+    it sends, so that they can add listeners to `locust.events`.
     """
 
     clock: Clock
@@ -38,6 +39,7 @@ class Plan:
     seed: int
     in_flight_max: int
     duration_max_s: float
+    listeners: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         place_of(self.url)
@@ -56,6 +58,7 @@ class Plan:
             "seed": self.seed,
             "in_flight_max": self.in_flight_max,
             "duration_max_s": self.duration_max_s,
+            "listeners": list(self.listeners),
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class Plan:
             seed=data["seed"],
             in_flight_max=data["in_flight_max"],
             duration_max_s=data["duration_max_s"],
+            listeners=tuple(data["listeners"]),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from chaos.clock import NS
 from chaos.history import History
+from chaos.slo import REQUESTS_FOR_P99
 from reports.shapes import Buckets
 
 __all__ = ["cut", "traffic_s", "widths"]
@@ -15,8 +16,6 @@ DRAWN = 360
 """Most buckets of a chart: more would be thinner than a line."""
 LEAST_DRAWN = 24
 """Fewest latency buckets that still show a course over time."""
-FULL_N = 100
-"""Requests below which the 99th percentile of a bucket is little more than its maximum."""
 
 
 def cut(history: History, width_ns: int) -> Buckets:
@@ -26,7 +25,10 @@ def cut(history: History, width_ns: int) -> Buckets:
 
 
 def widths(history: History) -> tuple[int, int]:
-    """Widths for counts and for percentiles: the latter wide enough for `FULL_N` requests if the trial is long enough."""
+    """Widths for counts and for percentiles, in ns.
+
+    The latter is wide enough for `REQUESTS_FOR_P99` requests, if the trial is long enough for that.
+    """
     span_s = max(history.ended_ns - history.began_ns, 1) / NS
     narrow_s = next((width for width in NICE_S if span_s / width <= DRAWN), NICE_S[-1])
     flowing_s = sum(traffic_s(history, cut(history, narrow_s * NS)))
@@ -35,7 +37,7 @@ def widths(history: History) -> tuple[int, int]:
     for width_s in NICE_S:
         if width_s >= narrow_s and span_s / width_s >= LEAST_DRAWN:
             wide_s = width_s
-            if width_s * rate_rps >= FULL_N:
+            if width_s * rate_rps >= REQUESTS_FOR_P99:
                 break
     return narrow_s * NS, wide_s * NS
 

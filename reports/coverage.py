@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from chaos.clock import NS
 from chaos.history import GeneratorSample, History
@@ -74,5 +75,7 @@ def _silences(history: History) -> tuple[Missing, ...]:
     begin_ns = min(stream.begin_ns for stream in history.streams)
     end_ns = max(stream.end_ns or history.ended_ns for stream in history.streams)
     times: Sequence[int] = [begin_ns, *(s.at_ns for s in history.generator if begin_ns < s.at_ns < end_ns), end_ns]
-    spans = zip(times, times[1:], strict=False)
-    return tuple(Missing(a, b, "the generator wrote no line") for a, b in spans if b - a > SILENT_NS)
+    spans = pairwise(times)
+    # A line speaks of the second that ends with it; the last span ends with the traffic, of which no line speaks.
+    silences = ((a, b if b == end_ns else b - NS) for a, b in spans if b - a > SILENT_NS)
+    return tuple(Missing(a, b, "the generator wrote no line") for a, b in silences)

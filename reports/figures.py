@@ -25,8 +25,8 @@ def total(table: pl.DataFrame) -> Total:
         .select(
             pl.len().alias("n"),
             pl.col("answered").sum().alias("answered"),
-            percentile(0.5).alias("p50"),
-            percentile(0.99).alias("p99"),
+            percentile(50).alias("p50"),
+            percentile(99).alias("p99"),
         )
         .row(0, named=True)
     )
@@ -40,13 +40,17 @@ def fault_windows(history: History, table: pl.DataFrame) -> tuple[FaultWindow, .
     Before: requests over by the time it began. During: those whose life overlaps the fault. After: those begun once it
     was healed. A window ends where a neighbouring fault begins, so that no fault is blamed for another.
     """
-    landed = sorted((fault for fault in history.faults if fault.landed_ns is not None), key=lambda fault: fault.begin_ns)
+    landed = sorted(
+        (fault for fault in history.faults if fault.landed_ns is not None), key=lambda fault: fault.begin_ns
+    )
     return tuple(row for fault in landed for row in _windows(history, table, fault, landed))
 
 
 def _windows(history: History, table: pl.DataFrame, fault: Fault, others: list[Fault]) -> Iterator[FaultWindow]:
     healed_ns = fault.healed_ns or history.ended_ns
-    from_ns = max((o.healed_ns or history.ended_ns for o in others if o.begin_ns < fault.begin_ns), default=history.began_ns)
+    from_ns = max(
+        (o.healed_ns or history.ended_ns for o in others if o.begin_ns < fault.begin_ns), default=history.began_ns
+    )
     until_ns = min((o.begin_ns for o in others if o.begin_ns >= healed_ns), default=history.ended_ns)
     intended, end = pl.col("intended_ns"), pl.col("end_ns").fill_null(history.ended_ns)
     before, after = (intended >= from_ns) & (end < fault.begin_ns), (intended >= healed_ns) & (intended < until_ns)
@@ -61,22 +65,21 @@ def _windows(history: History, table: pl.DataFrame, fault: Fault, others: list[F
 
 
 def token_series(table: pl.DataFrame, buckets: Buckets) -> TokenSeries | None:
-    """What streams of tokens took, or None where no request streamed any. An answer without a first token is infinite."""
+    """What streams of tokens took, or None where no request streamed any; without a first token it is infinite."""
     if table["first_token_ns"].null_count() == table.height:
         return None
-    first_s = ((pl.col("first_token_ns") - pl.col("intended_ns")) / NS).fill_null(float("inf"))
-    firsts = table.filter(pl.col("valid")).with_columns(first_s.alias("first_s"))
+    firsts = table.filter(pl.col("valid"))
     gaps = (
         table.select("intended_ns", "token_gaps_ns")
         .explode("token_gaps_ns")
         .drop_nulls("token_gaps_ns")
         .with_columns((pl.col("token_gaps_ns") / NS).alias("gap_s"))
     )
-    shares = (("p50", 0.5), ("p99", 0.99))
-    first = by_bucket(firsts, buckets, *(percentile(share, "first_s").alias(name) for name, share in shares))
-    gap = by_bucket(gaps, buckets, *(percentile(share, "gap_s").alias(name) for name, share in shares))
-    first_all = firsts.select(percentile(share, "first_s").alias(name) for name, share in shares).row(0)
-    gap_all = gaps.select(percentile(share, "gap_s").alias(name) for name, share in shares).row(0)
+    percents = (("p50", 50), ("p99", 99))
+    first = by_bucket(firsts, buckets, *(percentile(percent, "first_s").alias(name) for name, percent in percents))
+    gap = by_bucket(gaps, buckets, *(percentile(percent, "gap_s").alias(name) for name, percent in percents))
+    first_all = firsts.select(percentile(percent, "first_s").alias(name) for name, percent in percents).row(0)
+    gap_all = gaps.select(percentile(percent, "gap_s").alias(name) for name, percent in percents).row(0)
     return TokenSeries(
         first_p50_s=tuple(map(rounded, first["p50"])),
         first_p99_s=tuple(map(rounded, first["p99"])),

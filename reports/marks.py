@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from reports.scales import TimeAxis
 from reports.shapes import FaultBand, Missing, StepLine
 
-__all__ = ["bands", "columns_path", "drawing", "path", "rects", "rules", "segments", "segments_path"]
+__all__ = ["Segment", "bands", "columns_path", "drawing", "less", "path", "rects", "rules", "segments", "segments_path"]
 
 Segment = tuple[int, int, float]
 """From, until (ms), and the value or the place that holds between."""
@@ -41,7 +41,7 @@ def rects(css: str, boxes: Iterable[tuple[float, float, float, float]]) -> str:
 
 def rules(axis: TimeAxis, places: Iterable[float]) -> str:
     """Level lines across the whole panel."""
-    return path("level", "".join(f"M0 {number(y)}h{axis.span_ms}" for y in places))
+    return path("lvl", "".join(f"M0 {number(y)}h{axis.span_ms}" for y in places))
 
 
 def bands(faults: Sequence[FaultBand], axis: TimeAxis, height: float) -> str:
@@ -52,7 +52,8 @@ def bands(faults: Sequence[FaultBand], axis: TimeAxis, height: float) -> str:
 def _band(fault: FaultBand, axis: TimeAxis, height: float) -> str:
     begin, end = axis.x(fault.begin_ns), axis.x(fault.end_ns)
     css = "band" if fault.landed_ns is not None else "band missed"
-    box = f'<rect class="{css}" data-fault="{escape(fault.id)}" x="{begin}" y="0" width="{max(end - begin, 1)}" height="{number(height)}"/>'
+    place = f'x="{begin}" y="0" width="{max(end - begin, 1)}" height="{number(height)}"'
+    box = f'<rect class="{css}" data-fault="{escape(fault.id)}" {place}/>'
     landed = "" if fault.landed_ns is None else path("landed", f"M{axis.x(fault.landed_ns)} 0V{number(height)}")
     return box + landed
 
@@ -64,11 +65,12 @@ def segments(line: StepLine, axis: TimeAxis) -> list[Segment]:
         (max(at, line.begin_ns), min(end, line.end_ns), float(value))
         for (at, value), end in zip(line.points, ends, strict=False)
     ]
-    cut = [piece for span in spans for piece in _less(span, line.missing)]
+    cut = [piece for span in spans for piece in less(span, line.missing)]
     return [(axis.x(a), axis.x(b), value) for a, b, value in cut if b > a]
 
 
-def _less(span: Segment, missing: Sequence[Missing]) -> list[Segment]:
+def less(span: Segment, missing: Sequence[Missing]) -> list[Segment]:
+    """The pieces of a span (ns) of which the record says something."""
     pieces = [span]
     for hole in missing:
         pieces = [
@@ -94,7 +96,5 @@ def segments_path(pieces: Iterable[Segment], *, floor: float | None = None) -> s
 
 def columns_path(places: Sequence[float | None], width_ms: int, span_ms: int, *, floor: float | None = None) -> str:
     """A step line over buckets of one width; None leaves the line open there."""
-    pieces = (
-        (k * width_ms, min((k + 1) * width_ms, span_ms), y) for k, y in enumerate(places) if y is not None
-    )
+    pieces = ((k * width_ms, min((k + 1) * width_ms, span_ms), y) for k, y in enumerate(places) if y is not None)
     return segments_path(pieces, floor=floor)

@@ -35,7 +35,7 @@ __all__ = ["Headline", "KeyFigures", "Report"]
 class Headline:
     """What is said first: the verdict in one word and one sentence, and which trial it is about.
 
-    `how_it_ended` is empty for a trial that ran to its end.
+    `run` names the run, `folder` is where it lies; `how_it_ended` is empty for a trial that ran to its end.
     """
 
     answer: str
@@ -43,6 +43,7 @@ class Headline:
     scenario: str
     claim: str
     run: str
+    folder: str
     seed: int
     leashed: bool
     began_ns: int
@@ -59,7 +60,8 @@ class KeyFigures:
     """The few figures that sum a trial up.
 
     `answered_share` is of valid requests: all that users intended, less those that the generator could not send.
-    The longest leg is the slowest step of any victim's recovery; None with no recovery seen.
+    `silent_s` is how long traffic was due with no request on record. The longest leg is the slowest step of any
+    victim's recovery; None with no recovery seen.
     """
 
     requests: int
@@ -76,6 +78,7 @@ class KeyFigures:
     slowest_recovery_s: float | None
     longest_leg: str
     longest_leg_s: float | None
+    silent_s: float
 
 
 @dataclass(frozen=True, slots=True)

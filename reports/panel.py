@@ -32,13 +32,15 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A span without data, and why."""
+    """A span without data, and why; over the whole panel unless it says which part of it."""
 
     begin_ms: int
     end_ms: int
     left: float
     width: float
     reason: str
+    top: float = 0.0
+    height: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ class Panel:
     lanes: bool = False
 
 
-def holes(missing: Iterable[Missing], axis: TimeAxis) -> tuple[Hole, ...]:
+def holes(
+    missing: Iterable[Missing], axis: TimeAxis, *, top: float = 0.0, height: float | None = None
+) -> tuple[Hole, ...]:
     """Spans without data, placed on the axis."""
     placed = ((axis.x(hole.begin_ns), axis.x(hole.end_ns), hole) for hole in missing)
     return tuple(
-        Hole(a, b, axis.percent(hole.begin_ns), round(100 * (b - a) / axis.span_ms, 3), hole.reason)
+        Hole(a, b, axis.percent(hole.begin_ns), round(100 * (b - a) / axis.span_ms, 3), hole.reason, top, height)
         for a, b, hole in placed
         if b > a
     )

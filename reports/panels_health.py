@@ -9,7 +9,7 @@ from chaos.clock import NS
 from reports import words
 from reports.marks import bands, columns_path, drawing, path, rects, rules
 from reports.model import Report
-from reports.panel import Panel, Table, bucket_readout, bucket_rows, holes, spread
+from reports.panel import Hole, Panel, Table, bucket_readout, bucket_rows, holes, spread
 from reports.scales import MS, Linear, Log, Tick, TimeAxis, nice_steps
 from reports.shapes import Coverage, Missing, TokenSeries
 
@@ -32,7 +32,7 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
     finite = [value for _, _, column in lines for value in column if value is not None and 0 < value < float("inf")]
     low, high = min(finite, default=0.01), max(finite, default=1.0)
     scale = Log(low / 1.2, max(high * 1.2, low * 2), height, 18.0)
-    marks, ends = rules(axis, [scale.y(value) for value in scale.decades()]), []
+    marks, ends = rules(axis, [scale.y(value) for value in scale.levels()]), []
     for name, css, column in lines:
         places = [None if value is None else scale.y(value) for value in column]
         marks += path(f"line {css}", columns_path(places, buckets.width_ns // MS, axis.span_ms))
@@ -47,7 +47,7 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=(
             Tick(9.0, "∞"),
-            *(Tick(scale.y(v), words.brief(v)) for v in scale.decades()),
+            *(Tick(scale.y(v), words.brief(v)) for v in scale.levels()),
         ),
         ends=spread(ends, height),
         holes=holes(report.traffic.missing, axis),
@@ -84,7 +84,7 @@ def lag_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="lag",
         title="Generator lag",
-        note=f"actual after intended start, the worst of each bucket; worst of all {words.duration(generator.worst_lag_s)}",
+        note=f"start after intended start, worst of each bucket; of all {words.duration(generator.worst_lag_s)}",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), words.brief(step)) for step in steps),
@@ -140,22 +140,20 @@ def coverage_panel(report: Report, axis: TimeAxis) -> Panel:
     """What each source recorded: a bar where it did, hatching where something is missing."""
     rows = _joined(report.coverage)
     height = len(rows) * ROW
-    bars, gaps = [], []
+    bars, gaps = [], list[Hole]()
     for k, (_, source) in enumerate(rows):
         for begin_ns, end_ns in _covered(source):
             left = axis.x(begin_ns)
             bars.append((left, k * ROW + 5, axis.x(end_ns) - left, ROW - 10))
-        for hole in source.missing:
-            left = axis.x(hole.begin_ns)
-            gaps.append((left, k * ROW + 3, max(axis.x(hole.end_ns) - left, 1), ROW - 6))
+        gaps += holes(source.missing, axis, top=k * ROW + 2, height=ROW - 4)
     return Panel(
         id="coverage",
         title="What the record covers",
         note="a gap is a span in which states may have been lost",
         height=height,
-        drawing=drawing(bands(report.faults, axis, height), rects("covered", bars), rects("gap", gaps)),
+        drawing=drawing(bands(report.faults, axis, height), rects("covered", bars)),
         levels=tuple(Tick((k + 0.5) * ROW, label) for k, (label, _) in enumerate(rows)),
-        readout=(),
+        holes=tuple(gaps),
         table=_coverage_table(report),
         lanes=True,
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reports import words
-from reports.marks import bands, drawing, path, rects, rules, segments, segments_path
+from reports.marks import Segment, bands, drawing, less, path, rects, rules, segments, segments_path
 from reports.model import Report
 from reports.panel import Panel, Readout, Spot, Table, holes, spread
 from reports.scales import Linear, Tick, TimeAxis, nice_steps
@@ -34,8 +34,10 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
     boxes: dict[str, list[tuple[float, float, float, float]]] = {state: [] for state in BAR}
     for k, lane in enumerate(shown):
         for span in lane.spans:
-            left, bar = axis.x(span.begin_ns), BAR[span.state]
-            boxes[span.state].append((left, k * LANE + (LANE - bar) / 2, axis.x(span.end_ns) - left, bar))
+            bar = BAR[span.state]
+            for begin_ns, end_ns, _ in less((span.begin_ns, span.end_ns, 0.0), report.lanes.missing):
+                left = axis.x(begin_ns)
+                boxes[span.state].append((left, k * LANE + (LANE - bar) / 2, axis.x(end_ns) - left, bar))
     marks = "".join(rects(css_of(state), boxes[state]) for state in BAR)
     hidden = report.lanes.total - len(shown)
     note = f"{words.plural(report.lanes.total, 'pod')} in order of birth"
@@ -100,12 +102,11 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     steps = nice_steps(max((value for _, _, value in ready + desired), default=1.0), 4)
     steps = [step for step in steps if step == int(step)]
     scale = Linear(max(steps[-1], 1.0), height, pad)
-    place = lambda pieces: [(a, b, scale.y(value)) for a, b, value in pieces]  # noqa: E731  # one formula, used three times below
     marks = (
         rules(axis, [scale.y(step) for step in steps])
         + _shortfall(ready, desired, scale)
-        + path("line desired", segments_path(place(desired)))
-        + path("line ready", segments_path(place(ready)))
+        + path("line desired", _steps_path(desired, scale))
+        + path("line ready", _steps_path(ready, scale))
     )
     return Panel(
         id="replicas",
@@ -115,14 +116,18 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
         ends=_replica_ends(ready, desired, scale, height),
-        holes=holes((*report.ready.missing, *report.desired.missing), axis),
+        holes=holes(report.ready.missing, axis) + holes(report.desired.missing, axis, height=pad - 2),
         readout=_replicas_readout(ready, desired, axis),
         table=_replicas_table(report),
         empty="" if ready or desired else "No replica count is on record.",
     )
 
 
-def _shortfall(ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[int, int, float]], scale: Linear) -> str:
+def _steps_path(pieces: Sequence[Segment], scale: Linear) -> str:
+    return segments_path((a, b, scale.y(value)) for a, b, value in pieces)
+
+
+def _shortfall(ready: Sequence[Segment], desired: Sequence[Segment], scale: Linear) -> str:
     boxes = []
     for a, b, value in ready:
         for c, d, wish in desired:
@@ -133,7 +138,7 @@ def _shortfall(ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[
 
 
 def _replica_ends(
-    ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[int, int, float]], scale: Linear, height: float
+    ready: Sequence[Segment], desired: Sequence[Segment], scale: Linear, height: float
 ) -> tuple[tuple[Tick, str], ...]:
     labels = [
         (Tick(scale.y(pieces[-1][2]), f"{name} {pieces[-1][2]:g}"), f"t-{name}")
@@ -143,10 +148,8 @@ def _replica_ends(
     return spread(labels, height)
 
 
-def _replicas_readout(
-    ready: Sequence[tuple[int, int, float]], desired: Sequence[tuple[int, int, float]], axis: TimeAxis
-) -> Readout:
-    def at(pieces: Sequence[tuple[int, int, float]], moment: int) -> str:
+def _replicas_readout(ready: Sequence[Segment], desired: Sequence[Segment], axis: TimeAxis) -> Readout:
+    def at(pieces: Sequence[Segment], moment: int) -> str:
         return next((f"{value:g}" for a, b, value in pieces if a <= moment < b), "not known")
 
     moments = sorted({0, *(edge for a, b, _ in (*ready, *desired) for edge in (a, b) if edge < axis.span_ms)})

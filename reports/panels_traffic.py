@@ -87,7 +87,7 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
     """Percentiles of response time by bucket, failures as infinite; where few requests lie behind them, dotted."""
     height, latency = 150.0, report.latency
     scale, width_ms = _latency_scale(report, height), latency.buckets.width_ns // MS
-    marks = rules(axis, [scale.y(value) for value in scale.decades()])
+    marks = rules(axis, [scale.y(value) for value in scale.levels()])
     marks += rects("unanswered-row", [(0, 0, axis.span_ms, UNANSWERED_PX)])
     ends = []
     for name, column in (("p50", latency.p50_s), ("p90", latency.p90_s), ("p99", latency.p99_s)):
@@ -99,14 +99,14 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
         if (last := _last(column)) is not None:
             ends.append((Tick(scale.y(last), name), f"t-{name}"))
     thinned = ", dotted where n < 100" if any(latency.thin) else ""
-    levels = [Tick(scale.y(value), words.brief(value)) for value in scale.decades()]
+    levels = [Tick(scale.y(value), words.brief(value)) for value in scale.levels()]
     return Panel(
         id="latency",
         title="Response time",
         note=f"percentiles of {_width_words(latency.buckets)} buckets, unanswered count as ∞{thinned}",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
-        levels=(Tick(UNANSWERED_PX / 2, "∞"), *levels),
+        levels=(Tick(UNANSWERED_PX / 2, "not answered"), *levels),
         ends=spread(ends, height),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(latency.buckets, lambda k: _latency_words(report, k)),
@@ -152,7 +152,7 @@ def heat_panel(report: Report, axis: TimeAxis) -> Panel:
     marks += "".join(rects(f"heat h{level}", boxes[level]) for level in range(LEVELS))
     lost = [(k, n) for k, n in enumerate(heat.unanswered) if n]
     marks += rects("lost", [(k * width_ms, 2, width_ms, UNANSWERED_PX - 4) for k, _ in lost])
-    levels = [Tick(scale.y(value), words.brief(value)) for value in scale.decades()]
+    levels = [Tick(scale.y(value), words.brief(value)) for value in scale.levels()]
     return Panel(
         id="heat",
         title="Response time, all requests",
@@ -203,7 +203,7 @@ def failures_panel(report: Report, axis: TimeAxis) -> Panel:
         bars = [(k * width_ms, foot - ROW + scale.y(n), width_ms, ROW - scale.y(n)) for k, n in enumerate(column) if n]
         known = name if name in ("refused", "failed", "unanswered", "truncated", "late", "unsent") else "other"
         marks += rules(axis, [foot]) + rects(f"o-{known}", bars)
-        levels.append(Tick(foot - ROW / 2, name))
+        levels.append(Tick(foot - ROW / 2, "unsent (generator)" if name == "unsent" else name))
         ends.append((Tick(foot - ROW / 2, words.count(report.traffic.totals[name])), f"t-{known}"))
     return Panel(
         id="failures",
@@ -215,9 +215,7 @@ def failures_panel(report: Report, axis: TimeAxis) -> Panel:
         ends=tuple(ends),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(report.buckets, lambda k: _failure_words(report, k)),
-        table=Table(
-            ("from (UTC)", "T+", *outcomes), bucket_rows(report.buckets, lambda k: _failure_row(report, k))
-        ),
+        table=Table(("from (UTC)", "T+", *outcomes), bucket_rows(report.buckets, lambda k: _failure_row(report, k))),
         empty="" if outcomes else "Every request on record was answered." if report.key.requests else NO_REQUESTS,
     )
 

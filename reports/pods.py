@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chaos.history import Fault, History
@@ -25,7 +24,7 @@ def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ..
 
 
 def struck(faults: Iterable[Fault], lives: Sequence[PodLife]) -> Mapping[str, tuple[int, str]]:
-    """By pod UID: when a landed fault took the pod or its node, and the fault's id.
+    """By pod UID: when a fault took the pod or its node, and the fault's id.
 
     A pod counts as struck through its node if it was there when the fault began and lost its Ready state or its life
     before the fault was over.
@@ -36,16 +35,17 @@ def struck(faults: Iterable[Fault], lives: Sequence[PodLife]) -> Mapping[str, tu
         nodes = {ref.name for ref in fault.victims if ref.kind == "Node"}
         for life in lives:
             hit = life.uid in pods or (life.node in nodes and life.created_ns <= fault.begin_ns)
-            at_ns = lost_ns(life, fault.begin_ns) if hit and fault.landed_ns is not None else None
+            at_ns = lost_ns(life, fault.begin_ns) if hit and not fault.missed else None
             if at_ns is not None:
                 blows.setdefault(life.uid, (at_ns, fault.id))
     return blows
 
 
 def lost_ns(life: PodLife, from_ns: int) -> int | None:
-    """When the pod first stopped to serve at or after a moment: began to terminate, vanished, or was no longer Ready."""
-    ends = [end for _, end in life.ready_spans if end is not None]
-    return min((at for at in (life.terminating_ns, life.gone_ns, *ends) if at is not None and at >= from_ns), default=None)
+    """When the pod first ceased to serve from a moment on: began to terminate, vanished, or was no longer Ready."""
+    ends = (end for _, end in life.ready_spans)
+    moments = (at for at in (life.terminating_ns, life.gone_ns, *ends) if at is not None)
+    return min((at for at in moments if at >= from_ns), default=None)
 
 
 def _eventful(life: PodLife, history: History) -> bool:
@@ -54,14 +54,14 @@ def _eventful(life: PodLife, history: History) -> bool:
 
 def _labels(names: Sequence[str]) -> Mapping[str, str]:
     """Names without the part that all of them share, up to a dash."""
-    shared = os.path.commonprefix(list(names)) if len(names) > 1 else ""
-    cut = shared.rfind("-") + 1
-    return {name: name[cut:] for name in names}
+    parts = [name.split("-") for name in names]
+    shared = 0
+    while len(names) > 1 and all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
+        shared += 1
+    return {name: "-".join(part[shared:]) for name, part in zip(names, parts, strict=True)}
 
 
-def _lane(
-    history: History, life: PodLife, labels: Mapping[str, str], blows: Mapping[str, tuple[int, str]]
-) -> PodLane:
+def _lane(history: History, life: PodLife, labels: Mapping[str, str], blows: Mapping[str, tuple[int, str]]) -> PodLane:
     struck_ns, struck_by = blows.get(life.uid, (None, ""))
     spans = tuple(_clipped(_spans(life, history.ended_ns), history))
     return PodLane(
@@ -78,7 +78,7 @@ def _lane(
 
 
 def _spans(life: PodLife, ended_ns: int) -> Iterator[StateSpan]:
-    """States one after another: pending until scheduled, starting until first Ready, then by Ready, then terminating."""
+    """One state after another: pending until scheduled, starting until Ready, then by Ready, then terminating."""
     over_ns = life.gone_ns if life.gone_ns is not None else ended_ns
     leaving_ns = min(over_ns, life.terminating_ns) if life.terminating_ns is not None else over_ns
     scheduled_ns = min(life.scheduled_ns, leaving_ns) if life.scheduled_ns is not None else leaving_ns

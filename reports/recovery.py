@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from chaos.clock import NS
 from chaos.history import Fault, History
-from chaos.history.observations import PodLife
+from chaos.history.observations import PodLife, earliest_ns
 from chaos.verdict import Verdict
 from reports.pods import lost_ns, struck
 from reports.shapes import Leg, RecoveryRow
@@ -28,15 +29,13 @@ def recovery_rows(history: History, lives: Sequence[PodLife], verdict: Verdict) 
     for life in sorted((life for life in lives if life.uid in blows), key=lambda life: blows[life.uid][0]):
         fault = faults[blows[life.uid][1]]
         if life.terminating_ns is not None or life.gone_ns is not None:
-            rows.append(_replaced(life, lives, fault, taken, bound_s))
+            rows.append(_replaced(history, life, lives, fault, taken))
         else:
-            rows.append(_in_place(life, fault, bound_s))
-    return (*rows, *_unmoved(history, lives, blows))
+            rows.append(_in_place(history, life, fault))
+    return tuple(replace(row, bound_s=bound_s) for row in (*rows, *_unmoved(history, lives, blows)))
 
 
-def _replaced(
-    life: PodLife, lives: Sequence[PodLife], fault: Fault, taken: set[str], bound_s: float | None
-) -> RecoveryRow:
+def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: Fault, taken: set[str]) -> RecoveryRow:
     deleted_ns = min(at for at in (life.terminating_ns, life.gone_ns) if at is not None)
     heir = next((other for other in lives if other.uid not in taken and _follows(other, life)), None)
     if heir:
@@ -58,7 +57,8 @@ def _replaced(
         successor_node=heir.node if heir else "",
         legs=_legs(deleted_ns, steps),
         total_s=_between(deleted_ns, ready_ns),
-        bound_s=bound_s,
+        slack_s=_slack_s(history, deleted_ns),
+        bound_s=None,
     )
 
 
@@ -68,7 +68,7 @@ def _follows(other: PodLife, life: PodLife) -> bool:
     return bool(life.owner_uid) and other.owner_uid == life.owner_uid and other.first_index > lost_index
 
 
-def _in_place(life: PodLife, fault: Fault, bound_s: float | None) -> RecoveryRow:
+def _in_place(history: History, life: PodLife, fault: Fault) -> RecoveryRow:
     at_ns = lost_ns(life, fault.begin_ns)
     again_ns = next((begin for begin, _ in life.ready_spans if at_ns is not None and begin > at_ns), None)
     restarted = f"{life.restarts} restarts" if life.restarts != 1 else "1 restart"
@@ -82,7 +82,8 @@ def _in_place(life: PodLife, fault: Fault, bound_s: float | None) -> RecoveryRow
         successor_node=life.node,
         legs=_legs(at_ns, (("Ready", again_ns),)),
         total_s=_between(at_ns, again_ns),
-        bound_s=bound_s,
+        slack_s=_slack_s(history, at_ns),
+        bound_s=None,
     )
 
 
@@ -97,7 +98,7 @@ def _unmoved(
             if ref.kind == "Pod" and ref.uid not in blows:
                 node = seen[ref.uid].node if ref.uid in seen else ""
                 how = "no loss seen" if ref.uid in seen else "not in the record"
-                rows.append(RecoveryRow(fault.id, ref.name, node, None, how, "", "", (), None, None))
+                rows.append(RecoveryRow(fault.id, ref.name, node, None, how, "", "", (), None, 0.0, None))
     return tuple(rows)
 
 
@@ -108,6 +109,11 @@ def _legs(begin_ns: int | None, steps: Sequence[tuple[str, int | None]]) -> tupl
         legs.append(Leg(name, at_ns, _between(from_ns, at_ns)))
         from_ns = at_ns if at_ns is not None else from_ns
     return tuple(legs)
+
+
+def _slack_s(history: History, lost_ns: int | None) -> float:
+    """How much earlier than seen the loss may have been: nothing unless the watch was broken there."""
+    return 0.0 if lost_ns is None else round((lost_ns - earliest_ns(history, "Pod", lost_ns)) / NS, 3)
 
 
 def _between(begin_ns: int | None, end_ns: int | None) -> float | None:

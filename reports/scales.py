@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaos.clock import NS
 
-__all__ = ["Linear", "Log", "TimeAxis", "Tick", "nice_steps", "time_ticks"]
+__all__ = ["MS", "Linear", "Log", "Tick", "TimeAxis", "axis_of", "nice_steps", "time_ticks"]
 
 MS = 1_000_000
 TICK_STEPS_S = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
@@ -66,13 +66,16 @@ class Log:
         part = math.log10(min(max(value, self.low), self.high) / self.low) / math.log10(self.high / self.low)
         return round(self.height - (self.height - self.pad) * part, 1)
 
-    def decades(self) -> list[float]:
-        """The powers of ten inside the scale, or 1, 2, 5 steps where it holds fewer than two."""
+    def levels(self, gap: float = 15.0) -> list[float]:
+        """Round values to label, powers of ten before 2 and 5 of each; none nearer to another than `gap` pixels."""
         low, high = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-        tens = [10.0**k for k in range(low, high + 1)]
-        if math.log10(self.high / self.low) < 2.2:
-            tens = [value * step for value in tens for step in (1, 2, 5)]
-        return [value for value in tens if self.low * 0.999 <= value <= self.high * 1.001]
+        chosen: list[float] = []
+        for factor in (1, 2, 5):
+            for value in (factor * 10.0**k for k in range(low, high + 1)):
+                inside = self.low * 0.999 <= value <= self.high * 1.001 and self.y(value) >= self.pad + gap / 2
+                if inside and all(abs(self.y(value) - self.y(other)) >= gap for other in chosen):
+                    chosen.append(value)
+        return sorted(chosen)
 
 
 def nice_steps(top: float, most: int) -> list[float]:

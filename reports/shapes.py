@@ -230,7 +230,8 @@ class Leg:
 class RecoveryRow:
     """How one victim was made good. `total_s` runs from the loss to Ready; None if that was not seen.
 
-    `bound_s` is what the recovery was held to, where a finding says so; `how` is words.
+    `slack_s` is how much longer it may have taken, where the loss fell into a gap of the record. `bound_s` is what the
+    recovery was held to, where a finding says so; `how` is words.
     """
 
     fault: str
@@ -242,6 +243,7 @@ class RecoveryRow:
     successor_node: str
     legs: tuple[Leg, ...]
     total_s: float | None
+    slack_s: float
     bound_s: float | None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,13 +9,12 @@ import polars as pl
 
 from chaos.clock import NS
 from chaos.history import History
-from reports.buckets import FULL_N, traffic_s
+from chaos.slo import GOOD, REQUESTS_FOR_P99, response_s
+from reports.buckets import traffic_s
 from reports.shapes import Buckets, HeatMap, LatencySeries, Missing, TrafficSeries
 
-__all__ = ["ANSWERED", "OUTCOMES", "heat_map", "latency_series", "percentile", "records", "rounded", "traffic_series"]
+__all__ = ["OUTCOMES", "heat_map", "latency_series", "percentile", "records", "rounded", "traffic_series"]
 
-ANSWERED = ("ok", "late")
-"""Outcomes that are an answer in full; the profile's patience is judged by latency, not by availability."""
 OUTCOMES = ("refused", "failed", "unanswered", "truncated", "late", "unsent")
 """Every outcome but `ok`, in the order in which they are drawn."""
 BINS_PER_DECADE = 8
@@ -26,23 +24,23 @@ LEAST_EXPECTED = 3
 
 def records(history: History) -> pl.DataFrame:
     """The requests with `latency_s` (infinite unless answered), `valid` and `answered`."""
-    answered = pl.col("outcome").is_in(ANSWERED)
-    latency_s = (pl.col("end_ns") - pl.col("intended_ns")) / NS
     return history.requests.select(
         "intended_ns",
         "end_ns",
         "first_token_ns",
         "token_gaps_ns",
         pl.col("outcome").cast(pl.Categorical).alias("outcome"),
-        answered.alias("answered"),
+        pl.col("outcome").is_in(GOOD).alias("answered"),
         (pl.col("outcome") != "unsent").alias("valid"),
-        pl.when(answered).then(latency_s).otherwise(math.inf).fill_null(math.inf).alias("latency_s"),
+        response_s().alias("latency_s"),
+        response_s("first_token_ns").alias("first_s"),
     )
 
 
-def percentile(share: float, column: str = "latency_s") -> pl.Expr:
-    """Nearest rank: the smallest recorded value that at least `share` of the records do not exceed."""
-    return pl.col(column).quantile(share, interpolation="equiprobable")
+def percentile(percent: int, column: str = "latency_s") -> pl.Expr:
+    """Nearest rank: the least recorded value that `percent` of 100 records do not exceed; None without a record."""
+    rank = (pl.col(column).len().cast(pl.Int64) * percent + 99) // 100
+    return pl.col(column).sort().get(rank - 1, null_on_oob=True)
 
 
 def rounded(value: float | None) -> float | None:
@@ -71,7 +69,10 @@ def traffic_series(history: History, table: pl.DataFrame, buckets: Buckets) -> T
     )
     flowing_s = traffic_s(history, buckets)
     silent = _silent(history, columns["offered"], flowing_s, buckets)
-    known = [n is not None or (s > 0 and k not in silent) for k, (n, s) in enumerate(zip(columns["offered"], flowing_s, strict=True))]
+    known = [
+        n is not None or (s > 0 and k not in silent)
+        for k, (n, s) in enumerate(zip(columns["offered"], flowing_s, strict=True))
+    ]
 
     def counts(name: str) -> tuple[int | None, ...]:
         return tuple((n or 0) if known[k] else None for k, n in enumerate(columns[name]))
@@ -84,7 +85,7 @@ def traffic_series(history: History, table: pl.DataFrame, buckets: Buckets) -> T
         answered_rps=_per_second(answered, flowing_s, buckets),
         outcomes={name: counts(f"outcome {name}") for name in names},
         totals={name: table.filter(pl.col("outcome") == name).height for name in ("ok", *names)},
-        missing=_missing(silent, buckets),
+        missing=_missing(silent, buckets, history.ended_ns),
     )
 
 
@@ -112,15 +113,18 @@ def _silent(history: History, offered: Sequence[int | None], flowing_s: Sequence
     return silent
 
 
-def _missing(silent: Iterable[int], buckets: Buckets) -> tuple[Missing, ...]:
+def _missing(silent: Iterable[int], buckets: Buckets, ended_ns: int) -> tuple[Missing, ...]:
     runs: list[list[int]] = []
     for k in sorted(silent):
         if runs and runs[-1][1] == k - 1:
             runs[-1][1] = k
         else:
             runs.append([k, k])
-    at = lambda k: buckets.begin_ns + k * buckets.width_ns  # noqa: E731  # one formula, used twice on the next line
-    return tuple(Missing(at(a), at(b + 1), "traffic was due, and no request is on record") for a, b in runs)
+    zero, width = buckets.begin_ns, buckets.width_ns
+    return tuple(
+        Missing(zero + a * width, min(zero + (b + 1) * width, ended_ns), "traffic was due, and no request is on record")
+        for a, b in runs
+    )
 
 
 def latency_series(table: pl.DataFrame, buckets: Buckets) -> LatencySeries:
@@ -129,7 +133,7 @@ def latency_series(table: pl.DataFrame, buckets: Buckets) -> LatencySeries:
         table.filter(pl.col("valid")),
         buckets,
         pl.len().alias("n"),
-        *(percentile(share).alias(name) for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))),
+        *(percentile(share).alias(name) for name, share in (("p50", 50), ("p90", 90), ("p99", 99))),
     )
     return LatencySeries(
         buckets=buckets,
@@ -137,7 +141,7 @@ def latency_series(table: pl.DataFrame, buckets: Buckets) -> LatencySeries:
         p50_s=tuple(map(rounded, columns["p50"])),
         p90_s=tuple(map(rounded, columns["p90"])),
         p99_s=tuple(map(rounded, columns["p99"])),
-        thin=tuple(n is not None and n < FULL_N for n in columns["n"]),
+        thin=tuple(n is not None and n < REQUESTS_FOR_P99 for n in columns["n"]),
     )
 
 
@@ -146,7 +150,9 @@ def heat_map(table: pl.DataFrame, buckets: Buckets, traffic: TrafficSeries) -> H
     answered = table.filter(pl.col("answered") & pl.col("latency_s").is_finite())
     slot = (pl.col("latency_s").clip(lower_bound=1e-4).log10() * BINS_PER_DECADE).floor().cast(pl.Int64)
     cells = (
-        answered.select(((pl.col("intended_ns") - buckets.begin_ns) // buckets.width_ns).alias("bucket"), slot.alias("bin"))
+        answered.select(
+            ((pl.col("intended_ns") - buckets.begin_ns) // buckets.width_ns).alias("bucket"), slot.alias("bin")
+        )
         .filter(pl.col("bucket").is_between(0, buckets.count - 1))
         .group_by("bucket", "bin")
         .agg(pl.len().alias("n"))
@@ -154,7 +160,9 @@ def heat_map(table: pl.DataFrame, buckets: Buckets, traffic: TrafficSeries) -> H
     )
     low, high = (int(cells["bin"].min()), int(cells["bin"].max())) if cells.height else (0, -1)  # type: ignore[arg-type]  # polars types min() as any literal
     return HeatMap(
-        edges_s=tuple(rounded(10 ** (slot / BINS_PER_DECADE)) or 0.0 for slot in range(low, high + 2)) if cells.height else (),
+        edges_s=tuple(rounded(10 ** (slot / BINS_PER_DECADE)) or 0.0 for slot in range(low, high + 2))
+        if cells.height
+        else (),
         bucket=tuple(cells["bucket"].to_list()),
         bin=tuple((cells["bin"] - low).to_list()),
         n=tuple(cells["n"].to_list()),

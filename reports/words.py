@@ -9,7 +9,7 @@ from chaos.clock import NS
 
 __all__ = ["brief", "clock", "count", "date", "duration", "elapsed", "plural", "rate", "share", "size", "stamp"]
 
-NOTHING = "–"
+NOTHING = "–"  # noqa: RUF001  # a dash is what is meant
 UNANSWERED = "not answered"
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from chaos.history import GeneratorSample, History, Stream
 from chaos.slo import nearest_rank
 
-__all__ = ["CPU_SHARE_MAX", "START_LAG_MAX_S", "Arrivals", "account", "arrivals_of"]
+__all__ = ["CPU_SHARE_MAX", "START_LAG_MAX_S", "Arrivals", "account", "arrivals_before", "is_steady"]
 
 START_LAG_MAX_S = 0.05
 """A generator whose p99 start is later than this does not offer what was intended."""
@@ -81,14 +81,18 @@ def account(history: History, *, objective_s: float | None = None) -> Arrivals:
     )
 
 
-def arrivals_of(stream: Stream) -> int | None:
-    """How many arrivals a steady stream intends: all k with begin + round(k / rate) before its end; None without one."""
-    if stream.end_ns is None:
-        return None
-    count = max(0, int((stream.end_ns - stream.begin_ns) * stream.rate_rps / 1e9) - 2)
-    while stream.begin_ns + round(count * 1e9 / stream.rate_rps) < stream.end_ns:
+def arrivals_before(stream: Stream, at_ns: int) -> int:
+    """How many arrivals a steady stream intends before a moment: all k with begin + round(k / rate) before it."""
+    count = max(0, int((at_ns - stream.begin_ns) * stream.rate_rps / 1e9) - 2)
+    while stream.begin_ns + round(count * 1e9 / stream.rate_rps) < at_ns:
         count += 1
     return count
+
+
+def is_steady(stream: Stream, rows: pl.DataFrame) -> bool:
+    """Whether the stream's records stand where a steady stream has its arrivals; without a record it does."""
+    planned = stream.begin_ns + (pl.col("id") * 1e9 / stream.rate_rps).round().cast(pl.Int64)
+    return bool(rows.select(((pl.col("intended_ns") - planned).abs() <= TOLERANCE_NS).all()).item())
 
 
 def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:
@@ -128,12 +132,10 @@ def _stream_count(stream: Stream, rows: pl.DataFrame, doubts: list[str]) -> int 
     if stream.end_ns is None:
         doubts.append(f"traffic {stream.name} has no recorded end")
         return None
-    planned = stream.begin_ns + (pl.col("id") * 1e9 / stream.rate_rps).round().cast(pl.Int64)
-    steady = rows.select(((pl.col("intended_ns") - planned).abs() <= TOLERANCE_NS).all()).item()
-    if not steady:
+    if not is_steady(stream, rows):
         return None
-    count = arrivals_of(stream)
-    if count is not None and (odd := rows.filter((pl.col("id") < 0) | (pl.col("id") >= count)).height):
+    count = arrivals_before(stream, stream.end_ns)
+    if odd := rows.filter((pl.col("id") < 0) | (pl.col("id") >= count)).height:
         doubts.append(f"{odd} records of traffic {stream.name} lie outside of its time")
     return count
 

@@ -49,30 +49,7 @@ class SloMet:
         objectives = [value for value in (self.slo.latency_p99_s, self.slo.first_token_p99_s) if value is not None]
         arrivals = account(history, objective_s=min(objectives, default=None))
         reading = read_slo(history.requests, self.slo)
-        if not reading.valid:
-            return self._finding(Answer.UNKNOWN, reading, arrivals, "no request was made", "let traffic flow")
-        failures = list(_failures(self.slo, arrivals))
-        few = [text for name, one in reading.percentiles.items() for text in _too_few(name, one)]
-        if failures:
-            return self._finding(Answer.FAIL, reading, arrivals, "; ".join(failures), "", _examples(history, reading))
-        if arrivals.doubts:
-            reason = "; ".join((*arrivals.doubts, *few))
-            settle = "a trial whose generator keeps up and accounts for every arrival"
-            return self._finding(Answer.UNKNOWN, reading, arrivals, reason, settle, _examples(history, reading))
-        if few:
-            settle = "more requests: a longer trial or a higher rate"
-            return self._finding(Answer.UNKNOWN, reading, arrivals, "; ".join(few), settle, _examples(history, reading))
-        return self._finding(Answer.PASS, reading, arrivals, "", "", _examples(history, reading))
-
-    def _finding(
-        self,
-        answer: Answer,
-        reading: SloReading,
-        arrivals: Arrivals,
-        reason: str,
-        settle: str,
-        evidence: tuple[Evidence, ...] = (),
-    ) -> Finding:
+        answer, reason, settle = _decide(reading, arrivals)
         return Finding(
             check=self.name,
             answer=answer,
@@ -83,8 +60,24 @@ class SloMet:
             reason=reason,
             settle=settle,
             values=_values(reading, arrivals),
-            evidence=evidence,
+            evidence=_examples(history, reading),
         )
+
+
+def _decide(reading: SloReading, arrivals: Arrivals) -> tuple[Answer, str, str]:
+    """The answer, its reason, and what would settle it."""
+    if not reading.valid:
+        reason = "; ".join(("no request was made", *arrivals.doubts))
+        return Answer.UNKNOWN, reason, "let traffic flow"
+    if failures := tuple(_failures(reading.slo, arrivals)):
+        return Answer.FAIL, "; ".join(failures), ""
+    few = [text for name, one in reading.percentiles.items() for text in _too_few(name, one)]
+    if arrivals.doubts:
+        settle = "a trial whose generator keeps up and accounts for every arrival"
+        return Answer.UNKNOWN, "; ".join((*arrivals.doubts, *few)), settle
+    if few:
+        return Answer.UNKNOWN, "; ".join(few), "more requests: a longer trial or a higher rate"
+    return Answer.PASS, "", ""
 
 
 def _failures(slo: Slo, arrivals: Arrivals) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Reading the cluster: single objects, lists, rights and logs. Changes go through a hand, watching through a recorder."""
+"""Reading the cluster: objects, lists, rights and logs. Changes go through a hand, watching through a recorder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
-    """Which cluster this is. `uid` is the UID of its namespace kube-system: it tells clusters of the same name apart."""
+    """Which cluster this is. `uid`, of its namespace kube-system, tells clusters of the same name apart."""
 
     context: str
     server: str

@@ -89,7 +89,7 @@ def _client(files: Sequence[Path], context: str) -> ApiClient:
     configuration.connection_pool_maxsize = CONNECTIONS_KEPT
     configuration.socket_options = tcp_keepalive_socket_options(**KEEPALIVE)
     try:
-        client = new_client_from_config(
+        client: ApiClient = new_client_from_config(  # type: ignore[no-untyped-call]  # the package leaves it untyped
             config_file=os.pathsep.join(map(str, files)),
             context=context,
             persist_config=False,

@@ -25,7 +25,7 @@ class Hand(Protocol):
 
 
 class OpenHand:
-    """Does what it is told, once. Whatever the API server answers is an outcome, never an error, and never tried again."""
+    """Does what it is told, once. What the API server answers is an outcome, never an error, and never tried again."""
 
     def __init__(self, cluster: Cluster, journal: Journal) -> None:
         self._cluster = cluster

@@ -128,8 +128,8 @@ def patch(
 
     Where `ref` has a UID and the patch is an object, the server refuses it for a successor of the same name.
     """
-    if ref.uid and isinstance(body, Mapping):
-        body = {**body, "metadata": {**(body.get("metadata") or {}), "uid": ref.uid}}
+    if isinstance(body, Mapping):
+        body = _of_this_very(ref, body)
     query = {"fieldManager": field_manager}
     path = _path(ref, subresource)
     return Mutation(action, "PATCH", path, ref, body=body, content_type=content_type, query=query, fault=fault)
@@ -137,7 +137,7 @@ def patch(
 
 def scale(ref: Ref, replicas: int, *, fault: str | None = None) -> Mutation:
     """Set the number of replicas of a Deployment, ReplicaSet or StatefulSet through its `scale` subresource."""
-    body = {"spec": {"replicas": replicas}}
+    body = _of_this_very(ref, {"spec": {"replicas": replicas}})
     return Mutation("scale", "PATCH", _path(ref, "scale"), ref, body=body, content_type=MERGE, fault=fault)
 
 
@@ -158,6 +158,11 @@ def _with_uid(ref: Ref) -> Ref:
     if not ref.uid:
         raise UsageError(f"the {ref.kind} {ref.name} has no UID", "take victims from the cluster, never by name alone")
     return ref
+
+
+def _of_this_very(ref: Ref, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The patch with the UID in it, which the server compares."""
+    return {**body, "metadata": {**(body.get("metadata") or {}), "uid": ref.uid}} if ref.uid else body
 
 
 def _delete_options(ref: Ref, *, grace_s: int | None) -> dict[str, Any]:

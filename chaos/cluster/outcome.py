@@ -19,6 +19,13 @@ request that met a `Timeout` or `ServerTimeout` was not completed in the time gi
 """
 
 
+_TWO_BUDGETS = "more than one PodDisruptionBudget"
+"""What the eviction API says, as a 500 without a reason (older servers: inside a 201), of a pod in two budgets.
+
+No other sign tells this refusal from a storage error; were the words to change, the outcome would read as unknown.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What became of a mutation. `status` is None if no answer came; `reason` is empty if it happened."""
@@ -38,7 +45,7 @@ class Done:
 
     @property
     def budget_refused(self) -> bool:
-        """Whether an eviction was refused because a disruption budget is spent; a busy server's 429 has no such cause."""
+        """Whether a spent disruption budget refused an eviction; a busy server's 429 has no such cause."""
         return self.outcome == "fail" and self.status == 429 and "DisruptionBudget" in self.causes
 
     def detail(self) -> dict[str, Any]:
@@ -66,10 +73,15 @@ def judged(answer: Answer) -> Done:
     status = body if isinstance(body, Mapping) and body.get("kind") == "Status" else None
     if answer.ok and not (status and status.get("status") == "Failure"):
         return Done("ok", answer.status, body)
-    doubtful = answer.status == 408 or (
-        answer.status >= 500 and (status is None or status.get("reason", "") in _UNKNOWN_REASONS)
-    )
+    doubtful = answer.status == 408 or (answer.status >= 500 and not _definite(status))
     return Done("info" if doubtful else "fail", answer.status, body, answer.words(), _retry_after_s(answer))
+
+
+def _definite(status: Mapping[str, Any] | None) -> bool:
+    """Whether the Status of a 5xx leaves no doubt that nothing happened."""
+    if status is None:
+        return False
+    return status.get("reason", "") not in _UNKNOWN_REASONS or _TWO_BUDGETS in status.get("message", "")
 
 
 def _retry_after_s(answer: Answer) -> float | None:

@@ -1,4 +1,4 @@
-"""Recording a trial's cluster: every watched kind in a thread of its own, all in one file, and the newest state live."""
+"""Recording a trial's cluster: each watched kind in a thread of its own, all in one file, the newest state live."""
 
 from __future__ import annotations
 
@@ -57,7 +57,6 @@ class Recorder:
             threading.Thread(target=follower.run, name=f"watch-{follower.scope.kind}", daemon=True)
             for follower in self._followers
         ]
-        self._started = False
         self._stopped = False
 
     def start(self, *, deadline_s: float = START_S) -> None:
@@ -66,15 +65,17 @@ class Recorder:
         Raises `ClusterRefused` where this user may not list and watch a kind, `HarnessBroken` where that fails
         otherwise, `TimedOut` after the deadline. Nothing is left running then.
         """
-        self._started = True
         try:
             for thread in self._threads:
                 thread.start()
-            if not self.wait_for(lambda: all(follower.synced for follower in self._followers), deadline_s):
-                missing = ", ".join(follower.scope.kind for follower in self._followers if not follower.synced)
-                raise TimedOut(f"no list of {missing} within {deadline_s:g} s", "see whether the API server is well")
+            self.wait(
+                lambda: all(follower.synced for follower in self._followers),
+                deadline_s=deadline_s,
+                awaited="a list of every watched kind",
+                last_seen=lambda: "none of " + ", ".join(f.scope.kind for f in self._followers if not f.synced),
+            )
         except BaseException as error:
-            self._end()
+            self.stop()
             refused = [f.failure for f in self._followers if isinstance(f.failure, ClusterRefused)]
             if isinstance(error, HarnessBroken) and refused:
                 raise refused[0] from None
@@ -83,12 +84,20 @@ class Recorder:
     def stop(self) -> None:
         """Stop watching and close the record. Calling it again does nothing.
 
-        Raises `HarnessBroken` if a watch had died before, or does not end.
+        Raises `HarnessBroken` only if a watch does not end; whether one had died before, `check` says.
         """
         if self._stopped:
             return
-        self._end()
-        self.check()
+        self._stopped = True
+        for follower in self._followers:
+            follower.stop()
+        ends = time.monotonic() + STOP_S
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, ends - time.monotonic()))
+        if left := [thread.name for thread in self._threads if thread.is_alive()]:
+            raise HarnessBroken(f"{', '.join(left)} did not end within {STOP_S:g} s")
+        self._file.close()
 
     def check(self) -> None:
         """Raise `HarnessBroken` if a kind is no longer being recorded, and say why."""
@@ -148,20 +157,4 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self.stop()
-        else:  # what went wrong inside is the news, not that a watch died of it
-            self._end()
-
-    def _end(self) -> None:
-        """End the threads and close the file."""
-        self._stopped = True
-        for follower in self._followers:
-            follower.stop()
-        ends = time.monotonic() + STOP_S
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, ends - time.monotonic()))
-        if left := [thread.name for thread in self._threads if thread.is_alive()]:
-            raise HarnessBroken(f"{', '.join(left)} did not end within {STOP_S:g} s")
-        self._file.close()
+        self.stop()

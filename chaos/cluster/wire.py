@@ -20,6 +20,7 @@ import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
 from chaos.errors import ClusterRefused
@@ -102,7 +103,7 @@ class Wire:
         Raises `NotSent` or `Broken`.
         """
         with self._translated(f"{method} {path}"):
-            response = self._send(method, path, query, body, content_type, timeout_s)
+            response = self._send(method, path, query, timeout_s=timeout_s, body=body, content_type=content_type)
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, response.data, headers)
 
@@ -114,20 +115,27 @@ class Wire:
         opening raises them too, or `NotSent`.
         """
         with self._translated(f"GET {path}"):
-            response = self._send("GET", path, query, None, "", OPEN_S)
+            response = self._send("GET", path, query, timeout_s=OPEN_S)
             try:
-                if (connection := response.connection) and connection.sock:
-                    connection.sock.settimeout(silence_max_s)
+                if isinstance(response.connection, HTTPConnection) and response.connection.sock:
+                    response.connection.sock.settimeout(silence_max_s)
                 yield response
             finally:
                 response.close()
 
     def close(self) -> None:
         """Close the connections that are idle."""
-        self._api.close()
+        self._api.rest_client.close()
 
     def _send(
-        self, method: str, path: str, query: Query | None, body: object, content_type: str, timeout_s: float
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        *,
+        timeout_s: float,
+        body: object = None,
+        content_type: str = "",
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json, */*"}
         if body is not None:
@@ -183,7 +191,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _plain(error: BaseException) -> str:
     """The innermost reason that has words, without object addresses."""
-    if isinstance(error, ConnectTimeoutError):
+    if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         return f"no connection within {CONNECT_S:g} s"
     for cause in reversed(list(_causes(error))):
         if isinstance(cause, OSError) and cause.strerror:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chaos.clock import NS
 from chaos.history.coverage import covered, earliest_ns, gaps_in, settled_ns
 from chaos.history.lives import PodLife, pod_lives
 from chaos.history.membership import Membership, is_workload
 from chaos.history.model import History, WatchEvent
+from chaos.history.objects import View
 from chaos.history.pods import PodView
 from chaos.history.steps import Steps
-from chaos.history.views import EndpointSliceView, ReplicaSetView
+from chaos.history.views import EndpointSliceView, NodeView, ReplicaSetView
 
 __all__ = [
     "Membership",
@@ -24,6 +26,8 @@ __all__ = [
     "desired_replicas",
     "earliest_ns",
     "gaps_in",
+    "lost_nodes",
+    "owner_replicas",
     "pod_lives",
     "ready_endpoints",
     "ready_replicas",
@@ -31,6 +35,8 @@ __all__ = [
 ]
 
 ENDED = ("DELETED", "VANISHED")
+
+NODE_NEWS_NS = 5 * NS
 
 
 def ready_replicas(history: History) -> Steps:
@@ -102,3 +108,30 @@ def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
         ready = (one for one in view.endpoints if one.ready and event.type not in ENDED)
         slices[view.uid] = frozenset(one.pod_uid or ",".join(one.addresses) for one in ready)
         yield event.at_ns, len(frozenset().union(*slices.values()))
+
+
+def lost_nodes(history: History, at_ns: int) -> frozenset[str]:
+    """The nodes that were not Ready within `NODE_NEWS_NS` of a moment.
+
+    A pod and its node turn not Ready together, but the news of the two comes over different watches.
+    """
+    lost: set[str] = set()
+    latest: dict[str, bool] = {}
+    for event in _of_kind(history, "Node"):
+        node = NodeView(event.object)
+        if event.at_ns <= at_ns - NODE_NEWS_NS:
+            latest[node.name] = node.ready and event.type not in ENDED
+        elif event.at_ns <= at_ns + NODE_NEWS_NS and (not node.ready or event.type in ENDED):
+            lost.add(node.name)
+    return frozenset(lost | {name for name, ready in latest.items() if not ready})
+
+
+def owner_replicas(history: History, uid: str) -> Steps:
+    """How many pods one ReplicaSet or StatefulSet, by UID, asked for; nothing is known of one that was never seen."""
+    points: list[tuple[int, int]] = []
+    kind = "ReplicaSet"
+    for event in history.watch:
+        if event.kind in ("ReplicaSet", "StatefulSet") and View(event.object).uid == uid:
+            kind = event.kind
+            points.append((event.at_ns, 0 if event.type in ENDED else ReplicaSetView(event.object).replicas))
+    return Steps.of(points, history.covered_ns.get(kind, (0, history.ended_ns))[1])

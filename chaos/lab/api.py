@@ -10,7 +10,7 @@ import json
 import ssl
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from chaos.errors import LabError
@@ -22,7 +22,10 @@ CALL_DEADLINE_S = 10.0
 
 
 class Api:
-    """An API server as one user. Each thread has a connection of its own, kept open between calls."""
+    """An API server as one user. Each thread has a connection of its own, kept open between calls until `close`.
+
+    All methods but `call` and `ready` raise LabError if the server refuses or cannot be reached.
+    """
 
     def __init__(self, server: str, *, authority: Path, credential: Credential) -> None:
         self.server = server
@@ -50,6 +53,12 @@ class Api:
             self.close()
             raise
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""
         connection: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
@@ -65,25 +74,29 @@ class Api:
             return False
 
     def get(self, path: str) -> Any:
-        """What is at `path`, or None if nothing is. Raises LabError if the server refuses."""
-        status, answer = self.call("GET", path)
-        if status == http.client.NOT_FOUND:
-            return None
-        return _accepted("GET", path, status, answer)
+        """What is at `path`, or None if nothing is."""
+        return self._asked("GET", path)
 
     def create(self, path: str, body: object) -> Any:
-        """Create an object in the collection at `path`. Raises LabError if the server refuses."""
-        return _accepted("POST", path, *self.call("POST", path, body))
+        """Create an object in the collection at `path`."""
+        return self._asked("POST", path, body)
 
     def patch(self, path: str, body: object) -> Any:
-        """Merge `body` into the object at `path`. Raises LabError if the server refuses."""
-        return _accepted("PATCH", path, *self.call("PATCH", path, body))
+        """Merge `body` into the object at `path`."""
+        return self._asked("PATCH", path, body)
 
     def delete(self, path: str) -> None:
-        """Delete the object at `path`; there may be none. Raises LabError if the server refuses."""
-        status, answer = self.call("DELETE", path)
-        if status != http.client.NOT_FOUND:
-            _accepted("DELETE", path, status, answer)
+        """Delete the object at `path`; there may be none."""
+        self._asked("DELETE", path)
+
+    def _asked(self, method: str, path: str, body: object = None) -> Any:
+        try:
+            status, answer = self.call(method, path, body)
+        except OSError as error:
+            raise LabError(f"{method} {self.server}{path}: {error}") from error
+        if status == http.client.NOT_FOUND and method in {"GET", "DELETE"}:
+            return None
+        return _accepted(method, path, status, answer)
 
 
 def _accepted(method: str, path: str, status: int, answer: bytes) -> Any:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chaos.errors import LabError
+from chaos.lab.access import suite_api
 from chaos.lab.addresses import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client
 from chaos.lab.api import Api
-from chaos.lab.cgroups import Cgroups
+from chaos.lab.artefacts import Artefacts
+from chaos.lab.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.client import start_client
 from chaos.lab.components import await_components
 from chaos.lab.control_plane import ADMINS, ControlPlane, make_control_plane
@@ -25,23 +28,16 @@ from chaos.lab.objects import RBAC, admins_binding, kubelet_client_binding
 from chaos.lab.paths import LabPaths
 from chaos.lab.pki import private_folder
 from chaos.lab.processes import Process
+from chaos.lab.readiness import nodes_ready
 from chaos.lab.timings import KubernetesTimings
 from chaos.progress import Progress
 
-__all__ = ["Artefacts", "bring_up", "nodes_ready"]
+__all__ = ["bring_up"]
 
 API_DEADLINE_S, NODES_DEADLINE_S = 60.0, 60.0
-GROUP = "control"
+# At the usual 20 calls a second the controller manager takes 4 s to start its controllers.
+CLIENT_FLAGS = ("--kube-api-qps=200", "--kube-api-burst=400")
 FIRST_SERVICE = "10.96.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Artefacts:
-    """What the lab is made of: the Kubernetes program, a containerd root with all images, and the pause image's name."""
-
-    kube: Path
-    golden: Path
-    pause: str
 
 
 @dataclass(slots=True)
@@ -72,17 +68,23 @@ def bring_up(
     with stages.stage("namespaces and credentials"):
         for folder in (paths.state, paths.logs, paths.processes, paths.sockets, paths.uses):
             private_folder(folder)
+        paths.state_link.symlink_to(paths.state)
         change_host(paths.host_record)
-        for group in (GROUP, "client"):
+        for group in (CONTROL_GROUP, CLIENT_GROUP):
             cgroups.make(group)
         make_network(machines, client())
         control = make_control_plane(
-            paths.control, bind="0.0.0.0", advertised=API_ADDRESS, service_range=SERVICE_RANGE, timings=timings
+            paths.control,
+            bind="0.0.0.0",  # noqa: S104  # of its own namespace: the loopback, the bridge, the link to the host
+            advertised=API_ADDRESS,
+            service_range=SERVICE_RANGE,
+            timings=timings,
+            client_flags=CLIENT_FLAGS,
         )
-    launcher = Launcher(paths, cgroups, artefacts.kube)
+    start = _Start(stages, Launcher(paths, cgroups, artefacts.kube), control, machines, artefacts)
     with ThreadPoolExecutor(len(machines) + 1) as workers:
         try:
-            _start(stages, launcher, control, machines, artefacts, workers)
+            _start_programs(start, workers)
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
@@ -98,46 +100,91 @@ def bring_up(
     return facts
 
 
-def _start(
-    stages: Stages,
-    launcher: Launcher,
-    control: ControlPlane,
-    machines: Sequence[Machine],
-    artefacts: Artefacts,
-    workers: ThreadPoolExecutor,
-) -> None:
-    with stages.stage("API server"):
+@dataclass(frozen=True, slots=True)
+class _Start:
+    stages: Stages
+    launcher: Launcher
+    control: ControlPlane
+    machines: Sequence[Machine]
+    artefacts: Artefacts
+
+
+def _start_programs(start: _Start, workers: ThreadPoolExecutor) -> None:
+    launcher, control, machines, artefacts = start.launcher, start.control, start.machines, start.artefacts
+    with start.stages.stage("API server"):
         _control(launcher, "etcd", control.etcd())
         _control(launcher, "kube-apiserver", control.api_server())
         keepers = [
             workers.submit(prepare_node, node, launcher=launcher, golden=artefacts.golden, pause=artefacts.pause)
             for node in machines
         ]
-        control.kubeconfig("kube-proxy", user="system:kube-proxy")
-        api = _await_api(launcher, control)
-    with stages.stage("controllers and kubelets"):
+        proxies = control.kubeconfig("kube-proxy", user="system:kube-proxy")
+        _await_api(launcher, control)
+    with start.stages.stage("controllers and kubelets"):
         _control(launcher, "kube-controller-manager", control.controller_manager())
         _control(launcher, "kube-scheduler", control.scheduler())
         for node, keeper in zip(machines, keepers, strict=True):
             start_kubelet(node, keeper.result(), launcher=launcher, control=control)
-        customer = workers.submit(start_client, client(), launcher=launcher, api=api, service=FIRST_SERVICE)
+        customer = workers.submit(start_client, client(), launcher=launcher, kubeconfig=proxies, service=FIRST_SERVICE)
         _control(launcher, "metrics-server", metrics_server(control))
-        for path, created in metrics_objects(control.authority.certificate):
-            api.create(path, created)
-    with stages.stage("nodes ready"):
-        _await_nodes(launcher, api, machines)
-    with stages.stage("Services led"):
-        _start_proxies(launcher, control, machines, workers)
+        with suite_api(launcher.paths) as api:
+            for path, created in metrics_objects(control.authority.certificate):
+                api.create(path, created)
+    with start.stages.stage("nodes ready"):
+        _await_nodes(launcher, machines)
+    with start.stages.stage("Services led"):
+        _start_proxies(launcher, proxies, machines)
         customer.result()
-    api.close()
-    raise_first([customer])
-
-
-def raise_first(futures: Sequence[Future[None]]) -> None:
-    """Raise what the first of the futures that failed raised."""
-    for future in futures:
-        future.result()
 
 
 def _control(launcher: Launcher, name: str, argv: Sequence[str]) -> Process:
-    return launcher.run_kube(name, argv, group=GROUP, namespaces=in_netns(CONTROL))
+    return launcher.run_kube(name, argv, group=CONTROL_GROUP, namespaces=in_netns(CONTROL))
+
+
+def _await_api(launcher: Launcher, control: ControlPlane) -> None:
+    """Wait for the API server, and give the suite's user and the server itself their rights."""
+    control.kubeconfig("admin", user="gameday", groups=[ADMINS], context=CONTEXT)
+    credential = control.authority.issue("maker", user="gameday-maker", groups=["system:masters"])
+    servers = launcher.started[:2]
+    with Api(control.server, authority=control.authority.certificate, credential=credential) as maker:
+        await_components(
+            maker.ready,
+            components=launcher.started,
+            suspects=servers,
+            awaited="the API server to be ready",
+            deadline_s=API_DEADLINE_S,
+        )
+        for binding in (admins_binding(), kubelet_client_binding()):
+            maker.create(f"/apis/{RBAC}/v1/clusterrolebindings", binding)
+
+
+def _await_nodes(launcher: Launcher, machines: Sequence[Machine]) -> None:
+    seen = ["nothing"]
+
+    with suite_api(launcher.paths) as api:
+
+        def ready() -> bool:
+            try:
+                found = nodes_ready(api)
+            except LabError as refused:
+                seen[0] = str(refused)
+                return False
+            seen[0] = ", ".join(f"{name} {'Ready' if well else 'not Ready'}" for name, well in sorted(found.items()))
+            return all(found.get(node.name) for node in machines)
+
+        await_components(
+            ready,
+            components=launcher.started,
+            suspects=[process for process in launcher.started if process.name.startswith("kubelet")],
+            awaited=f"{len(machines)} nodes to be Ready",
+            deadline_s=NODES_DEADLINE_S,
+            last_seen=lambda: seen[0],
+        )
+
+
+def _start_proxies(launcher: Launcher, kubeconfig: Path, machines: Sequence[Machine]) -> None:
+    proxies = [
+        start_proxy(node, launcher=launcher, kubeconfig=kubeconfig, group=f"{node.name}/system") for node in machines
+    ]
+    for node, proxy in zip(machines, proxies, strict=True):
+        await_proxy(node, proxy, address=FIRST_SERVICE)

@@ -20,7 +20,7 @@ from pathlib import Path
 from chaos.errors import LabError, TimedOut
 from chaos.wait import until
 
-__all__ = ["cache_root", "cached", "digest", "discard", "mounts_below"]
+__all__ = ["cache_root", "cached", "digest", "discard", "is_cached", "mounts_below"]
 
 ENTRIES_KEPT = 2
 BUILDING, DYING = ".building-", ".dying-"
@@ -125,6 +125,11 @@ def cached(name: str, key: str, build: Callable[[Path], None]) -> Path:
     return entry
 
 
+def is_cached(name: str, key: str) -> bool:
+    """Whether `cached` would find the entry built."""
+    return (cache_root() / name / key).is_dir()
+
+
 def _hold(entry: Path) -> bool:
     """Mark the entry as used by this process until it ends; False if there is no such entry."""
     try:
@@ -171,7 +176,7 @@ def _build_whole(entry: Path, build: Callable[[Path], None]) -> None:
         os.sync()  # fsync of each of thousands of files takes far longer
         building.rename(entry)
     except BaseException:
-        discard(building)
+        _retire(building)
         raise
     parent = os.open(entry.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -184,7 +189,7 @@ def _sweep(folder: Path) -> None:
     """Remove what dead builds left; whoever holds the lock of the name knows that no other build lives."""
     for left in folder.iterdir():
         if left.name.startswith((BUILDING, DYING)):
-            discard(left)
+            _retire(left)
 
 
 def _evict(folder: Path) -> None:
@@ -196,9 +201,14 @@ def _evict(folder: Path) -> None:
         except BlockingIOError:
             continue
         else:
-            discard(entry.rename(folder / f"{DYING}{entry.name}"))
+            _retire(entry)
         finally:
             os.close(held)
+
+
+def _retire(folder: Path) -> None:
+    # Under another name first: a compiler that outlives its killed build then finds no place to write new files.
+    discard(folder.rename(Path(tempfile.mkdtemp(prefix=DYING, dir=folder.parent))))
 
 
 def mounts_below(folder: Path) -> list[Path]:
@@ -209,7 +219,8 @@ def mounts_below(folder: Path) -> list[Path]:
         point = Path(line.split()[4].encode(errors="surrogateescape").decode("unicode_escape"))
         if point.is_relative_to(resolved):
             points.append(point)
-    return points[::-1]
+    # The kernel's list is not always outermost first; among equals the last mounted lies on top.
+    return sorted(reversed(points), key=lambda point: len(point.parts), reverse=True)
 
 
 def discard(folder: Path) -> None:

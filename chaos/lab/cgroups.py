@@ -16,18 +16,20 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
 from chaos.lab.addresses import PREFIX
 from chaos.wait import until
 
-__all__ = ["Cgroups", "Hierarchy", "hierarchies"]
+__all__ = ["CLIENT_GROUP", "CONTROL_GROUP", "Cgroups", "Hierarchy", "hierarchies"]
 
 TERM_GRACE_S, KILL_DEADLINE_S, FREEZE_DEADLINE_S = 2.0, 10.0, 5.0
 # The control plane and the load generator get the processor first when pods would take it all, as they would on
 # machines of their own. The kernel's default is 1024 (v1) and 100 (v2).
-FIRST_SERVED = ("control", "client")
+CONTROL_GROUP, CLIENT_GROUP = "control", "client"
+FIRST_SERVED = (CONTROL_GROUP, CLIENT_GROUP)
 SHARES, WEIGHT = "4096", "400"
 
 
@@ -105,22 +107,26 @@ class Cgroups:
                     found.update(int(pid) for pid in Path(path, "cgroup.procs").read_text().split())
         return frozenset(found)
 
-    def end_all(self, group: str = "") -> None:
-        """End every process in a group: asked first, killed after 2 s. Raises LabError if one is still there."""
+    def ask_to_end(self, group: str) -> None:
+        """Ask every process in a group to end, and wait for that up to 2 s."""
         self.thaw(group)
         _signal(self.members(group), signal.SIGTERM)
         with contextlib.suppress(TimedOut):
-            until(lambda: not self.members(group), deadline_s=TERM_GRACE_S, awaited="", poll_s=0.05)
+            until(lambda: not self.members(group), deadline_s=TERM_GRACE_S, awaited="their end", poll_s=0.02)
+
+    def kill_all(self) -> None:
+        """Kill every process of the lab. Raises LabError if one is still there after 10 s."""
+        self.thaw()
 
         def killed() -> bool:
-            members = self.members(group)
+            members = self.members()
             _signal(members, signal.SIGKILL)
             return not members
 
         try:
-            until(killed, deadline_s=KILL_DEADLINE_S, awaited="the lab's processes to end", poll_s=0.05)
+            until(killed, deadline_s=KILL_DEADLINE_S, awaited="the lab's processes to end", poll_s=0.02)
         except TimedOut as late:
-            pids = " ".join(str(pid) for pid in sorted(self.members(group)))
+            pids = " ".join(str(pid) for pid in sorted(self.members()))
             raise LabError(
                 f"processes of the lab do not die: {pids}", "see their state with ps -o stat,wchan"
             ) from late
@@ -133,6 +139,10 @@ class Cgroups:
         """Let a frozen group go on, with all groups below it."""
         self._set_frozen(group, frozen=False)
 
+    def is_frozen(self, group: str) -> bool:
+        """Whether every process in a group is stopped."""
+        return any(_is_frozen(folder) for folder in self.folders(group))
+
     def _set_frozen(self, group: str, *, frozen: bool) -> None:
         for hierarchy in self._mounted:
             top = hierarchy.mount / self._root / group
@@ -143,7 +153,7 @@ class Cgroups:
                 with contextlib.suppress(FileNotFoundError):
                     _write_frozen(folder, frozen=frozen)
             try:
-                until(lambda top=top: _is_frozen(top) == frozen, deadline_s=FREEZE_DEADLINE_S, awaited=str(top))
+                until(partial(_has_come, top, frozen=frozen), deadline_s=FREEZE_DEADLINE_S, awaited=str(top))
             except TimedOut as late:
                 word = "frozen" if frozen else "thawed"
                 raise LabError(f"the control group {top} could not be {word}", "down --force ends the lab") from late
@@ -182,6 +192,10 @@ def _is_frozen(folder: Path) -> bool:
         return "frozen 1" in (folder / "cgroup.events").read_text().splitlines()
     except FileNotFoundError:
         return False
+
+
+def _has_come(folder: Path, *, frozen: bool) -> bool:
+    return _is_frozen(folder) == frozen
 
 
 def _signal(pids: frozenset[int], number: signal.Signals) -> None:

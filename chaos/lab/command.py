@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -15,9 +16,11 @@ from pathlib import Path
 
 from chaos.errors import LabError
 
-__all__ = ["run"]
+__all__ = ["WITH_US", "run"]
 
 LINES_SHOWN = 5
+# A prefix (util-linux) with which the kernel ends the program when the process that started it dies, however it dies.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 def run(
@@ -33,24 +36,23 @@ def run(
 
     `env` replaces the environment. Raises LabError, with the command and its last words, if the program is not there,
     ends with another status than 0, or takes longer than `deadline_s`; `fix` is what the user should do then. The
-    program and its children are ended when this function is left early.
+    program and its children are ended when this function is left early; the program also when this process is killed.
     """
     words = [str(word) for word in argv]
+    if shutil.which(words[0]) is None:
+        raise LabError(f"there is no program {words[0]}", fix)
     said: deque[str] = deque(maxlen=LINES_SHOWN)
     with tempfile.TemporaryFile("w+", errors="replace") as out:
-        try:
-            process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.PIPE,
-                env=env,
-                cwd=cwd,
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise LabError(f"{words[0]} cannot be started: {error.strerror}", fix) from error
+        process = subprocess.Popen(
+            [*WITH_US, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=cwd,
+            errors="replace",
+            start_new_session=True,
+        )
         with _ended_at_last(process, deadline_s) as late:
             assert process.stderr is not None
             for line in process.stderr:

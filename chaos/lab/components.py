@@ -38,12 +38,14 @@ def await_components(
     components: Sequence[Component],
     awaited: str,
     deadline_s: float,
+    suspects: Sequence[Component] | None = None,
     poll_s: float = 0.1,
     last_seen: Callable[[], str] = lambda: "",
 ) -> T:
     """As `chaos.wait.until`, but give up at once when one of the components ends.
 
-    Raises LabError that names what ended, or in a timeout all of them, with the last lines of their logs.
+    Raises LabError with the last lines of a log: of the component that ended, or after `deadline_s` of each of the
+    `suspects`, which are all components unless given.
     """
 
     def attempt_while_alive() -> T | None:
@@ -55,11 +57,11 @@ def await_components(
     try:
         return until(attempt_while_alive, deadline_s=deadline_s, awaited=awaited, poll_s=poll_s, last_seen=last_seen)
     except TimedOut as late:
-        raise LabError(f"{late.what}{last_lines(components)}") from late
+        raise LabError(f"{late.what}{last_lines(components if suspects is None else suspects)}") from late
 
 
 def last_lines(components: Sequence[Component]) -> str:
-    """The last lines of each component's log, headed by its name and path; empty if there are no logs."""
+    """The last lines of each component's log, headed by its name; empty if there are no logs."""
     parts = []
     for component in components:
         try:
@@ -68,5 +70,5 @@ def last_lines(components: Sequence[Component]) -> str:
                 lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
         except OSError:
             continue
-        parts.append(f"\n  {component.name}, end of {component.log}:" + "".join(f"\n    {line}" for line in lines))
+        parts.append(f"\n  {component.name} said last:" + "".join(f"\n    {line}" for line in lines))
     return "".join(parts)

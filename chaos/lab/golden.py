@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.cache import cached, digest, discard
-from chaos.lab.command import run
+from chaos.lab.command import WITH_US, run
 from chaos.lab.oci import image_digest, image_names
 from chaos.progress import Progress
 from chaos.wait import until
@@ -88,7 +88,7 @@ def _containerd(root: Path, log_folder: Path) -> Iterator[_Ctr]:
             f'[grpc]\n  address = "{socket}"\n'
         )
         log = log_folder / "containerd.log"
-        argv = ["setpriv", "--pdeathsig", "KILL", "containerd", "--config", str(config)]
+        argv = [*WITH_US, "containerd", "--config", str(config)]
         with log.open("wb") as out:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
         try:

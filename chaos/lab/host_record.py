@@ -16,9 +16,15 @@ __all__ = ["MOUNT_POINTS", "change_host", "restore_host"]
 SYSCTLS = Path("/proc/sys")
 # Each containerd and kubelet opens some; the usual 128 are used up by two nodes.
 RAISED = {"fs/inotify/max_user_instances": 8192, "fs/inotify/max_user_watches": 524288}
-# Folders that containerd, the CNI plugins and the kubelet write to whatever they are told. Each node sees a folder of
-# its own in these places; the host needs only the empty folder to mount it on.
-MOUNT_POINTS = (Path("/run/containerd"), Path("/var/lib/cni"), Path("/var/log/containers"))
+# Folders that containerd, the CNI plugins, the kubelet and mount write to whatever they are told. Each node sees a
+# folder of its own in these places; the host needs only the empty folder to mount it on.
+MOUNT_POINTS = (
+    Path("/run/containerd"),
+    Path("/run/mount"),
+    Path("/var/lib/cni"),
+    Path("/var/lib/kubelet"),
+    Path("/var/log/containers"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,6 @@ def restore_host(record: Path) -> HostRecord | None:
         if Path(folder).is_dir() and not any(Path(folder).iterdir()):
             Path(folder).rmdir()
     if noted.namespaces_mounted and NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
-        subprocess.run(["umount", NAMESPACES], check=False, capture_output=True, timeout=10)
+        subprocess.run(["umount", "-n", NAMESPACES], check=False, capture_output=True, timeout=10)
         NAMESPACES.rmdir()
     return noted

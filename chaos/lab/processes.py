@@ -28,7 +28,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A program that was started: its name, its pid, the kernel's time of its start (so no reused pid is taken for it)."""
+    """A program that was started. By the kernel's time of its start no other of the same pid is taken for it."""
 
     name: str
     pid: int

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from chaos.errors import LabError
 from chaos.lab.api import Api
@@ -22,11 +22,10 @@ from chaos.lab.children import Child, start_child, stop_children
 from chaos.lab.components import await_components
 from chaos.lab.control_plane import ADMINS, LOOPBACK, ControlPlane, Ports, make_control_plane
 from chaos.lab.ending import terminated_as_exit
-from chaos.lab.objects import admins_binding
+from chaos.lab.kube_build import KwokProgram
+from chaos.lab.objects import RBAC, admins_binding
+from chaos.lab.readiness import takes_pods
 from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
-
-if TYPE_CHECKING:
-    from chaos.lab.kube_build import KwokProgram
 
 __all__ = ["SimulatedCluster"]
 
@@ -82,9 +81,9 @@ class SimulatedCluster:
         return self._api
 
     @property
-    def programs(self) -> tuple[Path, ...]:
-        """What it is made of: the Kubernetes program, kwok, and kwok's stage files."""
-        return (self._kube, self._kwok.binary, *self._kwok.stages)
+    def programs(self) -> tuple[Path, Path, Path]:
+        """What it is made of: the Kubernetes program, kwok, and kwok's stages."""
+        return (self._kube, self._kwok.binary, self._kwok.stages)
 
     @property
     def pids(self) -> Mapping[str, int]:
@@ -140,7 +139,7 @@ class SimulatedCluster:
 
         def all_ready() -> bool:
             nodes = self.api.get("/api/v1/nodes")["items"]
-            unready[0] = len(wanted - {node["metadata"]["name"] for node in nodes if _schedulable(node)})
+            unready[0] = len(wanted - {node["metadata"]["name"] for node in nodes if takes_pods(node)})
             return unready[0] == 0
 
         await_components(
@@ -178,14 +177,10 @@ class SimulatedCluster:
         self._run("etcd", [self._kube, *control.etcd()])
         self._run("kube-apiserver", [self._kube, *control.api_server()])
         control.kubeconfig("admin", user="gameday", groups=[ADMINS], context=CONTEXT)
-        maker = Api(
-            control.server,
-            authority=control.authority.certificate,
-            credential=control.authority.issue("maker", user="gameday-maker", groups=["system:masters"]),
-        )
-        self._wait("the API server to be ready", maker.ready)
-        maker.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", admins_binding())
-        maker.close()
+        credential = control.authority.issue("maker", user="gameday-maker", groups=["system:masters"])
+        with Api(control.server, authority=control.authority.certificate, credential=credential) as maker:
+            self._wait("the API server to be ready", maker.ready)
+            maker.create(f"/apis/{RBAC}/v1/clusterrolebindings", admins_binding())
         self._run("kube-controller-manager", [self._kube, *control.controller_manager()])
         self._run("kube-scheduler", [self._kube, *control.scheduler()])
         self._run("kwok", self._kwok_command(control))
@@ -202,7 +197,7 @@ class SimulatedCluster:
         return [
             self._kwok.binary,
             f"--kubeconfig={kubeconfig}",
-            *[f"--config={stage}" for stage in self._kwok.stages],
+            f"--config={self._kwok.stages}",
             "--manage-all-nodes=false",
             "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
             f"--node-lease-duration-seconds={self.timings.node_lease_s}",
@@ -225,12 +220,6 @@ class SimulatedCluster:
         self._children.clear()
         for left in ("etcd", "pki"):
             shutil.rmtree(self.folder / left, ignore_errors=True)
-
-
-def _schedulable(node: Mapping[str, Any]) -> bool:
-    conditions = node["status"].get("conditions", ())
-    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-    return ready and not node["spec"].get("taints")
 
 
 def _free_ports() -> Ports:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from chaos.history.objects import Raw, View
 from chaos.history.views import DeploymentView, EndpointSliceView
 from chaos.semantics import ready_bound_s
-from chaos.system.deploy import System
 from chaos.system.pods import pod_spec
 from chaos.system.spec import SystemSpec
+from chaos.system.system import System
 
 __all__ = ["Seen", "available_bound_s", "shortfall"]
 

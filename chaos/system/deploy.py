@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from chaos.cluster import Cluster, Done, Hand, mutations
+from chaos.cluster import Cluster, Hand, mutations
 from chaos.history import Ref
 from chaos.history.objects import Raw
 from chaos.system.labels import MANAGER, selector
 from chaos.system.manifests import manifests
 from chaos.system.refusals import refusal
 from chaos.system.spec import SystemSpec
+from chaos.system.system import System
 from chaos.wait import until
 
-__all__ = ["System", "deploy", "teardown"]
+__all__ = ["deploy", "teardown"]
 
 TEARDOWN_ALLOWANCE_S = 30.0
 """Beside the pods' grace: the garbage collector, and the kubelet's last status."""
-
-
-@dataclass(frozen=True, slots=True)
-class System:
-    """The system under test as it was asked for.
-
-    `selector` chooses its pods. `port` and `cluster_ip` are the Service's. `generations` holds, by kind, the number of
-    the wish that was applied. `pods_before` is how many pods the workload had already: above zero they are replaced
-    step by step. `objects` are all that was applied, in that order.
-    """
-
-    spec: SystemSpec
-    namespace: str
-    selector: Mapping[str, str]
-    workload: Ref
-    service: str
-    port: int
-    cluster_ip: str
-    generations: Mapping[str, int]
-    pods_before: int
-    objects: tuple[Ref, ...]
 
 
 def deploy(hand: Hand, spec: SystemSpec, namespace: str, *, run: str, force: bool = False) -> System:
@@ -96,7 +73,7 @@ def teardown(cluster: Cluster, hand: Hand, system: System) -> None:
 
 
 def _applied(hand: Hand, manifest: Raw, *, force: bool) -> Raw:
-    done: Done = hand.do(mutations.apply(manifest, field_manager=MANAGER, force=force))
+    done = hand.do(mutations.apply(manifest, field_manager=MANAGER, force=force))
     if done.outcome != "ok" or isinstance(done.body, str):
         metadata = manifest["metadata"]
         raise refusal("applied", Ref(manifest["kind"], metadata["namespace"], metadata["name"]), done)

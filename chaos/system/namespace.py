@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chaos.clock import utc_iso
-from chaos.cluster import Cluster, Hand, mutations
+from chaos.cluster import Cluster, Hand, mutations, ref_of
 from chaos.errors import TimedOut, UsageError
 from chaos.history import Ref
 from chaos.system.labels import MANAGED_BY, MANAGER, RUN_LABEL, label_value
@@ -26,7 +26,8 @@ OLDER_THAN_S = 6 * 3600.0
 """How old another host's namespace must be before a sweep takes it: far longer than any trial."""
 
 DELETION_ALLOWANCE_S = 30.0
-"""Beside the pods' grace: the namespace controller looks at each kind again, with its own back-off."""
+"""Beside the pods' grace: the namespace controller begins after 5 s (namespaceDeletionGracePeriod), asks every kind in
+turn, and tries again with a back-off."""
 
 
 def namespace_of_trial(scenario: str, run: str) -> str:
@@ -101,6 +102,9 @@ def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> None:
         raise UsageError(
             f"namespace {ref.name} does not bear the label {MANAGED_BY}={MANAGER}: it is not ours to delete"
         )
+    # Its controller begins only after 5 s, and waits half of the pods' grace between two looks: let the pods go first.
+    for workload in cluster.list("Deployment", ref.name):
+        hand.do(mutations.delete(ref_of(workload)))
     # The UID keeps us from a namespace that somebody else made under this name since we looked.
     done = hand.do(mutations.delete(Ref("Namespace", "", ref.name, raw["metadata"]["uid"])))
     if done.outcome == "fail" and done.status not in {404, 409}:
@@ -138,4 +142,4 @@ def _holding(cluster: Cluster, name: str) -> str:
         return "nothing any more: it went just now"
     conditions = raw.get("status", {}).get("conditions") or ()
     told = [" ".join(one.get("message", "").split()) for one in conditions if one.get("status") == "True"]
-    return "; ".join(message for message in told if message) or "nobody says what"
+    return "; ".join(message for message in told if message) or "its controller has not said what"

@@ -11,11 +11,11 @@ from typing import Any
 
 from chaos.system.containers import container_obstacle
 from chaos.system.events import EventLog
-from chaos.system.obstacle import Obstacle, in_words
+from chaos.system.obstacle import Obstacle
 
-__all__ = ["Obstacle", "in_words", "obstacles"]
+__all__ = ["obstacles"]
 
-REFUSED_PATIENCE_S = 15.0
+REFUSED_PATIENCE_S = 10.0
 """For pods that admission refuses. A new namespace refuses pods for a moment, until it has its service account."""
 
 REVISION = "deployment.kubernetes.io/revision"

@@ -10,8 +10,9 @@ from chaos.errors import ClusterRefused, TimedOut
 from chaos.history.views import PodView, View
 from chaos.progress import Progress, Silent
 from chaos.system.availability import available_bound_s, shortfall
-from chaos.system.deploy import System
-from chaos.system.obstacles import Obstacle, in_words, obstacles
+from chaos.system.obstacle import Obstacle, in_words
+from chaos.system.obstacles import obstacles
+from chaos.system.system import System
 
 __all__ = ["NeverAvailable", "wait_available"]
 

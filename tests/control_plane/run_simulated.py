@@ -1,4 +1,4 @@
-"""run_simulated.py KUBE KWOK STAGE ...: start a simulated cluster, print its process ids, wait to be ended."""
+"""run_simulated.py KUBE KWOK STAGES: start a simulated cluster, print its process ids, wait to be ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chaos.lab.kube_build import KwokProgram
 from chaos.lab.simulated import SimulatedCluster
 
 if __name__ == "__main__":
-    kube, kwok, *stages = (Path(word) for word in sys.argv[1:])
+    kube, kwok, stages = (Path(word) for word in sys.argv[1:])
     with SimulatedCluster(kube=kube, kwok=KwokProgram(kwok, stages)) as cluster:
         print(*cluster.pids.values(), flush=True)
         signal.pause()

@@ -1,15 +1,21 @@
 """A small real HTTP server that misbehaves on demand: `python server.py NAME` prints its port and serves until killed.
 
-The path says how it behaves; it keeps connections alive if asked to. Freeze it with SIGSTOP, refuse by killing it.
+With `CERTIFICATE KEY CLIENT_CA` after the name it speaks TLS and demands a client certificate. The path says how it behaves; it keeps connections alive if asked to. Freeze it with SIGSTOP, refuse by killing it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import itertools
 import json
 import socket
+import ssl
 import struct
 import sys
+
+connections = itertools.count(1)
+connection = contextvars.ContextVar[str]("connection")
 
 TOKENS = ("Once", " upon", " a", " time", ".")
 TOKEN_GAP_S = 0.02
@@ -18,6 +24,7 @@ STALL_S = 60.0
 
 async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer requests on one connection until it ends."""
+    connection.set(str(next(connections)))
     try:
         while (request := await read_request(reader)) is not None:
             path, body, keep = request
@@ -38,14 +45,15 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes, bool] 
     line, *fields = head.split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields if field)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    if headers.get("x-secret"):
-        body = headers["x-secret"].encode()
+    body = headers.get("x-secret", "").encode() or body
     return line.split(" ")[1], body, headers.get("connection", "").lower() != "close"
 
 
 async def answer(writer: asyncio.StreamWriter, path: str, body: bytes) -> bool:
     """Write one response; False if the connection must not be used again."""
     mode, _, rest = path.strip("/").partition("/")
+    if path.startswith("/api/"):  # what an API server's proxy would have taken off
+        return await answer(writer, path.partition("/proxy")[2], body)
     if path.endswith("/v1/chat/completions"):
         return await answer_chat(writer, "" if mode == "v1" else mode, json.loads(body))
     if mode == "ok":
@@ -145,7 +153,9 @@ def whole(writer: asyncio.StreamWriter, status: int, body: bytes) -> None:
 
 def head(status: int, *fields: str) -> bytes:
     """The head of a response."""
-    return "\r\n".join((f"HTTP/1.1 {status} X", f"X-Served-By: {sys.argv[1]}", *fields, "\r\n")).encode()
+    return "\r\n".join(
+        (f"HTTP/1.1 {status} X", f"X-Served-By: {sys.argv[1]}", f"X-Connection: {connection.get()}", *fields, "\r\n")
+    ).encode()
 
 
 def reset(writer: asyncio.StreamWriter) -> bool:
@@ -156,9 +166,19 @@ def reset(writer: asyncio.StreamWriter) -> bool:
     return False
 
 
+def tls(certificate: str = "", key: str = "", client_ca: str = "") -> ssl.SSLContext | None:
+    """The server's side of TLS, if it was given a certificate."""
+    if not certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=client_ca)
+    context.load_cert_chain(certificate, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 async def main() -> None:
     """Serve until killed."""
-    server = await asyncio.start_server(serve_connection, "127.0.0.1", 0, backlog=1024)
+    server = await asyncio.start_server(serve_connection, "127.0.0.1", 0, backlog=1024, ssl=tls(*sys.argv[2:]))
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # this is how the port is told
     await server.serve_forever()
 

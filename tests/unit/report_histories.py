@@ -102,7 +102,14 @@ class PodPlan:
             yield self._event(self.gone_s, "DELETED", node=True, deleting=self.terminating_s is not None)
 
     def _event(
-        self, when_s: float, kind: Any, *, node: bool = False, running: bool = False, ready: bool = False, deleting: bool = False
+        self,
+        when_s: float,
+        kind: Any,
+        *,
+        node: bool = False,
+        running: bool = False,
+        ready: bool = False,
+        deleting: bool = False,
     ) -> WatchEvent:
         owner = {"kind": "ReplicaSet", "name": "model-6f7d9c", "uid": REPLICA_SET, "controller": True}
         metadata: dict[str, Any] = {
@@ -114,7 +121,11 @@ class PodPlan:
         }
         if deleting:
             metadata |= {"deletionTimestamp": "2026-01-01T12:00:00Z", "deletionGracePeriodSeconds": 5}
-        state = {"running": {"startedAt": "2026-01-01T12:00:00Z"}} if running else {"waiting": {"reason": "ContainerCreating"}}
+        state = (
+            {"running": {"startedAt": "2026-01-01T12:00:00Z"}}
+            if running
+            else {"waiting": {"reason": "ContainerCreating"}}
+        )
         return WatchEvent(
             at(when_s),
             "Pod",
@@ -147,7 +158,7 @@ class Asked:
 
     def ask(self, begin_s: float, end_s: float, rate_rps: float, *, base_s: float = 0.12, **fate: Any) -> Asked:
         """Requests at a steady rate; `outcome`, `share` of them, `error`, `status` say what became of them."""
-        chance = random.Random(self.seed * 1_000_003 + len(self.rows))
+        chance = random.Random(self.seed * 1_000_003 + len(self.rows))  # noqa: S311  # made to repeat, not to be secret
         outcome, share = fate.get("outcome", "ok"), fate.get("share", 1.0)
         for k in range(round((end_s - begin_s) * rate_rps)):
             intended_ns = at(begin_s) + round(k * NS / rate_rps)
@@ -179,9 +190,11 @@ class Asked:
         return pl.DataFrame(self.rows, schema=dict(REQUEST_SCHEMA), orient="row")
 
 
-def samples(begin_s: int, end_s: int, rate_rps: float, *, lag_ms: float = 0.6, cpu: float = 0.18) -> tuple[GeneratorSample, ...]:
+def samples(
+    begin_s: int, end_s: int, rate_rps: float, *, lag_ms: float = 0.6, cpu: float = 0.18
+) -> tuple[GeneratorSample, ...]:
     """A generator's own lines, one a second."""
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311  # made to repeat, not to be secret
     return tuple(
         GeneratorSample(
             at_ns=at(s + 1),
@@ -198,7 +211,10 @@ def samples(begin_s: int, end_s: int, rate_rps: float, *, lag_ms: float = 0.6, c
     )
 
 
-INITIAL = tuple(PodPlan(f"model-6f7d9c-{tail}", node, -1, None) for tail, node in (("4xk2p", "n1"), ("9wq7d", "n2"), ("bb61z", "n3"), ("hm3tv", "n1")))
+INITIAL = tuple(
+    PodPlan(f"model-6f7d9c-{tail}", node, -1, None)
+    for tail, node in (("4xk2p", "n1"), ("9wq7d", "n2"), ("bb61z", "n3"), ("hm3tv", "n1"))
+)
 VICTIM = INITIAL[1]
 
 
@@ -207,13 +223,17 @@ def pod_ref(plan: PodPlan) -> Ref:
     return Ref("Pod", NAMESPACE, plan.name, f"uid-{plan.name}")
 
 
-def fault(begin_s: float, healed_s: float | None, *victims: PodPlan, number: int = 1, landed_s: float | None = None) -> Fault:
+def fault(
+    begin_s: float, healed_s: float | None, *victims: PodPlan, number: int = 1, landed_s: float | None = None
+) -> Fault:
     """A pod kill."""
     landed_ns = at(begin_s + 0.15 if landed_s is None else landed_s)
     words = f"delete {len(victims)} of 4 replicas with a grace of 0 s"
     healed_ns = None if healed_s is None else at(healed_s)
     proof = "gone by UID: " + ", ".join(plan.name for plan in victims)
-    return Fault(f"pod-kill-{number}", "pod-kill", words, tuple(map(pod_ref, victims)), at(begin_s), landed_ns, healed_ns, proof)
+    return Fault(
+        f"pod-kill-{number}", "pod-kill", words, tuple(map(pod_ref, victims)), at(begin_s), landed_ns, healed_ns, proof
+    )
 
 
 def history(
@@ -227,8 +247,18 @@ def history(
 ) -> History:
     """A history of these pods and these requests, watched from begin to end."""
     events = sorted((event for plan in pods for event in plan.events()), key=lambda event: event.at_ns)
-    stream = Stream("steady-1", "steady", rate_rps, at(traffic_s[0]), None if traffic_s[1] is None else at(traffic_s[1]), "http", "lab client")
-    covered = {kind: (at(0.1), at(end_s)) for kind in ("Pod", "Deployment", "ReplicaSet", "EndpointSlice", "Node", "Event")}
+    stream = Stream(
+        "steady-1",
+        "steady",
+        rate_rps,
+        at(traffic_s[0]),
+        None if traffic_s[1] is None else at(traffic_s[1]),
+        "http",
+        "lab client",
+    )
+    covered = {
+        kind: (at(0.1), at(end_s)) for kind in ("Pod", "Deployment", "ReplicaSet", "EndpointSlice", "Node", "Event")
+    }
     given: dict[str, Any] = {
         "facts": facts(),
         "began_ns": at(0),
@@ -241,9 +271,9 @@ def history(
     return History(**(given | other))
 
 
-def replaced(plan: PodPlan, lost_s: float, ready_s: float, name: str, node: str, gone_s: float | None = None) -> tuple[PodPlan, PodPlan]:
+def replaced(plan: PodPlan, lost_s: float, ready_s: float, name: str, node: str) -> tuple[PodPlan, PodPlan]:
     """The same pod, deleted at a moment, and its successor."""
-    over_s = lost_s + 0.2 if gone_s is None else gone_s
+    over_s = lost_s + 0.2
     return replace(plan, terminating_s=lost_s, gone_s=over_s), PodPlan(name, node, lost_s + 0.15, ready_s)
 
 
@@ -265,9 +295,31 @@ def good_run() -> tuple[History, Verdict]:
     )
     return made, Verdict.of(
         (
-            Finding("slo-met", Answer.PASS, "users are served within the SLO", "objective 0.99", "availability 1.0000", "11 bad requests left"),
-            Finding("recovered", Answer.PASS, "ready replicas return to the desired number", "bound 14.0 s", "8.1 s", "5.9 s left", values={"bound_s": 14.0}),
-            Finding("witnessed", Answer.PASS, "somebody did die", "at least once", "delete-pod ok seen once", evidence=(Evidence(at(25.1), f"delete-pod {VICTIM.name} ok"),)),
+            Finding(
+                "slo-met",
+                Answer.PASS,
+                "users are served within the SLO",
+                "objective 0.99",
+                "availability 1.0000",
+                "11 bad requests left",
+            ),
+            Finding(
+                "recovered",
+                Answer.PASS,
+                "ready replicas return to the desired number",
+                "bound 14.0 s",
+                "8.1 s",
+                "5.9 s left",
+                values={"bound_s": 14.0},
+            ),
+            Finding(
+                "witnessed",
+                Answer.PASS,
+                "somebody did die",
+                "at least once",
+                "delete-pod ok seen once",
+                evidence=(Evidence(at(25.1), f"delete-pod {VICTIM.name} ok"),),
+            ),
         )
     )
 
@@ -278,8 +330,14 @@ def bad_run() -> tuple[History, Verdict]:
     second, heir_2 = replaced(INITIAL[1], 30.12, 52.0, "model-6f7d9c-w7f4x", "n3")
     third = replace(INITIAL[2], unready=((34.0, 46.0),))
     fourth = replace(INITIAL[3], unready=((34.5, 45.2),))
-    asked = Asked(2).ask(2, 30, 40).ask(30, 34.5, 40, base_s=0.5, outcome="failed", share=0.12, status=502, error="bad gateway")
-    asked.ask(34.5, 41.6, 40, outcome="refused").ask(41.6, 46, 40, base_s=1.4, outcome="unanswered", share=0.4, fails_after_s=10, error="no answer within 10 s")
+    asked = (
+        Asked(2)
+        .ask(2, 30, 40)
+        .ask(30, 34.5, 40, base_s=0.5, outcome="failed", share=0.12, status=502, error="bad gateway")
+    )
+    asked.ask(34.5, 41.6, 40, outcome="refused").ask(
+        41.6, 46, 40, base_s=1.4, outcome="unanswered", share=0.4, fails_after_s=10, error="no answer within 10 s"
+    )
     asked.ask(46, 50, 40, base_s=0.5, outcome="late", share=0.2).ask(50, 88, 40)
     made = history(
         90,
@@ -292,9 +350,34 @@ def bad_run() -> tuple[History, Verdict]:
         generator=samples(2, 88, 40, lag_ms=1.1, cpu=0.3),
     )
     findings = (
-        Finding("slo-met", Answer.FAIL, "users are served within the SLO", "objective 0.99; error budget 34 bad requests", "availability 0.8870", "354 bad requests too many", "388 of 3,440 requests were not answered, 284 of them refused", evidence=(Evidence(at(34.5), "first request refused"), Evidence(at(45.8), "last request unanswered"))),
-        Finding("budget-held", Answer.FAIL, "ready replicas never fall below the disruption budget by evictions", "disruption budget 3", "lowest ready 0 at 34.5 s", "3 short", "dip explained by: nothing"),
-        Finding("recovered", Answer.PASS, "ready replicas return to the desired number", "bound 26.0 s", "21.9 s", "4.1 s left", values={"bound_s": 26.0}),
+        Finding(
+            "slo-met",
+            Answer.FAIL,
+            "users are served within the SLO",
+            "objective 0.99; error budget 34 bad requests",
+            "availability 0.8870",
+            "354 bad requests too many",
+            "388 of 3,440 requests were not answered, 284 of them refused",
+            evidence=(Evidence(at(34.5), "first request refused"), Evidence(at(45.8), "last request unanswered")),
+        ),
+        Finding(
+            "budget-held",
+            Answer.FAIL,
+            "ready replicas never fall below the disruption budget by evictions",
+            "disruption budget 3",
+            "lowest ready 0 at 34.5 s",
+            "3 short",
+            "dip explained by: nothing",
+        ),
+        Finding(
+            "recovered",
+            Answer.PASS,
+            "ready replicas return to the desired number",
+            "bound 26.0 s",
+            "21.9 s",
+            "4.1 s left",
+            values={"bound_s": 26.0},
+        ),
         Finding("witnessed", Answer.PASS, "somebody did die", "at least once", "delete-pod ok seen twice"),
     )
     return made, Verdict.of(findings)
@@ -305,7 +388,12 @@ def unknown_run() -> tuple[History, Verdict]:
     victim, heir = replaced(VICTIM, 26.2, 38.0, "model-6f7d9c-zr8c5", "n2")
     asked = Asked(3).ask(2, 20, 60).ask(20, 40, 60, base_s=0.3, outcome="unsent", share=0.25).ask(40, 58, 60)
     gap = tuple(Gap(kind, at(24), at(31), "410 Gone: too old resource version") for kind in ("Pod", "EndpointSlice"))
-    busy = samples(2, 20, 60) + samples(20, 28, 60, lag_ms=900, cpu=0.98) + samples(33, 40, 60, lag_ms=1500, cpu=0.99) + samples(40, 58, 60)
+    busy = (
+        samples(2, 20, 60)
+        + samples(20, 28, 60, lag_ms=900, cpu=0.98)
+        + samples(33, 40, 60, lag_ms=1500, cpu=0.99)
+        + samples(40, 58, 60)
+    )
     made = history(
         60,
         (*(plan for plan in INITIAL if plan is not VICTIM), victim, heir),
@@ -318,9 +406,34 @@ def unknown_run() -> tuple[History, Verdict]:
         generator=busy,
     )
     findings = (
-        Finding("recovered", Answer.UNKNOWN, "ready replicas return to the desired number", "bound 14.0 s", "not known", "", "the watch of pods has a gap of 7.0 s over the fault", "run it again with a watch that does not break; the API server compacted within the trial"),
-        Finding("rate-offered", Answer.UNKNOWN, "the generator offers what the shape says", "within 0.05", "0.75 of the rate for 20 s", "", "the generator fell behind: start lag up to 2.9 s", "give the generator a core of its own, or offer less than 60/s"),
-        Finding("slo-met", Answer.PASS, "users are served within the SLO", "objective 0.99", "availability 1.0000", "33 bad requests left"),
+        Finding(
+            "recovered",
+            Answer.UNKNOWN,
+            "ready replicas return to the desired number",
+            "bound 14.0 s",
+            "not known",
+            "",
+            "the watch of pods has a gap of 7.0 s over the fault",
+            "run it again with a watch that does not break; the API server compacted within the trial",
+        ),
+        Finding(
+            "rate-offered",
+            Answer.UNKNOWN,
+            "the generator offers what the shape says",
+            "within 0.05",
+            "0.75 of the rate for 20 s",
+            "",
+            "the generator fell behind: start lag up to 2.9 s",
+            "give the generator a core of its own, or offer less than 60/s",
+        ),
+        Finding(
+            "slo-met",
+            Answer.PASS,
+            "users are served within the SLO",
+            "objective 0.99",
+            "availability 1.0000",
+            "33 bad requests left",
+        ),
     )
     return made, Verdict.of(findings)
 
@@ -337,21 +450,58 @@ def killed_run() -> tuple[History, Verdict]:
         asked,
         20,
         faults=(fault(25, 35, VICTIM), replace(fault(50, None, INITIAL[2], number=2), landed_ns=None, proof="")),
-        phases=(Phase("baseline", at(2), at(25)), Phase("fault", at(25), at(35)), Phase("recovery", at(35), at(50)), Phase("fault", at(50), None)),
+        phases=(
+            Phase("baseline", at(2), at(25)),
+            Phase("fault", at(25), at(35)),
+            Phase("recovery", at(35), at(50)),
+            Phase("fault", at(50), None),
+        ),
         generator=samples(2, 41, 20),
         finished=False,
         stopped="interrupted from the keyboard",
         covered_ns={"Pod": (at(0.1), at(end_s)), "ReplicaSet": (at(0.1), at(end_s)), "Deployment": (at(0.1), at(30))},
     )
     reason = "the run died in the fault"
-    finding = Finding("recovered", Answer.UNKNOWN, "ready replicas return to the desired number", "bound 14.0 s", "not known", "", reason, "run it again to its end")
-    return made, Verdict.of((finding, Finding("completed", Answer.UNKNOWN, "the trial ran to its end", "the end", "53.4 s", "", "interrupted from the keyboard", "run it again")))
+    finding = Finding(
+        "recovered",
+        Answer.UNKNOWN,
+        "ready replicas return to the desired number",
+        "bound 14.0 s",
+        "not known",
+        "",
+        reason,
+        "run it again to its end",
+    )
+    return made, Verdict.of(
+        (
+            finding,
+            Finding(
+                "completed",
+                Answer.UNKNOWN,
+                "the trial ran to its end",
+                "the end",
+                "53.4 s",
+                "",
+                "interrupted from the keyboard",
+                "run it again",
+            ),
+        )
+    )
 
 
 def silent_run() -> tuple[History, Verdict]:
     """A trial without any traffic: nothing was asked."""
     made = history(20, INITIAL, Asked(), 0, phases=(Phase("baseline", at(2), at(20)),))
-    finding = Finding("slo-met", Answer.UNKNOWN, "users are served within the SLO", "objective 0.99", "no requests", "", "no request is on record", "let a stream of traffic flow through the trial")
+    finding = Finding(
+        "slo-met",
+        Answer.UNKNOWN,
+        "users are served within the SLO",
+        "objective 0.99",
+        "no requests",
+        "",
+        "no request is on record",
+        "let a stream of traffic flow through the trial",
+    )
     return made, Verdict.of((finding,))
 
 
@@ -359,11 +509,17 @@ def long_run(minutes: int = 60, rate_rps: float = 10.0) -> tuple[History, Verdic
     """An hour with a pod killed every five minutes; tokens are streamed."""
     end_s, pods, faults, living = minutes * 60.0, [], [], dict(enumerate(INITIAL))
     asked, mark_s = Asked(5), 5.0
-    chance = random.Random(3)
+    chance = random.Random(3)  # noqa: S311  # made to repeat, not to be secret
     for number, kill_s in enumerate(range(240, int(end_s) - 120, 300), 1):
         slot = chance.randrange(4)
         ready_s = kill_s + 7 + chance.random() * 9
-        dead, heir = replaced(living[slot], kill_s + 0.1, ready_s, f"model-6f7d9c-{number:02d}{'bcdfgh'[number % 6]}xz", f"n{number % 3 + 1}")
+        dead, heir = replaced(
+            living[slot],
+            kill_s + 0.1,
+            ready_s,
+            f"model-6f7d9c-{number:02d}{'bcdfgh'[number % 6]}xz",
+            f"n{number % 3 + 1}",
+        )
         faults.append(fault(kill_s, kill_s + 20, living[slot], number=number))
         pods.append(dead)
         living[slot] = heir
@@ -379,15 +535,30 @@ def long_run(minutes: int = 60, rate_rps: float = 10.0) -> tuple[History, Verdic
         rate_rps,
         traffic_s=(5, end_s - 5),
         faults=tuple(faults),
-        phases=(Phase("baseline", at(5), at(240)), Phase("fault", at(240), at(end_s - 300)), Phase("recovery", at(end_s - 300), at(end_s - 5))),
+        phases=(
+            Phase("baseline", at(5), at(240)),
+            Phase("fault", at(240), at(end_s - 300)),
+            Phase("recovery", at(end_s - 300), at(end_s - 5)),
+        ),
         generator=samples(5, int(end_s) - 5, rate_rps),
     )
-    findings = (Finding("slo-met", Answer.PASS, "users are served within the SLO", "objective 0.99", "availability 0.9984", "302 bad requests left"),)
+    findings = (
+        Finding(
+            "slo-met",
+            Answer.PASS,
+            "users are served within the SLO",
+            "objective 0.99",
+            "availability 0.9984",
+            "302 bad requests left",
+        ),
+    )
     return made, Verdict.of(findings)
 
 
 def table_of(rows: Mapping[str, Any]) -> pl.DataFrame:
     """A table of requests from whole columns; columns that are left out are null."""
     height = len(next(iter(rows.values())))
-    columns = {name: pl.Series(name, rows.get(name, [None] * height), dtype=kind) for name, kind in REQUEST_SCHEMA.items()}
+    columns = {
+        name: pl.Series(name, rows.get(name, [None] * height), dtype=kind) for name, kind in REQUEST_SCHEMA.items()
+    }
     return pl.DataFrame(columns)

@@ -18,7 +18,17 @@ from reports.figures import Total, fault_windows, token_series, total
 from reports.model import Headline, KeyFigures, Report
 from reports.pods import lanes
 from reports.recovery import recovery_rows
-from reports.shapes import EvidenceFile, FaultBand, FindingRow, Missing, Moment, PhaseBand, RecoveryRow, StepLine
+from reports.shapes import (
+    EvidenceFile,
+    FaultBand,
+    FindingRow,
+    Missing,
+    Moment,
+    PhaseBand,
+    RecoveryRow,
+    StepLine,
+    TrafficSeries,
+)
 from reports.traffic import heat_map, latency_series, records, traffic_series
 
 __all__ = ["summarise"]
@@ -40,7 +50,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
     desired_missing = missing_of(history, history.facts.workload_kind)
     return Report(
         headline=_headline(history, verdict, run),
-        key=_key(history, total(table), traffic.totals, recovery),
+        key=_key(history, total(table), traffic, recovery),
         findings=tuple(_finding(finding) for finding in verdict.findings),
         phases=tuple(_phases(history)),
         faults=tuple(_faults(history)),
@@ -75,6 +85,7 @@ def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
         scenario=history.facts.scenario,
         claim=history.facts.claim,
         run=run.name if run else str(history.facts.raw.get("run", "")),
+        folder=str(run) if run else "",
         seed=history.facts.seed,
         leashed=history.facts.leashed,
         began_ns=history.began_ns,
@@ -98,7 +109,7 @@ def _sentence(verdict: Verdict) -> str:
     return f"{worst.check}: {said.rstrip('.')}."
 
 
-def _key(history: History, sums: Total, totals: Mapping[str, int], recovery: Sequence[RecoveryRow]) -> KeyFigures:
+def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequence[RecoveryRow]) -> KeyFigures:
     valid, answered, share, p50_s, p99_s = sums
     legs = [(leg.seconds, leg.name) for row in recovery for leg in row.legs if leg.seconds is not None]
     longest_s, longest = max(legs, default=(None, ""))
@@ -107,7 +118,7 @@ def _key(history: History, sums: Total, totals: Mapping[str, int], recovery: Seq
         requests=history.requests.height,
         valid=valid,
         answered=answered,
-        unsent=totals.get("unsent", 0),
+        unsent=traffic.totals.get("unsent", 0),
         answered_share=share,
         p50_s=p50_s,
         p99_s=p99_s,
@@ -118,6 +129,7 @@ def _key(history: History, sums: Total, totals: Mapping[str, int], recovery: Seq
         slowest_recovery_s=max(times, default=None),
         longest_leg=longest,
         longest_leg_s=longest_s,
+        silent_s=round(sum(hole.end_ns - hole.begin_ns for hole in traffic.missing) / NS, 3),
     )
 
 

@@ -1,0 +1,122 @@
+"""The `gameday` command: what is not a test. The lab, and the report of a saved run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chaos.errors import GamedayError
+from chaos.history import load_history
+from chaos.judgement import read_verdict
+from chaos.lab import Lab
+from chaos.lab.doctor import diagnose_host
+from chaos.lab.prepare import prepare
+from chaos.progress import Terminal
+from reports import summarise, write_html
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="Resilience scenarios for replicated model services on Kubernetes. Scenarios themselves run with pytest.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
+app.add_typer(lab_app, name="lab")
+
+
+def main() -> None:
+    """Run the command. A mistake that a person can mend ends as one or two lines, and exit 2."""
+    try:
+        app()
+    except GamedayError as error:
+        print(f"gameday: {error}", file=sys.stderr)  # noqa: T201  # a command speaks on its streams
+        sys.exit(error.exit_code)
+
+
+@lab_app.command("up")
+def lab_up(nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes.")] = 3) -> None:
+    """Start the lab, or join the one that runs; it stays until `gameday lab down`."""
+    facts = Lab().up(nodes=nodes, progress=Terminal())
+    for name, took_s in facts.stages:
+        print(f"{took_s:5.1f} s  {name}")  # noqa: T201
+    print(f"export KUBECONFIG={facts.kubeconfig}")  # noqa: T201
+
+
+@lab_app.command("down")
+def lab_down(
+    force: Annotated[bool, typer.Option("--force", help="Even if a session is using it.")] = False,
+) -> None:
+    """Take the lab down; nothing of it stays on the host but the caches."""
+    Lab().down(force=force, progress=Terminal())
+
+
+@lab_app.command("status")
+def lab_status() -> None:
+    """Say how the lab is; exit 1 unless it is up and well."""
+    status = Lab().status()
+    print(status.words)  # noqa: T201
+    table = Table(box=None, pad_edge=False)
+    for heading in ("program", "pid", "alive", "log"):
+        table.add_column(heading)
+    for component in status.components:
+        table.add_row(component.name, str(component.pid), "yes" if component.alive else "NO", str(component.log))
+    if status.components:
+        Console().print(table)
+    for user in status.users:
+        print(f"in use by {user}")  # noqa: T201
+    raise typer.Exit(0 if status.well else 1)
+
+
+@lab_app.command("doctor")
+def lab_doctor() -> None:
+    """Say what this host lacks for the lab, and the command that mends each; exit 2 if anything."""
+    complaints = diagnose_host()
+    for complaint in complaints:
+        print(f"{complaint.what}\n  to mend it: {complaint.mend}")  # noqa: T201
+    if not complaints:
+        print("nothing is missing")  # noqa: T201
+    raise typer.Exit(2 if complaints else 0)
+
+
+@lab_app.command("prepare")
+def lab_prepare() -> None:
+    """Install and build all that the lab needs: Debian packages, Kubernetes, images. Safe to repeat."""
+    prepare(Terminal())
+
+
+@lab_app.command("logs")
+def lab_logs(
+    program: Annotated[str, typer.Argument(help="A program of the lab, or a node; none lists them.")] = "",
+    lines: Annotated[int, typer.Option(min=1, help="How many lines from the end.")] = 200,
+) -> None:
+    """Show the end of a program's log, or of all logs of a node."""
+    lab = Lab()
+    names = lab.component_names()
+    if not program:
+        print("\n".join(names))  # noqa: T201
+        return
+    of_node = [name for name in names if name.endswith(f"-{program}")]
+    for name in of_node or [program]:
+        text = lab.logs(name).read_text(errors="replace").splitlines()[-lines:]
+        print("\n".join([f"==> {name}", *text] if of_node else text))  # noqa: T201
+
+
+@lab_app.command("kubeconfig")
+def lab_kubeconfig() -> None:
+    """Print the path of the lab's kubeconfig: `export KUBECONFIG=$(gameday lab kubeconfig)`."""
+    print(Lab().facts().kubeconfig)  # noqa: T201
+
+
+@app.command("report")
+def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Draw report.html of a saved run again, from its evidence and its verdict."""
+    path = run / "report.html"
+    write_html(summarise(load_history(run), read_verdict(run), run=run), path)
+    print(path)  # noqa: T201

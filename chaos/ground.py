@@ -1,0 +1,81 @@
+"""Where the scenarios of a session run: the lab on this host, or a cluster that the user names.
+
+A lab that the session itself started is taken down at its end; one that was running stays. A cluster that the user
+names is only connected to. Either way the namespaces that dead runs of ours left behind are swept first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from chaos.cluster import Cluster, NullJournal, OpenHand, connect
+from chaos.lab import Lab
+from chaos.lab.model_image import MODEL_IMAGE
+from chaos.progress import Progress
+from chaos.semantics import KUBERNETES
+from chaos.system.deploy import System
+from chaos.system.namespace import sweep
+from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
+
+__all__ = ["Ground", "on_context", "on_lab"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A cluster, how it is timed, and how traffic gets to a system on it.
+
+    `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
+    `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
+    """
+
+    kind: Literal["lab", "context"]
+    cluster: Cluster
+    timings: Mapping[str, Any]
+    reference_image: str
+    vantage: Callable[[System], Vantage]
+    wrap: Callable[[list[str]], list[str]]
+
+
+@contextmanager
+def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterator[Ground]:
+    """Stand on the lab, started if it is not running. Raises `LabError` if it cannot be."""
+    lab = Lab()
+    with lab.session(nodes=nodes, keep=keep, words=words, progress=progress) as facts:
+        cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
+        _sweep(cluster)
+
+        def vantage(system: System) -> Vantage:
+            return LabClient(f"http://{system.cluster_ip}:{system.port}")
+
+        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, vantage, lab.client_command)
+
+
+@contextmanager
+def on_context(*, kubeconfig: Path | None, context: str, image: str, service_url: str) -> Iterator[Ground]:
+    """Stand on the cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before any write.
+
+    Without a `service_url` (which may hold `{namespace}` and `{service}`) traffic goes through the API server's proxy.
+    """
+    cluster = connect(kubeconfig=kubeconfig, context=context)
+    _sweep(cluster)
+
+    def vantage(system: System) -> Vantage:
+        if service_url:
+            return HostDirect(service_url.format(namespace=system.namespace, service=system.service))
+        return ApiServerProxy(
+            server=cluster.facts.server,
+            namespace=system.namespace,
+            service=system.service,
+            port=str(system.port),
+            credentials=Credentials(**cluster.credentials()),
+        )
+
+    yield Ground("context", cluster, asdict(KUBERNETES), image, vantage, lambda command: command)
+
+
+def _sweep(cluster: Cluster) -> None:
+    sweep(cluster, OpenHand(cluster, NullJournal()))

@@ -1,0 +1,18 @@
+"""The running lab's API server, as the suite's own user."""
+
+from __future__ import annotations
+
+from chaos.lab.addresses import API_ADDRESS
+from chaos.lab.api import Api
+from chaos.lab.control_plane import Ports
+from chaos.lab.paths import LabPaths
+from chaos.lab.pki import Credential
+
+__all__ = ["suite_api"]
+
+
+def suite_api(paths: LabPaths) -> Api:
+    """The API server, with the certificates that starting the lab wrote. Raises OSError if there are none."""
+    pki = paths.control / "pki"
+    credential = Credential(certificate=pki / "admin.crt", key=pki / "admin.key")
+    return Api(f"https://{API_ADDRESS}:{Ports().api}", authority=pki / "ca.crt", credential=credential)

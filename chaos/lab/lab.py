@@ -1,0 +1,162 @@
+"""The lab: real Kubernetes on this host, for whoever wants one up, down, looked at or used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from chaos.errors import LabError
+from chaos.lab.addresses import client
+from chaos.lab.addresses import nodes as machines
+from chaos.lab.artefacts import Artefacts, usual_artefacts
+from chaos.lab.bring_up import bring_up
+from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
+from chaos.lab.ending import terminated_as_exit
+from chaos.lab.facts import LabFacts, read_facts
+from chaos.lab.launcher import in_netns
+from chaos.lab.lock import User, lab_lock, register_use, users
+from chaos.lab.paths import LabPaths
+from chaos.lab.processes import Place, entering
+from chaos.lab.status import LabStatus, look
+from chaos.lab.teardown import anything_left, keep_logs, take_down
+from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
+from chaos.progress import Progress
+
+__all__ = ["Lab"]
+
+CONTROL_COMPONENTS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "metrics-server",
+    "kube-proxy-client",
+)
+NODE_COMPONENTS = ("machine", "containerd", "kubelet", "kube-proxy")
+
+
+class Lab:
+    """The lab of this host; there is at most one. `artefacts` gets what it is made of, building it if it must."""
+
+    def __init__(
+        self,
+        *,
+        artefacts: Callable[[Progress], Artefacts] = usual_artefacts,
+        paths: LabPaths | None = None,
+        timings: KubernetesTimings = LAB_TIMINGS,
+    ) -> None:
+        self.paths = paths or LabPaths.usual()
+        self._artefacts = artefacts
+        self._timings = timings
+
+    def up(self, *, nodes: int = 3, progress: Progress) -> LabFacts:
+        """Have a lab with that many nodes up, and return its facts; at once if it is up and well.
+
+        A lab that is broken, half-built or of another size is taken down first, unless somebody uses it. Whoever
+        starts the lab meanwhile is waited for. A start that fails, or is interrupted by Ctrl-C or SIGTERM, leaves
+        nothing. Raises LabError that names the component which failed, and UsageError for a number that is not allowed.
+        """
+        _must_be_root()
+        wanted = machines(nodes)
+        if facts := self._standing(look(self.paths), nodes):
+            return facts
+        artefacts = self._artefacts(progress)
+        with terminated_as_exit(), lab_lock("starting the lab", progress):
+            if facts := self._standing(look(self.paths), nodes):
+                return facts
+            if anything_left(self.paths):
+                take_down(self.paths, progress)
+            try:
+                return bring_up(self.paths, wanted, artefacts, self._timings, progress)
+            except LabError as failed:
+                kept = keep_logs(self.paths)
+                take_down(self.paths, progress)
+                raise LabError(failed.what, failed.fix or f"read the logs of this start in {kept}") from failed
+            except BaseException:
+                take_down(self.paths, progress)
+                raise
+
+    def _standing(self, status: LabStatus, nodes: int) -> LabFacts | None:
+        """The facts of a lab that can be joined, None if it is to be rebuilt. Raises LabError if neither may be."""
+        if status.facts is None or not status.whole:
+            if status.users:
+                raise LabError(f"{status.words}, and in use by {_named(status.users)}", "gameday lab down --force")
+            return None
+        if len(status.facts.nodes) != nodes:
+            if status.users:
+                raise LabError(
+                    f"a lab with {len(status.facts.nodes)} nodes is in use by {_named(status.users)}",
+                    f"wait for its end, or ask for {len(status.facts.nodes)} nodes",
+                )
+            return None
+        # A node that is not Ready under a user's hands is that user's doing; otherwise it is a wreck.
+        return status.facts if status.well or status.users else None
+
+    def down(self, *, force: bool = False, progress: Progress) -> None:
+        """Take the lab down, or what is left of one. Raises LabError if somebody uses it, unless `force` is given."""
+        _must_be_root()
+        with lab_lock("taking the lab down", progress):
+            using = users(self.paths.uses)
+            if using and not force:
+                raise LabError(f"the lab is in use by {_named(using)}", "wait for its end, or gameday lab down --force")
+            if anything_left(self.paths):
+                take_down(self.paths, progress)
+
+    def status(self) -> LabStatus:
+        """How the lab is. Changes nothing. Raises LabError without root, who alone may look."""
+        _must_be_root()
+        return look(self.paths)
+
+    def facts(self) -> LabFacts:
+        """The facts of the lab that is up. Raises LabError if none is."""
+        _must_be_root()
+        facts = read_facts(self.paths.facts)
+        if facts is None:
+            raise LabError("there is no lab on this host", "gameday lab up")
+        return facts
+
+    def component_names(self) -> tuple[str, ...]:
+        """The lab's programs, by the names of their logs."""
+        of_nodes = [f"{component}-{name}" for name in self.facts().nodes for component in NODE_COMPONENTS]
+        return (*CONTROL_COMPONENTS, *of_nodes)
+
+    def logs(self, name: str) -> Path:
+        """The log of one of the lab's programs. Raises LabError if there is none of that name."""
+        log = self.paths.logs / f"{name}.log"
+        if not log.exists():
+            there = ", ".join(sorted(path.stem for path in self.paths.logs.glob("*.log"))) or "none, as no lab is up"
+            raise LabError(f"no program of the lab is called {name}", f"the programs are: {there}")
+        return log
+
+    @contextmanager
+    def use(self, words: str) -> Iterator[LabFacts]:
+        """Keep the lab up while the block runs; `words` tell others what for. Raises LabError if no lab is up."""
+        _must_be_root()
+        with lab_lock("about to use the lab"):
+            facts = self.facts()
+            registered = register_use(self.paths.uses, words)
+            registered.__enter__()
+        try:
+            yield facts
+        finally:
+            registered.__exit__(None, None, None)
+
+    def client_command(self, argv: Sequence[str]) -> list[str]:
+        """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.
+
+        It becomes `argv` and keeps its pid, standard streams and environment; it ends with the lab. Raises LabError
+        if no lab is up.
+        """
+        self.facts()
+        return entering(Place(Cgroups().folders(CLIENT_GROUP), in_netns(client().netns)), argv)
+
+
+def _must_be_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root, and this is another user", "sudo gameday lab …")
+
+
+def _named(using: Sequence[User]) -> str:
+    return "; ".join(str(user) for user in using)

@@ -1,0 +1,67 @@
+"""Take a node of the lab away and give it back: its cable, or its power.
+
+A node that is cut off goes on running, unseen. A frozen one stands still with everything on it, as a machine does whose
+hypervisor paused it. The lab's teardown works in either state.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from chaos.errors import LabError
+from chaos.lab.addresses import CONTROL, Machine
+from chaos.lab.cgroups import Cgroups
+from chaos.lab.network import namespaces_left
+
+__all__ = ["cut_link", "freeze", "is_cut", "is_frozen", "restore_link", "thaw"]
+
+IP_DEADLINE_S = 10.0
+
+
+def cut_link(node: str) -> None:
+    """Take a node's link down. Raises LabError if there is no such node."""
+    _ip("link", "set", "dev", _machine(node).port, "down")
+
+
+def restore_link(node: str) -> None:
+    """Take a node's link up again; it may be up. Raises LabError if there is no such node."""
+    _ip("link", "set", "dev", _machine(node).port, "up")
+
+
+def is_cut(node: str) -> bool:
+    """Whether a node's link is down. Raises LabError if there is no such node."""
+    (link,) = json.loads(_ip("link", "show", "dev", _machine(node).port))
+    return "UP" not in link["flags"]
+
+
+def freeze(node: str) -> None:
+    """Stop every process of a node at once, its pods included. Raises LabError if that does not come about."""
+    Cgroups().freeze(_machine(node).name)
+
+
+def thaw(node: str) -> None:
+    """Let a frozen node go on; it may not be frozen. Raises LabError if that does not come about."""
+    Cgroups().thaw(_machine(node).name)
+
+
+def is_frozen(node: str) -> bool:
+    """Whether a node is frozen. Raises LabError if there is no such node."""
+    return Cgroups().is_frozen(_machine(node).name)
+
+
+def _machine(node: str) -> Machine:
+    index = node.removeprefix("n")
+    machine = Machine(node, int(index) if index.isdecimal() else 0)
+    if machine.netns not in namespaces_left() or not machine.index:
+        raise LabError(f"the lab has no node {node}", "gameday lab status")
+    return machine
+
+
+def _ip(*words: str) -> str:
+    argv = ["ip", "-json", "-netns", CONTROL, *words]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=IP_DEADLINE_S)
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}") from error
+    return done.stdout

@@ -1,0 +1,99 @@
+"""How the lab is: what of it there is, what of it lives, and who uses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.errors import LabError
+from chaos.lab.access import suite_api
+from chaos.lab.facts import LabFacts, read_facts
+from chaos.lab.lock import User, users
+from chaos.lab.paths import LabPaths
+from chaos.lab.processes import Process, processes_recorded
+from chaos.lab.readiness import nodes_ready
+from chaos.lab.teardown import anything_left
+
+__all__ = ["ComponentStatus", "LabStatus", "look"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStatus:
+    """One of the lab's programs."""
+
+    name: str
+    pid: int
+    alive: bool
+    log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """What there is of a lab. `facts` is None unless it came up and was not taken down since.
+
+    `remains` says that there is something of a lab on this host, be it whole or not.
+    """
+
+    remains: bool
+    facts: LabFacts | None
+    components: tuple[ComponentStatus, ...]
+    api_ready: bool
+    nodes: tuple[tuple[str, bool], ...]
+    users: tuple[User, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every program lives and the API server answers."""
+        return self.facts is not None and self.api_ready and all(component.alive for component in self.components)
+
+    @property
+    def well(self) -> bool:
+        """Whether it is whole and all its nodes take pods."""
+        if self.facts is None or not self.whole:
+            return False
+        ready = {name for name, takes_pods in self.nodes if takes_pods}
+        return set(self.facts.nodes) <= ready
+
+    @property
+    def words(self) -> str:
+        """The state in one line."""
+        if not self.remains:
+            return "there is no lab"
+        if self.facts is None:
+            return "the lab is half-built: it is being started, or its start was killed"
+        if dead := [component.name for component in self.components if not component.alive]:
+            return f"the lab is broken, these programs ended: {', '.join(dead)}"
+        if not self.api_ready:
+            return "the lab's API server does not answer"
+        unready = sorted(set(self.facts.nodes) - {name for name, takes_pods in self.nodes if takes_pods})
+        return f"the lab is up, not Ready: {', '.join(unready)}" if unready else "the lab is up, all nodes Ready"
+
+
+def look(paths: LabPaths) -> LabStatus:
+    """Look at what there is, changing nothing."""
+    facts = read_facts(paths.facts)
+    ready, nodes = _ask(paths) if facts else (False, {})
+    return LabStatus(
+        remains=anything_left(paths),
+        facts=facts,
+        components=tuple(_status(process) for process in processes_recorded(paths.processes)),
+        api_ready=ready,
+        nodes=tuple(sorted(nodes.items())),
+        users=users(paths.uses),
+    )
+
+
+def _ask(paths: LabPaths) -> tuple[bool, dict[str, bool]]:
+    try:
+        api = suite_api(paths)
+    except OSError:
+        return False, {}
+    with api:
+        try:
+            return api.ready(), nodes_ready(api)
+        except LabError:
+            return False, {}
+
+
+def _status(process: Process) -> ComponentStatus:
+    return ComponentStatus(name=process.name, pid=process.pid, alive=process.alive(), log=process.log)

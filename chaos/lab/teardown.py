@@ -1,0 +1,62 @@
+"""Take down whatever there is of a lab, also when the one who made it was killed half-way.
+
+Nothing is remembered for it but the host's own settings: everything is found by names that only the lab uses.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from chaos.errors import LabError
+from chaos.lab.cache import cache_root, mounts_below
+from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
+from chaos.lab.host_record import restore_host
+from chaos.lab.network import namespaces_left, remove_network
+from chaos.lab.paths import LabPaths
+from chaos.lab.pki import private_folder
+from chaos.progress import Progress
+
+__all__ = ["anything_left", "keep_logs", "take_down"]
+
+
+def take_down(paths: LabPaths, progress: Progress) -> None:
+    """End the lab's processes and remove what it made. Raises LabError if something does not go away."""
+    cgroups = Cgroups()
+    with progress.step("ending the lab's processes"):
+        # A load generator has lines to write yet. Everything else keeps only what is thrown away now.
+        cgroups.ask_to_end(CLIENT_GROUP)
+        cgroups.kill_all()
+    with progress.step("removing the lab"):
+        remove_network()
+        cgroups.remove()
+        _remove(paths.state)
+        restore_host(paths.host_record)
+        _remove(paths.sockets)
+
+
+def keep_logs(paths: LabPaths) -> Path:
+    """Keep the logs of a start that failed, in place of those of the one before; return the folder."""
+    kept = private_folder(cache_root() / "failed-start")
+    for old in kept.iterdir():
+        old.unlink()
+    for log in paths.logs.glob("*.log"):
+        shutil.copy2(log, kept)
+    return kept
+
+
+def anything_left(paths: LabPaths) -> bool:
+    """Whether there is anything of a lab on this host, whole or not."""
+    return bool(paths.state.exists() or paths.sockets.exists() or namespaces_left() or Cgroups().folders())
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of the lab, never through a mount: that may show folders of the host."""
+    if not folder.exists():
+        return
+    for point in mounts_below(folder):
+        subprocess.run(["umount", "-n", point], check=False, capture_output=True, timeout=10)
+    if left := mounts_below(folder):
+        raise LabError(f"still mounted, so {folder} was not removed: {left[0]}", f"umount {left[0]}")
+    shutil.rmtree(folder)

@@ -1,0 +1,84 @@
+"""The options that the plugin adds to pytest, read once into one value."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+__all__ = ["Options", "add_options", "read_options"]
+
+SEED_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for. `context` empty means the lab; `rejudge` is a saved run to judge again."""
+
+    context: str
+    kubeconfig: Path | None
+    image: str
+    service_url: str
+    seed: int
+    leashed: bool
+    rejudge: Path | None
+    runs: Path
+    lab_nodes: int
+    keep_lab: bool
+    keep_namespace: bool
+    pods_max: int | None
+
+    @property
+    def where(self) -> str:
+        """Where scenarios run, in words."""
+        if self.rejudge:
+            return f"judging {self.rejudge} again"
+        return f"on context {self.context}" if self.context else "on the lab"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options, in a group of their own."""
+    group = parser.getgroup("gameday", "gameday: resilience scenarios on Kubernetes")
+    group.addoption("--kube-context", default="", metavar="NAME", help="run on this kubeconfig context, not on the lab")
+    group.addoption("--kubeconfig", type=Path, metavar="FILE", help="kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)")
+    group.addoption("--image", default="", help="image of the reference model that the cluster can pull")
+    group.addoption("--service-url", default="", metavar="URL", help="how this host reaches the service; may hold {namespace} and {service}")
+    group.addoption("--seed", type=int, help="choose the same victims as the run with this seed")
+    group.addoption("--leashed", action="store_true", help="rehearse: write down what faults would do, and do nothing")
+    group.addoption("--rejudge", type=Path, metavar="RUN", help="judge this run folder again, with no cluster")
+    group.addoption("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are made (default: runs)")
+    group.addoption("--lab-nodes", type=int, default=3, metavar="N", help="nodes of the lab (default: 3)")
+    group.addoption("--keep-lab", action="store_true", help="leave the lab running at the end")
+    group.addoption("--keep-namespace", action="store_true", help="leave each trial's namespace for a look")
+    group.addoption("--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)")
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read the options. Raises `pytest.UsageError` for values that cannot be."""
+
+    def of(name: str) -> object:
+        return config.getoption(name)
+
+    options = Options(
+        context=str(of("kube_context")),
+        kubeconfig=config.getoption("kubeconfig"),
+        image=str(of("image")),
+        service_url=str(of("service_url")),
+        seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
+        leashed=bool(of("leashed")),
+        rejudge=config.getoption("rejudge"),
+        runs=config.getoption("runs"),
+        lab_nodes=config.getoption("lab_nodes"),
+        keep_lab=bool(of("keep_lab")),
+        keep_namespace=bool(of("keep_namespace")),
+        pods_max=config.getoption("pods_max"),
+    )
+    if options.kubeconfig and not options.context:
+        raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
+    if options.lab_nodes < 1:
+        raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
+    if options.pods_max is not None and options.pods_max < 1:
+        raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
+    return options

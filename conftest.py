@@ -1,0 +1,25 @@
+"""The system that this repository's own scenarios are about: the reference model."""
+
+import pytest
+
+from chaos.errors import UsageError
+from chaos.ground import Ground
+from chaos.system import SystemSpec
+from loadgen.profiles import OpenAiChatProfile, Profile
+
+
+@pytest.fixture(scope="session")
+def system_spec(ground: Ground) -> SystemSpec:
+    """Give the reference model: SmolLM2 on llama.cpp, small enough for several replicas on two cores."""
+    if not ground.reference_image:
+        raise UsageError(
+            f"context {ground.cluster.facts.context} has no image of the reference model",
+            "build chaos/system/image with its Dockerfile, push it, and name it with --image",
+        )
+    return SystemSpec(name="model", image=ground.reference_image, profile="openai-chat")
+
+
+@pytest.fixture(scope="session")
+def request_profile() -> Profile:
+    """Give a short chat, streamed."""
+    return OpenAiChatProfile(model="smollm2", prompts=("Say hello.", "Name a colour.", "Count to three."), max_tokens=8)

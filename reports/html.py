@@ -1,0 +1,170 @@
+"""One self-contained HTML page: readable without JavaScript, printable, and unable to fetch anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from chaos.clock import NS
+from reports import words
+from reports.jsonable import plain
+from reports.model import Report
+from reports.panel import Panel, Table
+from reports.panels_health import coverage_panel, cpu_panel, lag_panel, tokens_panel
+from reports.panels_pods import lanes_panel, replicas_panel
+from reports.panels_traffic import failures_panel, heat_panel, latency_panel, rate_panel
+from reports.scales import MS, TimeAxis, axis_of, time_ticks
+from reports.strip import strip_of
+
+__all__ = ["SIZE_MOST_BYTES", "TooLarge", "page", "write_html"]
+
+SIZE_MOST_BYTES = 4_000_000
+"""A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
+SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
+TEXTS: dict[str, Callable[[Any], str]] = {
+    "duration": words.duration,
+    "share": words.share,
+    "count": words.count,
+    "text": str,
+}
+
+
+class TooLarge(ValueError):
+    """The page would exceed its size limit."""
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the page. Raises `TooLarge` beyond `SIZE_MOST_BYTES`, and OSError if the file cannot be written."""
+    text = page(report).encode()
+    if len(text) > SIZE_MOST_BYTES:
+        raise TooLarge(f"the report would be {words.size(len(text))}, over its limit of {words.size(SIZE_MOST_BYTES)}")
+    path.write_bytes(text)
+
+
+def page(report: Report) -> str:
+    """The page as text."""
+    axis = axis_of(report.headline.began_ns, report.headline.ended_ns)
+    drawn, data, script = panels(report, axis), plain(report), _asset("report.js")
+    ticks = time_ticks(axis)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            h=report.headline,
+            sign=SIGN,
+            date=words.date(report.headline.began_ns),
+            began=words.clock(report.headline.began_ns),
+            ended=words.clock(report.headline.ended_ns),
+            fig=Figures(data),
+            moment=lambda at_ns: _moment(at_ns, axis),
+            size=words.size,
+            table=_table,
+            panels=drawn,
+            strip=strip_of(report, axis),
+            span_ms=axis.span_ms,
+            grid="".join(f"M{at} 0V400" for at in ticks),
+            ticks=[_tick(at, axis) for at in ticks],
+            legs=list(
+                dict.fromkeys(
+                    leg.name for row in sorted(report.recovery, key=lambda r: -len(r.legs)) for leg in row.legs
+                )
+            ),
+            css=Markup(_asset("report.css")),  # noqa: S704  # our own file
+            script=Markup(script),  # noqa: S704  # our own file
+            script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            data=_embedded(data),
+            readouts=_embedded(_readouts(drawn, axis)),
+        )
+    )
+
+
+def panels(report: Report, axis: TimeAxis) -> list[Panel]:
+    """All panels, in the order in which a reader asks: the system, the users, then the instruments."""
+    tokens = [tokens_panel(report, report.tokens, axis)] if report.tokens else []
+    return [
+        lanes_panel(report, axis),
+        replicas_panel(report, axis),
+        rate_panel(report, axis),
+        latency_panel(report, axis),
+        heat_panel(report, axis),
+        failures_panel(report, axis),
+        *tokens,
+        lag_panel(report, axis),
+        cpu_panel(report, axis),
+        coverage_panel(report, axis),
+    ]
+
+
+class Figures:
+    """Shows a number of the report by its path in the JSON, so that text and JSON cannot differ."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    def __call__(self, path: str, kind: str) -> Markup:
+        """The number as text, carrying its path and its value."""
+        value: Any = self._data
+        for part in path.split("."):
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        shown = TEXTS[kind](float("inf") if value == "inf" else value)
+        return Markup('<data data-path="{}" data-kind="{}" value="{}">{}</data>').format(
+            path, kind, json.dumps(value), shown
+        )
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FunctionLoader(
+        lambda name: resources.files("reports").joinpath("templates", name).read_text("utf-8")
+    )
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files("reports").joinpath("assets", name).read_text("utf-8")
+
+
+def _embedded(value: Any) -> Markup:
+    """JSON that cannot end its script element, whatever strings it holds."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))  # noqa: S704  # escaped on this line
+
+
+def _readouts(drawn: list[Panel], axis: TimeAxis) -> dict[str, Any]:
+    told = {panel.id: [[at for at, _ in panel.readout], [text for _, text in panel.readout]] for panel in drawn}
+    return {"axis": {"zero_ms": axis.zero_ns / MS, "span_ms": axis.span_ms}, "panels": told}
+
+
+def _table(table: Table) -> Markup:
+    """A table of text; its cells are escaped here, since a template is slow for thousands of them."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    note = f'<p class="of">{escape(table.note)}</p>' if table.note else ""
+    return Markup(f'<table class="data"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}')  # noqa: S704  # escaped cell by cell
+
+
+def _moment(at_ns: int, axis: TimeAxis) -> Markup:
+    """A moment in both clocks, linked to its place on the time axis."""
+    since_s = f"{(at_ns - axis.zero_ns) / NS:.3f}"
+    utc, rel = words.clock(at_ns, digits=1), words.elapsed(at_ns, axis.zero_ns)
+    return Markup('<a class="when" href="#t={}"><b class="utc">{}</b><b class="rel">{}</b></a>').format(
+        since_s, utc, rel
+    )
+
+
+def _tick(at_ms: int, axis: TimeAxis) -> Markup:
+    at_ns = axis.zero_ns + at_ms * MS
+    return Markup('<span class="tick" style="left:{}%">{}</span>').format(
+        round(100 * at_ms / axis.span_ms, 3), words.clock(at_ns)
+    )

@@ -1,0 +1,92 @@
+"""The strip above the panels: phases, and faults by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chaos.clock import NS
+from reports import words
+from reports.model import Report
+from reports.scales import TimeAxis
+from reports.shapes import FaultBand
+
+__all__ = ["Strip", "strip_of"]
+
+ROW_PX, PHASES_PX, TICKS_PX = 18, 20, 20
+ROWS_MOST = 4
+CHARACTER_PERCENT = 0.75
+"""About how much of the axis one character takes; only a first guess, which the page corrects when it is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A phase or a fault, placed."""
+
+    id: str
+    name: str
+    begin: int
+    end: int
+    left: float
+    width: float
+    top: int
+    hint: str
+    link: str
+    missed: bool = False
+    named: bool = True
+    leftward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """All that is named above the panels, and how high it is in pixels."""
+
+    phases: tuple[Named, ...]
+    faults: tuple[Named, ...]
+    height: int
+
+
+def strip_of(report: Report, axis: TimeAxis) -> Strip:
+    """Place phases in one row, and faults in as many as overlapping ones need."""
+    phases = tuple(
+        _named(axis, phase.name, phase.name, phase.begin_ns, phase.end_ns, 0, "cut short" if phase.cut_short else "")
+        for phase in report.phases
+    )
+    rows = _rows(report.faults)
+    faults, reached = [], [0.0] * ROWS_MOST
+    for fault, row in zip(report.faults, rows, strict=True):
+        left = axis.percent(fault.begin_ns)
+        needs = (len(fault.id) + 2) * CHARACTER_PERCENT
+        leftward = left + needs > 100
+        named = left - (needs if leftward else 0) >= reached[row]
+        if named:
+            reached[row] = left + needs
+        top = PHASES_PX + row * ROW_PX
+        placed = _named(axis, fault.id, fault.name, fault.begin_ns, fault.end_ns, top, _hint(fault))
+        faults.append(replace(placed, missed=bool(fault.missed), named=named, leftward=leftward))
+    height = PHASES_PX + (max(rows, default=-1) + 1) * ROW_PX + TICKS_PX + 2
+    return Strip(phases, tuple(faults), height)
+
+
+def _named(axis: TimeAxis, id_: str, name: str, begin_ns: int, end_ns: int, top: int, hint: str) -> Named:  # noqa: PLR0917  # one row of a table, called twice
+    begin, end = axis.x(begin_ns), axis.x(end_ns)
+    span = f"{(begin_ns - axis.zero_ns) / NS:.3f}..{(end_ns - axis.zero_ns) / NS:.3f}"
+    width = round(100 * (end - begin) / axis.span_ms, 3)
+    return Named(id_, name, begin, end, axis.percent(begin_ns), width, top, hint, span)
+
+
+def _rows(faults: Sequence[FaultBand]) -> list[int]:
+    """The first row that is free at each fault's begin; with all taken, the last."""
+    free_ns = [0] * ROWS_MOST
+    rows = []
+    for fault in faults:
+        row = next((row for row in range(ROWS_MOST) if free_ns[row] <= fault.begin_ns), ROWS_MOST - 1)
+        free_ns[row] = fault.end_ns
+        rows.append(row)
+    return rows
+
+
+def _hint(fault: FaultBand) -> str:
+    landed = f"missed: {fault.missed}" if fault.missed else f"landed {words.stamp(fault.landed_ns)}"
+    healed = f"healed {words.stamp(fault.healed_ns)}" if fault.healed_ns else "not healed on record"
+    return f"{fault.id}: {fault.words}; begun {words.stamp(fault.begin_ns)}, {landed}, {healed} UTC"

@@ -1,0 +1,36 @@
+"""The real lab for tests: root only, and never over a lab that somebody else has up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from chaos.lab import Lab, LabFacts
+from chaos.progress import Terminal
+
+
+@pytest.fixture(scope="session")
+def no_lab() -> Lab:
+    """The lab of this host, which is down."""
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    lab = Lab()
+    if lab.status().remains:
+        pytest.fail("there is a lab on this host already, and these tests would end it; first: gameday lab down")
+    return lab
+
+
+@pytest.fixture(scope="module")
+def lab(no_lab: Lab) -> Iterator[Lab]:
+    """A lab with two nodes that is up for the tests of one file."""
+    no_lab.up(nodes=2, progress=Terminal())
+    yield no_lab
+    no_lab.down(progress=Terminal(), force=True)
+
+
+@pytest.fixture(scope="module")
+def facts(lab: Lab) -> LabFacts:
+    """The facts of that lab."""
+    return lab.facts()
