@@ -14,8 +14,9 @@ from chaos.errors import GamedayError
 from chaos.history import load_history
 from chaos.judgement import read_verdict
 from chaos.lab import Lab
-from chaos.lab.doctor import diagnose_host
+from chaos.lab.doctor import diagnose
 from chaos.lab.prepare import prepare
+from chaos.lab.session import keep_lab
 from chaos.progress import Terminal
 from reports import summarise, write_html
 
@@ -43,7 +44,9 @@ def main() -> None:
 @lab_app.command("up")
 def lab_up(nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes.")] = 3) -> None:
     """Start the lab, or join the one that runs; it stays until `gameday lab down`."""
-    facts = Lab().up(nodes=nodes, progress=Terminal())
+    lab = Lab()
+    facts = lab.up(nodes=nodes, progress=Terminal())
+    keep_lab(lab)
     for name, took_s in facts.stages:
         print(f"{took_s:5.1f} s  {name}")  # noqa: T201
     print(f"export KUBECONFIG={facts.kubeconfig}")  # noqa: T201
@@ -51,6 +54,7 @@ def lab_up(nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes
 
 @lab_app.command("down")
 def lab_down(
+    *,
     force: Annotated[bool, typer.Option("--force", help="Even if a session is using it.")] = False,
 ) -> None:
     """Take the lab down; nothing of it stays on the host but the caches."""
@@ -77,7 +81,7 @@ def lab_status() -> None:
 @lab_app.command("doctor")
 def lab_doctor() -> None:
     """Say what this host lacks for the lab, and the command that mends each; exit 2 if anything."""
-    complaints = diagnose_host()
+    complaints = diagnose()
     for complaint in complaints:
         print(f"{complaint.what}\n  to mend it: {complaint.mend}")  # noqa: T201
     if not complaints:

@@ -15,10 +15,11 @@ from typing import Any, Literal
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
+from chaos.lab.session import lab_session
 from chaos.progress import Progress
 from chaos.semantics import KUBERNETES
-from chaos.system.deploy import System
 from chaos.system.namespace import sweep
+from chaos.system.system import System
 from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
 
 __all__ = ["Ground", "on_context", "on_lab"]
@@ -29,6 +30,7 @@ class Ground:
     """A cluster, how it is timed, and how traffic gets to a system on it.
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
+    `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     """
 
@@ -36,6 +38,7 @@ class Ground:
     cluster: Cluster
     timings: Mapping[str, Any]
     reference_image: str
+    vantage_words: str
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
 
@@ -44,14 +47,14 @@ class Ground:
 def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterator[Ground]:
     """Stand on the lab, started if it is not running. Raises `LabError` if it cannot be."""
     lab = Lab()
-    with lab.session(nodes=nodes, keep=keep, words=words, progress=progress) as facts:
+    with lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts:
         cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
         _sweep(cluster)
 
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, vantage, lab.client_command)
+        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command)
 
 
 @contextmanager
@@ -71,10 +74,11 @@ def on_context(*, kubeconfig: Path | None, context: str, image: str, service_url
             namespace=system.namespace,
             service=system.service,
             port=str(system.port),
-            credentials=Credentials(**cluster.credentials()),
+            credentials=Credentials(**asdict(cluster.wire.identity())),
         )
 
-    yield Ground("context", cluster, asdict(KUBERNETES), image, vantage, lambda command: command)
+    words = "this host" if service_url else "API server proxy"
+    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command)
 
 
 def _sweep(cluster: Cluster) -> None:

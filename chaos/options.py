@@ -42,17 +42,28 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare the options, in a group of their own."""
     group = parser.getgroup("gameday", "gameday: resilience scenarios on Kubernetes")
     group.addoption("--kube-context", default="", metavar="NAME", help="run on this kubeconfig context, not on the lab")
-    group.addoption("--kubeconfig", type=Path, metavar="FILE", help="kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)")
+    group.addoption(
+        "--kubeconfig", type=Path, metavar="FILE", help="kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"
+    )
     group.addoption("--image", default="", help="image of the reference model that the cluster can pull")
-    group.addoption("--service-url", default="", metavar="URL", help="how this host reaches the service; may hold {namespace} and {service}")
+    group.addoption(
+        "--service-url",
+        default="",
+        metavar="URL",
+        help="how this host reaches the service; may hold {namespace} and {service}",
+    )
     group.addoption("--seed", type=int, help="choose the same victims as the run with this seed")
     group.addoption("--leashed", action="store_true", help="rehearse: write down what faults would do, and do nothing")
     group.addoption("--rejudge", type=Path, metavar="RUN", help="judge this run folder again, with no cluster")
-    group.addoption("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are made (default: runs)")
+    group.addoption(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are made (default: runs)"
+    )
     group.addoption("--lab-nodes", type=int, default=3, metavar="N", help="nodes of the lab (default: 3)")
     group.addoption("--keep-lab", action="store_true", help="leave the lab running at the end")
     group.addoption("--keep-namespace", action="store_true", help="leave each trial's namespace for a look")
-    group.addoption("--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)")
+    group.addoption(
+        "--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)"
+    )
 
 
 def read_options(config: pytest.Config) -> Options:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -116,13 +117,17 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
 @pytest.fixture(scope="session")
 def system_spec() -> SystemSpec:
     """What is deployed, before a scenario's marker changes it: to be given by your conftest.py."""
-    raise UsageError("no system to test", "define a fixture system_spec in conftest.py that returns a chaos.system.SystemSpec")
+    raise UsageError(
+        "no system to test", "define a fixture system_spec in conftest.py that returns a chaos.system.SystemSpec"
+    )
 
 
 @pytest.fixture(scope="session")
 def request_profile() -> Profile:
     """What one request is: to be given by your conftest.py."""
-    raise UsageError("no request to send", "define a fixture request_profile in conftest.py that returns a loadgen profile")
+    raise UsageError(
+        "no request to send", "define a fixture request_profile in conftest.py that returns a loadgen profile"
+    )
 
 
 @pytest.fixture
@@ -190,7 +195,7 @@ def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
     return runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{slug}-{scenario.seed}"
 
 
-def _draw(request: pytest.FixtureRequest) -> object:
+def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
     def draw(judgement: Judgement) -> Path:
         request.config.stash[JUDGEMENTS].append(judgement)
         facts = judgement.history.facts
@@ -211,7 +216,7 @@ def _draw(request: pytest.FixtureRequest) -> object:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A scenario that returns without a verdict has proved nothing."""
     result = yield
     ready = pyfuncitem.stash.get(STAGED, None)
@@ -221,7 +226,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show our own errors as the sentences that they are, without a traceback."""
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, NotProven | GamedayError):
@@ -235,7 +242,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if judgements:
         terminalreporter.section("trials")
         reports = [summarise(one.history, one.verdict, run=one.run) for one in judgements]
-        terminalreporter.write_line(summary(reports, width=min(terminalreporter._tw.fullwidth, 120)))
+        terminalreporter.write_line(summary(reports, width=shutil.get_terminal_size((100, 24)).columns))
 
 
 # --- the terminal and signals ---------------------------------------------------------------------------------------

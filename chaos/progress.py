@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TextIO
 
 __all__ = ["Progress", "Silent", "Step", "Terminal"]
@@ -25,13 +25,8 @@ class Step(Protocol):
 class Progress(Protocol):
     """Where steps are announced."""
 
-    def step(self, name: str, *, estimate_s: float | None = None) -> _StepContext:
+    def step(self, name: str, *, estimate_s: float | None = None) -> AbstractContextManager[Step]:
         """Open a step called `name`; `estimate_s` is how long it usually takes on two cores."""
-
-
-class _StepContext(Protocol):
-    def __enter__(self) -> Step: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class Silent:

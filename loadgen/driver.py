@@ -153,8 +153,9 @@ class Generator:
     def finish(self, drain_s: float | None = None) -> Finished:
         """End what still flows, wait for what is in flight, and end the process.
 
-        `drain_s`: how long to wait after the last stream's end; what is still in flight then is recorded as `unsent`, since nobody can know what
-        would have become of it. None waits until every request has been answered or has met its own time limit.
+        `drain_s`: how long to wait after the last stream's end; what is still in flight then is recorded as `unsent`,
+        since nobody can know what would have become of it. None waits until every request has been answered or has met
+        its own time limit.
         """
         if self._finished is not None:
             return self._finished

@@ -38,6 +38,7 @@ ORPHAN_DRAIN_S = 1.0
 """How long to wait for what is in flight when the parent died, or the hard limit has come."""
 
 DESCRIPTORS_SPARE = 64
+"""Beside two for each request in flight: a connection may still be ending when its successor begins."""
 
 log = logging.getLogger("loadgen")
 
@@ -202,7 +203,7 @@ def main() -> int:
 
 def _raise_descriptors(in_flight_max: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = in_flight_max + DESCRIPTORS_SPARE
+    wanted = 2 * in_flight_max + DESCRIPTORS_SPARE
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise GamedayError(f"in_flight_max: {in_flight_max} needs {wanted} file descriptors, the host allows {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted) if soft != resource.RLIM_INFINITY else soft, hard))

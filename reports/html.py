@@ -28,6 +28,8 @@ __all__ = ["SIZE_MOST_BYTES", "TooLarge", "page", "write_html"]
 
 SIZE_MOST_BYTES = 4_000_000
 """A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
+ROWS_MOST = 1000
+"""Most rows of a table behind a chart."""
 SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
 TEXTS: dict[str, Callable[[Any], str]] = {
     "duration": words.duration,
@@ -148,9 +150,11 @@ def _readouts(drawn: list[Panel], axis: TimeAxis) -> dict[str, Any]:
 def _table(table: Table) -> Markup:
     """A table of text; its cells are escaped here, since a template is slow for thousands of them."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
-    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows)
+    rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows[:ROWS_MOST])
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    note = f'<p class="of">{escape(table.note)}</p>' if table.note else ""
+    hidden = f"Showing {ROWS_MOST:,} of {len(table.rows):,} rows." if len(table.rows) > ROWS_MOST else ""
+    said = " ".join(part for part in (hidden, table.note) if part)
+    note = f'<p class="of">{escape(said)}</p>' if said else ""
     return Markup(f'<table class="data"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}')  # noqa: S704  # escaped cell by cell
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from reports.shapes import (
     Buckets,
     Coverage,
+    Dip,
     EvidenceFile,
     FaultBand,
     FaultWindow,
@@ -100,6 +101,7 @@ class Report:
     tokens: TokenSeries | None
     generator: GeneratorSeries
     recovery: tuple[RecoveryRow, ...]
+    dips: tuple[Dip, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]
     notes: tuple[Moment, ...]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
+from chaos.clock import NS
 from reports import words
 from reports.marks import Segment, bands, drawing, less, path, rects, rules, segments, segments_path
 from reports.model import Report
 from reports.panel import Panel, Readout, Spot, Table, holes, spread
 from reports.scales import Linear, Tick, TimeAxis, nice_steps
-from reports.shapes import PodLane, StepLine
+from reports.shapes import Dip, PodLane, StepLine
 
 __all__ = ["lanes_panel", "replicas_panel"]
 
@@ -18,6 +20,8 @@ LANE = 20.0
 """Pixels a lane."""
 BAR = {"pending": 2.0, "starting": 6.0, "ready": 12.0, "not ready": 12.0, "terminating": 4.0}
 """Pixels of each state's bar: a state is told by its height as well as by its colour."""
+BOUNDS_NAMED = 4
+"""Most bounds that are labelled; the brackets are drawn for all."""
 CROWDED = 82.0
 """Percent of the axis beyond which a word no longer fits to the right of its mark."""
 
@@ -44,7 +48,9 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="pods",
         title="Pods",
-        note=note + (f"; showing {len(shown)}, those that a fault struck first" if hidden else ""),
+        note=note
+        + _thinned("worst state", report.lanes.slot_ns)
+        + (f"; showing {len(shown)}, those that a fault struck first" if hidden else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick((k + 0.5) * LANE, _lane_label(lane)) for k, lane in enumerate(shown)),
@@ -56,6 +62,10 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
         empty="" if shown else "No pod is on record.",
         lanes=True,
     )
+
+
+def _thinned(what: str, slot_ns: int) -> str:
+    return f"; the {what} in each {words.duration(slot_ns / NS)}" if slot_ns else ""
 
 
 def _lane_label(lane: PodLane) -> str:
@@ -72,13 +82,18 @@ def _spot(lane: PodLane, top: float, axis: TimeAxis) -> Spot:
 
 
 def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
-    moments = sorted({axis.x(at) for lane in shown for span in lane.spans for at in (span.begin_ns, span.end_ns)})
+    """How many pods were in which state, told anew at each change."""
+    changes: dict[int, Counter[str]] = {}
+    for lane in shown:
+        for span in lane.spans:
+            changes.setdefault(axis.x(span.begin_ns), Counter())[span.state] += 1
+            changes.setdefault(axis.x(span.end_ns), Counter())[span.state] -= 1
+    now: Counter[str] = Counter()
     told = []
-    for at in moments:
-        now = Counter(
-            span.state for lane in shown for span in lane.spans if axis.x(span.begin_ns) <= at < axis.x(span.end_ns)
-        )
-        told.append((at, ", ".join(f"{now[state]} {state}" for state in reversed(BAR) if now[state]) or "no pod"))
+    for at in sorted(changes):
+        now.update(changes[at])
+        if at < axis.span_ms:
+            told.append((at, ", ".join(f"{now[state]} {state}" for state in reversed(BAR) if now[state]) or "no pod"))
     return tuple(told)
 
 
@@ -97,7 +112,7 @@ def _struck(lane: PodLane) -> str:
 
 def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     """Ready replicas beside desired ones; what is short is filled."""
-    height, pad = 108.0, 10.0
+    height, pad = 112.0, 18.0
     ready, desired = segments(report.ready, axis), segments(report.desired, axis)
     steps = nice_steps(max((value for _, _, value in ready + desired), default=1.0), 4)
     steps = [step for step in steps if step == int(step)]
@@ -107,20 +122,38 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
         + _shortfall(ready, desired, scale)
         + path("line desired", _steps_path(desired, scale))
         + path("line ready", _steps_path(ready, scale))
+        + path("bound", "".join(_bracket(dip, axis) for dip in report.dips))
     )
     return Panel(
         id="replicas",
         title="Replicas",
-        note="ready beside desired; the fill is what was short",
+        note="ready beside desired; the fill is what was short" + _thinned("lowest", report.ready.slot_ns),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
         ends=_replica_ends(ready, desired, scale, height),
+        spots=tuple(_bound_spot(dip, axis) for dip in report.dips) if len(report.dips) <= BOUNDS_NAMED else (),
         holes=holes(report.ready.missing, axis) + holes(report.desired.missing, axis, height=pad - 2),
         readout=_replicas_readout(ready, desired, axis),
         table=_replicas_table(report),
         empty="" if ready or desired else "No replica count is on record.",
     )
+
+
+def _deadline_ns(dip: Dip) -> int:
+    return dip.anchor_ns + round(dip.bound_s * NS)
+
+
+def _bracket(dip: Dip, axis: TimeAxis) -> str:
+    """From where the bound counts until when the replicas must be back."""
+    return f"M{axis.x(dip.anchor_ns)} 8H{axis.x(_deadline_ns(dip))}M{axis.x(_deadline_ns(dip))} 4V12"
+
+
+def _bound_spot(dip: Dip, axis: TimeAxis) -> Spot:
+    deadline_ns = _deadline_ns(dip)
+    percent, text = axis.percent(deadline_ns), f"bound {words.brief(round(dip.bound_s, 1))}"
+    hint = f"back at desired is due by {words.stamp(deadline_ns)} UTC"
+    return Spot(percent, axis.x(deadline_ns), 8.0, text, "note", "left" if percent > CROWDED else "right", hint)
 
 
 def _steps_path(pieces: Sequence[Segment], scale: Linear) -> str:
@@ -150,7 +183,8 @@ def _replica_ends(
 
 def _replicas_readout(ready: Sequence[Segment], desired: Sequence[Segment], axis: TimeAxis) -> Readout:
     def at(pieces: Sequence[Segment], moment: int) -> str:
-        return next((f"{value:g}" for a, b, value in pieces if a <= moment < b), "not known")
+        k = bisect_right(pieces, moment, key=lambda piece: piece[0]) - 1
+        return f"{pieces[k][2]:g}" if k >= 0 and moment < pieces[k][1] else "not known"
 
     moments = sorted({0, *(edge for a, b, _ in (*ready, *desired) for edge in (a, b) if edge < axis.span_ms)})
     return tuple((moment, f"ready {at(ready, moment)}, desired {at(desired, moment)}") for moment in moments)

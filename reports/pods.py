@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from chaos.history import Fault, History
 from chaos.history.observations import PodLife
 from reports.shapes import Lanes, Missing, PodLane, StateSpan
+from reports.thinning import slot_of, worst_spans
 
 __all__ = ["LANES_DRAWN", "lanes", "struck"]
 
@@ -20,7 +22,11 @@ def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ..
     told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
     kept = sorted(told[:LANES_DRAWN], key=lambda life: (max(life.created_ns, history.began_ns), life.name))
     labels = _labels([life.name for life in kept])
-    return Lanes(len(lives), tuple(_lane(history, life, labels, blows) for life in kept), missing)
+    shown = tuple(_lane(history, life, labels, blows) for life in kept)
+    slot_ns = slot_of(sum(len(lane.spans) for lane in shown), history.began_ns, history.ended_ns)
+    if slot_ns:
+        shown = tuple(replace(lane, spans=worst_spans(lane.spans, history.began_ns, slot_ns)) for lane in shown)
+    return Lanes(len(lives), shown, missing, slot_ns)
 
 
 def struck(faults: Iterable[Fault], lives: Sequence[PodLife]) -> Mapping[str, tuple[int, str]]:

@@ -10,12 +10,12 @@ from chaos.history import Fault, History
 from chaos.history.observations import PodLife, earliest_ns
 from chaos.verdict import Verdict
 from reports.pods import lost_ns, struck
-from reports.shapes import Leg, RecoveryRow
+from reports.shapes import Dip, Leg, RecoveryRow
 
-__all__ = ["recovery_rows"]
+__all__ = ["judged_dips", "recovery_rows"]
 
 
-def recovery_rows(history: History, lives: Sequence[PodLife], verdict: Verdict) -> tuple[RecoveryRow, ...]:
+def recovery_rows(history: History, lives: Sequence[PodLife], dips: Sequence[Dip]) -> tuple[RecoveryRow, ...]:
     """One row a struck pod, in the order in which they were lost.
 
     A victim that went away is paired with the next pod of its owner, each successor with one victim only. One that
@@ -23,7 +23,6 @@ def recovery_rows(history: History, lives: Sequence[PodLife], verdict: Verdict) 
     """
     faults = {fault.id: fault for fault in history.faults}
     blows = struck(history.faults, lives)
-    bound_s = _bound_s(verdict)
     taken: set[str] = set()
     rows = []
     for life in sorted((life for life in lives if life.uid in blows), key=lambda life: blows[life.uid][0]):
@@ -32,7 +31,7 @@ def recovery_rows(history: History, lives: Sequence[PodLife], verdict: Verdict) 
             rows.append(_replaced(history, life, lives, fault, taken))
         else:
             rows.append(_in_place(history, life, fault))
-    return tuple(replace(row, bound_s=bound_s) for row in (*rows, *_unmoved(history, lives, blows)))
+    return tuple(replace(row, bound_s=_bound_s(dips, row.lost_ns)) for row in (*rows, *_unmoved(history, lives, blows)))
 
 
 def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: Fault, taken: set[str]) -> RecoveryRow:
@@ -120,10 +119,19 @@ def _between(begin_ns: int | None, end_ns: int | None) -> float | None:
     return None if begin_ns is None or end_ns is None else round((end_ns - begin_ns) / NS, 3)
 
 
-def _bound_s(verdict: Verdict) -> float | None:
-    """What recovery was held to: `bound_s` of the finding on recovery."""
-    for finding in verdict.findings:
-        bound_s = finding.values.get("bound_s") if finding.check.startswith("recover") else None
-        if isinstance(bound_s, (int, float)):
-            return float(bound_s)
+def judged_dips(verdict: Verdict) -> tuple[Dip, ...]:
+    """The dips that the finding on recovery judged, with the bound of each."""
+    return tuple(
+        Dip(dip["begin_ns"], dip["end_ns"], dip["anchor_ns"], dip["bound_s"], dip["answer"])
+        for finding in verdict.findings
+        if finding.check == "recovered"
+        for dip in finding.values.get("dips", ())
+    )
+
+
+def _bound_s(dips: Sequence[Dip], lost_ns: int | None) -> float | None:
+    """What the recovery from a loss was held to: the bound of the dip that it fell into."""
+    for dip in dips:
+        if lost_ns is not None and dip.begin_ns <= lost_ns and (dip.end_ns is None or lost_ns <= dip.end_ns):
+            return dip.bound_s
     return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 __all__ = [
     "Buckets",
     "Coverage",
+    "Dip",
     "EvidenceFile",
     "FaultBand",
     "FaultWindow",
@@ -92,12 +93,16 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
-    """A value that holds from its moment until the next; known only within `begin_ns` to `end_ns`, less `missing`."""
+    """A value that holds from its moment until the next; known only within `begin_ns` to `end_ns`, less `missing`.
+
+    With a `slot_ns` above 0 there were too many changes to draw: each slot of that width has the least value in it.
+    """
 
     points: tuple[tuple[int, int], ...]
     begin_ns: int
     end_ns: int
     missing: tuple[Missing, ...]
+    slot_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +131,15 @@ class PodLane:
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """The pods that are drawn, of how many there were, and where the record of pods has gaps."""
+    """The pods that are drawn, of how many there were, and where the record of pods has gaps.
+
+    With a `slot_ns` above 0 there were too many changes to draw: each slot of that width has the worst state in it.
+    """
 
     total: int
     shown: tuple[PodLane, ...]
     missing: tuple[Missing, ...]
+    slot_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +254,17 @@ class RecoveryRow:
     total_s: float | None
     slack_s: float
     bound_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dip:
+    """A span of ready below desired as a finding judged it: `bound_s` counts from `anchor_ns`; no end: never back."""
+
+    begin_ns: int
+    end_ns: int | None
+    anchor_ns: int
+    bound_s: float
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from reports.coverage import coverage, generator_series, missing_of
 from reports.figures import Total, fault_windows, token_series, total
 from reports.model import Headline, KeyFigures, Report
 from reports.pods import lanes
-from reports.recovery import recovery_rows
+from reports.recovery import judged_dips, recovery_rows
 from reports.shapes import (
     EvidenceFile,
     FaultBand,
@@ -29,6 +29,7 @@ from reports.shapes import (
     StepLine,
     TrafficSeries,
 )
+from reports.thinning import slot_of, worst_steps
 from reports.traffic import heat_map, latency_series, records, traffic_series
 
 __all__ = ["summarise"]
@@ -44,8 +45,8 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
     buckets, table = cut(history, narrow_ns), records(history)
     traffic = traffic_series(history, table, buckets)
     generator = generator_series(history, buckets)
-    lives = pod_lives(history)
-    recovery = recovery_rows(history, lives, verdict)
+    lives, dips = pod_lives(history), judged_dips(verdict)
+    recovery = recovery_rows(history, lives, dips)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
     return Report(
@@ -64,6 +65,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
         tokens=token_series(table, cut(history, wide_ns)),
         generator=generator,
         recovery=recovery,
+        dips=dips,
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),
         notes=tuple(Moment(note.at_ns, note.text) for note in history.notes),
@@ -171,7 +173,9 @@ def _faults(history: History) -> Iterator[FaultBand]:
 
 def _steps(history: History, steps: Steps, missing: tuple[Missing, ...]) -> StepLine:
     begin_ns = max(steps.points[0][0], history.began_ns) if steps.points else history.ended_ns
-    return StepLine(steps.points, begin_ns, history.ended_ns, missing)
+    slot_ns = slot_of(len(steps.points), history.began_ns, history.ended_ns)
+    points = worst_steps(steps.points, history.began_ns, slot_ns) if slot_ns else steps.points
+    return StepLine(points, begin_ns, min(history.ended_ns, steps.end_ns), missing, slot_ns)
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -45,7 +45,7 @@ class Journal:
         # A file that an earlier process began has ids of that process in it.
         self._prefix = f"a{size}-" if (size := path.stat().st_size) else "a"
 
-    def event(self, name: str, **fields: Any) -> None:
+    def event(self, name: str, /, **fields: Any) -> None:
         """Append one event; `fields` are plain data."""
         line = json.dumps({"event": name, **fields}, separators=(",", ":"))
         self._append(line.encode()[1:])

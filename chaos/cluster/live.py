@@ -13,6 +13,10 @@ from chaos.cluster.kinds import complete
 __all__ = ["Live", "State"]
 
 
+LOOK_S = 0.005
+"""Whoever waits looks at once after a change, and then not again for this long."""
+
+
 class State:
     """One state of an object: the bytes as they came, parsed when somebody looks."""
 
@@ -73,18 +77,24 @@ class Live:
     def wait_for(self, predicate: Callable[[], object], deadline_s: float) -> bool:
         """Wait until the predicate is true, looking after every change; False if it is not within the deadline.
 
-        The predicate runs in the calling thread and holds nothing up. Whatever it raises is passed on.
+        The predicate runs in the calling thread and holds nothing up. In a storm of changes it looks once for many of
+        them, so that who waits does not slow down who watches. Whatever it raises is passed on.
         """
         ends = time.monotonic() + deadline_s
         while True:
-            seen = self._version
+            seen, looked = self._version, time.monotonic()
             if predicate():
                 return True
-            left_s = ends - time.monotonic()
-            if left_s <= 0:
+            if time.monotonic() >= ends:
                 return False
-            with self._changed:
-                self._changed.wait_for(lambda seen=seen: self._version != seen, timeout=left_s)  # type: ignore[misc]
+            self._await_change(seen, ends)
+            if (early_s := looked + LOOK_S - time.monotonic()) > 0:
+                time.sleep(early_s)
+
+    def _await_change(self, seen: int, ends: float) -> None:
+        """Sleep until something has changed since the version `seen`, or the deadline has come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != seen, timeout=ends - time.monotonic())
 
     def _wake(self) -> None:
         self._version += 1

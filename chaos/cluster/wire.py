@@ -23,6 +23,7 @@ from kubernetes.client.rest import RESTResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
+from chaos.cluster.identity import Identity, identity_of
 from chaos.errors import ClusterRefused
 
 __all__ = ["CONNECT_S", "KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Wire"]
@@ -87,6 +88,10 @@ class Wire:
     def __init__(self, api: ApiClient) -> None:
         self._api = api
         self.server = str(api.configuration.host)
+
+    def identity(self) -> Identity:
+        """Who this side is to the API server, for another process to be the same."""
+        return identity_of(self._api.configuration)
 
     def call(
         self,

@@ -66,10 +66,11 @@ def bring_up(
     stages = Stages(progress)
     cgroups = Cgroups()
     with stages.stage("namespaces and credentials"):
-        for folder in (paths.state, paths.logs, paths.processes, paths.sockets, paths.uses):
-            private_folder(folder)
+        private_folder(paths.sockets)
         paths.state_link.symlink_to(paths.state)
-        change_host(paths.host_record)
+        change_host(paths.host_record, state=paths.state)
+        for folder in (paths.state, paths.logs, paths.processes, paths.uses):
+            private_folder(folder)
         for group in (CONTROL_GROUP, CLIENT_GROUP):
             cgroups.make(group)
         make_network(machines, client())

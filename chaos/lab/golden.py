@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.cache import cached, digest, discard
+from chaos.lab.cache import cached, digest
 from chaos.lab.command import WITH_US, run
+from chaos.lab.mounts import discard
 from chaos.lab.oci import image_digest, image_names
 from chaos.progress import Progress
 from chaos.wait import until

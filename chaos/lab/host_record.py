@@ -36,13 +36,16 @@ class HostRecord:
     namespaces_mounted: bool = False
 
 
-def change_host(record: Path) -> None:
-    """Raise settings and make folders, after writing down in `record` how things were. Raises LabError."""
+def change_host(record: Path, *, state: Path) -> None:
+    """Raise settings and make folders, after writing down in `record` how things were. Raises LabError.
+
+    The folders above `state` that are missing are noted too; whoever makes `state` makes them.
+    """
     before = {name: int((SYSCTLS / name).read_text()) for name in RAISED}
     missing = [folder for folder in MOUNT_POINTS if not folder.exists()]
     noted = HostRecord(
         sysctls={name: value for name, value in before.items() if value < RAISED[name]},
-        folders_made=tuple(str(folder) for folder in missing),
+        folders_made=tuple(str(folder) for folder in (*missing, *_missing_above(state))),
         namespaces_mounted=not NAMESPACES.exists(),
     )
     whole = record.with_suffix(".new")
@@ -55,6 +58,11 @@ def change_host(record: Path) -> None:
             folder.mkdir(parents=True, mode=0o755)
     except OSError as error:
         raise LabError(f"{error.filename} cannot be set up: {error.strerror}", "the lab needs root") from error
+
+
+def _missing_above(folder: Path) -> list[Path]:
+    """The folders above `folder` that do not exist, the lowest first."""
+    return [above for above in folder.parents if not above.exists()]
 
 
 def restore_host(record: Path) -> HostRecord | None:

@@ -131,10 +131,10 @@ class Lab:
         return log
 
     @contextmanager
-    def use(self, words: str) -> Iterator[LabFacts]:
+    def use(self, words: str, *, progress: Progress | None = None) -> Iterator[LabFacts]:
         """Keep the lab up while the block runs; `words` tell others what for. Raises LabError if no lab is up."""
         _must_be_root()
-        with lab_lock("about to use the lab"):
+        with lab_lock("about to use the lab", progress):
             facts = self.facts()
             registered = register_use(self.paths.uses, words)
             registered.__enter__()

@@ -1,8 +1,8 @@
 """The lab's network: a bridge in the control plane's own namespace, and a namespace a machine.
 
 The host takes part by one link, and reaches one address by it: the API server's. Nothing in the lab has a default
-route, the control plane forwards nothing, and the host has a blackhole for pods' and Services' addresses: no packet of
-the lab leaves this machine, and none from outside comes in.
+route, the control plane forwards nothing, and the host has a blackhole for all other addresses of the lab: no packet
+of the lab leaves this machine, and none from outside comes in.
 """
 
 from __future__ import annotations
@@ -90,8 +90,7 @@ def host_commands(machines: Sequence[Machine]) -> list[str]:
         f"link set dev {HOST_LINK} addrgenmode none",
         f"address add {HOST_ADDRESS} peer {API_ADDRESS} dev {HOST_LINK}",
         f"link set dev {HOST_LINK} up",
-        f"route add blackhole {POD_RANGE} proto {PROTOCOL} metric {METRIC}",
-        f"route add blackhole {SERVICE_RANGE} proto {PROTOCOL} metric {METRIC}",
+        *[f"route add blackhole {r} proto {PROTOCOL} metric {METRIC}" for r in (NODE_RANGE, POD_RANGE, SERVICE_RANGE)],
         *[f"link add {m.port} netns {CONTROL} type veth peer name eth0 netns {m.netns}" for m in machines],
     ]
 

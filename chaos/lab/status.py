@@ -72,11 +72,13 @@ class LabStatus:
 def look(paths: LabPaths) -> LabStatus:
     """Look at what there is, changing nothing."""
     facts = read_facts(paths.facts)
-    ready, nodes = _ask(paths) if facts else (False, {})
+    components = tuple(_status(process) for process in processes_recorded(paths.processes))
+    # An API server whose etcd is gone answers nothing for as long as it is asked.
+    ready, nodes = _ask(paths) if facts and all(component.alive for component in components) else (False, {})
     return LabStatus(
         remains=anything_left(paths),
         facts=facts,
-        components=tuple(_status(process) for process in processes_recorded(paths.processes)),
+        components=components,
         api_ready=ready,
         nodes=tuple(sorted(nodes.items())),
         users=users(paths.uses),

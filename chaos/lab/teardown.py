@@ -6,13 +6,12 @@ Nothing is remembered for it but the host's own settings: everything is found by
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
-from chaos.errors import LabError
-from chaos.lab.cache import cache_root, mounts_below
+from chaos.lab.cache import cache_root
 from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.host_record import restore_host
+from chaos.lab.mounts import discard
 from chaos.lab.network import namespaces_left, remove_network
 from chaos.lab.paths import LabPaths
 from chaos.lab.pki import private_folder
@@ -31,9 +30,9 @@ def take_down(paths: LabPaths, progress: Progress) -> None:
     with progress.step("removing the lab"):
         remove_network()
         cgroups.remove()
-        _remove(paths.state)
+        _discard(paths.state)
         restore_host(paths.host_record)
-        _remove(paths.sockets)
+        _discard(paths.sockets)
 
 
 def keep_logs(paths: LabPaths) -> Path:
@@ -51,12 +50,6 @@ def anything_left(paths: LabPaths) -> bool:
     return bool(paths.state.exists() or paths.sockets.exists() or namespaces_left() or Cgroups().folders())
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder of the lab, never through a mount: that may show folders of the host."""
-    if not folder.exists():
-        return
-    for point in mounts_below(folder):
-        subprocess.run(["umount", "-n", point], check=False, capture_output=True, timeout=10)
-    if left := mounts_below(folder):
-        raise LabError(f"still mounted, so {folder} was not removed: {left[0]}", f"umount {left[0]}")
-    shutil.rmtree(folder)
+def _discard(folder: Path) -> None:
+    if folder.exists():
+        discard(folder)

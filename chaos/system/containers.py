@@ -20,8 +20,16 @@ CONFIGURATION_PATIENCE_S = 15.0
 ABSENT_IMAGE_PATIENCE_S = 30.0
 """For an image that the registry does not have or give: covers three tries of the kubelet (10 s, 20 s apart)."""
 
+# Reasons in pkg/kubelet/images/types.go, pkg/kubelet/kuberuntime/kuberuntime_container.go and cri-api's errors.go.
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed")
-_CONFIGURATION = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreStartHookError")
+_CONFIGURATION = (
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+    "RunContainerError",
+)
 _ABSENT = re.compile(r"not found|manifest unknown|denied|unauthorized|does not exist|invalid reference", re.IGNORECASE)
 
 

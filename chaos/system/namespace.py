@@ -50,10 +50,12 @@ def namespace_manifest(name: str, *, run: str, owner: Owner, created_ns: int) ->
 
 
 @contextmanager
-def trial_namespace(cluster: Cluster, hand: Hand, name: str, *, run: str, keep: bool = False) -> Iterator[Ref]:
+def trial_namespace(
+    cluster: Cluster, hand: Hand, name: str, *, run: str, keep: bool = False, pods_only: bool = False
+) -> Iterator[Ref]:
     """Make the namespace, and delete it when the block ends, unless it is to be kept for people to look at.
 
-    Raises `ClusterRefused` if it cannot be made, `TimedOut` if it does not go.
+    `pods_only` is as `delete_namespace` has it. Raises `ClusterRefused` if it cannot be made, `TimedOut` if it does not go.
     """
     manifest = namespace_manifest(name, run=run, owner=Owner.this_process(), created_ns=time.time_ns())
     done = hand.do(mutations.create(manifest))
@@ -64,17 +66,20 @@ def trial_namespace(cluster: Cluster, hand: Hand, name: str, *, run: str, keep: 
         yield ref
     finally:
         if not keep:
-            delete_namespace(cluster, hand, ref)
+            delete_namespace(cluster, hand, ref, pods_only=pods_only)
 
 
-def delete_namespace(cluster: Cluster, hand: Hand, ref: Ref, *, deadline_s: float | None = None) -> None:
+def delete_namespace(
+    cluster: Cluster, hand: Hand, ref: Ref, *, deadline_s: float | None = None, pods_only: bool = False
+) -> None:
     """Delete a namespace of ours and wait until it is gone.
 
-    The deadline follows from the grace of the pods in it unless it is given. Raises `UsageError` for a namespace that
+    With `pods_only` wait only for its pods: what else is in it costs nothing, and goes by itself some 6 s after. The
+    deadline follows from the grace of the pods unless it is given. Raises `UsageError` for a namespace that
     does not bear our label, `ClusterRefused` if it may not be deleted, `TimedOut` that says what holds it.
     """
-    _ask_away(cluster, hand, ref)
-    _await_gone(cluster, ref, deadline_s)
+    if _ask_away(cluster, hand, ref):
+        _await_gone(cluster, ref, deadline_s, pods_only=pods_only)
 
 
 def sweep(cluster: Cluster, hand: Hand, *, older_than_s: float = OLDER_THAN_S) -> tuple[Decision, ...]:
@@ -87,17 +92,17 @@ def sweep(cluster: Cluster, hand: Hand, *, older_than_s: float = OLDER_THAN_S) -
     found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
     decisions = tuple(decide(one, here=here, started=started_tick, now=now, older_than_s=older_than_s) for one in found)
     leftovers = [Ref("Namespace", "", one.name, one.uid) for one in decisions if one.delete]
-    for ref in leftovers:
-        _ask_away(cluster, hand, ref)
-    for ref in leftovers:
+    going = [ref for ref in leftovers if _ask_away(cluster, hand, ref)]
+    for ref in going:
         _await_gone(cluster, ref, None)
     return decisions
 
 
-def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> None:
+def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> bool:
+    """Ask for a namespace to be deleted; False if it is not there (any more)."""
     raw = cluster.get("Namespace", None, ref.name)
     if raw is None or (ref.uid and raw["metadata"]["uid"] != ref.uid):
-        return
+        return False
     if not ours(raw):
         raise UsageError(
             f"namespace {ref.name} does not bear the label {MANAGED_BY}={MANAGER}: it is not ours to delete"
@@ -109,20 +114,24 @@ def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> None:
     done = hand.do(mutations.delete(Ref("Namespace", "", ref.name, raw["metadata"]["uid"])))
     if done.outcome == "fail" and done.status not in {404, 409}:
         raise refusal("deleted", ref, done)
+    return True
 
 
-def _await_gone(cluster: Cluster, ref: Ref, deadline_s: float | None) -> None:
+def _await_gone(cluster: Cluster, ref: Ref, deadline_s: float | None, *, pods_only: bool = False) -> None:
     def gone() -> bool:
+        if pods_only:
+            return not cluster.list("Pod", ref.name)
         raw = cluster.get("Namespace", None, ref.name)
         return raw is None or bool(ref.uid and raw["metadata"]["uid"] != ref.uid)
 
+    awaited = f"the pods of namespace {ref.name} to be gone" if pods_only else f"namespace {ref.name} to be gone"
     bound_s = deadline_s if deadline_s is not None else _deletion_bound_s(cluster, ref.name)
     try:
-        until(gone, deadline_s=bound_s, poll_s=0.25, awaited=f"namespace {ref.name} to be gone")
+        until(gone, deadline_s=bound_s, poll_s=0.25, awaited=awaited)
     except TimedOut as late:
         raise TimedOut(
             f"{late.what}; held by: {_holding(cluster, ref.name)}",
-            f"see `kubectl get namespace {ref.name} -o yaml`; gameday will sweep it up once that is mended",
+            f"see `kubectl get namespace {ref.name} -o yaml`; it goes by itself once that is mended",
         ) from None
 
 

@@ -1,7 +1,8 @@
 """`SystemSpec`: what a person writes about the system under test, and nothing about any particular model.
 
-The defaults suit a small HTTP server that answers `GET /health` and holds no state. Every field has the meaning that
-Kubernetes gives it; numbers are whole seconds, pods, or Kubernetes quantities.
+The defaults suit a small HTTP server that holds no state and answers the kubelet at `/startupz`, `/readyz` and
+`/livez`, much as Kubernetes' own components do. Every field has the meaning that Kubernetes gives it; numbers are whole
+seconds, pods, or Kubernetes quantities.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class SystemSpec(Written):
 
     `replicas` counts only without `autoscale`: with it, the autoscaler owns the number and starts at `replicas_min`.
     `service_port` is where users reach it, `port` where the container listens. `grace_s` is
-    terminationGracePeriodSeconds, of which the preStop sleep takes its part. `tolerance` is how many replicas may be
+    terminationGracePeriodSeconds, of which the preStop sleep takes its part; a server that does not itself go on taking
+    connections for a while after SIGTERM needs that sleep. `tolerance` is how many replicas may be
     lost at once within the promise to users; None means half of the fewest replicas, rounded down. `labels` are added
     to every object and pod. `profile` says what one request is and what counts as an answer.
     """
@@ -49,9 +51,9 @@ class SystemSpec(Written):
     service_port: Port = 80
     profile: Literal["openai-chat", "http"] = "http"
 
-    startup: ProbeSpec | None = ProbeSpec(path="/health", period_s=1, failure_threshold=60)
-    readiness: ProbeSpec | None = ProbeSpec(path="/health", period_s=1)
-    liveness: ProbeSpec | None = ProbeSpec(path="/health", period_s=1)
+    startup: ProbeSpec | None = ProbeSpec(path="/startupz", period_s=1, failure_threshold=60)
+    readiness: ProbeSpec | None = ProbeSpec(path="/readyz", period_s=1)
+    liveness: ProbeSpec | None = ProbeSpec(path="/livez", period_s=2, timeout_s=2)
 
     replicas: Count = 3
     tolerance: Annotated[int, Field(ge=0, strict=True)] | None = None
@@ -60,7 +62,7 @@ class SystemSpec(Written):
     memory_request: Quantity | None = "128Mi"
     memory_limit: Quantity | None = "512Mi"
     grace_s: Seconds = 30
-    pre_stop_sleep_s: Seconds = 2
+    pre_stop_sleep_s: Seconds = 0
 
     spread: Spread = Spread()
     disruption_budget: DisruptionBudget | None = DisruptionBudget(max_unavailable=1)

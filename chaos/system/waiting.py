@@ -12,6 +12,7 @@ from chaos.progress import Progress, Silent
 from chaos.system.availability import available_bound_s, shortfall
 from chaos.system.obstacle import Obstacle, in_words
 from chaos.system.obstacles import obstacles
+from chaos.system.patience import Patience
 from chaos.system.system import System
 
 __all__ = ["NeverAvailable", "wait_available"]
@@ -46,7 +47,7 @@ def wait_available(
     bound_s = deadline_s
     if bound_s is None:
         bound_s = available_bound_s(system.spec, pods_before=system.pods_before, hpa_sync_s=hpa_sync_s)
-    began, patience = time.monotonic(), _Patience()
+    began, patience = time.monotonic(), Patience()
     with (progress or Silent()).step(f"{_name(system)} to be available") as step:
         while shortfall(system, recorder.objects):
             found = _obstacles(recorder, system)
@@ -57,21 +58,6 @@ def wait_available(
             step.advance(_ready(recorder, system), system.spec.replicas_floor, in_words(found, at_most=1))
             recorder.wait_for(lambda: not shortfall(system, recorder.objects), min(LOOK_S, bound_s - elapsed_s))
     return time.monotonic() - began
-
-
-class _Patience:
-    """Remembers since when each obstacle has stood."""
-
-    def __init__(self) -> None:
-        self._since: dict[tuple[str, str], float] = {}
-
-    def lost(self, found: Sequence[Obstacle], now_s: float) -> Obstacle | None:
-        """Give an obstacle that has outlasted its patience, if there is one."""
-        self._since = {(one.kind, one.who): self._since.get((one.kind, one.who), now_s) for one in found}
-        for one in found:
-            if one.patience_s is not None and now_s - self._since[one.kind, one.who] >= one.patience_s:
-                return one
-        return None
 
 
 def _never(

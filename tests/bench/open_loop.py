@@ -157,6 +157,11 @@ def highest(url: str, connections: str, start_rps: float, duration_s: float) -> 
     return best
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -166,11 +171,11 @@ def main() -> None:
         sys.exit("two processors are needed: one for the server, one for the generator")
     with nginx() as url:
         closed_rps = closed_loop_rps(url, duration_s)
-        print(f"Locust FastHttpUser, closed loop, 50 users, kept connections: {closed_rps:,.0f}/s")
+        _say(f"Locust FastHttpUser, closed loop, 50 users, kept connections: {closed_rps:,.0f}/s")
         for connections in ("reuse", "fresh"):
             best = highest(url, connections, closed_rps if connections == "reuse" else closed_rps / 2, duration_s)
             half = open_loop(url, connections, best.rate_rps / 2, duration_s)
-            print(
+            _say(
                 f"open loop, connections {connections}: highest {best.rate_rps:,.0f}/s "
                 f"({best.rate_rps / closed_rps:.2f} of the closed loop; start lag p99 {best.lag_p99_s * 1e3:.1f} ms)\n"
                 f"  at half of it, {half.rate_rps:,.0f}/s: start lag p50 {half.lag_p50_s * 1e3:.2f} ms, "

@@ -10,19 +10,20 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
-from report_histories import INITIAL, PodPlan, at, fault, history, replaced, samples, table_of  # noqa: E402  # see above
+from report_histories import INITIAL, Asked, PodPlan, at, fault, history, replaced, samples, table_of
 
-from chaos.clock import NS  # noqa: E402  # see above
-from chaos.history import History, Phase  # noqa: E402  # see above
-from chaos.verdict import Answer, Finding, Verdict  # noqa: E402  # see above
-from reports import summarise, to_json, write_html  # noqa: E402  # see above
-from reports.html import SIZE_MOST_BYTES  # noqa: E402  # see above
+from chaos.clock import NS
+from chaos.history import History, Phase
+from chaos.verdict import Answer, Finding, Verdict
+from reports import summarise, to_json, write_html
+from reports.html import SIZE_MOST_BYTES
 
 HOUR_S = 3600.0
 OUTCOMES = ["ok"] * 985 + ["refused"] * 5 + ["failed"] * 4 + ["unanswered"] * 3 + ["late"] * 2 + ["truncated"]
@@ -69,16 +70,13 @@ def made(count: int, events: int) -> History:
     """The history of that hour."""
     lives, kills = pods(events)
     faults = tuple(fault(when_s, when_s + 20, plan, number=k) for k, (when_s, plan) in enumerate(kills, 1))
-    empty = table_of({"id": []})
-    class_ = type("Made", (), {"table": lambda self: empty})
     given = {
         "faults": faults,
         "phases": (Phase("baseline", at(0), at(120)), Phase("fault", at(120), at(HOUR_S - 60))),
         "generator": samples(0, int(HOUR_S), count / HOUR_S),
     }
-    whole = history(HOUR_S, tuple(lives), class_(), count / HOUR_S, traffic_s=(0, HOUR_S), **given)  # type: ignore[arg-type]  # only its table is asked for
-    object.__setattr__(whole, "requests", requests(count))
-    return whole
+    whole = history(HOUR_S, tuple(lives), Asked(), count / HOUR_S, traffic_s=(0, HOUR_S), **given)
+    return replace(whole, requests=requests(count))
 
 
 def main(count: int = 1_000_000, events: int = 100_000) -> int:

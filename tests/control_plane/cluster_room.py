@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import ssl
+import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +15,9 @@ from typing import Any
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Done, Journal, OpenHand, Recorder, connect, mutations
 from chaos.history import Ref
+from chaos.lab.simulated import SimulatedCluster
 
-__all__ = ["Room", "config_map", "pod", "read_lines", "room"]
+__all__ = ["Room", "compact_etcd", "config_map", "pod", "read_lines", "room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,22 @@ def room(kubeconfig: Path, context: str, folder: Path) -> Iterator[Room]:
             yield made
         finally:
             hand.do(mutations.delete(Ref("Namespace", "", namespace)))
+
+
+def compact_etcd(simulated: SimulatedCluster) -> None:
+    """Let the cluster's etcd forget all states but the newest, as it does every five minutes by itself."""
+    words = Path(f"/proc/{simulated.pids['kube-apiserver']}/cmdline").read_text().split("\0")
+    flags = dict(word.split("=", 1) for word in words if word.startswith("--etcd-"))
+    tls = ssl.create_default_context(cafile=flags["--etcd-cafile"])
+    tls.load_cert_chain(flags["--etcd-certfile"], flags["--etcd-keyfile"])
+
+    def ask(path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(f"{flags['--etcd-servers']}{path}", json.dumps(body).encode())
+        with urllib.request.urlopen(request, context=tls, timeout=10) as answer:
+            return json.load(answer)
+
+    revision = ask("/v3/kv/range", {"key": "AA==", "count_only": True})["header"]["revision"]
+    ask("/v3/kv/compaction", {"revision": revision, "physical": True})
 
 
 def config_map(room: Room, name: str, **data: str) -> dict[str, Any]:

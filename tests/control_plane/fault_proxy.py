@@ -140,7 +140,7 @@ class FaultProxy:
         """Reset every open watch, and say how many there were."""
 
         async def cut() -> int:
-            streams = list(self._streams)
+            streams, self._streams = self._streams, set()
             for stream in streams:
                 _reset(stream)
             return len(streams)
@@ -245,7 +245,8 @@ def _reset(transport: asyncio.Transport | None) -> None:
     """Break a connection as a crash does: with a reset."""
     if transport is None:
         return
-    if (connection := transport.get_extra_info("socket")) is not None:
+    connection = transport.get_extra_info("socket")
+    if not transport.is_closing() and connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 

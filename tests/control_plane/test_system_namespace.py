@@ -10,15 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from system_ground import connected
+from system_ground import MODEL, connected
 
 from chaos.cluster import Cluster, Hand, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
-from chaos.system import delete_namespace, namespace_of_trial, sweep, trial_namespace
+from chaos.system import delete_namespace, deploy, namespace_of_trial, sweep, trial_namespace
 from chaos.system.namespace import namespace_manifest
 from chaos.system.owner import Owner
+from chaos.wait import until
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,19 @@ def test_a_kept_namespace_stays(hands: tuple[Cluster, Hand]) -> None:
         pass
     assert cluster.get("Namespace", None, ref.name) is not None
     delete_namespace(cluster, hand, ref)
+
+
+def test_waiting_for_the_pods_only_leaves_no_pod(hands: tuple[Cluster, Hand]) -> None:
+    """With `pods_only` the wait ends when the last pod is gone, and the namespace is on its way out."""
+    cluster, hand = hands
+    name = namespace_of_trial("pods-only", "run-1")
+    with trial_namespace(cluster, hand, name, run="run-1", pods_only=True):
+        system = deploy(hand, MODEL, name, run="run-1")
+        assert system.objects
+        until(lambda: len(cluster.list("Pod", name)) == 3, deadline_s=10, awaited="three pods")
+    assert cluster.list("Pod", name) == []
+    raw = cluster.get("Namespace", None, name)
+    assert raw is None or "deletionTimestamp" in raw["metadata"]
 
 
 def test_a_name_that_is_taken_is_refused(hands: tuple[Cluster, Hand]) -> None:

@@ -54,7 +54,10 @@ def _processes() -> list[str]:
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             groups = (entry / "cgroup").read_text()
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
+            continue
+        if state == "Z":  # dead already; it waits for the first process to notice
             continue
         if "/gameday" in groups or "/run/gameday" in command or "gameday/lab" in command:
             names.append(command)

@@ -47,8 +47,8 @@ def serving(*tls: str) -> Iterator[Served]:
 
 def started(folder: Path, url: str, profile: Profile, **options: Any) -> Generator:
     """A generator that writes into `folder`; ended by itself after a minute at most."""
-    options = {"seed": 1, "duration_max_s": 60.0, "clock": Clock.start()} | options
-    return Generator.start(run_folder=folder, profile=profile, url=url, **options)
+    given: dict[str, Any] = {"seed": 1, "duration_max_s": 60.0, "clock": Clock.start(), **options}
+    return Generator.start(run_folder=folder, profile=profile, url=url, **given)
 
 
 def wait_for_records(folder: Path, count: int, deadline_s: float = 20.0) -> None:

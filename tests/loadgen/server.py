@@ -1,6 +1,7 @@
 """A small real HTTP server that misbehaves on demand: `python server.py NAME` prints its port and serves until killed.
 
-With `CERTIFICATE KEY CLIENT_CA` after the name it speaks TLS and demands a client certificate. The path says how it behaves; it keeps connections alive if asked to. Freeze it with SIGSTOP, refuse by killing it.
+With `CERTIFICATE KEY CLIENT_CA` after the name it speaks TLS and demands a client certificate. The path says how it
+behaves; it keeps connections alive if asked to. Freeze it with SIGSTOP, refuse by killing it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ connection = contextvars.ContextVar[str]("connection")
 TOKENS = ("Once", " upon", " a", " time", ".")
 TOKEN_GAP_S = 0.02
 STALL_S = 60.0
+INTERIM_S = 0.02
+
+CUT_SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly so far"
+BROKEN = {"half-closed": CUT_SHORT, "silent": b"", "garbage": b"SSH-2.0-OpenSSH_9.2\r\n"}
+"""What is written before an orderly close, by behaviour."""
 
 
 async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,44 +57,37 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes, bool] 
 
 async def answer(writer: asyncio.StreamWriter, path: str, body: bytes) -> bool:
     """Write one response; False if the connection must not be used again."""
-    mode, _, rest = path.strip("/").partition("/")
     if path.startswith("/api/"):  # what an API server's proxy would have taken off
-        return await answer(writer, path.partition("/proxy")[2], body)
+        path = path.partition("/proxy")[2]
+    mode, _, rest = path.strip("/").partition("/")
     if path.endswith("/v1/chat/completions"):
-        return await answer_chat(writer, "" if mode == "v1" else mode, json.loads(body))
-    if mode == "ok":
-        whole(writer, 200, b"hello")
-    elif mode == "status":
-        whole(writer, int(rest), b"no")
-    elif mode == "slow":
-        await asyncio.sleep(int(rest) / 1000)
-        whole(writer, 200, b"hello")
-    elif mode == "secret":
-        whole(writer, 200 if body == rest.encode() else 401, b"")
-    elif mode == "cut":
-        writer.write(head(200, "Content-Length: 100") + b"only so far")
+        keep = await answer_chat(writer, "" if mode == "v1" else mode, json.loads(body))
+    elif mode in BROKEN:
+        writer.write(BROKEN[mode])
+        keep = False
+    elif mode in {"cut", "reset"}:
+        writer.write(CUT_SHORT if mode == "cut" else b"")
         await writer.drain()
         return reset(writer)
-    elif mode == "half-closed":
-        writer.write(head(200, "Content-Length: 100") + b"only so far")
-        return False
-    elif mode == "reset":
-        return reset(writer)
-    elif mode == "silent":
-        return False
-    elif mode == "garbage":
-        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
-        return False
-    elif mode == "continue":
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        await asyncio.sleep(0.02)
-        whole(writer, 200, b"hello")
     elif mode == "stall":
         await asyncio.sleep(STALL_S)
-        return False
+        keep = False
     else:
-        whole(writer, 404, b"no such behaviour")
+        keep = await answer_whole(writer, mode, rest, body)
     await writer.drain()
+    return keep
+
+
+async def answer_whole(writer: asyncio.StreamWriter, mode: str, rest: str, body: bytes) -> bool:
+    """Write a response that is complete, if not always welcome."""
+    if mode == "slow":
+        await asyncio.sleep(int(rest) / 1000)
+    if mode == "continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await asyncio.sleep(INTERIM_S)
+    secret_status = 200 if body == rest.encode() else 401
+    statuses = {"ok": 200, "slow": 200, "continue": 200, "secret": secret_status}
+    whole(writer, int(rest) if mode == "status" else statuses.get(mode, 404), b"hello")
     return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from loadgen.profiles import HttpProfile
 from loadgen.shapes import Steady
 from loadgen.vantage import ApiServerProxy, Credentials
 
-SECRET = "s3cr3t-value-5150"
+SECRET = "s3cr3t-value-5150"  # noqa: S105  # made up
 
 
 def test_a_header_from_the_environment_reaches_the_service_and_no_file(
@@ -27,9 +27,9 @@ def test_a_header_from_the_environment_reaches_the_service_and_no_file(
 ) -> None:
     """The generator fills in `${NAME}`; nothing in the run folder holds the value."""
     monkeypatch.setenv("MODEL_KEY", SECRET)
-    profile = HttpProfile(path=f"/secret/{SECRET[::-1]}", headers={"X-Secret": "${MODEL_KEY}"})
-    right = HttpProfile(path="/secret/s3cr3t-value-5150", headers={"X-Secret": "${MODEL_KEY}"})
-    for name, asked in (("wrong", profile), ("right", right)):
+    wrong = HttpProfile(path=f"/secret/{SECRET[::-1]}", headers={"X-Secret": "${MODEL_KEY}"})
+    right = HttpProfile(path=f"/secret/{SECRET}", headers={"X-Secret": "${MODEL_KEY}"})
+    for name, asked in (("wrong", wrong), ("right", right)):
         folder = tmp_path / name
         folder.mkdir()
         with started(folder, server.url, asked) as generator:
@@ -83,15 +83,15 @@ def issued(by: Authority, name: str) -> tuple[str, str]:
 
 
 def _builder(name: str, key: ec.EllipticCurvePublicKey, issuer: str) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
     )
 
 

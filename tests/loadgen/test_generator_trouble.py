@@ -77,7 +77,7 @@ def test_a_killed_generator_leaves_whole_records_and_a_plan_that_names_the_missi
     clock = Clock.start()
     with started(tmp_path, server.url, OK, clock=clock) as generator:
         stream = generator.begin(Steady(200), "steady-1")
-        wait_for_records(tmp_path, 100)
+        wait_for_records(tmp_path, 400)
         os.kill(generator.pid, signal.SIGKILL)
         killed_ns = clock.now_ns()
         until(lambda: not _alive(generator), deadline_s=10, awaited="the generator's end")
@@ -85,7 +85,7 @@ def test_a_killed_generator_leaves_whole_records_and_a_plan_that_names_the_missi
             generator.check()
     assert (tmp_path / "requests.jsonl").read_bytes().endswith(b"\n")
     due = {k for k, _ in stream.shape.arrivals_ns(stream.begin_ns, killed_ns)}
-    decided_before = {k for k, at_ns in stream.shape.arrivals_ns(stream.begin_ns, killed_ns - NS // 2)}
+    decided_before = {k for k, at_ns in stream.shape.arrivals_ns(stream.begin_ns, killed_ns - NS)}
     recorded = [row["id"] for row in records(tmp_path)]
     assert len(recorded) == len(set(recorded))
     assert decided_before <= set(recorded) <= due
@@ -206,6 +206,45 @@ def test_a_plan_that_cannot_start_says_why(tmp_path: Path, server: Served) -> No
     """A listener that is not there breaks the start, with its name in the message."""
     with pytest.raises(HarnessBroken, match="no_such_module"):
         started(tmp_path, server.url, OK, listeners=("no_such_module",))
+
+
+def test_a_generator_that_cannot_record_stops(tmp_path: Path, server: Served) -> None:
+    """A full disk ends the process and breaks the trial: nothing is sent that could not be written down."""
+    (tmp_path / "requests.jsonl").symlink_to("/dev/full")
+    with started(tmp_path, server.url, OK) as generator:
+        generator.begin(Steady(50), "steady-1")
+        until(lambda: not _alive(generator), deadline_s=20, awaited="the generator's end")
+        with pytest.raises(HarnessBroken, match=r"requests\.jsonl cannot be written: .*No space left"):
+            generator.check()
+
+
+def test_a_host_that_allows_too_few_descriptors_is_refused(tmp_path: Path, server: Served) -> None:
+    """Rather than run out of them in mid-trial, the generator does not start."""
+    few = ["prlimit", "--nofile=256:256"]
+    with pytest.raises(HarnessBroken, match="the host allows 256"):
+        started(tmp_path, server.url, OK, wrap=lambda command: [*few, *command])
+
+
+def test_a_generator_that_was_stalled_says_so(tmp_path: Path, server: Served) -> None:
+    """A stop of the generator itself shows as lag in its own samples, with every arrival made up for."""
+    clock = Clock.start()
+    with started(tmp_path, server.url, OK, clock=clock) as generator:
+        generator.begin(Steady(50), "steady-1")
+        wait_for_records(tmp_path, 10)
+        os.kill(generator.pid, signal.SIGSTOP)
+        wait_until_past(clock, clock.now_ns() + round(1.5 * NS))
+        os.kill(generator.pid, signal.SIGCONT)
+        until(lambda: max(_lags(tmp_path), default=0) > NS, deadline_s=20, awaited="a sample with the lag")
+        stream = generator.end("steady-1")
+        finished = generator.finish()
+    assert_all_accounted_for(tmp_path, finished, stream)
+    assert max(row["sent_ns"] - row["intended_ns"] for row in records(tmp_path)) > NS
+
+
+def _lags(folder: Path) -> list[int]:
+    path = folder / "generator.jsonl"
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [sample["lag_max_ns"] for sample in map(json.loads, lines) if sample["lag_max_ns"] is not None]
 
 
 def test_records_and_samples_have_the_fields_of_the_contract(tmp_path: Path, server: Served) -> None:

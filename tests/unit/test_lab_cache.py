@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import LabError
-from chaos.lab.cache import cache_root, cached, digest, is_cached, mounts_below
+from chaos.lab.cache import cache_root, cached, digest, is_cached
+from chaos.lab.mounts import mounts_below
 from chaos.wait import until
 
 

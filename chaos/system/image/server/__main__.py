@@ -76,7 +76,8 @@ async def _drain(replica: Replica, site: web.TCPSite) -> None:
     """Unready at once; new connections for the settle time; then only what is in flight, until the grace is over."""
     replica.draining = True
     cut_s = max(0.0, replica.settings.grace_s - CUT_BEFORE_KILL_S)
-    settle_s = min(replica.settings.settle_s, cut_s) if replica.started else 0.0
+    serving = replica.started and not replica.progress.stuck
+    settle_s = min(replica.settings.settle_s, cut_s) if serving else 0.0
     say(f"draining: {replica.in_flight} in flight")
     # Endpoints are taken out of every node's rules while we wait; nothing tells a pod when that is done.
     await asyncio.sleep(settle_s)

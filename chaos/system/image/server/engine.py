@@ -96,7 +96,7 @@ class Engine:
                     if line.startswith((b"data: ", b"error: ")):
                         yield _opened(json.loads(line.partition(b": ")[2]))
         except (aiohttp.ClientError, ValueError) as error:
-            raise EngineGone(f"The engine ended the answer early: {error}") from error
+            raise EngineGone("The engine ended the answer early") from error
         raise EngineGone("The engine ended the answer early")
 
     async def stop(self) -> None:

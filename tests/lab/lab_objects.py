@@ -20,7 +20,7 @@ def model_pod(name: str, *, node: str) -> Mapping[str, Any]:
         "image": MODEL_IMAGE,
         "imagePullPolicy": "Never",
         "ports": [{"containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/health", "port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1},
         "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "64Mi"}},
     }
     return {

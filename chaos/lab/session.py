@@ -1,0 +1,44 @@
+"""The lab for the length of a session: started if there is none, and taken down by the last session that used it.
+
+A lab that a person started with `gameday lab up` stays. A session that was killed leaves its lab running; the next one
+joins it and takes it down in its stead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chaos.lab.facts import LabFacts
+from chaos.lab.lab import Lab
+from chaos.progress import Progress
+
+__all__ = ["keep_lab", "lab_session"]
+
+MARK = "ends-with-session"
+
+
+@contextmanager
+def lab_session(lab: Lab, *, nodes: int, words: str, keep: bool, progress: Progress) -> Iterator[LabFacts]:
+    """Have the lab up, in use by `words`, while the block runs. `keep` leaves it running at the end.
+
+    Raises what `Lab.up` and `Lab.use` raise.
+    """
+    stood = lab.status().well
+    lab.up(nodes=nodes, progress=progress)
+    mark = lab.paths.state / MARK
+    if not stood:
+        mark.touch(mode=0o600)
+    if keep:
+        keep_lab(lab)
+    try:
+        with lab.use(words) as facts:
+            yield facts
+    finally:
+        if mark.exists() and not lab.status().users:
+            lab.down(progress=progress)
+
+
+def keep_lab(lab: Lab) -> None:
+    """Let the lab stay until somebody takes it down."""
+    (lab.paths.state / MARK).unlink(missing_ok=True)
