@@ -44,6 +44,7 @@ class Live:
         self._changed = threading.Condition()
         self._objects: dict[str, dict[str, State]] = {kind: {} for kind in kinds}
         self._version = 0
+        self._waiting = 0
 
     def put(self, kind: str, uid: str, state: State) -> None:
         """An object has a new state."""
@@ -94,8 +95,13 @@ class Live:
     def _await_change(self, seen: int, ends: float) -> None:
         """Sleep until something has changed since the version `seen`, or the deadline has come."""
         with self._changed:
-            self._changed.wait_for(lambda: self._version != seen, timeout=ends - time.monotonic())
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: self._version != seen, timeout=ends - time.monotonic())
+            finally:
+                self._waiting -= 1
 
     def _wake(self) -> None:
         self._version += 1
-        self._changed.notify_all()
+        if self._waiting:
+            self._changed.notify_all()

@@ -72,10 +72,11 @@ def start_process(name: str, argv: Sequence[str | Path], *, place: Place, logs: 
             timeout=START_DEADLINE_S,
             cwd="/",
         )
-        pid = int(started.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        words_of_it = getattr(error, "stderr", None) or str(error)
-        raise LabError(f"{name} cannot be started: {words_of_it.strip()}", "gameday doctor") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(f"{name} cannot be started: {error}", "gameday doctor") from error
+    if not started.stdout.strip().isdecimal():  # the shell says its pid once it is in the groups
+        raise LabError(f"{name} cannot be started: {started.stderr.strip()}", "gameday doctor")
+    pid = int(started.stdout)
     ticks = _started_ticks(pid)
     if ticks is None:
         raise LabError(f"{name} ended at once, see {log}")

@@ -55,7 +55,8 @@ def trial_namespace(
 ) -> Iterator[Ref]:
     """Make the namespace, and delete it when the block ends, unless it is to be kept for people to look at.
 
-    `pods_only` is as `delete_namespace` has it. Raises `ClusterRefused` if it cannot be made, `TimedOut` if it does not go.
+    `pods_only` is as `delete_namespace` has it. Raises `ClusterRefused` if it cannot be made, `TimedOut` if it does not
+    go.
     """
     manifest = namespace_manifest(name, run=run, owner=Owner.this_process(), created_ns=time.time_ns())
     done = hand.do(mutations.create(manifest))

@@ -55,7 +55,7 @@ def test_the_host_is_as_before_after_up_and_down(no_lab: Lab) -> None:
     no_lab.down(progress=Silent())
     assert not differences(before, host_snapshot())
     changed = {line.partition(":")[0] for line in differences(before, during)}
-    assert {"processes", "links", "routes", "namespaces", "groups", "sockets", "settings", "files"} <= changed
+    assert {"processes", "links", "routes", "namespaces", "groups", "settings", "files"} <= changed
 
 
 @pytest.mark.parametrize("step", ["namespaces and credentials", "API server", "controllers and kubelets"])

@@ -130,7 +130,17 @@ def test_nobody_is_let_in_without_a_certificate(lab: Lab, api: Api, tmp_path: Pa
     with Api(api.server, authority=authority, credential=stranger) as other:
         assert other.call("GET", "/api")[0] == 401
     for url, wanted in (("https://10.89.0.11:10250/pods", "401"), ("https://127.0.0.1:2379/health", "000")):
-        argv = ["curl", "--silent", "--insecure", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"]
+        argv = [
+            "curl",
+            "--silent",
+            "--insecure",
+            "--max-time",
+            "5",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+        ]
         said = subprocess.run(
             ["nsenter", f"--net={NAMESPACES / 'gameday-control'}", "--", *argv, url],
             capture_output=True,

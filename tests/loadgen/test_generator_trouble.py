@@ -77,7 +77,8 @@ def test_a_killed_generator_leaves_whole_records_and_a_plan_that_names_the_missi
     clock = Clock.start()
     with started(tmp_path, server.url, OK, clock=clock) as generator:
         stream = generator.begin(Steady(200), "steady-1")
-        wait_for_records(tmp_path, 400)
+        wait_for_records(tmp_path, 100)
+        wait_until_past(clock, clock.now_ns() + round(1.5 * NS))  # long enough for a buffer to show as a hole
         os.kill(generator.pid, signal.SIGKILL)
         killed_ns = clock.now_ns()
         until(lambda: not _alive(generator), deadline_s=10, awaited="the generator's end")
