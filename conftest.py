@@ -16,7 +16,13 @@ def system_spec(ground: Ground) -> SystemSpec:
             f"context {ground.cluster.facts.context} has no image of the reference model",
             "build chaos/system/image with its Dockerfile, push it, and name it with --image",
         )
-    return SystemSpec(name="model", image=ground.reference_image, profile="openai-chat")
+    on_lab = ground.kind == "lab"
+    return SystemSpec(
+        name="model",
+        image=ground.reference_image,
+        image_pull_policy="Never" if on_lab else "IfNotPresent",
+        profile="openai-chat",
+    )
 
 
 @pytest.fixture(scope="session")

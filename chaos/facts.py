@@ -11,7 +11,7 @@ from typing import Any
 
 from chaos.clock import Clock
 from chaos.ground import Ground
-from chaos.system import SystemSpec
+from chaos.system import SystemSpec, selector
 
 __all__ = ["ScenarioFacts", "trial_facts", "versions"]
 
@@ -46,8 +46,8 @@ def trial_facts(
             "namespace": namespace,
             "workload": {"kind": "Deployment", "name": spec.name},
             "service": spec.name,
-            "port": spec.port,
-            "selector": {"app.kubernetes.io/name": spec.name},
+            "port": spec.service_port,
+            "selector": dict(selector(spec)),
             "profile": spec.profile,
             "vantage": ground.vantage_words,
         },

@@ -111,7 +111,9 @@ def staged(
         hand = OpenHand(ground.cluster, journal)
         # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
         tidy = OpenHand(ground.cluster, NullJournal())
-        stack.enter_context(trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace))
+        stack.enter_context(
+            trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
+        )
         scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None)]
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes))
         deployed = deploy(hand, spec, namespace, run=run.name)

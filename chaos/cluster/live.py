@@ -13,7 +13,7 @@ from chaos.cluster.kinds import complete
 __all__ = ["Live", "State"]
 
 
-LOOK_S = 0.005
+LOOK_S = 0.01
 """Whoever waits looks at once after a change, and then not again for this long."""
 
 

@@ -41,11 +41,15 @@ LAST = "the-last-one"
 def main() -> int:
     """Measure in turns, print the medians, and fail if the recorder is slower than it must be."""
     parser = argparse.ArgumentParser(description="events a second and core: recorder beside typed watch")
-    parser.add_argument("--events", type=int, default=60_000, help="events for the recorder; the typed watch gets a tenth")
+    parser.add_argument(
+        "--events", type=int, default=60_000, help="events for the recorder; the typed watch gets a tenth"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     sizes = [len(line) for line in EVENTS.read_bytes().splitlines()]
-    print(f"{len(sizes)} recorded events, {statistics.mean(sizes):.0f} bytes on average; {options.rounds} rounds in turns")
+    print(
+        f"{len(sizes)} recorded events, {statistics.mean(sizes):.0f} bytes on average; {options.rounds} rounds in turns"
+    )
     ours, typed = [], []
     for _ in range(options.rounds):
         ours.append(_measured(_record, options.events))

@@ -233,7 +233,9 @@ def test_a_refused_connection_means_it_did_not_happen(simulated: SimulatedCluste
 
 def test_a_busy_server_is_not_a_spent_budget(here: Room, proxy: FaultProxy, through: OpenHand) -> None:
     """A 429 without the budget as its cause did not happen, is no budget's refusal, and is not tried again."""
-    proxy.trouble(Answer(429, b'{"kind":"Status","status":"Failure","reason":"TooManyRequests","code":429}'), path="/pods")
+    proxy.trouble(
+        Answer(429, b'{"kind":"Status","status":"Failure","reason":"TooManyRequests","code":429}'), path="/pods"
+    )
     ref = Ref("Pod", here.namespace, "any", "7d7f0f0e-0000-4000-8000-000000000000")
     done = through.do(mutations.evict_pod(ref))
     assert (done.outcome, done.status, done.budget_refused) == ("fail", 429, False)

@@ -23,7 +23,14 @@ from chaos.history.watch_log import read_watch
 from chaos.lab.simulated import SimulatedCluster
 
 STATES = ("LISTED", "ADDED", "MODIFIED", "DELETED")
-GONE = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Expired", "code": 410, "message": "too old"}
+GONE = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "status": "Failure",
+    "reason": "Expired",
+    "code": 410,
+    "message": "too old",
+}
 
 
 @pytest.fixture

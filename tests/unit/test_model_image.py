@@ -67,7 +67,7 @@ def test_python_packages_are_pinned_to_one_version_each() -> None:
     for name in ("python-packages.txt", "weights-packages.txt"):
         lines = (INPUTS / name).read_text().splitlines()
         assert lines
-        assert all(re.fullmatch(r"[a-z_-]+==[0-9.]+", line) for line in lines), name
+        assert all(re.fullmatch(r"[a-z0-9_-]+==[0-9.]+", line) for line in lines), name
 
 
 def test_the_python_is_debian_12_s() -> None:

@@ -43,7 +43,7 @@ def chat_request(raw: bytes, settings: Settings) -> ChatRequest:
     """Read a request's body; raises Refusal (400, or 404 for another model) naming the field that is wrong."""
     try:
         body = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(400, f"The body is not valid JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise Refusal(400, "The body must be a JSON object", code="invalid_json")
