@@ -76,7 +76,9 @@ class Follower:
                     "see whether the API server runs, and whether this user may list and watch that kind",
                 )
         except Exception as error:  # noqa: BLE001  # whatever ends a thread must reach the trial, not vanish with it
-            self.failure = HarnessBroken(f"the watch of {self.scope.kind} died: {type(error).__name__}: {error}")
+            # A socket that `stop` shuts down under a reader may fail in ways of its own; then all is well.
+            if not self._stopping.is_set():
+                self.failure = HarnessBroken(f"the watch of {self.scope.kind} died: {type(error).__name__}: {error}")
         finally:
             self._finish()
             self._live.wake()

@@ -22,7 +22,7 @@ class Identity:
 
 def identity_of(configuration: Configuration) -> Identity:
     """Read the identity out of a loaded kubeconfig."""
-    token = configuration.get_api_key_with_prefix("authorization")
+    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
     return Identity(
         ca_pem=_text(configuration.ssl_ca_cert),
         cert_pem=_text(configuration.cert_file),

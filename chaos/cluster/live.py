@@ -29,11 +29,16 @@ class State:
         self._parsed: dict[str, Any] | None = None
 
     def parsed(self, kind: str) -> dict[str, Any]:
-        """The object, always the same one: whoever reads it must not change it."""
+        """The object, always the same one: whoever reads it must not change it.
+
+        Without managedFields, which nobody here reads and which are a third of its size; the record has them.
+        """
+        raw = self._raw  # before the look at _parsed: two threads may parse the same state at once
         if self._parsed is None:
-            whole = json.loads(self._raw)
-            self._parsed = complete(kind, whole["object"] if self._event else whole)
-            self._raw = b""
+            whole = json.loads(raw)
+            parsed = complete(kind, whole["object"] if self._event else whole)
+            parsed["metadata"].pop("managedFields", None)
+            self._parsed, self._raw = parsed, b""
         return self._parsed
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from chaos.lab.addresses import HOST_LINK, NODE_RANGE, POD_RANGE, SERVICE_RANGE
-from chaos.lab.host import install_command
+from chaos.lab.host import ROOTS_PATH, install_command
 from chaos.lab.host_facts import GB, Host, examine
 from chaos.lab.host_record import RAISED
 from chaos.lab.network import METRIC
@@ -67,6 +67,8 @@ def _programs(host: Host) -> Iterator[Complaint]:
 def _packages(host: Host) -> Iterator[Complaint]:
     if missing := list(host.packages_missing):
         yield Complaint(f"programs of these packages are missing: {', '.join(missing)}", install_command(missing))
+    if hidden := host.packages_off_path:
+        yield Complaint(f"programs of {', '.join(hidden)} are here, but not on PATH", f"export PATH=$PATH:{ROOTS_PATH}")
 
 
 def _distribution(host: Host) -> Iterator[Complaint]:

@@ -16,7 +16,7 @@ from chaos.errors import LabError
 from chaos.lab.command import run
 from chaos.progress import Progress
 
-__all__ = ["PACKAGES", "install_command", "install_packages", "missing_packages"]
+__all__ = ["PACKAGES", "ROOTS_PATH", "install_command", "install_packages", "missing_packages", "packages_off_path"]
 
 # Each package with the programs that we want of it: another source of the same programs is as good.
 PACKAGES: Mapping[str, tuple[str, ...]] = {
@@ -29,18 +29,26 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "runc": ("runc",),
     "util-linux": ("nsenter", "setpriv", "unshare"),
 }
+ROOTS_PATH = "/usr/sbin:/sbin"
 APT_DEADLINE_S = 900.0
 POLICY = Path("/usr/sbin/policy-rc.d")
 SYSTEMD = Path("/run/systemd/system")
 
 
 def missing_packages(path: str | None = None) -> list[str]:
-    """The packages of which a program is not found; `path` is searched instead of `$PATH`."""
-    return [
-        package
-        for package, programs in PACKAGES.items()
-        if not all(shutil.which(program, path=path) for program in programs)
-    ]
+    """The packages of which a program is not found; searched are `path`, else `$PATH`, and the folders of root's."""
+    searched = f"{os.environ.get('PATH', '') if path is None else path}:{ROOTS_PATH}"
+    return [package for package in PACKAGES if not _found(package, searched)]
+
+
+def packages_off_path() -> list[str]:
+    """The packages that are there, but not all on `$PATH`: that of a user who became root with plain `su`."""
+    path = os.environ.get("PATH", "")
+    return [package for package in PACKAGES if _found(package, f"{path}:{ROOTS_PATH}") and not _found(package, path)]
+
+
+def _found(package: str, path: str) -> bool:
+    return all(shutil.which(program, path=path) for program in PACKAGES[package])
 
 
 def install_command(packages: list[str]) -> str:

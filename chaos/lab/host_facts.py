@@ -16,7 +16,7 @@ from typing import Any
 from chaos.errors import LabError
 from chaos.lab.cache import cache_root
 from chaos.lab.cgroups import hierarchies
-from chaos.lab.host import missing_packages
+from chaos.lab.host import missing_packages, packages_off_path
 from chaos.lab.host_record import RAISED, SYSCTLS
 from chaos.lab.kube_build import programs_built
 from chaos.lab.toolchain import go_output, go_program
@@ -66,6 +66,7 @@ class Host:
     go: Trouble | None
     cache: Trouble | None
     packages_missing: tuple[str, ...]
+    packages_off_path: tuple[str, ...]
     folders: tuple[Folder, ...]
     cgroups: CgroupFacts
     refusals: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +86,7 @@ def examine() -> Host:
         go=go,
         cache=cache,
         packages_missing=tuple(missing_packages()),
+        packages_off_path=tuple(packages_off_path()),
         folders=_folders() if go is None and cache is None else (),
         cgroups=cgroup_facts(_read("/proc/self/mountinfo")),
         refusals=_refusals() if root and cache is None else {},

@@ -92,5 +92,5 @@ def test_a_server_with_another_certificate_is_refused(simulated: SimulatedCluste
 def test_a_user_without_rights_is_told_what_is_missing(simulated: SimulatedCluster, tmp_path: Path) -> None:
     """Somebody who may not even read which cluster it is, is refused with the server's own words."""
     config = _changed(simulated, tmp_path, user={"token": "not-a-token"})
-    with pytest.raises(ClusterRefused, match="401|403"):
+    with pytest.raises(ClusterRefused, match=r"401|403"):
         connect(kubeconfig=config, context=None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kubernetes.client import Configuration
 
 from chaos.cluster import connect
+from chaos.cluster.identity import identity_of
 from chaos.errors import UsageError
 
 CONTEXT = """
@@ -42,6 +44,12 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(
     with pytest.raises(UsageError, match=words) as refused:
         connect(kubeconfig=path, context=context)
     assert "\n" not in refused.value.what
+
+
+def test_the_generator_is_given_the_same_token() -> None:
+    """A token of the kubeconfig is handed on as the header that carries it."""
+    configuration = Configuration(api_key={"BearerToken": "Bearer abc"})
+    assert identity_of(configuration).headers == {"authorization": "Bearer abc"}
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ WELL = Host(
     go=None,
     cache=None,
     packages_missing=(),
+    packages_off_path=(),
     folders=(
         Folder(Path("/cache"), "programs", 1, 9 * GB, 3 * GB),
         Folder(Path("/go"), "Go", 1, 9 * GB, 4 * GB),
@@ -50,6 +51,11 @@ FOLDERS = tuple(replace(folder, free_bytes=5 * GB) for folder in WELL.folders)
             {"packages_missing": ("runc", "nftables")},
             "packages are missing: runc, nftables",
             "apt-get update && apt-get install --yes --no-install-recommends runc nftables",
+        ),
+        (
+            {"packages_off_path": ("nftables",)},
+            "nftables are here, but not on PATH",
+            "export PATH=$PATH:/usr/sbin:/sbin",
         ),
         ({"distribution": "ubuntu 24.04"}, "this is ubuntu 24.04", "debian:bookworm"),
         ({"folders": FOLDERS}, "5.0 GB are free where 7.0 GB more are needed: 3.0 GB in /cache", "free 2.0 GB there"),

@@ -8,8 +8,16 @@ import pytest
 
 from chaos.errors import LabError
 from chaos.lab import host
-from chaos.lab.host import PACKAGES, install_packages, missing_packages
+from chaos.lab.host import PACKAGES, install_packages, missing_packages, packages_off_path
 from chaos.progress import Silent
+
+
+@pytest.fixture(autouse=True)
+def roots_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of root's programs of the test's own."""
+    monkeypatch.setattr(host, "ROOTS_PATH", str(tmp_path / "sbin"))
+    (tmp_path / "sbin").mkdir()
+    return tmp_path / "sbin"
 
 
 def test_a_package_is_missing_if_any_of_its_programs_is(tmp_path: Path) -> None:
@@ -21,6 +29,19 @@ def test_a_package_is_missing_if_any_of_its_programs_is(tmp_path: Path) -> None:
     assert "runc" not in missing
     (tmp_path / "containerd-shim-runc-v2").touch(mode=0o755)
     assert "containerd" not in missing_packages(str(tmp_path))
+
+
+def test_programs_of_root_are_found_though_not_on_the_path(
+    roots_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is only where root's PATH would look is not missing, but is named as off the path."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "nftables" in missing_packages()
+    (roots_path / "nft").touch(mode=0o755)
+    assert "nftables" not in missing_packages()
+    assert packages_off_path() == ["nftables"]
+    (tmp_path / "nft").touch(mode=0o755)
+    assert packages_off_path() == []
 
 
 def test_nothing_is_done_when_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

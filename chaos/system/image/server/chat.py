@@ -15,7 +15,7 @@ from .settings import Settings
 
 __all__ = ["MODEL", "ChatRequest", "chat_request"]
 
-MODEL = "smollm2-135m-instruct"
+MODEL = "smollm2"
 ROLES = ("system", "developer", "user", "assistant")
 NUMBERS = {
     "temperature": (0, 2),
