@@ -191,7 +191,10 @@ def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:
 
 
 def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
-    slug = re.sub(r"[^a-z0-9]+", "-", scenario.name.lower().removeprefix("test_")).strip("-")
+    """Name the run folder after when, the scenario's module and parameters, and the seed."""
+    module, _, test = scenario.nodeid.partition("::")
+    parameters = test.partition("[")[2].removesuffix("]")
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{Path(module).stem.removeprefix('test_')} {parameters}".lower()).strip("-")
     return runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{slug}-{scenario.seed}"
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from markupsafe import Markup, escape
 from chaos.clock import NS
 from reports import words
 from reports.jsonable import plain
+from reports.marks import bands, drawing
 from reports.model import Report
 from reports.panel import Panel, Table
 from reports.panels_health import coverage_panel, cpu_panel, lag_panel, tokens_panel
@@ -28,6 +30,7 @@ __all__ = ["SIZE_MOST_BYTES", "TooLarge", "page", "write_html"]
 
 SIZE_MOST_BYTES = 4_000_000
 """A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
+EMPTY_PX = 28.0
 ROWS_MOST = 1000
 """Most rows of a table behind a chart."""
 SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
@@ -92,7 +95,7 @@ def page(report: Report) -> str:
 def panels(report: Report, axis: TimeAxis) -> list[Panel]:
     """All panels, in the order in which a reader asks: the system, the users, then the instruments."""
     tokens = [tokens_panel(report, report.tokens, axis)] if report.tokens else []
-    return [
+    drawn = [
         lanes_panel(report, axis),
         replicas_panel(report, axis),
         rate_panel(report, axis),
@@ -104,6 +107,14 @@ def panels(report: Report, axis: TimeAxis) -> list[Panel]:
         cpu_panel(report, axis),
         coverage_panel(report, axis),
     ]
+    return [_emptied(panel, report, axis) if panel.empty else panel for panel in drawn]
+
+
+def _emptied(panel: Panel, report: Report, axis: TimeAxis) -> Panel:
+    """A panel with nothing to draw keeps its faults and its gaps, and says why."""
+    return replace(
+        panel, height=EMPTY_PX, drawing=drawing(bands(report.faults, axis, EMPTY_PX)), levels=(), key=(), ends=()
+    )
 
 
 class Figures:

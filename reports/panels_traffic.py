@@ -156,20 +156,20 @@ def heat_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="heat",
         title="Response time, all requests",
-        note=f"the darker, the more requests; darkest {words.count(most)} in {_width_words(report.buckets)}",
+        note=f"the stronger, the more requests; strongest {words.count(most)} in {_width_words(report.buckets)}",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=(Tick(UNANSWERED_PX / 2, "not answered"), *levels),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(report.buckets, lambda k: _heat_words(report, k)),
-        table=_heat_table(report),
+        table=_heat_table(report) if report.key.requests else Table((), ()),
         empty="" if report.key.requests else NO_REQUESTS,
     )
 
 
 def _level(n: int, most: int) -> int:
-    """The shade of a cell: a logarithmic step of the fullest one."""
-    return 0 if most <= 1 else min(int(LEVELS * math.log(n) / math.log(most + 1)), LEVELS - 1)
+    """The shade of a cell: by the root of its share of the fullest one, so that a few requests still show."""
+    return min(int(LEVELS * math.sqrt(n / (most + 1))), LEVELS - 1)
 
 
 def _heat_words(report: Report, k: int) -> str:

@@ -21,7 +21,7 @@ CHARACTER_PERCENT = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A phase or a fault, placed."""
+    """A phase or a fault, placed. `name` is the label that fits, `short` what there is room for in a crowd."""
 
     id: str
     name: str
@@ -33,8 +33,7 @@ class Named:
     hint: str
     link: str
     missed: bool = False
-    named: bool = True
-    leftward: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +52,20 @@ def strip_of(report: Report, axis: TimeAxis) -> Strip:
         for phase in report.phases
     )
     rows = _rows(report.faults)
-    faults, reached = [], [0.0] * ROWS_MOST
-    for fault, row in zip(report.faults, rows, strict=True):
-        left = axis.percent(fault.begin_ns)
-        needs = (len(fault.id) + 2) * CHARACTER_PERCENT
-        leftward = left + needs > 100
-        named = left - (needs if leftward else 0) >= reached[row]
-        if named:
-            reached[row] = left + needs
-        top = PHASES_PX + row * ROW_PX
-        placed = _named(axis, fault.id, fault.name, fault.begin_ns, fault.end_ns, top, _hint(fault))
-        faults.append(replace(placed, missed=bool(fault.missed), named=named, leftward=leftward))
+    faults = tuple(_fault(report.faults, rows, k, axis) for k in range(len(rows)))
     height = PHASES_PX + (max(rows, default=-1) + 1) * ROW_PX + TICKS_PX + 2
-    return Strip(phases, tuple(faults), height)
+    return Strip(phases, faults, height)
+
+
+def _fault(faults: Sequence[FaultBand], rows: Sequence[int], k: int, axis: TimeAxis) -> Named:
+    """A fault with the longest label that ends before the next one in its row begins: its id, its number, or none."""
+    fault, left = faults[k], axis.percent(faults[k].begin_ns)
+    after = (axis.percent(faults[n].begin_ns) for n in range(k + 1, len(rows)) if rows[n] == rows[k])
+    room = (next(after, 100.0) - left) / CHARACTER_PERCENT - 2
+    short = fault.id.rsplit("-", 1)[-1]
+    label = fault.id if len(fault.id) <= room else short if len(short) <= room else ""
+    placed = _named(axis, fault.id, label, fault.begin_ns, fault.end_ns, PHASES_PX + rows[k] * ROW_PX, _hint(fault))
+    return replace(placed, short=short, missed=bool(fault.missed))
 
 
 def _named(axis: TimeAxis, id_: str, name: str, begin_ns: int, end_ns: int, top: int, hint: str) -> Named:  # noqa: PLR0917  # one row of a table, called twice

@@ -15,7 +15,7 @@ SLO = Slo(availability=0.99, latency_p99_s=5.0)
 @pytest.mark.parametrize("pick", [targets.one, targets.half], ids=lambda pick: pick.__name__)
 def test_killed_pods_are_replaced_within_the_slo(trial, system, traffic, pick, grace_s):
     """Up to half the replicas may be killed at once; the rest carry the traffic until they are back."""
-    with traffic.steady(rate_rps=2):
+    with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=15)
         with trial.fault(faults.PodKill(pick(system), grace_s=grace_s)):
             trial.hold(duration_s=10)

@@ -16,7 +16,6 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
@@ -109,14 +108,13 @@ class Cgroups:
 
     def ask_to_end(self, group: str) -> None:
         """Ask every process in a group to end, and wait for that up to 2 s."""
-        self.thaw(group)
         _signal(self.members(group), signal.SIGTERM)
         with contextlib.suppress(TimedOut):
             until(lambda: not self.members(group), deadline_s=TERM_GRACE_S, awaited="their end", poll_s=0.02)
 
     def kill_all(self) -> None:
         """Kill every process of the lab. Raises LabError if one is still there after 10 s."""
-        self.thaw()
+        self._thaw_everything()  # the frozen do not die
 
         def killed() -> bool:
             members = self.members()
@@ -135,28 +133,38 @@ class Cgroups:
         """Stop every process in a group at once, as if the machine stood still. Raises LabError if one goes on."""
         self._set_frozen(group, frozen=True)
 
-    def thaw(self, group: str = "") -> None:
-        """Let a frozen group go on, with all groups below it."""
+    def thaw(self, group: str) -> None:
+        """Let a frozen group go on, but not what was frozen by itself below it. Raises LabError if it does not."""
         self._set_frozen(group, frozen=False)
 
     def is_frozen(self, group: str) -> bool:
         """Whether every process in a group is stopped."""
-        return any(_is_frozen(folder) for folder in self.folders(group))
+        return _is_frozen(self._freezer / self._root / group)
+
+    @property
+    def _freezer(self) -> Path:
+        """Where groups are frozen: what a v1 freezer froze never counts as frozen in a v2 tree beside it."""
+        for hierarchy in self._mounted:
+            if "freezer" in hierarchy.options:
+                return hierarchy.mount
+        for hierarchy in self._mounted:
+            if hierarchy.unified:
+                return hierarchy.mount
+        raise LabError("this host's control groups cannot freeze processes", "mount the freezer, or cgroup v2")
 
     def _set_frozen(self, group: str, *, frozen: bool) -> None:
-        for hierarchy in self._mounted:
-            top = hierarchy.mount / self._root / group
-            if not top.exists() or not ("freezer" in hierarchy.options or hierarchy.unified):
-                continue
-            below = [] if frozen else [Path(path) for path, _, _ in os.walk(top)]
-            for folder in [top, *below]:
-                with contextlib.suppress(FileNotFoundError):
-                    _write_frozen(folder, frozen=frozen)
-            try:
-                until(partial(_has_come, top, frozen=frozen), deadline_s=FREEZE_DEADLINE_S, awaited=str(top))
-            except TimedOut as late:
-                word = "frozen" if frozen else "thawed"
-                raise LabError(f"the control group {top} could not be {word}", "down --force ends the lab") from late
+        folder = self._freezer / self._root / group
+        word = "frozen" if frozen else "thawed"
+        try:
+            _write_frozen(folder, frozen=frozen)
+            until(lambda: _is_frozen(folder) == frozen, deadline_s=FREEZE_DEADLINE_S, awaited=f"{folder} {word}")
+        except (OSError, TimedOut) as error:
+            raise LabError(f"{folder} could not be {word}: {error}", "gameday lab down") from error
+
+    def _thaw_everything(self) -> None:
+        for path, _, _ in os.walk(self._freezer / self._root):
+            with contextlib.suppress(OSError):  # a group may vanish while we look
+                _write_frozen(Path(path), frozen=False)
 
     def remove(self) -> None:
         """Remove the whole tree, which must hold no process. Raises LabError if it is still held."""
@@ -181,21 +189,14 @@ class Cgroups:
 def _write_frozen(folder: Path, *, frozen: bool) -> None:
     if (folder / "freezer.state").exists():
         (folder / "freezer.state").write_text("FROZEN" if frozen else "THAWED")
-    elif (folder / "cgroup.freeze").exists():
+    else:
         (folder / "cgroup.freeze").write_text("1" if frozen else "0")
 
 
 def _is_frozen(folder: Path) -> bool:
     if (folder / "freezer.state").exists():
         return (folder / "freezer.state").read_text().strip() == "FROZEN"
-    try:
-        return "frozen 1" in (folder / "cgroup.events").read_text().splitlines()
-    except FileNotFoundError:
-        return False
-
-
-def _has_come(folder: Path, *, frozen: bool) -> bool:
-    return _is_frozen(folder) == frozen
+    return "frozen 1" in (folder / "cgroup.events").read_text().splitlines()
 
 
 def _signal(pids: frozenset[int], number: signal.Signals) -> None:

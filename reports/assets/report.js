@@ -65,15 +65,15 @@
     point(at);
   }
   function thin() {
-    const ends = {};
-    for (const name of names) {
-      name.hidden = false;
-      name.classList.remove("left");
-      const row = name.style.top, edge = strip.getBoundingClientRect().right;
-      if (name.getBoundingClientRect().right > edge) name.classList.add("left");
-      const box = name.getBoundingClientRect();
-      name.hidden = name.style.visibility === "hidden" || box.left < (ends[row] || 0);
-      if (!name.hidden) ends[row] = box.right + 4;
+    const limits = {}, edge = strip.getBoundingClientRect().right + 90;
+    for (const name of [...names].reverse()) {
+      if (name.style.visibility === "hidden") continue;
+      const row = name.style.top, limit = limits[row] ?? edge;
+      for (const text of [name.dataset.full, name.dataset.short, ""]) {
+        name.textContent = text;
+        if (name.getBoundingClientRect().right <= limit) break;
+      }
+      limits[row] = name.getBoundingClientRect().left;
     }
   }
   function zoom(a, b) {

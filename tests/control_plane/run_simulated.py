@@ -12,5 +12,6 @@ from chaos.lab.simulated import SimulatedCluster
 if __name__ == "__main__":
     kube, kwok, stages = (Path(word) for word in sys.argv[1:])
     with SimulatedCluster(kube=kube, kwok=KwokProgram(kwok, stages)) as cluster:
-        print(*cluster.pids.values(), flush=True)
+        sys.stdout.write(" ".join(str(pid) for pid in cluster.pids.values()) + "\n")
+        sys.stdout.flush()
         signal.pause()

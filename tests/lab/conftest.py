@@ -24,10 +24,11 @@ def no_lab() -> Lab:
 
 @pytest.fixture(scope="module")
 def lab(no_lab: Lab) -> Iterator[Lab]:
-    """A lab with two nodes that is up for the tests of one file."""
+    """A lab with two nodes that is up, and in use, for the tests of one file."""
     no_lab.up(nodes=2, progress=Terminal())
-    yield no_lab
-    no_lab.down(progress=Terminal(), force=True)
+    with no_lab.use("the tests of the lab"):
+        yield no_lab
+    no_lab.down(progress=Terminal())
 
 
 @pytest.fixture(scope="module")

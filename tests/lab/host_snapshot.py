@@ -8,7 +8,7 @@ from pathlib import Path
 from chaos.lab.cache import cache_root
 
 # What a lab and what is in it may write to, whatever it is told to; the caches are meant to stay.
-WATCHED_FOLDERS = ("/run", "/var/lib", "/var/log", "/var/run", "/opt", "/etc/cni", "/etc/kubernetes", "/tmp", "/root")
+WATCHED_FOLDERS = ("/run", "/var/lib", "/var/log", "/var/run", "/opt", "/etc/cni", "/etc/kubernetes")
 DEEP = ("/run", "/var/lib/cni", "/var/lib/kubelet", "/var/lib/containerd", "/opt")
 SETTINGS = ("fs/inotify", "vm", "kernel", "net/ipv4", "net/bridge", "net/netfilter")
 # Counters and the like, which change by themselves.
@@ -107,4 +107,4 @@ def _files() -> list[str]:
     state = Path.home() / ".local/state/gameday"
     found |= {str(path) for path in state.rglob("*")} if state.exists() else set()
     caches = str(cache_root())
-    return sorted(path for path in found if not path.startswith(caches) and not path.startswith("/tmp"))
+    return sorted(path for path in found if not path.startswith(caches))

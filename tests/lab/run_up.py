@@ -14,7 +14,7 @@ class Spoken:
     """Says each step as it begins."""
 
     @contextmanager
-    def step(self, name: str, *, estimate_s: float | None = None) -> Iterator[Step]:
+    def step(self, name: str, *, estimate_s: float | None = None) -> Iterator[Step]:  # noqa: ARG002  # the role's shape
         """Say the step."""
         sys.stdout.write(f"step {name}\n")
         sys.stdout.flush()

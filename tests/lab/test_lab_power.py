@@ -76,5 +76,5 @@ def test_a_lab_with_a_frozen_node_is_taken_down(lab: Lab) -> None:
     """Frozen processes and cut links are no obstacle to the teardown."""
     freeze("n1")
     cut_link("n2")
-    lab.down(progress=Silent())
+    lab.down(force=True, progress=Silent())
     assert not lab.status().remains

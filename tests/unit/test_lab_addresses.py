@@ -78,7 +78,7 @@ def test_no_machine_has_a_way_out() -> None:
 
 
 def test_the_host_routes_nothing_to_the_lab_but_the_api_server() -> None:
-    """On the host the ranges of nodes, pods and Services are blackholes; the one address beside them is the API server's."""
+    """On the host the ranges of nodes, pods and Services are blackholes."""
     commands = host_commands([*nodes(2), client()])
     routes = [command.split() for command in commands if command.startswith("route add")]
     assert {words[3] for words in routes} == {NODE_RANGE, POD_RANGE, SERVICE_RANGE}

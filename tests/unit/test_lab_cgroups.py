@@ -91,3 +91,27 @@ def test_a_freeze_that_does_not_come_about_is_an_error(tmp_path: Path, monkeypat
     assert (tmp_path / "gameday/n1/cgroup.freeze").read_text() == "1"
     assert not groups.is_frozen("n1")
     groups.thaw("n1")
+    assert (tmp_path / "gameday/n1/cgroup.freeze").read_text() == "0"
+
+
+def test_v1s_freezer_is_used_where_there_is_one(tmp_path: Path) -> None:
+    """On a host with both, v2's freezer is left alone: it never sees frozen what v1's froze."""
+    for folder, key in ((tmp_path / "v2", "cgroup.freeze"), (tmp_path / "v1", "freezer.state")):
+        (folder / "gameday/n1").mkdir(parents=True)
+        (folder / "gameday/n1" / key).touch()
+    groups = Cgroups(
+        [
+            Hierarchy(tmp_path / "v2", frozenset(), unified=True),
+            Hierarchy(tmp_path / "v1", frozenset({"freezer"}), unified=False),
+        ]
+    )
+    groups.freeze("n1")
+    assert groups.is_frozen("n1")
+    assert (tmp_path / "v1/gameday/n1/freezer.state").read_text() == "FROZEN"
+    assert (tmp_path / "v2/gameday/n1/cgroup.freeze").read_text() == ""
+
+
+def test_a_group_that_is_not_there_cannot_be_frozen(tmp_path: Path) -> None:
+    """Nothing is taken for frozen that does not exist."""
+    with pytest.raises(LabError, match="could not be frozen"):
+        Cgroups([Hierarchy(tmp_path, frozenset({"freezer"}), unified=False)]).freeze("n1")

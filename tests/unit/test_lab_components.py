@@ -52,7 +52,7 @@ def test_a_dead_component_ends_the_waiting_at_once(tmp_path: Path) -> None:
 def test_a_timeout_quotes_the_suspects(tmp_path: Path) -> None:
     """After the deadline the suspects' last lines are told, and what was seen last."""
     components = [_program(tmp_path, "etcd", "fine"), _program(tmp_path, "kubelet", "still trying")]
-    with pytest.raises(LabError, match="nodes: not within 0.1 s; last seen: n1 not Ready") as failed:
+    with pytest.raises(LabError, match=r"nodes: not within 0.1 s; last seen: n1 not Ready") as failed:
         await_components(
             lambda: None,
             components=components,
@@ -101,7 +101,7 @@ def test_a_started_program_gets_none_of_our_environment(tmp_path: Path, monkeypa
 
 def test_a_group_that_cannot_be_entered_is_an_error(tmp_path: Path) -> None:
     """A program never runs outside the lab's groups: where nobody would know it as the lab's."""
-    with pytest.raises(LabError, match="sleeper cannot be started: .*cgroup.procs"):
+    with pytest.raises(LabError, match=r"sleeper cannot be started: .*cgroup.procs"):
         start_process("sleeper", ["sleep", "60"], place=Place((tmp_path / "none",)), logs=tmp_path)
 
 

@@ -23,7 +23,7 @@ class _Spoken:
         self.steps: list[str] = []
 
     @contextmanager
-    def step(self, name: str, *, estimate_s: float | None = None) -> Iterator[Step]:
+    def step(self, name: str, *, estimate_s: float | None = None) -> Iterator[Step]:  # noqa: ARG002  # the role's shape
         self.steps.append(name)
         with Silent().step(name) as step:
             yield step
