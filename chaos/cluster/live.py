@@ -66,7 +66,7 @@ class Live:
     def replace(self, kind: str, objects: Mapping[str, State]) -> None:
         """These are all objects of the kind; what else was known is gone."""
         with self._changed:
-            self._objects[kind].update(objects)
+            self._objects[kind] = dict(objects)
             self._wake()
 
     def wake(self) -> None:

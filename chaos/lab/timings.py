@@ -12,11 +12,11 @@ __all__ = ["DEFAULT_TIMINGS", "LAB_TIMINGS", "KubernetesTimings"]
 class KubernetesTimings:
     """Periods, delays and graces of the control plane and the kubelets, in seconds; by default, Kubernetes' own.
 
-    Source: the flag defaults of kube-controller-manager, kube-apiserver and metrics-server, and of
-    KubeletConfiguration, in Kubernetes 1.36.
+    Source: the flag defaults of kube-controller-manager and kube-apiserver and of KubeletConfiguration in Kubernetes
+    1.36, and the manifests of metrics-server. `chaos.semantics.Timings` has the same names where it needs them.
     """
 
-    name: str = "kubernetes defaults"
+    name: str = "kubernetes"
     node_status_update_s: float = 10
     node_lease_s: int = 40
     node_monitor_period_s: float = 5
@@ -27,7 +27,7 @@ class KubernetesTimings:
     hpa_cpu_initialization_s: float = 300
     hpa_initial_readiness_s: float = 30
     restart_backoff_cap_s: float = 300
-    metrics_resolution_s: float = 60
+    metrics_resolution_s: float = 15
 
     def as_mapping(self) -> Mapping[str, object]:
         """The timings as plain data, as `trial.json` keeps them."""

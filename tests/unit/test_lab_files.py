@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.lab import LAB_TIMINGS, LabFacts
+from chaos import semantics
+from chaos.lab import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings, LabFacts
 from chaos.lab.addresses import client, nodes
 from chaos.lab.facts import read_facts, write_facts
 from chaos.lab.node_files import cni_config, containerd_config, kube_proxy_config, kubelet_config
@@ -67,6 +68,12 @@ def test_the_clients_proxy_is_no_nodes() -> None:
     assert proxy["hostnameOverride"] not in {node.name for node in nodes(20)}
     assert proxy["mode"] == "nftables"
     assert (proxy["conntrack"]["maxPerCore"], proxy["conntrack"]["min"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("ran", "judged"), [(LAB_TIMINGS, semantics.LAB), (DEFAULT_TIMINGS, semantics.KUBERNETES)])
+def test_what_is_run_is_what_is_judged_by(ran: KubernetesTimings, judged: semantics.Timings) -> None:
+    """The timings that components are told are those that bounds are derived from."""
+    assert semantics.Timings.of(ran.as_mapping()) == judged
 
 
 def test_facts_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -75,8 +75,10 @@ def _counted(replica: Replica) -> Iterator[None]:
         outcome = "cancelled"
         raise
     except Refusal as refusal:
-        outcome = {True: "refused", False: "failed"}[refusal.status < 500]
-        outcome = "overloaded" if refusal.code == "overloaded" else outcome
+        if refusal.code == "overloaded":
+            outcome = "overloaded"
+        elif refusal.status < 500:
+            outcome = "refused"
         raise
     except web.HTTPException:
         outcome = "refused"
