@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,10 @@ SEED_MAX = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for. `context` empty means the lab; `rejudge` is a saved run to judge again."""
+    """What the user asked for. `context` empty means the lab; `rejudge` is a saved run to judge again.
+
+    `fields` are fields of the SystemSpec that this session changes, over those of a scenario's marker.
+    """
 
     context: str
     kubeconfig: Path | None
@@ -29,6 +35,7 @@ class Options:
     keep_lab: bool
     keep_namespace: bool
     pods_max: int | None
+    fields: Mapping[str, Any]
 
     @property
     def where(self) -> str:
@@ -51,6 +58,13 @@ def add_options(parser: pytest.Parser) -> None:
         default="",
         metavar="URL",
         help="how this host reaches the service; may hold {namespace} and {service}",
+    )
+    group.addoption(
+        "--system-field",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a field of every scenario's SystemSpec, e.g. replicas=1; may be given more than once",
     )
     group.addoption("--seed", type=int, help="choose the same victims as the run with this seed")
     group.addoption("--leashed", action="store_true", help="rehearse: write down what faults would do, and do nothing")
@@ -85,6 +99,7 @@ def read_options(config: pytest.Config) -> Options:
         keep_lab=bool(of("keep_lab")),
         keep_namespace=bool(of("keep_namespace")),
         pods_max=config.getoption("pods_max"),
+        fields=dict(_field(text) for text in config.getoption("system_field")),
     )
     if options.kubeconfig and not options.context:
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
@@ -93,3 +108,14 @@ def read_options(config: pytest.Config) -> Options:
     if options.pods_max is not None and options.pods_max < 1:
         raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
     return options
+
+
+def _field(text: str) -> tuple[str, Any]:
+    """Read `name=value`; the value is JSON where it can be, else text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise pytest.UsageError(f"--system-field {text}: give NAME=VALUE, e.g. replicas=1")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

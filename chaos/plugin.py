@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -181,7 +181,8 @@ def _marked(request: pytest.FixtureRequest, spec: SystemSpec) -> SystemSpec:
         if marker.args:
             raise UsageError(f"@pytest.mark.system: {marker.args[0]!r} has no name", "name a field: system(replicas=4)")
         spec = spec.having(**marker.kwargs)
-    return spec
+    fields = request.config.stash[OPTIONS].fields
+    return spec.having(**fields) if fields else spec
 
 
 def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:
@@ -263,17 +264,17 @@ class _Voice:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             with _uncaptured(self._config):
-                reporter.ensure_newline()
                 reporter.write_line(f"{time.monotonic() - self._began:5.0f} s  {text}")
 
 
 @contextmanager
 def _uncaptured(config: pytest.Config) -> Iterator[None]:
-    manager = config.pluginmanager.get_plugin("capturemanager")
-    if manager is None:
-        yield
-        return
-    with manager.global_and_fixture_disabled():
+    """Let what is written in the block reach the terminal, from the start of a line."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        if reporter is not None:
+            reporter.ensure_newline()
         yield
 
 

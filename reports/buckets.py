@@ -14,7 +14,7 @@ __all__ = ["cut", "traffic_s", "widths"]
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DRAWN = 360
 """Most buckets of a chart: more would be thinner than a line."""
-LEAST_DRAWN = 24
+LEAST_DRAWN = 12
 """Fewest latency buckets that still show a course over time."""
 
 

@@ -113,7 +113,13 @@ def panels(report: Report, axis: TimeAxis) -> list[Panel]:
 def _emptied(panel: Panel, report: Report, axis: TimeAxis) -> Panel:
     """A panel with nothing to draw keeps its faults and its gaps, and says why."""
     return replace(
-        panel, height=EMPTY_PX, drawing=drawing(bands(report.faults, axis, EMPTY_PX)), levels=(), key=(), ends=()
+        panel,
+        height=EMPTY_PX,
+        drawing=drawing(bands(report.faults, axis, EMPTY_PX)),
+        levels=(),
+        key=(),
+        ends=(),
+        note="",
     )
 
 

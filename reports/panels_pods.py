@@ -145,13 +145,14 @@ def _deadline_ns(dip: Dip) -> int:
 
 
 def _bracket(dip: Dip, axis: TimeAxis) -> str:
-    """From where the bound counts until when the replicas must be back."""
-    return f"M{axis.x(dip.anchor_ns)} 8H{axis.x(_deadline_ns(dip))}M{axis.x(_deadline_ns(dip))} 4V12"
+    """From where the bound counts until when the replicas must be back, with an end if that lies on the axis."""
+    begin, due = axis.x(dip.anchor_ns), axis.x(_deadline_ns(dip))
+    return f"M{begin} 8H{due}" + (f"M{due} 4V12" if due < axis.span_ms else "")
 
 
 def _bound_spot(dip: Dip, axis: TimeAxis) -> Spot:
     deadline_ns = _deadline_ns(dip)
-    percent, text = axis.percent(deadline_ns), f"bound {words.brief(round(dip.bound_s, 1))}"
+    percent, text = axis.percent(deadline_ns), f"bound {dip.bound_s:g} s"
     hint = f"back at desired is due by {words.stamp(deadline_ns)} UTC"
     return Spot(percent, axis.x(deadline_ns), 8.0, text, "note", "left" if percent > CROWDED else "right", hint)
 

@@ -107,7 +107,7 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=(Tick(UNANSWERED_PX / 2, "not answered"), *levels),
-        ends=spread(ends, height),
+        ends=spread(ends[::-1], height),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(latency.buckets, lambda k: _latency_words(report, k)),
         table=Table(

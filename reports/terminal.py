@@ -17,6 +17,8 @@ __all__ = ["summary"]
 
 STYLE = {"PASS": "green", "UNKNOWN": "yellow", "FAIL": "bold red"}
 NAME_MOST = 34
+COLUMNS = (("verdict", 7), ("scenario", 12), ("longest leg", 8), ("answered", 8), ("p99", 12))
+"""Columns, and the least width at which each still tells something."""
 
 
 def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False) -> str:
@@ -28,20 +30,15 @@ def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False
         width=width, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None
     )
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=False)
-    for name, right in (
-        ("verdict", False),
-        ("scenario", False),
-        ("longest leg", False),
-        ("answered", True),
-        ("p99", True),
-    ):
-        table.add_column(name, justify="right" if right else "left", no_wrap=True)
+    for name, least in COLUMNS:
+        right = name in ("answered", "p99")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=least)
     for report in reports:
         table.add_row(*_row(report))
     with console.capture() as caught:
         console.print(table)
         for report in reports:
-            console.print(_place(report), overflow="fold", soft_wrap=True)
+            console.print(_place(report), soft_wrap=True)
             for line in _why(report):
                 console.print(Padding(line, (0, 0, 0, 2)), overflow="fold")
     return "\n".join(line.rstrip() for line in caught.get().splitlines())
@@ -58,7 +55,8 @@ def _short(scenario: str) -> str:
     """The scenario's name, its middle left out if it is long: the parameters at its end tell trials apart."""
     if cell_len(scenario) <= NAME_MOST:
         return scenario
-    tail = scenario[-12:]
+    parameters = scenario[scenario.find("[") :] if "[" in scenario else ""
+    tail = parameters if 0 < cell_len(parameters) <= NAME_MOST - 12 else scenario[-12:]
     return set_cell_size(scenario, NAME_MOST - cell_len(tail) - 1) + "…" + tail
 
 

@@ -91,7 +91,7 @@ def traffic_series(history: History, table: pl.DataFrame, buckets: Buckets) -> T
 
 def _per_second(values: Sequence[int | None], flowing_s: Sequence[float], buckets: Buckets) -> tuple[float | None, ...]:
     """Counts over the seconds of traffic; None where a bucket holds too little traffic for a rate to mean anything."""
-    least_s = buckets.width_ns / NS / 4
+    least_s = buckets.width_ns / NS / 2
     return tuple(
         None if value is None or passed_s < least_s else round(value / passed_s, 3)
         for value, passed_s in zip(values, flowing_s, strict=True)

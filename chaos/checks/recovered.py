@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chaos.checks.dips import Dip, dips_of, victims_of
+from chaos.checks.causes import victims_of
+from chaos.checks.dips import Dip, dips_of
 from chaos.checks.lateness import Judged, judge_dip
 from chaos.checks.succession import Succession, successions
 from chaos.checks.words import plural
@@ -15,6 +16,9 @@ from chaos.history.observations import PodLife, covered, gaps_in, pod_lives
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["Recovered"]
+
+SHOWN = 50
+"""How many dips, worst first, and replicas a finding lists; it says how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Recovered:
     def _finding(
         self, answer: Answer, judged: tuple[Judged, ...], pairs: tuple[Succession, ...], reason: str
     ) -> Finding:
-        worst = max(judged, key=lambda one: (one.answer, one.seconds - one.dip.bound.total_s), default=None)
+        by_badness = sorted(judged, key=lambda one: (one.answer, one.seconds - one.dip.bound.total_s), reverse=True)
+        worst = by_badness[0] if by_badness else None
+        shown = sorted(by_badness[:SHOWN], key=lambda one: one.dip.begin_ns)
         return Finding(
             check=self.name,
             answer=answer,
@@ -63,11 +69,13 @@ class Recovered:
             reason=reason,
             settle=_settle(judged) if answer is Answer.UNKNOWN else "",
             values={
-                "dips": [one.values for one in judged],
-                "replicas": [pair.legs for pair in pairs],
+                "dips_count": len(judged),
+                "dips": [one.values for one in shown],
+                "replicas_count": len(pairs),
+                "replicas": [pair.legs for pair in pairs[:SHOWN]],
                 "bound_parts": _parts(worst.dip) if worst else [],
             },
-            evidence=tuple(sorted(_evidence(judged, pairs), key=lambda one: one.at_ns)),
+            evidence=tuple(sorted(_evidence(shown, pairs[:SHOWN]), key=lambda one: one.at_ns)),
         )
 
 
@@ -130,7 +138,7 @@ def _parts(dip: Dip) -> list[dict[str, object]]:
     return [{"name": part.name, "seconds": part.seconds, "source": part.source} for part in dip.bound.parts]
 
 
-def _evidence(judged: tuple[Judged, ...], pairs: tuple[Succession, ...]) -> Iterator[Evidence]:
+def _evidence(judged: Sequence[Judged], pairs: tuple[Succession, ...]) -> Iterator[Evidence]:
     for one in judged:
         yield Evidence(
             one.dip.begin_ns, f"ready fell below desired ({one.dip.lowest} of {one.dip.desired} at the lowest)"

@@ -7,6 +7,7 @@ verdict. A last line that was cut, because the run was killed, is left out and n
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,13 @@ def load_history(run: Path) -> History:
     Raises `UsageError` if there is no trial.json in it, or if a whole line of any file is not as described.
     """
     facts = _facts(run / "trial.json")
-    journal = read_journal(run / "actions.jsonl")
-    watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
-    generator, generator_remark = _generator(run / "generator.jsonl")
-    requests, requests_remark = read_requests(run / "requests.jsonl")
+    with ThreadPoolExecutor(1) as beside:
+        # Two cores: the table is parsed without Python's lock, while the objects of the watch need it.
+        table = beside.submit(read_requests, run / "requests.jsonl")
+        journal = read_journal(run / "actions.jsonl")
+        watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
+        generator, generator_remark = _generator(run / "generator.jsonl")
+        requests, requests_remark = table.result()
     last_request_ns = requests["end_ns"].max()
     began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
     remarks = (journal.remark, watch.remark, generator_remark, requests_remark)

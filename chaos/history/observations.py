@@ -6,9 +6,8 @@ What a list says, at the start and after a gap, takes effect when the list is co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from chaos.clock import NS
 from chaos.history.coverage import covered, earliest_ns, gaps_in, settled_ns
 from chaos.history.lives import PodLife, pod_lives
 from chaos.history.membership import Membership, is_workload
@@ -26,17 +25,15 @@ __all__ = [
     "desired_replicas",
     "earliest_ns",
     "gaps_in",
-    "lost_nodes",
+    "node_outages",
     "owner_replicas",
     "pod_lives",
     "ready_endpoints",
     "ready_replicas",
-    "workload_before",
+    "workload_states",
 ]
 
 ENDED = ("DELETED", "VANISHED")
-
-NODE_NEWS_NS = 5 * NS
 
 
 def ready_replicas(history: History) -> Steps:
@@ -54,14 +51,21 @@ def ready_endpoints(history: History) -> Steps:
     return _steps(history, "EndpointSlice", _endpoint_counts(history))
 
 
-def workload_before(history: History, at_ns: int) -> ReplicaSetView | None:
-    """The workload as last seen at a moment, None if it was not seen by then."""
-    found: ReplicaSetView | None = None
-    for event in _of_kind(history, history.facts.workload_kind):
-        view = ReplicaSetView(event.object)
-        if event.at_ns <= at_ns and is_workload(history, event.kind, view):
-            found = view
-    return found
+def workload_states(history: History) -> tuple[tuple[int, ReplicaSetView], ...]:
+    """Every state of the workload with the moment from which it was known, in order."""
+    kind = history.facts.workload_kind
+    views = ((event.at_ns, ReplicaSetView(event.object)) for event in _of_kind(history, kind))
+    return tuple((at_ns, view) for at_ns, view in views if is_workload(history, kind, view))
+
+
+def node_outages(history: History) -> Mapping[str, tuple[tuple[int, int | None], ...]]:
+    """For each node by name, the spans in which it was not Ready or not there; an end of None: to the last."""
+    points: dict[str, list[tuple[int, int]]] = {}
+    for event in _of_kind(history, "Node"):
+        node = NodeView(event.object)
+        here = event.type not in ENDED and node.ready
+        points.setdefault(node.name, []).append((settled_ns(history, "Node", event.at_ns), int(here)))
+    return {name: Steps.of(states, history.ended_ns).spans_below(1) for name, states in points.items()}
 
 
 def _steps(history: History, kind: str, counts: Iterator[tuple[int, int]]) -> Steps:
@@ -108,22 +112,6 @@ def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
         ready = (one for one in view.endpoints if one.ready and event.type not in ENDED)
         slices[view.uid] = frozenset(one.pod_uid or ",".join(one.addresses) for one in ready)
         yield event.at_ns, len(frozenset().union(*slices.values()))
-
-
-def lost_nodes(history: History, at_ns: int) -> frozenset[str]:
-    """The nodes that were not Ready within `NODE_NEWS_NS` of a moment.
-
-    A pod and its node turn not Ready together, but the news of the two comes over different watches.
-    """
-    lost: set[str] = set()
-    latest: dict[str, bool] = {}
-    for event in _of_kind(history, "Node"):
-        node = NodeView(event.object)
-        if event.at_ns <= at_ns - NODE_NEWS_NS:
-            latest[node.name] = node.ready and event.type not in ENDED
-        elif event.at_ns <= at_ns + NODE_NEWS_NS and (not node.ready or event.type in ENDED):
-            lost.add(node.name)
-    return frozenset(lost | {name for name, ready in latest.items() if not ready})
 
 
 def owner_replicas(history: History, uid: str) -> Steps:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import merge
+from itertools import pairwise
 
 __all__ = ["Steps"]
 
@@ -43,7 +44,7 @@ class Steps:
         """The value at a moment, None where it is not known."""
         if at_ns > self.end_ns:
             return None
-        place = bisect_right(self.points, at_ns, key=lambda point: point[0])
+        place = self._place(at_ns)
         return self.points[place - 1][1] if place else None
 
     def values_in(self, begin_ns: int, end_ns: int) -> tuple[int, ...]:
@@ -72,11 +73,10 @@ class Steps:
             spans.append((begin_ns, None))
         return tuple(spans)
 
-    def rises(self) -> tuple[int, ...]:
-        """The moments at which the value grew."""
-        return tuple(
-            later[0] for earlier, later in zip(self.points, self.points[1:], strict=False) if later[1] > earlier[1]
-        )
+    def rises(self, begin_ns: int, end_ns: int) -> tuple[int, ...]:
+        """The moments in a span, both ends included, at which the value grew."""
+        steps = self.points[max(0, self._place(begin_ns - 1) - 1) : self._place(end_ns)]
+        return tuple(at for (_, before), (at, after) in pairwise(steps) if after > before)
 
     def minus(self, other: Steps) -> Steps:
         """The difference to other steps, over the time in which both are known."""
@@ -97,10 +97,12 @@ class Steps:
             if left is not None and right is not None and at_ns <= end_ns:
                 yield at_ns, left - right
 
+    def _place(self, at_ns: int) -> int:
+        """How many points there are up to a moment."""
+        return bisect_right(self.points, at_ns, key=lambda point: point[0])
+
     def _cut(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
         held = self.value_at(begin_ns)
         if held is not None:
             yield begin_ns, held
-        for at_ns, value in self.points:
-            if begin_ns < at_ns <= min(end_ns, self.end_ns):
-                yield at_ns, value
+        yield from self.points[self._place(begin_ns) : self._place(min(end_ns, self.end_ns))]

@@ -79,16 +79,17 @@ class _Reader:
         elif type_ != "BOOKMARK":
             raise ValueError(f"type {type_!r} is not known")
 
-    def _state(self, at_ns: int, name: str, kind: _Kind, type_: Any, raw: Mapping[str, Any]) -> None:
+    def _state(self, at_ns: int, name: str, kind: _Kind, type_: Any, raw: dict[str, Any]) -> None:
         metadata = raw["metadata"]
         metadata.pop("managedFields", None)  # bulk that nothing reads: a third of an object
         uid = metadata["uid"]
         if type_ == "LISTED":
             kind.listed = kind.listed or set()
             kind.listed.add(uid)
-        if type_ == "DELETED":
-            kind.objects.pop(uid, None)
-        else:
+        known = kind.objects.pop(uid, None)
+        if known is not None:
+            _share(known, raw)
+        if type_ != "DELETED":
             kind.objects[uid] = raw
         self.events.append(WatchEvent(at_ns, name, type_, raw))
 
@@ -124,3 +125,13 @@ class _Reader:
         self.gaps.sort(key=attrgetter("since_ns"))
         last_ns = max((kind.last_ns for kind in self.kinds.values()), default=None)
         return WatchLog(tuple(self.events), tuple(self.gaps), tuple(self.late), covered, last_ns, remark)
+
+
+def _share(known: Mapping[str, Any], raw: dict[str, Any]) -> None:
+    """Let an object keep the parts that its last state had already: most events change the status only."""
+    if known.get("spec") == raw.get("spec") and "spec" in known:
+        raw["spec"] = known["spec"]
+    before, now = known["metadata"], raw["metadata"]
+    for name in ("labels", "annotations", "ownerReferences"):
+        if name in now and before.get(name) == now[name]:
+            now[name] = before[name]

@@ -22,7 +22,7 @@
   function since(ms, fine) {
     const s = ms / 1000;
     if (s < 600) return `${s.toFixed(fine ? 2 : Number.isInteger(s) ? 0 : 1)} s`;
-    return `${Math.floor(s / 60)}:${two(Math.floor(s % 60))}`;
+    return `${Math.floor(s / 60)}:${two(Math.floor(s % 60))}${fine ? `.${Math.floor((s % 1) * 10)}` : ""}`;
   }
   const moment = (ms) => (relative() ? `T+${since(ms, true)}` : `${utc(ms, true)} UTC`);
 
@@ -51,6 +51,7 @@
         tick.className = "tick";
         tick.textContent = relative() ? since(t, fine) : utc(t, fine);
         place(tick, t);
+        if (t - from < (to - from) * 0.015) tick.style.visibility = "hidden"; // it would lie on the zone's name
         return tick;
       }));
     }

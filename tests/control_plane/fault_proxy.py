@@ -15,6 +15,7 @@ import socket
 import ssl
 import struct
 import threading
+import weakref
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,7 @@ class FaultProxy:
         self._upstream = _upstream(kubeconfig, folder)
         self._rules: list[_Rule] = []
         self._streams: set[asyncio.Transport] = set()
+        self._used: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._passing: asyncio.Event
@@ -124,6 +126,7 @@ class FaultProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._run(self._stack.aclose())
+        self._run(self._all_closed())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -135,6 +138,10 @@ class FaultProxy:
     def relieve(self) -> None:
         """Take back all troubles that nobody met yet."""
         self._rules.clear()
+
+    def watches(self) -> int:
+        """How many watches pass through now."""
+        return len(self._streams)
 
     def cut(self) -> int:
         """Reset every open watch, and say how many there were."""
@@ -178,6 +185,15 @@ class FaultProxy:
         await web.SockSite(runner, listener).start()
         return port
 
+    async def _all_closed(self) -> None:
+        """Abort what still closes in its own time, and wait until every socket is closed."""
+        async with asyncio.timeout(10):
+            for transport in list(self._used):
+                if isinstance(transport, asyncio.Transport):
+                    transport.abort()
+            while any(_is_open(one) for one in list(self._used)):  # noqa: ASYNC110  # transports tell nobody of their end
+                await asyncio.sleep(0.01)
+
     def _met(self, request: web.Request) -> Trouble | None:
         for rule in self._rules:
             if rule.times and request.method.startswith(rule.method) and rule.path.search(request.path_qs):
@@ -187,6 +203,7 @@ class FaultProxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(f"{request.method} {request.path_qs}")
+        self._uses(request.transport)
         trouble = self._met(request)
         match trouble:
             case Answer(status, body):
@@ -207,12 +224,17 @@ class FaultProxy:
             data=await request.read() or None,  # an empty body would get a content type
             headers=headers | self._upstream.headers,
         ) as answer:
+            self._uses(answer.connection.transport if answer.connection else None)
             if "watch" in query:
                 return await self._stream(request, answer, trouble)
             body = await answer.read()
             if isinstance(trouble, Swallow):
                 _reset(request.transport)
             return web.Response(status=answer.status, body=body, content_type=answer.content_type)
+
+    def _uses(self, transport: asyncio.BaseTransport | None) -> None:
+        if transport is not None:
+            self._used.add(transport)
 
     async def _stream(
         self, request: web.Request, answer: aiohttp.ClientResponse, trouble: Trouble | None
@@ -239,6 +261,11 @@ def _pieces(chunk: bytes, crumb_bytes: int) -> Iterator[bytes]:
     size = crumb_bytes or len(chunk)
     for begin in range(0, len(chunk), size):
         yield chunk[begin : begin + size]
+
+
+def _is_open(transport: asyncio.BaseTransport) -> bool:
+    connection = transport.get_extra_info("socket")
+    return connection is not None and connection.fileno() != -1
 
 
 def _reset(transport: asyncio.Transport | None) -> None:

@@ -319,6 +319,7 @@ def test_a_server_that_stays_away_breaks_the_harness(here: Room, proxy: FaultPro
     with connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster:
         recorder = _recorder(here, cluster, outage_max_s=1.0)
         recorder.start()
+        _await(proxy.watches)
         proxy.trouble(Answer(503, b"away"), path="/configmaps", times=10_000)
         proxy.cut()
         with pytest.raises(HarnessBroken, match=r"the record of ConfigMap ended early: .*503 away"):
@@ -332,6 +333,7 @@ def test_a_server_that_stays_away_breaks_the_harness(here: Room, proxy: FaultPro
 def test_stopping_while_the_server_is_away_leaves_a_gap_at_the_end(here: Room, proxy: FaultProxy) -> None:
     """What happened since the connection broke was not recorded, and the record says so."""
     with connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster, _recorder(here, cluster):
+        _await(proxy.watches)
         asked = len(proxy.seen)
         proxy.trouble(Answer(503, b"away"), path="/configmaps", times=10_000)
         proxy.cut()

@@ -108,7 +108,7 @@ def test_a_window_holds_the_requests_whose_life_overlaps_the_fault() -> None:
 
 
 def test_recovery_is_split_into_legs_that_add_up() -> None:
-    """The legs are those of the victim's own successor, their seconds add up to the whole, and the bound is the dip's."""
+    """The legs are those of the victim's own successor and add up to the whole; the bound is the dip's."""
     report = summarise(*made.good_run())
     (row,) = report.recovery
     assert (row.victim, row.successor, row.how) == (made.VICTIM.name, "model-6f7d9c-zr8c5", "replaced")
@@ -161,7 +161,7 @@ def test_lanes_of_struck_pods_come_first_when_there_are_too_many() -> None:
 
 
 def test_a_killed_run_has_a_report() -> None:
-    """A run that died keeps its open fault open, says how it ended, and takes nothing for recovered that was not seen."""
+    """A run that died keeps its fault open, says how it ended, and takes nothing unseen for recovered."""
     report = summarise(*made.killed_run())
     assert "died before its end" in report.headline.how_it_ended
     last = report.faults[-1]

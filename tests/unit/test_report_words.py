@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_levels_of_a_log_scale_are_round_and_apart() -> None:
     levels = scale.levels(15.0)
     assert {0.1, 1.0, 10.0} <= set(levels)
     places = sorted(scale.y(value) for value in levels)
-    assert all(b - a >= 15 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= 15 for a, b in pairwise(places))
     assert scale.y(math.inf) < places[0]
 
 

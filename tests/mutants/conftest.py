@@ -1,0 +1,36 @@
+"""Systems and faults that are broken on purpose: each names the one check that must catch it, and the answer.
+
+A mutant is written as a scenario. Its test passes only if that check gives that answer; a PASS fails it.
+"""
+
+from collections.abc import Generator
+
+import pytest
+
+from chaos.plugin import STAGED
+from chaos.verdict import Answer, NotProven
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", "caught_by(check, answer): the check that must catch this mutant, and how")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Turn the verdict round: the mutant must be caught by the check that it names."""
+    marker = pyfuncitem.get_closest_marker("caught_by")
+    if marker is None:
+        return (yield)
+    try:
+        result = yield
+    except NotProven:
+        result = None
+    check, answer = marker.args
+    judgement = pyfuncitem.stash[STAGED].trial.judgement
+    assert judgement is not None, "the mutant was never judged"
+    found = {finding.check: finding.answer for finding in judgement.verdict.findings}
+    assert found.get(check) is Answer[answer], (
+        f"{check} says {found.get(check)!r}; findings:\n{judgement.verdict.lines()}"
+    )
+    return result
