@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from chaos.clock import NS
 from chaos.history import Fault, History
+from chaos.history.objects import Raw
 from chaos.history.observations import PodLife, covered, node_outages, workload_states
 from chaos.history.views import ReplicaSetView
 from chaos.semantics import Bound, Timings, Unpromised, node_loss_bound, recovery_bound, restart_bound
@@ -47,6 +48,7 @@ class Causes:
     leavings: tuple[Leaving, ...]
     workloads: tuple[tuple[int, ReplicaSetView], ...]
     outages: Mapping[str, tuple[tuple[int, int | None], ...]]
+    _known: dict[tuple[object, ...], Cause] = field(default_factory=dict)
 
     @classmethod
     def of(cls, history: History, lives: tuple[PodLife, ...]) -> Causes:
@@ -64,18 +66,34 @@ class Causes:
 
     def cause_of(self, leaving: Leaving) -> Cause:
         """What happened to a replica that ceased to be Ready, and the bound for its return."""
-        life, at_ns, kind = leaving.life, leaving.at_ns, self.history.facts.workload_kind
+        life, at_ns = leaving.life, leaving.at_ns
         spec = self._template(at_ns) or life.spec
         if life.lost_ns == at_ns:
-            bound = recovery_bound(spec, self.timings, workload_kind=kind)
-            return Cause("replacement of a deleted pod", bound)
+            return self._once(("deleted", id(spec)), lambda: self._deleted(spec))
         if self._node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
-            bound = node_loss_bound(life.spec, self.timings, workload_kind=kind)
-            return Cause("replacement after the loss of a node", bound)
+            return self._once(("node", id(life.spec)), lambda: self._with_node(life.spec))
         recent = sum(at_ns - RESTARTS_REMEMBERED_NS <= restart_ns <= at_ns for restart_ns in life.restarted_ns)
+        seen = covered(self.history, "Node", at_ns, at_ns)
+        return self._once(("place", id(spec), recent, seen), lambda: self._in_place(spec, recent, node_seen=seen))
+
+    def _once(self, key: tuple[object, ...], make: Callable[[], Cause]) -> Cause:
+        """Work a bound out once for each spec; the history keeps the specs, so that their ids stay theirs."""
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+    def _deleted(self, spec: Raw) -> Cause:
+        bound = recovery_bound(spec, self.timings, workload_kind=self.history.facts.workload_kind)
+        return Cause("replacement of a deleted pod", bound)
+
+    def _with_node(self, spec: Raw) -> Cause:
+        bound = node_loss_bound(spec, self.timings, workload_kind=self.history.facts.workload_kind)
+        return Cause("replacement after the loss of a node", bound)
+
+    def _in_place(self, spec: Raw, recent: int, *, node_seen: bool) -> Cause:
         bound = restart_bound(spec, self.timings, restarts=recent)
-        if not covered(self.history, "Node", at_ns, at_ns):
+        if not node_seen:
             unseen = Unpromised("ready", "nodes were not watched, so the pod's node may have been lost")
             bound = Bound(bound.parts, (*bound.unpromised, unseen))
         return Cause("restart in place", bound)
@@ -86,7 +104,7 @@ class Causes:
         kind = self.history.facts.workload_kind
         return Cause("new replicas", recovery_bound(spec, self.timings, workload_kind=kind))
 
-    def _template(self, at_ns: int) -> Mapping[str, object]:
+    def _template(self, at_ns: int) -> Raw:
         """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then."""
         place = bisect_right(self.workloads, at_ns, key=lambda state: state[0])
         return self.workloads[place - 1][1].pod_spec if place else {}

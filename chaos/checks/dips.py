@@ -51,7 +51,7 @@ def _dip(causes: Causes, span: tuple[int, int | None], ready: Steps, desired: St
     begin_ns, end_ns = span
     last_ns = max(begin_ns, (ready.end_ns if end_ns is None else end_ns) - 1)
     taken = [leaving.at_ns for leaving in causes.between(begin_ns, last_ns) if leaving.asked]
-    anchor_ns = max(begin_ns, *taken, *desired.rises(begin_ns, last_ns))
+    anchor_ns = max((begin_ns, *taken, *desired.rises(begin_ns, last_ns)))
     found = [causes.cause_of(leaving) for leaving in causes.between(begin_ns, anchor_ns)] or [causes.growth(anchor_ns)]
     longest = max(found, key=lambda cause: cause.bound.total_s)
     unpromised = dict.fromkeys(one for cause in found for one in cause.bound.unpromised)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from chaos.history.coverage import settled_ns
 from chaos.history.membership import Membership
+from chaos.history.memo import once
 from chaos.history.model import History, WatchEvent
 from chaos.history.objects import Raw
 from chaos.history.pods import PodView
@@ -78,9 +79,9 @@ class _Life:
     restarts: int = 0
     lost_index: int | None = None
 
-    def read(self, event: WatchEvent, at_ns: int, index: int) -> None:
+    def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
         """Take one event into account."""
-        pod = self.last = PodView(event.object)
+        self.last = pod
         ended = event.type in ("DELETED", "VANISHED")
         self._milestones(pod, at_ns)
         ready = pod.ready and not ended
@@ -101,9 +102,9 @@ class _Life:
             self.scheduled_ns = at_ns
         if self.started_ns is None and pod.running:
             self.started_ns = at_ns
-        if pod.restarts > self.restarts:
+        if (restarts := pod.restarts) > self.restarts:
             self.restarted_ns.append(at_ns)
-            self.restarts = pod.restarts
+            self.restarts = restarts
 
     def done(self) -> PodLife:
         """The life as it was."""
@@ -129,6 +130,7 @@ class _Life:
         )
 
 
+@once
 def pod_lives(history: History) -> tuple[PodLife, ...]:
     """The lives of all pods of the system that were ever seen, in the order in which they were first seen."""
     membership = Membership.of(history)
@@ -137,11 +139,12 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
         if event.kind != "Pod":
             continue
         pod = PodView(event.object)
-        if not membership.has(pod):
+        uid = pod.uid
+        if not membership.has(uid, pod):
             continue
         at_ns = settled_ns(history, "Pod", event.at_ns)
-        life = lives.get(pod.uid)
+        life = lives.get(uid)
         if life is None:
-            life = lives[pod.uid] = _Life(pod.uid, at_ns, event.type == "LISTED", index, pod, restarts=pod.restarts)
-        life.read(event, at_ns, index)
+            life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod, restarts=pod.restarts)
+        life.read(event, pod, at_ns, index)
     return tuple(life.done() for life in lives.values())

@@ -47,9 +47,8 @@ class Membership:
         told = history.facts.raw.get("system", {}).get("selector")
         return cls(history, owners, selector or ({"matchLabels": told} if told else None))
 
-    def has(self, pod: PodView) -> bool:
-        """Whether the pod is a replica of the system."""
-        uid = pod.uid
+    def has(self, uid: str, pod: PodView) -> bool:
+        """Whether the pod of that UID is a replica of the system."""
         if uid not in self._known:
             self._known[uid] = self._decide(pod)
         return self._known[uid]

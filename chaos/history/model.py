@@ -207,3 +207,5 @@ class History:
     stopped: str = ""
     finished: bool = True
     late: tuple[Gap, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was derived from this history already, by name: see `chaos.history.memo`."""

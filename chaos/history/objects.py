@@ -100,8 +100,10 @@ class View:
 
     def condition(self, type_: str) -> Raw:
         """The status condition of that type, empty if there is none."""
-        conditions = self.status.get("conditions") or ()
-        return next((one for one in conditions if one.get("type") == type_), {})
+        for one in self.status.get("conditions") or ():
+            if one.get("type") == type_:
+                return one  # type: ignore[no-any-return]
+        return {}
 
 
 def matches(selector: Raw, labels: Mapping[str, str]) -> bool:

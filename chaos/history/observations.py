@@ -7,13 +7,14 @@ What a list says, at the start and after a gap, takes effect when the list is co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
 from chaos.history.coverage import covered, earliest_ns, gaps_in, settled_ns
 from chaos.history.lives import PodLife, pod_lives
 from chaos.history.membership import Membership, is_workload
+from chaos.history.memo import once
 from chaos.history.model import History, WatchEvent
 from chaos.history.objects import View
-from chaos.history.pods import PodView
 from chaos.history.steps import Steps
 from chaos.history.views import EndpointSliceView, NodeView, ReplicaSetView
 
@@ -36,21 +37,25 @@ __all__ = [
 ENDED = ("DELETED", "VANISHED")
 
 
+@once
 def ready_replicas(history: History) -> Steps:
     """How many pods of the system were Ready and not being deleted."""
     return _steps(history, "Pod", _ready_counts(history))
 
 
+@once
 def desired_replicas(history: History) -> Steps:
     """How many replicas the workload asked for (`spec.replicas`), 0 once it is deleted."""
     return _steps(history, history.facts.workload_kind, _desired_counts(history))
 
 
+@once
 def ready_endpoints(history: History) -> Steps:
     """How many ready endpoints the system's Service had; one that stands in two slices counts once."""
     return _steps(history, "EndpointSlice", _endpoint_counts(history))
 
 
+@once
 def workload_states(history: History) -> tuple[tuple[int, ReplicaSetView], ...]:
     """Every state of the workload with the moment from which it was known, in order."""
     kind = history.facts.workload_kind
@@ -58,6 +63,7 @@ def workload_states(history: History) -> tuple[tuple[int, ReplicaSetView], ...]:
     return tuple((at_ns, view) for at_ns, view in views if is_workload(history, kind, view))
 
 
+@once
 def node_outages(history: History) -> Mapping[str, tuple[tuple[int, int | None], ...]]:
     """For each node by name, the spans in which it was not Ready or not there; an end of None: to the last."""
     points: dict[str, list[tuple[int, int]]] = {}
@@ -82,17 +88,11 @@ def _of_kind(history: History, kind: str) -> Iterator[WatchEvent]:
 
 
 def _ready_counts(history: History) -> Iterator[tuple[int, int]]:
-    membership = Membership.of(history)
-    ready: set[str] = set()
-    for event in _of_kind(history, "Pod"):
-        pod = PodView(event.object)
-        if not membership.has(pod):
-            continue
-        if pod.ready and event.type not in ENDED:
-            ready.add(pod.uid)
-        else:
-            ready.discard(pod.uid)
-        yield event.at_ns, len(ready)
+    spans = [span for life in pod_lives(history) for span in life.ready_spans]
+    changes = [(begin_ns, 1) for begin_ns, _ in spans]
+    changes += [(end_ns, -1) for _, end_ns in spans if end_ns is not None]
+    changes.sort()
+    return zip((at_ns for at_ns, _ in changes), accumulate(change for _, change in changes), strict=True)
 
 
 def _desired_counts(history: History) -> Iterator[tuple[int, int]]:

@@ -114,6 +114,15 @@ def test_pods_are_not_drawn_where_the_watch_was_blind() -> None:
         assert int(left) + int(width) <= 24_000 or int(left) >= 31_000
 
 
+def test_replicas_are_not_drawn_where_the_watch_was_blind() -> None:
+    """The line of ready replicas stops at a gap of the watch and begins anew after it."""
+    report = summarise(*made.unknown_run())
+    (line,) = [path for path in of(parse(page(report)), "path", "ready", "panel-replicas") if "line" in path.classes]
+    first, second = line.attributes["d"].removeprefix("M").split("M")
+    assert re.findall(r"H(\d+)", first)[-1] == "24000"
+    assert second.split()[0] == "31000"
+
+
 @EVERY_RUN
 def test_the_page_refers_to_nothing_outside(run: Maker) -> None:
     """No source, link, import or url() leads out of the file; every link is an anchor."""
