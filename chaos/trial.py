@@ -8,6 +8,7 @@ over a saved run, so that only `judge` does anything.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Hand, Journal, Recorder
-from chaos.errors import HarnessBroken
+from chaos.errors import HarnessBroken, UsageError
 from chaos.faults import Fault, Field
 from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, PodView
@@ -26,7 +27,10 @@ from chaos.semantics import Timings, recovery_bound
 from chaos.traffic import Traffic
 from chaos.verdict import Answer, Check, NotProven
 
-__all__ = ["Trial", "World"]
+__all__ = ["Trial", "Until", "World"]
+
+LOOK_S = 1.0
+"""How often the generator is looked at while nothing happens in the cluster."""
 
 SETTLE_S = 5.0
 """How long traffic flows after the system has recovered, so that the verdict sees users served again."""
@@ -44,6 +48,15 @@ class World:
     blast_radius: BlastRadius
     workload: str
     timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Something that is awaited in mid-trial: what it is, how to see it, and for how long to look."""
+
+    words: str
+    seen: Callable[[], object]
+    deadline_s: float
 
 
 class Trial:
@@ -74,10 +87,21 @@ class Trial:
         if finding.answer is not Answer.PASS:
             self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))
 
-    def hold(self, *, duration_s: float) -> None:
-        """Let time pass while the fault stands and traffic flows."""
-        if world := self._live():
-            self._wait(world, duration_s)
+    def hold(self, *, duration_s: float | None = None, until: Until | None = None) -> None:
+        """Let time pass while the fault stands and traffic flows: so many seconds, or until something is seen.
+
+        `until` comes with a deadline of its own; that it did not come true in time is noted, and left to the checks.
+        """
+        if (duration_s is None) == (until is None):
+            raise UsageError("trial.hold: give duration_s or until, and only one")
+        if not (world := self._live()):
+            return
+        if until is None:
+            self._wait(world, duration_s or 0.0)
+            return
+        self._say(f"until {until.words}, at most {until.deadline_s:.0f} s")
+        if not self._wait(world, until.deadline_s, until.seen):
+            world.journal.event("note", text=f"not seen within {until.deadline_s:.0f} s: {until.words}")
 
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
@@ -166,16 +190,14 @@ class Trial:
     def _live(self) -> World | None:
         return None if self._stopped else self._world
 
-    def _wait(self, world: World, duration_s: float) -> None:
-        """Let time pass, but notice a harness that broke."""
-
-        def broken() -> bool:
+    def _wait(self, world: World, duration_s: float, until: Callable[[], object] = lambda: False) -> bool:
+        """Let time pass until `until` is true, but notice a harness that broke. Say whether it came true."""
+        deadline = time.monotonic() + duration_s
+        while (left_s := deadline - time.monotonic()) > 0:
             world.traffic.check()
-            world.recorder.check()
-            return False
-
-        world.recorder.wait_for(broken, duration_s)
-        broken()
+            if world.recorder.wait_for(until, min(left_s, LOOK_S)):
+                return True
+        return False
 
     def _admit(self, world: World, fault: Fault) -> None:
         pods = [PodView(pod) for pod in world.recorder.objects("Pod")]

@@ -61,7 +61,7 @@ class KeyFigures:
     """The few figures that sum a trial up.
 
     `answered_share` is of valid requests: all that users intended, less those that the generator could not send.
-    `silent_s` is how long traffic was due with no request on record. The longest leg is the slowest step of any
+    `victims` counts the pods that were lost to a fault, `recovered` those made good. `silent_s` is how long traffic was due with no request on record. The longest leg is the slowest step of any
     victim's recovery; None with no recovery seen.
     """
 

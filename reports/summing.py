@@ -126,7 +126,7 @@ def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequen
         p99_s=p99_s,
         faults=len(history.faults),
         faults_landed=sum(fault.landed_ns is not None for fault in history.faults),
-        victims=len(recovery),
+        victims=sum(row.lost_ns is not None for row in recovery),
         recovered=len(times),
         slowest_recovery_s=max(times, default=None),
         longest_leg=longest,

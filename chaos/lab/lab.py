@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.addresses import client
+from chaos.lab.addresses import Machine, client
 from chaos.lab.addresses import nodes as machines
 from chaos.lab.artefacts import Artefacts, usual_artefacts
 from chaos.lab.bring_up import bring_up
@@ -22,7 +22,7 @@ from chaos.lab.processes import Place, entering
 from chaos.lab.status import LabStatus, look
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
-from chaos.progress import Progress
+from chaos.progress import Progress, Silent
 
 __all__ = ["Lab"]
 
@@ -58,25 +58,32 @@ class Lab:
         starts the lab meanwhile is waited for. A start that fails, or is interrupted by Ctrl-C or SIGTERM, leaves
         nothing. Raises LabError that names the component which failed, and UsageError for a number that is not allowed.
         """
+        with self._held_up(nodes, progress) as facts:
+            return facts
+
+    @contextmanager
+    def _held_up(self, nodes: int, progress: Progress) -> Iterator[LabFacts]:
+        """As `up`; while the block runs, nobody else starts, joins or ends the lab."""
         _must_be_root()
         wanted = machines(nodes)
-        if facts := self._standing(look(self.paths), nodes):
-            return facts
-        artefacts = self._artefacts(progress)
+        # Building takes minutes where nothing is cached: not while others wait for the lab.
+        artefacts = None if self._standing(look(self.paths), nodes) else self._artefacts(progress)
         with terminated_as_exit(), lab_lock("starting the lab", progress):
-            if facts := self._standing(look(self.paths), nodes):
-                return facts
-            if anything_left(self.paths):
-                take_down(self.paths, progress)
-            try:
-                return bring_up(self.paths, wanted, artefacts, self._timings, progress)
-            except LabError as failed:
-                kept = keep_logs(self.paths)
-                take_down(self.paths, progress)
-                raise LabError(failed.what, failed.fix or f"read the logs of this start in {kept}") from failed
-            except BaseException:
-                take_down(self.paths, progress)
-                raise
+            facts = self._standing(look(self.paths), nodes)
+            yield facts or self._start(wanted, artefacts or self._artefacts(progress), progress)
+
+    def _start(self, wanted: Sequence[Machine], artefacts: Artefacts, progress: Progress) -> LabFacts:
+        if anything_left(self.paths):
+            take_down(self.paths, progress)
+        try:
+            return bring_up(self.paths, wanted, artefacts, self._timings, progress)
+        except LabError as failed:
+            kept = keep_logs(self.paths)
+            take_down(self.paths, progress)
+            raise LabError(failed.what, failed.fix or f"read the logs of this start in {kept}") from failed
+        except BaseException:
+            take_down(self.paths, progress)
+            raise
 
     def _standing(self, status: LabStatus, nodes: int) -> LabFacts | None:
         """The facts of a lab that can be joined, None if it is to be rebuilt. Raises LabError if neither may be."""
@@ -131,17 +138,22 @@ class Lab:
         return log
 
     @contextmanager
-    def use(self, words: str, *, progress: Progress | None = None) -> Iterator[LabFacts]:
-        """Keep the lab up while the block runs; `words` tell others what for. Raises LabError if no lab is up."""
+    def use(self, words: str, *, nodes: int | None = None, progress: Progress | None = None) -> Iterator[LabFacts]:
+        """Keep the lab up while the block runs; `words` tell others what for.
+
+        With `nodes` the lab is first brought up as `up` does, in one hold, so that nobody ends it before it is in use.
+        Without, raises LabError if no lab is up.
+        """
         _must_be_root()
-        with lab_lock("about to use the lab", progress):
-            facts = self.facts()
-            registered = register_use(self.paths.uses, words)
-            registered.__enter__()
-        try:
+        with ExitStack() as using:
+            if nodes is None:
+                with lab_lock("about to use the lab", progress):
+                    facts = self.facts()
+                    using.enter_context(register_use(self.paths.uses, words))
+            else:
+                with self._held_up(nodes, progress or Silent()) as facts:
+                    using.enter_context(register_use(self.paths.uses, words))
             yield facts
-        finally:
-            registered.__exit__(None, None, None)
 
     def client_command(self, argv: Sequence[str]) -> list[str]:
         """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.

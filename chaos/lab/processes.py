@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from chaos.errors import LabError
 __all__ = ["Place", "Process", "entering", "processes_recorded", "record_process", "start_process"]
 
 START_DEADLINE_S = 20.0
+ENDED_ALREADY = -1
 # Nothing of ours in it: proxies, credentials and locales of the caller are no business of the cluster's.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 1; shift; done; shift; '
@@ -77,21 +79,25 @@ def start_process(name: str, argv: Sequence[str | Path], *, place: Place, logs: 
     if not started.stdout.strip().isdecimal():  # the shell says its pid once it is in the groups
         raise LabError(f"{name} cannot be started: {started.stderr.strip()}", "gameday doctor")
     pid = int(started.stdout)
-    ticks = _started_ticks(pid)
-    if ticks is None:
-        raise LabError(f"{name} ended at once, see {log}")
-    return Process(name, pid, ticks, str(log))
+    # One that has ended already is found so by whoever awaits what it should bring about, and quotes its log.
+    return Process(name, pid, _started_ticks(pid) or ENDED_ALREADY, str(log))
 
 
 def record_process(process: Process, folder: Path) -> Process:
     """Note in `folder` which process it is, for those who come after us; return it."""
-    (folder / f"{process.name}.json").write_text(json.dumps(asdict(process)))
+    whole = folder / f"{process.name}.new"
+    whole.write_text(json.dumps(asdict(process)))
+    whole.rename(folder / f"{process.name}.json")
     return process
 
 
 def processes_recorded(folder: Path) -> tuple[Process, ...]:
     """The processes noted in `folder`, by name."""
-    return tuple(Process(**json.loads(path.read_text())) for path in sorted(folder.glob("*.json")))
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(FileNotFoundError):  # the lab may be taken down while we look
+            found.append(Process(**json.loads(path.read_text())))
+    return tuple(found)
 
 
 def _in_namespaces(place: Place) -> list[str]:

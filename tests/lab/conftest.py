@@ -25,8 +25,7 @@ def no_lab() -> Lab:
 @pytest.fixture(scope="module")
 def lab(no_lab: Lab) -> Iterator[Lab]:
     """A lab with two nodes that is up, and in use, for the tests of one file."""
-    no_lab.up(nodes=2, progress=Terminal())
-    with no_lab.use("the tests of the lab"):
+    with no_lab.use("the tests of the lab", nodes=2, progress=Terminal()):
         yield no_lab
     no_lab.down(progress=Terminal())
 

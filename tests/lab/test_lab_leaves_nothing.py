@@ -20,6 +20,7 @@ from chaos.lab.artefacts import Artefacts, usual_artefacts
 from chaos.lab.cache import cache_root
 from chaos.lab.lock import LOCK
 from chaos.progress import Progress, Silent
+from chaos.wait import until
 
 pytestmark = pytest.mark.root
 RUN_UP = Path(__file__).with_name("run_up.py")
@@ -137,7 +138,7 @@ def test_a_broken_lab_is_rebuilt(no_lab: Lab) -> None:
     no_lab.up(nodes=1, progress=Silent())
     (etcd,) = [component for component in no_lab.status().components if component.name == "etcd"]
     os.kill(etcd.pid, signal.SIGKILL)
-    assert "etcd" in no_lab.status().words
+    until(lambda: "etcd" in no_lab.status().words, deadline_s=40, awaited="the lab to be told broken")
     no_lab.up(nodes=1, progress=Silent())
     assert no_lab.status().well
     assert {component.pid for component in no_lab.status().components}.isdisjoint({etcd.pid})

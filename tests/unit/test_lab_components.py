@@ -91,6 +91,14 @@ def test_a_started_program_is_known_by_pid_and_time(tmp_path: Path) -> None:
     until(lambda: not process.alive(), deadline_s=5, awaited="its end")
 
 
+def test_a_program_that_ends_at_once_is_not_alive(tmp_path: Path) -> None:
+    """A program that fails immediately is a component that ended, with its last words in its log."""
+    process = start_process("failing", ["sh", "-c", "echo no luck; exit 3"], place=Place(()), logs=tmp_path)
+    until(lambda: not process.alive(), deadline_s=5, awaited="its end")
+    with pytest.raises(LabError, match=r"failing ended while x was awaited\n(.*\n)*.*no luck"):
+        await_components(lambda: None, components=[process], awaited="x", deadline_s=5)
+
+
 def test_a_started_program_gets_none_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies and secrets of the caller do not reach the cluster's programs."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")

@@ -145,7 +145,8 @@ def test_a_fault_that_missed_struck_nobody() -> None:
     missed = replace(made.fault(30, 40, plan), landed_ns=None, missed="refused by the API server")
     report = summarise(made.history(60, (plan,), Asked(), 0, faults=(missed,)), NOTHING_JUDGED)
     assert report.lanes.shown[0].struck_ns is None
-    assert report.key.faults_landed == 0
+    assert (report.key.faults_landed, report.key.victims) == (0, 0)
+    assert report.recovery[0].how == "no loss seen"
     assert report.windows == ()
 
 
