@@ -135,6 +135,7 @@ def staged(
         stack.callback(traffic.close)
         world = World(
             clock=clock,
+            cluster=ground.cluster,
             journal=journal,
             recorder=recorder,
             hand=LeashedHand(journal) if leashed else hand,

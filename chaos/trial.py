@@ -16,7 +16,7 @@ from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
-from chaos.cluster import Hand, Journal, Recorder
+from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.errors import HarnessBroken, UsageError
 from chaos.faults import Fault, Field
 from chaos.history import Ref, load_history
@@ -41,6 +41,7 @@ class World:
     """What a live trial works with."""
 
     clock: Clock
+    cluster: Cluster
     journal: Journal
     recorder: Recorder
     hand: Hand
@@ -110,7 +111,7 @@ class Trial:
             yield
             return
         self._faults += 1
-        field = Field(world.hand, world.recorder, f"{fault.name}-{self._faults}")
+        field = Field(world.hand, world.recorder, world.cluster, world.journal, f"{fault.name}-{self._faults}")
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")
         with self._in_phase(world, "fault"):
@@ -126,8 +127,7 @@ class Trial:
                 self._inject(world, fault, field)
                 yield
             finally:
-                fault.heal(field)
-                world.journal.event("fault-healed", fault=field.fault, outcome="ok", detail={})
+                self._heal(world, fault, field)
 
     def recovery(self) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits."""
@@ -216,6 +216,20 @@ class Trial:
         reason = reason or f"no proof of landing within {fault.landing_deadline_s:g} s"
         world.journal.event("fault-missed", fault=field.fault, reason=reason)
         self._say(f"missed: {reason}")
+
+    def _heal(self, world: World, fault: Fault, field: Field) -> None:
+        """Heal, and journal whether that went well. What could not be undone is said, and stops the trial."""
+        try:
+            left = fault.heal(field)
+        except BaseException as error:
+            detail = {"reason": f"{type(error).__name__}: {error}"}
+            world.journal.event("fault-healed", fault=field.fault, outcome="info", detail=detail)
+            raise
+        world.journal.event(
+            "fault-healed", fault=field.fault, outcome="fail" if left else "ok", detail={"reason": left} if left else {}
+        )
+        if left:
+            self.stop(f"not healed: {left}")
 
     @contextmanager
     def _in_phase(self, world: World, phase: str) -> Iterator[None]:

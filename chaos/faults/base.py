@@ -7,9 +7,9 @@ however it ends. A fault touches the cluster only through the field's hand, whic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from chaos.cluster import Hand, Recorder
+from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.history import Ref
 
 __all__ = ["Fault", "Field"]
@@ -17,11 +17,17 @@ __all__ = ["Fault", "Field"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a fault may use: the hand that does, the recorder that sees, and the fault's id in the journal."""
+    """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id in the journal."""
 
     hand: Hand
     recorder: Recorder
+    cluster: Cluster
+    journal: Journal
     fault: str
+
+    def result(self, result: str, words: str, **detail: Any) -> None:
+        """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""
+        self.journal.event("fault-result", fault=self.fault, result=result, words=words, detail=detail)
 
 
 class Fault(Protocol):
@@ -49,5 +55,5 @@ class Fault(Protocol):
     def landed(self, field: Field) -> str:
         """Return the proof that the trouble is there, in words, or an empty string while there is none."""
 
-    def heal(self, field: Field) -> None:
-        """Undo what is left to undo."""
+    def heal(self, field: Field) -> str:
+        """Undo what is left to undo. Return an empty string, or what could not be undone and how to do it by hand."""
