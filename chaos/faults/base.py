@@ -17,7 +17,7 @@ __all__ = ["Fault", "Field"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id in the journal."""
+    """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id."""
 
     hand: Hand
     recorder: Recorder
