@@ -24,7 +24,7 @@ from chaos.ground import Ground, on_context, on_lab
 from chaos.judgement import Judgement
 from chaos.options import Options, add_options, read_options
 from chaos.progress import Terminal
-from chaos.stage import Callbacks, Staged, UnderTest, inert, staged
+from chaos.stage import Callbacks, Staged, UnderTest, in_words, inert, staged
 from chaos.system import SystemSpec
 from chaos.traffic import Traffic
 from chaos.trial import Trial
@@ -222,8 +222,14 @@ def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A scenario that returns without a verdict has proved nothing."""
-    result = yield
     ready = pyfuncitem.stash.get(STAGED, None)
+    try:
+        result = yield
+    except BaseException as error:
+        # pytest does not throw it into the fixture, which has to say why the trial ended early.
+        if ready is not None:
+            ready.trial.stop(in_words(error))
+        raise
     if ready is not None and ready.trial.judgement is None:
         raise NotProven("the scenario returned without trial.judge(…): nothing was claimed, so nothing is proved")
     return result

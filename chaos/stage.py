@@ -31,7 +31,7 @@ from chaos.trial import Trial, World
 from loadgen.driver import Generator
 from loadgen.profiles import Profile
 
-__all__ = ["Callbacks", "Staged", "UnderTest", "inert", "staged"]
+__all__ = ["Callbacks", "Staged", "UnderTest", "in_words", "inert", "staged"]
 
 DURATION_MAX_S = 2 * 3600.0
 """A generator that nobody ends stops by itself after this."""
@@ -154,8 +154,16 @@ def staged(
             trial.stop(str(unwell))
         try:
             yield Staged(trial, under_test, traffic)
+        except BaseException as error:
+            trial.stop(in_words(error))
+            raise
         finally:
             trial.abandon("the scenario ended without a verdict")
+
+
+def in_words(error: BaseException) -> str:
+    """Why a trial ended early, for its record."""
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
 
 
 def inert(run: Path, spec: SystemSpec, *, callbacks: Callbacks) -> Staged:

@@ -32,7 +32,8 @@ class Traffic:
         self._start = start
         self._journal = journal
         self._said = {"profile": profile, "vantage": vantage, "url": url}
-        self._generator: Generator | None = None
+        self.generator: Generator | None = None
+        """The running generator, once the first stream has begun."""
         self._count = 0
 
     @contextmanager
@@ -48,7 +49,7 @@ class Traffic:
             return
         self._count += 1
         name = f"{kind}-{self._count}"
-        generator = self._generator = self._generator or self._start()
+        generator = self.generator = self.generator or self._start()
         begun = generator.begin(shape, name)
         self._journal.event(
             "traffic-begin", stream=name, shape=shape.words, rate_rps=rate_rps, begin_ns=begun.begin_ns, **self._said
@@ -61,15 +62,15 @@ class Traffic:
 
     def check(self) -> None:
         """Raise `HarnessBroken` if the generator has died."""
-        if self._generator is not None:
-            self._generator.check()
+        if self.generator is not None:
+            self.generator.check()
 
     def finish(self) -> None:
         """Let every request under way end or meet its time limit, and stop the generator."""
-        if self._generator is not None:
-            self._generator.finish()
+        if self.generator is not None:
+            self.generator.finish()
 
     def close(self) -> None:
         """Stop the generator at once, if it still runs."""
-        if self._generator is not None:
-            self._generator.close()
+        if self.generator is not None:
+            self.generator.close()

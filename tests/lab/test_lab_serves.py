@@ -11,7 +11,6 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lab_objects import PODS, SERVICES, await_gone, await_pod_ready, model_pod, service_of
@@ -175,11 +174,11 @@ def test_a_kubelet_may_only_touch_its_own_node(lab: Lab, api: Api) -> None:
 def test_metrics_come_over_verified_tls(lab: Lab, api: Api) -> None:
     """The metrics API answers with figures of both nodes, and its APIService trusts our authority alone."""
 
-    def figures() -> Any:
+    def both_told() -> bool:
         status, answer = api.call("GET", "/apis/metrics.k8s.io/v1beta1/nodes")
-        return {node["metadata"]["name"] for node in json.loads(answer)["items"]} if status == 200 else None
+        return status == 200 and {node["metadata"]["name"] for node in json.loads(answer)["items"]} == {"n1", "n2"}
 
-    assert until(figures, deadline_s=60, awaited="figures of the nodes") == {"n1", "n2"}
+    until(both_told, deadline_s=60, awaited="figures of both nodes")
     spec = api.get("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io")["spec"]
     assert spec["caBundle"]
     assert not spec.get("insecureSkipTLSVerify")

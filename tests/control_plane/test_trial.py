@@ -1,0 +1,162 @@
+"""A whole trial on a real control plane: what it does, in which order, and what is left however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from trial_ground import SPEC, Room, answering
+
+from chaos import faults, targets
+from chaos.checks import Recovered, Witnessed
+from chaos.errors import HarnessBroken, UsageError
+from chaos.history import load_history
+from chaos.judgement import judge_run, read_verdict
+from chaos.lab.simulated import SimulatedCluster
+from chaos.stage import Callbacks, Staged, inert
+from chaos.verdict import Answer, NotProven
+
+CHECKS = (Recovered(), Witnessed("delete-pod", outcome="ok"))
+
+
+@pytest.fixture
+def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
+    """Surroundings for one trial."""
+    with answering() as url:
+        room = Room(simulated, url, tmp_path)
+        yield room
+        room.cluster.close()
+
+
+def answers(run: Path) -> dict[str, str]:
+    """What each check said, as verdict.json has it."""
+    return {finding.check: finding.answer.name for finding in read_verdict(run).findings}
+
+
+def test_a_killed_pod_is_replaced_and_the_verdict_is_pass(room: Room) -> None:
+    """A kill under traffic, recovered from, passes every check, and the trial's namespace is gone afterwards."""
+    with room.trial("kill") as staged:
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=2)
+            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+                staged.trial.hold(duration_s=1)
+            staged.trial.recovery()
+        staged.trial.judge(*CHECKS)
+    assert set(answers(room.runs / "kill").values()) == {"PASS"}
+    assert room.namespaces() == []
+
+
+def test_the_same_seed_chooses_the_same_rank(room: Room) -> None:
+    """Victims are picked by rank from the trial's seed, so the fault's victim is one of the ready pods by UID."""
+    with room.trial("seed") as staged:
+        first, again = targets.one(staged.system), {pod.uid for pod in staged.system.ready_pods()}
+        assert first.refs[0].uid in again
+        assert len(first.refs) == 1
+
+
+def test_a_leashed_trial_kills_nobody_and_cannot_pass(room: Room) -> None:
+    """A rehearsal writes the kill down as not done; every pod lives, and the verdict is UNKNOWN."""
+    with room.trial("leashed", leashed=True) as staged:
+        before = {pod.uid for pod in staged.system.ready_pods()}
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=1)
+            with staged.trial.fault(faults.PodKill(targets.every(staged.system), grace_s=0)):
+                staged.trial.hold(duration_s=1)
+        with pytest.raises(NotProven):
+            staged.trial.judge(*CHECKS)
+        assert {pod.uid for pod in staged.system.ready_pods()} == before
+    assert answers(room.runs / "leashed")["witnessed"] == "UNKNOWN"
+
+
+def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Room) -> None:
+    """No request in the baseline: the trial is stopped, nobody is killed, the verdict is UNKNOWN."""
+    with room.trial("unsteady") as staged:
+        staged.trial.baseline(duration_s=1)
+        with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+            staged.trial.hold(duration_s=60)
+        staged.trial.recovery()
+        with pytest.raises(NotProven):
+            staged.trial.judge(*CHECKS)
+    history = load_history(room.runs / "unsteady")
+    assert history.faults == ()
+    assert not any(action.name == "delete-pod" for action in history.actions)
+    assert answers(room.runs / "unsteady")["completed"] == "UNKNOWN"
+
+
+def test_a_scenario_that_raises_is_judged_unknown_and_leaves_nothing(room: Room) -> None:
+    """An error in the scenario's body heals the fault, closes the record and removes the namespace."""
+
+    def scenario(staged: Staged) -> None:
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=1)
+            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        room.run("raises", scenario)
+    history = load_history(room.runs / "raises")
+    assert history.faults[0].healed_ns is not None
+    assert history.finished
+    assert room.judged[0].verdict.answer is Answer.UNKNOWN
+    assert room.namespaces() == []
+
+
+def test_a_generator_that_dies_breaks_the_trial_in_words(room: Room) -> None:
+    """The load generator killed in mid-trial ends the trial as a broken harness, and the verdict is not PASS."""
+
+    def scenario(staged: Staged) -> None:
+        with staged.traffic.steady(rate_rps=20):
+            assert staged.traffic.generator is not None
+            os.kill(staged.traffic.generator.pid, signal.SIGKILL)
+            staged.trial.hold(duration_s=30)
+
+    with pytest.raises(HarnessBroken, match="load generator ended"):
+        room.run("dead", scenario)
+    assert room.judged[0].verdict.answer is Answer.UNKNOWN
+    assert "load generator" in load_history(room.runs / "dead").stopped
+
+
+def test_a_system_that_never_becomes_available_is_evidence_not_an_error(room: Room) -> None:
+    """A system that no node can hold stops the trial with the scheduler's words in the verdict."""
+    spec = SPEC.having(node_selector={"no-such": "node"}, startup=None, readiness=None, liveness=None)
+    spec = spec.having(rollout={"progress_deadline_s": 5})
+    with room.trial("unschedulable", spec) as staged:
+        staged.trial.baseline(duration_s=60)
+        with pytest.raises(NotProven, match="didn't match Pod's node affinity/selector"):
+            staged.trial.judge(*CHECKS)
+
+
+def test_more_pods_than_the_blast_radius_allows_are_refused(room: Room) -> None:
+    """A fault aimed at more pods than allowed is refused before it does anything."""
+    with room.trial("radius") as staged:
+        victims = targets.every(staged.system)
+        twice = targets.Targets("twice the system", victims.refs + victims.refs)
+        with pytest.raises(UsageError, match="blast radius"), staged.trial.fault(faults.PodKill(twice, grace_s=0)):
+            pass
+    assert not any(action.name == "delete-pod" for action in load_history(room.runs / "radius").actions)
+
+
+def test_a_saved_run_can_be_judged_again_with_no_cluster(room: Room) -> None:
+    """The same checks over the saved run give the same findings, and the inert trial touches nothing."""
+    with room.trial("saved") as staged:
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=1)
+            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+                staged.trial.hold(duration_s=1)
+            staged.trial.recovery()
+        staged.trial.judge(*CHECKS)
+    run = room.runs / "saved"
+    first = json.loads((run / "verdict.json").read_text())
+    again = inert(run, SPEC, callbacks=Callbacks(say=room.said.append, draw=lambda judged: judged.run))
+    with again.traffic.steady(rate_rps=20):
+        again.trial.baseline(duration_s=1000)
+        with again.trial.fault(faults.PodKill(targets.one(again.system), grace_s=0)):
+            again.trial.hold(duration_s=1000)
+        again.trial.recovery()
+    again.trial.judge(*CHECKS)
+    assert json.loads((run / "verdict.json").read_text()) == first
+    assert judge_run(run, CHECKS).verdict.answer is Answer.PASS
