@@ -24,7 +24,7 @@ from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
 from chaos.progress import Progress, Silent
 
-__all__ = ["Lab"]
+__all__ = ["Lab", "LabInUse"]
 
 CONTROL_COMPONENTS = (
     "etcd",
@@ -35,6 +35,10 @@ CONTROL_COMPONENTS = (
     "kube-proxy-client",
 )
 NODE_COMPONENTS = ("machine", "containerd", "kubelet", "kube-proxy")
+
+
+class LabInUse(LabError):
+    """The lab cannot be taken down, because somebody uses it."""
 
 
 class Lab:
@@ -102,12 +106,12 @@ class Lab:
         return status.facts if status.well or status.users else None
 
     def down(self, *, force: bool = False, progress: Progress) -> None:
-        """Take the lab down, or what is left of one. Raises LabError if somebody uses it, unless `force` is given."""
+        """Take the lab down, or what is left of one. Raises LabInUse if somebody uses it, unless `force` is given."""
         _must_be_root()
         with lab_lock("taking the lab down", progress):
             using = users(self.paths.uses)
             if using and not force:
-                raise LabError(f"the lab is in use by {_named(using)}", "wait for its end, or gameday lab down --force")
+                raise LabInUse(f"the lab is in use by {_named(using)}", "wait for its end, or gameday lab down --force")
             if anything_left(self.paths):
                 take_down(self.paths, progress)
 

@@ -7,10 +7,10 @@ joins it and takes it down in its stead.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from chaos.lab.facts import LabFacts
-from chaos.lab.lab import Lab
+from chaos.lab.lab import Lab, LabInUse
 from chaos.progress import Progress
 
 __all__ = ["keep_lab", "lab_session"]
@@ -24,19 +24,20 @@ def lab_session(lab: Lab, *, nodes: int, words: str, keep: bool, progress: Progr
 
     Raises what `Lab.up` and `Lab.use` raise.
     """
-    stood = lab.status().well
-    lab.up(nodes=nodes, progress=progress)
     mark = lab.paths.state / MARK
-    if not stood:
-        mark.touch(mode=0o600)
-    if keep:
-        keep_lab(lab)
+    stood = lab.status().well
     try:
-        with lab.use(words) as facts:
+        with lab.use(words, nodes=nodes, progress=progress) as facts:
+            if not stood:
+                mark.touch(mode=0o600)
+            if keep:
+                keep_lab(lab)
             yield facts
     finally:
-        if mark.exists() and not lab.status().users:
-            lab.down(progress=progress)
+        if mark.exists():
+            # Another session may have begun to use it since; then that one takes it down.
+            with suppress(LabInUse):
+                lab.down(progress=progress)
 
 
 def keep_lab(lab: Lab) -> None:
