@@ -84,7 +84,8 @@ class _Life:
         self.last = pod
         ended = event.type in ("DELETED", "VANISHED")
         self._milestones(pod, at_ns)
-        ready = pod.ready and not ended
+        deleting = pod.deleting
+        ready = not ended and not deleting and pod.ready_condition
         if ready and self.ready_since_ns is None:
             self.ready_since_ns = at_ns
         elif not ready and self.ready_since_ns is not None:
@@ -92,9 +93,9 @@ class _Life:
             self.ready_since_ns = None
         if ended:
             self.gone_ns, self.gone_uncertain = at_ns, event.type == "VANISHED"
-        elif pod.deleting and self.terminating_ns is None:
+        elif deleting and self.terminating_ns is None:
             self.terminating_ns = at_ns
-        if self.lost_index is None and (ended or pod.deleting):
+        if self.lost_index is None and (ended or deleting):
             self.lost_index = index
 
     def _milestones(self, pod: PodView, at_ns: int) -> None:

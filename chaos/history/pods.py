@@ -90,7 +90,7 @@ class PodView(View):
     @property
     def restarts(self) -> int:
         """Restarts of all its containers."""
-        return sum(container.restarts for container in self.containers)
+        return sum(int(raw.get("restartCount", 0)) for raw in self.status.get("containerStatuses") or ())
 
     @property
     def running(self) -> bool:

@@ -150,8 +150,8 @@ def write_requests(path: Path, count: int) -> None:
             file.write(
                 f'{{"id":{number},"stream":"steady-1","intended_ns":{intended},"sent_ns":{intended + 90_000},'
                 f'"first_byte_ns":{intended + 9_000_000},"first_token_ns":{intended + 20_000_000},"end_ns":{end},'
-                f'"outcome":"{outcome}","status":{status},"error":null,"replica":"model-{number % PODS}","tokens_in":12,'
-                f'"tokens_out":8,"token_gaps_ns":[9000000,9100000,9200000,9300000]}}\n'
+                f'"outcome":"{outcome}","status":{status},"error":null,"replica":"model-{number % PODS}",'
+                f'"tokens_in":12,"tokens_out":8,"token_gaps_ns":[9000000,9100000,9200000,9300000]}}\n'
             )
 
 

@@ -151,7 +151,7 @@ def test_a_pod_that_was_there_before_is_nobodys_successor() -> None:
 
 
 def test_order_decides_where_two_moments_are_one() -> None:
-    """Of two events received in the same moment, a pod created in the first does not replace the victim of the second."""
+    """Of two events received in one moment, a pod created in the first does not replace the victim of the second."""
     story = Story().replicas("a", "b", "c").fault("a").saw(30.2, "ADDED", pod("e")).killed("a", 30.2)
     finding = judged(story.saw(32, "MODIFIED", pod("e", ready=True)))
     assert finding.values["replicas"][0]["replacement"] is None

@@ -1,0 +1,149 @@
+"""What pytest shows and refuses: options, scenarios without a verdict, and our own errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TRIAL = {
+    "schema": 1,
+    "run": "saved",
+    "scenario": "test_claim",
+    "nodeid": "test_scenario.py::test_claim",
+    "claim": "a claim",
+    "seed": 7,
+    "leashed": False,
+    "clock": {"utc_ns": 1, "mono_ns": 1},
+    "cluster": {"kind": "lab", "context": "lab", "server": "", "version": "", "uid": "", "nodes": []},
+    "timings": {"name": "lab"},
+    "system": {
+        "namespace": "n",
+        "workload": {"kind": "Deployment", "name": "model"},
+        "service": "model",
+        "port": 80,
+        "selector": {"app": "model"},
+        "profile": "http",
+        "vantage": "lab client",
+    },
+    "spec": {},
+    "versions": {},
+}
+
+SCENARIO = """
+from chaos.checks import Recovered
+
+def test_claim(trial, system, traffic):
+    '''A claim.'''
+    with traffic.steady(rate_rps=5):
+        trial.baseline(duration_s=1000)
+        trial.recovery()
+    {end}
+"""
+
+
+@pytest.fixture
+def saved(pytester: pytest.Pytester) -> Path:
+    """A run folder of a trial that recorded nothing but its facts."""
+    run = pytester.path / "saved"
+    run.mkdir()
+    (run / "trial.json").write_text(json.dumps(TRIAL))
+    return run
+
+
+def test_a_scenario_that_never_judges_fails(pytester: pytest.Pytester, saved: Path) -> None:
+    """A scenario that returns without a verdict is failed, in words and without a traceback."""
+    pytester.makepyfile(test_scenario=SCENARIO.format(end=""))
+    result = pytester.runpytest("--rejudge", str(saved))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NotProven:", "*returned without trial.judge*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_saved_run_without_evidence_is_unknown(pytester: pytest.Pytester, saved: Path) -> None:
+    """Judging an empty record again ends in UNKNOWN, writes the verdict and the report, and names the replay."""
+    pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))
+    result = pytester.runpytest("--rejudge", str(saved))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["UNKNOWN recovered*", "*replay: pytest 'test_scenario.py::test_claim' --seed 7"])
+    assert json.loads((saved / "verdict.json").read_text())["answer"] == "UNKNOWN"
+    assert (saved / "report.html").stat().st_size > 0
+
+
+def test_only_the_saved_scenario_is_judged_again(pytester: pytest.Pytester, saved: Path) -> None:
+    """Other scenarios are deselected; if the saved one is not there, pytest refuses with its name."""
+    pytester.makepyfile(test_other="def test_claim(trial): pass")
+    result = pytester.runpytest("--rejudge", str(saved))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*it is a trial of test_scenario.py::test_claim, which is not among*"])
+
+
+def test_our_errors_have_no_traceback(pytester: pytest.Pytester) -> None:
+    """A mistake of the user's is shown as its one or two lines."""
+    pytester.makepyfile(
+        """
+        from chaos.errors import UsageError
+        def test_mistake():
+            raise UsageError("replicas: 0 is too few", "give at least 1")
+        """
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["UsageError:", "replicas: 0 is too few", "  to mend it: give at least 1"])
+    result.stdout.no_fnmatch_line("*def test_mistake*")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--lab-nodes", "0"], "*--lab-nodes 0: give at least 1*"),
+        (["--pods-max", "0"], "*--pods-max 0: give at least 1*"),
+        (["--kubeconfig", "there"], "*--kubeconfig goes with --kube-context NAME*"),
+        (["--system-field", "replicas"], "*--system-field replicas: give NAME=VALUE*"),
+        (["--rejudge", "nowhere"], "*--rejudge nowhere: not a run folder*"),
+        (["--no-such-option"], "*unrecognized arguments: --no-such-option*"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_in_words(pytester: pytest.Pytester, options: list[str], words: str) -> None:
+    """A wrong option ends the session with pytest's usage error and one line that names it."""
+    pytester.makepyfile("def test_nothing(): pass")
+    result = pytester.runpytest(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([words])
+
+
+def test_a_repository_without_a_system_is_told_what_to_define(pytester: pytest.Pytester) -> None:
+    """Without a fixture system_spec the error names the fixture and the type that it returns."""
+    pytester.makepyfile("def test_claim(trial): pass")
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["no system to test", "*define a fixture system_spec in conftest.py*"])
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("system(replica=4)", "*SystemSpec: there is no field replica*"),
+        ("system(replicas=0)", "*SystemSpec.replicas: must be*"),
+        ("system(4)", "*@pytest.mark.system: 4 has no name*"),
+    ],
+)
+def test_a_wrong_marker_argument_is_named(pytester: pytest.Pytester, marker: str, words: str) -> None:
+    """A field that does not exist, or a value that may not be, is told before anything is deployed."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from chaos.system import SystemSpec
+
+        @pytest.fixture(scope="session")
+        def system_spec():
+            return SystemSpec(name="model", image="registry.example/model:1")
+        """
+    )
+    pytester.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_claim(trial): pass")
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([words])
