@@ -30,13 +30,12 @@ from chaos.traffic import Traffic
 from chaos.trial import Trial
 from chaos.verdict import NotProven
 from loadgen.profiles import Profile
-from reports import summarise, write_html
-from reports.terminal import summary
+from reports import Report, summarise, summary, write_html
 
 __all__: list[str] = []
 
 OPTIONS = pytest.StashKey[Options]()
-JUDGEMENTS = pytest.StashKey[list[Judgement]]()
+REPORTS = pytest.StashKey[list[Report]]()
 STAGED = pytest.StashKey[Staged]()
 
 
@@ -49,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read our options and declare the marker."""
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
     config.stash[OPTIONS] = read_options(config)
-    config.stash[JUDGEMENTS] = []
+    config.stash[REPORTS] = []
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -201,7 +200,8 @@ def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
 
 def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
     def draw(judgement: Judgement) -> Path:
-        request.config.stash[JUDGEMENTS].append(judgement)
+        report = summarise(judgement.history, judgement.verdict, run=judgement.run)
+        request.config.stash[REPORTS].append(report)
         facts = judgement.history.facts
         request.node.user_properties += [
             ("verdict", judgement.verdict.answer.name),
@@ -210,7 +210,7 @@ def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
             ("cluster", facts.raw.get("cluster", {}).get("context", "")),
         ]
         path = judgement.run / "report.html"
-        write_html(summarise(judgement.history, judgement.verdict, run=judgement.run), path)
+        write_html(report, path)
         return path
 
     return draw
@@ -248,11 +248,10 @@ def pytest_runtest_makereport(
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show one row a trial."""
-    judgements = config.stash[JUDGEMENTS]
-    if judgements:
+    if reports := config.stash[REPORTS]:
         terminalreporter.section("trials")
-        reports = [summarise(one.history, one.verdict, run=one.run) for one in judgements]
-        terminalreporter.write_line(summary(reports, width=shutil.get_terminal_size((100, 24)).columns))
+        width = shutil.get_terminal_size((100, 24)).columns
+        terminalreporter.write_line(summary(reports, width=width, colour=terminalreporter.hasmarkup))
 
 
 # --- the terminal and signals ---------------------------------------------------------------------------------------

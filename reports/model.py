@@ -61,8 +61,9 @@ class KeyFigures:
     """The few figures that sum a trial up.
 
     `answered_share` is of valid requests: all that users intended, less those that the generator could not send.
-    `victims` counts the pods that were lost to a fault, `recovered` those made good. `silent_s` is how long traffic was due with no request on record. The longest leg is the slowest step of any
-    victim's recovery; None with no recovery seen.
+    `victims` counts the pods that were lost to a fault, `recovered` those made good. `silent_s` is how long traffic
+    was due with no request on record. The longest leg is the slowest step of any victim's recovery; None with no
+    recovery seen.
     """
 
     requests: int

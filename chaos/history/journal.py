@@ -83,7 +83,10 @@ def _action_end(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> Non
 def _fault_begin(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
     victims = tuple(_ref(victim) for victim in line.get("victims") or ())
     words = line.get("words", "")
-    journal.faults[line["fault"]] = Fault(line["fault"], line["name"], words, victims, at_ns, None, None)
+    parameters = line.get("parameters") or {}
+    journal.faults[line["fault"]] = Fault(
+        line["fault"], line["name"], words, victims, at_ns, None, None, parameters=parameters
+    )
 
 
 def _fault_landed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
@@ -94,6 +97,17 @@ def _fault_landed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> N
 def _fault_missed(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
     begun = _begun(journal.faults, line["fault"], "fault")
     journal.faults[begun.id] = replace(begun, missed=line.get("reason") or "no reason was given")
+
+
+def _fault_result(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
+    begun = _begun(journal.faults, line["fault"], "fault")
+    journal.faults[begun.id] = replace(
+        begun,
+        result=line["result"],
+        result_ns=at_ns,
+        result_words=line.get("words", ""),
+        result_detail=line.get("detail") or {},
+    )
 
 
 def _fault_healed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
@@ -157,6 +171,7 @@ TAKES: Mapping[str, Callable[[Journalled, int, Mapping[str, Any]], None]] = {
     "fault-begin": _fault_begin,
     "fault-landed": _fault_landed,
     "fault-missed": _fault_missed,
+    "fault-result": _fault_result,
     "fault-healed": _fault_healed,
     "traffic-begin": _traffic_begin,
     "traffic-end": _traffic_end,

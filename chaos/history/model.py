@@ -101,7 +101,9 @@ class Action:
 class Fault:
     """One fault: its victims, when injection began, when it was proved to have landed, when it was healed.
 
-    `landed_ns` is None if it never landed, and then `missed` says why.
+    `landed_ns` is None if it never landed, and then `missed` says why. `parameters` are those that it was made with.
+    `result` is how a fault that takes its time ended (`finished`, `blocked`, `stopped`, `failed`), at `result_ns`, with
+    `result_words` for people and `result_detail` for machines; empty for one that is done at once.
     """
 
     id: str
@@ -113,6 +115,11 @@ class Fault:
     healed_ns: int | None
     proof: str = ""
     missed: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    result: str = ""
+    result_ns: int | None = None
+    result_words: str = ""
+    result_detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

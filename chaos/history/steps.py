@@ -103,6 +103,6 @@ class Steps:
 
     def _cut(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
         held = self.value_at(begin_ns)
-        if held is not None:
+        if held is not None and begin_ns <= end_ns:
             yield begin_ns, held
         yield from self.points[self._place(begin_ns) : self._place(min(end_ns, self.end_ns))]

@@ -108,7 +108,8 @@ def write_watch(path: Path, events: int) -> None:
     """Pods that come and go all the time, each replaced five events after it was deleted."""
     owner = [{"kind": "Deployment", "name": "model", "uid": "d", "controller": True}]
     about = {"namespace": "gameday-bench", "labels": {"app": "model"}}
-    spec = {"replicas": PODS, "selector": {"matchLabels": {"app": "model"}}}
+    template = {"spec": pod(0, 0, ready=True, version=0)["spec"]}
+    spec = {"replicas": PODS, "selector": {"matchLabels": {"app": "model"}}, "template": template}
     workload = {"metadata": {**about, "name": "model", "uid": "d"}, "spec": spec}
     replica_set = {
         "metadata": {**about, "name": "rs", "uid": "rs", "ownerReferences": owner},

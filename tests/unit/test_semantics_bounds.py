@@ -1,0 +1,153 @@
+"""Bounds from probes, and from a spec to recovery, against figures worked out by hand from kubernetes.md A.5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from histories import PROBED
+
+from chaos.semantics import (
+    KUBERNETES,
+    LAB,
+    Probe,
+    Timings,
+    backoff_s,
+    liveness_bound_s,
+    node_loss_bound,
+    ready_bound_s,
+    recovery_bound,
+    restart_bound,
+    unpromised_start,
+    unready_bound_s,
+)
+
+
+def container(**more: Any) -> dict[str, Any]:
+    """A raw container that needs no pull."""
+    return {"name": "m", "imagePullPolicy": "Never", **more}
+
+
+def test_default_probe_detects_as_upstream_says() -> None:
+    """With Kubernetes' defaults a fast failure is seen within 30 s, a hang within 31 s."""
+    probe = Probe.of(container(livenessProbe={"httpGet": {}}), "livenessProbe")
+    assert probe is not None
+    assert (probe.failure_detection_s, probe.hang_detection_s) == (30, 31)
+
+
+def test_a_timeout_longer_than_the_period_holds_up_the_ticks() -> None:
+    """With P=2, T=5, F=3 a hang takes P + 2*5 + 5 = 17 s."""
+    raw = {"exec": {}, "periodSeconds": 2, "timeoutSeconds": 5}
+    probe = Probe.of(container(readinessProbe=raw), "readinessProbe")
+    assert probe is not None
+    assert probe.hang_detection_s == 17
+
+
+def test_no_probe_is_none() -> None:
+    """A container without that probe has none."""
+    assert Probe.of(container(), "livenessProbe") is None
+
+
+@pytest.mark.parametrize(
+    ("containers", "inits", "bound_s"),
+    [
+        ([container()], [], 0),
+        ([container(readinessProbe={"periodSeconds": 1})], [], 2),
+        ([container(readinessProbe={"httpGet": {}})], [], 11),
+        ([container(readinessProbe={"periodSeconds": 1, "initialDelaySeconds": 20})], [], 22),
+        ([container(readinessProbe={"periodSeconds": 1, "successThreshold": 3})], [], 4),
+        ([container(startupProbe={"periodSeconds": 1, "failureThreshold": 60})], [], 61),
+        (PROBED["containers"], [], 8),
+        ([*PROBED["containers"], container(readinessProbe={"httpGet": {}})], [], 11),
+        (PROBED["containers"], [container(restartPolicy="Always", startupProbe={"periodSeconds": 2})], 7 + 8),
+        (PROBED["containers"], [container()], 8),
+    ],
+)
+def test_ready_bound(containers: list[dict[str, Any]], inits: list[dict[str, Any]], bound_s: float) -> None:
+    """From containers' start to Ready: the startup window, then readiness; sidecars before the rest."""
+    assert ready_bound_s({"containers": containers, "initContainers": inits}) == bound_s
+
+
+def test_what_nothing_limits_is_named() -> None:
+    """A start without startup probe, a plain init container and a readiness gate have no limit, each at its stage."""
+    spec = {
+        "containers": [container(), *PROBED["containers"]],
+        "initContainers": [{"name": "fetch"}, {"name": "proxy", "restartPolicy": "Always"}],
+        "readinessGates": [{"conditionType": "lb"}],
+    }
+    assert [(one.stage, one.reason) for one in unpromised_start(spec)] == [
+        ("started", "init container 'fetch' has no time limit"),
+        ("ready", "container 'm' has no startup probe to limit its start"),
+        ("ready", "readiness gate 'lb' is opened by somebody else"),
+    ]
+    assert unpromised_start(PROBED) == ()
+
+
+def test_liveness_bound_ends_with_the_grace() -> None:
+    """A hang lasts until detection and grace are over; a probe's own grace goes first; two seconds are sure."""
+    assert liveness_bound_s(PROBED) == 4 + 10
+    own = container(livenessProbe={"periodSeconds": 1, "terminationGracePeriodSeconds": 5})
+    assert liveness_bound_s({"containers": [own]}) == 4 + 5
+    assert liveness_bound_s({"terminationGracePeriodSeconds": 0, "containers": PROBED["containers"]}) == 4 + 2
+    assert liveness_bound_s({"containers": [*PROBED["containers"], container()]}) is None
+    assert liveness_bound_s({"containers": []}) is None
+
+
+def test_unready_bound_wants_a_readiness_probe_everywhere() -> None:
+    """A container without readiness probe may hang for ever and stay Ready."""
+    assert unready_bound_s(PROBED) == 4
+    assert unready_bound_s({"containers": [*PROBED["containers"], container()]}) is None
+
+
+@pytest.mark.parametrize(("restarts", "waits_s"), [(0, 0), (1, 10), (2, 20), (5, 160), (6, 300), (100, 300)])
+def test_back_off_doubles_up_to_the_cap(restarts: int, waits_s: float) -> None:
+    """The first restart is immediate, then 10 s doubling up to the cap."""
+    assert backoff_s(restarts, 300) == waits_s
+
+
+def test_a_low_cap_lowers_the_first_wait() -> None:
+    """With the lab's cap of 5 s every wait is 5 s."""
+    assert [backoff_s(restarts, LAB.restart_backoff_cap_s) for restarts in (0, 1, 7)] == [0, 5, 5]
+
+
+def test_recovery_bound_is_the_sum_of_its_parts() -> None:
+    """Controller 1 s, scheduling and start 5 s, probes 8 s, status report 10 s, allowance 5 s: 29 s, with sources."""
+    bound = recovery_bound(PROBED, LAB)
+    assert [part.seconds for part in bound.parts] == [1, 5, 8, 10, 5]
+    assert bound.total_s == 29
+    assert all(part.source for part in bound.parts)
+    assert bound.unpromised == ()
+    assert bound.words.startswith("1 s controller + 5 s scheduling and start + 8 s startup and readiness probes")
+
+
+def test_a_pull_has_no_promise() -> None:
+    """An image that may have to be pulled excuses the stage before the start, and no other."""
+    bound = recovery_bound({"containers": [{**PROBED["containers"][0], "imagePullPolicy": "Always"}]}, LAB)
+    assert bound.excuses("started") == ("the image of container 'm' may have to be pulled",)
+    assert bound.excuses("ready") == ()
+    assert bound.excuses("created") == ()
+
+
+def test_restart_bound_knows_the_back_off() -> None:
+    """Detection and grace 14 s, exit 1 s, back-off, start 5 s, probes 8 s, report 10 s, allowance 5 s."""
+    assert restart_bound(PROBED, KUBERNETES).total_s == 43
+    assert restart_bound(PROBED, KUBERNETES, restarts=2).total_s == 63
+
+
+def test_node_loss_bound_adds_the_toleration() -> None:
+    """A pod stays bound for its toleration, its own before the cluster's, and for ever if it says no time."""
+    assert node_loss_bound(PROBED, LAB).total_s == 10 + 10 + 29
+    own = {
+        **PROBED,
+        "tolerations": [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": 60}],
+    }
+    assert node_loss_bound(own, LAB).total_s == 60 + 10 + 29
+    for ever in ({"key": "node.kubernetes.io/unreachable", "operator": "Exists"}, {"operator": "Exists"}):
+        assert node_loss_bound({**PROBED, "tolerations": [ever]}, LAB).excuses("ready")
+
+
+def test_timings_come_from_the_trial() -> None:
+    """What trial.json says counts; what it leaves out is Kubernetes' default; what we do not know is passed over."""
+    timings = Timings.of({"name": "lab", "hpa_sync_s": 5, "node_monitor_grace_s": None, "node_status_update_s": 4})
+    assert (timings.name, timings.hpa_sync_s, timings.node_monitor_grace_s) == ("lab", 5, 50)
+    assert Timings.of({}) == KUBERNETES
