@@ -16,7 +16,7 @@ SLO = Slo(availability=0.99, latency_p99_s=5.0)
 def test_killed_pods_are_replaced_within_the_slo(trial, system, traffic, pick, grace_s):
     """Up to half the replicas may be killed at once; the rest carry the traffic until they are back."""
     with traffic.steady(rate_rps=4):
-        trial.baseline(duration_s=15)
+        trial.baseline(duration_s=15, slo=SLO)
         with trial.fault(faults.PodKill(pick(system), grace_s=grace_s)):
             trial.hold(duration_s=10)
         trial.recovery()

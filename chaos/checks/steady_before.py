@@ -12,7 +12,7 @@ from chaos.checks.words import plural, share_words
 from chaos.clock import NS
 from chaos.history import History, Phase, Stream
 from chaos.history.observations import covered, desired_replicas, ready_replicas
-from chaos.slo import GOOD
+from chaos.slo import GOOD, Slo
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["SteadyBefore"]
@@ -22,10 +22,14 @@ AVAILABILITY = 0.99
 
 @dataclass(frozen=True, slots=True)
 class SteadyBefore:
-    """All through the baseline every desired replica was Ready, and users were answered.
+    """All through the baseline every desired replica was Ready, and users were answered, in time if `slo` says when.
 
-    Never FAIL: a system that was unwell before any fault says nothing about what the fault does to it.
+    A latency objective of the SLO is judged on few requests here, so it is a share: at most one in a hundred may take
+    longer, or one in all. Never FAIL: a system that was unwell before any fault says nothing about what the fault does
+    to it.
     """
+
+    slo: Slo | None = None
 
     @property
     def name(self) -> str:
@@ -50,6 +54,7 @@ class SteadyBefore:
         reasons = (
             *_replica_reasons(history, baseline.begin_ns, end_ns, wanted=wanted, dipped=bool(below)),
             *_request_reasons(good, valid),
+            *_slow_reasons(history, baseline, end_ns, self.slo),
         )
         measured = f"ready {lowest} of {wanted}, availability {share_words(good / valid) if valid else 'unknown'}"
         values = {"ready_min": lowest, "desired_max": wanted, "requests_valid": valid, "requests_good": good}
@@ -62,7 +67,7 @@ class SteadyBefore:
             check=self.name,
             answer=Answer.UNKNOWN if reasons else Answer.PASS,
             rule="Before any fault every desired replica is Ready and users are answered.",
-            limit=f"all ready, availability at least {AVAILABILITY}",
+            limit=f"all ready, availability at least {AVAILABILITY}" + _latency_limit(self.slo),
             measured=measured,
             reason=f"unsteady before any fault: {'; '.join(reasons)}" if reasons else "",
             settle="mend the system, or give it longer to settle before the baseline" if reasons else "",
@@ -92,6 +97,24 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int]
     bad = bad.filter((pl.col("end_ns") <= end_ns) | (end_ns - intended > longest_ns))
     stuck = sum(_unrecorded(history, stream, baseline, end_ns - longest_ns - NS) for stream in history.streams)
     return good.height, good.height + bad.height + stuck
+
+
+def _slow_reasons(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[str]:
+    """Requests of the baseline that had already taken longer than the objective when it ended, or before."""
+    if slo is None or slo.latency_p99_s is None:
+        return
+    objective_ns = round(slo.latency_p99_s * NS)
+    intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(end_ns))
+    table = history.requests.filter(intended.is_between(baseline.begin_ns, end_ns, closed="left"))
+    table = table.filter(pl.col("outcome") != "unsent")
+    slow = table.filter(ended - intended > objective_ns).height
+    slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)
+    if slow > max(1, table.height // 100):
+        yield f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"
+
+
+def _latency_limit(slo: Slo | None) -> str:
+    return "" if slo is None or slo.latency_p99_s is None else f", one in a hundred over {slo.latency_p99_s:g} s"
 
 
 def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: int) -> int:
