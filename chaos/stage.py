@@ -18,7 +18,8 @@ from chaos.clock import Clock
 from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.ground import Ground
-from chaos.history.views import PodView
+from chaos.history import Ref
+from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
 from chaos.safety import BlastRadius
 from chaos.semantics import Timings
@@ -47,15 +48,24 @@ WATCHED = (
 )
 
 
+NO_WORKLOAD = Ref("Deployment", "", "")
+NO_BUDGET = Ref("PodDisruptionBudget", "", "")
+
+
 @dataclass(frozen=True, slots=True)
 class UnderTest:
-    """The system under test as scenarios and picks see it. Without a recorder nothing can be picked."""
+    """The system under test as scenarios and picks see it. Without a recorder nothing can be picked.
+
+    `workload` and `disruption_budget` are what faults change; without a recorder they name nothing.
+    """
 
     spec: SystemSpec
     namespace: str
     words: str
     rng: random.Random
     recorder: Recorder | None = None
+    workload: Ref = NO_WORKLOAD
+    disruption_budget: Ref = NO_BUDGET
 
     @property
     def inert(self) -> bool:
@@ -64,10 +74,15 @@ class UnderTest:
 
     def ready_pods(self) -> Sequence[PodView]:
         """The pods that are Ready and not being deleted, now."""
-        if self.recorder is None:
-            return ()
-        pods = (PodView(pod) for pod in self.recorder.objects("Pod"))
-        return tuple(pod for pod in pods if pod.ready and not pod.deleting)
+        return tuple(pod for pod in self.pods() if pod.ready and not pod.deleting)
+
+    def pods(self) -> Sequence[PodView]:
+        """All pods, now, also those that are not Ready or on their way out."""
+        return tuple(map(PodView, self.recorder.objects("Pod"))) if self.recorder else ()
+
+    def nodes(self) -> Sequence[NodeView]:
+        """All nodes of the cluster, now."""
+        return tuple(map(NodeView, self.recorder.objects("Node"))) if self.recorder else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +155,21 @@ def staged(
             recorder=recorder,
             hand=LeashedHand(journal) if leashed else hand,
             traffic=traffic,
-            blast_radius=BlastRadius(namespace, spec.replicas_floor if pods_max is None else pods_max),
+            blast_radius=BlastRadius(
+                namespace,
+                pods_max=spec.replicas_floor if pods_max is None else pods_max,
+                # At least one node stays, or nothing could ever come back.
+                nodes_max=max(1, len(ground.cluster.facts.nodes) - 1),
+            ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"
-        under_test = UnderTest(spec, namespace, words, random.Random(scenario.seed), recorder)  # noqa: S311  # replayable
+        rng = random.Random(scenario.seed)  # noqa: S311  # replayable
+        of_kind = {ref.kind: ref for ref in deployed.objects}
+        budget = of_kind.get("PodDisruptionBudget", NO_BUDGET)
+        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
         try:
             wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)

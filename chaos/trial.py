@@ -18,12 +18,15 @@ from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.errors import HarnessBroken, UsageError
-from chaos.faults import Fault, Field
+from chaos.faults import Fault, Field, Until
+from chaos.faults.base import leaves_foreign
+from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
-from chaos.history.views import DeploymentView, PodView
+from chaos.history.views import DeploymentView, NodeView, PodView
 from chaos.judgement import Judgement, judge_run
 from chaos.safety import BlastRadius
 from chaos.semantics import Timings, recovery_bound
+from chaos.slo import Slo
 from chaos.traffic import Traffic
 from chaos.verdict import Answer, Check, NotProven
 
@@ -51,15 +54,6 @@ class World:
     timings: Timings
 
 
-@dataclass(frozen=True, slots=True)
-class Until:
-    """Something that is awaited in mid-trial: what it is, how to see it, and for how long to look."""
-
-    words: str
-    seen: Callable[[], object]
-    deadline_s: float
-
-
 class Trial:
     """One execution of a scenario. `world` is None when the saved run in `run` is judged again."""
 
@@ -71,20 +65,26 @@ class Trial:
         self._world = world
         self._say = say
         self._draw = draw
+        self._steady = SteadyBefore()
         self._stopped = False
         self._faults = 0
         self._phase = ""
 
     # --- phases -------------------------------------------------------------------------------------------------
 
-    def baseline(self, *, duration_s: float) -> None:
-        """Watch the untroubled system for `duration_s` seconds, and stop the trial if it is not steady."""
+    def baseline(self, *, duration_s: float, slo: Slo | None = None) -> None:
+        """Watch the untroubled system for `duration_s` seconds, and stop the trial if it is not steady.
+
+        With an `slo` steady also means that its latency is kept: a system that is slow before any fault says nothing
+        about what the fault does to it.
+        """
+        self._steady = SteadyBefore(slo)
         if not (world := self._live()):
             return
         self._say(f"baseline, {duration_s:g} s")
         with self._in_phase(world, "baseline"):
             self._wait(world, duration_s)
-        finding = SteadyBefore()(load_history(self.run))
+        finding = self._steady(load_history(self.run))
         if finding.answer is not Answer.PASS:
             self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))
 
@@ -111,7 +111,14 @@ class Trial:
             yield
             return
         self._faults += 1
-        field = Field(world.hand, world.recorder, world.cluster, world.journal, f"{fault.name}-{self._faults}")
+        field = Field(
+            hand=world.hand,
+            recorder=world.recorder,
+            cluster=world.cluster,
+            journal=world.journal,
+            fault=f"{fault.name}-{self._faults}",
+            namespace=world.blast_radius.namespace,
+        )
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")
         with self._in_phase(world, "fault"):
@@ -150,7 +157,7 @@ class Trial:
         running traffic, and the trial came to its end.
         """
         self._close()
-        always = (Completed(), SteadyBefore(), FaultsLanded())
+        always = (Completed(), self._steady, FaultsLanded())
         self._judge((*checks, *always))
         if self.judgement is not None and self.judgement.verdict.answer is not Answer.PASS:
             raise NotProven(self.judgement.text())
@@ -160,7 +167,7 @@ class Trial:
         if self.judgement is None:
             self.stop(reason)
             self._close()
-            self._judge((Completed(), SteadyBefore(), FaultsLanded()))
+            self._judge((Completed(), self._steady, FaultsLanded()))
 
     def stop(self, reason: str) -> None:
         """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""
@@ -202,8 +209,16 @@ class Trial:
     def _admit(self, world: World, fault: Fault) -> None:
         pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
         ready = sum(pod.ready and not pod.deleting for pod in pods)
-        down = max(0, (_desired(world) or 0) - ready)
-        world.blast_radius.admit(fault.victims, ours={pod.uid for pod in pods}, down=down)
+        hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
+        nodes = [node for node in map(NodeView, world.recorder.objects("Node")) if node.name not in hit]
+        namespace = world.blast_radius.namespace
+        world.blast_radius.admit(
+            fault.victims,
+            ours={pod.uid for pod in pods},
+            down=max(0, (_desired(world) or 0) - ready),
+            nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
+            foreign=() if leaves_foreign(fault) else foreign_pods(world.cluster, hit, namespace),
+        )
 
     def _inject(self, world: World, fault: Fault, field: Field) -> None:
         """Inject, and journal either the landing or why there was none."""

@@ -32,13 +32,17 @@ class Completed:
             check=self.name,
             answer=Answer.UNKNOWN if reasons else Answer.PASS,
             rule="The trial ran to its end.",
-            limit="every phase ended, and the trial",
+            limit="all phases and the trial itself",
             measured=f"{ended} of {plural(len(history.phases), 'phase')} ended",
             reason="; ".join(reasons),
-            settle="run the trial again to its end" if reasons else "",
+            settle=_settle(leashed=history.facts.leashed) if reasons else "",
             values={"phases": len(history.phases), "phases_ended": ended, "finished": history.finished},
             evidence=tuple(Evidence(phase.begin_ns, f"phase {phase.name} began") for phase in history.phases),
         )
+
+
+def _settle(*, leashed: bool) -> str:
+    return "run the trial unleashed" if leashed else "run the trial again, to its end"
 
 
 def _reasons(history: History) -> Iterator[str]:

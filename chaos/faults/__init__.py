@@ -1,6 +1,23 @@
 """Trouble made on purpose: one fault a module."""
 
-from chaos.faults.base import Fault, Field
+from chaos.faults.bad_rollout import BadRollout
+from chaos.faults.base import Fault, Field, Until
+from chaos.faults.budget_change import BudgetChange
+from chaos.faults.evict import Evict
+from chaos.faults.node_drain import NodeDrain
 from chaos.faults.pod_kill import PodKill
+from chaos.faults.pool_drain import RollingPoolDrain
+from chaos.faults.rolling_update import RollingUpdate
 
-__all__ = ["Fault", "Field", "PodKill"]
+__all__ = [
+    "BadRollout",
+    "BudgetChange",
+    "Evict",
+    "Fault",
+    "Field",
+    "NodeDrain",
+    "PodKill",
+    "RollingPoolDrain",
+    "RollingUpdate",
+    "Until",
+]

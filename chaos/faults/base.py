@@ -6,24 +6,38 @@ however it ends. A fault touches the cluster only through the field's hand, whic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.history import Ref
 
-__all__ = ["Fault", "Field"]
+__all__ = ["Fault", "Field", "Until", "leaves_foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Something that is awaited in mid-trial: what it is, how to see it, and for how long to look."""
+
+    words: str
+    seen: Callable[[], object]
+    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id."""
+    """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
+
+    `namespace` is the trial's: pods of any other are somebody else's.
+    """
 
     hand: Hand
     recorder: Recorder
     cluster: Cluster
     journal: Journal
     fault: str
+    namespace: str
 
     def result(self, result: str, words: str, **detail: Any) -> None:
         """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""
@@ -57,3 +71,8 @@ class Fault(Protocol):
 
     def heal(self, field: Field) -> str:
         """Undo what is left to undo. Return an empty string, or what could not be undone and how to do it by hand."""
+
+
+def leaves_foreign(fault: Fault) -> bool:
+    """Whether a fault that hits nodes leaves the pods of others on them alone: its `leave_foreign` is true."""
+    return bool(getattr(fault, "leave_foreign", False))

@@ -1,4 +1,4 @@
-"""The blast radius: which pods a fault may hit, and how many at once."""
+"""The blast radius: which pods and nodes a fault may hit, and how many at once."""
 
 from __future__ import annotations
 
@@ -10,33 +10,72 @@ from chaos.history import Ref
 
 __all__ = ["BlastRadius"]
 
+NAMED_MAX = 5
+"""How many pods of others a refusal names; the rest it counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
     """The bound on a fault's victims.
 
-    `namespace`: where all pods must be. `pods_max`: how many pods may be down at once because of us, counting those
-    that an earlier fault took down and that have not been replaced yet.
+    `namespace`: where all that is not a node must be. `pods_max`: how many pods may be down at once because of us,
+    counting those that an earlier fault took down and that have not been replaced yet. `nodes_max`: how many nodes may
+    be out at once because of us, None for any number.
     """
 
     namespace: str
     pods_max: int
+    nodes_max: int | None = None
 
-    def admit(self, victims: Collection[Ref], *, ours: Collection[str], down: int = 0) -> None:
+    def admit(
+        self,
+        victims: Collection[Ref],
+        *,
+        ours: Collection[str],
+        down: int = 0,
+        nodes_out: int = 0,
+        foreign: Collection[Ref] = (),
+    ) -> None:
         """Refuse victims outside the bound.
 
-        `ours` holds the UIDs of the system's pods, `down` how many of the desired replicas are missing already.
-        Raises `UsageError` that names the victim or the number.
+        `ours` holds the UIDs of the system's pods, `down` how many of the desired replicas are missing already,
+        `nodes_out` how many other nodes are cordoned or not Ready already, `foreign` the pods of others
+        that the victim nodes would take along. Raises `UsageError` that names the victim or the number.
         """
         for victim in victims:
-            if victim.kind == "Pod" and (victim.namespace != self.namespace or victim.uid not in ours):
-                raise UsageError(
-                    f"blast radius: pod {victim.namespace}/{victim.name} is not part of the system in {self.namespace}",
-                    "aim the fault with a pick from chaos.targets",
-                )
+            self._admit_one(victim, ours)
         pods = sum(victim.kind == "Pod" for victim in victims)
-        if pods + down > self.pods_max:
+        if pods and pods + down > self.pods_max:
             raise UsageError(
                 f"blast radius: {pods} pods and {down} already down are more than the {self.pods_max} allowed at once",
                 "aim at fewer pods, or raise --pods-max",
+            )
+        self._admit_nodes([victim.name for victim in victims if victim.kind == "Node"], nodes_out, foreign)
+
+    def _admit_one(self, victim: Ref, ours: Collection[str]) -> None:
+        if victim.kind == "Node":
+            return
+        if victim.namespace != self.namespace or (victim.kind == "Pod" and victim.uid not in ours):
+            raise UsageError(
+                f"blast radius: {victim.kind.lower()} {victim.namespace}/{victim.name} "
+                f"is not part of the system in {self.namespace}",
+                "aim the fault with a pick from chaos.targets",
+            )
+
+    def _admit_nodes(self, names: list[str], out: int, foreign: Collection[Ref]) -> None:
+        if not names:
+            return
+        if self.nodes_max is not None and len(names) + out > self.nodes_max:
+            raise UsageError(
+                f"blast radius: {len(names)} nodes and {out} already out are more than the {self.nodes_max} "
+                "allowed at once",
+                "aim at fewer nodes, one after the other",
+            )
+        if foreign:
+            named = sorted(f"{pod.namespace}/{pod.name}" for pod in foreign)
+            more = f" and {len(named) - NAMED_MAX} more" if len(named) > NAMED_MAX else ""
+            raise UsageError(
+                f"blast radius: {' and '.join(names)} would take {len(foreign)} pods of others along: "
+                f"{', '.join(named[:NAMED_MAX])}{more}",
+                "choose a node that holds only the system's pods, or a fault that leaves them (leave_foreign=True)",
             )

@@ -262,6 +262,11 @@ def kill_story() -> Story:
     )
 
 
+def killed(*, until_s: float = 120) -> Story:
+    """Three replicas of which one is killed at 30.2 s, and nothing else happens; the bound is 29 s."""
+    return Story(until_s).replicas("a", "b", "c").fault("a").killed("a", 30.2)
+
+
 def nothing() -> History:
     """A history in which nothing was recorded at all."""
     return History(facts=facts(), began_ns=T0, ended_ns=T0)

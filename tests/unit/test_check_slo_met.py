@@ -133,6 +133,24 @@ def test_a_record_too_many_is_unknown() -> None:
     assert judged(story).answer is Answer.UNKNOWN
 
 
+def test_a_record_in_the_wrong_place_does_not_make_up_for_a_missing_one() -> None:
+    """The right number of arrivals is not the right arrivals: one after the end stands for none within."""
+    story = Story().traffic()
+    story.rows[500] = {**story.rows[-1], "id": 1000, "intended_ns": at(100)}
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert "1 records of traffic steady-1 lie outside of its time" in finding.reason
+
+
+def test_a_generator_that_counts_otherwise_is_unknown() -> None:
+    """The generator's own count of arrivals must be that of the streams."""
+    story = Story().traffic()
+    last = replace(story.parts["generator"][-1], due=1001)
+    finding = judged(story.has(generator=(*story.parts["generator"][:-1], last)))
+    assert finding.answer is Answer.UNKNOWN
+    assert "the generator counted 1001 arrivals, the streams 1000" in finding.reason
+
+
 def test_a_record_of_no_stream_is_unknown() -> None:
     """A record of a stream that the journal does not know is doubtful."""
     story = Story().traffic()
@@ -227,6 +245,7 @@ def test_another_shape_is_counted_by_the_generators_last_word() -> None:
     """For arrivals that are not evenly spaced the generator's own count says how many were intended."""
     assert judged(other_shape()).answer is Answer.PASS
     assert judged(other_shape(due=1001)).answer is Answer.UNKNOWN
+    assert judged(other_shape(due=999)).answer is Answer.UNKNOWN
     assert judged(other_shape(final=False)).answer is Answer.UNKNOWN
 
 

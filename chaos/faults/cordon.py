@@ -1,0 +1,72 @@
+"""Close a node for new pods, and open it again: only if it was us who closed it."""
+
+from __future__ import annotations
+
+import tenacity
+
+from chaos.cluster import mutations
+from chaos.faults.base import Field
+from chaos.history import Ref
+from chaos.history.objects import View
+from chaos.history.views import NodeView
+
+__all__ = ["Cordon"]
+
+ATTEMPTS = 4
+WAIT_MAX_S = 4.0
+"""Opening a node again is tried a few times: whoever is left with a closed node has a smaller cluster for good."""
+
+
+class Cordon:
+    """One node's door. `ours` says whether we closed it."""
+
+    def __init__(self, node: Ref) -> None:
+        self.node = node
+        self.ours = False
+
+    def close(self, field: Field) -> str:
+        """Close it. Return an empty string, or why that could not be done."""
+        found = field.cluster.get("Node", None, self.node.name)
+        if found is None or View(found).uid != self.node.uid:
+            return f"node {self.node.name} is not there any more"
+        if NodeView(found).unschedulable:
+            field.journal.event("note", text=f"node {self.node.name} was cordoned before, so it is left so afterwards")
+            return ""
+        # Before the deed: after an answer that never came the node may be closed, and then by us.
+        self.ours = True
+        done = field.hand.do(_order(self.node, closed=True, fault=field.fault))
+        if done.outcome == "fail":
+            self.ours = False
+            return f"node {self.node.name} could not be cordoned: {done.reason}"
+        return ""
+
+    def closed(self, field: Field) -> bool:
+        """Whether the watch shows it closed."""
+        return any(
+            view.uid == self.node.uid and view.unschedulable for view in map(NodeView, field.recorder.objects("Node"))
+        )
+
+    def open(self, field: Field) -> str:
+        """Open it if we closed it. Return an empty string, or what is left and the command that mends it."""
+        if not self.ours:
+            return ""
+        done = _patiently(lambda: field.hand.do(_order(self.node, closed=False, fault=field.fault)))
+        # 404 and 409: this very node is gone, and its successor was never ours.
+        if done.outcome == "ok" or done.status in {404, 409}:
+            self.ours = False
+            return ""
+        return f"node {self.node.name} is still cordoned ({done.reason}); run: kubectl uncordon {self.node.name}"
+
+
+_patiently = tenacity.Retrying(
+    retry=tenacity.retry_if_result(lambda done: done.outcome != "ok" and done.status not in {404, 409}),
+    wait=tenacity.wait_exponential(multiplier=0.5, max=WAIT_MAX_S),
+    stop=tenacity.stop_after_attempt(ATTEMPTS),
+    retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+)
+
+
+def _order(node: Ref, *, closed: bool, fault: str) -> mutations.Mutation:
+    # None takes the field away, which is how a node that was never cordoned looks.
+    body = {"spec": {"unschedulable": True if closed else None}}
+    return mutations.patch(node, body, action="cordon" if closed else "uncordon", fault=fault)

@@ -1,0 +1,68 @@
+"""What a fault sees of its victims: pure reads of what the recorder has, and one list of a node's pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chaos.cluster import Cluster, Recorder
+from chaos.errors import ClusterRefused
+from chaos.faults.drain_filter import plan
+from chaos.history import Ref
+from chaos.history.objects import Raw, View, matches
+from chaos.history.views import DeploymentView, PodView
+
+__all__ = ["budgets_over", "foreign_pods", "gone", "leaving", "pods_on", "unscheduled", "whole"]
+
+
+def pods_on(cluster: Cluster, node: str) -> tuple[PodView, ...]:
+    """Every pod that is bound to a node, of all namespaces, now. Raises `ClusterRefused` if they may not be listed."""
+    answer = cluster.read("/api/v1/pods", {"fieldSelector": f"spec.nodeName={node}"})
+    if not answer.ok:
+        raise ClusterRefused(
+            f"list the pods on node {node}: the API server refused: {answer.words()}",
+            "ask for the right to list pods in all namespaces: whom a drain would meet cannot be known without it",
+        )
+    return tuple(PodView(raw) for raw in answer.json().get("items") or ())
+
+
+def foreign_pods(cluster: Cluster, nodes: Iterable[str], namespace: str) -> tuple[Ref, ...]:
+    """The pods of other namespaces on these nodes that would not be left alone: no DaemonSet's, no static ones."""
+    others = [pod for node in nodes for pod in pods_on(cluster, node) if pod.namespace != namespace]
+    taken = plan(others, empty_dirs=True, unmanaged=True).evict
+    return tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in taken if not pod.finished)
+
+
+def gone(recorder: Recorder, uid: str) -> bool:
+    """Whether no pod with that UID is left in the API."""
+    return all(View(raw).uid != uid for raw in recorder.objects("Pod"))
+
+
+def leaving(recorder: Recorder, uid: str) -> bool:
+    """Whether the pod's deletion was accepted, or the pod is gone already."""
+    return all(View(raw).deleting for raw in recorder.objects("Pod") if View(raw).uid == uid)
+
+
+def budgets_over(budgets: Iterable[Raw], pod: View) -> tuple[str, ...]:
+    """Names of the disruption budgets that bind a pod: an empty selector selects all, an absent one none."""
+    return tuple(
+        budget.name
+        for budget in map(View, budgets)
+        if budget.namespace == pod.namespace
+        and (selector := budget.spec.get("selector")) is not None
+        and matches(selector, pod.labels)
+    )
+
+
+def unscheduled(pods: Iterable[Raw]) -> tuple[str, ...]:
+    """Each pod that no node takes, with the scheduler's own words."""
+    return tuple(
+        f"{pod.name} is Pending: {condition.get('message') or 'the scheduler gives no reason'}"
+        for pod in map(PodView, pods)
+        if not pod.node and (condition := pod.condition("PodScheduled")).get("reason") == "Unschedulable"
+    )
+
+
+def whole(recorder: Recorder) -> bool:
+    """Whether as many pods are Ready as the Deployments desire together."""
+    desired = sum(DeploymentView(raw).replicas for raw in recorder.objects("Deployment"))
+    return sum(PodView(raw).ready for raw in recorder.objects("Pod")) >= desired

@@ -1,0 +1,68 @@
+"""Work of a fault that goes on while the scenario does: a thread that can be stopped, and that never dies unheard."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chaos.faults.base import Field
+
+__all__ = ["Ending", "Result", "Work"]
+
+Result = Literal["finished", "blocked", "stopped", "failed"]
+"""How work ends: as asked; held up as the system's own rules demand; stopped by us; or otherwise undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a fault's work ended, in words; `detail` is plain data for the checks."""
+
+    result: Result
+    words: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Work:
+    """One job in a thread of its own. It asks `stopping` between its steps, and waits with `pause`."""
+
+    def __init__(self) -> None:
+        self.ending: Ending | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, field: Field, job: Callable[[], Ending]) -> None:
+        """Begin. How the job ends is journalled as the fault's result; if it raises, as failed, with the error."""
+
+        def run() -> None:
+            try:
+                ending = job()
+            except Exception as error:  # noqa: BLE001  # a thread has nobody to raise to: the journal is told
+                ending = Ending("failed", f"{type(error).__name__}: {error}")
+            field.result(ending.result, ending.words, **ending.detail)
+            self.ending = ending
+
+        self._thread = threading.Thread(target=run, name=field.fault, daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job was begun and has ended."""
+        return self._thread is not None and not self._thread.is_alive()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job is to end as soon as it can."""
+        return self._stop.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until the job is to end."""
+        self._stop.wait(seconds)
+
+    def stop(self, deadline_s: float) -> bool:
+        """Ask the job to end and wait for that. Say whether it did (or was never begun)."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(deadline_s)
+        return self._thread is None or not self._thread.is_alive()

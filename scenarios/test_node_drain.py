@@ -1,0 +1,71 @@
+"""Nodes are drained under traffic: a drain takes no more replicas at once than the disruption budget lets it."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import Recovered, SloMet, Witnessed
+from chaos.slo import Slo
+
+SLO = Slo(availability=0.99, latency_p99_s=5.0)
+ALL_ANSWERED = Slo(availability=1.0)
+
+
+@pytest.mark.quick
+@pytest.mark.system(replicas=4)
+def test_a_drained_node_costs_no_request(trial, system, traffic):
+    """The fullest node can be drained under traffic: its replicas go one by one, and no request is lost."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        with trial.fault(drain):
+            trial.hold(until=drain.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(ALL_ANSWERED), Recovered(), Witnessed("evict-pod", outcome="ok"))
+
+
+@pytest.mark.system(replicas=4, disruption_budget={"min_available": 4})
+def test_a_drain_that_the_disruption_budget_forbids_is_blocked(trial, system, traffic):
+    """Where every replica is needed, a drain evicts nobody, is told so, and the node is open again afterwards."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=12)
+        with trial.fault(drain):
+            trial.hold(until=drain.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(ALL_ANSWERED), Witnessed("evict-pod", outcome="fail", at_least=2))
+
+
+@pytest.mark.system(replicas=4, disruption_budget={"min_available": 4})
+def test_a_blocked_drain_goes_on_when_the_disruption_budget_is_changed(trial, system, traffic):
+    """A drain that waits on a disruption budget finishes once that lets one replica go at a time."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        with trial.fault(drain):
+            trial.hold(until=drain.refused)
+            with trial.fault(faults.BudgetChange(system.disruption_budget, max_unavailable=1)):
+                trial.hold(until=drain.ended)
+        trial.recovery()
+
+    trial.judge(
+        SloMet(SLO),
+        Recovered(),
+        Witnessed("evict-pod", outcome="fail"),
+        Witnessed("evict-pod", outcome="ok", at_least=2),
+    )
+
+
+@pytest.mark.system(replicas=4)
+def test_two_drains_at_once_share_the_disruption_budget(trial, system, traffic):
+    """Two nodes drained at the same time together take no more replicas at once than the disruption budget says."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        first, second = (faults.NodeDrain(node, deadline_s=60) for node in targets.fullest_nodes(system, 2))
+        with trial.fault(first), trial.fault(second):
+            trial.hold(until=first.ended)
+            trial.hold(until=second.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok", at_least=2))
