@@ -3,6 +3,7 @@
 from chaos.cluster import mutations
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.connect import connect
+from chaos.cluster.execute import Command, Ran, execute
 from chaos.cluster.hand import Hand, LeashedHand, OpenHand
 from chaos.cluster.journal import Entry, Journal, NullJournal
 from chaos.cluster.kinds import KINDS, Kind, ref_of
@@ -15,6 +16,7 @@ __all__ = [
     "KINDS",
     "Cluster",
     "ClusterFacts",
+    "Command",
     "Done",
     "Entry",
     "Hand",
@@ -26,9 +28,11 @@ __all__ = [
     "NodeFacts",
     "NullJournal",
     "OpenHand",
+    "Ran",
     "Recorder",
     "Scope",
     "connect",
+    "execute",
     "mutations",
     "ref_of",
 ]

@@ -7,6 +7,7 @@ from chaos.faults.evict import Evict
 from chaos.faults.node_drain import NodeDrain
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
+from chaos.faults.process import ProcessCrash, ProcessHang
 from chaos.faults.rolling_update import RollingUpdate
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Field",
     "NodeDrain",
     "PodKill",
+    "ProcessCrash",
+    "ProcessHang",
     "RollingPoolDrain",
     "RollingUpdate",
     "Until",

@@ -33,8 +33,8 @@ class BadRollout:
     `kind`: `image` names a tag that does not exist in the first container's own repository; `probe` gives that
     container a readiness probe on a path that does not exist, so its pods run and are never Ready. It has landed when
     a pod of the new template is seen to be bad. `ended` is when the Deployment says that it makes no progress, within
-    its own progress deadline: the result is then `blocked`, which is what Kubernetes promises. Healing puts the former
-    template back, and compares.
+    its own progress deadline: the result is then `blocked`, which is what Kubernetes promises. `shown` is when such a
+    pod is to be seen (again). Healing puts the former template back, and compares.
     """
 
     workload: Ref
@@ -42,6 +42,7 @@ class BadRollout:
     deadline_s: float = 120.0
     _work: Work = field(default_factory=Work, init=False, repr=False, compare=False)
     _template: Template = field(init=False, repr=False, compare=False)
+    _fields: list[Field] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in ("image", "probe"):
@@ -76,8 +77,18 @@ class BadRollout:
         """The rollout halted, or ended otherwise."""
         return Until(f"the rollout of {self.workload.name} halts", lambda: self._work.ended, self.deadline_s + STOP_S)
 
+    @property
+    def shown(self) -> Until:
+        """A pod of the new template is seen to be bad."""
+        return Until(
+            "a pod of the new template is seen to be bad",
+            lambda: any(self.landed(field) for field in self._fields),
+            LANDING_S,
+        )
+
     def inject(self, field: Field) -> str:
         """Change the template. Return why that could not be done."""
+        self._fields.append(field)
         edit = _without_image if self.kind == "image" else _never_ready
         if reason := self._template.make(field, edit, action="roll-out"):
             return reason
@@ -87,7 +98,8 @@ class BadRollout:
     def landed(self, field: Field) -> str:
         """Prove it: a pod of the new template cannot have its image, or runs and is not Ready."""
         bad = self._reason if self.kind == "image" else self._unready
-        return next((words for pod in self._template.pods(field) if (words := bad(pod))), "")
+        pods = (pod for pod in self._template.pods(field) if not pod.deleting)
+        return next((words for pod in pods if (words := bad(pod))), "")
 
     def heal(self, field: Field) -> str:
         """Put the former template back. Return what could not be undone."""

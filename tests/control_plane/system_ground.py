@@ -67,7 +67,7 @@ def system_ground(simulated: SimulatedCluster, folder: Path, test: str) -> Itera
     run = f"{test}-{uuid.uuid4()}"
     with (
         connected(simulated) as (cluster, hand),
-        trial_namespace(cluster, hand, namespace_of_trial(test, run), run=run) as ref,
+        trial_namespace(cluster, hand, namespace_of_trial(test, run), run=run, pods_only=True) as ref,
     ):
         scopes = [Scope(kind, ref.name) for kind in WATCHED]
         with Recorder(cluster, Clock.start(), folder / "watch.jsonl", scopes) as recorder:

@@ -1,0 +1,219 @@
+"""Trouble with one process of a container: it hangs (is stopped), or it is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from chaos.errors import TimedOut, UsageError
+from chaos.faults.base import Field
+from chaos.faults.process_signals import Place, look, place_of, signal
+from chaos.history import Ref
+from chaos.history.views import ContainerView, PodView
+from chaos.targets import Targets
+from chaos.wait import until
+
+__all__ = ["ProcessCrash", "ProcessHang"]
+
+STOPPED_DEADLINE_S = 5.0
+"""A process stops as soon as it gets the processor next; a starved one needs a moment."""
+
+API_ALLOWANCE_S = 10.0
+EXIT_SEEN_S = 11.0
+"""The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
+
+CRASHING = ("KILL", "TERM", "ABRT", "SEGV", "INT", "QUIT")
+STOPPED, ENDED = "T", "Z"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessHang:
+    """Stop every process of that name in the targets' containers (SIGSTOP), as if it hung.
+
+    It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
+    (SIGCONT); where the container was restarted, there is nothing left to heal. `container` empty is the pod's first.
+    """
+
+    targets: Targets
+    process: str = "model-engine"
+    container: str = ""
+    _places: list[Place] = field(default_factory=list, init=False, repr=False, compare=False)
+    _proofs: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The kind of fault."""
+        return "process-hang"
+
+    @property
+    def words(self) -> str:
+        """What it does to whom."""
+        return f"stop {self.process} in {self.targets.words}"
+
+    @property
+    def victims(self) -> tuple[Ref, ...]:
+        """The pods whose process hangs."""
+        return self.targets.refs
+
+    @property
+    def landing_deadline_s(self) -> float:
+        """The API's own time: injecting looks for the proof itself."""
+        return API_ALLOWANCE_S
+
+    def inject(self, field: Field) -> str:
+        """Stop them, and see them stopped. Return why any of them could not be."""
+        return _each(self.victims, lambda ref: self._hang(field, ref))
+
+    def landed(self, field: Field) -> str:  # noqa: ARG002  # seen when it was injected: a look takes a call into the container
+        """Prove it: the kernel shows the state T."""
+        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self.victims) else ""
+
+    def heal(self, field: Field) -> str:
+        """Let those that still live go on. Return which could not be reached, and how to do it by hand."""
+        return _each([place.pod for place in self._places], lambda ref: self._continue(field, ref))
+
+    def _hang(self, field: Field, ref: Ref) -> str:
+        if (place := place_of(field, ref, self.container)) is None:
+            return _not_running(ref, self.container)
+        # Before the deed: after an answer that never came the process may be stopped, and has to be let go.
+        self._places.append(place)
+        if reason := signal(field, place, self.process, "STOP"):
+            return reason
+        try:
+            pids = until(
+                lambda: self._stopped(field, place),
+                deadline_s=STOPPED_DEADLINE_S,
+                awaited=f"{self.process} in {ref.name} stopped",
+            )
+        except TimedOut as late:
+            return late.what
+        self._proofs.append(f"{self.process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T")
+        return ""
+
+    def _stopped(self, field: Field, place: Place) -> str:
+        """The ids of the processes of that name, if every one is stopped."""
+        seen = look(field, place, self.process) or ()
+        return ", ".join(one.pid for one in seen) if seen and all(one.state == STOPPED for one in seen) else ""
+
+    def _continue(self, field: Field, ref: Ref) -> str:
+        place = next(one for one in self._places if one.pod == ref)
+        if not _same(field, place):
+            return ""
+        seen = look(field, place, self.process)
+        if seen is not None and not any(one.state == STOPPED for one in seen):
+            return ""
+        reason = signal(field, place, self.process, "CONT")
+        # It may have ended while we called.
+        if not reason or not _same(field, place):
+            return ""
+        by_hand = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c 'kill -CONT PID'"
+        return f"{reason}; by hand: {by_hand}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessCrash:
+    """Send a deadly signal to every process of that name in the targets' containers.
+
+    It has landed when the watch shows that the container ended (another one runs, or its restart is counted), or when
+    the container lives and the process is gone from it. Nothing is left to heal: the kubelet restarts the container.
+    """
+
+    targets: Targets
+    signal: str = "KILL"
+    process: str = "model-engine"
+    container: str = ""
+    _places: list[Place] = field(default_factory=list, init=False, repr=False, compare=False)
+    _gone: list[Ref] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.signal not in CRASHING:
+            raise UsageError(f"ProcessCrash.signal: {self.signal!r} is not one of {', '.join(CRASHING)}")
+
+    @property
+    def name(self) -> str:
+        """The kind of fault."""
+        return "process-crash"
+
+    @property
+    def words(self) -> str:
+        """What it does to whom."""
+        return f"send SIG{self.signal} to {self.process} in {self.targets.words}"
+
+    @property
+    def victims(self) -> tuple[Ref, ...]:
+        """The pods whose process crashes."""
+        return self.targets.refs
+
+    @property
+    def landing_deadline_s(self) -> float:
+        """The grace that a polite signal leaves, the kubelet's sight of the exit, and the API's own time."""
+        return self.targets.grace_s + EXIT_SEEN_S + API_ALLOWANCE_S
+
+    def inject(self, field: Field) -> str:
+        """Signal them. Return why any could not be."""
+        return _each(self.victims, lambda ref: self._crash(field, ref))
+
+    def landed(self, field: Field) -> str:
+        """Prove it: the container ended, or the process is gone from it."""
+        if not self._places:
+            return ""
+        words = [self._ended(field, place) for place in self._places]
+        return "; ".join(words) if all(words) else ""
+
+    def heal(self, field: Field) -> str:  # noqa: ARG002  # the role's shape
+        """Nothing is left to undo: the kubelet restarts the container."""
+        return ""
+
+    def _crash(self, field: Field, ref: Ref) -> str:
+        if (place := place_of(field, ref, self.container)) is None:
+            return _not_running(ref, self.container)
+        reason = signal(field, place, self.process, self.signal)
+        # A container that ends with its process takes our own shell along: then the watch has to tell.
+        if reason and _same(field, place) and look(field, place, self.process):
+            return reason
+        self._places.append(place)
+        seen = look(field, place, self.process)
+        if seen is not None and all(one.state == ENDED for one in seen):
+            self._gone.append(ref)
+        return ""
+
+    def _ended(self, field: Field, place: Place) -> str:
+        who = f"{place.pod.name} ({place.pod.uid[:8]})"
+        if (now := _container(field, place)) is not None:
+            ended = (now.raw.get("state") or {}).get("terminated") or (
+                now.last_exit if now.id != place.container_id else {}
+            )
+            if now.restarts > place.restarts or ended:
+                return f"container {place.container} of {who} ended: {_how(ended or now.last_exit)}"
+        return f"{self.process} is gone from {who}" if place.pod in self._gone else ""
+
+
+def _each(refs: tuple[Ref, ...] | list[Ref], deed: Callable[[Ref], str]) -> str:
+    """Do it to all at once; what went wrong, in words."""
+    with ThreadPoolExecutor(max_workers=max(1, len(refs))) as pool:
+        return "; ".join(reason for reason in pool.map(deed, refs) if reason)
+
+
+def _container(field: Field, place: Place) -> ContainerView | None:
+    for pod in map(PodView, field.recorder.objects("Pod")):
+        if pod.uid == place.pod.uid:
+            return next((one for one in pod.containers if one.name == place.container), None)
+    return None
+
+
+def _same(field: Field, place: Place) -> bool:
+    """Whether the container that was hit still runs, as the API server says now, not as the watch knows by now."""
+    found = field.cluster.get("Pod", place.pod.namespace, place.pod.name)
+    if found is None or found["metadata"]["uid"] != place.pod.uid:
+        return False
+    return any(one.id == place.container_id and bool(one.running_since) for one in PodView(found).containers)
+
+
+def _how(ended: object) -> str:
+    told = ended if isinstance(ended, dict) else {}
+    return f"{told.get('reason') or 'no reason given'}, exit code {told.get('exitCode', 'unknown')}"
+
+
+def _not_running(ref: Ref, container: str) -> str:
+    return f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()

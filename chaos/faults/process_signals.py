@@ -1,0 +1,113 @@
+"""Signals to named processes inside containers, by a POSIX shell's builtins alone: the image needs nothing but `sh`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chaos.cluster import Command, Ran, execute
+from chaos.faults.base import Field
+from chaos.history import Ref
+from chaos.history.views import PodView
+
+__all__ = ["Place", "Seen", "look", "place_of", "signal"]
+
+EXEC_S = 10.0
+
+NOBODY, REFUSED, FIRST = 3, 4, 5
+
+NAME_MAX = 15
+"""The kernel keeps that many characters of a process's name (`TASK_COMM_LEN` less its end)."""
+
+LOOK = """
+for dir in /proc/[0-9]*; do
+  name=; { read -r name < "$dir/comm"; } 2>/dev/null || continue
+  [ "$name" = "$1" ] || continue
+  state=; { while read -r key value rest; do [ "$key" = State: ] && state=$value; done < "$dir/status"; } 2>/dev/null
+  [ -n "$state" ] && echo "${dir#/proc/} $state"
+done
+exit 0
+"""
+
+SIGNAL = f"""
+found=
+for dir in /proc/[0-9]*; do
+  name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
+  [ "$name" = "$1" ] || continue
+  pid=${{dir#/proc/}}
+  [ "$pid" = 1 ] && exit {FIRST}
+  kill -s "$2" "$pid" || exit {REFUSED}
+  found=yes
+  echo "$pid"
+done
+[ -n "$found" ] || exit {NOBODY}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process runs: the container of a pod, as it was before anything was done to it."""
+
+    pod: Ref
+    container: str
+    container_id: str
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A process as the kernel shows it: `R` runs, `S` sleeps, `D` waits for a device, `T` is stopped, `Z` has ended."""
+
+    pid: str
+    state: str
+
+
+def place_of(field: Field, pod: Ref, container: str) -> Place | None:
+    """Find a container by its name, or a pod's first; None if the pod is not there or does not run it."""
+    for found in map(PodView, field.recorder.objects("Pod")):
+        names = [one["name"] for one in found.spec.get("containers") or ()]
+        if found.uid != pod.uid or not names:
+            continue
+        wanted = container or names[0]
+        for one in found.containers:
+            if one.name == wanted and one.running_since:
+                return Place(pod, wanted, one.id, one.restarts)
+    return None
+
+
+def signal(field: Field, place: Place, process: str, name: str) -> str:
+    """Send a signal to every process of that name. Return an empty string, or why it did not reach one."""
+    ran = _shell(field, place, SIGNAL, process[:NAME_MAX], name)
+    return "" if ran.outcome == "ok" else f"{place.pod.name}: {_why(ran, place, process, name)}"
+
+
+def look(field: Field, place: Place, process: str) -> tuple[Seen, ...] | None:
+    """See the processes of that name; None if the container could not be looked into."""
+    ran = _shell(field, place, LOOK, process[:NAME_MAX])
+    return tuple(_seen(ran.stdout)) if ran.outcome == "ok" else None
+
+
+def _shell(field: Field, place: Place, script: str, *words: str) -> Ran:
+    argv = ("sh", "-c", script, "sh", *words)
+    command = Command(place.pod, place.container, argv, fault=field.fault, timeout_s=EXEC_S)
+    return execute(field.cluster, field.hand, field.journal, command)
+
+
+def _seen(printed: str) -> Iterator[Seen]:
+    for line in printed.splitlines():
+        pid, _, state = line.partition(" ")
+        yield Seen(pid, state)
+
+
+def _why(ran: Ran, place: Place, process: str, name: str) -> str:
+    """Why a signal did not reach a process, for people."""
+    where = f"container {place.container}"
+    if ran.exit_code == NOBODY:
+        return f"no process called {process} in {where}"
+    if ran.exit_code == FIRST:
+        return f"{process} is process 1 of {where}, to which the kernel brings no {name} from inside: give the image an init"
+    if ran.exit_code == REFUSED:
+        return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
+    if "executable file not found" in ran.reason or "no such file" in ran.reason:
+        return f"{where} has no shell (sh) to send a signal with"
+    return f"{name} to {process} in {where}: {ran.reason}"

@@ -1,0 +1,58 @@
+"""Evictions are granted and refused as the disruption budget and its policy say, for replicas that are well or not."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import SloMet, Witnessed
+from chaos.slo import Slo
+
+ALL_ANSWERED = Slo(availability=1.0)
+
+
+def two_needed(policy):
+    return pytest.mark.system(disruption_budget={"min_available": 2, "unhealthy_pod_eviction_policy": policy})
+
+
+@pytest.mark.system(replicas=2)
+@pytest.mark.parametrize(
+    "granted",
+    [
+        pytest.param(1, marks=two_needed(None), id="default"),
+        pytest.param(1, marks=two_needed("IfHealthyBudget"), id="if-healthy-budget"),
+        pytest.param(2, marks=two_needed("AlwaysAllow"), id="always-allow"),
+    ],
+)
+def test_unready_pods_are_evicted_as_the_policy_says(trial, system, traffic, granted):
+    """A needed replica may never go; one that is not Ready may, but where too few are Ready only by AlwaysAllow."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        bad = faults.BadRollout(system.workload, kind="probe")
+        with trial.fault(bad):
+            with trial.fault(faults.Evict(targets.one(system))), trial.fault(faults.Evict(targets.unready(system))):
+                trial.hold(until=bad.shown)
+            with trial.fault(faults.BudgetChange(system.disruption_budget, min_available=3)):
+                with trial.fault(faults.Evict(targets.one(system))), trial.fault(faults.Evict(targets.unready(system))):
+                    trial.hold(duration_s=2)
+        trial.recovery()
+
+    trial.judge(
+        SloMet(ALL_ANSWERED),
+        Witnessed("evict-pod", outcome="ok", at_least=granted),
+        Witnessed("evict-pod", outcome="fail", at_least=4 - granted),
+    )
+
+
+@pytest.mark.system(replicas=4)
+def test_of_many_evictions_at_once_only_the_allowed_are_granted(trial, system, traffic):
+    """Every replica asked to leave at the same moment: one goes, the others are refused, and no request is lost."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        with trial.fault(faults.Evict(targets.every(system))):
+            trial.hold(duration_s=5)
+        trial.recovery()
+
+    trial.judge(
+        SloMet(ALL_ANSWERED),
+        Witnessed("evict-pod", outcome="ok"),
+        Witnessed("evict-pod", outcome="fail", at_least=3),
+    )

@@ -1,0 +1,57 @@
+"""Node pools are upgraded, given up or full: replicas move as they may, and stay where they must."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import Recovered, SloMet, Witnessed
+from chaos.slo import Slo
+
+SLO = Slo(availability=0.99, latency_p99_s=5.0)
+ALL_ANSWERED = Slo(availability=1.0)
+
+BLUE = targets.pool("gameday.dev/pool", "blue")
+GREEN = targets.pool("gameday.dev/pool", "green")
+
+
+@pytest.mark.system(replicas=4)
+def test_a_pool_is_upgraded_node_by_node(trial, system, traffic):
+    """An upgrade drains every node of a pool in turn; the next one waits until all replicas are back."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        upgrade = faults.RollingPoolDrain(BLUE(system), node_deadline_s=60)
+        with trial.fault(upgrade):
+            trial.hold(until=upgrade.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok", at_least=2))
+
+
+@pytest.mark.system(replicas=3, node_selector={"gameday.dev/pool": "blue"})
+def test_replicas_bound_to_a_pool_stay_in_it(trial, system, traffic):
+    """Replicas that belong to a pool move to another node of that pool when theirs is drained, and nowhere else."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        with trial.fault(drain):
+            trial.hold(until=drain.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok"))
+
+
+@pytest.mark.system(replicas=3, node_selector={"gameday.dev/pool": "green"})
+def test_a_drain_with_nowhere_to_go_stops_at_the_disruption_budget(trial, system, traffic):
+    """Where no other node may take the replicas, one is lost and waits, the disruption budget keeps the others."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        drain = faults.NodeDrain(GREEN(system), deadline_s=12)
+        with trial.fault(drain):
+            trial.hold(until=drain.ended)
+        trial.recovery()
+
+    trial.judge(
+        SloMet(SLO),
+        Recovered(),
+        Witnessed("evict-pod", outcome="ok"),
+        Witnessed("evict-pod", outcome="fail", at_least=2),
+    )

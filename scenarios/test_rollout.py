@@ -1,0 +1,36 @@
+"""Releases under traffic: a good one costs no request, a bad one halts by itself and is rolled back."""
+
+import pytest
+
+from chaos import faults
+from chaos.checks import SloMet, Witnessed
+from chaos.slo import Slo
+
+ALL_ANSWERED = Slo(availability=1.0)
+
+
+@pytest.mark.system(replicas=3)
+def test_a_release_loses_no_request(trial, system, traffic):
+    """Every replica is replaced while answers are being streamed, and not one is cut short."""
+    with traffic.steady(rate_rps=6):
+        trial.baseline(duration_s=10)
+        release = faults.RollingUpdate(system.workload)
+        with trial.fault(release):
+            trial.hold(until=release.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(ALL_ANSWERED), Witnessed("roll-out", outcome="ok"))
+
+
+@pytest.mark.system(replicas=3, rollout={"progress_deadline_s": 15})
+@pytest.mark.parametrize("kind", ["image", "probe"])
+def test_a_bad_release_halts_and_is_rolled_back(trial, system, traffic, kind):
+    """A release whose pods never become Ready takes no replica away, is called stuck, and is rolled back."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
+        release = faults.BadRollout(system.workload, kind=kind)
+        with trial.fault(release):
+            trial.hold(until=release.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(ALL_ANSWERED), Witnessed("restore-template", outcome="ok"))

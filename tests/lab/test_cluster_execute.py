@@ -1,0 +1,157 @@
+"""Commands in real containers: what they print, how they end, and what stands in their way."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from lab_objects import model_pod
+
+from chaos.clock import Clock
+from chaos.cluster import (
+    Cluster,
+    Command,
+    Journal,
+    LeashedHand,
+    NullJournal,
+    OpenHand,
+    Ran,
+    connect,
+    execute,
+    mutations,
+)
+from chaos.history import Ref
+from chaos.lab import Lab
+from chaos.lab.pause_image import PAUSE_IMAGE
+from chaos.lab.session import lab_session
+from chaos.progress import Silent
+from chaos.wait import until
+
+pytestmark = pytest.mark.root
+
+NAMESPACE = "gameday-test-exec"
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The lab, joined if it is up, with a namespace of our own."""
+    with (
+        lab_session(Lab(), nodes=3, words="the tests of exec", keep=False, progress=Silent()) as facts,
+        connect(kubeconfig=facts.kubeconfig, context=None) as cluster,
+    ):
+        hand = OpenHand(cluster, NullJournal())
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        assert hand.do(mutations.create(space)).outcome == "ok"
+        try:
+            yield cluster
+        finally:
+            hand.do(mutations.delete(Ref("Namespace", "", NAMESPACE)))
+
+
+def started(cluster: Cluster, name: str, image: str | None = None) -> Ref:
+    """A pod of ours that runs: the model's image, or another."""
+    written = {"apiVersion": "v1", "kind": "Pod", **model_pod(name, node="n1")}
+    written["metadata"] |= {"namespace": NAMESPACE}
+    if image:
+        written["spec"]["containers"][0] |= {"image": image}
+        written["spec"]["containers"][0].pop("readinessProbe")
+    done = OpenHand(cluster, NullJournal()).do(mutations.create(written))
+    assert done.outcome == "ok", done.reason
+
+    def running() -> str:
+        pod = cluster.get("Pod", NAMESPACE, name)
+        return pod["metadata"]["uid"] if pod and pod["status"].get("phase") == "Running" else ""
+
+    return Ref("Pod", NAMESPACE, name, until(running, deadline_s=60, awaited=f"pod {name} runs"))
+
+
+@pytest.fixture(scope="module")
+def model(cluster: Cluster) -> Ref:
+    """A running pod of the model's image, which has a shell."""
+    return started(cluster, "exec-model")
+
+
+@pytest.fixture
+def run(cluster: Cluster, model: Ref) -> Run:
+    """Run a command in the model's container."""
+
+    def run_it(*argv: str, timeout_s: float = 10) -> Ran:
+        hand = OpenHand(cluster, NullJournal())
+        return execute(cluster, hand, NullJournal(), Command(model, "model", argv, timeout_s=timeout_s))
+
+    return run_it
+
+
+def test_a_command_that_ends_well_is_ok(run: Run) -> None:
+    """Standard output and error come back apart, word by word as they were given, with exit code 0."""
+    ran = run("sh", "-c", 'echo "$0"; echo trouble >&2', "two  words & more")
+    assert ran == Ran("ok", 0, "two  words & more\n", "trouble\n")
+
+
+def test_long_output_comes_whole(run: Run) -> None:
+    """Output that fills many frames is not cut."""
+    ran = run("sh", "-c", "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done")
+    assert len(ran.stdout) == 20000 * 11
+
+
+def test_a_command_that_fails_tells_its_exit_code(run: Run) -> None:
+    """An exit code other than 0 is `fail`, with the code."""
+    ran = run("sh", "-c", "exit 7")
+    assert (ran.outcome, ran.exit_code) == ("fail", 7)
+
+
+def test_a_command_that_does_not_exist_is_a_refusal_in_words(run: Run) -> None:
+    """A program that the image lacks could not be started, and the runtime says so."""
+    ran = run("no-such-program")
+    assert ran.outcome == "fail"
+    assert "no-such-program" in ran.reason
+
+
+def test_a_command_that_never_ends_is_left_in_time(run: Run) -> None:
+    """After the time limit nobody can know what became of it."""
+    before_s = time.monotonic()
+    ran = run("sleep", "15", timeout_s=2)
+    assert ran.outcome == "info"
+    assert time.monotonic() - before_s < 10
+
+
+def test_an_image_without_a_shell_says_so(cluster: Cluster) -> None:
+    """In an image that holds one program only, a shell cannot be started."""
+    pod = started(cluster, "exec-pause", PAUSE_IMAGE)
+    ran = execute(cluster, OpenHand(cluster, NullJournal()), NullJournal(), Command(pod, "model", ("sh", "-c", "true")))
+    assert ran.outcome == "fail"
+    assert "executable file not found" in ran.reason
+
+
+def test_a_successor_of_the_same_name_is_not_touched(cluster: Cluster, model: Ref) -> None:
+    """A pod with another UID is not the one that was meant."""
+    other = Ref("Pod", model.namespace, model.name, "another-uid")
+    ran = execute(cluster, OpenHand(cluster, NullJournal()), NullJournal(), Command(other, "model", ("true",)))
+    assert ran.outcome == "fail"
+    assert "is not there" in ran.reason
+
+
+def test_a_container_that_does_not_exist_is_refused(cluster: Cluster, model: Ref) -> None:
+    """The API server's refusal is an outcome, in its own words."""
+    ran = execute(cluster, OpenHand(cluster, NullJournal()), NullJournal(), Command(model, "no-such", ("true",)))
+    assert ran.outcome == "fail"
+    assert "no-such" in ran.reason
+
+
+@pytest.mark.parametrize("leashed", [False, True])
+def test_it_is_journalled_without_its_output(cluster: Cluster, model: Ref, tmp_path: Path, *, leashed: bool) -> None:
+    """The journal has the command before and the exit code after, never what was printed; leashed, nothing runs."""
+    path = tmp_path / "actions.jsonl"
+    with Journal(path, Clock.start()) as journal:
+        hand = LeashedHand(journal) if leashed else OpenHand(cluster, journal)
+        ran = execute(cluster, hand, journal, Command(model, "model", ("cat", "/proc/1/comm"), fault="f-1"))
+    begin, end = map(json.loads, path.read_text().splitlines())
+    assert (begin["action"], begin["fault"], begin["target"]["uid"]) == ("exec", "f-1", model.uid)
+    assert begin["detail"] == {"container": "model", "command": ["cat", "/proc/1/comm"]}
+    assert end["outcome"] == ("fail" if leashed else "ok")
+    assert ran.stdout == ("" if leashed else "tini\n")
+    assert "tini" not in path.read_text()
