@@ -9,17 +9,18 @@ from chaos.slo import Slo
 ALL_ANSWERED = Slo(availability=1.0)
 
 
-def two_needed(policy):
-    return pytest.mark.system(disruption_budget={"min_available": 2, "unhealthy_pod_eviction_policy": policy})
+DEFAULT = {"min_available": 2}
+IF_HEALTHY = {"min_available": 2, "unhealthy_pod_eviction_policy": "IfHealthyBudget"}
+ALWAYS = {"min_available": 2, "unhealthy_pod_eviction_policy": "AlwaysAllow"}
 
 
 @pytest.mark.system(replicas=2)
 @pytest.mark.parametrize(
     "granted",
     [
-        pytest.param(1, marks=two_needed(None), id="default"),
-        pytest.param(1, marks=two_needed("IfHealthyBudget"), id="if-healthy-budget"),
-        pytest.param(2, marks=two_needed("AlwaysAllow"), id="always-allow"),
+        pytest.param(1, marks=pytest.mark.system(disruption_budget=DEFAULT), id="default"),
+        pytest.param(1, marks=pytest.mark.system(disruption_budget=IF_HEALTHY), id="if-healthy-budget"),
+        pytest.param(2, marks=pytest.mark.system(disruption_budget=ALWAYS), id="always-allow"),
     ],
 )
 def test_unready_pods_are_evicted_as_the_policy_says(trial, system, traffic, granted):
@@ -30,9 +31,12 @@ def test_unready_pods_are_evicted_as_the_policy_says(trial, system, traffic, gra
         with trial.fault(bad):
             with trial.fault(faults.Evict(targets.one(system))), trial.fault(faults.Evict(targets.unready(system))):
                 trial.hold(until=bad.shown)
-            with trial.fault(faults.BudgetChange(system.disruption_budget, min_available=3)):
-                with trial.fault(faults.Evict(targets.one(system))), trial.fault(faults.Evict(targets.unready(system))):
-                    trial.hold(duration_s=2)
+            with (
+                trial.fault(faults.BudgetChange(system.disruption_budget, min_available=3)),
+                trial.fault(faults.Evict(targets.one(system))),
+                trial.fault(faults.Evict(targets.unready(system))),
+            ):
+                trial.hold(duration_s=2)
         trial.recovery()
 
     trial.judge(

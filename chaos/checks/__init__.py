@@ -2,9 +2,22 @@
 
 from chaos.checks.completed import Completed
 from chaos.checks.faults_landed import FaultsLanded
+from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.recovered import Recovered
+from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.slo_met import SloMet
 from chaos.checks.steady_before import SteadyBefore
+from chaos.checks.unready_leaves_endpoints import UnreadyLeavesEndpoints
 from chaos.checks.witnessed import Witnessed
 
-__all__ = ["Completed", "FaultsLanded", "Recovered", "SloMet", "SteadyBefore", "Witnessed"]
+__all__ = [
+    "Completed",
+    "FaultsLanded",
+    "NoNeedlessRestart",
+    "Recovered",
+    "RestartedByLiveness",
+    "SloMet",
+    "SteadyBefore",
+    "UnreadyLeavesEndpoints",
+    "Witnessed",
+]

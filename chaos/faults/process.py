@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from chaos.errors import TimedOut, UsageError
-from chaos.faults.base import Field
+from chaos.faults.base import Field, Until
 from chaos.faults.process_signals import Place, look, place_of, signal
 from chaos.history import Ref
 from chaos.history.views import ContainerView, PodView
@@ -33,12 +33,15 @@ class ProcessHang:
 
     It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
     (SIGCONT); where the container was restarted, there is nothing left to heal. `container` empty is the pod's first.
+    `deadline_s` is how long a scenario that holds until `restarted` waits at most.
     """
 
     targets: Targets
     process: str = "model-engine"
     container: str = ""
+    deadline_s: float = 120.0
     _places: list[Place] = field(default_factory=list, init=False, repr=False, compare=False)
+    _fields: list[Field] = field(default_factory=list, init=False, repr=False, compare=False)
     _proofs: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -61,8 +64,19 @@ class ProcessHang:
         """The API's own time: injecting looks for the proof itself."""
         return API_ALLOWANCE_S
 
+    @property
+    def restarted(self) -> Until:
+        """Every container that hangs was restarted."""
+
+        def seen() -> bool:
+            places = [(field, place) for field in self._fields for place in self._places]
+            return bool(places) and all(_restarted(field, place) for field, place in places)
+
+        return Until(f"the containers in which {self.process} hangs are restarted", seen, self.deadline_s)
+
     def inject(self, field: Field) -> str:
         """Stop them, and see them stopped. Return why any of them could not be."""
+        self._fields.append(field)
         return _each(self.victims, lambda ref: self._hang(field, ref))
 
     def landed(self, field: Field) -> str:  # noqa: ARG002  # seen when it was injected: a look takes a call into the container
@@ -76,10 +90,13 @@ class ProcessHang:
     def _hang(self, field: Field, ref: Ref) -> str:
         if (place := place_of(field, ref, self.container)) is None:
             return _not_running(ref, self.container)
-        # Before the deed: after an answer that never came the process may be stopped, and has to be let go.
+        # Before the deed: whatever comes in between, the process may be stopped, and has to be let go.
         self._places.append(place)
-        if reason := signal(field, place, self.process, "STOP"):
-            return reason
+        sent = signal(field, place, self.process, "STOP")
+        if sent.reached == "none":
+            self._places.remove(place)
+        if sent.reached != "every":
+            return sent.reason
         try:
             pids = until(
                 lambda: self._stopped(field, place),
@@ -103,7 +120,7 @@ class ProcessHang:
         seen = look(field, place, self.process)
         if seen is not None and not any(one.state == STOPPED for one in seen):
             return ""
-        reason = signal(field, place, self.process, "CONT")
+        reason = signal(field, place, self.process, "CONT").reason
         # It may have ended while we called.
         if not reason or not _same(field, place):
             return ""
@@ -168,10 +185,9 @@ class ProcessCrash:
     def _crash(self, field: Field, ref: Ref) -> str:
         if (place := place_of(field, ref, self.container)) is None:
             return _not_running(ref, self.container)
-        reason = signal(field, place, self.process, self.signal)
-        # A container that ends with its process takes our own shell along: then the watch has to tell.
-        if reason and _same(field, place) and look(field, place, self.process):
-            return reason
+        sent = signal(field, place, self.process, self.signal)
+        if sent.reached in ("none", "some"):
+            return sent.reason
         self._places.append(place)
         seen = look(field, place, self.process)
         if seen is not None and all(one.state == ENDED for one in seen):
@@ -200,6 +216,11 @@ def _container(field: Field, place: Place) -> ContainerView | None:
         if pod.uid == place.pod.uid:
             return next((one for one in pod.containers if one.name == place.container), None)
     return None
+
+
+def _restarted(field: Field, place: Place) -> bool:
+    now = _container(field, place)
+    return now is not None and now.restarts > place.restarts
 
 
 def _same(field: Field, place: Place) -> bool:

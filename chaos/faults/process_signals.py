@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from chaos.cluster import Command, Ran, execute
 from chaos.faults.base import Field
 from chaos.history import Ref
 from chaos.history.views import PodView
 
-__all__ = ["Place", "Seen", "look", "place_of", "signal"]
+__all__ = ["Place", "Seen", "Sent", "look", "place_of", "signal"]
 
 EXEC_S = 10.0
 
 NOBODY, REFUSED, FIRST = 3, 4, 5
+"""Exit codes of `SIGNAL`."""
+
+KILLED = 137
+"""Exit code of a shell that was killed itself."""
 
 NAME_MAX = 15
 """The kernel keeps that many characters of a process's name (`TASK_COMM_LEN` less its end)."""
@@ -62,6 +67,14 @@ class Seen:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Which processes of the name a signal reached, and why not every one."""
+
+    reached: Literal["every", "some", "none", "unknown"] = "every"
+    reason: str = ""
+
+
 def place_of(field: Field, pod: Ref, container: str) -> Place | None:
     """Find a container by its name, or a pod's first; None if the pod is not there or does not run it."""
     for found in map(PodView, field.recorder.objects("Pod")):
@@ -75,10 +88,16 @@ def place_of(field: Field, pod: Ref, container: str) -> Place | None:
     return None
 
 
-def signal(field: Field, place: Place, process: str, name: str) -> str:
-    """Send a signal to every process of that name. Return an empty string, or why it did not reach one."""
+def signal(field: Field, place: Place, process: str, name: str) -> Sent:
+    """Send a signal to every process of that name."""
     ran = _shell(field, place, SIGNAL, process[:NAME_MAX], name)
-    return "" if ran.outcome == "ok" else f"{place.pod.name}: {_why(ran, place, process, name)}"
+    if ran.outcome == "ok":
+        return Sent()
+    reason = f"{place.pod.name}: {_why(ran, place, process, name)}"
+    # The end of a container takes the shell that brought it about along.
+    if ran.outcome == "info" or ran.exit_code == KILLED:
+        return Sent("unknown", reason)
+    return Sent("some" if ran.exit_code == REFUSED else "none", reason)
 
 
 def look(field: Field, place: Place, process: str) -> tuple[Seen, ...] | None:
@@ -105,7 +124,8 @@ def _why(ran: Ran, place: Place, process: str, name: str) -> str:
     if ran.exit_code == NOBODY:
         return f"no process called {process} in {where}"
     if ran.exit_code == FIRST:
-        return f"{process} is process 1 of {where}, to which the kernel brings no {name} from inside: give the image an init"
+        told = "to which the kernel brings no such signal from inside; give the image an init"
+        return f"{name}: {process} is process 1 of {where}, {told}"
     if ran.exit_code == REFUSED:
         return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
     if "executable file not found" in ran.reason or "no such file" in ran.reason:

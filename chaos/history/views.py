@@ -18,6 +18,7 @@ __all__ = [
     "EndpointSliceView",
     "EndpointView",
     "NodeView",
+    "PodDisruptionBudgetView",
     "PodView",
     "ReplicaSetView",
     "StatefulSetView",
@@ -181,3 +182,49 @@ class NodeView(View):
     def taints(self) -> tuple[Raw, ...]:
         """Its taints, as `key`, `value`, `effect`."""
         return tuple(self.spec.get("taints") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class PodDisruptionBudgetView(View):
+    """A disruption budget; what its controller last counted is of the wish only if `up_to_date`."""
+
+    def selects(self, pod: View) -> bool:
+        """Whether it binds a pod: an empty selector selects all of its namespace, an absent one none (`policy/v1`)."""
+        selector = self.spec.get("selector")
+        return selector is not None and pod.namespace == self.namespace and matches(selector, pod.labels)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether its controller has counted by the newest wish; until then every eviction is refused."""
+        return self.observed_generation >= self.generation
+
+    @property
+    def allowed(self) -> int:
+        """How many more evictions it permits now (`disruptionsAllowed`)."""
+        return int(self.status.get("disruptionsAllowed", 0))
+
+    @property
+    def healthy(self) -> int:
+        """How many healthy pods its controller last counted (`currentHealthy`)."""
+        return int(self.status.get("currentHealthy", 0))
+
+    @property
+    def desired(self) -> int:
+        """How many of them must stay healthy (`desiredHealthy`)."""
+        return int(self.status.get("desiredHealthy", 0))
+
+    @property
+    def expected(self) -> int:
+        """How many pods it counted in all (`expectedPods`)."""
+        return int(self.status.get("expectedPods", 0))
+
+    @property
+    def disrupted(self) -> frozenset[str]:
+        """Names of pods whose eviction it has granted, and whose deletion its controller has not seen yet."""
+        return frozenset(self.status.get("disruptedPods") or ())
+
+    @property
+    def bound(self) -> str:
+        """The wish in words, e.g. `maxUnavailable 1`."""
+        wishes = [f"{key} {self.spec[key]}" for key in ("minAvailable", "maxUnavailable") if key in self.spec]
+        return " ".join(wishes) or "no bound"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lab_objects import model_pod
+from exec_room import exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import (
@@ -19,54 +19,21 @@ from chaos.cluster import (
     NullJournal,
     OpenHand,
     Ran,
-    connect,
     execute,
-    mutations,
 )
 from chaos.history import Ref
-from chaos.lab import Lab
 from chaos.lab.pause_image import PAUSE_IMAGE
-from chaos.lab.session import lab_session
-from chaos.progress import Silent
-from chaos.wait import until
 
 pytestmark = pytest.mark.root
 
-NAMESPACE = "gameday-test-exec"
 Run = Callable[..., Ran]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """The lab, joined if it is up, with a namespace of our own."""
-    with (
-        lab_session(Lab(), nodes=3, words="the tests of exec", keep=False, progress=Silent()) as facts,
-        connect(kubeconfig=facts.kubeconfig, context=None) as cluster,
-    ):
-        hand = OpenHand(cluster, NullJournal())
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        assert hand.do(mutations.create(space)).outcome == "ok"
-        try:
-            yield cluster
-        finally:
-            hand.do(mutations.delete(Ref("Namespace", "", NAMESPACE)))
-
-
-def started(cluster: Cluster, name: str, image: str | None = None) -> Ref:
-    """A pod of ours that runs: the model's image, or another."""
-    written = {"apiVersion": "v1", "kind": "Pod", **model_pod(name, node="n1")}
-    written["metadata"] |= {"namespace": NAMESPACE}
-    if image:
-        written["spec"]["containers"][0] |= {"image": image}
-        written["spec"]["containers"][0].pop("readinessProbe")
-    done = OpenHand(cluster, NullJournal()).do(mutations.create(written))
-    assert done.outcome == "ok", done.reason
-
-    def running() -> str:
-        pod = cluster.get("Pod", NAMESPACE, name)
-        return pod["metadata"]["uid"] if pod and pod["status"].get("phase") == "Running" else ""
-
-    return Ref("Pod", NAMESPACE, name, until(running, deadline_s=60, awaited=f"pod {name} runs"))
+    """The lab, with a namespace of our own."""
+    with exec_room() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,245 @@
+"""Always: the disruption budget really held, at every moment, against every eviction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from chaos.checks.budget_dips import Shortage, shortages
+from chaos.checks.budget_replay import Record, Replay, replay
+from chaos.checks.budget_rules import Problem, Stale, judge_evictions, judge_refusals, judge_unready
+from chaos.checks.evictions import Evictions, evictions_of
+from chaos.checks.sight import blind_spots, judged_until_ns
+from chaos.checks.words import plural
+from chaos.history import History
+from chaos.verdict import Answer, Evidence, Finding
+
+__all__ = ["BudgetHeld"]
+
+SHOWN = 50
+"""How many dips a finding lists; it says how many there were."""
+
+KINDS = ("Pod", "PodDisruptionBudget")
+ASK = "a trial in which a pod that a disruption budget binds is evicted"
+GAPLESS = "a trial whose watch has no gap"
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """All that was found in a trial."""
+
+    replay: Replay
+    evictions: Evictions
+    dips: tuple[Shortage, ...]
+    problems: tuple[Problem, ...]
+    stale: tuple[Stale, ...]
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The budgets that bind the system."""
+        return tuple(record for record in self.replay.budgets.values() if record.ours)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetHeld:
+    """No eviction, ours or anybody's, took more pods than the disruption budget lets go (invariants I1 to I3 and I5).
+
+    Judged from the watch log in resourceVersion order, so a dip between two events is found however short. Each
+    accepted eviction must have been charged to an up-to-date budget with room, and leave as many healthy as it needs;
+    each refusal must have been due; each dip has a cause. A dip that an eviction caused is a FAIL. One that a deletion,
+    a crash, a rollout or a node caused binds no budget: it is told, and left to the SLO. So is an eviction granted on
+    a count a moment old, as Kubernetes documents, unless `ready_min` is broken by it.
+
+    `ready_min` is the scenario's own claim, e.g. 3: no eviction leaves fewer of the system's pods Ready, whatever the
+    cluster's disruption budget says, or if it has none.
+    """
+
+    ready_min: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.ready_min is not None and self.ready_min < 1:
+            raise ValueError(f"BudgetHeld.ready_min: {self.ready_min} is not at least 1")
+
+    @property
+    def name(self) -> str:
+        """How reports and JUnit call the check."""
+        return "budget-held"
+
+    def __call__(self, history: History) -> Finding:
+        """Judge every eviction and every dip of the trial."""
+        account = self._account(history)
+        failures = [one for one in account.problems if one.answer is Answer.FAIL]
+        doubts = [one for one in account.problems if one.answer is Answer.UNKNOWN]
+        answer = Answer.FAIL if failures else Answer.UNKNOWN if doubts else Answer.PASS
+        told = failures or doubts
+        reasons = list(dict.fromkeys(one.text for one in told)) or list(_left_to_the_slo(account))
+        return Finding(
+            check=self.name,
+            answer=answer,
+            rule=self._rule(),
+            limit=self._limit(account),
+            measured=_measured(account),
+            reason="; ".join(reasons[:SHOWN]),
+            settle="; ".join(dict.fromkeys(one.settle for one in doubts)) if answer is Answer.UNKNOWN else "",
+            values=self._values(account),
+            evidence=tuple(sorted(_evidence(account), key=lambda one: one.at_ns)),
+        )
+
+    def _account(self, history: History) -> _Account:
+        played = replay(history)
+        evictions = evictions_of(history, played)
+        since_ns = _since_ns(history, evictions)
+        records = [record for record in played.budgets.values() if record.ours and record.view is not None]
+        dips = [
+            dip
+            for record in records
+            if record.view is not None
+            for dip in shortages(history, played, record, since_ns, what=f"disruption budget {record.view.name}")
+        ]
+        if self.ready_min is not None:
+            what = "the claim"
+            dips += shortages(history, played, played.system, since_ns, what=what, at_least=self.ready_min)
+        judged = list(judge_evictions(history, played, evictions))
+        problems = [one for one in judged if isinstance(one, Problem)]
+        problems += judge_refusals(history, played, evictions)
+        problems += judge_unready(history, played, evictions)
+        problems += self._claim(evictions, played, records)
+        problems += _doubts(history, played, evictions, dips, since_ns)
+        stale = tuple(one for one in judged if isinstance(one, Stale))
+        return _Account(played, evictions, tuple(dips), tuple(problems), stale)
+
+    def _claim(self, evictions: Evictions, played: Replay, records: list[Record]) -> Iterator[Problem]:
+        """The claim in numbers, against every eviction of one of the system's ready pods."""
+        if self.ready_min is None:
+            return
+        for one in evictions.accepted:
+            if one.uid in played.replicas and one.left < self.ready_min:
+                text = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
+                yield Problem(Answer.UNKNOWN if one.lossy else Answer.FAIL, one.at_ns, text)
+        for record in records:
+            least = min((one.desired for one in record.standings if one.desired), default=0)
+            if least < self.ready_min and record.view is not None:
+                text = f"disruption budget {record.view.name} needs only {least}, less than the claim {self.ready_min}"
+                at_ns = record.standings[0].at_ns if record.standings else 0
+                settle = "a disruption budget that needs what is claimed"
+                yield Problem(Answer.UNKNOWN, at_ns, text, settle)
+
+    def _rule(self) -> str:
+        claim = "" if self.ready_min is None else f", nor fewer than {self.ready_min} of the system Ready"
+        return f"No eviction leaves fewer pods healthy than the disruption budget needs{claim}."
+
+    def _limit(self, account: _Account) -> str:
+        needs = [
+            f"{record.view.name} ({record.view.bound}) needs {_most(record)}"
+            for record in account.records
+            if record.view is not None
+        ]
+        claim = [] if self.ready_min is None else [f"at least {self.ready_min} ready"]
+        return ", ".join([*claim, *needs]) or "a disruption budget"
+
+    def _values(self, account: _Account) -> dict[str, object]:
+        return {
+            "evictions_accepted": len(account.evictions.accepted),
+            "evictions_of_others": sum(one.by is None for one in account.evictions.accepted),
+            "evictions_refused": len(account.evictions.refused),
+            "evictions_unready": len(account.evictions.unready),
+            "evictions_stale": len(account.stale),
+            "lowest_after_eviction": min((one.left for one in account.evictions.accepted), default=None),
+            "ready_min": self.ready_min,
+            "budgets": [
+                {
+                    "name": record.view.name,
+                    "bound": record.view.bound,
+                    "desired_max": _most(record),
+                    "healthy_min": min((one.healthy for one in record.standings), default=None),
+                }
+                for record in account.records
+                if record.view is not None
+            ],
+            "dips_count": len(account.dips),
+            "dips": [dip.values for dip in account.dips[:SHOWN]],
+        }
+
+
+def _most(record: Record) -> int:
+    return max((one.desired for one in record.standings), default=0)
+
+
+def _since_ns(history: History, evictions: Evictions) -> int:
+    """From when on it is judged: the first fault, or somebody's eviction before it."""
+    begins = [fault.begin_ns for fault in history.faults]
+    if evictions.first_ns is not None:
+        begins.append(evictions.first_ns)
+    return min(begins, default=history.began_ns)
+
+
+def _doubts(
+    history: History, played: Replay, evictions: Evictions, dips: Iterable[Shortage], since_ns: int
+) -> Iterator[Problem]:
+    """What keeps a claim that nothing speaks against from being proved."""
+
+    def doubt(text: str, settle: str, at_ns: int = since_ns) -> Problem:
+        return Problem(Answer.UNKNOWN, at_ns, text, settle)
+
+    if played.doubt:
+        yield doubt(played.doubt, "a cluster whose resourceVersions count all kinds together")
+    if history.facts.leashed:
+        yield doubt("a rehearsal (--leashed) evicts nothing", "run the trial unleashed")
+    for text in blind_spots(history, KINDS, since_ns, judged_until_ns(history)):
+        yield doubt(text, GAPLESS)
+    for text in evictions.open:
+        yield doubt(text, "a trial in which every eviction is answered, or watched for a minute after")
+    for dip in dips:
+        if dip.unseen:
+            yield doubt(f"a dip lies in a gap of the watch: {dip.words}", GAPLESS, dip.begin_ns)
+    records = [record for record in played.budgets.values() if record.ours]
+    if not records and "PodDisruptionBudget" in history.covered_ns:
+        yield doubt(_missing(history), "a disruption budget that selects the system's pods")
+    if evictions.ambiguous:
+        names = ", ".join(sorted({action.target.name for action in evictions.ambiguous}))
+        yield doubt(f"two disruption budgets bind {names}, so every eviction is refused", "one budget for each pod")
+    elif not evictions.refused and not any(one.binding for one in evictions.accepted):
+        yield doubt("the disruption budget was never asked: no eviction of a Ready pod met it", ASK)
+
+
+def _missing(history: History) -> str:
+    declared = (history.facts.raw.get("spec") or {}).get("disruption_budget")
+    told = ", though the system's spec declares one" if declared else ""
+    return f"no disruption budget binds the system's pods{told}"
+
+
+def _left_to_the_slo(account: _Account) -> Iterator[str]:
+    """What the budget does not bind and is told all the same."""
+    if account.dips:
+        yield f"not by eviction, so left to the SLO: {'; '.join(dip.words for dip in account.dips[:SHOWN])}"
+    for one in account.stale:
+        yield f"granted on an old count, as Kubernetes documents: {one.text}"
+
+
+def _measured(account: _Account) -> str:
+    evictions = account.evictions
+    others = sum(one.by is None for one in evictions.accepted)
+    told = f"{plural(len(evictions.accepted), 'eviction')} accepted" + (f" ({others} by others)" if others else "")
+    told += f", {len(evictions.refused)} refused"
+    lowest = [one.grant.healthy if one.grant else one.left for one in evictions.accepted]
+    if lowest:
+        told += f", lowest {min(lowest)} healthy after one"
+    if account.dips:
+        deepest = max(account.dips, key=lambda dip: dip.desired - dip.lowest)
+        told += f"; {plural(len(account.dips), 'dip')}, deepest {deepest.lowest} of {deepest.desired} needed"
+    return told
+
+
+def _evidence(account: _Account) -> Iterator[Evidence]:
+    for one in account.evictions.accepted:
+        left = f"{one.grant.healthy} healthy of {one.grant.desired} needed" if one.grant else f"{one.left} ready"
+        yield Evidence(one.at_ns, f"{one.name} evicted ({one.whose}), {left} left")
+    for action in account.evictions.refused:
+        yield Evidence(action.begin_ns, f"eviction of {action.target.name} refused by its disruption budget")
+    for problem in account.problems:
+        if problem.answer is Answer.FAIL:
+            yield Evidence(problem.at_ns, problem.text)
+    for stale in account.stale:
+        yield Evidence(stale.at_ns, stale.text)
+    for dip in account.dips[:SHOWN]:
+        yield from dip.evidence()

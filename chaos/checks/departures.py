@@ -1,0 +1,97 @@
+"""Why a pod ceased to be healthy: evicted, deleted by whom, or fallen by itself on its node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaos.checks.budget_replay import EVICTED, Change, Replay
+from chaos.clock import NS
+from chaos.history import History
+from chaos.history.observations import desired_replicas, node_outages, owner_replicas
+from chaos.history.pods import PodView
+from chaos.history.steps import Steps
+
+__all__ = ["UNSEEN", "Departure", "departure"]
+
+NEWS_NS = 5 * NS
+"""News of a pod, of its node and of its owner come over different watches."""
+
+ACTED_NS = 10 * NS
+"""So shortly after its owner asks for fewer pods, a pod's deletion is the owner's doing (a controller needs 1 s)."""
+
+UNSEEN = "unseen"
+"""The cause of what happened in a gap of the watch."""
+
+BY_CONDITION: Mapping[str, tuple[str, str]] = {
+    EVICTED: ("eviction", "evicted"),
+    "DeletionByTaintManager": ("taint", "deleted for a NoExecute taint of its node"),
+    "PreemptionByScheduler": ("preemption", "preempted by the scheduler"),
+    "DeletionByPodGC": ("pod-gc", "deleted by the pod garbage collector"),
+    "TerminationByKubelet": ("node-pressure", "ended by its kubelet (node pressure or shutdown)"),
+}
+"""Reasons of the condition DisruptionTarget (kubernetes.md A.1, step 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """One pod that ceased to be healthy: the kind of cause, and words."""
+
+    at_ns: int
+    pod: str
+    cause: str
+    words: str
+
+
+def departure(history: History, replay: Replay, change: Change) -> Departure:
+    """Name the cause of one loss."""
+    at_ns = change.revision.at_ns
+    cause, words = (UNSEEN, "lost in a gap of the watch") if change.revision.lossy else _cause(history, replay, change)
+    return Departure(at_ns, change.pod.name, cause, f"{change.pod.name} {words}")
+
+
+def _cause(history: History, replay: Replay, change: Change) -> tuple[str, str]:
+    pod = change.pod
+    uid = pod.uid
+    if pod.disruption in BY_CONDITION:
+        return BY_CONDITION[pod.disruption]
+    if uid in replay.marked or any(grant.pod is not None and grant.pod.uid == uid for grant in replay.grants):
+        return BY_CONDITION[EVICTED]
+    if change.after is None or pod.deleting:
+        return _deleted(history, change)
+    return _fallen(history, change, pod)
+
+
+def _deleted(history: History, change: Change) -> tuple[str, str]:
+    uid, at_ns = change.pod.uid, change.revision.at_ns
+    for action in history.actions:
+        if action.target.uid == uid and action.outcome != "fail" and action.begin_ns <= at_ns:
+            if action.name == "evict-pod" and action.outcome == "ok":
+                return BY_CONDITION[EVICTED]
+            if action.name.startswith("delete"):
+                return "deletion", f"deleted by us ({action.fault or action.name}), which no disruption budget binds"
+    if _fell(owner_replicas(history, change.pod.controller_uid), at_ns):
+        if _fell(desired_replicas(history), at_ns):
+            return "scale-in", "deleted as fewer replicas were asked for"
+        return "rollout", "replaced by a rollout"
+    return "deletion", "deleted by somebody else, not through the eviction API"
+
+
+def _fell(wanted: Steps, at_ns: int) -> bool:
+    """Whether fewer were asked for shortly before a moment."""
+    values = wanted.values_in(at_ns - ACTED_NS, at_ns + NEWS_NS)
+    return any(after < before for before, after in zip(values, values[1:], strict=False))
+
+
+def _fallen(history: History, change: Change, pod: PodView) -> tuple[str, str]:
+    at_ns, before = change.revision.at_ns, change.before or PodView({})
+    if pod.ready:
+        return "relabelled", "no longer selected by the disruption budget"
+    if any(
+        begin_ns <= at_ns + NEWS_NS and (end_ns is None or end_ns >= at_ns - NEWS_NS)
+        for begin_ns, end_ns in node_outages(history).get(pod.node, ())
+    ):
+        return "node-loss", f"not Ready as its node {pod.node} was lost"
+    if pod.restarts > before.restarts or pod.finished or (before.running and not pod.running):
+        return "container", "not Ready as a container of it ended"
+    return "probe", "not Ready by its readiness probe"

@@ -1,0 +1,65 @@
+"""Processes hang and crash in their containers; the kubelet's probes must notice, and the same pods must recover."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import NoNeedlessRestart, Recovered, RestartedByLiveness, SloMet, UnreadyLeavesEndpoints
+from chaos.slo import Slo
+from chaos.system import ProbeSpec
+
+STALL_S, SELF_CHECK_S, GRACE_S = 5, 3, 10
+SERVER = {"STALL_S": str(STALL_S), "SELF_CHECK_S": str(SELF_CHECK_S), "GRACE_S": str(GRACE_S)}
+LIVENESS_PERIOD_S = 2
+
+# An idle engine is asked for a token at the first look after the silence, and is stuck when that takes too long; the
+# server counts in steps of 1 s. What the probe then needs to act on it is in the derived bound.
+DETECTION_S = SELF_CHECK_S + LIVENESS_PERIOD_S + STALL_S + 1
+
+# One of two replicas takes half of the requests until it turns not Ready; those are lost.
+HALF_FOR_A_WHILE = Slo(availability=0.8)
+ONE_CUT_OFF = Slo(availability=0.95)
+
+PATIENT = ProbeSpec(path="/livez", period_s=LIVENESS_PERIOD_S, timeout_s=2, failure_threshold=30)
+
+
+@pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER)
+def test_a_hung_engine_is_restarted_by_its_liveness_probe(trial, system, traffic):
+    """A replica whose engine hangs leaves the traffic, is restarted in place by its liveness probe, and returns."""
+    hang = faults.ProcessHang(targets.one(system))
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with trial.fault(hang):
+            trial.hold(until=hang.restarted)
+        trial.recovery()
+
+    trial.judge(
+        SloMet(HALF_FOR_A_WHILE),
+        RestartedByLiveness(detection_s=DETECTION_S),
+        UnreadyLeavesEndpoints(),
+        NoNeedlessRestart(),
+        Recovered(),
+    )
+
+
+@pytest.mark.system(replicas=2)
+def test_a_crashed_engine_is_restarted_in_place(trial, system, traffic):
+    """A replica whose engine is killed is started anew in the same pod; the other one carries the traffic."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with trial.fault(faults.ProcessCrash(targets.one(system))):
+            trial.hold(duration_s=5)
+        trial.recovery()
+
+    trial.judge(SloMet(ONE_CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), Recovered())
+
+
+@pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER, liveness=PATIENT)
+def test_a_hang_that_passes_costs_the_traffic_but_no_restart(trial, system, traffic):
+    """A replica that is stuck for less than its liveness probe tolerates leaves the traffic, and returns as it was."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with trial.fault(faults.ProcessHang(targets.one(system))):
+            trial.hold(duration_s=DETECTION_S + 9)
+        trial.recovery()
+
+    trial.judge(SloMet(HALF_FOR_A_WHILE), UnreadyLeavesEndpoints(), NoNeedlessRestart(restarting=()), Recovered())

@@ -1,0 +1,126 @@
+"""Processes that hang and crash in real containers, and containers in which that cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exec_room import NAMESPACE, exec_room, started
+
+from chaos.clock import Clock
+from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope
+from chaos.faults import Field, ProcessCrash, ProcessHang
+from chaos.faults.process_signals import look, place_of
+from chaos.history import Ref
+from chaos.history.views import PodView
+from chaos.lab.pause_image import PAUSE_IMAGE
+from chaos.targets import Targets
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The lab, with a namespace of our own."""
+    with exec_room() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def model(cluster: Cluster) -> Ref:
+    """A Ready pod of the model."""
+    return started(cluster, "hung-model")
+
+
+@pytest.fixture
+def field(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+    """What a fault may use, in our namespace."""
+    yield from _field(cluster, tmp_path)
+
+
+@pytest.fixture
+def leashed(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+    """The same with a hand that does nothing."""
+    yield from _field(cluster, tmp_path, leash=True)
+
+
+def _field(cluster: Cluster, folder: Path, *, leash: bool = False) -> Iterator[Field]:
+    clock = Clock.start()
+    with (
+        Journal(folder / "actions.jsonl", clock) as journal,
+        Recorder(cluster, clock, folder / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
+    ):
+        hand: Hand = LeashedHand(journal) if leash else OpenHand(cluster, journal)
+        yield Field(hand, recorder, cluster, journal, "fault-1", NAMESPACE)
+
+
+def on(ref: Ref) -> Targets:
+    """One pod as targets."""
+    return Targets("one pod", (ref,), 1)
+
+
+def states(field: Field, pod: Ref) -> list[str]:
+    """The states of the engine's processes in a pod."""
+    place = place_of(field, pod, "")
+    assert place is not None
+    return [one.state for one in look(field, place, "model-engine") or ()]
+
+
+def test_a_hung_process_is_seen_stopped_and_goes_on_when_healed(field: Field, model: Ref) -> None:
+    """The landing proof is the kernel's state T; healing takes it away, and healing again changes nothing."""
+    hang = ProcessHang(on(model))
+    assert hang.inject(field) == ""
+    assert "has state T" in hang.landed(field)
+    assert states(field, model) == ["T"]
+    assert hang.heal(field) == ""
+    assert states(field, model) != ["T"]
+    assert hang.heal(field) == ""
+
+
+def test_process_one_cannot_be_stopped_from_inside(field: Field, model: Ref) -> None:
+    """The kernel brings no such signal to the first process, so the fault says so and has not landed."""
+    hang = ProcessHang(on(model), process="tini")
+    assert "process 1" in hang.inject(field)
+    assert hang.landed(field) == ""
+    assert hang.heal(field) == ""
+
+
+def test_a_process_that_is_not_there_is_named(field: Field, model: Ref) -> None:
+    """A name that no process has is a reason, in words, for both faults."""
+    for fault in (ProcessHang(on(model), process="no-such"), ProcessCrash(on(model), process="no-such")):
+        assert "no process called no-such" in fault.inject(field)
+        assert fault.landed(field) == ""
+
+
+def test_an_image_without_a_shell_is_named(field: Field, cluster: Cluster) -> None:
+    """Where no shell can be started nothing is done, and the reason says why."""
+    pod = started(cluster, "no-shell", PAUSE_IMAGE)
+    assert field.recorder.wait_for(lambda: place_of(field, pod, ""), 10)
+    for fault in (ProcessHang(on(pod), process="pause"), ProcessCrash(on(pod), process="pause")):
+        assert "has no shell" in fault.inject(field)
+        assert fault.heal(field) == ""
+
+
+def test_a_rehearsal_stops_nothing(leashed: Field, model: Ref) -> None:
+    """A leashed hand runs no command, so nothing lands and nothing is left to heal."""
+    hang = ProcessHang(on(model))
+    assert "leashed" in hang.inject(leashed)
+    assert hang.landed(leashed) == ""
+    assert hang.heal(leashed) == ""
+
+
+def test_a_crash_is_seen_in_the_container_that_ended(field: Field, cluster: Cluster) -> None:
+    """A killed engine ends its container: the restart is the proof, and the pod is the same."""
+    pod = started(cluster, "crashed-model")
+    assert field.recorder.wait_for(lambda: place_of(field, pod, ""), 10)
+    crash = ProcessCrash(on(pod))
+    assert crash.inject(field) == ""
+    assert field.recorder.wait_for(lambda: crash.landed(field), crash.landing_deadline_s)
+    assert "ended" in crash.landed(field) or "is gone" in crash.landed(field)
+
+    def restarted() -> bool:
+        return any(one.uid == pod.uid and one.restarts == 1 for one in map(PodView, field.recorder.objects("Pod")))
+
+    assert field.recorder.wait_for(restarted, 30)
+    assert "ended: Error, exit code 1" in crash.landed(field)
