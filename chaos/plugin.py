@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import signal
+import textwrap
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
@@ -191,10 +192,10 @@ def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:
 
 
 def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
-    """Name the run folder after when, the scenario's module and parameters, and the seed."""
-    module, _, test = scenario.nodeid.partition("::")
-    parameters = test.partition("[")[2].removesuffix("]")
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{Path(module).stem.removeprefix('test_')} {parameters}".lower()).strip("-")
+    """Name the run folder after when, the scenario's first words and parameters, and the seed."""
+    name, _, parameters = scenario.name.removeprefix("test_").partition("[")
+    words = textwrap.shorten(name.replace("_", " "), 32, placeholder="")
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{words} {parameters}".lower()).strip("-")
     return runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{slug}-{scenario.seed}"
 
 
