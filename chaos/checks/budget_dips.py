@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chaos.checks.budget_replay import Record, Replay, Standing
+from chaos.checks.budget_course import Record, Replay, Standing
 from chaos.checks.departures import UNSEEN, Departure, departure
 from chaos.clock import seconds
 from chaos.history import History
@@ -77,62 +77,63 @@ def shortages(
     history: History, replay: Replay, record: Record, since_ns: int, *, what: str, at_least: int | None = None
 ) -> tuple[Shortage, ...]:
     """Every dip of one budget that lasted into the time from `since_ns` on; `at_least` stands in for its own need."""
-    found: list[Shortage] = []
-    span: list[Standing] = []
-    before: Standing | None = None
-    for standing in record.standings:
-        if standing.healthy < _need(standing, at_least):
-            span.append(standing)
-            continue
+    search = _Search(history, replay, record, what, at_least)
+    return tuple(one for one in search.all() if one.end_ns is None or one.end_ns >= since_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Looks for the dips of one budget."""
+
+    history: History
+    replay: Replay
+    record: Record
+    what: str
+    at_least: int | None
+
+    def all(self) -> Iterator[Shortage]:
+        """Every dip, in order."""
+        span: list[Standing] = []
+        before: Standing | None = None
+        for standing in self.record.standings:
+            if standing.healthy < self._need(standing):
+                span.append(standing)
+                continue
+            if span:
+                yield self._shortage(before, span, standing)
+                span = []
+            before = standing
         if span:
-            found.append(_shortage(history, replay, record, span, before, standing, what, at_least))
-            span = []
-        before = standing
-    if span:
-        found.append(_shortage(history, replay, record, span, before, None, what, at_least))
-    return tuple(one for one in found if one.end_ns is None or one.end_ns >= since_ns)
+            yield self._shortage(before, span, None)
 
+    def _shortage(self, before: Standing | None, span: list[Standing], after: Standing | None) -> Shortage:
+        worst = max(span, key=lambda one: self._need(one) - one.healthy)
+        edges = [*span, *([after] if after is not None else [])]
+        losses = [departure(self.history, self.replay, change) for standing in span for change in standing.lost]
+        losses += self._evicted(span[0].revision.number, None if after is None else after.revision.number)
+        causes: dict[str, Departure] = {}
+        for loss in sorted(losses, key=lambda one: one.at_ns):
+            causes.setdefault(loss.pod, loss)
+        return Shortage(
+            what=self.what,
+            begin_ns=span[0].at_ns,
+            end_ns=None if after is None else max(after.at_ns, span[0].at_ns),
+            lowest=worst.healthy,
+            desired=self._need(worst),
+            causes=tuple(causes.values()),
+            raised=before is not None and self._need(span[0]) > self._need(before),
+            unseen=any(one.revision.lossy for one in edges) or any(one.cause == UNSEEN for one in causes.values()),
+        )
 
-def _shortage(
-    history: History,
-    replay: Replay,
-    record: Record,
-    span: list[Standing],
-    before: Standing | None,
-    after: Standing | None,
-    what: str,
-    at_least: int | None,
-) -> Shortage:
-    worst = max(span, key=lambda one: _need(one, at_least) - one.healthy)
-    edges = [*span, *([after] if after is not None else [])]
-    losses = [departure(history, replay, change) for standing in span for change in standing.lost]
-    ended = after.revision.number if after is not None else None
-    losses += _granted(replay, record, span[0].revision.number, ended)
-    causes: dict[str, Departure] = {}
-    for loss in sorted(losses, key=lambda one: one.at_ns):
-        causes.setdefault(loss.pod, loss)
-    return Shortage(
-        what=what,
-        begin_ns=span[0].at_ns,
-        end_ns=None if after is None else max(after.at_ns, span[0].at_ns),
-        lowest=worst.healthy,
-        desired=_need(worst, at_least),
-        causes=tuple(causes.values()),
-        raised=before is not None and _need(span[0], at_least) > _need(before, at_least),
-        unseen=any(one.revision.lossy for one in edges) or any(cause.cause == UNSEEN for cause in causes.values()),
-    )
+    def _evicted(self, first: int, ended: int | None) -> Iterator[Departure]:
+        """The evictions of Ready pods that were accepted in a span of revisions."""
+        uid = "" if self.record.view is None else self.record.view.uid
+        for grant in self.replay.grants:
+            pod, number = grant.pod, grant.revision.number
+            if pod is None or not pod.ready or number < first or (ended is not None and number >= ended):
+                continue
+            if grant.after.uid == uid or (not uid and pod.uid in self.replay.replicas):
+                yield Departure(grant.revision.at_ns, pod.name, "eviction", f"{pod.name} evicted")
 
-
-def _need(standing: Standing, at_least: int | None) -> int:
-    return standing.desired if at_least is None else at_least
-
-
-def _granted(replay: Replay, record: Record, first: int, ended: int | None) -> Iterator[Departure]:
-    """The evictions of Ready pods that were accepted in a span of revisions."""
-    uid = "" if record.view is None else record.view.uid
-    for grant in replay.grants:
-        pod, number = grant.pod, grant.revision.number
-        if pod is None or not pod.ready or number < first or (ended is not None and number >= ended):
-            continue
-        if grant.after.uid == uid or (not uid and pod.uid in replay.replicas):
-            yield Departure(grant.revision.at_ns, pod.name, "eviction", f"{pod.name} evicted")
+    def _need(self, standing: Standing) -> int:
+        return standing.desired if self.at_least is None else self.at_least

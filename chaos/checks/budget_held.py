@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from chaos.checks.budget_dips import Shortage, shortages
-from chaos.checks.budget_replay import Record, Replay, replay
+from chaos.checks.budget_course import Record, Replay
+from chaos.checks.budget_replay import replay
 from chaos.checks.budget_rules import Problem, Stale, judge_evictions, judge_refusals, judge_unready
 from chaos.checks.evictions import Evictions, evictions_of
 from chaos.checks.sight import blind_spots, judged_until_ns
 from chaos.checks.words import plural
 from chaos.history import History
+from chaos.history.views import PodDisruptionBudgetView
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["BudgetHeld"]
@@ -30,14 +32,26 @@ class _Account:
 
     replay: Replay
     evictions: Evictions
+    courses: tuple[_Course, ...]
     dips: tuple[Shortage, ...]
     problems: tuple[Problem, ...]
     stale: tuple[Stale, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """One budget that binds the system, and how many it needed, and had, in the time that is judged."""
+
+    view: PodDisruptionBudgetView
+    record: Record
+    needs: tuple[int, ...]
+    had: tuple[int, ...]
+
     @property
-    def records(self) -> tuple[Record, ...]:
-        """The budgets that bind the system."""
-        return tuple(record for record in self.replay.budgets.values() if record.ours)
+    def need(self) -> str:
+        """How many it needed, in words."""
+        least, most = min(self.needs, default=0), max(self.needs, default=0)
+        return str(most) if least == most else f"{least} to {most}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +103,11 @@ class BudgetHeld:
         played = replay(history)
         evictions = evictions_of(history, played)
         since_ns = _since_ns(history, evictions)
-        records = [record for record in played.budgets.values() if record.ours and record.view is not None]
+        courses = tuple(_courses(played, since_ns))
         dips = [
             dip
-            for record in records
-            if record.view is not None
-            for dip in shortages(history, played, record, since_ns, what=f"disruption budget {record.view.name}")
+            for one in courses
+            for dip in shortages(history, played, one.record, since_ns, what=f"disruption budget {one.view.name}")
         ]
         if self.ready_min is not None:
             what = "the claim"
@@ -103,12 +116,14 @@ class BudgetHeld:
         problems = [one for one in judged if isinstance(one, Problem)]
         problems += judge_refusals(history, played, evictions)
         problems += judge_unready(history, played, evictions)
-        problems += self._claim(evictions, played, records)
+        problems += self._claim(evictions, played, courses, since_ns)
         problems += _doubts(history, played, evictions, dips, since_ns)
         stale = tuple(one for one in judged if isinstance(one, Stale))
-        return _Account(played, evictions, tuple(dips), tuple(problems), stale)
+        return _Account(played, evictions, courses, tuple(dips), tuple(problems), stale)
 
-    def _claim(self, evictions: Evictions, played: Replay, records: list[Record]) -> Iterator[Problem]:
+    def _claim(
+        self, evictions: Evictions, played: Replay, courses: tuple[_Course, ...], since_ns: int
+    ) -> Iterator[Problem]:
         """The claim in numbers, against every eviction of one of the system's ready pods."""
         if self.ready_min is None:
             return
@@ -116,24 +131,17 @@ class BudgetHeld:
             if one.uid in played.replicas and one.left < self.ready_min:
                 text = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
                 yield Problem(Answer.UNKNOWN if one.lossy else Answer.FAIL, one.at_ns, text)
-        for record in records:
-            least = min((one.desired for one in record.standings if one.desired), default=0)
-            if least < self.ready_min and record.view is not None:
-                text = f"disruption budget {record.view.name} needs only {least}, less than the claim {self.ready_min}"
-                at_ns = record.standings[0].at_ns if record.standings else 0
-                settle = "a disruption budget that needs what is claimed"
-                yield Problem(Answer.UNKNOWN, at_ns, text, settle)
+        for course in courses:
+            if (least := min(course.needs, default=0)) < self.ready_min:
+                text = f"disruption budget {course.view.name} needs only {least}, less than the claim {self.ready_min}"
+                yield Problem(Answer.UNKNOWN, since_ns, text, "a disruption budget that needs what is claimed")
 
     def _rule(self) -> str:
         claim = "" if self.ready_min is None else f", nor fewer than {self.ready_min} of the system Ready"
         return f"No eviction leaves fewer pods healthy than the disruption budget needs{claim}."
 
     def _limit(self, account: _Account) -> str:
-        needs = [
-            f"{record.view.name} ({record.view.bound}) needs {_most(record)}"
-            for record in account.records
-            if record.view is not None
-        ]
+        needs = [f"{one.view.name} ({one.view.bound}) needs {one.need}" for one in account.courses]
         claim = [] if self.ready_min is None else [f"at least {self.ready_min} ready"]
         return ", ".join([*claim, *needs]) or "a disruption budget"
 
@@ -148,21 +156,26 @@ class BudgetHeld:
             "ready_min": self.ready_min,
             "budgets": [
                 {
-                    "name": record.view.name,
-                    "bound": record.view.bound,
-                    "desired_max": _most(record),
-                    "healthy_min": min((one.healthy for one in record.standings), default=None),
+                    "name": one.view.name,
+                    "bound": one.view.bound,
+                    "desired_min": min(one.needs, default=None),
+                    "desired_max": max(one.needs, default=None),
+                    "healthy_min": min(one.had, default=None),
                 }
-                for record in account.records
-                if record.view is not None
+                for one in account.courses
             ],
             "dips_count": len(account.dips),
             "dips": [dip.values for dip in account.dips[:SHOWN]],
         }
 
 
-def _most(record: Record) -> int:
-    return max((one.desired for one in record.standings), default=0)
+def _courses(played: Replay, since_ns: int) -> Iterator[_Course]:
+    for record in played.budgets.values():
+        if record.ours and record.view is not None:
+            place = sum(one.at_ns <= since_ns for one in record.standings)
+            judged = record.standings[max(0, place - 1) :]
+            needs, had = tuple(one.desired for one in judged), tuple(one.healthy for one in judged)
+            yield _Course(record.view, record, needs, had)
 
 
 def _since_ns(history: History, evictions: Evictions) -> int:
@@ -170,6 +183,7 @@ def _since_ns(history: History, evictions: Evictions) -> int:
     begins = [fault.begin_ns for fault in history.faults]
     if evictions.first_ns is not None:
         begins.append(evictions.first_ns)
+    begins = begins or [phase.begin_ns for phase in history.phases]
     return min(begins, default=history.began_ns)
 
 
@@ -177,29 +191,33 @@ def _doubts(
     history: History, played: Replay, evictions: Evictions, dips: Iterable[Shortage], since_ns: int
 ) -> Iterator[Problem]:
     """What keeps a claim that nothing speaks against from being proved."""
-
-    def doubt(text: str, settle: str, at_ns: int = since_ns) -> Problem:
-        return Problem(Answer.UNKNOWN, at_ns, text, settle)
-
+    unknown = Answer.UNKNOWN
     if played.doubt:
-        yield doubt(played.doubt, "a cluster whose resourceVersions count all kinds together")
+        yield Problem(unknown, since_ns, played.doubt, "a cluster whose resourceVersions count all kinds together")
     if history.facts.leashed:
-        yield doubt("a rehearsal (--leashed) evicts nothing", "run the trial unleashed")
+        yield Problem(unknown, since_ns, "a rehearsal (--leashed) evicts nothing", "run the trial unleashed")
     for text in blind_spots(history, KINDS, since_ns, judged_until_ns(history)):
-        yield doubt(text, GAPLESS)
+        yield Problem(unknown, since_ns, text, GAPLESS)
     for text in evictions.open:
-        yield doubt(text, "a trial in which every eviction is answered, or watched for a minute after")
+        yield Problem(unknown, since_ns, text, "a trial in which every eviction is answered, or watched for a minute")
     for dip in dips:
         if dip.unseen:
-            yield doubt(f"a dip lies in a gap of the watch: {dip.words}", GAPLESS, dip.begin_ns)
-    records = [record for record in played.budgets.values() if record.ours]
-    if not records and "PodDisruptionBudget" in history.covered_ns:
-        yield doubt(_missing(history), "a disruption budget that selects the system's pods")
+            yield Problem(unknown, dip.begin_ns, f"a dip lies in a gap of the watch: {dip.words}", GAPLESS)
+    yield from _unasked(history, played, evictions, since_ns)
+
+
+def _unasked(history: History, played: Replay, evictions: Evictions, since_ns: int) -> Iterator[Problem]:
+    """Why no budget was put to the test."""
+    if not any(record.ours for record in played.budgets.values()) and "PodDisruptionBudget" in history.covered_ns:
+        settle = "a disruption budget that selects the system's pods"
+        yield Problem(Answer.UNKNOWN, since_ns, _missing(history), settle)
     if evictions.ambiguous:
         names = ", ".join(sorted({action.target.name for action in evictions.ambiguous}))
-        yield doubt(f"two disruption budgets bind {names}, so every eviction is refused", "one budget for each pod")
+        text = f"two disruption budgets bind {names}, so every eviction is refused"
+        yield Problem(Answer.UNKNOWN, since_ns, text, "one disruption budget for each pod")
     elif not evictions.refused and not any(one.binding for one in evictions.accepted):
-        yield doubt("the disruption budget was never asked: no eviction of a Ready pod met it", ASK)
+        text = "the disruption budget was never asked: no eviction of a Ready pod met it"
+        yield Problem(Answer.UNKNOWN, since_ns, text, ASK)
 
 
 def _missing(history: History) -> str:

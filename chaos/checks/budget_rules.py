@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chaos.checks.budget_replay import Grant, Record, Replay
+from chaos.checks.budget_course import Grant, Record, Replay
 from chaos.checks.evictions import Eviction, Evictions
 from chaos.clock import NS
 from chaos.history import Action, History
@@ -81,7 +81,9 @@ def _two_bind(replay: Replay, one: Eviction) -> Problem:
     text = f"{one.name} was evicted though two disruption budgets bind it ({names}), which the API refuses"
     if all(replay.budgets[uid].aimed_ns < one.asked_ns for uid in one.binding):
         return Problem(Answer.FAIL, one.at_ns, text)
-    return Problem(Answer.UNKNOWN, one.at_ns, f"{text}, if they did as it was asked for", "budgets that stay as they are")
+    return Problem(
+        Answer.UNKNOWN, one.at_ns, f"{text}, if they did as it was asked for", "budgets that stay as they are"
+    )
 
 
 def _kept(history: History, replay: Replay, one: Eviction, grant: Grant) -> Iterator[Problem | Stale]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from chaos.checks.budget_replay import EVICTED, Change, Replay
+from chaos.checks.budget_course import EVICTED, Change, Replay
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.observations import desired_replicas, node_outages, owner_replicas
@@ -80,7 +81,7 @@ def _deleted(history: History, change: Change) -> tuple[str, str]:
 def _fell(wanted: Steps, at_ns: int) -> bool:
     """Whether fewer were asked for shortly before a moment."""
     values = wanted.values_in(at_ns - ACTED_NS, at_ns + NEWS_NS)
-    return any(after < before for before, after in zip(values, values[1:], strict=False))
+    return any(after < before for before, after in pairwise(values))
 
 
 def _fallen(history: History, change: Change, pod: PodView) -> tuple[str, str]:

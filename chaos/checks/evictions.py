@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from chaos.checks.budget_replay import Change, Grant, Replay
+from chaos.checks.budget_course import Change, Grant, Replay
 from chaos.clock import NS
 from chaos.history import Action, History
 from chaos.history.observations import covered

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chaos.checks.words import plural
 from chaos.history import History
 from chaos.history.observations import PodLife, gaps_in, pod_lives
+from chaos.history.pods import PodView
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["NoNeedlessRestart"]
@@ -21,8 +22,8 @@ class NoNeedlessRestart:
     """No container of the system was restarted, from the first sight of it on, but for its own hang or crash.
 
     Each fault of a kind in `restarting` excuses one restart of each of its victims; leave it empty where a fault ends
-    before any restart is due. UNKNOWN where the watch of pods had a gap or did not
-    reach to the end of the last phase, or where no pod was seen.
+    before any restart is due. UNKNOWN where the watch of pods had a gap or did not reach to the end of the last phase,
+    or where no pod was seen.
     """
 
     restarting: tuple[str, ...] = RESTARTING
@@ -35,12 +36,13 @@ class NoNeedlessRestart:
     def __call__(self, history: History) -> Finding:
         """Count the restarts of every replica."""
         lives = pod_lives(history)
-        needless = [(life, at_ns) for life in lives for at_ns in self._needless(history, life)]
+        restarts = _restarts(history, {life.uid for life in lives})
+        left = {life.uid: self._needless(history, life, restarts.get(life.uid, [])) for life in lives}
+        needless = [(life, at_ns) for life in lives for at_ns in left[life.uid]]
         doubts = list(_doubts(history, lives))
         answer = Answer.FAIL if needless else Answer.UNKNOWN if doubts else Answer.PASS
-        seen = sum(len(life.restarted_ns) for life in lives)
-        counted = {life.name: len(self._needless(history, life)) for life in lives}
-        told = [f"{name} {plural(count, 'time')}" for name, count in counted.items() if count]
+        seen = sum(map(len, restarts.values()))
+        told = [f"{life.name} {plural(len(left[life.uid]), 'time')}" for life in lives if left[life.uid]]
         return Finding(
             check=self.name,
             answer=answer,
@@ -53,15 +55,30 @@ class NoNeedlessRestart:
             evidence=tuple(Evidence(at_ns, f"{life.name} ({life.uid[:8]}) was restarted") for life, at_ns in needless),
         )
 
-    def _needless(self, history: History, life: PodLife) -> tuple[int, ...]:
+    def _needless(self, history: History, life: PodLife, restarts: list[int]) -> tuple[int, ...]:
         """The restarts of a pod that no fault excuses."""
-        left = list(life.restarted_ns)
+        left = list(restarts)
         for fault in history.faults:
             if fault.name in self.restarting and any(ref.uid == life.uid for ref in fault.victims):
                 excused = next((at_ns for at_ns in left if at_ns > fault.begin_ns), None)
                 if excused is not None:
                     left.remove(excused)
         return tuple(left)
+
+
+def _restarts(history: History, uids: set[str]) -> dict[str, list[int]]:
+    """For each pod by UID when word came of each of its restarts; of two at once, twice the same moment."""
+    counts: dict[str, int] = {}
+    restarts: dict[str, list[int]] = {}
+    for event in history.watch:
+        if event.kind != "Pod":
+            continue
+        pod = PodView(event.object)
+        if pod.uid in uids:
+            more = pod.restarts - counts.setdefault(pod.uid, pod.restarts)
+            restarts.setdefault(pod.uid, []).extend([event.at_ns] * max(0, more))
+            counts[pod.uid] = max(counts[pod.uid], pod.restarts)
+    return restarts
 
 
 def _doubts(history: History, lives: tuple[PodLife, ...]) -> Iterator[str]:

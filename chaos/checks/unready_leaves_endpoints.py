@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.observations import PodLife, covered, pod_lives
+from chaos.history.observations import PodLife, covered, gaps_in, pod_lives
 from chaos.history.views import EndpointSliceView
 from chaos.semantics import Timings
 from chaos.verdict import Answer, Evidence, Finding
@@ -18,6 +18,8 @@ __all__ = ["UnreadyLeavesEndpoints"]
 
 API_CALL_S = 1.0
 """The controller's one write: Kubernetes' objective for a mutating call, p99 1 s. It promises no more than that."""
+
+KINDS = ("Pod", "EndpointSlice")
 
 Span = tuple[int, int | None]
 
@@ -78,6 +80,10 @@ class UnreadyLeavesEndpoints:
         if not left:
             reasons.append("no pod turned not Ready and stayed so, so nothing had to leave")
             worst = max(worst, Answer.UNKNOWN)
+        hidden = [kind for kind in KINDS if gaps_in(history, kind, history.began_ns, history.ended_ns)]
+        if hidden and worst is not Answer.FAIL:
+            reasons.append(f"the watch had gaps ({', '.join(hidden)}), in which a turn may have been missed")
+            worst = Answer.UNKNOWN
         slowest_s = max((one.seconds for one in judged if one.seconds is not None), default=None)
         took = "" if slowest_s is None else f", the slowest after {slowest_s:.1f} s"
         followed = sum(one.answer is Answer.PASS for one in judged)
@@ -87,7 +93,7 @@ class UnreadyLeavesEndpoints:
             rule="A pod that is not Ready leaves the Service's ready endpoints, and returns when it is Ready.",
             limit=f"bound {bound_s:g} s",
             measured=f"{followed} of {plural(len(judged), 'turn')} followed{took}",
-            margin="" if slowest_s is None else f"{bound_s - slowest_s:.1f} s left",
+            margin="" if slowest_s is None or worst is Answer.FAIL else f"{bound_s - slowest_s:.1f} s left",
             reason="; ".join(reasons),
             settle="a trial in which a pod turns not Ready, pods and endpoints watched without a gap"
             if worst is Answer.UNKNOWN
@@ -116,7 +122,7 @@ def _judge(history: History, turn: _Turn, spans: tuple[Span, ...], bound_s: floa
     """Judge one turn, None if it demands nothing: it was void before the bound, and nothing followed."""
     deadline_ns = turn.at_ns + round(bound_s * NS)
     who = f"{turn.life.name} ({turn.life.uid[:8]})"
-    watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in ("Pod", "EndpointSlice"))
+    watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in KINDS)
     begin_ns = min([begin for begin, _ in spans], default=None)
     if not watched or (turn.way == "leave" and (begin_ns is None or begin_ns > turn.at_ns)):
         return _Judged(turn, Answer.UNKNOWN, None, f"{who} was not seen among the ready endpoints before it turned")
@@ -125,11 +131,11 @@ def _judge(history: History, turn: _Turn, spans: tuple[Span, ...], bound_s: floa
     if followed_ns is None and void:
         return None
     until_ns = min(deadline_ns, followed_ns or deadline_ns)
-    if not all(covered(history, kind, turn.at_ns, until_ns) for kind in ("Pod", "EndpointSlice")):
+    if not all(covered(history, kind, turn.at_ns, until_ns) for kind in KINDS):
         return _Judged(turn, Answer.UNKNOWN, None, f"the watch did not see what became of the endpoint of {who}")
     if followed_ns is not None and followed_ns <= deadline_ns:
         return _Judged(turn, Answer.PASS, seconds(followed_ns - turn.at_ns))
-    if any(late.kind in ("Pod", "EndpointSlice") and late.until_ns >= turn.at_ns for late in history.late):
+    if any(late.kind in KINDS and late.until_ns >= turn.at_ns for late in history.late):
         return _Judged(turn, Answer.UNKNOWN, None, f"news of the endpoint of {who} may have come late")
     words = "left the ready endpoints" if turn.way == "leave" else "returned to the ready endpoints"
     return _Judged(turn, Answer.FAIL, None, f"{who} had not {words} {bound_s:g} s after it turned")

@@ -33,7 +33,7 @@ from chaos.cluster.kinds import path_of
 from chaos.errors import ClusterRefused, UsageError
 from chaos.history import Outcome, Ref
 
-__all__ = ["Command", "Ran", "execute"]
+__all__ = ["Command", "Ran", "ended", "execute", "proxy", "refusal", "trust"]
 
 PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 STDOUT, STDERR, STATUS = 1, 2, 3
@@ -105,7 +105,7 @@ def _ran(cluster: Cluster, command: Command) -> Ran:
     except (WebSocketException, OSError) as error:
         return _not_begun(cluster, error)
     try:
-        return _ended(_heard(socket, ends), command)
+        return ended(_heard(socket, ends), command)
     finally:
         socket.shutdown()  # type: ignore[no-untyped-call]  # the package leaves it untyped
 
@@ -113,7 +113,7 @@ def _ran(cluster: Cluster, command: Command) -> Ran:
 def _not_begun(cluster: Cluster, error: Exception) -> Ran:
     """What a connection that did not come about says: refused, or nobody knows how far it came."""
     if isinstance(error, WebSocketBadStatusException):
-        return Ran("fail", reason=_refusal(error))
+        return Ran("fail", reason=refusal(error))
     if isinstance(error, ConnectionRefusedError):
         return Ran("fail", reason=f"{cluster.wire.server}: {error.strerror}")
     words = f"no answer within {OPEN_S:g} s" if isinstance(error, WebSocketTimeoutException) else str(error)
@@ -133,15 +133,15 @@ def _connected(cluster: Cluster, command: Command, timeout_s: float) -> WebSocke
     socket: WebSocket = create_connection(
         "ws" + url.removeprefix("http"),
         timeout=timeout_s,
-        sslopt=_trust(api.configuration),
+        sslopt=trust(api.configuration),
         subprotocols=PROTOCOLS,
         header=token,
-        **_proxy(api.configuration),
+        **proxy(api.configuration),
     )
     return socket
 
 
-def _trust(configuration: Configuration) -> dict[str, Any]:
+def trust(configuration: Configuration) -> dict[str, Any]:
     """Whom to trust and who we are, as `ws_client.create_websocket` reads them from the configuration."""
     checked = configuration.verify_ssl
     options = {
@@ -155,7 +155,7 @@ def _trust(configuration: Configuration) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _proxy(configuration: Configuration) -> dict[str, Any]:
+def proxy(configuration: Configuration) -> dict[str, Any]:
     """The proxy that the other calls use, or none, whatever the environment says."""
     if not configuration.proxy:
         return {"http_no_proxy": ["*"]}
@@ -180,7 +180,8 @@ def _heard(socket: WebSocket, ends: float) -> Mapping[int, bytearray]:
     return heard
 
 
-def _ended(heard: Mapping[int, bytearray], command: Command) -> Ran:
+def ended(heard: Mapping[int, bytearray], command: Command) -> Ran:
+    """Read the outcome out of what came on each channel; without a status it is unknown."""
     stdout, stderr, status = (heard[channel].decode(errors="replace") for channel in (STDOUT, STDERR, STATUS))
     try:
         said = json.loads(status)
@@ -199,7 +200,8 @@ def _exit_code(causes: Sequence[Mapping[str, Any]]) -> int | None:
     return next((int(code) for code in codes if code.isdigit()), None)
 
 
-def _refusal(refused: WebSocketBadStatusException) -> str:
+def refusal(refused: WebSocketBadStatusException) -> str:
+    """The status and the words of a server that did not open the connection, in one line."""
     body = (refused.resp_body or b"").decode(errors="replace")
     try:
         said = json.loads(body)

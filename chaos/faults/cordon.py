@@ -16,6 +16,9 @@ ATTEMPTS = 4
 WAIT_MAX_S = 4.0
 """Opening a node again is tried a few times: whoever is left with a closed node has a smaller cluster for good."""
 
+SUCCEEDED = frozenset({404, 409, 422})
+"""What the server answers to a patch of a node that is gone, or whose name another one bears (another UID)."""
+
 
 class Cordon:
     """One node's door. `ours` says whether we closed it."""
@@ -51,15 +54,15 @@ class Cordon:
         if not self.ours:
             return ""
         done = _patiently(lambda: field.hand.do(_order(self.node, closed=False, fault=field.fault)))
-        # 404 and 409: this very node is gone, and its successor was never ours.
-        if done.outcome == "ok" or done.status in {404, 409}:
+        # This very node is gone: what has its name now was never closed by us.
+        if done.outcome == "ok" or done.status in SUCCEEDED:
             self.ours = False
             return ""
         return f"node {self.node.name} is still cordoned ({done.reason}); run: kubectl uncordon {self.node.name}"
 
 
 _patiently = tenacity.Retrying(
-    retry=tenacity.retry_if_result(lambda done: done.outcome != "ok" and done.status not in {404, 409}),
+    retry=tenacity.retry_if_result(lambda done: done.outcome != "ok" and done.status not in SUCCEEDED),
     wait=tenacity.wait_exponential(multiplier=0.5, max=WAIT_MAX_S),
     stop=tenacity.stop_after_attempt(ATTEMPTS),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,

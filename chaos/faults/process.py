@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from chaos.errors import TimedOut, UsageError
+from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults.base import Field, Until
 from chaos.faults.process_signals import Place, look, place_of, signal
 from chaos.history import Ref
@@ -115,6 +115,15 @@ class ProcessHang:
 
     def _continue(self, field: Field, ref: Ref) -> str:
         place = next(one for one in self._places if one.pod == ref)
+        try:
+            reason = self._let_go(field, place)
+        except ClusterRefused as refused:
+            reason = refused.what
+        command = f"kill -CONT $(pidof {self.process})"
+        by_hand = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
+        return f"{reason}; by hand: {by_hand}" if reason else ""
+
+    def _let_go(self, field: Field, place: Place) -> str:
         if not _same(field, place):
             return ""
         seen = look(field, place, self.process)
@@ -122,10 +131,7 @@ class ProcessHang:
             return ""
         reason = signal(field, place, self.process, "CONT").reason
         # It may have ended while we called.
-        if not reason or not _same(field, place):
-            return ""
-        by_hand = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c 'kill -CONT PID'"
-        return f"{reason}; by hand: {by_hand}"
+        return reason if reason and _same(field, place) else ""
 
 
 @dataclass(frozen=True, slots=True)

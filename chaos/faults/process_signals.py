@@ -11,7 +11,7 @@ from chaos.faults.base import Field
 from chaos.history import Ref
 from chaos.history.views import PodView
 
-__all__ = ["Place", "Seen", "Sent", "look", "place_of", "signal"]
+__all__ = ["Place", "Seen", "Sent", "look", "place_of", "signal", "why"]
 
 EXEC_S = 10.0
 
@@ -93,7 +93,7 @@ def signal(field: Field, place: Place, process: str, name: str) -> Sent:
     ran = _shell(field, place, SIGNAL, process[:NAME_MAX], name)
     if ran.outcome == "ok":
         return Sent()
-    reason = f"{place.pod.name}: {_why(ran, place, process, name)}"
+    reason = f"{place.pod.name}: {why(ran, place, process, name)}"
     # The end of a container takes the shell that brought it about along.
     if ran.outcome == "info" or ran.exit_code == KILLED:
         return Sent("unknown", reason)
@@ -118,7 +118,7 @@ def _seen(printed: str) -> Iterator[Seen]:
         yield Seen(pid, state)
 
 
-def _why(ran: Ran, place: Place, process: str, name: str) -> str:
+def why(ran: Ran, place: Place, process: str, name: str) -> str:
     """Why a signal did not reach a process, for people."""
     where = f"container {place.container}"
     if ran.exit_code == NOBODY:

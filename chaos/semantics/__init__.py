@@ -1,5 +1,8 @@
 """What Kubernetes promises, as pure functions."""
 
+from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
+from chaos.semantics.drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
+from chaos.semantics.eviction import BudgetState, Cause, Decision, decide_eviction
 from chaos.semantics.probes import (
     Probe,
     Stage,
@@ -15,13 +18,27 @@ from chaos.semantics.timings import KUBERNETES, LAB, Timings
 __all__ = [
     "KUBERNETES",
     "LAB",
+    "Batch",
     "Bound",
+    "BudgetState",
+    "BudgetStatus",
+    "Cause",
+    "Decision",
+    "DrainOptions",
+    "DrainSet",
     "Part",
     "Probe",
+    "ScaleUnknown",
+    "Scales",
     "Stage",
     "Timings",
     "Unpromised",
     "backoff_s",
+    "bound_by",
+    "budget_status",
+    "decide_eviction",
+    "drain_bound",
+    "drain_set",
     "liveness_bound_s",
     "node_loss_bound",
     "ready_bound_s",

@@ -65,8 +65,9 @@ def pod(
     running: bool | None = None,
     restarts: int = 0,
     spec: Mapping[str, Any] = PROBED,
+    disruption: str = "",
 ) -> dict[str, Any]:
-    """A raw pod; a ready one runs."""
+    """A raw pod; a ready one runs. `disruption` is the reason of its condition DisruptionTarget."""
     runs = ready if running is None else running
     state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}} if runs else {"waiting": {"reason": "ContainerCreating"}}
     metadata: dict[str, Any] = {
@@ -78,12 +79,15 @@ def pod(
     }
     if deleting:
         metadata |= {"deletionTimestamp": "2026-01-01T00:00:10Z", "deletionGracePeriodSeconds": 10}
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    if disruption:
+        conditions.append({"type": "DisruptionTarget", "status": "True", "reason": disruption})
     return {
         "metadata": metadata,
         "spec": {**spec, **({"nodeName": node} if node else {})},
         "status": {
             "phase": "Running" if runs else "Pending",
-            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "conditions": conditions,
             "containerStatuses": [{"name": "m", "ready": ready, "restartCount": restarts, "state": state}],
         },
     }
@@ -110,10 +114,17 @@ def replica_set(replicas: int, uid: str = OWNER, *, deployment_name: str = WORKL
     }
 
 
-def node(name: str, *, ready: bool = True) -> dict[str, Any]:
-    """A raw node."""
+def node(
+    name: str, *, ready: bool = True, labels: Mapping[str, str] | None = None, cordoned: bool = False
+) -> dict[str, Any]:
+    """A raw node, labelled with its name as every kubelet does."""
     conditions = [{"type": "Ready", "status": "True" if ready else "Unknown"}]
-    return {"metadata": {"uid": f"node-{name}", "name": name}, "status": {"conditions": conditions}}
+    metadata = {"uid": f"node-{name}", "name": name, "labels": {"kubernetes.io/hostname": name, **(labels or {})}}
+    return {
+        "metadata": metadata,
+        "spec": {"unschedulable": True} if cordoned else {},
+        "status": {"conditions": conditions},
+    }
 
 
 @dataclass
@@ -170,12 +181,19 @@ class Story:
         return self.has(faults=(*self.parts.get("faults", ()), one))
 
     def acted(
-        self, name: str, at_s: float, *, outcome: Outcome = "ok", uid: str = "a", fault: str | None = None
+        self,
+        name: str,
+        at_s: float,
+        *,
+        outcome: Outcome = "ok",
+        uid: str = "a",
+        fault: str | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> Story:
         """A journalled action on a pod."""
         number = len(self.parts.get("actions", ())) + 1
         ref = Ref("Pod", NAMESPACE, f"model-{uid}", uid)
-        one = Action(f"act-{number}", name, ref, at(at_s), at(at_s + 0.01), outcome, fault)
+        one = Action(f"act-{number}", name, ref, at(at_s), at(at_s + 0.01), outcome, fault, detail or {})
         return self.has(actions=(*self.parts.get("actions", ()), one))
 
     def gap(self, begin_s: float, end_s: float, kind: str = "Pod") -> Story:
@@ -226,8 +244,31 @@ class Story:
                 Phase("recovery", at(40), at(min(100, self.end_s))),
             ),
         }
-        watch = tuple(sorted(self.events, key=lambda event: event.at_ns))
+        watch = _numbered(sorted(self.events, key=lambda event: event.at_ns))
         return History(**(parts | self.parts), watch=watch, requests=pl.DataFrame(self.rows, schema=REQUEST_SCHEMA))
+
+
+def revision(at_s: float) -> int:
+    """The resourceVersion that a story gives to what is received at a moment, unless it was given one."""
+    return 1 + round(at_s * 1000) * 100
+
+
+def revised(raw: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """A raw object with that resourceVersion."""
+    return {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(number)}}
+
+
+def _numbered(events: list[WatchEvent]) -> tuple[WatchEvent, ...]:
+    """The events with a resourceVersion each, in order of receipt."""
+    numbered: list[WatchEvent] = []
+    last = 0
+    for event in events:
+        if "resourceVersion" in event.object["metadata"]:
+            numbered.append(event)
+            continue
+        last = max(last + 1, revision((event.at_ns - T0) / NS))
+        numbered.append(replace(event, object=revised(event.object, last)))
+    return tuple(numbered)
 
 
 def request(

@@ -75,3 +75,9 @@ def test_a_watch_that_ended_early_is_unknown() -> None:
     """The claim is about the whole trial, to the end of its last phase."""
     story = Story(60).replicas("a", "b").has(phases=(Phase("recovery", at(40), at(90)),))
     assert answer(story) is Answer.UNKNOWN
+
+
+def test_two_restarts_at_once_count_twice() -> None:
+    """A count that leaps hides no restart behind the one that is excused."""
+    story = Story().replicas("a", "b").fault("a", name="process-hang").saw(40, "MODIFIED", restarted("a", 2))
+    assert NoNeedlessRestart()(story.history()).values["needless"] == 1

@@ -115,3 +115,21 @@ def test_the_worst_victim_decides() -> None:
     (fault,) = story.parts["faults"]
     two = hung().fault("b", name="process-hang", healed_s=110).parts["faults"][-1]
     assert judged(story.has(faults=(fault, two))).answer is Answer.FAIL
+
+
+def test_the_event_of_one_victim_says_nothing_of_another() -> None:
+    """Each restart needs the kubelet's own word about that very pod."""
+    story = hung().fault("b", name="process-hang", healed_s=110).saw(35, "ADDED", killing("a"), "Event")
+    for uid in ("a", "b"):
+        story.saw(40, "MODIFIED", restarted(uid, ready=True))
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert "model-b" in finding.reason
+
+
+def test_word_of_the_restart_may_be_word_of_ready() -> None:
+    """A watch may skip the states in between: one event then tells both."""
+    story = hung().saw(35, "ADDED", killing("a"), "Event").saw(40, "MODIFIED", restarted("a", ready=True))
+    finding = judged(story)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert finding.values["containers"][0]["ready_s"] == 9.5

@@ -82,6 +82,8 @@ def flap() -> Story:
         lambda: left_at(50).gap(34, 36, "EndpointSlice"),
         lambda: left_at(33.5).gap(33.2, 33.4, "EndpointSlice"),
         lambda: left_at(50).gap(34, 36),
+        lambda: hang_story().gap(80, 81),
+        lambda: hang_story().gap(80, 81, "EndpointSlice"),
         lambda: left_at(50).has(late=(Gap("EndpointSlice", at(34), at(50), "reset"),)),
     ],
 )
@@ -97,3 +99,8 @@ def test_a_pod_that_never_was_an_endpoint_proves_nothing() -> None:
     """Who was not there cannot leave."""
     story = Story().replicas("a").saw(33, "MODIFIED", pod("a", running=True))
     assert judged(story.saw(0, "LISTED", endpoints("z"), "EndpointSlice")).answer is Answer.UNKNOWN
+
+
+def test_a_gap_elsewhere_does_not_hide_a_failure() -> None:
+    """An endpoint that was seen to stay is a FAIL, whatever was missed later."""
+    assert judged(left_at(50).gap(80, 81)).answer is Answer.FAIL

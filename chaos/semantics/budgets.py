@@ -1,0 +1,167 @@
+"""What the disruption controller counts for a disruption budget, from the objects that it reads.
+
+Follows `trySync` of Kubernetes' disruption controller (kubernetes.md A.2): a status is what it writes at its next count
+of these objects. It counts when a budget or a pod of it changes, so a real status may be older. Where several budgets
+select one pod, a change of that pod makes it count one of them only, whichever comes first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chaos.history.objects import Raw, View
+from chaos.history.pods import PodView
+from chaos.history.views import PodDisruptionBudgetView
+
+__all__ = ["BudgetStatus", "ScaleUnknown", "Scales", "bound_by", "budget_status"]
+
+DISRUPTED_FOR = timedelta(minutes=2)
+"""How long a pod whose eviction was granted counts as lost, while its deletion is not seen (`DeletionTimeout`)."""
+
+SCALELESS = {("batch", "Job"): "jobs.batch", ("apps", "DaemonSet"): "daemonsets.apps", ("", "Node"): "nodes"}
+"""Controllers of Kubernetes' own that say nowhere how many pods they want: a count that needs it fails."""
+
+WORKLOADS = frozenset({"apps", "extensions"})
+
+
+class ScaleUnknown(LookupError):
+    """A pod's controller is of a kind whose scale was not given, so nobody can count as the controller does."""
+
+
+class _SyncFailed(Exception):
+    """The controller cannot count, in its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """What the controller writes: pods expected, healthy, needed healthy, and evictions that it permits.
+
+    `failed` is why it cannot count, else empty; then it permits none and leaves the other numbers as they were.
+    `unmanaged` names pods without a controller, which no count of expected pods includes.
+    """
+
+    expected: int
+    healthy: int
+    desired: int
+    allowed: int
+    failed: str = ""
+    unmanaged: tuple[str, ...] = ()
+
+
+class Scales:
+    """How many pods each controller wants, from the raw objects: Deployments, ReplicaSets, StatefulSets and the like.
+
+    Any object with `spec.replicas` counts, so that the owner of a kind we do not list may be given too.
+    """
+
+    def __init__(self, controllers: Iterable[Raw] = ()) -> None:
+        self._found: dict[tuple[str, str, str], View] = {}
+        for raw in controllers:
+            view = View(raw)
+            self._found[raw.get("kind", ""), view.namespace, view.name] = view
+
+    def of_owner(self, owner: Raw, namespace: str) -> tuple[str, int] | None:
+        """The controller that speaks for pods of this owner reference (UID), and how many pods it wants; None if gone.
+
+        A ReplicaSet's Deployment speaks for it; if that is gone, the ReplicaSet does. Raises `ScaleUnknown`.
+        """
+        kind, group = str(owner.get("kind", "")), str(owner.get("apiVersion", "")).rpartition("/")[0]
+        if (group, kind) in SCALELESS:
+            raise _SyncFailed(f"{SCALELESS[group, kind]} does not implement the scale subresource")
+        found = self._same(kind, namespace, owner)
+        if found is None:
+            if kind in {"ReplicaSet", "StatefulSet", "Deployment"} and group in WORKLOADS:
+                return None
+            raise ScaleUnknown(f"how many pods {kind} {owner.get('name', '')} wants is not known")
+        above = next((ref for ref in found.metadata.get("ownerReferences") or () if ref.get("controller")), None)
+        if kind == "ReplicaSet" and above is not None and above.get("kind") == "Deployment":
+            found = self._same("Deployment", namespace, above) or found
+        return found.uid, _replicas(found)
+
+    def _same(self, kind: str, namespace: str, owner: Raw) -> View | None:
+        found = self._found.get((kind, namespace, str(owner.get("name", ""))))
+        return found if found is not None and found.uid == owner.get("uid") else None
+
+
+def bound_by(budgets: Iterable[Raw], pod: View) -> tuple[PodDisruptionBudgetView, ...]:
+    """The disruption budgets that select a pod, in the order given; one whose selector is not valid selects none."""
+    found = []
+    for raw in budgets:
+        view = PodDisruptionBudgetView(raw)
+        try:
+            if view.selects(pod):
+                found.append(view)
+        except ValueError:
+            continue
+    return tuple(found)
+
+
+def budget_status(budget: Raw, pods: Iterable[Raw], scales: Scales, *, at: datetime) -> BudgetStatus:
+    """Count as the disruption controller does at the moment `at`, which must have a time zone.
+
+    `pods` may hold more pods than the budget selects. Raises `ScaleUnknown` where the count needs the scale of a
+    controller that `scales` does not know.
+    """
+    view = PodDisruptionBudgetView(budget)
+    try:
+        selected = [pod for pod in map(PodView, pods) if view.selects(pod)]
+        expected, desired, unmanaged = _wanted(view, selected, scales)
+    except (_SyncFailed, ValueError) as error:
+        return BudgetStatus(view.expected, view.healthy, view.desired, 0, failed=str(error))
+    marked = view.status.get("disruptedPods") or {}
+    healthy = sum(pod.ready and not _lost(marked, pod, at) for pod in selected)
+    allowed = max(0, healthy - desired) if expected > 0 else 0
+    return BudgetStatus(expected, healthy, desired, allowed, unmanaged=unmanaged)
+
+
+def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scales) -> tuple[int, int, tuple[str, ...]]:
+    """How many pods are expected, how many must be healthy, and which have no controller."""
+    most, least = view.spec.get("maxUnavailable"), view.spec.get("minAvailable")
+    if most is None and least is None:
+        return 0, 0, ()
+    if most is None and isinstance(least, int):
+        return len(pods), least, ()
+    expected, unmanaged = _scale(pods, scales)
+    if most is not None:
+        return expected, max(0, expected - _share(most, expected)), unmanaged
+    return expected, _share(least, expected), unmanaged
+
+
+def _scale(pods: Sequence[PodView], scales: Scales) -> tuple[int, tuple[str, ...]]:
+    wants: dict[str, int] = {}
+    unmanaged: list[str] = []
+    seen: set[str] = set()
+    for pod in pods:
+        owner = next((one for one in pod.metadata.get("ownerReferences") or () if one.get("controller")), None)
+        if owner is None:
+            unmanaged.append(pod.name)
+        elif owner.get("uid") not in seen:
+            seen.add(owner.get("uid", ""))
+            found = scales.of_owner(owner, pod.namespace)
+            if found is None:
+                raise _SyncFailed(f'found no controllers for pod "{pod.name}"')
+            wants[found[0]] = found[1]
+    return sum(wants.values()), tuple(unmanaged)
+
+
+def _share(bound: int | str, total: int) -> int:
+    """A number, or a percentage of the total rounded up."""
+    if isinstance(bound, int):
+        return bound
+    if not bound.endswith("%"):
+        raise _SyncFailed("invalid value for IntOrString: invalid type: string is not a percentage")
+    return math.ceil(int(bound[:-1]) * total / 100)
+
+
+def _replicas(view: View) -> int:
+    given = view.spec.get("replicas")
+    return 1 if given is None else int(given)
+
+
+def _lost(marked: Mapping[str, str], pod: PodView, at: datetime) -> bool:
+    """Whether its eviction was granted within the last two minutes; the mark is by name."""
+    since = marked.get(pod.name)
+    return since is not None and datetime.fromisoformat(since) + DISRUPTED_FOR > at
