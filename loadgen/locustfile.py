@@ -27,6 +27,7 @@ from chaos.clock import NS
 from chaos.errors import GamedayError
 from loadgen.arrivals import OpenLoop
 from loadgen.control import Control
+from loadgen.cpu_meter import CpuMeter
 from loadgen.exchange import Wire, tls_context
 from loadgen.plan import Plan, filled, place_of, request_bytes
 from loadgen.records import Record, Writer
@@ -76,7 +77,7 @@ class Session:
             on_record=self._fire,
             on_broken=self.broken,
         )
-        self._cpu_ns, self._cpu_at_ns = time.process_time_ns(), self.now_ns()
+        self._cpu = CpuMeter(self.now_ns(), time.process_time_ns())
 
     def run(self) -> None:
         """Follow commands until told to finish, the parent is gone, or the hard limit has come."""
@@ -129,10 +130,8 @@ class Session:
             next_ns = max(next_ns + NS, self.now_ns())
 
     def _sample(self, *, final: bool) -> None:
-        now_ns, cpu_ns = self.now_ns(), time.process_time_ns()
-        share = (cpu_ns - self._cpu_ns) / max(1, now_ns - self._cpu_at_ns)
-        self._cpu_ns, self._cpu_at_ns = cpu_ns, now_ns
-        sample = self._loop.sample(now_ns, share)
+        now_ns = self.now_ns()
+        sample = self._loop.sample(now_ns, self._cpu.share(now_ns, time.process_time_ns()))
         self._samples.line(sample | {"final": True} if final else sample)
 
     def _fire(self, record: Record, body_bytes: int) -> None:
