@@ -31,8 +31,12 @@ from chaos.traffic import Traffic
 from chaos.trial import Trial, World
 from loadgen.driver import Generator
 from loadgen.profiles import Profile
+from loadgen.reach import await_reachable
 
 __all__ = ["Callbacks", "Staged", "UnderTest", "in_words", "inert", "staged"]
+
+REACH_S = 20.0
+"""For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""
 
 DURATION_MAX_S = 2 * 3600.0
 """A generator that nobody ends stops by itself after this."""
@@ -175,6 +179,9 @@ def staged(
             wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)
         except NeverAvailable as unwell:
             trial.stop(str(unwell))
+        else:
+            if unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
+                trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:

@@ -223,7 +223,7 @@ class Trial:
     def _inject(self, world: World, fault: Fault, field: Field) -> None:
         """Inject, and journal either the landing or why there was none."""
         reason = fault.inject(field)
-        if not reason and world.recorder.wait_for(lambda: bool(fault.landed(field)), fault.landing_deadline_s):
+        if not reason and self._wait(world, fault.landing_deadline_s, lambda: fault.landed(field)):
             proof = fault.landed(field)
             world.journal.event("fault-landed", fault=field.fault, proof=proof)
             self._say(f"landed: {proof}")

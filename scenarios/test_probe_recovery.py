@@ -18,7 +18,10 @@ DETECTION_S = SELF_CHECK_S + LIVENESS_PERIOD_S + STALL_S + 1
 # One of two replicas takes half of the requests until it turns not Ready, about DETECTION_S and three readiness periods
 # of the 32 s or more that the trial lasts; those are lost.
 HALF_FOR_A_WHILE = Slo(availability=0.7)
-ONE_CUT_OFF = Slo(availability=0.95)
+
+# The kubelet sees the exit within 1 s; lost is what the engine was answering, and half of what comes until its endpoint
+# is gone from the client's rules: some five of the 40 or more requests.
+CUT_OFF = Slo(availability=0.85)
 
 PATIENT = ProbeSpec(path="/livez", period_s=LIVENESS_PERIOD_S, timeout_s=2, failure_threshold=30)
 
@@ -51,7 +54,7 @@ def test_a_crashed_engine_is_restarted_in_place(trial, system, traffic):
             trial.hold(duration_s=5)
         trial.recovery()
 
-    trial.judge(SloMet(ONE_CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), Recovered())
+    trial.judge(SloMet(CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), Recovered())
 
 
 @pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER, liveness=PATIENT)

@@ -1,5 +1,6 @@
 """Claims about a system under trouble, each a pure function from a history to a finding."""
 
+from chaos.checks.budget_held import BudgetHeld
 from chaos.checks.completed import Completed
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_needless_restart import NoNeedlessRestart
@@ -11,6 +12,7 @@ from chaos.checks.unready_leaves_endpoints import UnreadyLeavesEndpoints
 from chaos.checks.witnessed import Witnessed
 
 __all__ = [
+    "BudgetHeld",
     "Completed",
     "FaultsLanded",
     "NoNeedlessRestart",

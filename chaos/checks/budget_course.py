@@ -85,6 +85,16 @@ class Record:
     counted: tuple[int, ...]
     ours: bool
 
+    @property
+    def name(self) -> str:
+        """The budget's name."""
+        return "" if self.view is None else self.view.name
+
+    def in_force(self, since_ns: int, until_ns: int) -> tuple[PodDisruptionBudgetView | None, ...]:
+        """Every state that may have been in force in a span: the one before it, and all that were received in it."""
+        before = [view for at_ns, view in self.states if at_ns <= since_ns]
+        return (*before[-1:], *(view for at_ns, view in self.states if since_ns < at_ns <= until_ns))
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:

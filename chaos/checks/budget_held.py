@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from chaos.checks.budget_dips import Shortage, shortages
 from chaos.checks.budget_course import Record, Replay
+from chaos.checks.budget_dips import Shortage, shortages
 from chaos.checks.budget_replay import replay
-from chaos.checks.budget_rules import Problem, Stale, judge_evictions, judge_refusals, judge_unready
+from chaos.checks.budget_rules import Problem, Stale, blurred, judge_evictions
 from chaos.checks.evictions import Evictions, evictions_of
+from chaos.checks.refusals import judge_refusals, judge_unready
 from chaos.checks.sight import blind_spots, judged_until_ns
 from chaos.checks.words import plural
 from chaos.history import History
@@ -82,8 +83,9 @@ class BudgetHeld:
     def __call__(self, history: History) -> Finding:
         """Judge every eviction and every dip of the trial."""
         account = self._account(history)
-        failures = [one for one in account.problems if one.answer is Answer.FAIL]
-        doubts = [one for one in account.problems if one.answer is Answer.UNKNOWN]
+        # Where the order of events is in doubt, so is whatever speaks against the claim.
+        failures = [one for one in account.problems if one.answer is Answer.FAIL and not account.replay.doubt]
+        doubts = [one for one in account.problems if one not in failures]
         answer = Answer.FAIL if failures else Answer.UNKNOWN if doubts else Answer.PASS
         told = failures or doubts
         reasons = list(dict.fromkeys(one.text for one in told)) or list(_left_to_the_slo(account))
@@ -116,21 +118,21 @@ class BudgetHeld:
         problems = [one for one in judged if isinstance(one, Problem)]
         problems += judge_refusals(history, played, evictions)
         problems += judge_unready(history, played, evictions)
-        problems += self._claim(evictions, played, courses, since_ns)
+        problems += self._claim(history, evictions, courses, since_ns)
         problems += _doubts(history, played, evictions, dips, since_ns)
         stale = tuple(one for one in judged if isinstance(one, Stale))
         return _Account(played, evictions, courses, tuple(dips), tuple(problems), stale)
 
     def _claim(
-        self, evictions: Evictions, played: Replay, courses: tuple[_Course, ...], since_ns: int
+        self, history: History, evictions: Evictions, courses: tuple[_Course, ...], since_ns: int
     ) -> Iterator[Problem]:
         """The claim in numbers, against every eviction of one of the system's ready pods."""
         if self.ready_min is None:
             return
         for one in evictions.accepted:
-            if one.uid in played.replicas and one.left < self.ready_min:
+            if one.uid in replay(history).replicas and one.left < self.ready_min:
                 text = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
-                yield Problem(Answer.UNKNOWN if one.lossy else Answer.FAIL, one.at_ns, text)
+                yield Problem(Answer.UNKNOWN if blurred(history, one) else Answer.FAIL, one.at_ns, text)
         for course in courses:
             if (least := min(course.needs, default=0)) < self.ready_min:
                 text = f"disruption budget {course.view.name} needs only {least}, less than the claim {self.ready_min}"

@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from chaos.history.objects import View
+from chaos.clock import seconds
+from chaos.history.objects import Raw, View
 from chaos.history.pods import PodView
 from chaos.history.revisions import Revision
-from chaos.history.views import PodDisruptionBudgetView, ReplicaSetView
+from chaos.history.views import PodDisruptionBudgetView
+from chaos.semantics import Scales, ScaleUnknown, budget_status
 
-__all__ = ["Scales", "needed"]
+__all__ = ["Controllers", "needed"]
 
 
 @dataclass(slots=True)
-class Scales:
-    """What the controllers of pods asked for, as far as the watch has told."""
+class Controllers:
+    """The controllers of pods, as far as the watch has told."""
 
-    _objects: dict[str, ReplicaSetView] = field(default_factory=dict)
+    _objects: dict[str, Raw] = field(default_factory=dict)
 
     def take(self, state: Revision) -> None:
         """Take one revision of a ReplicaSet, Deployment or StatefulSet."""
-        view = ReplicaSetView(state.object)
+        uid = View(state.object).uid
         if state.gone:
-            self._objects.pop(view.uid, None)
+            self._objects.pop(uid, None)
         else:
-            self._objects[view.uid] = view
+            self._objects[uid] = {"kind": state.kind, **state.object}
 
-    def of(self, pods: Iterable[View]) -> int:
-        """How many pods the controllers of these pods ask for together; a ReplicaSet's Deployment speaks for it."""
-        found: dict[str, int] = {}
-        for pod in pods:
-            owner = self._objects.get(pod.controller_uid)
-            if owner is not None:
-                above = self._objects.get(owner.controller_uid)
-                top = owner if above is None else above
-                found[top.uid] = top.replicas
-        return sum(found.values())
+    @property
+    def scales(self) -> Scales:
+        """How many pods each wants."""
+        return Scales(self._objects.values())
 
 
-def needed(view: PodDisruptionBudgetView, pods: Iterable[PodView], scales: Scales) -> int:
-    """How many pods have to stay healthy. What the controller says is taken only where it speaks of this very wish."""
-    least, most = view.spec.get("minAvailable"), view.spec.get("maxUnavailable")
+def needed(view: PodDisruptionBudgetView, pods: Iterable[PodView], controllers: Controllers, at_ns: int) -> int:
+    """How many pods have to stay healthy: what the budget says, where it speaks of this very wish, else a count.
+
+    A wish in pods (`minAvailable: 3`) needs no count. Where nobody can count, what the budget said last stands.
+    """
+    least = view.spec.get("minAvailable")
     if isinstance(least, int):
         return least
     if view.up_to_date:
         return view.desired
-    expected = scales.of(pod for pod in pods if view.selects(pod))
-    if least is not None:
-        return _share(least, expected)
-    return max(0, expected - (_share(most, expected) if isinstance(most, str) else int(most or 0)))
-
-
-def _share(percent: str, expected: int) -> int:
-    return math.ceil(int(percent.rstrip("%")) * expected / 100)
+    at = datetime.fromtimestamp(seconds(at_ns), UTC)
+    try:
+        return budget_status(view.raw, (pod.raw for pod in pods), controllers.scales, at=at).desired
+    except ScaleUnknown:
+        return view.desired

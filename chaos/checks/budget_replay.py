@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from chaos.checks.budget_course import EVICTED, Change, Grant, Record, Replay, Standing
-from chaos.checks.budget_needs import Scales, needed
+from chaos.checks.budget_needs import Controllers, needed
 from chaos.history import History
 from chaos.history.memo import once
 from chaos.history.observations import Membership
@@ -87,7 +87,7 @@ class _Player:
         self._names: dict[tuple[str, str], str] = {}
         self._budgets: dict[str, _Course] = {}
         self._system = _Course(lambda pod: membership.has(pod.uid, pod))
-        self._scales = Scales()
+        self._controllers = Controllers()
         self._grants: list[Grant] = []
         self._marked: dict[str, Change] = {}
         self._left: dict[str, Change] = {}
@@ -104,7 +104,7 @@ class _Player:
         elif state.kind == "PodDisruptionBudget":
             self._budget(state)
         else:
-            self._scales.take(state)
+            self._controllers.take(state)
 
     def begin(self) -> None:
         """Keep how all stood when the lists were complete; nothing before that is judged."""
@@ -182,7 +182,7 @@ class _Player:
     def _weigh(self, course: _Course, change: Change, *, fell: bool) -> None:
         if course.view is not None and not course.deleted:
             course.ours = course.ours or (change.pod.uid in self._replicas and course.selects(change.pod))
-            course.desired = self._needed(course.view)
+            course.desired = self._needed(course.view, change.revision.at_ns)
         self._stand(course, change.revision, (change,) if fell else ())
 
     def _binding(self, pod: PodView) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ class _Player:
         )
         course.ours = course.ours or any(course.selects(self._known[uid]) for uid in self._replicas)
         course.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
-        course.desired = 0 if state.gone else self._needed(view)
+        course.desired = 0 if state.gone else self._needed(view, state.at_ns)
         if view.up_to_date and view.healthy <= course.healthy:
             course.counted.append(state.number)
         new = view.disrupted - before.disrupted if before is not None and self._begun else frozenset()
@@ -234,5 +234,5 @@ class _Player:
         healthy, desired, left = course.healthy, course.desired, self._system.healthy
         self._grants.append(Grant(state, name, pod, before, after, binding, healthy, desired, left))
 
-    def _needed(self, view: PodDisruptionBudgetView) -> int:
-        return needed(view, self._pods.values(), self._scales)
+    def _needed(self, view: PodDisruptionBudgetView, at_ns: int) -> int:
+        return needed(view, self._pods.values(), self._controllers, at_ns)

@@ -1,6 +1,6 @@
-"""What the eviction API promises of each eviction: it is charged to the budget, leaves enough pods, or is refused.
+"""What must hold of each accepted eviction: it was charged to a budget with room, and left enough pods healthy.
 
-The rules are those of upstream's `EvictionREST.Create` (kubernetes.md A.1) and the invariants I1 to I3 of A.3.
+These are the invariants I1 and I2 of kubernetes.md A.3.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chaos.checks.budget_course import Grant, Record, Replay
+from chaos.checks.budget_course import Grant, Replay
 from chaos.checks.evictions import Eviction, Evictions
 from chaos.clock import NS
-from chaos.history import Action, History
-from chaos.history.observations import covered
+from chaos.history import History
+from chaos.history.observations import covered, gaps_in
 from chaos.history.revisions import DELIVERY_NS
-from chaos.history.views import PodDisruptionBudgetView
-from chaos.semantics import Timings
+from chaos.semantics import BudgetState, Timings, decide_eviction
 from chaos.verdict import Answer
 
-__all__ = ["Problem", "Stale", "judge_evictions", "judge_refusals", "judge_unready"]
+__all__ = ["Problem", "Stale", "blurred", "judge_evictions"]
 
 SYNC_NS = NS
 """Kubernetes' objective for one mutating call: by then the controller has counted anew, an allowance aside."""
@@ -50,6 +49,18 @@ def judge_evictions(history: History, replay: Replay, evictions: Evictions) -> I
         else:
             yield from _charged(replay, one, one.grant)
             yield from _kept(history, replay, one, one.grant)
+    for grant in replay.grants:
+        if grant.pod is None:
+            text = (
+                f"disruption budget {grant.after.name} was charged for {grant.name}, a pod that the watch does not know"
+            )
+            yield Problem(Answer.UNKNOWN, grant.revision.at_ns, text)
+
+
+def blurred(history: History, one: Eviction) -> bool:
+    """Whether the state of pods at an eviction is uncertain, because a gap in the watch is near."""
+    near = (one.at_ns - DELIVERY_NS, one.at_ns + DELIVERY_NS)
+    return one.lossy or any(gaps_in(history, kind, *near) for kind in ("Pod", "PodDisruptionBudget"))
 
 
 def _charged(replay: Replay, one: Eviction, grant: Grant) -> Iterator[Problem]:
@@ -58,11 +69,9 @@ def _charged(replay: Replay, one: Eviction, grant: Grant) -> Iterator[Problem]:
     if grant.revision.lossy:
         yield Problem(Answer.UNKNOWN, one.at_ns, f"{named} was charged for {one.name} in a gap of the watch")
         return
-    if not before.up_to_date:
-        text = f"{one.name} was evicted though {named} had not been counted since it was changed"
-        yield Problem(Answer.FAIL, one.at_ns, text)
-    if before.allowed < 1:
-        yield Problem(Answer.FAIL, one.at_ns, f"{one.name} was evicted though {named} permitted {before.allowed}")
+    decision = decide_eviction(grant.pod, [BudgetState.of(before.raw)]) if grant.pod else None
+    if decision is not None and one.ready and not decision.spends:
+        yield Problem(Answer.FAIL, one.at_ns, f"{one.name} was evicted though {decision.words}")
     elif after.allowed != before.allowed - 1:
         text = f"the eviction of {one.name} took {named} from {before.allowed} to {after.allowed} permitted, not 1 down"
         yield Problem(Answer.FAIL, one.at_ns, text)
@@ -77,7 +86,7 @@ def _charged(replay: Replay, one: Eviction, grant: Grant) -> Iterator[Problem]:
 
 
 def _two_bind(replay: Replay, one: Eviction) -> Problem:
-    names = " and ".join(_name(replay.budgets[uid]) for uid in one.binding)
+    names = " and ".join(replay.budgets[uid].name for uid in one.binding)
     text = f"{one.name} was evicted though two disruption budgets bind it ({names}), which the API refuses"
     if all(replay.budgets[uid].aimed_ns < one.asked_ns for uid in one.binding):
         return Problem(Answer.FAIL, one.at_ns, text)
@@ -88,7 +97,7 @@ def _two_bind(replay: Replay, one: Eviction) -> Problem:
 
 def _kept(history: History, replay: Replay, one: Eviction, grant: Grant) -> Iterator[Problem | Stale]:
     """I2: after it as many were healthy as the budget needs, by the pods themselves at that revision."""
-    if grant.healthy >= grant.desired or one.lossy or not one.ready:
+    if grant.healthy >= grant.desired or not one.ready:
         return
     named = f"disruption budget {grant.after.name}"
     said = f"the eviction of {one.name} ({one.whose}) left {grant.healthy} healthy, {named} needs {grant.desired}"
@@ -100,7 +109,7 @@ def _kept(history: History, replay: Replay, one: Eviction, grant: Grant) -> Iter
         ms = max(0, (grant.revision.at_ns - unknown[-over]) // 1_000_000)
         yield Stale(one.at_ns, f"{said}: its count was {ms} ms old and did not know of a pod lost meanwhile")
     else:
-        yield Problem(Answer.FAIL, one.at_ns, said)
+        yield Problem(Answer.UNKNOWN if blurred(history, one) else Answer.FAIL, one.at_ns, said)
 
 
 def _unknown_losses(replay: Replay, grant: Grant, window_ns: int) -> list[int]:
@@ -125,7 +134,7 @@ def _uncharged(history: History, replay: Replay, one: Eviction) -> Iterator[Prob
             text = f"no disruption budget bound {one.name} as it was evicted"
             yield Problem(Answer.UNKNOWN, one.at_ns, text, "a disruption budget that selects the system's pods")
         return
-    names = " and ".join(_name(record) for record in binding)
+    names = " and ".join(record.name for record in binding)
     text = f"{one.name} was evicted ({one.whose}), and no charge to disruption budget {names} is seen"
     seen = all(covered(history, kind, one.asked_ns, one.at_ns) for kind in ("Pod", "PodDisruptionBudget"))
     if one.lossy or not _seen_since(history, one, sure=seen):
@@ -133,8 +142,7 @@ def _uncharged(history: History, replay: Replay, one: Eviction) -> Iterator[Prob
     elif any(record.aimed_ns >= one.asked_ns for record in binding):
         yield Problem(Answer.UNKNOWN, one.at_ns, f"{text}: it was new", "budgets that stay as they are")
     else:
-        refused = _refused_before(history, one)
-        yield Problem(Answer.FAIL, one.at_ns, f"{text}{refused}")
+        yield Problem(Answer.FAIL, one.at_ns, f"{text}{_refused_before(history, one)}")
 
 
 def _seen_since(history: History, one: Eviction, *, sure: bool) -> bool:
@@ -151,74 +159,3 @@ def _seen_since(history: History, one: Eviction, *, sure: bool) -> bool:
 def _refused_before(history: History, one: Eviction) -> str:
     tried = [action for action in history.actions if action.name == "evict-pod" and action.target.uid == one.uid]
     return "; ours had been refused" if tried and all(action.outcome == "fail" for action in tried) else ""
-
-
-def judge_unready(history: History, replay: Replay, evictions: Evictions) -> Iterator[Problem]:
-    """I1, for pods that were not Ready: accepted past the budget only where its policy says so."""
-    for one in evictions.unready:
-        if one.sign is None or one.lossy or len(one.binding) != 1:
-            continue
-        before = one.sign.before
-        if before is None or before.deleting or before.phase != "Running":
-            continue
-        record = replay.budgets[one.binding[0]]
-        states = _states(record, one.asked_ns, one.at_ns + DELIVERY_NS)
-        seen = covered(history, "PodDisruptionBudget", one.asked_ns, one.at_ns)
-        if seen and record.aimed_ns < one.asked_ns and states and not any(map(_lets_unready_go, states)):
-            text = f"{one.name}, not Ready, was evicted though disruption budget {_name(record)} was not met"
-            yield Problem(Answer.FAIL, one.at_ns, text)
-
-
-def _lets_unready_go(view: PodDisruptionBudgetView | None) -> bool:
-    """Whether a budget lets a pod that is not Ready go uncharged: always, or while it is met itself (KEP-3017)."""
-    if view is None:
-        return True
-    return view.spec.get("unhealthyPodEvictionPolicy") == "AlwaysAllow" or view.healthy >= view.desired > 0
-
-
-def judge_refusals(history: History, replay: Replay, evictions: Evictions) -> Iterator[Problem]:
-    """I3: each refusal was due by what the budget said at that time."""
-    for action in evictions.refused:
-        yield from _refusal(history, replay, action)
-
-
-def _refusal(history: History, replay: Replay, action: Action) -> Iterator[Problem]:
-    name, at_ns = action.target.name, action.begin_ns
-    until_ns = action.begin_ns if action.end_ns is None else action.end_ns
-    pod = replay.pods.get(action.target.uid)
-    if pod is None:
-        yield Problem(Answer.UNKNOWN, at_ns, f"the watch log knows no pod with the UID of {name}")
-        return
-    states = [
-        view
-        for record in replay.budgets.values()
-        for view in _states(record, at_ns, until_ns + DELIVERY_NS)
-        if view is not None and view.selects(pod)
-    ]
-    if any(view.allowed <= 0 or not view.up_to_date for view in states):
-        return
-    if not states or not covered(history, "PodDisruptionBudget", at_ns, until_ns):
-        yield Problem(Answer.UNKNOWN, at_ns, f"the watch shows no disruption budget that refused {name}")
-    elif not _late(history, at_ns, until_ns):
-        room = min(view.allowed for view in states)
-        named = " and ".join(sorted({view.name for view in states}))
-        text = f"{name} was refused though disruption budget {named} permitted {room}"
-        yield Problem(Answer.FAIL, at_ns, text)
-
-
-def _late(history: History, since_ns: int, until_ns: int) -> bool:
-    """Whether news of budgets may have come late just then."""
-    return any(
-        span.kind == "PodDisruptionBudget" and span.since_ns <= until_ns + DELIVERY_NS and span.until_ns >= since_ns
-        for span in history.late
-    )
-
-
-def _states(record: Record, since_ns: int, until_ns: int) -> list[PodDisruptionBudgetView | None]:
-    """Every state that may have been in force in a span: the one before it, and all that were received in it."""
-    before = [view for at_ns, view in record.states if at_ns <= since_ns]
-    return [*before[-1:], *(view for at_ns, view in record.states if since_ns < at_ns <= until_ns)]
-
-
-def _name(record: Record) -> str:
-    return "?" if record.view is None else record.view.name

@@ -7,17 +7,18 @@ again every 5 s, and if it still stands at the deadline the drain is `blocked`, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from chaos.cluster import Done, mutations
 from chaos.faults.base import Field
-from chaos.faults.sight import budgets_over, gone, unscheduled
+from chaos.faults.sight import budgets_over, gone, sorted_for_drain, unscheduled
 from chaos.faults.work import Ending, Work
 from chaos.history import Ref
 from chaos.history.views import PodView
+from chaos.semantics import DrainOptions
 
 __all__ = ["Drain", "Parting", "Terms"]
 
@@ -70,19 +71,23 @@ class Drain:
         self._terms = terms
         self._began = time.monotonic()
 
-    def run(self, find: Callable[[], Iterable[PodView]]) -> Ending:
-        """Evict the pods that `find` finds on the node until there is none, time is up, or one cannot be evicted.
+    def run(self, options: DrainOptions) -> Ending:
+        """Evict the system's pods from the node until there is none, time is up, or one cannot be evicted.
 
         A pod that was being scheduled as the node closed is found in a second round.
         """
         partings: dict[str, Parting] = {}
-        while (found := tuple(find())) and not (partings and self._over):
+        while (found := self._found(options)) and not (partings and self._over):
             partings |= {parting.pod.uid: parting for parting in self._round(found)}
             if any(parting.state == "failed" for parting in partings.values()):
                 break
         for pod in found:
             partings.setdefault(pod.uid, Parting(pod, "refused", "it was not asked to leave"))
         return _ending(self._field, self._node, tuple(partings.values()), self._elapsed_s, stopped=self._work.stopping)
+
+    def _found(self, options: DrainOptions) -> tuple[PodView, ...]:
+        field = self._field
+        return sorted_for_drain(field.cluster, self._node.name, field.namespace, options).evict
 
     def _round(self, pods: tuple[PodView, ...]) -> tuple[Parting, ...]:
         """Evict these pods, all at once or as many as may be in flight, and wait until each is gone or time is up."""

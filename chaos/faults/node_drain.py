@@ -8,10 +8,10 @@ from chaos.errors import UsageError
 from chaos.faults.base import Field, Until
 from chaos.faults.cordon import Cordon
 from chaos.faults.drain import Drain, Terms
-from chaos.faults.drain_filter import Plan, plan
-from chaos.faults.sight import foreign_pods, pods_on
+from chaos.faults.sight import ALL_BUT_DAEMONS, foreign_pods, objections, sorted_for_drain
 from chaos.faults.work import Work
 from chaos.history import Ref
+from chaos.semantics import DrainOptions
 from chaos.targets import Targets
 
 __all__ = ["NodeDrain"]
@@ -39,17 +39,16 @@ class NodeDrain:
     aside) is outside the blast radius, unless `leave_foreign` says to leave them where they are. An eviction that
     a disruption budget refuses is asked for again every 5 s until `deadline_s`; a refusal that stands at the deadline
     ends the drain as `blocked`, which is no error. `ended` and `refused` are what a scenario may wait for.
-    `max_in_flight`: how many pods may be on their way out at once, None for all. `empty_dirs`, `unmanaged`: whether
-    pods with an emptyDir, or that no controller would replace, may be evicted too. Healing stops the drain, and opens
-    the node if it was this drain that closed it.
+    `max_in_flight`: how many pods may be on their way out at once, None for all. `options` are kubectl's flags; a pod
+    that they do not permit to evict (with an emptyDir, or without a controller) is refused before the node is closed.
+    Healing stops the drain, and opens the node if it was this drain that closed it.
     """
 
     targets: Targets
     deadline_s: float = 60.0
     max_in_flight: int | None = None
     grace_s: int | None = None
-    empty_dirs: bool = False
-    unmanaged: bool = False
+    options: DrainOptions = ALL_BUT_DAEMONS
     leave_foreign: bool = False
     _work: Work = field(default_factory=Work, init=False, repr=False, compare=False)
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
@@ -105,10 +104,10 @@ class NodeDrain:
     def inject(self, field: Field) -> str:
         """Cordon the node and begin to evict. Return why that could not be begun."""
         (node,) = self._nodes
-        planned = self._planned(field, node)
-        if planned.refused:
-            return f"node {node.name} may not be drained: {'; '.join(planned.refused)}"
-        if all(pod.deleting for pod in planned.evict):
+        chosen = sorted_for_drain(field.cluster, node.name, field.namespace, self.options)
+        if chosen.blocked:
+            return f"node {node.name} may not be drained: {objections(chosen)}"
+        if all(pod.deleting for pod in chosen.evict):
             return f"node {node.name} holds no pod of the system to evict"
         if others := foreign_pods(field.cluster, [node.name], field.namespace):
             named = ", ".join(f"{ref.namespace}/{ref.name}" for ref in others)
@@ -118,7 +117,7 @@ class NodeDrain:
             return reason
         terms = Terms(self.deadline_s, self.max_in_flight, self.grace_s)
         self._state.drain = drain = Drain(field, self._work, node, terms)
-        self._work.start(field, lambda: drain.run(lambda: self._planned(field, node).evict))
+        self._work.start(field, lambda: drain.run(self.options))
         return ""
 
     def landed(self, field: Field) -> str:
@@ -137,8 +136,3 @@ class NodeDrain:
     @property
     def _nodes(self) -> tuple[Ref, ...]:
         return tuple(ref for ref in self.targets.refs if ref.kind == "Node")
-
-    def _planned(self, field: Field, node: Ref) -> Plan:
-        """Whom of the system on the node to evict, and what speaks against it."""
-        pods = [pod for pod in pods_on(field.cluster, node.name) if pod.namespace == field.namespace]
-        return plan(pods, empty_dirs=self.empty_dirs, unmanaged=self.unmanaged)

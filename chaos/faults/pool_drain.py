@@ -10,12 +10,11 @@ from chaos.errors import UsageError
 from chaos.faults.base import Field, Until
 from chaos.faults.cordon import Cordon
 from chaos.faults.drain import Drain, Terms
-from chaos.faults.drain_filter import plan
 from chaos.faults.node_drain import API_ALLOWANCE_S, STOP_S
-from chaos.faults.sight import pods_on, unscheduled, whole
+from chaos.faults.sight import ALL_BUT_DAEMONS, objections, sorted_for_drain, unscheduled, whole
 from chaos.faults.work import Ending, Work
 from chaos.history import Ref
-from chaos.history.views import PodView
+from chaos.semantics import DrainOptions, DrainSet
 from chaos.targets import Targets
 
 __all__ = ["RollingPoolDrain"]
@@ -46,8 +45,7 @@ class RollingPoolDrain:
     node_deadline_s: float = 60.0
     migrate: bool = False
     max_in_flight: int | None = None
-    empty_dirs: bool = False
-    unmanaged: bool = False
+    options: DrainOptions = ALL_BUT_DAEMONS
     leave_foreign: bool = False
     _work: Work = field(default_factory=Work, init=False, repr=False, compare=False)
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
@@ -91,12 +89,12 @@ class RollingPoolDrain:
 
     def inject(self, field: Field) -> str:
         """Begin with the first node that holds a pod of the system. Return why that could not be done."""
-        held = [node for node in self._nodes if any(not pod.deleting for pod in self._found(field, node))]
+        chosen = {node: self._chosen(field, node) for node in self._nodes}
+        if refused := "; ".join(words for one in chosen.values() if (words := objections(one))):
+            return f"{self.targets.words} may not be drained: {refused}"
+        held = [node for node, one in chosen.items() if any(not pod.deleting for pod in one.evict)]
         if not held:
             return f"{self.targets.words} holds no pod of the system to evict"
-        refused = [words for node in self._nodes for words in self._objections(field, node)]
-        if refused:
-            return f"{self.targets.words} may not be drained: {'; '.join(refused)}"
         for node in self._nodes if self.migrate else held[:1]:
             if reason := self._close(field, node):
                 return reason
@@ -125,14 +123,8 @@ class RollingPoolDrain:
     def _nodes(self) -> tuple[Ref, ...]:
         return tuple(ref for ref in self.targets.refs if ref.kind == "Node")
 
-    def _mine(self, field: Field, node: Ref) -> list[PodView]:
-        return [pod for pod in pods_on(field.cluster, node.name) if pod.namespace == field.namespace]
-
-    def _found(self, field: Field, node: Ref) -> tuple[PodView, ...]:
-        return plan(self._mine(field, node), empty_dirs=self.empty_dirs, unmanaged=self.unmanaged).evict
-
-    def _objections(self, field: Field, node: Ref) -> tuple[str, ...]:
-        return plan(self._mine(field, node), empty_dirs=self.empty_dirs, unmanaged=self.unmanaged).refused
+    def _chosen(self, field: Field, node: Ref) -> DrainSet:
+        return sorted_for_drain(field.cluster, node.name, field.namespace, self.options)
 
     def _close(self, field: Field, node: Ref) -> str:
         if any(one.node == node and one.ours for one in self._state.cordons):
@@ -156,7 +148,7 @@ class RollingPoolDrain:
 
     def _each(self, field: Field) -> Iterator[Ending]:
         for node in self._nodes:
-            if not self._found(field, node):
+            if not self._chosen(field, node).evict:
                 continue
             if reason := self._close(field, node):
                 yield Ending("failed", reason, {"node": node.name})
@@ -170,7 +162,7 @@ class RollingPoolDrain:
         began = time.monotonic()
         terms = Terms(self.node_deadline_s, self.max_in_flight)
         self._state.drain = drain = Drain(field, self._work, node, terms)
-        ending = drain.run(lambda: self._found(field, node))
+        ending = drain.run(self.options)
         self._state.first = self._state.first or drain.first
         if ending.result != "finished":
             return ending

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused
-from chaos.faults.drain_filter import plan
 from chaos.history import Ref
-from chaos.history.objects import Raw, View, matches
+from chaos.history.objects import Raw, View
 from chaos.history.views import DeploymentView, PodView
+from chaos.semantics import DrainOptions, DrainSet, bound_by, drain_set
 
-__all__ = ["budgets_over", "foreign_pods", "gone", "leaving", "pods_on", "unscheduled", "whole"]
+__all__ = [
+    "ALL_BUT_DAEMONS",
+    "budgets_over",
+    "foreign_pods",
+    "gone",
+    "leaving",
+    "objections",
+    "pods_on",
+    "sorted_for_drain",
+    "unscheduled",
+    "whole",
+]
+
+ALL_BUT_DAEMONS = DrainOptions(ignore_daemonsets=True)
+"""What people mean by a drain: kubectl's defaults, and the pods of DaemonSets stay, as they would come back at once."""
 
 
 def pods_on(cluster: Cluster, node: str) -> tuple[PodView, ...]:
@@ -28,8 +43,20 @@ def pods_on(cluster: Cluster, node: str) -> tuple[PodView, ...]:
 def foreign_pods(cluster: Cluster, nodes: Iterable[str], namespace: str) -> tuple[Ref, ...]:
     """The pods of other namespaces on these nodes that would not be left alone: no DaemonSet's, no static ones."""
     others = [pod for node in nodes for pod in pods_on(cluster, node) if pod.namespace != namespace]
-    taken = plan(others, empty_dirs=True, unmanaged=True).evict
+    everyone = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
+    taken = drain_set(others, everyone, at=datetime.now(UTC)).evict
     return tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in taken if not pod.finished)
+
+
+def sorted_for_drain(cluster: Cluster, node: str, namespace: str, options: DrainOptions) -> DrainSet:
+    """The pods of one namespace on a node, sorted as kubectl does: to evict, to leave alone, or in the way."""
+    mine = [pod for pod in pods_on(cluster, node) if pod.namespace == namespace]
+    return drain_set(mine, options, at=datetime.now(UTC))
+
+
+def objections(chosen: DrainSet) -> str:
+    """Which pods are in the way of a drain, why, and the flag of kubectl that would let each pass."""
+    return "; ".join(f"{one.pod.name}: {one.words} ({one.flag} permits it)" for one in chosen.refused)
 
 
 def gone(recorder: Recorder, uid: str) -> bool:
@@ -43,14 +70,8 @@ def leaving(recorder: Recorder, uid: str) -> bool:
 
 
 def budgets_over(budgets: Iterable[Raw], pod: View) -> tuple[str, ...]:
-    """Names of the disruption budgets that bind a pod: an empty selector selects all, an absent one none."""
-    return tuple(
-        budget.name
-        for budget in map(View, budgets)
-        if budget.namespace == pod.namespace
-        and (selector := budget.spec.get("selector")) is not None
-        and matches(selector, pod.labels)
-    )
+    """Names of the disruption budgets that bind a pod."""
+    return tuple(budget.name for budget in bound_by(budgets, pod))
 
 
 def unscheduled(pods: Iterable[Raw]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from chaos.history.views import NodeView, PodView
 from chaos.lab.simulated import SimulatedCluster
 from chaos.system import System, SystemSpec, deploy, namespace_of_trial, trial_namespace, wait_available
 from chaos.targets import Targets
+from chaos.wait import until
 
 WATCHED = ("Pod", "Deployment", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "Event")
 
@@ -84,13 +85,11 @@ class FaultGround:
         """Inject a fault and wait for its proof."""
         field = self.field
         assert fault.inject(field) == ""
-        return self.recorder.wait(
-            lambda: fault.landed(field), deadline_s=fault.landing_deadline_s, awaited="the fault to land"
-        )
+        return until(lambda: fault.landed(field), deadline_s=fault.landing_deadline_s, awaited="the fault to land")
 
-    def await_(self, until: Until) -> None:
-        """Wait as a trial does. Fails if it does not come true."""
-        assert self.recorder.wait_for(until.seen, until.deadline_s), until.words
+    def await_(self, awaited: Until) -> None:
+        """Wait for what a scenario may wait for. Fails if it does not come true."""
+        until(awaited.seen, deadline_s=awaited.deadline_s, awaited=awaited.words)
 
     def result(self) -> dict[str, Any]:
         """The one result that the fault journalled."""

@@ -29,6 +29,17 @@ def refs(pods: list[PodView]) -> Targets:
     return Targets("these pods", tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in pods))
 
 
+def nobody_new(ground: FaultGround) -> None:
+    """Forbid new pods: a simulated node has a replacement Ready in no time, and then another may go."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "nobody-new", "namespace": ground.system.namespace},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    assert ground.hand.do(mutations.create(quota)).outcome == "ok"
+
+
 def test_one_eviction_within_the_budget_is_granted(ground: FaultGround) -> None:
     """A granted eviction lands when the pod is leaving by UID, and the result is `finished`."""
     victim = ground.pods()[0]
@@ -40,6 +51,7 @@ def test_one_eviction_within_the_budget_is_granted(ground: FaultGround) -> None:
 
 def test_of_all_replicas_at_once_only_one_goes(ground: FaultGround) -> None:
     """Refusals by the disruption budget are outcomes and a result that names it, never an error of the fault."""
+    nobody_new(ground)
     proof = ground.land(Evict(refs(ground.pods())))
     assert sorted(ground.outcomes("evict-pod")) == ["fail"] * 5 + ["ok"]
     result = ground.result()

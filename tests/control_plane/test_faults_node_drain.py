@@ -14,6 +14,7 @@ from chaos.errors import UsageError
 from chaos.faults import BudgetChange, NodeDrain
 from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
+from chaos.semantics import DrainOptions
 from chaos.system import DisruptionBudget, Volume
 from chaos.targets import Targets
 
@@ -186,28 +187,29 @@ def test_one_pod_at_a_time_means_one(ground: FaultGround) -> None:
 def test_pods_with_an_empty_dir_are_refused_before_anything_is_done(
     simulated: SimulatedCluster, tmp_path: Path
 ) -> None:
-    """As with kubectl, an emptyDir stops the drain; but here the node is not left closed. `empty_dirs` permits it."""
+    """As with kubectl, an emptyDir stops the drain; but here the node is not left closed. The option permits it."""
     spec = HALF_MAY_GO.having(volumes=(Volume(name="scratch", mount_path="/scratch"),))
     with fault_ground(simulated, tmp_path, spec) as ground:
         node = ground.fullest()
         assert "emptyDir" in NodeDrain(node).inject(ground.field)
         assert not ground.unschedulable(name_of(node))
-        drain = NodeDrain(node, deadline_s=30, empty_dirs=True)
+        drain = NodeDrain(node, deadline_s=30, options=DrainOptions(delete_emptydir_data=True))
         ground.land(drain)
         ground.await_(drain.ended)
         assert ground.result()["result"] == "finished"
         assert drain.heal(ground.field) == ""
 
 
-def test_a_node_without_a_pod_of_the_system_is_not_drained(ground: FaultGround, simulated: SimulatedCluster) -> None:
+def test_a_node_without_a_pod_of_the_system_is_not_drained(ground: FaultGround) -> None:
     """Draining a node that holds nobody proves nothing: the fault has missed, and the node stays open."""
-    (empty,) = simulated.add_nodes(1, prefix="empty")
+    made = ground.hand.do(mutations.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "empty"}}))
+    assert made.outcome == "ok"
     try:
-        assert ground.recorder.wait_for(lambda: empty in ground.nodes(), 20)
-        assert NodeDrain(ground.node(empty)).inject(ground.field) == f"node {empty} holds no pod of the system to evict"
-        assert not ground.unschedulable(empty)
+        assert ground.recorder.wait_for(lambda: "empty" in ground.nodes(), 20)
+        assert NodeDrain(ground.node("empty")).inject(ground.field) == "node empty holds no pod of the system to evict"
+        assert not ground.unschedulable("empty")
     finally:
-        simulated.api.delete(f"/api/v1/nodes/{empty}")
+        ground.hand.do(mutations.delete(Ref("Node", "", "empty")))
 
 
 def test_a_drain_is_of_one_node() -> None:

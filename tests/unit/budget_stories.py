@@ -87,7 +87,7 @@ class Guarded(Story):
         outcome: Outcome | None = "ok",
         fault: str | None = None,
     ) -> Guarded:
-        """A pod is evicted as it should be: asked, charged, marked, deleted, counted anew; by others if `outcome` is None."""
+        """A pod is evicted as it should be: asked, charged, marked, deleted; by others if `outcome` is None."""
         if outcome is not None:
             self.acted("evict-pod", at_s - 0.01, uid=uid, outcome=outcome, fault=fault)
         self.charged(uid, at_s, healthy=healthy, desired=desired, allowed=max(0, healthy - desired - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from budget_stories import drain_story
 from histories import Story, facts, kill_story, nothing
 from probe_stories import hang_story
 
@@ -14,7 +15,7 @@ from chaos.verdict import Answer, Check
 ARGUMENTS = {"SloMet": (Slo(availability=0.99, latency_p99_s=2.0),), "Witnessed": ("delete-pod",)}
 WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 
-STORIES = {"RestartedByLiveness": hang_story, "UnreadyLeavesEndpoints": hang_story}
+STORIES = {"BudgetHeld": drain_story, "RestartedByLiveness": hang_story, "UnreadyLeavesEndpoints": hang_story}
 """The story in which a check's claim holds, where that is not the story of a kill."""
 
 

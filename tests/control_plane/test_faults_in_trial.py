@@ -1,0 +1,131 @@
+"""Faults on nodes inside a whole trial: what the blast radius refuses, and what is left however the block ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trial_ground import Room, answering
+
+from chaos import faults, targets
+from chaos.checks import Recovered, Witnessed
+from chaos.cluster import NullJournal, OpenHand, mutations
+from chaos.errors import UsageError
+from chaos.history import Ref, load_history
+from chaos.history.views import NodeView
+from chaos.lab.simulated import SimulatedCluster
+from chaos.stage import Staged
+from chaos.system import SystemSpec
+
+GUARDED = SystemSpec(
+    name="model",
+    image="registry.example/model:1",
+    image_pull_policy="Never",
+    replicas=3,
+    grace_s=1,
+    disruption_budget={"min_available": 3},
+)
+
+
+@pytest.fixture
+def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
+    """Surroundings for one trial."""
+    with answering() as url:
+        room = Room(simulated, url, tmp_path)
+        yield room
+        room.cluster.close()
+
+
+@pytest.fixture
+def strangers(room: Room) -> Iterator[list[str]]:
+    """A pod of somebody else on every node."""
+    hand = OpenHand(room.cluster, NullJournal())
+    nodes = [node["metadata"]["name"] for node in room.cluster.list("Node")]
+    refs = [hand_made(hand, f"stranger-{node}", node) for node in nodes]
+    yield [ref.uid for ref in refs]
+    for ref in refs:
+        hand.do(mutations.delete(ref, grace_s=0))
+
+
+def hand_made(hand: OpenHand, name: str, node: str) -> Ref:
+    """Make a pod without a controller in the namespace `default`."""
+    spec: dict[str, Any] = {
+        "nodeName": node,
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "c", "image": "none"}],
+    }
+    metadata = {"name": name, "namespace": "default"}
+    done = hand.do(mutations.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+    assert isinstance(done.body, dict)
+    return Ref("Pod", "default", name, done.body["metadata"]["uid"])
+
+
+def closed(room: Room) -> list[str]:
+    """Nodes that are cordoned."""
+    return [view.name for view in map(NodeView, room.cluster.list("Node")) if view.unschedulable]
+
+
+def test_a_node_with_pods_of_others_is_outside_the_blast_radius(room: Room, strangers: list[str]) -> None:
+    """The drain is refused before the node is closed, and the pod of the others is named."""
+    with room.trial("foreign") as staged:
+        drain = faults.NodeDrain(targets.fullest_node(staged.system))
+        with pytest.raises(UsageError, match="1 pods of others along: default/stranger-"), staged.trial.fault(drain):
+            pass
+    assert not any(action.name == "cordon" for action in load_history(room.runs / "foreign").actions)
+
+
+def test_pods_of_others_can_be_left_where_they_are(room: Room, strangers: list[str]) -> None:
+    """With leave_foreign the system's pods are evicted, and the others live on."""
+    with room.trial("left") as staged, staged.traffic.steady(rate_rps=20):
+        staged.trial.baseline(duration_s=1)
+        drain = faults.NodeDrain(targets.fullest_node(staged.system), deadline_s=30, leave_foreign=True)
+        with staged.trial.fault(drain):
+            staged.trial.hold(until=drain.ended)
+    (fault,) = load_history(room.runs / "left").faults
+    assert (fault.result, fault.healed_ns is not None) == ("finished", True)
+    assert {pod["metadata"]["uid"] for pod in room.cluster.list("Pod", "default")} >= set(strangers)
+    assert closed(room) == []
+
+
+def test_a_drain_that_is_interrupted_leaves_no_node_closed(room: Room) -> None:
+    """Ctrl-C in the body of a blocked drain stops it and opens the node."""
+
+    def interrupted(staged: Staged) -> None:
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=1)
+            with staged.trial.fault(faults.NodeDrain(targets.fullest_node(staged.system), deadline_s=600)):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), room.trial("interrupted", GUARDED) as staged:
+        interrupted(staged)
+    (fault,) = load_history(room.runs / "interrupted").faults
+    assert fault.result == "stopped"
+    assert closed(room) == []
+
+
+def test_a_drained_node_is_proved_and_recovered_from(room: Room) -> None:
+    """A whole trial with a drain passes: it landed, met requests, and the replicas are back."""
+    with room.trial("drained") as staged:
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=2)
+            drain = faults.NodeDrain(targets.fullest_node(staged.system), deadline_s=30)
+            with staged.trial.fault(drain):
+                staged.trial.hold(until=drain.ended)
+            staged.trial.recovery()
+        staged.trial.judge(Recovered(), Witnessed("evict-pod"))
+    (fault,) = load_history(room.runs / "drained").faults
+    assert fault.result == "finished"
+
+
+def test_a_rehearsed_drain_touches_nothing(room: Room) -> None:
+    """Leashed, the cordon is only written down, nobody is evicted, and the fault counts as missed."""
+    with room.trial("leashed", leashed=True) as staged, staged.traffic.steady(rate_rps=20):
+        staged.trial.baseline(duration_s=1)
+        with staged.trial.fault(faults.NodeDrain(targets.fullest_node(staged.system))):
+            staged.trial.hold(duration_s=1)
+    history = load_history(room.runs / "leashed")
+    assert "leashed" in history.faults[0].missed
+    assert not any(action.name == "evict-pod" for action in history.actions)
+    assert closed(room) == []
