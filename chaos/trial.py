@@ -19,7 +19,7 @@ from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.errors import HarnessBroken, UsageError
 from chaos.faults import Fault, Field, Until
-from chaos.faults.base import leaves_foreign
+from chaos.faults.base import leaves_foreign, parameters_of
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
@@ -128,7 +128,7 @@ class Trial:
                 name=fault.name,
                 words=fault.words,
                 victims=[_plain(ref) for ref in fault.victims],
-                parameters={"landing_deadline_s": fault.landing_deadline_s},
+                parameters={**parameters_of(fault), "landing_deadline_s": fault.landing_deadline_s},
             )
             try:
                 self._inject(world, fault, field)

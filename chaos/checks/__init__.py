@@ -2,6 +2,7 @@
 
 from chaos.checks.budget_held import BudgetHeld
 from chaos.checks.completed import Completed
+from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.recovered import Recovered
@@ -14,6 +15,7 @@ from chaos.checks.witnessed import Witnessed
 __all__ = [
     "BudgetHeld",
     "Completed",
+    "Drained",
     "FaultsLanded",
     "NoNeedlessRestart",
     "Recovered",

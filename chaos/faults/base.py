@@ -7,13 +7,13 @@ however it ends. A fault touches the cluster only through the field's hand, whic
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.history import Ref
 
-__all__ = ["Fault", "Field", "Until", "leaves_foreign"]
+__all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +76,10 @@ class Fault(Protocol):
 def leaves_foreign(fault: Fault) -> bool:
     """Whether a fault that hits nodes leaves the pods of others on them alone: its `leave_foreign` is true."""
     return bool(getattr(fault, "leave_foreign", False))
+
+
+def parameters_of(fault: Fault) -> dict[str, Any]:
+    """What a fault was made with, as far as it is plain: its numbers, words and switches, by name."""
+    named = [one.name for one in fields(fault)] if is_dataclass(fault) else []
+    given = {name: getattr(fault, name) for name in named}
+    return {name: value for name, value in given.items() if isinstance(value, bool | int | float | str | None)}

@@ -17,7 +17,7 @@ from chaos.history import Ref, load_history
 from chaos.history.views import NodeView
 from chaos.lab.simulated import SimulatedCluster
 from chaos.stage import Staged
-from chaos.system import SystemSpec
+from chaos.system import DisruptionBudget, SystemSpec
 
 GUARDED = SystemSpec(
     name="model",
@@ -25,7 +25,7 @@ GUARDED = SystemSpec(
     image_pull_policy="Never",
     replicas=3,
     grace_s=1,
-    disruption_budget={"min_available": 3},
+    disruption_budget=DisruptionBudget(min_available=3),
 )
 
 

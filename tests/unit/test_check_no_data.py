@@ -15,7 +15,12 @@ from chaos.verdict import Answer, Check
 ARGUMENTS = {"SloMet": (Slo(availability=0.99, latency_p99_s=2.0),), "Witnessed": ("delete-pod",)}
 WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 
-STORIES = {"BudgetHeld": drain_story, "RestartedByLiveness": hang_story, "UnreadyLeavesEndpoints": hang_story}
+STORIES = {
+    "BudgetHeld": drain_story,
+    "Drained": drain_story,
+    "RestartedByLiveness": hang_story,
+    "UnreadyLeavesEndpoints": hang_story,
+}
 """The story in which a check's claim holds, where that is not the story of a kill."""
 
 

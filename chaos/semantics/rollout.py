@@ -1,0 +1,76 @@
+"""What a Deployment's strategy promises of a rolling update: how many pods stay, how many there are, how long it takes.
+
+Follows the deployment controller's `ResolveFenceposts`: a surge in percent is rounded up, unavailability down, and if
+both come to nothing one pod may be unavailable. Pods that are being deleted count neither as available nor against the
+surge: the Kubernetes documentation of Deployments says so ("Max Unavailable", "Max Surge"), and `FilterActivePods` of
+the controllers does so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaos.semantics.recovery import Bound, Part, recovery_bound
+from chaos.semantics.timings import Timings
+
+__all__ = ["Strategy", "rollout_bound"]
+
+Raw = Mapping[str, Any]
+DEFAULT = "25%"
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How a Deployment replaces its pods. `recreate`: all at once, so that none need stay."""
+
+    recreate: bool
+    max_surge: int | str
+    max_unavailable: int | str
+    min_ready_s: float
+
+    @classmethod
+    def of(cls, spec: Raw) -> Strategy:
+        """Read a raw Deployment's spec, with Kubernetes' defaults."""
+        strategy = spec.get("strategy") or {}
+        rolling = strategy.get("rollingUpdate") or {}
+        surge, unavailable = rolling.get("maxSurge"), rolling.get("maxUnavailable")
+        return cls(
+            recreate=strategy.get("type") == "Recreate",
+            max_surge=DEFAULT if surge is None else surge,
+            max_unavailable=DEFAULT if unavailable is None else unavailable,
+            min_ready_s=spec.get("minReadySeconds") or 0,
+        )
+
+    def surge(self, desired: int) -> int:
+        """How many pods there may be above the desired number."""
+        return 0 if self.recreate else _share(self.max_surge, desired, up=True)
+
+    def unavailable(self, desired: int) -> int:
+        """How many of the desired pods may be missing."""
+        if self.recreate:
+            return desired
+        missing = _share(self.max_unavailable, desired, up=False)
+        return min(desired, missing if missing or self.surge(desired) else 1)
+
+
+def rollout_bound(pod_spec: Raw, strategy: Strategy, desired: int, timings: Timings) -> Bound:
+    """From the change of the template to the last new pod's Ready and the last old one's deletion.
+
+    In rounds of as many pods as the strategy lets the controller move at a time; each takes what a lost pod's
+    replacement takes, and the new pods have to stay Ready for minReadySeconds.
+    """
+    step = max(1, strategy.surge(desired) + strategy.unavailable(desired))
+    rounds = math.ceil(desired / step)
+    one = recovery_bound(pod_spec, timings)
+    parts = (*one.parts, Part("minReadySeconds", strategy.min_ready_s, "the Deployment's minReadySeconds"))
+    return Bound(tuple(replace(part, seconds=part.seconds * rounds) for part in parts), one.unpromised)
+
+
+def _share(given: int | str, total: int, *, up: bool) -> int:
+    if isinstance(given, int):
+        return given
+    share = int(given.rstrip("%")) * total / 100
+    return math.ceil(share) if up else math.floor(share)
