@@ -3,7 +3,7 @@
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import SloMet, Witnessed
+from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
 from chaos.slo import Slo
 
 ALL_ANSWERED = Slo(availability=1.0)
@@ -41,6 +41,7 @@ def test_unready_pods_are_evicted_as_the_policy_says(trial, system, traffic, gra
 
     trial.judge(
         SloMet(ALL_ANSWERED),
+        BudgetHeld(),
         Witnessed("evict-pod", outcome="ok", at_least=granted),
         Witnessed("evict-pod", outcome="fail", at_least=4 - granted),
     )
@@ -57,6 +58,8 @@ def test_of_many_evictions_at_once_only_the_allowed_are_granted(trial, system, t
 
     trial.judge(
         SloMet(ALL_ANSWERED),
+        BudgetHeld(ready_min=3),
+        Recovered(),
         Witnessed("evict-pod", outcome="ok"),
         Witnessed("evict-pod", outcome="fail", at_least=3),
     )

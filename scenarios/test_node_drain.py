@@ -3,7 +3,7 @@
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import Recovered, SloMet, Witnessed
+from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
 from chaos.slo import Slo
 
 SLO = Slo(availability=0.99, latency_p99_s=5.0)
@@ -21,7 +21,7 @@ def test_a_drained_node_costs_no_request(trial, system, traffic):
             trial.hold(until=drain.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED), Recovered(), Witnessed("evict-pod", outcome="ok"))
+    trial.judge(SloMet(ALL_ANSWERED), BudgetHeld(ready_min=3), Drained(), Recovered(), Witnessed("evict-pod"))
 
 
 @pytest.mark.system(replicas=4, disruption_budget={"min_available": 4})
@@ -34,7 +34,12 @@ def test_a_drain_that_the_disruption_budget_forbids_is_blocked(trial, system, tr
             trial.hold(until=drain.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED), Witnessed("evict-pod", outcome="fail", at_least=2))
+    trial.judge(
+        SloMet(ALL_ANSWERED),
+        BudgetHeld(ready_min=4),
+        Drained(blocked_by="model"),
+        Witnessed("evict-pod", outcome="fail", at_least=2),
+    )
 
 
 @pytest.mark.system(replicas=4, disruption_budget={"min_available": 4})
@@ -51,6 +56,8 @@ def test_a_blocked_drain_goes_on_when_the_disruption_budget_is_changed(trial, sy
 
     trial.judge(
         SloMet(SLO),
+        BudgetHeld(ready_min=3),
+        Drained(),
         Recovered(),
         Witnessed("evict-pod", outcome="fail"),
         Witnessed("evict-pod", outcome="ok", at_least=2),
@@ -68,4 +75,10 @@ def test_two_drains_at_once_share_the_disruption_budget(trial, system, traffic):
             trial.hold(until=second.ended)
         trial.recovery()
 
-    trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok", at_least=2))
+    trial.judge(
+        SloMet(SLO),
+        BudgetHeld(ready_min=3),
+        Drained(),
+        Recovered(),
+        Witnessed("evict-pod", outcome="ok", at_least=2),
+    )

@@ -3,7 +3,7 @@
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import Recovered, SloMet, Witnessed
+from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, StayedInPool, Witnessed
 from chaos.slo import Slo
 
 SLO = Slo(availability=0.99, latency_p99_s=5.0)
@@ -14,16 +14,23 @@ GREEN = targets.pool("gameday.dev/pool", "green")
 
 
 @pytest.mark.system(replicas=4)
-def test_a_pool_is_upgraded_node_by_node(trial, system, traffic):
+@pytest.mark.parametrize("migrate", [False, True], ids=["in-place", "migrate"])
+def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
     """An upgrade drains every node of a pool in turn; the next one waits until all replicas are back."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=10)
-        upgrade = faults.RollingPoolDrain(BLUE(system), node_deadline_s=60)
+        upgrade = faults.RollingPoolDrain(BLUE(system), node_deadline_s=60, migrate=migrate)
         with trial.fault(upgrade):
             trial.hold(until=upgrade.ended)
         trial.recovery()
 
-    trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok", at_least=2))
+    trial.judge(
+        SloMet(SLO),
+        BudgetHeld(ready_min=3),
+        Drained(),
+        Recovered(),
+        Witnessed("evict-pod", outcome="ok", at_least=2),
+    )
 
 
 @pytest.mark.system(replicas=3, node_selector={"gameday.dev/pool": "blue"})
@@ -36,7 +43,14 @@ def test_replicas_bound_to_a_pool_stay_in_it(trial, system, traffic):
             trial.hold(until=drain.ended)
         trial.recovery()
 
-    trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok"))
+    trial.judge(
+        SloMet(SLO),
+        BudgetHeld(ready_min=2),
+        Drained(),
+        StayedInPool("gameday.dev/pool", "blue"),
+        Recovered(),
+        Witnessed("evict-pod"),
+    )
 
 
 @pytest.mark.system(replicas=3, node_selector={"gameday.dev/pool": "green"})
@@ -51,6 +65,9 @@ def test_a_drain_with_nowhere_to_go_stops_at_the_disruption_budget(trial, system
 
     trial.judge(
         SloMet(SLO),
+        BudgetHeld(ready_min=2),
+        Drained(blocked_by="model"),
+        StayedInPool("gameday.dev/pool", "green"),
         Recovered(),
         Witnessed("evict-pod", outcome="ok"),
         Witnessed("evict-pod", outcome="fail", at_least=2),

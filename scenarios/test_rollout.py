@@ -3,15 +3,15 @@
 import pytest
 
 from chaos import faults
-from chaos.checks import SloMet, Witnessed
+from chaos.checks import RollbackSafe, RolledOut, SloMet, Spread, Witnessed
 from chaos.slo import Slo
 
 ALL_ANSWERED = Slo(availability=1.0)
 
 
-@pytest.mark.system(replicas=3)
+@pytest.mark.system(replicas=3, spread={"hostname": "DoNotSchedule"})
 def test_a_release_loses_no_request(trial, system, traffic):
-    """Every replica is replaced while answers are being streamed, and not one is cut short."""
+    """Every replica is replaced while answers are being streamed, no answer is cut short, and all stay spread."""
     with traffic.steady(rate_rps=6):
         trial.baseline(duration_s=10)
         release = faults.RollingUpdate(system.workload)
@@ -19,7 +19,7 @@ def test_a_release_loses_no_request(trial, system, traffic):
             trial.hold(until=release.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED), Witnessed("roll-out", outcome="ok"))
+    trial.judge(SloMet(ALL_ANSWERED), RolledOut(), Spread(), Witnessed("roll-out"))
 
 
 @pytest.mark.system(replicas=3, rollout={"progress_deadline_s": 15})
@@ -33,4 +33,4 @@ def test_a_bad_release_halts_and_is_rolled_back(trial, system, traffic, kind):
             trial.hold(until=release.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED), Witnessed("restore-template", outcome="ok"))
+    trial.judge(SloMet(ALL_ANSWERED), RollbackSafe(), Witnessed("restore-template"))

@@ -7,7 +7,11 @@ from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.recovered import Recovered
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
+from chaos.checks.rollback_safe import RollbackSafe
+from chaos.checks.rolled_out import RolledOut
 from chaos.checks.slo_met import SloMet
+from chaos.checks.spread import Spread
+from chaos.checks.stayed_in_pool import StayedInPool
 from chaos.checks.steady_before import SteadyBefore
 from chaos.checks.unready_leaves_endpoints import UnreadyLeavesEndpoints
 from chaos.checks.witnessed import Witnessed
@@ -20,7 +24,11 @@ __all__ = [
     "NoNeedlessRestart",
     "Recovered",
     "RestartedByLiveness",
+    "RollbackSafe",
+    "RolledOut",
     "SloMet",
+    "Spread",
+    "StayedInPool",
     "SteadyBefore",
     "UnreadyLeavesEndpoints",
     "Witnessed",

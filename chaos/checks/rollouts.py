@@ -8,7 +8,6 @@ from typing import Any
 
 from chaos.checks.budget_dips import Shortage, shortages
 from chaos.checks.budget_replay import replay
-from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.memo import once
 from chaos.history.objects import Raw
@@ -167,8 +166,3 @@ def _bare(template: Raw) -> Raw:
     metadata: dict[str, Any] = dict(template.get("metadata") or {})
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH}
     return {**template, "metadata": {**metadata, "labels": labels}}
-
-
-def took_s(begin_ns: int, end_ns: int) -> float:
-    """How long it took, in seconds."""
-    return seconds(max(0, end_ns - begin_ns))

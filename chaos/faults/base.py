@@ -80,6 +80,6 @@ def leaves_foreign(fault: Fault) -> bool:
 
 def parameters_of(fault: Fault) -> dict[str, Any]:
     """What a fault was made with, as far as it is plain: its numbers, words and switches, by name."""
-    named = [one.name for one in fields(fault)] if is_dataclass(fault) else []
+    named: list[str] = [one.name for one in fields(fault)] if is_dataclass(fault) else []
     given = {name: getattr(fault, name) for name in named}
     return {name: value for name, value in given.items() if isinstance(value, bool | int | float | str | None)}

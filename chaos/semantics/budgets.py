@@ -127,6 +127,7 @@ def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scal
     expected, unmanaged = _scale(pods, scales)
     if most is not None:
         return expected, max(0, expected - _share(most, expected)), unmanaged
+    assert least is not None
     return expected, _share(least, expected), unmanaged
 
 

@@ -89,7 +89,7 @@ def drain_set(
     return DrainSet(tuple(evict), tuple(left), tuple(refused))
 
 
-def _filtered(
+def _filtered(  # noqa: PLR0911  # one return a filter, in the order in which kubectl asks
     pod: PodView, options: DrainOptions, at: datetime, daemon_sets: Collection[tuple[str, str]] | None
 ) -> tuple[Sorted | None, bool]:
     """The filter that keeps the pod from being evicted, None if none does; and whether it refuses the whole drain."""

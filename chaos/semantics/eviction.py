@@ -108,7 +108,9 @@ class Decision:
                 return frozenset({201}) if self.admitted else frozenset({429})
 
 
-def decide_eviction(pod: PodView, budgets: Iterable[BudgetState], *, dry_run: bool = False) -> Decision:
+def decide_eviction(  # noqa: PLR0911  # one return a rule, in the order in which the handler asks
+    pod: PodView, budgets: Iterable[BudgetState], *, dry_run: bool = False
+) -> Decision:
     """Decide one eviction; `budgets` are the states of those that select the pod, and of no other."""
     if pod.finished:
         return Decision("admitted", "finished", words="it has finished")

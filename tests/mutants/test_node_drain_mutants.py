@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
+from chaos.checks import BudgetHeld, Recovered, SloMet, Spread, Witnessed
 from chaos.faults import Field
 from chaos.slo import Slo
 from chaos.stage import UnderTest
@@ -59,6 +59,19 @@ def test_all_replicas_on_one_node_go_with_it(trial: Trial, system: UnderTest, tr
             trial.hold(duration_s=3)
         trial.recovery()
     trial.judge(SloMet(SLO), Recovered(), Witnessed("evict-pod", outcome="ok", at_least=2))
+
+
+@pytest.mark.system(replicas=3)
+@pytest.mark.caught_by("spread", "FAIL")
+def test_replicas_packed_on_the_last_node_are_not_spread(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """After every other node gave way all replicas are on one, and nothing moves them when the others come back."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=5)
+        away = faults.RollingPoolDrain(targets.pool("gameday.dev/pool", "blue")(system), migrate=True)
+        with trial.fault(away):
+            trial.hold(until=away.ended)
+        trial.recovery()
+    trial.judge(Spread(), BudgetHeld(), Witnessed("evict-pod", outcome="ok"))
 
 
 @dataclass(frozen=True, slots=True)

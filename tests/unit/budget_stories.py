@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from histories import NAMESPACE, WORKLOAD, Story, at, deployment, node, pod, replica_set
 
-from chaos.checks.budget_replay import EVICTED
+from chaos.checks.budget_course import EVICTED
 from chaos.history import History, Outcome, Ref
 
 REFUSED: Mapping[str, Any] = {"status": 429, "causes": ["DisruptionBudget"], "reason": "429 Cannot evict pod"}
@@ -46,7 +46,7 @@ def budget(
 class Guarded(Story):
     """A story of pods under a disruption budget; pods are on nodes n1, n2, n3 in turn."""
 
-    def stands(self, *uids: str, pdb: Mapping[str, Any] | None = None) -> Guarded:
+    def stands(self, *uids: str, pdb: Mapping[str, Any] | None = None) -> Self:
         """The system stands, with these pods Ready and this budget, when the watch begins."""
         self.saw(0, "LISTED", deployment(len(uids)), "Deployment")
         self.saw(0, "LISTED", replica_set(len(uids)), "ReplicaSet")
@@ -58,16 +58,16 @@ class Guarded(Story):
             self.counted(0, pdb, type_="LISTED")
         return self
 
-    def counted(self, at_s: float, pdb: Mapping[str, Any], *, type_: str = "MODIFIED") -> Guarded:
+    def counted(self, at_s: float, pdb: Mapping[str, Any], *, type_: str = "MODIFIED") -> Self:
         """A state of the budget."""
         self.saw(at_s, type_, pdb, "PodDisruptionBudget")
         return self
 
-    def charged(self, uid: str, at_s: float, *, healthy: int = 4, desired: int = 3, allowed: int = 0) -> Guarded:
+    def charged(self, uid: str, at_s: float, *, healthy: int = 4, desired: int = 3, allowed: int = 0) -> Self:
         """The eviction API charges the budget for a pod; `allowed` is what is left after that."""
         return self.counted(at_s, budget(healthy=healthy, desired=desired, allowed=allowed, disrupted=(uid,)))
 
-    def leaves(self, uid: str, at_s: float, *, reason: str = EVICTED, node: str = "n1") -> Guarded:
+    def leaves(self, uid: str, at_s: float, *, reason: str = EVICTED, node: str = "n1") -> Self:
         """A pod is marked, its deletion is accepted 10 ms later, and it is gone after its grace."""
         if reason:
             self.saw(at_s, "MODIFIED", pod(uid, ready=True, node=node, disruption=reason))
@@ -86,7 +86,7 @@ class Guarded(Story):
         desired: int = 3,
         outcome: Outcome | None = "ok",
         fault: str | None = None,
-    ) -> Guarded:
+    ) -> Self:
         """A pod is evicted as it should be: asked, charged, marked, deleted; by others if `outcome` is None."""
         if outcome is not None:
             self.acted("evict-pod", at_s - 0.01, uid=uid, outcome=outcome, fault=fault)
@@ -94,12 +94,12 @@ class Guarded(Story):
         self.leaves(uid, at_s + 0.002, node=node)
         return self.counted(at_s + 0.02, budget(healthy=healthy - 1, desired=desired))
 
-    def refused(self, uid: str, at_s: float, *, fault: str | None = None) -> Guarded:
+    def refused(self, uid: str, at_s: float, *, fault: str | None = None) -> Self:
         """The eviction of a pod is refused by its budget."""
         self.acted("evict-pod", at_s, uid=uid, outcome="fail", fault=fault, detail=REFUSED)
         return self
 
-    def back(self, uid: str, at_s: float, *, node: str = "n2", healthy: int = 4, desired: int = 3) -> Guarded:
+    def back(self, uid: str, at_s: float, *, node: str = "n2", healthy: int = 4, desired: int = 3) -> Self:
         """A replacement is made, becomes Ready 2 s later, and is counted."""
         self.saw(at_s, "ADDED", pod(uid, node=""))
         self.saw(at_s + 0.1, "MODIFIED", pod(uid, node=node))
@@ -118,7 +118,7 @@ class Guarded(Story):
         detail: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
         name: str = "node-drain",
-    ) -> Guarded:
+    ) -> Self:
         """A node is cordoned and drained, and the drain ends with that result."""
         self.fault(at_s=at_s, healed_s=healed_s, name=name)
         *others, one = self.parts["faults"]

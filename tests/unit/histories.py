@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
+from numbering import numbered
 
 from chaos.clock import NS
 from chaos.history import (
@@ -136,17 +137,17 @@ class Story:
     rows: list[dict[str, Any]] = field(default_factory=list)
     parts: dict[str, Any] = field(default_factory=dict)
 
-    def saw(self, at_s: float, type_: Any, raw: Mapping[str, Any], kind: str = "Pod") -> Story:
+    def saw(self, at_s: float, type_: Any, raw: Mapping[str, Any], kind: str = "Pod") -> Self:
         """A watch event."""
         self.events.append(WatchEvent(at(at_s), kind, type_, raw))
         return self
 
-    def has(self, **parts: Any) -> Story:
+    def has(self, **parts: Any) -> Self:
         """Fields of the History, as they are."""
         self.parts |= parts
         return self
 
-    def replicas(self, *uids: str, spec: Mapping[str, Any] = PROBED) -> Story:
+    def replicas(self, *uids: str, spec: Mapping[str, Any] = PROBED) -> Self:
         """The system stands, with these pods Ready, when the watch begins."""
         self.saw(0, "LISTED", deployment(len(uids), spec=spec), "Deployment")
         self.saw(0, "LISTED", replica_set(len(uids)), "ReplicaSet")
@@ -156,13 +157,13 @@ class Story:
             self.saw(0, "LISTED", pod(uid, ready=True, spec=spec))
         return self
 
-    def killed(self, uid: str, at_s: float) -> Story:
+    def killed(self, uid: str, at_s: float) -> Self:
         """A pod is gone at once, as with a grace of 0."""
         return self.saw(at_s, "DELETED", pod(uid, ready=True))
 
     def replaced(
         self, uid: str, at_s: float, *, ready_s: float | None, owner: str = OWNER, spec: Mapping[str, Any] = PROBED
-    ) -> Story:
+    ) -> Self:
         """A pod is created, scheduled 0.1 s later, runs 1 s later, and is Ready at `ready_s`, if ever."""
         self.saw(at_s, "ADDED", pod(uid, node="", owner=owner, spec=spec))
         self.saw(at_s + 0.1, "MODIFIED", pod(uid, owner=owner, spec=spec))
@@ -171,7 +172,7 @@ class Story:
             self.saw(ready_s, "MODIFIED", pod(uid, ready=True, owner=owner, spec=spec))
         return self
 
-    def fault(self, *victims: str, at_s: float = 30, healed_s: float = 40, name: str = "pod-kill") -> Story:
+    def fault(self, *victims: str, at_s: float = 30, healed_s: float = 40, name: str = "pod-kill") -> Self:
         """A fault lands half a second after it began, on pods of these UIDs, and is healed."""
         refs = tuple(Ref("Pod", NAMESPACE, f"model-{uid}", uid) for uid in victims)
         number = len(self.parts.get("faults", ())) + 1
@@ -189,14 +190,14 @@ class Story:
         uid: str = "a",
         fault: str | None = None,
         detail: Mapping[str, Any] | None = None,
-    ) -> Story:
+    ) -> Self:
         """A journalled action on a pod."""
         number = len(self.parts.get("actions", ())) + 1
         ref = Ref("Pod", NAMESPACE, f"model-{uid}", uid)
         one = Action(f"act-{number}", name, ref, at(at_s), at(at_s + 0.01), outcome, fault, detail or {})
         return self.has(actions=(*self.parts.get("actions", ()), one))
 
-    def gap(self, begin_s: float, end_s: float, kind: str = "Pod") -> Story:
+    def gap(self, begin_s: float, end_s: float, kind: str = "Pod") -> Self:
         """A span in which states of a kind were lost."""
         return self.has(gaps=(*self.parts.get("gaps", ()), Gap(kind, at(begin_s), at(end_s), "410 Gone")))
 
@@ -209,7 +210,7 @@ class Story:
         latency_s: float = 0.1,
         lag_s: float = 0.0,
         cpu_share: float = 0.1,
-    ) -> Story:
+    ) -> Self:
         """A steady stream, every request answered, and the generator's own account of it."""
         name = f"steady-{len(self.parts.get('streams', ())) + 1}"
         stream = Stream(name, "steady", rate_rps, at(begin_s), at(end_s), "http", "here")
@@ -224,7 +225,7 @@ class Story:
         samples.append(GeneratorSample(at(end_s + 1), len(self.rows), 0, 0, 0, None, None, None, 0.0, final=True))
         return self.has(streams=(*self.parts.get("streams", ()), stream), generator=tuple(samples))
 
-    def fate(self, ids: Iterable[int], outcome: str, **changes: Any) -> Story:
+    def fate(self, ids: Iterable[int], outcome: str, **changes: Any) -> Self:
         """Change the fate of some requests."""
         for number in ids:
             self.rows[number] |= {"outcome": outcome, **changes}
@@ -244,31 +245,8 @@ class Story:
                 Phase("recovery", at(40), at(min(100, self.end_s))),
             ),
         }
-        watch = _numbered(sorted(self.events, key=lambda event: event.at_ns))
+        watch = numbered(sorted(self.events, key=lambda event: event.at_ns), T0)
         return History(**(parts | self.parts), watch=watch, requests=pl.DataFrame(self.rows, schema=REQUEST_SCHEMA))
-
-
-def revision(at_s: float) -> int:
-    """The resourceVersion that a story gives to what is received at a moment, unless it was given one."""
-    return 1 + round(at_s * 1000) * 100
-
-
-def revised(raw: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """A raw object with that resourceVersion."""
-    return {**raw, "metadata": {**raw["metadata"], "resourceVersion": str(number)}}
-
-
-def _numbered(events: list[WatchEvent]) -> tuple[WatchEvent, ...]:
-    """The events with a resourceVersion each, in order of receipt."""
-    numbered: list[WatchEvent] = []
-    last = 0
-    for event in events:
-        if "resourceVersion" in event.object["metadata"]:
-            numbered.append(event)
-            continue
-        last = max(last + 1, revision((event.at_ns - T0) / NS))
-        numbered.append(replace(event, object=revised(event.object, last)))
-    return tuple(numbered)
 
 
 def request(

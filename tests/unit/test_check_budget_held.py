@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from budget_stories import Guarded, budget, drain_story, guarded
-from histories import at, pod, revised, revision
+from histories import at, pod
+from numbering import revised, revision
 
 from chaos.checks import BudgetHeld
 from chaos.verdict import Answer, Finding

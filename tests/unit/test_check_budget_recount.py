@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from budget_stories import Guarded, budget
-from histories import T0, pod, revised, revision
+from histories import T0, pod
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numbering import revised, revision
 
 from chaos.checks import BudgetHeld
 

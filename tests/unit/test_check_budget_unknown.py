@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from budget_stories import REFUSED, Guarded, budget, drain_story, guarded
-from histories import at, facts, pod, revised, revision
+from histories import at, facts, pod
+from numbering import revised, revision
 
 from chaos.checks import BudgetHeld
 from chaos.history import Gap

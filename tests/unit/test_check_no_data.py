@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from budget_stories import drain_story
+from budget_stories import drain_story, guarded
 from histories import Story, facts, kill_story, nothing
 from probe_stories import hang_story
+from rollout_stories import bad_story, update_story
 
 import chaos.checks
 from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefore, Witnessed
 from chaos.slo import Slo
 from chaos.verdict import Answer, Check
 
-ARGUMENTS = {"SloMet": (Slo(availability=0.99, latency_p99_s=2.0),), "Witnessed": ("delete-pod",)}
+ARGUMENTS = {
+    "SloMet": (Slo(availability=0.99, latency_p99_s=2.0),),
+    "StayedInPool": ("pool", "blue"),
+    "Witnessed": ("delete-pod",),
+}
 WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 
 STORIES = {
     "BudgetHeld": drain_story,
     "Drained": drain_story,
     "RestartedByLiveness": hang_story,
+    "RollbackSafe": bad_story,
+    "RolledOut": update_story,
+    "Spread": guarded,
+    "StayedInPool": drain_story,
     "UnreadyLeavesEndpoints": hang_story,
 }
 """The story in which a check's claim holds, where that is not the story of a kill."""

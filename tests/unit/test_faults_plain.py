@@ -1,0 +1,110 @@
+"""The plain parts of faults: how long they wait, what they write, what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chaos.cluster import Done
+from chaos.errors import UsageError
+from chaos.faults import BadRollout, BudgetChange, Evict, NodeDrain, RollingPoolDrain, RollingUpdate
+from chaos.faults.bad_rollout import _never_ready, _without_image
+from chaos.faults.base import leaves_foreign, parameters_of
+from chaos.faults.drain import _pause_s
+from chaos.history import Ref
+from chaos.targets import Targets
+
+BUDGET: dict[str, Any] = {"details": {"causes": [{"reason": "DisruptionBudget"}]}}
+NOBODY = Targets("nobody", ())
+MODEL = Ref("Deployment", "ns", "model", "uid")
+
+
+def test_a_refusal_by_a_budget_waits_as_kubectl_does() -> None:
+    """Five seconds, whatever Retry-After says: kubectl takes no notice of it."""
+    assert _pause_s(Done("fail", 429, BUDGET, "full", retry_after_s=10)) == 5.0
+
+
+def test_a_busy_server_says_how_long_to_wait() -> None:
+    """A 429 without that cause waits for its own Retry-After, or a second where it has none."""
+    assert _pause_s(Done("fail", 429, {}, "busy", retry_after_s=7)) == 7.0
+    assert _pause_s(Done("fail", 429, {}, "busy")) == 1.0
+
+
+def test_what_cannot_be_known_is_asked_again_after_five_seconds() -> None:
+    """An answer that never came is no sign of a busy server."""
+    assert _pause_s(Done("info", None, reason="no answer")) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("image", "bad"),
+    [
+        ("model", "model:gameday-no-such-image"),
+        ("registry.example:5000/team/model", "registry.example:5000/team/model:gameday-no-such-image"),
+        ("registry.example:5000/team/model:1.2", "registry.example:5000/team/model:gameday-no-such-image"),
+        ("team/model@sha256:0123", "team/model:gameday-no-such-image"),
+        ("team/model:1.2@sha256:0123", "team/model:gameday-no-such-image"),
+    ],
+)
+def test_the_image_that_does_not_exist_is_in_the_same_repository(image: str, bad: str) -> None:
+    """Only the tag changes: a registry's port is no tag, and a digest goes."""
+    template = {"spec": {"containers": [{"name": "a", "image": image}, {"name": "b", "image": "other"}]}}
+    assert [one["image"] for one in _without_image(template)["spec"]["containers"]] == [bad, "other"]
+    assert template["spec"]["containers"][0]["image"] == image
+
+
+def test_the_probe_that_never_passes_keeps_the_former_times() -> None:
+    """Only how it asks changes, so it is as quick to notice as the former one, and no second handler is left."""
+    probe = {"exec": {"command": ["true"]}, "periodSeconds": 1, "failureThreshold": 2}
+    template = {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 8080}], "readinessProbe": probe}]}}
+    assert _never_ready(template)["spec"]["containers"][0]["readinessProbe"] == {
+        "httpGet": {"path": "/gameday-never-ready", "port": 8080},
+        "periodSeconds": 1,
+        "failureThreshold": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda: NodeDrain(NOBODY, deadline_s=0),
+        lambda: NodeDrain(NOBODY, max_in_flight=0),
+        lambda: RollingPoolDrain(NOBODY, node_deadline_s=-1),
+        lambda: RollingUpdate(MODEL, deadline_s=0),
+        lambda: BadRollout(MODEL, kind="image", deadline_s=0),
+        lambda: BudgetChange(MODEL),
+        lambda: BudgetChange(MODEL, min_available=1, max_unavailable=1),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused_as_they_are_written(written: Any) -> None:
+    """The error names the fault and the number."""
+    with pytest.raises(UsageError, match=r"NodeDrain|RollingPoolDrain|RollingUpdate|BadRollout|BudgetChange"):
+        written()
+
+
+def test_every_fault_can_be_written_over_a_saved_run() -> None:
+    """When a saved run is judged again there are no victims, and words and deadlines are there all the same."""
+    nothing = Ref("Deployment", "", "")
+    for fault in (Evict(NOBODY), NodeDrain(NOBODY), RollingPoolDrain(NOBODY), RollingUpdate(nothing)):
+        assert fault.words
+        assert fault.landing_deadline_s > 0
+    for slow in (NodeDrain(NOBODY), RollingPoolDrain(NOBODY), RollingUpdate(nothing), BadRollout(nothing, "probe")):
+        assert slow.ended.deadline_s > 0
+        assert not slow.ended.seen()
+
+
+def test_the_journal_has_what_a_fault_was_made_with() -> None:
+    """Numbers, words and switches by name; nothing of its inside."""
+    assert parameters_of(NodeDrain(NOBODY, deadline_s=12, max_in_flight=1)) == {
+        "deadline_s": 12,
+        "max_in_flight": 1,
+        "grace_s": None,
+        "leave_foreign": False,
+    }
+
+
+def test_only_a_fault_that_says_so_leaves_others_alone() -> None:
+    """A fault without the switch takes along whatever is on its node."""
+    assert leaves_foreign(NodeDrain(NOBODY, leave_foreign=True))
+    assert not leaves_foreign(NodeDrain(NOBODY))
+    assert not leaves_foreign(Evict(NOBODY))
