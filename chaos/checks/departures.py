@@ -9,6 +9,8 @@ from itertools import pairwise
 from chaos.checks.budget_course import EVICTED, Change, Replay
 from chaos.clock import NS
 from chaos.history import History
+from chaos.history.memo import once
+from chaos.history.objects import View
 from chaos.history.observations import desired_replicas, node_outages, owner_replicas
 from chaos.history.pods import PodView
 from chaos.history.steps import Steps
@@ -71,11 +73,18 @@ def _deleted(history: History, change: Change) -> tuple[str, str]:
                 return BY_CONDITION[EVICTED]
             if action.name.startswith("delete"):
                 return "deletion", f"deleted by us ({action.fault or action.name}), which no disruption budget binds"
-    if _fell(owner_replicas(history, change.pod.controller_uid), at_ns):
+    if _fell(_owners(history).get(change.pod.controller_uid, Steps((), 0)), at_ns):
         if _fell(desired_replicas(history), at_ns):
             return "scale-in", "deleted as fewer replicas were asked for"
         return "rollout", "replaced by a rollout"
     return "deletion", "deleted by somebody else, not through the eviction API"
+
+
+@once
+def _owners(history: History) -> Mapping[str, Steps]:
+    """How many pods each ReplicaSet and StatefulSet asked for, by UID."""
+    uids = {View(event.object).uid for event in history.watch if event.kind in ("ReplicaSet", "StatefulSet")}
+    return {uid: owner_replicas(history, uid) for uid in uids}
 
 
 def _fell(wanted: Steps, at_ns: int) -> bool:

@@ -42,7 +42,7 @@ class Count:
     @property
     def complete(self) -> bool:
         """Whether exactly the desired pods are there, all of the template and Ready."""
-        return self.others == 0 and self.new == self.active == self.desired
+        return self.new == self.active == self.desired
 
 
 @dataclass(frozen=True, slots=True)

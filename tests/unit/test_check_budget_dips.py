@@ -59,6 +59,17 @@ def test_a_pod_lost_before_the_count_knew_of_it_is_told_as_stale() -> None:
     assert finding.values["evictions_stale"] == 1
     assert "40 ms old" in finding.reason
     assert judged(story, ready_min=3).answer is Answer.FAIL
+    # A status that is written meanwhile and still counts the lost pod knows no more.
+    assert judged(story.counted(30.18, budget(healthy=4, desired=3))).answer is Answer.PASS
+
+
+def test_one_unknown_loss_does_not_excuse_two_missing() -> None:
+    """A pod lost a moment before explains one that is missing, not a second that was granted on top."""
+    story = guarded().drain().saw(30.16, "MODIFIED", pod("b", running=True, node="n2")).evicted("a", 30.2)
+    story.counted(30.23, budget(healthy=4, desired=3)).evicted("d", 30.25)
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "left 1 healthy" in finding.reason
 
 
 def test_an_old_count_is_no_excuse_for_long() -> None:
@@ -122,6 +133,8 @@ def test_a_stricter_budget_is_a_dip_of_its_own_making() -> None:
     finding = judged(story)
     assert finding.answer is Answer.PASS
     assert finding.values["dips"][0]["causes"] == ["more-needed"]
+    finding = judged(story.killed("b", 51))
+    assert "4 were needed from then on; model-b deleted" in finding.reason
 
 
 def test_a_wish_that_was_not_counted_yet_is_worked_out() -> None:

@@ -65,13 +65,16 @@ def test_an_eviction_below_the_budget_fails() -> None:
     assert any("2 healthy of 3 needed" in one.text for one in finding.evidence)
 
 
-def test_a_budget_granted_twice_fails_at_once() -> None:
+@pytest.mark.parametrize("overwritten_s", [30.201, 30.23])
+def test_a_budget_granted_twice_fails_at_once(overwritten_s: float) -> None:
     """A controller that writes an old count over a charge lets a second pod go a moment later (k/k issue 82149)."""
-    story = guarded().drain().evicted("a", 30.2)
-    story.counted(30.23, budget(healthy=4, desired=3)).evicted("d", 30.25)
+    story = guarded().drain().acted("evict-pod", 30.1).charged("a", 30.2).leaves("a", 30.202)
+    story.counted(overwritten_s, budget(healthy=4, desired=3))
+    story.acted("evict-pod", 30.1, uid="d").charged("d", 30.25).leaves("d", 30.252)
     finding = judged(story)
     assert finding.answer is Answer.FAIL
     assert finding.values["evictions_stale"] == 0
+    assert "left 2 healthy" in finding.reason
 
 
 def test_an_eviction_on_an_old_wish_fails() -> None:

@@ -60,6 +60,7 @@ def test_an_eviction_without_an_answer_is_unknown_until_the_watch_settles_it() -
     finding = judged(charged)
     assert finding.answer is Answer.PASS
     assert finding.values["evictions_accepted"] == 3
+    assert finding.values["evictions_of_others"] == 0
 
 
 def test_an_accepted_eviction_that_the_watch_does_not_show_is_unknown() -> None:
@@ -117,8 +118,10 @@ def test_two_budgets_that_refuse_everything_are_unknown() -> None:
 
 def test_a_dry_run_asks_nothing() -> None:
     """A dry run spends nothing, so it proves nothing."""
-    story = guarded().drain().acted("evict-pod", 30.1, detail={"query": {"dryRun": "All"}})
-    assert judged(story).answer is Answer.UNKNOWN
+    dry = {"query": {"dryRun": "All"}}
+    refused = guarded(pdb=budget(desired=4)).drain().acted("evict-pod", 30.1, outcome="fail", detail={**REFUSED, **dry})
+    assert judged(refused).answer is Answer.UNKNOWN
+    assert judged(drain_story().acted("evict-pod", 60, uid="b", detail=dry)).answer is Answer.PASS
 
 
 def test_a_busy_server_is_no_refusal() -> None:

@@ -109,6 +109,16 @@ def test_the_bound_counts_from_when_the_budget_had_room() -> None:
     assert "counted from when its budget had room" in finding.measured
 
 
+def test_a_short_wait_for_room_does_not_count_either() -> None:
+    """A budget without room as the drain began, and be it for ten seconds, had none to give."""
+    story = Guarded(300).stands("a", "b", "c", "d", pdb=budget(desired=4)).drain(result_s=125, healed_s=126)
+    story.refused("a", 30.2).counted(40, budget(desired=3))
+    story.evicted("a", 41).back("e", 41.3).evicted("d", 120).back("f", 120.2)
+    finding = judged(story)
+    assert finding.values["drains"][0]["seconds"] == 85
+    assert finding.answer is Answer.PASS
+
+
 def test_a_drain_without_any_budget_has_one_round() -> None:
     """Where no budget binds the pods all leave at once, and nothing waits for replacements."""
     story = drain_story()

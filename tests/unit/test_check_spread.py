@@ -49,6 +49,7 @@ def test_replicas_on_one_node_fail() -> None:
     finding = spread(heap("a", "b", "c"))
     assert finding.answer is Answer.FAIL
     assert finding.values["skew"] == 3
+    assert "n1 holds 3 ready replicas, n2 0" in finding.reason
     assert spread(heap("a", "b", "c"), max_skew=3).answer is Answer.PASS
 
 
