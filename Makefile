@@ -1,7 +1,8 @@
 # Everything a fresh Debian 12 machine needs is installed by the targets themselves; each is safe to repeat.
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
 #   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
-#   make test                      style, types, layers and all tests of the project itself
+#   make test                      style, types, layers and the tests of the project itself
+#   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,13 +16,16 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test prepared lint clean
+.PHONY: scenarios test mutants prepared lint clean
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
 test: prepared lint
-	$(BIN)/pytest tests $(ARGS)
+	$(BIN)/pytest tests -m 'not slow' $(ARGS)
+
+mutants: prepared
+	$(BIN)/pytest tests/mutants $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -202,10 +202,10 @@ class _Player:
         course.states.append((state.at_ns, None if state.gone else view))
         if before is None or before.spec.get("selector") != view.spec.get("selector"):
             course.selects, course.aimed_ns = view.selects, state.at_ns
-        course.base = (
-            set() if state.gone else {uid for uid, pod in self._pods.items() if pod.ready and view.selects(pod)}
-        )
-        course.ours = course.ours or any(course.selects(self._known[uid]) for uid in self._replicas)
+            course.base = {uid for uid, pod in self._pods.items() if pod.ready and view.selects(pod)}
+            course.ours = course.ours or any(course.selects(self._known[uid]) for uid in self._replicas)
+        if state.gone:
+            course.base = set()
         course.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
         course.desired = 0 if state.gone else self._needed(view, state.at_ns)
         if view.up_to_date and view.healthy <= course.healthy:

@@ -208,7 +208,7 @@ def _measured(drain: Drain) -> str:
 
 
 def _margin(drain: Drain) -> str:
-    if drain.took_s is None:
+    if drain.took_s is None or not drain.bound.parts:
         return ""
     left_s = drain.bound.total_s - drain.took_s
     words = f"{left_s:.1f} s left" if left_s >= 0 else f"{-left_s:.1f} s over"

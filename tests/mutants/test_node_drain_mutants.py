@@ -14,7 +14,7 @@ from chaos.trial import Trial
 
 SLO = Slo(availability=0.99)
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 def drained(trial: Trial, system: UnderTest, traffic: Traffic) -> None:

@@ -16,7 +16,7 @@ DETECTION_S = 11
 SLO = Slo(availability=0.5)
 HASTY = ProbeSpec(path="/livez", period_s=1, failure_threshold=1)
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER, liveness=None)

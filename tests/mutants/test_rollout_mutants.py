@@ -11,7 +11,7 @@ from chaos.trial import Trial
 
 ALL_ANSWERED = Slo(availability=1.0)
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 def released(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
