@@ -9,6 +9,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from chaos.lab.pki import Credential
 __all__ = ["Api"]
 
 CALL_DEADLINE_S = 10.0
+IDLE_MOST_S = 30.0
+"""A connection that has been idle for longer is not used again: the API server closes idle ones after 90 s."""
 
 
 class Api:
@@ -36,6 +39,9 @@ class Api:
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """Make one call and return status and answer. Raises OSError if the server cannot be reached or breaks off."""
+        if time.monotonic() - getattr(self._kept, "used_s", 0.0) > IDLE_MOST_S:
+            self.close()
+        self._kept.used_s = time.monotonic()
         connection: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
         if connection is None:
             connection = http.client.HTTPSConnection(self._address, timeout=CALL_DEADLINE_S, context=self._tls)
