@@ -8,15 +8,25 @@ select one pod, a change of that pod makes it count one of them only, whichever 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from chaos.history.objects import Raw, View
 from chaos.history.pods import PodView
-from chaos.history.views import PodDisruptionBudgetView
+from chaos.history.views import PodDisruptionBudgetView, ReplicaSetView
 
-__all__ = ["BudgetStatus", "ScaleUnknown", "Scales", "bound_by", "budget_status"]
+__all__ = [
+    "BudgetStatus",
+    "ScaleUnknown",
+    "Scales",
+    "SyncFailed",
+    "bound_by",
+    "budget_status",
+    "controller_ref",
+    "disrupted",
+]
 
 DISRUPTED_FOR = timedelta(minutes=2)
 """How long a pod whose eviction was granted counts as lost, while its deletion is not seen (`DeletionTimeout`)."""
@@ -31,8 +41,8 @@ class ScaleUnknown(LookupError):
     """A pod's controller is of a kind whose scale was not given, so nobody can count as the controller does."""
 
 
-class _SyncFailed(Exception):
-    """The controller cannot count, in its words."""
+class SyncFailed(Exception):
+    """The controller cannot count, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +68,38 @@ class Scales:
     """
 
     def __init__(self, controllers: Iterable[Raw] = ()) -> None:
-        self._found: dict[tuple[str, str, str], View] = {}
+        self._found: dict[tuple[str, str, str], ReplicaSetView] = {}
         for raw in controllers:
-            view = View(raw)
+            view = ReplicaSetView(raw)
             self._found[raw.get("kind", ""), view.namespace, view.name] = view
 
     def of_owner(self, owner: Raw, namespace: str) -> tuple[str, int] | None:
         """The controller that speaks for pods of this owner reference (UID), and how many pods it wants; None if gone.
 
-        A ReplicaSet's Deployment speaks for it; if that is gone, the ReplicaSet does. Raises `ScaleUnknown`.
+        A ReplicaSet's Deployment speaks for it; if that is gone, the ReplicaSet does. Raises `ScaleUnknown`, and
+        `SyncFailed` for a kind of Kubernetes' own that has no scale.
         """
         kind, group = str(owner.get("kind", "")), str(owner.get("apiVersion", "")).rpartition("/")[0]
         if (group, kind) in SCALELESS:
-            raise _SyncFailed(f"{SCALELESS[group, kind]} does not implement the scale subresource")
+            raise SyncFailed(f"{SCALELESS[group, kind]} does not implement the scale subresource")
         found = self._same(kind, namespace, owner)
         if found is None:
             if kind in {"ReplicaSet", "StatefulSet", "Deployment"} and group in WORKLOADS:
                 return None
             raise ScaleUnknown(f"how many pods {kind} {owner.get('name', '')} wants is not known")
-        above = next((ref for ref in found.metadata.get("ownerReferences") or () if ref.get("controller")), None)
-        if kind == "ReplicaSet" and above is not None and above.get("kind") == "Deployment":
+        above = controller_ref(found)
+        if kind == "ReplicaSet" and above.get("kind") == "Deployment":
             found = self._same("Deployment", namespace, above) or found
-        return found.uid, _replicas(found)
+        return found.uid, found.replicas
 
-    def _same(self, kind: str, namespace: str, owner: Raw) -> View | None:
+    def _same(self, kind: str, namespace: str, owner: Raw) -> ReplicaSetView | None:
         found = self._found.get((kind, namespace, str(owner.get("name", ""))))
         return found if found is not None and found.uid == owner.get("uid") else None
+
+
+def controller_ref(view: View) -> Raw:
+    """The reference to the owner that manages an object, empty if none does."""
+    return next((one for one in view.metadata.get("ownerReferences") or () if one.get("controller")), {})
 
 
 def bound_by(budgets: Iterable[Raw], pod: View) -> tuple[PodDisruptionBudgetView, ...]:
@@ -99,6 +115,12 @@ def bound_by(budgets: Iterable[Raw], pod: View) -> tuple[PodDisruptionBudgetView
     return tuple(found)
 
 
+def disrupted(budget: PodDisruptionBudgetView, pod: View, *, at: datetime) -> bool:
+    """Whether the pod's eviction was granted within the last two minutes, so that it counts as lost; by its name."""
+    since = (budget.status.get("disruptedPods") or {}).get(pod.name)
+    return since is not None and datetime.fromisoformat(since) + DISRUPTED_FOR > at
+
+
 def budget_status(budget: Raw, pods: Iterable[Raw], scales: Scales, *, at: datetime) -> BudgetStatus:
     """Count as the disruption controller does at the moment `at`, which must have a time zone.
 
@@ -109,10 +131,9 @@ def budget_status(budget: Raw, pods: Iterable[Raw], scales: Scales, *, at: datet
     try:
         selected = [pod for pod in map(PodView, pods) if view.selects(pod)]
         expected, desired, unmanaged = _wanted(view, selected, scales)
-    except (_SyncFailed, ValueError) as error:
+    except (SyncFailed, ValueError) as error:
         return BudgetStatus(view.expected, view.healthy, view.desired, 0, failed=str(error))
-    marked = view.status.get("disruptedPods") or {}
-    healthy = sum(pod.ready and not _lost(marked, pod, at) for pod in selected)
+    healthy = sum(pod.ready and not disrupted(view, pod, at=at) for pod in selected)
     allowed = max(0, healthy - desired) if expected > 0 else 0
     return BudgetStatus(expected, healthy, desired, allowed, unmanaged=unmanaged)
 
@@ -136,33 +157,22 @@ def _scale(pods: Sequence[PodView], scales: Scales) -> tuple[int, tuple[str, ...
     unmanaged: list[str] = []
     seen: set[str] = set()
     for pod in pods:
-        owner = next((one for one in pod.metadata.get("ownerReferences") or () if one.get("controller")), None)
-        if owner is None:
+        owner = controller_ref(pod)
+        if not owner:
             unmanaged.append(pod.name)
         elif owner.get("uid") not in seen:
             seen.add(owner.get("uid", ""))
             found = scales.of_owner(owner, pod.namespace)
             if found is None:
-                raise _SyncFailed(f'found no controllers for pod "{pod.name}"')
+                raise SyncFailed(f'found no controllers for pod "{pod.name}"')
             wants[found[0]] = found[1]
     return sum(wants.values()), tuple(unmanaged)
 
 
-def _share(bound: int | str, total: int) -> int:
+def _share(bound: Any, total: int) -> int:
     """A number, or a percentage of the total rounded up."""
     if isinstance(bound, int):
         return bound
-    if not bound.endswith("%"):
-        raise _SyncFailed("invalid value for IntOrString: invalid type: string is not a percentage")
-    return math.ceil(int(bound[:-1]) * total / 100)
-
-
-def _replicas(view: View) -> int:
-    given = view.spec.get("replicas")
-    return 1 if given is None else int(given)
-
-
-def _lost(marked: Mapping[str, str], pod: PodView, at: datetime) -> bool:
-    """Whether its eviction was granted within the last two minutes; the mark is by name."""
-    since = marked.get(pod.name)
-    return since is not None and datetime.fromisoformat(since) + DISRUPTED_FOR > at
+    if not str(bound).endswith("%"):
+        raise SyncFailed("invalid value for IntOrString: invalid type: string is not a percentage")
+    return math.ceil(int(bound.removesuffix("%")) * total / 100)

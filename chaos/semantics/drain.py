@@ -10,10 +10,11 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from chaos.history.objects import Raw, View
 from chaos.history.pods import PodView
+from chaos.semantics.budgets import controller_ref
 from chaos.semantics.probes import Unpromised
 from chaos.semantics.recovery import Bound, Part, recovery_bound
 from chaos.semantics.timings import Timings
@@ -89,28 +90,32 @@ def drain_set(
     return DrainSet(tuple(evict), tuple(left), tuple(refused))
 
 
-def _filtered(  # noqa: PLR0911  # one return a filter, in the order in which kubectl asks
+def _filtered(
     pod: PodView, options: DrainOptions, at: datetime, daemon_sets: Collection[tuple[str, str]] | None
 ) -> tuple[Sorted | None, bool]:
     """The filter that keeps the pod from being evicted, None if none does; and whether it refuses the whole drain."""
     if _overdue(pod, options, at):
         return Sorted(pod, "overdue", "it should have been gone by now"), False
-    orphan = False
     if _of_daemon_set(pod) and not pod.finished:
         orphan = daemon_sets is not None and (pod.namespace, pod.controller_name) not in daemon_sets
         if orphan and not options.force:
-            words = f"its DaemonSet {pod.controller_name} is gone"
-            return Sorted(pod, "daemon-set", words, "--force"), True
+            return Sorted(pod, "daemon-set", f"its DaemonSet {pod.controller_name} is gone", "--force"), True
         if not orphan:
             words = f"DaemonSet {pod.controller_name} would put it back"
             return Sorted(pod, "daemon-set", words, "--ignore-daemonsets"), not options.ignore_daemonsets
     if pod.mirror:
         return Sorted(pod, "mirror", "it is a static pod of the kubelet"), False
-    if not pod.finished and pod.local_storage and not options.delete_emptydir_data:
-        return Sorted(pod, "empty-dir", "its emptyDir would be lost", "--delete-emptydir-data"), True
-    if not pod.finished and not pod.controller_uid and not options.force:
-        return Sorted(pod, "no-controller", "no controller would replace it", "--force"), True
-    return None, False
+    found = None if pod.finished else _precious(pod, options)
+    return found, found is not None
+
+
+def _precious(pod: PodView, options: DrainOptions) -> Sorted | None:
+    """The filter that refuses a drain for what would be lost with the pod, None if none does."""
+    if pod.local_storage and not options.delete_emptydir_data:
+        return Sorted(pod, "empty-dir", "its emptyDir would be lost", "--delete-emptydir-data")
+    if not pod.controller_uid and not options.force:
+        return Sorted(pod, "no-controller", "no controller would replace it", "--force")
+    return None
 
 
 def _overdue(pod: PodView, options: DrainOptions, at: datetime) -> bool:
@@ -122,10 +127,8 @@ def _overdue(pod: PodView, options: DrainOptions, at: datetime) -> bool:
 
 
 def _of_daemon_set(pod: View) -> bool:
-    """Kubectl asks for the API version too: an `extensions` DaemonSet of old counts as any controller."""
-    owner: dict[str, Any] = next(
-        (one for one in pod.metadata.get("ownerReferences") or () if one.get("controller")), {}
-    )
+    """Whether it is a DaemonSet's in kubectl's eyes, which ask for the API version too."""
+    owner = controller_ref(pod)
     return owner.get("kind") == "DaemonSet" and owner.get("apiVersion") == "apps/v1"
 
 

@@ -40,7 +40,7 @@ Cause = Literal[
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What the eviction API reads of a disruption budget."""
+    """What the eviction API reads of a disruption budget. `expects` any pods: one that expects none permits none."""
 
     name: str
     healthy: int
@@ -50,6 +50,7 @@ class BudgetState:
     counted: bool = True
     failed: str = ""
     unconfirmed: int = 0
+    expects: bool = True
 
     @classmethod
     def of(cls, raw: Raw) -> Self:
@@ -66,13 +67,14 @@ class BudgetState:
             counted=view.up_to_date,
             failed=str(condition.get("message", "")) if failing else "",
             unconfirmed=len(view.disrupted),
+            expects=view.expected > 0,
         )
 
     def with_healthy(self, healthy: int) -> Self:
-        """The same budget after a new count of its healthy pods; one that cannot count stays as it is."""
+        """The same budget after a new count of its healthy pods; one that cannot be counted stays as it is."""
         if self.failed:
             return self
-        return replace(self, healthy=healthy, allowed=max(0, healthy - self.desired))
+        return replace(self, healthy=healthy, allowed=max(0, healthy - self.desired) if self.expects else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +110,11 @@ class Decision:
                 return frozenset({201}) if self.admitted else frozenset({429})
 
 
-def decide_eviction(  # noqa: PLR0911  # one return a rule, in the order in which the handler asks
-    pod: PodView, budgets: Iterable[BudgetState], *, dry_run: bool = False
-) -> Decision:
+def decide_eviction(pod: PodView, budgets: Iterable[BudgetState], *, dry_run: bool = False) -> Decision:
     """Decide one eviction; `budgets` are the states of those that select the pod, and of no other."""
-    if pod.finished:
-        return Decision("admitted", "finished", words="it has finished")
-    if pod.phase == "Pending":
-        return Decision("admitted", "pending", words="it is pending")
-    if pod.deleting:
-        return Decision("admitted", "terminating", words="it is being deleted already")
+    unasked = _unasked(pod)
+    if unasked is not None:
+        return unasked
     binding = tuple(budgets)
     names = tuple(budget.name for budget in binding)
     if len(binding) > 1:
@@ -126,19 +123,30 @@ def decide_eviction(  # noqa: PLR0911  # one return a rule, in the order in whic
     if not binding:
         return Decision("admitted", "no-budget", words="no disruption budget binds it")
     (budget,) = binding
-    if not pod.ready_condition:
-        if budget.always_allow_unready:
-            return Decision("admitted", "unready-always-allowed", names, words="not Ready, and AlwaysAllow lets it go")
-        if budget.healthy >= budget.desired > 0:
-            return Decision("admitted", "unready-budget-healthy", names, words=f"not Ready, and {budget.name} is met")
+    if not pod.ready_condition and budget.always_allow_unready:
+        return Decision("admitted", "unready-always-allowed", names, words="not Ready, and AlwaysAllow lets it go")
+    if not pod.ready_condition and budget.healthy >= budget.desired > 0:
+        return Decision("admitted", "unready-budget-healthy", names, words=f"not Ready, and {budget.name} is met")
     return _charged(budget, dry_run=dry_run)
+
+
+def _unasked(pod: PodView) -> Decision | None:
+    """The answer for a pod whose loss no budget is asked about (`canIgnorePDB`), None for any other."""
+    if pod.finished:
+        return Decision("admitted", "finished", words="it has finished")
+    if pod.phase == "Pending":
+        return Decision("admitted", "pending", words="it is pending")
+    if pod.deleting:
+        return Decision("admitted", "terminating", words="it is being deleted already")
+    return None
 
 
 def _charged(budget: BudgetState, *, dry_run: bool) -> Decision:
     """Check and decrement: the budget's own answer."""
     name = (budget.name,)
     if not budget.counted:
-        words = f"{budget.name} was changed and not counted since"
+        why = f": {budget.failed}" if budget.failed else ""
+        words = f"{budget.name} was changed and not counted since{why}"
         return Decision("refused", "not-counted-yet", name, words=words)
     if budget.allowed < 0:
         return Decision("refused", "negative", name, words=f"{budget.name} permits less than none")

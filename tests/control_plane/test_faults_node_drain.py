@@ -24,6 +24,11 @@ NOBODY_MAY_GO = SIX.having(disruption_budget=DisruptionBudget(min_available=6))
 BUSY = b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429}'
 FORBIDDEN = b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"no"}'
 
+GOING = (
+    b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,'
+    b'"message":"going","details":{"causes":[{"reason":"NamespaceTerminating"}]}}'
+)
+
 
 @pytest.fixture
 def proxy(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[FaultProxy]:
@@ -170,6 +175,23 @@ def test_an_eviction_that_is_forbidden_fails_the_drain(ground: FaultGround, prox
     ground.await_(drain.ended)
     assert ground.result()["result"] == "failed"
     assert "403 no" in ground.result()["words"]
+    assert drain.heal(ground.field) == ""
+
+
+def test_in_a_namespace_that_is_going_the_drain_only_waits(ground: FaultGround, proxy: FaultProxy) -> None:
+    """Pods whose namespace is being deleted go without an eviction: they are awaited, and nothing has failed."""
+    node = ground.fullest()
+    victims = ground.pods(name_of(node))
+    proxy.trouble(Answer(403, GOING), path="/eviction", times=2)
+    drain = NodeDrain(node, deadline_s=30)
+    ground.land(drain)
+    assert not drain.ended.seen()
+    for pod in victims:
+        ref = Ref("Pod", pod.namespace, pod.name, pod.uid)
+        assert ground.hand.do(mutations.delete_pod(ref, grace_s=0)).outcome == "ok"
+    ground.await_(drain.ended)
+    assert ground.result()["result"] == "finished"
+    assert ground.outcomes("evict-pod") == ["fail", "fail"]
     assert drain.heal(ground.field) == ""
 
 

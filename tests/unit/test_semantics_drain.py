@@ -1,91 +1,138 @@
-"""What a drain does with a node's pods: kubectl's filters in kubectl's order, and how long it may take."""
+"""kubectl's filters before a drain, and how long a drain may take."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from histories import pod
+from cluster_objects import NAMESPACE, NOW, owner, pod, stamp
 
 from chaos.history.pods import PodView
-from chaos.semantics import LAB, Batch, DrainOptions, drain_bound, drain_set
+from chaos.semantics import KUBERNETES, Batch, DrainOptions, drain_bound, drain_set
 
-NOW = datetime(2026, 1, 1, 1, 0, tzinfo=UTC)
-
-
-def owned(kind: str | None) -> dict[str, Any]:
-    """A pod with a controller of that kind, or none."""
-    raw = pod("a", ready=True)
-    owner = {"apiVersion": "apps/v1", "kind": kind, "name": "owner", "uid": "owner", "controller": True}
-    raw["metadata"]["ownerReferences"] = [owner] if kind else []
-    return raw
+MIRROR = {"kubernetes.io/config.mirror": "x"}
+EMPTY_DIR: list[dict[str, Any]] = [{"name": "scratch", "emptyDir": {}}]
+AGENT = owner("DaemonSet", "agent")
+ALL = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
 
 
-def with_empty_dir() -> dict[str, Any]:
-    """A pod that has an emptyDir."""
-    raw = owned("ReplicaSet")
-    raw["spec"] = {**raw["spec"], "volumes": [{"name": "cache", "emptyDir": {}}]}
-    return raw
+def fate(raw: dict[str, Any], options: DrainOptions | None = None, **given: Any) -> str:
+    """What becomes of one pod: `evict`, or `left` or `refused` and by which filter."""
+    found = drain_set([PodView(raw)], options or DrainOptions(), at=NOW, **given)
+    assert found.blocked == bool(found.refused)
+    if found.evict:
+        return "evict"
+    return (
+        f"left {found.left[0].by}" if found.left else f"refused {found.refused[0].by} {found.refused[0].flag}".strip()
+    )
 
 
-def mirror() -> dict[str, Any]:
-    """A static pod's mirror."""
-    raw = owned("Node")
-    raw["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
-    return raw
-
-
-def finished(raw: dict[str, Any]) -> dict[str, Any]:
-    """The same pod, ended."""
-    raw["status"]["phase"] = "Succeeded"
+def annotated(raw: dict[str, Any], **annotations: str) -> dict[str, Any]:
+    """The pod with annotations."""
+    raw["metadata"]["annotations"] = dict(annotations)
     return raw
 
 
 @pytest.mark.parametrize(
-    ("raw", "options", "fate"),
+    ("raw", "plain", "with_all_flags"),
     [
-        pytest.param(owned("ReplicaSet"), DrainOptions(), "evict", id="a replica is evicted"),
-        pytest.param(owned("DaemonSet"), DrainOptions(), "refused", id="a DaemonSet's pod refuses the drain"),
-        pytest.param(owned("DaemonSet"), DrainOptions(ignore_daemonsets=True), "left", id="… unless ignored"),
-        pytest.param(mirror(), DrainOptions(), "left", id="a mirror pod is left"),
-        pytest.param(with_empty_dir(), DrainOptions(), "refused", id="an emptyDir refuses the drain"),
-        pytest.param(with_empty_dir(), DrainOptions(delete_emptydir_data=True), "evict", id="… unless given up"),
-        pytest.param(finished(with_empty_dir()), DrainOptions(), "evict", id="a finished pod has nothing to lose"),
-        pytest.param(owned(None), DrainOptions(), "refused", id="a pod without a controller refuses the drain"),
-        pytest.param(owned(None), DrainOptions(force=True), "evict", id="… unless forced"),
-        pytest.param(finished(owned(None)), DrainOptions(), "evict", id="a finished pod needs no controller"),
+        (pod("web"), "evict", "evict"),
+        (pod("agent", by=AGENT), "refused daemon-set --ignore-daemonsets", "left daemon-set"),
+        (pod("agent", by=AGENT, phase="Failed"), "evict", "evict"),
+        (pod("agent", by=owner("DaemonSet", "agent", api="extensions/v1beta1")), "evict", "evict"),
+        (annotated(pod("static", by={}), **MIRROR), "left mirror", "left mirror"),
+        (annotated(pod("static", by=AGENT), **MIRROR), "refused daemon-set --ignore-daemonsets", "left daemon-set"),
+        (pod("cache", volumes=EMPTY_DIR), "refused empty-dir --delete-emptydir-data", "evict"),
+        (pod("cache", volumes=EMPTY_DIR, phase="Succeeded"), "evict", "evict"),
+        (pod("bare", by={}), "refused no-controller --force", "evict"),
+        (pod("bare", by={}, phase="Succeeded"), "evict", "evict"),
+        (pod("both", by={}, volumes=EMPTY_DIR), "refused empty-dir --delete-emptydir-data", "evict"),
+        (pod("going", deleting=True), "evict", "evict"),
+        (pod("going", deleting=True, by={}), "refused no-controller --force", "evict"),
     ],
 )
-def test_the_filters_are_kubectls(raw: dict[str, Any], options: DrainOptions, fate: str) -> None:
-    """Each pod is evicted, left alone, or refuses the whole drain before any eviction."""
-    sorted_pods = drain_set([PodView(raw)], options, at=NOW)
-    fates = {"evict": sorted_pods.evict, "left": sorted_pods.left, "refused": sorted_pods.refused}
-    assert [name for name, found in fates.items() if found] == [fate]
-    assert sorted_pods.blocked == (fate == "refused")
+def test_the_filters(raw: dict[str, Any], plain: str, with_all_flags: str) -> None:
+    """Each pod is evicted, left alone, or refuses the whole drain, as kubectl's filters decide in their order."""
+    assert fate(raw) == plain
+    assert fate(raw, ALL) == with_all_flags
 
 
-def test_an_orphan_of_a_daemon_set_must_be_forced() -> None:
-    """A pod whose DaemonSet is gone would not come back."""
-    orphan = [PodView(owned("DaemonSet"))]
-    assert drain_set(orphan, DrainOptions(ignore_daemonsets=True), at=NOW, daemon_sets=()).blocked
-    assert drain_set(orphan, DrainOptions(force=True), at=NOW, daemon_sets=()).evict
+def test_a_pod_of_a_daemon_set_that_is_gone_needs_force() -> None:
+    """No DaemonSet would put it back: refused without --force, evicted with it, whatever --ignore-daemonsets says."""
+    raw = pod("agent", by=AGENT)
+    none: set[tuple[str, str]] = set()
+    assert fate(raw, DrainOptions(ignore_daemonsets=True), daemon_sets=none) == "refused daemon-set --force"
+    assert fate(raw, DrainOptions(force=True), daemon_sets=none) == "evict"
+    there = {(NAMESPACE, "agent")}
+    assert fate(raw, DrainOptions(ignore_daemonsets=True), daemon_sets=there) == "left daemon-set"
 
 
-def test_more_rounds_take_longer() -> None:
-    """Three pods one at a time take three times what three at once take."""
-    spec = pod("a")["spec"]
-    one = drain_bound([Batch("model", 3, 1, spec)], LAB).total_s
-    together = drain_bound([Batch("model", 3, 3, spec)], LAB).total_s
-    assert one == pytest.approx(3 * together)
+@pytest.mark.parametrize(("seconds_ago", "found"), [(60, "evict"), (61, "left overdue")])
+def test_an_overdue_pod_is_left_alone_only_if_asked(seconds_ago: int, found: str) -> None:
+    """--skip-wait-for-delete-timeout leaves alone what should have gone longer ago than that, and comes first."""
+    raw = pod("stuck", by={}, volumes=EMPTY_DIR, deleting=True)
+    raw["metadata"]["deletionTimestamp"] = stamp(seconds_ago)
+    options = DrainOptions(delete_emptydir_data=True, force=True, skip_wait_for_delete_timeout_s=60)
+    assert fate(raw, options) == found
+    assert fate(raw, ALL) == "evict"
 
 
-def test_a_budget_that_permits_none_bounds_nothing() -> None:
-    """How long a blocked drain takes is promised by nobody."""
-    bound = drain_bound([Batch("model", 2, 0, pod("a")["spec"])], LAB)
-    assert any("permits no eviction" in one.reason for one in bound.unpromised)
+def test_one_refused_pod_blocks_the_node() -> None:
+    """The others are sorted all the same, so that a person sees all there is to mend."""
+    pods = [PodView(pod("web")), PodView(pod("bare", by={})), PodView(pod("cache", volumes=EMPTY_DIR))]
+    found = drain_set(pods, DrainOptions(), at=NOW)
+    assert found.blocked
+    assert [one.pod.name for one in found.refused] == ["bare", "cache"]
+    assert [one.name for one in found.evict] == ["web"]
 
 
-def test_no_pods_take_no_time() -> None:
-    """An empty node is drained at once."""
-    assert drain_bound([Batch("model", 0, 1, pod("a")["spec"])], LAB).total_s == 0
+SPEC = {
+    "terminationGracePeriodSeconds": 20,
+    "containers": [
+        {
+            "name": "c",
+            "imagePullPolicy": "Never",
+            "startupProbe": {"periodSeconds": 1, "failureThreshold": 2},
+            "readinessProbe": {"periodSeconds": 1},
+        }
+    ],
+}
+READY_S = 3 + 2
+"""Startup within 1 + 1 + 1 s, readiness within 1 + 1 s."""
+RECOVERY_S = 1 + 5 + READY_S + 10 + 5
+ROUND_S = 20 + 1 + 5 + RECOVERY_S
+
+
+@pytest.mark.parametrize(
+    ("pods", "allowed", "rounds"), [(1, 1, 1), (4, 1, 4), (4, 2, 2), (5, 2, 3), (4, 9, 1), (0, 1, 0)]
+)
+def test_the_bound_is_a_round_for_each_share_of_the_budget(pods: int, allowed: int, rounds: int) -> None:
+    """ceil(n / allowed) rounds, each of termination, recovery and kubectl's retry."""
+    bound = drain_bound([Batch("pdb", pods, allowed, SPEC)], KUBERNETES)
+    assert bound.total_s == rounds * ROUND_S
+    assert bound.unpromised == ()
+
+
+def test_batches_add_up_part_by_part() -> None:
+    """Two budgets' rounds are summed under the same names, so that a reader sees what takes long."""
+    bound = drain_bound([Batch("a", 2, 1, SPEC), Batch("b", 3, 1, SPEC)], KUBERNETES)
+    parts = {part.name: part.seconds for part in bound.parts}
+    assert parts["termination"] == 5 * 20
+    assert parts["retry"] == 5 * 5
+    assert parts["startup and readiness probes"] == 5 * READY_S
+    assert bound.total_s == 5 * ROUND_S
+
+
+def test_pods_that_no_budget_binds_leave_at_once() -> None:
+    """Nothing waits for their replacements: one termination, however many they are."""
+    bound = drain_bound([Batch("unbound", 7, None, SPEC)], KUBERNETES)
+    assert bound.total_s == 20 + 1 + KUBERNETES.allowance_s
+
+
+def test_what_nothing_bounds_is_said() -> None:
+    """A budget that permits none, and a start without a startup probe, are named."""
+    slow = {"containers": [{"name": "slow", "imagePullPolicy": "Never"}]}
+    bound = drain_bound([Batch("web/pdb", 2, 0, slow)], KUBERNETES)
+    reasons = [one.reason for one in bound.unpromised]
+    assert reasons[0] == "web/pdb permits no eviction"
+    assert any("slow" in reason for reason in reasons)
