@@ -17,6 +17,7 @@ from chaos.lab import Lab
 from chaos.lab.doctor import diagnose
 from chaos.lab.prepare import prepare
 from chaos.lab.session import keep_lab
+from chaos.plan.command import plan_command
 from chaos.progress import Terminal
 from reports import summarise, write_html
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
 app.add_typer(lab_app, name="lab")
+app.command("plan")(plan_command)
 
 
 def main() -> None:

@@ -1,0 +1,90 @@
+"""How much a pod asks for and a node has, in thousandths of a unit: a CPU is 1000, a byte of memory too.
+
+Follows the scheduler's arithmetic (component-helpers, `PodRequests`): containers and sidecars add up, init containers
+count for the most that any of them needs beside the sidecars before it, then the pod's own numbers and its overhead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
+from typing import Any
+
+from chaos.history.objects import Raw
+
+__all__ = ["HOST_PORT", "ONE", "allocatable", "milli", "pod_requests"]
+
+ONE = 1000
+
+HOST_PORT = "host port "
+"""A host port is treated as a resource of which each node has one."""
+
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+
+
+@lru_cache(maxsize=4096)
+def milli(quantity: str) -> int:
+    """A Kubernetes quantity in thousandths, rounded up. Raises `ValueError` for what is none."""
+    text = quantity.strip()
+    try:
+        if text[-2:] in _BINARY:
+            value = Decimal(text[:-2]) * _BINARY[text[-2:]]
+        elif text[-1:] in _DECIMAL:
+            value = Decimal(text[:-1]).scaleb(_DECIMAL[text[-1:]])
+        else:
+            value = Decimal(text)
+    except ArithmeticError:
+        raise ValueError(f"{quantity!r} is no quantity") from None
+    return int((value * ONE).to_integral_value(ROUND_CEILING))
+
+
+def allocatable(node: Raw) -> dict[str, int]:
+    """What a node has for pods."""
+    given = (node.get("status") or {}).get("allocatable") or {}
+    return {name: milli(str(quantity)) for name, quantity in given.items()}
+
+
+def pod_requests(spec: Raw) -> dict[str, int]:
+    """What the scheduler reserves for a pod, the pod itself and its host ports included."""
+    total: dict[str, int] = {}
+    for container in (*_sidecars(spec), *(spec.get("containers") or ())):
+        _add(total, _requests(container))
+    sidecars: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        needed = _requests(container)
+        _add(needed, sidecars)
+        if container.get("restartPolicy") == "Always":
+            sidecars = needed
+        for name, amount in needed.items():
+            total[name] = max(total.get(name, 0), amount)
+    total |= _requests(spec)
+    _add(total, _quantities(spec.get("overhead")))
+    for port in _host_ports(spec):
+        total[port] = ONE
+    return total | {"pods": ONE}
+
+
+def _sidecars(spec: Raw) -> Iterator[Raw]:
+    return (one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always")
+
+
+def _requests(holder: Raw) -> dict[str, int]:
+    return _quantities((holder.get("resources") or {}).get("requests"))
+
+
+def _quantities(given: Mapping[str, Any] | None) -> dict[str, int]:
+    return {name: milli(str(quantity)) for name, quantity in (given or {}).items()}
+
+
+def _host_ports(spec: Raw) -> Iterator[str]:
+    for container in (*_sidecars(spec), *(spec.get("containers") or ())):
+        for port in container.get("ports") or ():
+            if port.get("hostPort"):
+                yield f"{HOST_PORT}{port['hostPort']}/{port.get('protocol') or 'TCP'}"
+
+
+def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, amount in more.items():
+        total[name] = total.get(name, 0) + amount
