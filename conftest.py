@@ -28,4 +28,4 @@ def system_spec(ground: Ground) -> SystemSpec:
 @pytest.fixture(scope="session")
 def request_profile() -> Profile:
     """Give a short chat, streamed."""
-    return OpenAiChatProfile(model="smollm2", prompts=("Say hello.", "Name a colour.", "Count to three."), max_tokens=8)
+    return OpenAiChatProfile(model="smollm2", prompts=("Say hello.", "Name a colour.", "Count to three."), max_tokens=6)
