@@ -85,7 +85,7 @@ class Judge:
         soon = self._play(nodes, evict, self._starting)
         if not soon.stuck:
             keys = dict.fromkeys(name for _, decision in course.stuck for name in decision.budgets)
-            waiting = {pod.key: pod for key in keys for pod in reasons.unready(world.guards[key])}
+            waiting = {pod.key: pod for key in keys for pod in world.guards[key].unready}
             starting = [pod for pod in waiting.values() if self._starting(pod)]
             marked = {pod.key: pod for key in keys for pod in world.guards[key].marked}
             why = reasons.awaited(starting, tuple(marked.values()))

@@ -22,7 +22,6 @@ __all__ = [
     "merged",
     "stuck",
     "uncounted",
-    "unready",
 ]
 
 JOB_TRACKING = "batch.kubernetes.io/job-tracking"
@@ -104,11 +103,6 @@ def by_order(homeless: Sequence[Pod]) -> Reason:
     return Reason(Answer.CANNOT_TELL, "order", words, keys)
 
 
-def unready(guard: Guard) -> list[Pod]:
-    """The pods of a disruption budget that should be Ready and are not."""
-    return [pod for pod in guard.pods if not (pod.view.ready_condition or pod.view.deleting or pod.view.finished)]
-
-
 def stuck(world: World, course: Course, pod: Pod, decision: Decision, *, curable: bool) -> Reason:
     """Why a pod can never go; `curable`: it could, were all pods Ready."""
     if decision.cause == "several-budgets":
@@ -139,9 +133,8 @@ def _short(course: Course, pod: Pod, guard: Guard, state: BudgetState, *, curabl
         answer, code = _of_homeless([found for _, found in homeless])
         one, found = max(homeless, key=lambda pair: pair[1].sure)
         return Reason(answer, code, f"{wants}; the replacement of {one.key}: {found.words}", (pod.key,))
-    ill = unready(guard)
-    if ill and curable:
-        names = _named([one.key for one in ill])
+    if guard.unready and curable:
+        names = _named([one.key for one in guard.unready])
         words = f"{wants}; not Ready for longer than their probes allow: {names}"
         if not pod.view.ready_condition:
             words += "; a pod that is not Ready may only go while enough others are, unless the policy is AlwaysAllow"

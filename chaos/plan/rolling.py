@@ -83,7 +83,7 @@ def _state(world: World, trip: _Trip, key: str) -> BudgetState:
     state = trip.guards.get(key)
     if state is None:
         guard = world.guards[key]
-        better = sum(_will_be(pod, trip.hope) for pod in guard.pods) + sum(map(trip.hope, guard.marked))
+        better = sum(map(trip.hope, (*guard.unready, *guard.marked)))
         state = guard.state.with_healthy(guard.state.healthy + better) if better else guard.state
         trip.guards[key] = state
     return state

@@ -90,10 +90,7 @@ class Room:
         return found
 
     def _count_always(self, shape: Shape, identity: Identity) -> int:
-        if shape.unknown or not self._crowd.only_by_host(shape, identity):
-            return 0
-        barrier = self._crowd.barrier(shape, identity, (), frozenset())
-        return sum(barrier is None or not barrier(node) for node in self._fits(shape))
+        return 0 if shape.unknown else self._crowd.always(shape, identity, self._fits(shape))
 
     def _find(self, shape: Shape, identity: Identity, taken: Taken) -> str | None:
         nodes = self._fits(shape)
@@ -103,7 +100,7 @@ class Room:
         begin = len(taken.asked) % len(nodes)
         for number in range(len(nodes)):
             node = nodes[(begin + number) % len(nodes)]
-            if node.name in taken.closed or not _has_room(node, shape, taken.used):
+            if node.name in taken.closed or (node.name in taken.used and not _has_room(node, shape, taken.used)):
                 continue
             if barrier is None or not barrier(node):
                 return node.name

@@ -39,6 +39,8 @@ def show(plan: Plan, console: Console, *, where: str) -> None:
     else:
         console.print(f"\nNo node has the label {plan.pool_label}, so there are no pools.")
     _show_pairs(plan, console)
+    if any(answer.unpromised for answer in plan.nodes):
+        console.print("* something may take longer without breaking a promise; --json says what", style="dim")
 
 
 def _show_pairs(plan: Plan, console: Console) -> None:

@@ -69,7 +69,8 @@ class Pod:
 class Guard:
     """A disruption budget at the start; `wanted` is how many pods there should be in all, by those who own them.
 
-    `marked` are Ready pods that do not count, as their eviction was granted within the last two minutes.
+    `unready` are its pods that should be Ready and are not; `marked` are Ready pods that do not count, as their
+    eviction was granted within the last two minutes.
     `unknown` is why it cannot be counted as its controller does: then its status is taken as the controller wrote it.
     """
 
@@ -78,6 +79,7 @@ class Guard:
     state: BudgetState
     pods: tuple[Pod, ...]
     wanted: int
+    unready: tuple[Pod, ...]
     marked: tuple[Pod, ...] = ()
     unknown: str = ""
 
@@ -184,11 +186,12 @@ def _guard(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales,
     owners = {pod.owner.uid: pod.owner.wanted for pod in pods if pod.owner and pod.owner.known}
     alone = sum(pod.owner is None or not pod.owner.known for pod in pods)
     wanted = sum(owners.values()) + alone
+    unready = tuple(pod for pod in pods if not (pod.view.ready_condition or pod.view.deleting or pod.view.finished))
     try:
         now = budget_status(view.raw, [pod.view.raw for pod in pods], scales, at=listing.at)
     except ScaleUnknown as error:
         unknown = "" if view.up_to_date else f"{error}, and its controller has not counted it"
-        return Guard(view, key, written, pods, wanted, unknown=unknown)
+        return Guard(view, key, written, pods, wanted, unready, unknown=unknown)
     state = BudgetState(
         name=key,
         healthy=now.healthy,
@@ -200,7 +203,7 @@ def _guard(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales,
         expects=now.expected > 0,
     )
     marked = tuple(pod for pod in pods if pod.view.ready and disrupted(view, pod.view, at=listing.at))
-    return Guard(view, key, state, pods, wanted, marked)
+    return Guard(view, key, state, pods, wanted, unready, marked)
 
 
 def _key(view: View) -> str:

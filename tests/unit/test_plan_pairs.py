@@ -63,8 +63,23 @@ def test_pods_apart_by_zone_are_told_which_pair_goes_too_far() -> None:
     assert pair.reasons[0].pods == ("shop/web-2",), "the other pod could go first, to n2"
 
 
+def _rule(dice: random.Random, app: str) -> Obj:
+    """What the pods of an app demand of each other's places: nothing, or to be apart or even, by host or by zone."""
+    kind, topology = dice.choice(("none", "apart", "even")), dice.choice(("kubernetes.io/hostname", "zone"))
+    term = {"labelSelector": {"matchLabels": {"app": app}}, "topologyKey": topology}
+    if kind == "apart":
+        return {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}
+    if kind == "even":
+        skew = {"maxSkew": dice.choice((1, 2)), "whenUnsatisfiable": "DoNotSchedule"}
+        return {"topologySpreadConstraints": [{**term, **skew}]}
+    return {}
+
+
 def _random_cluster(seed: int, *, tight: bool) -> Listing:
-    """Thirty nodes, deployments of any size, disruption budgets of any bound; `tight` leaves little room."""
+    """Thirty nodes in three zones, deployments of any size and rule, disruption budgets of any bound.
+
+    `tight` leaves little room.
+    """
     dice = random.Random(seed)  # noqa: S311  # a story, no secret
     sizes, shut, guarded = ((2, 3), 0.8, 0.3) if tight else ((2, 4, 8), 0.1, 0.8)
     nodes = [node(f"n{index:02}", cpu=str(dice.choice(sizes)), cordoned=dice.random() < shut) for index in range(30)]
@@ -74,10 +89,11 @@ def _random_cluster(seed: int, *, tight: bool) -> Listing:
     for number in range(12):
         app, count = f"app{number}", dice.randint(1, 6)
         controllers += deployment(app, count)
+        rule = _rule(dice, app)
         for index in range(count):
             name = f"n{dice.randrange(30):02}"
             cpu = f"{dice.choice((100, 500, 1000))}m"
-            pods.append(pod(f"{app}-{index}", app=app, node=name, cpu=cpu, ready=dice.random() < 0.95))
+            pods.append(pod(f"{app}-{index}", app=app, node=name, cpu=cpu, ready=dice.random() < 0.95, **rule))
         bound: dict[str, Any] = {dice.choice(("minAvailable", "maxUnavailable")): dice.choice((0, 1, 1, 2, "50%"))}
         if dice.random() < guarded:
             budgets.append(budget(f"pdb{number}", selector={"matchLabels": {"app": app}}, **bound))
@@ -90,7 +106,7 @@ def _each_played(judge: Judge) -> Counter[Answer]:
 
 
 @pytest.mark.parametrize("tight", [False, True], ids=["roomy", "tight"])
-@pytest.mark.parametrize("seed", [0, 1, 3, 4, 5])
+@pytest.mark.parametrize("seed", range(8))
 def test_grouping_says_what_playing_says(seed: int, *, tight: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Grouped pairs have the very counts that playing each has; what grouping leaves open is left open."""
     world = World.of(_random_cluster(seed, tight=tight))
@@ -101,7 +117,6 @@ def test_grouping_says_what_playing_says(seed: int, *, tight: bool, monkeypatch:
     monkeypatch.setattr(pairs, "PLAYED_MAX", 30 * 29 // 2 - 1)
     grouped = pairs.judge_pairs(judge, alone)
     assert grouped.simulated < grouped.total, "nothing was grouped"
-    assert (grouped.simulated > 0) == tight, "only where room is short are pairs to be played"
     assert grouped.left == 0
     assert grouped.counted == {answer: played[answer] for answer in Answer}
 
