@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,9 @@ from markupsafe import Markup, escape
 from chaos.clock import NS
 from reports import words
 from reports.jsonable import plain
-from reports.marks import bands, drawing
 from reports.model import Report
 from reports.panel import Panel, Table
-from reports.panels_health import coverage_panel, cpu_panel, lag_panel, tokens_panel
-from reports.panels_pods import lanes_panel, replicas_panel
-from reports.panels_traffic import failures_panel, heat_panel, latency_panel, rate_panel
+from reports.panels import panels
 from reports.scales import MS, TimeAxis, axis_of, time_ticks
 from reports.strip import strip_of
 
@@ -30,7 +26,6 @@ __all__ = ["SIZE_MOST_BYTES", "TooLarge", "page", "write_html"]
 
 SIZE_MOST_BYTES = 4_000_000
 """A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
-EMPTY_PX = 28.0
 ROWS_MOST = 1000
 """Most rows of a table behind a chart."""
 SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
@@ -89,37 +84,6 @@ def page(report: Report) -> str:
             data=_embedded(data),
             readouts=_embedded(_readouts(drawn, axis)),
         )
-    )
-
-
-def panels(report: Report, axis: TimeAxis) -> list[Panel]:
-    """All panels, in the order in which a reader asks: the system, the users, then the instruments."""
-    tokens = [tokens_panel(report, report.tokens, axis)] if report.tokens else []
-    drawn = [
-        lanes_panel(report, axis),
-        replicas_panel(report, axis),
-        rate_panel(report, axis),
-        latency_panel(report, axis),
-        heat_panel(report, axis),
-        failures_panel(report, axis),
-        *tokens,
-        lag_panel(report, axis),
-        cpu_panel(report, axis),
-        coverage_panel(report, axis),
-    ]
-    return [_emptied(panel, report, axis) if panel.empty else panel for panel in drawn]
-
-
-def _emptied(panel: Panel, report: Report, axis: TimeAxis) -> Panel:
-    """A panel with nothing to draw keeps its faults and its gaps, and says why."""
-    return replace(
-        panel,
-        height=EMPTY_PX,
-        drawing=drawing(bands(report.faults, axis, EMPTY_PX)),
-        levels=(),
-        key=(),
-        ends=(),
-        note="",
     )
 
 

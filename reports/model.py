@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from reports.shapes import (
     Buckets,
     Coverage,
-    Dip,
     EvidenceFile,
     FaultBand,
     FaultWindow,
@@ -23,11 +22,12 @@ from reports.shapes import (
     LatencySeries,
     Moment,
     PhaseBand,
-    RecoveryRow,
     StepLine,
     TokenSeries,
     TrafficSeries,
 )
+from reports.shapes_cluster import AutoscalerCourse, BudgetCourse, Limit, Nodes
+from reports.shapes_recovery import Dip, RecoveryRow
 
 __all__ = ["Headline", "KeyFigures", "Report"]
 
@@ -95,6 +95,10 @@ class Report:
     ready: StepLine
     desired: StepLine
     lanes: Lanes
+    budgets: tuple[BudgetCourse, ...]
+    nodes: Nodes
+    autoscalers: tuple[AutoscalerCourse, ...]
+    limits: tuple[Limit, ...]
     buckets: Buckets
     traffic: TrafficSeries
     latency: LatencySeries

@@ -17,10 +17,10 @@ LANES_DRAWN = 40
 
 
 def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ...]) -> Lanes:
-    """The lanes that are drawn, in order of birth; the pods of the same birth by name."""
+    """The lanes that are drawn: by node, then in order of birth; those that never had a node come last."""
     blows = struck(history.faults, lives)
     told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
-    kept = sorted(told[:LANES_DRAWN], key=lambda life: (max(life.created_ns, history.began_ns), life.name))
+    kept = sorted(told[:LANES_DRAWN], key=lambda life: _place(history, life))
     labels = _labels([life.name for life in kept])
     shown = tuple(_lane(history, life, labels, blows) for life in kept)
     slot_ns = slot_of(sum(len(lane.spans) for lane in shown), history.began_ns, history.ended_ns)
@@ -52,6 +52,10 @@ def lost_ns(life: PodLife, from_ns: int) -> int | None:
     ends = (end for _, end in life.ready_spans)
     moments = (at for at in (life.terminating_ns, life.gone_ns, *ends) if at is not None)
     return min((at for at in moments if at >= from_ns), default=None)
+
+
+def _place(history: History, life: PodLife) -> tuple[bool, str, int, str]:
+    return not life.node, life.node, max(life.created_ns, history.began_ns), life.name
 
 
 def _eventful(life: PodLife, history: History) -> bool:

@@ -9,27 +9,29 @@ from typing import Any
 
 from chaos.clock import NS
 from chaos.history import History
-from chaos.history.observations import Steps, desired_replicas, pod_lives, ready_replicas
+from chaos.history.observations import desired_replicas, pod_lives, ready_replicas
 from chaos.verdict import Answer, Finding, Verdict
 from reports import words
+from reports.autoscaler import autoscaler_courses
 from reports.buckets import cut, widths
+from reports.budgets import budget_courses
+from reports.courses import step_line
 from reports.coverage import coverage, generator_series, missing_of
 from reports.figures import Total, fault_windows, token_series, total
+from reports.limits import judged_limits
 from reports.model import Headline, KeyFigures, Report
+from reports.nodes import nodes
 from reports.pods import lanes
 from reports.recovery import judged_dips, recovery_rows
 from reports.shapes import (
     EvidenceFile,
     FaultBand,
     FindingRow,
-    Missing,
     Moment,
     PhaseBand,
-    RecoveryRow,
-    StepLine,
     TrafficSeries,
 )
-from reports.thinning import slot_of, worst_steps
+from reports.shapes_recovery import RecoveryRow
 from reports.traffic import heat_map, latency_series, records, traffic_series
 
 __all__ = ["summarise"]
@@ -55,9 +57,13 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
         findings=tuple(_finding(finding) for finding in verdict.findings),
         phases=tuple(_phases(history)),
         faults=tuple(_faults(history)),
-        ready=_steps(history, ready_replicas(history), ready_missing),
-        desired=_steps(history, desired_replicas(history), desired_missing),
+        ready=step_line(history, ready_replicas(history), ready_missing),
+        desired=step_line(history, desired_replicas(history), desired_missing),
         lanes=lanes(history, lives, ready_missing),
+        budgets=budget_courses(history),
+        nodes=nodes(history, lives),
+        autoscalers=autoscaler_courses(history),
+        limits=judged_limits(verdict),
         buckets=buckets,
         traffic=traffic,
         latency=latency_series(table, cut(history, wide_ns)),
@@ -168,14 +174,10 @@ def _faults(history: History) -> Iterator[FaultBand]:
             end_ns=fault.healed_ns or history.ended_ns,
             proof=fault.proof,
             missed=fault.missed,
+            result=fault.result,
+            result_ns=fault.result_ns,
+            result_words=fault.result_words,
         )
-
-
-def _steps(history: History, steps: Steps, missing: tuple[Missing, ...]) -> StepLine:
-    begin_ns = max(steps.points[0][0], history.began_ns) if steps.points else history.ended_ns
-    slot_ns = slot_of(len(steps.points), history.began_ns, history.ended_ns)
-    points = worst_steps(steps.points, history.began_ns, slot_ns) if slot_ns else steps.points
-    return StepLine(points, begin_ns, min(history.ended_ns, steps.end_ns), missing, slot_ns)
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

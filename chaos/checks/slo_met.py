@@ -145,7 +145,8 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
     }
     for name, one in (("latency", reading.latency), ("first_token", reading.first_token)):
         if one is not None:
-            values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+            values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_objective_s": one.objective_s}
+            values |= {f"{name}_over": one.over, f"{name}_allowed": one.allowed}
     return values
 
 
