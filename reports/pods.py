@@ -12,6 +12,8 @@ from reports.thinning import slot_of, worst_spans
 
 __all__ = ["LANES_DRAWN", "lanes", "struck"]
 
+LABEL_MOST = 14
+"""Most characters of a lane's label."""
 LANES_DRAWN = 40
 """Most lanes of a chart; those that a fault struck, and those that were born or lost in the trial, come first."""
 
@@ -68,7 +70,13 @@ def _labels(names: Sequence[str]) -> Mapping[str, str]:
     shared = 0
     while len(names) > 1 and all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
         shared += 1
-    return {name: "-".join(part[shared:]) for name, part in zip(names, parts, strict=True)}
+    return {name: _short(part[shared:]) for name, part in zip(names, parts, strict=True)}
+
+
+def _short(parts: Sequence[str]) -> str:
+    """The parts joined; a long beginning is cut, since the end tells pods of one owner apart."""
+    whole = "-".join(parts)
+    return whole if len(whole) <= LABEL_MOST or len(parts) < 2 else f"{parts[0][:4]}…{parts[-1]}"
 
 
 def _lane(history: History, life: PodLife, labels: Mapping[str, str], blows: Mapping[str, tuple[int, str]]) -> PodLane:

@@ -20,6 +20,7 @@ __all__ = [
     "LatencySeries",
     "Missing",
     "Moment",
+    "PastAnswer",
     "PhaseBand",
     "PodLane",
     "StateSpan",
@@ -38,8 +39,21 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class PastAnswer:
+    """What an earlier trial answered, and when it began."""
+
+    run: str
+    began_ns: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One check's answer, with both sides of the comparison. `evidence_total` counts what `evidence` may leave out."""
+    """One check's answer, with both sides of the comparison. `evidence_total` counts what `evidence` may leave out.
+
+    `past` are its answers in earlier trials, oldest first; `news` is what that makes of it: `new`, `still`, `fixed`,
+    `flaky`, or empty.
+    """
 
     check: str
     answer: str
@@ -51,6 +65,8 @@ class FindingRow:
     settle: str
     evidence: tuple[Moment, ...]
     evidence_total: int
+    past: tuple[PastAnswer, ...] = ()
+    news: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chaos.advice import advise
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.observations import desired_replicas, pod_lives, ready_replicas
@@ -21,6 +22,7 @@ from reports.figures import Total, fault_windows, token_series, total
 from reports.limits import judged_limits
 from reports.model import Headline, KeyFigures, Report
 from reports.nodes import nodes
+from reports.past import PastTrial, told
 from reports.pods import lanes
 from reports.recovery import judged_dips, recovery_rows
 from reports.shapes import (
@@ -32,6 +34,7 @@ from reports.shapes import (
     TrafficSeries,
 )
 from reports.shapes_recovery import RecoveryRow
+from reports.team_notes import NO_NOTES, read_notes
 from reports.traffic import heat_map, latency_series, records, traffic_series
 
 __all__ = ["summarise"]
@@ -41,8 +44,11 @@ EVIDENCE_SHOWN = 12
 EVIDENCE_FILES = ("trial.json", "watch.jsonl", "actions.jsonl", "requests.jsonl", "generator.jsonl", "generator.log")
 
 
-def summarise(history: History, verdict: Verdict, *, run: Path | None = None) -> Report:
-    """Sum up one judged trial. `run` is its folder, named in the report with what it holds; None if there is none."""
+def summarise(history: History, verdict: Verdict, *, run: Path | None = None, past: Iterable[PastTrial] = ()) -> Report:
+    """Sum up one judged trial. `run` is its folder, named in the report with what it holds; None if there is none.
+
+    `past` are earlier trials, of any scenario: those of the same kind say what is new.
+    """
     narrow_ns, wide_ns = widths(history)
     buckets, table = cut(history, narrow_ns), records(history)
     traffic = traffic_series(history, table, buckets)
@@ -51,7 +57,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
     recovery = recovery_rows(history, lives, dips)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
-    return Report(
+    report = Report(
         headline=_headline(history, verdict, run),
         key=_key(history, total(table), traffic, recovery),
         findings=tuple(_finding(finding) for finding in verdict.findings),
@@ -77,7 +83,10 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
         notes=tuple(Moment(note.at_ns, note.text) for note in history.notes),
         provenance=tuple(_flat(history.facts.raw)),
         evidence=_evidence(run),
+        advice=advise(history, verdict),
+        team=NO_NOTES if run is None else read_notes(run),
     )
+    return told(report, past)
 
 
 def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
@@ -91,6 +100,8 @@ def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
         answer=verdict.answer.name,
         sentence=_sentence(verdict),
         scenario=history.facts.scenario,
+        nodeid=str(history.facts.raw.get("nodeid") or history.facts.scenario),
+        place=str((history.facts.raw.get("cluster") or {}).get("context", "")),
         claim=history.facts.claim,
         run=run.name if run else str(history.facts.raw.get("run", "")),
         folder=str(run) if run else "",
