@@ -16,16 +16,19 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test mutants prepared lint clean
+.PHONY: scenarios test mutants prepared browser lint clean
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
-test: prepared lint
+test: prepared browser lint
 	$(BIN)/pytest tests -m 'not slow' $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)
+
+browser:
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver fonts-dejavu-core)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

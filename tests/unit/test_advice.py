@@ -135,7 +135,8 @@ def test_replicas_on_one_node_are_spread() -> None:
 def test_replicas_on_two_nodes_are_not_called_packed() -> None:
     """If another node held a replica, the cause is not the packing."""
     told = Story().replicas("a").saw(0, "LISTED", deployment(2), "Deployment")
-    told.saw(0, "LISTED", pod("b", ready=True, node="n2")).killed("a", 31).killed("b", 32)
+    told.saw(0, "LISTED", pod("b", ready=True, node="n2")).killed("a", 31)
+    told.saw(32, "DELETED", pod("b", ready=True, node="n2"))
     assert not advise(told.has(faults=(drained("finished"),)).history(), failed("slo-met"))
 
 

@@ -120,5 +120,5 @@ def test_a_line_is_plain_json(tmp_path: Path) -> None:
     """Other programs can read the file: one strict JSON object a line, with a schema."""
     path = tmp_path / "history.jsonl"
     course(path, "PF")
-    lines = [json.loads(line, parse_constant=lambda name: pytest.fail(name)) for line in path.read_text().splitlines()]
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
     assert [line["schema"] for line in lines] == [1, 1]
