@@ -115,6 +115,7 @@ class Report:
     dips: tuple[Dip, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]
+    story: tuple[Moment, ...]
     notes: tuple[Moment, ...]
     provenance: tuple[tuple[str, str], ...]
     evidence: tuple[EvidenceFile, ...]

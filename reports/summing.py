@@ -34,6 +34,7 @@ from reports.shapes import (
     TrafficSeries,
 )
 from reports.shapes_recovery import RecoveryRow
+from reports.story import story
 from reports.team_notes import NO_NOTES, read_notes
 from reports.traffic import heat_map, latency_series, records, traffic_series
 
@@ -55,6 +56,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
     generator = generator_series(history, buckets)
     lives, dips = pod_lives(history), judged_dips(verdict)
     recovery = recovery_rows(history, lives, dips)
+    budgets = budget_courses(history)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
     report = Report(
@@ -66,7 +68,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         ready=step_line(history, ready_replicas(history), ready_missing),
         desired=step_line(history, desired_replicas(history), desired_missing),
         lanes=lanes(history, lives, ready_missing),
-        budgets=budget_courses(history),
+        budgets=budgets,
         nodes=nodes(history, lives),
         autoscalers=autoscaler_courses(history),
         limits=judged_limits(verdict),
@@ -80,6 +82,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         dips=dips,
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),
+        story=story(history, budgets),
         notes=tuple(Moment(note.at_ns, note.text) for note in history.notes),
         provenance=tuple(_flat(history.facts.raw)),
         evidence=_evidence(run),

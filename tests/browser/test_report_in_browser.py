@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 import time
@@ -109,7 +108,8 @@ def test_a_drag_zooms_all_panels_and_a_double_click_shows_all(browser: Chrome, s
     left, width = view(browser)
     assert whole[0] < left < left + width < whole[0] + whole[1]
     boxes = {
-        one.get_dom_attribute("viewBox").rsplit(" ", 1)[0] for one in browser.find_elements(By.CSS_SELECTOR, ".stack svg")
+        one.get_dom_attribute("viewBox").rsplit(" ", 1)[0]
+        for one in browser.find_elements(By.CSS_SELECTOR, ".stack svg")
     }
     assert len(boxes) == 1
     assert browser.find_element(By.ID, "view").is_displayed()
@@ -237,4 +237,4 @@ def test_an_hour_of_a_million_requests_is_there_at_once(browser: Chrome, tmp_pat
     assert 0 < min(first) < 2000
     point(browser)
     assert re.match(r"offered [\d,.]+/s", browser.find_element(By.CSS_SELECTOR, "#panel-rate .read").text)
-    assert not math.isnan(view(browser)[1])
+    assert view(browser) == (0, 3_600_000)

@@ -16,13 +16,14 @@ from report_pages import parse
 from run_folders import Folder
 from typer.testing import CliRunner
 
-from chaos.checks import Completed
+from chaos.checks import Completed, Recovered, SloMet
 from chaos.cli import app
 from chaos.errors import UsageError
 from chaos.gallery import Gallery
 from chaos.history import load_history
 from chaos.judgement import Judgement, judge_run
 from chaos.redrawing import compare_runs, load_report, redraw
+from chaos.slo import Slo
 from chaos.verdict import Verdict
 from reports import Report, SessionFacts, Untold, session_of, summarise
 from reports.comparing import comparison
@@ -179,6 +180,20 @@ def test_a_run_that_was_not_judged_can_be_drawn(tmp_path: Path) -> None:
     report = load_report(run_folder(tmp_path, "died"))
     assert report.headline.answer == "UNKNOWN"
     assert "--rejudge" in report.findings[0].settle
+
+
+def test_the_page_s_findings_are_those_of_verdict_json(tmp_path: Path) -> None:
+    """Answer, rule, limit, measured, margin, reason and what would settle it are the verdict's own, word for word."""
+    run = run_folder(tmp_path, "judged")
+    judge_run(run, (Completed(), Recovered(), SloMet(Slo(availability=0.99, latency_p99_s=1))))
+    redraw(run)
+    (embedded,) = [one for one in parse((run / "report.html").read_text()) if one.attributes.get("id") == "report"]
+    shown, saved = json.loads(embedded.text), json.loads((run / "verdict.json").read_text())
+    parts = ("check", "answer", "rule", "limit", "measured", "margin", "reason", "settle")
+    assert [[row[part] for part in parts] for row in shown["findings"]] == [
+        [finding[part] for part in parts] for finding in saved["findings"]
+    ]
+    assert shown["headline"]["answer"] == saved["answer"]
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
