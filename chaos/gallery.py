@@ -46,6 +46,11 @@ class Gallery:
         self._begun: dict[str, Path] = {}
         self._reports: list[Report] = []
 
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """The reports of this session so far, in the order in which their trials were judged."""
+        return tuple(self._reports)
+
     def begun(self, nodeid: str, run: Path) -> Path:
         """Note that a scenario's trial begins in this run folder, and return the folder."""
         self._begun[nodeid] = run
