@@ -4,7 +4,9 @@ from chaos.checks.budget_held import BudgetHeld
 from chaos.checks.completed import Completed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
+from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
+from chaos.checks.rate_offered import RateOffered
 from chaos.checks.recovered import Recovered
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
@@ -21,7 +23,9 @@ __all__ = [
     "Completed",
     "Drained",
     "FaultsLanded",
+    "GeneratorSound",
     "NoNeedlessRestart",
+    "RateOffered",
     "Recovered",
     "RestartedByLiveness",
     "RollbackSafe",
