@@ -5,7 +5,9 @@ from chaos.checks.completed import Completed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_needless_restart import NoNeedlessRestart
+from chaos.checks.nothing_evicted import NothingEvicted
 from chaos.checks.recovered import Recovered
+from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
 from chaos.checks.rolled_out import RolledOut
@@ -22,7 +24,9 @@ __all__ = [
     "Drained",
     "FaultsLanded",
     "NoNeedlessRestart",
+    "NothingEvicted",
     "Recovered",
+    "Rescheduled",
     "RestartedByLiveness",
     "RollbackSafe",
     "RolledOut",

@@ -4,6 +4,7 @@ from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by
 from chaos.semantics.drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.eviction import BudgetState, Cause, Decision, decide_eviction
 from chaos.semantics.node_loss import (
+    LOSS_TAINTS,
     Detection,
     ZoneState,
     eviction_rates,
@@ -35,6 +36,7 @@ from chaos.semantics.timings import KUBERNETES, LAB, Timings
 __all__ = [
     "KUBERNETES",
     "LAB",
+    "LOSS_TAINTS",
     "Batch",
     "Bound",
     "BudgetState",

@@ -2,7 +2,7 @@
 
 Follows pkg/controller/nodelifecycle and pkg/controller/tainteviction (kubernetes.md A.8). A node whose kubelet has been
 silent for the grace is NotReady; it is tainted, at a limited rate for each zone; the taint evicts its pods when their
-toleration is over. A zone that is too ill is evicted more slowly or not at all, and so is a cluster without a Ready node.
+toleration is over. A zone that is too ill is evicted more slowly or not at all, so is a cluster without a Ready node.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from chaos.history.objects import Raw
 from chaos.semantics.timings import Timings
 
 __all__ = [
+    "LOSS_TAINTS",
     "NOT_READY",
     "UNREACHABLE",
     "Detection",
@@ -30,6 +31,9 @@ ZoneState = Literal["normal", "partial", "full"]
 
 UNREACHABLE = "node.kubernetes.io/unreachable"
 NOT_READY = "node.kubernetes.io/not-ready"
+
+LOSS_TAINTS = frozenset({UNREACHABLE, NOT_READY})
+"""The taints of a node that is lost; they go when it is back."""
 
 EVICTION_RATE = 0.1
 """Nodes a second in one zone (`--node-eviction-rate`)."""
