@@ -45,7 +45,11 @@ class Leg:
     def values(self) -> dict[str, Any]:
         """The leg in numbers."""
         taken = self.seconds
-        return {"leg": self.name, "seconds": None if taken is None else round(taken, 3), "bound_s": self.bound_s}
+        return {
+            "leg": self.name,
+            "seconds": None if taken is None else round(taken, 3),
+            "bound_s": round(self.bound_s, 3),
+        }
 
 
 def legs_of(start_ns: int, steps: Iterable[Step]) -> tuple[Leg, ...]:

@@ -152,7 +152,9 @@ class Rescheduled:
     def _late(self, history: History, case: _Case, heir: PodLife | None, until_ns: int) -> _Case:
         """A replica that was back too late, or not at all: a FAIL, unless nothing is promised."""
         leg = late_leg(case.legs, until_ns)
-        name = leg.name if leg else case.legs[-1].name
+        # Every leg kept its own bound, but together they broke a promise that is shorter than their sum.
+        which = "late" if leg else "longest"
+        name = (leg or max(case.legs, key=lambda one: one.seconds or 0.0)).name
         excuses = case.bound.excuses(STAGES[name]) if name in STAGES and self.within_s is None else ()
         held_up = ""
         if heir is not None and name in HELD_UP:
@@ -164,7 +166,7 @@ class Rescheduled:
             return _unknown(replace(case, late=name), reason + "; ".join(excuses), settle)
         over = "was not back" if case.seconds is None else f"was back after {case.seconds:.1f} s, not"
         told = f": {held_up}" if held_up else _why(history, case, name)
-        reason = f"{case.who} {over} within {case.limit_s:g} s; late was: {name}{told}"
+        reason = f"{case.who} {over} within {case.limit_s:g} s; {which} was: {name}{told}"
         return replace(case, answer=Answer.FAIL, late=name, reason=reason)
 
 
