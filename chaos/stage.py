@@ -174,6 +174,7 @@ def staged(
             ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
+            node_power=ground.node_power,
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"

@@ -7,7 +7,9 @@ from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.rate_offered import RateOffered
+from chaos.checks.nothing_evicted import NothingEvicted
 from chaos.checks.recovered import Recovered
+from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
 from chaos.checks.rolled_out import RolledOut
@@ -26,7 +28,9 @@ __all__ = [
     "GeneratorSound",
     "NoNeedlessRestart",
     "RateOffered",
+    "NothingEvicted",
     "Recovered",
+    "Rescheduled",
     "RestartedByLiveness",
     "RollbackSafe",
     "RolledOut",
