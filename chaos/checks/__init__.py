@@ -6,8 +6,8 @@ from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
-from chaos.checks.rate_offered import RateOffered
 from chaos.checks.nothing_evicted import NothingEvicted
+from chaos.checks.rate_offered import RateOffered
 from chaos.checks.recovered import Recovered
 from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
@@ -27,8 +27,8 @@ __all__ = [
     "FaultsLanded",
     "GeneratorSound",
     "NoNeedlessRestart",
-    "RateOffered",
     "NothingEvicted",
+    "RateOffered",
     "Recovered",
     "Rescheduled",
     "RestartedByLiveness",
