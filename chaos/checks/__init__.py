@@ -5,6 +5,7 @@ from chaos.checks.completed import Completed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_needless_restart import NoNeedlessRestart
+from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.recovered import Recovered
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
@@ -22,6 +23,7 @@ __all__ = [
     "Drained",
     "FaultsLanded",
     "NoNeedlessRestart",
+    "NoRestartLoop",
     "Recovered",
     "RestartedByLiveness",
     "RollbackSafe",

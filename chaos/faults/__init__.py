@@ -4,7 +4,9 @@ from chaos.faults.bad_rollout import BadRollout
 from chaos.faults.base import Fault, Field, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.evict import Evict
+from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.node_drain import NodeDrain
+from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
 from chaos.faults.process import ProcessCrash, ProcessHang
@@ -16,7 +18,9 @@ __all__ = [
     "Evict",
     "Fault",
     "Field",
+    "MemoryHog",
     "NodeDrain",
+    "NotReady",
     "PodKill",
     "ProcessCrash",
     "ProcessHang",

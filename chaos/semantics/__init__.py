@@ -12,6 +12,7 @@ from chaos.semantics.probes import (
     unpromised_start,
     unready_bound_s,
 )
+from chaos.semantics.quantities import amount
 from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
@@ -33,6 +34,7 @@ __all__ = [
     "Stage",
     "Timings",
     "Unpromised",
+    "amount",
     "backoff_s",
     "bound_by",
     "budget_status",

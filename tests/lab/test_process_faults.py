@@ -11,7 +11,8 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope
 from chaos.faults import Field, ProcessCrash, ProcessHang
-from chaos.faults.process_signals import look, place_of
+from chaos.faults.containers import place_of
+from chaos.faults.process_signals import look
 from chaos.history import Ref
 from chaos.history.views import PodView
 from chaos.lab.pause_image import PAUSE_IMAGE
