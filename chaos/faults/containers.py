@@ -11,7 +11,17 @@ from chaos.faults.base import Field
 from chaos.history import Ref
 from chaos.history.views import ContainerView, PodView
 
-__all__ = ["Place", "container_now", "each", "exit_words", "not_running", "place_of", "run_script", "same_container"]
+__all__ = [
+    "Place",
+    "container_now",
+    "each",
+    "exit_words",
+    "no_shell",
+    "not_running",
+    "place_of",
+    "run_script",
+    "same_container",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,11 @@ def run_script(field: Field, place: Place, script: str, *words: str, timeout_s: 
         field.journal,
         Command(place.pod, place.container, argv, fault=field.fault, timeout_s=timeout_s),
     )
+
+
+def no_shell(ran: Ran) -> bool:
+    """Whether a script did not run because the image has no `sh`."""
+    return "executable file not found" in ran.reason or "no such file" in ran.reason
 
 
 def each(refs: tuple[Ref, ...] | list[Ref], deed: Callable[[Ref], str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from chaos.errors import UsageError
 from chaos.faults.base import Field
-from chaos.faults.containers import Place, container_now, each, exit_words, not_running, place_of, run_script
+from chaos.faults.containers import Place, container_now, each, exit_words, no_shell, not_running, place_of, run_script
 from chaos.history import Ref
 from chaos.history.views import PodView
 from chaos.semantics import amount
@@ -110,7 +110,8 @@ class MemoryHog:
         if ran.exit_code == NO_ROOM or ran.outcome == "info" or ran.exit_code == 137:
             return ""  # what became of the container says whether it landed
         self._places.remove(place)
-        return f"{ref.name}: container {place.container} has no shell (sh) to do it with: {ran.reason}"
+        why = "has no shell (sh) to do it with" if no_shell(ran) else ran.reason
+        return f"{ref.name}: container {place.container}: {why}"
 
 
 def _limit(field: Field, place: Place) -> int:

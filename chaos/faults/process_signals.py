@@ -8,7 +8,7 @@ from typing import Literal
 
 from chaos.cluster import Ran
 from chaos.faults.base import Field
-from chaos.faults.containers import Place, run_script
+from chaos.faults.containers import Place, no_shell, run_script
 
 __all__ = ["Seen", "Sent", "look", "signal", "why"]
 
@@ -102,6 +102,6 @@ def why(ran: Ran, place: Place, process: str, name: str) -> str:
         return f"{name}: {process} is process 1 of {where}, {told}"
     if ran.exit_code == REFUSED:
         return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
-    if "executable file not found" in ran.reason or "no such file" in ran.reason:
+    if no_shell(ran):
         return f"{where} has no shell (sh) to send a signal with"
     return f"{name} to {process} in {where}: {ran.reason}"
