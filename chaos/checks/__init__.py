@@ -8,6 +8,7 @@ from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.nothing_evicted import NothingEvicted
 from chaos.checks.rate_offered import RateOffered
+from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.recovered import Recovered
 from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
@@ -29,6 +30,7 @@ __all__ = [
     "NoNeedlessRestart",
     "NothingEvicted",
     "RateOffered",
+    "NoRestartLoop",
     "Recovered",
     "Rescheduled",
     "RestartedByLiveness",

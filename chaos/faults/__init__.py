@@ -7,6 +7,9 @@ from chaos.faults.evict import Evict
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
 from chaos.faults.node_power import CommandPower, NodePower
+from chaos.faults.memory_hog import MemoryHog
+from chaos.faults.node_drain import NodeDrain
+from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
 from chaos.faults.process import ProcessCrash, ProcessHang
@@ -22,6 +25,9 @@ __all__ = [
     "NodeDown",
     "NodeDrain",
     "NodePower",
+    "MemoryHog",
+    "NodeDrain",
+    "NotReady",
     "PodKill",
     "ProcessCrash",
     "ProcessHang",

@@ -31,6 +31,8 @@ from chaos.semantics.recovery import (
     recovery_bound,
     restart_bound,
 )
+from chaos.semantics.quantities import amount
+from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Timings",
     "Unpromised",
     "ZoneState",
+    "amount",
     "backoff_s",
     "bound_by",
     "budget_status",
