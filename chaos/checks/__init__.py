@@ -6,9 +6,9 @@ from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
+from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.nothing_evicted import NothingEvicted
 from chaos.checks.rate_offered import RateOffered
-from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.recovered import Recovered
 from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
@@ -28,9 +28,9 @@ __all__ = [
     "FaultsLanded",
     "GeneratorSound",
     "NoNeedlessRestart",
+    "NoRestartLoop",
     "NothingEvicted",
     "RateOffered",
-    "NoRestartLoop",
     "Recovered",
     "Rescheduled",
     "RestartedByLiveness",

@@ -4,11 +4,10 @@ from chaos.faults.bad_rollout import BadRollout
 from chaos.faults.base import Fault, Field, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.evict import Evict
+from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
 from chaos.faults.node_power import CommandPower, NodePower
-from chaos.faults.memory_hog import MemoryHog
-from chaos.faults.node_drain import NodeDrain
 from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
@@ -22,11 +21,10 @@ __all__ = [
     "Evict",
     "Fault",
     "Field",
+    "MemoryHog",
     "NodeDown",
     "NodeDrain",
     "NodePower",
-    "MemoryHog",
-    "NodeDrain",
     "NotReady",
     "PodKill",
     "ProcessCrash",

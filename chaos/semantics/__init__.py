@@ -22,6 +22,7 @@ from chaos.semantics.probes import (
     unpromised_start,
     unready_bound_s,
 )
+from chaos.semantics.quantities import amount
 from chaos.semantics.recovery import (
     Bound,
     Part,
@@ -31,8 +32,6 @@ from chaos.semantics.recovery import (
     recovery_bound,
     restart_bound,
 )
-from chaos.semantics.quantities import amount
-from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
