@@ -3,6 +3,7 @@
 #   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
 #   make test                      style, types, layers and the tests of the project itself
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
+#   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,7 +17,7 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test mutants prepared browser lint clean
+.PHONY: scenarios test mutants peers prepared browser lint clean
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
@@ -26,6 +27,9 @@ test: prepared browser lint
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)
+
+peers: prepared
+	$(BIN)/pytest tests/peers $(ARGS)
 
 browser:
 	@{ command -v chromium && command -v chromedriver; } >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver fonts-dejavu-core)

@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
+from chaos.errors import UsageError
+from chaos.faults import NodePower
+from chaos.faults.node_down import NO_POWER
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
+from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
 from chaos.progress import Progress
 from chaos.semantics import KUBERNETES
@@ -31,6 +35,7 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
+    `node_power` takes nodes away, None where nobody can.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     """
 
@@ -41,6 +46,16 @@ class Ground:
     vantage_words: str
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
+    node_power: NodePower | None = None
+
+    def lacks(self, need: str) -> str:
+        """Why scenarios that need this cannot run here, and what would help; empty if they can.
+
+        Raises `UsageError` for a need that nobody knows.
+        """
+        if need == "node-power":
+            return "" if self.node_power else NO_POWER
+        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power")
 
 
 @contextmanager
@@ -54,11 +69,13 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command)
+        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command, LabPower())
 
 
 @contextmanager
-def on_context(*, kubeconfig: Path | None, context: str, image: str, service_url: str) -> Iterator[Ground]:
+def on_context(
+    *, kubeconfig: Path | None, context: str, image: str, service_url: str, node_power: NodePower | None = None
+) -> Iterator[Ground]:
     """Stand on the cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before any write.
 
     Without a `service_url` (which may hold `{namespace}` and `{service}`) traffic goes through the API server's proxy.
@@ -78,7 +95,7 @@ def on_context(*, kubeconfig: Path | None, context: str, image: str, service_url
         )
 
     words = "this host" if service_url else "API server proxy"
-    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command)
+    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, node_power)
 
 
 def _sweep(cluster: Cluster) -> None:

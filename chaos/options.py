@@ -27,6 +27,8 @@ class Options:
     kubeconfig: Path | None
     image: str
     service_url: str
+    node_off: str
+    node_on: str
     seed: int
     leashed: bool
     rejudge: Path | None
@@ -60,6 +62,15 @@ def add_options(parser: pytest.Parser) -> None:
         help="how this host reaches the service; may hold {namespace} and {service}",
     )
     group.addoption(
+        "--node-off",
+        default="",
+        metavar="COMMAND",
+        help="command that takes a node's power away, e.g. 'virsh suspend {node}'; the lab has its own means",
+    )
+    group.addoption(
+        "--node-on", default="", metavar="COMMAND", help="command that gives it back, e.g. 'virsh resume {node}'"
+    )
+    group.addoption(
         "--system-field",
         action="append",
         default=[],
@@ -91,6 +102,8 @@ def read_options(config: pytest.Config) -> Options:
         kubeconfig=config.getoption("kubeconfig"),
         image=str(of("image")),
         service_url=str(of("service_url")),
+        node_off=str(of("node_off")),
+        node_on=str(of("node_on")),
         seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
         leashed=bool(of("leashed")),
         rejudge=config.getoption("rejudge"),
@@ -103,6 +116,10 @@ def read_options(config: pytest.Config) -> Options:
     )
     if options.kubeconfig and not options.context:
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
+    if bool(options.node_off) != bool(options.node_on):
+        raise pytest.UsageError("--node-off and --node-on go together: whoever takes a node's power gives it back")
+    if options.node_off and not options.context:
+        raise pytest.UsageError("--node-off goes with --kube-context NAME: the lab has its own means")
     if options.lab_nodes < 1:
         raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
     if options.pods_max is not None and options.pods_max < 1:

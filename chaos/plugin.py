@@ -20,6 +20,7 @@ import pytest
 
 from chaos.errors import GamedayError, UsageError
 from chaos.facts import ScenarioFacts
+from chaos.faults import CommandPower
 from chaos.gallery import Gallery
 from chaos.ground import Ground, on_context, on_lab
 from chaos.options import Options, add_options, read_options
@@ -46,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read our options and declare the marker."""
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
+    config.addinivalue_line("markers", "needs(*what): what this scenario needs of the cluster, e.g. node-power")
     config.stash[OPTIONS] = read_options(config)
     config.stash[GALLERY] = Gallery(config.stash[OPTIONS])
 
@@ -100,6 +102,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
+                node_power=CommandPower(options.node_off, options.node_on) if options.node_off else None,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)
@@ -140,9 +143,11 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         return
     spec = _marked(request, request.getfixturevalue("system_spec"))
     scenario = _scenario(request, options.seed)
+    ground = request.getfixturevalue("ground")
+    _require(request, ground)
     run = request.config.stash[GALLERY].begun(request.node.nodeid, _run_folder(options.runs, scenario))
     with staged(
-        request.getfixturevalue("ground"),
+        ground,
         spec,
         request.getfixturevalue("request_profile"),
         scenario,
@@ -182,6 +187,13 @@ def _marked(request: pytest.FixtureRequest, spec: SystemSpec) -> SystemSpec:
         spec = spec.having(**marker.kwargs)
     fields = request.config.stash[OPTIONS].fields
     return spec.having(**fields) if fields else spec
+
+
+def _require(request: pytest.FixtureRequest, ground: Ground) -> None:
+    """Refuse a scenario whose needs the cluster does not meet, before anything is deployed."""
+    needs = [need for marker in request.node.iter_markers("needs") for need in marker.args]
+    if lacking := [reason for need in needs if (reason := ground.lacks(need))]:
+        raise UsageError(f"{request.node.name} cannot run here: {'; '.join(lacking)}")
 
 
 def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:

@@ -57,6 +57,12 @@ class Slo:
             if value is not None and value <= 0:
                 raise ValueError(f"Slo.{name}: {value} is not a positive number of seconds")
 
+    @property
+    def shortest_s(self) -> float | None:
+        """The shortest time that it is about; None if it is about none."""
+        named = (self.latency_p99_s, self.first_token_p99_s)
+        return min((value for value in named if value is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class PercentileReading:

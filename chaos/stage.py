@@ -150,7 +150,14 @@ def staged(
                 credentials=vantage.credentials,
             )
 
-        traffic = Traffic(start_generator, journal, profile=profile.name, vantage=vantage.name, url=vantage.url)
+        traffic = Traffic(
+            start_generator,
+            journal,
+            profile=profile.name,
+            vantage=vantage.name,
+            url=vantage.url,
+            seed=scenario.seed,
+        )
         stack.callback(traffic.close)
         world = World(
             clock=clock,
@@ -167,6 +174,7 @@ def staged(
             ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
+            node_power=ground.node_power,
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"

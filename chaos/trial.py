@@ -11,15 +11,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.errors import HarnessBroken, UsageError
-from chaos.faults import Fault, Field, Until
-from chaos.faults.base import leaves_foreign, parameters_of
+from chaos.faults import Fault, Field, NodePower, Until
+from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
@@ -52,6 +52,7 @@ class World:
     blast_radius: BlastRadius
     workload: str
     timings: Timings
+    node_power: NodePower | None = None
 
 
 class Trial:
@@ -118,6 +119,8 @@ class Trial:
             journal=world.journal,
             fault=f"{fault.name}-{self._faults}",
             namespace=world.blast_radius.namespace,
+            timings=world.timings,
+            node_power=world.node_power,
         )
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")
@@ -212,7 +215,8 @@ class Trial:
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
         nodes = [node for node in map(NodeView, world.recorder.objects("Node")) if node.name not in hit]
         namespace = world.blast_radius.namespace
-        world.blast_radius.admit(
+        radius = replace(world.blast_radius, nodes_max=None) if spares_no_node(fault) else world.blast_radius
+        radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods},
             down=max(0, (_desired(world) or 0) - ready),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import locust  # isort: skip  # patches the standard library, so it comes before everything that it patches
 
+import functools
 import gc
 import importlib
 import logging
@@ -30,6 +31,7 @@ from loadgen.control import Control
 from loadgen.cpu_meter import CpuMeter
 from loadgen.exchange import Wire, tls_context
 from loadgen.plan import Plan, filled, place_of, request_bytes
+from loadgen.profiles import Request
 from loadgen.records import Record, Writer
 from loadgen.shapes import shape_from_plain
 from loadgen.vantage import Credentials
@@ -40,6 +42,9 @@ ORPHAN_DRAIN_S = 1.0
 
 DESCRIPTORS_SPARE = 64
 """Beside two for each request in flight: a connection may still be ending when its successor begins."""
+
+SIZES_KEPT = 64
+"""Requests of a trace that are kept made: many arrivals have the same sizes."""
 
 log = logging.getLogger("loadgen")
 
@@ -58,10 +63,11 @@ class Session:
         profile, place = plan.profile, place_of(plan.url)
         keep = profile.connections == "reuse"
         extra = credentials.headers if credentials else {}
-        raws = tuple(
-            (ask.method, request_bytes(ask, place, filled(ask.headers, os.environ) | extra, keep=keep))
-            for ask in profile.requests(plan.seed)
-        )
+
+        def raw(ask: Request) -> tuple[str, bytes]:
+            return ask.method, request_bytes(ask, place, filled(ask.headers, os.environ) | extra, keep=keep)
+
+        raws = tuple(raw(ask) for ask in profile.requests(plan.seed))
         tls = tls_context(credentials) if place.tls else None
         self._name = raws[0][1].split(b" ", 2)[1].decode("latin-1")
         self._records = Writer(plan.run_folder / "requests.jsonl")
@@ -69,6 +75,7 @@ class Session:
         self._loop = OpenLoop(
             wire=Wire(place, tls, self.now_ns, keep=keep, replica_header=profile.replica_header),
             requests=raws,
+            sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
             profile=profile,
             writer=self._records,
             now_ns=self.now_ns,

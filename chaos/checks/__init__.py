@@ -4,8 +4,13 @@ from chaos.checks.budget_held import BudgetHeld
 from chaos.checks.completed import Completed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
+from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
+from chaos.checks.no_restart_loop import NoRestartLoop
+from chaos.checks.nothing_evicted import NothingEvicted
+from chaos.checks.rate_offered import RateOffered
 from chaos.checks.recovered import Recovered
+from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
 from chaos.checks.rolled_out import RolledOut
@@ -21,8 +26,13 @@ __all__ = [
     "Completed",
     "Drained",
     "FaultsLanded",
+    "GeneratorSound",
     "NoNeedlessRestart",
+    "NoRestartLoop",
+    "NothingEvicted",
+    "RateOffered",
     "Recovered",
+    "Rescheduled",
     "RestartedByLiveness",
     "RollbackSafe",
     "RolledOut",

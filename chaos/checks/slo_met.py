@@ -1,13 +1,15 @@
-"""Always: users stayed inside the SLO, over all traffic of the trial."""
+"""Always: users stayed inside the SLO, over all traffic of the trial or over that of a window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from chaos.checks.arrivals import Arrivals, account
+from chaos.checks.windows import Window
 from chaos.checks.words import finite, plural, seconds_words, share_words
 from chaos.history import History
 from chaos.slo import (
@@ -30,38 +32,43 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class SloMet:
-    """Every objective of the SLO holds over all requests that were intended.
+    """Every objective of the SLO holds over all requests that were intended, or intended in the window `within`.
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for a percentile.
+    for a percentile, or a window that the record does not have.
     """
 
     slo: Slo
+    within: Window | None = None
 
     @property
     def name(self) -> str:
         """How reports and JUnit call the check."""
-        return "slo-met"
+        return "slo-met" if self.within is None else f"slo-met-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
-        """Judge the requests of the trial."""
-        objectives = [value for value in (self.slo.latency_p99_s, self.slo.first_token_p99_s) if value is not None]
-        arrivals = account(history, objective_s=min(objectives, default=None))
-        reading = read_slo(history.requests, self.slo)
+        """Judge the requests of the trial, or of the window."""
+        span = None if self.within is None else self.within.span(history)
+        if isinstance(span, str):
+            return self._finding(Answer.UNKNOWN, measured="nothing", reason=span, settle="a trial that has this window")
+        arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
+        reading = read_slo(arrivals.requests, self.slo)
         answer, reason, settle = _decide(reading, arrivals)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="Users stay inside the SLO over all traffic of the trial.",
-            limit=", ".join(_limits(self.slo)),
+        return self._finding(
+            answer,
             measured=", ".join(_measures(reading)),
             margin=_margin(reading),
             reason=reason,
             settle=settle,
-            values=_values(reading, arrivals),
-            evidence=_examples(history, reading),
+            values=_values(reading, arrivals) | ({} if span is None else {"begin_ns": span[0], "end_ns": span[1]}),
+            evidence=_examples(arrivals.requests, reading),
         )
+
+    def _finding(self, answer: Answer, **more: Any) -> Finding:
+        where = "over all traffic of the trial" if self.within is None else self.within.words
+        rule, limit = f"Users stay inside the SLO {where}.", ", ".join(_limits(self.slo))
+        return Finding(check=self.name, answer=answer, rule=rule, limit=limit, **more)
 
 
 def _decide(reading: SloReading, arrivals: Arrivals) -> tuple[Answer, str, str]:
@@ -90,7 +97,7 @@ def _failures(slo: Slo, arrivals: Arrivals) -> Iterator[str]:
             yield f"availability: {plural(spent, 'bad request')}, {may} allowed{doubtful}"
     for name, reading in sure.percentiles.items():
         # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
-        over = sure.bad if arrivals.behind else reading.over
+        over = sure.bad if arrivals.sound.behind else reading.over
         count = max(reading.count + arrivals.doubtful, REQUESTS_FOR_P99)
         may = count - nearest_rank(count)
         if over > may:
@@ -140,8 +147,8 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
         "arrivals_duplicated": arrivals.duplicates,
         "arrivals_unsent": arrivals.unsent,
         "arrivals_doubtful": arrivals.doubtful,
-        "start_lag_p99_s": arrivals.start_lag_p99_s,
-        "generator_cpu_share_max": arrivals.cpu_share_max,
+        "start_lag_p99_s": arrivals.sound.start_lag_p99_s,
+        "generator_cpu_share_max": arrivals.sound.cpu_share_max,
     }
     for name, one in (("latency", reading.latency), ("first_token", reading.first_token)):
         if one is not None:
@@ -150,9 +157,8 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
     return values
 
 
-def _examples(history: History, reading: SloReading) -> tuple[Evidence, ...]:
+def _examples(table: pl.DataFrame, reading: SloReading) -> tuple[Evidence, ...]:
     """The first bad requests, or else the slowest of those over the objective."""
-    table = history.requests
     bad = table.filter(~pl.col("outcome").is_in((*GOOD, "unsent"))).sort("end_ns").head(EXAMPLES)
     slow = table.clear()
     if reading.latency is not None and bad.is_empty():

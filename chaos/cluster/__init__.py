@@ -4,7 +4,7 @@ from chaos.cluster import mutations
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.connect import connect
 from chaos.cluster.execute import Command, Ran, execute
-from chaos.cluster.hand import Hand, LeashedHand, OpenHand
+from chaos.cluster.hand import LEASHED, Hand, LeashedHand, OpenHand
 from chaos.cluster.journal import Entry, Journal, NullJournal
 from chaos.cluster.kinds import KINDS, Kind, ref_of
 from chaos.cluster.mutations import Mutation
@@ -14,6 +14,7 @@ from chaos.cluster.scope import Limits, Scope
 
 __all__ = [
     "KINDS",
+    "LEASHED",
     "Cluster",
     "ClusterFacts",
     "Command",

@@ -11,9 +11,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.faults.node_power import NodePower
 from chaos.history import Ref
+from chaos.semantics import KUBERNETES, Timings
 
-__all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of"]
+__all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of", "spares_no_node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Until:
 class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
-    `namespace` is the trial's: pods of any other are somebody else's.
+    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's. `node_power` is None
+    where nobody can take a node's power away.
     """
 
     hand: Hand
@@ -38,6 +41,8 @@ class Field:
     journal: Journal
     fault: str
     namespace: str
+    timings: Timings = KUBERNETES
+    node_power: NodePower | None = None
 
     def result(self, result: str, words: str, **detail: Any) -> None:
         """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""
@@ -76,6 +81,11 @@ class Fault(Protocol):
 def leaves_foreign(fault: Fault) -> bool:
     """Whether a fault that hits nodes leaves the pods of others on them alone: its `leave_foreign` is true."""
     return bool(getattr(fault, "leave_foreign", False))
+
+
+def spares_no_node(fault: Fault) -> bool:
+    """Whether a fault is meant to hit every node at once: its `every_node` is true."""
+    return bool(getattr(fault, "every_node", False))
 
 
 def parameters_of(fault: Fault) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from chaos.lab.facts import LabFacts, read_facts
 from chaos.lab.launcher import in_netns
 from chaos.lab.lock import User, lab_lock, register_use, users
 from chaos.lab.paths import LabPaths
+from chaos.lab.power import restore_all
 from chaos.lab.processes import Place, entering
 from chaos.lab.status import LabStatus, look
 from chaos.lab.teardown import anything_left, keep_logs, take_down
@@ -73,8 +74,17 @@ class Lab:
         # Building takes minutes where nothing is cached: not while others wait for the lab.
         artefacts = None if self._standing(look(self.paths), nodes) else self._artefacts(progress)
         with terminated_as_exit(), lab_lock("starting the lab", progress):
+            self._mend(progress)
             facts = self._standing(look(self.paths), nodes)
             yield facts or self._start(wanted, artefacts or self._artefacts(progress), progress)
+
+    def _mend(self, progress: Progress) -> None:
+        """Give nodes back the power that a killed run took, unless somebody uses the lab and may have meant it."""
+        if read_facts(self.paths.facts) is None or users(self.paths.uses):
+            return
+        if mended := restore_all():
+            with progress.step(f"power restored to {', '.join(mended)}, which a killed run had taken down"):
+                pass
 
     def _start(self, wanted: Sequence[Machine], artefacts: Artefacts, progress: Progress) -> LabFacts:
         if anything_left(self.paths):

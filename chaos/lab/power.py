@@ -8,15 +8,51 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 
 from chaos.errors import LabError
-from chaos.lab.addresses import CONTROL, Machine
+from chaos.lab.addresses import CONTROL, PREFIX, Machine
 from chaos.lab.cgroups import Cgroups
 from chaos.lab.network import namespaces_left
 
-__all__ = ["cut_link", "freeze", "is_cut", "is_frozen", "restore_link", "thaw"]
+__all__ = ["LabPower", "cut_link", "freeze", "is_cut", "is_frozen", "restore_all", "restore_link", "thaw"]
 
 IP_DEADLINE_S = 10.0
+
+
+class LabPower:
+    """The lab's own means to take a node's power away: its link goes, and everything on it stands still.
+
+    Nothing on it says goodbye, and what it had in memory is there when it goes on, as after a hypervisor's pause.
+    """
+
+    words = "the lab's own switch"
+
+    def off(self, node: str) -> str:
+        """Cut a node's link and freeze it. Return an empty string, or why that did not come about."""
+        return _done(node, cut_link, freeze)
+
+    def on(self, node: str) -> str:
+        """Restore its link and thaw it. Return an empty string, or why that did not come about."""
+        return _done(node, restore_link, thaw)
+
+    def seen_off(self, node: str) -> str:
+        """Return in words that the kernel shows a node frozen and its link down; empty if not."""
+        return "stands still: its processes are frozen and its link is down" if is_cut(node) and is_frozen(node) else ""
+
+    def by_hand(self, node: str) -> str:  # noqa: ARG002  # one command for any node
+        """The command that a person gives; the lab is not worth mending by halves."""
+        return "gameday lab down --force"
+
+
+def restore_all() -> tuple[str, ...]:
+    """Give every node of the lab its power back, whoever took it, and return which had none. Raises LabError."""
+    nodes = [name.removeprefix(f"{PREFIX}-") for name in namespaces_left()]
+    off = tuple(node for node in nodes if _is_node(node) and (is_cut(node) or is_frozen(node)))
+    for node in off:
+        restore_link(node)
+        thaw(node)
+    return off
 
 
 def cut_link(node: str) -> None:
@@ -48,6 +84,19 @@ def thaw(node: str) -> None:
 def is_frozen(node: str) -> bool:
     """Whether a node is frozen. Raises LabError if there is no such node."""
     return Cgroups().is_frozen(_machine(node).name)
+
+
+def _done(node: str, *deeds: Callable[[str], None]) -> str:
+    try:
+        for deed in deeds:
+            deed(node)
+    except LabError as error:
+        return error.what
+    return ""
+
+
+def _is_node(name: str) -> bool:
+    return name.removeprefix("n").isdecimal()
 
 
 def _machine(node: str) -> Machine:

@@ -17,7 +17,8 @@ __all__ = ["KUBERNETES", "LAB", "Timings"]
 class Timings:
     """Seconds, each the flag or configuration field of the component named (kubernetes.md A.5, A.7, A.8).
 
-    `node_*`: controller manager's node-monitor-period and -grace-period. `*_toleration_s`: what the API server adds to
+    `node_monitor_*`: controller manager's node-monitor-period and -grace-period. `node_lease_s`: the kubelet's
+    nodeLeaseDurationSeconds. `*_toleration_s`: what the API server adds to
     pods that do not say how long they stay bound to a lost node. `hpa_*`: the autoscaler's sync period, CPU
     initialisation and initial readiness. `restart_backoff_cap_s`: kubelet's maxContainerRestartPeriod.
     `metrics_resolution_s`: metrics-server's. `allowance_s` is ours: what delivery over a watch and a busy machine may
@@ -27,6 +28,7 @@ class Timings:
     name: str = "kubernetes"
     node_monitor_period_s: float = 5
     node_monitor_grace_s: float = 50
+    node_lease_s: float = 40
     not_ready_toleration_s: float = 300
     unreachable_toleration_s: float = 300
     hpa_sync_s: float = 15
@@ -49,6 +51,7 @@ LAB = Timings(
     name="lab",
     node_monitor_period_s=2,
     node_monitor_grace_s=16,
+    node_lease_s=16,
     not_ready_toleration_s=10,
     unreachable_toleration_s=10,
     hpa_sync_s=5,
