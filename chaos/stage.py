@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.ground import Ground
 from chaos.history import Ref
@@ -134,7 +134,9 @@ def staged(
             trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
         )
         scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None)]
-        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes))
+        # Ten times for each new value of the metrics API, to know when it came.
+        sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
+        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
         deployed = deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
