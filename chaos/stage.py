@@ -152,7 +152,14 @@ def staged(
                 credentials=vantage.credentials,
             )
 
-        traffic = Traffic(start_generator, journal, profile=profile.name, vantage=vantage.name, url=vantage.url)
+        traffic = Traffic(
+            start_generator,
+            journal,
+            profile=profile.name,
+            vantage=vantage.name,
+            url=vantage.url,
+            seed=scenario.seed,
+        )
         stack.callback(traffic.close)
         world = World(
             clock=clock,

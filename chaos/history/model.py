@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
@@ -18,6 +18,7 @@ __all__ = [
     "Gap",
     "GeneratorSample",
     "History",
+    "LoadPoint",
     "MetricsSample",
     "Note",
     "Outcome",
@@ -133,9 +134,21 @@ class Phase:
     end_ns: int | None
 
 
+class LoadPoint(NamedTuple):
+    """The rate that was meant to be offered at a moment; two points at one moment are a jump."""
+
+    at_ns: int
+    rate_rps: float
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of traffic; `end_ns` is None if the run died while it flowed."""
+    """One stream of traffic; `end_ns` is None if the run died while it flowed.
+
+    `rate_rps` is its least rate. `course` is its rate over time, as points joined by straight lines, the last of which
+    goes on to the end; a stream that ended early never came to what lies behind its end. It is empty for a trace.
+    `plan` is the shape as `loadgen.shapes.shape_from_plain` takes it; None in a record that has none.
+    """
 
     name: str
     shape: str
@@ -145,6 +158,8 @@ class Stream:
     profile: str
     vantage: str
     url: str = ""
+    course: tuple[LoadPoint, ...] = ()
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,86 +1,79 @@
-"""The rate that traffic was offered at, over time, and the surge that a trial made of it."""
+"""The load that was meant to be offered over time, all streams together, and the moments at which it changed."""
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import math
 from dataclasses import dataclass
-from itertools import pairwise
 
-from chaos.clock import NS
-from chaos.history.memo import once
-from chaos.history.model import History, Stream
+from chaos.history.model import History, LoadPoint, Stream
 
-__all__ = ["Surge", "offered_rate", "surges"]
+__all__ = ["LoadStep", "load_steps", "offered"]
 
-BIN_NS = 5 * NS
-"""The rate of a stream that is not steady is its arrivals in each five seconds."""
-
-RISE = 1.5
-"""A rate that grows by less than half is no surge."""
+SAME = 1e-9
+"""Sums of the same rates may differ by this share."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surge:
-    """A span in which the rate was higher than before by half or more. `end_ns` is None if it lasted to the end."""
+class LoadStep:
+    """A change of the offered rate: at once (`begin_ns` is `end_ns`), or in a straight line between the two."""
 
     begin_ns: int
-    end_ns: int | None
-    before_rps: float
-    peak_rps: float
-
-    @property
-    def words(self) -> str:
-        """The surge for people, e.g. `1/s to 5/s`."""
-        return f"{self.before_rps:g}/s to {self.peak_rps:g}/s"
+    end_ns: int
+    from_rps: float
+    to_rps: float
 
 
-@once
-def offered_rate(history: History) -> tuple[tuple[int, float], ...]:
-    """The rate of all streams together, from each moment at which it changed to the next."""
-    changes: dict[int, float] = {}
-    for stream in history.streams:
-        for at_ns, by_rps in _changes(history, stream):
-            changes[at_ns] = changes.get(at_ns, 0.0) + by_rps
-    rate, points = 0.0, []
-    for at_ns, by_rps in sorted(changes.items()):
-        rate += by_rps
-        points.append((at_ns, round(max(0.0, rate), 6)))
+def offered(history: History) -> tuple[LoadPoint, ...]:
+    """The total rate as points joined by straight lines, from 0 before the first stream to 0 after the last.
+
+    A trace has no rate and adds nothing. A stream without an end flows until the record ends.
+    """
+    flows = [(stream.course, _end_ns(stream, history)) for stream in history.streams if stream.course]
+    moments = {point.at_ns for course, end_ns in flows for point in course if point.at_ns < end_ns}
+    points = []
+    for at_ns in sorted(moments | {end_ns for _, end_ns in flows}):
+        rates = [_rates(course, end_ns, at_ns) for course, end_ns in flows]
+        before, after = (LoadPoint(at_ns, sum(side)) for side in zip(*rates, strict=True))
+        points += [before] if _same(before.rate_rps, after.rate_rps) else [before, after]
     return tuple(points)
 
 
-@once
-def surges(history: History) -> tuple[Surge, ...]:
-    """The surges of the trial, in order: each from a rise by half or more to the fall below the middle of it."""
-    points = offered_rate(history)
-    found: list[Surge] = []
-    calm_rps = points[0][1] if points else 0.0
-    begin_ns, peak_rps = 0, 0.0
-    for at_ns, rate in points[1:]:
-        if not begin_ns and calm_rps and rate >= calm_rps * RISE:
-            begin_ns, peak_rps = at_ns, rate
-        elif begin_ns and rate <= (calm_rps + peak_rps) / 2:
-            found.append(Surge(begin_ns, at_ns, calm_rps, peak_rps))
-            begin_ns, calm_rps = 0, rate
-        elif begin_ns:
-            peak_rps = max(peak_rps, rate)
-        else:
-            calm_rps = rate
-    if begin_ns:
-        found.append(Surge(begin_ns, None, calm_rps, peak_rps))
-    return tuple(found)
+def load_steps(history: History) -> tuple[LoadStep, ...]:
+    """Each change of the total rate, in order; the first is the begin of traffic, the last its end."""
+    return tuple(
+        LoadStep(here.at_ns, there.at_ns, here.rate_rps, there.rate_rps)
+        for here, there in itertools.pairwise(offered(history))
+        if not _same(here.rate_rps, there.rate_rps)
+    )
 
 
-def _changes(history: History, stream: Stream) -> list[tuple[int, float]]:
-    """When a stream's rate changed, and by how much."""
-    end_ns = history.ended_ns if stream.end_ns is None else stream.end_ns
-    if stream.shape.startswith("steady"):
-        return [(stream.begin_ns, stream.rate_rps), (end_ns, -stream.rate_rps)]
-    rows = history.requests.filter(history.requests["stream"] == stream.name)["intended_ns"]
-    edges = [*range(stream.begin_ns, end_ns, BIN_NS), end_ns]
-    places = rows.sort().search_sorted(edges)
-    rates = [
-        (low_ns, (last - first) * NS / (high_ns - low_ns))
-        for (low_ns, high_ns), (first, last) in zip(pairwise(edges), pairwise(places), strict=True)
-        if high_ns > low_ns
-    ]
-    steps = pairwise([(stream.begin_ns, 0.0), *rates, (end_ns, 0.0)])
-    return [(at_ns, rate - before) for (_, before), (at_ns, rate) in steps if rate != before]
+def _end_ns(stream: Stream, history: History) -> int:
+    return history.ended_ns if stream.end_ns is None else stream.end_ns
+
+
+def _rates(course: tuple[LoadPoint, ...], end_ns: int, at_ns: int) -> tuple[float, float]:
+    """The rate of one stream just before and just after a moment."""
+    if at_ns > end_ns:
+        return 0.0, 0.0
+    first = bisect.bisect_left(course, at_ns, key=lambda point: point.at_ns)
+    behind = bisect.bisect_right(course, at_ns, key=lambda point: point.at_ns)
+    if first == 0:
+        before, after = 0.0, course[behind - 1].rate_rps if behind else 0.0
+    elif first < behind:
+        before, after = course[first].rate_rps, course[behind - 1].rate_rps
+    else:
+        before = after = _between(course[first - 1], course[min(first, len(course) - 1)], at_ns)
+    return before, 0.0 if at_ns == end_ns else after
+
+
+def _between(here: LoadPoint, there: LoadPoint, at_ns: int) -> float:
+    if there.at_ns <= here.at_ns:
+        return here.rate_rps
+    share = (at_ns - here.at_ns) / (there.at_ns - here.at_ns)
+    return here.rate_rps + share * (there.rate_rps - here.rate_rps)
+
+
+def _same(one_rps: float, other_rps: float) -> bool:
+    return math.isclose(one_rps, other_rps, rel_tol=SAME, abs_tol=SAME)
