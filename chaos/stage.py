@@ -22,7 +22,7 @@ from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
 from chaos.safety import BlastRadius
-from chaos.semantics import Timings
+from chaos.semantics import KUBERNETES, Timings
 from chaos.system import SystemSpec
 from chaos.system.deploy import deploy
 from chaos.system.namespace import namespace_of_trial, trial_namespace
@@ -70,6 +70,7 @@ class UnderTest:
     recorder: Recorder | None = None
     workload: Ref = NO_WORKLOAD
     disruption_budget: Ref = NO_BUDGET
+    timings: Timings = KUBERNETES
 
     @property
     def inert(self) -> bool:
@@ -182,7 +183,7 @@ def staged(
         rng = random.Random(scenario.seed)  # noqa: S311  # replayable
         of_kind = {ref.kind: ref for ref in deployed.objects}
         budget = of_kind.get("PodDisruptionBudget", NO_BUDGET)
-        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget)
+        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
         try:
             wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)

@@ -14,7 +14,19 @@ from typing import Any, Literal
 from chaos.history.quantities import ONE, milli
 from chaos.semantics.autoscaler import TOLERANCE, Proposal, Tolerance
 
-__all__ = ["DOWN_WINDOW_S", "Behaviour", "Change", "Limits", "Policy", "Recommendation", "Rules", "Scaled", "scaled"]
+__all__ = [
+    "DOWN_WINDOW_S",
+    "Behaviour",
+    "Change",
+    "Limits",
+    "Policy",
+    "Recommendation",
+    "Rules",
+    "Scaled",
+    "down_steps",
+    "held",
+    "scaled",
+]
 
 Raw = Mapping[str, Any]
 
@@ -167,9 +179,16 @@ def stabilised(
             up = min(up, one.replicas)
         if one.at_s > now_s - behaviour.down.window_s:
             down = max(down, one.replicas)
-    if not behaviour.given:
-        return down
-    return min(max(current, up), down)
+    return held(proposed, current, behaviour, lowest=up, highest=down)
+
+
+def held(proposed: int, current: int, behaviour: Behaviour, *, lowest: int, highest: int) -> int:
+    """The proposal, held by the lowest recommendation of the scale-up window and the highest of the scale-down's.
+
+    Without a `behavior` there is no scale-up window, and the highest is set even if that is a rise.
+    """
+    highest = max(highest, proposed)
+    return min(max(current, min(lowest, proposed)), highest) if behaviour.given else highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,3 +247,14 @@ def _down_limit(current: int, rules: Rules, past: _Past) -> int:
         for policy, start in starts
     ]
     return max(found) if rules.select == "Min" else min(found)
+
+
+def down_steps(rules: Rules, peak: int, bottom: int) -> int | None:
+    """In how many steps, a period apart, the rates let it fall from one number to another; None if they never do."""
+    steps, current = 0, peak
+    while current > bottom:
+        least = _down_limit(current, rules, _Past((), 0.0))
+        if least >= current:
+            return None
+        current, steps = least, steps + 1
+    return steps
