@@ -38,7 +38,7 @@ def test_the_autoscaler_follows_a_fivefold_spike(trial, system, traffic):
     env=QUEUES,
     autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=60),
 )
-def test_two_bursts_do_not_make_the_autoscaler_flap(trial, system, traffic):
+def test_two_bursts_do_not_make_the_autoscaler_flap(trial, traffic):
     """What was scaled up for one burst is still there for the next one, within the window."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=10)

@@ -80,7 +80,7 @@ class Reach:
 
     def _over(self, sample: MetricsSample) -> bool:
         over = 1.0 + behaviour_at(self.life, sample.at_ns).up.tolerance
-        pods = tuple(_snapshots(self.history, sample.at_ns, sample.at_ns))[0]
+        pods = next(_snapshots(self.history, sample.at_ns, sample.at_ns))
         current = desired_replicas(self.history).value_at(sample.at_ns) or 0
         for metric in self.life.at(sample.at_ns).metrics:
             found = self._metric(metric, sample, pods, sample.at_ns, (current, Tolerance()))

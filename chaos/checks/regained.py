@@ -42,8 +42,8 @@ def regained_ns(history: History, slo: Slo, begin_ns: int, end_ns: int) -> int |
     over = count - (99 * count / 100).ceil()
     well = (pl.col("bad") <= spare) & (pl.col("slow") <= over) & (pl.col("late") <= over)
     enough = (count >= REQUESTS_MIN) & (pl.col("intended_ns") <= end_ns - TAIL_NS)
-    found = counted.filter(well & enough)["intended_ns"].min()
-    return None if found is None else int(found)  # type: ignore[call-overload]  # polars types any minimum
+    found: int | None = counted.filter(well & enough).select(pl.col("intended_ns").min()).item()
+    return found
 
 
 def answered_rps(history: History, begin_ns: int, end_ns: int) -> float | None:

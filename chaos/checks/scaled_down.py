@@ -158,8 +158,8 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
 def _calm_ns(history: History, surge: Surge, end_ns: int) -> int:
     """When the last request that was intended in the surge met its fate."""
     meant = pl.col("intended_ns").is_between(surge.begin_ns, end_ns, closed="left")
-    last_ns = history.requests.filter(meant)["end_ns"].max()
-    return max(end_ns, int(last_ns or 0))  # type: ignore[call-overload]  # polars types any maximum
+    last_ns: int | None = history.requests.filter(meant).select(pl.col("end_ns").max()).item()
+    return max(end_ns, last_ns or 0)
 
 
 def _holding(life: AutoscalerLife, at_ns: int) -> str:
