@@ -12,6 +12,7 @@ from chaos.checks.words import plural
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.autoscalers import AutoscalerLife
+from chaos.history.observations import desired_replicas
 from chaos.semantics.autoscaler import Proposal
 from chaos.semantics.scaling import Behaviour, Change, Limits, held, scaled
 from chaos.verdict import Answer, Evidence, Finding
@@ -111,9 +112,10 @@ def _decision(history: History, life: AutoscalerLife, change: Rescale) -> _Decis
         proposals: frozenset[Proposal] = frozenset({Proposal(None)})
         wanted = {0}
     else:
-        window_ns = round(max(behaviour.down.window_s, behaviour.up.window_s) * NS)
-        since_ns = max(life.first_ns, begin_ns - window_ns)
-        if why := reach.uncomputable(change.at_ns) or reach.holes(max(since_ns, life.first_ns), change.at_ns):
+        since_ns = begin_ns - round(_window_s(behaviour, change) * NS)
+        if not life.listed:  # it has no memory of the time before it was made
+            since_ns = max(since_ns, life.first_ns + BEFORE_NS)
+        if why := reach.uncomputable(change.at_ns) or reach.holes(min(since_ns, begin_ns), change.at_ns):
             return _Decision(change, (), why=why)
         proposals = reach.proposals(begin_ns, change.at_ns, change.before)
         wanted = _held(reach, behaviour, change, proposals)
@@ -136,16 +138,26 @@ def _decision(history: History, life: AutoscalerLife, change: Rescale) -> _Decis
     return _Decision(change, tuple(sorted(reachable)), tuple(measured))
 
 
+def _window_s(behaviour: Behaviour, change: Rescale) -> float:
+    """The window that matters to a change: with a `behavior` that of its own direction, without one the only one."""
+    return behaviour.up.window_s if behaviour.given and change.up else behaviour.down.window_s
+
+
 def _held(reach: Reach, behaviour: Behaviour, change: Rescale, proposals: frozenset[Proposal]) -> set[int]:
     """What the windows may have left of the proposals."""
-    highest = _extremes(reach, change, behaviour.down.window_s, lowest=False)
-    lowest = _extremes(reach, change, behaviour.up.window_s if behaviour.given else 0.0, lowest=True)
+    lowest = behaviour.given and change.up
+    extremes = _extremes(reach, change, _window_s(behaviour, change), lowest=lowest)
     return {
-        held(one.replicas, change.before, behaviour, lowest=low, highest=high)
+        held(
+            one.replicas,
+            change.before,
+            behaviour,
+            lowest=extreme if lowest else one.replicas,
+            highest=one.replicas if lowest else extreme,
+        )
         for one in proposals
         if one.replicas is not None
-        for high in highest or {one.replicas}
-        for low in lowest or {one.replicas}
+        for extreme in extremes or {one.replicas}
     }
 
 
@@ -163,6 +175,9 @@ def _extremes(reach: Reach, change: Rescale, window_s: float, *, lowest: bool) -
     stretches = [frozenset[int]().union(*possible[low : low + width]) for low in range(len(possible) - width + 1)]
     # The first seconds may lie before the window, by as much as the decision came before word of it.
     sure = [stretch for stretch in stretches[round(BEFORE_NS / STEP_NS) :] if stretch]
+    if window_s and not reach.life.listed and begin_ns == reach.life.first_ns:
+        found = desired_replicas(reach.history).value_at(begin_ns) or 0
+        sure, everything = [*sure, frozenset({found})], everything | {found}  # its first recommendation
     if lowest:
         ceiling = min((max(stretch) for stretch in sure), default=max(everything, default=0))
         return {number for number in everything if number <= ceiling}

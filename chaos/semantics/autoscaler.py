@@ -41,14 +41,10 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a metric is held against: percent of the request, or an average in thousandths for each pod.
-
-    `cpu` says that readiness counts, as it does for CPU alone. `resource` that the amounts are a pod's resource.
-    """
+    """What a metric is held against: percent of the request, or an average in thousandths for each pod."""
 
     kind: Literal["Utilization", "AverageValue"]
     value: int
-    cpu: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def test_what_cannot_be_computed_is_unknown() -> None:
     """No samples, a hole in them, and a metric that is not recorded: each is said."""
     bare = spike_story().has(metrics=())
     assert "not recorded all that time" in judged(bare).reason
-    holed = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 20, 80, "a", "b").used(55, 120, 200, "a", "b")
+    holed = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 20, 80, "a", "b").used(75, 120, 200, "a", "b")
     finding = judged(holed.rescaled(60, 4, measured=100))
     assert finding.answer is Answer.UNKNOWN
     pods: dict[str, Any] = {"type": "Pods", "pods": {"metric": {"name": "queue"}, "target": {"averageValue": "5"}}}

@@ -20,7 +20,7 @@ from chaos.semantics.autoscaler import (
 from chaos.semantics.autoscaler_pods import PodSample, ReplicaState, group_pods
 
 NOW_S = 1000.0
-CPU_60 = Target("Utilization", 60, cpu=True)
+CPU_60 = Target("Utilization", 60)
 TIMES = {"now_s": NOW_S, "cpu_initialization_s": 300.0, "initial_readiness_s": 30.0}
 
 
@@ -38,7 +38,7 @@ def propose(
     samples = {
         pod.name: PodSample(used, NOW_S - 5, 10) for pod, used in zip(everyone, usage, strict=True) if used is not None
     }
-    groups = group_pods(everyone, samples, cpu=target.cpu, **TIMES)
+    groups = group_pods(everyone, samples, cpu=True, **TIMES)
     count = len(everyone) if current is None else current
     return metric_replicas(everyone, samples, groups, target, current=count, tolerance=tolerance or Tolerance())
 
@@ -89,7 +89,7 @@ def test_pods_without_a_sample_speak_against_the_change(usage: list[int | None],
 
 def test_a_missing_pod_counts_as_the_target_where_that_is_above_the_request() -> None:
     """On the way down with a target of 150 %, a missing pod counts as 150 %, not 100 %."""
-    target = Target("Utilization", 150, cpu=True)
+    target = Target("Utilization", 150)
     assert propose([90, 90, None], target=target).replicas == 3  # (90+90+150)/300 = 110 %: ceil(0.73 * 3)
     assert propose([30, 30, None], target=target).replicas == 2  # 70 %: ceil(0.47 * 3)
 
@@ -233,7 +233,7 @@ def test_pods_without_samples_never_make_a_change_greater(usage: list[int | None
     """Whatever is measured, the proposal lies between doing nothing and what the measured pods' average asks for."""
     known = [used for used in usage if used is not None]
     current = len(usage)
-    found = propose(usage, target=Target("Utilization", percent, cpu=True))
+    found = propose(usage, target=Target("Utilization", percent))
     if not known:
         assert found.replicas is None
         return
@@ -246,7 +246,7 @@ def test_pods_without_samples_never_make_a_change_greater(usage: list[int | None
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=12), st.integers(1, 200))
 def test_with_all_samples_the_target_is_met(usage: list[int], percent: int) -> None:
     """Outside the tolerance the proposal is the fewest pods that bring the cut average to the target or below."""
-    found = propose(usage, target=Target("Utilization", percent, cpu=True))
+    found = propose(usage, target=Target("Utilization", percent))
     assert found.replicas is not None
     assert found.measured is not None
     if Tolerance().holds(found.measured / percent):
