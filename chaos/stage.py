@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
 from chaos.safety import BlastRadius
-from chaos.semantics import Timings
+from chaos.semantics import KUBERNETES, Timings
 from chaos.system import SystemSpec
 from chaos.system.deploy import deploy
 from chaos.system.namespace import namespace_of_trial, trial_namespace
@@ -70,6 +70,7 @@ class UnderTest:
     recorder: Recorder | None = None
     workload: Ref = NO_WORKLOAD
     disruption_budget: Ref = NO_BUDGET
+    timings: Timings = KUBERNETES
 
     @property
     def inert(self) -> bool:
@@ -134,7 +135,9 @@ def staged(
             trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
         )
         scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None)]
-        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes))
+        # Ten times for each new value of the metrics API, to know when it came.
+        sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
+        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
         deployed = deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
@@ -181,7 +184,7 @@ def staged(
         rng = random.Random(scenario.seed)  # noqa: S311  # replayable
         of_kind = {ref.kind: ref for ref in deployed.objects}
         budget = of_kind.get("PodDisruptionBudget", NO_BUDGET)
-        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget)
+        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
         try:
             wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)

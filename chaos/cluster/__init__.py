@@ -10,6 +10,7 @@ from chaos.cluster.kinds import KINDS, Kind, ref_of
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.outcome import Done
 from chaos.cluster.recorder import Recorder
+from chaos.cluster.sampler import Sampling
 from chaos.cluster.scope import Limits, Scope
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "OpenHand",
     "Ran",
     "Recorder",
+    "Sampling",
     "Scope",
     "connect",
     "execute",

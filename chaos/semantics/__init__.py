@@ -22,7 +22,6 @@ from chaos.semantics.probes import (
     unpromised_start,
     unready_bound_s,
 )
-from chaos.semantics.quantities import amount
 from chaos.semantics.recovery import (
     Bound,
     Part,
@@ -55,7 +54,6 @@ __all__ = [
     "Timings",
     "Unpromised",
     "ZoneState",
-    "amount",
     "backoff_s",
     "bound_by",
     "budget_status",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from autoscaler_stories import spike_story
 from budget_stories import drain_story, guarded
 from histories import Story, facts, kill_story, nothing
 from probe_stories import hang_story
@@ -22,13 +23,18 @@ WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 
 STORIES = {
     "BudgetHeld": drain_story,
+    "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
+    "NoFlapping": spike_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
+    "ScaledDown": spike_story,
+    "ScaledUp": spike_story,
     "Spread": guarded,
     "StayedInPool": drain_story,
     "UnreadyLeavesEndpoints": hang_story,
+    "WithinLimits": spike_story,
 }
 """The story in which a check's claim holds, where that is not the story of a kill."""
 
