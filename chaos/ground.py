@@ -53,9 +53,13 @@ class Ground:
 
         Raises `UsageError` for a need that nobody knows.
         """
-        if need == "node-power":
+        kind, _, name = need.partition(":")
+        if kind == "node-power":
             return "" if self.node_power else NO_POWER
-        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power")
+        if kind == "storage-class" and name:
+            there = self.cluster.get("StorageClass", None, name) is not None
+            return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
+        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power, storage-class:NAME")
 
 
 @contextmanager
@@ -65,6 +69,7 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
     with lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts:
         cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
         _sweep(cluster)
+        lab.reclaim_volumes()
 
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")

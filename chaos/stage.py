@@ -16,6 +16,7 @@ from pathlib import Path
 
 from chaos.clock import Clock
 from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
+from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.ground import Ground
 from chaos.history import Ref
@@ -23,7 +24,7 @@ from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
 from chaos.safety import BlastRadius
 from chaos.semantics import KUBERNETES, Timings
-from chaos.system import SystemSpec
+from chaos.system import System, SystemSpec, fill_claims
 from chaos.system.deploy import deploy
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
@@ -50,6 +51,12 @@ WATCHED = (
     "HorizontalPodAutoscaler",
     "Event",
 )
+
+
+def _storage(spec: SystemSpec, namespace: str) -> tuple[Scope, ...]:
+    """What is watched too where the system has claims: without them nobody needs the right to see volumes."""
+    claims = any(volume.storage for volume in spec.volumes)
+    return (Scope("PersistentVolumeClaim", namespace), Scope("PersistentVolume", None)) if claims else ()
 
 
 NO_WORKLOAD = Ref("Deployment", "", "")
@@ -134,10 +141,11 @@ def staged(
         stack.enter_context(
             trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
         )
-        scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None)]
+        scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None), *_storage(spec, namespace)]
         # Ten times for each new value of the metrics API, to know when it came.
         sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
+        unfilled = fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
         deployed = deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
@@ -178,6 +186,7 @@ def staged(
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
             node_power=ground.node_power,
+            data=_data(spec, profile),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"
@@ -186,13 +195,10 @@ def staged(
         budget = of_kind.get("PodDisruptionBudget", NO_BUDGET)
         under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
-        try:
-            wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)
-        except NeverAvailable as unwell:
-            trial.stop(str(unwell))
-        else:
-            if unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
-                trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
+        if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
+            trial.stop(unwell)
+        elif unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
+            trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:
@@ -200,6 +206,21 @@ def staged(
             raise
         finally:
             trial.abandon("the scenario ended without a verdict")
+
+
+def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sync_s: float) -> str:
+    """Wait for the system; why it did not become available, in words."""
+    try:
+        wait_available(ground.cluster, recorder, deployed, hpa_sync_s=hpa_sync_s)
+    except NeverAvailable as unwell:
+        return str(unwell)
+    return ""
+
+
+def _data(spec: SystemSpec, profile: Profile) -> Data | None:
+    """What of the system must survive, None if nothing says so."""
+    files = tuple(file for volume in spec.volumes for file in volume.kept_files)
+    return Data(spec.name, files, spec.port, profile) if files else None
 
 
 def in_words(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.data import Data, read_data
 from chaos.errors import HarnessBroken, UsageError
 from chaos.faults import Fault, Field, NodePower, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
@@ -53,6 +54,7 @@ class World:
     workload: str
     timings: Timings
     node_power: NodePower | None = None
+    data: Data | None = None
 
 
 class Trial:
@@ -138,6 +140,22 @@ class Trial:
                 yield
             finally:
                 self._heal(world, fault, field)
+
+    def read_data(self) -> None:
+        """Read in every ready replica what must survive: the files that fill its claims, and an answer made from them.
+
+        Journalled for `DataSurvived`. Raises `UsageError` if the system has no file that must survive.
+        """
+        if not (world := self._live()):
+            return
+        if world.data is None:
+            raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
+        ready = [
+            pod for pod in map(PodView, world.recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"
+        ]
+        self._say(f"reading {', '.join(world.data.files)} in {len(ready)} replicas")
+        refs = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
+        read_data(world.cluster, world.hand, world.journal, refs, world.data)
 
     def recovery(self) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits."""

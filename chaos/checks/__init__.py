@@ -2,6 +2,7 @@
 
 from chaos.checks.budget_held import BudgetHeld
 from chaos.checks.completed import Completed
+from chaos.checks.data_survived import DataSurvived
 from chaos.checks.decisions_recomputed import DecisionsRecomputed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
@@ -29,6 +30,7 @@ from chaos.checks.witnessed import Witnessed
 __all__ = [
     "BudgetHeld",
     "Completed",
+    "DataSurvived",
     "DecisionsRecomputed",
     "Drained",
     "FaultsLanded",

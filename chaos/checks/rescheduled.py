@@ -158,8 +158,10 @@ class Rescheduled:
         excuses = case.bound.excuses(STAGES[name]) if name in STAGES and self.within_s is None else ()
         held_up = ""
         if heir is not None and name in HELD_UP:
-            lost = {one.node for one in node_losses(history) if is_member(one, until_ns - 1)}
-            held_up = held_up_by(history, heir, lost, until_ns)
+            # What stood in the way when it was due, whatever became of it later.
+            due_ns = min(until_ns, case.loss.off_ns + round(case.limit_s * NS))
+            lost = {one.node for one in node_losses(history) if is_member(one, due_ns)}
+            held_up = held_up_by(history, heir, lost, due_ns)
         if excuses and not held_up:
             reason = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: "
             settle = "a spec that says how long each step may take, and a zone that is left"
