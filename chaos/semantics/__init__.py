@@ -13,12 +13,14 @@ from chaos.semantics.probes import (
     unready_bound_s,
 )
 from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
+from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
     "KUBERNETES",
     "LAB",
     "Batch",
+    "Between",
     "Bound",
     "BudgetState",
     "BudgetStatus",
@@ -31,6 +33,7 @@ __all__ = [
     "ScaleUnknown",
     "Scales",
     "Stage",
+    "Termination",
     "Timings",
     "Unpromised",
     "backoff_s",
@@ -39,11 +42,14 @@ __all__ = [
     "decide_eviction",
     "drain_bound",
     "drain_set",
+    "grace_needed",
     "liveness_bound_s",
     "node_loss_bound",
+    "pre_stop_needed_s",
     "ready_bound_s",
     "recovery_bound",
     "restart_bound",
+    "termination",
     "unpromised_start",
     "unready_bound_s",
 ]
