@@ -4,6 +4,7 @@ from chaos.checks.budget_held import BudgetHeld
 from chaos.checks.completed import Completed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
+from chaos.checks.graceful_termination import GracefulTermination
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.recovered import Recovered
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
@@ -21,6 +22,7 @@ __all__ = [
     "Completed",
     "Drained",
     "FaultsLanded",
+    "GracefulTermination",
     "NoNeedlessRestart",
     "Recovered",
     "RestartedByLiveness",

@@ -7,6 +7,7 @@ from budget_stories import drain_story, guarded
 from histories import Story, facts, kill_story, nothing
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
+from termination_stories import drained_story
 
 import chaos.checks
 from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefore, Witnessed
@@ -23,6 +24,7 @@ WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 STORIES = {
     "BudgetHeld": drain_story,
     "Drained": drain_story,
+    "GracefulTermination": drained_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
