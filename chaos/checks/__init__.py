@@ -8,6 +8,7 @@ from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_flapping import NoFlapping
+from chaos.checks.graceful_termination import GracefulTermination
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.nothing_evicted import NothingEvicted
@@ -36,6 +37,7 @@ __all__ = [
     "FaultsLanded",
     "GeneratorSound",
     "NoFlapping",
+    "GracefulTermination",
     "NoNeedlessRestart",
     "NoRestartLoop",
     "NothingEvicted",

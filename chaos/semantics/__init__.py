@@ -31,6 +31,8 @@ from chaos.semantics.recovery import (
     recovery_bound,
     restart_bound,
 )
+from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
+from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "LAB",
     "LOSS_TAINTS",
     "Batch",
+    "Between",
     "Bound",
     "BudgetState",
     "BudgetStatus",
@@ -51,6 +54,7 @@ __all__ = [
     "ScaleUnknown",
     "Scales",
     "Stage",
+    "Termination",
     "Timings",
     "Unpromised",
     "ZoneState",
@@ -70,6 +74,14 @@ __all__ = [
     "restart_bound",
     "tainted_within_s",
     "toleration_s",
+    "grace_needed",
+    "liveness_bound_s",
+    "node_loss_bound",
+    "pre_stop_needed_s",
+    "ready_bound_s",
+    "recovery_bound",
+    "restart_bound",
+    "termination",
     "unpromised_start",
     "unready_bound_s",
     "zone_state",

@@ -8,6 +8,7 @@ from budget_stories import drain_story, guarded
 from histories import Story, facts, kill_story, nothing
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
+from termination_stories import drained_story
 
 import chaos.checks
 from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefore, Witnessed
@@ -26,6 +27,7 @@ STORIES = {
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
     "NoFlapping": spike_story,
+    "GracefulTermination": drained_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
