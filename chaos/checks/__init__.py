@@ -7,8 +7,8 @@ from chaos.checks.decisions_recomputed import DecisionsRecomputed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
-from chaos.checks.no_flapping import NoFlapping
 from chaos.checks.graceful_termination import GracefulTermination
+from chaos.checks.no_flapping import NoFlapping
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.nothing_evicted import NothingEvicted
@@ -36,8 +36,8 @@ __all__ = [
     "Drained",
     "FaultsLanded",
     "GeneratorSound",
-    "NoFlapping",
     "GracefulTermination",
+    "NoFlapping",
     "NoNeedlessRestart",
     "NoRestartLoop",
     "NothingEvicted",

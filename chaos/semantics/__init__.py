@@ -31,7 +31,6 @@ from chaos.semantics.recovery import (
     recovery_bound,
     restart_bound,
 )
-from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
@@ -65,23 +64,18 @@ __all__ = [
     "drain_bound",
     "drain_set",
     "eviction_rates",
+    "grace_needed",
     "liveness_bound_s",
     "node_loss_bound",
     "node_loss_detection",
     "power_loss_bound",
-    "ready_bound_s",
-    "recovery_bound",
-    "restart_bound",
-    "tainted_within_s",
-    "toleration_s",
-    "grace_needed",
-    "liveness_bound_s",
-    "node_loss_bound",
     "pre_stop_needed_s",
     "ready_bound_s",
     "recovery_bound",
     "restart_bound",
+    "tainted_within_s",
     "termination",
+    "toleration_s",
     "unpromised_start",
     "unready_bound_s",
     "zone_state",
