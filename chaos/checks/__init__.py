@@ -6,6 +6,7 @@ from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.recovered import Recovered
+from chaos.checks.recovered_in_time import RecoveredInTime
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
 from chaos.checks.rolled_out import RolledOut
@@ -23,6 +24,7 @@ __all__ = [
     "FaultsLanded",
     "NoNeedlessRestart",
     "Recovered",
+    "RecoveredInTime",
     "RestartedByLiveness",
     "RollbackSafe",
     "RolledOut",
