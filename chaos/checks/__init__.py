@@ -16,6 +16,7 @@ from chaos.checks.stayed_in_pool import StayedInPool
 from chaos.checks.steady_before import SteadyBefore
 from chaos.checks.unready_leaves_endpoints import UnreadyLeavesEndpoints
 from chaos.checks.witnessed import Witnessed
+from chaos.checks.zombie_found import ZombieFound
 
 __all__ = [
     "BudgetHeld",
@@ -34,4 +35,5 @@ __all__ = [
     "SteadyBefore",
     "UnreadyLeavesEndpoints",
     "Witnessed",
+    "ZombieFound",
 ]

@@ -15,7 +15,10 @@ from chaos.history.memo import once
 from chaos.history.observations import PodLife, pod_lives
 from chaos.semantics import LegName, Way
 
-__all__ = ["Course", "courses"]
+__all__ = ["HANGS", "Course", "courses"]
+
+HANGS = "process-hang"
+"""The fault that stops a process without ending it."""
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""

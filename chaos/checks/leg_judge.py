@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.checks.asked import first_answer_bound
-from chaos.checks.courses import Course, courses
+from chaos.checks.courses import HANGS, Course, courses
 from chaos.checks.legs import Leg, placed, whole_ns
 from chaos.checks.users import flowing_until_ns
 from chaos.clock import NS, seconds
@@ -192,7 +192,7 @@ def _watched_until_ns(history: History, course: Course, name: LegName) -> int:
         return flowing_until_ns(history, course.moments["fault"])
     until_ns = history.covered_ns.get(TOLD_BY.get(name, ""), (0, history.ended_ns))[1]
     healed_ns = course.fault.healed_ns
-    lifts = course.fault.name == "process-hang" and name in ("unready", "container restarted")
+    lifts = course.fault.name == HANGS and name in ("unready", "container restarted")
     return min(until_ns, healed_ns) if lifts and healed_ns is not None else until_ns
 
 

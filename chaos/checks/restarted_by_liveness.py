@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chaos.checks.courses import HANGS
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
@@ -17,7 +18,6 @@ from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["RestartedByLiveness"]
 
-HANGS = "process-hang"
 REMEMBERED_NS = 600 * NS
 READY_PART = "startup and readiness probes"
 

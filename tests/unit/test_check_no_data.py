@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from budget_stories import drain_story, guarded
 from histories import Story, facts, kill_story, nothing
+from leg_stories import replaced_story, restarted_story
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
 
@@ -23,12 +24,14 @@ WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 STORIES = {
     "BudgetHeld": drain_story,
     "Drained": drain_story,
+    "RecoveredInTime": replaced_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
     "Spread": guarded,
     "StayedInPool": drain_story,
     "UnreadyLeavesEndpoints": hang_story,
+    "ZombieFound": restarted_story,
 }
 """The story in which a check's claim holds, where that is not the story of a kill."""
 
