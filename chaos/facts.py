@@ -27,9 +27,17 @@ class ScenarioFacts:
 
 
 def trial_facts(
-    ground: Ground, spec: SystemSpec, scenario: ScenarioFacts, *, run: str, namespace: str, clock: Clock, leashed: bool
+    ground: Ground,
+    spec: SystemSpec,
+    scenario: ScenarioFacts,
+    *,
+    run: str,
+    namespace: str,
+    clock: Clock,
+    leashed: bool,
+    connections: str = "fresh",
 ) -> dict[str, Any]:
-    """Put the facts together; plain data, ready for JSON."""
+    """Put the facts together; plain data, ready for JSON. `connections` as in the request profile."""
     cluster = ground.cluster.facts
     return {
         "schema": 1,
@@ -49,6 +57,7 @@ def trial_facts(
             "port": spec.service_port,
             "selector": dict(selector(spec)),
             "profile": spec.profile,
+            "connections": connections,
             "vantage": ground.vantage_words,
         },
         "spec": spec.model_dump(mode="json"),

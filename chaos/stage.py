@@ -131,7 +131,16 @@ def staged(
     clock = Clock.start()
     namespace = namespace_of_trial(scenario.name, run.name)
     run.mkdir(parents=True)
-    facts = trial_facts(ground, spec, scenario, run=run.name, namespace=namespace, clock=clock, leashed=leashed)
+    facts = trial_facts(
+        ground,
+        spec,
+        scenario,
+        run=run.name,
+        namespace=namespace,
+        clock=clock,
+        leashed=leashed,
+        connections=profile.connections,
+    )
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))

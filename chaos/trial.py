@@ -157,15 +157,18 @@ class Trial:
         refs = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
         read_data(world.cluster, world.hand, world.journal, refs, world.data)
 
-    def recovery(self) -> None:
-        """Wait until the system has all its replicas back, at most as long as its own spec permits."""
+    def recovery(self, *, settle_s: float = SETTLE_S) -> None:
+        """Wait until the system has all its replicas back, at most as long as its own spec permits.
+
+        Then traffic flows for `settle_s` more: long enough that each replica is surely asked, if that is to be judged.
+        """
         if not (world := self._live()):
             return
         self._say("recovery")
         with self._in_phase(world, "recovery"):
             bound_s = _recovery_bound_s(world)
             if world.recorder.wait_for(lambda: _whole(world), bound_s):
-                self._wait(world, SETTLE_S)
+                self._wait(world, settle_s)
             else:
                 world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import Recovered, SloMet, Witnessed
+from chaos.checks import Recovered, RecoveredInTime, SloMet, Witnessed
 from chaos.slo import Slo
 
 SLO = Slo(availability=0.99, latency_p99_s=5.0)
@@ -21,4 +21,4 @@ def test_killed_pods_are_replaced_within_the_slo(trial, system, traffic, pick, g
             trial.hold(duration_s=10)
         trial.recovery()
 
-    trial.judge(SloMet(SLO), Recovered(), Witnessed("delete-pod", outcome="ok"))
+    trial.judge(SloMet(SLO), Recovered(), RecoveredInTime(), Witnessed("delete-pod", outcome="ok"))

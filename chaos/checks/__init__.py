@@ -14,6 +14,7 @@ from chaos.checks.no_restart_loop import NoRestartLoop
 from chaos.checks.nothing_evicted import NothingEvicted
 from chaos.checks.rate_offered import RateOffered
 from chaos.checks.recovered import Recovered
+from chaos.checks.recovered_in_time import RecoveredInTime
 from chaos.checks.rescheduled import Rescheduled
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
@@ -27,6 +28,7 @@ from chaos.checks.steady_before import SteadyBefore
 from chaos.checks.unready_leaves_endpoints import UnreadyLeavesEndpoints
 from chaos.checks.within_limits import WithinLimits
 from chaos.checks.witnessed import Witnessed
+from chaos.checks.zombie_found import ZombieFound
 
 __all__ = [
     "BudgetHeld",
@@ -43,6 +45,7 @@ __all__ = [
     "NothingEvicted",
     "RateOffered",
     "Recovered",
+    "RecoveredInTime",
     "Rescheduled",
     "RestartedByLiveness",
     "RollbackSafe",
@@ -56,4 +59,5 @@ __all__ = [
     "UnreadyLeavesEndpoints",
     "WithinLimits",
     "Witnessed",
+    "ZombieFound",
 ]

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.checks.legs import Leg, Step, late_leg, legs_of
+from chaos.checks.loss_legs import Leg, Step, late_leg, legs_of
 from chaos.checks.node_losses import NodeLoss, is_member, node_losses
 from chaos.checks.stuck_claims import held_up_by
 from chaos.checks.succession import Succession, successions
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.observations import PodLife, earliest_ns, endpoint_spans, gaps_in, pod_lives
+from chaos.history.endpoints import endpoint_spans
+from chaos.history.observations import PodLife, earliest_ns, gaps_in, pod_lives
 from chaos.semantics import Bound, Stage, Timings, Unpromised, power_loss_bound, toleration_s
 from chaos.verdict import Answer, Evidence, Finding
 

@@ -13,6 +13,7 @@ from chaos.semantics.node_loss import (
     toleration_s,
     zone_state,
 )
+from chaos.semantics.legs import LegName, LegRule, Way, leg_rules
 from chaos.semantics.probes import (
     Probe,
     Stage,
@@ -32,6 +33,11 @@ from chaos.semantics.recovery import (
     restart_bound,
 )
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
+    endpoint_bound,
+    node_loss_bound,
+    recovery_bound,
+    restart_bound,
+)
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
@@ -48,6 +54,8 @@ __all__ = [
     "Detection",
     "DrainOptions",
     "DrainSet",
+    "LegName",
+    "LegRule",
     "Part",
     "Probe",
     "ScaleUnknown",
@@ -57,6 +65,7 @@ __all__ = [
     "Timings",
     "Unpromised",
     "ZoneState",
+    "Way",
     "backoff_s",
     "bound_by",
     "budget_status",
@@ -65,6 +74,8 @@ __all__ = [
     "drain_set",
     "eviction_rates",
     "grace_needed",
+    "endpoint_bound",
+    "leg_rules",
     "liveness_bound_s",
     "node_loss_bound",
     "node_loss_detection",

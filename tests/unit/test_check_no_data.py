@@ -6,6 +6,7 @@ import pytest
 from autoscaler_stories import spike_story
 from budget_stories import drain_story, guarded
 from histories import Story, facts, kill_story, nothing
+from leg_stories import replaced_story, restarted_story
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
 from termination_stories import drained_story
@@ -28,6 +29,7 @@ STORIES = {
     "Drained": drain_story,
     "NoFlapping": spike_story,
     "GracefulTermination": drained_story,
+    "RecoveredInTime": replaced_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
@@ -37,6 +39,7 @@ STORIES = {
     "StayedInPool": drain_story,
     "UnreadyLeavesEndpoints": hang_story,
     "WithinLimits": spike_story,
+    "ZombieFound": restarted_story,
 }
 """The story in which a check's claim holds, where that is not the story of a kill."""
 
