@@ -3,6 +3,7 @@
 from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
 from chaos.semantics.drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.eviction import BudgetState, Cause, Decision, decide_eviction
+from chaos.semantics.legs import LegName, LegRule, Way, leg_rules
 from chaos.semantics.node_loss import (
     LOSS_TAINTS,
     Detection,
@@ -13,7 +14,6 @@ from chaos.semantics.node_loss import (
     toleration_s,
     zone_state,
 )
-from chaos.semantics.legs import LegName, LegRule, Way, leg_rules
 from chaos.semantics.probes import (
     Probe,
     Stage,
@@ -27,17 +27,13 @@ from chaos.semantics.recovery import (
     Bound,
     Part,
     backoff_s,
+    endpoint_bound,
     node_loss_bound,
     power_loss_bound,
     recovery_bound,
     restart_bound,
 )
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
-    endpoint_bound,
-    node_loss_bound,
-    recovery_bound,
-    restart_bound,
-)
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
@@ -64,17 +60,17 @@ __all__ = [
     "Termination",
     "Timings",
     "Unpromised",
-    "ZoneState",
     "Way",
+    "ZoneState",
     "backoff_s",
     "bound_by",
     "budget_status",
     "decide_eviction",
     "drain_bound",
     "drain_set",
+    "endpoint_bound",
     "eviction_rates",
     "grace_needed",
-    "endpoint_bound",
     "leg_rules",
     "liveness_bound_s",
     "node_loss_bound",
