@@ -17,12 +17,12 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test mutants peers prepared lint clean
+.PHONY: scenarios test mutants peers prepared browser lint clean
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
-test: prepared lint
+test: prepared browser lint
 	$(BIN)/pytest tests -m 'not slow' $(ARGS)
 
 mutants: prepared
@@ -30,6 +30,9 @@ mutants: prepared
 
 peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)
+
+browser:
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver fonts-dejavu-core)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import textwrap
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -22,8 +21,8 @@ import pytest
 from chaos.errors import GamedayError, UsageError
 from chaos.facts import ScenarioFacts
 from chaos.faults import CommandPower
+from chaos.gallery import Gallery
 from chaos.ground import Ground, on_context, on_lab
-from chaos.judgement import Judgement
 from chaos.options import Options, add_options, read_options
 from chaos.progress import Terminal
 from chaos.stage import Callbacks, Staged, UnderTest, in_words, inert, staged
@@ -32,12 +31,11 @@ from chaos.traffic import Traffic
 from chaos.trial import Trial
 from chaos.verdict import NotProven
 from loadgen.profiles import Profile
-from reports import Report, summarise, summary, write_html
 
 __all__: list[str] = []
 
 OPTIONS = pytest.StashKey[Options]()
-REPORTS = pytest.StashKey[list[Report]]()
+GALLERY = pytest.StashKey[Gallery]()
 STAGED = pytest.StashKey[Staged]()
 
 
@@ -51,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
     config.addinivalue_line("markers", "needs(*what): what this scenario needs of the cluster, e.g. node-power")
     config.stash[OPTIONS] = read_options(config)
-    config.stash[REPORTS] = []
+    config.stash[GALLERY] = Gallery(config.stash[OPTIONS])
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -137,7 +135,7 @@ def request_profile() -> Profile:
 def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     """One trial of this scenario, set up."""
     options = request.config.stash[OPTIONS]
-    callbacks = Callbacks(say=_Voice(request.config).say, draw=_draw(request))
+    callbacks = Callbacks(say=_Voice(request.config).say, draw=request.config.stash[GALLERY].drawer(request.node))
     if options.rejudge:
         placeholder = SystemSpec(name="saved", image="saved")
         request.node.stash[STAGED] = inert(options.rejudge, placeholder, callbacks=callbacks)
@@ -147,12 +145,13 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     scenario = _scenario(request, options.seed)
     ground = request.getfixturevalue("ground")
     _require(request, ground)
+    run = request.config.stash[GALLERY].begun(request.node.nodeid, _run_folder(options.runs, scenario))
     with staged(
         ground,
         spec,
         request.getfixturevalue("request_profile"),
         scenario,
-        run=_run_folder(options.runs, scenario),
+        run=run,
         leashed=options.leashed,
         pods_max=options.pods_max,
         keep_namespace=options.keep_namespace,
@@ -211,24 +210,6 @@ def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
     return runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{slug}-{scenario.seed}"
 
 
-def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
-    def draw(judgement: Judgement) -> Path:
-        report = summarise(judgement.history, judgement.verdict, run=judgement.run)
-        request.config.stash[REPORTS].append(report)
-        facts = judgement.history.facts
-        request.node.user_properties += [
-            ("verdict", judgement.verdict.answer.name),
-            ("run", str(judgement.run)),
-            ("seed", facts.seed),
-            ("cluster", facts.raw.get("cluster", {}).get("context", "")),
-        ]
-        path = judgement.run / "report.html"
-        write_html(report, path)
-        return path
-
-    return draw
-
-
 # --- hooks of a scenario's run --------------------------------------------------------------------------------------
 
 
@@ -260,11 +241,8 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show one row a trial."""
-    if reports := config.stash[REPORTS]:
-        terminalreporter.section("trials")
-        width = shutil.get_terminal_size((100, 24)).columns
-        terminalreporter.write_line(summary(reports, width=width, colour=terminalreporter.hasmarkup))
+    """Show one row a trial, and write the page of the session."""
+    config.stash[GALLERY].finish(terminalreporter)
 
 
 # --- the terminal and signals ---------------------------------------------------------------------------------------

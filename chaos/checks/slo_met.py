@@ -164,7 +164,8 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
         "generator_cpu_share_max": arrivals.sound.cpu_share_max,
     }
     for name, one in reading.times.items():
-        values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+        values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_objective_s": one.objective_s}
+        values |= {f"{name}_over": one.over, f"{name}_allowed": one.allowed}
     if reading.meeting is not None:
         values |= {"goodput": reading.goodput, "meeting_all_limits": reading.meeting}
     if tokens := read_tokens(arrivals.requests):
