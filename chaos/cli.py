@@ -19,6 +19,8 @@ from chaos.lab.prepare import prepare
 from chaos.lab.session import keep_lab
 from chaos.plan.command import plan_command
 from chaos.progress import Terminal
+from chaos.setup_commands import init_command, rbac_command
+from chaos.undo.command import status_command, undo_command
 from reports import summarise, write_html
 
 __all__ = ["main"]
@@ -32,6 +34,12 @@ app = typer.Typer(
 lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
 app.add_typer(lab_app, name="lab")
 app.command("plan")(plan_command)
+app.command("init")(init_command)
+app.command("rbac")(rbac_command)
+app.command("init")(init_command)
+app.command("rbac")(rbac_command)
+app.command("undo")(undo_command)
+app.command("status")(status_command)
 
 
 def main() -> None:

@@ -11,20 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.errors import HarnessBroken, UsageError
+from chaos.errors import HarnessBroken, NotAllowed, UsageError
 from chaos.faults import Fault, Field, Until
 from chaos.faults.base import leaves_foreign, parameters_of
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
 from chaos.judgement import Judgement, judge_run
-from chaos.safety import BlastRadius
+from chaos.safety import BlastRadius, NoUndoLog, UndoLog
 from chaos.semantics import Timings, recovery_bound
 from chaos.slo import Slo
 from chaos.traffic import Traffic
@@ -52,6 +52,11 @@ class World:
     blast_radius: BlastRadius
     workload: str
     timings: Timings
+    workload_kind: str = "Deployment"
+    adopted: bool = False
+    undo: UndoLog = field(default_factory=NoUndoLog)
+    lost: Callable[[], str] = lambda: ""
+    consent: Callable[[Fault], str] = lambda _fault: ""
 
 
 class Trial:
@@ -118,6 +123,8 @@ class Trial:
             journal=world.journal,
             fault=f"{fault.name}-{self._faults}",
             namespace=world.blast_radius.namespace,
+            adopted=world.adopted,
+            undo=world.undo,
         )
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")
@@ -201,12 +208,18 @@ class Trial:
         """Let time pass until `until` is true, but notice a harness that broke. Say whether it came true."""
         deadline = time.monotonic() + duration_s
         while (left_s := deadline - time.monotonic()) > 0:
+            if reason := world.lost():
+                self.stop(reason)
+                return False
             world.traffic.check()
             if world.recorder.wait_for(until, min(left_s, LOOK_S)):
                 return True
         return False
 
     def _admit(self, world: World, fault: Fault) -> None:
+        """Refuse what the owners have not allowed, and what is outside the blast radius: before anything is done."""
+        if objection := world.consent(fault):
+            raise NotAllowed(objection)
         pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
         ready = sum(pod.ready and not pod.deleting for pod in pods)
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
@@ -266,7 +279,7 @@ def _plain(ref: Ref) -> dict[str, str]:
 
 
 def _desired(world: World) -> int | None:
-    for workload in world.recorder.objects("Deployment"):
+    for workload in world.recorder.objects(world.workload_kind):
         view = DeploymentView(workload)
         if view.name == world.workload:
             return view.replicas

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from chaos.cluster import Command, Ran, execute
+from chaos.cluster import Cluster, Command, Hand, Journal, Ran, execute
 from chaos.faults.base import Field
 from chaos.history import Ref
 from chaos.history.views import PodView
 
-__all__ = ["Place", "Seen", "Sent", "look", "place_of", "signal", "why"]
+__all__ = ["Caller", "Place", "Seen", "Sent", "look", "place_of", "signal", "why"]
 
 EXEC_S = 10.0
 
@@ -47,6 +47,26 @@ for dir in /proc/[0-9]*; do
 done
 [ -n "$found" ] || exit {NOBODY}
 """
+
+
+class Caller(Protocol):
+    """Whoever calls into containers: a fault's field, or a later process that undoes what a dead one did."""
+
+    @property
+    def hand(self) -> Hand:
+        """Does what changes something."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where the container runs."""
+
+    @property
+    def journal(self) -> Journal:
+        """Where it is written down."""
+
+    @property
+    def fault(self) -> str:
+        """The fault that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,7 @@ def place_of(field: Field, pod: Ref, container: str) -> Place | None:
     return None
 
 
-def signal(field: Field, place: Place, process: str, name: str) -> Sent:
+def signal(field: Caller, place: Place, process: str, name: str) -> Sent:
     """Send a signal to every process of that name."""
     ran = _shell(field, place, SIGNAL, process[:NAME_MAX], name)
     if ran.outcome == "ok":
@@ -100,13 +120,13 @@ def signal(field: Field, place: Place, process: str, name: str) -> Sent:
     return Sent("some" if ran.exit_code == REFUSED else "none", reason)
 
 
-def look(field: Field, place: Place, process: str) -> tuple[Seen, ...] | None:
+def look(field: Caller, place: Place, process: str) -> tuple[Seen, ...] | None:
     """See the processes of that name; None if the container could not be looked into."""
     ran = _shell(field, place, LOOK, process[:NAME_MAX])
     return tuple(_seen(ran.stdout)) if ran.outcome == "ok" else None
 
 
-def _shell(field: Field, place: Place, script: str, *words: str) -> Ran:
+def _shell(field: Caller, place: Place, script: str, *words: str) -> Ran:
     argv = ("sh", "-c", script, "sh", *words)
     command = Command(place.pod, place.container, argv, fault=field.fault, timeout_s=EXEC_S)
     return execute(field.cluster, field.hand, field.journal, command)
