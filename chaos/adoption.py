@@ -28,13 +28,13 @@ class Adoption:
     path: Path
     config: GamedayConfig
     cluster: Cluster
-    asked: dict[tuple[str, str, str | None, str], bool] = field(default_factory=dict, repr=False, compare=False)
+    asked: dict[tuple[str, str, str | None, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
 
-    def may(self, verb: str, kind: str, namespace: str | None, subresource: str = "") -> bool:
+    def may(self, verb: str, kind: str, namespace: str | None, subresource: str, name: str) -> bool:
         """Whether this user has a right; the API server is asked once a session for each."""
-        key = (verb, kind, namespace, subresource)
+        key = (verb, kind, namespace, subresource, name)
         if key not in self.asked:
-            self.asked[key] = self.cluster.may(verb, kind, namespace, subresource=subresource)
+            self.asked[key] = self.cluster.may(verb, kind, namespace, subresource=subresource, name=name)
         return self.asked[key]
 
     def pods_max(self, replicas: int, tolerated: int) -> int:

@@ -19,7 +19,7 @@ from chaos.lab.prepare import prepare
 from chaos.lab.session import keep_lab
 from chaos.plan.command import plan_command
 from chaos.progress import Terminal
-from chaos.setup_commands import init_command, rbac_command
+from chaos.setup_commands import init_command, rbac_command, review_command
 from chaos.undo.command import status_command, undo_command
 from reports import summarise, write_html
 
@@ -36,8 +36,10 @@ app.add_typer(lab_app, name="lab")
 app.command("plan")(plan_command)
 app.command("init")(init_command)
 app.command("rbac")(rbac_command)
+app.command("review")(review_command)
 app.command("init")(init_command)
 app.command("rbac")(rbac_command)
+app.command("review")(review_command)
 app.command("undo")(undo_command)
 app.command("status")(status_command)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from chaos.adoption import Adoption
 from chaos.errors import ClusterRefused
 from chaos.faults import Fault
-from chaos.faults.rights import Action, Right, rights_of
+from chaos.faults.rights import NAMED_VERBS, Action, Right, object_names, rights_of
 from chaos.history.views import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
 from chaos.system.adopt import Adopted
@@ -23,16 +23,18 @@ def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]
     namespace = found.system.namespace
     proxied = not adoption.config.traffic.url
     wanted = rights_of(actions, found.system.workload.kind, proxied=proxied)
-    if missing := [right.words for right in wanted if not _may(adoption, right, namespace)]:
+    names = object_names(namespace, found.system.workload.kind, found.system.workload.name)
+    if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(
             f"context {adoption.cluster.facts.context} may not, in namespace {namespace}: {', '.join(missing)}",
             "ask for these rights: gameday rbac prints the Role and the ClusterRole",
         )
 
 
-def _may(adoption: Adoption, right: Right, namespace: str) -> bool:
+def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:
     where = None if right.everywhere else namespace
-    return adoption.may(right.verb, right.kind, where, right.subresource)
+    named = names.get(right.kind, ("",)) if right.verb in NAMED_VERBS else ("",)
+    return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
 
 
 def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> Iterator[str]:

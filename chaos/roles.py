@@ -10,15 +10,12 @@ from typing import Any
 
 from chaos.cluster import KINDS
 from chaos.errors import UsageError
-from chaos.faults.rights import Action, Right, actions_in
-from chaos.safety.lease import LEASE_NAME
+from chaos.faults.rights import NAMED_VERBS, Action, Right, actions_in, object_names
 
 __all__ = ["actions_of_files", "role_objects"]
 
 NAME = "gameday"
 GROUP = "rbac.authorization.k8s.io"
-NAMED_VERBS = frozenset({"get", "patch", "delete"})
-"""Verbs that a rule can hold to objects of one name: a list and a watch name none, and what is created has none yet."""
 
 
 def actions_of_files(paths: Iterable[str]) -> tuple[Action, ...]:
@@ -48,7 +45,7 @@ def _codes(path: str) -> list[CodeType]:
 
 def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str, workload: str) -> list[dict[str, Any]]:
     """A ServiceAccount, a Role in the system's namespace, a ClusterRole for the rest, and both bindings."""
-    names = {workload_kind: [workload], "Lease": [LEASE_NAME], "Namespace": ["kube-system", namespace]}
+    names = object_names(namespace, workload_kind, workload)
     inside = _rules([one for one in rights if not one.everywhere], names)
     outside = _rules([one for one in rights if one.everywhere], names)
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": namespace}
@@ -71,7 +68,7 @@ def _ref(kind: str, name: str) -> dict[str, str]:
     return {"apiGroup": GROUP, "kind": kind, "name": name}
 
 
-def _rules(rights: Sequence[Right], names: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+def _rules(rights: Sequence[Right], names: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """One rule for each resource, and one more where some verbs are held to one name."""
     verbs: dict[tuple[str, str, bool], list[str]] = {}
     for right in rights:
@@ -81,7 +78,7 @@ def _rules(rights: Sequence[Right], names: Mapping[str, list[str]]) -> list[dict
         {
             "apiGroups": [KINDS[kind].group],
             "resources": [f"{KINDS[kind].plural}/{subresource}" if subresource else KINDS[kind].plural],
-            **({"resourceNames": names[kind]} if held else {}),
+            **({"resourceNames": list(names[kind])} if held else {}),
             "verbs": sorted(told),
         }
         for (kind, subresource, held), told in sorted(verbs.items())

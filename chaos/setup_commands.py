@@ -1,4 +1,4 @@
-"""The commands that set an adopted system up: `gameday init` and `gameday rbac`."""
+"""The commands before any scenario: `gameday init`, `gameday rbac` and `gameday review`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import yaml
 
 from chaos.cluster import connect
 from chaos.config import CONFIG_NAME, find_config, read_config
+from chaos.config.written import file_text
 from chaos.errors import UsageError
 from chaos.faults.rights import ACTIONS, rights_of
 from chaos.roles import actions_of_files, role_objects
 from chaos.system.adopt import Wish, adopt
-from chaos.system.written_file import file_text, findings_of
+from chaos.system.lacks import Lack, lacks_of
+from chaos.system.manifest_review import review
 
-__all__ = ["init_command", "rbac_command"]
+__all__ = ["init_command", "rbac_command", "review_command"]
 
 
 def rbac_command(
@@ -69,11 +71,25 @@ def init_command(
         kind = "StatefulSet" if statefulset else "Deployment"
         found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))  # type: ignore[arg-type]  # one of two
         text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
-        findings = findings_of(found)
+        lacks = lacks_of(found)
     output.write_text(text, encoding="utf-8")
     read_config(output)
     print(f"wrote {output}; see that it is what you mean")  # noqa: T201
-    for finding in findings:
-        print(f"---\n# {finding.text}")  # noqa: T201
-        if finding.patch:
-            print(yaml.safe_dump(finding.patch, sort_keys=False), end="")  # noqa: T201
+    _show(lacks)
+
+
+def review_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of manifests, whatever made them.")],
+) -> None:
+    """Say what is unsound in manifests, with patches, before anything is deployed. Exit 1 if anything is."""
+    lacks = review(folder)
+    _show(lacks)
+    raise typer.Exit(1 if lacks else 0)
+
+
+def _show(lacks: tuple[Lack, ...]) -> None:
+    """Print each, as documents of YAML that `kubectl apply --server-side -f -` takes."""
+    for lack in lacks:
+        print(f"---\n# {lack.text}")  # noqa: T201
+        if lack.patch:
+            print(yaml.safe_dump(dict(lack.patch), sort_keys=False), end="")  # noqa: T201

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType
 
-__all__ = ["ACTIONS", "BASE", "Action", "Right", "actions_in", "rights_of"]
+from chaos.safety.lease import LEASE_NAME
+
+__all__ = ["ACTIONS", "BASE", "NAMED_VERBS", "Action", "Right", "actions_in", "object_names", "rights_of"]
+
+NAMED_VERBS = frozenset({"get", "patch", "delete"})
+"""Verbs that a rule can hold to objects of one name: a list and a watch name none, and what is created has none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,11 @@ def rights_of(actions: Iterable[Action], workload_kind: str, *, proxied: bool) -
     own = (*_all("get list watch", workload_kind), *(PROXY if proxied else ()))
     wanted = (*BASE, *own, *(right for action in actions for right in action.rights))
     return tuple(dict.fromkeys(wanted))
+
+
+def object_names(namespace: str, workload_kind: str, workload: str) -> Mapping[str, tuple[str, ...]]:
+    """The objects to which rights on these kinds are held: the workload, the lease, and the two namespaces read."""
+    return {workload_kind: (workload,), "Lease": (LEASE_NAME,), "Namespace": ("kube-system", namespace)}
 
 
 def _names(code: CodeType) -> Iterator[str]:

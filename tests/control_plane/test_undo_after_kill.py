@@ -34,17 +34,22 @@ def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
         yield made
 
 
-def whole(cluster: Cluster, namespace: str) -> bool:
-    """Whether the service has all its replicas, of one template, and its budget has counted them."""
-    view = DeploymentView(cluster.get("Deployment", namespace, "chat") or {})
-    budget = (cluster.get("PodDisruptionBudget", namespace, "chat-pdb") or {}).get("status", {})
-    counted = budget.get("currentHealthy") == budget.get("expectedPods") == view.replicas
-    return view.rolled_out and view.ready_replicas == view.replicas and counted
-
-
 def settle(cluster: Cluster, namespace: str) -> None:
-    """Wait until it is whole."""
-    until(lambda: whole(cluster, namespace), deadline_s=60, awaited="chat to be whole")
+    """Wait until the service has all its replicas, of one template.
+
+    Not until its budget has counted them: an eviction whose client died half-way is counted as spent for two minutes.
+    """
+
+    def whole() -> bool:
+        view = DeploymentView(cluster.get("Deployment", namespace, "chat") or {})
+        return view.rolled_out and view.ready_replicas == view.replicas
+
+    def seen() -> str:
+        told = [cluster.get("Deployment", namespace, "chat"), cluster.get("PodDisruptionBudget", namespace, "chat-pdb")]
+        pods = [(pod["metadata"]["name"], pod["status"]) for pod in cluster.list("Pod", namespace)]
+        return str([one["status"] for one in told if one]) + str(pods)
+
+    until(whole, deadline_s=60, awaited="chat to be whole", last_seen=seen)
 
 
 def test_every_fault_is_enumerated() -> None:

@@ -110,5 +110,5 @@ def test_a_file_is_found_beside_the_configuration_of_pytest(tmp_path: Path) -> N
 def test_a_mistake_in_pyproject_names_the_table(tmp_path: Path) -> None:
     """In pyproject.toml the error names the table too."""
     path = written(tmp_path, "[tool.gameday]\nsystems = 1\n", "pyproject.toml")
-    with pytest.raises(UsageError, match=r"pyproject\.toml \[tool\.gameday\]: there is no field systems"):
+    with pytest.raises(UsageError, match=r"pyproject\.toml \[tool\.gameday\]: the field system is missing"):
         read_config(path)

@@ -1,17 +1,15 @@
-"""gameday.toml for a system that was found, and what that system lacks, with patches. Pure."""
+"""What a service lacks for its replicas to be kept and its pods to recover, with patches. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from chaos.cluster import ClusterFacts
 from chaos.history.objects import Raw, View
 from chaos.system.adopt import Adopted
 
-__all__ = ["Lack", "file_text", "findings_of"]
+__all__ = ["Lack", "lacks_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,57 +20,12 @@ class Lack:
     patch: Raw = field(default_factory=dict)
 
 
-def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
-    """The file, with what people have to fill in as comments."""
-    system, spec = found.system, found.system.spec
-    names = {ref.kind: ref.name for ref in system.objects}
-    optional = {
-        "disruption_budget": names.get("PodDisruptionBudget"),
-        "autoscaler": names.get("HorizontalPodAutoscaler"),
-    }
-    path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
-    lines = [
-        "[cluster]",
-        _line("context", facts.context),
-        *([_line("kubeconfig", kubeconfig)] if kubeconfig else []),
-        f"{_line('uid', facts.uid)}  # of its namespace kube-system: no other cluster has it",
-        "# timings = { hpa_sync_s = 15 }  # where the cluster differs from Kubernetes' defaults",
-        "",
-        "[system]",
-        _line("namespace", system.namespace),
-        _line(system.workload.kind.lower(), system.workload.name),
-        _line("service", system.service),
-        f"port = {system.port}",
-        *(_line(key, value) for key, value in optional.items() if value),
-        f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users",
-        "",
-        "[traffic]",
-        '# url = "https://…"  # how this host reaches the service; without it through the API server\'s proxy',
-        'profile = "http"  # or openai-chat, with request = { model = "…", prompts = ["…"] }',
-        f"request = {{ path = {json.dumps(path)} }}  # a request of your users says more than a probe's path",
-        "",
-        "[slo]",
-        "availability = 0.99",
-        "# latency_p99_s = 2.0",
-        "",
-        "[safety]",
-        f"pods_max = {max(1, spec.losses_tolerated)}",
-        "nodes_max = 1",
-        '# allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow',
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def findings_of(found: Adopted) -> tuple[Lack, ...]:
+def lacks_of(found: Adopted) -> tuple[Lack, ...]:
     """What the service lacks for its replicas to be kept and its pods to recover, as far as its objects show."""
-    return tuple(_findings(found))
+    return tuple(_lacks(found))
 
 
-def _line(key: str, value: str) -> str:
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
-
-
-def _findings(found: Adopted) -> Iterator[Lack]:
+def _lacks(found: Adopted) -> Iterator[Lack]:
     system, spec = found.system, found.system.spec
     container = View(found.workload).spec["template"]["spec"]["containers"][0]
     if spec.disruption_budget is None:
