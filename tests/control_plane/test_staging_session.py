@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from chaos.history import Ref
 from chaos.lab.kube_build import kube_program, kwok_program
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
+from chaos.wait import until
 
 pytest_plugins = ["pytester"]
 
@@ -261,3 +264,53 @@ def test_init_writes_a_file_that_works_and_says_what_is_missing(pytester: pytest
     assert [hand.do(mutations.apply(one, field_manager="owner")).outcome for one in patches] == ["ok", "ok"]
     again = CliRunner().invoke(app, [*words, "--namespace", staging.namespace, "--output", str(file)])
     assert again.exit_code != 0
+
+
+HOLDING = """
+from chaos import faults
+
+def test_hold(trial, system, traffic):
+    '''Somebody changes the disruption budget for a while.'''
+    with traffic.steady(rate_rps=10):
+        trial.baseline(duration_s=2)
+        with trial.fault(faults.BudgetChange(system.disruption_budget, max_unavailable=2)):
+            trial.hold(duration_s=600)
+    trial.judge()
+"""
+
+
+def test_a_killed_session_is_named_while_it_lives_and_healed_when_it_is_dead(
+    pytester: pytest.Pytester, staging: Staging
+) -> None:
+    """A second session names the first; after kill -9 one command heals, twice does no harm, and the next passes."""
+    staging.allow("pod-kill,budget-change")
+    before = snapshot(staging.cluster, staging.namespace)
+    file = pytester.path / "gameday.toml"
+    file.write_text(staging.file())
+    dying = pytester.makepyfile(test_hold=HOLDING)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(dying)]
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            until(lambda: bound_of(staging) == 2, deadline_s=60, awaited="the fault to stand", poll_s=0.5)
+            dying.unlink()
+            second, _ = session(pytester, staging, staging.file())
+            second.assert_outcomes(errors=1, skipped=2)
+            assert f"another run is at work in namespace {staging.namespace}: process {run.pid}" in second.stdout.str()
+        finally:
+            run.kill()
+    assert bound_of(staging) == 2
+    assert "dead: gameday undo heals what it left" in CliRunner().invoke(app, ["status", "--system", str(file)]).stdout
+    healed = CliRunner().invoke(app, ["undo", "--system", str(file)])
+    assert (healed.exit_code, healed.stdout.split()[0]) == (0, "undone")
+    assert snapshot(staging.cluster, staging.namespace) == before
+    again = CliRunner().invoke(app, ["undo", "--system", str(file)])
+    assert (again.exit_code, again.stdout) == (0, "nothing is left to undo\n")
+    third, _ = session(pytester, staging, staging.file())
+    third.assert_outcomes(passed=1, skipped=2)
+    assert snapshot(staging.cluster, staging.namespace) == before
+
+
+def bound_of(staging: Staging) -> int:
+    """How many pods the disruption budget lets go."""
+    raw = staging.cluster.get("PodDisruptionBudget", staging.namespace, "chat-pdb") or {}
+    return int(raw["spec"]["maxUnavailable"])
