@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +28,28 @@ def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str
     return spec.having(**fields) if fields else spec
 
 
-def adopted_for(request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any]) -> Adopted | None:
+def adopted_for(
+    request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any], *, leashed: bool
+) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
-    Raises `UsageError` for `fields` that the session would change, `ClusterRefused` naming rights that are missing.
+    A `leashed` session does not even take the lease. Raises `UsageError` for `fields` that the session would change,
+    `ClusterRefused` naming rights that are missing.
     """
     if ground.adoption is None:
         return None
     refuse_fields(fields)
     adopted = ground.adoption.find()
-    if lacks := [*unmet(adopted.system.spec, _wanted(request)), *_lacking(request, ground)]:
-        pytest.skip("; ".join(lacks))
     actions = _actions(request)
+    kind = adopted.system.workload.kind
+    lacks = [*unmet(adopted.system.spec, _wanted(request)), *_lacking(request, ground), *_unfit(actions, kind)]
+    if lacks:
+        pytest.skip("; ".join(lacks))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions)
-    ground.begin()
+    if not leashed:
+        ground.begin()
     return adopted
 
 
@@ -98,6 +104,13 @@ def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
     """The faults that the scenario's own code names."""
     function = getattr(request.node, "function", None)
     return actions_in(function.__code__) if function is not None else ()
+
+
+def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
+    """Which faults cannot be made on a workload of that kind."""
+    for action in actions:
+        if action.workload_kind not in ("", kind):
+            yield f"{action.name} changes a {action.workload_kind}, and the system is a {kind}"
 
 
 def _lacking(request: pytest.FixtureRequest, ground: Ground) -> Iterator[str]:

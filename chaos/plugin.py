@@ -159,7 +159,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     if not (options.system or manifests):
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
     ground: Ground = request.getfixturevalue("ground")
-    adopted = adopted_for(request, ground, options.fields)
+    adopted = adopted_for(request, ground, options.fields, leashed=options.leashed)
     spec = adopted.system.spec if adopted else spec
     assert spec is not None
     scenario = _scenario(request, options.seed)
@@ -178,7 +178,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         adopted=adopted,
         manifests=manifests,
         consent=consent_for(ground, adopted),
-        lost=(lambda: ground.lease.lost if ground.lease else ""),
+        lost=(lambda: ground.lease.lost if ground.lease and ground.lease.taken else ""),
     ) as ready:
         request.node.stash[STAGED] = ready
         yield ready

@@ -123,6 +123,7 @@ class Trial:
             journal=world.journal,
             fault=f"{fault.name}-{self._faults}",
             namespace=world.blast_radius.namespace,
+            workload_kind=world.workload_kind,
             adopted=world.adopted,
             undo=world.undo,
         )
@@ -217,7 +218,6 @@ class Trial:
         return False
 
     def _admit(self, world: World, fault: Fault) -> None:
-        """Refuse what the owners have not allowed, and what is outside the blast radius: before anything is done."""
         if objection := world.consent(fault):
             raise NotAllowed(objection)
         pods = [PodView(pod) for pod in world.recorder.objects("Pod")]

@@ -30,9 +30,9 @@ class Until:
 class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
-    `namespace` is the trial's: pods of any other are somebody else's. `adopted`: the system is somebody else's and
-    stays, so that every change of it is to be put back. `undo` is where a fault writes the inverse of each deed that
-    outlasts it, before the deed; it does not do what cannot be written down.
+    `namespace` is the trial's: pods of any other are somebody else's. `workload_kind` is what the system is. `adopted`:
+    it is somebody else's and stays, so that every change of it is to be put back. `undo` is where a fault writes the
+    inverse of each deed that outlasts it, before the deed; it does not do what cannot be written down.
     """
 
     hand: Hand
@@ -41,6 +41,7 @@ class Field:
     journal: Journal
     fault: str
     namespace: str
+    workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
 

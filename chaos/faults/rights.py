@@ -36,11 +36,15 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One kind of fault: its name in annotations, the rights that it takes, and whether it hits nodes."""
+    """One kind of fault: its name in annotations, the rights that it takes, whether it hits nodes.
+
+    `workload_kind`: the only kind of workload that it can change, empty for any.
+    """
 
     name: str
     rights: tuple[Right, ...]
     nodes: bool = False
+    workload_kind: str = ""
 
 
 def _all(verbs: str, kind: str, subresource: str = "", *, everywhere: bool = False) -> tuple[Right, ...]:
@@ -72,8 +76,8 @@ ACTIONS: Mapping[str, Action] = {
     "Evict": Action("evict", _EVICT),
     "NodeDrain": Action("node-drain", _DRAIN, nodes=True),
     "RollingPoolDrain": Action("pool-drain", _DRAIN, nodes=True),
-    "RollingUpdate": Action("rolling-update", _all("get patch", "Deployment")),
-    "BadRollout": Action("bad-rollout", _all("get patch", "Deployment")),
+    "RollingUpdate": Action("rolling-update", _all("get patch", "Deployment"), workload_kind="Deployment"),
+    "BadRollout": Action("bad-rollout", _all("get patch", "Deployment"), workload_kind="Deployment"),
     "BudgetChange": Action("budget-change", _all("get patch", "PodDisruptionBudget")),
     "ProcessHang": Action("process-hang", _all("create get", "Pod", "exec")),
     "ProcessCrash": Action("process-crash", _all("create get", "Pod", "exec")),
