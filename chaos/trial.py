@@ -11,21 +11,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.data import Data, read_data
-from chaos.errors import HarnessBroken, UsageError
+from chaos.errors import HarnessBroken, NotAllowed, UsageError
 from chaos.faults import Fault, Field, NodePower, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
 from chaos.judgement import Judgement, judge_run
-from chaos.safety import BlastRadius
+from chaos.safety import BlastRadius, NoUndoLog, UndoLog
 from chaos.semantics import Timings, recovery_bound
 from chaos.slo import Slo
 from chaos.traffic import Traffic
@@ -55,6 +55,11 @@ class World:
     timings: Timings
     node_power: NodePower | None = None
     data: Data | None = None
+    workload_kind: str = "Deployment"
+    adopted: bool = False
+    undo: UndoLog = field(default_factory=NoUndoLog)
+    lost: Callable[[], str] = lambda: ""
+    consent: Callable[[Fault], str] = lambda _fault: ""
 
 
 class Trial:
@@ -123,6 +128,9 @@ class Trial:
             namespace=world.blast_radius.namespace,
             timings=world.timings,
             node_power=world.node_power,
+            workload_kind=world.workload_kind,
+            adopted=world.adopted,
+            undo=world.undo,
         )
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")
@@ -225,12 +233,17 @@ class Trial:
         """Let time pass until `until` is true, but notice a harness that broke. Say whether it came true."""
         deadline = time.monotonic() + duration_s
         while (left_s := deadline - time.monotonic()) > 0:
+            if reason := world.lost():
+                self.stop(reason)
+                return False
             world.traffic.check()
             if world.recorder.wait_for(until, min(left_s, LOOK_S)):
                 return True
         return False
 
     def _admit(self, world: World, fault: Fault) -> None:
+        if objection := world.consent(fault):
+            raise NotAllowed(objection)
         pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
         ready = sum(pod.ready and not pod.deleting for pod in pods)
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
@@ -291,7 +304,7 @@ def _plain(ref: Ref) -> dict[str, str]:
 
 
 def _desired(world: World) -> int | None:
-    for workload in world.recorder.objects("Deployment"):
+    for workload in world.recorder.objects(world.workload_kind):
         view = DeploymentView(workload)
         if view.name == world.workload:
             return view.replicas
