@@ -18,6 +18,8 @@ from chaos.lab.session import keep_lab
 from chaos.plan.command import plan_command
 from chaos.progress import Terminal
 from chaos.redrawing import compare_runs, redraw
+from chaos.setup_commands import init_command, rbac_command, review_command
+from chaos.undo.command import status_command, undo_command
 from reports.comparing import show_comparison
 
 __all__ = ["main"]
@@ -31,6 +33,14 @@ app = typer.Typer(
 lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
 app.add_typer(lab_app, name="lab")
 app.command("plan")(plan_command)
+app.command("init")(init_command)
+app.command("rbac")(rbac_command)
+app.command("review")(review_command)
+app.command("init")(init_command)
+app.command("rbac")(rbac_command)
+app.command("review")(review_command)
+app.command("undo")(undo_command)
+app.command("status")(status_command)
 
 
 def main() -> None:

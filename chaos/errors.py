@@ -5,7 +5,7 @@ The system under test being unwell is never one of these: it is evidence, and a 
 
 from __future__ import annotations
 
-__all__ = ["ClusterRefused", "GamedayError", "HarnessBroken", "LabError", "TimedOut", "UsageError"]
+__all__ = ["ClusterRefused", "GamedayError", "HarnessBroken", "LabError", "NotAllowed", "TimedOut", "UsageError"]
 
 
 class GamedayError(Exception):
@@ -39,6 +39,12 @@ class LabError(GamedayError):
 
 class ClusterRefused(GamedayError):
     """The cluster is unreachable, forbids what is needed, or is not one that we may touch."""
+
+    exit_code = 2
+
+
+class NotAllowed(GamedayError):
+    """The owners of the cluster have not allowed a fault: the scenario is skipped, with the command that allows it."""
 
     exit_code = 2
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from chaos.clock import Clock
 from chaos.ground import Ground
-from chaos.system import SystemSpec, selector
+from chaos.system import System, SystemSpec, selector
 
 __all__ = ["ScenarioFacts", "trial_facts", "versions"]
 
@@ -27,10 +27,24 @@ class ScenarioFacts:
 
 
 def trial_facts(
-    ground: Ground, spec: SystemSpec, scenario: ScenarioFacts, *, run: str, namespace: str, clock: Clock, leashed: bool
+    ground: Ground,
+    spec: SystemSpec,
+    scenario: ScenarioFacts,
+    *,
+    run: str,
+    namespace: str,
+    clock: Clock,
+    leashed: bool,
+    connections: str = "fresh",
+    found: System | None = None,
 ) -> dict[str, Any]:
-    """Put the facts together; plain data, ready for JSON."""
+    """Put the facts together; plain data, ready for JSON.
+
+    `connections` as in the request profile; `found` is a system that no spec of ours describes.
+    """
     cluster = ground.cluster.facts
+    budget = found.disruption_budget if found else None
+    own_budget = spec.name if spec.disruption_budget and not found else ""
     return {
         "schema": 1,
         "run": run,
@@ -44,11 +58,13 @@ def trial_facts(
         "timings": dict(ground.timings),
         "system": {
             "namespace": namespace,
-            "workload": {"kind": "Deployment", "name": spec.name},
-            "service": spec.name,
+            "workload": {"kind": found.workload.kind if found else "Deployment", "name": spec.name},
+            "service": found.service if found else spec.name,
+            "disruption_budget": budget.name if budget else own_budget,
             "port": spec.service_port,
-            "selector": dict(selector(spec)),
+            "selector": dict(found.selector if found else selector(spec)),
             "profile": spec.profile,
+            "connections": connections,
             "vantage": ground.vantage_words,
         },
         "spec": spec.model_dump(mode="json"),

@@ -6,13 +6,17 @@ names is only connected to. Either way the namespaces that dead runs of ours lef
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from chaos.adoption import Adoption, open_adoption
+from chaos.clock import utc_iso
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
+from chaos.config import read_config
 from chaos.errors import UsageError
 from chaos.faults import NodePower
 from chaos.faults.node_down import NO_POWER
@@ -21,12 +25,15 @@ from chaos.lab.model_image import MODEL_IMAGE
 from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
 from chaos.progress import Progress
+from chaos.safety.lease import RunLease
+from chaos.safety.owner import Owner
 from chaos.semantics import KUBERNETES
 from chaos.system.namespace import sweep
 from chaos.system.system import System
+from chaos.undo.leftovers import undo_leftovers
 from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
 
-__all__ = ["Ground", "on_context", "on_lab"]
+__all__ = ["Ground", "on_adopted", "on_context", "on_lab"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ class Ground:
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
     `node_power` takes nodes away, None where nobody can.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
+    `adoption` is the system that already runs there, None where each trial deploys its own; `lease` is held meanwhile,
+    so that no two runs are at work on it at once. `begin` is called before the first trial that is not skipped or
+    refused, and raises `ClusterRefused` if another run is at work.
     """
 
     kind: Literal["lab", "context"]
@@ -47,15 +57,22 @@ class Ground:
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
     node_power: NodePower | None = None
+    adoption: Adoption | None = None
+    lease: RunLease | None = None
+    begin: Callable[[], None] = lambda: None
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
 
         Raises `UsageError` for a need that nobody knows.
         """
-        if need == "node-power":
+        kind, _, name = need.partition(":")
+        if kind == "node-power":
             return "" if self.node_power else NO_POWER
-        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power")
+        if kind == "storage-class" and name:
+            there = self.cluster.get("StorageClass", None, name) is not None
+            return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
+        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power, storage-class:NAME")
 
 
 @contextmanager
@@ -65,6 +82,7 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
     with lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts:
         cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
         _sweep(cluster)
+        lab.reclaim_volumes()
 
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
@@ -83,6 +101,55 @@ def on_context(
     cluster = connect(kubeconfig=kubeconfig, context=context)
     _sweep(cluster)
 
+    words, vantage = _reached(cluster, service_url)
+    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, node_power)
+
+
+@contextmanager
+def on_adopted(
+    path: Path, *, kubeconfig: Path | None, context: str, service_url: str, say: Callable[[str], None]
+) -> Iterator[Ground]:
+    """Stand on the cluster that a gameday.toml names, for the system that already runs there.
+
+    Only `begin` writes: it takes the lease of the system's namespace, and heals what dead runs left. No namespace is
+    swept: they are left to their owners. Raises `UsageError` or `ClusterRefused` in words.
+    """
+    config = read_config(path)
+    adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context)
+    adoption.find()
+    cluster = adoption.cluster
+    words, vantage = _reached(cluster, service_url or config.traffic.url or "")
+    hand = OpenHand(cluster, NullJournal())
+    me = Owner.this_process()
+    holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
+    namespace = config.system.namespace
+    timings = asdict(config.cluster.timings.timings())
+    with cluster, ExitStack() as stack:
+        lease = RunLease(cluster, hand, namespace, holder, say=say)
+
+        def begin() -> None:
+            if not lease.taken:
+                stack.enter_context(lease)
+                for done in undo_leftovers(cluster, namespace):
+                    say(f"of the dead run {done.run}: {done.words}")
+
+        yield Ground(
+            "context",
+            cluster,
+            timings,
+            "",
+            words,
+            vantage,
+            lambda command: command,
+            adoption=adoption,
+            lease=lease,
+            begin=begin,
+        )
+
+
+def _reached(cluster: Cluster, service_url: str) -> tuple[str, Callable[[System], Vantage]]:
+    """Where traffic comes from: this host by that URL, or through the API server's proxy without one."""
+
     def vantage(system: System) -> Vantage:
         if service_url:
             return HostDirect(service_url.format(namespace=system.namespace, service=system.service))
@@ -94,9 +161,10 @@ def on_context(
             credentials=Credentials(**asdict(cluster.wire.identity())),
         )
 
-    words = "this host" if service_url else "API server proxy"
-    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, node_power)
+    return ("this host" if service_url else "API server proxy"), vantage
 
 
 def _sweep(cluster: Cluster) -> None:
+    # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
+    undo_leftovers(cluster, None)
     sweep(cluster, OpenHand(cluster, NullJournal()))

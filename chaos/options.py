@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from chaos.config import find_config
+from chaos.errors import UsageError
+
 __all__ = ["Options", "add_options", "read_options"]
 
 SEED_MAX = 1_000_000
@@ -20,9 +23,14 @@ SEED_MAX = 1_000_000
 class Options:
     """What the user asked for. `context` empty means the lab; `rejudge` is a saved run to judge again.
 
+    `system` is the file that names a system that already runs; without one, each trial deploys its own, from the
+    folder `manifests` if there is one.
+
     `fields` are fields of the SystemSpec that this session changes, over those of a scenario's marker.
     """
 
+    system: Path | None
+    manifests: Path | None
     context: str
     kubeconfig: Path | None
     image: str
@@ -44,12 +52,23 @@ class Options:
         """Where scenarios run, in words."""
         if self.rejudge:
             return f"judging {self.rejudge} again"
+        if self.system:
+            return f"on the system of {self.system}"
         return f"on context {self.context}" if self.context else "on the lab"
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the options, in a group of their own."""
     group = parser.getgroup("gameday", "gameday: resilience scenarios on Kubernetes")
+    group.addoption(
+        "--system",
+        metavar="FILE",
+        help="run on the system that already runs and that this file names (default: gameday.toml or [tool.gameday] in "
+        "pyproject.toml beside pytest's own configuration; an empty name for neither)",
+    )
+    group.addoption(
+        "--manifests", type=Path, metavar="DIR", help="deploy the manifests of this folder, not the conftest's system"
+    )
     group.addoption("--kube-context", default="", metavar="NAME", help="run on this kubeconfig context, not on the lab")
     group.addoption(
         "--kubeconfig", type=Path, metavar="FILE", help="kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"
@@ -98,6 +117,8 @@ def read_options(config: pytest.Config) -> Options:
         return config.getoption(name)
 
     options = Options(
+        system=_system(config),
+        manifests=config.getoption("manifests"),
         context=str(of("kube_context")),
         kubeconfig=config.getoption("kubeconfig"),
         image=str(of("image")),
@@ -114,17 +135,32 @@ def read_options(config: pytest.Config) -> Options:
         pods_max=config.getoption("pods_max"),
         fields=dict(_field(text) for text in config.getoption("system_field")),
     )
-    if options.kubeconfig and not options.context:
+    if options.kubeconfig and not (options.context or options.system):
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
     if bool(options.node_off) != bool(options.node_on):
         raise pytest.UsageError("--node-off and --node-on go together: whoever takes a node's power gives it back")
     if options.node_off and not options.context:
         raise pytest.UsageError("--node-off goes with --kube-context NAME: the lab has its own means")
+    if options.manifests and options.system:
+        raise pytest.UsageError("--manifests and --system: a system is deployed or adopted, not both")
     if options.lab_nodes < 1:
         raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
     if options.pods_max is not None and options.pods_max < 1:
         raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
     return options
+
+
+def _system(config: pytest.Config) -> Path | None:
+    """The file that names a system: as told, or as found; none for the lab, which deploys its own."""
+    told = config.getoption("system")
+    if told is not None:
+        return Path(told) if told else None
+    if config.getoption("manifests"):
+        return None
+    try:
+        return find_config(config.rootpath)
+    except UsageError as wrong:
+        raise pytest.UsageError(str(wrong)) from None
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -8,28 +8,30 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import textwrap
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
-from chaos.errors import GamedayError, UsageError
+from chaos.asked import adopted_for, consent_for, limits_of, manifests_for, marked, profile_for, refuse_unmet
+from chaos.config import read_config
+from chaos.errors import GamedayError, NotAllowed, UsageError
 from chaos.facts import ScenarioFacts
 from chaos.faults import CommandPower
 from chaos.gallery import Gallery
-from chaos.ground import Ground, on_context, on_lab
+from chaos.ground import Ground, on_adopted, on_context, on_lab
 from chaos.options import Options, add_options, read_options
 from chaos.progress import Terminal
+from chaos.slo import Slo
 from chaos.stage import Callbacks, Staged, UnderTest, in_words, inert, staged
 from chaos.system import SystemSpec
 from chaos.traffic import Traffic
 from chaos.trial import Trial
 from chaos.verdict import NotProven
+from chaos.voice import Voice, sigterm_interrupts, uncaptured
 from loadgen.profiles import Profile
 
 __all__: list[str] = []
@@ -47,7 +49,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read our options and declare the marker."""
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
-    config.addinivalue_line("markers", "needs(*what): what this scenario needs of the cluster, e.g. node-power")
+    config.addinivalue_line(
+        "markers",
+        "needs(*what, nodes, node_label): what a cluster must have, e.g. node-power; else the scenario is skipped",
+    )
     config.stash[OPTIONS] = read_options(config)
     config.stash[GALLERY] = Gallery(config.stash[OPTIONS])
 
@@ -85,7 +90,7 @@ def _saved_nodeid(run: Path) -> str:
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """The cluster that this session's scenarios run on."""
     options = request.config.stash[OPTIONS]
-    with _sigterm_interrupts():
+    with sigterm_interrupts():
         try:
             with _ground(request.config, options) as stood:
                 yield stood
@@ -95,8 +100,16 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
 
 @contextmanager
 def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
-    with _uncaptured(config):
-        if options.context:
+    with uncaptured(config):
+        if options.system:
+            opening = on_adopted(
+                options.system,
+                kubeconfig=options.kubeconfig,
+                context=options.context,
+                service_url=options.service_url,
+                say=Voice(config).say,
+            )
+        elif options.context:
             opening = on_context(
                 kubeconfig=options.kubeconfig,
                 context=options.context,
@@ -111,7 +124,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
     try:
         yield stood
     finally:
-        with _uncaptured(config):
+        with uncaptured(config):
             opening.__exit__(None, None, None)
 
 
@@ -135,27 +148,40 @@ def request_profile() -> Profile:
 def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     """One trial of this scenario, set up."""
     options = request.config.stash[OPTIONS]
-    callbacks = Callbacks(say=_Voice(request.config).say, draw=request.config.stash[GALLERY].drawer(request.node))
+    callbacks = Callbacks(say=Voice(request.config).say, draw=request.config.stash[GALLERY].drawer(request.node))
     if options.rejudge:
         placeholder = SystemSpec(name="saved", image="saved")
         request.node.stash[STAGED] = inert(options.rejudge, placeholder, callbacks=callbacks)
         yield request.node.stash[STAGED]
         return
-    spec = _marked(request, request.getfixturevalue("system_spec"))
+    # What a conftest or a marker has wrong is told before a cluster is started.
+    manifests = manifests_for(request, options.manifests, options.fields)
+    spec = manifests.spec if manifests else None
+    if not (options.system or manifests):
+        spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
+    ground: Ground = request.getfixturevalue("ground")
+    adopted = adopted_for(request, ground, options.fields, leashed=options.leashed)
+    spec = adopted.system.spec if adopted else spec
+    assert spec is not None
     scenario = _scenario(request, options.seed)
-    ground = request.getfixturevalue("ground")
-    _require(request, ground)
+    refuse_unmet(request, ground)
     run = request.config.stash[GALLERY].begun(request.node.nodeid, _run_folder(options.runs, scenario))
+    pods_max, nodes_max = limits_of(ground, adopted, options.pods_max)
     with staged(
         ground,
         spec,
-        request.getfixturevalue("request_profile"),
+        profile_for(request, ground),
         scenario,
         run=run,
         leashed=options.leashed,
-        pods_max=options.pods_max,
+        pods_max=pods_max,
+        nodes_max=nodes_max,
         keep_namespace=options.keep_namespace,
         callbacks=callbacks,
+        adopted=adopted,
+        manifests=manifests,
+        consent=consent_for(ground, adopted),
+        lost=(lambda: ground.lease.lost if ground.lease and ground.lease.taken else ""),
     ) as ready:
         request.node.stash[STAGED] = ready
         yield ready
@@ -179,21 +205,12 @@ def traffic(stage: Staged) -> Traffic:
     return stage.traffic
 
 
-def _marked(request: pytest.FixtureRequest, spec: SystemSpec) -> SystemSpec:
-    """Apply the scenario's markers, the outermost first."""
-    for marker in reversed(list(request.node.iter_markers("system"))):
-        if marker.args:
-            raise UsageError(f"@pytest.mark.system: {marker.args[0]!r} has no name", "name a field: system(replicas=4)")
-        spec = spec.having(**marker.kwargs)
-    fields = request.config.stash[OPTIONS].fields
-    return spec.having(**fields) if fields else spec
-
-
-def _require(request: pytest.FixtureRequest, ground: Ground) -> None:
-    """Refuse a scenario whose needs the cluster does not meet, before anything is deployed."""
-    needs = [need for marker in request.node.iter_markers("needs") for need in marker.args]
-    if lacking := [reason for need in needs if (reason := ground.lacks(need))]:
-        raise UsageError(f"{request.node.name} cannot run here: {'; '.join(lacking)}")
+@pytest.fixture(scope="session")
+def slo(request: pytest.FixtureRequest) -> Slo:
+    """What users were promised: as gameday.toml says; one in a hundred may fail, and 5 s, where no file says."""
+    system = request.config.stash[OPTIONS].system
+    told = read_config(system).slo if system else None
+    return told.slo() if told else Slo(availability=0.99, latency_p99_s=5.0)
 
 
 def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:
@@ -223,6 +240,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         # pytest does not throw it into the fixture, which has to say why the trial ended early.
         if ready is not None:
             ready.trial.stop(in_words(error))
+        if isinstance(error, NotAllowed):
+            pytest.skip(str(error))
         raise
     if ready is not None and ready.trial.judgement is None:
         raise NotProven("the scenario returned without trial.judge(…): nothing was claimed, so nothing is proved")
@@ -243,46 +262,3 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show one row a trial, and write the page of the session."""
     config.stash[GALLERY].finish(terminalreporter)
-
-
-# --- the terminal and signals ---------------------------------------------------------------------------------------
-
-
-class _Voice:
-    """Says what a trial does, a line at a time, with the seconds since it began."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._began = time.monotonic()
-
-    def say(self, text: str) -> None:
-        """Print the line, past pytest's capturing."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            with _uncaptured(self._config):
-                reporter.write_line(f"{time.monotonic() - self._began:5.0f} s  {text}")
-
-
-@contextmanager
-def _uncaptured(config: pytest.Config) -> Iterator[None]:
-    """Let what is written in the block reach the terminal, from the start of a line."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-        if reporter is not None:
-            reporter.ensure_newline()
-        yield
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM end the session as Ctrl-C does, so that faults are healed and the lab is taken down."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

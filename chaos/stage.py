@@ -15,16 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
+from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
+from chaos.faults import Fault
 from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
-from chaos.safety import BlastRadius
-from chaos.semantics import Timings
-from chaos.system import SystemSpec
+from chaos.safety import BlastRadius, ClusterUndoLog, NoUndoLog
+from chaos.semantics import KUBERNETES, Timings
+from chaos.system import System, SystemSpec, fill_claims
+from chaos.system.adopt import Adopted, adopt
 from chaos.system.deploy import deploy
+from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
@@ -52,6 +56,12 @@ WATCHED = (
 )
 
 
+def _storage(spec: SystemSpec, namespace: str) -> tuple[Scope, ...]:
+    """What is watched too where the system has claims: without them nobody needs the right to see volumes."""
+    claims = any(volume.storage for volume in spec.volumes)
+    return (Scope("PersistentVolumeClaim", namespace), Scope("PersistentVolume", None)) if claims else ()
+
+
 NO_WORKLOAD = Ref("Deployment", "", "")
 NO_BUDGET = Ref("PodDisruptionBudget", "", "")
 
@@ -70,6 +80,7 @@ class UnderTest:
     recorder: Recorder | None = None
     workload: Ref = NO_WORKLOAD
     disruption_budget: Ref = NO_BUDGET
+    timings: Timings = KUBERNETES
 
     @property
     def inert(self) -> bool:
@@ -118,24 +129,55 @@ def staged(
     pods_max: int | None,
     keep_namespace: bool,
     callbacks: Callbacks,
+    adopted: Adopted | None = None,
+    manifests: Manifests | None = None,
+    nodes_max: int | None = None,
+    lost: Callable[[], str] = lambda: "",
+    consent: Callable[[Fault], str] = lambda _fault: "",
 ) -> Iterator[Staged]:
-    """Set a live trial up, hand it out, and take it down."""
+    """Set a live trial up, hand it out, and take it down.
+
+    `adopted` is a system that already runs: it is not deployed, and neither it nor its namespace is deleted.
+    `manifests` are what is deployed instead of what the spec asks for. `lost`
+    says why the run may not go on (its lease is another's), `consent` what speaks against a fault; empty for nothing.
+    """
     clock = Clock.start()
-    namespace = namespace_of_trial(scenario.name, run.name)
+    namespace = adopted.system.namespace if adopted else namespace_of_trial(scenario.name, run.name)
     run.mkdir(parents=True)
-    facts = trial_facts(ground, spec, scenario, run=run.name, namespace=namespace, clock=clock, leashed=leashed)
+    known = adopt(manifests, manifests.wish(namespace)) if manifests else adopted
+    found = known.system if known else None
+    facts = trial_facts(
+        ground,
+        spec,
+        scenario,
+        run=run.name,
+        namespace=namespace,
+        clock=clock,
+        leashed=leashed,
+        connections=profile.connections,
+        found=found,
+    )
+    facts["system"]["adopted"] = adopted is not None
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
         hand = OpenHand(ground.cluster, journal)
-        # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
-        tidy = OpenHand(ground.cluster, NullJournal())
-        stack.enter_context(
-            trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
-        )
-        scopes = [*(Scope(kind, namespace) for kind in WATCHED), Scope("Node", None)]
-        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes))
-        deployed = deploy(hand, spec, namespace, run=run.name)
+        if not adopted:
+            # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
+            tidy = OpenHand(ground.cluster, NullJournal())
+            stack.enter_context(
+                trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
+            )
+        watched = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
+        scopes = [*watched, Scope("Node", None), *(() if known else _storage(spec, namespace))]
+        # Ten times for each new value of the metrics API, to know when it came.
+        sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
+        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
+        unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
+        if manifests:
+            apply_manifests(hand, manifests, namespace)
+            found = adopt(ground.cluster, manifests.wish(namespace)).system
+        deployed = found or deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
         def start_generator() -> Generator:
@@ -170,26 +212,28 @@ def staged(
                 namespace,
                 pods_max=spec.replicas_floor if pods_max is None else pods_max,
                 # At least one node stays, or nothing could ever come back.
-                nodes_max=max(1, len(ground.cluster.facts.nodes) - 1),
+                nodes_max=nodes_max or max(1, len(ground.cluster.facts.nodes) - 1),
             ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
             node_power=ground.node_power,
+            data=_data(spec, profile),
+            workload_kind=deployed.workload.kind,
+            adopted=adopted is not None,
+            lost=lost,
+            consent=consent,
+            undo=NoUndoLog() if leashed else ClusterUndoLog(hand, namespace, run.name, deadline_s=DURATION_MAX_S),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"
         rng = random.Random(scenario.seed)  # noqa: S311  # replayable
-        of_kind = {ref.kind: ref for ref in deployed.objects}
-        budget = of_kind.get("PodDisruptionBudget", NO_BUDGET)
-        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget)
+        budget = deployed.disruption_budget or NO_BUDGET
+        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
-        try:
-            wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)
-        except NeverAvailable as unwell:
-            trial.stop(str(unwell))
-        else:
-            if unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
-                trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
+        if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
+            trial.stop(unwell)
+        elif unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
+            trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:
@@ -197,6 +241,21 @@ def staged(
             raise
         finally:
             trial.abandon("the scenario ended without a verdict")
+
+
+def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sync_s: float) -> str:
+    """Wait for the system; why it did not become available, in words."""
+    try:
+        wait_available(ground.cluster, recorder, deployed, hpa_sync_s=hpa_sync_s)
+    except NeverAvailable as unwell:
+        return str(unwell)
+    return ""
+
+
+def _data(spec: SystemSpec, profile: Profile) -> Data | None:
+    """What of the system must survive, None if nothing says so."""
+    files = tuple(file for volume in spec.volumes for file in volume.kept_files)
+    return Data(spec.name, files, spec.port, profile) if files else None
 
 
 def in_words(error: BaseException) -> str:
@@ -207,8 +266,10 @@ def in_words(error: BaseException) -> str:
 def inert(run: Path, spec: SystemSpec, *, callbacks: Callbacks) -> Staged:
     """Set a trial up over a saved run: every `with` does nothing, and `judge` reads what was saved."""
     traffic = Traffic(None, None, profile="", vantage="", url="")
+    named = json.loads((run / "trial.json").read_text()).get("system", {}).get("disruption_budget") or ""
+    rng = random.Random(0)  # noqa: S311  # nothing is picked
     return Staged(
         Trial(run, None, say=callbacks.say, draw=callbacks.draw),
-        UnderTest(spec, "", "", random.Random(0)),  # noqa: S311  # nothing is picked
+        UnderTest(spec, "", "", rng, disruption_budget=Ref("PodDisruptionBudget", "", named)),
         traffic,
     )

@@ -11,20 +11,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.errors import HarnessBroken, UsageError
+from chaos.data import Data, read_data
+from chaos.errors import HarnessBroken, NotAllowed, UsageError
 from chaos.faults import Fault, Field, NodePower, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
 from chaos.judgement import Judgement, judge_run
-from chaos.safety import BlastRadius
+from chaos.safety import BlastRadius, NoUndoLog, UndoLog
 from chaos.semantics import Timings, recovery_bound
 from chaos.slo import Slo
 from chaos.traffic import Traffic
@@ -53,6 +54,12 @@ class World:
     workload: str
     timings: Timings
     node_power: NodePower | None = None
+    data: Data | None = None
+    workload_kind: str = "Deployment"
+    adopted: bool = False
+    undo: UndoLog = field(default_factory=NoUndoLog)
+    lost: Callable[[], str] = lambda: ""
+    consent: Callable[[Fault], str] = lambda _fault: ""
 
 
 class Trial:
@@ -121,6 +128,9 @@ class Trial:
             namespace=world.blast_radius.namespace,
             timings=world.timings,
             node_power=world.node_power,
+            workload_kind=world.workload_kind,
+            adopted=world.adopted,
+            undo=world.undo,
         )
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")
@@ -139,15 +149,34 @@ class Trial:
             finally:
                 self._heal(world, fault, field)
 
-    def recovery(self) -> None:
-        """Wait until the system has all its replicas back, at most as long as its own spec permits."""
+    def read_data(self) -> None:
+        """Read in every ready replica what must survive: the files that fill its claims, and an answer made from them.
+
+        Journalled for `DataSurvived`. Raises `UsageError` if the system has no file that must survive.
+        """
+        if not (world := self._live()):
+            return
+        if world.data is None:
+            raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
+        ready = [
+            pod for pod in map(PodView, world.recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"
+        ]
+        self._say(f"reading {', '.join(world.data.files)} in {len(ready)} replicas")
+        refs = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
+        read_data(world.cluster, world.hand, world.journal, refs, world.data)
+
+    def recovery(self, *, settle_s: float = SETTLE_S) -> None:
+        """Wait until the system has all its replicas back, at most as long as its own spec permits.
+
+        Then traffic flows for `settle_s` more: long enough that each replica is surely asked, if that is to be judged.
+        """
         if not (world := self._live()):
             return
         self._say("recovery")
         with self._in_phase(world, "recovery"):
             bound_s = _recovery_bound_s(world)
             if world.recorder.wait_for(lambda: _whole(world), bound_s):
-                self._wait(world, SETTLE_S)
+                self._wait(world, settle_s)
             else:
                 world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
 
@@ -204,12 +233,17 @@ class Trial:
         """Let time pass until `until` is true, but notice a harness that broke. Say whether it came true."""
         deadline = time.monotonic() + duration_s
         while (left_s := deadline - time.monotonic()) > 0:
+            if reason := world.lost():
+                self.stop(reason)
+                return False
             world.traffic.check()
             if world.recorder.wait_for(until, min(left_s, LOOK_S)):
                 return True
         return False
 
     def _admit(self, world: World, fault: Fault) -> None:
+        if objection := world.consent(fault):
+            raise NotAllowed(objection)
         pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
         ready = sum(pod.ready and not pod.deleting for pod in pods)
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
@@ -270,7 +304,7 @@ def _plain(ref: Ref) -> dict[str, str]:
 
 
 def _desired(world: World) -> int | None:
-    for workload in world.recorder.objects("Deployment"):
+    for workload in world.recorder.objects(world.workload_kind):
         view = DeploymentView(workload)
         if view.name == world.workload:
             return view.replicas

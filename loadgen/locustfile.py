@@ -27,13 +27,14 @@ from locust.env import Environment
 from chaos.clock import NS
 from chaos.errors import GamedayError
 from loadgen.arrivals import OpenLoop
+from loadgen.closed import ClosedLoop
 from loadgen.control import Control
 from loadgen.cpu_meter import CpuMeter
 from loadgen.exchange import Wire, tls_context
 from loadgen.plan import Plan, filled, place_of, request_bytes
 from loadgen.profiles import Request
 from loadgen.records import Record, Writer
-from loadgen.shapes import shape_from_plain
+from loadgen.shapes import Shape, Users, shape_from_plain
 from loadgen.vantage import Credentials
 
 PLAN_WITHIN_S = 30.0
@@ -84,6 +85,13 @@ class Session:
             on_record=self._fire,
             on_broken=self.broken,
         )
+        self._closed = ClosedLoop(
+            url=plan.url,
+            now_ns=self.now_ns,
+            replica_header=profile.replica_header,
+            timeout_s=profile.timeout_s,
+            record=self._write,
+        )
         self._cpu = CpuMeter(self.now_ns(), time.process_time_ns())
 
     def run(self) -> None:
@@ -92,6 +100,8 @@ class Session:
         watch.link_exception(lambda dead: self.broken(f"generator.jsonl: {dead.exception!r}"))
         self._control.answer("ready", pid=os.getpid(), locust=locust.__version__)
         drain_s = self._follow()
+        for name in self._closed.streams:
+            self._closed.end(name)
         self._loop.drain(drain_s)
         watch.kill()
         self._sample(final=True)
@@ -109,17 +119,36 @@ class Session:
                     log.warning("the parent is gone")
                     return ORPHAN_DRAIN_S
                 case {"begin": {"stream": str(name), "shape": dict(shape), "begin_ns": int(begin_ns)}}:
-                    self._loop.begin(name, shape_from_plain(shape), begin_ns)
+                    self._begin(name, shape_from_plain(shape), begin_ns)
                     self._control.answer("begun", stream=name, begin_ns=begin_ns)
                 case {"end": {"stream": str(name), "end_ns": int(end_ns)}}:
-                    self._control.answer("ended", stream=name, end_ns=self._loop.end(name, end_ns))
+                    is_closed = name in self._closed.streams
+                    ended_ns = self._closed.end(name) if is_closed else self._loop.end(name, end_ns)
+                    self._control.answer("ended", stream=name, end_ns=ended_ns)
                 case {"finish": {"drain_s": int() | float() as drain_s}}:
                     return float(drain_s)
                 case _:
                     raise ValueError(f"not a command: {command!r}")
 
+    def _begin(self, name: str, shape: Shape, begin_ns: int) -> None:
+        if isinstance(shape, Users):
+            self._closed.begin(name, shape, begin_ns)
+        else:
+            self._loop.begin(name, shape, begin_ns)
+
+    def _write(self, record: Record) -> None:
+        try:
+            self._records.write(record)
+        except OSError as error:
+            self.broken(f"requests.jsonl cannot be written: {error}")
+
     def _summary(self) -> dict[str, object]:
-        return {
+        closed: dict[str, object] = {
+            name: {"begin_ns": stream.begin_ns, "end_ns": stream.end_ns, "due": stream.count}
+            | {"counts": dict(self._records.counts.get(name, {}))}
+            for name, stream in self._closed.streams.items()
+        }
+        return closed | {
             stream.name: {
                 "begin_ns": stream.begin_ns,
                 "end_ns": stream.end_ns,
@@ -139,6 +168,8 @@ class Session:
     def _sample(self, *, final: bool) -> None:
         now_ns = self.now_ns()
         sample = self._loop.sample(now_ns, self._cpu.share(now_ns, time.process_time_ns()))
+        for name in ("due", "sent", "done"):  # what a closed loop intends is what it has done
+            sample[name] += self._closed.count
         self._samples.line(sample | {"final": True} if final else sample)
 
     def _fire(self, record: Record, body_bytes: int) -> None:

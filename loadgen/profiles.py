@@ -156,7 +156,9 @@ class OpenAiChatProfile(Profile):
     """A chat completion as OpenAI's API defines it, streamed unless `stream` is false.
 
     `prompts` are sent in turn, in an order that the trial's seed sets. `include_usage` asks a stream for its token
-    counts. An answer is full at `[DONE]` or a finish reason; a stream without either was truncated.
+    counts. `ignore_eos` asks for answers of exactly `max_tokens`: no part of OpenAI's API, but vLLM, SGLang and
+    llama.cpp know it, and the field is sent only where it is wanted. An answer is full at `[DONE]` or a finish reason;
+    a stream without either was truncated.
     """
 
     name: ClassVar[str] = "openai-chat"
@@ -167,6 +169,7 @@ class OpenAiChatProfile(Profile):
     max_tokens: int = 16
     stream: bool = True
     include_usage: bool = True
+    ignore_eos: bool = False
 
     def __post_init__(self) -> None:
         Profile.__post_init__(self)
@@ -202,6 +205,8 @@ class OpenAiChatProfile(Profile):
         }
         if self.stream and self.include_usage:
             message["stream_options"] = {"include_usage": True}
+        if self.ignore_eos:
+            message["ignore_eos"] = True
         return json.dumps(message).encode()
 
     def answer(self) -> Answer:

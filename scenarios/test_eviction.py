@@ -47,7 +47,7 @@ def test_unready_pods_are_evicted_as_the_policy_says(trial, system, traffic, gra
     )
 
 
-@pytest.mark.system(replicas=4)
+@pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": 1})
 def test_of_many_evictions_at_once_only_the_allowed_are_granted(trial, system, traffic):
     """Every replica asked to leave at the same moment: one goes, the others are refused, and no request is lost."""
     with traffic.steady(rate_rps=4):

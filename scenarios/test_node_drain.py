@@ -6,12 +6,14 @@ from chaos import faults, targets
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
 from chaos.slo import Slo
 
+pytestmark = pytest.mark.needs(nodes=2)
+
 ALL_ANSWERED = Slo(availability=1.0)
 ALL_ANSWERED_SOON = Slo(availability=1.0, latency_p99_s=10.0)
 
 
 @pytest.mark.quick
-@pytest.mark.system(replicas=4)
+@pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": 1})
 def test_a_drained_node_costs_no_request(trial, system, traffic):
     """The fullest node can be drained under traffic: its replicas go one by one, and no request is lost."""
     with traffic.steady(rate_rps=4):
@@ -37,7 +39,7 @@ def test_a_drain_that_the_disruption_budget_forbids_is_blocked(trial, system, tr
     trial.judge(
         SloMet(ALL_ANSWERED),
         BudgetHeld(ready_min=4),
-        Drained(blocked_by="model"),
+        Drained(blocked_by=system.disruption_budget.name),
         Witnessed("evict-pod", outcome="fail", at_least=2),
     )
 
@@ -64,7 +66,7 @@ def test_a_blocked_drain_goes_on_when_the_disruption_budget_is_changed(trial, sy
     )
 
 
-@pytest.mark.system(replicas=4)
+@pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": 1})
 def test_two_drains_at_once_share_the_disruption_budget(trial, system, traffic):
     """Two nodes drained at the same time together take no more replicas at once than the disruption budget says."""
     with traffic.steady(rate_rps=4):

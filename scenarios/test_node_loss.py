@@ -43,7 +43,7 @@ def test_a_node_that_is_soon_back_keeps_its_replicas(trial, system, traffic):
     trial.judge(SloMet(HALF_FOR_8_OF_25_S), NoNeedlessRestart(restarting=()), Witnessed("power-on"))
 
 
-@pytest.mark.system(replicas=4, spread={"hostname": None, "zone": "DoNotSchedule"})
+@pytest.mark.system(replicas=4, spread={"hostname": None, "zone": "ScheduleAnyway"})
 def test_a_lost_zone_is_made_good_by_the_others(trial, system, traffic):
     """Every node of the fullest zone is lost at once: the zones that are left take its replicas over."""
     down = faults.NodeDown(targets.fullest_zone(system))

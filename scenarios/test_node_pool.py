@@ -6,13 +6,15 @@ from chaos import faults, targets
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, StayedInPool, Witnessed
 from chaos.slo import Slo
 
+pytestmark = pytest.mark.needs(nodes=2, node_label="gameday.dev/pool")
+
 ALL_ANSWERED = Slo(availability=1.0)
 
 BLUE = targets.pool("gameday.dev/pool", "blue")
 GREEN = targets.pool("gameday.dev/pool", "green")
 
 
-@pytest.mark.system(replicas=4)
+@pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": 1})
 @pytest.mark.parametrize("migrate", [False, True], ids=["in-place", "migrate"])
 def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
     """An upgrade drains every node of a pool in turn; the next one waits until all replicas are back."""
@@ -32,7 +34,7 @@ def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
     )
 
 
-@pytest.mark.system(replicas=3, node_selector={"gameday.dev/pool": "blue"})
+@pytest.mark.system(replicas=3, disruption_budget={"max_unavailable": 1}, node_selector={"gameday.dev/pool": "blue"})
 def test_replicas_bound_to_a_pool_stay_in_it(trial, system, traffic):
     """Replicas that belong to a pool move to another node of that pool when theirs is drained, and nowhere else."""
     with traffic.steady(rate_rps=4):
@@ -52,7 +54,7 @@ def test_replicas_bound_to_a_pool_stay_in_it(trial, system, traffic):
     )
 
 
-@pytest.mark.system(replicas=3, node_selector={"gameday.dev/pool": "green"})
+@pytest.mark.system(replicas=3, disruption_budget={"max_unavailable": 1}, node_selector={"gameday.dev/pool": "green"})
 def test_a_drain_with_nowhere_to_go_stops_at_the_disruption_budget(trial, system, traffic):
     """Where no other node may take the replicas, one is lost and waits, the disruption budget keeps the others."""
     with traffic.steady(rate_rps=4):
@@ -65,7 +67,7 @@ def test_a_drain_with_nowhere_to_go_stops_at_the_disruption_budget(trial, system
     trial.judge(
         SloMet(ALL_ANSWERED),
         BudgetHeld(ready_min=2),
-        Drained(blocked_by="model"),
+        Drained(blocked_by=system.disruption_budget.name),
         StayedInPool("gameday.dev/pool", "green"),
         Recovered(),
         Witnessed("evict-pod", outcome="ok"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from chaos.checks.planned import arrivals_within, out_of_place
+from chaos.checks.planned import arrivals_within, is_closed, out_of_place
 from chaos.checks.soundness import LAG_NS, Soundness, disorder, soundness
 from chaos.clock import NS
 from chaos.history import History, Stream
@@ -61,6 +61,12 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     if unsent:
         doubts.append(f"{unsent} arrivals were never sent by the generator")
     doubts.extend(sound.doubts)
+    if objective_s is not None:
+        doubts.extend(
+            f"traffic {stream.name} is a closed loop: a slow answer holds the next request back, which flatters latency"
+            for stream in history.streams
+            if is_closed(stream)
+        )
     if not table.is_empty():
         doubts.extend(disorder(history))
     sure = once.filter(pl.col("outcome") != "unsent")
@@ -113,6 +119,8 @@ def _stream_count(stream: Stream, rows: pl.DataFrame, span: tuple[int, int] | No
         if stream.plan is not None:
             doubts.append(f"{misplaced} records of traffic {stream.name} do not stand where its plan has them")
         return None
+    if is_closed(stream):
+        return rows.height
     begin_ns, end_ns = span or (stream.begin_ns, stream.end_ns or 0)
     count = arrivals_within(stream, begin_ns, end_ns)
     if span is None and (odd := rows.filter((pl.col("id") < 0) | (pl.col("id") >= count)).height):

@@ -1,86 +1,115 @@
-"""The legs of a way that something takes in turn, each with its time and its bound: which of them was late.
+"""The recovery of one victim as legs that never overlap, and whose parts add up to the whole.
 
-Each leg begins where the one before it ended, so their sum is the whole way, and no difference between two watches can
-make one negative. A step that was not seen has no end: its time and its bound go to the next one that was.
+Every moment is of the recorder's one clock: when word of a step was received, or when the generator saw it. No server's
+or node's clock takes part, so none that differs can make a leg negative. Word of different kinds comes over different
+watches, so a step may be seen before the one that it follows from: its part of the whole is zero then, and the
+neighbour in whose part that time lies says so. A step on which the next does not wait (`LegRule.aside`) has a part only
+if it came before that next one.
+
+Beside its part of the whole each leg has the time since the step that it begins with; that is what its bound binds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.clock import seconds
+from chaos.semantics import LegName, LegRule
+from chaos.verdict import Answer
 
-__all__ = ["Leg", "Step", "late_leg", "legs_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Something that happens on the way: its name, when it was seen (None: not), and how long it may take.
-
-    A `bound_s` of None: it shares the bound of the step before it, and may take what that left over.
-    """
-
-    name: str
-    at_ns: int | None
-    bound_s: float | None
+__all__ = ["Leg", "placed", "whole_ns"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """The way to one step. `end_ns` is None for one that was not seen; `bound_s` holds what earlier ones left over."""
+    """One leg as it was. `at_ns`: when its step was seen, None if it was not.
 
-    name: str
-    begin_ns: int
-    end_ns: int | None
-    bound_s: float
+    `part_ns` is its part of the whole, 0 for one that was not seen or was out of order. `since_ns` is when the step
+    that it begins with was seen (None: it was not), and `took_ns` how long it took from there. `answer` and `reason`
+    say whether that kept the bound; `note` tells what is odd about its place.
+    """
+
+    rule: LegRule
+    at_ns: int | None
+    since_ns: int | None
+    part_ns: int = 0
+    note: str = ""
+    answer: Answer = Answer.PASS
+    reason: str = ""
 
     @property
-    def seconds(self) -> float | None:
-        """How long it took, None if its end was not seen."""
-        return None if self.end_ns is None else seconds(self.end_ns - self.begin_ns)
+    def name(self) -> LegName:
+        """The step that ends it."""
+        return self.rule.name
+
+    @property
+    def took_ns(self) -> int | None:
+        """From the step that it begins with to its own, never negative; None if either was not seen."""
+        return None if self.at_ns is None or self.since_ns is None else max(0, self.at_ns - self.since_ns)
 
     @property
     def values(self) -> dict[str, Any]:
-        """The leg in numbers."""
-        taken = self.seconds
+        """The leg in numbers, as docs/run-folder.md describes them."""
+        bound, took_ns = self.rule.bound, self.took_ns
         return {
             "leg": self.name,
-            "seconds": None if taken is None else round(taken, 3),
-            "bound_s": round(self.bound_s, 3),
+            "at_ns": self.at_ns,
+            "seconds": round(seconds(self.part_ns), 3),
+            "since": " and ".join(self.rule.since),
+            "took_s": None if took_ns is None else round(seconds(took_ns), 3),
+            "bound_s": None if bound is None else round(bound.total_s, 3),
+            "bound_words": "nobody promises it" if bound is None else bound.words,
+            "answer": self.answer.name,
+            "note": "; ".join(text for text in (self.reason, self.note) if text),
         }
 
 
-def legs_of(start_ns: int, steps: Iterable[Step]) -> tuple[Leg, ...]:
-    """The legs from a moment on. A step that was seen before the one ahead of it took no time of its own."""
+def placed(rules: Sequence[LegRule], moments: Mapping[LegName, int]) -> tuple[Leg, ...]:
+    """Put the steps that were seen in order. `moments` has `fault`, with which the first leg begins."""
     legs: list[Leg] = []
-    reached_ns, carried_s, left_s = start_ns, 0.0, 0.0
-    for step in steps:
-        bound_s = carried_s + (left_s if step.bound_s is None else step.bound_s)
-        if step.at_ns is None:
-            legs.append(Leg(step.name, reached_ns, None, bound_s))
-            carried_s, left_s = bound_s, 0.0
-            continue
-        end_ns = max(reached_ns, step.at_ns)
-        legs.append(Leg(step.name, reached_ns, end_ns, bound_s))
-        left_s = max(0.0, bound_s - seconds(end_ns - reached_ns))
-        reached_ns, carried_s = end_ns, 0.0
-    return tuple(legs)
+    reached_ns, holder = moments["fault"], -1
+    for place, rule in enumerate(rules):
+        at_ns = moments.get(rule.name)
+        since = [moments[name] for name in rule.since if name in moments]
+        leg = Leg(rule, at_ns, max(since, default=None))
+        if at_ns is None:
+            leg = replace(leg, note="not seen" if rule.witness else "")
+        elif rule.aside and (late_ns := at_ns - _next_ns(rules[place + 1 :], moments, at_ns)) > 0:
+            leg = replace(leg, note=f"{seconds(late_ns):.3f} s after the step that follows it here")
+        elif at_ns < reached_ns:
+            early = f"{rule.name} was seen {seconds(reached_ns - at_ns):.3f} s before it"
+            if holder >= 0:
+                legs[holder] = _noted(legs[holder], early)
+            leg = replace(leg, note=f"seen {seconds(reached_ns - at_ns):.3f} s before the step that it follows")
+        else:
+            leg = replace(leg, part_ns=at_ns - reached_ns)
+            reached_ns, holder = at_ns, place
+        legs.append(leg)
+    return tuple(_told_of_stragglers(legs))
 
 
-def late_leg(legs: Iterable[Leg], until_ns: int) -> Leg | None:
-    """The leg that made the way late: the one furthest over its bound, else the one that was under way at `until_ns`.
+def whole_ns(legs: Sequence[Leg]) -> int:
+    """From the fault to the last step that was seen and waited for: the sum of the parts."""
+    return sum(leg.part_ns for leg in legs)
 
-    None if all were in time and the way was gone to its end.
-    """
-    told = tuple(legs)
-    pending = next((leg for place, leg in enumerate(told) if all(one.end_ns is None for one in told[place:])), None)
 
-    def over_s(leg: Leg) -> float:
-        end_ns = max(leg.begin_ns, until_ns) if leg.end_ns is None else leg.end_ns
-        return seconds(end_ns - leg.begin_ns) - leg.bound_s
+def _next_ns(later: Sequence[LegRule], moments: Mapping[LegName, int], default_ns: int) -> int:
+    """The earliest moment at which any later step was seen that is not aside itself."""
+    return min((moments[rule.name] for rule in later if not rule.aside and rule.name in moments), default=default_ns)
 
-    timed = [leg for leg in told if leg.end_ns is not None or leg is pending]
-    worst = max(timed, key=over_s, default=None)
-    return worst if worst is not None and over_s(worst) > 0 else pending
+
+def _told_of_stragglers(legs: list[Leg]) -> list[Leg]:
+    """Let the step that follows say which one aside came only after it."""
+    for place, leg in enumerate(legs):
+        if leg.rule.aside and leg.at_ns is not None and "after the step" in leg.note:
+            heirs = [k for k in range(place + 1, len(legs)) if not legs[k].rule.aside and legs[k].at_ns is not None]
+            after = min(heirs, key=lambda k: legs[k].at_ns or 0)
+            late_ns = leg.at_ns - (legs[after].at_ns or 0)
+            legs[after] = _noted(legs[after], f"{leg.name} came {seconds(late_ns):.3f} s after it")
+    return legs
+
+
+def _noted(leg: Leg, text: str) -> Leg:
+    return replace(leg, note="; ".join(note for note in (leg.note, text) if note))

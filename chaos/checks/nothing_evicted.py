@@ -14,9 +14,16 @@ from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["NothingEvicted"]
 
+SAME_PASS_NS = NS
+"""Nodes that a pass of the monitor finds NotReady are said to be so within moments of each other."""
+
 
 class NothingEvicted:
     """From the moment in which every node was NotReady to that in which power came back, no replica was marked to go.
+
+    The controller has a race here: while it takes back the taints of all nodes, a thread of its own may still taint a
+    node that it found NotReady in that same pass, and the replicas on that one go when their toleration is over. So
+    those are counted apart, and the others decide.
 
     The outage proves something only if it outlasted what the replicas tolerate, with two periods of the node monitor.
     UNKNOWN if it did not, if a node was left, with a gap, and if a replica was marked before all nodes were NotReady:
@@ -41,15 +48,22 @@ class NothingEvicted:
             f"{len(marked)} of {plural(len(lives), 'replica')} marked to go; "
             f"every node NotReady for {max(0.0, seconds(end_ns - begin_ns)):.1f} s"
         )
+        last = {loss.node for loss in losses if begin_ns - (loss.unready_ns or 0) <= SAME_PASS_NS}
+        raced = [life for life in marked if life.node in last]
+        if raced:
+            measured += f"; {len(raced)} of them on the last node to be NotReady, by the controller's own race"
         # News of nodes and of pods comes over two watches: what was marked in the same moments proves nothing.
         allowance_ns = round(Timings.of(history.facts.raw.get("timings") or {}).allowance_s * NS)
-        late = [life.name for life in marked if (life.lost_ns or 0) > begin_ns + allowance_ns]
+        others = [life for life in marked if life.node not in last]
+        late = [life.name for life in others if (life.lost_ns or 0) > begin_ns + allowance_ns]
         if late:
             reason = f"evicted though no node was left: {', '.join(late)}"
             return self._finding(Answer.FAIL, measured, reason, marked)
         doubts = [*blind_spots(history, ("Pod", "Node"), min(loss.begin_ns for loss in losses), end_ns)]
-        if marked:
-            doubts.append(f"marked before every node was NotReady: {', '.join(life.name for life in marked)}")
+        if others:
+            doubts.append(f"marked before every node was NotReady: {', '.join(life.name for life in others)}")
+        if raced and all(life.node in last for life in lives):
+            doubts.append("every replica was on the last node to be NotReady, so none is left to tell")
         doubts += _too_short(history, lives, end_ns - begin_ns)
         return self._finding(Answer.UNKNOWN if doubts else Answer.PASS, measured, "; ".join(doubts), marked)
 

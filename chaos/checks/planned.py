@@ -8,9 +8,9 @@ import json
 import polars as pl
 
 from chaos.history import Stream
-from loadgen.shapes import Shape, Steady, shape_from_plain
+from loadgen.shapes import Shape, Steady, Users, shape_from_plain
 
-__all__ = ["TOLERANCE_NS", "arrivals_before", "arrivals_within", "out_of_place", "shape_of"]
+__all__ = ["TOLERANCE_NS", "arrivals_before", "arrivals_within", "is_closed", "out_of_place", "shape_of"]
 
 TOLERANCE_NS = 1_000
 """Room for the rounding of an arrival's intended time."""
@@ -26,6 +26,11 @@ def _shape(plan: str) -> Shape:
     return shape_from_plain(json.loads(plan))
 
 
+def is_closed(stream: Stream) -> bool:
+    """Whether it is a closed loop: nothing was planned, and what came depended on the service."""
+    return isinstance(shape_of(stream), Users)
+
+
 def arrivals_before(stream: Stream, at_ns: int) -> int:
     """How many arrivals the plan has before a moment, had the stream not ended."""
     return shape_of(stream).count(at_ns - stream.begin_ns)
@@ -39,7 +44,7 @@ def arrivals_within(stream: Stream, begin_ns: int, end_ns: int) -> int:
 
 def out_of_place(stream: Stream, rows: pl.DataFrame) -> int:
     """How many of the stream's records do not stand where the plan has the arrival of their number."""
-    if rows.is_empty():
+    if rows.is_empty() or is_closed(stream):
         return 0
     shape, number = shape_of(stream), pl.col("id")
     if isinstance(shape, Steady):

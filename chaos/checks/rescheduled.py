@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.checks.legs import Leg, Step, late_leg, legs_of
+from chaos.checks.loss_legs import Leg, Step, late_leg, legs_of
 from chaos.checks.node_losses import NodeLoss, is_member, node_losses
 from chaos.checks.stuck_claims import held_up_by
 from chaos.checks.succession import Succession, successions
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.observations import PodLife, earliest_ns, endpoint_spans, gaps_in, pod_lives
+from chaos.history.endpoints import endpoint_spans
+from chaos.history.observations import PodLife, earliest_ns, gaps_in, pod_lives
 from chaos.semantics import Bound, Stage, Timings, Unpromised, power_loss_bound, toleration_s
 from chaos.verdict import Answer, Evidence, Finding
 
@@ -158,8 +159,10 @@ class Rescheduled:
         excuses = case.bound.excuses(STAGES[name]) if name in STAGES and self.within_s is None else ()
         held_up = ""
         if heir is not None and name in HELD_UP:
-            lost = {one.node for one in node_losses(history) if is_member(one, until_ns - 1)}
-            held_up = held_up_by(history, heir, lost, until_ns)
+            # What stood in the way when it was due, whatever became of it later.
+            due_ns = min(until_ns, case.loss.off_ns + round(case.limit_s * NS))
+            lost = {one.node for one in node_losses(history) if is_member(one, due_ns)}
+            held_up = held_up_by(history, heir, lost, due_ns)
         if excuses and not held_up:
             reason = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: "
             settle = "a spec that says how long each step may take, and a zone that is left"

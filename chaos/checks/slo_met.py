@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from chaos.checks.arrivals import Arrivals, account
 from chaos.checks.windows import Window
 from chaos.checks.words import finite, plural, seconds_words, share_words
 from chaos.history import History
+from chaos.indicators import INDICATORS
 from chaos.slo import (
     GOOD,
     REQUESTS_FOR_P99,
@@ -23,6 +25,7 @@ from chaos.slo import (
     read_slo,
     response_s,
 )
+from chaos.tokens import read_tokens
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["SloMet"]
@@ -78,6 +81,9 @@ def _decide(reading: SloReading, arrivals: Arrivals) -> tuple[Answer, str, str]:
         return Answer.UNKNOWN, reason, "let traffic flow"
     if failures := tuple(_failures(reading.slo, arrivals)):
         return Answer.FAIL, "; ".join(failures), ""
+    if reading.unmetered:
+        reason = f"{plural(reading.unmetered, 'full answer')} without usage: nobody counted their tokens"
+        return Answer.UNKNOWN, reason, "a server that sends usage, and a profile that asks for it"
     few = [text for name, one in reading.percentiles.items() for text in _too_few(name, one)]
     if arrivals.doubts:
         settle = "a trial whose generator keeps up and accounts for every arrival"
@@ -95,6 +101,11 @@ def _failures(slo: Slo, arrivals: Arrivals) -> Iterator[str]:
         spent, may = sure.bad, error_budget(slo.availability, sure.valid + arrivals.doubtful)
         if spent > may:
             yield f"availability: {plural(spent, 'bad request')}, {may} allowed{doubtful}"
+    if slo.goodput is not None and sure.meeting is not None:
+        short = sure.bad if arrivals.sound.behind else sure.valid - sure.meeting
+        may = error_budget(slo.goodput, sure.valid + arrivals.doubtful)
+        if short > may:
+            yield f"goodput: {plural(short, 'request')} missed a limit, {may} allowed{doubtful}"
     for name, reading in sure.percentiles.items():
         # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
         over = sure.bad if arrivals.sound.behind else reading.over
@@ -112,10 +123,10 @@ def _too_few(name: str, reading: PercentileReading) -> Iterator[str]:
 def _limits(slo: Slo) -> Iterator[str]:
     if slo.availability is not None:
         yield f"objective {slo.availability:g}"
-    if slo.latency_p99_s is not None:
-        yield f"p99 at most {slo.latency_p99_s:g} s"
-    if slo.first_token_p99_s is not None:
-        yield f"first token p99 at most {slo.first_token_p99_s:g} s"
+    for name, value in slo.times:
+        yield f"{INDICATORS[name][0]} at most {value:g} s"
+    if slo.goodput is not None:
+        yield f"goodput at least {slo.goodput:g}"
 
 
 def _measures(reading: SloReading) -> Iterator[str]:
@@ -125,6 +136,8 @@ def _measures(reading: SloReading) -> Iterator[str]:
     yield f"availability {share_words(reading.availability)} of {plural(reading.valid, 'request')}"
     for name, one in reading.percentiles.items():
         yield f"{name} {seconds_words(one.p99_s)}"
+    if reading.slo.goodput is not None and reading.goodput is not None:
+        yield f"goodput {share_words(reading.goodput)}"
 
 
 def _margin(reading: SloReading) -> str:
@@ -150,10 +163,13 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
         "start_lag_p99_s": arrivals.sound.start_lag_p99_s,
         "generator_cpu_share_max": arrivals.sound.cpu_share_max,
     }
-    for name, one in (("latency", reading.latency), ("first_token", reading.first_token)):
-        if one is not None:
-            values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_objective_s": one.objective_s}
-            values |= {f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+    for name, one in reading.times.items():
+        values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_objective_s": one.objective_s}
+        values |= {f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+    if reading.meeting is not None:
+        values |= {"goodput": reading.goodput, "meeting_all_limits": reading.meeting}
+    if tokens := read_tokens(arrivals.requests):
+        values["tokens"] = dataclasses.asdict(tokens)
     return values
 
 

@@ -9,18 +9,14 @@ from typing import Any, Literal
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.observations import PodLife, covered, endpoint_spans, gaps_in, pod_lives
-from chaos.semantics import Timings
+from chaos.history.endpoints import Span, endpoint_spans
+from chaos.history.observations import PodLife, covered, gaps_in, pod_lives
+from chaos.semantics import Timings, endpoint_bound
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["UnreadyLeavesEndpoints"]
 
-API_CALL_S = 1.0
-"""The controller's one write: Kubernetes' objective for a mutating call, p99 1 s. It promises no more than that."""
-
 KINDS = ("Pod", "EndpointSlice")
-
-Span = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ class UnreadyLeavesEndpoints:
     def __call__(self, history: History) -> Finding:
         """Judge every turn."""
         timings = Timings.of(history.facts.raw.get("timings") or {})
-        bound_s = API_CALL_S + timings.allowance_s + self.allowance_s
+        bound_s = endpoint_bound(timings).total_s + self.allowance_s
         spans = endpoint_spans(history)
         turns = [turn for life in pod_lives(history) for turn in _turns(life)]
         judged = [one for turn in turns if (one := _judge(history, turn, spans.get(turn.life.uid, ()), bound_s))]

@@ -69,10 +69,16 @@ class Cluster:
                 return objects
             query["continue"] = following
 
-    def may(self, verb: str, kind: str, namespace: str | None = None, *, subresource: str = "") -> bool:
-        """Whether this user has a right, by the server's own word (SelfSubjectAccessReview)."""
+    def may(self, verb: str, kind: str, namespace: str | None = None, *, subresource: str = "", name: str = "") -> bool:
+        """Whether this user has a right, by the server's own word (SelfSubjectAccessReview); `name`: on that object."""
         known = kind_of(kind)
-        wanted = {"verb": verb, "group": known.group, "resource": known.plural, "subresource": subresource}
+        wanted = {
+            "verb": verb,
+            "group": known.group,
+            "resource": known.plural,
+            "subresource": subresource,
+            "name": name,
+        }
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",

@@ -54,6 +54,7 @@ class Follower:
         self._wire, self._clock, self._record, self._live, self._limits = wire, clock, record, live, limits
         self._path = path_of(scope.kind, scope.namespace)
         self._selector = {"labelSelector": scope.selector} if scope.selector else {}
+        self._selector |= {"fieldSelector": f"metadata.name={scope.name}"} if scope.name else {}
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._response: urllib3.BaseHTTPResponse | None = None

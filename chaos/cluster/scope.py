@@ -9,11 +9,12 @@ __all__ = ["Limits", "Scope"]
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to watch: a kind, in one namespace or (None) in all, narrowed by a label selector."""
+    """What to watch: a kind, in one namespace or (None) in all, narrowed by a label selector or to one name."""
 
     kind: str
     namespace: str | None = None
     selector: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

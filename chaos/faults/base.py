@@ -7,12 +7,13 @@ however it ends. A fault touches the cluster only through the field's hand, whic
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.faults.node_power import NodePower
 from chaos.history import Ref
+from chaos.safety import NoUndoLog, UndoLog
 from chaos.semantics import KUBERNETES, Timings
 
 __all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of", "spares_no_node"]
@@ -32,7 +33,9 @@ class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
     `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's. `node_power` is None
-    where nobody can take a node's power away.
+    where nobody can take a node's power away. `workload_kind` is what the system is. `adopted`: it is somebody else's
+    and stays, so that every change of it is to be put back. `undo` is where a fault writes the inverse of each deed
+    that outlasts it, before the deed; it does not do what cannot be written down.
     """
 
     hand: Hand
@@ -43,6 +46,9 @@ class Field:
     namespace: str
     timings: Timings = KUBERNETES
     node_power: NodePower | None = None
+    workload_kind: str = "Deployment"
+    adopted: bool = False
+    undo: UndoLog = field(default_factory=NoUndoLog)
 
     def result(self, result: str, words: str, **detail: Any) -> None:
         """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""

@@ -12,6 +12,7 @@ from chaos.cluster import Done, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults.base import Field
 from chaos.history import Ref
+from chaos.safety import Inverse
 
 __all__ = ["Change"]
 
@@ -46,6 +47,8 @@ class Change:
 
     def make(self, field: Field, wanted: Any, *, action: str) -> str:
         """Replace the part. Return an empty string, or why that could not be done."""
+        if reason := field.undo.promise(self._inverse(wanted), fault=field.fault):
+            return f"{action} {self.ref.name}: {reason}"
         # Before the deed: after an answer that never came it may be done, and then it has to be undone.
         self.made = wanted
         done = field.hand.do(self._order(self.before, wanted, action, field.fault))
@@ -54,6 +57,7 @@ class Change:
         if done.outcome == "ok" or (done.outcome == "info" and self.made != self.before):
             return ""
         self.made = None
+        field.undo.kept(self._inverse(wanted))
         return f"{action} {self.ref.name}: {done.reason}"
 
     def undo(self, field: Field, *, action: str) -> str:
@@ -68,8 +72,13 @@ class Change:
             why = refused.what
         if self.made == self.before:
             self.made = None
+            field.undo.kept(self._inverse(None))
             return ""
         return f"{self.ref.kind} {self.ref.name} is not as it was before ({why}); run: {self.by_hand}"
+
+    def _inverse(self, wanted: Any) -> Inverse:
+        detail = {"path": self.path, "before": self.before, "wanted": wanted}
+        return Inverse("restore-part", self.ref, self.by_hand, detail)
 
     def _note(self, field: Field, done: Done) -> None:
         """Note how the part stands after a patch: what the server says, or a fresh read where it did not say."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
-from chaos.cluster import Command, Ran, execute
+from chaos.cluster import Cluster, Command, Hand, Journal, Ran, execute
 from chaos.faults.base import Field
 from chaos.history import Ref
 from chaos.history.views import ContainerView, PodView
@@ -22,6 +23,26 @@ __all__ = [
     "run_script",
     "same_container",
 ]
+
+
+class Caller(Protocol):
+    """Whoever calls into containers: a fault's field, or a later process that undoes what a dead one did."""
+
+    @property
+    def hand(self) -> Hand:
+        """Does what changes something."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where the container runs."""
+
+    @property
+    def journal(self) -> Journal:
+        """Where it is written down."""
+
+    @property
+    def fault(self) -> str:
+        """The fault that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +68,7 @@ def place_of(field: Field, pod: Ref, container: str) -> Place | None:
     return None
 
 
-def run_script(field: Field, place: Place, script: str, *words: str, timeout_s: float) -> Ran:
+def run_script(field: Caller, place: Place, script: str, *words: str, timeout_s: float) -> Ran:
     """Run a script with the container's own `sh`; `words` are its $1, $2 and so on."""
     argv = ("sh", "-c", script, "sh", *words)
     return execute(
@@ -88,7 +109,7 @@ def not_running(ref: Ref, container: str) -> str:
     return f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()
 
 
-def same_container(field: Field, place: Place) -> bool:
+def same_container(field: Caller, place: Place) -> bool:
     """Whether the container that was hit still runs, as the API server says now, not as the watch knows by now."""
     found = field.cluster.get("Pod", place.pod.namespace, place.pod.name)
     if found is None or found["metadata"]["uid"] != place.pod.uid:

@@ -9,6 +9,7 @@ from chaos.faults.base import Field
 from chaos.history import Ref
 from chaos.history.objects import View
 from chaos.history.views import NodeView
+from chaos.safety import Inverse
 
 __all__ = ["Cordon"]
 
@@ -26,6 +27,7 @@ class Cordon:
     def __init__(self, node: Ref) -> None:
         self.node = node
         self.ours = False
+        self._inverse = Inverse("open-node", node, f"kubectl uncordon {node.name}")
 
     def close(self, field: Field) -> str:
         """Close it. Return an empty string, or why that could not be done."""
@@ -35,11 +37,14 @@ class Cordon:
         if NodeView(found).unschedulable:
             field.journal.event("note", text=f"node {self.node.name} was cordoned before, so it is left so afterwards")
             return ""
+        if reason := field.undo.promise(self._inverse, fault=field.fault):
+            return f"node {self.node.name} was not cordoned: {reason}"
         # Before the deed: after an answer that never came the node may be closed, and then by us.
         self.ours = True
         done = field.hand.do(_order(self.node, closed=True, fault=field.fault))
         if done.outcome == "fail":
             self.ours = False
+            field.undo.kept(self._inverse)
             return f"node {self.node.name} could not be cordoned: {done.reason}"
         return ""
 
@@ -57,6 +62,7 @@ class Cordon:
         # This very node is gone: what has its name now was never closed by us.
         if done.outcome == "ok" or done.status in SUCCEEDED:
             self.ours = False
+            field.undo.kept(self._inverse)
             return ""
         return f"node {self.node.name} is still cordoned ({done.reason}); run: kubectl uncordon {self.node.name}"
 

@@ -8,8 +8,8 @@ from chaos.errors import UsageError
 from chaos.faults.base import Field
 from chaos.faults.containers import Place, container_now, each, exit_words, no_shell, not_running, place_of, run_script
 from chaos.history import Ref
+from chaos.history.quantities import amount
 from chaos.history.views import PodView
-from chaos.semantics import amount
 from chaos.targets import Targets
 
 __all__ = ["MemoryHog"]

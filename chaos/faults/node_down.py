@@ -92,7 +92,11 @@ class NodeDown:
         bounds = (power_loss_bound(pod.spec, timings, nodes=len(self._nodes)).total_s for pod in pods)
 
         def seen() -> bool:
-            return at is not None and all(leaving(at.recorder, pod.uid) for pod in pods) and whole(at.recorder)
+            return (
+                at is not None
+                and all(leaving(at.recorder, pod.uid) for pod in pods)
+                and whole(at.recorder, at.workload_kind)
+            )
 
         return Until(f"the pods of {self.targets.words} are replaced", seen, max(bounds, default=0.0))
 

@@ -9,6 +9,7 @@ from chaos.faults.containers import Place, each, not_running, place_of, same_con
 from chaos.faults.process_signals import signal
 from chaos.history import Ref
 from chaos.history.views import PodView
+from chaos.safety import Inverse
 from chaos.semantics import Probe
 from chaos.targets import Targets
 
@@ -80,6 +81,8 @@ class NotReady:
         self._bounds.extend(
             _detection_s(pod, place) for pod in map(PodView, field.recorder.objects("Pod")) if pod.uid == ref.uid
         )
+        if reason := field.undo.promise(self._inverse(place), fault=field.fault):
+            return f"{ref.name}: {reason}"
         # Before the deed: whatever comes in between, it may have been told, and has to be told the contrary.
         self._places.append(place)
         sent = signal(field, place, self.process, self.off)
@@ -89,16 +92,19 @@ class NotReady:
 
     def _take_back(self, field: Field, ref: Ref) -> str:
         place = next(one for one in self._places if one.pod == ref)
-        if not same_container(field, place):
-            return ""
-        reason = signal(field, place, self.process, self.on).reason
+        inverse = self._inverse(place)
+        reason = signal(field, place, self.process, self.on).reason if same_container(field, place) else ""
         # It may have ended while we called.
         if not reason or not same_container(field, place):
+            field.undo.kept(inverse)
             return ""
-        command = f"kill -{self.on} $(pidof {self.process})"
-        return (
-            f"{reason}; by hand: kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
-        )
+        return f"{reason}; by hand: {inverse.by_hand}"
+
+    def _inverse(self, place: Place) -> Inverse:
+        pod, command = place.pod, f"kill -{self.on} $(pidof {self.process})"
+        by_hand = f"kubectl exec -n {pod.namespace} {pod.name} -c {place.container} -- sh -c '{command}'"
+        detail = {"container": place.container, "container_id": place.container_id, "process": self.process}
+        return Inverse("tell-process", pod, by_hand, detail | {"signal": self.on})
 
 
 def _restarts(pod: PodView, place: Place) -> int:

@@ -167,7 +167,7 @@ class RollingPoolDrain:
         if ending.result != "finished":
             return ending
         while (left_s := self.node_deadline_s - (time.monotonic() - began)) > 0 and not self._work.stopping:
-            if field.recorder.wait_for(lambda: whole(field.recorder), min(LOOK_S, left_s)):
+            if field.recorder.wait_for(lambda: whole(field.recorder, field.workload_kind), min(LOOK_S, left_s)):
                 return ending
         pending = unscheduled(field.recorder.objects("Pod"))
         words = f"{ending.words}, but not all replicas were Ready again: {'; '.join(pending) or 'no pod is Pending'}"

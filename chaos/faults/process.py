@@ -9,6 +9,7 @@ from chaos.faults.base import Field, Until
 from chaos.faults.containers import Place, container_now, each, exit_words, not_running, place_of, same_container
 from chaos.faults.process_signals import look, signal
 from chaos.history import Ref
+from chaos.safety import Inverse
 from chaos.targets import Targets
 from chaos.wait import until
 
@@ -88,11 +89,14 @@ class ProcessHang:
     def _hang(self, field: Field, ref: Ref) -> str:
         if (place := place_of(field, ref, self.container)) is None:
             return not_running(ref, self.container)
+        if reason := field.undo.promise(self._inverse(place), fault=field.fault):
+            return f"{ref.name}: {reason}"
         # Before the deed: whatever comes in between, the process may be stopped, and has to be let go.
         self._places.append(place)
         sent = signal(field, place, self.process, "STOP")
         if sent.reached == "none":
             self._places.remove(place)
+            field.undo.kept(self._inverse(place))
         if sent.reached != "every":
             return sent.reason
         try:
@@ -117,9 +121,16 @@ class ProcessHang:
             reason = self._let_go(field, place)
         except ClusterRefused as refused:
             reason = refused.what
-        command = f"kill -CONT $(pidof {self.process})"
-        by_hand = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
-        return f"{reason}; by hand: {by_hand}" if reason else ""
+        inverse = self._inverse(place)
+        if not reason:
+            field.undo.kept(inverse)
+        return f"{reason}; by hand: {inverse.by_hand}" if reason else ""
+
+    def _inverse(self, place: Place) -> Inverse:
+        pod, command = place.pod, f"kill -CONT $(pidof {self.process})"
+        by_hand = f"kubectl exec -n {pod.namespace} {pod.name} -c {place.container} -- sh -c '{command}'"
+        detail = {"container": place.container, "container_id": place.container_id, "process": self.process}
+        return Inverse("continue-process", pod, by_hand, detail)
 
     def _let_go(self, field: Field, place: Place) -> str:
         if not same_container(field, place):

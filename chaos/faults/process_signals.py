@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.cluster import Ran
-from chaos.faults.base import Field
-from chaos.faults.containers import Place, no_shell, run_script
+from chaos.faults.containers import Caller, Place, no_shell, run_script
 
 __all__ = ["Seen", "Sent", "look", "signal", "why"]
 
@@ -64,7 +63,7 @@ class Sent:
     reason: str = ""
 
 
-def signal(field: Field, place: Place, process: str, name: str) -> Sent:
+def signal(field: Caller, place: Place, process: str, name: str) -> Sent:
     """Send a signal to every process of that name."""
     ran = _shell(field, place, SIGNAL, process[:NAME_MAX], name)
     if ran.outcome == "ok":
@@ -76,13 +75,13 @@ def signal(field: Field, place: Place, process: str, name: str) -> Sent:
     return Sent("some" if ran.exit_code == REFUSED else "none", reason)
 
 
-def look(field: Field, place: Place, process: str) -> tuple[Seen, ...] | None:
+def look(field: Caller, place: Place, process: str) -> tuple[Seen, ...] | None:
     """See the processes of that name; None if the container could not be looked into."""
     ran = _shell(field, place, LOOK, process[:NAME_MAX])
     return tuple(_seen(ran.stdout)) if ran.outcome == "ok" else None
 
 
-def _shell(field: Field, place: Place, script: str, *words: str) -> Ran:
+def _shell(field: Caller, place: Place, script: str, *words: str) -> Ran:
     return run_script(field, place, script, *words, timeout_s=EXEC_S)
 
 

@@ -29,7 +29,7 @@ class RollingUpdate:
     An annotation is changed, and with `env` environment variables of the first container. It has landed when the
     first pod of the new template is there; `ended` is when the rollout is complete, makes no progress within its own
     progress deadline, or `deadline_s` is over. Healing puts environment variables back, which rolls the pods once
-    more; an annotation alone stays.
+    more; an annotation alone stays, except on an adopted system.
     """
 
     workload: Ref
@@ -84,7 +84,7 @@ class RollingUpdate:
     def heal(self, field: Field) -> str:
         """Put environment variables back. Return what could not be undone."""
         ended = self._work.stop(STOP_S)
-        left = self._template.undo(field) if self.env else ""
+        left = self._template.undo(field) if self.env or field.adopted else ""
         return left if ended else f"watching the rollout did not stop within {STOP_S:g} s; {left}".rstrip("; ")
 
     def _edited(self, template: Mapping[str, Any], fault: str) -> Mapping[str, Any]:

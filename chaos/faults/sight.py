@@ -83,7 +83,7 @@ def unscheduled(pods: Iterable[Raw]) -> tuple[str, ...]:
     )
 
 
-def whole(recorder: Recorder) -> bool:
-    """Whether as many pods are Ready as the Deployments desire together."""
-    desired = sum(DeploymentView(raw).replicas for raw in recorder.objects("Deployment"))
+def whole(recorder: Recorder, workload_kind: str) -> bool:
+    """Whether as many pods are Ready as the workloads of that kind desire together."""
+    desired = sum(DeploymentView(raw).replicas for raw in recorder.objects(workload_kind))
     return sum(PodView(raw).ready for raw in recorder.objects("Pod")) >= desired

@@ -19,9 +19,11 @@ __all__ = [
     "GeneratorSample",
     "History",
     "LoadPoint",
+    "MetricsSample",
     "Note",
     "Outcome",
     "Phase",
+    "PodUsage",
     "Ref",
     "Stream",
     "TrialFacts",
@@ -183,6 +185,31 @@ class GeneratorSample:
 
 
 @dataclass(frozen=True, slots=True)
+class PodUsage:
+    """What the metrics API said of one pod: usage over the `window_s` seconds up to `stamp_s` (the cluster's clock).
+
+    `containers` gives for each container its amounts by resource, in thousandths of a unit.
+    """
+
+    stamp_s: float
+    window_s: float
+    containers: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSample:
+    """One answer of the metrics API: the pods of the trial's namespace, by name, asked for at `asked_ns`.
+
+    `error` is what it said instead, empty if it answered.
+    """
+
+    at_ns: int
+    asked_ns: int
+    pods: Mapping[str, PodUsage]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A remark that the trial made as it ran."""
 
@@ -232,5 +259,6 @@ class History:
     stopped: str = ""
     finished: bool = True
     late: tuple[Gap, ...] = ()
+    metrics: tuple[MetricsSample, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was derived from this history already, by name: see `chaos.history.memo`."""

@@ -25,7 +25,6 @@ __all__ = [
     "covered",
     "desired_replicas",
     "earliest_ns",
-    "endpoint_spans",
     "gaps_in",
     "node_outages",
     "owner_replicas",
@@ -73,28 +72,6 @@ def node_outages(history: History) -> Mapping[str, tuple[tuple[int, int | None],
         here = event.type not in ENDED and node.ready
         points.setdefault(node.name, []).append((settled_ns(history, "Node", event.at_ns), int(here)))
     return {name: Steps.of(states, history.ended_ns).spans_below(1) for name, states in points.items()}
-
-
-@once
-def endpoint_spans(history: History) -> Mapping[str, tuple[tuple[int, int | None], ...]]:
-    """For each pod by UID, the spans in which it was among the ready endpoints of the Service; None: to the last."""
-    slices: dict[str, frozenset[str]] = {}
-    since: dict[str, int] = {}
-    spans: dict[str, list[tuple[int, int | None]]] = {}
-    for event in _of_kind(history, "EndpointSlice"):
-        view = EndpointSliceView(event.object)
-        if view.service != history.facts.service or view.namespace != history.facts.namespace:
-            continue
-        here = event.type not in ENDED
-        slices[view.uid] = frozenset(one.pod_uid for one in view.endpoints if here and one.ready)
-        ready = frozenset().union(*slices.values())
-        for uid in ready - since.keys():
-            since[uid] = event.at_ns
-        for uid in since.keys() - ready:
-            spans.setdefault(uid, []).append((since.pop(uid), event.at_ns))
-    for uid, begin_ns in since.items():
-        spans.setdefault(uid, []).append((begin_ns, None))
-    return {uid: tuple(told) for uid, told in spans.items()}
 
 
 def _steps(history: History, kind: str, counts: Iterator[tuple[int, int]]) -> Steps:

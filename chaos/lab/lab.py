@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
+from chaos.lab.access import suite_api
 from chaos.lab.addresses import Machine, client
 from chaos.lab.addresses import nodes as machines
 from chaos.lab.artefacts import Artefacts, usual_artefacts
@@ -23,6 +24,7 @@ from chaos.lab.processes import Place, entering
 from chaos.lab.status import LabStatus, look
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
+from chaos.lab.volumes import reclaim_volumes
 from chaos.progress import Progress, Silent
 
 __all__ = ["Lab", "LabInUse"]
@@ -168,6 +170,11 @@ class Lab:
                 with self._held_up(nodes, progress or Silent()) as facts:
                     using.enter_context(register_use(self.paths.uses, words))
             yield facts
+
+    def reclaim_volumes(self) -> tuple[str, ...]:
+        """Empty the volumes whose claims are gone, offer them again, and return their names. Raises LabError."""
+        with suite_api(self.paths) as api:
+            return reclaim_volumes(self.paths.volumes, api)
 
     def client_command(self, argv: Sequence[str]) -> list[str]:
         """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.

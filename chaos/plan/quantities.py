@@ -7,25 +7,15 @@ count for the most that any of them needs beside the sidecars before it, then th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_CEILING
-from functools import lru_cache
 from typing import Any
 
 from chaos.history.objects import Raw
-from chaos.semantics import amount
+from chaos.history.quantities import ONE, milli
 
 __all__ = ["HOST_PORT", "ONE", "allocatable", "milli", "pod_requests"]
 
-ONE = 1000
-
 HOST_PORT = "host port "
 """A host port is treated as a resource of which each node has one."""
-
-
-@lru_cache(maxsize=4096)
-def milli(quantity: str) -> int:
-    """A Kubernetes quantity in thousandths, rounded up. Raises `ValueError` for what is none."""
-    return int((amount(quantity.strip()) * ONE).to_integral_value(ROUND_CEILING))
 
 
 def allocatable(node: Raw) -> dict[str, int]:
@@ -45,8 +35,8 @@ def pod_requests(spec: Raw) -> dict[str, int]:
         _add(needed, sidecars)
         if container.get("restartPolicy") == "Always":
             sidecars = needed
-        for name, needs in needed.items():
-            total[name] = max(total.get(name, 0), needs)
+        for name, amount in needed.items():
+            total[name] = max(total.get(name, 0), amount)
     total |= _requests(spec)
     _add(total, _quantities(spec.get("overhead")))
     for port in _host_ports(spec):
@@ -74,5 +64,5 @@ def _host_ports(spec: Raw) -> Iterator[str]:
 
 
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
-    for name, needs in more.items():
-        total[name] = total.get(name, 0) + needs
+    for name, amount in more.items():
+        total[name] = total.get(name, 0) + amount

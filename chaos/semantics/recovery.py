@@ -14,7 +14,16 @@ from chaos.semantics.node_loss import EVICTION_RATE, node_loss_detection, tainte
 from chaos.semantics.probes import Stage, Unpromised, liveness_bound_s, ready_bound_s, unpromised_start
 from chaos.semantics.timings import Timings
 
-__all__ = ["Bound", "Part", "backoff_s", "node_loss_bound", "power_loss_bound", "recovery_bound", "restart_bound"]
+__all__ = [
+    "Bound",
+    "Part",
+    "backoff_s",
+    "endpoint_bound",
+    "node_loss_bound",
+    "power_loss_bound",
+    "recovery_bound",
+    "restart_bound",
+]
 
 Raw = Mapping[str, Any]
 
@@ -23,6 +32,7 @@ POD_STARTUP = 5.0
 STATUS_SYNC = 10.0
 EXIT_SEEN = 1.0
 BACKOFF_FIRST = 10.0
+CONTROLLER = ("controller", API_CALL, "Kubernetes' objective for one mutating call, p99 1 s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +84,11 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
         *(Unpromised("started", f"the image of container {name!r} may have to be pulled") for name in pulls),
     )
     parts = (
-        Part("controller", API_CALL, "Kubernetes' objective for one mutating call, p99 1 s"),
+        Part(*CONTROLLER),
         Part("scheduling and start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
         Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
-        Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+        _allowance(timings),
     )
     bound = Bound(parts, unpromised)
     if workload_kind != "StatefulSet":
@@ -105,7 +115,7 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, restarts: int = 0) -> Boun
         Part("start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
         Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
-        Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+        _allowance(timings),
     )
     return Bound(parts, (*missing, *unpromised_start(pod_spec)))
 
@@ -140,6 +150,18 @@ def power_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "D
     return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, nodes=nodes).after(noticed)
 
 
+def endpoint_bound(timings: Timings) -> Bound:
+    """From a pod's turn, Ready or not, to its Service's endpoints: one write of the controller.
+
+    Kubernetes states no objective for how soon the rules of each node follow, and none is in here.
+    """
+    return Bound((Part(*CONTROLLER), _allowance(timings)))
+
+
 def backoff_s(restarts: int, cap_s: float) -> float:
     """The kubelet's wait before a restart: none before the first, then 10, 20, 40 s … up to the cap."""
     return 0.0 if restarts <= 0 else min(BACKOFF_FIRST * 2.0 ** min(restarts - 1, 30), cap_s)
+
+
+def _allowance(timings: Timings) -> Part:
+    return Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine")

@@ -21,8 +21,8 @@ class Timings:
     nodeLeaseDurationSeconds. `*_toleration_s`: what the API server adds to
     pods that do not say how long they stay bound to a lost node. `hpa_*`: the autoscaler's sync period, CPU
     initialisation and initial readiness. `restart_backoff_cap_s`: kubelet's maxContainerRestartPeriod.
-    `metrics_resolution_s`: metrics-server's. `allowance_s` is ours: what delivery over a watch and a busy machine may
-    add to any sequence of steps.
+    `metrics_resolution_s`: metrics-server's. `proxy_sync_s`: kube-proxy's minSyncPeriod. `allowance_s` is ours: what
+    delivery over a watch and a busy machine may add to any sequence of steps.
     """
 
     name: str = "kubernetes"
@@ -36,6 +36,7 @@ class Timings:
     hpa_initial_readiness_s: float = 30
     restart_backoff_cap_s: float = 300
     metrics_resolution_s: float = 15
+    proxy_sync_s: float = 1
     allowance_s: float = 5
 
     @classmethod

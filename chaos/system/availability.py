@@ -34,12 +34,13 @@ ALLOWANCE_S = 30.0
 
 def shortfall(system: System, seen: Seen) -> str:
     """Say what the system lacks to be available, in words; empty if it lacks nothing."""
-    found = [DeploymentView(raw) for raw in seen("Deployment") if _uid(raw) == system.workload.uid]
+    kind = system.workload.kind
+    found = [DeploymentView(raw) for raw in seen(kind) if _uid(raw) == system.workload.uid]
     if not found:
-        return "its Deployment has not been seen yet"
+        return f"its {kind} has not been seen yet"
     workload, floor = found[0], system.spec.replicas_floor
-    if max(workload.generation, workload.observed_generation) < system.generations["Deployment"]:
-        return "its Deployment has not been seen yet as it was applied"
+    if max(workload.generation, workload.observed_generation) < system.generations[kind]:
+        return f"its {kind} has not been seen yet as it was applied"
     if workload.replicas < floor:
         return f"the autoscaler has asked for {workload.replicas} replicas so far, not for {floor}"
     if not workload.rolled_out or workload.ready_replicas < workload.replicas:
@@ -51,13 +52,15 @@ def shortfall(system: System, seen: Seen) -> str:
     return _unreachable(system, seen, workload.replicas) or _uncounted(system, seen, workload.replicas)
 
 
-def available_bound_s(spec: SystemSpec, *, pods_before: int = 0, hpa_sync_s: float = 15.0) -> float:
-    """Give how long the system may take to become available, as its own spec permits.
+def available_bound_s(
+    spec: SystemSpec, *, pods_before: int = 0, hpa_sync_s: float = 15.0, template: Raw | None = None
+) -> float:
+    """Give how long the system may take to become available, as its own spec permits, or its pods' live `template`.
 
     All new pods start at once. Pods that are there already are replaced in steps of what the rollout may move at a
     time. Where no startup probe limits the start, the rollout's own progress deadline does.
     """
-    one_s = ready_bound_s(pod_spec(spec)) + spec.rollout.min_ready_s + POD_STARTUP_S
+    one_s = ready_bound_s(template or pod_spec(spec)) + spec.rollout.min_ready_s + POD_STARTUP_S
     if spec.startup is None:
         one_s = max(one_s, spec.rollout.progress_deadline_s)
     if pods_before:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from chaos.semantics import amount
+from chaos.history.quantities import amount
 
 __all__ = ["Count", "CountOrShare", "Image", "Labels", "Name", "Path", "Port", "Quantity", "Seconds"]
 

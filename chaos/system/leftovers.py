@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chaos.safety.owner import Owner
 from chaos.system.labels import MANAGED_BY, MANAGER
-from chaos.system.owner import Owner
 
 __all__ = ["Decision", "decide", "ours"]
 

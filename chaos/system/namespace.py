@@ -13,10 +13,10 @@ from chaos.clock import utc_iso
 from chaos.cluster import Cluster, Hand, mutations, ref_of
 from chaos.errors import TimedOut, UsageError
 from chaos.history import Ref
+from chaos.safety.owner import Owner, started_tick
 from chaos.system.labels import MANAGED_BY, MANAGER, RUN_LABEL, label_value
 from chaos.system.leftovers import Decision, decide, ours
 from chaos.system.names import namespace_name
-from chaos.system.owner import Owner, started_tick
 from chaos.system.refusals import refusal
 from chaos.wait import until
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chaos.semantics import amount
+from chaos.history.quantities import amount
 from chaos.system.fields import Count, Image, Labels, Name, Port, Quantity, Seconds
 from chaos.system.parts import (
     Autoscale,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chaos.history import Ref
+from chaos.history.objects import Raw
 from chaos.system.spec import SystemSpec
 
 __all__ = ["System"]
@@ -17,7 +18,8 @@ class System:
 
     `selector` chooses its pods. `port` and `cluster_ip` are the Service's. `generations` holds, by kind, the number of
     the wish that was applied. `pods_before` is how many pods the workload had already: above zero they are replaced
-    step by step. `objects` are all that was applied, in that order.
+    step by step. `objects` are all that was applied, in that order. `template` is the spec of the pods as it is in the
+    cluster, where the system was found there; empty where the spec says it all.
     """
 
     spec: SystemSpec
@@ -30,3 +32,9 @@ class System:
     generations: Mapping[str, int]
     pods_before: int
     objects: tuple[Ref, ...]
+    template: Raw = field(default_factory=dict)
+
+    @property
+    def disruption_budget(self) -> Ref | None:
+        """The disruption budget, if it has one."""
+        return next((ref for ref in self.objects if ref.kind == "PodDisruptionBudget"), None)

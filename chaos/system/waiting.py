@@ -46,7 +46,9 @@ def wait_available(
     """
     bound_s = deadline_s
     if bound_s is None:
-        bound_s = available_bound_s(system.spec, pods_before=system.pods_before, hpa_sync_s=hpa_sync_s)
+        bound_s = available_bound_s(
+            system.spec, pods_before=system.pods_before, hpa_sync_s=hpa_sync_s, template=system.template
+        )
     began, patience = time.monotonic(), Patience()
     with (progress or Silent()).step(f"{_name(system)} to be available") as step:
         while shortfall(system, recorder.objects):

@@ -16,9 +16,9 @@ from chaos.cluster import Cluster, Hand, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
+from chaos.safety.owner import Owner
 from chaos.system import delete_namespace, deploy, namespace_of_trial, sweep, trial_namespace
 from chaos.system.namespace import namespace_manifest
-from chaos.system.owner import Owner
 from chaos.wait import until
 
 

@@ -15,6 +15,8 @@ from chaos.judgement import Judgement
 from chaos.lab.simulated import SimulatedCluster
 from chaos.stage import Callbacks, Staged, staged
 from chaos.system import SystemSpec
+from chaos.system.adopt import Adopted
+from chaos.system.manifest_folder import Manifests
 from loadgen.profiles import HttpProfile
 from loadgen.vantage import HostDirect
 
@@ -60,13 +62,22 @@ class Room:
         self.judged: list[Judgement] = []
 
     @contextmanager
-    def trial(self, name: str, spec: SystemSpec = SPEC, *, leashed: bool = False) -> Iterator[Staged]:
-        """A trial of a scenario called `name`."""
+    def trial(
+        self,
+        name: str,
+        spec: SystemSpec = SPEC,
+        *,
+        leashed: bool = False,
+        adopted: Adopted | None = None,
+        manifests: Manifests | None = None,
+        lost: Callable[[], str] = lambda: "",
+    ) -> Iterator[Staged]:
+        """A trial of a scenario called `name`; `lost` tells why the run's lease is not its own any more."""
         callbacks = Callbacks(say=self.said.append, draw=self._draw)
         scenario = ScenarioFacts(name, f"tests/{name}", "a claim", seed=7)
         with staged(
             self.ground,
-            spec,
+            adopted.system.spec if adopted else manifests.spec if manifests else spec,
             HttpProfile(path="/"),
             scenario,
             run=self.runs / name,
@@ -74,6 +85,9 @@ class Room:
             pods_max=None,
             keep_namespace=False,
             callbacks=callbacks,
+            adopted=adopted,
+            manifests=manifests,
+            lost=lost,
         ) as ready:
             yield ready
 

@@ -38,6 +38,20 @@ def test_a_replica_marked_in_the_outage_fails() -> None:
     assert "evicted though no node was left: model-a" in finding.reason
 
 
+def test_the_controllers_own_race_on_the_last_node_is_counted_apart() -> None:
+    """A replica of the last node may go, because its taint may come while all others are taken back; that is said."""
+    finding = judged(marked(outage(), 58, uid="b", name="n2"))
+    assert finding.answer is Answer.PASS
+    assert "1 of them on the last node to be NotReady" in finding.measured
+
+
+def test_where_all_turned_at_once_a_marked_replica_leaves_none_to_tell() -> None:
+    """If every node was NotReady in the same pass, whoever was marked may have been by that race."""
+    finding = judged(marked(outage(first_s=46.9), 58))
+    assert finding.answer is Answer.UNKNOWN
+    assert "none is left to tell" in finding.reason
+
+
 def test_a_replica_marked_after_the_power_came_back_does_not_count() -> None:
     """What happens when nodes are back is not the outage's doing."""
     assert judged(marked(outage(), 90)).answer is Answer.PASS

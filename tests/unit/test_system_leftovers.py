@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos.safety.owner import Owner, started_tick
 from chaos.system.leftovers import Decision, decide
 from chaos.system.names import fresh_suffix, namespace_name
-from chaos.system.owner import Owner, started_tick
 
 HERE = Owner(host="ci-1", scope="boot/pid:[1]", pid=100, started=5000)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from chaos.errors import UsageError
-from chaos.semantics import amount
+from chaos.history.quantities import amount
 from chaos.system import Autoscale, DisruptionBudget, ProbeSpec, Rollout, Security, SystemSpec, Toleration, Volume
 
 MODEL = SystemSpec(name="model", image="registry.example/model:1")

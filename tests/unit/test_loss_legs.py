@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.checks.legs import Step, late_leg, legs_of
+from chaos.checks.loss_legs import Step, late_leg, legs_of
 from chaos.clock import NS
 
 steps = st.lists(

@@ -1,11 +1,14 @@
-"""What a Kubernetes quantity means."""
+"""What Kubernetes quantities mean: `100m`, `1.5`, `512Mi` as exact numbers, or as thousandths of their unit."""
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 
-__all__ = ["amount"]
+__all__ = ["ONE", "amount", "milli"]
+
+ONE = 1000
 
 _SUFFIX = {
     **{
@@ -29,3 +32,9 @@ def amount(quantity: str) -> Decimal:
         raise ValueError("must be a Kubernetes quantity like 250m, 1.5, 512Mi or 2Gi")
     scale = Decimal(10) ** int(match["exponent"]) if match["exponent"] else _SUFFIX[match["suffix"] or ""]
     return Decimal(match["number"]) * scale
+
+
+@lru_cache(maxsize=4096)
+def milli(quantity: str) -> int:
+    """A Kubernetes quantity in thousandths, rounded up. Raises `ValueError` for what is none."""
+    return int((amount(quantity.strip()) * ONE).to_integral_value(ROUND_CEILING))

@@ -1,4 +1,4 @@
-"""Who owns a namespace of ours, written on it so that a later run can tell whether that owner still lives.
+"""Who made an object of ours, written on it so that a later run can tell whether that owner still lives.
 
 A process is known by its host, the host's boot, its process-id namespace, its number and its start tick: numbers are
 used again, wall clocks step and containers on one host share its name, but all five together name one process.

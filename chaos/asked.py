@@ -1,0 +1,132 @@
+"""What a scenario asks for by its markers, and whether the system of this session is that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.errors import UsageError
+from chaos.faults import Fault
+from chaos.faults.rights import Action, actions_in
+from chaos.ground import Ground
+from chaos.preflight import consent_of, require_rights, unallowed
+from chaos.system import SystemSpec
+from chaos.system.adopt import Adopted
+from chaos.system.manifest_folder import Manifests, read_manifests
+from chaos.system.wanted import refuse_fields, unmet
+from loadgen.profiles import Profile
+
+__all__ = ["adopted_for", "consent_for", "limits_of", "manifests_for", "marked", "profile_for", "refuse_unmet"]
+
+
+def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
+    """Apply the scenario's markers, the outermost first, and then the session's own `fields`."""
+    spec = spec.having(**_wanted(request))
+    return spec.having(**fields) if fields else spec
+
+
+def adopted_for(
+    request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any], *, leashed: bool
+) -> Adopted | None:
+    """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
+
+    A `leashed` session does not even take the lease. Raises `UsageError` for `fields` that the session would change,
+    `ClusterRefused` naming rights that are missing.
+    """
+    if ground.adoption is None:
+        return None
+    refuse_fields(fields)
+    adopted = ground.adoption.find()
+    actions = _actions(request)
+    kind = adopted.system.workload.kind
+    lacks = [*unmet(adopted.system.spec, _wanted(request)), *_lacking(request, ground), *_unfit(actions, kind)]
+    if lacks:
+        pytest.skip("; ".join(lacks))
+    if refused := list(unallowed(ground.adoption, adopted, actions)):
+        pytest.skip("; ".join(refused))
+    require_rights(ground.adoption, adopted, actions)
+    if not leashed:
+        ground.begin()
+    return adopted
+
+
+def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: Mapping[str, Any]) -> Manifests | None:
+    """The manifests to deploy; the scenario is skipped if it asks for another system than theirs.
+
+    Raises `UsageError` for a folder that holds no one system, and for `fields` that the session would change.
+    """
+    if folder is None:
+        return None
+    refuse_fields(fields)
+    manifests = read_manifests(folder)
+    if lacks := unmet(manifests.spec, _wanted(request)):
+        pytest.skip("; ".join(lacks))
+    return manifests
+
+
+def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> tuple[int | None, int | None]:
+    """The most pods and the most nodes that may be down at once because of us; None leaves it to the trial."""
+    if ground.adoption is None or adopted is None:
+        return pods_max, None
+    spec = adopted.system.spec
+    bound = ground.adoption.pods_max(spec.replicas_floor, spec.losses_tolerated)
+    return min(pods_max or bound, bound), ground.adoption.config.safety.nodes_max
+
+
+def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
+    """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed."""
+    if lacks := list(_lacking(request, ground)):
+        pytest.skip("; ".join(lacks))
+
+
+def consent_for(ground: Ground, adopted: Adopted | None) -> Callable[[Fault], str]:
+    """What is asked before each fault: the owners' consent on an adopted system; what we deploy is ours."""
+    if ground.adoption is None or adopted is None:
+        return lambda _fault: ""
+    return consent_of(ground.adoption, adopted)
+
+
+def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
+    """What one request is: as the system's file says, else the fixture `request_profile`."""
+    told = ground.adoption.config.traffic.request_profile() if ground.adoption else None
+    profile: Profile = told or request.getfixturevalue("request_profile")
+    return profile
+
+
+def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The fields of the spec that the scenario's markers name; the innermost marker wins."""
+    wanted: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("system"))):
+        if marker.args:
+            raise UsageError(f"@pytest.mark.system: {marker.args[0]!r} has no name", "name a field: system(replicas=4)")
+        wanted |= marker.kwargs
+    return wanted
+
+
+def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
+    """The faults that the scenario's own code names."""
+    function = getattr(request.node, "function", None)
+    return actions_in(function.__code__) if function is not None else ()
+
+
+def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
+    """Which faults cannot be made on a workload of that kind."""
+    for action in actions:
+        if action.workload_kind not in ("", kind):
+            yield f"{action.name} changes a {action.workload_kind}, and the system is a {kind}"
+
+
+def _lacking(request: pytest.FixtureRequest, ground: Ground) -> Iterator[str]:
+    """What the cluster lacks of what the scenario's markers say that it needs."""
+    nodes = ground.cluster.facts.nodes
+    for marker in request.node.iter_markers("needs"):
+        yield from (reason for need in marker.args if (reason := ground.lacks(need)))
+        wanted = int(marker.kwargs.get("nodes", 0))
+        if len(nodes) < wanted:
+            yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"
+        label = str(marker.kwargs.get("node_label", ""))
+        if label and not any(label in node.labels for node in nodes):
+            yield f"no node has the label {label}, which the scenario needs"

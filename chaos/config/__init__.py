@@ -1,0 +1,23 @@
+"""What people write about a system that already runs: gameday.toml, or `[tool.gameday]` in pyproject.toml."""
+
+from chaos.config.model import (
+    ClusterPart,
+    GamedayConfig,
+    SafetyPart,
+    SloPart,
+    SystemPart,
+    TrafficPart,
+)
+from chaos.config.read import CONFIG_NAME, find_config, read_config
+
+__all__ = [
+    "CONFIG_NAME",
+    "ClusterPart",
+    "GamedayConfig",
+    "SafetyPart",
+    "SloPart",
+    "SystemPart",
+    "TrafficPart",
+    "find_config",
+    "read_config",
+]

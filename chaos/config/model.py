@@ -1,0 +1,160 @@
+"""The parts of gameday.toml, each checked and said in words. Numbers are pods, nodes, seconds or shares, as named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from chaos.errors import UsageError
+from chaos.semantics import KUBERNETES, Timings
+from chaos.slo import Slo
+from chaos.system.adopt import Wish
+from chaos.system.fields import Port
+from chaos.system.written import Written
+from loadgen.profiles import Profile, profile_from_plain
+
+__all__ = ["ClusterPart", "GamedayConfig", "SafetyPart", "SloPart", "SystemPart", "TrafficPart"]
+
+
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+Named = Annotated[str, AfterValidator(_named)]
+Positive = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
+
+
+class TimingsPart(Written):
+    """How the cluster is timed where it differs from Kubernetes' defaults: see `chaos.semantics.Timings`."""
+
+    node_monitor_period_s: Positive | None = None
+    node_monitor_grace_s: Positive | None = None
+    not_ready_toleration_s: Positive | None = None
+    unreachable_toleration_s: Positive | None = None
+    hpa_sync_s: Positive | None = None
+    hpa_cpu_initialization_s: Positive | None = None
+    hpa_initial_readiness_s: Positive | None = None
+    restart_backoff_cap_s: Positive | None = None
+    metrics_resolution_s: Positive | None = None
+    allowance_s: Positive | None = None
+
+    def timings(self) -> Timings:
+        """The cluster's timings: these, and Kubernetes' defaults for the rest."""
+        told = self.model_dump(exclude_none=True)
+        return Timings.of({"name": "gameday.toml", **told}) if told else KUBERNETES
+
+
+class ClusterPart(Written):
+    """Which cluster: a context of the kubeconfig, and the UID of its namespace kube-system, which no other has."""
+
+    context: Named | None = None
+    kubeconfig: Named | None = None
+    uid: Named | None = None
+    timings: TimingsPart = TimingsPart()
+
+
+class SystemPart(Written):
+    """What already runs there: one workload, its Service, and what stands around it. What is left out is found.
+
+    `tolerance` is how many replicas may be lost at once within the promise to users; None means half, rounded down.
+    """
+
+    namespace: Named
+    deployment: Named | None = None
+    statefulset: Named | None = None
+    service: Named | None = None
+    port: Port | None = None
+    disruption_budget: Named | None = None
+    autoscaler: Named | None = None
+    tolerance: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields do not go together."""
+        if (self.deployment is None) == (self.statefulset is None):
+            yield "give one of deployment and statefulset, and only one"
+
+    def wish(self) -> Wish:
+        """What to look for in the cluster."""
+        return Wish(
+            namespace=self.namespace,
+            kind="Deployment" if self.deployment else "StatefulSet",
+            name=self.deployment or self.statefulset or "",
+            service=self.service or "",
+            port=self.port,
+            disruption_budget=self.disruption_budget or "",
+            autoscaler=self.autoscaler or "",
+            tolerance=self.tolerance,
+        )
+
+
+class TrafficPart(Written):
+    """How users reach the service: `url` from this host, or the API server's proxy if there is none; and the requests.
+
+    `profile` and all fields of that profile (`model`, `prompts`, `path`, …) say what one request is. Without a profile
+    the fixture `request_profile` does.
+    """
+
+    url: Named | None = None
+    profile: Named | None = None
+    request: Mapping[str, Any] = Field(default_factory=dict)
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields do not go together."""
+        if self.request and self.profile is None:
+            yield "request goes only with profile"
+            return
+        try:
+            self.request_profile()
+        except UsageError as wrong:
+            yield str(wrong)
+
+    def request_profile(self) -> Profile | None:
+        """What one request is; None if the file does not say."""
+        return None if self.profile is None else profile_from_plain({"name": self.profile, **self.request})
+
+
+class SloPart(Written):
+    """What users were promised, for scenarios that use the fixture `slo`."""
+
+    availability: Annotated[float, Field(gt=0, le=1)] | None = None
+    latency_p99_s: Positive | None = None
+    first_token_p99_s: Positive | None = None
+
+    def complaints(self) -> Iterator[str]:
+        """Say what is missing."""
+        if not self.model_fields_set:
+            yield "name at least one objective: availability, latency_p99_s or first_token_p99_s"
+
+    def slo(self) -> Slo:
+        """The objectives, for checks."""
+        return Slo(**self.model_dump())
+
+
+class SafetyPart(Written):
+    """Bounds beside the owner's consent on the cluster: a fault must be within both.
+
+    `allow`: the faults that may be injected, None for all that the cluster's annotations name. `pods_max`: pods down at
+    once, those that are down already among them; None means the tolerance, at least one. `nodes_max`: nodes out at
+    once. `percent_max`: of the replicas. `protected`: namespaces that are never touched, beside Kubernetes' own.
+    """
+
+    allow: tuple[Named, ...] | None = None
+    pods_max: AtLeastOne | None = None
+    nodes_max: AtLeastOne = 1
+    percent_max: Annotated[int, Field(ge=1, le=100, strict=True)] = 100
+    protected: tuple[Named, ...] = ()
+
+
+class GamedayConfig(Written):
+    """The whole file."""
+
+    cluster: ClusterPart = ClusterPart()
+    system: SystemPart
+    traffic: TrafficPart = TrafficPart()
+    slo: SloPart | None = None
+    safety: SafetyPart = SafetyPart()

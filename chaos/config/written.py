@@ -1,0 +1,55 @@
+"""The text of gameday.toml for a system that was found, for people to complete. Pure."""
+
+from __future__ import annotations
+
+import json
+
+from chaos.cluster import ClusterFacts
+from chaos.system.adopt import Adopted
+
+__all__ = ["file_text"]
+
+
+def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
+    """The file, with what people have to fill in as comments."""
+    system, spec = found.system, found.system.spec
+    names = {ref.kind: ref.name for ref in system.objects}
+    optional = {
+        "disruption_budget": names.get("PodDisruptionBudget"),
+        "autoscaler": names.get("HorizontalPodAutoscaler"),
+    }
+    path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
+    lines = [
+        "[cluster]",
+        _line("context", facts.context),
+        *([_line("kubeconfig", kubeconfig)] if kubeconfig else []),
+        f"{_line('uid', facts.uid)}  # of its namespace kube-system: no other cluster has it",
+        "# timings = { hpa_sync_s = 15 }  # where the cluster differs from Kubernetes' defaults",
+        "",
+        "[system]",
+        _line("namespace", system.namespace),
+        _line(system.workload.kind.lower(), system.workload.name),
+        _line("service", system.service),
+        f"port = {system.port}",
+        *(_line(key, value) for key, value in optional.items() if value),
+        f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users",
+        "",
+        "[traffic]",
+        '# url = "https://…"  # how this host reaches the service; without it through the API server\'s proxy',
+        'profile = "http"  # or openai-chat, with request = { model = "…", prompts = ["…"] }',
+        f"request = {{ path = {json.dumps(path)} }}  # a request of your users says more than a probe's path",
+        "",
+        "[slo]",
+        "availability = 0.99",
+        "# latency_p99_s = 2.0",
+        "",
+        "[safety]",
+        f"pods_max = {max(1, spec.losses_tolerated)}",
+        "nodes_max = 1",
+        '# allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: str) -> str:
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"

@@ -1,0 +1,90 @@
+"""Before anything is written on an adopted cluster: the rights that are missing, and the consent of its owners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from chaos.adoption import Adoption
+from chaos.errors import ClusterRefused
+from chaos.faults import Fault
+from chaos.faults.rights import NAMED_VERBS, Action, Right, object_names, rights_of
+from chaos.history.views import PodDisruptionBudgetView
+from chaos.safety.consent import objections_of_node, refusals
+from chaos.system.adopt import Adopted
+from chaos.system.wanted import may_go
+
+__all__ = ["consent_of", "require_rights", "unallowed"]
+
+EVICTING = frozenset({"evict", "node-drain", "pool-drain"})
+
+
+def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> None:
+    """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
+    namespace = found.system.namespace
+    proxied = not adoption.config.traffic.url
+    wanted = rights_of(actions, found.system.workload.kind, proxied=proxied)
+    names = object_names(namespace, found.system.workload.kind, found.system.workload.name)
+    if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
+        raise ClusterRefused(
+            f"context {adoption.cluster.facts.context} may not, in namespace {namespace}: {', '.join(missing)}",
+            "ask for these rights: gameday rbac prints the Role and the ClusterRole",
+        )
+
+
+def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:
+    where = None if right.everywhere else namespace
+    named = names.get(right.kind, ("",)) if right.verb in NAMED_VERBS else ("",)
+    return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
+
+
+def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> Iterator[str]:
+    """Say what speaks against these faults, each with the command that would allow it: read from the cluster now."""
+    chosen = tuple(actions)
+    yield from _refusals(adoption, found, [one.name for one in chosen])
+    for action in chosen:
+        if not action.nodes:
+            continue
+        told = [objections_of_node(node, action.name) for node in adoption.cluster.list("Node")]
+        if told and all(told):
+            yield told[0]
+    yield from _spent(adoption, found, chosen)
+
+
+def consent_of(adoption: Adoption, found: Adopted) -> Callable[[Fault], str]:
+    """What is asked right before a fault is injected: it says what speaks against it, empty if nothing does."""
+
+    def objection(fault: Fault) -> str:
+        told = list(_refusals(adoption, found, [fault.name]))
+        for victim in fault.victims:
+            if victim.kind == "Node":
+                node = adoption.cluster.get("Node", None, victim.name) or {}
+                told.append(objections_of_node(node, fault.name))
+        return "; ".join(one for one in told if one)
+
+    return objection
+
+
+def _refusals(adoption: Adoption, found: Adopted, names: list[str]) -> Iterator[str]:
+    system, cluster = found.system, adoption.cluster
+    yield from refusals(
+        names,
+        namespace=cluster.get("Namespace", None, system.namespace) or {},
+        workload=cluster.get(system.workload.kind, system.namespace, system.workload.name) or found.workload,
+        allow=adoption.config.safety.allow,
+    )
+
+
+def _spent(adoption: Adoption, found: Adopted, actions: tuple[Action, ...]) -> Iterator[str]:
+    """Whether the disruption budget is at zero though it is meant to let somebody go: then somebody else spends it."""
+    budget, bound = found.system.disruption_budget, found.system.spec.disruption_budget
+    if budget is None or bound is None or not EVICTING.intersection(one.name for one in actions):
+        return
+    raw = adoption.cluster.get(budget.kind, budget.namespace, budget.name)
+    if raw is None:
+        return
+    view, meant = PodDisruptionBudgetView(raw), may_go(bound, found.system.spec.replicas_floor)
+    if meant and not view.allowed:
+        yield (
+            f"the disruption budget {view.name} is at zero though it should let {meant} go: "
+            f"{view.healthy} of {view.expected} pods are healthy"
+        )

@@ -1,0 +1,66 @@
+"""What the owners of a cluster allow, written by them on their own objects. Pure over raw objects.
+
+Three annotations: on the namespace that it may be tried at all, on the workload which faults, and on a node that it may
+be drained, because a node is more than the service. A freeze on the namespace forbids everything, with its reason.
+Consent given to another tool is not consent given to us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from chaos.history.objects import View
+
+__all__ = ["ADOPT", "ALLOW", "FREEZE", "allowed_by", "objections_of_node", "refusals"]
+
+ADOPT = "gameday.dev/adopt"
+ALLOW = "gameday.dev/allow"
+FREEZE = "gameday.dev/freeze"
+ENABLED = "enabled"
+
+
+def allowed_by(raw: Mapping[str, Any]) -> frozenset[str]:
+    """The faults that an object's annotation names, separated by commas."""
+    told = View(raw).annotations.get(ALLOW, "")
+    return frozenset(word.strip() for word in told.split(",") if word.strip())
+
+
+def refusals(
+    actions: Iterable[str], *, namespace: Mapping[str, Any], workload: Mapping[str, Any], allow: Iterable[str] | None
+) -> Iterator[str]:
+    """Say why faults of these names are not allowed, each with the command that would allow it.
+
+    `allow` is the file's own list, None if it has none: a fault must be in both.
+    """
+    wanted = sorted(set(actions))
+    if not wanted:
+        return
+    where, owner = View(namespace), View(workload)
+    if reason := where.annotations.get(FREEZE):
+        yield f"namespace {where.name} is frozen: {reason}"
+    if where.annotations.get(ADOPT) != ENABLED:
+        yield (
+            f"the owners of namespace {where.name} have not allowed faults; they can with: "
+            f"kubectl annotate namespace {where.name} {ADOPT}={ENABLED}"
+        )
+    given = allowed_by(workload)
+    if missing := [name for name in wanted if name not in given]:
+        kind, all_of_them = str(workload.get("kind", "")).lower(), ",".join(sorted(given | set(wanted)))
+        yield (
+            f"{', '.join(missing)} is not allowed on {kind} {owner.name}; its owners can allow it with: "
+            f"kubectl annotate {kind} {owner.name} -n {where.name} --overwrite {ALLOW}={all_of_them}"
+        )
+    if allow is not None and (left_out := [name for name in wanted if name not in set(allow)]):
+        yield f"{', '.join(left_out)} is not in safety.allow of the system's file"
+
+
+def objections_of_node(node: Mapping[str, Any], action: str) -> str:
+    """Say why a node may not be hit, with the command that would allow it; empty if it may."""
+    if action in allowed_by(node):
+        return ""
+    name, given = View(node).name, ",".join(sorted(allowed_by(node) | {action}))
+    return (
+        f"{action} is not allowed on node {name}; its owners can allow it with: "
+        f"kubectl annotate node {name} --overwrite {ALLOW}={given}"
+    )

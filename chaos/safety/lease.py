@@ -1,0 +1,157 @@
+"""One run at a time: a Lease in the namespace of the system, held by renewing it.
+
+A run that finds it held waits, and takes it over only when it was not renewed for its whole duration as seen from here,
+by our own clock: clocks of two hosts need not agree. A run that cannot renew in time, or finds another holder, has
+lost it, and must stop before the other begins.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from chaos.cluster import Cluster, Done, Hand, mutations
+from chaos.errors import ClusterRefused
+from chaos.history import Ref
+from chaos.history.objects import Raw, View
+
+__all__ = ["LEASE_NAME", "RunLease", "holder_of"]
+
+LEASE_NAME = "gameday"
+DURATION_S = 15.0
+RENEW_S = 5.0
+AGAIN_S = 1.0
+"""After a renewal that failed."""
+
+PATIENCE_S = 3.0
+LOST_AFTER_S = 11.0
+"""Without a renewal for so long the run stops, some seconds before anybody may take the lease over."""
+
+LOOK_S = 0.5
+
+
+def holder_of(lease: Raw | None) -> str:
+    """Who holds a lease, in words; empty if nobody does."""
+    return str(View(lease).spec.get("holderIdentity") or "") if lease else ""
+
+
+class RunLease:
+    """A context manager: enter to hold the lease, leave to give it back."""
+
+    def __init__(
+        self, cluster: Cluster, hand: Hand, namespace: str, holder: str, *, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._cluster, self._hand, self._holder, self._say = cluster, hand, holder, say
+        self._ref = Ref("Lease", namespace, LEASE_NAME)
+        self.taken = False
+        self._version = ""
+        self._renewed = 0.0
+        self._lost = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._renewing, name="lease", daemon=True)
+
+    @property
+    def lost(self) -> str:
+        """Why the lease is not ours any more, empty while it is."""
+        if not self._lost and time.monotonic() - self._renewed > LOST_AFTER_S:
+            self._lost = f"the lease {self._ref.namespace}/{LEASE_NAME} was not renewed for {LOST_AFTER_S:g} s"
+        return self._lost
+
+    def __enter__(self) -> Self:
+        """Take it. Raises `ClusterRefused` that names the holder of one that is renewed, or says why it cannot be."""
+        found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
+        if holder := holder_of(found):
+            self._await_expiry(holder, View(found or {}))
+            found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
+            if holder_of(found) not in ("", holder):
+                raise self._held(holder_of(found))
+        self._take(found)
+        self.taken = True
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        if not self._lost:
+            # Only as we left it: who took it over meanwhile keeps it.
+            self._hand.do(mutations.patch(self._ref, self._body(None), action="give-lease-back"))
+
+    def _await_expiry(self, holder: str, seen: View) -> None:
+        """Wait until a lease was not renewed for its duration. Raises `ClusterRefused` as soon as it is renewed."""
+        lasts_s = float(seen.spec.get("leaseDurationSeconds") or DURATION_S)
+        self._say(f"{holder} holds the lease; it is taken over if not renewed within {lasts_s:g} s")
+        deadline = time.monotonic() + lasts_s
+        while time.monotonic() < deadline:
+            if self._stop.wait(LOOK_S):
+                return
+            now = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
+            if not holder_of(now):
+                return
+            if View(now or {}).spec.get("renewTime") != seen.spec.get("renewTime"):
+                raise self._held(holder_of(now))
+
+    def _held(self, holder: str) -> ClusterRefused:
+        return ClusterRefused(
+            f"another run is at work in namespace {self._ref.namespace}: {holder}",
+            "wait for its end; gameday status says what it does",
+        )
+
+    def _take(self, found: Raw | None) -> None:
+        if found is None:
+            body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **self._body(self._holder)}
+            body["metadata"] = {"name": LEASE_NAME, "namespace": self._ref.namespace}
+            done = self._hand.do(mutations.create(body))
+        else:
+            self._version = str(View(found).metadata["resourceVersion"])
+            done = self._hand.do(mutations.patch(self._ref, self._body(self._holder), action="take-lease"))
+        if done.outcome == "fail" and done.status == 409:
+            raise self._held(holder_of(self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)) or "another")
+        if not self._noted(done):
+            raise ClusterRefused(
+                f"the lease {self._ref.namespace}/{LEASE_NAME} cannot be taken: {done.reason}",
+                "ask for the right to create and patch leases: gameday rbac prints it",
+            )
+
+    def _renewing(self) -> None:
+        pause_s = RENEW_S
+        while not self._stop.wait(pause_s) and not self._lost:
+            order = mutations.patch(self._ref, self._body(self._holder), action="renew-lease")
+            done = self._hand.do(replace(order, timeout_s=PATIENCE_S))
+            if self._noted(done):
+                pause_s = RENEW_S
+                continue
+            pause_s = AGAIN_S
+            if done.outcome == "fail" and done.status in {404, 409}:
+                self._reread()
+
+    def _reread(self) -> None:
+        """After a conflict: our own write whose answer was lost, or another holder."""
+        try:
+            found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
+        except ClusterRefused:
+            return
+        if holder_of(found) == self._holder and found is not None:
+            self._version = str(View(found).metadata["resourceVersion"])
+        else:
+            self._lost = f"the lease is held by {holder_of(found) or 'nobody'} now"
+
+    def _noted(self, done: Done) -> bool:
+        if done.outcome != "ok" or isinstance(done.body, str):
+            return False
+        self._version = str(done.body["metadata"]["resourceVersion"])
+        self._renewed = time.monotonic()
+        return True
+
+    def _body(self, holder: str | None) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": int(DURATION_S), "renewTime": now if holder else None}
+        # The version makes the server refuse a write over somebody else's.
+        return {"metadata": {"resourceVersion": self._version}, "spec": spec} if self._version else {"spec": spec}

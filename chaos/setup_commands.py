@@ -1,0 +1,95 @@
+"""The commands before any scenario: `gameday init`, `gameday rbac` and `gameday review`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from chaos.cluster import connect
+from chaos.config import CONFIG_NAME, find_config, read_config
+from chaos.config.written import file_text
+from chaos.errors import UsageError
+from chaos.faults.rights import ACTIONS, rights_of
+from chaos.roles import actions_of_files, role_objects
+from chaos.system.adopt import Wish, adopt
+from chaos.system.lacks import Lack, lacks_of
+from chaos.system.manifest_review import review
+
+__all__ = ["init_command", "rbac_command", "review_command"]
+
+
+def rbac_command(
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; none: every fault there is.")
+    ] = None,
+    *,
+    system: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The system's file; default: gameday.toml here.")
+    ] = None,
+) -> None:
+    """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
+    path = system or find_config(Path.cwd())
+    if path is None:
+        raise UsageError("there is no gameday.toml here", "name one with --system FILE, or write one: gameday init")
+    config = read_config(path)
+    wish = config.system.wish()
+    actions = actions_of_files(scenarios) if scenarios else tuple(ACTIONS.values())
+    rights = rights_of(actions, wish.kind, proxied=not config.traffic.url)
+    objects = role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
+    print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
+
+
+def init_command(
+    *,
+    kube_context: Annotated[str, typer.Option(metavar="NAME", help="The context of the cluster; always to be named.")],
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="The namespace of the service.")],
+    deployment: Annotated[str, typer.Option(metavar="NAME", help="Its Deployment; default: the only one there.")] = "",
+    statefulset: Annotated[str, typer.Option(metavar="NAME", help="Its StatefulSet, where it is one.")] = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it; must not exist.")] = Path(
+        CONFIG_NAME
+    ),
+) -> None:
+    """Write gameday.toml by reading a cluster, and print what the service lacks, as patches. Changes no cluster."""
+    if output.exists():
+        raise UsageError(f"{output} exists already", "name another file with --output, or remove it")
+    with connect(kubeconfig=kubeconfig, context=kube_context) as cluster:
+        name = deployment or statefulset
+        if not name:
+            there = sorted(one["metadata"]["name"] for one in cluster.list("Deployment", namespace))
+            if len(there) != 1:
+                raise UsageError(
+                    f"namespace {namespace} has {len(there)} Deployments: {', '.join(there) or 'none'}",
+                    "name one with --deployment, or a StatefulSet with --statefulset",
+                )
+            name = there[0]
+        kind = "StatefulSet" if statefulset else "Deployment"
+        found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))  # type: ignore[arg-type]  # one of two
+        text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
+        lacks = lacks_of(found)
+    output.write_text(text, encoding="utf-8")
+    read_config(output)
+    print(f"wrote {output}; see that it is what you mean")  # noqa: T201
+    _show(lacks)
+
+
+def review_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of manifests, whatever made them.")],
+) -> None:
+    """Say what is unsound in manifests, with patches, before anything is deployed. Exit 1 if anything is."""
+    lacks = review(folder)
+    _show(lacks)
+    raise typer.Exit(1 if lacks else 0)
+
+
+def _show(lacks: tuple[Lack, ...]) -> None:
+    """Print each, as documents of YAML that `kubectl apply --server-side -f -` takes."""
+    for lack in lacks:
+        print(f"---\n# {lack.text}")  # noqa: T201
+        if lack.patch:
+            print(yaml.safe_dump(dict(lack.patch), sort_keys=False), end="")  # noqa: T201

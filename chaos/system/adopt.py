@@ -1,0 +1,183 @@
+"""Find a system that already runs, and read from its live objects all that scenarios need to know. Nothing is written.
+
+What the file does not name is found by what it belongs to: the Service and the disruption budget by the pods that they
+select, the autoscaler by its target. None or several is an error that names the candidates, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from chaos.cluster import Scope, ref_of
+from chaos.errors import UsageError
+from chaos.history.objects import Raw, View, matches
+from chaos.system.live_spec import spec_of
+from chaos.system.system import System
+
+__all__ = ["Adopted", "Source", "Wish", "adopt"]
+
+SERVICE_NAME = "kubernetes.io/service-name"
+
+
+class Source(Protocol):
+    """Where objects are read: a cluster, or a folder of manifests before they are in one."""
+
+    def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """One object, or None."""
+
+    def list(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        """All objects of a kind in a namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is looked for. An empty name is found; a port of None is the Service's only one."""
+
+    namespace: str
+    kind: Literal["Deployment", "StatefulSet"]
+    name: str
+    service: str = ""
+    port: int | None = None
+    disruption_budget: str = ""
+    autoscaler: str = ""
+    tolerance: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A system that was found, with its workload as it is, and what to watch of a namespace that others use too."""
+
+    system: System
+    workload: Raw
+    scopes: tuple[Scope, ...]
+
+
+def adopt(cluster: Source, wish: Wish) -> Adopted:
+    """Find the system. Raises `UsageError` naming what is missing or ambiguous, `ClusterRefused` if reading is."""
+    workload = cluster.get(wish.kind, wish.namespace, wish.name)
+    if workload is None:
+        raise UsageError(*_missing(cluster, wish))
+    labels, chosen = _pods(workload, wish)
+    service = _service(cluster, wish, labels)
+    budget = _budget(cluster, wish, labels)
+    autoscaler = _autoscaler(cluster, wish)
+    found = [one for one in (budget, service, workload, autoscaler) if one is not None]
+    port = _port(service, wish)
+    system = System(
+        spec=spec_of(workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=wish.tolerance),
+        namespace=wish.namespace,
+        selector=chosen,
+        workload=ref_of(workload),
+        service=View(service).name,
+        port=port,
+        cluster_ip=str(View(service).spec.get("clusterIP", "")),
+        generations={one["kind"]: View(one).generation for one in found},
+        pods_before=int(View(workload).status.get("replicas", 0)),
+        objects=tuple(map(ref_of, found)),
+        template=View(workload).spec["template"]["spec"],
+    )
+    return Adopted(system, workload, _scopes(system))
+
+
+def _missing(cluster: Source, wish: Wish) -> tuple[str, str]:
+    if cluster.get("Namespace", None, wish.namespace) is None:
+        return f"there is no namespace {wish.namespace} in the cluster", "correct system.namespace"
+    there = sorted(View(one).name for one in cluster.list(wish.kind, wish.namespace))
+    fix = f"name one of {', '.join(there)}" if there else f"namespace {wish.namespace} has none; see gameday init"
+    return f"no {wish.kind} {wish.name} in namespace {wish.namespace}", fix
+
+
+def _pods(workload: Raw, wish: Wish) -> tuple[dict[str, str], dict[str, str]]:
+    """The labels that its pods have, and those by which it selects them."""
+    selector = View(workload).spec.get("selector") or {}
+    chosen = selector.get("matchLabels") or {}
+    if not chosen or selector.get("matchExpressions"):
+        raise UsageError(
+            f"{wish.kind} {wish.namespace}/{wish.name} selects its pods by expressions, which gameday cannot watch by",
+            "adopt a workload whose selector has matchLabels only",
+        )
+    labels = View(workload).spec["template"].get("metadata", {}).get("labels") or {}
+    return dict(labels), dict(chosen)
+
+
+def _service(cluster: Source, wish: Wish, labels: Raw) -> Raw:
+    if wish.service:
+        return _by_name(cluster, "Service", wish.namespace, wish.service)
+    found = [
+        one
+        for one in cluster.list("Service", wish.namespace)
+        if (selector := View(one).spec.get("selector")) and selector.items() <= labels.items()
+    ]
+    # A headless Service sends nobody anywhere: it names the pods of a StatefulSet.
+    serving = [one for one in found if View(one).spec.get("clusterIP") != "None"] or found
+    if one := _only("Service", "system.service", serving):
+        return one
+    raise UsageError(
+        f"no Service in namespace {wish.namespace} selects the pods of {wish.name}, so no traffic can reach them",
+        f"kubectl expose {wish.kind.lower()} {wish.name} -n {wish.namespace} --port 80 --target-port …",
+    )
+
+
+def _budget(cluster: Source, wish: Wish, labels: Raw) -> Raw | None:
+    if wish.disruption_budget:
+        return _by_name(cluster, "PodDisruptionBudget", wish.namespace, wish.disruption_budget)
+    budgets = cluster.list("PodDisruptionBudget", wish.namespace)
+    over = [one for one in budgets if (bound := View(one).spec.get("selector")) is not None and matches(bound, labels)]
+    return _only("PodDisruptionBudget", "system.disruption_budget", over)
+
+
+def _autoscaler(cluster: Source, wish: Wish) -> Raw | None:
+    if wish.autoscaler:
+        return _by_name(cluster, "HorizontalPodAutoscaler", wish.namespace, wish.autoscaler)
+    target = {"kind": wish.kind, "name": wish.name}
+    scalers = cluster.list("HorizontalPodAutoscaler", wish.namespace)
+    ours = [one for one in scalers if target.items() <= View(one).spec["scaleTargetRef"].items()]
+    return _only("HorizontalPodAutoscaler", "system.autoscaler", ours)
+
+
+def _by_name(cluster: Source, kind: str, namespace: str, name: str) -> Raw:
+    found = cluster.get(kind, namespace, name)
+    if found is None:
+        there = ", ".join(sorted(View(one).name for one in cluster.list(kind, namespace))) or "none"
+        raise UsageError(f"no {kind} {name} in namespace {namespace}", f"there is {there}")
+    return found
+
+
+def _only(kind: str, key: str, found: Sequence[Raw]) -> Raw | None:
+    if len(found) > 1:
+        names = ", ".join(sorted(View(one).name for one in found))
+        raise UsageError(f"{len(found)} objects of kind {kind} belong to the pods: {names}", f"name one as {key}")
+    return found[0] if found else None
+
+
+def _port(service: Raw, wish: Wish) -> int:
+    ports = [int(one["port"]) for one in View(service).spec.get("ports") or () if one.get("protocol", "TCP") == "TCP"]
+    told = ", ".join(map(str, ports)) or "none"
+    if wish.port is None and len(ports) == 1:
+        return ports[0]
+    if wish.port in ports:
+        return int(wish.port or 0)
+    asked = "it has not just one" if wish.port is None else f"{wish.port} is none of them"
+    raise UsageError(f"Service {View(service).name} has the TCP ports {told}; {asked}", "name one as system.port")
+
+
+def _scopes(system: System) -> tuple[Scope, ...]:
+    """What to watch: the system's own objects only, in a namespace that others use too."""
+    pods = ",".join(f"{key}={value}" for key, value in system.selector.items())
+    names = {ref.kind: ref.name for ref in system.objects}
+
+    def named(kind: str) -> Scope:
+        # Without an object of that kind: one that is made under the workload's name would be seen.
+        return Scope(kind, system.namespace, name=names.get(kind, system.workload.name))
+
+    return (
+        Scope("Pod", system.namespace, pods),
+        named(system.workload.kind),
+        Scope("ReplicaSet", system.namespace, pods),
+        Scope("EndpointSlice", system.namespace, f"{SERVICE_NAME}={system.service}"),
+        named("PodDisruptionBudget"),
+        named("HorizontalPodAutoscaler"),
+        Scope("Event", system.namespace),
+    )

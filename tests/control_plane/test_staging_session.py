@@ -1,0 +1,316 @@
+"""`pytest` with a gameday.toml on a cluster of others: what is refused writes nothing, the rest leaves nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from plain_service import apply_all as apply_service
+from plain_service import plain_namespace, service_of, snapshot
+from trial_ground import answering
+from typer.testing import CliRunner
+
+from chaos.cli import app
+from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.config import read_config
+from chaos.history import Ref
+from chaos.lab.kube_build import kube_program, kwok_program
+from chaos.lab.simulated import SimulatedCluster
+from chaos.progress import Terminal
+from chaos.wait import until
+
+pytest_plugins = ["pytester"]
+
+POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+SCENARIOS = """
+import pytest
+from chaos import faults, targets
+from chaos.checks import Recovered, Witnessed
+
+@pytest.mark.system(replicas=3)
+def test_kill(trial, system, traffic):
+    '''One pod may be killed.'''
+    with traffic.steady(rate_rps=10):
+        trial.baseline(duration_s=2)
+        with trial.fault(faults.PodKill(targets.{pick}(system), grace_s=0)):
+            trial.hold(duration_s=1)
+        trial.recovery()
+    trial.judge(Recovered(), Witnessed("delete-pod"))
+
+@pytest.mark.system(replicas=3, autoscale={{"replicas_min": 2, "replicas_max": 4}})
+def test_needs_an_autoscaler(trial, system, traffic):
+    '''It cannot be had here.'''
+
+@pytest.mark.needs(nodes=9)
+def test_needs_many_nodes(trial, system, traffic):
+    '''They cannot be had here.'''
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A cluster of others with a service on it, and the audit log of its API server."""
+
+    cluster: Cluster
+    simulated: SimulatedCluster
+    namespace: str
+    url: str
+    log: Path
+
+    def file(self, **changes: Mapping[str, Any]) -> str:
+        """The text of a gameday.toml for it; each change updates a table."""
+        tables: dict[str, dict[str, Any]] = {
+            "cluster": {
+                "context": self.simulated.context,
+                "kubeconfig": str(self.simulated.kubeconfig),
+                "uid": self.cluster.facts.uid,
+            },
+            "system": {"namespace": self.namespace, "deployment": "chat"},
+            "traffic": {"url": self.url, "profile": "http"},
+            "safety": {"pods_max": 1},
+        }
+        for name, change in changes.items():
+            tables[name] |= change
+        lines = [
+            line
+            for name, table in tables.items()
+            for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()))
+        ]
+        return "\n".join(lines) + "\n"
+
+    def allow(self, actions: str) -> None:
+        """Consent, as the owners give it."""
+        hand = OpenHand(self.cluster, NullJournal())
+        namespace = Ref("Namespace", "", self.namespace)
+        workload = Ref("Deployment", self.namespace, "chat")
+        for ref, key, value in ((namespace, "adopt", "enabled"), (workload, "allow", actions)):
+            patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
+            assert hand.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
+
+    def written(self, since: int) -> list[str]:
+        """What the suite wrote since then, by the server's own log; reviews of access are questions, not writes."""
+        found = []
+        for line in self.log.read_text()[since:].splitlines():
+            event = json.loads(line)
+            about = event.get("objectRef") or {}
+            ours = event.get("userAgent", "").startswith("gameday/")
+            if ours and event["verb"] in WRITES and about.get("apiGroup") != "authorization.k8s.io":
+                found.append(f"{event['verb']} {about.get('resource')} {about.get('name', '')}")
+        return found
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SimulatedCluster, Path]]:
+    """A cluster whose API server writes an audit log."""
+    folder = tmp_path_factory.mktemp("audit")
+    policy, log = folder / "policy.yaml", folder / "audit.log"
+    policy.write_text(yaml.safe_dump(POLICY))
+    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log}")
+    progress = Terminal()
+    with SimulatedCluster(kube=kube_program(progress), kwok=kwok_program(progress), api_server_flags=flags) as made:
+        made.add_nodes(3)
+        yield made, log
+
+
+@pytest.fixture
+def staging(audited: tuple[SimulatedCluster, Path]) -> Iterator[Staging]:
+    """The service `chat` in a namespace of its own."""
+    simulated, log = audited
+    with (
+        answering() as url,
+        connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster,
+        plain_namespace(cluster) as namespace,
+    ):
+        apply_service(cluster, namespace, service_of("chat", replicas=3))
+        yield Staging(cluster, simulated, namespace, url, log)
+
+
+def session(
+    pytester: pytest.Pytester, staging: Staging, file: str, pick: str = "one"
+) -> tuple[pytest.RunResult, list[str]]:
+    """Run the scenarios with that file; what came of it, and what was written into the cluster."""
+    pytester.path.joinpath("gameday.toml").write_text(file)
+    pytester.makepyfile(test_scenarios=SCENARIOS.format(pick=pick))
+    since = len(staging.log.read_text())
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", timeout=120)
+    return result, staging.written(since)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("cluster", {"uid": "0000"}, "*is another cluster than the one that was written down*"),
+        ("system", {"namespace": "kube-system"}, "*namespace kube-system is protected*"),
+        ("system", {"deployment": "chap"}, "*no Deployment chap in namespace*"),
+        ("cluster", {"context": "production"}, "*no context 'production'*"),
+    ],
+)
+def test_a_wrong_file_ends_the_session_before_any_write(
+    pytester: pytest.Pytester, staging: Staging, table: str, change: dict[str, Any], words: str
+) -> None:
+    """Another cluster, a protected namespace, a wrong name: pytest's usage error, in words, and nothing is written."""
+    staging.allow("pod-kill")
+    result, written = session(pytester, staging, staging.file(**{table: change}))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stdout.str().count("Traceback") == 0
+    (result.stdout if words.strip("*")[:12] in result.stdout.str() else result.stderr).fnmatch_lines([words])
+    assert written == []
+
+
+def test_without_consent_scenarios_are_skipped_with_the_command(pytester: pytest.Pytester, staging: Staging) -> None:
+    """Nothing is asked of the service, and the skip says what its owners can do."""
+    result, written = session(pytester, staging, staging.file())
+    result.assert_outcomes(skipped=3)
+    out = " ".join(result.stdout.str().split())
+    assert f"kubectl annotate namespace {staging.namespace} gameday.dev/adopt=enabled" in out
+    assert "the scenario needs autoscale, which the system does not have" in out
+    assert "the cluster has 3 nodes, the scenario needs 9" in out
+    assert written == []
+
+
+def test_an_allowed_scenario_runs_and_leaves_nothing(pytester: pytest.Pytester, staging: Staging) -> None:
+    """It passes; all that was written is the lease and the kill, and every object reads as before."""
+    staging.allow("pod-kill")
+    before = snapshot(staging.cluster, staging.namespace)
+    result, written = session(pytester, staging, staging.file())
+    result.assert_outcomes(passed=1, skipped=2)
+    assert snapshot(staging.cluster, staging.namespace) == before
+    assert {word.partition(" ")[2].split(" ")[0] for word in written} == {"leases", "pods"}
+
+
+def test_too_many_victims_are_refused(pytester: pytest.Pytester, staging: Staging) -> None:
+    """Three pods where one is allowed at once: the fault is refused, and no pod is deleted."""
+    staging.allow("pod-kill")
+    result, written = session(pytester, staging, staging.file(), pick="every")
+    result.assert_outcomes(failed=1, skipped=2)
+    assert "are more than the 1 allowed at once" in result.stdout.str()
+    assert {word.partition(" ")[2].split(" ")[0] for word in written} == {"leases"}
+
+
+def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: str = "") -> Path:
+    """Apply what `gameday rbac` prints, less one verb on pods, and give a kubeconfig of that identity."""
+    file = folder / "for-rbac.toml"
+    file.write_text(staging.file())
+    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), scenarios])
+    assert printed.exit_code == 0, printed.output
+    hand = OpenHand(staging.cluster, NullJournal())
+    for one in yaml.safe_load_all(printed.stdout):
+        if one["kind"] == "Role" and without:
+            for rule in one["rules"]:
+                if rule["resources"] == ["pods"]:
+                    rule["verbs"].remove(without)
+        assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
+    path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = staging.cluster.wire.call("POST", path, body=asked).json()["status"]["token"]
+    config = yaml.safe_load(staging.simulated.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    least = folder / "least.kubeconfig"
+    least.write_text(yaml.safe_dump(config))
+    return least
+
+
+def test_the_printed_role_is_enough(pytester: pytest.Pytester, staging: Staging) -> None:
+    """With the identity of `gameday rbac` and no other right, the scenario passes."""
+    staging.allow("pod-kill")
+    scenarios = pytester.makepyfile(test_kills=SCENARIOS.format(pick="one"))
+    least = role_kubeconfig(staging, pytester.path, str(scenarios))
+    scenarios.unlink()
+    result, _ = session(pytester, staging, staging.file(cluster={"kubeconfig": str(least)}))
+    result.assert_outcomes(passed=1, skipped=2)
+
+
+def test_a_missing_verb_is_named_before_any_write(pytester: pytest.Pytester, staging: Staging) -> None:
+    """Without the right to delete pods the scenario is refused with that verb, and nothing is written."""
+    staging.allow("pod-kill")
+    scenarios = pytester.makepyfile(test_kills=SCENARIOS.format(pick="one"))
+    least = role_kubeconfig(staging, pytester.path, str(scenarios), without="delete")
+    scenarios.unlink()
+    result, written = session(pytester, staging, staging.file(cluster={"kubeconfig": str(least)}))
+    result.assert_outcomes(errors=1, skipped=2)
+    assert f"may not, in namespace {staging.namespace}: delete Pod" in result.stdout.str()
+    assert written == []
+
+
+def test_init_writes_a_file_that_works_and_says_what_is_missing(pytester: pytest.Pytester, staging: Staging) -> None:
+    """The file names what was found and reads back; each lack comes with a patch, and the cluster is not changed."""
+    file = pytester.path / "gameday.toml"
+    since = len(staging.log.read_text())
+    words = ["init", "--kube-context", staging.simulated.context, "--kubeconfig", str(staging.simulated.kubeconfig)]
+    made = CliRunner().invoke(app, [*words, "--namespace", staging.namespace, "--output", str(file)])
+    assert made.exit_code == 0, made.output
+    assert staging.written(since) == []
+    config = read_config(file)
+    assert (config.cluster.uid, config.system.deployment) == (staging.cluster.facts.uid, "chat")
+    assert config.system.disruption_budget == "chat-pdb"
+    assert "no liveness probe" in made.stdout
+    assert "no cpu and memory request" in made.stdout
+    patches = [one for one in yaml.safe_load_all(made.stdout.partition("\n")[2]) if one]
+    hand = OpenHand(staging.cluster, NullJournal())
+    assert [hand.do(mutations.apply(one, field_manager="owner")).outcome for one in patches] == ["ok", "ok"]
+    again = CliRunner().invoke(app, [*words, "--namespace", staging.namespace, "--output", str(file)])
+    assert again.exit_code != 0
+
+
+HOLDING = """
+from chaos import faults
+
+def test_hold(trial, system, traffic):
+    '''Somebody changes the disruption budget for a while.'''
+    with traffic.steady(rate_rps=10):
+        trial.baseline(duration_s=2)
+        with trial.fault(faults.BudgetChange(system.disruption_budget, max_unavailable=2)):
+            trial.hold(duration_s=600)
+    trial.judge()
+"""
+
+
+def test_a_killed_session_is_named_while_it_lives_and_healed_when_it_is_dead(
+    pytester: pytest.Pytester, staging: Staging
+) -> None:
+    """A second session names the first; after kill -9 one command heals, twice does no harm, and the next passes."""
+    staging.allow("pod-kill,budget-change")
+    before = snapshot(staging.cluster, staging.namespace)
+    file = pytester.path / "gameday.toml"
+    file.write_text(staging.file())
+    dying = pytester.makepyfile(test_hold=HOLDING)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(dying)]
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            until(lambda: bound_of(staging) == 2, deadline_s=60, awaited="the fault to stand", poll_s=0.5)
+            dying.unlink()
+            second, _ = session(pytester, staging, staging.file())
+            second.assert_outcomes(errors=1, skipped=2)
+            assert f"another run is at work in namespace {staging.namespace}: process {run.pid}" in second.stdout.str()
+        finally:
+            run.kill()
+    assert bound_of(staging) == 2
+    assert "dead: gameday undo heals what it left" in CliRunner().invoke(app, ["status", "--system", str(file)]).stdout
+    healed = CliRunner().invoke(app, ["undo", "--system", str(file)])
+    assert (healed.exit_code, healed.stdout.split()[0]) == (0, "undone")
+    assert snapshot(staging.cluster, staging.namespace) == before
+    again = CliRunner().invoke(app, ["undo", "--system", str(file)])
+    assert (again.exit_code, again.stdout) == (0, "nothing is left to undo\n")
+    third, _ = session(pytester, staging, staging.file())
+    third.assert_outcomes(passed=1, skipped=2)
+    assert snapshot(staging.cluster, staging.namespace) == before
+
+
+def bound_of(staging: Staging) -> int:
+    """How many pods the disruption budget lets go."""
+    raw = staging.cluster.get("PodDisruptionBudget", staging.namespace, "chat-pdb") or {}
+    return int(raw["spec"]["maxUnavailable"])

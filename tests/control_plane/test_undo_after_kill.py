@@ -1,0 +1,167 @@
+"""A run that dies at any moment leaves its promises in the cluster, and the next command keeps them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dying import FAULTS, die_at
+from plain_service import apply_all, plain_namespace, service_of, snapshot
+from typer.testing import CliRunner
+
+from chaos import faults
+from chaos.cli import app
+from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.history import Ref
+from chaos.history.views import DeploymentView
+from chaos.lab.simulated import SimulatedCluster
+from chaos.safety import ClusterUndoLog, Inverse
+from chaos.undo import find_left, undo_all
+from chaos.wait import until
+
+LINES_MAX = 80
+
+BY_EXEC = {"ProcessHang", "ProcessCrash"}
+"""Faults inside containers, which simulated nodes do not run: tests/lab has them."""
+
+
+@pytest.fixture
+def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
+    """A connection."""
+    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
+        yield made
+
+
+def settle(cluster: Cluster, namespace: str) -> None:
+    """Wait until the service has all its replicas, of one template.
+
+    Not until its budget has counted them: an eviction whose client died half-way is counted as spent for two minutes.
+    """
+
+    def whole() -> bool:
+        view = DeploymentView(cluster.get("Deployment", namespace, "chat") or {})
+        return view.rolled_out and view.ready_replicas == view.replicas
+
+    def seen() -> str:
+        told = [cluster.get("Deployment", namespace, "chat"), cluster.get("PodDisruptionBudget", namespace, "chat-pdb")]
+        pods = [(pod["metadata"]["name"], pod["status"]) for pod in cluster.list("Pod", namespace)]
+        return str([one["status"] for one in told if one]) + str(pods)
+
+    until(whole, deadline_s=60, awaited="chat to be whole", last_seen=seen)
+
+
+def test_every_fault_is_enumerated() -> None:
+    """A new fault cannot be forgotten here: each is killed at its steps, on simulated nodes or in the lab."""
+    known = {name for name in faults.__all__ if hasattr(getattr(faults, name), "inject")} - {"Fault"}
+    assert known == set(FAULTS) | BY_EXEC
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_kill_at_each_journalled_step_is_healed(
+    simulated: SimulatedCluster, cluster: Cluster, tmp_path: Path, fault: str
+) -> None:
+    """Killed after its first line, its second and so on to its last: undone each time, and twice does no harm."""
+    hand = OpenHand(cluster, NullJournal())
+    healed = 0
+    with plain_namespace(cluster) as namespace:
+        apply_all(cluster, namespace, service_of("chat", replicas=3))
+        before = snapshot(cluster, namespace)
+        for line in range(1, LINES_MAX):
+            died = die_at(simulated, namespace, fault, line, tmp_path)
+            left = find_left(cluster, namespace)
+            assert died or left == (), "a run that came to its end left something"
+            assert all(one.alive == "" for one in left)
+            results = undo_all(cluster, hand, left)
+            assert [one.words for one in results if one.result == "left"] == []
+            healed += sum(one.result == "undone" for one in results)
+            assert snapshot(cluster, namespace) == before, f"killed after line {line}"
+            assert undo_all(cluster, hand, find_left(cluster, namespace)) == ()
+            settle(cluster, namespace)
+            if not died:
+                break
+        else:
+            pytest.fail(f"{fault} never came to its end within {LINES_MAX} lines")
+    assert line > 1
+    if fault not in ("PodKill", "Evict"):
+        assert healed > 0, "no kill left anything to heal, so nothing was proved"
+
+
+def test_one_that_cannot_be_undone_stops_no_other(cluster: Cluster) -> None:
+    """A part that somebody else changed since is left and told; the node after it is opened; forgetting ends it."""
+    hand = OpenHand(cluster, NullJournal())
+    with plain_namespace(cluster) as namespace:
+        apply_all(cluster, namespace, service_of("chat", replicas=1))
+        raw = cluster.get("PodDisruptionBudget", namespace, "chat-pdb")
+        assert raw is not None
+        budget = Ref("PodDisruptionBudget", namespace, "chat-pdb", raw["metadata"]["uid"])
+        node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        wanted = {**raw["spec"], "maxUnavailable": 2}
+        detail = {"path": "/spec", "before": raw["spec"], "wanted": wanted}
+        assert log.promise(Inverse("open-node", node, f"kubectl uncordon {node.name}"), fault="f-1") == ""
+        assert log.promise(Inverse("restore-part", budget, "kubectl edit pdb chat-pdb", detail), fault="f-2") == ""
+        hand.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+        hand.do(mutations.patch(budget, {"spec": {"maxUnavailable": 3}}))
+        first = undo_all(cluster, hand, find_left(cluster, namespace))
+        assert [(one.promise.fault, one.result) for one in first] == [("f-2", "left"), ("f-1", "undone")]
+        assert "changed by somebody else" in first[0].words
+        assert "by hand: kubectl edit pdb chat-pdb" in first[0].words
+        (left,) = find_left(cluster, namespace)
+        assert [one.fault for one in left.promises] == ["f-2"]
+        undo_all(cluster, hand, [left], forget=True)
+        assert find_left(cluster, namespace) == ()
+
+
+def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluster) -> None:
+    """What a run that is at work has promised is its own, until its deadline; `gameday undo` says so."""
+    hand = OpenHand(cluster, NullJournal())
+    options = ["--kubeconfig", str(simulated.kubeconfig), "--kube-context", simulated.context]
+    with plain_namespace(cluster) as namespace:
+        node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+        inverse = Inverse("open-node", node, f"kubectl uncordon {node.name}")
+        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=3600)
+        assert log.promise(inverse, fault="node-drain-1") == ""
+        hand.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+        (left,) = find_left(cluster, namespace)
+        assert "of this host runs" in left.alive
+        status = CliRunner().invoke(app, ["status", *options])
+        assert f"node-drain-1: open-node Node -/{node.name}" in status.stdout
+        undo = CliRunner().invoke(app, ["undo", *options])
+        assert (undo.exit_code, "left alone: run-1" in undo.stdout) == (0, True)
+        forced = CliRunner().invoke(app, ["undo", "--force", *options])
+        assert (forced.exit_code, f"node {node.name} is open again" in forced.stdout) == (0, True)
+        again = CliRunner().invoke(app, ["undo", *options])
+        assert (again.exit_code, again.stdout) == (0, "nothing is left to undo\n")
+        late = ClusterUndoLog(hand, namespace, "run-2", deadline_s=-1)
+        assert late.promise(inverse, fault="node-drain-1") == ""
+        (left,) = find_left(cluster, namespace)
+        assert left.alive == ""
+        assert [one.result for one in undo_all(cluster, hand, [left])] == ["nothing"]
+
+
+def test_nothing_is_done_that_cannot_be_written_down(cluster: Cluster) -> None:
+    """Where the undo journal cannot be written, the fault says so and the object stays as it is."""
+    hand = OpenHand(cluster, NullJournal())
+    node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+    log = ClusterUndoLog(hand, "nowhere", "run-1", deadline_s=60)
+    told = log.promise(Inverse("open-node", node, ""), fault="f-1")
+    assert "the undo journal cannot be written" in told
+    assert "nowhere" in told
+
+
+def test_what_is_no_promise_of_ours_is_told(cluster: Cluster) -> None:
+    """An entry that cannot be read is neither undone nor thrown away."""
+    hand = OpenHand(cluster, NullJournal())
+    with plain_namespace(cluster) as namespace:
+        node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
+        (left,) = find_left(cluster, namespace)
+        hand.do(mutations.patch(left.where, {"data": {"0009": "{}"}}))
+        (spoilt,) = find_left(cluster, namespace)
+        assert spoilt.unreadable == ("0009: KeyError: 'inverse'",)
+        undo_all(cluster, hand, [replace(spoilt)])
+        (kept,) = find_left(cluster, namespace)
+        assert (kept.promises, kept.unreadable) == ((), spoilt.unreadable)

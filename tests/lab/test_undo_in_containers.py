@@ -1,0 +1,100 @@
+"""A run that dies with a process stopped in a real container: the next command lets it go on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exec_room import NAMESPACE, exec_room, started
+
+from chaos.clock import Clock
+from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, Recorder, Scope, connect
+from chaos.faults import Field, ProcessHang
+from chaos.faults.containers import Place, place_of
+from chaos.faults.process_signals import look
+from chaos.history import Ref
+from chaos.lab import Lab
+from chaos.safety import ClusterUndoLog
+from chaos.targets import Targets
+from chaos.undo import find_left, undo_all
+from chaos.undo.heal import Undoer
+
+pytestmark = pytest.mark.root
+
+LINES_MAX = 30
+CHILD_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The lab, with a namespace of our own."""
+    with exec_room() as cluster:
+        yield cluster
+
+
+class _Deadly(Journal):
+    """Kills its own process right after it wrote line number `at`."""
+
+    def __init__(self, path: Path, clock: Clock, at: int) -> None:
+        super().__init__(path, clock)
+        self._left = at
+
+    def _append(self, rest: bytes) -> None:
+        super()._append(rest)
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _hang(folder: str, pod: Ref, line: int) -> None:
+    facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
+    with (
+        connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
+        _Deadly(room / f"actions-{line}.jsonl", clock, line) as journal,
+        Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
+    ):
+        hand = OpenHand(cluster, journal)
+        undo = ClusterUndoLog(hand, NAMESPACE, f"run-{line}", deadline_s=3600)
+        field = Field(hand, recorder, cluster, journal, "process-hang-1", NAMESPACE, undo=undo)
+        hang = ProcessHang(Targets("one pod", (pod,), 1))
+        assert hang.inject(field) == ""
+        assert hang.heal(field) == ""
+
+
+def test_a_kill_at_each_step_of_a_hang_is_healed(cluster: Cluster, tmp_path: Path) -> None:
+    """Killed after each line of its journal: no process is left stopped, and undoing again does nothing."""
+    pod = started(cluster, "hung-by-the-dead")
+    healed = 0
+    for line in range(1, LINES_MAX):
+        process = multiprocessing.get_context("spawn").Process(target=_hang, args=(str(tmp_path), pod, line))
+        process.start()
+        process.join(CHILD_S)
+        assert process.exitcode in (0, -signal.SIGKILL)
+        left = find_left(cluster, NAMESPACE)
+        results = undo_all(cluster, OpenHand(cluster, NullJournal()), left)
+        assert [one.words for one in results if one.result == "left"] == []
+        healed += sum(one.result == "undone" for one in results)
+        assert "T" not in states(cluster, tmp_path, pod)
+        assert undo_all(cluster, OpenHand(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
+        if process.exitcode == 0:
+            assert left == ()
+            break
+    else:
+        pytest.fail("the hang never came to its end")
+    assert healed > 0
+
+
+def states(cluster: Cluster, folder: Path, pod: Ref) -> list[str]:
+    """The states of the engine's processes in a pod, as the kernel shows them."""
+    caller = Undoer(cluster, OpenHand(cluster, NullJournal()), NullJournal(), "look")
+    with Recorder(cluster, Clock.start(), folder / "look.jsonl", [Scope("Pod", NAMESPACE)]) as recorder:
+        field = Field(caller.hand, recorder, cluster, caller.journal, "look", NAMESPACE)
+        place = place_of(field, pod, "")
+    assert isinstance(place, Place)
+    seen = look(caller, place, "model-engine")
+    assert seen
+    return [one.state for one in seen]

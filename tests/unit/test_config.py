@@ -1,0 +1,114 @@
+"""gameday.toml: found, read, and its mistakes told with the file and the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.config import find_config, read_config
+from chaos.errors import UsageError
+from chaos.semantics import KUBERNETES
+from chaos.slo import Slo
+from loadgen.profiles import HttpProfile
+
+WHOLE = """
+[cluster]
+context = "staging"
+uid = "3f0c"
+timings = { hpa_sync_s = 5, node_monitor_grace_s = 40 }
+
+[system]
+namespace = "llm"
+deployment = "chat"
+tolerance = 1
+
+[traffic]
+url = "https://chat.example"
+profile = "http"
+request = { path = "/healthz", timeout_s = 5 }
+
+[slo]
+availability = 0.99
+
+[safety]
+allow = ["pod-kill"]
+pods_max = 2
+"""
+
+
+def written(folder: Path, text: str, name: str = "gameday.toml") -> Path:
+    """A file with that text."""
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    """Every part comes out as what the suite works with."""
+    config = read_config(written(tmp_path, WHOLE))
+    wish = config.system.wish()
+    assert (wish.kind, wish.name, wish.namespace, wish.tolerance) == ("Deployment", "chat", "llm", 1)
+    assert config.traffic.request_profile() == HttpProfile(path="/healthz", timeout_s=5)
+    assert config.slo is not None
+    assert config.slo.slo() == Slo(availability=0.99)
+    timings = config.cluster.timings.timings()
+    assert (timings.hpa_sync_s, timings.node_monitor_grace_s, timings.metrics_resolution_s) == (5, 40, 15)
+    assert (config.safety.allow, config.safety.pods_max, config.safety.nodes_max) == (("pod-kill",), 2, 1)
+
+
+def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
+    """The least file names a workload; the timings are Kubernetes' own, and the profile is left to a fixture."""
+    config = read_config(written(tmp_path, '[system]\nnamespace = "llm"\nstatefulset = "chat"\n'))
+    assert config.system.wish().kind == "StatefulSet"
+    assert config.cluster.timings.timings() == KUBERNETES
+    assert config.traffic.request_profile() is None
+    assert config.slo is None
+
+
+LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[sytem]\n", "the field system is missing (also wrong: sytem)"),
+        (LEAST + "[safty]\n", "there is no field safty"),
+        ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
+        ('[system]\nnamespace = "llm"\n', "give one of deployment and statefulset, and only one"),
+        (LEAST + "port = 0\n", "system.port"),
+        (LEAST + '[safety]\npods_max = "many"\n', "safety.pods_max: must be a whole number"),
+        (LEAST + '[traffic]\nprofile = "htpp"\n', "profiles: http, openai-chat"),
+        (LEAST + '[traffic]\nprofile = "http"\nrequest = { pth = "/" }\n', "pth is not one of its fields"),
+        (LEAST + '[traffic]\nrequest = { path = "/" }\n', "request goes only with profile"),
+        (LEAST + "[slo]\n", "name at least one objective"),
+        (LEAST + "[slo]\navailability = 1.5\n", "slo.availability"),
+        ("[system\n", "is no TOML"),
+    ],
+)
+def test_a_mistake_is_told_with_file_and_key(tmp_path: Path, text: str, told: str) -> None:
+    """The error begins with the file and names the key and what is allowed."""
+    path = written(tmp_path, text)
+    with pytest.raises(UsageError) as raised:
+        read_config(path)
+    assert str(raised.value).startswith(str(path))
+    assert told in str(raised.value)
+
+
+def test_a_file_is_found_beside_the_configuration_of_pytest(tmp_path: Path) -> None:
+    """gameday.toml wins over pyproject.toml, which counts only with a table of ours."""
+    assert find_config(tmp_path) is None
+    pyproject = written(tmp_path, "[tool.other]\n", "pyproject.toml")
+    assert find_config(tmp_path) is None
+    written(tmp_path, LEAST.replace("[system]", "[tool.gameday.system]"), "pyproject.toml")
+    assert find_config(tmp_path) == pyproject
+    assert read_config(pyproject).system.deployment == "chat"
+    own = written(tmp_path, LEAST)
+    assert find_config(tmp_path) == own
+
+
+def test_a_mistake_in_pyproject_names_the_table(tmp_path: Path) -> None:
+    """In pyproject.toml the error names the table too."""
+    path = written(tmp_path, "[tool.gameday]\nsystems = 1\n", "pyproject.toml")
+    with pytest.raises(UsageError, match=r"pyproject\.toml \[tool\.gameday\]: the field system is missing"):
+        read_config(path)

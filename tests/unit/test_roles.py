@@ -1,0 +1,83 @@
+"""Roles for chosen scenarios: no more than they need, as objects to apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.errors import UsageError
+from chaos.faults.rights import ACTIONS, rights_of
+from chaos.roles import actions_of_files, role_objects
+
+SCENARIO = """
+from chaos import faults, targets
+
+def test_kill(trial, system):
+    with trial.fault(faults.PodKill(targets.one(system))):
+        pass
+
+def test_drain(trial, system):
+    with trial.fault(faults.NodeDrain(targets.fullest_node(system))):
+        pass
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with two scenarios."""
+    path = tmp_path / "test_two.py"
+    path.write_text(SCENARIO)
+    return path
+
+
+def test_the_faults_of_files_folders_and_single_scenarios_are_found(file: Path) -> None:
+    """A scenario by its name brings only its own fault, whatever its parameters are."""
+    assert [one.name for one in actions_of_files([str(file)])] == ["pod-kill", "node-drain"]
+    assert [one.name for one in actions_of_files([str(file.parent)])] == ["pod-kill", "node-drain"]
+    assert [one.name for one in actions_of_files([f"{file}::test_drain[x]"])] == ["node-drain"]
+
+
+def test_a_path_or_a_scenario_that_is_not_there_is_named(file: Path) -> None:
+    """Else its rights would silently be left out."""
+    with pytest.raises(UsageError, match=r"there is no nowhere\.py"):
+        actions_of_files(["nowhere.py"])
+    with pytest.raises(UsageError, match="has no scenario test_three"):
+        actions_of_files([f"{file}::test_three"])
+
+
+def objects(*faults: str) -> dict[str, Any]:
+    """The printed objects for these faults, by kind."""
+    rights = rights_of([ACTIONS[name] for name in faults], "Deployment", proxied=False)
+    return {
+        one["kind"]: one for one in role_objects(rights, namespace="llm", workload_kind="Deployment", workload="chat")
+    }
+
+
+def verbs(role: dict[str, Any], resource: str) -> set[str]:
+    """What a role may do to a resource, whatever the names."""
+    return {verb for rule in role["rules"] if rule["resources"] == [resource] for verb in rule["verbs"]}
+
+
+def test_a_kill_may_delete_pods_and_no_more_than_look_at_nodes() -> None:
+    """Nothing may touch nodes, secrets or other workloads; patching is held to the lease by name."""
+    made = objects("PodKill")
+    assert verbs(made["Role"], "pods") == {"list", "watch", "get", "delete"}
+    assert verbs(made["ClusterRole"], "nodes") == {"list", "watch"}
+    assert verbs(made["Role"], "secrets") == set()
+    assert verbs(made["Role"], "deployments") == {"get", "list", "watch"}
+    (lease,) = [rule for rule in made["Role"]["rules"] if rule["resources"] == ["leases"] and "patch" in rule["verbs"]]
+    assert lease["resourceNames"] == ["gameday"]
+    assert {subject["namespace"] for subject in made["RoleBinding"]["subjects"]} == {"llm"}
+
+
+def test_a_drain_and_a_rollout_may_what_they_do() -> None:
+    """A drain patches nodes and evicts; a rollout patches this one Deployment."""
+    made = objects("NodeDrain", "RollingUpdate")
+    assert "patch" in verbs(made["ClusterRole"], "nodes")
+    assert verbs(made["Role"], "pods/eviction") == {"create"}
+    patching = [
+        rule for rule in made["Role"]["rules"] if rule["resources"] == ["deployments"] and "patch" in rule["verbs"]
+    ]
+    assert [rule["resourceNames"] for rule in patching] == [["chat"]]
