@@ -56,6 +56,11 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
         height=height,
         drawing=drawing(bands(report.faults, axis, height), rules(axis, borders), marks),
         levels=tuple(Tick((k + 0.5) * LANE, _lane_label(lane)) for k, lane in enumerate(shown)),
+        ends=tuple(
+            (Tick((k + 0.5) * LANE, f"{words.count(lane.answered)} answered"), "t-desired")
+            for k, lane in enumerate(shown)
+            if lane.answered is not None
+        ),
         spots=tuple(_spot(lane, (k + 0.5) * LANE, axis) for k, lane in enumerate(shown) if lane.struck_ns is not None),
         holes=holes(report.lanes.missing, axis),
         readout=_states_readout(shown, axis),
@@ -97,11 +102,19 @@ def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
 
 def _lanes_table(shown: Sequence[PodLane]) -> Table:
     rows = tuple(
-        (lane.name, lane.node, span.state, words.stamp(span.begin_ns), words.stamp(span.end_ns), _struck(lane))
+        (
+            lane.name,
+            lane.node,
+            span.state,
+            words.stamp(span.begin_ns),
+            words.stamp(span.end_ns),
+            _struck(lane),
+            words.count(lane.answered),
+        )
         for lane in shown
         for span in lane.spans
     )
-    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck"), rows)
+    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck", "requests answered"), rows)
 
 
 def _struck(lane: PodLane) -> str:
