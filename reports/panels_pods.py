@@ -127,10 +127,12 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     lines = {"ready": report.ready, "desired": report.desired}
     pieces = {name: segments(line, axis) for name, line in lines.items()}
     ready, desired = pieces["ready"], pieces["desired"]
+    former = segments(report.overlay.ready, axis) if report.overlay else []
     scale, steps = counts_scale(pieces, height, pad)
     marks = (
         rules(axis, [scale.y(step) for step in steps])
         + _shortfall(ready, desired, scale)
+        + path("line former", steps_path(former, scale))
         + path("line desired", steps_path(desired, scale))
         + path("line ready", steps_path(ready, scale))
         + path("bound", "".join(_bracket(dip, axis) for dip in report.dips))
@@ -138,7 +140,9 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="replicas",
         title="Replicas",
-        note="ready beside desired; the fill is what was short" + thinned("lowest", report.ready.slot_ns),
+        note="ready beside desired; the fill is what was short"
+        + thinned("lowest", report.ready.slot_ns)
+        + (f"; grey: ready in {report.overlay.run}" if report.overlay else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
