@@ -18,7 +18,7 @@ from chaos.clock import NS
 from loadgen.exchange import Exchange, Wire
 from loadgen.profiles import Profile
 from loadgen.records import Ending, Record, Seen, Writer, record_of, unsent
-from loadgen.shapes import Shape
+from loadgen.shape import Shape, Size
 
 __all__ = ["OpenLoop", "OpenStream"]
 
@@ -66,6 +66,7 @@ class OpenLoop:
         *,
         wire: Wire,
         requests: tuple[tuple[str, bytes], ...],
+        sized: Callable[[Size], tuple[str, bytes]],
         profile: Profile,
         writer: Writer,
         now_ns: Callable[[], int],
@@ -74,7 +75,8 @@ class OpenLoop:
         on_record: Callable[[Record, int], None],
         on_broken: Callable[[str], NoReturn],
     ) -> None:
-        self._wire, self._requests, self._profile, self._writer = wire, requests, profile, writer
+        self._wire, self._requests, self._sized = wire, requests, sized
+        self._profile, self._writer = profile, writer
         self._now_ns, self._in_flight_max, self._limit_ns = now_ns, in_flight_max, limit_ns
         self._on_record, self._on_broken = on_record, on_broken
         self._expected = profile.status_expected
@@ -160,7 +162,8 @@ class OpenLoop:
         greenlet.start()
 
     def _one(self, stream: OpenStream, index: int, intended_ns: int) -> None:
-        method, raw = self._requests[index % len(self._requests)]
+        size = stream.shape.size(index)
+        method, raw = self._requests[index % len(self._requests)] if size is None else self._sized(size)
         exchange = Exchange(self._wire, raw, method, self._profile.answer(), self._expected)
         ending: Ending = "own-fault"
         try:
@@ -226,6 +229,8 @@ class OpenLoop:
             "lag_p99_ns": _percentile(lags, 0.99),
             "lag_max_ns": lags[-1] if lags else None,
             "cpu_share": round(cpu_share, 4),
+            "opened": self._wire.opened,
+            "reused": self._wire.reused,
         }
 
 

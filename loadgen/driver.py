@@ -146,7 +146,7 @@ class Generator:
         stream = self._streams[name]
         if stream.end_ns is None:
             self._send({"end": {"stream": name, "end_ns": self._clock.now_ns() + LEAD_NS}})
-            answer = self._answer("ended", ANSWER_WITHIN_S)
+            answer = self._answer("ended", ANSWER_WITHIN_S + self._timeout_s)  # users finish what they are at
             self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, answer["end_ns"])
         return stream
 

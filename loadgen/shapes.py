@@ -18,8 +18,10 @@ from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.course import UNIT, Course, exact, rounded
 from loadgen.shape import Point, Shape
+from loadgen.trace import Replay
+from loadgen.users import Users
 
-__all__ = ["RATE_MAX_RPS", "Poisson", "Ramp", "Shape", "Spike", "Steady", "Step", "shape_from_plain"]
+__all__ = ["RATE_MAX_RPS", "Poisson", "Ramp", "Replay", "Shape", "Spike", "Steady", "Step", "Users", "shape_from_plain"]
 
 RATE_MAX_RPS = 1_000_000
 """Above this no two arrivals could be told apart in a record; far above what one generator can send."""
@@ -260,6 +262,12 @@ KINDS: Mapping[str, type[Any]] = {"steady": Steady, "ramp": Ramp, "step": Step, 
 def shape_from_plain(data: Mapping[str, Any]) -> Shape:
     """The shape that `Shape.plain` described. Raises `UsageError` for an unknown kind or a bad field."""
     match dict(data):
+        case {"kind": "replay", **rest}:
+            return Replay.from_plain(rest)
+        case {"kind": "users", "locustfile": str(file), "users": int(users), "spawn_rate": rate, **others} if (
+            not others
+        ):
+            return Users(file, users, rate)
         case {"kind": "poisson", "of": dict(of), "seed": int(seed), **others} if not others:
             return Poisson(shape_from_plain(of), seed)
         case {"kind": str(kind), **numbers} if kind in KINDS:

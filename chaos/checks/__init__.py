@@ -6,7 +6,9 @@ from chaos.checks.decisions_recomputed import DecisionsRecomputed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.no_flapping import NoFlapping
+from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.no_needless_restart import NoNeedlessRestart
+from chaos.checks.rate_offered import RateOffered
 from chaos.checks.recovered import Recovered
 from chaos.checks.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.rollback_safe import RollbackSafe
@@ -28,7 +30,9 @@ __all__ = [
     "Drained",
     "FaultsLanded",
     "NoFlapping",
+    "GeneratorSound",
     "NoNeedlessRestart",
+    "RateOffered",
     "Recovered",
     "RestartedByLiveness",
     "RollbackSafe",

@@ -105,6 +105,8 @@ def _generator(path: Path) -> tuple[tuple[GeneratorSample, ...], str]:
                 lag_max_ns=line.get("lag_max_ns"),
                 cpu_share=line["cpu_share"],
                 final=bool(line.get("final", False)),
+                opened=line.get("opened"),
+                reused=line.get("reused"),
             )
         )
 

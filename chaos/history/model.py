@@ -166,7 +166,8 @@ class Stream:
 class GeneratorSample:
     """How the load generator itself was doing, over the second that ended at `at_ns`.
 
-    `due`, `sent` and `done` count from its start. Only the last sample of a generator that ended in order is `final`.
+    `due`, `sent` and `done` count from its start, as do connections `opened` and `reused` for one more request (None in
+    a record that has no such counts). Only the last sample of a generator that ended in order is `final`.
     """
 
     at_ns: int
@@ -179,6 +180,8 @@ class GeneratorSample:
     lag_max_ns: int | None
     cpu_share: float
     final: bool = False
+    opened: int | None = None
+    reused: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

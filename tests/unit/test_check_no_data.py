@@ -19,7 +19,7 @@ ARGUMENTS = {
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
 }
-WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
+WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnessed"}
 
 STORIES = {
     "BudgetHeld": drain_story,
