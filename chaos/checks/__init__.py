@@ -5,8 +5,8 @@ from chaos.checks.completed import Completed
 from chaos.checks.decisions_recomputed import DecisionsRecomputed
 from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
-from chaos.checks.no_flapping import NoFlapping
 from chaos.checks.generator_sound import GeneratorSound
+from chaos.checks.no_flapping import NoFlapping
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.rate_offered import RateOffered
 from chaos.checks.recovered import Recovered
@@ -29,8 +29,8 @@ __all__ = [
     "DecisionsRecomputed",
     "Drained",
     "FaultsLanded",
-    "NoFlapping",
     "GeneratorSound",
+    "NoFlapping",
     "NoNeedlessRestart",
     "RateOffered",
     "Recovered",
