@@ -150,6 +150,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         run=_run_folder(options.runs, scenario),
         leashed=options.leashed,
         pods_max=options.pods_max,
+        load_workers=options.load_workers,
         keep_namespace=options.keep_namespace,
         callbacks=callbacks,
     ) as ready:
