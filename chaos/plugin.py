@@ -176,6 +176,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         leashed=options.leashed,
         pods_max=pods_max,
         nodes_max=nodes_max,
+        load_workers=options.load_workers,
         keep_namespace=options.keep_namespace,
         callbacks=callbacks,
         adopted=adopted,

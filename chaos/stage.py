@@ -33,7 +33,7 @@ from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial, World
-from loadgen.driver import Generator
+from loadgen.crew import Crew
 from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
 
@@ -127,6 +127,7 @@ def staged(
     run: Path,
     leashed: bool,
     pods_max: int | None,
+    load_workers: int = 1,
     keep_namespace: bool,
     callbacks: Callbacks,
     adopted: Adopted | None = None,
@@ -180,8 +181,9 @@ def staged(
         deployed = found or deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
-        def start_generator() -> Generator:
-            return Generator.start(
+        def start_generator() -> Crew:
+            return Crew.start(
+                workers=load_workers,
                 run_folder=run,
                 clock=clock,
                 profile=profile,
