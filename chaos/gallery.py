@@ -17,6 +17,7 @@ from reports import (
     SessionFacts,
     Untold,
     append,
+    markdown,
     read_past,
     session_of,
     summarise,
@@ -115,6 +116,7 @@ class Gallery:
             untold=tuple(self._untold(terminal)),
         )
         write_facts(folder, facts)
+        (folder / "summary.md").write_text(markdown(self._reports), "utf-8")
         path = folder / "report.html"
         write_session(session_of(folder, facts, self._reports), path)
         return path

@@ -11,14 +11,12 @@ from rich.text import Text
 
 from reports import words
 from reports.model import Report
-from reports.past import PastTrial
+from reports.past import LEAST_FOR_USUAL, PastTrial, usual
 from reports.shapes import FaultWindow
 from reports.terminal import STYLE
 
 __all__ = ["Comparison", "Figure", "comparison", "show_comparison"]
 
-LEAST_FOR_NOISE = 3
-"""Fewest earlier passing runs whose range is called what runs vary by."""
 FIGURES = (
     ("answered", "answered_share", "share"),
     ("p50 response time", "p50_s", "duration"),
@@ -77,8 +75,9 @@ def comparison(before: Report, after: Report, past: Iterable[PastTrial] = ()) ->
         and trial.run not in (head.run, before.headline.run)
         and not trial.leashed
     ]
+    noise = {one.figure: (one.low, one.high) for one in usual(alike)}
     figures = [
-        Figure(name, kind, getattr(before.key, key), getattr(after.key, key), _noise(alike, key))
+        Figure(name, kind, getattr(before.key, key), getattr(after.key, key), noise.get(key))
         for name, key, kind in FIGURES
     ]
     return Comparison(
@@ -90,11 +89,6 @@ def comparison(before: Report, after: Report, past: Iterable[PastTrial] = ()) ->
         differs=tuple(_differs(before, after)),
         noise_runs=len(alike),
     )
-
-
-def _noise(alike: Sequence[PastTrial], key: str) -> tuple[float, float] | None:
-    values = [value for trial in alike if (value := trial.figures.get(key)) is not None]
-    return (min(values), max(values)) if len(values) >= LEAST_FOR_NOISE else None
 
 
 def _findings(before: Report, after: Report) -> Iterator[tuple[str, str, str, str, str, str]]:
@@ -151,8 +145,8 @@ def show_comparison(compared: Comparison, console: Console) -> None:
         row = (one.name, one.text(one.before), one.text(one.after), range_, said)
         figures.add_row(*map(Text, row))
     console.print(figures)
-    if compared.noise_runs < LEAST_FOR_NOISE:
-        console.print(Text(f"What runs vary by is not known: it takes {LEAST_FOR_NOISE} earlier passing runs."))
+    if compared.noise_runs < LEAST_FOR_USUAL:
+        console.print(Text(f"What runs vary by is not known: it takes {LEAST_FOR_USUAL} earlier passing runs."))
     if compared.differs:
         differs = _table("not alike", "before", "after")
         for name, was, now in compared.differs:

@@ -59,6 +59,7 @@ def page(report: Report) -> str:
             report=report,
             h=report.headline,
             sign=SIGN,
+            texts=TEXTS,
             news=_news_words(report),
             date=words.date(report.headline.began_ns),
             began=words.clock(report.headline.began_ns),

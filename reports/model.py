@@ -27,6 +27,7 @@ from reports.shapes import (
     StepLine,
     TokenSeries,
     TrafficSeries,
+    Usual,
 )
 from reports.shapes_cluster import AutoscalerCourse, BudgetCourse, Limit, Nodes
 from reports.shapes_recovery import Dip, RecoveryRow
@@ -121,4 +122,5 @@ class Report:
     evidence: tuple[EvidenceFile, ...]
     advice: tuple[Advice, ...] = ()
     past: tuple[PastAnswer, ...] = ()
+    usual: tuple[Usual, ...] = ()
     team: TeamNotes = NO_NOTES

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from chaos.history import History
 from chaos.history.observations import PodLife
@@ -11,6 +12,7 @@ from chaos.history.views import NodeView
 from reports.courses import States, states_of
 from reports.coverage import missing_of
 from reports.shapes_cluster import NodeLane, Nodes, NodeSpan
+from reports.thinning import slot_of
 
 __all__ = ["NODES_DRAWN", "nodes"]
 
@@ -18,6 +20,8 @@ NODES_DRAWN = 24
 """Most nodes of a chart; those on which something changed come first, then those that held replicas."""
 CORDON = "node.kubernetes.io/unschedulable"
 """The taint that goes with a cordon, which is shown as such."""
+WORSE = {"ready": 0, "unknown": 1, "not ready": 2}
+"""Which word of Ready stands for a slot that saw more than one."""
 READY = {"True": "ready", "False": "not ready"}
 
 
@@ -26,7 +30,27 @@ def nodes(history: History, lives: Sequence[PodLife]) -> Nodes:
     held = Counter(life.node for life in lives if life.node)
     lanes = [_lane(history, states, held) for states in states_of(history, "Node", NodeView).values()]
     told = sorted(lanes, key=lambda lane: (not _eventful(lane), not lane.replicas, lane.name))[:NODES_DRAWN]
-    return Nodes(len(lanes), tuple(sorted(told, key=lambda lane: lane.name)), missing_of(history, "Node"))
+    slot_ns = slot_of(sum(len(lane.spans) for lane in told), history.began_ns, history.ended_ns)
+    if slot_ns:
+        told = [replace(lane, spans=_worst(lane.spans, history.began_ns, slot_ns)) for lane in told]
+    shown = tuple(sorted(told, key=lambda lane: lane.name))
+    return Nodes(len(lanes), shown, missing_of(history, "Node"), slot_ns)
+
+
+def _worst(spans: Sequence[NodeSpan], zero_ns: int, slot_ns: int) -> tuple[NodeSpan, ...]:
+    """The worst that each slot of time saw, as spans: the least Ready, cordoned if ever, every taint."""
+    slots: dict[int, NodeSpan] = {}
+    for span in spans:
+        for slot in range((span.begin_ns - zero_ns) // slot_ns, (span.end_ns - 1 - zero_ns) // slot_ns + 1):
+            left_ns, right_ns = zero_ns + slot * slot_ns, zero_ns + (slot + 1) * slot_ns
+            here = replace(span, begin_ns=max(left_ns, spans[0].begin_ns), end_ns=min(right_ns, spans[-1].end_ns))
+            seen = slots.get(slot)
+            if seen is not None:
+                ready = max(seen.ready, span.ready, key=WORSE.__getitem__)
+                taints = tuple(dict.fromkeys((*seen.taints, *span.taints)))
+                here = replace(here, ready=ready, cordoned=seen.cordoned or span.cordoned, taints=taints)
+            slots[slot] = here
+    return tuple(_merged(slots[slot] for slot in sorted(slots)))
 
 
 def _eventful(lane: NodeLane) -> bool:
@@ -55,7 +79,7 @@ def _taints(view: NodeView) -> Iterator[str]:
             yield f"{taint.get('key', '')}{value}:{taint.get('effect', '')}"
 
 
-def _merged(spans: Iterator[NodeSpan]) -> list[NodeSpan]:
+def _merged(spans: Iterable[NodeSpan]) -> list[NodeSpan]:
     """Heartbeats change nothing that is drawn: neighbours that say the same are one span."""
     merged: list[NodeSpan] = []
     for span in spans:

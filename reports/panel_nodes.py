@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 
 from reports import words
 from reports.marks import bands, drawing, less, rects
@@ -10,6 +10,7 @@ from reports.model import Report
 from reports.panel import Panel, Readout, Table, holes
 from reports.scales import Tick, TimeAxis
 from reports.shapes_cluster import NodeLane, NodeSpan
+from reports.steps import thinned
 
 __all__ = ["node_panels"]
 
@@ -21,6 +22,7 @@ CSS = {"ready": "s-ready", "not ready": "s-not-ready", "unknown": "s-unknown"}
 KEY = (("s-ready", "Ready"), ("s-not-ready", "not Ready"), ("s-unknown", "Ready unknown"))
 MARKS = (("s-cordoned", "cordoned"), ("s-tainted", "tainted"))
 
+PLAIN = "Ready"
 Box = tuple[float, float, float, float]
 
 
@@ -39,6 +41,7 @@ def node_panels(report: Report, axis: TimeAxis) -> list[Panel]:
         id="nodes",
         title="Nodes",
         note=words.plural(report.nodes.total, "node")
+        + thinned("worst state", report.nodes.slot_ns)
         + (f"; showing {len(shown)}, those that changed first" if hidden else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), "".join(rects(css, boxes[css]) for css in boxes)),
@@ -69,30 +72,34 @@ def _draw(report: Report, span: NodeSpan, top: float, axis: TimeAxis, boxes: dic
 
 
 def _words(span: NodeSpan) -> str:
-    ready = {"ready": "Ready", "not ready": "not Ready", "unknown": "Ready unknown"}[span.ready]
+    ready = {"ready": PLAIN, "not ready": "not Ready", "unknown": "Ready unknown"}[span.ready]
     return ", ".join([ready, *(["cordoned"] if span.cordoned else []), *(f"taint {taint}" for taint in span.taints)])
 
 
 def _readout(report: Report, axis: TimeAxis) -> Readout:
-    """Counts of what nodes were, and the names of those that were not plainly Ready."""
-    edges = {
-        0,
-        *(axis.x(edge) for lane in report.nodes.shown for span in lane.spans for edge in (span.begin_ns, span.end_ns)),
-    }
-    told = []
-    for moment in sorted(edge for edge in edges if edge < axis.span_ms):
-        now = [
-            (lane.name, span)
-            for lane in report.nodes.shown
-            for span in lane.spans
-            if axis.x(span.begin_ns) <= moment < axis.x(span.end_ns)
-        ]
-        plain = sum(span.ready == "ready" and not span.cordoned and not span.taints for _, span in now)
-        other = Counter(_words(span) for _, span in now)
-        said = [f"{plain} Ready"] if plain else []
-        said += [f"{name} {_words(span)}" for name, span in now if other and _words(span) != "Ready"]
-        told.append((moment, "; ".join(said) or "no node is known"))
+    """How many nodes were plainly Ready, and what the others were, by name; told anew at each change."""
+    begins: dict[int, list[tuple[str, NodeSpan]]] = {}
+    ends: dict[int, list[str]] = {}
+    for lane in report.nodes.shown:
+        for span in lane.spans:
+            begins.setdefault(axis.x(span.begin_ns), []).append((lane.name, span))
+            ends.setdefault(axis.x(span.end_ns), []).append(lane.name)
+    now: dict[str, NodeSpan] = {}
+    told: list[tuple[int, str]] = []
+    for moment in sorted(edge for edge in {0, *begins, *ends} if edge < axis.span_ms):
+        for name in ends.get(moment, ()):
+            now.pop(name, None)
+        now.update(begins.get(moment, ()))
+        told.append((moment, _told(now)))
     return tuple(told)
+
+
+def _told(now: Mapping[str, NodeSpan]) -> str:
+    said = {name: _words(span) for name, span in sorted(now.items())}
+    plain = sum(text == PLAIN for text in said.values())
+    parts = [f"{plain} {PLAIN}"] if plain else []
+    parts += [f"{name} {text}" for name, text in said.items() if text != PLAIN]
+    return "; ".join(parts) or "no node is known"
 
 
 def _table(report: Report) -> Table:

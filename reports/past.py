@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +11,19 @@ from typing import Any
 
 from reports.jsonable import plain
 from reports.model import Report
-from reports.shapes import FindingRow, PastAnswer
+from reports.shapes import FindingRow, PastAnswer, Usual
 
-__all__ = ["FILE", "PastTrial", "append", "earlier", "read_past", "told"]
+__all__ = ["FIGURES", "FILE", "LEAST_FOR_USUAL", "PastTrial", "append", "earlier", "read_past", "told", "usual"]
 
 FILE = "history.jsonl"
 SHOWN = 12
 """Most earlier answers that are shown, and that are asked whether a finding is flaky."""
 FLAKY = 3
 """Changes between PASS and anything else, among those shown and this one, from which on a finding is flaky."""
+LEAST_FOR_USUAL = 3
+"""Fewest passing trials whose range is called what is usual."""
+FIGURES = ("answered_share", "p50_s", "p99_s", "slowest_recovery_s", "longest_leg_s")
+"""The key figures that vary from trial to trial and are compared."""
 TRIALS_READ = 5000
 """Most trials of the file that are looked at, the newest."""
 
@@ -122,7 +126,16 @@ def told(report: Report, past: Iterable[PastTrial]) -> Report:
     before = earlier(report, past)
     rows = tuple(_with_past(row, before) for row in report.findings)
     trials = tuple(PastAnswer(one.run, one.began_ns, one.answer) for one in before[-SHOWN:])
-    return replace(report, findings=rows, past=trials)
+    return replace(report, findings=rows, past=trials, usual=tuple(usual(before)))
+
+
+def usual(before: Sequence[PastTrial]) -> Iterator[Usual]:
+    """What each key figure was in the trials of them that passed, where there are enough to call that usual."""
+    passed = [trial for trial in before if trial.answer == "PASS"]
+    for figure in FIGURES:
+        values = [value for trial in passed if (value := trial.figures.get(figure)) is not None]
+        if len(values) >= LEAST_FOR_USUAL:
+            yield Usual(figure, min(values), max(values), len(values))
 
 
 def _with_past(row: FindingRow, before: Sequence[PastTrial]) -> FindingRow:

@@ -27,6 +27,7 @@ __all__ = [
     "StepLine",
     "TokenSeries",
     "TrafficSeries",
+    "Usual",
 ]
 
 
@@ -45,6 +46,16 @@ class PastAnswer:
     run: str
     began_ns: int
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The range of one key figure over earlier trials of the same kind that passed, and over how many."""
+
+    figure: str
+    low: float
+    high: float
+    trials: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,11 +63,15 @@ class NodeLane:
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """The nodes that are drawn, of how many there were, and where the record of nodes has gaps."""
+    """The nodes that are drawn, of how many there were, and where the record of nodes has gaps.
+
+    With a `slot_ns` above 0 there were too many changes to draw: each slot of that width has the worst state in it.
+    """
 
     total: int
     shown: tuple[NodeLane, ...]
     missing: tuple[Missing, ...]
+    slot_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_logs import logs
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 FLAGS = (
@@ -51,13 +51,6 @@ def browser(chrome: Chrome) -> Iterator[Chrome]:
     logs(chrome)
     yield chrome
     chrome.get("about:blank")
-
-
-def logs(chrome: Chrome) -> tuple[list[str], list[str]]:
-    """Addresses that were asked for, and complaints, since the last call."""
-    messages = [json.loads(line["message"])["message"] for line in chrome.get_log("performance")]
-    asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
-    return asked, [line["message"] for line in chrome.get_log("browser")]
 
 
 @pytest.fixture

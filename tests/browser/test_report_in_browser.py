@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import sys
 import time
 from bisect import bisect_right
@@ -12,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_logs import logs
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-
-from conftest import logs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
@@ -29,6 +29,7 @@ from chaos.history import Note
 from chaos.verdict import Answer, Finding, Verdict
 from reports import SessionFacts, session_of, summarise, write_html
 from reports.html import SIZE_MOST_BYTES, page
+from reports.picture import WIDTH_PX, take_picture
 from reports.session_html import session_page
 
 Show = Callable[..., Path]
@@ -219,6 +220,20 @@ def test_the_session_s_page_opens_quietly(browser: Chrome, show: Show, tmp_path:
     asked, complaints = logs(browser)
     assert (asked, complaints) == ([path.as_uri()], [])
     assert browser.find_element(By.CSS_SELECTOR, ".verdict .word").text == "FAIL"
+
+
+def test_a_picture_holds_the_whole_timeline(browser: Chrome, show: Show, tmp_path: Path) -> None:
+    """The PNG is as high as the page in its `#picture` form, which has the verdict and the panels and no controls."""
+    path = show(page(summarise(*drained_run())), "#picture")
+    assert not any(one.is_displayed() for one in browser.find_elements(By.CSS_SELECTOR, "button, .findings, summary"))
+    picture = take_picture(path, tmp_path / "timeline.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", picture[16:24])
+    assert width == WIDTH_PX
+    foot = browser.execute_script(
+        "return document.querySelector('.axis.foot').getBoundingClientRect().bottom + scrollY"
+    )
+    assert height >= foot > 900
 
 
 def test_an_hour_of_a_million_requests_is_there_at_once(browser: Chrome, tmp_path: Path) -> None:

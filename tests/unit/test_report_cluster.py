@@ -125,6 +125,16 @@ def test_nodes_tell_cordon_taint_and_ready_apart() -> None:
     assert told[30_000] == "no node is known"
 
 
+def test_a_node_that_flaps_is_thinned_to_its_worst() -> None:
+    """Thousands of changes become a state a slot, the worst of it, within the node's true begin and end."""
+    flaps = [node(1 + k * 0.01, "MODIFIED", "n1", ready="True" if k % 2 else "False") for k in range(4000)]
+    report = base(node(0.01, "LISTED", "n1"), *flaps)
+    (lane,) = report.nodes.shown
+    assert report.nodes.slot_ns > 0
+    assert [span.ready for span in lane.spans] == ["ready", "not ready", "ready"]
+    assert (lane.spans[0].begin_ns, lane.spans[-1].end_ns) == (at(0.1), report.headline.ended_ns)
+
+
 def test_an_autoscaler_is_not_known_before_it_has_looked() -> None:
     """Without a condition in its status the counts are nobody's; the bounds of its spec are known at once."""
     report = base(autoscaler(1, "ADDED", looked=False), autoscaler(6, "MODIFIED", 4, 4, 55))

@@ -116,6 +116,20 @@ def test_the_page_shows_what_is_new(tmp_path: Path) -> None:
     assert "against 2 earlier trials: 1 new" in text
 
 
+def test_what_is_usual_is_the_range_of_three_passing_trials(tmp_path: Path) -> None:
+    """Failed trials say nothing of what is usual, two passing ones too little, three give the range on the page."""
+    path = tmp_path / "history.jsonl"
+    for number, (answer, p99_s) in enumerate((("PASS", 0.4), ("FAIL", 9.0), ("PASS", 0.6))):
+        report = trial(number, answer)
+        append(path, replace(report, key=replace(report.key, p99_s=p99_s)))
+    assert told(trial(9, "PASS"), read_past(path)).usual == ()
+    append(path, replace(trial(3, "PASS"), key=replace(report.key, p99_s=0.5)))
+    after = told(trial(9, "PASS"), read_past(path))
+    (p99,) = [one for one in after.usual if one.figure == "p99_s"]
+    assert (p99.low, p99.high, p99.trials) == (0.4, 0.6, 3)
+    assert "usually 400 ms to 600 ms (3 passing trials)" in page(after)
+
+
 def test_a_line_is_plain_json(tmp_path: Path) -> None:
     """Other programs can read the file: one strict JSON object a line, with a schema."""
     path = tmp_path / "history.jsonl"

@@ -152,6 +152,7 @@ def test_a_session_leaves_a_page_a_line_and_its_facts(tmp_path: Path) -> None:
     (session,) = tmp_path.glob("*-session-7")
     saved = json.loads((session / "session.json").read_text())
     assert saved["runs"] == ["judged", "died"]
+    assert (session / "summary.md").read_text().count("UNKNOWN") >= 2
     assert {one["nodeid"]: one["reason"] for one in saved["untold"]}["t.py::test_c"] == "HarnessBroken: no room"
     assert "the run ended before it was judged" in (died / "report.html").read_text()
     assert [one.run for one in read_past(tmp_path / "history.jsonl")] == ["judged", "died"]
