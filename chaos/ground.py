@@ -31,6 +31,7 @@ from chaos.semantics import KUBERNETES
 from chaos.system.namespace import sweep
 from chaos.system.system import System
 from chaos.undo.leftovers import undo_leftovers
+from chaos.watchdog import Watchdog
 from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
 
 __all__ = ["Ground", "on_adopted", "on_context", "on_lab"]
@@ -44,9 +45,9 @@ class Ground:
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
     `node_power` takes nodes away, None where nobody can.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
-    `adoption` is the system that already runs there, None where each trial deploys its own; `lease` is held meanwhile,
-    so that no two runs are at work on it at once. `begin` is called before the first trial that is not skipped or
-    refused, and raises `ClusterRefused` if another run is at work.
+    `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
+    before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
+    once, and raises `ClusterRefused` if another is. `stop` says why a run must not go on, empty while it may.
     """
 
     kind: Literal["lab", "context"]
@@ -58,8 +59,8 @@ class Ground:
     wrap: Callable[[list[str]], list[str]]
     node_power: NodePower | None = None
     adoption: Adoption | None = None
-    lease: RunLease | None = None
     begin: Callable[[], None] = lambda: None
+    stop: Callable[[], str] = lambda: ""
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -126,12 +127,17 @@ def on_adopted(
     timings = asdict(config.cluster.timings.timings())
     with cluster, ExitStack() as stack:
         lease = RunLease(cluster, hand, namespace, holder, say=say)
+        watchdog = Watchdog(config.safety.abort, every_s=config.safety.abort_every_s)
 
         def begin() -> None:
             if not lease.taken:
                 stack.enter_context(lease)
+                stack.enter_context(watchdog)
                 for done in undo_leftovers(cluster, namespace):
                     say(f"of the dead run {done.run}: {done.words}")
+
+        def stop() -> str:
+            return (lease.lost if lease.taken else "") or watchdog.objection
 
         yield Ground(
             "context",
@@ -142,8 +148,8 @@ def on_adopted(
             vantage,
             lambda command: command,
             adoption=adoption,
-            lease=lease,
             begin=begin,
+            stop=stop,
         )
 
 

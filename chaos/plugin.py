@@ -182,7 +182,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         adopted=adopted,
         manifests=manifests,
         consent=consent_for(ground, adopted),
-        lost=(lambda: ground.lease.lost if ground.lease and ground.lease.taken else ""),
+        lost=ground.stop,
     ) as ready:
         request.node.stash[STAGED] = ready
         yield ready
