@@ -90,7 +90,7 @@ def _doubts(history: History, ends: tuple[Held, ...], strays: Unnamed, longest: 
         yield "no answer names the replica that gave it"
     if not ends:
         yield "no replica was deleted"
-    elif not any(one.under_way for one in ends if one.graceful):
+    elif (graceful := [one for one in ends if one.graceful]) and not any(one.under_way for one in graceful):
         yield "no request was under way when a replica was told to end, so nothing was proved"
     for one in ends:
         yield from _doubts_of(one, longest)
