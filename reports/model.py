@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reports.legs import LegTable
 from reports.shapes import (
     Buckets,
     Coverage,
@@ -102,6 +103,7 @@ class Report:
     tokens: TokenSeries | None
     generator: GeneratorSeries
     recovery: tuple[RecoveryRow, ...]
+    legs: tuple[LegTable, ...]
     dips: tuple[Dip, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]

@@ -15,6 +15,7 @@ from reports import words
 from reports.buckets import cut, widths
 from reports.coverage import coverage, generator_series, missing_of
 from reports.figures import Total, fault_windows, token_series, total
+from reports.legs import leg_tables
 from reports.model import Headline, KeyFigures, Report
 from reports.pods import lanes
 from reports.recovery import judged_dips, recovery_rows
@@ -65,6 +66,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
         tokens=token_series(table, cut(history, wide_ns)),
         generator=generator,
         recovery=recovery,
+        legs=leg_tables(verdict),
         dips=dips,
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),
