@@ -207,10 +207,10 @@ def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sy
     return ""
 
 
-def _data(spec: SystemSpec, profile: Profile) -> Data | None:
-    """What of the system must survive, None if nothing says so."""
+def _data(spec: SystemSpec, profile: Profile) -> Data:
+    """What of the system must survive, and where and how it is read."""
     files = tuple(file for volume in spec.volumes for file in volume.kept_files)
-    return Data(spec.name, files, spec.port, profile) if files else None
+    return Data(spec.name, files, spec.port, profile)
 
 
 def in_words(error: BaseException) -> str:
