@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.errors import UsageError
-from chaos.faults import NodePower
+from chaos.faults import NodePower, PodNetwork
 from chaos.faults.node_down import NO_POWER
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
+from chaos.lab.partition import LabPodNetwork
 from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
 from chaos.progress import Progress
@@ -35,7 +36,7 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
-    `node_power` takes nodes away, None where nobody can.
+    `node_power` takes nodes away, None where nobody can; `pod_network` cuts pods off, None where a policy has to.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     """
 
@@ -47,6 +48,7 @@ class Ground:
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
     node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -74,7 +76,17 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command, LabPower())
+        yield Ground(
+            "lab",
+            cluster,
+            facts.timings,
+            MODEL_IMAGE,
+            "lab client",
+            vantage,
+            lab.client_command,
+            LabPower(),
+            LabPodNetwork(),
+        )
 
 
 @contextmanager

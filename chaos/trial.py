@@ -19,7 +19,7 @@ from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.data import Data, read_data
 from chaos.errors import HarnessBroken, UsageError
-from chaos.faults import Fault, Field, NodePower, Until
+from chaos.faults import Fault, Field, NodePower, PodNetwork, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
@@ -55,6 +55,7 @@ class World:
     timings: Timings
     data: Data
     node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
 
 
 class Trial:
@@ -123,6 +124,7 @@ class Trial:
             namespace=world.blast_radius.namespace,
             timings=world.timings,
             node_power=world.node_power,
+            pod_network=world.pod_network,
         )
         self._admit(world, fault)
         self._say(f"fault: {fault.words}")

@@ -4,9 +4,10 @@ from chaos.faults.bad_rollout import BadRollout
 from chaos.faults.base import Fault, Field, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.evict import Evict
+from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
-from chaos.faults.node_power import CommandPower, NodePower
+from chaos.faults.node_power import CommandPower, NodePower, PodNetwork
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
 from chaos.faults.process import ProcessCrash, ProcessHang
@@ -19,10 +20,12 @@ __all__ = [
     "Evict",
     "Fault",
     "Field",
+    "NetworkPartition",
     "NodeDown",
     "NodeDrain",
     "NodePower",
     "PodKill",
+    "PodNetwork",
     "ProcessCrash",
     "ProcessHang",
     "RollingPoolDrain",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.faults.node_power import NodePower
+from chaos.faults.node_power import NodePower, PodNetwork
 from chaos.history import Ref
 from chaos.semantics import KUBERNETES, Timings
 
@@ -32,7 +32,7 @@ class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
     `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's. `node_power` is None
-    where nobody can take a node's power away.
+    where nobody can take a node's power away, `pod_network` where pods can be cut off by a NetworkPolicy only.
     """
 
     hand: Hand
@@ -43,6 +43,7 @@ class Field:
     namespace: str
     timings: Timings = KUBERNETES
     node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
 
     def result(self, result: str, words: str, **detail: Any) -> None:
         """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""
