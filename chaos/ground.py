@@ -18,10 +18,11 @@ from chaos.clock import utc_iso
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.config import read_config
 from chaos.errors import UsageError
-from chaos.faults import NodePower
+from chaos.faults import NodePower, PodNetwork
 from chaos.faults.node_down import NO_POWER
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
+from chaos.lab.partition import LabPodNetwork
 from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
 from chaos.progress import Progress
@@ -43,7 +44,7 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
-    `node_power` takes nodes away, None where nobody can.
+    `node_power` takes nodes away, None where nobody can; `pod_network` cuts pods off, None where a policy has to.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
     before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
@@ -58,6 +59,7 @@ class Ground:
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
     node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
     adoption: Adoption | None = None
     begin: Callable[[], None] = lambda: None
     stop: Callable[[], str] = lambda: ""
@@ -88,7 +90,17 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command, LabPower())
+        yield Ground(
+            "lab",
+            cluster,
+            facts.timings,
+            MODEL_IMAGE,
+            "lab client",
+            vantage,
+            lab.client_command,
+            LabPower(),
+            LabPodNetwork(),
+        )
 
 
 @contextmanager

@@ -219,6 +219,7 @@ def staged(
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
             node_power=ground.node_power,
+            pod_network=ground.pod_network,
             data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
@@ -254,10 +255,10 @@ def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sy
     return ""
 
 
-def _data(spec: SystemSpec, profile: Profile) -> Data | None:
-    """What of the system must survive, None if nothing says so."""
+def _data(spec: SystemSpec, profile: Profile) -> Data:
+    """What of the system must survive, and where and how it is read."""
     files = tuple(file for volume in spec.volumes for file in volume.kept_files)
-    return Data(spec.name, files, spec.port, profile) if files else None
+    return Data(spec.name, files, spec.port, profile)
 
 
 def in_words(error: BaseException) -> str:
