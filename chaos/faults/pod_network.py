@@ -9,6 +9,7 @@ from chaos.faults.base import Field
 from chaos.faults.node_power import PodNetwork
 from chaos.history import Ref
 from chaos.history.views import PodView
+from chaos.safety import Inverse
 
 __all__ = ["cut_off", "reconnect"]
 
@@ -23,6 +24,8 @@ def cut_off(field: Field, means: PodNetwork | None, pod: PodView) -> str:
             reason = LEASHED if isinstance(field.hand, LeashedHand) else means.cut(pod.node, address_of(pod))
             entry.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
         return reason
+    if reason := field.undo.promise(_inverse(ref), fault=field.fault):
+        return f"pod {pod.name}: {reason}"
     marked = field.hand.do(_marking(ref, field.fault, on=True))
     if marked.outcome != "ok":
         return f"pod {pod.name} cannot be marked for a NetworkPolicy: {marked.reason}"
@@ -40,11 +43,11 @@ def reconnect(field: Field, means: PodNetwork | None, pod: PodView) -> str:
             reason = means.restore(pod.node, address_of(pod))
             entry.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
         return reason
-    policy = Ref("NetworkPolicy", ref.namespace, _name(ref))
-    gone = field.hand.do(mutations.delete(policy, fault=field.fault))
+    inverse = _inverse(ref)
+    gone = field.hand.do(mutations.delete(inverse.target, fault=field.fault))
     if gone.outcome != "ok" and gone.status != 404 and not isinstance(field.hand, LeashedHand):
-        by_hand = f"kubectl delete networkpolicy -n {ref.namespace} {policy.name}"
-        return f"NetworkPolicy {policy.name} is still there ({gone.reason}); run: {by_hand}"
+        return f"NetworkPolicy {inverse.target.name} is still there ({gone.reason}); run: {inverse.by_hand}"
+    field.undo.kept(inverse)
     # The pod may be gone by now, and its mark with it.
     field.hand.do(_marking(ref, field.fault, on=False))
     return ""
@@ -53,6 +56,12 @@ def reconnect(field: Field, means: PodNetwork | None, pod: PodView) -> str:
 def address_of(pod: PodView) -> str:
     """A pod's address."""
     return str(pod.status.get("podIP", ""))
+
+
+def _inverse(pod: Ref) -> Inverse:
+    """What undoes a cut by a policy: its end. The mark that is left on the pod then means nothing."""
+    policy = Ref("NetworkPolicy", pod.namespace, _name(pod))
+    return Inverse("delete-policy", policy, f"kubectl delete networkpolicy -n {policy.namespace} {policy.name}")
 
 
 def _name(pod: Ref) -> str:

@@ -2,51 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from histories import NAMESPACE, PROBED, Story, at, kill_story, nothing, pod
+from data_stories import CLAIMED, PATH, SCRATCH, killed, read, survived
+from histories import PROBED, Story, kill_story, nothing
 from node_loss_stories import claim, noticed, powered, standing, unscheduled, volume
 
 from chaos.checks import DataSurvived
-from chaos.history import Action, Outcome, Ref
 from chaos.verdict import Answer, Finding
-
-PATH = "/weights/model.gguf"
-CLAIMED: Mapping[str, Any] = {
-    **PROBED,
-    "containers": [{**PROBED["containers"][0], "volumeMounts": [{"name": "weights", "mountPath": "/weights"}]}],
-    "volumes": [{"name": "weights", "persistentVolumeClaim": {"claimName": "model-weights"}}],
-}
-SCRATCH: Mapping[str, Any] = {**CLAIMED, "volumes": [{"name": "weights", "emptyDir": {}}]}
-
-
-def read(
-    story: Story,
-    uid: str,
-    at_s: float,
-    *,
-    digest: str | None = "aaaa",
-    answer: str | None = "Hello",
-    outcome: Outcome = "ok",
-    reason: str = "",
-) -> Story:
-    """A replica is read; without a digest its file was not found."""
-    files = {} if digest is None else {PATH: digest}
-    detail = {"wanted": [PATH], "files": files, "answer": answer, "reason": reason}
-    ref = Ref("Pod", NAMESPACE, f"model-{uid}", uid)
-    before = story.parts.get("actions", ())
-    action = Action(f"read-{uid}-{at_s}", "read-data", ref, at(at_s), at(at_s + 1), outcome, None, detail)
-    return story.has(actions=(*before, action))
-
-
-def killed(spec: Mapping[str, Any] = CLAIMED) -> Story:
-    """`a` of three is killed at 30 s, and replaced by `d`, Ready at 34 s."""
-    story = Story().replicas("a", "b", "c", spec=spec).fault("a")
-    story.saw(30.2, "DELETED", pod("a", ready=True, spec=spec))
-    return story.replaced("d", 30.3, ready_s=34, spec=spec).traffic()
 
 
 def judged(story: Story, *, answers: bool = True) -> Finding:
@@ -56,7 +20,7 @@ def judged(story: Story, *, answers: bool = True) -> Finding:
 
 def test_the_same_in_whoever_came_since_passes() -> None:
     """Read in `a` before and in its successor afterwards: the same checksum, and the same answer."""
-    finding = judged(read(read(read(killed(), "a", 20), "b", 21), "d", 50))
+    finding = judged(survived())
     assert finding.answer is Answer.PASS, finding.reason
     assert finding.measured.startswith("2 replicas read before, 1 after, 1 of them made or restarted since")
 
