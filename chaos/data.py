@@ -87,7 +87,10 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     if not got.ok:
         raise GamedayError(got.words())
     if isinstance(data.profile, OpenAiChatProfile):
-        return str(got.json()["choices"][0]["message"]["content"])
+        try:
+            return str(got.json()["choices"][0]["message"]["content"])
+        except (KeyError, IndexError, TypeError):
+            raise GamedayError(f"no chat completion: {got.words()}") from None
     return hashlib.sha256(got.body).hexdigest()
 
 

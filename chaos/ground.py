@@ -18,10 +18,11 @@ from chaos.clock import utc_iso
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.config import read_config
 from chaos.errors import UsageError
-from chaos.faults import NodePower
+from chaos.faults import NodePower, PodNetwork
 from chaos.faults.node_down import NO_POWER
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
+from chaos.lab.partition import LabPodNetwork
 from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
 from chaos.progress import Progress
@@ -31,6 +32,7 @@ from chaos.semantics import KUBERNETES
 from chaos.system.namespace import sweep
 from chaos.system.system import System
 from chaos.undo.leftovers import undo_leftovers
+from chaos.watchdog import Watchdog
 from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
 
 __all__ = ["Ground", "on_adopted", "on_context", "on_lab"]
@@ -42,11 +44,11 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
-    `node_power` takes nodes away, None where nobody can.
+    `node_power` takes nodes away, None where nobody can; `pod_network` cuts pods off, None where a policy has to.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
-    `adoption` is the system that already runs there, None where each trial deploys its own; `lease` is held meanwhile,
-    so that no two runs are at work on it at once. `begin` is called before the first trial that is not skipped or
-    refused, and raises `ClusterRefused` if another run is at work.
+    `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
+    before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
+    once, and raises `ClusterRefused` if another is. `stop` says why a run must not go on, empty while it may.
     """
 
     kind: Literal["lab", "context"]
@@ -57,9 +59,10 @@ class Ground:
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
     node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
     adoption: Adoption | None = None
-    lease: RunLease | None = None
     begin: Callable[[], None] = lambda: None
+    stop: Callable[[], str] = lambda: ""
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -87,7 +90,17 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command, LabPower())
+        yield Ground(
+            "lab",
+            cluster,
+            facts.timings,
+            MODEL_IMAGE,
+            "lab client",
+            vantage,
+            lab.client_command,
+            LabPower(),
+            LabPodNetwork(),
+        )
 
 
 @contextmanager
@@ -126,12 +139,17 @@ def on_adopted(
     timings = asdict(config.cluster.timings.timings())
     with cluster, ExitStack() as stack:
         lease = RunLease(cluster, hand, namespace, holder, say=say)
+        watchdog = Watchdog(config.safety.abort, every_s=config.safety.abort_every_s)
 
         def begin() -> None:
             if not lease.taken:
                 stack.enter_context(lease)
+                stack.enter_context(watchdog)
                 for done in undo_leftovers(cluster, namespace):
                     say(f"of the dead run {done.run}: {done.words}")
+
+        def stop() -> str:
+            return (lease.lost if lease.taken else "") or watchdog.objection
 
         yield Ground(
             "context",
@@ -142,8 +160,8 @@ def on_adopted(
             vantage,
             lambda command: command,
             adoption=adoption,
-            lease=lease,
             begin=begin,
+            stop=stop,
         )
 
 

@@ -45,6 +45,7 @@ class Options:
     keep_lab: bool
     keep_namespace: bool
     pods_max: int | None
+    load_workers: int
     fields: Mapping[str, Any]
 
     @property
@@ -106,6 +107,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--keep-lab", action="store_true", help="leave the lab running at the end")
     group.addoption("--keep-namespace", action="store_true", help="leave each trial's namespace for a look")
     group.addoption(
+        "--load-workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the load (default: 1, a core each)",
+    )
+    group.addoption(
         "--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)"
     )
 
@@ -133,6 +141,7 @@ def read_options(config: pytest.Config) -> Options:
         keep_lab=bool(of("keep_lab")),
         keep_namespace=bool(of("keep_namespace")),
         pods_max=config.getoption("pods_max"),
+        load_workers=config.getoption("load_workers"),
         fields=dict(_field(text) for text in config.getoption("system_field")),
     )
     if options.kubeconfig and not (options.context or options.system):
@@ -147,6 +156,8 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
     if options.pods_max is not None and options.pods_max < 1:
         raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
+    if options.load_workers < 1:
+        raise pytest.UsageError(f"--load-workers {options.load_workers}: give at least 1")
     return options
 
 

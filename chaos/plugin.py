@@ -176,12 +176,13 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         leashed=options.leashed,
         pods_max=pods_max,
         nodes_max=nodes_max,
+        load_workers=options.load_workers,
         keep_namespace=options.keep_namespace,
         callbacks=callbacks,
         adopted=adopted,
         manifests=manifests,
         consent=consent_for(ground, adopted),
-        lost=(lambda: ground.lease.lost if ground.lease and ground.lease.taken else ""),
+        lost=ground.stop,
     ) as ready:
         request.node.stash[STAGED] = ready
         yield ready

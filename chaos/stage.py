@@ -33,7 +33,7 @@ from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial, World
-from loadgen.driver import Generator
+from loadgen.crew import Crew
 from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
 
@@ -127,6 +127,7 @@ def staged(
     run: Path,
     leashed: bool,
     pods_max: int | None,
+    load_workers: int = 1,
     keep_namespace: bool,
     callbacks: Callbacks,
     adopted: Adopted | None = None,
@@ -180,8 +181,9 @@ def staged(
         deployed = found or deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
-        def start_generator() -> Generator:
-            return Generator.start(
+        def start_generator() -> Crew:
+            return Crew.start(
+                workers=load_workers,
                 run_folder=run,
                 clock=clock,
                 profile=profile,
@@ -217,6 +219,7 @@ def staged(
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
             node_power=ground.node_power,
+            pod_network=ground.pod_network,
             data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
@@ -252,10 +255,10 @@ def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sy
     return ""
 
 
-def _data(spec: SystemSpec, profile: Profile) -> Data | None:
-    """What of the system must survive, None if nothing says so."""
+def _data(spec: SystemSpec, profile: Profile) -> Data:
+    """What of the system must survive, and where and how it is read."""
     files = tuple(file for volume in spec.volumes for file in volume.kept_files)
-    return Data(spec.name, files, spec.port, profile) if files else None
+    return Data(spec.name, files, spec.port, profile)
 
 
 def in_words(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from chaos.cluster import Journal
 from loadgen.shapes import Poisson, Shape, Steady
 
 if TYPE_CHECKING:
+    from loadgen.crew import Crew
     from loadgen.driver import Generator
 
 __all__ = ["Arrivals", "Traffic"]
@@ -32,7 +33,7 @@ class Traffic:
 
     def __init__(
         self,
-        start: Callable[[], Generator] | None,
+        start: Callable[[], Generator | Crew] | None,
         journal: Journal | None,
         *,
         profile: str,
@@ -44,7 +45,7 @@ class Traffic:
         self._journal = journal
         self._seed = seed
         self._said = {"profile": profile, "vantage": vantage, "url": url}
-        self.generator: Generator | None = None
+        self.generator: Generator | Crew | None = None
         """The running generator, once the first stream has begun."""
         self._count = 0
 

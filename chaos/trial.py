@@ -19,7 +19,7 @@ from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.data import Data, read_data
 from chaos.errors import HarnessBroken, NotAllowed, UsageError
-from chaos.faults import Fault, Field, NodePower, Until
+from chaos.faults import Fault, Field, NodePower, PodNetwork, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
 from chaos.history import Ref, load_history
@@ -53,8 +53,9 @@ class World:
     blast_radius: BlastRadius
     workload: str
     timings: Timings
+    data: Data
     node_power: NodePower | None = None
-    data: Data | None = None
+    pod_network: PodNetwork | None = None
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
@@ -128,6 +129,7 @@ class Trial:
             namespace=world.blast_radius.namespace,
             timings=world.timings,
             node_power=world.node_power,
+            pod_network=world.pod_network,
             workload_kind=world.workload_kind,
             adopted=world.adopted,
             undo=world.undo,
@@ -149,21 +151,23 @@ class Trial:
             finally:
                 self._heal(world, fault, field)
 
-    def read_data(self) -> None:
-        """Read in every ready replica what must survive: the files that fill its claims, and an answer made from them.
+    def read_data(self, *files: str) -> None:
+        """Read in every ready replica what must survive: files, and an answer that is made from them.
 
-        Journalled for `DataSurvived`. Raises `UsageError` if the system has no file that must survive.
+        `files` are paths in the container; without any they are those that fill the system's claims. Journalled for
+        `DataSurvived`. Raises `UsageError` if there is no file to read.
         """
         if not (world := self._live()):
             return
-        if world.data is None:
+        data = replace(world.data, files=files) if files else world.data
+        if not data.files:
             raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
         ready = [
             pod for pod in map(PodView, world.recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"
         ]
-        self._say(f"reading {', '.join(world.data.files)} in {len(ready)} replicas")
+        self._say(f"reading {', '.join(data.files)} in {len(ready)} replicas")
         refs = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
-        read_data(world.cluster, world.hand, world.journal, refs, world.data)
+        read_data(world.cluster, world.hand, world.journal, refs, data)
 
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits.

@@ -51,9 +51,12 @@ class ClosedLoop:
         replica_header: str,
         timeout_s: float,
         record: Callable[[Record], None],
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
         self._url, self._now_ns, self._replica_header = url, now_ns, replica_header
         self._timeout_s, self._record = timeout_s, record
+        self._worker, self._workers = worker, workers
         self._classes: dict[str, list[Any]] = {}
         self.streams: dict[str, ClosedStream] = {}
 
@@ -77,7 +80,8 @@ class ClosedLoop:
         events.request.add_listener(stream.listener)
         events.init.fire(environment=environment, runner=runner, web_ui=None)
         gevent.sleep(max(0, begin_ns - self._now_ns()) / NS)
-        runner.start(users.users, spawn_rate=users.spawn_rate or users.users)
+        if own := len(range(self._worker, users.users, self._workers)):
+            runner.start(own, spawn_rate=(users.spawn_rate or users.users) / self._workers)
 
     def end(self, name: str) -> int:
         """Stop the users of a stream, once each has done the task that it is at, and say when that was."""
@@ -123,7 +127,7 @@ class ClosedLoop:
         status = getattr(response, "status_code", None) or None
         outcome, error = _fate(exception, status)
         record = Record(
-            id=stream.count,
+            id=stream.count * self._workers + self._worker,
             stream=stream.name,
             intended_ns=begin_ns,
             sent_ns=begin_ns,

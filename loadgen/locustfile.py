@@ -84,6 +84,8 @@ class Session:
             limit_ns=self._limit_ns,
             on_record=self._fire,
             on_broken=self.broken,
+            worker=plan.worker,
+            workers=plan.workers,
         )
         self._closed = ClosedLoop(
             url=plan.url,
@@ -91,6 +93,8 @@ class Session:
             replica_header=profile.replica_header,
             timeout_s=profile.timeout_s,
             record=self._write,
+            worker=plan.worker,
+            workers=plan.workers,
         )
         self._cpu = CpuMeter(self.now_ns(), time.process_time_ns())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chaos.advice import Advice
+from reports.legs import LegTable
 from reports.shapes import (
     Buckets,
     Coverage,
@@ -113,6 +114,7 @@ class Report:
     tokens: TokenSeries | None
     generator: GeneratorSeries
     recovery: tuple[RecoveryRow, ...]
+    legs: tuple[LegTable, ...]
     dips: tuple[Dip, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]

@@ -19,6 +19,7 @@ from reports.budgets import budget_courses
 from reports.courses import step_line
 from reports.coverage import coverage, generator_series, missing_of
 from reports.figures import Total, fault_windows, token_series, total
+from reports.legs import leg_tables
 from reports.limits import judged_limits
 from reports.model import Headline, KeyFigures, Report
 from reports.nodes import nodes
@@ -79,6 +80,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         tokens=token_series(table, cut(history, wide_ns)),
         generator=generator,
         recovery=recovery,
+        legs=leg_tables(verdict),
         dips=dips,
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),

@@ -3,7 +3,16 @@
 import pytest
 
 from chaos.awaited import scaled_down
-from chaos.checks import DecisionsRecomputed, NoFlapping, ScaledDown, ScaledUp, SloMet, WithinLimits
+from chaos.checks import (
+    DecisionsRecomputed,
+    GeneratorSound,
+    NoFlapping,
+    RateOffered,
+    ScaledDown,
+    ScaledUp,
+    SloMet,
+    WithinLimits,
+)
 from chaos.slo import Slo
 from chaos.system.parts import Autoscale
 
@@ -26,10 +35,19 @@ def test_the_autoscaler_follows_a_fivefold_spike(trial, system, traffic):
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=4):
-            trial.hold(duration_s=90)
+            trial.hold(duration_s=100)
         trial.hold(until=scaled_down(system))
 
-    trial.judge(SloMet(NONE_LOST), ScaledUp(WELL), ScaledDown(), NoFlapping(), WithinLimits(), DecisionsRecomputed())
+    trial.judge(
+        SloMet(NONE_LOST),
+        ScaledUp(WELL),
+        ScaledDown(),
+        NoFlapping(),
+        WithinLimits(),
+        DecisionsRecomputed(),
+        RateOffered(peak_rps=5, peak_s=90),
+        GeneratorSound(),
+    )
 
 
 @pytest.mark.system(

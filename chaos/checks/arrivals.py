@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.planned import arrivals_within, is_closed, out_of_place
-from chaos.checks.soundness import LAG_NS, Soundness, disorder, soundness
+from chaos.checks.soundness import LAG_NS, Soundness, disorder, last_samples, soundness
 from chaos.clock import NS
 from chaos.history import History, Stream
 
@@ -94,7 +94,7 @@ def _expected(history: History, once: pl.DataFrame, span: tuple[int, int] | None
     counts = [_stream_count(stream, rows[stream.name], span, doubts) for stream in history.streams]
     told = [count for count in counts if count is not None]
     # The generator's last word is of the whole trial: it says nothing about a part.
-    due = None if span else next((sample.due for sample in reversed(history.generator) if sample.final), None)
+    due = None if span else _due(history)
     expected = sum(told) if len(told) == len(counts) and (counts or not span) else due
     if due is not None and expected is not None and due != expected:
         doubts.append(f"the generator counted {due} arrivals, the streams {expected}")
@@ -108,6 +108,12 @@ def _expected(history: History, once: pl.DataFrame, span: tuple[int, int] | None
     elif missing < 0:
         doubts.append(f"{-missing} records more than the {expected} intended arrivals")
     return expected, max(0, missing), doubts
+
+
+def _due(history: History) -> int | None:
+    """How many arrivals all workers of the generator say were due; None unless each has had its last word."""
+    lasts = last_samples(history)
+    return sum(last.due for last in lasts) if lasts and all(last.final for last in lasts) else None
 
 
 def _stream_count(stream: Stream, rows: pl.DataFrame, span: tuple[int, int] | None, doubts: list[str]) -> int | None:

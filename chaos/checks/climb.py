@@ -102,6 +102,10 @@ class Climb:
                 yield Evidence(
                     life.ready_ns, f"{life.name} was Ready, {seconds(life.ready_ns - life.created_ns):.1f} s old"
                 )
+        _, after, end = self.answered
+        if after is not None and end is not None:
+            text = f"{end:g} answers/s from {self.ready} replicas, {after:g}/s from {self.start} at the step"
+            yield Evidence(self.end_ns, f"{text}, {self.surge.peak_rps:g}/s asked for")
         if self.regained_ns is not None:
             yield Evidence(self.regained_ns, "users were inside the SLO from here to the end of the surge")
 

@@ -12,7 +12,7 @@ from chaos.checks.words import plural
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.autoscalers import AutoscalerLife
-from chaos.history.observations import desired_replicas
+from chaos.history.observations import desired_replicas, earliest_ns
 from chaos.semantics.autoscaler import Proposal
 from chaos.semantics.scaling import Behaviour, Change, Limits, held, scaled
 from chaos.verdict import Answer, Evidence, Finding
@@ -105,8 +105,10 @@ class DecisionsRecomputed:
 def _decision(history: History, life: AutoscalerLife, change: Rescale) -> _Decision:
     view, behaviour = life.at(change.at_ns), behaviour_at(life, change.at_ns)
     limits = Limits(view.least, view.most)
-    begin_ns = change.at_ns - BEFORE_NS
-    changes = [Change(one.at_ns / NS, one.after - one.before) for one in rescales(history) if one.at_ns < change.at_ns]
+    # After a watch that was cut off, word of it may have come much later.
+    begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
+    before = [one for one in rescales(history) if one.at_ns < change.at_ns and confirmed(life, one)]
+    changes = [Change(one.at_ns / NS, one.after - one.before) for one in before]
     reach = Reach.of(history, life)
     if not limits.least <= change.before <= limits.most:
         proposals: frozenset[Proposal] = frozenset({Proposal(None)})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chaos.checks.arrivals import Arrivals, account
-from chaos.checks.soundness import CPU_SHARE_MAX
+from chaos.checks.soundness import CPU_SHARE_MAX, last_samples
 from chaos.checks.words import plural, seconds_words
 from chaos.history import History
 from chaos.slo import Slo
@@ -36,7 +36,7 @@ class GeneratorSound:
         """Judge the generator's account of itself."""
         arrivals = account(history, objective_s=self.slo.shortest_s if self.slo else None)
         reasons = tuple(self._reasons(history, arrivals))
-        last = history.generator[-1] if history.generator else None
+        opened, reused = _connections(history)
         sound = arrivals.sound
         limits = [f"start lag p99 at most {sound.lag_limit_s:g} s", f"at most {CPU_SHARE_MAX:.0%} of its core"]
         busy = "unknown" if sound.cpu_share_max is None else f"{sound.cpu_share_max:.0%}"
@@ -57,8 +57,8 @@ class GeneratorSound:
                 "arrivals_missing": arrivals.missing,
                 "arrivals_duplicated": arrivals.duplicates,
                 "arrivals_unsent": arrivals.unsent,
-                "connections_opened": last.opened if last else None,
-                "connections_reused": last.reused if last else None,
+                "connections_opened": opened,
+                "connections_reused": reused,
             },
         )
 
@@ -68,8 +68,17 @@ class GeneratorSound:
         yield from arrivals.doubts
         if not self.fresh or not history.generator:
             return
-        last = history.generator[-1]
-        if last.opened is None or last.reused is None:
+        opened, reused = _connections(history)
+        if opened is None or reused is None:
             yield "the generator did not count its connections"
-        elif last.reused:
-            yield f"{plural(last.reused, 'request')} went over kept connections, which pin traffic to old replicas"
+        elif reused:
+            yield f"{plural(reused, 'request')} went over kept connections, which pin traffic to old replicas"
+
+
+def _connections(history: History) -> tuple[int | None, int | None]:
+    """Connections that were opened and used again, by all workers; None where one did not count them."""
+    lasts = last_samples(history)
+    opened = [last.opened for last in lasts if last.opened is not None]
+    reused = [last.reused for last in lasts if last.reused is not None]
+    whole = bool(lasts) and len(opened) == len(reused) == len(lasts)
+    return (sum(opened), sum(reused)) if whole else (None, None)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import polars as pl
-
 from chaos.checks.arrivals import account
 from chaos.checks.held import Held, Unnamed, held, longest_s, unnamed
+from chaos.checks.held_words import failure, moments, refusals
 from chaos.checks.sight import blind_spots, judged_until_ns
 from chaos.checks.words import plural, seconds_words
 from chaos.clock import seconds
 from chaos.history import History
-from chaos.semantics import Timings, grace_needed, pre_stop_needed_s
-from chaos.verdict import Answer, Evidence, Finding
+from chaos.semantics import Timings
+from chaos.verdict import Answer, Finding
 
 __all__ = ["GracefulTermination"]
-
-EXAMPLES = 5
-
-AT_THE_END_S = 2.0
-"""A server that cuts its answers so shortly before SIGKILL has used up its grace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +39,8 @@ class GracefulTermination:
         ends = held(history)
         graceful = [one for one in ends if one.graceful]
         strays, longest = unnamed(history, ends), longest_s(history)
-        failures = [_failure(one, longest, timings) for one in graceful if one.lost]
-        failures += _refusals(strays, ends, timings)
+        failures = [failure(one, longest, timings) for one in graceful if one.lost]
+        failures += refusals(strays, ends, timings)
         doubts = list(_doubts(history, ends, strays, longest))
         answer = Answer.FAIL if failures else Answer.UNKNOWN if doubts else Answer.PASS
         lost = sum(one.lost for one in graceful) + strays.meanwhile.height
@@ -72,7 +65,7 @@ class GracefulTermination:
                 "refused_meanwhile": strays.meanwhile.height,
                 "replicas": [_values(one) for one in ends],
             },
-            evidence=tuple(moment for one in ends for moment in _evidence(one)),
+            evidence=tuple(moment for one in ends for moment in moments(one)),
         )
 
 
@@ -87,56 +80,6 @@ def _needed_s(one: Held, longest: float | None) -> float:
     return one.termination.pre_stop.best_s + (longest or 0.0)
 
 
-def _failure(one: Held, longest: float | None, timings: Timings) -> str:
-    """What a replica lost, how it came about, and what would have sufficed."""
-    said = []
-    if one.cut.height:
-        said.append(f"{_cut(one)} ({_arithmetic(one, longest, timings)})")
-    if one.errors.height:
-        statuses = ", ".join(str(status) for status in sorted(set(one.errors["status"])))
-        said.append(f"answered {plural(one.errors.height, 'request')} with status {statuses} after its deletion")
-    return f"{one.name} " + ", and ".join(said)
-
-
-def _cut(one: Held) -> str:
-    """Who cut the answers, and when."""
-    count, grace_s = plural(one.cut.height, "request"), one.termination.grace_s
-    cut_s = seconds(one.cut.select(pl.col("end_ns").max()).item() - one.ending.asked_ns)
-    if one.ending.killed:
-        return f"cut {count} by SIGKILL (exit code 137) {cut_s:.1f} s after its deletion, grace {grace_s:g} s"
-    left_s = one.termination.kill.best_s - cut_s
-    if left_s <= AT_THE_END_S:
-        return f"cut {count} {cut_s:.1f} s after its deletion, at the end of its grace of {grace_s:g} s"
-    codes = ", ".join(f"exit code {code}" for code in sorted({exited.code for exited in one.ending.exits}))
-    end = f" and ended ({codes})" if codes else ""
-    return (
-        f"cut {count} {cut_s:.1f} s after its deletion{end}, with {left_s:.1f} s of its grace left: its server does not"
-        " finish what it has taken"
-    )
-
-
-def _arithmetic(one: Held, longest: float | None, timings: Timings) -> str:
-    """The grace that would have sufficed; what was cut was on its way for some time already, and may take longer."""
-    cut_s = seconds(one.cut.select((pl.col("end_ns") - pl.col("sent_ns")).max()).item())
-    need = grace_needed(max(cut_s, longest or 0.0), one.termination.pre_stop.best_s, timings)
-    whole_s, least = math.ceil(need.total_s), "at least " if longest is None or cut_s > longest else ""
-    enough = one.termination.grace_s >= need.total_s and not least
-    return f"{need.words}: a grace of {least}{whole_s} s {'suffices' if enough else 'would have sufficed'}"
-
-
-def _refusals(strays: Unnamed, ends: tuple[Held, ...], timings: Timings) -> Iterator[str]:
-    """Requests that can only have been lost by the replicas that ended, since nothing else lost any."""
-    graceful = {one.name for one in ends if one.graceful}
-    if strays.meanwhile.is_empty() or strays.otherwise or not graceful.issuperset(strays.names):
-        return
-    outcomes = ", ".join(sorted(set(strays.meanwhile["outcome"])))
-    yield (
-        f"{plural(strays.meanwhile.height, 'request')} ({outcomes}) found nobody while {', '.join(strays.names)} ended"
-        " and another replica had long been Ready: a server has to go on taking connections until every node knows"
-        f" (a preStop sleep of {pre_stop_needed_s(timings)} s suffices)"
-    )
-
-
 def _doubts(history: History, ends: tuple[Held, ...], strays: Unnamed, longest: float | None) -> Iterator[str]:
     """Why the ends that were seen do not prove the claim."""
     since_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
@@ -147,7 +90,7 @@ def _doubts(history: History, ends: tuple[Held, ...], strays: Unnamed, longest: 
         yield "no answer names the replica that gave it"
     if not ends:
         yield "no replica was deleted"
-    elif not any(one.under_way for one in ends if one.graceful):
+    elif (graceful := [one for one in ends if one.graceful]) and not any(one.under_way for one in graceful):
         yield "no request was under way when a replica was told to end, so nothing was proved"
     for one in ends:
         yield from _doubts_of(one, longest)
@@ -189,18 +132,3 @@ def _values(one: Held) -> dict[str, object]:
         "exit_codes": [exited.code for exited in ending.exits],
         "stopped_s": stopped_s,
     }
-
-
-def _evidence(one: Held) -> Iterator[Evidence]:
-    """Each end, and the first requests that it cost."""
-    ending = one.ending
-    grace = "by force" if ending.forced else f"with a grace of {one.termination.grace_s:g} s"
-    held_words = f"{plural(one.under_way, 'request')} under way, {one.accepted} accepted afterwards, {one.lost} lost"
-    yield Evidence(ending.asked_ns, f"{one.name} was deleted {grace}: {held_words}")
-    for row in one.cut.sort("end_ns").head(EXAMPLES).iter_rows(named=True):
-        lasted_s = seconds(row["end_ns"] - row["sent_ns"])
-        yield Evidence(row["end_ns"], f"{row['stream']} request {row['id']} was cut after {seconds_words(lasted_s)}")
-    if ending.stopped_ns is not None:
-        codes = ", ".join(str(exited.code) for exited in ending.exits)
-        took_s = seconds(ending.stopped_ns - ending.asked_ns)
-        yield Evidence(ending.stopped_ns, f"{one.name} ended {took_s:.1f} s later with exit code {codes}")

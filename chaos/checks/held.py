@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -18,6 +18,9 @@ __all__ = ["Held", "Unnamed", "held", "longest_s", "unnamed"]
 
 SLACK_NS = NS // 2
 """Word of a deletion comes over the watch, so that what the deletion did may be known a moment before it."""
+
+NOTICED_NS = 30 * NS
+"""So long it may take until a readiness probe says of a replica that it refuses: Kubernetes' default, 3 of 10 s."""
 
 ERROR_STATUS = 400
 
@@ -63,8 +66,8 @@ class Unnamed:
     """Requests that were lost without an answer that names a replica.
 
     `meanwhile` were lost while replicas ended, and another had been Ready for long; `names` are those that ended.
-    `alone` were lost while no other was. `otherwise` were lost while no replica ended: then something else refuses
-    requests, and none can be laid to an end.
+    `alone` were lost while no other was, or while another was in trouble itself. `otherwise` were lost while no replica
+    ended: then something else refuses requests, and none can be laid to an end.
     """
 
     meanwhile: pl.DataFrame
@@ -78,33 +81,25 @@ def held(history: History) -> tuple[Held, ...]:
     timings = Timings.of(history.facts.raw.get("timings") or {})
     found = endings(history)
     answers = history.requests.filter(pl.col("replica").is_in([one.life.name for one in found]))
-    rows = [_of(answers, one, history.ended_ns) for one in found]
+    by_name = answers.partition_by("replica", as_dict=True)
+    rows = [_of(by_name.get((one.life.name,), answers.clear()), one, history.ended_ns) for one in found]
     late = pl.concat([one.select("stream", "id") for one in rows] or [answers.clear().select("stream", "id")])
     usual = set(_errors(history.requests.join(late, on=["stream", "id"], how="anti"))["status"])
     return tuple(_held(history, one, its, usual, timings) for one, its in zip(found, rows, strict=True))
 
 
-def unnamed(history: History, ends: Iterable[Held]) -> Unnamed:
+def unnamed(history: History, ends: Sequence[Held]) -> Unnamed:
     """The requests that nobody answered, laid beside the ends of replicas."""
     windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
     lost = history.requests.filter(
         pl.col("replica").is_null() & pl.col("outcome").is_in(["refused", "failed", "truncated"])
     )
-    during = pl.any_horizontal(
-        pl.lit(value=False), *(pl.col("end_ns").is_between(begin, end) for _, begin, end in windows)
-    )
-    inside = lost.filter(during)
+    inside = lost.filter(_during([(begin, end) for _, begin, end in windows]))
     longest_ns = round(max((one.termination.unrouted.worst_s for one in ends), default=0.0) * NS)
     spans = [span for life in pod_lives(history) for span in life.ready_spans]
-    others = pl.any_horizontal(
-        pl.lit(value=False),
-        *(
-            (pl.col("end_ns") >= begin + longest_ns) & (pl.col("end_ns") < (history.ended_ns if end is None else end))
-            for begin, end in spans
-        ),
-    )
-    meanwhile = inside.filter(others)
-    names = [name for name, begin, end in windows if _any_in(meanwhile, begin, end)]
+    others = [(begin + longest_ns, history.ended_ns if end is None else end - 1) for begin, end in spans]
+    meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others))
+    names = [name for name, *window in windows if not meanwhile.filter(_during([window])).is_empty()]
     return Unnamed(meanwhile, tuple(names), inside.height - meanwhile.height, lost.height - inside.height)
 
 
@@ -137,13 +132,9 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
 
 
 def _of(answers: pl.DataFrame, ending: Ending, ended_ns: int) -> pl.DataFrame:
-    """The requests that a replica had at its deletion or took afterwards; a later pod may have its name."""
+    """Of all that has its name, what a replica had at its deletion or took afterwards: a later pod may be called so."""
     gone_ns = ending.life.gone_ns or ended_ns
-    return answers.filter(
-        (pl.col("replica") == ending.life.name)
-        & (pl.col("sent_ns") <= gone_ns)
-        & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS)
-    )
+    return answers.filter((pl.col("sent_ns") <= gone_ns) & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS))
 
 
 def _window(one: Held, ended_ns: int) -> tuple[int, int]:
@@ -152,8 +143,19 @@ def _window(one: Held, ended_ns: int) -> tuple[int, int]:
     return one.ending.asked_ns - SLACK_NS, max(one.ending.life.gone_ns or ended_ns, unrouted_ns)
 
 
-def _any_in(rows: pl.DataFrame, begin_ns: int, end_ns: int) -> bool:
-    return not rows.filter(pl.col("end_ns").is_between(begin_ns, end_ns)).is_empty()
+def _shaken(history: History, ends: Iterable[Held], windows: Iterable[tuple[str, int, int]]) -> bool:
+    """Whether another replica was restarted or turned not Ready at about that time, and may have refused as well."""
+    ended = {one.ending.life.uid for one in ends}
+    others = [life for life in pod_lives(history) if life.uid not in ended]
+    shocks = [at_ns for life in others for at_ns in life.restarted_ns]
+    shocks += [end for life in others for _, end in life.ready_spans if end is not None]
+    return any(begin <= at_ns <= end + NOTICED_NS for at_ns in shocks for _, begin, end in windows)
+
+
+def _during(spans: Iterable[Sequence[int]]) -> pl.Expr:
+    """Whether a request ended in any of these spans, ends included."""
+    inside = [pl.col("end_ns").is_between(begin, end) for begin, end in spans]
+    return pl.any_horizontal(pl.lit(value=False), *inside)
 
 
 def _is_error() -> pl.Expr:

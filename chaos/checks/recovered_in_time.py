@@ -62,7 +62,7 @@ class RecoveredInTime:
             values={
                 "recoveries_count": len(found),
                 "recoveries": [one.values for one in ordered[:SHOWN]],
-                "late": sorted({name for one in found if one.broken for name in one.late}),
+                "late": list(dict.fromkeys(name for one in found if one.broken for name in one.late)),
             },
             evidence=tuple(sorted(_evidence(ordered[:SHOWN]), key=lambda one: one.at_ns)),
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import polars as pl
 
 from chaos.clock import NS
 from chaos.history import History
-from chaos.slo import GOOD, Slo, response_s
+from chaos.indicators import GOOD, INDICATORS
+from chaos.slo import Slo
 
 __all__ = ["TAIL_NS", "answered_rps", "regained_ns"]
 
@@ -20,30 +19,37 @@ REQUESTS_MIN = 20
 
 
 def regained_ns(history: History, slo: Slo, begin_ns: int, end_ns: int) -> int | None:
-    """The intended time of the first request of the surge from which on all of it, to its end, is inside the SLO.
+    """The intended time of the first good request of the surge from which on all of it, to its end, is inside the SLO.
 
     Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
     again before the surge ended.
     """
     span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
     table = history.requests.filter(span & (pl.col("outcome") != "unsent")).sort("intended_ns", descending=True)
-    latency_s = slo.latency_p99_s if slo.latency_p99_s is not None else math.inf
-    token_s = slo.first_token_p99_s if slo.first_token_p99_s is not None else math.inf
+    # A time that is undefined for a request (one token only) is not over; one that failed has infinite times.
+    over = {name: INDICATORS[name][1].fill_null(0) > limit_s for name, limit_s in slo.times}
+    bad = ~pl.col("outcome").is_in(GOOD)
+    unwell = pl.any_horizontal(bad, *over.values())
     counted = table.select(
         "intended_ns",
         pl.int_range(1, pl.len() + 1).alias("count"),
-        (~pl.col("outcome").is_in(GOOD)).cum_sum().alias("bad"),
-        (response_s() > latency_s).cum_sum().alias("slow"),
-        (response_s("first_token_ns") > token_s).cum_sum().alias("late"),
+        *(flag.cum_sum().alias(name) for name, flag in {"bad": bad, "unwell": unwell, **over}.items()),
+        well=~unwell,
     )
     count = pl.col("count")
-    share = 0.0 if slo.availability is None else slo.availability
-    spare = ((1 - share) * count).round(6).floor()
-    over = count - (99 * count / 100).ceil()
-    well = (pl.col("bad") <= spare) & (pl.col("slow") <= over) & (pl.col("late") <= over)
+    spare = count - (99 * count / 100).ceil()
+    kept = [pl.col(name) <= spare for name in over]
+    kept += [pl.col("bad") <= _spare(slo.availability, count), pl.col("unwell") <= _spare(slo.goodput, count)]
     enough = (count >= REQUESTS_MIN) & (pl.col("intended_ns") <= end_ns - TAIL_NS)
-    found: int | None = counted.filter(well & enough).select(pl.col("intended_ns").min()).item()
+    found: int | None = (
+        counted.filter(pl.all_horizontal(kept), enough, pl.col("well")).select(pl.col("intended_ns").min()).item()
+    )
     return found
+
+
+def _spare(objective: float | None, count: pl.Expr) -> pl.Expr:
+    """How many of so many requests may miss an objective; all, if there is none."""
+    return ((1 - (objective or 0.0)) * count).round(6).floor()
 
 
 def answered_rps(history: History, begin_ns: int, end_ns: int) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from chaos.checks.rollout_judge import Said, weighed, worst
+from chaos.checks.scaled_in import Taken, taken
 from chaos.checks.scaling import (
     Rescale,
     behaviour_at,
@@ -21,6 +22,7 @@ from chaos.checks.scaling import (
     unwatched,
     watched_until_ns,
 )
+from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.autoscalers import AutoscalerLife
@@ -49,6 +51,7 @@ class _Descent:
     back_ns: int | None
     until_ns: int
     measured: str
+    taken: tuple[Taken, ...]
 
     @property
     def deadline_ns(self) -> int:
@@ -69,6 +72,9 @@ class _Descent:
             "first_fall_s": after(self.falls[0].at_ns if self.falls else None),
             "back_s": after(self.back_ns),
             "bound_s": self.bound.total_s,
+            "pods_taken": len(self.taken),
+            "answers_under_way": sum(one.under_way for one in self.taken),
+            "answers_lost": sum(one.lost for one in self.taken),
             "falls": [(one.at_ns, one.before, one.after) for one in self.falls],
         }
 
@@ -79,6 +85,7 @@ class ScaledDown:
 
     And no fall comes before its window: within `stabilizationWindowSeconds` before a fall to n the autoscaler asked for
     no more than n. The bound counts from the last answer to a request of the surge: while that waits, there is load.
+    How many answers the pods that went had under way is shown; whether one was lost is for `SloMet` to say.
     Load that still holds the replicas up, and a record that ends before the bound, are UNKNOWN.
     """
 
@@ -122,12 +129,16 @@ def _measured(descent: _Descent | None) -> str:
     if descent.back_ns is None:
         return f"desired {descent.peak}, not back at {descent.bottom}"
     took_s = seconds(descent.back_ns - descent.calm_ns)
-    return f"desired {descent.peak} back at {descent.bottom} {took_s:.1f} s after the last answer of the surge"
+    met = sum(one.under_way for one in descent.taken)
+    gone = f"{plural(len(descent.taken), 'pod')} taken with {plural(met, 'answer')} under way"
+    return f"desired {descent.peak} back at {descent.bottom} {took_s:.1f} s after the last answer of the surge, {gone}"
 
 
 def _evidence(descent: _Descent) -> Iterator[Evidence]:
     yield Evidence(descent.calm_ns, "the last request of the surge was answered")
     yield from rescale_evidence(descent.falls)
+    for pod in descent.taken:
+        yield Evidence(pod.at_ns, pod.words)
 
 
 def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
@@ -152,6 +163,7 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
             back_ns=back[0] if back else None,
             until_ns=until_ns,
             measured=_holding(life, until_ns),
+            taken=tuple(taken(history, surge.end_ns, until_ns)),
         )
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from chaos.history import GeneratorSample, History
 from chaos.slo import nearest_rank
 
-__all__ = ["CPU_SHARE_MAX", "LAG_NS", "START_LAG_MAX_S", "Soundness", "disorder", "soundness"]
+__all__ = ["CPU_SHARE_MAX", "LAG_NS", "START_LAG_MAX_S", "Soundness", "disorder", "last_samples", "soundness"]
 
 START_LAG_MAX_S = 0.05
 """A generator whose p99 start is later than this does not offer what was intended."""
@@ -68,9 +68,19 @@ def soundness(requests: pl.DataFrame, samples: tuple[GeneratorSample, ...], *, o
     return Soundness(p99_s, limit_s, max((sample.cpu_share for sample in samples if sample.due), default=None))
 
 
+def last_samples(history: History) -> tuple[GeneratorSample, ...]:
+    """The last sample of each of the generator's workers."""
+    return tuple({sample.worker: sample for sample in history.generator}.values())
+
+
 def disorder(history: History) -> Iterator[str]:
     """Whether the generator left a whole account of itself."""
     if not history.generator:
         yield "the generator left no account of itself"
-    elif history.finished and not history.generator[-1].final:
+        return
+    lasts = last_samples(history)
+    lost = [last.worker for last in lasts if history.finished and not last.final]
+    if lost and len(lasts) == 1:
         yield "the generator did not end in order"
+    elif lost:
+        yield f"workers {', '.join(map(str, lost))} of the generator did not end in order"

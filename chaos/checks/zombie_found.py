@@ -90,12 +90,11 @@ class ZombieFound:
 
     def __call__(self, history: History) -> Finding:
         """Judge every replica's silences."""
-        until_ns = min(history.ended_ns, max((one.end_ns or history.ended_ns for one in history.streams), default=0))
         lives = pod_lives(history)
-        cases = [case for life in lives for case in _cases(history, life, until_ns, self.detection_s)]
+        cases = [case for life in lives for case in _cases(history, life, self.detection_s)]
         failures = [case.reason for case in cases if case.answer is Answer.FAIL]
         doubts = [case.reason for case in cases if case.answer is Answer.UNKNOWN]
-        doubts += _doubts(history, until_ns)
+        doubts += _doubts(history)
         if not any(case.proved for case in cases):
             doubts.append("no replica that was Ready and among the endpoints was made to hang")
         if _blind(history):
@@ -112,21 +111,21 @@ class ZombieFound:
             reason="; ".join(failures or doubts),
             settle=_settle(doubts) if answer is Answer.UNKNOWN else "",
             values={
-                "replicas": [_health(history, life, until_ns) for life in lives],
+                "replicas": [_health(history, life) for life in lives],
                 "zombies": [case.values for case in cases],
             },
             evidence=tuple(sorted(_evidence(cases), key=lambda one: one.at_ns)),
         )
 
 
-def _cases(history: History, life: PodLife, until_ns: int, detection_s: float) -> Iterator[_Case]:
+def _cases(history: History, life: PodLife, detection_s: float) -> Iterator[_Case]:
     """The silences that matter: those of a hang that landed, and those that are longer than the probes may need."""
     bound_s = _bound_s(history, life, detection_s)
-    quiet = list(silences(history, life, until_ns))
+    quiet = list(silences(history, life))
     proved: list[Silence] = []
     for landed_ns in _hangs(history, life):
         after = [replace(one, begin_ns=max(one.begin_ns, landed_ns)) for one in quiet if one.end_ns > landed_ns]
-        if after and any(begin <= landed_ns < end for begin, end, _ in serving_spans(history, life, until_ns)):
+        if after and any(begin <= landed_ns < end for begin, end, _ in serving_spans(history, life)):
             proved.append(max(after, key=lambda one: one.end_ns - one.begin_ns))
     for silence in proved:
         yield _judged(history, _case(history, silence, bound_s, proved=True))
@@ -183,8 +182,8 @@ def _telling(history: History) -> bool:
     return names_replicas(history) and fresh_connections(history) and baseline_band(history) is not None
 
 
-def _doubts(history: History, until_ns: int) -> Iterator[str]:
-    if until_ns <= history.began_ns:
+def _doubts(history: History) -> Iterator[str]:
+    if not history.streams:
         yield "no traffic flowed"
     elif not names_replicas(history):
         yield "no answer names the replica that gave it"
@@ -200,12 +199,12 @@ def _blind(history: History) -> tuple[str, ...]:
     return tuple(blind_spots(history, ("Pod", "EndpointSlice"), since_ns, judged_until_ns(history)))
 
 
-def _health(history: History, life: PodLife, until_ns: int) -> dict[str, Any]:
+def _health(history: History, life: PodLife) -> dict[str, Any]:
     """Three-way health: how long it served by probe and endpoint, and the longest stretch of that without a token."""
-    quiet = list(silences(history, life, until_ns))
+    quiet = list(silences(history, life))
     return {
         "replica": life.name,
-        "serving_s": round(sum(seconds(end - begin) for begin, end, _ in serving_spans(history, life, until_ns)), 3),
+        "serving_s": round(sum(seconds(end - begin) for begin, end, _ in serving_spans(history, life)), 3),
         "answers": history.requests.filter(history.requests["replica"] == life.name).height,
         "longest_silence_s": round(max((seconds(one.end_ns - one.begin_ns) for one in quiet), default=0.0), 3),
     }

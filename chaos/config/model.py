@@ -141,6 +141,7 @@ class SafetyPart(Written):
     `allow`: the faults that may be injected, None for all that the cluster's annotations name. `pods_max`: pods down at
     once, those that are down already among them; None means the tolerance, at least one. `nodes_max`: nodes out at
     once. `percent_max`: of the replicas. `protected`: namespaces that are never touched, beside Kubernetes' own.
+    `abort`: a command that is run every `abort_every_s` seconds while a run goes on; when it fails, the trial stops.
     """
 
     allow: tuple[Named, ...] | None = None
@@ -148,6 +149,8 @@ class SafetyPart(Written):
     nodes_max: AtLeastOne = 1
     percent_max: Annotated[int, Field(ge=1, le=100, strict=True)] = 100
     protected: tuple[Named, ...] = ()
+    abort: tuple[Named, ...] = ()
+    abort_every_s: Positive = 10.0
 
 
 class GamedayConfig(Written):

@@ -5,9 +5,10 @@ from chaos.faults.base import Fault, Field, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.evict import Evict
 from chaos.faults.memory_hog import MemoryHog
+from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
-from chaos.faults.node_power import CommandPower, NodePower
+from chaos.faults.node_power import CommandPower, NodePower, PodNetwork
 from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
@@ -22,11 +23,13 @@ __all__ = [
     "Fault",
     "Field",
     "MemoryHog",
+    "NetworkPartition",
     "NodeDown",
     "NodeDrain",
     "NodePower",
     "NotReady",
     "PodKill",
+    "PodNetwork",
     "ProcessCrash",
     "ProcessHang",
     "RollingPoolDrain",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.faults.node_power import NodePower
+from chaos.faults.node_power import NodePower, PodNetwork
 from chaos.history import Ref
 from chaos.safety import NoUndoLog, UndoLog
 from chaos.semantics import KUBERNETES, Timings
@@ -33,9 +33,10 @@ class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
     `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's. `node_power` is None
-    where nobody can take a node's power away. `workload_kind` is what the system is. `adopted`: it is somebody else's
-    and stays, so that every change of it is to be put back. `undo` is where a fault writes the inverse of each deed
-    that outlasts it, before the deed; it does not do what cannot be written down.
+    where nobody can take a node's power away, `pod_network` where pods can be cut off by a NetworkPolicy only.
+    `workload_kind` is what the system is. `adopted`: it is somebody else's and stays, so that every change of it is to
+    be put back. `undo` is where a fault writes the inverse of each deed that outlasts it, before the deed; it does not
+    do what cannot be written down.
     """
 
     hand: Hand
@@ -46,6 +47,7 @@ class Field:
     namespace: str
     timings: Timings = KUBERNETES
     node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)

@@ -1,6 +1,6 @@
-"""Whoever can take a node's power away and give it back: the lab, or the user's own commands.
+"""Roles below the API: who takes a node's power and gives it back, and who cuts a pod off from the network.
 
-A means is asked by name alone, because that is all that a hypervisor, a cloud or a power strip knows of a node.
+Nodes are known by name alone, because that is all that a hypervisor, a cloud or a power strip knows of one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from chaos.errors import UsageError
 
-__all__ = ["CommandPower", "NodePower"]
+__all__ = ["CommandPower", "NodePower", "PodNetwork"]
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""
@@ -42,6 +42,20 @@ class NodePower(Protocol):
 
     def by_hand(self, node: str) -> str:
         """The command by which a person gives the node its power back."""
+
+
+class PodNetwork(Protocol):
+    """Cuts pods off by their addresses, and lets them be reached again. Both may be asked again."""
+
+    @property
+    def words(self) -> str:
+        """The means, for people."""
+
+    def cut(self, node: str, address: str) -> str:
+        """Drop what a node forwards to or from a pod. Return an empty string, or why that is not done."""
+
+    def restore(self, node: str, address: str) -> str:
+        """Forward it again. Return an empty string, or why that is not done."""
 
 
 @dataclass(frozen=True, slots=True)

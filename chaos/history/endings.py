@@ -91,9 +91,11 @@ def endings(history: History) -> tuple[Ending, ...]:
     lives = {life.uid: life for life in pod_lives(history) if life.lost_ns is not None and life.ready_spans}
     readings = {uid: _Reading() for uid in lives}
     for event in history.watch:
+        if event.kind != "Pod":
+            continue
         pod = PodView(event.object)
         gone = event.type in ("DELETED", "VANISHED")
-        if event.kind == "Pod" and pod.uid in lives and (gone or pod.deleting):
+        if pod.uid in lives and (gone or pod.deleting):
             readings[pod.uid].read(pod, settled_ns(history, "Pod", event.at_ns), gone=gone)
     found = [
         Ending(

@@ -107,6 +107,7 @@ def _generator(path: Path) -> tuple[tuple[GeneratorSample, ...], str]:
                 final=bool(line.get("final", False)),
                 opened=line.get("opened"),
                 reused=line.get("reused"),
+                worker=line.get("worker", 0),
             )
         )
 

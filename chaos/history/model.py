@@ -167,7 +167,8 @@ class GeneratorSample:
     """How the load generator itself was doing, over the second that ended at `at_ns`.
 
     `due`, `sent` and `done` count from its start, as do connections `opened` and `reused` for one more request (None in
-    a record that has no such counts). Only the last sample of a generator that ended in order is `final`.
+    a record that has no such counts). Several workers have each their own samples.
+    Only the last sample of a generator that ended in order is `final`.
     """
 
     at_ns: int
@@ -182,6 +183,7 @@ class GeneratorSample:
     final: bool = False
     opened: int | None = None
     reused: int | None = None
+    worker: int = 0
 
 
 @dataclass(frozen=True, slots=True)

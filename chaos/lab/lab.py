@@ -18,6 +18,7 @@ from chaos.lab.ending import terminated_as_exit
 from chaos.lab.facts import LabFacts, read_facts
 from chaos.lab.launcher import in_netns
 from chaos.lab.lock import User, lab_lock, register_use, users
+from chaos.lab.partition import reconnect_all
 from chaos.lab.paths import LabPaths
 from chaos.lab.power import restore_all
 from chaos.lab.processes import Place, entering
@@ -81,11 +82,11 @@ class Lab:
             yield facts or self._start(wanted, artefacts or self._artefacts(progress), progress)
 
     def _mend(self, progress: Progress) -> None:
-        """Give nodes back the power that a killed run took, unless somebody uses the lab and may have meant it."""
+        """Give nodes and pods back what a killed run took, unless somebody uses the lab and may have meant it."""
         if read_facts(self.paths.facts) is None or users(self.paths.uses):
             return
-        if mended := restore_all():
-            with progress.step(f"power restored to {', '.join(mended)}, which a killed run had taken down"):
+        if mended := (*restore_all(), *reconnect_all()):
+            with progress.step(f"given back what a killed run had taken: {', '.join(mended)}"):
                 pass
 
     def _start(self, wanted: Sequence[Machine], artefacts: Artefacts, progress: Progress) -> LabFacts:

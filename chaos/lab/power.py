@@ -15,7 +15,7 @@ from chaos.lab.addresses import CONTROL, PREFIX, Machine
 from chaos.lab.cgroups import Cgroups
 from chaos.lab.network import namespaces_left
 
-__all__ = ["LabPower", "cut_link", "freeze", "is_cut", "is_frozen", "restore_all", "restore_link", "thaw"]
+__all__ = ["LabPower", "cut_link", "freeze", "is_cut", "is_frozen", "machine_of", "restore_all", "restore_link", "thaw"]
 
 IP_DEADLINE_S = 10.0
 
@@ -57,33 +57,33 @@ def restore_all() -> tuple[str, ...]:
 
 def cut_link(node: str) -> None:
     """Take a node's link down. Raises LabError if there is no such node."""
-    _ip("link", "set", "dev", _machine(node).port, "down")
+    _ip("link", "set", "dev", machine_of(node).port, "down")
 
 
 def restore_link(node: str) -> None:
     """Take a node's link up again; it may be up. Raises LabError if there is no such node."""
-    _ip("link", "set", "dev", _machine(node).port, "up")
+    _ip("link", "set", "dev", machine_of(node).port, "up")
 
 
 def is_cut(node: str) -> bool:
     """Whether a node's link is down. Raises LabError if there is no such node."""
-    (link,) = json.loads(_ip("link", "show", "dev", _machine(node).port))
+    (link,) = json.loads(_ip("link", "show", "dev", machine_of(node).port))
     return "UP" not in link["flags"]
 
 
 def freeze(node: str) -> None:
     """Stop every process of a node at once, its pods included. Raises LabError if that does not come about."""
-    Cgroups().freeze(_machine(node).name)
+    Cgroups().freeze(machine_of(node).name)
 
 
 def thaw(node: str) -> None:
     """Let a frozen node go on; it may not be frozen. Raises LabError if that does not come about."""
-    Cgroups().thaw(_machine(node).name)
+    Cgroups().thaw(machine_of(node).name)
 
 
 def is_frozen(node: str) -> bool:
     """Whether a node is frozen. Raises LabError if there is no such node."""
-    return Cgroups().is_frozen(_machine(node).name)
+    return Cgroups().is_frozen(machine_of(node).name)
 
 
 def _done(node: str, *deeds: Callable[[str], None]) -> str:
@@ -99,7 +99,8 @@ def _is_node(name: str) -> bool:
     return name.removeprefix("n").isdecimal()
 
 
-def _machine(node: str) -> Machine:
+def machine_of(node: str) -> Machine:
+    """The lab's machine that stands for a node. Raises LabError if there is no such node."""
     index = node.removeprefix("n")
     machine = Machine(node, int(index) if index.isdecimal() else 0)
     if machine.netns not in namespaces_left() or not machine.index:

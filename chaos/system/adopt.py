@@ -60,6 +60,7 @@ def adopt(cluster: Source, wish: Wish) -> Adopted:
     if workload is None:
         raise UsageError(*_missing(cluster, wish))
     labels, chosen = _pods(workload, wish)
+    _no_others(cluster, workload, chosen)
     service = _service(cluster, wish, labels)
     budget = _budget(cluster, wish, labels)
     autoscaler = _autoscaler(cluster, wish)
@@ -100,6 +101,25 @@ def _pods(workload: Raw, wish: Wish) -> tuple[dict[str, str], dict[str, str]]:
         )
     labels = View(workload).spec["template"].get("metadata", {}).get("labels") or {}
     return dict(labels), dict(chosen)
+
+
+def _no_others(cluster: Source, workload: Raw, chosen: Raw) -> None:
+    """Refuse a selector that pods of another owner match too (a canary's, say): they would be taken for replicas."""
+    view = View(workload)
+    owners = {view.uid} | {
+        View(one).uid for one in cluster.list("ReplicaSet", view.namespace) if View(one).controller_uid == view.uid
+    }
+    others = [
+        pod.name
+        for pod in map(View, cluster.list("Pod", view.namespace))
+        if chosen.items() <= pod.labels.items() and pod.controller_uid not in owners
+    ]
+    if others:
+        raise UsageError(
+            f"{workload['kind']} {view.namespace}/{view.name} selects by {dict(chosen)}, and so does the owner of "
+            f"{', '.join(sorted(others)[:3])}: gameday could not tell them apart",
+            "give the workloads labels of their own",
+        )
 
 
 def _service(cluster: Source, wish: Wish, labels: Raw) -> Raw:

@@ -85,6 +85,8 @@ def _by_kind(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
         return continue_process(undoer, inverse)
     if inverse.kind == "tell-process":
         return tell_process(undoer, inverse)
+    if inverse.kind == "delete-policy":
+        return _delete_policy(undoer, promise)
     return "left", f"this version does not know how to undo {inverse.kind}"
 
 
@@ -99,6 +101,17 @@ def _open_node(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
     if _closed(undoer.cluster, promise):
         return "left", f"node {node.name} is still cordoned: {done.reason or 'it was closed again'}"
     return "undone", f"node {node.name} is open again"
+
+
+def _delete_policy(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
+    policy = promise.inverse.target
+    where = f"NetworkPolicy {policy.namespace}/{policy.name}"
+    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is None:
+        return "nothing", f"{where} is not there"
+    done = undoer.hand.do(mutations.delete(policy, fault=promise.fault))
+    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is not None:
+        return "left", f"{where} is still there: {done.reason or 'it was made again'}"
+    return "undone", f"{where} is gone"
 
 
 def _closed(cluster: Cluster, promise: Promise) -> bool:

@@ -37,6 +37,9 @@ def read(runs: Path) -> Iterator[Recovery]:
     """Every recovery in the run folders, judged anew."""
     for folder in sorted(path.parent for path in runs.glob("*/trial.json")):
         history = load_history(folder)
+        if history.stopped or not history.finished:
+            sys.stdout.write(f"left out, for its trial was cut short: {folder.name}\n")
+            continue
         hung = any(fault.name == "process-hang" for fault in history.faults)
         yield from recoveries(history, detection_s=DETECTION_S if hung else 0.0)
 

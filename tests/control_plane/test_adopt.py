@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -122,7 +123,7 @@ def test_a_rollout_on_an_adopted_system_is_put_back(room: Room) -> None:
 
 def test_manifests_of_a_folder_are_deployed_and_tried(room: Room, tmp_path: Path) -> None:
     """What plain manifests say is deployed into a trial's namespace, tried, and taken away with it."""
-    folder = tmp_path / "manifests"
+    folder = tmp_path / "written"
     folder.mkdir()
     (folder / "all.yaml").write_text(yaml.safe_dump_all(service_of("chat", replicas=3)))
     with room.trial("manifests", manifests=read_manifests(folder)) as ready:
@@ -168,6 +169,33 @@ def test_a_lost_lease_stops_the_trial_and_heals(room: Room) -> None:
                 ready.trial.judge()
         assert room.judged[-1].verdict.answer is Answer.UNKNOWN
         assert snapshot(room.cluster, namespace) == before
+
+
+def test_pods_of_another_owner_under_the_same_labels_are_refused(cluster: Cluster) -> None:
+    """A bare pod that the selector matches could be taken for a replica, so it is named and nothing is adopted."""
+    with shared_namespace(cluster) as namespace:
+        pod: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "canary", "namespace": namespace, "labels": {"app": "chat", "track": "canary"}},
+            # A ReplicaSet adopts a pod without a controller that matches its own selector, so it must have one.
+            "spec": {"containers": [{"name": "server", "image": "registry.example/chat:2"}]},
+        }
+        owner = cluster.get("Service", namespace, "chat") or {}
+        pod["metadata"] |= {
+            "ownerReferences": [
+                {
+                    "apiVersion": "v1",
+                    "kind": "Service",
+                    "name": "chat",
+                    "uid": owner["metadata"]["uid"],
+                    "controller": True,
+                }
+            ]
+        }
+        assert OpenHand(cluster, NullJournal()).do(mutations.create(pod)).outcome == "ok"
+        with pytest.raises(UsageError, match="so does the owner of canary"):
+            adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
 
 
 def test_a_scaled_down_system_cannot_be_adopted(cluster: Cluster) -> None:

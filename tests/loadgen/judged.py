@@ -15,6 +15,7 @@ from chaos.clock import Clock
 from chaos.cluster import Journal
 from chaos.history import History, load_history
 from chaos.traffic import Traffic
+from loadgen.crew import Crew
 from loadgen.driver import Generator
 from loadgen.profiles import Profile
 
@@ -30,7 +31,7 @@ class Run:
     @property
     def generator(self) -> Generator:
         """The generator, which starts with the first stream."""
-        assert self.traffic.generator is not None
+        assert isinstance(self.traffic.generator, Generator)
         return self.traffic.generator
 
     def history(self) -> History:
@@ -39,15 +40,22 @@ class Run:
 
 
 @contextmanager
-def running(folder: Path, url: str, profile: Profile, **options: Any) -> Iterator[Run]:
+def running(folder: Path, url: str, profile: Profile, workers: int = 1) -> Iterator[Run]:
     """A run folder with traffic and a journal, and no cluster; finished in order at the end of the block."""
     clock = Clock.start()
     system = {"namespace": "here", "workload": {"kind": "Deployment", "name": "server"}, "service": "server"}
     trial = {"scenario": "loopback", "seed": 1, "clock": {"utc_ns": clock.utc_ns, "mono_ns": clock.mono_ns}}
     (folder / "trial.json").write_text(json.dumps(trial | {"system": system}))
     journal = Journal(folder / "actions.jsonl", clock)
+
+    def start() -> Generator | Crew:
+        if workers == 1:
+            return started(folder, url, profile, clock=clock)
+        options: dict[str, Any] = {"run_folder": folder, "url": url, "profile": profile, "seed": 1}
+        return Crew.start(workers=workers, clock=clock, duration_max_s=60.0, **options)
+
     traffic = Traffic(
-        lambda: started(folder, url, profile, clock=clock, **options),
+        start,
         journal,
         profile=profile.name,
         vantage="loopback",

@@ -123,6 +123,12 @@ def test_refused_while_nobody_else_was_ready_is_in_doubt() -> None:
     assert "1 request was lost meanwhile" in finding.reason
 
 
+def test_refused_while_another_replica_was_in_trouble_is_in_doubt() -> None:
+    """`b` turned not Ready a few seconds later: it may have refused as well."""
+    story = drained_story().stream(None, 30.2, 30.2, "refused", status=None).saw(33, "MODIFIED", pod("b", running=True))
+    assert judged(story).answer is Answer.UNKNOWN
+
+
 def test_luck_is_no_proof() -> None:
     """An answer of 12 s does not fit into a grace of 10 s, though none was under way at the end."""
     finding = judged(drained_story().stream("b", 50, 62))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from autoscaler_stories import spike_story
 from budget_stories import drain_story, guarded
+from data_stories import survived
 from histories import Story, facts, kill_story, nothing
 from leg_stories import replaced_story, restarted_story
+from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
 from termination_stories import drained_story
@@ -25,6 +27,9 @@ WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnes
 
 STORIES = {
     "BudgetHeld": drain_story,
+    "DataSurvived": survived,
+    "NothingEvicted": outage,
+    "Rescheduled": node_loss_story,
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
     "NoFlapping": spike_story,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from autoscaler_stories import FALL_BOUND_S, Scaling, hpa, spike_story
-from histories import deployment
+from histories import at, deployment
 
 from chaos.checks import ScaledDown
 from chaos.history.autoscalers import KIND
@@ -98,3 +98,18 @@ def test_two_autoscalers_and_gaps_are_unknown() -> None:
     """Whose decision it was, and what was lost, cannot be told."""
     assert judged(spike_story().saw(0, "LISTED", hpa(2, name="other"), KIND)).answer is Answer.UNKNOWN
     assert judged(spike_story().gap(100, 110, "Deployment")).answer is Answer.UNKNOWN
+
+
+def test_answers_under_way_on_the_pods_that_go_are_counted() -> None:
+    """An answer counts that its pod was sent before the deletion and ended after it; a lost one is named."""
+    story = spike_story()
+    for row in story.rows:
+        if at(131.5) < row["intended_ns"] < at(132.5):
+            row.update(replica="model-c", sent_ns=at(131.9), end_ns=at(133), outcome="truncated")
+        elif at(128.5) < row["intended_ns"] < at(129.5):
+            row.update(replica="model-d", end_ns=at(131))
+    finding = judged(story)
+    (surge,) = finding.values["surges"]
+    assert (surge["pods_taken"], surge["answers_under_way"], surge["answers_lost"]) == (5, 1, 1)
+    assert "5 pods taken with 1 answer under way" in finding.measured
+    assert any(one.text == "model-c was taken with 1 answer under way, 1 of them lost" for one in finding.evidence)

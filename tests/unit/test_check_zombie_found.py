@@ -12,6 +12,7 @@ from probe_stories import hung
 
 from chaos.checks import ZombieFound
 from chaos.checks.asked import MISSED_MAX, requests_needed
+from chaos.history import Phase
 from chaos.verdict import Answer, Finding
 
 BOUND_S = 4 + 10 + 5
@@ -106,6 +107,18 @@ def test_nothing_that_hung_is_unknown() -> None:
     finding = judged(replaced_story())
     assert finding.answer is Answer.UNKNOWN
     assert "made to hang" in finding.reason
+
+
+def test_a_system_that_was_ready_long_before_the_traffic_is_not_silent() -> None:
+    """Without requests nobody can answer: only the time of the traffic counts."""
+    story = restarted_story()
+    (stream,) = story.parts["streams"]
+    story.has(streams=(replace(stream, begin_ns=at(20), end_ns=at(160)),))
+    story.rows = [row for row in story.rows if at(20) <= row["intended_ns"] < at(160)]
+    phases = (Phase("baseline", at(20), at(29)), Phase("fault", at(30), at(160)))
+    finding = judged(story.has(phases=phases))
+    assert finding.answer is Answer.PASS, finding.line()
+    assert finding.values["replicas"][1]["serving_s"] == 140
 
 
 def test_answers_without_a_name_are_unknown() -> None:

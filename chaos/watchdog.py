@@ -1,0 +1,60 @@
+"""A limit of the user's own while a run goes on: a command that is asked every few seconds whether all is well.
+
+Its exit code is its answer: anything but 0 stops the trial, which then heals; its last line is the reason.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+__all__ = ["Watchdog"]
+
+REASON_MAX = 200
+
+
+class Watchdog:
+    """A context manager that asks while it is entered. A command that does not answer in its time is taken for a no."""
+
+    def __init__(self, command: Sequence[str], *, every_s: float) -> None:
+        self.objection = ""
+        self._command, self._every_s = list(command), every_s
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._asking, name="watchdog", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._command:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._command:
+            self._thread.join(self._every_s + 1)
+
+    def _asking(self) -> None:
+        while not self.objection:
+            self.objection = self._asked()
+            if self._stop.wait(self._every_s):
+                return
+
+    def _asked(self) -> str:
+        """Ask once. Return why the run is to stop, empty if it is not."""
+        name = self._command[0]
+        try:
+            done = subprocess.run(
+                self._command, capture_output=True, text=True, check=False, timeout=self._every_s, errors="replace"
+            )
+        except subprocess.TimeoutExpired:
+            return f"safety.abort: {name} did not answer within {self._every_s:g} s"
+        except OSError as error:
+            return f"safety.abort: {name} cannot be run: {error.strerror}"
+        if done.returncode == 0:
+            return ""
+        said = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
+        return f"safety.abort: {name} says: {said[-1][:REASON_MAX]}"
