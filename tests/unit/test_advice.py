@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
-from histories import NAMESPACE, PROBED, Story, at, deployment, pod
+from histories import NAMESPACE, PROBED, Story, at, deployment, pod, replica_set
 
 from chaos.advice import Advice, advise
 from chaos.history import Fault, History, Ref
+from chaos.semantics import BudgetStatus, Scales, budget_status
 from chaos.verdict import Answer, Finding, Verdict
 
 
@@ -75,6 +77,34 @@ def test_a_budget_that_keeps_the_claim_is_left_alone() -> None:
     """If the disruption budget was as tight as the claim, it is not the cause."""
     history = watched(story("a", "b", "c", "d", desired=3, maxUnavailable=1))
     assert not advise(history, failed("budget-held", ready_min=3))
+
+
+def counted_with(patch: dict[str, Any], before: dict[str, Any], replicas: int) -> BudgetStatus:
+    """What the disruption controller counts once the patch is applied, with every replica Ready."""
+    spec = {**before.get("spec", {}), **patch["spec"]}
+    whole = {**before, "metadata": {"namespace": NAMESPACE}, "spec": {k: v for k, v in spec.items() if v is not None}}
+    owners = ({**deployment(replicas), "kind": "Deployment"}, {**replica_set(replicas), "kind": "ReplicaSet"})
+    pods = [pod(f"p{k}", ready=True) for k in range(replicas)]
+    return budget_status(whole, pods, Scales(owners), at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("replicas", range(2, 8))
+@pytest.mark.parametrize(
+    "bound", [None, {"maxUnavailable": "100%"}, {"minAvailable": 1}, {"minAvailable": "20%"}], ids=str
+)
+def test_the_patched_budget_keeps_every_claim_and_lets_drains_finish(
+    replicas: int, bound: dict[str, Any] | None
+) -> None:
+    """Counted as the disruption controller counts, the patch keeps what was claimed, and permits one at least."""
+    uids = [f"p{k}" for k in range(replicas)]
+    for claimed in range(1, replicas):
+        before = budget(desired=0, **bound) if bound else {}
+        history = watched(story(*uids, desired=0, **bound) if bound else story(*uids))
+        _, patch = only(history, failed("budget-held", ready_min=claimed))
+        status = counted_with(patch, before, replicas)
+        assert status.failed == ""
+        assert status.desired == claimed
+        assert status.allowed >= 1
 
 
 def drained(result: str) -> Fault:
