@@ -144,6 +144,8 @@ def report(
 def compare(
     before: Annotated[Path, typer.Argument(help="A run folder.")],
     after: Annotated[Path, typer.Argument(help="Another run folder.")],
+    *,
+    page: Annotated[Path | None, typer.Option(help="Also draw the later run with the earlier behind it.")] = None,
 ) -> None:
     """Say what differs between two runs: findings, figures and recoveries, beside what earlier runs varied by."""
-    show_comparison(compare_runs(before, after), Console())
+    show_comparison(compare_runs(before, after, page=page), Console())

@@ -9,6 +9,7 @@ from chaos.history import load_history
 from chaos.judgement import read_verdict, unjudged
 from reports import Report, read_facts, read_past, session_of, summarise, write_html, write_session
 from reports.comparing import Comparison, comparison
+from reports.overlay import laid_over
 from reports.past import FILE as PAST
 from reports.picture import take_picture
 from reports.session import FILE as SESSION
@@ -60,6 +61,12 @@ def _session(folder: Path) -> tuple[SessionFacts, list[Report]]:
     return kept, reports
 
 
-def compare_runs(before: Path, after: Path) -> Comparison:
-    """Two saved runs side by side, with how much earlier runs of the same scenario varied."""
-    return comparison(load_report(before), load_report(after), read_past(after.resolve().parent / PAST))
+def compare_runs(before: Path, after: Path, *, page: Path | None = None) -> Comparison:
+    """Two saved runs side by side, with how much earlier runs of the same scenario varied.
+
+    With `page` the later run's page is written there, with the earlier run's lines behind its own.
+    """
+    first, second = load_report(before), load_report(after)
+    if page is not None:
+        write_html(laid_over(first, second), page)
+    return comparison(first, second, read_past(after.resolve().parent / PAST))

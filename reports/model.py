@@ -30,7 +30,7 @@ from reports.shapes import (
     TrafficSeries,
     Usual,
 )
-from reports.shapes_cluster import AutoscalerCourse, BudgetCourse, Limit, Nodes
+from reports.shapes_cluster import AutoscalerCourse, BudgetCourse, Limit, Nodes, Overlay
 from reports.shapes_recovery import Dip, RecoveryRow
 from reports.team_notes import NO_NOTES, TeamNotes
 
@@ -125,4 +125,5 @@ class Report:
     advice: tuple[Advice, ...] = ()
     past: tuple[PastAnswer, ...] = ()
     usual: tuple[Usual, ...] = ()
+    overlay: Overlay | None = None
     team: TeamNotes = NO_NOTES

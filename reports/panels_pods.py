@@ -56,6 +56,11 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
         height=height,
         drawing=drawing(bands(report.faults, axis, height), rules(axis, borders), marks),
         levels=tuple(Tick((k + 0.5) * LANE, _lane_label(lane)) for k, lane in enumerate(shown)),
+        ends=tuple(
+            (Tick((k + 0.5) * LANE, f"{words.count(lane.answered)} answered"), "t-desired")
+            for k, lane in enumerate(shown)
+            if lane.answered is not None
+        ),
         spots=tuple(_spot(lane, (k + 0.5) * LANE, axis) for k, lane in enumerate(shown) if lane.struck_ns is not None),
         holes=holes(report.lanes.missing, axis),
         readout=_states_readout(shown, axis),
@@ -97,11 +102,19 @@ def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
 
 def _lanes_table(shown: Sequence[PodLane]) -> Table:
     rows = tuple(
-        (lane.name, lane.node, span.state, words.stamp(span.begin_ns), words.stamp(span.end_ns), _struck(lane))
+        (
+            lane.name,
+            lane.node,
+            span.state,
+            words.stamp(span.begin_ns),
+            words.stamp(span.end_ns),
+            _struck(lane),
+            words.count(lane.answered),
+        )
         for lane in shown
         for span in lane.spans
     )
-    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck"), rows)
+    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck", "requests answered"), rows)
 
 
 def _struck(lane: PodLane) -> str:
@@ -114,10 +127,12 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     lines = {"ready": report.ready, "desired": report.desired}
     pieces = {name: segments(line, axis) for name, line in lines.items()}
     ready, desired = pieces["ready"], pieces["desired"]
+    former = segments(report.overlay.ready, axis) if report.overlay else []
     scale, steps = counts_scale(pieces, height, pad)
     marks = (
         rules(axis, [scale.y(step) for step in steps])
         + _shortfall(ready, desired, scale)
+        + path("line former", steps_path(former, scale))
         + path("line desired", steps_path(desired, scale))
         + path("line ready", steps_path(ready, scale))
         + path("bound", "".join(_bracket(dip, axis) for dip in report.dips))
@@ -125,7 +140,9 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="replicas",
         title="Replicas",
-        note="ready beside desired; the fill is what was short" + thinned("lowest", report.ready.slot_ns),
+        note="ready beside desired; the fill is what was short"
+        + thinned("lowest", report.ready.slot_ns)
+        + (f"; grey: ready in {report.overlay.run}" if report.overlay else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),

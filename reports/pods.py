@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from chaos.history import Fault, History
 from chaos.history.observations import PodLife
+from chaos.slo import GOOD
 from reports.shapes import Lanes, Missing, PodLane, StateSpan
 from reports.thinning import slot_of, worst_spans
 
@@ -24,7 +27,10 @@ def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ..
     told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
     kept = sorted(told[:LANES_DRAWN], key=lambda life: _place(history, life))
     labels = _labels([life.name for life in kept])
+    answered = _answered(history)
     shown = tuple(_lane(history, life, labels, blows) for life in kept)
+    if answered:
+        shown = tuple(replace(lane, answered=answered.get(lane.name, 0)) for lane in shown)
     slot_ns = slot_of(sum(len(lane.spans) for lane in shown), history.began_ns, history.ended_ns)
     if slot_ns:
         shown = tuple(replace(lane, spans=worst_spans(lane.spans, history.began_ns, slot_ns)) for lane in shown)
@@ -54,6 +60,12 @@ def lost_ns(life: PodLife, from_ns: int) -> int | None:
     ends = (end for _, end in life.ready_spans)
     moments = (at for at in (life.terminating_ns, life.gone_ns, *ends) if at is not None)
     return min((at for at in moments if at >= from_ns), default=None)
+
+
+def _answered(history: History) -> Mapping[str, int]:
+    """How many requests each pod answered in full, by the name that its answers carry; empty if none carries one."""
+    good = history.requests.filter(pl.col("outcome").is_in(GOOD) & pl.col("replica").is_not_null())
+    return dict(good.group_by("replica").len().rows())
 
 
 def _place(history: History, life: PodLife) -> tuple[bool, str, int, str]:

@@ -146,7 +146,10 @@ class StateSpan:
 
 @dataclass(frozen=True, slots=True)
 class PodLane:
-    """One pod's life. `struck_ns` is when a fault took it, `struck_by` the fault's id; None and empty otherwise."""
+    """One pod's life. `struck_ns` is when a fault took it, `struck_by` the fault's id; None and empty otherwise.
+
+    `answered` is how many requests it answered in full; None where no answer says who gave it.
+    """
 
     uid: str
     name: str
@@ -157,6 +160,7 @@ class PodLane:
     struck_ns: int | None
     struck_by: str
     gone_ns: int | None
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reports.shapes import Missing, Moment, StepLine
 
-__all__ = ["AutoscalerCourse", "BudgetCourse", "EvictionMark", "Limit", "NodeLane", "NodeSpan", "Nodes"]
+__all__ = ["AutoscalerCourse", "BudgetCourse", "EvictionMark", "Limit", "NodeLane", "NodeSpan", "Nodes", "Overlay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,16 @@ class AutoscalerCourse:
     metric: str
     measured: StepLine
     target: StepLine
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Lines of an earlier run, already moved by `shift_ns`; `p99` are (from, until, seconds) of its buckets."""
+
+    run: str
+    shift_ns: int
+    ready: StepLine
+    p99: tuple[tuple[int, int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)

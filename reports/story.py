@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from chaos.history import History
-from chaos.history.observations import desired_replicas, ready_replicas
+from chaos.history.observations import desired_replicas, pod_lives, ready_replicas
 from chaos.slo import GOOD
 from reports.shapes import Moment
 from reports.shapes_cluster import BudgetCourse
@@ -26,8 +26,8 @@ def story(history: History, budgets: Sequence[BudgetCourse]) -> tuple[Moment, ..
     begin_ns = min((fault.begin_ns for fault in history.faults), default=history.began_ns)
     moments = [
         *_faults(history),
+        *(_evictions(budgets) or _leavings(history, begin_ns)),
         *_replicas(history, begin_ns),
-        *_evictions(budgets),
         *_requests(history),
         *_gaps(history),
     ]
@@ -63,15 +63,29 @@ def _replicas(history: History, begin_ns: int) -> Iterator[Moment]:
         yield Moment(over_ns, back + (f"; {plural(len(dips) - 1, 'more dip')} later" if len(dips) > 1 else ""))
 
 
-def _evictions(budgets: Sequence[BudgetCourse]) -> Iterator[Moment]:
+def _leavings(history: History, begin_ns: int) -> list[Moment]:
+    """The first replica that went, where no eviction tells it: asked to end, or gone at once."""
+    gone = [
+        (life.lost_ns, life) for life in pod_lives(history) if life.lost_ns is not None and life.lost_ns >= begin_ns
+    ]
+    if not gone:
+        return []
+    at_ns, life = min(gone, key=lambda pair: pair[0])
+    how = "asked to end" if life.terminating_ns is not None else "gone at once"
+    return [Moment(at_ns, f"first of {plural(len(gone), 'replica')} to go, {how}: {life.name}")]
+
+
+def _evictions(budgets: Sequence[BudgetCourse]) -> list[Moment]:
     """The first eviction of each answer."""
     seen: set[str] = set()
+    told = []
     marks = sorted((mark for budget in budgets for mark in budget.evictions), key=lambda mark: mark.at_ns)
     for mark in marks:
         if mark.answer not in seen:
             seen.add(mark.answer)
             total = sum(other.answer == mark.answer for other in marks)
-            yield Moment(mark.at_ns, f"first of {plural(total, 'eviction')} {mark.answer}: {mark.pod}")
+            told.append(Moment(mark.at_ns, f"first of {plural(total, 'eviction')} {mark.answer}: {mark.pod}"))
+    return told
 
 
 def _requests(history: History) -> Iterator[Moment]:

@@ -27,6 +27,8 @@ from chaos.slo import Slo
 from chaos.verdict import Verdict
 from reports import Report, SessionFacts, Untold, session_of, summarise
 from reports.comparing import comparison
+from reports.html import page
+from reports.overlay import laid_over
 from reports.past import append, read_past
 from reports.session_html import session_page
 from reports.team_notes import read_notes
@@ -214,6 +216,20 @@ def test_a_comparison_names_answers_figures_and_what_is_not_alike() -> None:
     figures = {one.name: (one.before, one.after) for one in compared.figures}
     assert figures["answered"] == (good.key.answered_share, bad.key.answered_share)
     assert figures["p99 during pod-kill-1"] == (good.windows[1].p99_s, bad.windows[1].p99_s)
+
+
+def test_an_earlier_run_lies_behind_with_the_faults_together() -> None:
+    """The former lines are moved so that both first faults begin at the same moment, and nothing else changes."""
+    good, bad = summarise(*made.good_run()), summarise(*made.bad_run())
+    over = laid_over(good, bad)
+    assert over.overlay is not None
+    assert over.overlay.shift_ns == bad.faults[0].begin_ns - good.faults[0].begin_ns == 5 * 10**9
+    assert [at for at, _ in over.overlay.ready.points] == [at + 5 * 10**9 for at, _ in good.ready.points]
+    assert [value for _, _, value in over.overlay.p99] == [one for one in good.latency.p99_s if one is not None]
+    assert replace(over, overlay=None) == bad
+    drawn = [one for one in parse(page(over)) if "former" in one.classes]
+    assert {one.within[-1] for one in drawn} == {"panel-replicas", "panel-latency"}
+    assert not [one for one in parse(page(bad)) if "former" in one.classes]
 
 
 def test_noise_is_known_only_from_three_passing_runs(tmp_path: Path) -> None:

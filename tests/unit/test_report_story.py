@@ -21,9 +21,10 @@ def test_a_failed_trial_tells_cause_loss_and_users_in_order() -> None:
     report = summarise(*made.bad_run())
     words = [text for _, text in told(report)]
     assert words[0].startswith("pod-kill-1 began")
-    assert words[1] == "ready replicas fell to 3 of 4"
+    assert words[1].startswith("first of 2 replicas to go, asked to end: ")
+    assert words[2] == "ready replicas fell to 3 of 4"
     lowest = words.index("ready replicas at their lowest: 0 of 4")
-    first = next(k for k, text in enumerate(words) if text.startswith("first of "))
+    first = next(k for k, text in enumerate(words) if "bad requests" in text)
     assert first < lowest, "users met a sick replica before all were gone"
     assert words[-1] == "all desired replicas ready again"
     moments = [moment.at_ns for moment in report.story]
@@ -33,7 +34,7 @@ def test_a_failed_trial_tells_cause_loss_and_users_in_order() -> None:
 def test_the_first_bad_request_is_told_with_the_true_count() -> None:
     """How many were bad is what the report counts: valid less answered."""
     report = summarise(*made.bad_run())
-    (first,) = [text for _, text in told(report) if text.startswith("first of ")]
+    (first,) = [text for _, text in told(report) if text.startswith("first of ") and "bad" in text]
     assert first.startswith(f"first of {report.key.valid - report.key.answered} bad requests")
 
 
