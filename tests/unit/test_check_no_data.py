@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from budget_stories import drain_story, guarded
+from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
+from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
 
@@ -22,7 +24,10 @@ WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
 
 STORIES = {
     "BudgetHeld": drain_story,
+    "DataSurvived": survived_story,
     "Drained": drain_story,
+    "NothingEvicted": outage,
+    "Rescheduled": node_loss_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from histories import PROBED, Story, nothing
-from node_loss_stories import marked, noticed, powered, standing
+from node_loss_stories import marked, noticed, outage, powered, standing
 
 from chaos.checks import NothingEvicted
 from chaos.verdict import Answer, Finding
@@ -15,13 +15,6 @@ FOREVER = {**PROBED, "tolerations": [{"operator": "Exists"}]}
 def judged(story: Story) -> Finding:
     """The finding on a story."""
     return NothingEvicted()(story.history())
-
-
-def outage(*, on_s: float = 80, first_s: float = 45, second_s: float = 47, end_s: float = 120) -> Story:
-    """Both nodes are lost, and NotReady at these moments."""
-    return noticed(
-        noticed(powered(standing(end_s=end_s), "n1", "n2", on_s=on_s), first_s), second_s, uid="b", name="n2"
-    )
 
 
 def test_nobody_marked_in_a_long_outage_passes() -> None:
