@@ -6,7 +6,7 @@ names is only connected to. Either way the namespaces that dead runs of ours lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.errors import UsageError
-from chaos.faults import NodePower, PodNetwork
+from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
+from chaos.faults.node_power import NO_MEANS
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
 from chaos.lab.partition import LabPodNetwork
@@ -36,7 +37,7 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
-    `node_power` takes nodes away, None where nobody can; `pod_network` cuts pods off, None where a policy has to.
+    `means` is what there is beside the API, e.g. to take nodes away.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     """
 
@@ -47,8 +48,12 @@ class Ground:
     vantage_words: str
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
-    node_power: NodePower | None = None
-    pod_network: PodNetwork | None = None
+    means: Means = NO_MEANS
+
+    def require(self, needs: Iterable[str]) -> None:
+        """Refuse a scenario whose needs are not met here. Raises `UsageError` that names each."""
+        if lacking := [reason for need in needs if (reason := self.lacks(need))]:
+            raise UsageError(f"this scenario cannot run here: {'; '.join(lacking)}")
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -57,7 +62,7 @@ class Ground:
         """
         kind, _, name = need.partition(":")
         if kind == "node-power":
-            return "" if self.node_power else NO_POWER
+            return "" if self.means.node_power else NO_POWER
         if kind == "storage-class" and name:
             there = self.cluster.get("StorageClass", None, name) is not None
             return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
@@ -84,14 +89,13 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
             "lab client",
             vantage,
             lab.client_command,
-            LabPower(),
-            LabPodNetwork(),
+            Means(LabPower(), LabPodNetwork()),
         )
 
 
 @contextmanager
 def on_context(
-    *, kubeconfig: Path | None, context: str, image: str, service_url: str, node_power: NodePower | None = None
+    *, kubeconfig: Path | None, context: str, image: str, service_url: str, means: Means = NO_MEANS
 ) -> Iterator[Ground]:
     """Stand on the cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before any write.
 
@@ -112,7 +116,7 @@ def on_context(
         )
 
     words = "this host" if service_url else "API server proxy"
-    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, node_power)
+    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, means)
 
 
 def _sweep(cluster: Cluster) -> None:

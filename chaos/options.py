@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from chaos.faults import CommandPower, Means
+
 __all__ = ["Options", "add_options", "read_options"]
 
 SEED_MAX = 1_000_000
@@ -38,6 +40,11 @@ class Options:
     keep_namespace: bool
     pods_max: int | None
     fields: Mapping[str, Any]
+
+    @property
+    def means(self) -> Means:
+        """What the user gives beside the API. Raises `UsageError` for a command that names no node."""
+        return Means(CommandPower(self.node_off, self.node_on) if self.node_off else None)
 
     @property
     def where(self) -> str:

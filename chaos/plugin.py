@@ -21,7 +21,6 @@ import pytest
 
 from chaos.errors import GamedayError, UsageError
 from chaos.facts import ScenarioFacts
-from chaos.faults import CommandPower
 from chaos.ground import Ground, on_context, on_lab
 from chaos.judgement import Judgement
 from chaos.options import Options, add_options, read_options
@@ -104,7 +103,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
-                node_power=CommandPower(options.node_off, options.node_on) if options.node_off else None,
+                means=options.means,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)
@@ -146,7 +145,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     spec = _marked(request, request.getfixturevalue("system_spec"))
     scenario = _scenario(request, options.seed)
     ground = request.getfixturevalue("ground")
-    _require(request, ground)
+    ground.require([need for marker in request.node.iter_markers("needs") for need in marker.args])
     with staged(
         ground,
         spec,
@@ -188,13 +187,6 @@ def _marked(request: pytest.FixtureRequest, spec: SystemSpec) -> SystemSpec:
         spec = spec.having(**marker.kwargs)
     fields = request.config.stash[OPTIONS].fields
     return spec.having(**fields) if fields else spec
-
-
-def _require(request: pytest.FixtureRequest, ground: Ground) -> None:
-    """Refuse a scenario whose needs the cluster does not meet, before anything is deployed."""
-    needs = [need for marker in request.node.iter_markers("needs") for need in marker.args]
-    if lacking := [reason for need in needs if (reason := ground.lacks(need))]:
-        raise UsageError(f"{request.node.name} cannot run here: {'; '.join(lacking)}")
 
 
 def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:

@@ -175,8 +175,7 @@ def staged(
             ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
-            node_power=ground.node_power,
-            pod_network=ground.pod_network,
+            means=ground.means,
             data=_data(spec, profile),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)

@@ -7,7 +7,7 @@ from chaos.faults.evict import Evict
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
-from chaos.faults.node_power import CommandPower, NodePower, PodNetwork
+from chaos.faults.node_power import CommandPower, Means, NodePower, PodNetwork
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
 from chaos.faults.process import ProcessCrash, ProcessHang
@@ -20,6 +20,7 @@ __all__ = [
     "Evict",
     "Fault",
     "Field",
+    "Means",
     "NetworkPartition",
     "NodeDown",
     "NodeDrain",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.faults.node_power import NodePower, PodNetwork
+from chaos.faults.node_power import NO_MEANS, Means
 from chaos.history import Ref
 from chaos.semantics import KUBERNETES, Timings
 
@@ -31,8 +31,8 @@ class Until:
 class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
-    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's. `node_power` is None
-    where nobody can take a node's power away, `pod_network` where pods can be cut off by a NetworkPolicy only.
+    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's, `means` what there
+    is beside its API.
     """
 
     hand: Hand
@@ -42,8 +42,7 @@ class Field:
     fault: str
     namespace: str
     timings: Timings = KUBERNETES
-    node_power: NodePower | None = None
-    pod_network: PodNetwork | None = None
+    means: Means = NO_MEANS
 
     def result(self, result: str, words: str, **detail: Any) -> None:
         """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaos.errors import UsageError
-from chaos.faults import CommandPower
+from chaos.faults import CommandPower, Means
 from chaos.ground import Ground
 
 
@@ -21,13 +21,16 @@ class Classes:
 
 def ground(power: CommandPower | None = None) -> Ground:
     """A ground of which only the needs are asked."""
-    return Ground("context", Classes(), {}, "", "this host", lambda _system: None, list, power)  # type: ignore[arg-type]  # stands in
+    return Ground("context", Classes(), {}, "", "this host", lambda _system: None, list, Means(power))  # type: ignore[arg-type]  # stands in
 
 
 def test_node_power_is_there_or_its_lack_is_told() -> None:
     """Without a means the options that give one are named."""
     assert ground(CommandPower("off {node}", "on {node}")).lacks("node-power") == ""
     assert "--node-off and --node-on" in ground().lacks("node-power")
+    ground().require([])
+    with pytest.raises(UsageError, match="cannot run here: nobody can take a node's power away"):
+        ground().require(["storage-class:fast", "node-power"])
 
 
 def test_a_storage_class_is_looked_up_by_its_name() -> None:
