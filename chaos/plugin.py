@@ -20,7 +20,6 @@ from chaos.asked import adopted_for, consent_for, limits_of, manifests_for, mark
 from chaos.config import read_config
 from chaos.errors import GamedayError, NotAllowed, UsageError
 from chaos.facts import ScenarioFacts
-from chaos.faults import CommandPower
 from chaos.gallery import Gallery
 from chaos.ground import Ground, on_adopted, on_context, on_lab
 from chaos.options import Options, add_options, read_options
@@ -115,7 +114,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
-                node_power=CommandPower(options.node_off, options.node_on) if options.node_off else None,
+                means=options.means,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)

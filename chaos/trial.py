@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
@@ -19,10 +19,10 @@ from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.data import Data, read_data
 from chaos.errors import HarnessBroken, NotAllowed, UsageError
-from chaos.faults import Fault, Field, NodePower, PodNetwork, Until
+from chaos.faults import Fault, Field, Means, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
-from chaos.history import Ref, load_history
+from chaos.history import load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
 from chaos.judgement import Judgement, judge_run
 from chaos.safety import BlastRadius, NoUndoLog, UndoLog
@@ -54,8 +54,7 @@ class World:
     workload: str
     timings: Timings
     data: Data
-    node_power: NodePower | None = None
-    pod_network: PodNetwork | None = None
+    means: Means
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
@@ -128,8 +127,7 @@ class Trial:
             fault=f"{fault.name}-{self._faults}",
             namespace=world.blast_radius.namespace,
             timings=world.timings,
-            node_power=world.node_power,
-            pod_network=world.pod_network,
+            means=world.means,
             workload_kind=world.workload_kind,
             adopted=world.adopted,
             undo=world.undo,
@@ -142,7 +140,7 @@ class Trial:
                 fault=field.fault,
                 name=fault.name,
                 words=fault.words,
-                victims=[_plain(ref) for ref in fault.victims],
+                victims=[asdict(ref) for ref in fault.victims],
                 parameters={**parameters_of(fault), "landing_deadline_s": fault.landing_deadline_s},
             )
             try:
@@ -152,22 +150,15 @@ class Trial:
                 self._heal(world, fault, field)
 
     def read_data(self, *files: str) -> None:
-        """Read in every ready replica what must survive: files, and an answer that is made from them.
+        """Read in every ready replica what must survive, for `DataSurvived`: files, and an answer made from them.
 
-        `files` are paths in the container; without any they are those that fill the system's claims. Journalled for
-        `DataSurvived`. Raises `UsageError` if there is no file to read.
+        `files` are paths in the container, by default those that fill the system's claims. Raises `UsageError` without.
         """
         if not (world := self._live()):
             return
-        data = replace(world.data, files=files) if files else world.data
-        if not data.files:
-            raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
-        ready = [
-            pod for pod in map(PodView, world.recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"
-        ]
-        self._say(f"reading {', '.join(data.files)} in {len(ready)} replicas")
-        refs = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
-        read_data(world.cluster, world.hand, world.journal, refs, data)
+        data = world.data.of(files)
+        self._say(f"reading {', '.join(data.files)} in every ready replica")
+        read_data(world.cluster, world.hand, world.journal, world.recorder, data)
 
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits.
@@ -301,10 +292,6 @@ class Trial:
         finally:
             self._phase = ""
             world.journal.event("phase-end", phase=phase)
-
-
-def _plain(ref: Ref) -> dict[str, str]:
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
 
 
 def _desired(world: World) -> int | None:
