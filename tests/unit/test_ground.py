@@ -28,9 +28,6 @@ def test_node_power_is_there_or_its_lack_is_told() -> None:
     """Without a means the options that give one are named."""
     assert ground(CommandPower("off {node}", "on {node}")).lacks("node-power") == ""
     assert "--node-off and --node-on" in ground().lacks("node-power")
-    ground().require([])
-    with pytest.raises(UsageError, match="cannot run here: nobody can take a node's power away"):
-        ground().require(["storage-class:fast", "node-power"])
 
 
 def test_a_storage_class_is_looked_up_by_its_name() -> None:
