@@ -221,6 +221,11 @@ class Poisson(Shape):
         return self.of.course
 
     @property
+    def rate_min_rps(self) -> float:
+        """See `Shape.rate_min_rps`: chance may leave any span empty."""
+        return 0.0
+
+    @property
     def words(self) -> str:
         """See `Shape.words`."""
         return f"{self.of.words}, Poisson arrivals"
