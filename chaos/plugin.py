@@ -234,6 +234,7 @@ def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
             ("run", str(judgement.run)),
             ("seed", facts.seed),
             ("cluster", facts.raw.get("cluster", {}).get("context", "")),
+            *((f"finding {one.check}", one.line()) for one in judgement.verdict.findings),
         ]
         path = judgement.run / "report.html"
         write_html(report, path)
