@@ -268,7 +268,9 @@ def in_words(error: BaseException) -> str:
 def inert(run: Path, spec: SystemSpec, *, callbacks: Callbacks) -> Staged:
     """Set a trial up over a saved run: every `with` does nothing, and `judge` reads what was saved."""
     traffic = Traffic(None, None, profile="", vantage="", url="")
-    named = json.loads((run / "trial.json").read_text()).get("system", {}).get("disruption_budget") or ""
+    told = json.loads((run / "trial.json").read_text()).get("system", {})
+    # Runs from before it was recorded: what we deploy has one name for all.
+    named = told.get("disruption_budget", told.get("workload", {}).get("name", ""))
     rng = random.Random(0)  # noqa: S311  # nothing is picked
     return Staged(
         Trial(run, None, say=callbacks.say, draw=callbacks.draw),
