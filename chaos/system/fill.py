@@ -1,4 +1,4 @@
-"""Fill the system's volume claims once, before its replicas start: a Job for each, waited for until it is done."""
+"""Fill the system's volume claims once, before its replicas start: a Job for each, waited for and then removed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ def fill_claims(cluster: Cluster, hand: Hand, spec: SystemSpec, namespace: str, 
         if volume.fill is not None and volume.shared_claim:
             _apply(hand, claim_manifest(spec, volume, namespace, run=run))
             _apply(hand, fill_job(spec, volume, volume.fill, namespace, run=run))
-            reasons.append(_filled(cluster, f"{claim_name(spec, volume)}-fill", namespace, volume.fill.deadline_s))
+            name = f"{claim_name(spec, volume)}-fill"
+            reasons.append(_filled(cluster, name, namespace, volume.fill.deadline_s))
+            if not reasons[-1]:
+                # Its pod would be one more on its node, to be drained and lost with the replicas.
+                hand.do(mutations.delete(Ref("Job", namespace, name)))
     return "; ".join(reason for reason in reasons if reason)
 
 

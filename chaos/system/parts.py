@@ -154,8 +154,8 @@ class Volume(Written):
 
     With `storage` it is a PersistentVolumeClaim of that size, shared by all replicas; without, an emptyDir of the pod.
     A claim that many may only read is filled by one who may write, so with `fill` it asks for both. `read_only` mounts
-    it so for the replicas. `per_replica` gives each replica a claim of its own, for classes that no two nodes can share:
-    it lives as long as its pod, and an init container fills it instead of a Job.
+    it so for the replicas. `per_replica` gives each replica a claim of its own, for classes that no two nodes share: it
+    lives as long as its pod, and an init container fills it instead of a Job.
     """
 
     name: Name
