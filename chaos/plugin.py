@@ -82,9 +82,6 @@ def _saved_nodeid(run: Path) -> str:
         raise pytest.UsageError(f"--rejudge {run}: not a run folder ({error})") from None
 
 
-# --- fixtures -------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="session")
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """The cluster that this session's scenarios run on."""

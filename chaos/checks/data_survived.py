@@ -124,7 +124,8 @@ def _unclaimed(readings: Sequence[_Reading], lives: Mapping[str, PodLife]) -> It
 
 def _place(spec: Raw, path: str) -> str:
     """Where a file lies if not on a claim: the volume that is mounted over it, or the container itself."""
-    claims = {one["name"] for one in spec.get("volumes") or () if "persistentVolumeClaim" in one}
+    # A claim of the pod's own goes with it, but its spec says how the next one is filled.
+    claims = {one["name"] for one in spec.get("volumes") or () if {"persistentVolumeClaim", "ephemeral"} & set(one)}
     mounts = [one for container in spec.get("containers") or () for one in container.get("volumeMounts") or ()]
     over = [one for one in mounts if path.startswith(str(one["mountPath"]).rstrip("/") + "/")]
     if not over:
