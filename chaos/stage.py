@@ -32,7 +32,8 @@ from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
-from chaos.trial import Trial, World
+from chaos.trial import Trial
+from chaos.world import World
 from loadgen.crew import Crew
 from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
