@@ -33,11 +33,12 @@ fill() {{
 }}
 step() {{
   [ "$3" -gt 0 ] || exit {NO_ROOM}
-  {{ fill "$1"; echo full; sleep "$2"; }} | {{ read -r _; step "$1" "$2" $(($3 - 1)); }}
+  {{ fill "$1"; echo full; sleep "$2"; : "$text"; }} | {{ read -r _; step "$1" "$2" $(($3 - 1)); }}
 }}
 step "$@"
 """
-"""One piece after the other, each in a process of its own: all at once they would take the node's processors too."""
+"""One piece after the other, each in a process of its own: all at once they would take the node's processors too. A piece
+is named once more after the sleep: a shell that has nothing left to do becomes its last command, and lets it go."""
 
 
 @dataclass(frozen=True, slots=True)
