@@ -37,8 +37,8 @@ step() {{
 }}
 step "$@"
 """
-"""One piece after the other, each in a process of its own: all at once they would take the node's processors too. A piece
-is named once more after the sleep: a shell that has nothing left to do becomes its last command, and lets it go."""
+"""One piece after the other, each in a process of its own: all at once they would take the node's processors too. A
+piece is named once more after the sleep: a shell with nothing left to do becomes its last command, and lets it go."""
 
 
 @dataclass(frozen=True, slots=True)
