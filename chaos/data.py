@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.cluster import LEASHED, Cluster, Command, Hand, Journal, LeashedHand, Ran, execute, path_of
-from chaos.errors import GamedayError
+from chaos.cluster import LEASHED, Cluster, Command, Hand, Journal, LeashedHand, Ran, Recorder, execute, path_of
+from chaos.errors import GamedayError, UsageError
 from chaos.history import Ref
+from chaos.history.views import PodView
 from loadgen.profiles import OpenAiChatProfile, Profile
 
 __all__ = ["Data", "read_data"]
@@ -38,9 +39,17 @@ class Data:
     port: int
     profile: Profile
 
+    def of(self, files: tuple[str, ...]) -> Data:
+        """The same for these files, if there are any. Raises `UsageError` if that leaves none to read."""
+        if not files and not self.files:
+            raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
+        return replace(self, files=files) if files else self
 
-def read_data(cluster: Cluster, hand: Hand, journal: Journal, pods: Sequence[Ref], data: Data) -> None:
-    """Read every pod, all at once; what could not be read is journalled with the reason."""
+
+def read_data(cluster: Cluster, hand: Hand, journal: Journal, recorder: Recorder, data: Data) -> None:
+    """Read every ready replica, all at once; what could not be read is journalled with the reason."""
+    ready = [pod for pod in map(PodView, recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"]
+    pods = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
     with ThreadPoolExecutor(max_workers=max(1, len(pods))) as pool:
         list(pool.map(lambda pod: _read(cluster, hand, journal, pod, data), pods))
 

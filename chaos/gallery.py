@@ -67,6 +67,7 @@ class Gallery:
                 ("run", str(judgement.run)),
                 ("seed", facts.seed),
                 ("cluster", (facts.raw.get("cluster") or {}).get("context", "")),
+                *((f"finding {one.check}", one.line()) for one in judgement.verdict.findings),
             ]
             self._begun.pop(item.nodeid, None)
             return self._draw(judgement)

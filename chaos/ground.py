@@ -18,8 +18,9 @@ from chaos.clock import utc_iso
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.config import read_config
 from chaos.errors import UsageError
-from chaos.faults import NodePower, PodNetwork
+from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
+from chaos.faults.node_power import NO_MEANS
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
 from chaos.lab.partition import LabPodNetwork
@@ -44,7 +45,7 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
-    `node_power` takes nodes away, None where nobody can; `pod_network` cuts pods off, None where a policy has to.
+    `means` is what there is beside the API, e.g. to take nodes away.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
     before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
@@ -58,8 +59,7 @@ class Ground:
     vantage_words: str
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
-    node_power: NodePower | None = None
-    pod_network: PodNetwork | None = None
+    means: Means = NO_MEANS
     adoption: Adoption | None = None
     begin: Callable[[], None] = lambda: None
     stop: Callable[[], str] = lambda: ""
@@ -71,7 +71,7 @@ class Ground:
         """
         kind, _, name = need.partition(":")
         if kind == "node-power":
-            return "" if self.node_power else NO_POWER
+            return "" if self.means.node_power else NO_POWER
         if kind == "storage-class" and name:
             there = self.cluster.get("StorageClass", None, name) is not None
             return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
@@ -98,14 +98,13 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
             "lab client",
             vantage,
             lab.client_command,
-            LabPower(),
-            LabPodNetwork(),
+            Means(LabPower(), LabPodNetwork()),
         )
 
 
 @contextmanager
 def on_context(
-    *, kubeconfig: Path | None, context: str, image: str, service_url: str, node_power: NodePower | None = None
+    *, kubeconfig: Path | None, context: str, image: str, service_url: str, means: Means = NO_MEANS
 ) -> Iterator[Ground]:
     """Stand on the cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before any write.
 
@@ -115,7 +114,7 @@ def on_context(
     _sweep(cluster)
 
     words, vantage = _reached(cluster, service_url)
-    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, node_power)
+    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, means)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from chaos.config import find_config
 from chaos.errors import UsageError
+from chaos.faults import CommandPower, Means
 
 __all__ = ["Options", "add_options", "read_options"]
 
@@ -47,6 +48,11 @@ class Options:
     pods_max: int | None
     load_workers: int
     fields: Mapping[str, Any]
+
+    @property
+    def means(self) -> Means:
+        """What the user gives beside the API. Raises `UsageError` for a command that names no node."""
+        return Means(CommandPower(self.node_off, self.node_on) if self.node_off else None)
 
     @property
     def where(self) -> str:

@@ -20,7 +20,6 @@ from chaos.asked import adopted_for, consent_for, limits_of, manifests_for, mark
 from chaos.config import read_config
 from chaos.errors import GamedayError, NotAllowed, UsageError
 from chaos.facts import ScenarioFacts
-from chaos.faults import CommandPower
 from chaos.gallery import Gallery
 from chaos.ground import Ground, on_adopted, on_context, on_lab
 from chaos.options import Options, add_options, read_options
@@ -83,9 +82,6 @@ def _saved_nodeid(run: Path) -> str:
         raise pytest.UsageError(f"--rejudge {run}: not a run folder ({error})") from None
 
 
-# --- fixtures -------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="session")
 def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     """The cluster that this session's scenarios run on."""
@@ -115,7 +111,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
-                node_power=CommandPower(options.node_off, options.node_on) if options.node_off else None,
+                means=options.means,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)

@@ -32,7 +32,8 @@ from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
-from chaos.trial import Trial, World
+from chaos.trial import Trial
+from chaos.world import World
 from loadgen.crew import Crew
 from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
@@ -218,8 +219,7 @@ def staged(
             ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
-            node_power=ground.node_power,
-            pod_network=ground.pod_network,
+            means=ground.means,
             data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
@@ -269,7 +269,9 @@ def in_words(error: BaseException) -> str:
 def inert(run: Path, spec: SystemSpec, *, callbacks: Callbacks) -> Staged:
     """Set a trial up over a saved run: every `with` does nothing, and `judge` reads what was saved."""
     traffic = Traffic(None, None, profile="", vantage="", url="")
-    named = json.loads((run / "trial.json").read_text()).get("system", {}).get("disruption_budget") or ""
+    told = json.loads((run / "trial.json").read_text()).get("system", {})
+    # Runs from before it was recorded: what we deploy has one name for all.
+    named = told.get("disruption_budget", told.get("workload", {}).get("name", ""))
     rng = random.Random(0)  # noqa: S311  # nothing is picked
     return Staged(
         Trial(run, None, say=callbacks.say, draw=callbacks.draw),

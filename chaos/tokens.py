@@ -6,6 +6,7 @@ slow. So they are shown beside the counts of what failed, and never judged: an S
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import polars as pl
@@ -51,9 +52,9 @@ def read_tokens(requests: pl.DataFrame) -> TokenReading | None:
     if requests.filter(pl.col("first_token_ns").is_not_null() | pl.col("tokens_out").is_not_null()).is_empty():
         return None
     full = requests.filter(pl.col("outcome").is_in(GOOD))
-    gaps = full.select(pl.col("token_gaps_ns").explode(empty_as_null=False, keep_nulls=False) / NS).to_series()
-    firsts = full.filter(pl.col("first_token_ns").is_not_null()).select(response_s("first_token_ns")).to_series()
-    times = full.select(token_time_s().alias("s"))["s"].drop_nulls()
+    gaps = full.select(pl.col("token_gaps_ns").explode(empty_as_null=False, keep_nulls=False)).to_series().sort()
+    firsts = full.filter(pl.col("first_token_ns").is_not_null()).select(response_s("first_token_ns")).to_series().sort()
+    times = full.select(token_time_s().alias("s"))["s"].drop_nulls().sort()
     span_ns = int(requests.select(pl.col("end_ns").max() - pl.col("intended_ns").min()).item() or 0)
     tokens_out = int(full["tokens_out"].sum())
     return TokenReading(
@@ -67,8 +68,8 @@ def read_tokens(requests: pl.DataFrame) -> TokenReading | None:
         stalled=requests.filter(_stalled()).height,
         first_token_p50_s=_rank(firsts, 0.5),
         first_token_p99_s=_rank(firsts, 0.99),
-        gap_p50_s=_rank(gaps, 0.5),
-        gap_p99_s=_rank(gaps, 0.99),
+        gap_p50_s=_rank(gaps, 0.5, NS),
+        gap_p99_s=_rank(gaps, 0.99, NS),
         token_time_p50_s=_rank(times, 0.5),
         token_time_p99_s=_rank(times, 0.99),
     )
@@ -81,6 +82,6 @@ def _stalled() -> pl.Expr:
     return pl.max_horizontal(gaps.list.max(), unfinished_ns).fill_null(0) > STALL_S * NS
 
 
-def _rank(values: pl.Series, share: float) -> float | None:
-    """The percentile by nearest rank."""
-    return None if values.is_empty() else float(values.quantile(share, "higher") or 0.0)
+def _rank(ordered: pl.Series, share: float, unit: float = 1.0) -> float | None:
+    """The percentile by nearest rank, in seconds."""
+    return None if ordered.is_empty() else float(ordered[max(0, math.ceil(share * len(ordered)) - 1)]) / unit

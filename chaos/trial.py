@@ -11,56 +11,29 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
-from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.data import Data, read_data
+from chaos.data import read_data
 from chaos.errors import HarnessBroken, NotAllowed, UsageError
-from chaos.faults import Fault, Field, NodePower, PodNetwork, Until
+from chaos.faults import Fault, Field, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
-from chaos.history import Ref, load_history
-from chaos.history.views import DeploymentView, NodeView, PodView
+from chaos.history import load_history
+from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement, judge_run
-from chaos.safety import BlastRadius, NoUndoLog, UndoLog
-from chaos.semantics import Timings, recovery_bound
 from chaos.slo import Slo
-from chaos.traffic import Traffic
 from chaos.verdict import Answer, Check, NotProven
+from chaos.world import World, desired, recovery_bound_s, whole
 
-__all__ = ["Trial", "Until", "World"]
+__all__ = ["Trial", "Until"]
 
 LOOK_S = 1.0
 """How often the generator is looked at while nothing happens in the cluster."""
 
 SETTLE_S = 5.0
 """How long traffic flows after the system has recovered, so that the verdict sees users served again."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a live trial works with."""
-
-    clock: Clock
-    cluster: Cluster
-    journal: Journal
-    recorder: Recorder
-    hand: Hand
-    traffic: Traffic
-    blast_radius: BlastRadius
-    workload: str
-    timings: Timings
-    data: Data
-    node_power: NodePower | None = None
-    pod_network: PodNetwork | None = None
-    workload_kind: str = "Deployment"
-    adopted: bool = False
-    undo: UndoLog = field(default_factory=NoUndoLog)
-    lost: Callable[[], str] = lambda: ""
-    consent: Callable[[Fault], str] = lambda _fault: ""
 
 
 class Trial:
@@ -128,8 +101,7 @@ class Trial:
             fault=f"{fault.name}-{self._faults}",
             namespace=world.blast_radius.namespace,
             timings=world.timings,
-            node_power=world.node_power,
-            pod_network=world.pod_network,
+            means=world.means,
             workload_kind=world.workload_kind,
             adopted=world.adopted,
             undo=world.undo,
@@ -142,7 +114,7 @@ class Trial:
                 fault=field.fault,
                 name=fault.name,
                 words=fault.words,
-                victims=[_plain(ref) for ref in fault.victims],
+                victims=[asdict(ref) for ref in fault.victims],
                 parameters={**parameters_of(fault), "landing_deadline_s": fault.landing_deadline_s},
             )
             try:
@@ -152,22 +124,15 @@ class Trial:
                 self._heal(world, fault, field)
 
     def read_data(self, *files: str) -> None:
-        """Read in every ready replica what must survive: files, and an answer that is made from them.
+        """Read in every ready replica what must survive, for `DataSurvived`: files, and an answer made from them.
 
-        `files` are paths in the container; without any they are those that fill the system's claims. Journalled for
-        `DataSurvived`. Raises `UsageError` if there is no file to read.
+        `files` are paths in the container, by default those that fill the system's claims. Raises `UsageError` without.
         """
         if not (world := self._live()):
             return
-        data = replace(world.data, files=files) if files else world.data
-        if not data.files:
-            raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
-        ready = [
-            pod for pod in map(PodView, world.recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"
-        ]
-        self._say(f"reading {', '.join(data.files)} in {len(ready)} replicas")
-        refs = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
-        read_data(world.cluster, world.hand, world.journal, refs, data)
+        data = world.data.of(files)
+        self._say(f"reading {', '.join(data.files)} in every ready replica")
+        read_data(world.cluster, world.hand, world.journal, world.recorder, data)
 
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits.
@@ -178,8 +143,8 @@ class Trial:
             return
         self._say("recovery")
         with self._in_phase(world, "recovery"):
-            bound_s = _recovery_bound_s(world)
-            if world.recorder.wait_for(lambda: _whole(world), bound_s):
+            bound_s = recovery_bound_s(world)
+            if world.recorder.wait_for(lambda: whole(world), bound_s):
                 self._wait(world, settle_s)
             else:
                 world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
@@ -257,7 +222,7 @@ class Trial:
         radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods},
-            down=max(0, (_desired(world) or 0) - ready),
+            down=max(0, (desired(world) or 0) - ready),
             nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
             foreign=() if leaves_foreign(fault) else foreign_pods(world.cluster, hit, namespace),
         )
@@ -301,29 +266,3 @@ class Trial:
         finally:
             self._phase = ""
             world.journal.event("phase-end", phase=phase)
-
-
-def _plain(ref: Ref) -> dict[str, str]:
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
-
-
-def _desired(world: World) -> int | None:
-    for workload in world.recorder.objects(world.workload_kind):
-        view = DeploymentView(workload)
-        if view.name == world.workload:
-            return view.replicas
-    return None
-
-
-def _recovery_bound_s(world: World) -> float:
-    """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
-    specs = [pod["spec"] for pod in world.recorder.objects("Pod")]
-    return max((recovery_bound(spec, world.timings).total_s for spec in specs), default=0.0)
-
-
-def _whole(world: World) -> bool:
-    """Whether as many pods are Ready as the workload desires, and the Service knows them all."""
-    desired = _desired(world)
-    pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
-    ready = sum(pod.ready and not pod.deleting for pod in pods)
-    return desired is not None and ready >= desired

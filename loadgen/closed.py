@@ -20,12 +20,15 @@ from locust.util.load_locustfile import load_locustfile
 
 from chaos.clock import NS
 from chaos.errors import UsageError
-from loadgen.records import Outcome, Record
+from loadgen.records import Outcome, Record, unsent
 from loadgen.users import Users
 
 __all__ = ["ClosedLoop", "ClosedStream"]
 
 ERROR_LONGEST = 120
+
+JUST_BEFORE = 0.95
+"""This share of the time limit has passed: who is still at it then will be cut off."""
 
 
 @dataclass(slots=True)
@@ -84,14 +87,31 @@ class ClosedLoop:
             runner.start(own, spawn_rate=(users.spawn_rate or users.users) / self._workers)
 
     def end(self, name: str) -> int:
-        """Stop the users of a stream, once each has done the task that it is at, and say when that was."""
+        """Stop the users of a stream, once each has done the task that it is at, and say when that was.
+
+        Users that are still at it when the time limit is over are cut off; what they waited for becomes `unsent`.
+        """
         stream = self.streams[name]
         if stream.end_ns is None:
+            stop_ns, cut = self._now_ns(), []
+            # Locust tells nobody whom it cuts off: count them just before it does.
+            watch = gevent.spawn_later(self._timeout_s * JUST_BEFORE, lambda: cut.extend(stream.runner.user_greenlets))
             stream.runner.stop()
+            watch.kill()
             events: Any = locust.events
             events.request.remove_listener(stream.listener)
             stream.end_ns = self._now_ns()
+            for _ in cut:
+                self._record(
+                    unsent(self._number(stream), name, stop_ns, stream.end_ns, "a user was stopped in its task")
+                )
         return stream.end_ns
+
+    def _number(self, stream: ClosedStream) -> int:
+        """The next request's number, one that no other worker gives."""
+        number = stream.count * self._workers + self._worker
+        stream.count += 1
+        return number
 
     def _load(self, path: str) -> list[Any]:
         if path not in self._classes:
@@ -127,7 +147,7 @@ class ClosedLoop:
         status = getattr(response, "status_code", None) or None
         outcome, error = _fate(exception, status)
         record = Record(
-            id=stream.count * self._workers + self._worker,
+            id=self._number(stream),
             stream=stream.name,
             intended_ns=begin_ns,
             sent_ns=begin_ns,
@@ -142,7 +162,6 @@ class ClosedLoop:
             tokens_out=None,
             token_gaps_ns=None,
         )
-        stream.count += 1
         self._record(record)
 
 

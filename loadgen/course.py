@@ -7,6 +7,7 @@ arithmetic is exact; on a slope it is that of a double, whose error over a day i
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from fractions import Fraction
 from chaos.clock import NS
 from loadgen.shape import Point
 
-__all__ = ["UNIT", "Course", "exact", "rounded"]
+__all__ = ["UNIT", "Course", "course_of", "exact", "rounded"]
 
 UNIT = 2**32
 """Counts are whole numbers of this fraction of an arrival, so that sums of them are exact."""
@@ -71,6 +72,12 @@ class Course:
     def moment_ns(self, units: int) -> int:
         """The moment after the begin at which `units / UNIT` arrivals have been intended, in nanoseconds."""
         return self._pieces[bisect.bisect_right(self._begins, units) - 1].moment_ns(units)
+
+
+@functools.lru_cache(maxsize=64)
+def course_of(points: tuple[Point, ...]) -> Course:
+    """The course through these points; made once, for it is asked for each arrival."""
+    return Course(points)
 
 
 def exact(rate_rps: float) -> Fraction:

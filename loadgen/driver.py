@@ -136,6 +136,11 @@ class Generator:
         return self._process.pid
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """The same, as several generators have it."""
+        return (self._process.pid,)
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """The names of all streams that have begun."""
         return tuple(self._streams)

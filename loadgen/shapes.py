@@ -7,16 +7,15 @@ answer never delays the next arrival.
 
 from __future__ import annotations
 
-import functools
 import math
-import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from chaos.clock import NS
 from chaos.errors import UsageError
-from loadgen.course import UNIT, Course, exact, rounded
+from loadgen.course import UNIT, course_of, exact, rounded
+from loadgen.poisson import Poisson
 from loadgen.shape import Point, Shape
 from loadgen.trace import Replay
 from loadgen.users import Users
@@ -85,7 +84,7 @@ class _Coursed(Shape):
 
     def offset_ns(self, index: int) -> int:
         """See `Shape.offset_ns`."""
-        return _course(self).moment_ns(index * UNIT)
+        return course_of(self.course).moment_ns(index * UNIT)
 
     def plain(self) -> dict[str, Any]:
         """See `Shape.plain`."""
@@ -186,53 +185,6 @@ class Spike(_Coursed):
         return (
             f"spike from {self.rate_rps:g}/s to {self.peak_rps:g}/s for {self.for_s:g} s after {self.at_s:g} s{slope}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Poisson(Shape):
-    """Arrivals of independent users: a Poisson process whose rate is the course of another shape.
-
-    The gaps of a process of rate 1 are drawn from `seed`, and stretched by the course (time change). The same seed
-    gives the same arrivals. Raises `UsageError` for a shape that has no course.
-    """
-
-    of: Shape
-    seed: int
-    _sums: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
-    _random: random.Random = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if not self.of.course or isinstance(self.of, Poisson):
-            raise UsageError(
-                f"Poisson.of: {self.of.words} has no rate to draw from", "give a steady, ramp, step or spike"
-            )
-        object.__setattr__(self, "_random", random.Random(self.seed))  # noqa: S311  # arrivals, not a secret
-
-    def offset_ns(self, index: int) -> int:
-        """See `Shape.offset_ns`."""
-        while len(self._sums) <= index:
-            gap = round(-math.log(1.0 - self._random.random()) * UNIT)
-            self._sums.append((self._sums[-1] if self._sums else 0) + gap)
-        return _course(self.of).moment_ns(self._sums[index])
-
-    @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`: the rate that is meant, not the one that chance made of it."""
-        return self.of.course
-
-    @property
-    def words(self) -> str:
-        """See `Shape.words`."""
-        return f"{self.of.words}, Poisson arrivals"
-
-    def plain(self) -> dict[str, Any]:
-        """See `Shape.plain`."""
-        return {"kind": "poisson", "of": self.of.plain(), "seed": self.seed}
-
-
-@functools.lru_cache(maxsize=64)
-def _course(shape: Shape) -> Course:
-    return Course(shape.course)
 
 
 def _require_rate(shape: Shape, name: str) -> None:

@@ -59,7 +59,7 @@ def test_the_autoscaler_follows_a_fivefold_spike(trial, system, traffic):
 def test_two_bursts_do_not_make_the_autoscaler_flap(trial, traffic):
     """What was scaled up for one burst is still there for the next one, within the window."""
     with traffic.steady(rate_rps=1):
-        trial.baseline(duration_s=10)
+        trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=45)
         trial.hold(duration_s=40)

@@ -19,7 +19,7 @@ ALL_ANSWERED = Slo(availability=1.0)
 def test_streams_survive_the_scale_in(trial, system, traffic):
     """While the autoscaler takes the extra replicas away, every answer that is being streamed comes to its end."""
     with traffic.steady(rate_rps=2):
-        trial.baseline(duration_s=10)
+        trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=50)
         trial.hold(until=scaled_down(system))

@@ -78,7 +78,7 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
 
 def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:
     keys = ["stream", "id"]
-    if not table.select(pl.struct(keys).is_duplicated().any()).item():
+    if table.group_by("stream").agg(pl.col("id").n_unique()).select(pl.col("id").sum()).item() == table.height:
         return table
     rank = pl.col("outcome").replace_strict(FATES, list(range(len(FATES))), return_dtype=pl.Int64)
     return table.sort(rank, maintain_order=True).unique(keys, keep="first", maintain_order=True)

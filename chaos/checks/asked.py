@@ -8,6 +8,7 @@ they were opened to, and say nothing.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
 
@@ -19,7 +20,7 @@ from chaos.history import History
 from chaos.history.observations import ready_endpoints
 from chaos.semantics import Bound, Part, Timings
 
-__all__ = ["MISSED_MAX", "certain_ns", "first_answer_bound", "fresh_connections", "requests_needed"]
+__all__ = ["MISSED_MAX", "Asked", "asked", "first_answer_bound", "fresh_connections", "requests_needed"]
 
 MISSED_MAX = 1e-6
 """Below this chance of having been missed, a replica must have been asked."""
@@ -38,18 +39,28 @@ def requests_needed(endpoints: int) -> int:
     return 1 if endpoints <= 1 else math.floor(math.log(MISSED_MAX) / math.log1p(-1 / endpoints)) + 1
 
 
-def certain_ns(history: History, begin_ns: int, end_ns: int) -> tuple[int | None, float, float]:
-    """From when on a replica among the endpoints must have been asked, by the arrivals from one moment to another.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a replica among the endpoints was to get of the requests of a span.
 
-    Returns the moment (None: never), how many requests it was to expect in all, and the chance that all missed it.
+    `expected`: how many, on average. `missed`: the chance that all went to others. `sure_ns`: from when on it must have
+    been asked, None if chance may have missed it all along.
     """
+
+    expected: float
+    missed: float
+    sure_ns: int | None
+
+
+def asked(history: History, begin_ns: int, end_ns: int) -> Asked:
+    """What a replica that was among the endpoints from one moment to another was to get."""
     span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left") & (pl.col("outcome") != "unsent")
     starts = history.requests.filter(span).sort("intended_ns")["intended_ns"].to_list()
     counts = ready_endpoints(history)
     among = [max(1, counts.value_at(at_ns) or 1) for at_ns in starts]
     missed = list(accumulate((1 - 1 / count for count in among), mul))
-    sure = next((at_ns for at_ns, chance in zip(starts, missed, strict=True) if chance < MISSED_MAX), None)
-    return sure, sum(1 / count for count in among), missed[-1] if missed else 1.0
+    sure_ns = next((at_ns for at_ns, chance in zip(starts, missed, strict=True) if chance < MISSED_MAX), None)
+    return Asked(sum(1 / count for count in among), missed[-1] if missed else 1.0, sure_ns)
 
 
 def first_answer_bound(history: History, added_ns: int, timings: Timings) -> Bound | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.checks.node_losses import is_member, node_losses
+from chaos.checks.sight import blind_spots
 from chaos.checks.stuck_claims import held_up_by
 from chaos.checks.words import plural
 from chaos.history import Action, History
@@ -59,7 +60,7 @@ class DataSurvived:
             *self._differences(readings),
             *_stuck(history, lives),
         ]
-        doubts = list(_doubts(readings, before, after))
+        doubts = [*_doubts(readings, before, after), *_unseen(history, readings, lives)]
         answer = Answer.FAIL if wrong else Answer.UNKNOWN if doubts else Answer.PASS
         sums = sorted({f"{path} {digest[:12]}" for one in readings for path, digest in one.files.items()})
         return Finding(
@@ -123,7 +124,8 @@ def _unclaimed(readings: Sequence[_Reading], lives: Mapping[str, PodLife]) -> It
 
 def _place(spec: Raw, path: str) -> str:
     """Where a file lies if not on a claim: the volume that is mounted over it, or the container itself."""
-    claims = {one["name"] for one in spec.get("volumes") or () if "persistentVolumeClaim" in one}
+    # A claim of the pod's own goes with it, but its spec says how the next one is filled.
+    claims = {one["name"] for one in spec.get("volumes") or () if {"persistentVolumeClaim", "ephemeral"} & set(one)}
     mounts = [one for container in spec.get("containers") or () for one in container.get("volumeMounts") or ()]
     over = [one for one in mounts if path.startswith(str(one["mountPath"]).rstrip("/") + "/")]
     if not over:
@@ -162,6 +164,16 @@ def _doubts(readings: Sequence[_Reading], before: Sequence[_Reading], after: Seq
             yield f"{one.who} could not be read: {one.action.detail.get('reason', 'no reason given')}"
         elif one.action.outcome == "fail" and not one.missing:
             yield f"{one.who} was not read: {one.action.detail.get('reason', 'no reason given')}"
+
+
+def _unseen(history: History, readings: Sequence[_Reading], lives: Mapping[str, PodLife]) -> Iterator[str]:
+    """Why the watch does not say where what was read lies, or who was made since."""
+    for one in readings:
+        if one.action.target.uid not in lives:
+            yield f"the watch log knows no pod {one.who}"
+    if readings:
+        moments = [one.action.begin_ns for one in readings]
+        yield from blind_spots(history, ("Pod",), min(moments), max(moments))
 
 
 def _values(one: _Reading) -> dict[str, Any]:

@@ -69,25 +69,31 @@ class Leg:
 def placed(rules: Sequence[LegRule], moments: Mapping[LegName, int]) -> tuple[Leg, ...]:
     """Put the steps that were seen in order. `moments` has `fault`, with which the first leg begins."""
     legs: list[Leg] = []
+    asides: dict[LegName, str] = {}
     reached_ns, holder = moments["fault"], -1
     for place, rule in enumerate(rules):
         at_ns = moments.get(rule.name)
         since = [moments[name] for name in rule.since if name in moments]
         leg = Leg(rule, at_ns, max(since, default=None))
+        following = _following(rules[place + 1 :], moments)
         if at_ns is None:
             leg = replace(leg, note="not seen" if rule.witness else "")
-        elif rule.aside and (late_ns := at_ns - _next_ns(rules[place + 1 :], moments, at_ns)) > 0:
-            leg = replace(leg, note=f"{seconds(late_ns):.3f} s after the step that follows it here")
+        elif rule.aside and following is not None and at_ns > moments[following]:
+            late = f"{seconds(at_ns - moments[following]):.3f} s after"
+            leg = replace(leg, note=f"{late} {following}, which does not wait for it")
+            asides[following] = _joined(asides.get(following, ""), f"{rule.name} came {late} it")
         elif at_ns < reached_ns:
-            early = f"{rule.name} was seen {seconds(reached_ns - at_ns):.3f} s before it"
+            early = f"{seconds(reached_ns - at_ns):.3f} s before"
+            leg = replace(leg, note=f"seen {early} the step that it follows")
             if holder >= 0:
-                legs[holder] = _noted(legs[holder], early)
-            leg = replace(leg, note=f"seen {seconds(reached_ns - at_ns):.3f} s before the step that it follows")
+                legs[holder] = replace(
+                    legs[holder], note=_joined(legs[holder].note, f"{rule.name} was seen {early} it")
+                )
         else:
             leg = replace(leg, part_ns=at_ns - reached_ns)
             reached_ns, holder = at_ns, place
         legs.append(leg)
-    return tuple(_told_of_stragglers(legs))
+    return tuple(replace(leg, note=_joined(leg.note, asides.get(leg.name, ""))) for leg in legs)
 
 
 def whole_ns(legs: Sequence[Leg]) -> int:
@@ -95,21 +101,11 @@ def whole_ns(legs: Sequence[Leg]) -> int:
     return sum(leg.part_ns for leg in legs)
 
 
-def _next_ns(later: Sequence[LegRule], moments: Mapping[LegName, int], default_ns: int) -> int:
-    """The earliest moment at which any later step was seen that is not aside itself."""
-    return min((moments[rule.name] for rule in later if not rule.aside and rule.name in moments), default=default_ns)
+def _following(later: Sequence[LegRule], moments: Mapping[LegName, int]) -> LegName | None:
+    """Of the later steps that others wait for, the one that was seen first."""
+    seen = [rule.name for rule in later if not rule.aside and rule.name in moments]
+    return min(seen, key=moments.__getitem__, default=None)
 
 
-def _told_of_stragglers(legs: list[Leg]) -> list[Leg]:
-    """Let the step that follows say which one aside came only after it."""
-    for place, leg in enumerate(legs):
-        if leg.rule.aside and leg.at_ns is not None and "after the step" in leg.note:
-            heirs = [k for k in range(place + 1, len(legs)) if not legs[k].rule.aside and legs[k].at_ns is not None]
-            after = min(heirs, key=lambda k: legs[k].at_ns or 0)
-            late_ns = leg.at_ns - (legs[after].at_ns or 0)
-            legs[after] = _noted(legs[after], f"{leg.name} came {seconds(late_ns):.3f} s after it")
-    return legs
-
-
-def _noted(leg: Leg, text: str) -> Leg:
-    return replace(leg, note="; ".join(note for note in (leg.note, text) if note))
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

@@ -220,8 +220,8 @@ def _in_time(history: History, life: AutoscalerLife, descent: _Descent) -> Itera
 
 def _late(life: AutoscalerLife, descent: _Descent, text: str) -> Said:
     """The fall came too late: a FAIL, unless nothing promised it."""
-    if why := stood_still(life, descent.calm_ns, descent.until_ns):
-        return Said(Answer.UNKNOWN, f"{text}: the autoscaler had no metrics: {why}", "metrics that it can read")
+    if blind := stood_still(life, descent.calm_ns, descent.until_ns):
+        return Said(Answer.UNKNOWN, f"{text}: the autoscaler had no metrics: {blind.why}", "metrics that it can read")
     if descent.back_ns is None and descent.measured:
         return Said(Answer.UNKNOWN, f"{text}: {descent.measured}, so nothing was to fall", "less load after the surge")
     if descent.bound.unpromised:

@@ -121,7 +121,9 @@ def _judged(
         return
     first = climb.rises[0]
     took_s = seconds(earliest_ns(history, history.facts.workload_kind, first.at_ns) - climb.surge.begin_ns)
-    if took_s > bound.total_s:
+    if took_s > bound.total_s and (text := _blind(life, climb, bound, first.at_ns)):
+        yield "metrics", Said(Answer.UNKNOWN, text, WORKS)
+    elif took_s > bound.total_s:
         leg = "the metric was not over its target" if _late_metric(climb, bound) else "desired replicas did not rise"
         text = f"late: {leg} in time, first rise after {took_s:.1f} s, bound {bound.total_s:g} s"
         yield "late", Said(Answer.FAIL, text)
@@ -138,10 +140,23 @@ def _late_metric(climb: Climb, bound: Bound) -> bool:
     return climb.over_ns is None or climb.over_ns > climb.surge.begin_ns + round(bound.total_s * NS)
 
 
+def _blind(life: AutoscalerLife, climb: Climb, bound: Bound, until_ns: int) -> str:
+    """Why no rise can be demanded by a moment: without metrics, and too little time after it had them; else empty."""
+    blind = stood_still(life, climb.surge.begin_ns, until_ns)
+    if blind is None:
+        return ""
+    if blind.until_ns is None:
+        return f"the autoscaler has no metrics: {blind.why}"
+    if until_ns - blind.until_ns > round(bound.total_s * NS):
+        return ""
+    since_s = seconds(blind.until_ns - climb.surge.begin_ns)
+    return f"the autoscaler had no metrics until {since_s:.1f} s after the step: {blind.why}"
+
+
 def _no_rise(life: AutoscalerLife, climb: Climb, bound: Bound, *, unwell: bool) -> tuple[str, Said]:
     """Why desired replicas did not rise in the surge."""
-    if why := stood_still(life, climb.surge.begin_ns, climb.end_ns):
-        return "metrics", Said(Answer.UNKNOWN, f"the autoscaler has no metrics: {why}", WORKS)
+    if text := _blind(life, climb, bound, climb.end_ns):
+        return "metrics", Said(Answer.UNKNOWN, text, WORKS)
     if climb.end_ns < climb.surge.begin_ns + round(bound.total_s * NS):
         return "short", _too_short(climb, bound)
     if climb.start >= climb.most and unwell:

@@ -18,6 +18,7 @@ from chaos.semantics.scaling import Behaviour
 from chaos.verdict import Answer, Evidence
 
 __all__ = [
+    "Blind",
     "Rescale",
     "behaviour_at",
     "confirmed",
@@ -54,6 +55,14 @@ class Rescale:
         return f"desired replicas {self.before} to {self.after}"
 
 
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A time in which the autoscaler had no metrics: why, in its own words, and when it ended, None if it did not."""
+
+    why: str
+    until_ns: int | None
+
+
 @once
 def rescales(history: History) -> tuple[Rescale, ...]:
     """Every change of the workload's desired replicas after it was first seen, in order."""
@@ -87,11 +96,14 @@ def watched_until_ns(history: History) -> int:
     return max((judged_until_ns(history), *ends)) if history.phases or not ends else max(ends)
 
 
-def stood_still(life: AutoscalerLife, begin_ns: int, until_ns: int) -> str:
-    """Why the autoscaler could not compute in a span, in its own words; empty if it could."""
-    states = [view for at_ns, view in life.states if begin_ns <= at_ns <= until_ns]
-    found = [view.inactive for view in (life.at(begin_ns), *states) if view.inactive]
-    return found[-1] if found else ""
+def stood_still(life: AutoscalerLife, begin_ns: int, until_ns: int) -> Blind | None:
+    """The last time in a span in which the autoscaler could not compute; None if it always could."""
+    states = [(begin_ns, life.at(begin_ns)), *(one for one in life.states if begin_ns < one[0] <= until_ns)]
+    found: Blind | None = None
+    for (_, view), (next_ns, after) in pairwise([*states, (until_ns, states[-1][1])]):
+        if view.inactive:
+            found = Blind(view.inactive, None if after.inactive else next_ns)
+    return found
 
 
 def behaviour_at(life: AutoscalerLife, at_ns: int) -> Behaviour:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from chaos.checks.arrivals import Arrivals, account
+from chaos.checks.planned import is_closed
 from chaos.checks.windows import Window
 from chaos.checks.words import finite, plural, seconds_words, share_words
 from chaos.history import History
@@ -60,7 +61,7 @@ class SloMet:
         answer, reason, settle = _decide(reading, arrivals)
         return self._finding(
             answer,
-            measured=", ".join(_measures(reading)),
+            measured=", ".join((*_measures(reading), *_closed_loops(history))),
             margin=_margin(reading),
             reason=reason,
             settle=settle,
@@ -138,6 +139,11 @@ def _measures(reading: SloReading) -> Iterator[str]:
         yield f"{name} {seconds_words(one.p99_s)}"
     if reading.slo.goodput is not None and reading.goodput is not None:
         yield f"goodput {share_words(reading.goodput)}"
+
+
+def _closed_loops(history: History) -> Iterator[str]:
+    """The label of traffic that waited for answers: whoever reads the figures has to know."""
+    return (f"{stream.name} is a {stream.shape}" for stream in history.streams if is_closed(stream))
 
 
 def _margin(reading: SloReading) -> str:

@@ -30,6 +30,8 @@ def _claims(life: PodLife) -> Iterator[str]:
     for volume in life.spec.get("volumes") or ():
         if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
             yield str(name)
+        elif "ephemeral" in volume:
+            yield f"{life.name}-{volume['name']}"
 
 
 def _stuck(history: History, claim: str, lost: Collection[str], at_ns: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.checks.asked import MISSED_MAX, certain_ns, fresh_connections
+from chaos.checks.asked import MISSED_MAX, Asked, asked, fresh_connections
 from chaos.checks.courses import HANGS
 from chaos.checks.sight import blind_spots, judged_until_ns
 from chaos.checks.silences import Silence, serving_spans, silences
@@ -27,16 +27,13 @@ FOUND = ("not Ready", "left the endpoints")
 class _Case:
     """A silence that is judged. `proved`: a fault made it hang from the silence's begin on, and showed so.
 
-    `expected` is how many requests it was to get while it was silent, `missed` the chance that all went to others.
-    `bound_s` is None where no probe of its looks for a hang.
+    `asked` is what it was to get while it was silent. `bound_s` is None where no probe of its looks for a hang.
     """
 
     silence: Silence
     proved: bool
     bound_s: float | None
-    expected: float
-    missed: float
-    sure_ns: int | None
+    asked: Asked
     answer: Answer = Answer.PASS
     reason: str = ""
 
@@ -61,8 +58,8 @@ class _Case:
             "silent_s": round(self.silent_s, 3),
             "ended": self.silence.ended,
             "bound_s": self.bound_s,
-            "requests_expected": round(self.expected, 1),
-            "missed_by_chance": self.missed,
+            "requests_expected": round(self.asked.expected, 1),
+            "missed_by_chance": self.asked.missed,
             "answer": self.answer.name,
         }
 
@@ -144,8 +141,7 @@ def _hangs(history: History, life: PodLife) -> Iterator[int]:
 def _case(history: History, silence: Silence, bound_s: float | None, *, proved: bool) -> _Case:
     band = baseline_band(history)
     young_ns = round(band.slowest_s * NS) if band else 0
-    sure_ns, expected, missed = certain_ns(history, silence.begin_ns, silence.end_ns - young_ns)
-    return _Case(silence, proved, bound_s, expected, missed, sure_ns)
+    return _Case(silence, proved, bound_s, asked(history, silence.begin_ns, silence.end_ns - young_ns))
 
 
 def _judged(history: History, case: _Case) -> _Case:
@@ -156,15 +152,17 @@ def _judged(history: History, case: _Case) -> _Case:
             return case
         reason = f"{case.who}: {silence.ended} {case.silent_s:.1f} s into the bound of {bound_s:g} s"
         return replace(case, answer=Answer.UNKNOWN, reason=reason)
-    if case.missed >= MISSED_MAX or not _telling(history):
-        asked = f"it was to get {case.expected:.1f} requests, which all go to others with chance {case.missed:.1g}"
-        return replace(case, answer=Answer.UNKNOWN, reason=f"{told}, but the traffic is too thin to tell: {asked}")
+    if case.asked.missed >= MISSED_MAX or not _telling(history):
+        thin = (
+            f"the {case.asked.expected:.1f} requests that it was to get all miss it with chance {case.asked.missed:.1g}"
+        )
+        return replace(case, answer=Answer.UNKNOWN, reason=f"{told}, but the traffic is too thin to tell: {thin}")
     if bound_s is None:
         if silence.ended in FOUND:
             return case
         return replace(case, answer=Answer.FAIL, reason=f"{told}; no probe of its looks for a hang ({silence.ended})")
     # Not knowing when it went silent for good, it did at the latest when it must have been asked.
-    sure_ns = silence.begin_ns if case.proved else case.sure_ns or silence.end_ns
+    sure_ns = silence.begin_ns if case.proved else case.asked.sure_ns or silence.end_ns
     words = f"{told}, bound {bound_s:g} s ({silence.ended})"
     sure = seconds(silence.end_ns - sure_ns) > bound_s
     return replace(case, answer=Answer.FAIL if sure else Answer.UNKNOWN, reason=words)

@@ -8,7 +8,7 @@ from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
-from chaos.faults.node_power import CommandPower, NodePower, PodNetwork
+from chaos.faults.node_power import CommandPower, Means, NodePower, PodNetwork
 from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
@@ -22,6 +22,7 @@ __all__ = [
     "Evict",
     "Fault",
     "Field",
+    "Means",
     "MemoryHog",
     "NetworkPartition",
     "NodeDown",

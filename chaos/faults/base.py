@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.faults.node_power import NodePower, PodNetwork
+from chaos.faults.node_power import NO_MEANS, Means
 from chaos.history import Ref
 from chaos.safety import NoUndoLog, UndoLog
 from chaos.semantics import KUBERNETES, Timings
@@ -32,11 +32,10 @@ class Until:
 class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
-    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's. `node_power` is None
-    where nobody can take a node's power away, `pod_network` where pods can be cut off by a NetworkPolicy only.
-    `workload_kind` is what the system is. `adopted`: it is somebody else's and stays, so that every change of it is to
-    be put back. `undo` is where a fault writes the inverse of each deed that outlasts it, before the deed; it does not
-    do what cannot be written down.
+    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's, `means` what there
+    is beside its API. `workload_kind` is what the system is. `adopted`: it is somebody else's and stays, so that every
+    change of it is to be put back. `undo` is where a fault writes the inverse of each deed that outlasts it, before the
+    deed; it does not do what cannot be written down.
     """
 
     hand: Hand
@@ -46,8 +45,7 @@ class Field:
     fault: str
     namespace: str
     timings: Timings = KUBERNETES
-    node_power: NodePower | None = None
-    pod_network: PodNetwork | None = None
+    means: Means = NO_MEANS
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)

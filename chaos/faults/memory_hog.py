@@ -26,21 +26,19 @@ SEED_BYTES = 16
 NO_ROOM = 3
 
 HOG = f"""
-hog() {{
+fill() {{
   text=0123456789abcdef
   left=$1
   while [ "$left" -gt 0 ]; do text=$text$text; left=$((left - 1)); done
-  exec 2>/dev/null
-  sleep "$2"
 }}
-count=$3
-while [ "$count" -gt 0 ]; do
-  (hog "$1" "$2") &
-  count=$((count - 1))
-done
-wait
-exit {NO_ROOM}
+step() {{
+  [ "$3" -gt 0 ] || exit {NO_ROOM}
+  {{ fill "$1"; echo full; sleep "$2"; : "$text"; }} | {{ read -r _; step "$1" "$2" $(($3 - 1)); }}
+}}
+step "$@"
 """
+"""One piece after the other, each in a process of its own: all at once they would take the node's processors too. A
+piece is named once more after the sleep: a shell with nothing left to do becomes its last command, and lets it go."""
 
 
 @dataclass(frozen=True, slots=True)

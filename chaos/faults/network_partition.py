@@ -84,7 +84,7 @@ class NetworkPartition:
             return f"pod {ref.name} is not reached through the API server's proxy even now, so no cut could be proved"
         # Before the deed: whatever comes in between, it may be cut off, and has to be reached again.
         self._cut.append(pod)
-        if reason := cut_off(field, field.pod_network, pod):
+        if reason := cut_off(field, field.means.pod_network, pod):
             return reason
         try:
             until(lambda: not self._reached(field, pod), deadline_s=LANDED_S, awaited=f"pod {ref.name} cut off")
@@ -96,7 +96,7 @@ class NetworkPartition:
         return ""
 
     def _mend(self, field: Field, pod: PodView) -> str:
-        if left := reconnect(field, field.pod_network, pod):
+        if left := reconnect(field, field.means.pod_network, pod):
             return left
 
         def back() -> bool:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from chaos.cluster import LEASHED, LeashedHand
-from chaos.errors import UsageError
+from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults.base import Field, Until
 from chaos.faults.sight import leaving, whole
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.semantics import KUBERNETES, LOSS_TAINTS, node_loss_detection, power_loss_bound
 from chaos.targets import Targets
+from chaos.wait import until
 
 __all__ = ["NO_POWER", "NodeDown"]
 
@@ -22,6 +23,9 @@ NO_POWER = "nobody can take a node's power away: give --node-off and --node-on"
 RETURN_S = 120.0
 """For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
 (HTTP/2 health check), and kubelet and controller report and look every few seconds after that."""
+
+LEASES = "kube-node-lease"
+LOOK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -38,9 +42,9 @@ class NodeDown:
     """Take the power of the target nodes away, all at once, and give it back in the end.
 
     It has landed when the means itself shows every node standing still, or the API server says that each is not Ready.
-    Healing gives the power back and waits until each node is Ready and its taints are gone. `noticed` and `replaced`
-    are what a scenario may wait for. A node that holds pods of others is refused, unless `leave_foreign` says that they
-    may be lost too. `every_node`: no node needs to be left.
+    Healing gives the power back and waits until each node renews its lease, is Ready and has no taint of a lost node.
+    `noticed` and `replaced` are what a scenario may wait for. A node that holds pods of others is refused, unless
+    `leave_foreign` says that they may be lost too. `every_node`: no node needs to be left.
     """
 
     targets: Targets
@@ -102,10 +106,10 @@ class NodeDown:
 
     def inject(self, field: Field) -> str:
         """Take the power of every node away. Return why that could not be done for any of them."""
-        if field.node_power is None:
+        if field.means.node_power is None:
             return NO_POWER
         names = {node.name for node in self._nodes}
-        state, power = self._state, field.node_power
+        state, power = self._state, field.means.node_power
         state.at = field
         state.pods = tuple(
             pod
@@ -123,7 +127,7 @@ class NodeDown:
 
     def heal(self, field: Field) -> str:
         """Give the power back, and wait for the nodes. Return which is not back, and how to mend it by hand."""
-        touched, power = tuple(self._state.touched), field.node_power
+        touched, power = tuple(self._state.touched), field.means.node_power
         if not touched or power is None:
             return ""
 
@@ -131,8 +135,13 @@ class NodeDown:
             reason = _switch(field, node, "power-on", power.on)
             return f"node {node.name}: {reason}; by hand: {power.by_hand(node.name)}" if reason else ""
 
+        before = {node.name: _renewed(field, node) for node in touched}
         if left := _each(touched, give_back):
             return left
+        if isinstance(field.hand, LeashedHand):
+            return ""
+        if silent := _await_voice(field, [node for node in touched if before[node.name]], before):
+            return silent
         if not field.recorder.wait_for(lambda: self._all(field, _is_back), RETURN_S):
             late = [node.name for node in touched if not _is_back(field, node)]
             return f"not Ready without taints {RETURN_S:g} s after the power came back: {', '.join(late)}"
@@ -169,6 +178,32 @@ def _switch(field: Field, node: Ref, action: str, deed: Callable[[str], str]) ->
     return reason
 
 
+def _renewed(field: Field, node: Ref) -> str:
+    """When a node's kubelet last renewed its lease, as it wrote it; empty if that may not be read."""
+    try:
+        lease = field.cluster.get("Lease", LEASES, node.name) or {}
+    except ClusterRefused:
+        return ""
+    return str((lease.get("spec") or {}).get("renewTime", ""))
+
+
+def _await_voice(field: Field, nodes: Sequence[Ref], before: Mapping[str, str]) -> str:
+    """Wait until each node has renewed its lease since; which has not, in words.
+
+    One that was not missed yet still counts as Ready: only what it says itself shows that it goes on.
+    """
+    try:
+        until(
+            lambda: all(_renewed(field, node) != before[node.name] for node in nodes),
+            deadline_s=RETURN_S,
+            poll_s=LOOK_S,
+            awaited=f"a renewed lease of {', '.join(node.name for node in nodes)} after the power came back",
+        )
+    except TimedOut as late:
+        return late.what
+    return ""
+
+
 def _seen(field: Field, node: Ref) -> NodeView | None:
     return next((view for view in map(NodeView, field.recorder.objects("Node")) if view.uid == node.uid), None)
 
@@ -184,7 +219,7 @@ def _is_back(field: Field, node: Ref) -> bool:
 
 
 def _proof(field: Field, node: Ref) -> str:
-    if field.node_power and (words := field.node_power.seen_off(node.name)):
+    if field.means.node_power and (words := field.means.node_power.seen_off(node.name)):
         return f"node {node.name} {words}"
     view = _seen(field, node)
     if view is None:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from chaos.errors import UsageError
 
-__all__ = ["CommandPower", "NodePower", "PodNetwork"]
+__all__ = ["NO_MEANS", "CommandPower", "Means", "NodePower", "PodNetwork"]
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""
@@ -56,6 +56,21 @@ class PodNetwork(Protocol):
 
     def restore(self, node: str, address: str) -> str:
         """Forward it again. Return an empty string, or why that is not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What there is on a cluster beside its API.
+
+    `node_power` is None where nobody can take a node's power away, `pod_network` where pods can be cut off by a
+    NetworkPolicy only.
+    """
+
+    node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
+
+
+NO_MEANS = Means()
 
 
 @dataclass(frozen=True, slots=True)

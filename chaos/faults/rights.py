@@ -60,7 +60,7 @@ BASE = (
     Right("get", "Pod"),
     Right("list", "Service"),
     Right("get", "Service"),
-    *_all("get create patch", "Lease"),
+    *_all("get create patch delete", "Lease"),
     *_all("list create patch delete", "ConfigMap"),
 )
 """What every trial on an adopted system takes: reading, the lease, and the undo journal."""

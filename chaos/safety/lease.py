@@ -81,8 +81,13 @@ class RunLease:
         self._stop.set()
         self._thread.join(30)
         if not self._lost:
-            # Only as we left it: who took it over meanwhile keeps it.
-            self._hand.do(mutations.patch(self._ref, self._body(None), action="give-lease-back"))
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Delete it, so that nothing of ours stays; only as we left it: who took it over meanwhile keeps it."""
+        order = mutations.delete(self._ref)
+        preconditions = {"preconditions": {"resourceVersion": self._version}}
+        self._hand.do(replace(order, action="give-lease-back", body={**order.body, **preconditions}))
 
     def _await_expiry(self, holder: str, seen: View) -> None:
         """Wait until a lease was not renewed for its duration. Raises `ClusterRefused` as soon as it is renewed."""
@@ -150,8 +155,8 @@ class RunLease:
         self._renewed = time.monotonic()
         return True
 
-    def _body(self, holder: str | None) -> dict[str, Any]:
+    def _body(self, holder: str) -> dict[str, Any]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {"holderIdentity": holder, "leaseDurationSeconds": int(DURATION_S), "renewTime": now if holder else None}
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": int(DURATION_S), "renewTime": now}
         # The version makes the server refuse a write over somebody else's.
         return {"metadata": {"resourceVersion": self._version}, "spec": spec} if self._version else {"spec": spec}

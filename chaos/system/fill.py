@@ -1,4 +1,4 @@
-"""Fill the system's volume claims once, before its replicas start: a Job for each, waited for until it is done."""
+"""Fill the system's volume claims once, before its replicas start: a Job for each, waited for and then removed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chaos.history.pods import PodView
 from chaos.system.labels import MANAGER, RUN_LABEL, label_value, selector
 from chaos.system.manifests import claim_manifest
 from chaos.system.parts import Fill, Volume
-from chaos.system.pods import Manifest, claim_name, container_base, unless_empty
+from chaos.system.pods import Manifest, claim_name, fill_container, unless_empty
 from chaos.system.refusals import refusal
 from chaos.system.spec import SystemSpec
 from chaos.wait import until
@@ -30,29 +30,26 @@ def fill_claims(cluster: Cluster, hand: Hand, spec: SystemSpec, namespace: str, 
     """
     reasons = []
     for volume in spec.volumes:
-        if volume.fill is not None:
+        if volume.fill is not None and volume.shared_claim:
             _apply(hand, claim_manifest(spec, volume, namespace, run=run))
             _apply(hand, fill_job(spec, volume, volume.fill, namespace, run=run))
-            reasons.append(_filled(cluster, f"{claim_name(spec, volume)}-fill", namespace, volume.fill.deadline_s))
+            name = f"{claim_name(spec, volume)}-fill"
+            reasons.append(_filled(cluster, name, namespace, volume.fill.deadline_s))
+            if not reasons[-1]:
+                # Its pod would be one more on its node, to be drained and lost with the replicas.
+                hand.do(mutations.delete(Ref("Job", namespace, name)))
     return "; ".join(reason for reason in reasons if reason)
 
 
 def fill_job(spec: SystemSpec, volume: Volume, fill: Fill, namespace: str, *, run: str) -> Manifest:
     """The Job that fills a volume's claim. Its pods bear no label of the system, so that no Service leads to them."""
     labels = {**spec.labels, **selector(spec), RUN_LABEL: label_value(run)}
-    container = {
-        **container_base(spec),
-        "name": "fill",
-        "command": list(fill.command),
-        "volumeMounts": [{"name": volume.name, "mountPath": volume.mount_path}],
-        **({"image": fill.image} if fill.image else {}),
-    }
     claim = {"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(spec, volume)}}
     pod = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "containers": [container],
+        "containers": [fill_container(spec, volume, fill)],
         "volumes": [claim],
         **unless_empty(nodeSelector=dict(spec.node_selector)),
     }

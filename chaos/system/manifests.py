@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chaos.system.labels import RUN_LABEL, label_value, selector
 from chaos.system.parts import Autoscale, Volume
-from chaos.system.pods import PORT_NAME, Manifest, claim_name, pod_spec, unless_empty, unless_none
+from chaos.system.pods import PORT_NAME, Manifest, claim_name, claim_spec, pod_spec, unless_empty, unless_none
 from chaos.system.spec import SystemSpec
 
 __all__ = ["claim_manifest", "manifests"]
@@ -16,7 +16,7 @@ __all__ = ["claim_manifest", "manifests"]
 
 def manifests(spec: SystemSpec, namespace: str, *, run: str) -> tuple[Manifest, ...]:
     """Give the system's objects in the order in which to create them; the namespace itself is not among them."""
-    claims = (claim_manifest(spec, volume, namespace, run=run) for volume in spec.volumes if volume.storage)
+    claims = (claim_manifest(spec, volume, namespace, run=run) for volume in spec.volumes if volume.shared_claim)
     labels = _labels(spec, run)
     objects = (
         _disruption_budget(spec),
@@ -38,11 +38,7 @@ def claim_manifest(spec: SystemSpec, volume: Volume, namespace: str, *, run: str
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": claim_name(spec, volume), "namespace": namespace, "labels": _labels(spec, run)},
-        "spec": unless_none(
-            accessModes=list(volume.access_modes),
-            resources={"requests": {"storage": volume.storage}},
-            storageClassName=volume.storage_class,
-        ),
+        "spec": claim_spec(volume),
     }
 
 

@@ -154,7 +154,8 @@ class Volume(Written):
 
     With `storage` it is a PersistentVolumeClaim of that size, shared by all replicas; without, an emptyDir of the pod.
     A claim that many may only read is filled by one who may write, so with `fill` it asks for both. `read_only` mounts
-    it so for the replicas.
+    it so for the replicas. `per_replica` gives each replica a claim of its own, for classes that no two nodes share: it
+    lives as long as its pod, and an init container fills it instead of a Job.
     """
 
     name: Name
@@ -163,6 +164,7 @@ class Volume(Written):
     storage_class: str | None = None
     access_mode: Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"] = "ReadWriteMany"
     read_only: bool = False
+    per_replica: bool = False
     fill: Fill | None = None
 
     def complaints(self) -> Iterator[str]:
@@ -171,7 +173,9 @@ class Volume(Written):
             yield "storage_class goes only with storage"
         if self.fill is not None and self.storage is None:
             yield "fill goes only with storage: what is not on a claim goes with the pod"
-        if self.fill is not None and self.access_mode == "ReadWriteOncePod":
+        if self.per_replica and self.storage is None:
+            yield "per_replica goes only with storage: without, the folder is each pod's own anyway"
+        if self.fill is not None and not self.per_replica and self.access_mode == "ReadWriteOncePod":
             yield "access_mode ReadWriteOncePod lets no Job fill the claim beside a replica"
 
     @property
@@ -179,6 +183,11 @@ class Volume(Written):
         """The access modes that the claim asks for."""
         writer = ("ReadWriteOnce",) if self.fill and self.access_mode == "ReadOnlyMany" else ()
         return (*writer, self.access_mode)
+
+    @property
+    def shared_claim(self) -> bool:
+        """Whether there is one claim, made before the replicas and outliving them."""
+        return self.storage is not None and not self.per_replica
 
     @property
     def kept_files(self) -> tuple[str, ...]:

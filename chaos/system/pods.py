@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from chaos.system.labels import selector
-from chaos.system.parts import ProbeSpec, Volume
+from chaos.system.parts import Fill, ProbeSpec, Volume
 from chaos.system.spec import SystemSpec
 
-__all__ = ["PORT_NAME", "Manifest", "claim_name", "container_base", "pod_spec", "unless_empty", "unless_none"]
+__all__ = [
+    "PORT_NAME",
+    "Manifest",
+    "claim_name",
+    "claim_spec",
+    "container_base",
+    "fill_container",
+    "pod_spec",
+    "unless_empty",
+    "unless_none",
+]
 
 Manifest = dict[str, Any]
 PORT_NAME = "http"
@@ -24,6 +34,11 @@ def pod_spec(spec: SystemSpec) -> Manifest:
         "enableServiceLinks": False,
         "containers": [_container(spec)],
         **unless_empty(
+            initContainers=[
+                fill_container(spec, volume, volume.fill)
+                for volume in spec.volumes
+                if volume.per_replica and volume.fill
+            ],
             topologySpreadConstraints=_spread(spec),
             nodeSelector=dict(spec.node_selector),
             tolerations=[
@@ -119,9 +134,31 @@ def _mount(volume: Volume) -> Manifest:
 
 
 def _volume(spec: SystemSpec, volume: Volume) -> Manifest:
+    if volume.per_replica:
+        return {"name": volume.name, "ephemeral": {"volumeClaimTemplate": {"spec": claim_spec(volume)}}}
     if volume.storage:
         return {"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(spec, volume)}}
     return {"name": volume.name, "emptyDir": {}}
+
+
+def fill_container(spec: SystemSpec, volume: Volume, fill: Fill) -> Manifest:
+    """Give the container that fills a volume, with the volume writable."""
+    return {
+        **container_base(spec),
+        "name": f"fill-{volume.name}",
+        "command": list(fill.command),
+        "volumeMounts": [{"name": volume.name, "mountPath": volume.mount_path}],
+        **({"image": fill.image} if fill.image else {}),
+    }
+
+
+def claim_spec(volume: Volume) -> Manifest:
+    """Give what a volume's claim asks for."""
+    return unless_none(
+        accessModes=list(volume.access_modes),
+        resources={"requests": {"storage": volume.storage}},
+        storageClassName=volume.storage_class,
+    )
 
 
 def claim_name(spec: SystemSpec, volume: Volume) -> str:

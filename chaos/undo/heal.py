@@ -12,14 +12,17 @@ from typing import Literal
 
 from chaos.cluster import Cluster, Hand, Journal, NullJournal, mutations
 from chaos.errors import GamedayError
-from chaos.history.objects import View
+from chaos.history.objects import Raw, View
 from chaos.history.views import NodeView
 from chaos.safety import Promise
 from chaos.undo.container import continue_process, tell_process
 from chaos.undo.found import Left
 from chaos.undo.part import restore_part
 
-__all__ = ["Undoer", "Undone", "undo_all"]
+__all__ = ["Undoer", "Undone", "closed_by", "undo_all"]
+
+MANAGER = "gameday"
+"""Under this name our patches are kept account of."""
 
 Result = Literal["undone", "nothing", "left"]
 
@@ -94,6 +97,8 @@ def _open_node(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
     node = promise.inverse.target
     if not _closed(undoer.cluster, promise):
         return "nothing", f"node {node.name} is open, or not there any more"
+    if others := closed_by(undoer.cluster.get("Node", None, node.name) or {}) - {MANAGER}:
+        return "nothing", f"node {node.name} was closed anew by {', '.join(sorted(others))}, so it is left to them"
     # None takes the field away, which is how a node that was never cordoned looks.
     done = undoer.hand.do(
         mutations.patch(node, {"spec": {"unschedulable": None}}, action="uncordon", fault=promise.fault)
@@ -112,6 +117,15 @@ def _delete_policy(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
     if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is not None:
         return "left", f"{where} is still there: {done.reason or 'it was made again'}"
     return "undone", f"{where} is gone"
+
+
+def closed_by(node: Raw) -> frozenset[str]:
+    """Who last wrote a node's `unschedulable`, as the server keeps account of it; empty where it does not say."""
+    return frozenset(
+        str(entry.get("manager"))
+        for entry in View(node).metadata.get("managedFields") or ()
+        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    )
 
 
 def _closed(cluster: Cluster, promise: Promise) -> bool:

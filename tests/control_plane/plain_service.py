@@ -104,6 +104,7 @@ KINDS = (
     "Role",
     "RoleBinding",
     "NetworkPolicy",
+    "Lease",
 )
 
 

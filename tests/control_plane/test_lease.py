@@ -34,7 +34,7 @@ def test_a_second_run_names_the_first(cluster: Cluster) -> None:
             with pytest.raises(ClusterRefused, match=r"another run is at work in namespace .*: the first"):
                 lease_of(cluster, namespace, "the second").__enter__()
             assert first.lost == ""
-        assert holder_of(cluster.get("Lease", namespace, LEASE_NAME)) == ""
+        assert cluster.get("Lease", namespace, LEASE_NAME) is None
         with lease_of(cluster, namespace, "the second"):
             assert holder_of(cluster.get("Lease", namespace, LEASE_NAME)) == "the second"
 

@@ -111,7 +111,7 @@ def test_a_generator_that_dies_breaks_the_trial_in_words(room: Room) -> None:
     def scenario(staged: Staged) -> None:
         with staged.traffic.steady(rate_rps=20):
             assert staged.traffic.generator is not None
-            os.kill(staged.traffic.generator.pid, signal.SIGKILL)
+            os.kill(staged.traffic.generator.pids[0], signal.SIGKILL)
             staged.trial.hold(duration_s=30)
 
     with pytest.raises(HarnessBroken, match="load generator ended"):

@@ -141,6 +141,24 @@ def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluste
         assert [one.result for one in undo_all(cluster, hand, [left])] == ["nothing"]
 
 
+def test_a_node_that_an_operator_closed_since_is_left_closed(cluster: Cluster) -> None:
+    """After our cordon was opened and an operator closed the node, undoing leaves it to them, and says so."""
+    hand = OpenHand(cluster, NullJournal())
+    node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+    with plain_namespace(cluster) as namespace:
+        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
+        try:
+            for closed, who in ((True, "gameday"), (None, "gameday"), (True, "kubectl-cordon")):
+                hand.do(mutations.patch(node, {"spec": {"unschedulable": closed}}, field_manager=who))
+            (done,) = undo_all(cluster, hand, find_left(cluster, namespace))
+            assert (done.result, "closed anew by kubectl-cordon" in done.words) == ("nothing", True)
+            assert ((cluster.get("Node", None, node.name) or {})["spec"]).get("unschedulable") is True
+            assert find_left(cluster, namespace) == ()
+        finally:
+            hand.do(mutations.patch(node, {"spec": {"unschedulable": None}}))
+
+
 def test_nothing_is_done_that_cannot_be_written_down(cluster: Cluster) -> None:
     """Where the undo journal cannot be written, the fault says so and the object stays as it is."""
     hand = OpenHand(cluster, NullJournal())

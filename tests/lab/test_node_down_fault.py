@@ -9,7 +9,7 @@ import pytest
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope, connect
-from chaos.faults import Field, NodeDown, NodePower
+from chaos.faults import Field, Means, NodeDown, NodePower
 from chaos.history import Ref
 from chaos.history.views import NodeView
 from chaos.lab import Lab
@@ -41,7 +41,9 @@ def _field(cluster: Cluster, folder: Path, *, power: NodePower | None, leash: bo
         ) as recorder,
     ):
         hand: Hand = LeashedHand(journal) if leash else OpenHand(cluster, journal)
-        yield Field(hand, recorder, cluster, journal, "fault-1", "default", Timings.of(Lab().facts().timings), power)
+        yield Field(
+            hand, recorder, cluster, journal, "fault-1", "default", Timings.of(Lab().facts().timings), Means(power)
+        )
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, OpenHand, Recorder, Scope
-from chaos.faults import Field, NetworkPartition, PodNetwork
+from chaos.faults import Field, Means, NetworkPartition, PodNetwork
 from chaos.history import Ref
 from chaos.lab.partition import LabPodNetwork, reconnect_all
 from chaos.targets import Targets
@@ -38,7 +38,7 @@ def _field(cluster: Cluster, folder: Path, network: PodNetwork | None) -> Iterat
         Recorder(cluster, clock, folder / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
         hand = OpenHand(cluster, journal)
-        yield Field(hand, recorder, cluster, journal, "fault-1", NAMESPACE, pod_network=network)
+        yield Field(hand, recorder, cluster, journal, "fault-1", NAMESPACE, means=Means(pod_network=network))
 
 
 @pytest.fixture

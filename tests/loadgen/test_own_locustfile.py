@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 from judged import running
-from loopback import Served, outcomes, records, samples, wait_for_records
+from loopback import Served, outcomes, records, samples, wait_for_records, wait_until_past
 
 from chaos.checks import SloMet
+from chaos.clock import NS
 from chaos.errors import HarnessBroken
 from chaos.slo import Slo
 from chaos.verdict import Answer
@@ -97,6 +99,19 @@ def test_refusals_are_recorded_as_such(tmp_path: Path, own_server: Served) -> No
         wait_for_records(tmp_path, len(records(tmp_path)) + 60)
     assert outcomes(tmp_path)["refused"] >= 30
     assert outcomes(tmp_path).keys() <= {"ok", "failed", "refused"}
+
+
+def test_what_users_still_wait_for_when_they_are_stopped_is_recorded(tmp_path: Path, own_server: Served) -> None:
+    """A frozen server and users without a time limit of their own: each waits for one request, which is `unsent`."""
+    text = FILE.partition("class Fast")[0].replace("/slow/5", "/ok")
+    profile = HttpProfile(path="/ok", timeout_s=2)
+    with running(tmp_path, own_server.url, profile) as run, run.traffic.shape(Users(own_file(tmp_path, text), users=3)):
+        wait_for_records(tmp_path, 20)
+        own_server.process.send_signal(signal.SIGSTOP)
+        frozen_ns = run.clock.now_ns()
+        wait_until_past(run.clock, frozen_ns + NS // 2)
+    assert outcomes(tmp_path)["unsent"] == 3
+    assert SloMet(Slo(availability=0.5))(run.history()).answer is Answer.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 def spike(trial: Trial, traffic: Traffic) -> None:
     """Five times the load, for longer than the autoscaler may take to begin."""
     with traffic.steady(rate_rps=1):
-        trial.baseline(duration_s=5)
+        trial.baseline(duration_s=15)
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=60)
 
@@ -103,7 +103,7 @@ def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: Unde
 def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """Without a window every burst is scaled up for, and every calm scaled down."""
     with traffic.steady(rate_rps=1):
-        trial.baseline(duration_s=5)
+        trial.baseline(duration_s=15)
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=30)
         trial.hold(duration_s=45)

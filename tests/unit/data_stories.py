@@ -1,4 +1,4 @@
-"""Hand-written histories of data on claims: what replicas read of it, before and after."""
+"""Hand-written histories of replicas whose files are read: before a kill, and afterwards in who came since."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def read(
     return story.has(actions=(*before, action))
 
 
-def killed(spec: Mapping[str, Any] = CLAIMED) -> Story:
+def killed_claimant(spec: Mapping[str, Any] = CLAIMED) -> Story:
     """`a` of three is killed at 30 s, and replaced by `d`, Ready at 34 s."""
     story = Story().replicas("a", "b", "c", spec=spec).fault("a")
     story.saw(30.2, "DELETED", pod("a", ready=True, spec=spec))
     return story.replaced("d", 30.3, ready_s=34, spec=spec).traffic()
 
 
-def survived() -> Story:
-    """`a` is read, and so are `b` and `a`'s successor afterwards: the same checksum, and the same answer."""
-    return read(read(read(killed(), "a", 20), "b", 21), "d", 50)
+def survived_story() -> Story:
+    """Read in two replicas before one is killed, and in its successor afterwards: the same."""
+    return read(read(read(killed_claimant(), "a", 20), "b", 21), "d", 50)

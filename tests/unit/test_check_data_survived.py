@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from data_stories import CLAIMED, PATH, SCRATCH, killed, read, survived
+from data_stories import CLAIMED, PATH, SCRATCH, killed_claimant, read, survived_story
 from histories import PROBED, Story, kill_story, nothing
 from node_loss_stories import claim, noticed, powered, standing, unscheduled, volume
 
@@ -20,7 +20,7 @@ def judged(story: Story, *, answers: bool = True) -> Finding:
 
 def test_the_same_in_whoever_came_since_passes() -> None:
     """Read in `a` before and in its successor afterwards: the same checksum, and the same answer."""
-    finding = judged(survived())
+    finding = judged(survived_story())
     assert finding.answer is Answer.PASS, finding.reason
     assert finding.measured.startswith("2 replicas read before, 1 after, 1 of them made or restarted since")
 
@@ -28,15 +28,18 @@ def test_the_same_in_whoever_came_since_passes() -> None:
 @pytest.mark.parametrize(
     ("story", "words"),
     [
-        (read(read(killed(), "a", 20), "d", 50, digest="bbbb"), f"{PATH} of model-d (d) is 'bbbb'"),
-        (read(read(killed(), "a", 20), "d", 50, answer="Bye"), "the answer of model-d (d) is 'Bye'"),
-        (read(read(read(killed(), "a", 20), "b", 21, digest="bbbb"), "d", 50), "of model-b (b) is 'bbbb'"),
+        (read(read(killed_claimant(), "a", 20), "d", 50, digest="bbbb"), f"{PATH} of model-d (d) is 'bbbb'"),
+        (read(read(killed_claimant(), "a", 20), "d", 50, answer="Bye"), "the answer of model-d (d) is 'Bye'"),
+        (read(read(read(killed_claimant(), "a", 20), "b", 21, digest="bbbb"), "d", 50), "of model-b (b) is 'bbbb'"),
         (
-            read(read(killed(), "a", 20), "d", 50, digest=None, outcome="fail", reason="No such file"),
+            read(read(killed_claimant(), "a", 20), "d", 50, digest=None, outcome="fail", reason="No such file"),
             f"model-d (d) has not {PATH}: No such file",
         ),
-        (read(read(killed(PROBED), "a", 20), "d", 50), "lies in the container's own layer, not on a claim"),
-        (read(read(killed(SCRATCH), "a", 20), "d", 50), "lies in the pod's own volume weights, not on a claim"),
+        (read(read(killed_claimant(PROBED), "a", 20), "d", 50), "lies in the container's own layer, not on a claim"),
+        (
+            read(read(killed_claimant(SCRATCH), "a", 20), "d", 50),
+            "lies in the pod's own volume weights, not on a claim",
+        ),
     ],
 )
 def test_what_differs_is_gone_or_lies_wrong_fails(story: Story, words: str) -> None:
@@ -48,18 +51,18 @@ def test_what_differs_is_gone_or_lies_wrong_fails(story: Story, words: str) -> N
 
 def test_answers_may_be_left_out() -> None:
     """For a service that answers otherwise each time, files alone are compared."""
-    assert judged(read(read(killed(), "a", 20), "d", 50, answer="Bye"), answers=False).answer is Answer.PASS
+    assert judged(read(read(killed_claimant(), "a", 20), "d", 50, answer="Bye"), answers=False).answer is Answer.PASS
 
 
 @pytest.mark.parametrize(
     ("story", "words"),
     [
         (kill_story(), "no file was read before the first fault"),
-        (read(killed(), "d", 50), "no file was read before the first fault"),
-        (read(killed(), "a", 20), "no file was read in a replica that was made or restarted"),
-        (read(read(killed(), "a", 20), "b", 50), "no file was read in a replica that was made or restarted"),
+        (read(killed_claimant(), "d", 50), "no file was read before the first fault"),
+        (read(killed_claimant(), "a", 20), "no file was read in a replica that was made or restarted"),
+        (read(read(killed_claimant(), "a", 20), "b", 50), "no file was read in a replica that was made or restarted"),
         (
-            read(read(killed(), "a", 20), "d", 50, outcome="info", reason="no status within 120 s"),
+            read(read(killed_claimant(), "a", 20), "d", 50, outcome="info", reason="no status within 120 s"),
             "model-d (d) could not be read: no status within 120 s",
         ),
     ],
@@ -86,7 +89,7 @@ def test_a_claim_stuck_to_a_lost_node_is_named() -> None:
 def test_an_empty_history_is_unknown() -> None:
     """Nothing recorded proves nothing; nor does a rehearsal, whose readings say that nothing was done."""
     assert DataSurvived()(nothing()).answer is Answer.UNKNOWN
-    story = read(killed(), "a", 20)
+    story = read(killed_claimant(), "a", 20)
     (action,) = story.parts["actions"]
     leashed = replace(action, outcome="fail", detail={"reason": "leashed: nothing was done"})
     finding = judged(story.has(actions=(leashed,)))

@@ -115,3 +115,23 @@ def test_records_that_are_not_of_the_plan_are_unknown() -> None:
     story.rows[9]["intended_ns"] += 10_000_000
     assert "records of traffic spike-1 do not stand where its plan has them" in RateOffered()(story.history()).reason
     assert "1 records of traffic spike-1 do not stand" in unsound(story)
+
+
+def of_two_workers(**second: bool) -> Story:
+    """A stream that two workers sent, each with its own samples and its own last word."""
+    story = Story().shaped(Steady(10))
+    *_, last = story.parts["generator"]
+    first = [replace(last, due=500, opened=500, worker=0)]
+    return story.has(generator=(*first, replace(last, due=500, opened=500, reused=3, worker=1, **second)))
+
+
+def test_the_accounts_of_all_workers_are_added_up() -> None:
+    """Half of the arrivals each is the whole, and so are their connections."""
+    finding = GeneratorSound()(of_two_workers().history())
+    assert finding.answer is Answer.PASS
+    assert (finding.values["connections_opened"], finding.values["connections_reused"]) == (1000, 3)
+
+
+def test_a_worker_without_a_last_word_is_unknown() -> None:
+    """One that died left no whole account, whatever the other says."""
+    assert unsound(of_two_workers(final=False)) == "workers 1 of the generator did not end in order"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from autoscaler_stories import spike_story
 from budget_stories import drain_story, guarded
-from data_stories import survived
+from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
 from leg_stories import replaced_story, restarted_story
 from node_loss_stories import node_loss_story, outage
@@ -27,14 +27,14 @@ WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnes
 
 STORIES = {
     "BudgetHeld": drain_story,
-    "DataSurvived": survived,
-    "NothingEvicted": outage,
-    "Rescheduled": node_loss_story,
+    "DataSurvived": survived_story,
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
-    "NoFlapping": spike_story,
     "GracefulTermination": drained_story,
+    "NoFlapping": spike_story,
+    "NothingEvicted": outage,
     "RecoveredInTime": replaced_story,
+    "Rescheduled": node_loss_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,

@@ -67,6 +67,17 @@ def test_missing_metrics_are_unknown_with_the_autoscalers_own_reason() -> None:
     assert finding.values["cause"] == "metrics"
 
 
+def test_metrics_that_come_late_put_the_bound_off() -> None:
+    """What follows within the bound of the first metrics cannot be called late; what has them long enough can."""
+    blind = flat(surge_s=90, slow_s=40).saw(20, "MODIFIED", hpa(2, inactive="FailedGetResourceMetric"), KIND)
+    blind.saw(50, "MODIFIED", hpa(2, measured=100), KIND)
+    finding = judged(blind.rescaled(80, 4, measured=100).made("c", 80.1, 84).made("d", 80.1, 85))
+    assert finding.answer is Answer.UNKNOWN
+    assert "had no metrics until 20.0 s after the step: FailedGetResourceMetric: no" in finding.reason
+    never = flat(surge_s=90, slow_s=90).saw(20, "MODIFIED", hpa(2, inactive="FailedGetResourceMetric"), KIND)
+    assert judged(never.saw(35, "MODIFIED", hpa(2, measured=30), KIND)).answer is Answer.FAIL
+
+
 def test_a_rise_that_never_comes_though_the_metric_is_over_fails() -> None:
     """The leg that broke is named: the metric was over its target, and desired replicas stayed."""
     finding = judged(flat().saw(45, "MODIFIED", hpa(2, measured=100), KIND))

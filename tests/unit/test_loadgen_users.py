@@ -49,7 +49,9 @@ def test_numbers_that_are_none_are_refused() -> None:
 
 def test_a_closed_loop_is_judged_by_availability_only() -> None:
     """What was recorded is all that there is; latency is UNKNOWN, unless it fails all the same."""
-    assert SloMet(Slo(availability=0.99))(closed().history()).answer is Answer.PASS
+    passed = SloMet(Slo(availability=0.99))(closed().history())
+    assert passed.answer is Answer.PASS
+    assert passed.measured.endswith("users-2 is a closed loop: 20 users of our_load.py")
     assert SloMet(Slo(latency_p99_s=1.0))(closed().history()).answer is Answer.UNKNOWN
     assert SloMet(Slo(availability=1.0))(closed(outcome="failed").history()).answer is Answer.FAIL
     assert RateOffered()(closed().history()).answer is Answer.PASS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_a_saved_run_without_evidence_is_unknown(pytester: pytest.Pytester, save
     result.stdout.fnmatch_lines(["UNKNOWN recovered*", "*replay: pytest 'test_scenario.py::test_claim' --seed 7"])
     assert json.loads((saved / "verdict.json").read_text())["answer"] == "UNKNOWN"
     assert (saved / "report.html").stat().st_size > 0
+
+
+def test_junit_has_a_property_for_each_finding(pytester: pytest.Pytester, saved: Path) -> None:
+    """One testcase a scenario, with the verdict, the run, the seed and each finding in one line."""
+    pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))
+    pytester.runpytest("--rejudge", str(saved), "--junitxml", "junit.xml")
+    cases = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")  # noqa: S314  # we wrote it
+    (told,) = [{one.get("name"): one.get("value") for one in case.iter("property")} for case in cases]
+    assert (told["verdict"], told["seed"], told["cluster"]) == ("UNKNOWN", "7", "lab")
+    assert {"finding recovered", "finding completed", "finding steady-state", "finding fault-landed"} <= set(told)
+    assert str(told["finding recovered"]).startswith("UNKNOWN recovered")
 
 
 def test_only_the_saved_scenario_is_judged_again(pytester: pytest.Pytester, saved: Path) -> None:
@@ -147,3 +159,19 @@ def test_a_wrong_marker_argument_is_named(pytester: pytest.Pytester, marker: str
     result = pytester.runpytest()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([words])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--kube-context", "x", "--node-off", "a {node}"), "--node-off and --node-on go together"),
+        (("--node-off", "a {node}", "--node-on", "b {node}"), "the lab has its own means"),
+    ],
+)
+def test_node_power_options_that_do_not_go_together_are_refused(
+    pytester: pytest.Pytester, options: tuple[str, ...], words: str
+) -> None:
+    """Half a means would leave a node without power; the lab's nodes are nobody else's to stop."""
+    result = pytester.runpytest(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{words}*"])

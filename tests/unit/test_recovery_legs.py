@@ -42,7 +42,7 @@ def test_a_step_that_has_no_part_though_seen_is_explained(way: Way, seen: dict[L
     for leg in legs:
         if "before the step that it follows" in leg.note and (leg.at_ns or 0) >= FAULT_NS:
             assert any(f"{leg.name} was seen" in other.note for other in legs)
-        if "after the step that follows" in leg.note:
+        if "which does not wait for it" in leg.note:
             assert any(f"{leg.name} came" in other.note for other in legs)
 
 

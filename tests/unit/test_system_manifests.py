@@ -337,9 +337,22 @@ def test_a_claim_that_many_read_is_filled_by_a_job_that_may_write() -> None:
     assert WEIGHTS.kept_files == ("/weights/model.gguf",)
 
 
+def test_a_claim_of_each_replicas_own_is_filled_by_an_init_container() -> None:
+    """There is no claim and no Job beside the pods: each pod has its own, filled before the server starts."""
+    own = Volume(**{**WEIGHTS.model_dump(), "per_replica": True, "access_mode": "ReadWriteOncePod"})
+    (_, deployment) = manifests(SMALL.having(volumes=(own,)), "ns", run="run-1")
+    pod = deployment["spec"]["template"]["spec"]
+    (init,) = pod["initContainers"]
+    assert (init["name"], init["command"]) == ("fill-weights", ["cp", "a", "b"])
+    assert init["volumeMounts"] == [{"name": "weights", "mountPath": "/weights"}]
+    (volume,) = pod["volumes"]
+    assert volume["ephemeral"]["volumeClaimTemplate"]["spec"]["accessModes"] == ["ReadWriteOncePod"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"storage": None, "fill": None, "per_replica": True}, "per_replica goes only with storage"),
         ({"storage": None}, "fill goes only with storage"),
         ({"access_mode": "ReadWriteOncePod"}, "lets no Job fill the claim"),
         ({"fill": {"command": ["cp"], "files": ["/etc/passwd"]}}, "files must be paths below the mount path"),

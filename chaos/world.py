@@ -1,0 +1,62 @@
+"""What a live trial works with, and what it sees of the system there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chaos.clock import Clock
+from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.data import Data
+from chaos.faults import Fault, Means
+from chaos.history.views import DeploymentView, PodView
+from chaos.safety import BlastRadius, NoUndoLog, UndoLog
+from chaos.semantics import Timings, recovery_bound
+from chaos.traffic import Traffic
+
+__all__ = ["World", "desired", "recovery_bound_s", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a live trial works with."""
+
+    clock: Clock
+    cluster: Cluster
+    journal: Journal
+    recorder: Recorder
+    hand: Hand
+    traffic: Traffic
+    blast_radius: BlastRadius
+    workload: str
+    timings: Timings
+    data: Data
+    means: Means
+    workload_kind: str = "Deployment"
+    adopted: bool = False
+    undo: UndoLog = field(default_factory=NoUndoLog)
+    lost: Callable[[], str] = lambda: ""
+    consent: Callable[[Fault], str] = lambda _fault: ""
+
+
+def desired(world: World) -> int | None:
+    """How many replicas the workload asks for, None if it is not there."""
+    for workload in world.recorder.objects(world.workload_kind):
+        view = DeploymentView(workload)
+        if view.name == world.workload:
+            return view.replicas
+    return None
+
+
+def recovery_bound_s(world: World) -> float:
+    """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
+    specs = [pod["spec"] for pod in world.recorder.objects("Pod")]
+    return max((recovery_bound(spec, world.timings).total_s for spec in specs), default=0.0)
+
+
+def whole(world: World) -> bool:
+    """Whether as many pods are Ready as the workload desires."""
+    wanted = desired(world)
+    pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
+    ready = sum(pod.ready and not pod.deleting for pod in pods)
+    return wanted is not None and ready >= wanted
