@@ -3,6 +3,8 @@
 #   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
 #   make test                      style, types, layers and the tests of the project itself
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
+#   make soak                      an hour of steady load with trouble every few minutes, from a seed
+#   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,16 +18,25 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test mutants prepared lint clean
+.PHONY: scenarios test mutants peers soak prepared browser lint clean
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
-test: prepared lint
+test: prepared browser lint
 	$(BIN)/pytest tests -m 'not slow' $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)
+
+peers: prepared
+	$(BIN)/pytest tests/peers $(ARGS)
+
+soak: $(READY)
+	$(BIN)/pytest scenarios/test_soak.py --soak-s 3600 $(TARGET) $(ARGS)
+
+browser:
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver fonts-dejavu-core)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from chaos.system.manifest_folder import Manifests, read_manifests
 from chaos.system.wanted import refuse_fields, unmet
 from loadgen.profiles import Profile
 
-__all__ = ["adopted_for", "consent_for", "limits_of", "manifests_for", "marked", "profile_for"]
+__all__ = ["adopted_for", "consent_for", "limits_of", "manifests_for", "marked", "profile_for", "refuse_unmet"]
 
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
@@ -76,6 +76,12 @@ def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> 
     return min(pods_max or bound, bound), ground.adoption.config.safety.nodes_max
 
 
+def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
+    """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed."""
+    if lacks := list(_lacking(request, ground)):
+        pytest.skip("; ".join(lacks))
+
+
 def consent_for(ground: Ground, adopted: Adopted | None) -> Callable[[Fault], str]:
     """What is asked before each fault: the owners' consent on an adopted system; what we deploy is ours."""
     if ground.adoption is None or adopted is None:
@@ -117,6 +123,7 @@ def _lacking(request: pytest.FixtureRequest, ground: Ground) -> Iterator[str]:
     """What the cluster lacks of what the scenario's markers say that it needs."""
     nodes = ground.cluster.facts.nodes
     for marker in request.node.iter_markers("needs"):
+        yield from (reason for need in marker.args if (reason := ground.lacks(need)))
         wanted = int(marker.kwargs.get("nodes", 0))
         if len(nodes) < wanted:
             yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"

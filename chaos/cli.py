@@ -11,17 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from chaos.errors import GamedayError
-from chaos.history import load_history
-from chaos.judgement import read_verdict
 from chaos.lab import Lab
 from chaos.lab.doctor import diagnose
 from chaos.lab.prepare import prepare
 from chaos.lab.session import keep_lab
 from chaos.plan.command import plan_command
 from chaos.progress import Terminal
+from chaos.redrawing import compare_runs, redraw
 from chaos.setup_commands import init_command, rbac_command, review_command
 from chaos.undo.command import status_command, undo_command
-from reports import summarise, write_html
+from reports.comparing import show_comparison
 
 __all__ = ["main"]
 
@@ -131,8 +130,22 @@ def lab_kubeconfig() -> None:
 
 
 @app.command("report")
-def report(run: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
-    """Draw report.html of a saved run again, from its evidence and its verdict."""
-    path = run / "report.html"
-    write_html(summarise(load_history(run), read_verdict(run), run=run), path)
-    print(path)  # noqa: T201
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the folder of a session.")],
+    *,
+    picture: Annotated[bool, typer.Option("--picture", help="Also write the timeline as timeline.png.")] = False,
+) -> None:
+    """Draw report.html of a saved run again, from its evidence and its verdict; of a session, from its runs."""
+    for path in redraw(run, picture=picture):
+        print(path)  # noqa: T201
+
+
+@app.command("compare")
+def compare(
+    before: Annotated[Path, typer.Argument(help="A run folder.")],
+    after: Annotated[Path, typer.Argument(help="Another run folder.")],
+    *,
+    page: Annotated[Path | None, typer.Option(help="Also draw the later run with the earlier behind it.")] = None,
+) -> None:
+    """Say what differs between two runs: findings, figures and recoveries, beside what earlier runs varied by."""
+    show_comparison(compare_runs(before, after, page=page), Console())

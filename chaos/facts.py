@@ -35,9 +35,13 @@ def trial_facts(
     namespace: str,
     clock: Clock,
     leashed: bool,
+    connections: str = "fresh",
     found: System | None = None,
 ) -> dict[str, Any]:
-    """Put the facts together; plain data, ready for JSON. `found` is a system that no spec of ours describes."""
+    """Put the facts together; plain data, ready for JSON.
+
+    `connections` as in the request profile; `found` is a system that no spec of ours describes.
+    """
     cluster = ground.cluster.facts
     budget = found.disruption_budget if found else None
     own_budget = spec.name if spec.disruption_budget and not found else ""
@@ -60,6 +64,7 @@ def trial_facts(
             "port": spec.service_port,
             "selector": dict(found.selector if found else selector(spec)),
             "profile": spec.profile,
+            "connections": connections,
             "vantage": ground.vantage_words,
         },
         "spec": spec.model_dump(mode="json"),

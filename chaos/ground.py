@@ -17,8 +17,14 @@ from chaos.adoption import Adoption, open_adoption
 from chaos.clock import utc_iso
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.config import read_config
+from chaos.errors import UsageError
+from chaos.faults import Means
+from chaos.faults.node_down import NO_POWER
+from chaos.faults.node_power import NO_MEANS
 from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
+from chaos.lab.partition import LabPodNetwork
+from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
 from chaos.progress import Progress
 from chaos.safety.lease import RunLease
@@ -39,6 +45,7 @@ class Ground:
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
     `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
+    `means` is what there is beside the API, e.g. to take nodes away.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
     before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
@@ -52,9 +59,23 @@ class Ground:
     vantage_words: str
     vantage: Callable[[System], Vantage]
     wrap: Callable[[list[str]], list[str]]
+    means: Means = NO_MEANS
     adoption: Adoption | None = None
     begin: Callable[[], None] = lambda: None
     stop: Callable[[], str] = lambda: ""
+
+    def lacks(self, need: str) -> str:
+        """Why scenarios that need this cannot run here, and what would help; empty if they can.
+
+        Raises `UsageError` for a need that nobody knows.
+        """
+        kind, _, name = need.partition(":")
+        if kind == "node-power":
+            return "" if self.means.node_power else NO_POWER
+        if kind == "storage-class" and name:
+            there = self.cluster.get("StorageClass", None, name) is not None
+            return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
+        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power, storage-class:NAME")
 
 
 @contextmanager
@@ -64,15 +85,27 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
     with lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts:
         cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
         _sweep(cluster)
+        lab.reclaim_volumes()
 
         def vantage(system: System) -> Vantage:
             return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground("lab", cluster, facts.timings, MODEL_IMAGE, "lab client", vantage, lab.client_command)
+        yield Ground(
+            "lab",
+            cluster,
+            facts.timings,
+            MODEL_IMAGE,
+            "lab client",
+            vantage,
+            lab.client_command,
+            Means(LabPower(), LabPodNetwork()),
+        )
 
 
 @contextmanager
-def on_context(*, kubeconfig: Path | None, context: str, image: str, service_url: str) -> Iterator[Ground]:
+def on_context(
+    *, kubeconfig: Path | None, context: str, image: str, service_url: str, means: Means = NO_MEANS
+) -> Iterator[Ground]:
     """Stand on the cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before any write.
 
     Without a `service_url` (which may hold `{namespace}` and `{service}`) traffic goes through the API server's proxy.
@@ -81,7 +114,7 @@ def on_context(*, kubeconfig: Path | None, context: str, image: str, service_url
     _sweep(cluster)
 
     words, vantage = _reached(cluster, service_url)
-    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command)
+    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, means)
 
 
 @contextmanager
@@ -118,7 +151,16 @@ def on_adopted(
             return (lease.lost if lease.taken else "") or watchdog.objection
 
         yield Ground(
-            "context", cluster, timings, "", words, vantage, lambda command: command, adoption, begin=begin, stop=stop
+            "context",
+            cluster,
+            timings,
+            "",
+            words,
+            vantage,
+            lambda command: command,
+            adoption=adoption,
+            begin=begin,
+            stop=stop,
         )
 
 

@@ -12,7 +12,7 @@ from chaos.errors import UsageError
 from chaos.history import History, load_history
 from chaos.verdict import Answer, Check, Evidence, Finding, Verdict
 
-__all__ = ["Judgement", "judge_run", "read_verdict"]
+__all__ = ["Judgement", "judge_run", "read_verdict", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,20 @@ def read_verdict(run: Path) -> Verdict:
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist: this run was not judged", f"pytest --rejudge {run}") from None
     return Verdict(tuple(_finding(finding) for finding in saved["findings"]))
+
+
+def unjudged(run: Path) -> Verdict:
+    """What is said of a run that ended before it was judged: nothing was claimed of it yet."""
+    finding = Finding(
+        check="judged",
+        answer=Answer.UNKNOWN,
+        rule="The trial was judged.",
+        limit="a verdict",
+        measured="none",
+        reason="the run ended before it was judged",
+        settle=f"judge it by its own scenario: pytest SCENARIO --rejudge {run}",
+    )
+    return Verdict((finding,))
 
 
 def _finding(saved: dict[str, Any]) -> Finding:

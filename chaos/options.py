@@ -13,6 +13,7 @@ import pytest
 
 from chaos.config import find_config
 from chaos.errors import UsageError
+from chaos.faults import CommandPower, Means
 
 __all__ = ["Options", "add_options", "read_options"]
 
@@ -35,6 +36,8 @@ class Options:
     kubeconfig: Path | None
     image: str
     service_url: str
+    node_off: str
+    node_on: str
     seed: int
     leashed: bool
     rejudge: Path | None
@@ -43,7 +46,13 @@ class Options:
     keep_lab: bool
     keep_namespace: bool
     pods_max: int | None
+    load_workers: int
     fields: Mapping[str, Any]
+
+    @property
+    def means(self) -> Means:
+        """What the user gives beside the API. Raises `UsageError` for a command that names no node."""
+        return Means(CommandPower(self.node_off, self.node_on) if self.node_off else None)
 
     @property
     def where(self) -> str:
@@ -79,6 +88,15 @@ def add_options(parser: pytest.Parser) -> None:
         help="how this host reaches the service; may hold {namespace} and {service}",
     )
     group.addoption(
+        "--node-off",
+        default="",
+        metavar="COMMAND",
+        help="command that takes a node's power away, e.g. 'virsh suspend {node}'; the lab has its own means",
+    )
+    group.addoption(
+        "--node-on", default="", metavar="COMMAND", help="command that gives it back, e.g. 'virsh resume {node}'"
+    )
+    group.addoption(
         "--system-field",
         action="append",
         default=[],
@@ -94,6 +112,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--lab-nodes", type=int, default=3, metavar="N", help="nodes of the lab (default: 3)")
     group.addoption("--keep-lab", action="store_true", help="leave the lab running at the end")
     group.addoption("--keep-namespace", action="store_true", help="leave each trial's namespace for a look")
+    group.addoption(
+        "--load-workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the load (default: 1, a core each)",
+    )
     group.addoption(
         "--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)"
     )
@@ -112,6 +137,8 @@ def read_options(config: pytest.Config) -> Options:
         kubeconfig=config.getoption("kubeconfig"),
         image=str(of("image")),
         service_url=str(of("service_url")),
+        node_off=str(of("node_off")),
+        node_on=str(of("node_on")),
         seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
         leashed=bool(of("leashed")),
         rejudge=config.getoption("rejudge"),
@@ -120,16 +147,23 @@ def read_options(config: pytest.Config) -> Options:
         keep_lab=bool(of("keep_lab")),
         keep_namespace=bool(of("keep_namespace")),
         pods_max=config.getoption("pods_max"),
+        load_workers=config.getoption("load_workers"),
         fields=dict(_field(text) for text in config.getoption("system_field")),
     )
     if options.kubeconfig and not (options.context or options.system):
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
+    if bool(options.node_off) != bool(options.node_on):
+        raise pytest.UsageError("--node-off and --node-on go together: whoever takes a node's power gives it back")
+    if options.node_off and not options.context:
+        raise pytest.UsageError("--node-off goes with --kube-context NAME: the lab has its own means")
     if options.manifests and options.system:
         raise pytest.UsageError("--manifests and --system: a system is deployed or adopted, not both")
     if options.lab_nodes < 1:
         raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
     if options.pods_max is not None and options.pods_max < 1:
         raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
+    if options.load_workers < 1:
+        raise pytest.UsageError(f"--load-workers {options.load_workers}: give at least 1")
     return options
 
 

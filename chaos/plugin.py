@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import textwrap
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from chaos.asked import adopted_for, consent_for, limits_of, manifests_for, marked, profile_for
+from chaos.asked import adopted_for, consent_for, limits_of, manifests_for, marked, profile_for, refuse_unmet
 from chaos.config import read_config
 from chaos.errors import GamedayError, NotAllowed, UsageError
 from chaos.facts import ScenarioFacts
+from chaos.gallery import Gallery
 from chaos.ground import Ground, on_adopted, on_context, on_lab
-from chaos.judgement import Judgement
 from chaos.options import Options, add_options, read_options
 from chaos.progress import Terminal
 from chaos.slo import Slo
@@ -33,12 +32,11 @@ from chaos.trial import Trial
 from chaos.verdict import NotProven
 from chaos.voice import Voice, sigterm_interrupts, uncaptured
 from loadgen.profiles import Profile
-from reports import Report, summarise, summary, write_html
 
 __all__: list[str] = []
 
 OPTIONS = pytest.StashKey[Options]()
-REPORTS = pytest.StashKey[list[Report]]()
+GALLERY = pytest.StashKey[Gallery]()
 STAGED = pytest.StashKey[Staged]()
 
 
@@ -51,10 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read our options and declare the marker."""
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
     config.addinivalue_line(
-        "markers", "needs(nodes, node_label): what a cluster must have for the scenario; checked on an adopted system"
+        "markers",
+        "needs(*what, nodes, node_label): what a cluster must have, e.g. node-power; else the scenario is skipped",
     )
     config.stash[OPTIONS] = read_options(config)
-    config.stash[REPORTS] = []
+    config.stash[GALLERY] = Gallery(config.stash[OPTIONS])
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -115,6 +114,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
+                means=options.means,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)
@@ -147,7 +147,7 @@ def request_profile() -> Profile:
 def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     """One trial of this scenario, set up."""
     options = request.config.stash[OPTIONS]
-    callbacks = Callbacks(say=Voice(request.config).say, draw=_draw(request))
+    callbacks = Callbacks(say=Voice(request.config).say, draw=request.config.stash[GALLERY].drawer(request.node))
     if options.rejudge:
         placeholder = SystemSpec(name="saved", image="saved")
         request.node.stash[STAGED] = inert(options.rejudge, placeholder, callbacks=callbacks)
@@ -163,16 +163,19 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     spec = adopted.system.spec if adopted else spec
     assert spec is not None
     scenario = _scenario(request, options.seed)
+    refuse_unmet(request, ground)
+    run = request.config.stash[GALLERY].begun(request.node.nodeid, _run_folder(options.runs, scenario))
     pods_max, nodes_max = limits_of(ground, adopted, options.pods_max)
     with staged(
         ground,
         spec,
         profile_for(request, ground),
         scenario,
-        run=_run_folder(options.runs, scenario),
+        run=run,
         leashed=options.leashed,
         pods_max=pods_max,
         nodes_max=nodes_max,
+        load_workers=options.load_workers,
         keep_namespace=options.keep_namespace,
         callbacks=callbacks,
         adopted=adopted,
@@ -224,25 +227,6 @@ def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
     return runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{slug}-{scenario.seed}"
 
 
-def _draw(request: pytest.FixtureRequest) -> Callable[[Judgement], Path]:
-    def draw(judgement: Judgement) -> Path:
-        report = summarise(judgement.history, judgement.verdict, run=judgement.run)
-        request.config.stash[REPORTS].append(report)
-        facts = judgement.history.facts
-        request.node.user_properties += [
-            ("verdict", judgement.verdict.answer.name),
-            ("run", str(judgement.run)),
-            ("seed", facts.seed),
-            ("cluster", facts.raw.get("cluster", {}).get("context", "")),
-            *((f"finding {one.check}", one.line()) for one in judgement.verdict.findings),
-        ]
-        path = judgement.run / "report.html"
-        write_html(report, path)
-        return path
-
-    return draw
-
-
 # --- hooks of a scenario's run --------------------------------------------------------------------------------------
 
 
@@ -276,8 +260,5 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show one row a trial."""
-    if reports := config.stash[REPORTS]:
-        terminalreporter.section("trials")
-        width = shutil.get_terminal_size((100, 24)).columns
-        terminalreporter.write_line(summary(reports, width=width, colour=terminalreporter.hasmarkup))
+    """Show one row a trial, and write the page of the session."""
+    config.stash[GALLERY].finish(terminalreporter)

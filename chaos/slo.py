@@ -8,10 +8,12 @@ it stands above every answered one, as infinity.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
+
+from chaos.indicators import GOOD, INDICATORS, response_s, unmetered
 
 __all__ = [
     "GOOD",
@@ -25,13 +27,8 @@ __all__ = [
     "response_s",
 ]
 
-GOOD = ("ok", "late")
-"""Outcomes that were answered in full. Being late is judged by the latency objective, not by availability."""
-
 REQUESTS_FOR_P99 = 100
 """With fewer, the 99th percentile by nearest rank is the slowest request: one more could change it at will."""
-
-NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +37,47 @@ class Slo:
 
     `availability`: least share of valid requests that were answered in full, in (0, 1].
     `latency_p99_s`: most seconds for the 99th percentile of response time, failures counted as infinite.
-    `first_token_p99_s`: the same for the time to the first token, for streaming profiles.
+    For streaming profiles the same of: `first_token_p99_s`, the time to the first token; `token_time_p99_s`, the time
+    per output token after the first; `token_gap_p99_s`, the longest silence between two tokens of an answer.
+    `goodput`: least share of valid requests that were answered in full and kept every one of these times at once.
     """
 
     availability: float | None = None
     latency_p99_s: float | None = None
     first_token_p99_s: float | None = None
+    token_time_p99_s: float | None = None
+    token_gap_p99_s: float | None = None
+    goodput: float | None = None
 
     def __post_init__(self) -> None:
-        if self.availability is None and self.latency_p99_s is None and self.first_token_p99_s is None:
-            raise ValueError("Slo: name at least one objective: availability, latency_p99_s or first_token_p99_s")
-        if self.availability is not None and not 0 < self.availability <= 1:
-            raise ValueError(f"Slo.availability: {self.availability} is not a share in (0, 1]")
-        for name in ("latency_p99_s", "first_token_p99_s"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ValueError(f"Slo.{name}: {value} is not a positive number of seconds")
+        times = dict(self.times)
+        if self.availability is None and not times:
+            named = ", ".join(f"{name}_p99_s" for name in INDICATORS)
+            raise ValueError(f"Slo: name at least one objective: availability, {named}")
+        if self.goodput is not None and not times:
+            raise ValueError("Slo.goodput: name the times that a good request has to keep, e.g. latency_p99_s")
+        for name, share in (("availability", self.availability), ("goodput", self.goodput)):
+            if share is not None and not 0 < share <= 1:
+                raise ValueError(f"Slo.{name}: {share} is not a share in (0, 1]")
+        for name, value in times.items():
+            if value <= 0:
+                raise ValueError(f"Slo.{name}_p99_s: {value} is not a positive number of seconds")
+
+    @property
+    def times(self) -> Iterator[tuple[str, float]]:
+        """Each time that has an objective, by its name in `INDICATORS`, with its seconds."""
+        for name in INDICATORS:
+            if (value := getattr(self, f"{name}_p99_s")) is not None:
+                yield name, value
+
+    @property
+    def shortest_s(self) -> float | None:
+        """The shortest time from a request's start that it is about; None if it is about none.
+
+        Times between tokens are not among them: however late a request was started, they stay what they are.
+        """
+        named = (self.latency_p99_s, self.first_token_p99_s)
+        return min((value for value in named if value is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +114,28 @@ class SloReading:
     """What the requests say of an SLO. Seconds; counts are of requests.
 
     `valid`: every request but `unsent` ones, which the generator owes. `good`: answered in full (`ok` or `late`).
-    `availability` is None without a valid request. `outcomes` counts each fate.
+    `availability` is None without a valid request. `outcomes` counts each fate. `times` holds the percentiles that have
+    an objective, by their name in `INDICATORS`. `meeting`: valid requests that kept every such time, None without one.
+    `unmetered`: full answers whose tokens nobody counted, if the SLO needs the count.
     """
 
     slo: Slo
     valid: int
     good: int
     outcomes: Mapping[str, int] = field(default_factory=dict)
-    latency: PercentileReading | None = None
-    first_token: PercentileReading | None = None
+    times: Mapping[str, PercentileReading] = field(default_factory=dict)
+    meeting: int | None = None
+    unmetered: int = 0
+
+    @property
+    def latency(self) -> PercentileReading | None:
+        """The percentile of response time, if it has an objective."""
+        return self.times.get("latency")
+
+    @property
+    def first_token(self) -> PercentileReading | None:
+        """The percentile of the time to the first token, if it has an objective."""
+        return self.times.get("first_token")
 
     @property
     def bad(self) -> int:
@@ -123,10 +158,14 @@ class SloReading:
         return None if self.slo.availability is None else error_budget(self.slo.availability, self.valid)
 
     @property
+    def goodput(self) -> float | None:
+        """Requests that kept every time over valid ones."""
+        return None if self.meeting is None or not self.valid else self.meeting / self.valid
+
+    @property
     def percentiles(self) -> Mapping[str, PercentileReading]:
-        """The percentiles that have an objective, by name."""
-        both = {"p99": self.latency, "first token p99": self.first_token}
-        return {name: reading for name, reading in both.items() if reading is not None}
+        """The percentiles that have an objective, by their words for people."""
+        return {INDICATORS[name][0]: reading for name, reading in self.times.items()}
 
 
 def nearest_rank(count: int) -> int:
@@ -142,30 +181,26 @@ def error_budget(objective: float, valid: int) -> int:
     return math.floor(round((1 - objective) * valid, 6))
 
 
-def response_s(end: str = "end_ns") -> pl.Expr:
-    """Seconds from the intended start to `end` for a request that was answered in full, infinite for any other."""
-    answered = pl.col("outcome").is_in(GOOD) & pl.col(end).is_not_null()
-    return pl.when(answered).then((pl.col(end) - pl.col("intended_ns")) / NS).otherwise(math.inf)
-
-
 def read_slo(requests: pl.DataFrame, slo: Slo) -> SloReading:
     """Read the indicators off a table of request records (columns as in docs/run-folder.md)."""
     outcomes = dict(requests.group_by("outcome").len().sort("outcome").rows())
     valid = requests.filter(pl.col("outcome") != "unsent")
+    limits = dict(slo.times)
+    values = valid.select(*(INDICATORS[name][1].alias(name) for name in limits))
+    # An answer whose time per token is undefined keeps it; one that failed has infinite times.
+    kept = [pl.col(name).fill_null(0) <= limit_s for name, limit_s in limits.items()]
     return SloReading(
         slo=slo,
         valid=valid.height,
         good=sum(outcomes.get(outcome, 0) for outcome in GOOD),
         outcomes=outcomes,
-        latency=_read(valid, response_s(), slo.latency_p99_s),
-        first_token=_read(valid, response_s("first_token_ns"), slo.first_token_p99_s),
+        times={name: _read(values[name].drop_nulls(), limit_s) for name, limit_s in limits.items()},
+        meeting=values.filter(pl.all_horizontal(kept)).height if kept else None,
+        unmetered=valid.filter(unmetered()).height if "token_time" in limits else 0,
     )
 
 
-def _read(valid: pl.DataFrame, seconds: pl.Expr, objective_s: float | None) -> PercentileReading | None:
-    if objective_s is None:
-        return None
-    values = valid.select(seconds.alias("s"))["s"]
+def _read(values: pl.Series, objective_s: float) -> PercentileReading:
     if values.is_empty():
         return PercentileReading(None, objective_s, 0, 0)
     p99_s = float(values.sort()[nearest_rank(len(values)) - 1])

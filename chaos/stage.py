@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
+from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.faults import Fault
 from chaos.ground import Ground
@@ -23,8 +24,8 @@ from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
 from chaos.safety import BlastRadius, ClusterUndoLog, NoUndoLog
-from chaos.semantics import Timings
-from chaos.system import SystemSpec
+from chaos.semantics import KUBERNETES, Timings
+from chaos.system import System, SystemSpec, fill_claims
 from chaos.system.adopt import Adopted, adopt
 from chaos.system.deploy import deploy
 from chaos.system.manifest_folder import Manifests, apply_manifests
@@ -32,7 +33,7 @@ from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial, World
-from loadgen.driver import Generator
+from loadgen.crew import Crew
 from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
 
@@ -55,6 +56,12 @@ WATCHED = (
 )
 
 
+def _storage(spec: SystemSpec, namespace: str) -> tuple[Scope, ...]:
+    """What is watched too where the system has claims: without them nobody needs the right to see volumes."""
+    claims = any(volume.storage for volume in spec.volumes)
+    return (Scope("PersistentVolumeClaim", namespace), Scope("PersistentVolume", None)) if claims else ()
+
+
 NO_WORKLOAD = Ref("Deployment", "", "")
 NO_BUDGET = Ref("PodDisruptionBudget", "", "")
 
@@ -73,6 +80,7 @@ class UnderTest:
     recorder: Recorder | None = None
     workload: Ref = NO_WORKLOAD
     disruption_budget: Ref = NO_BUDGET
+    timings: Timings = KUBERNETES
 
     @property
     def inert(self) -> bool:
@@ -119,6 +127,7 @@ def staged(
     run: Path,
     leashed: bool,
     pods_max: int | None,
+    load_workers: int = 1,
     keep_namespace: bool,
     callbacks: Callbacks,
     adopted: Adopted | None = None,
@@ -139,7 +148,15 @@ def staged(
     known = adopt(manifests, manifests.wish(namespace)) if manifests else adopted
     found = known.system if known else None
     facts = trial_facts(
-        ground, spec, scenario, run=run.name, namespace=namespace, clock=clock, leashed=leashed, found=found
+        ground,
+        spec,
+        scenario,
+        run=run.name,
+        namespace=namespace,
+        clock=clock,
+        leashed=leashed,
+        connections=profile.connections,
+        found=found,
     )
     facts["system"]["adopted"] = adopted is not None
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -153,17 +170,20 @@ def staged(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )
         watched = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
-        recorder = stack.enter_context(
-            Recorder(ground.cluster, clock, run / "watch.jsonl", [*watched, Scope("Node", None)])
-        )
+        scopes = [*watched, Scope("Node", None), *(() if known else _storage(spec, namespace))]
+        # Ten times for each new value of the metrics API, to know when it came.
+        sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
+        recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
+        unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
         if manifests:
             apply_manifests(hand, manifests, namespace)
             found = adopt(ground.cluster, manifests.wish(namespace)).system
         deployed = found or deploy(hand, spec, namespace, run=run.name)
         vantage = ground.vantage(deployed)
 
-        def start_generator() -> Generator:
-            return Generator.start(
+        def start_generator() -> Crew:
+            return Crew.start(
+                workers=load_workers,
                 run_folder=run,
                 clock=clock,
                 profile=profile,
@@ -174,7 +194,14 @@ def staged(
                 credentials=vantage.credentials,
             )
 
-        traffic = Traffic(start_generator, journal, profile=profile.name, vantage=vantage.name, url=vantage.url)
+        traffic = Traffic(
+            start_generator,
+            journal,
+            profile=profile.name,
+            vantage=vantage.name,
+            url=vantage.url,
+            seed=scenario.seed,
+        )
         stack.callback(traffic.close)
         world = World(
             clock=clock,
@@ -191,6 +218,8 @@ def staged(
             ),
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
+            means=ground.means,
+            data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
             lost=lost,
@@ -201,15 +230,12 @@ def staged(
         words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"
         rng = random.Random(scenario.seed)  # noqa: S311  # replayable
         budget = deployed.disruption_budget or NO_BUDGET
-        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget)
+        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
-        try:
-            wait_available(ground.cluster, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)
-        except NeverAvailable as unwell:
-            trial.stop(str(unwell))
-        else:
-            if unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
-                trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
+        if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
+            trial.stop(unwell)
+        elif unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
+            trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:
@@ -217,6 +243,21 @@ def staged(
             raise
         finally:
             trial.abandon("the scenario ended without a verdict")
+
+
+def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sync_s: float) -> str:
+    """Wait for the system; why it did not become available, in words."""
+    try:
+        wait_available(ground.cluster, recorder, deployed, hpa_sync_s=hpa_sync_s)
+    except NeverAvailable as unwell:
+        return str(unwell)
+    return ""
+
+
+def _data(spec: SystemSpec, profile: Profile) -> Data:
+    """What of the system must survive, and where and how it is read."""
+    files = tuple(file for volume in spec.volumes for file in volume.kept_files)
+    return Data(spec.name, files, spec.port, profile)
 
 
 def in_words(error: BaseException) -> str:

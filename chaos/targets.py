@@ -17,7 +17,22 @@ from chaos.errors import GamedayError
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 
-__all__ = ["Pool", "Targets", "every", "fullest_node", "fullest_nodes", "half", "node_of", "one", "pool", "unready"]
+__all__ = [
+    "Pool",
+    "Targets",
+    "all_nodes",
+    "every",
+    "fullest_node",
+    "fullest_nodes",
+    "fullest_zone",
+    "half",
+    "node_of",
+    "one",
+    "pool",
+    "unready",
+]
+
+ZONE = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,35 @@ def pool(label: str, value: str) -> Pick:
         return _on_nodes(system, nodes, f"{words} ({', '.join(node.name for node in nodes)})")
 
     return nodes_of_pool
+
+
+def fullest_zone(system: Pool) -> Targets:
+    """Pick every node of the zone with the most ready replicas; among equals the seed chooses.
+
+    Raises `GamedayError` if no node says in which zone it is, or if there is only one zone: nothing would be left.
+    """
+    if system.inert:
+        return Targets("the fullest zone", ())
+    zone_of = {node.name: node.labels[ZONE] for node in system.nodes() if ZONE in node.labels}
+    zones = sorted(set(zone_of.values()))
+    if len(zones) < 2:
+        raise GamedayError(
+            f"the nodes are in {len(zones)} zones by their label {ZONE}, and losing one would leave nothing",
+            "see kubectl get nodes -L, and label nodes of two zones at least",
+        )
+    held = Counter(zone_of.get(pod.node, "") for pod in system.ready_pods())
+    system.rng.shuffle(zones)
+    chosen = max(zones, key=lambda zone: held[zone])
+    nodes = sorted((node for node in system.nodes() if zone_of.get(node.name) == chosen), key=lambda node: node.name)
+    return _on_nodes(system, nodes, f"zone {chosen} ({', '.join(node.name for node in nodes)})")
+
+
+def all_nodes(system: Pool) -> Targets:
+    """Pick every node there is, in the order of their names."""
+    if system.inert:
+        return Targets("all nodes", ())
+    nodes = sorted(system.nodes(), key=lambda node: node.name)
+    return _on_nodes(system, nodes, f"all {len(nodes)} nodes")
 
 
 def _on_nodes(system: Pool, nodes: Sequence[NodeView], words: str) -> Targets:

@@ -11,17 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.data import Data, read_data
 from chaos.errors import HarnessBroken, NotAllowed, UsageError
-from chaos.faults import Fault, Field, Until
-from chaos.faults.base import leaves_foreign, parameters_of
+from chaos.faults import Fault, Field, Means, Until
+from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.sight import foreign_pods
-from chaos.history import Ref, load_history
+from chaos.history import load_history
 from chaos.history.views import DeploymentView, NodeView, PodView
 from chaos.judgement import Judgement, judge_run
 from chaos.safety import BlastRadius, NoUndoLog, UndoLog
@@ -52,6 +53,8 @@ class World:
     blast_radius: BlastRadius
     workload: str
     timings: Timings
+    data: Data
+    means: Means
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
@@ -123,6 +126,8 @@ class Trial:
             journal=world.journal,
             fault=f"{fault.name}-{self._faults}",
             namespace=world.blast_radius.namespace,
+            timings=world.timings,
+            means=world.means,
             workload_kind=world.workload_kind,
             adopted=world.adopted,
             undo=world.undo,
@@ -135,7 +140,7 @@ class Trial:
                 fault=field.fault,
                 name=fault.name,
                 words=fault.words,
-                victims=[_plain(ref) for ref in fault.victims],
+                victims=[asdict(ref) for ref in fault.victims],
                 parameters={**parameters_of(fault), "landing_deadline_s": fault.landing_deadline_s},
             )
             try:
@@ -144,15 +149,29 @@ class Trial:
             finally:
                 self._heal(world, fault, field)
 
-    def recovery(self) -> None:
-        """Wait until the system has all its replicas back, at most as long as its own spec permits."""
+    def read_data(self, *files: str) -> None:
+        """Read in every ready replica what must survive, for `DataSurvived`: files, and an answer made from them.
+
+        `files` are paths in the container, by default those that fill the system's claims. Raises `UsageError` without.
+        """
+        if not (world := self._live()):
+            return
+        data = world.data.of(files)
+        self._say(f"reading {', '.join(data.files)} in every ready replica")
+        read_data(world.cluster, world.hand, world.journal, world.recorder, data)
+
+    def recovery(self, *, settle_s: float = SETTLE_S) -> None:
+        """Wait until the system has all its replicas back, at most as long as its own spec permits.
+
+        Then traffic flows for `settle_s` more: long enough that each replica is surely asked, if that is to be judged.
+        """
         if not (world := self._live()):
             return
         self._say("recovery")
         with self._in_phase(world, "recovery"):
             bound_s = _recovery_bound_s(world)
             if world.recorder.wait_for(lambda: _whole(world), bound_s):
-                self._wait(world, SETTLE_S)
+                self._wait(world, settle_s)
             else:
                 world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
 
@@ -225,7 +244,8 @@ class Trial:
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
         nodes = [node for node in map(NodeView, world.recorder.objects("Node")) if node.name not in hit]
         namespace = world.blast_radius.namespace
-        world.blast_radius.admit(
+        radius = replace(world.blast_radius, nodes_max=None) if spares_no_node(fault) else world.blast_radius
+        radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods},
             down=max(0, (_desired(world) or 0) - ready),
@@ -272,10 +292,6 @@ class Trial:
         finally:
             self._phase = ""
             world.journal.event("phase-end", phase=phase)
-
-
-def _plain(ref: Ref) -> dict[str, str]:
-    return {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
 
 
 def _desired(world: World) -> int | None:

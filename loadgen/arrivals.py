@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -18,7 +18,7 @@ from chaos.clock import NS
 from loadgen.exchange import Exchange, Wire
 from loadgen.profiles import Profile
 from loadgen.records import Ending, Record, Seen, Writer, record_of, unsent
-from loadgen.shapes import Shape
+from loadgen.shape import Shape, Size
 
 __all__ = ["OpenLoop", "OpenStream"]
 
@@ -34,19 +34,35 @@ class _GivenUp(BaseException):
 
 @dataclass(slots=True)
 class OpenStream:
-    """A stream of traffic under way. `end_ns` is None until it is told to end; `next_index` is yet to be launched."""
+    """A stream of traffic under way. `end_ns` is None until it is told to end.
+
+    Of its arrivals this process has every `workers`-th, from number `worker` on; `next_index` is yet to be launched.
+    """
 
     name: str
     shape: Shape
     begin_ns: int
+    worker: int
+    workers: int
+    next_index: int
     end_ns: int | None = None
-    next_index: int = 0
     dispatcher: gevent.Greenlet | None = None
 
     def due(self, now_ns: int) -> int:
-        """How many arrivals were intended before `now_ns`, by the shape alone: however far the dispatcher is."""
+        """How many arrivals of its own were intended before `now_ns`, however far the dispatcher is."""
         until_ns = now_ns if self.end_ns is None else min(now_ns, self.end_ns)
-        return self.shape.count(until_ns - self.begin_ns)
+        return max(0, -(-(self.shape.count(until_ns - self.begin_ns) - self.worker) // self.workers))
+
+    def arrivals_ns(self, until_ns: int) -> Iterator[tuple[int, int]]:
+        """Its own arrivals that are yet to be launched, up to a moment."""
+        for index, intended_ns in self.shape.arrivals_ns(self.begin_ns, until_ns, self.next_index):
+            if index % self.workers == self.worker:
+                yield index, intended_ns
+
+    def launched_ns(self) -> int:
+        """When the last arrival that was launched had been intended; the begin, if none was."""
+        last = self.next_index - self.workers
+        return self.begin_ns + (self.shape.offset_ns(last) + 1 if last >= 0 else 0)
 
 
 @dataclass(slots=True)
@@ -66,6 +82,7 @@ class OpenLoop:
         *,
         wire: Wire,
         requests: tuple[tuple[str, bytes], ...],
+        sized: Callable[[Size], tuple[str, bytes]],
         profile: Profile,
         writer: Writer,
         now_ns: Callable[[], int],
@@ -73,10 +90,14 @@ class OpenLoop:
         limit_ns: int,
         on_record: Callable[[Record, int], None],
         on_broken: Callable[[str], NoReturn],
+        worker: int = 0,
+        workers: int = 1,
     ) -> None:
-        self._wire, self._requests, self._profile, self._writer = wire, requests, profile, writer
+        self._wire, self._requests, self._sized = wire, requests, sized
+        self._profile, self._writer = profile, writer
         self._now_ns, self._in_flight_max, self._limit_ns = now_ns, in_flight_max, limit_ns
         self._on_record, self._on_broken = on_record, on_broken
+        self._worker, self._workers = worker, workers
         self._expected = profile.status_expected
         self._timeout_ns = round(profile.timeout_s * NS)
         self._patience_ns = None if profile.patience_s is None else round(profile.patience_s * NS)
@@ -96,7 +117,9 @@ class OpenLoop:
     def begin(self, name: str, shape: Shape, begin_ns: int) -> OpenStream:
         """Let a stream flow from `begin_ns` on."""
         assert name not in self.streams, f"stream {name} began twice"
-        stream = self.streams[name] = OpenStream(name, shape, begin_ns)
+        stream = self.streams[name] = OpenStream(
+            name, shape, begin_ns, self._worker, self._workers, next_index=self._worker
+        )
         stream.dispatcher = gevent.spawn(self._dispatch, stream)
         stream.dispatcher.link_exception(lambda dead: self._on_broken(f"the dispatcher of {name}: {dead.exception!r}"))
         return stream
@@ -105,8 +128,7 @@ class OpenLoop:
         """Let a stream end: no arrival at or after the returned moment, which is `end_ns` unless some were launched."""
         stream = self.streams[name]
         if stream.end_ns is None:
-            launched_ns = stream.shape.offset_ns(stream.next_index - 1) + 1 if stream.next_index else 0
-            stream.end_ns = max(end_ns, stream.begin_ns + launched_ns)
+            stream.end_ns = max(end_ns, stream.launched_ns())
             next_ns = stream.begin_ns + stream.shape.offset_ns(stream.next_index)
             if next_ns >= stream.end_ns and stream.dispatcher is not None:
                 stream.dispatcher.kill(block=False)  # it only sleeps until an arrival that is not to be
@@ -131,13 +153,13 @@ class OpenLoop:
         self._flying.clear()
         for stream in self.streams.values():
             until_ns = self._limit_ns if stream.end_ns is None else stream.end_ns
-            for index, intended_ns in stream.shape.arrivals_ns(stream.begin_ns, until_ns, stream.next_index):
-                stream.next_index = index + 1
+            for index, intended_ns in stream.arrivals_ns(until_ns):
+                stream.next_index = index + stream.workers
                 self._record(unsent(index, stream.name, intended_ns, self._now_ns(), "the generator stopped first"), 0)
 
     def _dispatch(self, stream: OpenStream) -> None:
         in_a_row = 0
-        for index, intended_ns in stream.shape.arrivals_ns(stream.begin_ns, self._limit_ns):
+        for index, intended_ns in stream.arrivals_ns(self._limit_ns):
             while (wait_ns := intended_ns - self._now_ns()) > 0:
                 gevent.sleep(wait_ns / NS)
                 in_a_row = 0
@@ -147,7 +169,7 @@ class OpenLoop:
                 gevent.sleep(0)
                 in_a_row = 0
             in_a_row += 1
-            stream.next_index = index + 1
+            stream.next_index = index + stream.workers
             self._launch(stream, index, intended_ns)
 
     def _launch(self, stream: OpenStream, index: int, intended_ns: int) -> None:
@@ -160,7 +182,8 @@ class OpenLoop:
         greenlet.start()
 
     def _one(self, stream: OpenStream, index: int, intended_ns: int) -> None:
-        method, raw = self._requests[index % len(self._requests)]
+        size = stream.shape.size(index)
+        method, raw = self._requests[index % len(self._requests)] if size is None else self._sized(size)
         exchange = Exchange(self._wire, raw, method, self._profile.answer(), self._expected)
         ending: Ending = "own-fault"
         try:
@@ -226,6 +249,9 @@ class OpenLoop:
             "lag_p99_ns": _percentile(lags, 0.99),
             "lag_max_ns": lags[-1] if lags else None,
             "cpu_share": round(cpu_share, 4),
+            "opened": self._wire.opened,
+            "reused": self._wire.reused,
+            "worker": self._worker,
         }
 
 

@@ -85,13 +85,15 @@ class Generator:
         wrap: Callable[[list[str]], list[str]] = lambda command: command,
         credentials: Credentials | None = None,
         listeners: tuple[str, ...] = (),
+        worker: int = 0,
+        workers: int = 1,
     ) -> Generator:
         """Start the generator's process and wait until it is ready to send.
 
         `wrap` may put a command before the generator's own (to enter a network namespace). `credentials` travel
         through the process's standard input. `listeners` are modules that the process imports first, to add listeners
-        to Locust's events. Raises `UsageError` for a plan that is not allowed, and `HarnessBroken`
-        if the process does not become ready.
+        to Locust's events. `worker` of `workers`: see `loadgen.plan.Plan`. Raises `UsageError` for a plan that is not
+        allowed, and `HarnessBroken` if the process does not become ready.
         """
         filled(profile.headers, os.environ)
         if credentials is not None and (
@@ -107,6 +109,8 @@ class Generator:
             in_flight_max=in_flight_max,
             duration_max_s=duration_max_s,
             listeners=listeners,
+            worker=worker,
+            workers=workers,
         )
         with (run_folder / "generator.log").open("ab") as log:
             process = subprocess.Popen(
@@ -131,22 +135,28 @@ class Generator:
         """The process that was started (the wrapper's, if that stays in between)."""
         return self._process.pid
 
-    def begin(self, shape: Shape, name: str) -> StreamHandle:
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of all streams that have begun."""
+        return tuple(self._streams)
+
+    def begin(self, shape: Shape, name: str, begin_ns: int | None = None) -> StreamHandle:
         """Let a stream flow, from a moment that lies a little ahead. Raises `UsageError` for a name used before."""
         if name in self._streams:
             raise UsageError(f"stream {name}: began already in this trial", "give it another name")
-        begin_ns = self._clock.now_ns() + LEAD_NS
+        begin_ns = self._clock.now_ns() + LEAD_NS if begin_ns is None else begin_ns
         self._send({"begin": {"stream": name, "shape": shape.plain(), "begin_ns": begin_ns}})
         self._answer("begun", ANSWER_WITHIN_S)
         self._streams[name] = StreamHandle(name, shape, begin_ns)
         return self._streams[name]
 
-    def end(self, name: str) -> StreamHandle:
+    def end(self, name: str, end_ns: int | None = None) -> StreamHandle:
         """Let a stream end, at a moment that lies a little ahead; requests in flight go on. Again: the same answer."""
         stream = self._streams[name]
         if stream.end_ns is None:
-            self._send({"end": {"stream": name, "end_ns": self._clock.now_ns() + LEAD_NS}})
-            answer = self._answer("ended", ANSWER_WITHIN_S)
+            end_ns = self._clock.now_ns() + LEAD_NS if end_ns is None else end_ns
+            self._send({"end": {"stream": name, "end_ns": end_ns}})
+            answer = self._answer("ended", ANSWER_WITHIN_S + self._timeout_s)  # users finish what they are at
             self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, answer["end_ns"])
         return stream
 

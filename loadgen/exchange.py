@@ -72,6 +72,8 @@ class Wire:
     ) -> None:
         self.place, self.tls, self.now_ns = place, tls, now_ns
         self.keep, self.replica_header = keep, replica_header
+        self.opened = self.reused = 0
+        """How many connections were made, and how often one was used again."""
         self._idle: list[gevent.socket.socket] = []
         self._names = gevent.lock.Semaphore()
         self._addresses: list[tuple[int, tuple[str, int]]] = []
@@ -85,6 +87,7 @@ class Wire:
         while self._idle:
             kept = self._idle.pop()
             if _is_quiet(kept):
+                self.reused += 1
                 return kept, True
             kept.close()
         return self._open(), False
@@ -104,6 +107,7 @@ class Wire:
                 sock.close()
                 raise
             else:
+                self.opened += 1
                 return sock
         raise refused
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import locust  # isort: skip  # patches the standard library, so it comes before everything that it patches
 
+import functools
 import gc
 import importlib
 import logging
@@ -26,12 +27,14 @@ from locust.env import Environment
 from chaos.clock import NS
 from chaos.errors import GamedayError
 from loadgen.arrivals import OpenLoop
+from loadgen.closed import ClosedLoop
 from loadgen.control import Control
 from loadgen.cpu_meter import CpuMeter
 from loadgen.exchange import Wire, tls_context
 from loadgen.plan import Plan, filled, place_of, request_bytes
+from loadgen.profiles import Request
 from loadgen.records import Record, Writer
-from loadgen.shapes import shape_from_plain
+from loadgen.shapes import Shape, Users, shape_from_plain
 from loadgen.vantage import Credentials
 
 PLAN_WITHIN_S = 30.0
@@ -40,6 +43,9 @@ ORPHAN_DRAIN_S = 1.0
 
 DESCRIPTORS_SPARE = 64
 """Beside two for each request in flight: a connection may still be ending when its successor begins."""
+
+SIZES_KEPT = 64
+"""Requests of a trace that are kept made: many arrivals have the same sizes."""
 
 log = logging.getLogger("loadgen")
 
@@ -58,10 +64,11 @@ class Session:
         profile, place = plan.profile, place_of(plan.url)
         keep = profile.connections == "reuse"
         extra = credentials.headers if credentials else {}
-        raws = tuple(
-            (ask.method, request_bytes(ask, place, filled(ask.headers, os.environ) | extra, keep=keep))
-            for ask in profile.requests(plan.seed)
-        )
+
+        def raw(ask: Request) -> tuple[str, bytes]:
+            return ask.method, request_bytes(ask, place, filled(ask.headers, os.environ) | extra, keep=keep)
+
+        raws = tuple(raw(ask) for ask in profile.requests(plan.seed))
         tls = tls_context(credentials) if place.tls else None
         self._name = raws[0][1].split(b" ", 2)[1].decode("latin-1")
         self._records = Writer(plan.run_folder / "requests.jsonl")
@@ -69,6 +76,7 @@ class Session:
         self._loop = OpenLoop(
             wire=Wire(place, tls, self.now_ns, keep=keep, replica_header=profile.replica_header),
             requests=raws,
+            sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
             profile=profile,
             writer=self._records,
             now_ns=self.now_ns,
@@ -76,6 +84,17 @@ class Session:
             limit_ns=self._limit_ns,
             on_record=self._fire,
             on_broken=self.broken,
+            worker=plan.worker,
+            workers=plan.workers,
+        )
+        self._closed = ClosedLoop(
+            url=plan.url,
+            now_ns=self.now_ns,
+            replica_header=profile.replica_header,
+            timeout_s=profile.timeout_s,
+            record=self._write,
+            worker=plan.worker,
+            workers=plan.workers,
         )
         self._cpu = CpuMeter(self.now_ns(), time.process_time_ns())
 
@@ -85,6 +104,8 @@ class Session:
         watch.link_exception(lambda dead: self.broken(f"generator.jsonl: {dead.exception!r}"))
         self._control.answer("ready", pid=os.getpid(), locust=locust.__version__)
         drain_s = self._follow()
+        for name in self._closed.streams:
+            self._closed.end(name)
         self._loop.drain(drain_s)
         watch.kill()
         self._sample(final=True)
@@ -102,17 +123,36 @@ class Session:
                     log.warning("the parent is gone")
                     return ORPHAN_DRAIN_S
                 case {"begin": {"stream": str(name), "shape": dict(shape), "begin_ns": int(begin_ns)}}:
-                    self._loop.begin(name, shape_from_plain(shape), begin_ns)
+                    self._begin(name, shape_from_plain(shape), begin_ns)
                     self._control.answer("begun", stream=name, begin_ns=begin_ns)
                 case {"end": {"stream": str(name), "end_ns": int(end_ns)}}:
-                    self._control.answer("ended", stream=name, end_ns=self._loop.end(name, end_ns))
+                    is_closed = name in self._closed.streams
+                    ended_ns = self._closed.end(name) if is_closed else self._loop.end(name, end_ns)
+                    self._control.answer("ended", stream=name, end_ns=ended_ns)
                 case {"finish": {"drain_s": int() | float() as drain_s}}:
                     return float(drain_s)
                 case _:
                     raise ValueError(f"not a command: {command!r}")
 
+    def _begin(self, name: str, shape: Shape, begin_ns: int) -> None:
+        if isinstance(shape, Users):
+            self._closed.begin(name, shape, begin_ns)
+        else:
+            self._loop.begin(name, shape, begin_ns)
+
+    def _write(self, record: Record) -> None:
+        try:
+            self._records.write(record)
+        except OSError as error:
+            self.broken(f"requests.jsonl cannot be written: {error}")
+
     def _summary(self) -> dict[str, object]:
-        return {
+        closed: dict[str, object] = {
+            name: {"begin_ns": stream.begin_ns, "end_ns": stream.end_ns, "due": stream.count}
+            | {"counts": dict(self._records.counts.get(name, {}))}
+            for name, stream in self._closed.streams.items()
+        }
+        return closed | {
             stream.name: {
                 "begin_ns": stream.begin_ns,
                 "end_ns": stream.end_ns,
@@ -132,6 +172,8 @@ class Session:
     def _sample(self, *, final: bool) -> None:
         now_ns = self.now_ns()
         sample = self._loop.sample(now_ns, self._cpu.share(now_ns, time.process_time_ns()))
+        for name in ("due", "sent", "done"):  # what a closed loop intends is what it has done
+            sample[name] += self._closed.count
         self._samples.line(sample | {"final": True} if final else sample)
 
     def _fire(self, record: Record, body_bytes: int) -> None:

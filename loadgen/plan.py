@@ -29,7 +29,8 @@ class Plan:
 
     `in_flight_max`: most requests at once; an arrival above it is recorded as `unsent`. `duration_max_s`: the process
     ends by itself that long after its start, whatever it is told. `listeners`: modules that the process imports before
-    it sends, so that they can add listeners to `locust.events`.
+    it sends, so that they can add listeners to `locust.events`. `worker` of `workers`: of each stream this process
+    sends the arrivals whose number leaves `worker` when divided by `workers`.
     """
 
     clock: Clock
@@ -40,6 +41,8 @@ class Plan:
     in_flight_max: int
     duration_max_s: float
     listeners: tuple[str, ...] = ()
+    worker: int = 0
+    workers: int = 1
 
     def __post_init__(self) -> None:
         place_of(self.url)
@@ -59,6 +62,8 @@ class Plan:
             "in_flight_max": self.in_flight_max,
             "duration_max_s": self.duration_max_s,
             "listeners": list(self.listeners),
+            "worker": self.worker,
+            "workers": self.workers,
         }
 
     @classmethod
@@ -73,6 +78,8 @@ class Plan:
             in_flight_max=data["in_flight_max"],
             duration_max_s=data["duration_max_s"],
             listeners=tuple(data["listeners"]),
+            worker=data["worker"],
+            workers=data["workers"],
         )
 
 

@@ -9,6 +9,7 @@ is what is recorded.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 import re
@@ -20,6 +21,7 @@ import pydantic
 
 from chaos.errors import UsageError
 from loadgen.answers import Answer, ChatAnswer, ChatStream, PlainAnswer
+from loadgen.shape import Size
 
 __all__ = ["PROFILES", "HttpProfile", "OpenAiChatProfile", "Profile", "Request", "profile_from_plain"]
 
@@ -94,6 +96,10 @@ class Profile:
         """The requests to send in turn: arrival k sends number k modulo their count; `seed` sets their order."""
         raise NotImplementedError
 
+    def sized(self, size: Size) -> Request:
+        """A request of the size that a trace has for it."""
+        raise NotImplementedError
+
     def answer(self) -> Answer:
         """A reader for the body of one response."""
         raise NotImplementedError
@@ -135,6 +141,11 @@ class HttpProfile(Profile):
         """See `Profile.requests`."""
         return (Request(self.method.upper(), self.path, self.headers, (self.body or "").encode()),)
 
+    def sized(self, size: Size) -> Request:
+        """See `Profile.sized`: `size_in` is bytes of the body; how large the answer is, is the service's affair."""
+        body = (self.body or "").encode() if size.size_in is None else b"x" * size.size_in
+        return Request(self.method.upper(), self.path, self.headers, body)
+
     def answer(self) -> Answer:
         """See `Profile.answer`."""
         return PlainAnswer()
@@ -145,7 +156,9 @@ class OpenAiChatProfile(Profile):
     """A chat completion as OpenAI's API defines it, streamed unless `stream` is false.
 
     `prompts` are sent in turn, in an order that the trial's seed sets. `include_usage` asks a stream for its token
-    counts. An answer is full at `[DONE]` or a finish reason; a stream without either was truncated.
+    counts. `ignore_eos` asks for answers of exactly `max_tokens`: no part of OpenAI's API, but vLLM, SGLang and
+    llama.cpp know it, and the field is sent only where it is wanted. An answer is full at `[DONE]` or a finish reason;
+    a stream without either was truncated.
     """
 
     name: ClassVar[str] = "openai-chat"
@@ -156,11 +169,14 @@ class OpenAiChatProfile(Profile):
     max_tokens: int = 16
     stream: bool = True
     include_usage: bool = True
+    ignore_eos: bool = False
 
     def __post_init__(self) -> None:
         Profile.__post_init__(self)
         self._require(bool(self.model), "model", "names no model")
-        self._require(bool(self.prompts) and all(self.prompts), "prompts", "is not one or more texts")
+        self._require(
+            bool(self.prompts) and all(prompt.strip() for prompt in self.prompts), "prompts", "is not one or more texts"
+        )
         self._require(bool(_PATH.fullmatch(self.path)), "path", "is not a path that begins with / (percent-encode it)")
         self._require(self.max_tokens > 0, "max_tokens", "is not a positive number of tokens")
 
@@ -169,17 +185,28 @@ class OpenAiChatProfile(Profile):
         order = list(self.prompts)
         random.Random(seed).shuffle(order)  # noqa: S311  # an order, not a secret
         headers = {"content-type": "application/json", **self.headers}
-        return tuple(Request("POST", self.path, headers, self._body(prompt)) for prompt in order)
+        return tuple(Request("POST", self.path, headers, self._body(prompt, self.max_tokens)) for prompt in order)
 
-    def _body(self, prompt: str) -> bytes:
+    def sized(self, size: Size) -> Request:
+        """See `Profile.sized`: so many words of prompt, near enough to tokens, and at most so many tokens of answer."""
+        words = itertools.cycle(self.prompts[0].split())
+        prompt = self.prompts[0] if size.size_in is None else " ".join(itertools.islice(words, max(1, size.size_in)))
+        most = self.max_tokens if size.size_out is None else max(1, size.size_out)
+        return Request(
+            "POST", self.path, {"content-type": "application/json", **self.headers}, self._body(prompt, most)
+        )
+
+    def _body(self, prompt: str, max_tokens: int) -> bytes:
         message: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
-            "max_tokens": self.max_tokens,
+            "max_tokens": max_tokens,
             "stream": self.stream,
         }
         if self.stream and self.include_usage:
             message["stream_options"] = {"include_usage": True}
+        if self.ignore_eos:
+            message["ignore_eos"] = True
         return json.dumps(message).encode()
 
     def answer(self) -> Answer:

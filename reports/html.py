@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from chaos.clock import NS
 from reports import words
 from reports.jsonable import plain
-from reports.marks import bands, drawing
 from reports.model import Report
 from reports.panel import Panel, Table
-from reports.panels_health import coverage_panel, cpu_panel, lag_panel, tokens_panel
-from reports.panels_pods import lanes_panel, replicas_panel
-from reports.panels_traffic import failures_panel, heat_panel, latency_panel, rate_panel
+from reports.panels import panels
 from reports.scales import MS, TimeAxis, axis_of, time_ticks
 from reports.strip import strip_of
+from reports.templating import asset, environment, script_hash, trusted
 
 __all__ = ["SIZE_MOST_BYTES", "TooLarge", "page", "write_html"]
 
 SIZE_MOST_BYTES = 4_000_000
 """A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
-EMPTY_PX = 28.0
 ROWS_MOST = 1000
 """Most rows of a table behind a chart."""
 SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
@@ -57,15 +50,17 @@ def write_html(report: Report, path: Path) -> None:
 def page(report: Report) -> str:
     """The page as text."""
     axis = axis_of(report.headline.began_ns, report.headline.ended_ns)
-    drawn, data, script = panels(report, axis), plain(report), _asset("report.js")
+    drawn, data = panels(report, axis), plain(report)
     ticks = time_ticks(axis)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             report=report,
             h=report.headline,
             sign=SIGN,
+            texts=TEXTS,
+            news=_news_words(report),
             date=words.date(report.headline.began_ns),
             began=words.clock(report.headline.began_ns),
             ended=words.clock(report.headline.ended_ns),
@@ -83,44 +78,20 @@ def page(report: Report) -> str:
                     leg.name for row in sorted(report.recovery, key=lambda r: -len(r.legs)) for leg in row.legs
                 )
             ),
-            css=Markup(_asset("report.css")),  # noqa: S704  # our own file
-            script=Markup(script),  # noqa: S704  # our own file
-            script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            css=trusted("report.css"),
+            script=trusted("report.js"),
+            script_hash=script_hash(asset("report.js")),
             data=_embedded(data),
             readouts=_embedded(_readouts(drawn, axis)),
         )
     )
 
 
-def panels(report: Report, axis: TimeAxis) -> list[Panel]:
-    """All panels, in the order in which a reader asks: the system, the users, then the instruments."""
-    tokens = [tokens_panel(report, report.tokens, axis)] if report.tokens else []
-    drawn = [
-        lanes_panel(report, axis),
-        replicas_panel(report, axis),
-        rate_panel(report, axis),
-        latency_panel(report, axis),
-        heat_panel(report, axis),
-        failures_panel(report, axis),
-        *tokens,
-        lag_panel(report, axis),
-        cpu_panel(report, axis),
-        coverage_panel(report, axis),
-    ]
-    return [_emptied(panel, report, axis) if panel.empty else panel for panel in drawn]
-
-
-def _emptied(panel: Panel, report: Report, axis: TimeAxis) -> Panel:
-    """A panel with nothing to draw keeps its faults and its gaps, and says why."""
-    return replace(
-        panel,
-        height=EMPTY_PX,
-        drawing=drawing(bands(report.faults, axis, EMPTY_PX)),
-        levels=(),
-        key=(),
-        ends=(),
-        note="",
-    )
+def _news_words(report: Report) -> str:
+    """How many findings are new, still not holding, fixed or flaky, in words."""
+    counted = Counter(row.news for row in report.findings if row.news)
+    named = (("new", "new"), ("still", "still failing"), ("fixed", "fixed"), ("flaky", "flaky"))
+    return ", ".join(f"{counted[news]} {name}" for news, name in named if counted[news])
 
 
 class Figures:
@@ -138,19 +109,6 @@ class Figures:
         return Markup('<data data-path="{}" data-kind="{}" value="{}">{}</data>').format(
             path, kind, json.dumps(value), shown
         )
-
-
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FunctionLoader(
-        lambda name: resources.files("reports").joinpath("templates", name).read_text("utf-8")
-    )
-    return jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-
-
-def _asset(name: str) -> str:
-    return resources.files("reports").joinpath("assets", name).read_text("utf-8")
 
 
 def _embedded(value: Any) -> Markup:
@@ -179,9 +137,9 @@ def _moment(at_ns: int, axis: TimeAxis) -> Markup:
     """A moment in both clocks, linked to its place on the time axis."""
     since_s = f"{(at_ns - axis.zero_ns) / NS:.3f}"
     utc, rel = words.clock(at_ns, digits=1), words.elapsed(at_ns, axis.zero_ns)
-    return Markup('<a class="when" href="#t={}"><b class="utc">{}</b><b class="rel">{}</b></a>').format(
-        since_s, utc, rel
-    )
+    return Markup(
+        '<a class="when" href="#t={}"><b class="utc">{}</b><b class="loc"></b><b class="rel">{}</b></a>'
+    ).format(since_s, utc, rel)
 
 
 def _tick(at_ms: int, axis: TimeAxis) -> Markup:

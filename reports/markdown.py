@@ -38,7 +38,8 @@ def _findings(report: Report) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in report.findings:
         why = "; to settle it: ".join(part for part in (row.reason, row.settle) if part)
-        cells = row.check, row.measured, row.limit, row.margin, why
+        check = f"{row.check} ({row.news})" if row.news else row.check
+        cells = check, row.measured, row.limit, row.margin, why
         yield f"| {SIGN[row.answer]} {row.answer} | {' | '.join(map(_text, cells))} |"
 
 

@@ -15,6 +15,7 @@ from reports.shapes import FaultBand, Missing, StepLine
 
 __all__ = ["Segment", "bands", "columns_path", "drawing", "less", "path", "rects", "rules", "segments", "segments_path"]
 
+RESULTS = ("finished", "blocked", "stopped", "failed")
 Segment = tuple[int, int, float]
 """From, until (ms), and the value or the place that holds between."""
 
@@ -45,17 +46,27 @@ def rules(axis: TimeAxis, places: Iterable[float]) -> str:
 
 
 def bands(faults: Sequence[FaultBand], axis: TimeAxis, height: float) -> str:
-    """Each fault from its begin to its end, with a line where it landed."""
-    return f'<g class="bands">{"".join(_band(fault, axis, height) for fault in faults)}</g>'
+    """Each fault from its begin to its end, with a line where it landed and one where its result was known.
+
+    Lines lie over all boxes, so that no later fault covers an earlier one's.
+    """
+    boxes = "".join(_box(fault, axis, height) for fault in faults)
+    return f'<g class="bands">{boxes}{"".join(_lines(fault, axis, height) for fault in faults)}</g>'
 
 
-def _band(fault: FaultBand, axis: TimeAxis, height: float) -> str:
+def _box(fault: FaultBand, axis: TimeAxis, height: float) -> str:
     begin, end = axis.x(fault.begin_ns), axis.x(fault.end_ns)
     css = "band" if fault.landed_ns is not None else "band missed"
     place = f'x="{begin}" y="0" width="{max(end - begin, 1)}" height="{number(height)}"'
-    box = f'<rect class="{css}" data-fault="{escape(fault.id)}" {place}/>'
+    names = f'data-fault="{escape(fault.id)}" data-result="{escape(fault.result)}"'
+    return f'<rect class="{css}" {names} {place}/>'
+
+
+def _lines(fault: FaultBand, axis: TimeAxis, height: float) -> str:
     landed = "" if fault.landed_ns is None else path("landed", f"M{axis.x(fault.landed_ns)} 0V{number(height)}")
-    return box + landed
+    css = f"result r-{fault.result}" if fault.result in RESULTS else "result"
+    result = "" if fault.result_ns is None else path(css, f"M{axis.x(fault.result_ns)} 0V{number(height)}")
+    return landed + result
 
 
 def segments(line: StepLine, axis: TimeAxis) -> list[Segment]:

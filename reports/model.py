@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chaos.advice import Advice
+from reports.legs import LegTable
 from reports.shapes import (
     Buckets,
     Coverage,
-    Dip,
     EvidenceFile,
     FaultBand,
     FaultWindow,
@@ -22,12 +23,16 @@ from reports.shapes import (
     Lanes,
     LatencySeries,
     Moment,
+    PastAnswer,
     PhaseBand,
-    RecoveryRow,
     StepLine,
     TokenSeries,
     TrafficSeries,
+    Usual,
 )
+from reports.shapes_cluster import AutoscalerCourse, BudgetCourse, Limit, Nodes, Overlay
+from reports.shapes_recovery import Dip, RecoveryRow
+from reports.team_notes import NO_NOTES, TeamNotes
 
 __all__ = ["Headline", "KeyFigures", "Report"]
 
@@ -36,12 +41,15 @@ __all__ = ["Headline", "KeyFigures", "Report"]
 class Headline:
     """What is said first: the verdict in one word and one sentence, and which trial it is about.
 
-    `run` names the run, `folder` is where it lies; `how_it_ended` is empty for a trial that ran to its end.
+    `nodeid` and `place` (the cluster's context) say which trials are of the same kind. `run` names the run, `folder` is
+    where it lies; `how_it_ended` is empty for a trial that ran to its end.
     """
 
     answer: str
     sentence: str
     scenario: str
+    nodeid: str
+    place: str
     claim: str
     run: str
     folder: str
@@ -95,6 +103,10 @@ class Report:
     ready: StepLine
     desired: StepLine
     lanes: Lanes
+    budgets: tuple[BudgetCourse, ...]
+    nodes: Nodes
+    autoscalers: tuple[AutoscalerCourse, ...]
+    limits: tuple[Limit, ...]
     buckets: Buckets
     traffic: TrafficSeries
     latency: LatencySeries
@@ -102,9 +114,16 @@ class Report:
     tokens: TokenSeries | None
     generator: GeneratorSeries
     recovery: tuple[RecoveryRow, ...]
+    legs: tuple[LegTable, ...]
     dips: tuple[Dip, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]
+    story: tuple[Moment, ...]
     notes: tuple[Moment, ...]
     provenance: tuple[tuple[str, str], ...]
     evidence: tuple[EvidenceFile, ...]
+    advice: tuple[Advice, ...] = ()
+    past: tuple[PastAnswer, ...] = ()
+    usual: tuple[Usual, ...] = ()
+    overlay: Overlay | None = None
+    team: TeamNotes = NO_NOTES

@@ -10,6 +10,7 @@ from reports import words
 from reports.marks import bands, columns_path, drawing, path, rects, rules
 from reports.model import Report
 from reports.panel import Hole, Panel, Table, bucket_readout, bucket_rows, holes, spread
+from reports.panels_traffic import limit_ends, limit_lines
 from reports.scales import MS, Linear, Log, Tick, TimeAxis, nice_steps
 from reports.shapes import Coverage, Missing, TokenSeries
 
@@ -30,6 +31,7 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
         ("gap p50", "gap p50", tokens.gap_p50_s),
     )
     finite = [value for _, _, column in lines for value in column if value is not None and 0 < value < float("inf")]
+    finite += [limit.p99_s for limit in report.limits if limit.measure == "first token"]
     low, high = min(finite, default=0.01), max(finite, default=1.0)
     scale = Log(low / 1.2, max(high * 1.2, low * 2), height, 18.0)
     marks, ends = rules(axis, [scale.y(value) for value in scale.levels()]), []
@@ -39,6 +41,8 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
         last = next((place for place in reversed(places) if place is not None), None)
         if last is not None:
             ends.append((Tick(last, name), f"t-{css.replace(' ', ' t-')}"))
+    marks += limit_lines(report, "first token", scale, axis)
+    ends += limit_ends(report, "first token", scale)
     return Panel(
         id="tokens",
         title="Tokens",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
 from chaos.clock import NS
 from reports import words
-from reports.marks import Segment, bands, drawing, less, path, rects, rules, segments, segments_path
+from reports.marks import Segment, bands, drawing, less, path, rects, rules, segments
 from reports.model import Report
-from reports.panel import Panel, Readout, Spot, Table, holes, spread
-from reports.scales import Linear, Tick, TimeAxis, nice_steps
-from reports.shapes import Dip, PodLane, StepLine
+from reports.panel import Panel, Readout, Spot, Table, holes
+from reports.scales import Linear, Tick, TimeAxis
+from reports.shapes import PodLane
+from reports.shapes_recovery import Dip
+from reports.steps import counts_scale, ends, readout, steps_path, table, thinned
 
 __all__ = ["lanes_panel", "replicas_panel"]
 
@@ -32,7 +33,7 @@ def css_of(state: str) -> str:
 
 
 def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
-    """Every pod of the trial as a lane, in order of birth."""
+    """Every pod of the trial as a lane, node by node, on each in order of birth."""
     shown = report.lanes.shown
     height = max(len(shown), 1) * LANE
     boxes: dict[str, list[tuple[float, float, float, float]]] = {state: [] for state in BAR}
@@ -44,32 +45,34 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
                 boxes[span.state].append((left, k * LANE + (LANE - bar) / 2, axis.x(end_ns) - left, bar))
     marks = "".join(rects(css_of(state), boxes[state]) for state in BAR)
     hidden = report.lanes.total - len(shown)
-    note = f"{words.plural(report.lanes.total, 'pod')} in order of birth"
+    borders = [k * LANE for k in range(1, len(shown)) if shown[k].node != shown[k - 1].node]
+    note = f"{words.plural(report.lanes.total, 'pod')} by node, in order of birth"
     return Panel(
         id="pods",
         title="Pods",
         note=note
-        + _thinned("worst state", report.lanes.slot_ns)
+        + thinned("worst state", report.lanes.slot_ns)
         + (f"; showing {len(shown)}, those that a fault struck first" if hidden else ""),
         height=height,
-        drawing=drawing(bands(report.faults, axis, height), marks),
+        drawing=drawing(bands(report.faults, axis, height), rules(axis, borders), marks),
         levels=tuple(Tick((k + 0.5) * LANE, _lane_label(lane)) for k, lane in enumerate(shown)),
+        ends=tuple(
+            (Tick((k + 0.5) * LANE, f"{words.count(lane.answered)} answered"), "t-desired")
+            for k, lane in enumerate(shown)
+            if lane.answered is not None
+        ),
         spots=tuple(_spot(lane, (k + 0.5) * LANE, axis) for k, lane in enumerate(shown) if lane.struck_ns is not None),
         holes=holes(report.lanes.missing, axis),
         readout=_states_readout(shown, axis),
         table=_lanes_table(shown),
-        key=tuple((css_of(state), state) for state in BAR),
+        key=(*((css_of(state), state) for state in BAR), ("struck-key", "struck by a fault")),
         empty="" if shown else "No pod is on record.",
         lanes=True,
     )
 
 
-def _thinned(what: str, slot_ns: int) -> str:
-    return f"; the {what} in each {words.duration(slot_ns / NS)}" if slot_ns else ""
-
-
 def _lane_label(lane: PodLane) -> str:
-    return f"{lane.label} · {lane.node}" if lane.node else lane.label
+    return f"{lane.node} · {lane.label}" if lane.node else lane.label
 
 
 def _spot(lane: PodLane, top: float, axis: TimeAxis) -> Spot:
@@ -99,11 +102,19 @@ def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
 
 def _lanes_table(shown: Sequence[PodLane]) -> Table:
     rows = tuple(
-        (lane.name, lane.node, span.state, words.stamp(span.begin_ns), words.stamp(span.end_ns), _struck(lane))
+        (
+            lane.name,
+            lane.node,
+            span.state,
+            words.stamp(span.begin_ns),
+            words.stamp(span.end_ns),
+            _struck(lane),
+            words.count(lane.answered),
+        )
         for lane in shown
         for span in lane.spans
     )
-    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck"), rows)
+    return Table(("pod", "node", "state", "from (UTC)", "until (UTC)", "struck", "requests answered"), rows)
 
 
 def _struck(lane: PodLane) -> str:
@@ -113,29 +124,33 @@ def _struck(lane: PodLane) -> str:
 def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     """Ready replicas beside desired ones; what is short is filled."""
     height, pad = 112.0, 18.0
-    ready, desired = segments(report.ready, axis), segments(report.desired, axis)
-    steps = nice_steps(max((value for _, _, value in ready + desired), default=1.0), 4)
-    steps = [step for step in steps if step == int(step)]
-    scale = Linear(max(steps[-1], 1.0), height, pad)
+    lines = {"ready": report.ready, "desired": report.desired}
+    pieces = {name: segments(line, axis) for name, line in lines.items()}
+    ready, desired = pieces["ready"], pieces["desired"]
+    former = segments(report.overlay.ready, axis) if report.overlay else []
+    scale, steps = counts_scale(pieces, height, pad)
     marks = (
         rules(axis, [scale.y(step) for step in steps])
         + _shortfall(ready, desired, scale)
-        + path("line desired", _steps_path(desired, scale))
-        + path("line ready", _steps_path(ready, scale))
+        + path("line former", steps_path(former, scale))
+        + path("line desired", steps_path(desired, scale))
+        + path("line ready", steps_path(ready, scale))
         + path("bound", "".join(_bracket(dip, axis) for dip in report.dips))
     )
     return Panel(
         id="replicas",
         title="Replicas",
-        note="ready beside desired; the fill is what was short" + _thinned("lowest", report.ready.slot_ns),
+        note="ready beside desired; the fill is what was short"
+        + thinned("lowest", report.ready.slot_ns)
+        + (f"; grey: ready in {report.overlay.run}" if report.overlay else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
-        ends=_replica_ends(ready, desired, scale, height),
+        ends=ends(pieces, scale, height, {"ready": "t-ready", "desired": "t-desired"}),
         spots=tuple(_bound_spot(dip, axis) for dip in report.dips) if len(report.dips) <= BOUNDS_NAMED else (),
         holes=holes(report.ready.missing, axis) + holes(report.desired.missing, axis, height=pad - 2),
-        readout=_replicas_readout(ready, desired, axis),
-        table=_replicas_table(report),
+        readout=readout(pieces, axis),
+        table=table(lines, head="replicas"),
         empty="" if ready or desired else "No replica count is on record.",
     )
 
@@ -157,10 +172,6 @@ def _bound_spot(dip: Dip, axis: TimeAxis) -> Spot:
     return Spot(percent, axis.x(deadline_ns), 8.0, text, "note", "left" if percent > CROWDED else "right", hint)
 
 
-def _steps_path(pieces: Sequence[Segment], scale: Linear) -> str:
-    return segments_path((a, b, scale.y(value)) for a, b, value in pieces)
-
-
 def _shortfall(ready: Sequence[Segment], desired: Sequence[Segment], scale: Linear) -> str:
     boxes = []
     for a, b, value in ready:
@@ -169,31 +180,3 @@ def _shortfall(ready: Sequence[Segment], desired: Sequence[Segment], scale: Line
             if right > left and wish > value:
                 boxes.append((left, scale.y(wish), right - left, scale.y(value) - scale.y(wish)))
     return rects("short", boxes)
-
-
-def _replica_ends(
-    ready: Sequence[Segment], desired: Sequence[Segment], scale: Linear, height: float
-) -> tuple[tuple[Tick, str], ...]:
-    labels = [
-        (Tick(scale.y(pieces[-1][2]), f"{name} {pieces[-1][2]:g}"), f"t-{name}")
-        for name, pieces in (("ready", ready), ("desired", desired))
-        if pieces
-    ]
-    return spread(labels, height)
-
-
-def _replicas_readout(ready: Sequence[Segment], desired: Sequence[Segment], axis: TimeAxis) -> Readout:
-    def at(pieces: Sequence[Segment], moment: int) -> str:
-        k = bisect_right(pieces, moment, key=lambda piece: piece[0]) - 1
-        return f"{pieces[k][2]:g}" if k >= 0 and moment < pieces[k][1] else "not known"
-
-    moments = sorted({0, *(edge for a, b, _ in (*ready, *desired) for edge in (a, b) if edge < axis.span_ms)})
-    return tuple((moment, f"ready {at(ready, moment)}, desired {at(desired, moment)}") for moment in moments)
-
-
-def _replicas_table(report: Report) -> Table:
-    def rows(name: str, line: StepLine) -> list[tuple[int, tuple[str, ...]]]:
-        return [(at, (words.stamp(at), name, str(value))) for at, value in line.points]
-
-    merged = sorted(rows("ready", report.ready) + rows("desired", report.desired), key=lambda row: row[0])
-    return Table(("from (UTC)", "what", "replicas"), tuple(row for _, row in merged))

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from chaos.clock import NS
 from reports import words
-from reports.marks import bands, columns_path, drawing, path, rects, rules
+from reports.marks import bands, columns_path, drawing, path, rects, rules, segments_path
 from reports.model import Report
+from reports.overlay import p99_segments
 from reports.panel import Panel, Table, bucket_readout, bucket_rows, holes, spread
 from reports.scales import MS, Linear, Log, Tick, TimeAxis, nice_steps
 from reports.shapes import Buckets
 
-__all__ = ["NO_REQUESTS", "failures_panel", "heat_panel", "latency_panel", "rate_panel"]
+__all__ = ["NO_REQUESTS", "failures_panel", "heat_panel", "latency_panel", "limit_ends", "limit_lines", "rate_panel"]
 
 NO_REQUESTS = "No request is on record."
 UNANSWERED_PX = 18.0
@@ -80,7 +81,21 @@ def _rate_row(report: Report, k: int) -> tuple[str, ...] | None:
 
 def _latency_scale(report: Report, height: float) -> Log:
     edges = report.heat.edges_s or (0.01, 10.0)
-    return Log(edges[0], max(edges[-1], edges[0] * 2), height, UNANSWERED_PX + 4)
+    limits = [limit.p99_s for limit in report.limits if limit.measure == "latency"]
+    former = [value for _, _, value in report.overlay.p99 if math.isfinite(value)] if report.overlay else []
+    return Log(edges[0], max(edges[-1], edges[0] * 2, *limits, *former), height, UNANSWERED_PX + 4)
+
+
+def limit_lines(report: Report, measure: str, scale: Log, axis: TimeAxis) -> str:
+    """The objective for the 99th percentile, as a line across the panel."""
+    places = dict.fromkeys(scale.y(limit.p99_s) for limit in report.limits if limit.measure == measure)
+    return path("limit", "".join(f"M0 {place:g}h{axis.span_ms}" for place in places))
+
+
+def limit_ends(report: Report, measure: str, scale: Log) -> list[tuple[Tick, str]]:
+    """The objective's value beside its line."""
+    limits = [limit for limit in report.limits if limit.measure == measure]
+    return [(Tick(scale.y(one.p99_s), f"p99 ≤ {words.brief(one.p99_s)}"), "t-limit") for one in limits]
 
 
 def latency_panel(report: Report, axis: TimeAxis) -> Panel:
@@ -98,16 +113,20 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
         marks += path(f"line {name}", columns_path(full, width_ms, axis.span_ms))
         if (last := _last(column)) is not None:
             ends.append((Tick(scale.y(last), name), f"t-{name}"))
+    marks += limit_lines(report, "latency", scale, axis)
+    former = p99_segments(report.overlay, axis) if report.overlay else []
+    marks += path("line former", segments_path((a, b, scale.y(value)) for a, b, value in former))
     thinned = ", dotted where n < 100" if any(latency.thin) else ""
     levels = [Tick(scale.y(value), words.brief(value)) for value in scale.levels()]
     return Panel(
         id="latency",
         title="Response time",
-        note=f"percentiles of {_width_words(latency.buckets)} buckets, unanswered count as ∞{thinned}",
+        note=f"percentiles of {_width_words(latency.buckets)} buckets, unanswered count as ∞{thinned}"
+        + (f"; grey: p99 in {report.overlay.run}" if report.overlay else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=(Tick(UNANSWERED_PX / 2, "not answered"), *levels),
-        ends=spread(ends[::-1], height),
+        ends=spread([*ends[::-1], *limit_ends(report, "latency", scale)], height),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(latency.buckets, lambda k: _latency_words(report, k)),
         table=Table(

@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from chaos.history import Fault, History
 from chaos.history.observations import PodLife
+from chaos.slo import GOOD
 from reports.shapes import Lanes, Missing, PodLane, StateSpan
 from reports.thinning import slot_of, worst_spans
 
 __all__ = ["LANES_DRAWN", "lanes", "struck"]
 
+LABEL_MOST = 14
+"""Most characters of a lane's label."""
 LANES_DRAWN = 40
 """Most lanes of a chart; those that a fault struck, and those that were born or lost in the trial, come first."""
 
 
 def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ...]) -> Lanes:
-    """The lanes that are drawn, in order of birth; the pods of the same birth by name."""
+    """The lanes that are drawn: by node, then in order of birth; those that never had a node come last."""
     blows = struck(history.faults, lives)
     told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
-    kept = sorted(told[:LANES_DRAWN], key=lambda life: (max(life.created_ns, history.began_ns), life.name))
+    kept = sorted(told[:LANES_DRAWN], key=lambda life: _place(history, life))
     labels = _labels([life.name for life in kept])
+    answered = _answered(history)
     shown = tuple(_lane(history, life, labels, blows) for life in kept)
+    if answered:
+        shown = tuple(replace(lane, answered=answered.get(lane.name, 0)) for lane in shown)
     slot_ns = slot_of(sum(len(lane.spans) for lane in shown), history.began_ns, history.ended_ns)
     if slot_ns:
         shown = tuple(replace(lane, spans=worst_spans(lane.spans, history.began_ns, slot_ns)) for lane in shown)
@@ -54,6 +62,16 @@ def lost_ns(life: PodLife, from_ns: int) -> int | None:
     return min((at for at in moments if at >= from_ns), default=None)
 
 
+def _answered(history: History) -> Mapping[str, int]:
+    """How many requests each pod answered in full, by the name that its answers carry; empty if none carries one."""
+    good = history.requests.filter(pl.col("outcome").is_in(GOOD) & pl.col("replica").is_not_null())
+    return dict(good.group_by("replica").len().rows())
+
+
+def _place(history: History, life: PodLife) -> tuple[bool, str, int, str]:
+    return not life.node, life.node, max(life.created_ns, history.began_ns), life.name
+
+
 def _eventful(life: PodLife, history: History) -> bool:
     return life.created_ns > history.began_ns or life.gone_ns is not None or len(life.ready_spans) != 1
 
@@ -64,7 +82,13 @@ def _labels(names: Sequence[str]) -> Mapping[str, str]:
     shared = 0
     while len(names) > 1 and all(len(part) > shared + 1 and part[shared] == parts[0][shared] for part in parts):
         shared += 1
-    return {name: "-".join(part[shared:]) for name, part in zip(names, parts, strict=True)}
+    return {name: _short(part[shared:]) for name, part in zip(names, parts, strict=True)}
+
+
+def _short(parts: Sequence[str]) -> str:
+    """The parts joined; a long beginning is cut, since the end tells pods of one owner apart."""
+    whole = "-".join(parts)
+    return whole if len(whole) <= LABEL_MOST or len(parts) < 2 else f"{parts[0][:4]}…{parts[-1]}"
 
 
 def _lane(history: History, life: PodLife, labels: Mapping[str, str], blows: Mapping[str, tuple[int, str]]) -> PodLane:

@@ -10,7 +10,7 @@ from chaos.history import Fault, History
 from chaos.history.observations import PodLife, earliest_ns
 from chaos.verdict import Verdict
 from reports.pods import lost_ns, struck
-from reports.shapes import Dip, Leg, RecoveryRow
+from reports.shapes_recovery import Dip, Leg, RecoveryRow
 
 __all__ = ["judged_dips", "recovery_rows"]
 

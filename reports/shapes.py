@@ -10,7 +10,6 @@ from dataclasses import dataclass
 __all__ = [
     "Buckets",
     "Coverage",
-    "Dip",
     "EvidenceFile",
     "FaultBand",
     "FaultWindow",
@@ -19,16 +18,16 @@ __all__ = [
     "HeatMap",
     "Lanes",
     "LatencySeries",
-    "Leg",
     "Missing",
     "Moment",
+    "PastAnswer",
     "PhaseBand",
     "PodLane",
-    "RecoveryRow",
     "StateSpan",
     "StepLine",
     "TokenSeries",
     "TrafficSeries",
+    "Usual",
 ]
 
 
@@ -41,8 +40,31 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class PastAnswer:
+    """What an earlier trial answered, and when it began."""
+
+    run: str
+    began_ns: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The range of one key figure over earlier trials of the same kind that passed, and over how many."""
+
+    figure: str
+    low: float
+    high: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One check's answer, with both sides of the comparison. `evidence_total` counts what `evidence` may leave out."""
+    """One check's answer, with both sides of the comparison. `evidence_total` counts what `evidence` may leave out.
+
+    `past` are its answers in earlier trials, oldest first; `news` is what that makes of it: `new`, `still`, `fixed`,
+    `flaky`, or empty.
+    """
 
     check: str
     answer: str
@@ -54,6 +76,8 @@ class FindingRow:
     settle: str
     evidence: tuple[Moment, ...]
     evidence_total: int
+    past: tuple[PastAnswer, ...] = ()
+    news: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +92,10 @@ class PhaseBand:
 
 @dataclass(frozen=True, slots=True)
 class FaultBand:
-    """When a fault began, landed and was healed; the band ends with the record if it never was healed."""
+    """When a fault began, landed and was healed; the band ends with the record if it never was healed.
+
+    `result` is how one that takes its time ended (`finished`, `blocked`, `stopped`, `failed`), empty for any other.
+    """
 
     id: str
     name: str
@@ -80,6 +107,9 @@ class FaultBand:
     end_ns: int
     proof: str
     missed: str
+    result: str = ""
+    result_ns: int | None = None
+    result_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +146,10 @@ class StateSpan:
 
 @dataclass(frozen=True, slots=True)
 class PodLane:
-    """One pod's life. `struck_ns` is when a fault took it, `struck_by` the fault's id; None and empty otherwise."""
+    """One pod's life. `struck_ns` is when a fault took it, `struck_by` the fault's id; None and empty otherwise.
+
+    `answered` is how many requests it answered in full; None where no answer says who gave it.
+    """
 
     uid: str
     name: str
@@ -127,6 +160,7 @@ class PodLane:
     struck_ns: int | None
     struck_by: str
     gone_ns: int | None
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,47 +258,6 @@ class GeneratorSeries:
     worst_lag_s: float | None
     worst_cpu_share: float | None
     missing: tuple[Missing, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One step of a recovery: when it was reached, and how long it took from the step before."""
-
-    name: str
-    at_ns: int | None
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryRow:
-    """How one victim was made good. `total_s` runs from the loss to Ready; None if that was not seen.
-
-    `slack_s` is how much longer it may have taken, where the loss fell into a gap of the record. `bound_s` is what the
-    recovery was held to, where a finding says so; `how` is words.
-    """
-
-    fault: str
-    victim: str
-    node: str
-    lost_ns: int | None
-    how: str
-    successor: str
-    successor_node: str
-    legs: tuple[Leg, ...]
-    total_s: float | None
-    slack_s: float
-    bound_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Dip:
-    """A span of ready below desired as a finding judged it: `bound_s` counts from `anchor_ns`; no end: never back."""
-
-    begin_ns: int
-    end_ns: int | None
-    anchor_ns: int
-    bound_s: float
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ CHARACTER_PERCENT = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A phase or a fault, placed. `name` is the label that fits, `short` what there is room for in a crowd."""
+    """A phase or a fault, placed. `name` is the label that fits, `full` the longest, `short` the one for a crowd."""
 
     id: str
     name: str
@@ -33,6 +33,7 @@ class Named:
     hint: str
     link: str
     missed: bool = False
+    full: str = ""
     short: str = ""
 
 
@@ -58,14 +59,15 @@ def strip_of(report: Report, axis: TimeAxis) -> Strip:
 
 
 def _fault(faults: Sequence[FaultBand], rows: Sequence[int], k: int, axis: TimeAxis) -> Named:
-    """A fault with the longest label that ends before the next one in its row begins: its id, its number, or none."""
+    """A fault with the longest label that ends before the next one begins: its id and result, its number, or none."""
     fault, left = faults[k], axis.percent(faults[k].begin_ns)
     after = (axis.percent(faults[n].begin_ns) for n in range(k + 1, len(rows)) if rows[n] == rows[k])
     room = (next(after, 100.0) - left) / CHARACTER_PERCENT - 2
     short = fault.id.rsplit("-", 1)[-1]
-    label = fault.id if len(fault.id) <= room else short if len(short) <= room else ""
+    whole = f"{fault.id}: {fault.result}" if fault.result else fault.id
+    label = next((text for text in (whole, fault.id, short) if len(text) <= room), "")
     placed = _named(axis, fault.id, label, fault.begin_ns, fault.end_ns, PHASES_PX + rows[k] * ROW_PX, _hint(fault))
-    return replace(placed, short=short, missed=bool(fault.missed))
+    return replace(placed, full=whole, short=short, missed=bool(fault.missed))
 
 
 def _named(axis: TimeAxis, id_: str, name: str, begin_ns: int, end_ns: int, top: int, hint: str) -> Named:  # noqa: PLR0917  # one row of a table, called twice
@@ -89,4 +91,6 @@ def _rows(faults: Sequence[FaultBand]) -> list[int]:
 def _hint(fault: FaultBand) -> str:
     landed = f"missed: {fault.missed}" if fault.missed else f"landed {words.stamp(fault.landed_ns)}"
     healed = f"healed {words.stamp(fault.healed_ns)}" if fault.healed_ns else "not healed on record"
-    return f"{fault.id}: {fault.words}; begun {words.stamp(fault.begin_ns)}, {landed}, {healed} UTC"
+    result = f"{fault.result} {words.stamp(fault.result_ns)}, " if fault.result else ""
+    told = f"; {fault.result_words}" if fault.result_words else ""
+    return f"{fault.id}: {fault.words}; begun {words.stamp(fault.begin_ns)}, {landed}, {result}{healed} UTC{told}"

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chaos.advice import advise
 from chaos.clock import NS
 from chaos.history import History
-from chaos.history.observations import Steps, desired_replicas, pod_lives, ready_replicas
+from chaos.history.observations import desired_replicas, pod_lives, ready_replicas
 from chaos.verdict import Answer, Finding, Verdict
 from reports import words
+from reports.autoscaler import autoscaler_courses
 from reports.buckets import cut, widths
+from reports.budgets import budget_courses
+from reports.courses import step_line
 from reports.coverage import coverage, generator_series, missing_of
 from reports.figures import Total, fault_windows, token_series, total
+from reports.legs import leg_tables
+from reports.limits import judged_limits
 from reports.model import Headline, KeyFigures, Report
+from reports.nodes import nodes
+from reports.past import PastTrial, told
 from reports.pods import lanes
 from reports.recovery import judged_dips, recovery_rows
 from reports.shapes import (
     EvidenceFile,
     FaultBand,
     FindingRow,
-    Missing,
     Moment,
     PhaseBand,
-    RecoveryRow,
-    StepLine,
     TrafficSeries,
 )
-from reports.thinning import slot_of, worst_steps
+from reports.shapes_recovery import RecoveryRow
+from reports.story import story
+from reports.team_notes import NO_NOTES, read_notes
 from reports.traffic import heat_map, latency_series, records, traffic_series
 
 __all__ = ["summarise"]
@@ -39,25 +46,33 @@ EVIDENCE_SHOWN = 12
 EVIDENCE_FILES = ("trial.json", "watch.jsonl", "actions.jsonl", "requests.jsonl", "generator.jsonl", "generator.log")
 
 
-def summarise(history: History, verdict: Verdict, *, run: Path | None = None) -> Report:
-    """Sum up one judged trial. `run` is its folder, named in the report with what it holds; None if there is none."""
+def summarise(history: History, verdict: Verdict, *, run: Path | None = None, past: Iterable[PastTrial] = ()) -> Report:
+    """Sum up one judged trial. `run` is its folder, named in the report with what it holds; None if there is none.
+
+    `past` are earlier trials, of any scenario: those of the same kind say what is new.
+    """
     narrow_ns, wide_ns = widths(history)
     buckets, table = cut(history, narrow_ns), records(history)
     traffic = traffic_series(history, table, buckets)
     generator = generator_series(history, buckets)
     lives, dips = pod_lives(history), judged_dips(verdict)
     recovery = recovery_rows(history, lives, dips)
+    budgets = budget_courses(history)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
-    return Report(
+    report = Report(
         headline=_headline(history, verdict, run),
         key=_key(history, total(table), traffic, recovery),
         findings=tuple(_finding(finding) for finding in verdict.findings),
         phases=tuple(_phases(history)),
         faults=tuple(_faults(history)),
-        ready=_steps(history, ready_replicas(history), ready_missing),
-        desired=_steps(history, desired_replicas(history), desired_missing),
+        ready=step_line(history, ready_replicas(history), ready_missing),
+        desired=step_line(history, desired_replicas(history), desired_missing),
         lanes=lanes(history, lives, ready_missing),
+        budgets=budgets,
+        nodes=nodes(history, lives),
+        autoscalers=autoscaler_courses(history),
+        limits=judged_limits(verdict),
         buckets=buckets,
         traffic=traffic,
         latency=latency_series(table, cut(history, wide_ns)),
@@ -65,13 +80,18 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None) ->
         tokens=token_series(table, cut(history, wide_ns)),
         generator=generator,
         recovery=recovery,
+        legs=leg_tables(verdict),
         dips=dips,
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),
+        story=story(history, budgets),
         notes=tuple(Moment(note.at_ns, note.text) for note in history.notes),
         provenance=tuple(_flat(history.facts.raw)),
         evidence=_evidence(run),
+        advice=advise(history, verdict),
+        team=NO_NOTES if run is None else read_notes(run),
     )
+    return told(report, past)
 
 
 def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
@@ -85,6 +105,8 @@ def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
         answer=verdict.answer.name,
         sentence=_sentence(verdict),
         scenario=history.facts.scenario,
+        nodeid=str(history.facts.raw.get("nodeid") or history.facts.scenario),
+        place=str((history.facts.raw.get("cluster") or {}).get("context", "")),
         claim=history.facts.claim,
         run=run.name if run else str(history.facts.raw.get("run", "")),
         folder=str(run) if run else "",
@@ -168,14 +190,10 @@ def _faults(history: History) -> Iterator[FaultBand]:
             end_ns=fault.healed_ns or history.ended_ns,
             proof=fault.proof,
             missed=fault.missed,
+            result=fault.result,
+            result_ns=fault.result_ns,
+            result_words=fault.result_words,
         )
-
-
-def _steps(history: History, steps: Steps, missing: tuple[Missing, ...]) -> StepLine:
-    begin_ns = max(steps.points[0][0], history.began_ns) if steps.points else history.ended_ns
-    slot_ns = slot_of(len(steps.points), history.began_ns, history.ended_ns)
-    points = worst_steps(steps.points, history.began_ns, slot_ns) if slot_ns else steps.points
-    return StepLine(points, begin_ns, min(history.ended_ns, steps.end_ns), missing, slot_ns)
 
 
 def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

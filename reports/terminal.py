@@ -69,8 +69,18 @@ def _place(report: Report) -> Text:
 
 def _why(report: Report) -> list[Text]:
     """Why it did not pass, and what would settle it."""
+    news = _news(report)
     if report.headline.answer == "PASS":
-        return []
+        return [Text(news)] if news else []
     settle = next((row.settle for row in report.findings if row.settle), "")
-    lines = [report.headline.sentence, report.headline.how_it_ended, f"to settle it: {settle}" if settle else ""]
+    sentence, ended = report.headline.sentence, report.headline.how_it_ended
+    lines = [sentence, ended, f"to settle it: {settle}" if settle else "", news]
+    lines += [f"to change: {advice.title}" for advice in report.advice]
     return [Text(line) for line in lines if line]
+
+
+def _news(report: Report) -> str:
+    """What is new against earlier trials of the scenario, empty if nothing is."""
+    named = (("new", "new"), ("still", "still failing"), ("fixed", "fixed"), ("flaky", "flaky"))
+    found = [(name, [row.check for row in report.findings if row.news == news]) for news, name in named]
+    return "; ".join(f"{name}: {', '.join(checks)}" for name, checks in found if checks)

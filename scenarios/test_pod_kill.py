@@ -3,7 +3,7 @@
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import Recovered, SloMet, Witnessed
+from chaos.checks import Recovered, RecoveredInTime, SloMet, Witnessed
 
 
 @pytest.mark.quick
@@ -18,4 +18,4 @@ def test_killed_pods_are_replaced_within_the_slo(trial, system, traffic, slo, pi
             trial.hold(duration_s=10)
         trial.recovery()
 
-    trial.judge(SloMet(slo), Recovered(), Witnessed("delete-pod", outcome="ok"))
+    trial.judge(SloMet(slo), Recovered(), RecoveredInTime(), Witnessed("delete-pod", outcome="ok"))

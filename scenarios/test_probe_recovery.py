@@ -1,9 +1,19 @@
-"""Processes hang and crash in their containers; the kubelet's probes must notice, and the same pods must recover."""
+"""Containers hang, crash, start slowly, run out of memory: probes must notice what they should, and nothing else."""
 
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import NoNeedlessRestart, Recovered, RestartedByLiveness, SloMet, UnreadyLeavesEndpoints
+from chaos.checks import (
+    NoNeedlessRestart,
+    NoRestartLoop,
+    Recovered,
+    RecoveredInTime,
+    RestartedByLiveness,
+    RolledOut,
+    SloMet,
+    UnreadyLeavesEndpoints,
+    ZombieFound,
+)
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
 
@@ -23,7 +33,17 @@ HALF_FOR_A_WHILE = Slo(availability=0.7)
 # is gone from the client's rules: some five of the 40 or more requests.
 CUT_OFF = Slo(availability=0.85)
 
+# Two requests a second to two replicas: all of 30 miss one of them less than once in a million trials, even if the last
+# five are left for its latency.
+SETTLE_S = 15
+
 PATIENT = ProbeSpec(path="/livez", period_s=LIVENESS_PERIOD_S, timeout_s=2, failure_threshold=30)
+
+# Nobody is lost to a replica that only says that it is not ready: it serves whoever still comes.
+NOTHING_LOST = Slo(availability=1.0)
+
+LIVE_WHEN_STARTED = ProbeSpec(path="/startupz", period_s=1, failure_threshold=3)
+"""A liveness probe that fails while the weights load, as one does that asks the model itself; 3 s of patience."""
 
 
 @pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER)
@@ -34,13 +54,15 @@ def test_a_hung_engine_is_restarted_by_its_liveness_probe(trial, system, traffic
         trial.baseline(duration_s=10)
         with trial.fault(hang):
             trial.hold(until=hang.restarted)
-        trial.recovery()
+        trial.recovery(settle_s=SETTLE_S)
 
     trial.judge(
         SloMet(HALF_FOR_A_WHILE),
         RestartedByLiveness(detection_s=DETECTION_S),
         UnreadyLeavesEndpoints(),
         NoNeedlessRestart(),
+        ZombieFound(detection_s=DETECTION_S),
+        RecoveredInTime(detection_s=DETECTION_S),
         Recovered(),
     )
 
@@ -52,9 +74,9 @@ def test_a_crashed_engine_is_restarted_in_place(trial, system, traffic):
         trial.baseline(duration_s=10)
         with trial.fault(faults.ProcessCrash(targets.one(system))):
             trial.hold(duration_s=5)
-        trial.recovery()
+        trial.recovery(settle_s=SETTLE_S)
 
-    trial.judge(SloMet(CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), Recovered())
+    trial.judge(SloMet(CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), RecoveredInTime(), Recovered())
 
 
 @pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER, liveness=PATIENT)
@@ -64,6 +86,52 @@ def test_a_hang_that_passes_costs_the_traffic_but_no_restart(trial, system, traf
         trial.baseline(duration_s=10)
         with trial.fault(faults.ProcessHang(targets.one(system))):
             trial.hold(duration_s=DETECTION_S + 9)
+        trial.recovery(settle_s=SETTLE_S)
+
+    trial.judge(
+        SloMet(HALF_FOR_A_WHILE),
+        UnreadyLeavesEndpoints(),
+        NoNeedlessRestart(restarting=()),
+        ZombieFound(detection_s=DETECTION_S),
+        RecoveredInTime(detection_s=DETECTION_S),
+        Recovered(),
+    )
+
+
+@pytest.mark.system(replicas=2)
+def test_a_replica_that_is_only_not_ready_is_not_restarted(trial, system, traffic):
+    """A replica that says it is not ready leaves the traffic, is left alone, and returns when it says so."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with trial.fault(faults.NotReady(targets.one(system))):
+            trial.hold(duration_s=10)
         trial.recovery()
 
-    trial.judge(SloMet(HALF_FOR_A_WHILE), UnreadyLeavesEndpoints(), NoNeedlessRestart(restarting=()), Recovered())
+    trial.judge(
+        SloMet(NOTHING_LOST), UnreadyLeavesEndpoints(), NoNeedlessRestart(), NoRestartLoop(restarts_max=0), Recovered()
+    )
+
+
+@pytest.mark.system(replicas=2, liveness=LIVE_WHEN_STARTED)
+def test_a_slow_start_is_shielded_by_the_startup_probe(trial, system, traffic):
+    """Replicas whose weights take 8 s longer than liveness alone would wait start all the same, without a restart."""
+    slow = faults.RollingUpdate(system.workload, env={"LOAD_DELAY_S": "8"})
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with trial.fault(slow):
+            trial.hold(until=slow.ended)
+        trial.recovery()
+
+    trial.judge(SloMet(NOTHING_LOST), RolledOut(), NoNeedlessRestart(), NoRestartLoop(restarts_max=0))
+
+
+@pytest.mark.system(replicas=2)
+def test_a_replica_that_runs_out_of_memory_is_restarted_in_place(trial, system, traffic):
+    """A replica whose memory is used up is ended by the kernel, and started anew in the same pod."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with trial.fault(faults.MemoryHog(targets.one(system))):
+            trial.hold(duration_s=5)
+        trial.recovery()
+
+    trial.judge(SloMet(CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), NoRestartLoop(), Recovered())

@@ -70,7 +70,7 @@ class Causes:
         spec = self._template(at_ns) or life.spec
         if life.lost_ns == at_ns:
             return self._once(("deleted", id(spec)), lambda: self._deleted(spec))
-        if self._node_lost(life.node, at_ns):
+        if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
             return self._once(("node", id(life.spec)), lambda: self._with_node(life.spec))
         recent = sum(at_ns - RESTARTS_REMEMBERED_NS <= restart_ns <= at_ns for restart_ns in life.restarted_ns)
@@ -98,6 +98,13 @@ class Causes:
             bound = Bound(bound.parts, (*bound.unpromised, unseen))
         return Cause("restart in place", bound)
 
+    def node_lost(self, node: str, at_ns: int) -> bool:
+        """Whether the node was lost about that moment."""
+        return any(
+            begin_ns <= at_ns + NODE_NEWS_NS and (end_ns is None or end_ns >= at_ns - NODE_NEWS_NS)
+            for begin_ns, end_ns in self.outages.get(node, ())
+        )
+
     def growth(self, at_ns: int) -> Cause:
         """The cause where no replica was lost: more are desired, and new ones are on their way."""
         spec = self._template(at_ns)
@@ -108,12 +115,6 @@ class Causes:
         """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then."""
         place = bisect_right(self.workloads, at_ns, key=lambda state: state[0])
         return self.workloads[place - 1][1].pod_spec if place else {}
-
-    def _node_lost(self, node: str, at_ns: int) -> bool:
-        return any(
-            begin_ns <= at_ns + NODE_NEWS_NS and (end_ns is None or end_ns >= at_ns - NODE_NEWS_NS)
-            for begin_ns, end_ns in self.outages.get(node, ())
-        )
 
 
 def victims_of(history: History, fault: Fault, lives: tuple[PodLife, ...]) -> tuple[PodLife, ...]:

@@ -10,7 +10,7 @@ from chaos.clock import NS
 from chaos.history import Action, History
 from chaos.history.observations import covered
 
-__all__ = ["REQUEST_NS", "Eviction", "Evictions", "evictions_of"]
+__all__ = ["EVICT", "REQUEST_NS", "Eviction", "Evictions", "evictions_of", "refused_by_budget", "rehearsed"]
 
 EVICT = "evict-pod"
 BUDGET = "DisruptionBudget"
@@ -69,9 +69,19 @@ class Evictions:
         return min(moments, default=None)
 
 
+def rehearsed(action: Action) -> bool:
+    """Whether the server was asked to do nothing (`dryRun`)."""
+    return bool((action.detail.get("query") or {}).get("dryRun"))
+
+
+def refused_by_budget(action: Action) -> bool:
+    """Whether a failed eviction was refused by a disruption budget: status 429, with that cause."""
+    return action.detail.get("status") == 429 and BUDGET in (action.detail.get("causes") or ())
+
+
 def evictions_of(history: History, replay: Replay) -> Evictions:
     """Gather the evictions."""
-    ours = [action for action in history.actions if action.name == EVICT and not _dry(action)]
+    ours = [action for action in history.actions if action.name == EVICT and not rehearsed(action)]
     done: dict[str, list[Action]] = {}
     for action in ours:
         if action.outcome != "fail":
@@ -81,7 +91,7 @@ def evictions_of(history: History, replay: Replay) -> Evictions:
     return Evictions(
         accepted=tuple(one for one in found if one.ready),
         unready=tuple(one for one in found if not one.ready),
-        refused=tuple(one for one in failed if one.detail.get("status") == 429 and BUDGET in _causes(one)),
+        refused=tuple(one for one in failed if refused_by_budget(one)),
         ambiguous=tuple(one for one in failed if TWO_BUDGETS in str(one.detail.get("reason", ""))),
         open=tuple(_open(history, replay, ours)),
     )
@@ -168,14 +178,6 @@ def _never(history: History, action: Action, left: Change | None) -> bool:
     until_ns = action.begin_ns + REQUEST_NS if left is None else left.revision.at_ns
     seen = covered(history, "Pod", action.begin_ns, until_ns)
     return seen and covered(history, "PodDisruptionBudget", action.begin_ns, until_ns)
-
-
-def _dry(action: Action) -> bool:
-    return bool((action.detail.get("query") or {}).get("dryRun"))
-
-
-def _causes(action: Action) -> tuple[str, ...]:
-    return tuple(action.detail.get("causes") or ())
 
 
 def _sure(ours: list[Action]) -> bool:

@@ -1,4 +1,4 @@
-"""Sometimes: every fault that was meant to be made was made, and met users' requests."""
+"""Sometimes: the trouble was made, and met users' requests: every fault, or where there is none a surge of the load."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chaos.checks.words import plural
 from chaos.history import Fault, History, Ref
 from chaos.history.objects import View
 from chaos.history.observations import earliest_ns
+from chaos.history.surges import Surge, surges
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["FaultsLanded"]
@@ -23,8 +24,9 @@ KILLING_FAULT = "pod-kill"
 class FaultsLanded:
     """Each fault has its landing proof, and users' requests were under way while it stood.
 
-    For pods that were killed the watch log must say so too: the victim's UID was deleted, after the fault began.
-    Never FAIL: a fault that did not land says nothing against the system, but then nothing was proved.
+    A trial without a fault makes its trouble with the load: then it must have risen by half at least, and requests must
+    have been sent meanwhile. For pods that were killed the watch log must say so too: the victim's UID was deleted,
+    after the fault began. Never FAIL: trouble that was not made says nothing against the system, but proves nothing.
     """
 
     @property
@@ -41,8 +43,10 @@ class FaultsLanded:
             for fault in history.faults
             for text in _reasons(history, fault, met[fault.id], deletions)
         ]
-        if not history.faults:
-            reasons.append("no fault was injected")
+        raised = () if history.faults else surges(history)
+        under_load = sum(_sent_in(history, surge) for surge in raised)
+        if not history.faults and not under_load:
+            reasons.append("no fault was injected, and the load did not rise either")
         if history.facts.leashed:
             reasons.append("a rehearsal (--leashed) injects nothing")
         landed = [fault for fault in history.faults if fault.landed_ns is not None]
@@ -51,13 +55,29 @@ class FaultsLanded:
             answer=Answer.UNKNOWN if reasons else Answer.PASS,
             rule="Every fault lands, and meets users' requests.",
             limit="each with proof and requests",
-            measured=f"{len(landed)} of {plural(len(history.faults), 'fault')} landed, "
-            f"{plural(sum(met.values()), 'request')} met",
+            measured=_measured(len(landed), len(history.faults), sum(met.values()), raised, under_load),
             reason="; ".join(reasons),
             settle="a trial in which each fault hits its victims while traffic flows" if reasons else "",
-            values={"faults": len(history.faults), "landed": len(landed), "requests_met": met},
-            evidence=tuple(Evidence(fault.landed_ns or fault.begin_ns, _words(fault)) for fault in history.faults),
+            values={"faults": len(history.faults), "landed": len(landed), "requests_met": met, "surges": len(raised)},
+            evidence=(
+                *(Evidence(fault.landed_ns or fault.begin_ns, _words(fault)) for fault in history.faults),
+                *(Evidence(surge.begin_ns, f"the load rose from {surge.words}") for surge in raised),
+            ),
         )
+
+
+def _measured(landed: int, faults: int, met: int, raised: tuple[Surge, ...], under_load: int) -> str:
+    if raised:
+        words = ", ".join(surge.words for surge in raised)
+        return f"no fault; the load rose from {words}, {plural(under_load, 'request')} sent meanwhile"
+    return f"{landed} of {plural(faults, 'fault')} landed, {plural(met, 'request')} met"
+
+
+def _sent_in(history: History, surge: Surge) -> int:
+    """How many requests were sent of those intended in a surge."""
+    until_ns = history.ended_ns if surge.end_ns is None else surge.end_ns
+    meant = pl.col("intended_ns").is_between(surge.begin_ns, until_ns, closed="left")
+    return history.requests.filter(meant & (pl.col("outcome") != "unsent")).height
 
 
 def _words(fault: Fault) -> str:

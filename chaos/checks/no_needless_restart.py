@@ -11,9 +11,9 @@ from chaos.history.observations import PodLife, gaps_in, pod_lives
 from chaos.history.pods import PodView
 from chaos.verdict import Answer, Evidence, Finding
 
-__all__ = ["NoNeedlessRestart"]
+__all__ = ["NoNeedlessRestart", "restart_doubts", "restarts_seen"]
 
-RESTARTING = ("process-hang", "process-crash")
+RESTARTING = ("process-hang", "process-crash", "memory-hog")
 """The faults that a container should be restarted for, once each."""
 
 
@@ -36,10 +36,10 @@ class NoNeedlessRestart:
     def __call__(self, history: History) -> Finding:
         """Count the restarts of every replica."""
         lives = pod_lives(history)
-        restarts = _restarts(history, {life.uid for life in lives})
+        restarts = restarts_seen(history, {life.uid for life in lives})
         left = {life.uid: self._needless(history, life, restarts.get(life.uid, [])) for life in lives}
         needless = [(life, at_ns) for life in lives for at_ns in left[life.uid]]
-        doubts = list(_doubts(history, lives))
+        doubts = restart_doubts(history, lives)
         answer = Answer.FAIL if needless else Answer.UNKNOWN if doubts else Answer.PASS
         seen = sum(map(len, restarts.values()))
         told = [f"{life.name} {plural(len(left[life.uid]), 'time')}" for life in lives if left[life.uid]]
@@ -66,7 +66,7 @@ class NoNeedlessRestart:
         return tuple(left)
 
 
-def _restarts(history: History, uids: set[str]) -> dict[str, list[int]]:
+def restarts_seen(history: History, uids: set[str]) -> dict[str, list[int]]:
     """For each pod by UID when word came of each of its restarts; of two at once, twice the same moment."""
     counts: dict[str, int] = {}
     restarts: dict[str, list[int]] = {}
@@ -79,6 +79,11 @@ def _restarts(history: History, uids: set[str]) -> dict[str, list[int]]:
             restarts.setdefault(pod.uid, []).extend([event.at_ns] * max(0, more))
             counts[pod.uid] = max(counts[pod.uid], pod.restarts)
     return restarts
+
+
+def restart_doubts(history: History, lives: tuple[PodLife, ...]) -> tuple[str, ...]:
+    """Why restarts may have gone unseen; empty if none can have."""
+    return tuple(_doubts(history, lives))
 
 
 def _doubts(history: History, lives: tuple[PodLife, ...]) -> Iterator[str]:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chaos.checks.courses import HANGS
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
+from chaos.history.lives import pod_states
 from chaos.history.observations import PodLife, covered, earliest_ns, gaps_in, pod_lives
 from chaos.history.pods import ContainerView, PodView
 from chaos.semantics import Bound, Part, Timings, liveness_bound_s, restart_bound
@@ -16,7 +18,6 @@ from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["RestartedByLiveness"]
 
-HANGS = "process-hang"
 REMEMBERED_NS = 600 * NS
 READY_PART = "startup and readiness probes"
 
@@ -105,7 +106,7 @@ def _judge(history: History, fault: Fault, uid: str, name: str, detection_s: flo
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know it is stuck")
     bound = restart_bound(life.spec, timings, restarts=recent).after(own)
     to_restart = replace(bound, parts=tuple(part for part in bound.parts if part.name != READY_PART))
-    states = _states(history, uid)
+    states = pod_states(history, uid)
     before = [pod.restarts for at_ns, pod in states if at_ns <= fault.begin_ns]
     known = before[-1] if before else 0
     after = next(((at_ns, pod) for at_ns, pod in states if at_ns > fault.begin_ns and pod.restarts > known), None)
@@ -192,11 +193,6 @@ def _ready(history: History, life: PodLife, case: _Judged, moments: tuple[int, i
 
 def _unknown(case: _Judged, reason: str, settle: str) -> _Judged:
     return replace(case, answer=Answer.UNKNOWN, reason=reason, settle=settle)
-
-
-def _states(history: History, uid: str) -> list[tuple[int, PodView]]:
-    pods = ((event.at_ns, PodView(event.object)) for event in history.watch if event.kind == "Pod")
-    return [(at_ns, pod) for at_ns, pod in pods if pod.uid == uid]
 
 
 def _killings(history: History, uid: str, begin_ns: int, end_ns: int) -> Iterator[tuple[int, str]]:

@@ -13,7 +13,7 @@ from chaos.history import Fault, History
 from chaos.semantics import Bound
 from chaos.verdict import Answer, Evidence
 
-__all__ = ["Said", "dip_evidence", "dips_said", "in_time", "unseen", "weighed", "worst"]
+__all__ = ["GAPLESS", "Said", "dip_evidence", "dips_said", "in_time", "unseen", "weighed", "worst"]
 
 GAPLESS = "a trial whose watch has no gap"
 

@@ -1,15 +1,19 @@
-"""Always: users stayed inside the SLO, over all traffic of the trial."""
+"""Always: users stayed inside the SLO, over all traffic of the trial or over that of a window."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from chaos.checks.arrivals import Arrivals, account
+from chaos.checks.windows import Window
 from chaos.checks.words import finite, plural, seconds_words, share_words
 from chaos.history import History
+from chaos.indicators import INDICATORS
 from chaos.slo import (
     GOOD,
     REQUESTS_FOR_P99,
@@ -21,6 +25,7 @@ from chaos.slo import (
     read_slo,
     response_s,
 )
+from chaos.tokens import read_tokens
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["SloMet"]
@@ -30,38 +35,43 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class SloMet:
-    """Every objective of the SLO holds over all requests that were intended.
+    """Every objective of the SLO holds over all requests that were intended, or intended in the window `within`.
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for a percentile.
+    for a percentile, or a window that the record does not have.
     """
 
     slo: Slo
+    within: Window | None = None
 
     @property
     def name(self) -> str:
         """How reports and JUnit call the check."""
-        return "slo-met"
+        return "slo-met" if self.within is None else f"slo-met-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
-        """Judge the requests of the trial."""
-        objectives = [value for value in (self.slo.latency_p99_s, self.slo.first_token_p99_s) if value is not None]
-        arrivals = account(history, objective_s=min(objectives, default=None))
-        reading = read_slo(history.requests, self.slo)
+        """Judge the requests of the trial, or of the window."""
+        span = None if self.within is None else self.within.span(history)
+        if isinstance(span, str):
+            return self._finding(Answer.UNKNOWN, measured="nothing", reason=span, settle="a trial that has this window")
+        arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
+        reading = read_slo(arrivals.requests, self.slo)
         answer, reason, settle = _decide(reading, arrivals)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="Users stay inside the SLO over all traffic of the trial.",
-            limit=", ".join(_limits(self.slo)),
+        return self._finding(
+            answer,
             measured=", ".join(_measures(reading)),
             margin=_margin(reading),
             reason=reason,
             settle=settle,
-            values=_values(reading, arrivals),
-            evidence=_examples(history, reading),
+            values=_values(reading, arrivals) | ({} if span is None else {"begin_ns": span[0], "end_ns": span[1]}),
+            evidence=_examples(arrivals.requests, reading),
         )
+
+    def _finding(self, answer: Answer, **more: Any) -> Finding:
+        where = "over all traffic of the trial" if self.within is None else self.within.words
+        rule, limit = f"Users stay inside the SLO {where}.", ", ".join(_limits(self.slo))
+        return Finding(check=self.name, answer=answer, rule=rule, limit=limit, **more)
 
 
 def _decide(reading: SloReading, arrivals: Arrivals) -> tuple[Answer, str, str]:
@@ -71,6 +81,9 @@ def _decide(reading: SloReading, arrivals: Arrivals) -> tuple[Answer, str, str]:
         return Answer.UNKNOWN, reason, "let traffic flow"
     if failures := tuple(_failures(reading.slo, arrivals)):
         return Answer.FAIL, "; ".join(failures), ""
+    if reading.unmetered:
+        reason = f"{plural(reading.unmetered, 'full answer')} without usage: nobody counted their tokens"
+        return Answer.UNKNOWN, reason, "a server that sends usage, and a profile that asks for it"
     few = [text for name, one in reading.percentiles.items() for text in _too_few(name, one)]
     if arrivals.doubts:
         settle = "a trial whose generator keeps up and accounts for every arrival"
@@ -88,9 +101,14 @@ def _failures(slo: Slo, arrivals: Arrivals) -> Iterator[str]:
         spent, may = sure.bad, error_budget(slo.availability, sure.valid + arrivals.doubtful)
         if spent > may:
             yield f"availability: {plural(spent, 'bad request')}, {may} allowed{doubtful}"
+    if slo.goodput is not None and sure.meeting is not None:
+        short = sure.bad if arrivals.sound.behind else sure.valid - sure.meeting
+        may = error_budget(slo.goodput, sure.valid + arrivals.doubtful)
+        if short > may:
+            yield f"goodput: {plural(short, 'request')} missed a limit, {may} allowed{doubtful}"
     for name, reading in sure.percentiles.items():
         # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
-        over = sure.bad if arrivals.behind else reading.over
+        over = sure.bad if arrivals.sound.behind else reading.over
         count = max(reading.count + arrivals.doubtful, REQUESTS_FOR_P99)
         may = count - nearest_rank(count)
         if over > may:
@@ -105,10 +123,10 @@ def _too_few(name: str, reading: PercentileReading) -> Iterator[str]:
 def _limits(slo: Slo) -> Iterator[str]:
     if slo.availability is not None:
         yield f"objective {slo.availability:g}"
-    if slo.latency_p99_s is not None:
-        yield f"p99 at most {slo.latency_p99_s:g} s"
-    if slo.first_token_p99_s is not None:
-        yield f"first token p99 at most {slo.first_token_p99_s:g} s"
+    for name, value in slo.times:
+        yield f"{INDICATORS[name][0]} at most {value:g} s"
+    if slo.goodput is not None:
+        yield f"goodput at least {slo.goodput:g}"
 
 
 def _measures(reading: SloReading) -> Iterator[str]:
@@ -118,6 +136,8 @@ def _measures(reading: SloReading) -> Iterator[str]:
     yield f"availability {share_words(reading.availability)} of {plural(reading.valid, 'request')}"
     for name, one in reading.percentiles.items():
         yield f"{name} {seconds_words(one.p99_s)}"
+    if reading.slo.goodput is not None and reading.goodput is not None:
+        yield f"goodput {share_words(reading.goodput)}"
 
 
 def _margin(reading: SloReading) -> str:
@@ -140,18 +160,21 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
         "arrivals_duplicated": arrivals.duplicates,
         "arrivals_unsent": arrivals.unsent,
         "arrivals_doubtful": arrivals.doubtful,
-        "start_lag_p99_s": arrivals.start_lag_p99_s,
-        "generator_cpu_share_max": arrivals.cpu_share_max,
+        "start_lag_p99_s": arrivals.sound.start_lag_p99_s,
+        "generator_cpu_share_max": arrivals.sound.cpu_share_max,
     }
-    for name, one in (("latency", reading.latency), ("first_token", reading.first_token)):
-        if one is not None:
-            values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+    for name, one in reading.times.items():
+        values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_objective_s": one.objective_s}
+        values |= {f"{name}_over": one.over, f"{name}_allowed": one.allowed}
+    if reading.meeting is not None:
+        values |= {"goodput": reading.goodput, "meeting_all_limits": reading.meeting}
+    if tokens := read_tokens(arrivals.requests):
+        values["tokens"] = dataclasses.asdict(tokens)
     return values
 
 
-def _examples(history: History, reading: SloReading) -> tuple[Evidence, ...]:
+def _examples(table: pl.DataFrame, reading: SloReading) -> tuple[Evidence, ...]:
     """The first bad requests, or else the slowest of those over the objective."""
-    table = history.requests
     bad = table.filter(~pl.col("outcome").is_in((*GOOD, "unsent"))).sort("end_ns").head(EXAMPLES)
     slow = table.clear()
     if reading.latency is not None and bad.is_empty():

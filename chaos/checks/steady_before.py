@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from chaos.checks.arrivals import arrivals_before, is_steady
+from chaos.checks.planned import arrivals_within, out_of_place
 from chaos.checks.words import plural, share_words
 from chaos.clock import NS
 from chaos.history import History, Phase, Stream
@@ -118,11 +118,11 @@ def _latency_limit(slo: Slo | None) -> str:
 
 
 def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: int) -> int:
-    """How many of a steady stream's arrivals in the baseline, up to a moment, have no record."""
+    """How many of a stream's arrivals in the baseline, up to a moment, have no record."""
     rows = history.requests.filter(pl.col("stream") == stream.name)
-    if not is_steady(stream, rows):
+    if out_of_place(stream, rows):
         return 0
-    intended = arrivals_before(stream, before_ns) - arrivals_before(stream, baseline.begin_ns)
+    intended = arrivals_within(stream, baseline.begin_ns, before_ns)
     span = pl.col("intended_ns").is_between(baseline.begin_ns, before_ns, closed="left")
     return max(0, intended - rows.filter(span).height)
 

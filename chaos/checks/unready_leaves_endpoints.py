@@ -9,19 +9,14 @@ from typing import Any, Literal
 from chaos.checks.words import plural
 from chaos.clock import NS, seconds
 from chaos.history import History
+from chaos.history.endpoints import Span, endpoint_spans
 from chaos.history.observations import PodLife, covered, gaps_in, pod_lives
-from chaos.history.views import EndpointSliceView
-from chaos.semantics import Timings
+from chaos.semantics import Timings, endpoint_bound
 from chaos.verdict import Answer, Evidence, Finding
 
 __all__ = ["UnreadyLeavesEndpoints"]
 
-API_CALL_S = 1.0
-"""The controller's one write: Kubernetes' objective for a mutating call, p99 1 s. It promises no more than that."""
-
 KINDS = ("Pod", "EndpointSlice")
-
-Span = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +65,8 @@ class UnreadyLeavesEndpoints:
     def __call__(self, history: History) -> Finding:
         """Judge every turn."""
         timings = Timings.of(history.facts.raw.get("timings") or {})
-        bound_s = API_CALL_S + timings.allowance_s + self.allowance_s
-        spans = _endpoint_spans(history)
+        bound_s = endpoint_bound(timings).total_s + self.allowance_s
+        spans = endpoint_spans(history)
         turns = [turn for life in pod_lives(history) for turn in _turns(life)]
         judged = [one for turn in turns if (one := _judge(history, turn, spans.get(turn.life.uid, ()), bound_s))]
         left = sum(one.turn.way == "leave" for one in judged)
@@ -150,29 +145,6 @@ def _followed_ns(turn: _Turn, spans: tuple[Span, ...]) -> int | None:
     followed_ns = _first(*moments)
     before_void = turn.void_ns is None or followed_ns is None or followed_ns <= turn.void_ns
     return followed_ns if before_void else None
-
-
-def _endpoint_spans(history: History) -> dict[str, tuple[Span, ...]]:
-    """For each pod by UID, the spans in which it was among the ready endpoints of the Service."""
-    slices: dict[str, frozenset[str]] = {}
-    since: dict[str, int] = {}
-    spans: dict[str, list[Span]] = {}
-    for event in history.watch:
-        if event.kind != "EndpointSlice":
-            continue
-        view = EndpointSliceView(event.object)
-        if view.service != history.facts.service or view.namespace != history.facts.namespace:
-            continue
-        here = event.type not in ("DELETED", "VANISHED")
-        slices[view.uid] = frozenset(one.pod_uid for one in view.endpoints if here and one.ready)
-        ready = frozenset().union(*slices.values())
-        for uid in ready - since.keys():
-            since[uid] = event.at_ns
-        for uid in since.keys() - ready:
-            spans.setdefault(uid, []).append((since.pop(uid), event.at_ns))
-    for uid, begin_ns in since.items():
-        spans.setdefault(uid, []).append((begin_ns, None))
-    return {uid: tuple(told) for uid, told in spans.items()}
 
 
 def _evidence(judged: list[_Judged]) -> Iterator[Evidence]:

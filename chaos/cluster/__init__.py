@@ -4,16 +4,18 @@ from chaos.cluster import mutations
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.connect import connect
 from chaos.cluster.execute import Command, Ran, execute
-from chaos.cluster.hand import Hand, LeashedHand, OpenHand
+from chaos.cluster.hand import LEASHED, Hand, LeashedHand, OpenHand
 from chaos.cluster.journal import Entry, Journal, NullJournal
-from chaos.cluster.kinds import KINDS, Kind, ref_of
+from chaos.cluster.kinds import KINDS, Kind, path_of, ref_of
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.outcome import Done
 from chaos.cluster.recorder import Recorder
+from chaos.cluster.sampler import Sampling
 from chaos.cluster.scope import Limits, Scope
 
 __all__ = [
     "KINDS",
+    "LEASHED",
     "Cluster",
     "ClusterFacts",
     "Command",
@@ -30,9 +32,11 @@ __all__ = [
     "OpenHand",
     "Ran",
     "Recorder",
+    "Sampling",
     "Scope",
     "connect",
     "execute",
     "mutations",
+    "path_of",
     "ref_of",
 ]

@@ -27,7 +27,7 @@ from websocket import (
 )
 
 from chaos.cluster.client import Cluster
-from chaos.cluster.hand import Hand, LeashedHand
+from chaos.cluster.hand import LEASHED, Hand, LeashedHand
 from chaos.cluster.journal import Journal
 from chaos.cluster.kinds import path_of
 from chaos.errors import ClusterRefused, UsageError
@@ -39,7 +39,6 @@ PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 STDOUT, STDERR, STATUS = 1, 2, 3
 OPEN_S = 5.0
 OUTPUT_MAX = 1_000_000
-LEASHED = "leashed: nothing was done"
 
 
 @dataclass(frozen=True, slots=True)

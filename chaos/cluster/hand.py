@@ -12,7 +12,7 @@ from chaos.cluster.wire import Broken, NotSent
 if TYPE_CHECKING:
     from chaos.cluster.client import Cluster
 
-__all__ = ["Hand", "LeashedHand", "OpenHand"]
+__all__ = ["LEASHED", "Hand", "LeashedHand", "OpenHand"]
 
 LEASHED = "leashed: nothing was done"
 

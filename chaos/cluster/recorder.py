@@ -1,4 +1,7 @@
-"""Recording a trial's cluster: each watched kind in a thread of its own, all in one file, the newest state live."""
+"""Recording a trial's cluster: each watched kind in a thread of its own, all in one file, the newest state live.
+
+The metrics of pods, which cannot be watched, are asked for by one more thread, into a file beside it.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from chaos.cluster.client import Cluster
 from chaos.cluster.follow import Follower
 from chaos.cluster.live import Live
 from chaos.cluster.record import Record
+from chaos.cluster.sampler import Sampler, Sampling
 from chaos.cluster.scope import Limits, Scope
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
 
@@ -22,6 +26,7 @@ __all__ = ["Recorder"]
 
 T = TypeVar("T")
 
+AUTOSCALER = "HorizontalPodAutoscaler"
 START_S = 30.0
 STOP_S = 20.0
 """A thread that is opening a connection notices the end only when that succeeded or failed: 3 s and 10 s at most."""
@@ -30,12 +35,20 @@ STOP_S = 20.0
 class Recorder:
     """Writes watch.jsonl while it runs, and shows the newest state of each object.
 
-    As a context manager it is started on entering and stopped on leaving. Raises `UsageError` if a kind is in two
-    scopes: in the record a kind has one list and one watch.
+    With `sampling` it writes metrics.jsonl too, as long as there is an autoscaler among what it watches. As a context
+    manager it is started on entering and stopped on leaving. Raises `UsageError` if a kind is in two scopes: in the
+    record a kind has one list and one watch.
     """
 
     def __init__(
-        self, cluster: Cluster, clock: Clock, path: Path, scopes: Sequence[Scope], *, limits: Limits | None = None
+        self,
+        cluster: Cluster,
+        clock: Clock,
+        path: Path,
+        scopes: Sequence[Scope],
+        *,
+        limits: Limits | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         kinds = [scope.kind for scope in scopes]
         if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
@@ -57,6 +70,16 @@ class Recorder:
             threading.Thread(target=follower.run, name=f"watch-{follower.scope.kind}", daemon=True)
             for follower in self._followers
         ]
+        self._sampler: Sampler | None = None
+        if sampling is not None:
+            self._sampler = Sampler(
+                sampling,
+                wire=cluster.wire,
+                clock=clock,
+                path=path.with_name("metrics.jsonl"),
+                wanted=lambda: AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER)),
+            )
+            self._threads.append(threading.Thread(target=self._sampler.run, name="sample-PodMetrics", daemon=True))
         self._stopped = False
 
     def start(self, *, deadline_s: float = START_S) -> None:
@@ -91,6 +114,8 @@ class Recorder:
         self._stopped = True
         for follower in self._followers:
             follower.stop()
+        if self._sampler is not None:
+            self._sampler.stop()
         ends = time.monotonic() + STOP_S
         for thread in self._threads:
             if thread.ident is not None:
@@ -106,6 +131,9 @@ class Recorder:
                 raise HarnessBroken(
                     f"the record of {follower.scope.kind} ended early: {follower.failure.what}", follower.failure.fix
                 ) from follower.failure
+        if self._sampler is not None and self._sampler.failure is not None:
+            failure = self._sampler.failure
+            raise HarnessBroken(f"the record of metrics ended early: {failure.what}", failure.fix) from failure
 
     def objects(self, kind: str) -> tuple[dict[str, Any], ...]:
         """The objects of a watched kind as they are now, one each UID. They are shared: do not change them."""

@@ -4,7 +4,12 @@ from chaos.faults.bad_rollout import BadRollout
 from chaos.faults.base import Fault, Field, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.evict import Evict
+from chaos.faults.memory_hog import MemoryHog
+from chaos.faults.network_partition import NetworkPartition
+from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
+from chaos.faults.node_power import CommandPower, Means, NodePower, PodNetwork
+from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
 from chaos.faults.process import ProcessCrash, ProcessHang
@@ -13,11 +18,19 @@ from chaos.faults.rolling_update import RollingUpdate
 __all__ = [
     "BadRollout",
     "BudgetChange",
+    "CommandPower",
     "Evict",
     "Fault",
     "Field",
+    "Means",
+    "MemoryHog",
+    "NetworkPartition",
+    "NodeDown",
     "NodeDrain",
+    "NodePower",
+    "NotReady",
     "PodKill",
+    "PodNetwork",
     "ProcessCrash",
     "ProcessHang",
     "RollingPoolDrain",

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.faults.node_power import NO_MEANS, Means
 from chaos.history import Ref
 from chaos.safety import NoUndoLog, UndoLog
+from chaos.semantics import KUBERNETES, Timings
 
-__all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of"]
+__all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of", "spares_no_node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,10 @@ class Until:
 class Field:
     """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
 
-    `namespace` is the trial's: pods of any other are somebody else's. `workload_kind` is what the system is. `adopted`:
-    it is somebody else's and stays, so that every change of it is to be put back. `undo` is where a fault writes the
-    inverse of each deed that outlasts it, before the deed; it does not do what cannot be written down.
+    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's, `means` what there
+    is beside its API. `workload_kind` is what the system is. `adopted`: it is somebody else's and stays, so that every
+    change of it is to be put back. `undo` is where a fault writes the inverse of each deed that outlasts it, before the
+    deed; it does not do what cannot be written down.
     """
 
     hand: Hand
@@ -41,6 +44,8 @@ class Field:
     journal: Journal
     fault: str
     namespace: str
+    timings: Timings = KUBERNETES
+    means: Means = NO_MEANS
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
@@ -82,6 +87,11 @@ class Fault(Protocol):
 def leaves_foreign(fault: Fault) -> bool:
     """Whether a fault that hits nodes leaves the pods of others on them alone: its `leave_foreign` is true."""
     return bool(getattr(fault, "leave_foreign", False))
+
+
+def spares_no_node(fault: Fault) -> bool:
+    """Whether a fault is meant to hit every node at once: its `every_node` is true."""
+    return bool(getattr(fault, "every_node", False))
 
 
 def parameters_of(fault: Fault) -> dict[str, Any]:

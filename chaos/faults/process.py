@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults.base import Field, Until
-from chaos.faults.process_signals import Place, look, place_of, signal
+from chaos.faults.containers import Place, container_now, each, exit_words, not_running, place_of, same_container
+from chaos.faults.process_signals import look, signal
 from chaos.history import Ref
-from chaos.history.views import ContainerView, PodView
 from chaos.safety import Inverse
 from chaos.targets import Targets
 from chaos.wait import until
@@ -78,7 +76,7 @@ class ProcessHang:
     def inject(self, field: Field) -> str:
         """Stop them, and see them stopped. Return why any of them could not be."""
         self._fields.append(field)
-        return _each(self.victims, lambda ref: self._hang(field, ref))
+        return each(self.victims, lambda ref: self._hang(field, ref))
 
     def landed(self, field: Field) -> str:  # noqa: ARG002  # seen when it was injected: a look takes a call into the container
         """Prove it: the kernel shows the state T."""
@@ -86,11 +84,11 @@ class ProcessHang:
 
     def heal(self, field: Field) -> str:
         """Let those that still live go on. Return which could not be reached, and how to do it by hand."""
-        return _each([place.pod for place in self._places], lambda ref: self._continue(field, ref))
+        return each([place.pod for place in self._places], lambda ref: self._continue(field, ref))
 
     def _hang(self, field: Field, ref: Ref) -> str:
         if (place := place_of(field, ref, self.container)) is None:
-            return _not_running(ref, self.container)
+            return not_running(ref, self.container)
         if reason := field.undo.promise(self._inverse(place), fault=field.fault):
             return f"{ref.name}: {reason}"
         # Before the deed: whatever comes in between, the process may be stopped, and has to be let go.
@@ -135,14 +133,14 @@ class ProcessHang:
         return Inverse("continue-process", pod, by_hand, detail)
 
     def _let_go(self, field: Field, place: Place) -> str:
-        if not _same(field, place):
+        if not same_container(field, place):
             return ""
         seen = look(field, place, self.process)
         if seen is not None and not any(one.state == STOPPED for one in seen):
             return ""
         reason = signal(field, place, self.process, "CONT").reason
         # It may have ended while we called.
-        return reason if reason and _same(field, place) else ""
+        return reason if reason and same_container(field, place) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,7 @@ class ProcessCrash:
 
     def inject(self, field: Field) -> str:
         """Signal them. Return why any could not be."""
-        return _each(self.victims, lambda ref: self._crash(field, ref))
+        return each(self.victims, lambda ref: self._crash(field, ref))
 
     def landed(self, field: Field) -> str:
         """Prove it: the container ended, or the process is gone from it."""
@@ -201,7 +199,7 @@ class ProcessCrash:
 
     def _crash(self, field: Field, ref: Ref) -> str:
         if (place := place_of(field, ref, self.container)) is None:
-            return _not_running(ref, self.container)
+            return not_running(ref, self.container)
         sent = signal(field, place, self.process, self.signal)
         if sent.reached in ("none", "some"):
             return sent.reason
@@ -213,45 +211,15 @@ class ProcessCrash:
 
     def _ended(self, field: Field, place: Place) -> str:
         who = f"{place.pod.name} ({place.pod.uid[:8]})"
-        if (now := _container(field, place)) is not None:
+        if (now := container_now(field, place)) is not None:
             ended = (now.raw.get("state") or {}).get("terminated") or (
                 now.last_exit if now.id != place.container_id else {}
             )
             if now.restarts > place.restarts or ended:
-                return f"container {place.container} of {who} ended: {_how(ended or now.last_exit)}"
+                return f"container {place.container} of {who} ended: {exit_words(ended or now.last_exit)}"
         return f"{self.process} is gone from {who}" if place.pod in self._gone else ""
 
 
-def _each(refs: tuple[Ref, ...] | list[Ref], deed: Callable[[Ref], str]) -> str:
-    """Do it to all at once; what went wrong, in words."""
-    with ThreadPoolExecutor(max_workers=max(1, len(refs))) as pool:
-        return "; ".join(reason for reason in pool.map(deed, refs) if reason)
-
-
-def _container(field: Field, place: Place) -> ContainerView | None:
-    for pod in map(PodView, field.recorder.objects("Pod")):
-        if pod.uid == place.pod.uid:
-            return next((one for one in pod.containers if one.name == place.container), None)
-    return None
-
-
 def _restarted(field: Field, place: Place) -> bool:
-    now = _container(field, place)
+    now = container_now(field, place)
     return now is not None and now.restarts > place.restarts
-
-
-def _same(field: Field, place: Place) -> bool:
-    """Whether the container that was hit still runs, as the API server says now, not as the watch knows by now."""
-    found = field.cluster.get("Pod", place.pod.namespace, place.pod.name)
-    if found is None or found["metadata"]["uid"] != place.pod.uid:
-        return False
-    return any(one.id == place.container_id and bool(one.running_since) for one in PodView(found).containers)
-
-
-def _how(ended: object) -> str:
-    told = ended if isinstance(ended, dict) else {}
-    return f"{told.get('reason') or 'no reason given'}, exit code {told.get('exitCode', 'unknown')}"
-
-
-def _not_running(ref: Ref, container: str) -> str:
-    return f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()

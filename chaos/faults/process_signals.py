@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from chaos.cluster import Cluster, Command, Hand, Journal, Ran, execute
-from chaos.faults.base import Field
-from chaos.history import Ref
-from chaos.history.views import PodView
+from chaos.cluster import Ran
+from chaos.faults.containers import Caller, Place, no_shell, run_script
 
-__all__ = ["Caller", "Place", "Seen", "Sent", "look", "place_of", "signal", "why"]
+__all__ = ["Seen", "Sent", "look", "signal", "why"]
 
 EXEC_S = 10.0
 
@@ -49,36 +47,6 @@ done
 """
 
 
-class Caller(Protocol):
-    """Whoever calls into containers: a fault's field, or a later process that undoes what a dead one did."""
-
-    @property
-    def hand(self) -> Hand:
-        """Does what changes something."""
-
-    @property
-    def cluster(self) -> Cluster:
-        """Where the container runs."""
-
-    @property
-    def journal(self) -> Journal:
-        """Where it is written down."""
-
-    @property
-    def fault(self) -> str:
-        """The fault that it belongs to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a process runs: the container of a pod, as it was before anything was done to it."""
-
-    pod: Ref
-    container: str
-    container_id: str
-    restarts: int
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A process as the kernel shows it: `R` runs, `S` sleeps, `D` waits for a device, `T` is stopped, `Z` has ended."""
@@ -93,19 +61,6 @@ class Sent:
 
     reached: Literal["every", "some", "none", "unknown"] = "every"
     reason: str = ""
-
-
-def place_of(field: Field, pod: Ref, container: str) -> Place | None:
-    """Find a container by its name, or a pod's first; None if the pod is not there or does not run it."""
-    for found in map(PodView, field.recorder.objects("Pod")):
-        names = [one["name"] for one in found.spec.get("containers") or ()]
-        if found.uid != pod.uid or not names:
-            continue
-        wanted = container or names[0]
-        for one in found.containers:
-            if one.name == wanted and one.running_since:
-                return Place(pod, wanted, one.id, one.restarts)
-    return None
 
 
 def signal(field: Caller, place: Place, process: str, name: str) -> Sent:
@@ -127,9 +82,7 @@ def look(field: Caller, place: Place, process: str) -> tuple[Seen, ...] | None:
 
 
 def _shell(field: Caller, place: Place, script: str, *words: str) -> Ran:
-    argv = ("sh", "-c", script, "sh", *words)
-    command = Command(place.pod, place.container, argv, fault=field.fault, timeout_s=EXEC_S)
-    return execute(field.cluster, field.hand, field.journal, command)
+    return run_script(field, place, script, *words, timeout_s=EXEC_S)
 
 
 def _seen(printed: str) -> Iterator[Seen]:
@@ -148,6 +101,6 @@ def why(ran: Ran, place: Place, process: str, name: str) -> str:
         return f"{name}: {process} is process 1 of {where}, {told}"
     if ran.exit_code == REFUSED:
         return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
-    if "executable file not found" in ran.reason or "no such file" in ran.reason:
+    if no_shell(ran):
         return f"{where} has no shell (sh) to send a signal with"
     return f"{name} to {process} in {where}: {ran.reason}"

@@ -80,6 +80,17 @@ ACTIONS: Mapping[str, Action] = {
     "BadRollout": Action("bad-rollout", _all("get patch", "Deployment"), workload_kind="Deployment"),
     "BudgetChange": Action("budget-change", _all("get patch", "PodDisruptionBudget")),
     "ProcessHang": Action("process-hang", _all("create get", "Pod", "exec")),
+    "NetworkPartition": Action(
+        "network-partition",
+        (
+            *_all("get patch", "Pod"),
+            *_all("create delete get", "NetworkPolicy"),
+            *_all("get", "Pod", "proxy"),
+        ),
+    ),
+    "NodeDown": Action("node-down", _all("list", "Pod", everywhere=True), nodes=True),
+    "NotReady": Action("not-ready", _all("create get", "Pod", "exec")),
+    "MemoryHog": Action("memory-hog", _all("create get", "Pod", "exec")),
     "ProcessCrash": Action("process-crash", _all("create get", "Pod", "exec")),
 }
 """Every fault by the name of its class in `chaos.faults`."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from chaos.clock import NS
 from chaos.history.lines import read_lines
-from chaos.history.model import Action, Fault, Note, Phase, Ref, Stream
+from chaos.history.model import Action, Fault, LoadPoint, Note, Phase, Ref, Stream
 
 __all__ = ["Journalled", "read_journal"]
 
@@ -118,6 +118,8 @@ def _fault_healed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> N
 
 
 def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
+    # A record from before shapes had a course is of a steady stream.
+    course = line.get("course", [[line["begin_ns"], line["rate_rps"]]])
     journal.streams[line["stream"]] = Stream(
         name=line["stream"],
         shape=line["shape"],
@@ -127,6 +129,8 @@ def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) ->
         profile=line.get("profile", ""),
         vantage=line.get("vantage", ""),
         url=line.get("url", ""),
+        course=tuple(LoadPoint(int(at_ns), float(rate_rps)) for at_ns, rate_rps in course),
+        plan=line.get("plan"),
     )
 
 

@@ -11,7 +11,7 @@ from chaos.history.model import History, WatchEvent
 from chaos.history.objects import Raw
 from chaos.history.pods import PodView
 
-__all__ = ["PodLife", "pod_lives"]
+__all__ = ["PodLife", "pod_lives", "pod_states"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +149,9 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
             life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod, restarts=pod.restarts)
         life.read(event, pod, at_ns, index)
     return tuple(life.done() for life in lives.values())
+
+
+def pod_states(history: History, uid: str) -> tuple[tuple[int, PodView], ...]:
+    """Every state of one pod with the moment of its receipt, in order."""
+    pods = ((event.at_ns, PodView(event.object)) for event in history.watch if event.kind == "Pod")
+    return tuple((at_ns, pod) for at_ns, pod in pods if pod.uid == uid)

@@ -14,6 +14,7 @@ from typing import Any
 from chaos.errors import UsageError
 from chaos.history.journal import Journalled, read_journal
 from chaos.history.lines import read_lines
+from chaos.history.metrics import read_metrics
 from chaos.history.model import GeneratorSample, History, Note, TrialFacts
 from chaos.history.requests import read_requests
 from chaos.history.watch_log import WatchLog, read_watch
@@ -33,10 +34,11 @@ def load_history(run: Path) -> History:
         journal = read_journal(run / "actions.jsonl")
         watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
         generator, generator_remark = _generator(run / "generator.jsonl")
+        metrics, metrics_remark = read_metrics(run / "metrics.jsonl")
         requests, requests_remark = table.result()
     last_request_ns = requests["end_ns"].max()
     began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
-    remarks = (journal.remark, watch.remark, generator_remark, requests_remark)
+    remarks = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark)
     return History(
         facts=facts,
         began_ns=began_ns,
@@ -50,6 +52,7 @@ def load_history(run: Path) -> History:
         phases=tuple(journal.phases),
         streams=tuple(journal.streams.values()),
         generator=generator,
+        metrics=metrics,
         notes=(*journal.notes, *(Note(ended_ns, remark) for remark in remarks if remark)),
         requests=requests,
         stopped=journal.stopped,
@@ -102,6 +105,9 @@ def _generator(path: Path) -> tuple[tuple[GeneratorSample, ...], str]:
                 lag_max_ns=line.get("lag_max_ns"),
                 cpu_share=line["cpu_share"],
                 final=bool(line.get("final", False)),
+                opened=line.get("opened"),
+                reused=line.get("reused"),
+                worker=line.get("worker", 0),
             )
         )
 

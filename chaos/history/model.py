@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
@@ -18,9 +18,12 @@ __all__ = [
     "Gap",
     "GeneratorSample",
     "History",
+    "LoadPoint",
+    "MetricsSample",
     "Note",
     "Outcome",
     "Phase",
+    "PodUsage",
     "Ref",
     "Stream",
     "TrialFacts",
@@ -131,9 +134,21 @@ class Phase:
     end_ns: int | None
 
 
+class LoadPoint(NamedTuple):
+    """The rate that was meant to be offered at a moment; two points at one moment are a jump."""
+
+    at_ns: int
+    rate_rps: float
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream of traffic; `end_ns` is None if the run died while it flowed."""
+    """One stream of traffic; `end_ns` is None if the run died while it flowed.
+
+    `rate_rps` is its least rate. `course` is its rate over time, as points joined by straight lines, the last of which
+    goes on to the end; a stream that ended early never came to what lies behind its end. It is empty for a trace.
+    `plan` is the shape as `loadgen.shapes.shape_from_plain` takes it; None in a record that has none.
+    """
 
     name: str
     shape: str
@@ -143,13 +158,17 @@ class Stream:
     profile: str
     vantage: str
     url: str = ""
+    course: tuple[LoadPoint, ...] = ()
+    plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSample:
     """How the load generator itself was doing, over the second that ended at `at_ns`.
 
-    `due`, `sent` and `done` count from its start. Only the last sample of a generator that ended in order is `final`.
+    `due`, `sent` and `done` count from its start, as do connections `opened` and `reused` for one more request (None in
+    a record that has no such counts). Several workers have each their own samples.
+    Only the last sample of a generator that ended in order is `final`.
     """
 
     at_ns: int
@@ -162,6 +181,34 @@ class GeneratorSample:
     lag_max_ns: int | None
     cpu_share: float
     final: bool = False
+    opened: int | None = None
+    reused: int | None = None
+    worker: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PodUsage:
+    """What the metrics API said of one pod: usage over the `window_s` seconds up to `stamp_s` (the cluster's clock).
+
+    `containers` gives for each container its amounts by resource, in thousandths of a unit.
+    """
+
+    stamp_s: float
+    window_s: float
+    containers: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSample:
+    """One answer of the metrics API: the pods of the trial's namespace, by name, asked for at `asked_ns`.
+
+    `error` is what it said instead, empty if it answered.
+    """
+
+    at_ns: int
+    asked_ns: int
+    pods: Mapping[str, PodUsage]
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +261,6 @@ class History:
     stopped: str = ""
     finished: bool = True
     late: tuple[Gap, ...] = ()
+    metrics: tuple[MetricsSample, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was derived from this history already, by name: see `chaos.history.memo`."""

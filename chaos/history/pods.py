@@ -48,6 +48,11 @@ class ContainerView:
         return str(((self.raw.get("state") or {}).get("waiting") or {}).get("reason", ""))
 
     @property
+    def exit(self) -> Raw:
+        """How it ended, while it does not run: `exitCode`, `reason`, `finishedAt`; empty if it has not ended."""
+        return (self.raw.get("state") or {}).get("terminated") or {}
+
+    @property
     def last_exit(self) -> Raw:
         """How the run before this one ended: `exitCode`, `reason`, `startedAt`, `finishedAt`; empty if none did."""
         return (self.raw.get("lastState") or {}).get("terminated") or {}

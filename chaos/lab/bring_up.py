@@ -30,6 +30,7 @@ from chaos.lab.pki import private_folder
 from chaos.lab.processes import Process
 from chaos.lab.readiness import nodes_ready
 from chaos.lab.timings import KubernetesTimings
+from chaos.lab.volumes import storage_objects
 from chaos.progress import Progress
 
 __all__ = ["bring_up"]
@@ -130,6 +131,8 @@ def _start_programs(start: _Start, workers: ThreadPoolExecutor) -> None:
         _control(launcher, "metrics-server", metrics_server(control))
         with suite_api(launcher.paths) as api:
             for path, created in metrics_objects(control.authority.certificate):
+                api.create(path, created)
+            for path, created in storage_objects(launcher.paths.volumes, machines):
                 api.create(path, created)
     with start.stages.stage("nodes ready"):
         _await_nodes(launcher, machines)

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
+from chaos.lab.access import suite_api
 from chaos.lab.addresses import Machine, client
 from chaos.lab.addresses import nodes as machines
 from chaos.lab.artefacts import Artefacts, usual_artefacts
@@ -17,11 +18,14 @@ from chaos.lab.ending import terminated_as_exit
 from chaos.lab.facts import LabFacts, read_facts
 from chaos.lab.launcher import in_netns
 from chaos.lab.lock import User, lab_lock, register_use, users
+from chaos.lab.partition import reconnect_all
 from chaos.lab.paths import LabPaths
+from chaos.lab.power import restore_all
 from chaos.lab.processes import Place, entering
 from chaos.lab.status import LabStatus, look
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
+from chaos.lab.volumes import reclaim_volumes
 from chaos.progress import Progress, Silent
 
 __all__ = ["Lab", "LabInUse"]
@@ -73,8 +77,17 @@ class Lab:
         # Building takes minutes where nothing is cached: not while others wait for the lab.
         artefacts = None if self._standing(look(self.paths), nodes) else self._artefacts(progress)
         with terminated_as_exit(), lab_lock("starting the lab", progress):
+            self._mend(progress)
             facts = self._standing(look(self.paths), nodes)
             yield facts or self._start(wanted, artefacts or self._artefacts(progress), progress)
+
+    def _mend(self, progress: Progress) -> None:
+        """Give nodes and pods back what a killed run took, unless somebody uses the lab and may have meant it."""
+        if read_facts(self.paths.facts) is None or users(self.paths.uses):
+            return
+        if mended := (*restore_all(), *reconnect_all()):
+            with progress.step(f"given back what a killed run had taken: {', '.join(mended)}"):
+                pass
 
     def _start(self, wanted: Sequence[Machine], artefacts: Artefacts, progress: Progress) -> LabFacts:
         if anything_left(self.paths):
@@ -158,6 +171,11 @@ class Lab:
                 with self._held_up(nodes, progress or Silent()) as facts:
                     using.enter_context(register_use(self.paths.uses, words))
             yield facts
+
+    def reclaim_volumes(self) -> tuple[str, ...]:
+        """Empty the volumes whose claims are gone, offer them again, and return their names. Raises LabError."""
+        with suite_api(self.paths) as api:
+            return reclaim_volumes(self.paths.volumes, api)
 
     def client_command(self, argv: Sequence[str]) -> list[str]:
         """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.

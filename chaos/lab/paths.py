@@ -52,6 +52,11 @@ class LabPaths:
         return self.state / "processes"
 
     @property
+    def volumes(self) -> Path:
+        """One folder a volume."""
+        return self.state / "volumes"
+
+    @property
     def facts(self) -> Path:
         """What a running lab is; written last, so its presence means that the lab came up."""
         return self.state / "facts.json"

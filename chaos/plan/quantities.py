@@ -7,37 +7,15 @@ count for the most that any of them needs beside the sidecars before it, then th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_CEILING, Decimal
-from functools import lru_cache
 from typing import Any
 
 from chaos.history.objects import Raw
+from chaos.history.quantities import ONE, milli
 
 __all__ = ["HOST_PORT", "ONE", "allocatable", "milli", "pod_requests"]
 
-ONE = 1000
-
 HOST_PORT = "host port "
 """A host port is treated as a resource of which each node has one."""
-
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
-_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-
-
-@lru_cache(maxsize=4096)
-def milli(quantity: str) -> int:
-    """A Kubernetes quantity in thousandths, rounded up. Raises `ValueError` for what is none."""
-    text = quantity.strip()
-    try:
-        if text[-2:] in _BINARY:
-            value = Decimal(text[:-2]) * _BINARY[text[-2:]]
-        elif text[-1:] in _DECIMAL:
-            value = Decimal(text[:-1]).scaleb(_DECIMAL[text[-1:]])
-        else:
-            value = Decimal(text)
-    except ArithmeticError:
-        raise ValueError(f"{quantity!r} is no quantity") from None
-    return int((value * ONE).to_integral_value(ROUND_CEILING))
 
 
 def allocatable(node: Raw) -> dict[str, int]:

@@ -3,6 +3,17 @@
 from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
 from chaos.semantics.drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.eviction import BudgetState, Cause, Decision, decide_eviction
+from chaos.semantics.legs import LegName, LegRule, Way, leg_rules
+from chaos.semantics.node_loss import (
+    LOSS_TAINTS,
+    Detection,
+    ZoneState,
+    eviction_rates,
+    node_loss_detection,
+    tainted_within_s,
+    toleration_s,
+    zone_state,
+)
 from chaos.semantics.probes import (
     Probe,
     Stage,
@@ -12,38 +23,67 @@ from chaos.semantics.probes import (
     unpromised_start,
     unready_bound_s,
 )
-from chaos.semantics.recovery import Bound, Part, backoff_s, node_loss_bound, recovery_bound, restart_bound
+from chaos.semantics.recovery import (
+    Bound,
+    Part,
+    backoff_s,
+    endpoint_bound,
+    node_loss_bound,
+    power_loss_bound,
+    recovery_bound,
+    restart_bound,
+)
+from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
 __all__ = [
     "KUBERNETES",
     "LAB",
+    "LOSS_TAINTS",
     "Batch",
+    "Between",
     "Bound",
     "BudgetState",
     "BudgetStatus",
     "Cause",
     "Decision",
+    "Detection",
     "DrainOptions",
     "DrainSet",
+    "LegName",
+    "LegRule",
     "Part",
     "Probe",
     "ScaleUnknown",
     "Scales",
     "Stage",
+    "Termination",
     "Timings",
     "Unpromised",
+    "Way",
+    "ZoneState",
     "backoff_s",
     "bound_by",
     "budget_status",
     "decide_eviction",
     "drain_bound",
     "drain_set",
+    "endpoint_bound",
+    "eviction_rates",
+    "grace_needed",
+    "leg_rules",
     "liveness_bound_s",
     "node_loss_bound",
+    "node_loss_detection",
+    "power_loss_bound",
+    "pre_stop_needed_s",
     "ready_bound_s",
     "recovery_bound",
     "restart_bound",
+    "tainted_within_s",
+    "termination",
+    "toleration_s",
     "unpromised_start",
     "unready_bound_s",
+    "zone_state",
 ]

@@ -10,10 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chaos.semantics.node_loss import EVICTION_RATE, node_loss_detection, tainted_within_s, toleration_s
 from chaos.semantics.probes import Stage, Unpromised, liveness_bound_s, ready_bound_s, unpromised_start
 from chaos.semantics.timings import Timings
 
-__all__ = ["Bound", "Part", "backoff_s", "node_loss_bound", "recovery_bound", "restart_bound"]
+__all__ = [
+    "Bound",
+    "Part",
+    "backoff_s",
+    "endpoint_bound",
+    "node_loss_bound",
+    "power_loss_bound",
+    "recovery_bound",
+    "restart_bound",
+]
 
 Raw = Mapping[str, Any]
 
@@ -21,9 +31,8 @@ API_CALL = 1.0
 POD_STARTUP = 5.0
 STATUS_SYNC = 10.0
 EXIT_SEEN = 1.0
-NODE_EVICTION_INTERVAL = 10.0
 BACKOFF_FIRST = 10.0
-UNREACHABLE = "node.kubernetes.io/unreachable"
+CONTROLLER = ("controller", API_CALL, "Kubernetes' objective for one mutating call, p99 1 s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +84,11 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
         *(Unpromised("started", f"the image of container {name!r} may have to be pulled") for name in pulls),
     )
     parts = (
-        Part("controller", API_CALL, "Kubernetes' objective for one mutating call, p99 1 s"),
+        Part(*CONTROLLER),
         Part("scheduling and start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
         Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
-        Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+        _allowance(timings),
     )
     bound = Bound(parts, unpromised)
     if workload_kind != "StatefulSet":
@@ -106,28 +115,47 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, restarts: int = 0) -> Boun
         Part("start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
         Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
-        Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+        _allowance(timings),
     )
     return Bound(parts, (*missing, *unpromised_start(pod_spec)))
 
 
-def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment") -> Bound:
+def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1) -> Bound:
     """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
 
-    The pod stays bound for its toleration of the unreachable taint, and nodes are tainted one in ten seconds.
-    A StatefulSet does not replace a pod on a lost node at all until somebody says that the node is gone.
+    The pod stays bound for its toleration of the unreachable taint, and nodes of one zone are tainted one in ten
+    seconds: `nodes` of it are lost at once. A StatefulSet does not replace a pod on a lost node at all until somebody
+    says that the node is gone.
     """
-    tolerated_s, forever = _tolerated_s(pod_spec, timings)
+    tolerated_s = toleration_s(pod_spec, timings)
     bound = recovery_bound(pod_spec, timings).after(
-        Part("node eviction rate", NODE_EVICTION_INTERVAL, "the controller taints one node in ten seconds"),
-        Part("toleration of a lost node", tolerated_s, "the pod's toleration of the unreachable taint"),
+        Part("node eviction rate", tainted_within_s(nodes, EVICTION_RATE) or 0.0, "the controller taints 0.1 nodes/s"),
+        Part("toleration of a lost node", tolerated_s or 0.0, "the pod's toleration of the unreachable taint"),
     )
     unpromised = bound.unpromised
-    if forever:
+    if tolerated_s is None:
         unpromised += (Unpromised("ready", "the pod tolerates a lost node for ever"),)
     if workload_kind == "StatefulSet":
         unpromised += (Unpromised("ready", "a StatefulSet waits until the lost node is back or removed"),)
     return Bound(bound.parts, unpromised)
+
+
+def power_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1) -> Bound:
+    """As `node_loss_bound`, but from the moment in which the node stood still, before anybody knew of it."""
+    noticed = Part(
+        "node monitor",
+        node_loss_detection(timings).worst_s,
+        "node-monitor-grace-period, and a period to see the last renewal and another to see the end of the grace",
+    )
+    return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, nodes=nodes).after(noticed)
+
+
+def endpoint_bound(timings: Timings) -> Bound:
+    """From a pod's turn, Ready or not, to its Service's endpoints: one write of the controller.
+
+    Kubernetes states no objective for how soon the rules of each node follow, and none is in here.
+    """
+    return Bound((Part(*CONTROLLER), _allowance(timings)))
 
 
 def backoff_s(restarts: int, cap_s: float) -> float:
@@ -135,10 +163,5 @@ def backoff_s(restarts: int, cap_s: float) -> float:
     return 0.0 if restarts <= 0 else min(BACKOFF_FIRST * 2.0 ** min(restarts - 1, 30), cap_s)
 
 
-def _tolerated_s(pod_spec: Raw, timings: Timings) -> tuple[float, bool]:
-    """How long the pod stays bound to a lost node, and whether that is for ever."""
-    for one in pod_spec.get("tolerations") or ():
-        if one.get("key") in (UNREACHABLE, None, "") and one.get("effect") in ("NoExecute", None, ""):
-            given = one.get("tolerationSeconds")
-            return (0.0, True) if given is None else (float(given), False)
-    return timings.unreachable_toleration_s, False
+def _allowance(timings: Timings) -> Part:
+    return Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine")

@@ -17,16 +17,18 @@ __all__ = ["KUBERNETES", "LAB", "Timings"]
 class Timings:
     """Seconds, each the flag or configuration field of the component named (kubernetes.md A.5, A.7, A.8).
 
-    `node_*`: controller manager's node-monitor-period and -grace-period. `*_toleration_s`: what the API server adds to
+    `node_monitor_*`: controller manager's node-monitor-period and -grace-period. `node_lease_s`: the kubelet's
+    nodeLeaseDurationSeconds. `*_toleration_s`: what the API server adds to
     pods that do not say how long they stay bound to a lost node. `hpa_*`: the autoscaler's sync period, CPU
     initialisation and initial readiness. `restart_backoff_cap_s`: kubelet's maxContainerRestartPeriod.
-    `metrics_resolution_s`: metrics-server's. `allowance_s` is ours: what delivery over a watch and a busy machine may
-    add to any sequence of steps.
+    `metrics_resolution_s`: metrics-server's. `proxy_sync_s`: kube-proxy's minSyncPeriod. `allowance_s` is ours: what
+    delivery over a watch and a busy machine may add to any sequence of steps.
     """
 
     name: str = "kubernetes"
     node_monitor_period_s: float = 5
     node_monitor_grace_s: float = 50
+    node_lease_s: float = 40
     not_ready_toleration_s: float = 300
     unreachable_toleration_s: float = 300
     hpa_sync_s: float = 15
@@ -34,6 +36,7 @@ class Timings:
     hpa_initial_readiness_s: float = 30
     restart_backoff_cap_s: float = 300
     metrics_resolution_s: float = 15
+    proxy_sync_s: float = 1
     allowance_s: float = 5
 
     @classmethod
@@ -49,6 +52,7 @@ LAB = Timings(
     name="lab",
     node_monitor_period_s=2,
     node_monitor_grace_s=16,
+    node_lease_s=16,
     not_ready_toleration_s=10,
     unreachable_toleration_s=10,
     hpa_sync_s=5,

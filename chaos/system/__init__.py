@@ -2,6 +2,7 @@
 
 from chaos.system.availability import available_bound_s, shortfall
 from chaos.system.deploy import deploy, teardown
+from chaos.system.fill import fill_claims
 from chaos.system.labels import selector
 from chaos.system.leftovers import Decision
 from chaos.system.manifests import manifests
@@ -11,6 +12,7 @@ from chaos.system.obstacles import obstacles
 from chaos.system.parts import (
     Autoscale,
     DisruptionBudget,
+    Fill,
     ProbeSpec,
     Rollout,
     Security,
@@ -26,6 +28,7 @@ __all__ = [
     "Autoscale",
     "Decision",
     "DisruptionBudget",
+    "Fill",
     "NeverAvailable",
     "Obstacle",
     "ProbeSpec",
@@ -39,6 +42,7 @@ __all__ = [
     "available_bound_s",
     "delete_namespace",
     "deploy",
+    "fill_claims",
     "in_words",
     "manifests",
     "namespace_of_trial",

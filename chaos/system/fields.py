@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-__all__ = ["Count", "CountOrShare", "Image", "Labels", "Name", "Path", "Port", "Quantity", "Seconds", "amount"]
+from chaos.history.quantities import amount
 
-_SUFFIX = {
-    **{
-        suffix: Decimal(1000) ** power
-        for power, suffix in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)
-    },
-    **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
-}
-_QUANTITY = re.compile(
-    r"(?P<number>\d+\.?\d*|\.\d+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d{1,2}))?"
-)
+__all__ = ["Count", "CountOrShare", "Image", "Labels", "Name", "Path", "Port", "Quantity", "Seconds"]
+
 _LABEL = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _LABEL_KEY = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL}")
-
-
-def amount(quantity: str) -> Decimal:
-    """The number that a Kubernetes quantity means (`100m` is 0.1, `1Ki` is 1024).
-
-    Source: apimachinery's resource.Quantity. Raises `ValueError` for text that is no quantity.
-    """
-    match = _QUANTITY.fullmatch(quantity)
-    if not match:
-        raise ValueError("must be a Kubernetes quantity like 250m, 1.5, 512Mi or 2Gi")
-    scale = Decimal(10) ** int(match["exponent"]) if match["exponent"] else _SUFFIX[match["suffix"] or ""]
-    return Decimal(match["number"]) * scale
 
 
 def _quantity(text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from chaos.errors import UsageError
 from chaos.history.objects import Raw, View
+from chaos.history.quantities import amount
 from chaos.history.views import ReplicaSetView
-from chaos.system.fields import amount
 from chaos.system.parts import Autoscale
 from chaos.system.spec import SystemSpec
 

@@ -11,24 +11,43 @@ from chaos.system.parts import Autoscale, Volume
 from chaos.system.pods import PORT_NAME, Manifest, claim_name, pod_spec, unless_empty, unless_none
 from chaos.system.spec import SystemSpec
 
-__all__ = ["manifests"]
+__all__ = ["claim_manifest", "manifests"]
 
 
 def manifests(spec: SystemSpec, namespace: str, *, run: str) -> tuple[Manifest, ...]:
     """Give the system's objects in the order in which to create them; the namespace itself is not among them."""
-    labels = {**spec.labels, **selector(spec), RUN_LABEL: label_value(run)}
+    claims = (claim_manifest(spec, volume, namespace, run=run) for volume in spec.volumes if volume.storage)
+    labels = _labels(spec, run)
     objects = (
-        *(_claim(spec, volume) for volume in spec.volumes if volume.storage),
         _disruption_budget(spec),
         _service(spec),
         _deployment(spec),
         _autoscaler(spec),
     )
-    return tuple(
+    others = (
         {**one, "metadata": {"name": spec.name, **one.get("metadata", {}), "namespace": namespace, "labels": labels}}
         for one in objects
         if one
     )
+    return (*claims, *others)
+
+
+def claim_manifest(spec: SystemSpec, volume: Volume, namespace: str, *, run: str) -> Manifest:
+    """Give the PersistentVolumeClaim behind a volume."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": claim_name(spec, volume), "namespace": namespace, "labels": _labels(spec, run)},
+        "spec": unless_none(
+            accessModes=list(volume.access_modes),
+            resources={"requests": {"storage": volume.storage}},
+            storageClassName=volume.storage_class,
+        ),
+    }
+
+
+def _labels(spec: SystemSpec, run: str) -> dict[str, str]:
+    return {**spec.labels, **selector(spec), RUN_LABEL: label_value(run)}
 
 
 def _deployment(spec: SystemSpec) -> Manifest:
@@ -94,16 +113,3 @@ def _behaviour(scale: Autoscale) -> Manifest:
         scaleUp=direction(scale.scale_up_window_s, scale.scale_up_pods),
         scaleDown=direction(scale.scale_down_window_s, scale.scale_down_pods),
     )
-
-
-def _claim(spec: SystemSpec, volume: Volume) -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": claim_name(spec, volume)},
-        "spec": unless_none(
-            accessModes=[volume.access_mode],
-            resources={"requests": {"storage": volume.storage}},
-            storageClassName=volume.storage_class,
-        ),
-    }

@@ -7,10 +7,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chaos.system.fields import Count, CountOrShare, Name, Path, Quantity, Seconds
+from chaos.system.fields import Count, CountOrShare, Image, Name, Path, Quantity, Seconds
 from chaos.system.written import Written
 
-__all__ = ["Autoscale", "DisruptionBudget", "ProbeSpec", "Rollout", "Security", "Spread", "Toleration", "Volume"]
+__all__ = [
+    "Autoscale",
+    "DisruptionBudget",
+    "Fill",
+    "ProbeSpec",
+    "Rollout",
+    "Security",
+    "Spread",
+    "Toleration",
+    "Volume",
+]
 
 WhenUnsatisfiable = Literal["ScheduleAnyway", "DoNotSchedule"]
 
@@ -121,10 +131,30 @@ class Toleration(Written):
             yield "toleration_s goes only with effect NoExecute"
 
 
+class Fill(Written):
+    """How a claim gets its content: a Job runs `command` once, with the volume writable, before the replicas start.
+
+    `image` None is the system's own. `files` are what the command leaves, by their paths below the volume's mount path:
+    they must be the same as long as the claim lives. The Job must be done within `deadline_s`.
+    """
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    image: Image | None = None
+    deadline_s: Count = 300
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields are not right."""
+        if wrong := [file for file in self.files if file.startswith("/") or ".." in file.split("/")]:
+            yield f"files must be paths below the mount path, not {wrong[0]}"
+
+
 class Volume(Written):
     """A folder that outlives the container.
 
     With `storage` it is a PersistentVolumeClaim of that size, shared by all replicas; without, an emptyDir of the pod.
+    A claim that many may only read is filled by one who may write, so with `fill` it asks for both. `read_only` mounts
+    it so for the replicas.
     """
 
     name: Name
@@ -132,8 +162,25 @@ class Volume(Written):
     storage: Quantity | None = None
     storage_class: str | None = None
     access_mode: Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"] = "ReadWriteMany"
+    read_only: bool = False
+    fill: Fill | None = None
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
         if self.storage_class is not None and self.storage is None:
             yield "storage_class goes only with storage"
+        if self.fill is not None and self.storage is None:
+            yield "fill goes only with storage: what is not on a claim goes with the pod"
+        if self.fill is not None and self.access_mode == "ReadWriteOncePod":
+            yield "access_mode ReadWriteOncePod lets no Job fill the claim beside a replica"
+
+    @property
+    def access_modes(self) -> tuple[str, ...]:
+        """The access modes that the claim asks for."""
+        writer = ("ReadWriteOnce",) if self.fill and self.access_mode == "ReadOnlyMany" else ()
+        return (*writer, self.access_mode)
+
+    @property
+    def kept_files(self) -> tuple[str, ...]:
+        """The files that must survive, by their paths in the container."""
+        return tuple(f"{self.mount_path.rstrip('/')}/{file}" for file in (self.fill.files if self.fill else ()))

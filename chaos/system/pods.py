@@ -9,7 +9,7 @@ from chaos.system.labels import selector
 from chaos.system.parts import ProbeSpec, Volume
 from chaos.system.spec import SystemSpec
 
-__all__ = ["PORT_NAME", "Manifest", "claim_name", "pod_spec", "unless_empty", "unless_none"]
+__all__ = ["PORT_NAME", "Manifest", "claim_name", "container_base", "pod_spec", "unless_empty", "unless_none"]
 
 Manifest = dict[str, Any]
 PORT_NAME = "http"
@@ -41,7 +41,8 @@ def pod_spec(spec: SystemSpec) -> Manifest:
     }
 
 
-def _container(spec: SystemSpec) -> Manifest:
+def container_base(spec: SystemSpec) -> Manifest:
+    """Give what every container that runs the system's image has: the image, its rights and its resources."""
     resources = unless_empty(
         requests=unless_none(cpu=spec.cpu_request, memory=spec.memory_request),
         limits=unless_none(cpu=spec.cpu_limit, memory=spec.memory_limit),
@@ -50,14 +51,20 @@ def _container(spec: SystemSpec) -> Manifest:
         "name": spec.name,
         "image": spec.image,
         "imagePullPolicy": spec.image_pull_policy,
-        "ports": [{"name": PORT_NAME, "containerPort": spec.port, "protocol": "TCP"}],
         "securityContext": _security(spec),
+        **unless_empty(resources=resources),
+    }
+
+
+def _container(spec: SystemSpec) -> Manifest:
+    return {
+        **container_base(spec),
+        "ports": [{"name": PORT_NAME, "containerPort": spec.port, "protocol": "TCP"}],
         **unless_empty(
             command=list(spec.command),
             args=list(spec.args),
             env=[{"name": name, "value": value} for name, value in spec.env.items()],
-            resources=resources,
-            volumeMounts=[{"name": volume.name, "mountPath": volume.mount_path} for volume in spec.volumes],
+            volumeMounts=[_mount(volume) for volume in spec.volumes],
             startupProbe=_probe(spec.startup),
             readinessProbe=_probe(spec.readiness),
             livenessProbe=_probe(spec.liveness),
@@ -104,6 +111,11 @@ def _spread(spec: SystemSpec) -> list[Manifest]:
         for key, otherwise in keys.items()
         if otherwise
     ]
+
+
+def _mount(volume: Volume) -> Manifest:
+    mount = {"name": volume.name, "mountPath": volume.mount_path}
+    return {**mount, "readOnly": True} if volume.read_only else mount
 
 
 def _volume(spec: SystemSpec, volume: Volume) -> Manifest:

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chaos.system.fields import Count, Image, Labels, Name, Port, Quantity, Seconds, amount
+from chaos.history.quantities import amount
+from chaos.system.fields import Count, Image, Labels, Name, Port, Quantity, Seconds
 from chaos.system.parts import (
     Autoscale,
     DisruptionBudget,

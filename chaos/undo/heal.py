@@ -15,7 +15,7 @@ from chaos.errors import GamedayError
 from chaos.history.objects import Raw, View
 from chaos.history.views import NodeView
 from chaos.safety import Promise
-from chaos.undo.container import continue_process
+from chaos.undo.container import continue_process, tell_process
 from chaos.undo.found import Left
 from chaos.undo.part import restore_part
 
@@ -86,6 +86,10 @@ def _by_kind(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
         return restore_part(undoer, inverse)
     if inverse.kind == "continue-process":
         return continue_process(undoer, inverse)
+    if inverse.kind == "tell-process":
+        return tell_process(undoer, inverse)
+    if inverse.kind == "delete-policy":
+        return _delete_policy(undoer, promise)
     return "left", f"this version does not know how to undo {inverse.kind}"
 
 
@@ -111,6 +115,17 @@ def closed_by(node: Raw) -> frozenset[str]:
         for entry in View(node).metadata.get("managedFields") or ()
         if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     )
+
+
+def _delete_policy(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
+    policy = promise.inverse.target
+    where = f"NetworkPolicy {policy.namespace}/{policy.name}"
+    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is None:
+        return "nothing", f"{where} is not there"
+    done = undoer.hand.do(mutations.delete(policy, fault=promise.fault))
+    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is not None:
+        return "left", f"{where} is still there: {done.reason or 'it was made again'}"
+    return "undone", f"{where} is gone"
 
 
 def _closed(cluster: Cluster, promise: Promise) -> bool:

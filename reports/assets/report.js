@@ -3,19 +3,23 @@
   const $ = (query, root = document) => root.querySelector(query);
   const all = (query, root = document) => [...root.querySelectorAll(query)];
   const { axis, panels } = JSON.parse($("#readouts").textContent);
-  const root = document.documentElement, stack = $("#stack"), cross = $("#cross"), brush = $("#brush"), now = $("#now");
+  const root = document.documentElement, stack = $("#stack"), cross = $("#cross"), brush = $("#brush"), now = $("#now"), view = $("#view");
   const strip = $(".strip"), span = axis.span_ms;
   const svgs = all("svg", stack), grids = all(".grid", stack), tickRows = all(".ticks", stack);
   const spans = all("[data-b]", stack), spots = all("[data-t]:not(.tick)", stack), names = all(".fault-name", stack);
   const reads = all(".panel", stack).map((panel) => [$(".read", panel), panels[panel.dataset.panel] || [[], []]]);
+  const moments = [...new Set([...all("[data-b]", strip).flatMap((e) => [+e.dataset.b, +e.dataset.e]), ...all(".plot .spot", stack).map((e) => +e.dataset.t)])].sort((a, b) => a - b);
   let from = 0, to = span, at = null, drag = null;
   root.classList.add("js");
 
   // --- words for a moment ---
   const two = (n) => String(n).padStart(2, "0");
-  const relative = () => root.dataset.zone === "rel";
-  function utc(ms, fine) {
-    const day = new Date(axis.zero_ms + ms);
+  const relative = () => root.dataset.zone === "rel", local = () => root.dataset.zone === "loc";
+  const offset = -new Date(axis.zero_ms).getTimezoneOffset();
+  const zoneOf = Intl.DateTimeFormat().resolvedOptions().timeZone || "local";
+  const zoneName = `${zoneOf} (UTC${offset < 0 ? "−" : "+"}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)})`;
+  function utc(ms, fine, shift = local() ? offset * 6e4 : 0) {
+    const day = new Date(axis.zero_ms + ms + shift);
     const clock = `${two(day.getUTCHours())}:${two(day.getUTCMinutes())}:${two(day.getUTCSeconds())}`;
     return fine ? `${clock}.${String(day.getUTCMilliseconds()).padStart(3, "0")}` : clock;
   }
@@ -24,14 +28,16 @@
     if (s < 600) return `${s.toFixed(fine ? 2 : Number.isInteger(s) ? 0 : 1)} s`;
     return `${Math.floor(s / 60)}:${two(Math.floor(s % 60))}${fine ? `.${Math.floor((s % 1) * 10)}` : ""}`;
   }
-  const moment = (ms) => (relative() ? `T+${since(ms, true)}` : `${utc(ms, true)} UTC`);
+  const moment = (ms) => (relative() ? `T+${since(ms, true)}` : `${utc(ms, true)} ${local() ? zoneName : "UTC"}`);
+  for (const when of all(".when")) $(".loc", when).textContent = utc(1000 * when.hash.slice(3).split("..")[0], true, offset * 6e4).slice(0, -2);
+  $(".zone .loc").textContent = zoneName;
 
   // --- the range that is drawn ---
   const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 216e5, 864e5];
   function ticks() {
     const most = Math.max(2, Math.floor(strip.clientWidth / 90));
     const step = steps.find((s) => (to - from) / s <= most) || 864e5;
-    const shift = relative() ? 0 : axis.zero_ms % 864e5;
+    const shift = relative() ? 0 : (axis.zero_ms + (local() ? offset * 6e4 : 0)) % 864e5;
     const found = [];
     for (let t = Math.ceil((from + shift) / step) * step - shift; t <= to; t += step) found.push(t);
     return [found, step < 1000];
@@ -62,6 +68,9 @@
       element.style.visibility = end < begin ? "hidden" : "";
     }
     for (const element of spots) place(element, +element.dataset.t);
+    view.hidden = to - from >= span;
+    view.style.left = `${(from / span) * 100}%`;
+    view.style.width = `${Math.max(((to - from) / span) * 100, 0.3)}%`;
     thin();
     point(at);
   }
@@ -131,7 +140,9 @@
   stack.addEventListener("dblclick", () => zoom(0, span));
   stack.addEventListener("keydown", (event) => {
     const step = (to - from) / (event.shiftKey ? 20 : 200), middle = at ?? (from + to) / 2, half = (to - from) / 2;
+    const event_ = (way) => { const next = moments.filter((t) => way * (t - Math.round(middle)) > 0).at(way > 0 ? 0 : -1); if (next !== undefined) move(next); };
     const keys = {
+      n: () => event_(1), p: () => event_(-1),
       ArrowLeft: () => move(middle - step), ArrowRight: () => move(middle + step), Home: () => move(0), End: () => move(span),
       "+": () => zoom(middle - half / 2, middle + half / 2), "=": () => zoom(middle - half / 2, middle + half / 2),
       "-": () => zoom(middle - half * 2, middle + half * 2), 0: () => zoom(0, span), Escape: () => { zoom(0, span); point(null); },
@@ -163,8 +174,8 @@
 
   // --- zone and theme ---
   $("#zone").addEventListener("click", () => {
-    root.dataset.zone = relative() ? "utc" : "rel";
-    $("#zone").textContent = relative() ? "Show UTC" : "Show T+";
+    root.dataset.zone = relative() ? "utc" : local() ? "rel" : "loc";
+    $("#zone").textContent = relative() ? "Show UTC" : local() ? "Show T+" : "Show local";
     draw();
   });
   const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
@@ -176,6 +187,9 @@
   });
   window.addEventListener("resize", draw);
   window.addEventListener("beforeprint", () => { zoom(0, span); point(null); });
+  // --- #picture: only what a picture for a chat needs, and how high that is ---
+  if (location.hash === "#picture") root.classList.add("picture");
   draw();
   follow();
+  root.dataset.height = Math.ceil(document.body.getBoundingClientRect().height);
 })();

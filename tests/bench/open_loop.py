@@ -1,6 +1,6 @@
 """How fast one core of open-loop traffic is, beside Locust's own closed loop in the same run.
 
-`python tests/bench/open_loop.py` (needs nginx: `apt-get install nginx-light`, and two processors). The server and the
+`python tests/bench/open_loop.py` (needs `apt-get install nginx-light wrk`, and two processors). The server and the
 generator each have a processor of their own. The highest rate is the highest at which every arrival is answered and
 the start lag stays bounded; the lag at half of it says how truthful latencies are there.
 """
@@ -103,6 +103,13 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def wrk_rps(url: str, duration_s: float) -> float:
+    """What wrk gets out of the server with one thread and 50 kept connections: how much the server can give."""
+    command = ["taskset", "-c", GENERATOR_CPU, "wrk", "-t1", "-c50", f"-d{round(duration_s)}s", url]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=duration_s + 60)
+    return next(float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("Requests/sec:"))
+
+
 def closed_loop_rps(url: str, duration_s: float) -> float:
     """What 50 of Locust's FastHttpUsers get out of one core, connections kept."""
     command = ["taskset", "-c", GENERATOR_CPU, sys.executable, "-c", CLOSED_LOOP, url, str(duration_s)]
@@ -169,7 +176,10 @@ def main() -> None:
     duration_s = parser.parse_args().duration_s
     if (os.cpu_count() or 1) < 2:
         sys.exit("two processors are needed: one for the server, one for the generator")
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed: apt-get install wrk")
     with nginx() as url:
+        _say(f"wrk, 1 thread, 50 kept connections: {wrk_rps(url, duration_s):,.0f}/s (what the server can give)")
         closed_rps = closed_loop_rps(url, duration_s)
         _say(f"Locust FastHttpUser, closed loop, 50 users, kept connections: {closed_rps:,.0f}/s")
         for connections in ("reuse", "fresh"):

@@ -10,8 +10,9 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope
-from chaos.faults import Field, ProcessCrash, ProcessHang
-from chaos.faults.process_signals import look, place_of
+from chaos.faults import Field, MemoryHog, NotReady, ProcessCrash, ProcessHang
+from chaos.faults.containers import place_of
+from chaos.faults.process_signals import look
 from chaos.history import Ref
 from chaos.history.views import PodView
 from chaos.lab.pause_image import PAUSE_IMAGE
@@ -124,3 +125,38 @@ def test_a_crash_is_seen_in_the_container_that_ended(field: Field, cluster: Clus
 
     assert field.recorder.wait_for(restarted, 30)
     assert "ended: Error, exit code 1" in crash.landed(field)
+
+
+def test_a_withdrawn_replica_is_seen_not_ready_and_comes_back_when_healed(field: Field, model: Ref) -> None:
+    """The landing proof is the watch's: not Ready, in the same container; healing makes it Ready again."""
+    assert field.recorder.wait_for(lambda: place_of(field, model, ""), 10)
+    away = NotReady(on(model))
+    assert away.inject(field) == ""
+    assert field.recorder.wait_for(lambda: away.landed(field), away.landing_deadline_s)
+    assert away.heal(field) == ""
+
+    def ready() -> bool:
+        return any(one.uid == model.uid and one.ready for one in map(PodView, field.recorder.objects("Pod")))
+
+    assert field.recorder.wait_for(ready, 20)
+    assert away.landed(field) == ""
+
+
+def test_memory_used_up_is_seen_in_the_container_that_ended(field: Field, cluster: Cluster) -> None:
+    """The kernel ends the server, the runtime says OOMKilled, and the same pod starts its container anew."""
+    pod = started(cluster, "starved-model")
+    assert field.recorder.wait_for(lambda: place_of(field, pod, ""), 10)
+    hog = MemoryHog(on(pod), piece_mib=32)
+    assert hog.inject(field) == ""
+    assert field.recorder.wait_for(lambda: hog.landed(field), hog.landing_deadline_s)
+    assert "OOMKilled" in hog.landed(field)
+    assert hog.heal(field) == ""
+
+
+def test_a_rehearsal_fills_nothing(leashed: Field, model: Ref) -> None:
+    """A leashed hand runs no command, and both faults say so."""
+    assert leashed.recorder.wait_for(lambda: place_of(leashed, model, ""), 10)
+    for fault in (NotReady(on(model)), MemoryHog(on(model))):
+        assert "leashed" in fault.inject(leashed)
+        assert fault.landed(leashed) == ""
+        assert fault.heal(leashed) == ""

@@ -14,7 +14,8 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, Recorder, Scope, connect
 from chaos.faults import Field, ProcessHang
-from chaos.faults.process_signals import Place, look, place_of
+from chaos.faults.containers import Place, place_of
+from chaos.faults.process_signals import look
 from chaos.history import Ref
 from chaos.lab import Lab
 from chaos.safety import ClusterUndoLog

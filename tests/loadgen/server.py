@@ -16,6 +16,7 @@ import struct
 import sys
 
 connections = itertools.count(1)
+asked = itertools.count()
 connection = contextvars.ContextVar[str]("connection")
 
 TOKENS = ("Once", " upon", " a", " time", ".")
@@ -69,6 +70,8 @@ async def answer(writer: asyncio.StreamWriter, path: str, body: bytes) -> bool:
         writer.write(CUT_SHORT if mode == "cut" else b"")
         await writer.drain()
         return reset(writer)
+    elif mode == "lose" and is_lost(*map(int, rest.split("/"))):
+        return reset(writer)
     elif mode == "stall":
         await asyncio.sleep(STALL_S)
         keep = False
@@ -76,6 +79,11 @@ async def answer(writer: asyncio.StreamWriter, path: str, body: bytes) -> bool:
         keep = await answer_whole(writer, mode, rest, body)
     await writer.drain()
     return keep
+
+
+def is_lost(first: int, count: int) -> bool:
+    """Whether the request that is being answered is one of `count`, from number `first` on, that are to be lost."""
+    return first <= next(asked) < first + count
 
 
 async def answer_whole(writer: asyncio.StreamWriter, mode: str, rest: str, body: bytes) -> bool:
@@ -86,7 +94,7 @@ async def answer_whole(writer: asyncio.StreamWriter, mode: str, rest: str, body:
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         await asyncio.sleep(INTERIM_S)
     secret_status = 200 if body == rest.encode() else 401
-    statuses = {"ok": 200, "slow": 200, "continue": 200, "secret": secret_status}
+    statuses = {"ok": 200, "slow": 200, "continue": 200, "lose": 200, "secret": secret_status}
     whole(writer, int(rest) if mode == "status" else statuses.get(mode, 404), b"hello")
     return True
 

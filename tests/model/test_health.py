@@ -41,6 +41,23 @@ def test_a_ready_server_has_generated(replica: Replica) -> None:
     assert replica.chat(max_tokens=1).json["usage"]["completion_tokens"] == 1
 
 
+def test_a_withdrawn_server_is_alive_and_serves_who_comes(replica: Replica) -> None:
+    """Told to be not ready it only says so, and takes it back when told."""
+    replica.process.send_signal(signal.SIGUSR1)
+    replica.until_status("/readyz", 503, deadline_s=SEEN_WITHIN_S)
+    assert [replica.status(path) for path in ("/startupz", "/livez")] == [200, 200]
+    assert replica.chat(max_tokens=1).status == 200
+    replica.process.send_signal(signal.SIGUSR2)
+    replica.until_status("/readyz", 200, deadline_s=SEEN_WITHIN_S)
+
+
+def test_weights_that_come_late_keep_the_server_alive_and_away_from_users(start: Callable[..., Replica]) -> None:
+    """A slow start is a start: alive from the first moment, started and ready when the weights have answered."""
+    server = start(ready=False, LOAD_DELAY_S="3")
+    assert [server.status(path) for path in ("/startupz", "/readyz", "/livez")] == [503, 503, 200]
+    server.until_status("/readyz", 200, deadline_s=SEEN_WITHIN_S)
+
+
 def test_weights_that_cannot_be_read_end_the_server(start: Callable[..., Replica], tmp_path: Path) -> None:
     """A broken file is no reason to wait: the container ends with status 1, and the log says of what."""
     weights = tmp_path / "weights.gguf"

@@ -1,9 +1,9 @@
-"""What the probe scenarios must catch: a container that nothing restarts, and a liveness probe with no patience."""
+"""What the probe scenarios must catch: probes that are missing, too hasty, or say what is not so."""
 
 import pytest
 
 from chaos import faults, targets
-from chaos.checks import NoNeedlessRestart, RestartedByLiveness, SloMet, UnreadyLeavesEndpoints
+from chaos.checks import NoNeedlessRestart, NoRestartLoop, RestartedByLiveness, SloMet, UnreadyLeavesEndpoints
 from chaos.slo import Slo
 from chaos.stage import UnderTest
 from chaos.system import ProbeSpec
@@ -41,3 +41,36 @@ def test_a_hasty_liveness_probe_restarts_what_would_pass(trial: Trial, system: U
             trial.hold(duration_s=DETECTION_S + 9)
         trial.recovery()
     trial.judge(SloMet(SLO), UnreadyLeavesEndpoints(), NoNeedlessRestart(restarting=()))
+
+
+LIVE_WHEN_STARTED = ProbeSpec(path="/startupz", period_s=1, failure_threshold=3)
+LATE = {"LOAD_DELAY_S": "8"}
+
+
+@pytest.mark.system(replicas=2, startup=None, liveness=LIVE_WHEN_STARTED)
+@pytest.mark.caught_by("no-restart-loop", "FAIL")
+def test_without_a_startup_probe_a_slow_start_never_ends(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """Liveness ends every start before the weights are there, again and again."""
+    slow = faults.RollingUpdate(system.workload, env=LATE)
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=5)
+        with trial.fault(slow):
+            trial.hold(duration_s=25)
+        trial.recovery()
+    trial.judge(SloMet(SLO), NoRestartLoop())
+
+
+@pytest.mark.system(replicas=2, startup=None, readiness=ProbeSpec(path="/livez", period_s=1), disruption_budget=None)
+@pytest.mark.caught_by("slo-met", "FAIL")
+def test_readiness_that_answers_before_the_weights_loses_requests(
+    trial: Trial, system: UnderTest, traffic: Traffic
+) -> None:
+    """Users are sent to a replica that has no weights yet, and it turns them away."""
+    slow = faults.RollingUpdate(system.workload, env=LATE)
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=5)
+        with trial.fault(slow):
+            trial.hold(until=slow.ended)
+            trial.hold(duration_s=4)
+        trial.recovery()
+    trial.judge(SloMet(Slo(availability=1.0)), NoRestartLoop())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from chaos.history import (
     Gap,
     GeneratorSample,
     History,
+    LoadPoint,
     Outcome,
     Phase,
     Ref,
@@ -24,6 +25,7 @@ from chaos.history import (
     TrialFacts,
     WatchEvent,
 )
+from loadgen.shapes import Shape
 
 T0 = 1_760_000_000 * NS
 NAMESPACE, WORKLOAD, OWNER = "gameday-1", "model", "rs-1"
@@ -223,6 +225,27 @@ class Story:
             for second in range(1, round(end_s) + 1)
         ]
         samples.append(GeneratorSample(at(end_s + 1), len(self.rows), 0, 0, 0, None, None, None, 0.0, final=True))
+        return self.has(streams=(*self.parts.get("streams", ()), stream), generator=tuple(samples))
+
+    def shaped(
+        self,
+        shape: Shape,
+        *,
+        begin_s: float = 0,
+        end_s: float = 100,
+        latency_s: Callable[[float], float] = lambda _: 0.1,
+    ) -> Self:
+        """A stream of any shape as the journal has it; `latency_s` of what is intended at a second of the trial."""
+        name = f"{shape.plain()['kind']}-{len(self.parts.get('streams', ())) + 1}"
+        course = tuple(LoadPoint(at(begin_s) + point.offset_ns, point.rate_rps) for point in shape.course)
+        span = (at(begin_s), at(end_s))
+        stream = Stream(name, shape.words, shape.rate_min_rps, *span, "http", "here", "", course, shape.plain())
+        for number, intended in shape.arrivals_ns(*span):
+            self.rows.append(request(number, name, intended, latency_s=latency_s((intended - T0) / NS)))
+        samples = [GeneratorSample(at(second), 1, 0, 0, 0, 0, 0, 0, 0.1) for second in range(1, round(end_s) + 1)]
+        samples.append(
+            GeneratorSample(at(end_s + 1), len(self.rows), 0, 0, 0, None, None, None, 0.0, True, len(self.rows), 0)
+        )
         return self.has(streams=(*self.parts.get("streams", ()), stream), generator=tuple(samples))
 
     def fate(self, ids: Iterable[int], outcome: str, **changes: Any) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from autoscaler_stories import Scaling, spike_story
 from histories import NAMESPACE, Story, at, kill_story, pod
 
 from chaos.checks import FaultsLanded
@@ -132,3 +133,13 @@ def test_a_refused_eviction_needs_no_confirmation() -> None:
     """An eviction that the budget refused killed nobody."""
     story = Story().replicas("a", "b").fault(name="drain").traffic()
     assert judged(story.acted("evict-pod", 31, outcome="fail", fault="drain-1")).answer is Answer.PASS
+
+
+def test_a_surge_of_the_load_is_trouble_too() -> None:
+    """Without a fault the load must have risen, and requests must have been sent meanwhile."""
+    finding = FaultsLanded()(spike_story().history())
+    assert finding.answer is Answer.PASS
+    assert "the load rose from 1/s to 5/s, 300 requests sent meanwhile" in finding.measured
+    calm = FaultsLanded()(Scaling(100).stands("a").loaded(1, 0, 95).history())
+    assert calm.answer is Answer.UNKNOWN
+    assert "the load did not rise either" in calm.reason

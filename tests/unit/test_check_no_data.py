@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from autoscaler_stories import spike_story
 from budget_stories import drain_story, guarded
+from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
+from leg_stories import replaced_story, restarted_story
+from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
 from rollout_stories import bad_story, update_story
+from termination_stories import drained_story
 
 import chaos.checks
 from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefore, Witnessed
@@ -18,17 +23,28 @@ ARGUMENTS = {
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
 }
-WITHOUT_WATCH = {"Completed", "SloMet", "Witnessed"}
+WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnessed"}
 
 STORIES = {
     "BudgetHeld": drain_story,
+    "DataSurvived": survived_story,
+    "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
+    "GracefulTermination": drained_story,
+    "NoFlapping": spike_story,
+    "NothingEvicted": outage,
+    "RecoveredInTime": replaced_story,
+    "Rescheduled": node_loss_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
+    "ScaledDown": spike_story,
+    "ScaledUp": spike_story,
     "Spread": guarded,
     "StayedInPool": drain_story,
     "UnreadyLeavesEndpoints": hang_story,
+    "WithinLimits": spike_story,
+    "ZombieFound": restarted_story,
 }
 """The story in which a check's claim holds, where that is not the story of a kill."""
 

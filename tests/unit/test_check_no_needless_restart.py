@@ -16,9 +16,9 @@ def answer(story: Story, check: NoNeedlessRestart | None = None) -> Answer:
     return (check or NoNeedlessRestart())(story.history()).answer
 
 
-@pytest.mark.parametrize("kind", ["process-hang", "process-crash"])
+@pytest.mark.parametrize("kind", ["process-hang", "process-crash", "memory-hog"])
 def test_a_restart_for_its_own_fault_passes(kind: str) -> None:
-    """One restart of the victim of a hang, or of a crash, is what should happen."""
+    """One restart of the victim of a hang, of a crash, or of memory used up, is what should happen."""
     story = Story().replicas("a", "b").fault("a", name=kind).saw(40, "MODIFIED", restarted("a", ready=True))
     assert answer(story) is Answer.PASS
 

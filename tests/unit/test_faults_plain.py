@@ -8,7 +8,7 @@ import pytest
 
 from chaos.cluster import Done
 from chaos.errors import UsageError
-from chaos.faults import BadRollout, BudgetChange, Evict, NodeDrain, RollingPoolDrain, RollingUpdate
+from chaos.faults import BadRollout, BudgetChange, Evict, MemoryHog, NodeDrain, RollingPoolDrain, RollingUpdate
 from chaos.faults.bad_rollout import _never_ready, _without_image
 from chaos.faults.base import leaves_foreign, parameters_of
 from chaos.faults.drain import _pause_s
@@ -108,3 +108,10 @@ def test_only_a_fault_that_says_so_leaves_others_alone() -> None:
     assert leaves_foreign(NodeDrain(NOBODY, leave_foreign=True))
     assert not leaves_foreign(NodeDrain(NOBODY))
     assert not leaves_foreign(Evict(NOBODY))
+
+
+@pytest.mark.parametrize("piece_mib", [0, -16, 24])
+def test_memory_is_used_up_in_pieces_of_a_power_of_two(piece_mib: int) -> None:
+    """A shell makes its piece by doubling a string."""
+    with pytest.raises(UsageError, match="power of two"):
+        MemoryHog(NOBODY, piece_mib=piece_mib)

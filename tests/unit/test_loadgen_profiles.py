@@ -79,6 +79,13 @@ def test_a_chat_request_asks_for_usage_only_in_a_stream() -> None:
     assert "stream_options" not in asked[1]
 
 
+def test_answers_of_a_fixed_length_are_asked_for_only_where_wanted() -> None:
+    """`ignore_eos` is unknown to OpenAI's own API, which refuses what it does not know."""
+    fixed = OpenAiChatProfile(model="m", prompts=("a",), ignore_eos=True)
+    assert json.loads(fixed.requests(1)[0].body)["ignore_eos"] is True
+    assert "ignore_eos" not in json.loads(CHAT.requests(1)[0].body)
+
+
 def test_a_request_on_the_wire_is_whole() -> None:
     """Host, length and connection are set; the profile's own headers win over the defaults."""
     request = HttpProfile(method="post", path="/a", body="ä").requests(1)[0]

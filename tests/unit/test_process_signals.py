@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster import Ran
-from chaos.faults.process_signals import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, Place, why
+from chaos.faults.containers import Place
+from chaos.faults.process_signals import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, why
 from chaos.history import Ref
 from chaos.wait import until
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import report_histories as made
+from report_cluster import drained_run
 from report_histories import Asked, at
 from report_pages import Element, parse
 
@@ -23,9 +24,9 @@ from reports import Report, TooLarge, summarise, to_json, words, write_html
 from reports.html import TEXTS, page
 
 Maker = Callable[[], tuple[History, Verdict]]
-RUNS = [made.good_run, made.bad_run, made.unknown_run, made.killed_run, made.silent_run]
+RUNS = [made.good_run, made.bad_run, made.unknown_run, made.killed_run, made.silent_run, drained_run]
 EVERY_RUN = pytest.mark.parametrize("run", RUNS, ids=lambda run: run.__name__)
-PANELS = ["pods", "replicas", "rate", "latency", "heat", "failures", "lag", "cpu", "coverage"]
+PANELS = ["pods", "replicas", "rate", "failures", "latency", "heat", "lag", "cpu", "coverage"]
 
 
 def of(elements: list[Element], tag: str, css: str = "", within: str = "") -> list[Element]:
@@ -81,10 +82,13 @@ def test_every_fault_has_its_band_in_every_panel(run: Maker) -> None:
     """Whatever the panel can draw, each fault of the history is in it, from its begin to its end."""
     report = summarise(*run())
     elements = parse(page(report))
-    for panel in PANELS:
+    drawn = [section.attributes["data-panel"] for section in of(elements, "section", "panel")]
+    assert [panel for panel in drawn if panel in PANELS] == PANELS
+    for panel in drawn:
         bands = of(elements, "rect", "band", f"panel-{panel}")
         assert [band.attributes["data-fault"] for band in bands] == [fault.id for fault in report.faults]
         for band, fault in zip(bands, report.faults, strict=True):
+            assert band.attributes["data-result"] == fault.result
             begin_ms = (fault.begin_ns - report.headline.began_ns) // 1_000_000
             assert int(band.attributes["x"]) == begin_ms
             assert int(band.attributes["width"]) == (fault.end_ns - report.headline.began_ns) // 1_000_000 - begin_ms

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 import report_histories as made
 from report_histories import Asked, at
@@ -208,3 +209,15 @@ def test_the_json_is_strict(run: object) -> None:
 
     text = to_json(summarise(*run()))  # type: ignore[operator]  # one of the makers above
     assert json.loads(text, parse_constant=refuse)["headline"]["scenario"].startswith("test_")
+
+
+def test_each_pod_is_credited_with_what_it_answered() -> None:
+    """By the name that an answer carries; a pod that answered none has 0, and without any name nothing is known."""
+    table = Asked().ask(0, 10, 10).ask(10, 12, 10, outcome="failed")
+    named = table.table().with_columns(replica=pl.lit(made.INITIAL[0].name))
+    history = made.history(60, made.INITIAL, table, 10, traffic_s=(0, 60))
+    counted = {
+        lane.name: lane.answered for lane in summarise(replace(history, requests=named), NOTHING_JUDGED).lanes.shown
+    }
+    assert counted == {plan.name: 100 if plan is made.INITIAL[0] else 0 for plan in made.INITIAL}
+    assert {lane.answered for lane in summarise(history, NOTHING_JUDGED).lanes.shown} == {None}

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from chaos.errors import UsageError
 from chaos.system import (
     Autoscale,
     DisruptionBudget,
+    Fill,
     ProbeSpec,
     Rollout,
     Security,
@@ -19,6 +21,7 @@ from chaos.system import (
     manifests,
     selector,
 )
+from chaos.system.fill import fill_job
 from chaos.system.labels import label_value
 
 SMALL = SystemSpec(
@@ -303,3 +306,48 @@ def test_a_run_whose_name_may_not_be_a_label_is_cut_and_marked() -> None:
     assert len(values) == 4
     assert all(len(value) <= 63 and value[-1].isalnum() for value in values)
     assert label_value("20260101T120000Z-pod-kill-8877") == "20260101T120000Z-pod-kill-8877"
+
+
+WEIGHTS = Volume(
+    name="weights",
+    mount_path="/weights",
+    storage="1Gi",
+    access_mode="ReadOnlyMany",
+    read_only=True,
+    fill=Fill(command=("cp", "a", "b"), files=("model.gguf",)),
+)
+
+
+def test_a_claim_that_many_read_is_filled_by_a_job_that_may_write() -> None:
+    """It asks for a writer too; the Job mounts it writable, the replicas do not, and no Service leads to the Job."""
+    spec = SMALL.having(volumes=(WEIGHTS,))
+    (claim, service, deployment) = manifests(spec, "ns", run="run-1")
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce", "ReadOnlyMany"]
+    (mount,) = deployment["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    assert mount == {"name": "weights", "mountPath": "/weights", "readOnly": True}
+    assert WEIGHTS.fill is not None
+    job = fill_job(spec, WEIGHTS, WEIGHTS.fill, "ns", run="run-1")
+    pod = job["spec"]["template"]
+    assert (job["metadata"]["name"], job["metadata"]["namespace"]) == ("tiny-weights-fill", "ns")
+    assert not service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    (container,) = pod["spec"]["containers"]
+    assert (container["image"], container["command"]) == (SMALL.image, ["cp", "a", "b"])
+    assert container["volumeMounts"] == [{"name": "weights", "mountPath": "/weights"}]
+    assert pod["spec"]["volumes"] == deployment["spec"]["template"]["spec"]["volumes"]
+    assert WEIGHTS.kept_files == ("/weights/model.gguf",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"storage": None}, "fill goes only with storage"),
+        ({"access_mode": "ReadWriteOncePod"}, "lets no Job fill the claim"),
+        ({"fill": {"command": ["cp"], "files": ["/etc/passwd"]}}, "files must be paths below the mount path"),
+        ({"fill": {"command": ["cp"], "files": ["../x"]}}, "files must be paths below the mount path"),
+        ({"fill": {"command": [], "files": ["x"]}}, "fill.command"),
+    ],
+)
+def test_a_fill_that_cannot_be_is_refused(changes: dict[str, Any], words: str) -> None:
+    """Each mistake is told in words."""
+    with pytest.raises(UsageError, match=words):
+        Volume(**{**WEIGHTS.model_dump(), **changes})

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from chaos.errors import UsageError
+from chaos.history.quantities import amount
 from chaos.system import Autoscale, DisruptionBudget, ProbeSpec, Rollout, Security, SystemSpec, Toleration, Volume
-from chaos.system.fields import amount
 
 MODEL = SystemSpec(name="model", image="registry.example/model:1")
 

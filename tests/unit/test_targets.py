@@ -156,10 +156,37 @@ def test_unready_picks_the_newest_that_runs_and_is_not_ready() -> None:
         targets.unready(Written([pod("a", "n1")], THREE))
 
 
+ZONE = "topology.kubernetes.io/zone"
+ZONED = [node(name, labels={ZONE: zone}) for name, zone in (("n1", "a"), ("n2", "b"), ("n3", "a"))]
+
+
+def test_the_fullest_zone_is_every_node_in_it() -> None:
+    """The zone is chosen by its ready replicas together, and comes with all its nodes and their pods."""
+    system = Written([pod("a", "n1"), pod("b", "n2"), pod("c", "n3")], ZONED)
+    chosen = targets.fullest_zone(system)
+    assert names(chosen) == ["n1", "n3", "a", "c"]
+    assert chosen.words == "zone a (n1, n3), with 2 of 3 ready replicas"
+
+
+def test_one_zone_is_not_lost_as_a_zone() -> None:
+    """Where all nodes are in one zone, or say nothing, losing it would leave nothing, and that is said."""
+    for machines in (THREE, [node("n1", labels={ZONE: "a"})]):
+        with pytest.raises(GamedayError, match="zones by their label"):
+            targets.fullest_zone(Written([pod("a", "n1")], machines))
+
+
+def test_all_nodes_are_picked_in_order() -> None:
+    """Every node comes, also one without a pod, and every pod."""
+    chosen = targets.all_nodes(Written([pod("a", "n2")], THREE))
+    assert names(chosen) == ["n1", "n2", "n3", "a"]
+    assert chosen.words == "all 3 nodes, with 1 of 1 ready replicas"
+
+
 def test_nobody_is_picked_when_a_saved_run_is_judged_again() -> None:
     """Every pick of an inert system gives no victim and does not fail."""
     system = Written([], [], inert=True)
     picks = (targets.one, targets.fullest_node, targets.unready, targets.pool("pool", "blue"))
+    picks = (*picks, targets.fullest_zone, targets.all_nodes)
     for pick in (*picks, targets.node_of(targets.one)):
         assert pick(system).refs == ()
     assert [one.refs for one in targets.fullest_nodes(system, 2)] == [(), ()]

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 
 from aiohttp import web
 
@@ -53,6 +54,9 @@ async def serve(settings: Settings) -> int:
     runner = web.AppRunner(
         application(replica), handler_cancellation=True, access_log=None, shutdown_timeout=LAST_BYTES_WITHIN_S
     )
+    # A maintainer's switch: out of the traffic, without an end and without a restart.
+    for number, withdrawn in ((signal.SIGUSR1, True), (signal.SIGUSR2, False)):
+        asyncio.get_running_loop().add_signal_handler(number, partial(replica.withdraw, withdrawn=withdrawn))
     life = asyncio.create_task(replica.live())
     stop = asyncio.create_task(told_to_end.wait())
     try:

@@ -140,7 +140,8 @@ async def _startupz(request: web.Request) -> web.Response:
 
 async def _readyz(request: web.Request) -> web.Response:
     replica = request.app[REPLICA]
-    return _health(replica.ready, "draining" if replica.draining else _state(replica))
+    words = "draining" if replica.draining else "withdrawn" if replica.withdrawn else _state(replica)
+    return _health(replica.ready, words)
 
 
 async def _livez(request: web.Request) -> web.Response:

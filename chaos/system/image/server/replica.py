@@ -31,6 +31,7 @@ class Replica:
         self.progress = Progress(engine.cpu_s, stall_s=settings.stall_s)
         self.started = False
         self.draining = False
+        self.withdrawn = False
         self.in_flight = 0
         self._nobody = asyncio.Event()
         self._nobody.set()
@@ -39,6 +40,7 @@ class Replica:
 
     async def live(self) -> None:
         """Load, answer a first token, and stay so until the engine ends; always ends by raising EngineGone."""
+        await asyncio.sleep(self.settings.load_delay_s)
         await self.engine.loaded()
         with self.progress.working():
             await self.engine.one_token()
@@ -48,8 +50,15 @@ class Replica:
 
     @property
     def ready(self) -> bool:
-        """Whether users should be sent here: the weights have answered, the engine is not stuck, we do not end."""
-        return self.started and not self.draining and not self.progress.stuck
+        """Whether users should be sent here: the weights have answered, the engine is not stuck, we do not end.
+
+        Nor were we withdrawn: somebody asked that no users be sent here for now.
+        """
+        return self.started and not self.draining and not self.withdrawn and not self.progress.stuck
+
+    def withdraw(self, *, withdrawn: bool) -> None:
+        """Ask for no users, or for users again; those who come are served all the same."""
+        self.withdrawn = withdrawn
 
     def alive(self) -> bool:
         """Whether the engine gets on; asks an idle one for a token first, if it has been idle for long.

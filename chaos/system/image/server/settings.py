@@ -48,6 +48,9 @@ class Settings:
     self_check_s: float = 10.0
     """An engine that was idle this long generates one token when liveness is asked for."""
 
+    load_delay_s: float = 0.0
+    """How much longer the weights take to come, as if from slow storage."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read all settings; raises BadSetting for a missing, malformed or senseless one."""
@@ -67,7 +70,7 @@ class Settings:
         for name in ("threads", "slots", "context_tokens", "max_tokens", "default_tokens", "grace_s", "stall_s"):
             if getattr(self, name) <= 0:
                 raise BadSetting(f"{name.upper()} must be greater than 0")
-        for name in ("port", "queue_max", "settle_s", "self_check_s"):
+        for name in ("port", "queue_max", "settle_s", "self_check_s", "load_delay_s"):
             if getattr(self, name) < 0:
                 raise BadSetting(f"{name.upper()} must not be less than 0")
         if not self.default_tokens <= self.max_tokens < self.context_tokens:

@@ -1,0 +1,44 @@
+"""What a scenario may wait for with `trial.hold(until=…)` that no fault brings about: the autoscaler's course."""
+
+from __future__ import annotations
+
+from chaos.cluster import Recorder
+from chaos.faults import Until
+from chaos.history.autoscalers import KIND, AutoscalerView
+from chaos.history.views import DeploymentView, PodView
+from chaos.semantics import recovery_bound
+from chaos.semantics.scaling import Behaviour
+from chaos.semantics.scaling_bounds import fall_bound
+from chaos.stage import UnderTest
+
+__all__ = ["scaled_down"]
+
+DRAIN_S = 30.0
+"""For what the surge left to answer: the window's bound counts from its last answer."""
+
+
+def scaled_down(system: UnderTest) -> Until:
+    """Until the system is back at its fewest replicas, and no other pod is left; at most as long as is derived."""
+    floor, words = system.spec.replicas_floor, f"the system is back at {system.spec.replicas_floor} replicas"
+    recorder = system.recorder
+    if recorder is None:
+        return Until(words, lambda: True, 0.0)
+
+    def seen() -> bool:
+        pods = [PodView(raw) for raw in recorder.objects("Pod")]
+        workloads = [DeploymentView(raw) for raw in recorder.objects("Deployment")]
+        return all(one.replicas <= floor for one in workloads) and sum(not pod.finished for pod in pods) <= floor
+
+    return Until(words, seen, _deadline_s(system, recorder, floor))
+
+
+def _deadline_s(system: UnderTest, recorder: Recorder, floor: int) -> float:
+    """The derived bound of the fall, and of the end of the pods that go."""
+    specs = [pod["spec"] for pod in recorder.objects("Pod")]
+    gone_s = max((recovery_bound(spec, system.timings).total_s + system.spec.grace_s for spec in specs), default=0.0)
+    found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
+    bounds_s = [
+        fall_bound(Behaviour.of(one.spec), system.timings, peak=max(one.most, floor), bottom=floor).total_s
+        for one in found
+    ]
+    return max(bounds_s, default=0.0) + gone_s + DRAIN_S

@@ -1,0 +1,86 @@
+"""Whether the load generator kept up: how late it started requests, and how much of its processor it used.
+
+Behind these limits slowness may be the generator's own, and no latency is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.history import GeneratorSample, History
+from chaos.slo import nearest_rank
+
+__all__ = ["CPU_SHARE_MAX", "LAG_NS", "START_LAG_MAX_S", "Soundness", "disorder", "last_samples", "soundness"]
+
+START_LAG_MAX_S = 0.05
+"""A generator whose p99 start is later than this does not offer what was intended."""
+
+LAG_SHARE_MAX = 0.1
+"""Nor does one whose p99 start lag is more than this share of the latency that it is to judge."""
+
+CPU_SHARE_MAX = 0.9
+"""Above this share of its core in any second, the generator itself may be what was slow."""
+
+LAG_NS = pl.col("sent_ns") - pl.col("intended_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class Soundness:
+    """How the generator did. None: nothing was sent, or nothing was sampled, so nobody knows."""
+
+    start_lag_p99_s: float | None
+    lag_limit_s: float
+    cpu_share_max: float | None
+
+    @property
+    def lagging(self) -> bool:
+        """Whether it started requests too late."""
+        return self.start_lag_p99_s is not None and self.start_lag_p99_s > self.lag_limit_s
+
+    @property
+    def busy(self) -> bool:
+        """Whether it had no processor left."""
+        return self.cpu_share_max is not None and self.cpu_share_max > CPU_SHARE_MAX
+
+    @property
+    def behind(self) -> bool:
+        """Whether slowness may be its own."""
+        return self.lagging or self.busy
+
+    @property
+    def doubts(self) -> Iterator[str]:
+        """What is behind its limits, in words."""
+        if self.lagging:
+            yield f"the generator started late: p99 {self.start_lag_p99_s:.3f} s, limit {self.lag_limit_s:.3f} s"
+        if self.busy:
+            yield f"the generator used {self.cpu_share_max:.0%} of its core, limit {CPU_SHARE_MAX:.0%}"
+
+
+def soundness(requests: pl.DataFrame, samples: tuple[GeneratorSample, ...], *, objective_s: float | None) -> Soundness:
+    """Read it off request records and the generator's samples. `objective_s`: the shortest latency to be judged."""
+    lags = requests.select(LAG_NS.drop_nulls().alias("lag"))["lag"]
+    p99_s = None if lags.is_empty() else float(lags.sort()[nearest_rank(len(lags)) - 1]) / 1e9
+    limit_s = START_LAG_MAX_S if objective_s is None else min(START_LAG_MAX_S, LAG_SHARE_MAX * objective_s)
+    # Before the first arrival it starts up, which is work but delays nobody.
+    return Soundness(p99_s, limit_s, max((sample.cpu_share for sample in samples if sample.due), default=None))
+
+
+def last_samples(history: History) -> tuple[GeneratorSample, ...]:
+    """The last sample of each of the generator's workers."""
+    return tuple({sample.worker: sample for sample in history.generator}.values())
+
+
+def disorder(history: History) -> Iterator[str]:
+    """Whether the generator left a whole account of itself."""
+    if not history.generator:
+        yield "the generator left no account of itself"
+        return
+    lasts = last_samples(history)
+    lost = [last.worker for last in lasts if history.finished and not last.final]
+    if lost and len(lasts) == 1:
+        yield "the generator did not end in order"
+    elif lost:
+        yield f"workers {', '.join(map(str, lost))} of the generator did not end in order"

@@ -1,0 +1,136 @@
+"""Roles below the API: who takes a node's power and gives it back, and who cuts a pod off from the network.
+
+Nodes are known by name alone, because that is all that a hypervisor, a cloud or a power strip knows of one.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaos.errors import UsageError
+
+__all__ = ["NO_MEANS", "CommandPower", "Means", "NodePower", "PodNetwork"]
+
+COMMAND_S = 180.0
+"""A cloud takes a minute or two to stop a machine."""
+
+PLACE = "{node}"
+SAID_MAX = 300
+
+
+class NodePower(Protocol):
+    """Takes the power of a node away, and gives it back. Both may be asked again, and then change nothing."""
+
+    @property
+    def words(self) -> str:
+        """The means, for people."""
+
+    def off(self, node: str) -> str:
+        """Let a node stand still, unreachable. Return an empty string, or why that did not come about."""
+
+    def on(self, node: str) -> str:
+        """Let it go on. Return an empty string, or why that did not come about."""
+
+    def seen_off(self, node: str) -> str:
+        """Return in words that the node stands still, as the means itself sees it; empty if it cannot tell or it runs.
+
+        Where it cannot tell, the API server's word that the node is not Ready has to do.
+        """
+
+    def by_hand(self, node: str) -> str:
+        """The command by which a person gives the node its power back."""
+
+
+class PodNetwork(Protocol):
+    """Cuts pods off by their addresses, and lets them be reached again. Both may be asked again."""
+
+    @property
+    def words(self) -> str:
+        """The means, for people."""
+
+    def cut(self, node: str, address: str) -> str:
+        """Drop what a node forwards to or from a pod. Return an empty string, or why that is not done."""
+
+    def restore(self, node: str, address: str) -> str:
+        """Forward it again. Return an empty string, or why that is not done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What there is on a cluster beside its API.
+
+    `node_power` is None where nobody can take a node's power away, `pod_network` where pods can be cut off by a
+    NetworkPolicy only.
+    """
+
+    node_power: NodePower | None = None
+    pod_network: PodNetwork | None = None
+
+
+NO_MEANS = Means()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPower:
+    """The user's own commands, e.g. `virsh suspend {node}` and `virsh resume {node}`; `{node}` is the node's name.
+
+    No shell is involved. A command must return when the deed is done, with 0, and may be run again. Raises `UsageError`
+    for a template that does not name the node.
+    """
+
+    off_command: str
+    on_command: str
+
+    def __post_init__(self) -> None:
+        for template in (self.off_command, self.on_command):
+            try:
+                words = shlex.split(template)
+            except ValueError as error:
+                raise UsageError(f"node power command {template!r}: {error}") from None
+            if not any(PLACE in word for word in words):
+                raise UsageError(
+                    f"node power command {template!r} does not say which node", f"put {PLACE} where its name belongs"
+                )
+
+    @property
+    def words(self) -> str:
+        """The means, for people."""
+        return f"the command {self.off_command!r}"
+
+    def off(self, node: str) -> str:
+        """Run the command that stops a node."""
+        return _run(self.off_command, node)
+
+    def on(self, node: str) -> str:
+        """Run the command that starts it."""
+        return _run(self.on_command, node)
+
+    def seen_off(self, node: str) -> str:  # noqa: ARG002  # the role's shape
+        """A command only says that it ended."""
+        return ""
+
+    def by_hand(self, node: str) -> str:
+        """The command that starts it."""
+        return shlex.join(_argv(self.on_command, node))
+
+
+def _argv(template: str, node: str) -> list[str]:
+    return [word.replace(PLACE, node) for word in shlex.split(template)]
+
+
+def _run(template: str, node: str) -> str:
+    argv = _argv(template, node)
+    named = shlex.join(argv)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_S, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{named}: not done within {COMMAND_S:g} s"
+    except OSError as error:
+        return f"{named}: {error.strerror}"
+    if done.returncode == 0:
+        return ""
+    said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-SAID_MAX:]
+    return f"{named}: exit code {done.returncode}{': ' + said if said else ''}"

@@ -1,0 +1,79 @@
+"""The load that was meant to be offered over time, all streams together, and the moments at which it changed."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from dataclasses import dataclass
+
+from chaos.history.model import History, LoadPoint, Stream
+
+__all__ = ["LoadStep", "load_steps", "offered"]
+
+SAME = 1e-9
+"""Sums of the same rates may differ by this share."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStep:
+    """A change of the offered rate: at once (`begin_ns` is `end_ns`), or in a straight line between the two."""
+
+    begin_ns: int
+    end_ns: int
+    from_rps: float
+    to_rps: float
+
+
+def offered(history: History) -> tuple[LoadPoint, ...]:
+    """The total rate as points joined by straight lines, from 0 before the first stream to 0 after the last.
+
+    A trace has no rate and adds nothing. A stream without an end flows until the record ends.
+    """
+    flows = [(stream.course, _end_ns(stream, history)) for stream in history.streams if stream.course]
+    moments = {point.at_ns for course, end_ns in flows for point in course if point.at_ns < end_ns}
+    points = []
+    for at_ns in sorted(moments | {end_ns for _, end_ns in flows}):
+        rates = [_rates(course, end_ns, at_ns) for course, end_ns in flows]
+        before, after = (LoadPoint(at_ns, sum(side)) for side in zip(*rates, strict=True))
+        points += [before] if _same(before.rate_rps, after.rate_rps) else [before, after]
+    return tuple(points)
+
+
+def load_steps(history: History) -> tuple[LoadStep, ...]:
+    """Each change of the total rate, in order; the first is the begin of traffic, the last its end."""
+    return tuple(
+        LoadStep(here.at_ns, there.at_ns, here.rate_rps, there.rate_rps)
+        for here, there in itertools.pairwise(offered(history))
+        if not _same(here.rate_rps, there.rate_rps)
+    )
+
+
+def _end_ns(stream: Stream, history: History) -> int:
+    return history.ended_ns if stream.end_ns is None else stream.end_ns
+
+
+def _rates(course: tuple[LoadPoint, ...], end_ns: int, at_ns: int) -> tuple[float, float]:
+    """The rate of one stream just before and just after a moment."""
+    if at_ns > end_ns:
+        return 0.0, 0.0
+    first = bisect.bisect_left(course, at_ns, key=lambda point: point.at_ns)
+    behind = bisect.bisect_right(course, at_ns, key=lambda point: point.at_ns)
+    if first == 0:
+        before, after = 0.0, course[behind - 1].rate_rps if behind else 0.0
+    elif first < behind:
+        before, after = course[first].rate_rps, course[behind - 1].rate_rps
+    else:
+        before = after = _between(course[first - 1], course[min(first, len(course) - 1)], at_ns)
+    return before, 0.0 if at_ns == end_ns else after
+
+
+def _between(here: LoadPoint, there: LoadPoint, at_ns: int) -> float:
+    if there.at_ns <= here.at_ns:
+        return here.rate_rps
+    share = (at_ns - here.at_ns) / (there.at_ns - here.at_ns)
+    return here.rate_rps + share * (there.rate_rps - here.rate_rps)
+
+
+def _same(one_rps: float, other_rps: float) -> bool:
+    return math.isclose(one_rps, other_rps, rel_tol=SAME, abs_tol=SAME)

@@ -1,0 +1,71 @@
+"""The weights live on a claim that a Job fills once: they outlive pods, drains and nodes, byte for byte."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import DataSurvived, Drained, Recovered, Rescheduled, SloMet, Witnessed
+from chaos.slo import Slo
+
+CLASS = "gameday-shared"
+WEIGHTS = "/weights/model.gguf"
+ON_A_CLAIM = {
+    "name": "weights",
+    "mount_path": "/weights",
+    "storage": "500Mi",
+    "storage_class": CLASS,
+    "access_mode": "ReadOnlyMany",
+    "read_only": True,
+    "fill": {"command": ["sh", "-c", f'busybox cp "$WEIGHTS" {WEIGHTS}'], "files": ["model.gguf"]},
+}
+
+pytestmark = [
+    pytest.mark.needs(f"storage-class:{CLASS}"),
+    pytest.mark.system(replicas=3, volumes=[ON_A_CLAIM], env={"WEIGHTS": WEIGHTS}),
+]
+
+SLO = Slo(availability=0.95)
+
+# A lost node takes one of three replicas' share of the requests for the 20 s or less until it is NotReady, of 60 s.
+A_THIRD_FOR_20_OF_60_S = Slo(availability=0.85)
+
+
+def test_weights_survive_killed_pods(trial, system, traffic):
+    """Half of the replicas are killed: their successors hold the same weights and generate the same tokens."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=8)
+        trial.read_data()
+        with trial.fault(faults.PodKill(targets.half(system), grace_s=0)):
+            trial.hold(duration_s=5)
+        trial.recovery()
+        trial.read_data()
+
+    trial.judge(SloMet(SLO), DataSurvived(), Recovered(), Witnessed("delete-pod"))
+
+
+def test_weights_survive_a_drain(trial, system, traffic):
+    """The fullest node is drained: the replicas that take over elsewhere hold the same weights."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=8)
+        trial.read_data()
+        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        with trial.fault(drain):
+            trial.hold(until=drain.ended)
+        trial.recovery()
+        trial.read_data()
+
+    trial.judge(SloMet(SLO), DataSurvived(), Drained(), Recovered())
+
+
+@pytest.mark.needs("node-power")
+def test_weights_survive_a_lost_node(trial, system, traffic):
+    """The fullest node is lost: the replicas that come back elsewhere reach the same weights while it is away."""
+    down = faults.NodeDown(targets.fullest_node(system))
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=8)
+        trial.read_data()
+        with trial.fault(down):
+            trial.hold(until=down.replaced)
+            trial.read_data()
+        trial.recovery()
+
+    trial.judge(SloMet(A_THIRD_FOR_20_OF_60_S), DataSurvived(), Rescheduled(), Recovered())

@@ -1,0 +1,27 @@
+"""Replicas that are no longer needed go while users are being answered; nobody may notice."""
+
+import pytest
+
+from chaos.awaited import scaled_down
+from chaos.checks import DecisionsRecomputed, ScaledDown, SloMet, WithinLimits
+from chaos.slo import Slo
+from chaos.system.parts import Autoscale
+
+ALL_ANSWERED = Slo(availability=1.0)
+
+
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=80, scale_down_window_s=15),
+)
+def test_streams_survive_the_scale_in(trial, system, traffic):
+    """While the autoscaler takes the extra replicas away, every answer that is being streamed comes to its end."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=10)
+        with traffic.steady(rate_rps=4):
+            trial.hold(duration_s=50)
+        trial.hold(until=scaled_down(system))
+
+    trial.judge(SloMet(ALL_ANSWERED), ScaledDown(), WithinLimits(), DecisionsRecomputed())

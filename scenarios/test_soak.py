@@ -1,0 +1,49 @@
+"""An hour of the same load, and trouble every few minutes: nothing may add up."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import BudgetHeld, Drained, NoNeedlessRestart, NoRestartLoop, Recovered, SloMet
+from chaos.slo import Slo
+
+# A killed process takes along what it was answering; of a request every half second that is one or two each time.
+SLO = Slo(availability=0.99)
+QUIET_S = (60, 180)
+STANDS_S = 15
+
+
+TROUBLE = (
+    lambda system: faults.NodeDrain(targets.fullest_node(system), deadline_s=90),
+    lambda system: faults.PodKill(targets.one(system)),
+    lambda system: faults.PodKill(targets.one(system), grace_s=0),
+    lambda system: faults.Evict(targets.one(system)),
+    lambda system: faults.ProcessCrash(targets.one(system)),
+    lambda system: faults.NotReady(targets.one(system)),
+)
+
+
+def rounds(rng):
+    """Every trouble once, a node's drain first, and then again and again, each time in another order."""
+    yield TROUBLE[0]
+    yield from rng.sample(TROUBLE[1:], len(TROUBLE) - 1)
+    while True:
+        yield from rng.sample(TROUBLE, len(TROUBLE))
+
+
+@pytest.mark.system(replicas=4)
+def test_an_hour_of_steady_load_with_trouble_every_few_minutes(trial, system, traffic, soak_s):
+    """Users stay inside the SLO, and every replica comes back, however often something happens to one of them."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=30)
+        left_s = soak_s
+        for trouble in rounds(system.rng):
+            quiet_s = min(left_s, system.rng.uniform(*QUIET_S))
+            trial.hold(duration_s=quiet_s)
+            with trial.fault(trouble(system)):
+                trial.hold(duration_s=STANDS_S)
+            trial.recovery()
+            left_s -= quiet_s + STANDS_S
+            if left_s <= 0:
+                break
+
+    trial.judge(SloMet(SLO), BudgetHeld(), Drained(), Recovered(), NoNeedlessRestart(), NoRestartLoop(restarts_max=10))

@@ -1,0 +1,38 @@
+"""Trials of many faults one after the other, for the table of legs: `python tests/bench/recovery_legs.py` runs them."""
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import RecoveredInTime
+from chaos.stage import UnderTest
+from chaos.traffic import Traffic
+from chaos.trial import Trial
+
+SERVER = {"STALL_S": "5", "SELF_CHECK_S": "3", "GRACE_S": "10"}
+DETECTION_S = 11
+SETTLE_S = 6
+
+
+@pytest.mark.system(replicas=3)
+def test_kills(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
+    """One replica after the other is killed by force; each recovers leg by leg within its bounds."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=8)
+        for _ in range(faults_count):
+            with trial.fault(faults.PodKill(targets.one(system), grace_s=0)):
+                trial.hold(duration_s=1)
+            trial.recovery(settle_s=SETTLE_S)
+    trial.judge(RecoveredInTime())
+
+
+@pytest.mark.system(replicas=2, grace_s=10, env=SERVER)
+def test_hangs(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
+    """One engine after the other hangs; each is found and restarted by its probes within the bounds of its legs."""
+    with traffic.steady(rate_rps=3):
+        trial.baseline(duration_s=8)
+        for _ in range(faults_count):
+            hang = faults.ProcessHang(targets.one(system))
+            with trial.fault(hang):
+                trial.hold(until=hang.restarted)
+            trial.recovery(settle_s=SETTLE_S)
+    trial.judge(RecoveredInTime(detection_s=DETECTION_S))

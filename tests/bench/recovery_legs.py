@@ -1,0 +1,112 @@
+"""How long each leg of a recovery takes: bound, median and worst over many pod kills and hangs on the lab.
+
+`python tests/bench/recovery_legs.py --kills 20 --hangs 7` (as root) makes so many, one after the other in one trial of
+each kind, and prints the table over all run folders under `--runs`; so portions add up. `--kills 0 --hangs 0` only
+prints. Exits with 1 if any leg was late or is not known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from leg_trials import DETECTION_S
+
+from chaos.checks.leg_judge import Recovery, recoveries
+from chaos.checks.legs import Leg
+from chaos.clock import seconds
+from chaos.history import load_history
+from chaos.verdict import Answer
+
+HERE = Path(__file__).parent
+HEAD = ("leg", "since", "bound s", "median s", "worst s", "part of the whole, median s", "seen")
+
+
+def run(trial: str, faults: int, runs: Path) -> None:
+    """Run one trial of so many faults on the lab; what it found is in its run folder."""
+    file = f"{HERE / 'leg_trials.py'}::{trial}"
+    command = [sys.executable, "-m", "pytest", "-q", file, "--faults", str(faults), "--runs", str(runs)]
+    subprocess.run(command, check=False, cwd=HERE.parent.parent)
+
+
+def read(runs: Path) -> Iterator[Recovery]:
+    """Every recovery in the run folders, judged anew."""
+    for folder in sorted(path.parent for path in runs.glob("*/trial.json")):
+        history = load_history(folder)
+        if history.stopped or not history.finished:
+            sys.stdout.write(f"left out, for its trial was cut short: {folder.name}\n")
+            continue
+        hung = any(fault.name == "process-hang" for fault in history.faults)
+        yield from recoveries(history, detection_s=DETECTION_S if hung else 0.0)
+
+
+def table(fault: str, found: Sequence[Recovery]) -> Iterator[str]:
+    """The table of one kind of fault, in Markdown."""
+    whole = [one.whole_s for one in found]
+    broken = sum(one.broken for one in found)
+    unknown = sum(any(leg.answer is Answer.UNKNOWN for leg in one.legs) for one in found)
+    yield f"{len(found)} x {fault}: whole median {statistics.median(whole):.2f} s, worst {max(whole):.2f} s"
+    yield f"legs late in {broken}, not known in {unknown}"
+    yield ""
+    yield "| " + " | ".join(HEAD) + " |"
+    yield "| " + " | ".join("---" for _ in HEAD) + " |"
+    for name in dict.fromkeys(leg.name for one in found for leg in one.legs):
+        yield _row([leg for one in found for leg in one.legs if leg.name == name], len(found))
+    yield ""
+
+
+def _row(legs: Sequence[Leg], count: int) -> str:
+    took = [seconds(leg.took_ns) for leg in legs if leg.took_ns is not None]
+    bounds = sorted({round(leg.rule.bound.total_s, 1) for leg in legs if leg.rule.bound is not None})
+    bound = "none" if not bounds else _words(bounds)
+    cells = (
+        legs[0].name,
+        " and ".join(legs[0].rule.since),
+        bound,
+        f"{statistics.median(took):.3f}" if took else "-",
+        f"{max(took):.3f}" if took else "-",
+        f"{statistics.median(seconds(leg.part_ns) for leg in legs):.3f}",
+        f"{len(took)} of {count}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _words(bounds: Sequence[float]) -> str:
+    return f"{bounds[0]:g}" if len(bounds) == 1 else f"{bounds[0]:g} to {bounds[-1]:g}"
+
+
+def late(found: Iterable[Recovery]) -> Iterator[str]:
+    """Each leg that was late or is not known, in words."""
+    for one in found:
+        for leg in one.legs:
+            if leg.answer is not Answer.PASS:
+                yield f"{leg.answer.name} {one.course.fault.id} {one.who}: {leg.name} {leg.reason}"
+
+
+def main() -> int:
+    """Inject what was asked for, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=0, help="pod kills, all in one trial")
+    parser.add_argument("--hangs", type=int, default=0, help="hangs, all in one trial")
+    parser.add_argument("--runs", type=Path, default=Path("runs/legs"), help="where run folders are made and read")
+    given = parser.parse_args()
+    runs = given.runs.resolve()
+    if given.kills:
+        run("test_kills", given.kills, runs)
+    if given.hangs:
+        run("test_hangs", given.hangs, runs)
+    found = tuple(read(runs))
+    for fault in dict.fromkeys(one.course.fault.name for one in found):
+        for line in table(fault, [one for one in found if one.course.fault.name == fault]):
+            sys.stdout.write(line + "\n")
+    troubles = list(late(found))
+    sys.stdout.write("".join(f"{line}\n" for line in troubles) or "every leg within its bound\n")
+    return 1 if troubles or not found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+"""run_node_off.py NODE: take a lab node's power away, say so, and wait to be killed, for a test of what is left."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from chaos.lab import Lab
+from chaos.lab.power import LabPower
+
+if __name__ == "__main__":
+    with Lab().use("a run that is killed"):
+        sys.stdout.write(f"off {LabPower().off(sys.argv[1])}\n")
+        sys.stdout.flush()
+        time.sleep(60)

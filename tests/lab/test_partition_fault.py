@@ -1,0 +1,89 @@
+"""A pod that is cut off from the network: by the lab's packet filter, and by a policy that nobody enforces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from exec_room import NAMESPACE, exec_room, started
+
+from chaos.clock import Clock
+from chaos.cluster import Cluster, Journal, OpenHand, Recorder, Scope
+from chaos.faults import Field, Means, NetworkPartition, PodNetwork
+from chaos.history import Ref
+from chaos.lab.partition import LabPodNetwork, reconnect_all
+from chaos.targets import Targets
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The lab, with a namespace of our own."""
+    with exec_room() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def model(cluster: Cluster) -> Ref:
+    """A Ready pod of the model."""
+    return started(cluster, "cut-model")
+
+
+def _field(cluster: Cluster, folder: Path, network: PodNetwork | None) -> Iterator[Field]:
+    clock = Clock.start()
+    with (
+        Journal(folder / "actions.jsonl", clock) as journal,
+        Recorder(cluster, clock, folder / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
+    ):
+        hand = OpenHand(cluster, journal)
+        yield Field(hand, recorder, cluster, journal, "fault-1", NAMESPACE, means=Means(pod_network=network))
+
+
+@pytest.fixture
+def field(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+    """What a fault may use in the lab."""
+    yield from _field(cluster, tmp_path, LabPodNetwork())
+
+
+@pytest.fixture
+def elsewhere(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+    """The same on a cluster whose network plugin enforces no policies."""
+    yield from _field(cluster, tmp_path, None)
+
+
+def test_a_pod_is_cut_off_and_reached_again(field: Field, model: Ref) -> None:
+    """The API server reaches it before and after, and not meanwhile; the kubelet finds it Ready all the time."""
+    cut = NetworkPartition(Targets("one pod", (model,)))
+    try:
+        assert cut.inject(field) == ""
+        assert "was reached by the API server, and is not any more" in cut.landed(field)
+        found = field.cluster.get("Pod", NAMESPACE, model.name)
+        assert found is not None
+        assert any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"]["conditions"])
+    finally:
+        assert cut.heal(field) == ""
+    assert reconnect_all() == ()
+    assert cut.heal(field) == ""
+
+
+def test_what_a_killed_run_cut_off_is_reconnected(field: Field, model: Ref) -> None:
+    """Without its fault's heal a pod is given back by what the next command does."""
+    cut = NetworkPartition(Targets("one pod", (model,)))
+    assert cut.inject(field) == ""
+    assert len(reconnect_all()) == 1
+    assert cut.heal(field) == ""
+
+
+def test_a_policy_that_nobody_enforces_leaves_no_proof(elsewhere: Field, model: Ref) -> None:
+    """The fault says that the pod is still reached, and takes policy and mark away again."""
+    cut = NetworkPartition(Targets("one pod", (model,)))
+    assert "does the network plugin enforce NetworkPolicy?" in cut.inject(elsewhere)
+    assert cut.landed(elsewhere) == ""
+    assert len(elsewhere.cluster.list("NetworkPolicy", NAMESPACE)) == 1
+    assert cut.heal(elsewhere) == ""
+    assert elsewhere.cluster.list("NetworkPolicy", NAMESPACE) == []
+    found = elsewhere.cluster.get("Pod", NAMESPACE, model.name)
+    assert found is not None
+    assert "gameday.dev/cut" not in found["metadata"]["labels"]

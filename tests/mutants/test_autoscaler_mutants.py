@@ -1,0 +1,112 @@
+"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, one that flaps."""
+
+from typing import Any
+
+import pytest
+
+from chaos.checks import NoFlapping, ScaledUp
+from chaos.cluster import NullJournal, OpenHand, mutations
+from chaos.ground import Ground
+from chaos.slo import Slo
+from chaos.stage import Staged, UnderTest
+from chaos.system.parts import Autoscale
+from chaos.traffic import Traffic
+from chaos.trial import Trial
+
+WELL = Slo(availability=0.99, latency_p99_s=5.0)
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+
+def spike(trial: Trial, traffic: Traffic) -> None:
+    """Five times the load, for longer than the autoscaler may take to begin."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=5)
+        with traffic.steady(rate_rps=4):
+            trial.hold(duration_s=60)
+
+
+def scaler(ground: Ground, stage: Staged, resource: str, percent: int) -> None:
+    """Put an autoscaler over the system that SystemSpec would not make."""
+    target = {"type": "Utilization", "averageUtilization": percent}
+    spec: dict[str, Any] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": stage.system.workload.name},
+        "minReplicas": 2,
+        "maxReplicas": 8,
+        "metrics": [{"type": "Resource", "resource": {"name": resource, "target": target}}],
+    }
+    made = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mutant", "namespace": stage.system.namespace},
+        "spec": spec,
+    }
+    done = OpenHand(ground.cluster, NullJournal()).do(mutations.create(made))
+    assert done.outcome == "ok", done.reason
+
+
+@pytest.fixture
+def over_memory(ground: Ground, stage: Staged) -> None:
+    """An autoscaler that looks at memory, which the load does not move."""
+    scaler(ground, stage, "memory", 150)
+
+
+@pytest.fixture
+def over_cpu(ground: Ground, stage: Staged) -> None:
+    """The usual autoscaler, over a system that it does not suit."""
+    scaler(ground, stage, "cpu", 60)
+
+
+@pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
+@pytest.mark.caught_by("scaled-up", "FAIL")
+def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """Two replicas stay two, however long users wait."""
+    spike(trial, traffic)
+    trial.judge(ScaledUp(WELL))
+
+
+@pytest.mark.system(
+    cpu_request="200m", cpu_limit="200m", autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60)
+)
+@pytest.mark.caught_by("scaled-up", "FAIL")
+def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """The autoscaler does all it may, and users still wait: the finding says capacity."""
+    spike(trial, traffic)
+    trial.judge(ScaledUp(WELL))
+
+
+@pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
+@pytest.mark.caught_by("scaled-up", "FAIL")
+@pytest.mark.usefixtures("over_memory")
+def test_an_autoscaler_on_the_wrong_metric_sees_no_load(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """Memory stays under its target while users wait."""
+    spike(trial, traffic)
+    trial.judge(ScaledUp(WELL))
+
+
+@pytest.mark.system(replicas=2, cpu_request=None, cpu_limit=None)
+@pytest.mark.caught_by("scaled-up", "UNKNOWN")
+@pytest.mark.usefixtures("over_cpu")
+def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """A share of nothing cannot be computed: the autoscaler says so itself, and nothing is proved."""
+    spike(trial, traffic)
+    trial.judge(ScaledUp(WELL))
+
+
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=0),
+)
+@pytest.mark.caught_by("no-flapping", "FAIL")
+def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+    """Without a window every burst is scaled up for, and every calm scaled down."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=5)
+        with traffic.steady(rate_rps=4):
+            trial.hold(duration_s=30)
+        trial.hold(duration_s=45)
+        with traffic.steady(rate_rps=4):
+            trial.hold(duration_s=30)
+    trial.judge(NoFlapping())

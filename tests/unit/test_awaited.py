@@ -1,0 +1,60 @@
+"""What a scenario waits for: the system back at its fewest replicas, for no longer than is derived."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, cast
+
+from autoscaler_stories import ASKING, hpa
+from histories import deployment, pod
+
+from chaos.awaited import scaled_down
+from chaos.cluster import Recorder
+from chaos.history.autoscalers import KIND
+from chaos.semantics import LAB
+from chaos.stage import UnderTest
+from chaos.system import SystemSpec
+from chaos.system.parts import Autoscale
+
+RNG = random.Random(1)  # noqa: S311  # nothing is picked
+SPEC = SystemSpec(name="model", image="model:1", autoscale=Autoscale(replicas_min=2, replicas_max=8))
+
+
+class Seen:
+    """A recorder that has seen these objects."""
+
+    def __init__(self, **kinds: list[dict[str, Any]]) -> None:
+        self.kinds = kinds
+
+    def objects(self, kind: str) -> tuple[dict[str, Any], ...]:
+        """The objects of a kind."""
+        return tuple(self.kinds.get(kind, ()))
+
+
+def under_test(seen: Seen | None) -> UnderTest:
+    """The system as a scenario has it."""
+    return UnderTest(SPEC, "ns", "", RNG, cast("Recorder | None", seen), timings=LAB)
+
+
+def test_it_is_seen_when_the_number_is_back_and_the_extra_pods_are_gone() -> None:
+    """A pod that still ends keeps it waiting."""
+    pods = [pod(uid, ready=True, spec=ASKING) for uid in "abc"]
+    seen = Seen(Deployment=[deployment(2)], Pod=pods, **{KIND: [hpa(2)]})
+    until = scaled_down(under_test(seen))
+    assert not until.seen()
+    del pods[0]
+    assert until.seen()
+    seen.kinds["Deployment"] = [deployment(3)]
+    assert not until.seen()
+
+
+def test_the_deadline_is_the_derived_bound_and_the_end_of_the_pods() -> None:
+    """80 s for the fall, 29 s and the grace for the pods, and half a minute for what is still to be answered."""
+    seen = Seen(Deployment=[deployment(8)], Pod=[pod("a", spec=ASKING)], **{KIND: [hpa(8)]})
+    assert scaled_down(under_test(seen)).deadline_s == 80 + 29 + SPEC.grace_s + 30
+
+
+def test_a_saved_run_waits_for_nothing() -> None:
+    """When a run is judged again there is nothing to see."""
+    until = scaled_down(under_test(None))
+    assert (until.seen(), until.deadline_s) == (True, 0.0)

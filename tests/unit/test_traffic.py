@@ -1,0 +1,81 @@
+"""Traffic as a scenario writes it, and what the journal says of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from run_folders import Folder
+
+from chaos.clock import Clock
+from chaos.cluster import Journal
+from chaos.history.offered import load_steps
+from chaos.traffic import Traffic
+from loadgen.driver import StreamHandle
+from loadgen.shapes import Shape, Spike, Steady, shape_from_plain
+
+BEGIN_NS = 1_760_000_010 * 10**9
+
+
+def generator(**changes: Any) -> Any:
+    """A generator that only says when streams began and ended."""
+
+    def begin(shape: Shape, name: str) -> StreamHandle:
+        return StreamHandle(name, shape, BEGIN_NS)
+
+    def end(name: str) -> StreamHandle:
+        return StreamHandle(name, Steady(1), BEGIN_NS, BEGIN_NS + 60 * 10**9)
+
+    return SimpleNamespace(begin=begin, end=end, **changes)
+
+
+def journalled(path: Path) -> list[dict[str, Any]]:
+    """The lines of the journal."""
+    return [json.loads(line) for line in (path / "actions.jsonl").read_text().splitlines()]
+
+
+def traffic(path: Path, seed: int = 1) -> Traffic:
+    """Traffic that journals into `path`."""
+    journal = Journal(path / "actions.jsonl", Clock.start())
+    return Traffic(generator, journal, profile="http", vantage="here", url="http://x", seed=seed)
+
+
+def test_the_moments_of_a_spike_are_journalled(tmp_path: Path) -> None:
+    """The course has absolute times, and a history made of the journal knows when the load changed."""
+    with traffic(tmp_path).shape(Spike(2, 10, at_s=20, for_s=30)):
+        pass
+    begun, _ = journalled(tmp_path)
+    assert (begun["stream"], begun["rate_rps"], begun["begin_ns"]) == ("spike-1", 2, BEGIN_NS)
+    assert [(round((at_ns - BEGIN_NS) / 1e9), rate) for at_ns, rate in begun["course"]] == [
+        (0, 2),
+        (20, 2),
+        (20, 10),
+        (50, 10),
+        (50, 2),
+    ]
+    history = Folder(tmp_path).load()
+    assert shape_from_plain(history.streams[0].plan or {}) == Spike(2, 10, at_s=20, for_s=30)
+    assert [step.to_rps for step in load_steps(history)] == [2, 10, 2, 0]
+
+
+def test_poisson_arrivals_come_from_the_seed_of_the_trial(tmp_path: Path) -> None:
+    """The same seed draws the same arrivals for the same stream; another seed, or stream, others."""
+    plans = []
+    for number, seed in enumerate((1, 1, 2)):
+        (folder := tmp_path / str(number)).mkdir()
+        flows = traffic(folder, seed)
+        with flows.steady(rate_rps=5, arrivals="poisson"), flows.steady(rate_rps=5, arrivals="poisson"):
+            pass
+        plans.append([line["plan"] for line in journalled(folder) if line["event"] == "traffic-begin"])
+    assert plans[0] == plans[1]
+    assert plans[0] != plans[2]
+    assert plans[0][0]["seed"] != plans[0][1]["seed"]
+    assert plans[0][0]["of"] == {"kind": "steady", "rate_rps": 5}
+
+
+def test_nothing_flows_when_a_saved_run_is_judged_again() -> None:
+    """Without a generator the block is empty."""
+    with Traffic(None, None, profile="", vantage="", url="").shape(Spike(2, 10, at_s=20, for_s=30)):
+        pass
