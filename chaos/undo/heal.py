@@ -108,6 +108,15 @@ def _open_node(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
     return "undone", f"node {node.name} is open again"
 
 
+def closed_by(node: Raw) -> frozenset[str]:
+    """Who last wrote a node's `unschedulable`, as the server keeps account of it; empty where it does not say."""
+    return frozenset(
+        str(entry.get("manager"))
+        for entry in View(node).metadata.get("managedFields") or ()
+        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    )
+
+
 def _delete_policy(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
     policy = promise.inverse.target
     where = f"NetworkPolicy {policy.namespace}/{policy.name}"
@@ -117,15 +126,6 @@ def _delete_policy(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
     if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is not None:
         return "left", f"{where} is still there: {done.reason or 'it was made again'}"
     return "undone", f"{where} is gone"
-
-
-def closed_by(node: Raw) -> frozenset[str]:
-    """Who last wrote a node's `unschedulable`, as the server keeps account of it; empty where it does not say."""
-    return frozenset(
-        str(entry.get("manager"))
-        for entry in View(node).metadata.get("managedFields") or ()
-        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-    )
 
 
 def _closed(cluster: Cluster, promise: Promise) -> bool:
