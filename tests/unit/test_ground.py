@@ -9,6 +9,7 @@ import pytest
 from chaos.errors import UsageError
 from chaos.faults import CommandPower, Means
 from chaos.ground import Ground
+from loadgen.vantage import HostDirect
 
 
 class Classes:
@@ -21,7 +22,7 @@ class Classes:
 
 def ground(power: CommandPower | None = None) -> Ground:
     """A ground of which only the needs are asked."""
-    return Ground("context", Classes(), {}, "", "this host", lambda _system: None, list, Means(power))  # type: ignore[arg-type]  # stands in
+    return Ground("context", Classes(), {}, "", "this host", lambda _system: HostDirect("http://x"), list, Means(power))  # type: ignore[arg-type]  # stands in
 
 
 def test_node_power_is_there_or_its_lack_is_told() -> None:
