@@ -44,12 +44,12 @@ def read(runs: Path) -> Iterator[Recovery]:
         yield from recoveries(history, detection_s=DETECTION_S if hung else 0.0)
 
 
-def table(fault: str, found: Sequence[Recovery]) -> Iterator[str]:
-    """The table of one kind of fault, in Markdown."""
+def table(kind: str, found: Sequence[Recovery]) -> Iterator[str]:
+    """The table of one kind of recovery, in Markdown."""
     whole = [one.whole_s for one in found]
     broken = sum(one.broken for one in found)
     unknown = sum(any(leg.answer is Answer.UNKNOWN for leg in one.legs) for one in found)
-    yield f"{len(found)} x {fault}: whole median {statistics.median(whole):.2f} s, worst {max(whole):.2f} s"
+    yield f"{len(found)} x {kind}: whole median {statistics.median(whole):.2f} s, worst {max(whole):.2f} s"
     yield f"legs late in {broken}, not known in {unknown}"
     yield ""
     yield "| " + " | ".join(HEAD) + " |"
@@ -79,6 +79,11 @@ def _words(bounds: Sequence[float]) -> str:
     return f"{bounds[0]:g}" if len(bounds) == 1 else f"{bounds[0]:g} to {bounds[-1]:g}"
 
 
+def _kind(recovery: Recovery) -> str:
+    """The fault and the way back: the legs of another way begin with other steps."""
+    return f"{recovery.course.fault.name}, {recovery.course.way}"
+
+
 def late(found: Iterable[Recovery]) -> Iterator[str]:
     """Each leg that was late or is not known, in words."""
     for one in found:
@@ -100,8 +105,8 @@ def main() -> int:
     if given.hangs:
         run("test_hangs", given.hangs, runs)
     found = tuple(read(runs))
-    for fault in dict.fromkeys(one.course.fault.name for one in found):
-        for line in table(fault, [one for one in found if one.course.fault.name == fault]):
+    for kind in dict.fromkeys(map(_kind, found)):
+        for line in table(kind, [one for one in found if _kind(one) == kind]):
             sys.stdout.write(line + "\n")
     troubles = list(late(found))
     sys.stdout.write("".join(f"{line}\n" for line in troubles) or "every leg within its bound\n")
