@@ -72,6 +72,10 @@ class Check(Protocol):
         """Judge the history; never raises for what the history says or lacks."""
 
 
+PREMISES = frozenset({"completed", "steady-state", "fault-landed"})
+"""The checks of the trial itself, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """All findings of a trial, worst first."""
@@ -80,8 +84,16 @@ class Verdict:
 
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Verdict:
-        """Order the findings worst first, keeping the given order among equals."""
-        return cls(tuple(sorted(findings, key=lambda finding: -finding.answer)))
+        """Order the findings worst first, keeping the given order among equals.
+
+        Among those that are UNKNOWN the premises of every other come first: a fault that did not land, a baseline that
+        was not steady, a trial that did not end. They are why the others cannot be decided.
+        """
+
+        def place(finding: Finding) -> tuple[int, bool]:
+            return -finding.answer, not (finding.answer is Answer.UNKNOWN and finding.check in PREMISES)
+
+        return cls(tuple(sorted(findings, key=place)))
 
     @property
     def answer(self) -> Answer:
