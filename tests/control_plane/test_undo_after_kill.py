@@ -23,8 +23,11 @@ from chaos.wait import until
 
 LINES_MAX = 80
 
-BY_EXEC = {"ProcessHang", "ProcessCrash"}
+BY_EXEC = {"MemoryHog", "NotReady", "ProcessCrash", "ProcessHang"}
 """Faults inside containers, which simulated nodes do not run: tests/lab has them."""
+
+BELOW_THE_API = {"NetworkPartition", "NodeDown"}
+"""Faults of machines and networks, of which the same holds."""
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def settle(cluster: Cluster, namespace: str) -> None:
 def test_every_fault_is_enumerated() -> None:
     """A new fault cannot be forgotten here: each is killed at its steps, on simulated nodes or in the lab."""
     known = {name for name in faults.__all__ if hasattr(getattr(faults, name), "inject")} - {"Fault"}
-    assert known == set(FAULTS) | BY_EXEC
+    assert known == set(FAULTS) | BY_EXEC | BELOW_THE_API
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -86,6 +89,29 @@ def test_a_kill_at_each_journalled_step_is_healed(
     assert line > 1
     if fault not in ("PodKill", "Evict"):
         assert healed > 0, "no kill left anything to heal, so nothing was proved"
+
+
+def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:
+    """Gone after the first undoing; a promise of one that never came to be is nothing."""
+    hand = OpenHand(cluster, NullJournal())
+    with plain_namespace(cluster) as namespace:
+        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        for name in ("gameday-cut-1", "gameday-cut-2"):
+            policy = Ref("NetworkPolicy", namespace, name)
+            assert (
+                log.promise(Inverse("delete-policy", policy, f"kubectl delete networkpolicy {name}"), fault="f") == ""
+            )
+        made = {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "gameday-cut-1", "namespace": namespace},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+        }
+        assert hand.do(mutations.create(made)).outcome == "ok"
+        results = undo_all(cluster, hand, find_left(cluster, namespace))
+        assert sorted(one.result for one in results) == ["nothing", "undone"]
+        assert cluster.get("NetworkPolicy", namespace, "gameday-cut-1") is None
+        assert find_left(cluster, namespace) == ()
 
 
 def test_one_that_cannot_be_undone_stops_no_other(cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""A run that dies with a process stopped in a real container: the next command lets it go on."""
+"""A run that dies with a process stopped, or withdrawn, in a real container: the next command puts that right."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, Recorder, Scope, connect
-from chaos.faults import Field, ProcessHang
+from chaos.faults import Fault, Field, NotReady, ProcessHang
 from chaos.faults.containers import Place, place_of
 from chaos.faults.process_signals import look
 from chaos.history import Ref
+from chaos.history.views import PodView
 from chaos.lab import Lab
 from chaos.safety import ClusterUndoLog
 from chaos.targets import Targets
 from chaos.undo import find_left, undo_all
 from chaos.undo.heal import Undoer
+from chaos.wait import until
 
 pytestmark = pytest.mark.root
 
 LINES_MAX = 30
 CHILD_S = 60.0
+READY_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,12 @@ class _Deadly(Journal):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _hang(folder: str, pod: Ref, line: int) -> None:
+def _fault(kind: str, pod: Ref) -> Fault:
+    aim = Targets("one pod", (pod,), 1)
+    return ProcessHang(aim) if kind == "process-hang" else NotReady(aim)
+
+
+def _trouble(folder: str, pod: Ref, line: int, kind: str) -> None:
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
@@ -58,19 +66,20 @@ def _hang(folder: str, pod: Ref, line: int) -> None:
         Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
         hand = OpenHand(cluster, journal)
-        undo = ClusterUndoLog(hand, NAMESPACE, f"run-{line}", deadline_s=3600)
-        field = Field(hand, recorder, cluster, journal, "process-hang-1", NAMESPACE, undo=undo)
-        hang = ProcessHang(Targets("one pod", (pod,), 1))
-        assert hang.inject(field) == ""
-        assert hang.heal(field) == ""
+        undo = ClusterUndoLog(hand, NAMESPACE, f"run-{kind}-{line}", deadline_s=3600)
+        field = Field(hand, recorder, cluster, journal, f"{kind}-1", NAMESPACE, undo=undo)
+        fault = _fault(kind, pod)
+        assert fault.inject(field) == ""
+        assert fault.heal(field) == ""
 
 
-def test_a_kill_at_each_step_of_a_hang_is_healed(cluster: Cluster, tmp_path: Path) -> None:
-    """Killed after each line of its journal: no process is left stopped, and undoing again does nothing."""
-    pod = started(cluster, "hung-by-the-dead")
+@pytest.mark.parametrize("kind", ["process-hang", "not-ready"])
+def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    """Killed after each line of its journal: nothing is left stopped or withdrawn, and undoing again does nothing."""
+    pod = started(cluster, f"dead-{kind}")
     healed = 0
     for line in range(1, LINES_MAX):
-        process = multiprocessing.get_context("spawn").Process(target=_hang, args=(str(tmp_path), pod, line))
+        process = multiprocessing.get_context("spawn").Process(target=_trouble, args=(str(tmp_path), pod, line, kind))
         process.start()
         process.join(CHILD_S)
         assert process.exitcode in (0, -signal.SIGKILL)
@@ -79,13 +88,19 @@ def test_a_kill_at_each_step_of_a_hang_is_healed(cluster: Cluster, tmp_path: Pat
         assert [one.words for one in results if one.result == "left"] == []
         healed += sum(one.result == "undone" for one in results)
         assert "T" not in states(cluster, tmp_path, pod)
+        until(lambda: ready(cluster, pod), deadline_s=READY_S, awaited=f"{pod.name} Ready")
         assert undo_all(cluster, OpenHand(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
         if process.exitcode == 0:
             assert left == ()
             break
     else:
-        pytest.fail("the hang never came to its end")
+        pytest.fail("the trouble never came to its end")
     assert healed > 0
+
+
+def ready(cluster: Cluster, pod: Ref) -> bool:
+    """Whether users are sent to a pod."""
+    return PodView(cluster.get("Pod", NAMESPACE, pod.name) or {}).ready
 
 
 def states(cluster: Cluster, folder: Path, pod: Ref) -> list[str]:
