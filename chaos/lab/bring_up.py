@@ -21,7 +21,7 @@ from chaos.lab.control_plane import ADMINS, ControlPlane, make_control_plane
 from chaos.lab.facts import CONTEXT, LabFacts, write_facts
 from chaos.lab.host_record import change_host
 from chaos.lab.launcher import Launcher, in_netns
-from chaos.lab.metrics import metrics_objects, metrics_server
+from chaos.lab.metrics import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.network import make_network
 from chaos.lab.nodes import await_proxy, prepare_node, start_kubelet, start_proxy
 from chaos.lab.objects import RBAC, admins_binding, kubelet_client_binding
@@ -35,7 +35,7 @@ from chaos.progress import Progress
 
 __all__ = ["bring_up"]
 
-API_DEADLINE_S, NODES_DEADLINE_S = 60.0, 60.0
+API_DEADLINE_S, NODES_DEADLINE_S, RIGHTS_DEADLINE_S = 60.0, 60.0, 10.0
 # At the usual 20 calls a second the controller manager takes 4 s to start its controllers.
 CLIENT_FLAGS = ("--kube-api-qps=200", "--kube-api-burst=400")
 FIRST_SERVICE = "10.96.0.1"
@@ -128,12 +128,20 @@ def _start_programs(start: _Start, workers: ThreadPoolExecutor) -> None:
         for node, keeper in zip(machines, keepers, strict=True):
             start_kubelet(node, keeper.result(), launcher=launcher, control=control)
         customer = workers.submit(start_client, client(), launcher=launcher, kubeconfig=proxies, service=FIRST_SERVICE)
-        _control(launcher, "metrics-server", metrics_server(control))
         with suite_api(launcher.paths) as api:
             for path, created in metrics_objects(control.authority.certificate):
                 api.create(path, created)
             for path, created in storage_objects(launcher.paths.volumes, machines):
                 api.create(path, created)
+            await_components(
+                lambda: api.create(REVIEWS_PATH, start_review())["status"].get("allowed"),
+                components=launcher.started,
+                suspects=launcher.started[:2],
+                awaited="the rights of metrics-server to be in force",
+                deadline_s=RIGHTS_DEADLINE_S,
+                poll_s=0.05,
+            )
+        _control(launcher, "metrics-server", metrics_server(control))
     with start.stages.stage("nodes ready"):
         _await_nodes(launcher, machines)
     with start.stages.stage("Services led"):

@@ -14,13 +14,30 @@ from chaos.lab.addresses import API_ADDRESS
 from chaos.lab.control_plane import ControlPlane
 from chaos.lab.objects import RBAC, cluster_role_binding
 
-__all__ = ["AVAILABLE_PATH", "metrics_objects", "metrics_server"]
+__all__ = ["AVAILABLE_PATH", "REVIEWS_PATH", "metrics_objects", "metrics_server", "start_review"]
 
 PORT = 4443
 NAME, NAMESPACE = "metrics-server", "kube-system"
 USER = "gameday:metrics-server"
 API_SERVICE = "v1beta1.metrics.k8s.io"
 AVAILABLE_PATH = f"/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}"
+
+REVIEWS_PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+def start_review() -> Mapping[str, Any]:
+    """The question whether metrics-server may read what it reads first; it ends at once if it may not.
+
+    The API server takes a moment to act on a binding that was just made.
+    """
+    asked = {
+        "namespace": NAMESPACE,
+        "verb": "get",
+        "resource": "configmaps",
+        "name": "extension-apiserver-authentication",
+    }
+    spec = {"user": USER, "resourceAttributes": asked}
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
 
 
 def metrics_server(control: ControlPlane) -> list[str]:
