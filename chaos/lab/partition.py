@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 
 from chaos.errors import LabError
 from chaos.lab.launcher import in_netns
@@ -17,8 +18,9 @@ __all__ = ["LabPodNetwork", "reconnect_all"]
 
 NFT_S = 10.0
 TABLE = "gameday-cut"
+_table = threading.Lock()
 
-# Declaring what is there changes nothing. Before kube-proxy's own chains, and whatever they accept: a drop is final.
+# Before kube-proxy's own chains, and whatever they accept: a drop is final.
 DECLARED = f"""
 table ip {TABLE} {{
   set cut {{ type ipv4_addr; }}
@@ -39,9 +41,12 @@ class LabPodNetwork:
     def cut(self, node: str, address: str) -> str:
         """Drop what a node forwards to or from a pod's address. Return an empty string, or why that is not done."""
         try:
-            if not _cut_addresses(machine_of(node).netns):
-                _nft(machine_of(node).netns, f"table ip {TABLE}\ndelete table ip {TABLE}\n{DECLARED}")
-            _nft(machine_of(node).netns, f"add element ip {TABLE} cut {{ {address} }}\n")
+            netns = machine_of(node).netns
+            # Several pods of one node may be cut at once: a table made anew would forget the first.
+            with _table:
+                if not _cut_addresses(netns):
+                    _nft(netns, f"table ip {TABLE}\ndelete table ip {TABLE}\n{DECLARED}")
+                _nft(netns, f"add element ip {TABLE} cut {{ {address} }}\n")
         except LabError as error:
             return error.what
         return ""
