@@ -24,6 +24,7 @@ from chaos.history import Ref
 from chaos.lab.kube_build import kube_program, kwok_program
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
+from chaos.safety.lease import LEASE_NAME
 from chaos.wait import until
 
 pytest_plugins = ["pytester"]
@@ -302,7 +303,8 @@ def test_a_killed_session_is_named_while_it_lives_and_healed_when_it_is_dead(
     assert "dead: gameday undo heals what it left" in CliRunner().invoke(app, ["status", "--system", str(file)]).stdout
     healed = CliRunner().invoke(app, ["undo", "--system", str(file)])
     assert (healed.exit_code, healed.stdout.split()[0]) == (0, "undone")
-    assert snapshot(staging.cluster, staging.namespace) == before
+    # The dead run's lease stays until it has expired and the next run takes it over, and gives it back.
+    assert snapshot(staging.cluster, staging.namespace) == before | lease_in(staging)
     again = CliRunner().invoke(app, ["undo", "--system", str(file)])
     assert (again.exit_code, again.stdout) == (0, "nothing is left to undo\n")
     third, _ = session(pytester, staging, staging.file())
@@ -314,3 +316,9 @@ def bound_of(staging: Staging) -> int:
     """How many pods the disruption budget lets go."""
     raw = staging.cluster.get("PodDisruptionBudget", staging.namespace, "chat-pdb") or {}
     return int(raw["spec"]["maxUnavailable"])
+
+
+def lease_in(staging: Staging) -> dict[str, object]:
+    """The lease alone, as a snapshot has it."""
+    now = snapshot(staging.cluster, staging.namespace)
+    return {key: value for key, value in now.items() if key == f"Lease {LEASE_NAME}"}
