@@ -229,7 +229,8 @@ def test_records_and_samples_have_the_fields_of_the_contract(tmp_path: Path, ser
         generator.begin(Steady(50), "steady-1")
         until(generator.latest, deadline_s=20, awaited="a sample")
         generator.finish()
-    text = (Path(__file__).parents[2] / "docs" / "run-folder.md").read_text().partition("## requests.jsonl")[2]
+    contract = (Path(__file__).parents[2] / "docs" / "run-folder.md").read_text()
+    text = contract.partition("## requests.jsonl")[2].partition("## verdict.json")[0]
     table = [cell.strip() for line in text.splitlines() if line.startswith("| `") for cell in line.split("|")[1:2]]
     fields = [name.strip(" `") for cell in table for name in cell.split(",")]
     assert [list(row) for row in records(tmp_path)] == [fields] * len(records(tmp_path))
