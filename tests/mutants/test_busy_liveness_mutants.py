@@ -43,7 +43,7 @@ def request_profile() -> Profile:
 @pytest.mark.system(
     replicas=2,
     profile="http",
-    command=("python3", "-c", ONE_AT_A_TIME),
+    command=("/usr/bin/python3.11", "-c", ONE_AT_A_TIME),
     grace_s=1,
     startup=None,
     readiness=HEALTH,

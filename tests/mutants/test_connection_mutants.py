@@ -3,7 +3,8 @@
 import pytest
 
 from chaos import faults
-from chaos.checks import GracefulTermination
+from chaos.checks import SloMet
+from chaos.slo import Slo
 from chaos.stage import UnderTest
 from chaos.traffic import Traffic
 from chaos.trial import Trial
@@ -19,7 +20,7 @@ def request_profile() -> HttpProfile:
 
 
 @pytest.mark.system(replicas=3, env={"SETTLE_S": "0"})
-@pytest.mark.caught_by("graceful-termination", "FAIL")
+@pytest.mark.caught_by("slo-met", "FAIL")
 def test_without_pre_stop_connections_are_refused(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """No preStop: the server closes on SIGTERM, before every node knows that the replica ends."""
     with traffic.steady(rate_rps=50):
@@ -28,4 +29,4 @@ def test_without_pre_stop_connections_are_refused(trial: Trial, system: UnderTes
         with trial.fault(release):
             trial.hold(until=release.ended)
         trial.recovery()
-    trial.judge(GracefulTermination())
+    trial.judge(SloMet(Slo(availability=1.0)))

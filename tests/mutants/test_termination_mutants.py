@@ -26,7 +26,7 @@ def request_profile(request_profile: OpenAiChatProfile) -> OpenAiChatProfile:
 def killed(trial: Trial, system: UnderTest, traffic: Traffic, *, grace_s: int | None = None) -> None:
     """Delete both replicas while they are answering, so that some answer has only just begun, and judge."""
     with traffic.steady(rate_rps=0.5):
-        trial.baseline(duration_s=20)
+        trial.baseline(duration_s=30)
         with trial.fault(faults.PodKill(targets.every(system), grace_s=grace_s)):
             trial.hold(duration_s=2)
     trial.judge(GracefulTermination())
