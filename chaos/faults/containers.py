@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +13,6 @@ from chaos.history.views import ContainerView, PodView
 __all__ = [
     "Place",
     "container_now",
-    "each",
     "exit_words",
     "no_shell",
     "not_running",
@@ -82,12 +79,6 @@ def run_script(field: Caller, place: Place, script: str, *words: str, timeout_s:
 def no_shell(ran: Ran) -> bool:
     """Whether a script did not run because the image has no `sh`."""
     return "executable file not found" in ran.reason or "no such file" in ran.reason
-
-
-def each(refs: tuple[Ref, ...] | list[Ref], deed: Callable[[Ref], str]) -> str:
-    """Do it to all at once; what went wrong, in words."""
-    with ThreadPoolExecutor(max_workers=max(1, len(refs))) as pool:
-        return "; ".join(reason for reason in pool.map(deed, refs) if reason)
 
 
 def container_now(field: Field, place: Place) -> ContainerView | None:

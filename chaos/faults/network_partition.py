@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from chaos.cluster import path_of
 from chaos.errors import ClusterRefused, TimedOut
+from chaos.faults.at_once import each
 from chaos.faults.base import Field
 from chaos.faults.pod_network import cut_off, reconnect
 from chaos.history import Ref
@@ -63,10 +63,7 @@ class NetworkPartition:
 
     def inject(self, field: Field) -> str:
         """Cut them off, and see that they are not reached any more. Return why any could not be."""
-        with ThreadPoolExecutor(max_workers=max(1, len(self.victims))) as pool:
-            return "; ".join(
-                reason for reason in pool.map(lambda ref: self._isolate(field, ref), self.victims) if reason
-            )
+        return each(self.victims, lambda ref: self._isolate(field, ref))
 
     def landed(self, field: Field) -> str:  # noqa: ARG002  # seen when it was injected: a look takes seconds
         """Prove it: the API server reached each before, and does not any more."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chaos.cluster import LEASHED, LeashedHand
 from chaos.errors import ClusterRefused, TimedOut, UsageError
+from chaos.faults.at_once import each
 from chaos.faults.base import Field, Until
 from chaos.faults.sight import leaving, whole
 from chaos.history import Ref
@@ -118,7 +118,7 @@ class NodeDown:
         )
         # Before the deed: whatever comes in between, the node may stand still, and has to be given its power back.
         state.touched += self._nodes
-        return _each(self._nodes, lambda node: _switch(field, node, "power-off", power.off))
+        return each(self._nodes, lambda node: _switch(field, node, "power-off", power.off))
 
     def landed(self, field: Field) -> str:
         """Prove it: the means shows each node standing still, or the API server says that it is not Ready."""
@@ -136,7 +136,7 @@ class NodeDown:
             return f"node {node.name}: {reason}; by hand: {power.by_hand(node.name)}" if reason else ""
 
         before = {node.name: _renewed(field, node) for node in touched}
-        if left := _each(touched, give_back):
+        if left := each(touched, give_back):
             return left
         if isinstance(field.hand, LeashedHand):
             return ""
@@ -154,13 +154,6 @@ class NodeDown:
     @property
     def _nodes(self) -> tuple[Ref, ...]:
         return tuple(ref for ref in self.targets.refs if ref.kind == "Node")
-
-
-def _each(nodes: Iterable[Ref], deed: Callable[[Ref], str]) -> str:
-    """Do it to all at once; what went wrong, in words."""
-    named = tuple(nodes)
-    with ThreadPoolExecutor(max_workers=max(1, len(named))) as pool:
-        return "; ".join(reason for reason in pool.map(deed, named) if reason)
 
 
 def _switch(field: Field, node: Ref, action: str, deed: Callable[[str], str]) -> str:

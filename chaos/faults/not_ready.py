@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chaos.faults.at_once import each
 from chaos.faults.base import Field
-from chaos.faults.containers import Place, each, not_running, place_of, same_container
+from chaos.faults.containers import Place, not_running, place_of, same_container
 from chaos.faults.process_signals import signal
 from chaos.history import Ref
 from chaos.history.views import PodView

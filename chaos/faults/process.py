@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chaos.errors import ClusterRefused, TimedOut, UsageError
+from chaos.faults.at_once import each
 from chaos.faults.base import Field, Until
-from chaos.faults.containers import Place, container_now, each, exit_words, not_running, place_of, same_container
+from chaos.faults.containers import Place, container_now, exit_words, not_running, place_of, same_container
 from chaos.faults.process_signals import look, signal
 from chaos.history import Ref
 from chaos.safety import Inverse

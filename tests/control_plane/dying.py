@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from deadly_journal import DeadlyJournal
+
 from chaos import faults
 from chaos.clock import Clock
-from chaos.cluster import Journal, OpenHand, Recorder, Scope, connect
+from chaos.cluster import OpenHand, Recorder, Scope, connect
 from chaos.errors import TimedOut
 from chaos.faults import Fault, Field
 from chaos.history import Ref
@@ -61,20 +62,6 @@ FAULTS: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
 """Each fault whose inverse an API server alone can show, and how to aim it at an adopted system."""
 
 
-class _Deadly(Journal):
-    """Kills its own process right after it wrote line number `at`."""
-
-    def __init__(self, path: Path, clock: Clock, at: int) -> None:
-        super().__init__(path, clock)
-        self._left = at
-
-    def _append(self, rest: bytes) -> None:
-        super()._append(rest)
-        self._left -= 1
-        if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def die_at(cluster: SimulatedCluster, namespace: str, fault: str, line: int, folder: Path) -> bool:
     """Make that trouble in a process that dies at that line. Say whether it died; False: it came to its end."""
     context = multiprocessing.get_context("forkserver")
@@ -94,7 +81,7 @@ def _make_trouble(order: tuple[str, str, str, str, int, str]) -> None:
     with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
         found = adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
         with (
-            _Deadly(run / "actions.jsonl", clock, line) as journal,
+            DeadlyJournal(run / "actions.jsonl", clock, line) as journal,
             Recorder(cluster, clock, run / "watch.jsonl", [*found.scopes, Scope("Node")]) as recorder,
         ):
             hand = OpenHand(cluster, journal)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deadly_journal import DeadlyJournal
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, Recorder, Scope, connect
+from chaos.cluster import Cluster, NullJournal, OpenHand, Recorder, Scope, connect
 from chaos.faults import Fault, Field, NotReady, ProcessHang
 from chaos.faults.containers import Place, place_of
 from chaos.faults.process_signals import look
@@ -39,20 +39,6 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-class _Deadly(Journal):
-    """Kills its own process right after it wrote line number `at`."""
-
-    def __init__(self, path: Path, clock: Clock, at: int) -> None:
-        super().__init__(path, clock)
-        self._left = at
-
-    def _append(self, rest: bytes) -> None:
-        super()._append(rest)
-        self._left -= 1
-        if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def _fault(kind: str, pod: Ref) -> Fault:
     aim = Targets("one pod", (pod,), 1)
     return ProcessHang(aim) if kind == "process-hang" else NotReady(aim)
@@ -62,7 +48,7 @@ def _trouble(folder: str, pod: Ref, line: int, kind: str) -> None:
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
-        _Deadly(room / f"actions-{line}.jsonl", clock, line) as journal,
+        DeadlyJournal(room / f"actions-{line}.jsonl", clock, line) as journal,
         Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
         hand = OpenHand(cluster, journal)
