@@ -57,7 +57,7 @@ def _processes() -> list[str]:
             state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if state == "Z":  # dead already; it waits for the first process to notice
+        if state == "Z" or not command:  # dead and waits for its parent, or its memory is gone and it is ending
             continue
         if "/gameday" in groups or "/run/gameday" in command or "gameday/lab" in command:
             names.append(command)
