@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from chaos.checks.courses import deed_ns
 from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.observations import PodLife, earliest_ns
@@ -16,7 +17,7 @@ __all__ = ["judged_dips", "recovery_rows"]
 
 
 def recovery_rows(history: History, lives: Sequence[PodLife], dips: Sequence[Dip]) -> tuple[RecoveryRow, ...]:
-    """One row a struck pod, in the order in which they were lost.
+    """One row a struck pod, in the order of their losses; its legs begin with the fault, its total with the loss.
 
     A victim that went away is paired with the next pod of its owner, each successor with one victim only. One that
     stayed is followed until it is Ready again. Victims that never lost anything have a row that says so.
@@ -54,7 +55,7 @@ def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: 
         how="replaced" if ready_ns else "replacement not Ready" if heir else "no replacement seen",
         successor=heir.name if heir else "",
         successor_node=heir.node if heir else "",
-        legs=_legs(deleted_ns, steps),
+        legs=_legs(deed_ns(history, fault, life), (("unready", deleted_ns), *steps)),
         total_s=_between(deleted_ns, ready_ns),
         slack_s=_slack_s(history, deleted_ns),
         bound_s=None,
@@ -79,7 +80,7 @@ def _in_place(history: History, life: PodLife, fault: Fault) -> RecoveryRow:
         how=f"in place, {restarted}" if again_ns else "not Ready again",
         successor=life.name,
         successor_node=life.node,
-        legs=_legs(at_ns, (("Ready", again_ns),)),
+        legs=_legs(deed_ns(history, fault, life), (("unready", at_ns), ("Ready", again_ns))),
         total_s=_between(at_ns, again_ns),
         slack_s=_slack_s(history, at_ns),
         bound_s=None,

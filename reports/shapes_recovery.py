@@ -20,6 +20,8 @@ class Leg:
 class RecoveryRow:
     """How one victim was made good. `total_s` runs from the loss to Ready; None if that was not seen.
 
+    The first leg, `unready`, is the way from the fault to the loss: long where Kubernetes had to find out first.
+
     `slack_s` is how much longer it may have taken, where the loss fell into a gap of the record. `bound_s` is what the
     recovery was held to, where a finding says so; `how` is words.
     """

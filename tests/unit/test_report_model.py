@@ -113,9 +113,11 @@ def test_recovery_is_split_into_legs_that_add_up() -> None:
     report = summarise(*made.good_run())
     (row,) = report.recovery
     assert (row.victim, row.successor, row.how) == (made.VICTIM.name, "model-6f7d9c-zr8c5", "replaced")
-    assert [leg.name for leg in row.legs] == ["replacement created", "scheduled", "started", "Ready"]
+    lost, *rest = row.legs
+    assert [leg.name for leg in row.legs] == ["unready", "replacement created", "scheduled", "started", "Ready"]
     assert row.total_s == pytest.approx(8.1)
-    assert sum(leg.seconds or 0 for leg in row.legs) == pytest.approx(row.total_s)
+    assert lost.seconds == pytest.approx(0.1)
+    assert sum(leg.seconds or 0 for leg in rest) == pytest.approx(row.total_s)
     assert row.bound_s == 14.0
 
 
@@ -138,6 +140,15 @@ def test_a_victim_restarted_in_place_recovers_in_place() -> None:
     history = made.history(60, (plan,), Asked(), 0, faults=(made.fault(30, 40, plan),))
     (row,) = summarise(history, NOTHING_JUDGED).recovery
     assert (row.how, row.successor, row.total_s) == ("in place, 0 restarts", plan.name, 10.5)
+    assert [(leg.name, leg.seconds) for leg in row.legs] == [("unready", 0.5), ("Ready", 10.5)]
+
+
+def test_what_a_lost_node_waits_for_is_the_longest_leg() -> None:
+    """A leg before the loss counts, too: a node that is noticed after 16 s costs more than its replica's 8 s start."""
+    victim, heir = made.replaced(made.VICTIM, 46.0, 54.0, "model-6f7d9c-zr8c5", "n2")
+    history = made.history(90, (victim, heir), Asked(), 0, faults=(made.fault(30, 60, made.VICTIM),))
+    key = summarise(history, NOTHING_JUDGED).key
+    assert (key.longest_leg, key.longest_leg_s) == ("unready", pytest.approx(16.0))
 
 
 def test_a_fault_that_missed_struck_nobody() -> None:
