@@ -64,7 +64,7 @@ def courses(history: History) -> tuple[Course, ...]:
         until_ns = min(
             (one.begin_ns for one in history.faults if one.begin_ns > fault.begin_ns), default=history.ended_ns
         )
-        seen = _moments(history, fault, life, heir, way)
+        seen = _own(_moments(history, fault, life, heir, way), until_ns)
         moments = seen | _of_users(history, heir, seen, until_ns)
         told.append(Course(fault, life, heir, way, needed, moments, until_ns))
     return tuple(told)
@@ -120,6 +120,12 @@ def _moments(history: History, fault: Fault, life: PodLife, heir: PodLife | None
         seen |= _in_place(history, fault, life, way, (did_ns, unready_ns, removed_ns))
     known: dict[LegName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
     return {"fault": did_ns, **known}
+
+
+def _own(seen: dict[LegName, int], until_ns: int) -> dict[LegName, int]:
+    """Without a probe's failure that came when the replica was Ready again: it tells of another time."""
+    until_ns = min(until_ns, seen.get("Ready", until_ns))
+    return {name: at_ns for name, at_ns in seen.items() if name != "probe failure event" or at_ns <= until_ns}
 
 
 def _of_heir(history: History, heir: PodLife | None) -> dict[LegName, int | None]:
