@@ -158,7 +158,7 @@ def test_a_late_probe_event_alone_breaks_no_promise() -> None:
 
 
 def test_a_probe_event_of_a_later_time_is_not_of_this_one() -> None:
-    """A kubelet that keeps an event back, and sends one when the replica fails again, tells of the second time alone."""
+    """A kubelet that keeps an event back, and sends one when the replica fails again, tells of the second alone."""
     story = restarted_story()
     event = next(one for one in story.events if one.kind == "Event")
     story.events.remove(event)
