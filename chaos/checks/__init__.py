@@ -8,6 +8,7 @@ from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.graceful_termination import GracefulTermination
+from chaos.checks.held_at_maximum import HeldAtMaximum
 from chaos.checks.no_flapping import NoFlapping
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.no_restart_loop import NoRestartLoop
@@ -39,6 +40,7 @@ __all__ = [
     "FaultsLanded",
     "GeneratorSound",
     "GracefulTermination",
+    "HeldAtMaximum",
     "NoFlapping",
     "NoNeedlessRestart",
     "NoRestartLoop",
