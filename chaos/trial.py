@@ -149,6 +149,11 @@ class Trial:
             else:
                 world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
 
+    def note(self, text: str) -> None:
+        """Write a remark into the record, for whoever reads it."""
+        if world := self._live():
+            world.journal.event("note", text=text)
+
     # --- the end ------------------------------------------------------------------------------------------------
 
     def judge(self, *checks: Check) -> None:

@@ -1,6 +1,7 @@
 """Claims about a system under trouble, each a pure function from a history to a finding."""
 
 from chaos.checks.budget_held import BudgetHeld
+from chaos.checks.capacity_found import CapacityFound
 from chaos.checks.completed import Completed
 from chaos.checks.data_survived import DataSurvived
 from chaos.checks.decisions_recomputed import DecisionsRecomputed
@@ -33,6 +34,7 @@ from chaos.checks.zombie_found import ZombieFound
 
 __all__ = [
     "BudgetHeld",
+    "CapacityFound",
     "Completed",
     "DataSurvived",
     "DecisionsRecomputed",
