@@ -93,7 +93,6 @@ def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence
             headings=headings(slo),
             cells=lambda one: cells(one, slo),
             said=said,
-            rate=words.rate,
             rows=rows,
             ticks=_ticks(limits),
             width=WIDTH,
@@ -124,7 +123,7 @@ def _rows(limits: Sequence[RateLimit]) -> list[_Row]:
     rows = []
     for number, limit in enumerate(limits):
         dots = tuple(
-            _Dot(_x(one.rate_rps, limits), said(one).split()[-1], f"{words.rate(one.rate_rps)} {said(one)}")
+            _Dot(_x(one.rate_rps, limits), said(one).split()[-1], f"{one.rate_rps:g}/s {said(one)}")
             for one in limit.rates
         )
         ends = (limit.held, limit.broke)

@@ -88,7 +88,7 @@ def test_two_bursts_do_not_make_the_autoscaler_flap(trial, traffic):
     autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=30),
 )
 def test_a_spike_is_followed_while_a_node_drains(trial, system, traffic):
-    """A drain in mid-spike waits for the autoscaler's new replicas and never leaves fewer than two; no request is lost."""
+    """A drain in mid-spike waits for the autoscaler's new replicas, leaves never fewer than two, loses no request."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=4):

@@ -20,7 +20,7 @@ from chaos.capacity.written import show, write
 from chaos.facts import ScenarioFacts
 from chaos.gallery import draw_run
 from chaos.judgement import Judgement
-from chaos.options import SEED_MAX
+from chaos.options import SEED_MAX, field_of
 from chaos.slo import Slo
 from chaos.stage import Callbacks, staged
 from chaos.verdict import Answer
@@ -60,6 +60,9 @@ def capacity_command(  # one parameter an option
     ] = None,
     image: Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")] = "",
     service_url: Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")] = "",
+    system_field: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change the spec of what is deployed; repeatable.")
+    ] = None,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where the run folder is made.")] = Path("runs"),
     load_workers: Annotated[int, typer.Option(min=1, help="Processes that share the load, a core each.")] = 1,
     lab_nodes: Annotated[int, typer.Option(min=1, help="Nodes of the lab.")] = 3,
@@ -74,7 +77,9 @@ def capacity_command(  # one parameter an option
     where = Where(system, kube_context, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
     told = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
     chosen = {name: value for name, value in told.items() if value is not None}
-    with sigterm_interrupts(), placed(where, replicas=replicas, losses=losses, screen=screen) as place:
+    fields = dict(map(field_of, system_field or ()))
+    standing = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
+    with sigterm_interrupts(), standing as place:
         asked = Asked(
             slo=_slo(place, chosen),
             replicas=place.replicas,

@@ -12,6 +12,7 @@ from chaos.capacity.search import Search, next_rate
 from chaos.checks.rate_limits import RateLimit, rate_limit
 from chaos.checks.rate_steps import rate_steps
 from chaos.checks.soundness import last_samples
+from chaos.checks.words import plural
 from chaos.clock import seconds
 from chaos.faults import Scale, Until
 from chaos.history import History, load_history
@@ -23,6 +24,9 @@ __all__ = ["measure"]
 
 BASELINE_S = 10.0
 
+WARM_S, WARM_SHARE = 10.0, 0.5
+"""For so long a part of the first step's rate, before the baseline."""
+
 SPARE_S = 2.0
 """The generator tells how it is once a second."""
 
@@ -32,6 +36,7 @@ def measure(staged: Staged, asked: Asked, screen: Screen, *, present: int, timeo
 
     `timeout_s` is after which time a request is given up.
     """
+    _warm_up(staged, asked.search(None, asked.replicas[0]).start_rps * WARM_SHARE, timeout_s)
     with staged.traffic.steady(rate_rps=asked.from_rps):
         staged.trial.baseline(duration_s=BASELINE_S)
     until_s = time.monotonic() + asked.time_s
@@ -46,6 +51,17 @@ def measure(staged: Staged, asked: Asked, screen: Screen, *, present: int, timeo
         staged.trial.judge(asked.check, trouble=False)
     except NotProven as not_proven:
         screen.say(str(not_proven))
+
+
+def _warm_up(staged: Staged, rate_rps: float, timeout_s: float) -> None:
+    """Let every replica give its first answers, which are slow, before anything is judged."""
+    with staged.traffic.steady(rate_rps=rate_rps):
+        staged.trial.hold(duration_s=WARM_S)
+    _until_answered(staged.trial, timeout_s)
+
+
+def _until_answered(trial: Trial, timeout_s: float) -> None:
+    trial.hold(until=Until("all are answered", lambda: _at_rest(trial), timeout_s + SPARE_S))
 
 
 @contextmanager
@@ -74,7 +90,7 @@ class _Steps:
                 break
             duration_s = self._asked.duration_s(rate_rps)
             if time.monotonic() + duration_s > until_s and done:
-                screen.say(f"{self._replicas} replicas: no time left for {rate_rps:g}/s")
+                screen.say(f"{plural(self._replicas, 'replica')}: no time left for {rate_rps:g}/s")
                 break
             with screen.step(self._replicas, rate_rps, done, search.steps_max, duration_s):
                 history = self._step(self._staged.trial, rate_rps, duration_s)
@@ -88,10 +104,9 @@ class _Steps:
     def _step(self, trial: Trial, rate_rps: float, duration_s: float) -> History:
         with self._staged.traffic.steady(rate_rps=rate_rps):
             trial.hold(duration_s=duration_s)
-        awaited = Until("every request has met its fate", lambda: _at_rest(trial), self._timeout_s + SPARE_S)
-        trial.hold(until=awaited)
+        _until_answered(trial, self._timeout_s)
         # A sign of life: the watch is known to have been there up to this line.
-        trial.note(f"step over: {self._replicas} replicas, {rate_rps:g}/s for {duration_s:g} s")
+        trial.note(f"step over: {plural(self._replicas, 'replica')}, {rate_rps:g}/s for {duration_s:g} s")
         return load_history(trial.run)
 
 

@@ -6,10 +6,11 @@ change the number of replicas takes consent of its own, `scale`; without it only
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chaos.asked import limits_of
 from chaos.capacity.screen import Screen
@@ -23,6 +24,7 @@ from chaos.reference import reference_profile, reference_spec
 from chaos.slo import Slo
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
+from chaos.system.wanted import refuse_fields
 from loadgen.profiles import Profile
 
 __all__ = ["CAPACITY", "Place", "Where", "placed"]
@@ -70,18 +72,23 @@ class Place:
 
 
 @contextmanager
-def placed(where: Where, *, replicas: int | None, losses: int, screen: Screen) -> Iterator[Place]:
+def placed(
+    where: Where, *, replicas: int | None, losses: int, fields: Mapping[str, Any], screen: Screen
+) -> Iterator[Place]:
     """Stand there. `replicas` is the greatest number, None for what is usual; up to `losses` fewer are measured too.
+
+    `fields` are changed in the spec of what is deployed; a system that already runs is as it is.
 
     Raises `UsageError`, `ClusterRefused` and `NotAllowed` in words before anything is written.
     """
     with _ground(where, screen) as ground:
         if ground.adoption is not None:
+            refuse_fields(fields)
             place = _on_adopted(ground, replicas, losses, screen)
             ground.begin()
         else:
             most = replicas or REPLICAS
-            spec = reference_spec(ground).having(replicas=most)
+            spec = reference_spec(ground).having(**fields).having(replicas=most, autoscale=None)
             place = Place(ground, spec, reference_profile(), _counts(most, losses))
         yield place
 

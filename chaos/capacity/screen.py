@@ -34,7 +34,7 @@ class Screen:
         """Show that a step is under way."""
         words = f"{plural(replicas, 'replica')}  {rate_rps:g}/s for {duration_s:g} s  step {done + 1} of at most {most}"
         if not self._console.is_terminal:
-            self._console.print(Text(words))
+            self._console.print(Text(words), soft_wrap=True)
             yield
             return
         columns = (TextColumn("{task.description}"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
@@ -49,4 +49,4 @@ class Screen:
         answered = "" if step.answered_rps is None else f"  {step.answered_rps:g}/s answered"
         times = "".join(f"  {name} p99 {seconds_words(step.p99_s(name))}" for name, values in step.times_s if values)
         line.append(f"{answered}{times}" + (f"  {step.reason}" if step.reason else ""))
-        self._console.print(line)
+        self._console.print(line, soft_wrap=True)

@@ -41,7 +41,8 @@ class Scale:
     @property
     def words(self) -> str:
         """What it does to whom."""
-        return f"let Deployment {self.workload.name} have {self.replicas} replicas"
+        many = "" if self.replicas == 1 else "s"
+        return f"let Deployment {self.workload.name} have {self.replicas} replica{many}"
 
     @property
     def victims(self) -> tuple[Ref, ...]:
@@ -67,7 +68,7 @@ class Scale:
         """Prove it: just so many pods, all Ready and none on its way out."""
         pods = [pod for pod in map(PodView, field.recorder.objects("Pod")) if not pod.finished]
         ready = sum(pod.ready and not pod.deleting for pod in pods)
-        return f"{ready} pods are left, all Ready" if ready == len(pods) == self.replicas else ""
+        return f"{ready} left, all Ready" if ready == len(pods) == self.replicas else ""
 
     def heal(self, field: Field) -> str:
         """Put the former number back. Return what could not be undone."""

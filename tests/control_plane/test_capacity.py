@@ -110,7 +110,7 @@ def test_with_consent_fewer_are_measured_within_the_bound_and_put_back(service: 
     assert workload["spec"]["replicas"] == 3
     (run,) = service.folder.glob("*-capacity-*")
     (fault,) = load_history(run).faults
-    assert (fault.name, fault.proof) == ("scale", "2 pods are left, all Ready")
+    assert (fault.name, fault.proof) == ("scale", "2 left, all Ready")
     assert not service.cluster.list("ConfigMap", service.namespace, selector="app.kubernetes.io/managed-by=gameday")
 
 

@@ -140,7 +140,7 @@ def test_a_number_of_replicas_has_landed_when_just_so_many_pods_are_left() -> No
     """Neither while one still ends, nor while one is not Ready."""
     scale = Scale(Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), 2)
     ready = [pod("a", ready=True), pod("b", ready=True)]
-    assert scale.landed(field_of(Pods(ready))) == "2 pods are left, all Ready"
+    assert scale.landed(field_of(Pods(ready))) == "2 left, all Ready"
     assert not scale.landed(field_of(Pods([*ready, pod("c", ready=True, deleting=True)])))
     assert not scale.landed(field_of(Pods([ready[0], pod("b")])))
     assert not scale.landed(field_of(Pods(ready[:1])))
