@@ -71,7 +71,7 @@ class Asked:
         return Search(
             from_rps=self.from_rps,
             to_rps=self.to_rps,
-            start_rps=rounded(start_rps),
+            start_rps=rounded(min(max(start_rps, self.from_rps), self.to_rps)),
             growth=max(growth, self.resolution),
             resolution=self.resolution,
             repeats=self.repeats,
