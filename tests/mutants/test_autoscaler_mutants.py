@@ -1,10 +1,11 @@
-"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, one that flaps."""
+"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, flapping, a rival."""
 
 from typing import Any
 
 import pytest
 
-from chaos.checks import NoFlapping, ScaledUp
+from chaos.awaited import scaled_up
+from chaos.checks import HeldAtMaximum, NoFlapping, ScaledUp
 from chaos.cluster import NullJournal, OpenHand, mutations
 from chaos.ground import Ground
 from chaos.slo import Slo
@@ -72,7 +73,7 @@ def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: Un
 def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """The autoscaler does all it may, and users still wait: the finding says capacity.
 
-    Three replicas with long queues, whose requests the model takes together, answer 5.5 a second: eight are too many.
+    Three replicas with long queues, whose requests the model takes together, answer 5.5 a second; eight are too many.
     """
     spike(trial, traffic, rate_rps=7)
     trial.judge(ScaledUp(WELL))
@@ -113,3 +114,25 @@ def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffi
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=30)
     trial.judge(NoFlapping())
+
+
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60),
+)
+@pytest.mark.caught_by("held-at-maximum", "FAIL", "the autoscaler did not ask for it")
+def test_a_rival_takes_a_replica_from_the_maximum(
+    trial: Trial, system: UnderTest, traffic: Traffic, ground: Ground
+) -> None:
+    """Somebody scales down in mid-spike, though the autoscaler wants all that it may have."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.steady(rate_rps=5):
+            trial.hold(until=scaled_up(system))
+            trial.hold(duration_s=15)
+            done = OpenHand(ground.cluster, NullJournal()).do(mutations.scale(system.workload, 2))
+            assert done.outcome == "ok", done.reason
+            trial.hold(duration_s=15)
+    trial.judge(HeldAtMaximum())
