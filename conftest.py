@@ -2,10 +2,10 @@
 
 import pytest
 
-from chaos.errors import UsageError
 from chaos.ground import Ground
+from chaos.reference import reference_profile, reference_spec
 from chaos.system import SystemSpec
-from loadgen.profiles import OpenAiChatProfile, Profile
+from loadgen.profiles import Profile
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,22 +26,11 @@ def soak_s(pytestconfig: pytest.Config) -> float:
 
 @pytest.fixture(scope="session")
 def system_spec(ground: Ground) -> SystemSpec:
-    """Give the reference model: SmolLM2 on llama.cpp, small enough for several replicas on two cores."""
-    if not ground.reference_image:
-        raise UsageError(
-            f"context {ground.cluster.facts.context} has no image of the reference model",
-            "build chaos/system/image with its Dockerfile, push it, and name it with --image",
-        )
-    on_lab = ground.kind == "lab"
-    return SystemSpec(
-        name="model",
-        image=ground.reference_image,
-        image_pull_policy="Never" if on_lab else "IfNotPresent",
-        profile="openai-chat",
-    )
+    """Give the reference model."""
+    return reference_spec(ground)
 
 
 @pytest.fixture(scope="session")
 def request_profile() -> Profile:
     """Give a short chat, streamed."""
-    return OpenAiChatProfile(model="smollm2", prompts=("Say hello.", "Name a colour.", "Count to three."), max_tokens=6)
+    return reference_profile()

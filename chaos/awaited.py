@@ -8,10 +8,10 @@ from chaos.history.autoscalers import KIND, AutoscalerView
 from chaos.history.views import DeploymentView, PodView
 from chaos.semantics import recovery_bound
 from chaos.semantics.scaling import Behaviour
-from chaos.semantics.scaling_bounds import fall_bound
+from chaos.semantics.scaling_bounds import fall_bound, rise_bound
 from chaos.stage import UnderTest
 
-__all__ = ["scaled_down"]
+__all__ = ["scaled_down", "scaled_up"]
 
 DRAIN_S = 30.0
 """For what the surge left to answer: the window's bound counts from its last answer."""
@@ -30,6 +30,21 @@ def scaled_down(system: UnderTest) -> Until:
         return all(one.replicas <= floor for one in workloads) and sum(not pod.finished for pod in pods) <= floor
 
     return Until(words, seen, _deadline_s(system, recorder, floor))
+
+
+def scaled_up(system: UnderTest) -> Until:
+    """Until more replicas are desired than the system's fewest; at most as long as the autoscaler's bound."""
+    floor, words = system.spec.replicas_floor, f"more than {system.spec.replicas_floor} replicas are desired"
+    recorder = system.recorder
+    if recorder is None:
+        return Until(words, lambda: True, 0.0)
+
+    def seen() -> bool:
+        return any(DeploymentView(raw).replicas > floor for raw in recorder.objects("Deployment"))
+
+    found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
+    bounds_s = [rise_bound(Behaviour.of(one.spec), system.timings).total_s for one in found]
+    return Until(words, seen, max(bounds_s, default=0.0))
 
 
 def _deadline_s(system: UnderTest, recorder: Recorder, floor: int) -> float:

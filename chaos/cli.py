@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from chaos.capacity.command import capacity_command
 from chaos.errors import GamedayError
 from chaos.lab import Lab
 from chaos.lab.doctor import diagnose
@@ -33,9 +34,7 @@ app = typer.Typer(
 lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
 app.add_typer(lab_app, name="lab")
 app.command("plan")(plan_command)
-app.command("init")(init_command)
-app.command("rbac")(rbac_command)
-app.command("review")(review_command)
+app.command("capacity")(capacity_command)
 app.command("init")(init_command)
 app.command("rbac")(rbac_command)
 app.command("review")(review_command)

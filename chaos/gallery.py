@@ -33,9 +33,21 @@ if TYPE_CHECKING:
 
     from chaos.options import Options
 
-__all__ = ["Gallery"]
+__all__ = ["Gallery", "draw_run"]
 
 REASON_LENGTH = 300
+
+
+REPORT = "report.html"
+
+
+def draw_run(judgement: Judgement) -> Report:
+    """Write a judged trial's page into its run folder, and its line into the history.jsonl beside."""
+    past = judgement.run.parent / PAST
+    report = summarise(judgement.history, judgement.verdict, run=judgement.run, past=read_past(past))
+    write_html(report, judgement.run / REPORT)
+    append(past, report)
+    return report
 
 
 class Gallery:
@@ -75,13 +87,9 @@ class Gallery:
         return draw
 
     def _draw(self, judgement: Judgement) -> Path:
-        past = judgement.run.parent / PAST
-        report = summarise(judgement.history, judgement.verdict, run=judgement.run, past=read_past(past))
+        report = draw_run(judgement)
         self._reports.append(report)
-        path = judgement.run / "report.html"
-        write_html(report, path)
-        append(past, report)
-        return path
+        return judgement.run / REPORT
 
     def finish(self, terminal: pytest.TerminalReporter) -> None:
         """Draw the trials that ended before they were judged, show one row a trial, and write the session's page."""

@@ -15,7 +15,7 @@ from chaos.config import find_config
 from chaos.errors import UsageError
 from chaos.faults import CommandPower, Means
 
-__all__ = ["Options", "add_options", "read_options"]
+__all__ = ["SEED_MAX", "Options", "add_options", "field_of", "read_options"]
 
 SEED_MAX = 1_000_000
 
@@ -148,7 +148,7 @@ def read_options(config: pytest.Config) -> Options:
         keep_namespace=bool(of("keep_namespace")),
         pods_max=config.getoption("pods_max"),
         load_workers=config.getoption("load_workers"),
-        fields=dict(_field(text) for text in config.getoption("system_field")),
+        fields=_fields(config),
     )
     if options.kubeconfig and not (options.context or options.system):
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
@@ -180,12 +180,19 @@ def _system(config: pytest.Config) -> Path | None:
         raise pytest.UsageError(str(wrong)) from None
 
 
-def _field(text: str) -> tuple[str, Any]:
-    """Read `name=value`; the value is JSON where it can be, else text."""
+def field_of(text: str) -> tuple[str, Any]:
+    """Read `name=value`; the value is JSON where it can be, else text. Raises `UsageError`."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise pytest.UsageError(f"--system-field {text}: give NAME=VALUE, e.g. replicas=1")
+        raise UsageError(f"--system-field {text}: give NAME=VALUE, e.g. replicas=1")
     try:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _fields(config: pytest.Config) -> Mapping[str, Any]:
+    try:
+        return dict(map(field_of, config.getoption("system_field")))
+    except UsageError as wrong:
+        raise pytest.UsageError(str(wrong)) from None

@@ -47,6 +47,8 @@ class Traffic:
         self._said = {"profile": profile, "vantage": vantage, "url": url}
         self.generator: Generator | Crew | None = None
         """The running generator, once the first stream has begun."""
+        self.ended_ns = 0
+        """Until when traffic was told to flow; it may lie a little ahead. 0 before the first stream has ended."""
         self._count = 0
 
     def steady(self, *, rate_rps: float, arrivals: Arrivals = "even") -> AbstractContextManager[None]:
@@ -83,6 +85,7 @@ class Traffic:
             yield
         finally:
             ended = generator.end(name)
+            self.ended_ns = max(self.ended_ns, ended.end_ns or 0)
             self._journal.event("traffic-end", stream=name, end_ns=ended.end_ns)
 
     def check(self) -> None:

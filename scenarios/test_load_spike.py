@@ -2,17 +2,23 @@
 
 import pytest
 
-from chaos.awaited import scaled_down
+from chaos import faults, targets
+from chaos.awaited import scaled_down, scaled_up
 from chaos.checks import (
+    BudgetHeld,
     DecisionsRecomputed,
+    Drained,
     GeneratorSound,
+    HeldAtMaximum,
     NoFlapping,
     RateOffered,
     ScaledDown,
     ScaledUp,
     SloMet,
     WithinLimits,
+    Witnessed,
 )
+from chaos.checks.windows import WhileRaised
 from chaos.slo import Slo
 from chaos.system.parts import Autoscale
 
@@ -22,6 +28,10 @@ NONE_LOST = Slo(availability=1.0)
 
 # What users are owed again before the spike ends.
 WELL = Slo(availability=0.99, latency_p99_s=5.0)
+
+# Time to reach the maximum, and to answer what waited meanwhile; then 100 requests and more for a 99th percentile.
+AT_MAXIMUM_S = 65
+WINDOW_S = 40
 
 
 @pytest.mark.system(
@@ -67,3 +77,60 @@ def test_two_bursts_do_not_make_the_autoscaler_flap(trial, traffic):
             trial.hold(duration_s=20)
 
     trial.judge(SloMet(NONE_LOST), NoFlapping(), WithinLimits(), DecisionsRecomputed())
+
+
+@pytest.mark.needs(nodes=2)
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env=QUEUES,
+    disruption_budget={"min_available": 2},
+    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=30),
+)
+def test_a_spike_is_followed_while_a_node_drains(trial, system, traffic):
+    """A drain in mid-spike waits for the autoscaler's new replicas, leaves never fewer than two, loses no request."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=20)
+        with traffic.steady(rate_rps=4):
+            trial.hold(until=scaled_up(system))
+            drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=90)
+            with trial.fault(drain):
+                trial.hold(until=drain.ended)
+                trial.hold(duration_s=60)
+        trial.recovery()
+
+    trial.judge(
+        SloMet(NONE_LOST),
+        ScaledUp(WELL),
+        Drained(),
+        BudgetHeld(ready_min=2),
+        WithinLimits(),
+        DecisionsRecomputed(),
+        Witnessed("evict-pod"),
+        GeneratorSound(),
+    )
+
+
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env=QUEUES,
+    autoscale=Autoscale(replicas_min=2, replicas_max=4, cpu_percent=60, scale_down_window_s=30),
+)
+def test_a_spike_at_the_maximum_is_carried_by_it(trial, traffic):
+    """A load that asks for more replicas than there may be gets all of them, and users are well with so many."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=20)
+        with traffic.steady(rate_rps=2.5):
+            trial.hold(duration_s=AT_MAXIMUM_S + WINDOW_S)
+
+    trial.judge(
+        SloMet(NONE_LOST),
+        SloMet(WELL, within=WhileRaised(settle_s=AT_MAXIMUM_S)),
+        ScaledUp(WELL),
+        HeldAtMaximum(),
+        WithinLimits(),
+        DecisionsRecomputed(),
+        RateOffered(peak_rps=3.5, peak_s=90),
+        GeneratorSound(),
+    )

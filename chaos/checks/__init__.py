@@ -1,6 +1,7 @@
 """Claims about a system under trouble, each a pure function from a history to a finding."""
 
 from chaos.checks.budget_held import BudgetHeld
+from chaos.checks.capacity_found import CapacityFound
 from chaos.checks.completed import Completed
 from chaos.checks.data_survived import DataSurvived
 from chaos.checks.decisions_recomputed import DecisionsRecomputed
@@ -8,6 +9,7 @@ from chaos.checks.drained import Drained
 from chaos.checks.faults_landed import FaultsLanded
 from chaos.checks.generator_sound import GeneratorSound
 from chaos.checks.graceful_termination import GracefulTermination
+from chaos.checks.held_at_maximum import HeldAtMaximum
 from chaos.checks.no_flapping import NoFlapping
 from chaos.checks.no_needless_restart import NoNeedlessRestart
 from chaos.checks.no_restart_loop import NoRestartLoop
@@ -32,6 +34,7 @@ from chaos.checks.zombie_found import ZombieFound
 
 __all__ = [
     "BudgetHeld",
+    "CapacityFound",
     "Completed",
     "DataSurvived",
     "DecisionsRecomputed",
@@ -39,6 +42,7 @@ __all__ = [
     "FaultsLanded",
     "GeneratorSound",
     "GracefulTermination",
+    "HeldAtMaximum",
     "NoFlapping",
     "NoNeedlessRestart",
     "NoRestartLoop",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from chaos.checks.arrivals import Arrivals, account
 from chaos.checks.soundness import CPU_SHARE_MAX, last_samples
+from chaos.checks.windows import Window
 from chaos.checks.words import plural, seconds_words
 from chaos.history import History
 from chaos.slo import Slo
@@ -20,31 +22,35 @@ class GeneratorSound:
     """The generator kept up, sent every intended arrival at its time, and accounts for each.
 
     `slo` narrows the start lag to a share of its shortest objective. `fresh`: no connection was used twice, since kept
-    ones pin traffic to the replicas that were there when they were opened. Never FAIL: a generator that fell behind
-    says nothing about the service. `SloMet` keeps the same limits unasked; this check shows them by themselves.
+    ones pin traffic to the replicas that were there when they were opened. `within` asks only for a window of the
+    trial; connections are counted over all of it. Never FAIL: a generator that fell behind says nothing about the
+    service. `SloMet` keeps the same limits unasked; this check shows them by themselves.
     """
 
     slo: Slo | None = None
     fresh: bool = False
+    within: Window | None = None
 
     @property
     def name(self) -> str:
         """How reports and JUnit call the check."""
-        return "generator-sound"
+        return "generator-sound" if self.within is None else f"generator-sound-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
         """Judge the generator's account of itself."""
-        arrivals = account(history, objective_s=self.slo.shortest_s if self.slo else None)
+        span = None if self.within is None else self.within.span(history)
+        if isinstance(span, str):
+            settle = "a trial that has this window"
+            return self._finding(Answer.UNKNOWN, limit="", measured="nothing", reason=span, settle=settle)
+        arrivals = account(history, objective_s=self.slo.shortest_s if self.slo else None, span=span)
         reasons = tuple(self._reasons(history, arrivals))
         opened, reused = _connections(history)
         sound = arrivals.sound
         limits = [f"start lag p99 at most {sound.lag_limit_s:g} s", f"at most {CPU_SHARE_MAX:.0%} of its core"]
         busy = "unknown" if sound.cpu_share_max is None else f"{sound.cpu_share_max:.0%}"
         lag = "unknown" if sound.start_lag_p99_s is None else seconds_words(sound.start_lag_p99_s)
-        return Finding(
-            check=self.name,
-            answer=Answer.UNKNOWN if reasons else Answer.PASS,
-            rule="The load generator keeps up, and accounts for every arrival that it intended.",
+        return self._finding(
+            Answer.UNKNOWN if reasons else Answer.PASS,
             limit=", ".join([*limits, "every arrival sent once", *(["no connection kept"] if self.fresh else [])]),
             measured=f"start lag p99 {lag}, core used {busy}, {arrivals.unsent} unsent, {arrivals.missing} missing",
             reason="; ".join(reasons),
@@ -61,6 +67,11 @@ class GeneratorSound:
                 "connections_reused": reused,
             },
         )
+
+    def _finding(self, answer: Answer, **more: Any) -> Finding:
+        rule = "The load generator keeps up, and accounts for every arrival that it intended"
+        where = "" if self.within is None else f", {self.within.words}"
+        return Finding(check=self.name, answer=answer, rule=f"{rule}{where}.", **more)
 
     def _reasons(self, history: History, arrivals: Arrivals) -> Iterator[str]:
         if arrivals.requests.is_empty():

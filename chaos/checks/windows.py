@@ -9,7 +9,7 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.offered import load_steps
 
-__all__ = ["InPhase", "WhileRaised", "Window"]
+__all__ = ["InPhase", "InStream", "WhileRaised", "Window"]
 
 
 class Window(Protocol):
@@ -50,6 +50,34 @@ class InPhase:
         if not phases or len(ends_ns) < len(phases):
             return f"the phase {self.phase} {'never ended' if phases else 'is not in the record'}"
         return min(phase.begin_ns for phase in phases), max(ends_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class InStream:
+    """From the begin to the end of one stream of traffic, by its name."""
+
+    stream: str
+
+    @property
+    def name(self) -> str:
+        """See `Window.name`."""
+        return f"in-{self.stream}"
+
+    @property
+    def words(self) -> str:
+        """See `Window.words`."""
+        return f"in the traffic {self.stream}"
+
+    def span(self, history: History) -> tuple[int, int] | str:
+        """See `Window.span`."""
+        for stream in history.streams:
+            if stream.name == self.stream:
+                return (
+                    f"the traffic {self.stream} never ended"
+                    if stream.end_ns is None
+                    else (stream.begin_ns, stream.end_ns)
+                )
+        return f"the traffic {self.stream} is not in the record"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from chaos.faults.pod_kill import PodKill
 from chaos.faults.pool_drain import RollingPoolDrain
 from chaos.faults.process import ProcessCrash, ProcessHang
 from chaos.faults.rolling_update import RollingUpdate
+from chaos.faults.scale import Scale
 
 __all__ = [
     "BadRollout",
@@ -35,5 +36,6 @@ __all__ = [
     "ProcessHang",
     "RollingPoolDrain",
     "RollingUpdate",
+    "Scale",
     "Until",
 ]

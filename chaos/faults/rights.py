@@ -78,6 +78,7 @@ ACTIONS: Mapping[str, Action] = {
     "RollingPoolDrain": Action("pool-drain", _DRAIN, nodes=True),
     "RollingUpdate": Action("rolling-update", _all("get patch", "Deployment"), workload_kind="Deployment"),
     "BadRollout": Action("bad-rollout", _all("get patch", "Deployment"), workload_kind="Deployment"),
+    "Scale": Action("scale", _all("get patch", "Deployment"), workload_kind="Deployment"),
     "BudgetChange": Action("budget-change", _all("get patch", "PodDisruptionBudget")),
     "ProcessHang": Action("process-hang", _all("create get", "Pod", "exec")),
     "NetworkPartition": Action(

@@ -13,7 +13,10 @@ from chaos.verdict import Answer, NotProven
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
-    config.addinivalue_line("markers", "caught_by(check, answer): the check that must catch this mutant, and how")
+    config.addinivalue_line(
+        "markers",
+        "caught_by(check, answer, because): the check that must catch this mutant, how, and a word of its reason",
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -26,11 +29,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         result = yield
     except NotProven:
         result = None
-    check, answer = marker.args
+    check, answer, *because = marker.args
     judgement = pyfuncitem.stash[STAGED].trial.judgement
     assert judgement is not None, "the mutant was never judged"
     found = {finding.check: finding.answer for finding in judgement.verdict.findings}
     assert found.get(check) is Answer[answer], (
         f"{check} says {found.get(check)!r}; findings:\n{judgement.verdict.lines()}"
     )
+    reason = "; ".join(one.reason for one in judgement.verdict.findings if one.check == check)
+    for word in because:
+        assert word in reason, f"{check} does not say {word!r} but: {reason}"
     return result

@@ -1,10 +1,11 @@
-"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, one that flaps."""
+"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, flapping, a rival."""
 
 from typing import Any
 
 import pytest
 
-from chaos.checks import NoFlapping, ScaledUp
+from chaos.awaited import scaled_up
+from chaos.checks import HeldAtMaximum, NoFlapping, ScaledUp
 from chaos.cluster import NullJournal, OpenHand, mutations
 from chaos.ground import Ground
 from chaos.slo import Slo
@@ -18,11 +19,11 @@ WELL = Slo(availability=0.99, latency_p99_s=5.0)
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
-def spike(trial: Trial, traffic: Traffic) -> None:
-    """Five times the load, for longer than the autoscaler may take to begin."""
+def spike(trial: Trial, traffic: Traffic, rate_rps: float = 4) -> None:
+    """Five times the load, or more, for longer than the autoscaler may take to begin."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=15)
-        with traffic.steady(rate_rps=4):
+        with traffic.steady(rate_rps=rate_rps):
             trial.hold(duration_s=60)
 
 
@@ -58,7 +59,7 @@ def over_cpu(ground: Ground, stage: Staged) -> None:
 
 
 @pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
-@pytest.mark.caught_by("scaled-up", "FAIL")
+@pytest.mark.caught_by("scaled-up", "FAIL", "no autoscaler scales")
 def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """Two replicas stay two, however long users wait."""
     spike(trial, traffic)
@@ -68,15 +69,18 @@ def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: Un
 @pytest.mark.system(
     cpu_request="200m", cpu_limit="200m", autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60)
 )
-@pytest.mark.caught_by("scaled-up", "FAIL")
+@pytest.mark.caught_by("scaled-up", "FAIL", "capacity: at its maximum of 3 replicas")
 def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
-    """The autoscaler does all it may, and users still wait: the finding says capacity."""
-    spike(trial, traffic)
+    """The autoscaler does all it may, and users still wait: the finding says capacity.
+
+    Three replicas with long queues, whose requests the model takes together, answer 5.5 a second; eight are too many.
+    """
+    spike(trial, traffic, rate_rps=7)
     trial.judge(ScaledUp(WELL))
 
 
 @pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
-@pytest.mark.caught_by("scaled-up", "FAIL")
+@pytest.mark.caught_by("scaled-up", "FAIL", "the load does not move this metric")
 @pytest.mark.usefixtures("over_memory")
 def test_an_autoscaler_on_the_wrong_metric_sees_no_load(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """Memory stays under its target while users wait."""
@@ -85,7 +89,7 @@ def test_an_autoscaler_on_the_wrong_metric_sees_no_load(trial: Trial, system: Un
 
 
 @pytest.mark.system(replicas=2, cpu_request=None, cpu_limit=None)
-@pytest.mark.caught_by("scaled-up", "UNKNOWN")
+@pytest.mark.caught_by("scaled-up", "UNKNOWN", "the autoscaler has no metrics")
 @pytest.mark.usefixtures("over_cpu")
 def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """A share of nothing cannot be computed: the autoscaler says so itself, and nothing is proved."""
@@ -110,3 +114,25 @@ def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffi
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=30)
     trial.judge(NoFlapping())
+
+
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60),
+)
+@pytest.mark.caught_by("held-at-maximum", "FAIL", "the autoscaler did not ask for it")
+def test_a_rival_takes_a_replica_from_the_maximum(
+    trial: Trial, system: UnderTest, traffic: Traffic, ground: Ground
+) -> None:
+    """Somebody scales down in mid-spike, though the autoscaler wants all that it may have."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.steady(rate_rps=5):
+            trial.hold(until=scaled_up(system))
+            trial.hold(duration_s=15)
+            done = OpenHand(ground.cluster, NullJournal()).do(mutations.scale(system.workload, 2))
+            assert done.outcome == "ok", done.reason
+            trial.hold(duration_s=15)
+    trial.judge(HeldAtMaximum())

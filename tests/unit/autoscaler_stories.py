@@ -38,9 +38,13 @@ def hpa(
     limits: tuple[int, int] = (2, 8),
     window_s: int = 30,
     inactive: str = "",
+    limited: str = "",
     metrics: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The raw autoscaler; `measured` is the percentage that its status shows, `inactive` why it cannot compute."""
+    """The raw autoscaler.
+
+    `measured` is the percentage that its status shows, `inactive` why it cannot compute, `limited` what cut its wish.
+    """
     wished = list(metrics) or [cpu(60)]
     status: dict[str, Any] = {"desiredReplicas": desired, "currentReplicas": desired, "conditions": []}
     if measured is not None:
@@ -49,6 +53,8 @@ def hpa(
         status["currentMetrics"] = [{"type": "Resource", "resource": {"name": source, "current": current}}]
     if inactive:
         status["conditions"] = [{"type": "ScalingActive", "status": "False", "reason": inactive, "message": "no"}]
+    if limited:
+        status["conditions"] = [{"type": "ScalingLimited", "status": "True", "reason": limited, "message": "more"}]
     return {
         "metadata": {"uid": f"hpa-{name}", "name": name, "namespace": NAMESPACE},
         "spec": {

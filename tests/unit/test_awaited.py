@@ -1,14 +1,14 @@
-"""What a scenario waits for: the system back at its fewest replicas, for no longer than is derived."""
+"""What a scenario waits for: more replicas, or the fewest again, for no longer than is derived."""
 
 from __future__ import annotations
 
 import random
 from typing import Any, cast
 
-from autoscaler_stories import ASKING, hpa
+from autoscaler_stories import ASKING, RISE_BOUND_S, hpa
 from histories import deployment, pod
 
-from chaos.awaited import scaled_down
+from chaos.awaited import scaled_down, scaled_up
 from chaos.cluster import Recorder
 from chaos.history.autoscalers import KIND
 from chaos.semantics import LAB
@@ -54,7 +54,18 @@ def test_the_deadline_is_the_derived_bound_and_the_end_of_the_pods() -> None:
     assert scaled_down(under_test(seen)).deadline_s == 80 + 29 + SPEC.grace_s + 30
 
 
+def test_a_rise_is_seen_as_soon_as_more_are_desired() -> None:
+    """Not only when they are Ready; and it is waited for as long as the autoscaler may take to begin."""
+    seen = Seen(Deployment=[deployment(2)], **{KIND: [hpa(2)]})
+    until = scaled_up(under_test(seen))
+    assert not until.seen()
+    seen.kinds["Deployment"] = [deployment(3)]
+    assert until.seen()
+    assert until.deadline_s == RISE_BOUND_S
+
+
 def test_a_saved_run_waits_for_nothing() -> None:
     """When a run is judged again there is nothing to see."""
-    until = scaled_down(under_test(None))
-    assert (until.seen(), until.deadline_s) == (True, 0.0)
+    for awaited in (scaled_down, scaled_up):
+        until = awaited(under_test(None))
+        assert (until.seen(), until.deadline_s) == (True, 0.0)

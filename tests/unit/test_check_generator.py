@@ -8,6 +8,7 @@ import pytest
 from histories import Story, at
 
 from chaos.checks import GeneratorSound, RateOffered
+from chaos.checks.windows import InStream
 from chaos.clock import NS
 from chaos.slo import Slo
 from chaos.verdict import Answer
@@ -49,6 +50,14 @@ def test_the_lag_limit_follows_the_objective() -> None:
     story = Story().traffic(lag_s=0.03)
     assert not unsound(story)
     assert "limit 0.020 s" in unsound(story, GeneratorSound(Slo(latency_p99_s=0.2)))
+
+
+def test_a_window_is_judged_by_itself() -> None:
+    """A generator that was late in the second stream was sound in the first; a window that is not there is UNKNOWN."""
+    story = Story().traffic(end_s=40).traffic(begin_s=50, end_s=90, lag_s=0.3)
+    assert not unsound(story, GeneratorSound(within=InStream("steady-1")))
+    assert "started late" in unsound(story, GeneratorSound(within=InStream("steady-2")))
+    assert "is not in the record" in unsound(story, GeneratorSound(within=InStream("steady-3")))
 
 
 def test_kept_connections_are_unsound_where_fresh_ones_are_asked_for() -> None:

@@ -8,7 +8,7 @@ import pytest
 from histories import Story, at
 
 from chaos.checks import SloMet
-from chaos.checks.windows import InPhase, WhileRaised
+from chaos.checks.windows import InPhase, InStream, WhileRaised
 from chaos.slo import Slo
 from chaos.verdict import Answer, Finding
 from loadgen.shapes import Ramp, Spike, Steady
@@ -123,3 +123,14 @@ def test_a_phase_is_a_window() -> None:
     story = Story().shaped(Steady(50), latency_s=lambda at_s: 3.0 if 30 <= at_s < 40 else 0.1)
     assert SloMet(SLO, within=InPhase("fault"))(story.history()).answer is Answer.FAIL
     assert SloMet(SLO, within=InPhase("recovery"))(story.history()).answer is Answer.PASS
+
+
+def test_a_stream_is_a_window_too() -> None:
+    """Of two streams, one after the other, each is judged by itself; one that is not there, or not over, is UNKNOWN."""
+    story = Story().shaped(Steady(10), end_s=40).shaped(Steady(10), begin_s=50, end_s=90, latency_s=lambda _: 3.0)
+    first, second = (SloMet(SLO, within=InStream(name))(story.history()) for name in ("steady-1", "steady-2"))
+    assert (first.answer, second.answer) == (Answer.PASS, Answer.FAIL)
+    assert "is not in the record" in SloMet(SLO, within=InStream("steady-3"))(story.history()).reason
+    *_, last = story.parts["streams"]
+    story.has(streams=(story.parts["streams"][0], replace(last, end_ns=None)))
+    assert "never ended" in SloMet(SLO, within=InStream("steady-2"))(story.history()).reason

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from autoscaler_stories import hpa
+from histories import NAMESPACE, WORKLOAD, pod
 
 from chaos.cluster import Done
 from chaos.errors import UsageError
-from chaos.faults import BadRollout, BudgetChange, Evict, MemoryHog, NodeDrain, RollingPoolDrain, RollingUpdate
+from chaos.faults import BadRollout, BudgetChange, Evict, MemoryHog, NodeDrain, RollingPoolDrain, RollingUpdate, Scale
 from chaos.faults.bad_rollout import _never_ready, _without_image
-from chaos.faults.base import leaves_foreign, parameters_of
+from chaos.faults.base import Field, leaves_foreign, parameters_of
 from chaos.faults.drain import _pause_s
 from chaos.history import Ref
 from chaos.targets import Targets
@@ -115,3 +117,38 @@ def test_memory_is_used_up_in_pieces_of_a_power_of_two(piece_mib: int) -> None:
     """A shell makes its piece by doubling a string."""
     with pytest.raises(UsageError, match="power of two"):
         MemoryHog(NOBODY, piece_mib=piece_mib)
+
+
+class Pods:
+    """A recorder that has seen these objects."""
+
+    def __init__(self, pods: list[dict[str, Any]], *scalers: dict[str, Any]) -> None:
+        self.kinds = {"Pod": pods, "HorizontalPodAutoscaler": list(scalers)}
+
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """The objects of a kind."""
+        return self.kinds[kind]
+
+
+def field_of(recorder: Pods) -> Field:
+    """A field of which only the recorder is looked at."""
+    nothing = cast("Any", None)
+    return Field(nothing, cast("Any", recorder), nothing, nothing, "scale-1", "ns")
+
+
+def test_a_number_of_replicas_has_landed_when_just_so_many_pods_are_left() -> None:
+    """Neither while one still ends, nor while one is not Ready."""
+    scale = Scale(Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), 2)
+    ready = [pod("a", ready=True), pod("b", ready=True)]
+    assert scale.landed(field_of(Pods(ready))) == "2 left, all Ready"
+    assert not scale.landed(field_of(Pods([*ready, pod("c", ready=True, deleting=True)])))
+    assert not scale.landed(field_of(Pods([ready[0], pod("b")])))
+    assert not scale.landed(field_of(Pods(ready[:1])))
+
+
+def test_a_number_that_an_autoscaler_owns_is_not_changed() -> None:
+    """It would be taken back at once; an autoscaler of another workload is none of its business."""
+    scale = Scale(Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), 2)
+    assert scale.inject(field_of(Pods([], hpa(2)))) == "the autoscaler model owns the number of replicas"
+    with pytest.raises(UsageError, match="at least 1"):
+        Scale(MODEL, 0)

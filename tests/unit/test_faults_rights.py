@@ -48,7 +48,7 @@ def test_rights_are_those_of_the_faults_and_no_more() -> None:
     assert {right.kind for right in kill} <= set(KINDS)
 
 
-def test_what_changes_a_template_is_for_deployments() -> None:
+def test_what_changes_a_deployment_is_for_deployments() -> None:
     """A StatefulSet has no rollout of that kind, so scenarios about one are told apart before they begin."""
     only = {action.name for action in ACTIONS.values() if action.workload_kind == "Deployment"}
-    assert only == {"rolling-update", "bad-rollout"}
+    assert only == {"rolling-update", "bad-rollout", "scale"}

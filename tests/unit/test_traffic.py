@@ -75,6 +75,15 @@ def test_poisson_arrivals_come_from_the_seed_of_the_trial(tmp_path: Path) -> Non
     assert plans[0][0]["of"] == {"kind": "steady", "rate_rps": 5}
 
 
+def test_traffic_says_until_when_it_flows(tmp_path: Path) -> None:
+    """A stream ends a little after the word that ends it; who closes the record waits for that."""
+    flows = traffic(tmp_path)
+    assert flows.ended_ns == 0
+    with flows.steady(rate_rps=5):
+        assert flows.ended_ns == 0
+    assert flows.ended_ns == BEGIN_NS + 60 * 10**9
+
+
 def test_nothing_flows_when_a_saved_run_is_judged_again() -> None:
     """Without a generator the block is empty."""
     with Traffic(None, None, profile="", vantage="", url="").shape(Spike(2, 10, at_s=20, for_s=30)):

@@ -1,0 +1,133 @@
+"""`gameday capacity` on a service that already runs: only with consent, within its bounds, and put back afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from plain_service import apply_all, plain_namespace, service_of, snapshot
+from trial_ground import answering
+from typer.testing import CliRunner
+
+from chaos.cli import app
+from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.errors import NotAllowed, UsageError
+from chaos.history import Ref, load_history
+from chaos.lab.simulated import SimulatedCluster
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Three replicas of somebody else's, and the file that names them."""
+
+    cluster: Cluster
+    namespace: str
+    folder: Path
+
+    def allow(self, actions: str) -> None:
+        """Consent, as the owners give it."""
+        hand = OpenHand(self.cluster, NullJournal())
+        namespace, workload = Ref("Namespace", "", self.namespace), Ref("Deployment", self.namespace, "chat")
+        for ref, key, value in ((namespace, "adopt", "enabled"), (workload, "allow", actions)):
+            patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
+            assert hand.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
+
+    def capacity(self) -> Result:
+        """Measure it, briefly."""
+        told = ["--system", str(self.folder / "gameday.toml"), "--runs", str(self.folder), "--availability", "0.9"]
+        briefly = ["--from-rps", "5", "--to-rps", "20", "--step-s", "2", "--repeats", "1"]
+        return CliRunner().invoke(app, ["capacity", *told, *briefly])
+
+    def found(self) -> Any:
+        """What was written of it."""
+        (path,) = self.folder.glob("*-capacity-*/capacity.json")
+        return json.loads(path.read_text())
+
+
+@pytest.fixture
+def service(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Service]:
+    """The service `chat` in a namespace of its own, of which one replica may be away."""
+    with (
+        answering() as url,
+        connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster,
+        plain_namespace(cluster) as namespace,
+    ):
+        apply_all(cluster, namespace, service_of("chat", replicas=3))
+        (tmp_path / "gameday.toml").write_text(
+            f"""
+[cluster]
+context = "{simulated.context}"
+kubeconfig = "{simulated.kubeconfig}"
+uid = "{cluster.facts.uid}"
+[system]
+namespace = "{namespace}"
+deployment = "chat"
+[traffic]
+url = "{url}"
+profile = "http"
+[safety]
+pods_max = 1
+"""
+        )
+        yield Service(cluster, namespace, tmp_path)
+
+
+def test_without_consent_nothing_is_measured(service: Service) -> None:
+    """The refusal has the command that would allow it, and no run is begun."""
+    before = snapshot(service.cluster, service.namespace)
+    result = service.capacity()
+    assert isinstance(result.exception, NotAllowed)
+    assert "gameday.dev/allow=capacity" in str(result.exception)
+    assert not list(service.folder.glob("*-capacity-*"))
+    assert snapshot(service.cluster, service.namespace) == before
+
+
+def test_without_consent_to_scale_the_present_number_is_measured(service: Service) -> None:
+    """What is left out is said, with what would allow it, and nothing is changed."""
+    service.allow("capacity")
+    before = snapshot(service.cluster, service.namespace)
+    result = service.capacity()
+    assert result.exit_code == 0, result.output
+    assert "only the present 3 replicas are measured: scale is not allowed" in " ".join(result.output.split())
+    assert [one["words"] for one in service.found()["limits"]] == ["3 replicas: held 20/s, no limit found"]
+    assert snapshot(service.cluster, service.namespace) == before
+
+
+def test_with_consent_fewer_are_measured_within_the_bound_and_put_back(service: Service) -> None:
+    """One pod may be down because of us, so one fewer is measured and no more; afterwards there are three again."""
+    service.allow("capacity,scale")
+    result = service.capacity()
+    assert result.exit_code == 0, result.output
+    words = ["3 replicas: held 20/s, no limit found", "2 replicas: held 20/s, no limit found"]
+    assert [one["words"] for one in service.found()["limits"]] == words
+    workload = service.cluster.get("Deployment", service.namespace, "chat")
+    assert workload is not None
+    assert workload["spec"]["replicas"] == 3
+    (run,) = service.folder.glob("*-capacity-*")
+    (fault,) = load_history(run).faults
+    assert (fault.name, fault.proof) == ("scale", "2 left, all Ready")
+    assert not service.cluster.list("ConfigMap", service.namespace, selector="app.kubernetes.io/managed-by=gameday")
+
+
+def test_a_number_that_an_autoscaler_changes_has_no_limit(service: Service) -> None:
+    """It would be another one under load: that is said before anything is asked of it."""
+    service.allow("capacity,scale")
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "chat", "namespace": service.namespace},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"},
+            "minReplicas": 3,
+            "maxReplicas": 6,
+        },
+    }
+    assert OpenHand(service.cluster, NullJournal()).do(mutations.create(scaler)).outcome == "ok"
+    result = service.capacity()
+    assert isinstance(result.exception, UsageError)
+    assert "an autoscaler changes the number of replicas" in str(result.exception)
