@@ -49,6 +49,10 @@ class Traffic:
         """The running generator, once the first stream has begun."""
         self._count = 0
 
+    def silence(self) -> None:
+        """Let nothing flow in this trial, which was stopped before there was anybody to send."""
+        self._start = None
+
     def steady(self, *, rate_rps: float, arrivals: Arrivals = "even") -> AbstractContextManager[None]:
         """Offer `rate_rps` requests a second until the block ends."""
         return self.shape(Steady(rate_rps), arrivals=arrivals)

@@ -20,7 +20,10 @@ class CpuMeter:
         self._cores = cores
 
     def share(self, at_ns: int, cpu_ns: int) -> float:
-        """The share of its core, or of the part that it may have, since the newest reading that is half a second old, or else since the oldest kept."""
+        """The share of its core, or of the part of one that it may have.
+
+        Since the newest reading that is half a second old, or else since the oldest kept.
+        """
         old = [mark for mark in self._marks if at_ns - mark[0] >= SPAN_LEAST_NS]
         since_ns, spent_ns = old[-1] if old else self._marks[0]
         self._marks.append((at_ns, cpu_ns))

@@ -54,7 +54,7 @@ class Crew:
 
     @classmethod
     def start(cls, *, workers: int, clock: Clock, **options: Any) -> Crew:
-        """Start so many generators on this host with the options of `Generator.start`; each has its own limit in flight.
+        """Start so many generators on this host with the options of `Generator.start`; each has its own limit.
 
         Raises what that raises, and `UsageError` for a number of workers that is not in 1..64.
         """

@@ -108,10 +108,8 @@ class Generator:
         return generator
 
     def ready(self, credentials: Credentials | None) -> None:
-        """Hand the plan over and wait until the generator can send. Raises `HarnessBroken` if it does not come to it."""
-        self._channel.send(
-            {"plan": self._plan.plain(), "credentials": credentials.plain() if credentials else None}
-        )
+        """Hand the plan over and wait until the generator can send. Raises `HarnessBroken` if it cannot."""
+        self._channel.send({"plan": self._plan.plain(), "credentials": credentials.plain() if credentials else None})
         self._channel.answer("ready", READY_WITHIN_S)
 
     @property

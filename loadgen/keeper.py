@@ -36,7 +36,8 @@ class Keeper:
     def tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> None:
         """Give the generator a command, unless it has it already; the first one starts it.
 
-        `environ` is added to its environment then. Raises `ValueError` for a number out of turn, `OSError` if it is gone.
+        `environ` is added to its environment then. Raises `ValueError` for a number out of turn, `OSError` if it has
+        ended.
         """
         with self._news:
             if number < self._told:

@@ -17,7 +17,7 @@ class BadPage(Exception):
 
 
 def page(path: Path, offset: int) -> dict[str, Any]:
-    """The whole lines that follow `offset`, about a megabyte at most, with their digest; empty if there are none yet."""
+    """The whole lines that follow `offset`, about a megabyte at most, with their digest; empty if there are none."""
     data = b""
     if path.exists():
         with path.open("rb") as file:

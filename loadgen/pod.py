@@ -44,7 +44,7 @@ class Pod:
         self._leaving = threading.Event()
         self._told_to_end = threading.Event()
         self.deeds: Mapping[str, Callable[..., Mapping[str, Any]]] = {
-            "hello": lambda: {"code": code_digest()},
+            "hello": lambda: {"code": code_digest(), "folder": str(folder)},
             "clock": lambda: {"mono_ns": time.monotonic_ns(), "utc_ns": time.time_ns()},
             "tell": self._tell,
             "hear": self._hear,
@@ -141,7 +141,9 @@ def main() -> int:
     folder = Path(os.environ.get(FOLDER, "."))
     pod = Pod(folder)
     signal.signal(signal.SIGTERM, lambda *_: pod.told_to_end())
-    server = ThreadingHTTPServer(("", PORT if len(sys.argv) < 2 else int(sys.argv[1])), handler_of(pod, os.environ[TOKEN_DIGEST]))
+    server = ThreadingHTTPServer(
+        ("", PORT if len(sys.argv) < 2 else int(sys.argv[1])), handler_of(pod, os.environ[TOKEN_DIGEST])
+    )
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"listening on {server.server_address[1]}", flush=True)  # noqa: T201  # the pod's log

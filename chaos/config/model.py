@@ -13,9 +13,10 @@ from chaos.slo import Slo
 from chaos.system.adopt import Wish
 from chaos.system.fields import Port
 from chaos.system.written import Written
+from loadgen.crew import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
-__all__ = ["ClusterPart", "GamedayConfig", "SafetyPart", "SloPart", "SystemPart", "TrafficPart"]
+__all__ = ["ClusterPart", "GamedayConfig", "LoadPart", "SafetyPart", "SloPart", "SystemPart", "TrafficPart"]
 
 
 def _named(text: str) -> str:
@@ -118,6 +119,19 @@ class TrafficPart(Written):
         return None if self.profile is None else profile_from_plain({"name": self.profile, **self.request})
 
 
+class LoadPart(Written):
+    """Where traffic comes from: this host, or (`in_cluster`) pods made from `image`; `workers` share it."""
+
+    in_cluster: bool = False
+    image: Named | None = None
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX, strict=True)] = 1
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields do not go together."""
+        if self.in_cluster != (self.image is not None):
+            yield "in_cluster and image go together"
+
+
 class SloPart(Written):
     """What users were promised, for scenarios that use the fixture `slo`."""
 
@@ -159,5 +173,6 @@ class GamedayConfig(Written):
     cluster: ClusterPart = ClusterPart()
     system: SystemPart
     traffic: TrafficPart = TrafficPart()
+    load: LoadPart = LoadPart()
     slo: SloPart | None = None
     safety: SafetyPart = SafetyPart()

@@ -1,8 +1,8 @@
 """What a crew in the cluster is told, and the Job that follows from it: pure.
 
-One Indexed Job and nothing else: a pod is told its plan by the driver, so there is no ConfigMap to go stale, and needs no
-rights of its own. A failed index leaves the others at work (`backoffLimitPerIndex`): with `backoffLimit: 0` alone the
-Job's controller would end every pod as soon as one is lost.
+One Indexed Job and nothing else: a pod is told its plan by the driver, so there is no ConfigMap to go stale, and it
+needs no rights of its own. A failed index leaves the others at work (`backoffLimitPerIndex`): with `backoffLimit: 0`
+alone the Job's controller would end every pod as soon as one is lost.
 """
 
 from __future__ import annotations

@@ -88,8 +88,8 @@ def _by_kind(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
         return continue_process(undoer, inverse)
     if inverse.kind == "tell-process":
         return tell_process(undoer, inverse)
-    if inverse.kind == "delete-policy":
-        return _delete_policy(undoer, promise)
+    if inverse.kind in {"delete-policy", "delete-job"}:
+        return _delete_object(undoer, promise)
     return "left", f"this version does not know how to undo {inverse.kind}"
 
 
@@ -117,13 +117,13 @@ def closed_by(node: Raw) -> frozenset[str]:
     )
 
 
-def _delete_policy(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
-    policy = promise.inverse.target
-    where = f"NetworkPolicy {policy.namespace}/{policy.name}"
-    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is None:
+def _delete_object(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
+    ours = promise.inverse.target
+    where = f"{ours.kind} {ours.namespace}/{ours.name}"
+    if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is None:
         return "nothing", f"{where} is not there"
-    done = undoer.hand.do(mutations.delete(policy, fault=promise.fault))
-    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is not None:
+    done = undoer.hand.do(mutations.delete(ours, fault=promise.fault))
+    if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is not None:
         return "left", f"{where} is still there: {done.reason or 'it was made again'}"
     return "undone", f"{where} is gone"
 
