@@ -40,7 +40,9 @@ class LoadWish:
     @property
     def words(self) -> str:
         """Where the load comes from, if it is pods; empty if the ground says it."""
-        return f"{self.workers} pods in the cluster, by the Service's name" if self.in_cluster else ""
+        return (
+            f"{self.workers} pods in the cluster, by the Service's name; no ingress, no TLS" if self.in_cluster else ""
+        )
 
 
 class Load(Protocol):
