@@ -225,10 +225,13 @@ def staged(
         budget = deployed.disruption_budget or NO_BUDGET
         under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
+        unfit = ""
         if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
             trial.stop(unwell)
         elif unfit := load.unfit():
             trial.stop(unfit)
+        if load_wish.in_cluster and (unwell or unfit):
+            traffic.silence()
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:

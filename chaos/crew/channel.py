@@ -50,7 +50,8 @@ class PodChannel:
 
     def send(self, command: Mapping[str, Any]) -> None:
         """See `Channel.send`."""
-        self._patiently("tell", number=self._told, command=command, environ=self._environ)
+        environ = {} if self._told else self._environ  # the first command starts the generator
+        self._patiently("tell", number=self._told, command=command, environ=environ)
         self._told += 1
 
     def answer(self, kind: str, within_s: float) -> dict[str, Any]:

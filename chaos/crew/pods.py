@@ -86,8 +86,10 @@ class PodCrew:
                 f"{self._missing()}",
                 f"see kubectl describe job -n {self.pods.namespace} {self.pods.job.name}",
             ) from None
-        workers = [self._worker(number, agent, orders) for number, agent in sorted(self.agents.items())]
+        workers: list[Worker] = []
         try:
+            for number, agent in sorted(self.agents.items()):
+                workers.append(self._worker(number, agent, orders))
             with ThreadPoolExecutor(len(workers)) as pool:
                 list(pool.map(lambda worker: worker.generator.ready(None), workers))
         except BaseException:
