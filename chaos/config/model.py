@@ -126,11 +126,6 @@ class LoadPart(Written):
     image: Named | None = None
     workers: Annotated[int, Field(ge=1, le=WORKERS_MAX, strict=True)] = 1
 
-    def complaints(self) -> Iterator[str]:
-        """Say which fields do not go together."""
-        if self.in_cluster != (self.image is not None):
-            yield "in_cluster and image go together"
-
 
 class SloPart(Written):
     """What users were promised, for scenarios that use the fixture `slo`."""
