@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from chaos.config import LoadPart
 from chaos.errors import UsageError
 from chaos.faults import Fault
 from chaos.faults.rights import Action, actions_in
 from chaos.ground import Ground
+from chaos.load import LoadWish
 from chaos.preflight import consent_of, require_rights, unallowed
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
@@ -19,7 +21,16 @@ from chaos.system.manifest_folder import Manifests, read_manifests
 from chaos.system.wanted import refuse_fields, unmet
 from loadgen.profiles import Profile
 
-__all__ = ["adopted_for", "consent_for", "limits_of", "manifests_for", "marked", "profile_for", "refuse_unmet"]
+__all__ = [
+    "adopted_for",
+    "consent_for",
+    "limits_of",
+    "load_for",
+    "manifests_for",
+    "marked",
+    "profile_for",
+    "refuse_unmet",
+]
 
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
@@ -29,7 +40,7 @@ def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str
 
 
 def adopted_for(
-    request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any], *, leashed: bool
+    request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any], *, leashed: bool, load: LoadWish
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
@@ -47,7 +58,7 @@ def adopted_for(
         pytest.skip("; ".join(lacks))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
         pytest.skip("; ".join(refused))
-    require_rights(ground.adoption, adopted, actions)
+    require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
     if not leashed:
         ground.begin()
     return adopted
@@ -94,6 +105,16 @@ def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
     told = ground.adoption.config.traffic.request_profile() if ground.adoption else None
     profile: Profile = told or request.getfixturevalue("request_profile")
     return profile
+
+
+def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, leashed: bool) -> LoadWish:
+    """Where the load comes from: as this session was told, else as the system's file says.
+
+    A `leashed` session makes no pods on a system that already runs: traffic then comes from this host.
+    """
+    told = ground.adoption.config.load if ground.adoption else LoadPart()
+    pods = in_cluster or (told.in_cluster and not leashed)
+    return LoadWish(workers=workers or told.workers, in_cluster=pods)
 
 
 def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
 from chaos.faults.node_power import NO_MEANS, NodePower
 from chaos.lab import Lab
+from chaos.lab.load_image import load_image as lab_load_image
 from chaos.lab.model_image import MODEL_IMAGE
 from chaos.lab.partition import LabPodNetwork
 from chaos.lab.power import LabPower
@@ -50,6 +51,8 @@ class Ground:
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
     before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
     once, and raises `ClusterRefused` if another is. `stop` says why a run must not go on, empty while it may.
+    `load_image` gives the image of load pods, put where the nodes find it; it raises `UsageError` if there is none.
+    `name_service`: whether pods find a Service by its name.
     """
 
     kind: Literal["lab", "context"]
@@ -63,6 +66,8 @@ class Ground:
     adoption: Adoption | None = None
     begin: Callable[[], None] = lambda: None
     stop: Callable[[], str] = lambda: ""
+    load_image: Callable[[], str] = lambda: _load_image_told("")
+    name_service: bool = True
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -99,12 +104,20 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
             vantage,
             lab.client_command,
             Means(LabPower(), LabPodNetwork()),
+            load_image=lambda: lab.take_image(lab_load_image(progress), progress),
+            name_service=False,
         )
 
 
 @contextmanager
 def on_context(
-    *, kubeconfig: Path | None, context: str, image: str, service_url: str, means: Means = NO_MEANS
+    *,
+    kubeconfig: Path | None,
+    context: str,
+    image: str,
+    service_url: str,
+    means: Means = NO_MEANS,
+    load_image: str = "",
 ) -> Iterator[Ground]:
     """Stand on the cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before any write.
 
@@ -114,7 +127,17 @@ def on_context(
     _sweep(cluster, means.node_power)
 
     words, vantage = _reached(cluster, service_url)
-    yield Ground("context", cluster, asdict(KUBERNETES), image, words, vantage, lambda command: command, means)
+    yield Ground(
+        "context",
+        cluster,
+        asdict(KUBERNETES),
+        image,
+        words,
+        vantage,
+        lambda command: command,
+        means,
+        load_image=lambda: _load_image_told(load_image),
+    )
 
 
 @contextmanager
@@ -126,6 +149,7 @@ def on_adopted(
     service_url: str,
     means: Means = NO_MEANS,
     say: Callable[[str], None],
+    load_image: str = "",
 ) -> Iterator[Ground]:
     """Stand on the cluster that a gameday.toml names, for the system that already runs there.
 
@@ -170,6 +194,7 @@ def on_adopted(
             adoption=adoption,
             begin=begin,
             stop=stop,
+            load_image=lambda: _load_image_told(load_image or config.load.image or ""),
         )
 
 
@@ -188,6 +213,16 @@ def _reached(cluster: Cluster, service_url: str) -> tuple[str, Callable[[System]
         )
 
     return ("this host" if service_url else "API server proxy"), vantage
+
+
+def _load_image_told(told: str) -> str:
+    """The image that the user told. Raises `UsageError` without."""
+    if not told:
+        raise UsageError(
+            "load from inside the cluster needs an image that its nodes can pull",
+            "build it as docs/load.md says, then --load-image IMAGE, or image under [load] in gameday.toml",
+        )
+    return told
 
 
 def _sweep(cluster: Cluster, power: NodePower | None) -> None:

@@ -14,6 +14,7 @@ import pytest
 from chaos.config import find_config
 from chaos.errors import UsageError
 from chaos.faults import CommandPower, Means
+from loadgen.crew import WORKERS_MAX
 
 __all__ = ["SEED_MAX", "Options", "add_options", "field_of", "read_options"]
 
@@ -46,7 +47,9 @@ class Options:
     keep_lab: bool
     keep_namespace: bool
     pods_max: int | None
-    load_workers: int
+    load_workers: int | None
+    load_in_cluster: bool
+    load_image: str
     fields: Mapping[str, Any]
 
     @property
@@ -115,9 +118,14 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--load-workers",
         type=int,
-        default=1,
         metavar="N",
-        help="processes that share the load (default: 1, a core each)",
+        help="workers that share the load (default: gameday.toml's, else 1; a core each)",
+    )
+    group.addoption(
+        "--load-in-cluster", action="store_true", help="send the load from pods in the cluster, by the Service's name"
+    )
+    group.addoption(
+        "--load-image", default="", metavar="IMAGE", help="image of these pods that the cluster can pull (docs/load.md)"
     )
     group.addoption(
         "--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)"
@@ -149,6 +157,8 @@ def read_options(config: pytest.Config) -> Options:
         pods_max=config.getoption("pods_max"),
         load_workers=config.getoption("load_workers"),
         fields=_fields(config),
+        load_in_cluster=bool(of("load_in_cluster")),
+        load_image=str(of("load_image")),
     )
     if options.kubeconfig and not (options.context or options.system):
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
@@ -162,9 +172,18 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
     if options.pods_max is not None and options.pods_max < 1:
         raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
-    if options.load_workers < 1:
-        raise pytest.UsageError(f"--load-workers {options.load_workers}: give at least 1")
+    _refuse_load(options)
     return options
+
+
+def _refuse_load(options: Options) -> None:
+    """Raise `pytest.UsageError` for options about load that do not go together."""
+    if options.load_workers is not None and not 1 <= options.load_workers <= WORKERS_MAX:
+        raise pytest.UsageError(f"--load-workers {options.load_workers}: is not in 1..{WORKERS_MAX}")
+    if options.load_image and not (options.context or options.system):
+        raise pytest.UsageError("--load-image goes with --kube-context NAME or --system FILE: the lab makes its own")
+    if options.load_in_cluster and options.leashed and options.system:
+        raise pytest.UsageError("--leashed changes nothing, and load pods are a change: leave --load-in-cluster out")
 
 
 def _system(config: pytest.Config) -> Path | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.asked import adopted_for, consent_for, limits_of, manifests_for, marked, profile_for, refuse_unmet
+from chaos.asked import adopted_for, consent_for, limits_of, load_for, manifests_for, marked, profile_for, refuse_unmet
 from chaos.config import read_config
 from chaos.errors import GamedayError, NotAllowed, UsageError
 from chaos.facts import ScenarioFacts
@@ -105,6 +105,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 service_url=options.service_url,
                 means=options.means,
                 say=Voice(config).say,
+                load_image=options.load_image,
             )
         elif options.context:
             opening = on_context(
@@ -113,6 +114,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 image=options.image,
                 service_url=options.service_url,
                 means=options.means,
+                load_image=options.load_image,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)
@@ -157,7 +159,8 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     if not (options.system or manifests):
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
     ground: Ground = request.getfixturevalue("ground")
-    adopted = adopted_for(request, ground, options.fields, leashed=options.leashed)
+    load = load_for(ground, in_cluster=options.load_in_cluster, workers=options.load_workers, leashed=options.leashed)
+    adopted = adopted_for(request, ground, options.fields, leashed=options.leashed, load=load)
     spec = adopted.system.spec if adopted else spec
     assert spec is not None
     scenario = _scenario(request, options.seed)
@@ -173,7 +176,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         leashed=options.leashed,
         pods_max=pods_max,
         nodes_max=nodes_max,
-        load_workers=options.load_workers,
+        load_wish=load,
         keep_namespace=options.keep_namespace,
         callbacks=callbacks,
         adopted=adopted,

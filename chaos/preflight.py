@@ -18,11 +18,11 @@ __all__ = ["consent_of", "require_rights", "unallowed"]
 EVICTING = frozenset({"evict", "node-drain", "pool-drain"})
 
 
-def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> None:
+def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action], *, load_pods: bool = False) -> None:
     """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
     namespace = found.system.namespace
     proxied = not adoption.config.traffic.url
-    wanted = rights_of(actions, found.system.workload.kind, proxied=proxied)
+    wanted = rights_of(actions, found.system.workload.kind, proxied=proxied, load_pods=load_pods)
     names = object_names(namespace, found.system.workload.kind, found.system.workload.name)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(

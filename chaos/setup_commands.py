@@ -29,6 +29,9 @@ def rbac_command(
     system: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The system's file; default: gameday.toml here.")
     ] = None,
+    load_in_cluster: Annotated[
+        bool, typer.Option("--load-in-cluster", help="Traffic comes from pods; default: as the file's [load] says.")
+    ] = False,
 ) -> None:
     """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
     path = system or find_config(Path.cwd())
@@ -37,7 +40,8 @@ def rbac_command(
     config = read_config(path)
     wish = config.system.wish()
     actions = actions_of_files(scenarios) if scenarios else tuple(ACTIONS.values())
-    rights = rights_of(actions, wish.kind, proxied=not config.traffic.url)
+    pods = load_in_cluster or config.load.in_cluster
+    rights = rights_of(actions, wish.kind, proxied=not config.traffic.url, load_pods=pods)
     objects = role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
     print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
 

@@ -23,6 +23,7 @@ from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
+from chaos.load import DURATION_MAX_S, LoadWish, load_of
 from chaos.safety import BlastRadius, ClusterUndoLog, NoUndoLog
 from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec, fill_claims
@@ -34,17 +35,9 @@ from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial
 from chaos.world import World
-from loadgen.crew import Crew
 from loadgen.profiles import Profile
-from loadgen.reach import await_reachable
 
 __all__ = ["Callbacks", "Staged", "UnderTest", "in_words", "inert", "staged"]
-
-REACH_S = 20.0
-"""For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""
-
-DURATION_MAX_S = 2 * 3600.0
-"""A generator that nobody ends stops by itself after this."""
 
 WATCHED = (
     "Pod",
@@ -128,7 +121,7 @@ def staged(
     run: Path,
     leashed: bool,
     pods_max: int | None,
-    load_workers: int = 1,
+    load_wish: LoadWish = LoadWish(),  # noqa: B008  # frozen
     keep_namespace: bool,
     callbacks: Callbacks,
     adopted: Adopted | None = None,
@@ -159,7 +152,7 @@ def staged(
         connections=profile.connections,
         found=found,
     )
-    facts["system"]["adopted"] = adopted is not None
+    facts["system"] |= {"adopted": adopted is not None, "vantage": load_wish.words or ground.vantage_words}
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
@@ -180,27 +173,26 @@ def staged(
             apply_manifests(hand, manifests, namespace)
             found = adopt(ground.cluster, manifests.wish(namespace)).system
         deployed = found or deploy(hand, spec, namespace, run=run.name)
-        vantage = ground.vantage(deployed)
-
-        def start_generator() -> Crew:
-            return Crew.start(
-                workers=load_workers,
-                run_folder=run,
-                clock=clock,
+        load = stack.enter_context(
+            load_of(
+                load_wish,
+                ground,
+                deployed,
+                hand=hand,
+                journal=journal,
                 profile=profile,
-                url=vantage.url,
                 seed=scenario.seed,
-                duration_max_s=DURATION_MAX_S,
-                wrap=ground.wrap,
-                credentials=vantage.credentials,
+                run=run,
+                clock=clock,
+                adopted=adopted is not None,
             )
-
+        )
         traffic = Traffic(
-            start_generator,
+            load.start,
             journal,
             profile=profile.name,
-            vantage=vantage.name,
-            url=vantage.url,
+            vantage=load.vantage.name,
+            url=load.vantage.url,
             seed=scenario.seed,
         )
         stack.callback(traffic.close)
@@ -233,10 +225,13 @@ def staged(
         budget = deployed.disruption_budget or NO_BUDGET
         under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
+        unfit = ""
         if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
             trial.stop(unwell)
-        elif unreached := await_reachable(vantage.url, ground.wrap, deadline_s=REACH_S):
-            trial.stop(f"the Service takes no connection from {vantage.name}: {unreached}")
+        elif unfit := load.unfit():
+            trial.stop(unfit)
+        if load_wish.in_cluster and (unwell or unfit):
+            traffic.silence()
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:

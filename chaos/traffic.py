@@ -51,6 +51,10 @@ class Traffic:
         """Until when traffic was told to flow; it may lie a little ahead. 0 before the first stream has ended."""
         self._count = 0
 
+    def silence(self) -> None:
+        """Let nothing flow in this trial, which was stopped before there was anybody to send."""
+        self._start = None
+
     def steady(self, *, rate_rps: float, arrivals: Arrivals = "even") -> AbstractContextManager[None]:
         """Offer `rate_rps` requests a second until the block ends."""
         return self.shape(Steady(rate_rps), arrivals=arrivals)

@@ -1,4 +1,4 @@
-"""How much of one core the generator used, over spans that are long enough to mean something."""
+"""How much of its core the generator used, over spans that are long enough to mean something."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ SPAN_LEAST_NS = NS // 2
 class CpuMeter:
     """Readings of the process's own processor time, each as a share of the time since an earlier one."""
 
-    def __init__(self, at_ns: int, cpu_ns: int) -> None:
+    def __init__(self, at_ns: int, cpu_ns: int, cores: float = 1.0) -> None:
         self._marks = deque([(at_ns, cpu_ns)], maxlen=3)
+        self._cores = cores
 
     def share(self, at_ns: int, cpu_ns: int) -> float:
-        """The share of one core since the newest reading that is half a second old, or else since the oldest kept."""
+        """The share of its core, or of the part of one that it may have.
+
+        Since the newest reading that is half a second old, or else since the oldest kept.
+        """
         old = [mark for mark in self._marks if at_ns - mark[0] >= SPAN_LEAST_NS]
         since_ns, spent_ns = old[-1] if old else self._marks[0]
         self._marks.append((at_ns, cpu_ns))
-        return (cpu_ns - spent_ns) / max(1, at_ns - since_ns)
+        return (cpu_ns - spent_ns) / max(1, at_ns - since_ns) / self._cores

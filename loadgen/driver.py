@@ -1,43 +1,33 @@
-"""The parent's side of the load generator: start it, tell it what to send, and notice when it dies.
+"""The parent's side of a load generator: start it, tell it what to send, and notice when it dies.
 
 Imports no Locust: that would patch this process. The driver returns facts; who runs the trial writes them down.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import selectors
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from chaos.clock import Clock
-from chaos.errors import HarnessBroken, UsageError
+from chaos.errors import UsageError
 from chaos.history.model import GeneratorSample
+from loadgen.channel import Channel, Pipes, last_lines
 from loadgen.plan import Plan, filled
 from loadgen.profiles import Profile
 from loadgen.shapes import Shape
 from loadgen.vantage import Credentials
 
-__all__ = ["Finished", "Generator", "StreamHandle"]
+__all__ = ["LEAD_NS", "Finished", "Generator", "StreamHandle"]
 
 READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 10.0
 LEAD_NS = 200_000_000
 """A stream begins and ends this far in the future, so that the command is there before the moment is."""
-
-CLOSE_WITHIN_S = 5.0
-"""For an orderly end once its input is closed; after that the process is terminated, then killed."""
-
-TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +50,11 @@ class Finished:
 
 
 class Generator:
-    """A running load generator. Use as a context manager, or call `close`: the process never outlives it."""
+    """A running load generator. Use as a context manager, or call `close`: it never outlives its driver."""
 
-    def __init__(self, process: subprocess.Popen[bytes], run_folder: Path, clock: Clock, timeout_s: float) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
-        self._run_folder, self._clock, self._timeout_s = run_folder, clock, timeout_s
-        self._rest = b""
+    def __init__(self, channel: Channel, plan: Plan, run_folder: Path, clock: Clock) -> None:
+        """Drive the generator at the other end of `channel`; `clock` is this side's."""
+        self._channel, self._plan, self._run_folder, self._clock = channel, plan, run_folder, clock
         self._streams: dict[str, StreamHandle] = {}
         self._finished: Finished | None = None
 
@@ -88,7 +75,7 @@ class Generator:
         worker: int = 0,
         workers: int = 1,
     ) -> Generator:
-        """Start the generator's process and wait until it is ready to send.
+        """Start the generator's process on this host and wait until it is ready to send.
 
         `wrap` may put a command before the generator's own (to enter a network namespace). `credentials` travel
         through the process's standard input. `listeners` are modules that the process imports first, to add listeners
@@ -112,33 +99,34 @@ class Generator:
             worker=worker,
             workers=workers,
         )
-        with (run_folder / "generator.log").open("ab") as log:
-            process = subprocess.Popen(
-                wrap([sys.executable, "-m", "loadgen.locustfile"]),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")},
-                start_new_session=True,  # Ctrl-C at the terminal is for the parent, which decides
-            )
-        generator = cls(process, run_folder, clock, profile.timeout_s)
+        generator = cls(Pipes(run_folder, wrap), plan, run_folder, clock)
         try:
-            generator._send({"plan": plan.plain(), "credentials": credentials.plain() if credentials else None})
-            generator._answer("ready", READY_WITHIN_S)
+            generator.ready(credentials)
         except BaseException:
             generator.close()
             raise
         return generator
 
+    def ready(self, credentials: Credentials | None) -> None:
+        """Hand the plan over and wait until the generator can send. Raises `HarnessBroken` if it cannot."""
+        self._channel.send({"plan": self._plan.plain(), "credentials": credentials.plain() if credentials else None})
+        self._channel.answer("ready", READY_WITHIN_S)
+
     @property
     def pid(self) -> int:
-        """The process that was started (the wrapper's, if that stays in between)."""
-        return self._process.pid
+        """The process of a generator on this host (the wrapper's, if that stays in between)."""
+        assert isinstance(self._channel, Pipes)
+        return self._channel.pid
 
     @property
     def pids(self) -> tuple[int, ...]:
         """The same, as several generators have it."""
-        return (self._process.pid,)
+        return (self.pid,)
+
+    @property
+    def worker(self) -> int:
+        """Which of several workers it is."""
+        return self._plan.worker
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -151,7 +139,7 @@ class Generator:
             raise UsageError(f"stream {name}: began already in this trial", "give it another name")
         begin_ns = self._clock.now_ns() + LEAD_NS if begin_ns is None else begin_ns
         self._send({"begin": {"stream": name, "shape": shape.plain(), "begin_ns": begin_ns}})
-        self._answer("begun", ANSWER_WITHIN_S)
+        self._channel.answer("begun", ANSWER_WITHIN_S)
         self._streams[name] = StreamHandle(name, shape, begin_ns)
         return self._streams[name]
 
@@ -161,7 +149,8 @@ class Generator:
         if stream.end_ns is None:
             end_ns = self._clock.now_ns() + LEAD_NS if end_ns is None else end_ns
             self._send({"end": {"stream": name, "end_ns": end_ns}})
-            answer = self._answer("ended", ANSWER_WITHIN_S + self._timeout_s)  # users finish what they are at
+            within_s = ANSWER_WITHIN_S + self._plan.profile.timeout_s  # users finish what they are at
+            answer = self._channel.answer("ended", within_s)
             self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, answer["end_ns"])
         return stream
 
@@ -177,9 +166,9 @@ class Generator:
         for name in self._streams:
             self.end(name)
         if drain_s is None:
-            drain_s = self._timeout_s + 1.0  # no request outlives its time limit
+            drain_s = self._plan.profile.timeout_s + 1.0  # no request outlives its time limit
         self._send({"finish": {"drain_s": drain_s}})
-        answer = self._answer("finished", drain_s + ANSWER_WITHIN_S)["streams"]
+        answer = self._channel.answer("finished", drain_s + ANSWER_WITHIN_S)["streams"]
         self._finished = Finished(
             due={name: facts["due"] for name, facts in answer.items()},
             counts={name: facts["counts"] for name, facts in answer.items()},
@@ -193,16 +182,13 @@ class Generator:
         return self._finished
 
     def check(self) -> None:
-        """Raise `HarnessBroken` if the process died before it was told to finish."""
-        if self._finished is None and self._process.poll() is not None:
-            raise HarnessBroken(
-                f"the load generator ended with code {self._process.returncode} in mid-trial{self._log_tail()}",
-                f"read {self._run_folder / 'generator.log'}",
-            )
+        """Raise `HarnessBroken` if the generator died before it was told to finish."""
+        if self._finished is None:
+            self._channel.check()
 
     def latest(self) -> GeneratorSample | None:
         """The newest line of generator.jsonl; None before the first."""
-        lines = _tail(self._run_folder / "generator.jsonl").split(b"\n")[:-1]
+        lines = last_lines(self._run_folder / "generator.jsonl").split(b"\n")[:-1]
         if not lines:
             return None
         data = json.loads(lines[-1])
@@ -210,16 +196,8 @@ class Generator:
         return GeneratorSample(**data)
 
     def close(self) -> None:
-        """End the process if it still runs, and wait for it. Never raises because of how it ended."""
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
-        for number in (None, signal.SIGTERM, signal.SIGKILL):
-            if number is not None:
-                self._process.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(CLOSE_WITHIN_S)
-                break
-        self._stdout.close()
+        """End the generator if it still runs, and wait for it. Never raises because of how it ended."""
+        self._channel.close()
 
     def __enter__(self) -> Self:
         return self
@@ -227,57 +205,10 @@ class Generator:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _send(self, command: Mapping[str, Any]) -> None:
+    def _send(self, command: Mapping[str, object]) -> None:
         self.check()
-        try:
-            self._stdin.write(json.dumps(command).encode() + b"\n")
-            self._stdin.flush()
-        except BrokenPipeError:
-            self._died()
-
-    def _answer(self, kind: str, within_s: float) -> dict[str, Any]:
-        until_s = time.monotonic() + within_s
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._stdout, selectors.EVENT_READ)
-            while b"\n" not in self._rest:
-                if not selector.select(max(0.0, until_s - time.monotonic())):
-                    raise HarnessBroken(
-                        f"the load generator did not say {kind!r} within {within_s:g} s{self._log_tail()}"
-                    )
-                data = os.read(self._stdout.fileno(), 65536)
-                if not data:
-                    self._died()
-                self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
-        answer = json.loads(line)
-        if kind not in answer:
-            why = answer.get("broken", {}).get("why", f"it said {answer!r} instead of {kind}")
-            raise HarnessBroken(f"the load generator: {why}", f"read {self._run_folder / 'generator.log'}")
-        facts: dict[str, Any] = answer[kind]
-        return facts
-
-    def _died(self) -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(CLOSE_WITHIN_S)
-        self.check()
-        raise HarnessBroken(f"the load generator closed its channel but still runs{self._log_tail()}")
-
-    def _log_tail(self) -> str:
-        lines = _tail(self._run_folder / "generator.log").decode(errors="replace").strip().splitlines()[-3:]
-        return "".join(f"\n  generator.log: {line}" for line in lines)
+        self._channel.send(command)
 
 
 def _lower(headers: Mapping[str, str]) -> set[str]:
     return {name.lower() for name in headers}
-
-
-def _tail(path: Path) -> bytes:
-    """The last whole lines of a file, at most `TAIL_BYTES` of them; empty if there is no file."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
-            data = file.read()
-    except FileNotFoundError:
-        return b""
-    return data if size <= TAIL_BYTES else data.partition(b"\n")[2]

@@ -96,7 +96,7 @@ class Session:
             worker=plan.worker,
             workers=plan.workers,
         )
-        self._cpu = CpuMeter(self.now_ns(), time.process_time_ns())
+        self._cpu = CpuMeter(self.now_ns(), time.process_time_ns(), plan.cores)
 
     def run(self) -> None:
         """Follow commands until told to finish, the parent is gone, or the hard limit has come."""

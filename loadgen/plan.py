@@ -18,7 +18,7 @@ from chaos.clock import Clock
 from chaos.errors import UsageError
 from loadgen.profiles import Profile, Request, profile_from_plain
 
-__all__ = ["Place", "Plan", "filled", "place_of", "request_bytes"]
+__all__ = ["Place", "Plan", "filled", "place_of", "request_bytes", "variables"]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -30,7 +30,7 @@ class Plan:
     `in_flight_max`: most requests at once; an arrival above it is recorded as `unsent`. `duration_max_s`: the process
     ends by itself that long after its start, whatever it is told. `listeners`: modules that the process imports before
     it sends, so that they can add listeners to `locust.events`. `worker` of `workers`: of each stream this process
-    sends the arrivals whose number leaves `worker` when divided by `workers`.
+    sends the arrivals whose number leaves `worker` when divided by `workers`. `cores`: how much processor it may have.
     """
 
     clock: Clock
@@ -43,6 +43,7 @@ class Plan:
     listeners: tuple[str, ...] = ()
     worker: int = 0
     workers: int = 1
+    cores: float = 1.0
 
     def __post_init__(self) -> None:
         place_of(self.url)
@@ -64,6 +65,7 @@ class Plan:
             "listeners": list(self.listeners),
             "worker": self.worker,
             "workers": self.workers,
+            "cores": self.cores,
         }
 
     @classmethod
@@ -80,6 +82,7 @@ class Plan:
             listeners=tuple(data["listeners"]),
             worker=data["worker"],
             workers=data["workers"],
+            cores=data["cores"],
         )
 
 
@@ -109,6 +112,11 @@ def place_of(url: str) -> Place:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(f"url: {url!r} is not an address to send to", "give http(s)://host[:port][/path]")
     return Place(parts.scheme == "https", parts.hostname, port, parts.path.rstrip("/"))
+
+
+def variables(headers: Mapping[str, str]) -> frozenset[str]:
+    """The environment variables that the headers name."""
+    return frozenset(name for value in headers.values() for name in _VARIABLE.findall(value))
 
 
 def filled(headers: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:

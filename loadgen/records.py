@@ -24,6 +24,7 @@ __all__ = [
     "Record",
     "Seen",
     "Writer",
+    "append",
     "outcome_of",
     "record_of",
     "unsent",
@@ -149,6 +150,13 @@ def unsent(index: int, stream: str, intended_ns: int, now_ns: int, why: str) -> 
     return Record(index, stream, intended_ns, None, None, None, now_ns, "unsent", None, why, None, None, None, None)
 
 
+def append(descriptor: int, data: bytes) -> None:
+    """Write all of it, in one go where the kernel takes it so. Raises `OSError`."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
 class Writer:
     """Appends records to a file, each in one write that the kernel has before `write` returns.
 
@@ -168,9 +176,7 @@ class Writer:
 
     def line(self, data: Mapping[str, object]) -> None:
         """Append one line of JSON."""
-        left = memoryview(self._encode(data).encode() + b"\n")
-        while left:
-            left = left[os.write(self._fd, left) :]
+        append(self._fd, self._encode(data).encode() + b"\n")
 
     def close(self) -> None:
         """Close the file."""

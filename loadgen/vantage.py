@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from chaos.errors import UsageError
 
-__all__ = ["ApiServerProxy", "Credentials", "HostDirect", "LabClient", "Vantage"]
+__all__ = ["ApiServerProxy", "Credentials", "HostDirect", "InCluster", "LabClient", "Vantage"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -112,6 +112,34 @@ class HostDirect:
         return (
             f"Sent from this host straight to {self.url}. "
             "The network in between counts as part of the service: its losses and delays cannot be told apart."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InCluster:
+    """Pods inside the cluster, sending to the Service by its name."""
+
+    url: str
+    workers: int
+
+    def __post_init__(self) -> None:
+        _require_url("InCluster.url", self.url)
+
+    @property
+    def name(self) -> str:
+        """See `Vantage.name`."""
+        return f"{self.workers} pods in the cluster"
+
+    @property
+    def credentials(self) -> None:
+        """See `Vantage.credentials`."""
+
+    @property
+    def words(self) -> str:
+        """See `Vantage.words`."""
+        return (
+            f"Sent from {self.workers} pods inside the cluster to {self.url}, by the Service's name and through "
+            "kube-proxy's rules. It passes no ingress and no TLS, and a fault of a node may take a worker with it."
         )
 
 

@@ -22,13 +22,14 @@ FAULTS = 3
 
 
 def story(history: History, budgets: Sequence[BudgetCourse]) -> tuple[Moment, ...]:
-    """The moments, in order of time: faults, losses of replicas, evictions, bad requests, gaps."""
+    """The moments, in order of time: faults, losses of replicas, evictions, bad requests, lost load workers, gaps."""
     begin_ns = min((fault.begin_ns for fault in history.faults), default=history.began_ns)
     moments = [
         *_faults(history),
         *(_evictions(budgets) or _leavings(history, begin_ns)),
         *_replicas(history, begin_ns),
         *_requests(history),
+        *_workers(history),
         *_gaps(history),
     ]
     return tuple(sorted(moments, key=lambda moment: moment.at_ns)[:TOLD])
@@ -98,6 +99,14 @@ def _requests(history: History) -> Iterator[Moment]:
     yield Moment(first["intended_ns"], f"first of {count(bad.height)} bad requests intended: {first['outcome']}{error}")
     if bad.height > 1:
         yield Moment(last["intended_ns"], f"last of {count(bad.height)} bad requests intended: {last['outcome']}")
+
+
+def _workers(history: History) -> Iterator[Moment]:
+    """Load workers that were lost: what they owed from there on is no failure of the service."""
+    for worker in history.load_workers:
+        if worker.lost_ns is not None:
+            which = f"load worker {worker.number} of {worker.workers}"
+            yield Moment(worker.lost_ns, f"{which} was lost, and what it had yet to send with it: {worker.lost}")
 
 
 def _gaps(history: History) -> Iterator[Moment]:

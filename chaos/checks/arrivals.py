@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from chaos.checks.planned import arrivals_within, is_closed, out_of_place
 from chaos.checks.soundness import LAG_NS, Soundness, disorder, last_samples, soundness
+from chaos.checks.words import plural
 from chaos.clock import NS
 from chaos.history import History, Stream
 
@@ -21,12 +23,14 @@ FATES = ("ok", "late", "truncated", "failed", "unanswered", "refused", "unsent")
 class Arrivals:
     """The account. `expected` is None if nothing says how many were intended.
 
-    `sound`: how the generator did meanwhile. `doubts` in words; while there is any, no PASS. `requests` are all
-    records, each arrival once; `sure` those that are beyond doubt, `doubtful` how many arrivals are not.
+    `lost` of the `missing` ones were owed by workers that were lost. `sound`: how the generator did meanwhile. `doubts`
+    in words; while there is any, no PASS. `requests` are all records, each arrival once; `sure` those that are beyond
+    doubt, `doubtful` how many arrivals are not.
     """
 
     expected: int | None
     missing: int
+    lost: int
     duplicates: int
     unsent: int
     sound: Soundness
@@ -51,6 +55,8 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
         table = table.filter(pl.col("intended_ns").is_between(*span, closed="left"))
     once = _best_of_each(table)
     expected, missing, doubts = _expected(history, once, span)
+    lost = dict(_lost(history, once, span))
+    doubts = [*_losses(history, lost), *doubts]
     samples = history.generator
     if span:
         samples = tuple(sample for sample in samples if span[0] < sample.at_ns <= span[1] + NS)
@@ -73,7 +79,18 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     if sound.behind:
         sure = sure.filter(LAG_NS.is_null() | (sound.lag_limit_s * 1e9 >= LAG_NS))
     doubtful = once.height - sure.height + missing
-    return Arrivals(expected, missing, duplicates, unsent, sound, tuple(doubts), once, sure, doubtful)
+    return Arrivals(
+        expected,
+        missing,
+        min(missing, sum(lost.values())),
+        duplicates,
+        unsent,
+        sound,
+        tuple(doubts),
+        once,
+        sure,
+        doubtful,
+    )
 
 
 def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:
@@ -110,9 +127,40 @@ def _expected(history: History, once: pl.DataFrame, span: tuple[int, int] | None
     return expected, max(0, missing), doubts
 
 
+def _lost(history: History, once: pl.DataFrame, span: tuple[int, int] | None) -> Iterator[tuple[int, int]]:
+    """Each worker that was lost, and how many arrivals that were its own have no record.
+
+    Arrival k of a stream is of the worker whose number k leaves when divided by their count.
+    """
+    for worker in history.load_workers:
+        if worker.lost_ns is None:
+            continue
+        owed = 0
+        for stream in history.streams:
+            if is_closed(stream) or stream.end_ns is None:
+                continue
+            begin_ns, end_ns = span or (stream.begin_ns, stream.end_ns)
+            last = arrivals_within(stream, stream.begin_ns, end_ns)
+            first = arrivals_within(stream, stream.begin_ns, begin_ns)
+            own = (pl.col("stream") == stream.name) & (pl.col("id") % worker.workers == worker.number)
+            within = pl.col("id").is_between(first, last, closed="left")
+            owed += len(range(first + (worker.number - first) % worker.workers, last, worker.workers))
+            owed -= once.filter(own & within).height
+        yield worker.number, max(0, owed)
+
+
+def _losses(history: History, lost: Mapping[int, int]) -> Iterator[str]:
+    for worker in history.load_workers:
+        if worker.number in lost:
+            count = plural(lost[worker.number], "arrival")
+            yield f"worker {worker.number} of the generator was lost, and {count} of its own with it: {worker.lost}"
+
+
 def _due(history: History) -> int | None:
     """How many arrivals all workers of the generator say were due; None unless each has had its last word."""
     lasts = last_samples(history)
+    if any(worker.lost_ns is not None for worker in history.load_workers):
+        return None  # a lost one counted to its own end, or not at all
     return sum(last.due for last in lasts) if lasts and all(last.final for last in lasts) else None
 
 

@@ -52,15 +52,17 @@ class GeneratorSound:
         return self._finding(
             Answer.UNKNOWN if reasons else Answer.PASS,
             limit=", ".join([*limits, "every arrival sent once", *(["no connection kept"] if self.fresh else [])]),
-            measured=f"start lag p99 {lag}, core used {busy}, {arrivals.unsent} unsent, {arrivals.missing} missing",
+            measured=f"start lag p99 {lag}, core used {busy}, {arrivals.unsent} unsent, {arrivals.missing} missing"
+            + (f" ({arrivals.lost} lost with their worker)" if arrivals.lost else ""),
             reason="; ".join(reasons),
-            settle="a lower rate, or a generator with a processor of its own" if reasons else "",
+            settle=_settle(arrivals) if reasons else "",
             values={
                 "start_lag_p99_s": sound.start_lag_p99_s,
                 "cpu_share_max": sound.cpu_share_max,
                 "arrivals_expected": arrivals.expected,
                 "arrivals_recorded": arrivals.recorded,
                 "arrivals_missing": arrivals.missing,
+                "arrivals_lost": arrivals.lost,
                 "arrivals_duplicated": arrivals.duplicates,
                 "arrivals_unsent": arrivals.unsent,
                 "connections_opened": opened,
@@ -84,6 +86,12 @@ class GeneratorSound:
             yield "the generator did not count its connections"
         elif reused:
             yield f"{plural(reused, 'request')} went over kept connections, which pin traffic to old replicas"
+
+
+def _settle(arrivals: Arrivals) -> str:
+    if arrivals.lost:
+        return "a trial whose load workers live to its end"
+    return "a lower rate, or a generator with a processor of its own"
 
 
 def _connections(history: History) -> tuple[int | None, int | None]:

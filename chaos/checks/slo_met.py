@@ -163,6 +163,7 @@ def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
         "arrivals_expected": arrivals.expected,
         "arrivals_recorded": arrivals.recorded,
         "arrivals_missing": arrivals.missing,
+        "arrivals_lost": arrivals.lost,
         "arrivals_duplicated": arrivals.duplicates,
         "arrivals_unsent": arrivals.unsent,
         "arrivals_doubtful": arrivals.doubtful,

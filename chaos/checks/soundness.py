@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from chaos.clock import NS
 from chaos.history import GeneratorSample, History
 from chaos.slo import nearest_rank
 
@@ -78,8 +79,12 @@ def disorder(history: History) -> Iterator[str]:
     if not history.generator:
         yield "the generator left no account of itself"
         return
+    for worker in history.load_workers:
+        if worker.clock_error_ns > START_LAG_MAX_S * NS:
+            yield f"the clock of worker {worker.number} is known to {worker.clock_error_ns / NS:.3f} s only"
     lasts = last_samples(history)
-    lost = [last.worker for last in lasts if history.finished and not last.final]
+    told = {worker.number for worker in history.load_workers if worker.lost_ns is not None}
+    lost = [last.worker for last in lasts if history.finished and not last.final and last.worker not in told]
     if lost and len(lasts) == 1:
         yield "the generator did not end in order"
     elif lost:

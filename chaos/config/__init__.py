@@ -3,6 +3,7 @@
 from chaos.config.model import (
     ClusterPart,
     GamedayConfig,
+    LoadPart,
     SafetyPart,
     SloPart,
     SystemPart,
@@ -14,6 +15,7 @@ __all__ = [
     "CONFIG_NAME",
     "ClusterPart",
     "GamedayConfig",
+    "LoadPart",
     "SafetyPart",
     "SloPart",
     "SystemPart",

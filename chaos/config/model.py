@@ -14,9 +14,19 @@ from chaos.slo import Slo
 from chaos.system.adopt import Wish
 from chaos.system.fields import Port
 from chaos.system.written import Written
+from loadgen.crew import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
-__all__ = ["ClusterPart", "GamedayConfig", "NodePowerPart", "SafetyPart", "SloPart", "SystemPart", "TrafficPart"]
+__all__ = [
+    "ClusterPart",
+    "GamedayConfig",
+    "LoadPart",
+    "NodePowerPart",
+    "SafetyPart",
+    "SloPart",
+    "SystemPart",
+    "TrafficPart",
+]
 
 
 def _named(text: str) -> str:
@@ -119,6 +129,14 @@ class TrafficPart(Written):
         return None if self.profile is None else profile_from_plain({"name": self.profile, **self.request})
 
 
+class LoadPart(Written):
+    """Where traffic comes from: this host, or (`in_cluster`) pods made from `image`; `workers` share it."""
+
+    in_cluster: bool = False
+    image: Named | None = None
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX, strict=True)] = 1
+
+
 class SloPart(Written):
     """What users were promised, for scenarios that use the fixture `slo`."""
 
@@ -178,6 +196,7 @@ class GamedayConfig(Written):
     cluster: ClusterPart = ClusterPart()
     system: SystemPart
     traffic: TrafficPart = TrafficPart()
+    load: LoadPart = LoadPart()
     slo: SloPart | None = None
     safety: SafetyPart = SafetyPart()
     node_power: NodePowerPart | None = None

@@ -12,7 +12,7 @@ from types import CodeType
 
 from chaos.safety.lease import LEASE_NAME
 
-__all__ = ["ACTIONS", "BASE", "NAMED_VERBS", "Action", "Right", "actions_in", "object_names", "rights_of"]
+__all__ = ["ACTIONS", "BASE", "LOAD_PODS", "NAMED_VERBS", "Action", "Right", "actions_in", "object_names", "rights_of"]
 
 NAMED_VERBS = frozenset({"get", "patch", "delete"})
 """Verbs that a rule can hold to objects of one name: a list and a watch name none, and what is created has none yet."""
@@ -68,6 +68,9 @@ BASE = (
 PROXY = (*_all("get create", "Service", "proxy"),)
 """For traffic through the API server's proxy, where the file names no URL."""
 
+LOAD_PODS = (*_all("create get delete", "Job"), *_all("create", "Pod", "proxy"))
+"""For load from pods in the cluster: their Job, and the way to them."""
+
 _EVICT = _all("create", "Pod", "eviction")
 _DRAIN = (*_EVICT, *_all("get patch", "Node", everywhere=True), *_all("list", "Pod", everywhere=True))
 
@@ -103,9 +106,15 @@ def actions_in(code: CodeType) -> tuple[Action, ...]:
     return tuple(action for name, action in ACTIONS.items() if name in named)
 
 
-def rights_of(actions: Iterable[Action], workload_kind: str, *, proxied: bool) -> tuple[Right, ...]:
-    """All rights that a trial with these faults takes, each once, for a workload of that kind."""
-    own = (*_all("get list watch", workload_kind), *(PROXY if proxied else ()))
+def rights_of(
+    actions: Iterable[Action], workload_kind: str, *, proxied: bool, load_pods: bool = False
+) -> tuple[Right, ...]:
+    """All rights that a trial with these faults takes, each once, for a workload of that kind.
+
+    `proxied`: where traffic goes through the API server's proxy, unless `load_pods` send it.
+    """
+    way = LOAD_PODS if load_pods else PROXY if proxied else ()
+    own = (*_all("get list watch", workload_kind), *way)
     wanted = (*BASE, *own, *(right for action in actions for right in action.rights))
     return tuple(dict.fromkeys(wanted))
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from chaos.clock import NS
 from chaos.history.lines import read_lines
-from chaos.history.model import Action, Fault, LoadPoint, Note, Phase, Ref, Stream
+from chaos.history.model import Action, Fault, LoadPoint, LoadWorker, Note, Phase, Ref, Stream
 
 __all__ = ["Journalled", "read_journal"]
 
@@ -22,6 +22,7 @@ class Journalled:
     faults: dict[str, Fault] = field(default_factory=dict)
     phases: list[Phase] = field(default_factory=list)
     streams: dict[str, Stream] = field(default_factory=dict)
+    load_workers: dict[int, LoadWorker] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     stopped: str = ""
     finished: bool = False
@@ -139,6 +140,23 @@ def _traffic_end(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> N
     journal.streams[begun.name] = replace(begun, end_ns=line["end_ns"])
 
 
+def _worker_ready(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
+    number = line["worker"]
+    journal.load_workers[number] = LoadWorker(
+        number, line["workers"], line["pod"], line.get("node", ""), line["offset_ns"], line["error_ns"]
+    )
+
+
+def _worker_clock(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
+    known = _begun(journal.load_workers, line["worker"], "worker")
+    journal.load_workers[known.number] = replace(known, drift_ns=line["drift_ns"], drift_error_ns=line["error_ns"])
+
+
+def _worker_lost(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
+    known = _begun(journal.load_workers, line["worker"], "worker")
+    journal.load_workers[known.number] = replace(known, lost_ns=at_ns, lost=line.get("reason") or "no reason was given")
+
+
 def _note(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
     journal.notes.append(Note(at_ns, line["text"]))
 
@@ -158,10 +176,11 @@ def _ref(line: Mapping[str, Any]) -> Ref:
     return Ref(line["kind"], line.get("namespace") or "", line["name"], line.get("uid") or "")
 
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
-def _begun(known: Mapping[str, T], name: str, what: str) -> T:
+def _begun(known: Mapping[K, T], name: K, what: str) -> T:
     if name not in known:
         raise ValueError(f"{what} {name!r} had not begun")
     return known[name]
@@ -179,6 +198,9 @@ TAKES: Mapping[str, Callable[[Journalled, int, Mapping[str, Any]], None]] = {
     "fault-healed": _fault_healed,
     "traffic-begin": _traffic_begin,
     "traffic-end": _traffic_end,
+    "worker-ready": _worker_ready,
+    "worker-clock": _worker_clock,
+    "worker-lost": _worker_lost,
     "note": _note,
     "trial-stopped": _stopped,
     "trial-end": _end,

@@ -52,6 +52,7 @@ def load_history(run: Path) -> History:
         phases=tuple(journal.phases),
         streams=tuple(journal.streams.values()),
         generator=generator,
+        load_workers=tuple(worker for _, worker in sorted(journal.load_workers.items())),
         metrics=metrics,
         notes=(*journal.notes, *(Note(ended_ns, remark) for remark in remarks if remark)),
         requests=requests,

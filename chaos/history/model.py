@@ -19,6 +19,7 @@ __all__ = [
     "GeneratorSample",
     "History",
     "LoadPoint",
+    "LoadWorker",
     "MetricsSample",
     "Note",
     "Outcome",
@@ -187,6 +188,33 @@ class GeneratorSample:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadWorker:
+    """One of `workers` pods that sent the load: in which pod, on which node.
+
+    `offset_ns` is how far its wall clock was ahead of the trial's, give or take `error_ns`; it was given the trial's
+    clock, right to within that much. `drift_ns` is how far the two had gone apart at the end, give or take
+    `drift_error_ns`; None if nobody asked it. `lost_ns` and `lost` say when it was found lost and why, if it
+    was: what it had not sent by then it never did.
+    """
+
+    number: int
+    workers: int
+    pod: str
+    node: str = ""
+    offset_ns: int = 0
+    error_ns: int = 0
+    drift_ns: int | None = None
+    drift_error_ns: int = 0
+    lost_ns: int | None = None
+    lost: str = ""
+
+    @property
+    def clock_error_ns(self) -> int:
+        """How far its times may be off the trial's clock, by all that was read."""
+        return max(self.error_ns, abs(self.drift_ns or 0) + self.drift_error_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class PodUsage:
     """What the metrics API said of one pod: usage over the `window_s` seconds up to `stamp_s` (the cluster's clock).
 
@@ -262,5 +290,6 @@ class History:
     finished: bool = True
     late: tuple[Gap, ...] = ()
     metrics: tuple[MetricsSample, ...] = ()
+    load_workers: tuple[LoadWorker, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was derived from this history already, by name: see `chaos.history.memo`."""

@@ -16,19 +16,18 @@ from pathlib import Path
 from chaos.errors import LabError
 from chaos.lab.cache import cached, digest
 from chaos.lab.command import WITH_US, run
+from chaos.lab.images import IMPORT_DEADLINE_S, import_image
 from chaos.lab.mounts import discard
-from chaos.lab.oci import image_digest, image_names
+from chaos.lab.oci import image_digest
 from chaos.progress import Progress
 from chaos.wait import until
 
 __all__ = ["clone_golden", "golden_root"]
 
-# Kubernetes sees only this namespace.
-NAMESPACE = "k8s.io"
 # Unix socket paths may have 107 characters, so containerd's state cannot lie in the cache.
 STATE = Path("/run")
 STATE_PREFIX = "gameday-golden-"
-START_DEADLINE_S, STOP_DEADLINE_S, IMPORT_DEADLINE_S = 30.0, 20.0, 600.0
+START_DEADLINE_S, STOP_DEADLINE_S = 30.0, 20.0
 IMPORT_BYTES_PER_S = 30e6  # measured: 450 MB in 13 s
 
 
@@ -44,11 +43,10 @@ def golden_root(images: Sequence[Path], progress: Progress) -> Path:
         _sweep_dead()
         estimate_s = 1 + sum(image.stat().st_size for image in images) / IMPORT_BYTES_PER_S
         root = folder / "root"
-        with progress.step("import the images", estimate_s=estimate_s) as step, _containerd(root, folder) as ctr:
+        with progress.step("import the images", estimate_s=estimate_s) as step, _containerd(root, folder) as socket:
             for done, image in enumerate(images):
                 step.advance(done, len(images), image.name)
-                ctr("images", "import", "--snapshotter", "overlayfs", str(image))
-                _check_imported(image, ctr("images", "check"))
+                import_image(socket, image)
         (folder / "containerd.log").unlink()
         shutil.rmtree(root / "tmpmounts", ignore_errors=True)
 
@@ -56,28 +54,8 @@ def golden_root(images: Sequence[Path], progress: Progress) -> Path:
     return cached("golden", key, build) / "root"
 
 
-class _Ctr:
-    """The `ctr` command, speaking to one containerd."""
-
-    def __init__(self, socket: Path) -> None:
-        self._argv = ["ctr", "--address", str(socket), "--namespace", NAMESPACE]
-
-    def __call__(self, *words: str) -> str:
-        return run([*self._argv, *words], deadline_s=IMPORT_DEADLINE_S)
-
-
-def _check_imported(image: Path, table: str) -> None:
-    """Refuse an image that is incomplete or not unpacked; `table` is what `ctr images check` printed."""
-    rows = [line.split() for line in table.splitlines()[1:]]
-    for name in image_names(image):
-        row = next((row for row in rows if row[0] == name), None)
-        if row is None or "complete" not in row or row[-1] != "true":
-            state = " ".join(row) if row else "it is not there"
-            raise LabError(f"containerd did not take the image {name} of {image} whole: {state}")
-
-
 @contextmanager
-def _containerd(root: Path, log_folder: Path) -> Iterator[_Ctr]:
+def _containerd(root: Path, log_folder: Path) -> Iterator[Path]:
     """A containerd of our own, ended when the block is left, and by the kernel should this process be killed."""
     state = STATE / f"{STATE_PREFIX}{os.getpid()}"
     state.mkdir(mode=0o700)
@@ -94,7 +72,7 @@ def _containerd(root: Path, log_folder: Path) -> Iterator[_Ctr]:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
         try:
             _await_socket(socket, process, log)
-            yield _Ctr(socket)
+            yield socket
         finally:
             _stop(process)
     finally:

@@ -16,8 +16,10 @@ from chaos.lab.bring_up import bring_up
 from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.ending import terminated_as_exit
 from chaos.lab.facts import LabFacts, read_facts
+from chaos.lab.images import import_image
 from chaos.lab.launcher import in_netns
 from chaos.lab.lock import User, lab_lock, register_use, users
+from chaos.lab.oci import image_names
 from chaos.lab.partition import reconnect_all
 from chaos.lab.paths import LabPaths
 from chaos.lab.power import restore_all
@@ -176,6 +178,14 @@ class Lab:
         """Empty the volumes whose claims are gone, offer them again, and return their names. Raises LabError."""
         with suite_api(self.paths) as api:
             return reclaim_volumes(self.paths.volumes, api)
+
+    def take_image(self, image: Path, progress: Progress) -> str:
+        """Put an image file (OCI layout) on every node that has not got it, and return its name. Raises LabError."""
+        names = self.facts().nodes
+        with progress.step(f"put {image_names(image)[0]} on {len(names)} nodes", estimate_s=2.0 * len(names)):
+            for name in names:
+                import_image(self.paths.containerd_socket(name), image)
+        return image_names(image)[0]
 
     def client_command(self, argv: Sequence[str]) -> list[str]:
         """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.

@@ -112,13 +112,13 @@ def closed_by(node: Raw) -> frozenset[str]:
     )
 
 
-def _delete_policy(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:
-    policy = inverse.target
-    where = f"NetworkPolicy {policy.namespace}/{policy.name}"
-    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is None:
+def _delete_object(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:
+    ours = inverse.target
+    where = f"{ours.kind} {ours.namespace}/{ours.name}"
+    if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is None:
         return "nothing", f"{where} is not there"
-    done = undoer.hand.do(mutations.delete(policy, fault=undoer.fault))
-    if undoer.cluster.get(policy.kind, policy.namespace, policy.name) is not None:
+    done = undoer.hand.do(mutations.delete(ours, fault=undoer.fault))
+    if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is not None:
         return "left", f"{where} is still there: {done.reason or 'it was made again'}"
     return "undone", f"{where} is gone"
 
@@ -138,6 +138,7 @@ WAYS: Mapping[InverseKind, Callable[[Undoer, Inverse], tuple[Result, str]]] = {
     "restore-part": restore_part,
     "continue-process": continue_process,
     "tell-process": tell_process,
-    "delete-policy": _delete_policy,
+    "delete-policy": _delete_object,
+    "delete-job": _delete_object,
     "power-on": give_power_back,
 }

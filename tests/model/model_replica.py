@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.lab.model_image import INPUTS
+from chaos.lab.image_layers import INPUTS
 from chaos.wait import until
 
 # Starting takes 2 s on an idle core; the machine may be busy.

@@ -72,6 +72,15 @@ def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
     assert config.slo is None
 
 
+def test_where_the_load_comes_from_is_read(tmp_path: Path) -> None:
+    """Pods with an image, if the file says so; one process of this host else; more workers than may be are refused."""
+    assert not read_config(written(tmp_path, WHOLE)).load.in_cluster
+    load = read_config(written(tmp_path, WHOLE + '[load]\nin_cluster = true\nimage = "x"\nworkers = 3\n')).load
+    assert (load.in_cluster, load.image, load.workers) == (True, "x", 3)
+    with pytest.raises(UsageError, match=r"load\.workers"):
+        read_config(written(tmp_path, WHOLE + "[load]\nworkers = 65\n"))
+
+
 LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
 
 

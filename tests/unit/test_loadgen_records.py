@@ -14,7 +14,9 @@ import pytest
 from chaos.clock import NS, Clock
 from chaos.history.model import REQUEST_SCHEMA, GeneratorSample
 from loadgen.answers import PlainAnswer
+from loadgen.channel import Pipes
 from loadgen.driver import Generator
+from loadgen.plan import Plan
 from loadgen.profiles import HttpProfile
 from loadgen.records import OUTCOMES, Ending, Outcome, Record, Seen, Writer, outcome_of, record_of, unsent
 
@@ -118,8 +120,16 @@ def test_the_parent_is_not_patched() -> None:
 def test_the_newest_sample_is_the_last_whole_line(tmp_path: Path) -> None:
     """`latest` reads what is there, and is not confused by a line that is being written."""
     sample: dict[str, Any] = dict.fromkeys(GeneratorSample.__dataclass_fields__, 1)
-    process = subprocess.Popen(["true"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with Generator(process, tmp_path, Clock.start(), HttpProfile().timeout_s) as generator:
+    plan = Plan(
+        clock=Clock.start(),
+        run_folder=tmp_path,
+        url="http://here",
+        profile=HttpProfile(),
+        seed=1,
+        in_flight_max=1,
+        duration_max_s=1.0,
+    )
+    with Generator(Pipes(tmp_path, lambda _: ["true"]), plan, tmp_path, plan.clock) as generator:
         assert generator.latest() is None
         line = json.dumps(sample)
         (tmp_path / "generator.jsonl").write_text(f"{line}\n" * 100 + json.dumps(sample | {"due": 5}) + f"\n{line[:9]}")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chaos.lab import model_image
-from chaos.lab.model_image import IMAGE_CONFIG, INPUTS, MODEL_IMAGE
+from chaos.lab import image_layers, model_image
+from chaos.lab.image_layers import INPUTS
+from chaos.lab.model_image import IMAGE_CONFIG, MODEL_IMAGE
 
 LISTS = ("debian-packages.txt", "python-packages.txt", "weights-packages.txt", "busybox-applets.txt")
 
@@ -47,13 +48,13 @@ def test_both_ways_install_from_the_same_lists() -> None:
     assert re.search(
         r"xargs --arg-file /lists/debian-packages.txt apt-get install --yes --no-install-recommends +&&", installs[0]
     )
-    source = Path(model_image.__file__).read_text()
+    source = Path(model_image.__file__).read_text() + Path(image_layers.__file__).read_text()
     assert all(f'"{name}"' in source for name in LISTS)
 
 
 def test_both_ways_put_things_in_the_same_places() -> None:
     """Packages, weights and server are where the environment says."""
-    source = Path(model_image.__file__).read_text()
+    source = Path(model_image.__file__).read_text() + Path(image_layers.__file__).read_text()
     used = " ".join(values("RUN"))
     for place in ("/opt/python", "/opt/weights"):
         assert f"--target {place} " in used
@@ -72,7 +73,7 @@ def test_python_packages_are_pinned_to_one_version_each() -> None:
 
 def test_the_python_is_debian_12_s() -> None:
     """Wheels are chosen for the Python that the list of Debian packages brings."""
-    assert f"python{model_image.PYTHON}-minimal" in (INPUTS / "debian-packages.txt").read_text().split()
+    assert f"python{image_layers.PYTHON}-minimal" in (INPUTS / "debian-packages.txt").read_text().split()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,8 @@ def test_a_changed_input_rebuilds_its_own_layer(
     """Weights are not fetched again for a line of code; what Debian's Python compiled is compiled again with it."""
     inputs = tmp_path / "image"
     shutil.copytree(INPUTS, inputs)
-    monkeypatch.setattr(model_image, "INPUTS", inputs)
+    for module in (model_image, image_layers):
+        monkeypatch.setattr(module, "INPUTS", inputs)
     before = model_image._keys()
     (inputs / changed).write_text((inputs / changed).read_text() + "\n# changed\n")
     after = model_image._keys()

@@ -175,3 +175,18 @@ def test_node_power_options_that_do_not_go_together_are_refused(
     result = pytester.runpytest(*options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{words}*"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--load-workers", "0"], "--load-workers 0: is not in 1..64"),
+        (["--load-image", "x"], "the lab makes its own"),
+        (["--load-in-cluster", "--leashed", "--system", "x.toml"], "load pods are a change"),
+    ],
+)
+def test_options_about_load_that_cannot_be_are_refused(pytester: pytest.Pytester, words: list[str], told: str) -> None:
+    """Before anything is started, with the option named."""
+    result = pytester.runpytest(*words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert told in result.stderr.str()

@@ -81,3 +81,16 @@ def test_a_drain_and_a_rollout_may_what_they_do() -> None:
         rule for rule in made["Role"]["rules"] if rule["resources"] == ["deployments"] and "patch" in rule["verbs"]
     ]
     assert [rule["resourceNames"] for rule in patching] == [["chat"]]
+
+
+def test_load_from_pods_takes_their_job_and_the_way_to_them() -> None:
+    """Instead of the way to the Service through the API server's proxy, not beside it; no exec, no ConfigMaps more."""
+    plain = set(rights_of([], "Deployment", proxied=True))
+    pods = set(rights_of([], "Deployment", proxied=True, load_pods=True))
+    assert {right.words for right in pods - plain} == {
+        "create Job",
+        "get Job",
+        "delete Job",
+        "create Pod/proxy",
+    }
+    assert {right.words for right in plain - pods} == {"get Service/proxy", "create Service/proxy"}

@@ -1,0 +1,135 @@
+"""The Job of a crew of load pods on a real control plane: made as written, and gone in the end whoever dies."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plain_service import plain_namespace
+
+from chaos.clock import Clock
+from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, connect, mutations, ref_of
+from chaos.crew import LoadPods, Orders, pod_crew
+from chaos.crew.place import INDEX, job_manifest, pod_selector
+from chaos.errors import HarnessBroken
+from chaos.lab.simulated import SimulatedCluster
+from chaos.safety import ClusterUndoLog
+from chaos.undo import find_left, undo_all
+from chaos.wait import until
+from loadgen.profiles import HttpProfile
+
+
+@pytest.fixture
+def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
+    """A connection."""
+    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
+        yield made
+
+
+def place(namespace: str) -> LoadPods:
+    """Three load pods in a namespace, beside pods with the label app=chat."""
+    return LoadPods(
+        namespace=namespace,
+        run=f"run-in-{namespace}",
+        image="registry.example/load:1",
+        workers=3,
+        lasts_s=600,
+        target_namespace=namespace,
+        target_labels={"app": "chat"},
+    )
+
+
+def pods_of(cluster: Cluster, pods: LoadPods) -> list[dict[str, Any]]:
+    """The crew's pods."""
+    return cluster.list("Pod", pods.namespace, selector=pod_selector(pods))
+
+
+def agreed(wanted: Any, live: Any) -> bool:
+    """Whether all that was wanted is there as it was written."""
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(agreed(value, live.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(live, list) and all(map(agreed, wanted, live)) and len(wanted) == len(live)
+    return bool(wanted == live)
+
+
+def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path: Path) -> None:
+    """The API server keeps every field; pods that do not answer are no crew; nothing is left, and no promise."""
+    orders = Orders(
+        run_folder=tmp_path,
+        clock=Clock.start(),
+        url="http://chat",
+        profile=HttpProfile(),
+        seed=1,
+        duration_max_s=60.0,
+    )
+    with plain_namespace(cluster, "load-job") as namespace:
+        pods, hand = place(namespace), OpenHand(cluster, NullJournal())
+        undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
+        with (
+            Journal(tmp_path / "actions.jsonl", orders.clock) as journal,
+            pod_crew(cluster, pods, hand=hand, tidy=hand, journal=journal, undo=undo) as crew,
+        ):
+            live = cluster.get("Job", namespace, pods.job.name)
+            wanted = job_manifest(pods, "x")
+            wanted["spec"]["template"]["spec"]["containers"][0].pop("env")
+            assert live is not None
+            assert agreed(wanted, live)
+            until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
+            assert {one["metadata"]["annotations"][INDEX] for one in pods_of(cluster, pods)} == {"0", "1", "2"}
+            assert len(find_left(cluster, namespace)) == 1
+            with pytest.raises(HarnessBroken, match="0 of 3 load workers were ready within 2 s"):
+                crew.muster(orders, deadline_s=2.0)
+        assert cluster.get("Job", namespace, pods.job.name) is None
+        assert not pods_of(cluster, pods)
+        assert not find_left(cluster, namespace)
+
+
+def test_a_pod_that_is_lost_takes_no_other_with_it_and_has_no_successor(cluster: Cluster) -> None:
+    """The Job counts its index as failed, and leaves the others at work."""
+    with plain_namespace(cluster, "load-loss") as namespace:
+        pods, hand = place(namespace), OpenHand(cluster, NullJournal())
+        undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
+        with pod_crew(cluster, pods, hand=hand, tidy=hand, journal=NullJournal(), undo=undo):
+            until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
+            first = {one["metadata"]["uid"]: one for one in pods_of(cluster, pods)}
+            gone, raw = next((uid, one) for uid, one in first.items() if one["metadata"]["annotations"][INDEX] == "1")
+            assert hand.do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
+
+            def counted() -> bool:
+                job = cluster.get("Job", namespace, pods.job.name) or {}
+                return bool(job["status"].get("failedIndexes") == "1")
+
+            until(counted, deadline_s=20, awaited="the index to count as failed")
+            assert {one["metadata"]["uid"] for one in pods_of(cluster, pods)} == first.keys() - {gone}
+
+
+def test_the_job_of_a_killed_run_is_undone(simulated: SimulatedCluster, cluster: Cluster) -> None:
+    """What was promised before the Job was made is enough for any later process to remove it."""
+    with plain_namespace(cluster, "load-kill") as namespace:
+        pods = place(namespace)
+        context = multiprocessing.get_context("forkserver")
+        process = context.Process(target=_die, args=(str(simulated.kubeconfig), simulated.context, namespace))
+        process.start()
+        process.join(60)
+        assert process.exitcode == -signal.SIGKILL
+        assert cluster.get("Job", namespace, pods.job.name) is not None
+        done = undo_all(cluster, OpenHand(cluster, NullJournal()), find_left(cluster, namespace))
+        assert [one.result for one in done] == ["undone"], done
+        assert cluster.get("Job", namespace, pods.job.name) is None
+        until(lambda: not pods_of(cluster, pods), deadline_s=30, awaited="its pods gone")
+        assert not find_left(cluster, namespace)
+
+
+def _die(kubeconfig: str, context: str, namespace: str) -> None:
+    with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
+        pods, hand = place(namespace), OpenHand(cluster, NullJournal())
+        undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
+        with pod_crew(cluster, pods, hand=hand, tidy=hand, journal=NullJournal(), undo=undo):
+            until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
+            os.kill(os.getpid(), signal.SIGKILL)
