@@ -20,6 +20,7 @@ from chaos.capacity.written import show, write
 from chaos.facts import ScenarioFacts
 from chaos.gallery import draw_run
 from chaos.judgement import Judgement
+from chaos.load import LoadWish
 from chaos.options import SEED_MAX, field_of
 from chaos.slo import Slo
 from chaos.stage import Callbacks, staged
@@ -117,7 +118,7 @@ def _measured(
         leashed=False,
         pods_max=place.pods_max,
         nodes_max=place.nodes_max,
-        load_workers=load_workers,
+        load_wish=LoadWish(load_workers),
         keep_namespace=False,
         callbacks=Callbacks(say=screen.say, draw=draw),
         adopted=place.adopted,
