@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from chaos.adoption import Adoption, open_adoption
 from chaos.clock import utc_iso
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect
+from chaos.cluster import Cluster, NullJournal, OpenHand, PatientHand, connect
 from chaos.config import read_config
 from chaos.errors import UsageError
 from chaos.faults import Means
@@ -131,7 +131,7 @@ def on_adopted(
     adoption.find()
     cluster = adoption.cluster
     words, vantage = _reached(cluster, service_url or config.traffic.url or "")
-    hand = OpenHand(cluster, NullJournal())
+    hand = PatientHand(OpenHand(cluster, NullJournal()))
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     namespace = config.system.namespace
@@ -184,4 +184,4 @@ def _reached(cluster: Cluster, service_url: str) -> tuple[str, Callable[[System]
 def _sweep(cluster: Cluster) -> None:
     # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
     undo_leftovers(cluster, None)
-    sweep(cluster, OpenHand(cluster, NullJournal()))
+    sweep(cluster, PatientHand(OpenHand(cluster, NullJournal())))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, PatientHand, Recorder, Sampling, Scope
 from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.faults import Fault
@@ -163,10 +163,10 @@ def staged(
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
-        hand = OpenHand(ground.cluster, journal)
+        hand = PatientHand(OpenHand(ground.cluster, journal))
         if not adopted:
             # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
-            tidy = OpenHand(ground.cluster, NullJournal())
+            tidy = PatientHand(OpenHand(ground.cluster, NullJournal()))
             stack.enter_context(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.cluster import Cluster, NullJournal, OpenHand
+from chaos.cluster import Cluster, NullJournal, OpenHand, PatientHand
 from chaos.errors import ClusterRefused
 from chaos.undo.found import find_left
 from chaos.undo.heal import Undone, undo_all
@@ -13,7 +13,7 @@ __all__ = ["undo_leftovers"]
 def undo_leftovers(cluster: Cluster, namespace: str | None) -> tuple[Undone, ...]:
     """Undo what dead runs left in a namespace, or in all. Raises `ClusterRefused` naming what could not be undone."""
     dead = [one for one in find_left(cluster, namespace) if not one.alive]
-    results = undo_all(cluster, OpenHand(cluster, NullJournal()), dead)
+    results = undo_all(cluster, PatientHand(OpenHand(cluster, NullJournal())), dead)
     if left := [one for one in results if one.result == "left"]:
         raise ClusterRefused(
             f"a dead run left {len(left)} things that could not be undone: " + "; ".join(one.words for one in left),
