@@ -26,12 +26,15 @@ from chaos.lab.model_image import MODEL_IMAGE
 from chaos.lab.partition import LabPodNetwork
 from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
+from chaos.limits import NO_LIMITS, AbortLimits
 from chaos.progress import Progress
 from chaos.safety.lease import RunLease
 from chaos.safety.owner import Owner
 from chaos.semantics import KUBERNETES
+from chaos.served import ADOPTED_KINDS, DEPLOYED_KINDS, require_served
 from chaos.system.namespace import sweep
 from chaos.system.system import System
+from chaos.undo.found import find_left
 from chaos.undo.leftovers import undo_leftovers
 from chaos.watchdog import Watchdog
 from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
@@ -48,8 +51,9 @@ class Ground:
     `means` is what there is beside the API, e.g. to take nodes away.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
-    before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
-    once, and raises `ClusterRefused` if another is. `stop` says why a run must not go on, empty while it may.
+    before each trial that is not skipped or refused, and raises `ClusterRefused` if another run is at work there.
+    `claim` is called before anything is done to the system: it takes the lease, so that no two runs do that at once.
+    `stop` says why a run must not go on, empty while it may. `limits` are what a trial may cost.
     """
 
     kind: Literal["lab", "context"]
@@ -62,7 +66,9 @@ class Ground:
     means: Means = NO_MEANS
     adoption: Adoption | None = None
     begin: Callable[[], None] = lambda: None
+    claim: Callable[[], None] = lambda: None
     stop: Callable[[], str] = lambda: ""
+    limits: AbortLimits = NO_LIMITS
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -111,6 +117,7 @@ def on_context(
     Without a `service_url` (which may hold `{namespace}` and `{service}`) traffic goes through the API server's proxy.
     """
     cluster = connect(kubeconfig=kubeconfig, context=context)
+    require_served(cluster, DEPLOYED_KINDS)
     _sweep(cluster)
 
     words, vantage = _reached(cluster, service_url)
@@ -123,11 +130,13 @@ def on_adopted(
 ) -> Iterator[Ground]:
     """Stand on the cluster that a gameday.toml names, for the system that already runs there.
 
-    Only `begin` writes: it takes the lease of the system's namespace, and heals what dead runs left. No namespace is
-    swept: they are left to their owners. Raises `UsageError` or `ClusterRefused` in words.
+    Only `claim` writes: it takes the lease of the system's namespace, and heals what dead runs left; where there is
+    something to take over or to heal, `begin` does that at once. No namespace is swept: they are left to their owners.
+    Raises `UsageError` or `ClusterRefused` in words.
     """
     config = read_config(path)
     adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context)
+    require_served(adoption.cluster, ADOPTED_KINDS)
     adoption.find()
     cluster = adoption.cluster
     words, vantage = _reached(cluster, service_url or config.traffic.url or "")
@@ -140,12 +149,17 @@ def on_adopted(
         lease = RunLease(cluster, hand, namespace, holder, say=say)
         watchdog = Watchdog(config.safety.abort, every_s=config.safety.abort_every_s)
 
-        def begin() -> None:
+        def claim() -> None:
             if not lease.taken:
                 stack.enter_context(lease)
-                stack.enter_context(watchdog)
                 for done in undo_leftovers(cluster, namespace):
                     say(f"of the dead run {done.run}: {done.words}")
+
+        def begin() -> None:
+            if not watchdog.started:
+                stack.enter_context(watchdog)
+            if not lease.taken and (lease.stands() or any(not one.alive for one in find_left(cluster, namespace))):
+                claim()
 
         def stop() -> str:
             return (lease.lost if lease.taken else "") or watchdog.objection
@@ -160,7 +174,9 @@ def on_adopted(
             lambda command: command,
             adoption=adoption,
             begin=begin,
+            claim=claim,
             stop=stop,
+            limits=config.abort_limits(),
         )
 
 

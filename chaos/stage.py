@@ -23,6 +23,7 @@ from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
+from chaos.limits import Watched
 from chaos.safety import BlastRadius, ClusterUndoLog, NoUndoLog
 from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec, fill_claims
@@ -134,14 +135,16 @@ def staged(
     adopted: Adopted | None = None,
     manifests: Manifests | None = None,
     nodes_max: int | None = None,
+    claim: Callable[[], None] = lambda: None,
     lost: Callable[[], str] = lambda: "",
     consent: Callable[[Fault], str] = lambda _fault: "",
 ) -> Iterator[Staged]:
     """Set a live trial up, hand it out, and take it down.
 
     `adopted` is a system that already runs: it is not deployed, and neither it nor its namespace is deleted.
-    `manifests` are what is deployed instead of what the spec asks for. `lost`
-    says why the run may not go on (its lease is another's), `consent` what speaks against a fault; empty for nothing.
+    `manifests` are what is deployed instead of what the spec asks for. `claim` is called before anything is done to the
+    system. `lost` says why the run may not go on (its lease is another's), `consent` what speaks against a fault; empty
+    for nothing. The ground's limits stop the trial as well.
     """
     clock = Clock.start()
     namespace = adopted.system.namespace if adopted else namespace_of_trial(scenario.name, run.name)
@@ -170,10 +173,11 @@ def staged(
             stack.enter_context(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )
-        watched = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
-        scopes = [*watched, Scope("Node", None), *(() if known else _storage(spec, namespace))]
+        own = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
+        scopes = [*own, Scope("Node", None), *(() if known else _storage(spec, namespace))]
         # Ten times for each new value of the metrics API, to know when it came.
-        sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
+        period_s = Timings.of(ground.timings).metrics_resolution_s / 10
+        sampling = Sampling(namespace, period_s, always=bool(ground.limits.usage))
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
         unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
         if manifests:
@@ -204,6 +208,7 @@ def staged(
             seed=scenario.seed,
         )
         stack.callback(traffic.close)
+        watched = Watched.of(ground.limits, run, ours=lambda: _pod_names(recorder), clock=clock)
         world = World(
             clock=clock,
             cluster=ground.cluster,
@@ -223,7 +228,8 @@ def staged(
             data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
-            lost=lost,
+            claim=(lambda: None) if leashed else claim,
+            lost=lambda: lost() or watched.objection(),
             consent=consent,
             undo=NoUndoLog() if leashed else ClusterUndoLog(hand, namespace, run.name, deadline_s=DURATION_MAX_S),
         )
@@ -244,6 +250,10 @@ def staged(
             raise
         finally:
             trial.abandon("the scenario ended without a verdict")
+
+
+def _pod_names(recorder: Recorder) -> frozenset[str]:
+    return frozenset(PodView(pod).name for pod in recorder.objects("Pod"))
 
 
 def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sync_s: float) -> str:

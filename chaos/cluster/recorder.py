@@ -75,7 +75,7 @@ class Recorder:
                 wire=wire,
                 clock=clock,
                 path=path.with_name("metrics.jsonl"),
-                wanted=lambda: AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER)),
+                wanted=lambda: sampling.always or (AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER))),
             )
             self._threads.append(threading.Thread(target=self._sampler.run, name="sample-PodMetrics", daemon=True))
         self._stopped = False

@@ -42,12 +42,16 @@ SLO = Slo(availability=0.99)
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What is done to the API, or to the service: before the trial begins, and right before each of its later parts."""
+    """What is done to the API, or to the service: before the trial begins, and right before each of its later parts.
+
+    `hold_s`: how much longer than the drain the fault is to stand.
+    """
 
     begin: Callable[[ApiGround], object] = lambda _ground: None
     fault: Callable[[ApiGround], object] = lambda _ground: None
     heal: Callable[[ApiGround], object] = lambda _ground: None
     end: Callable[[ApiGround], object] = lambda _ground: None
+    hold_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +107,14 @@ class ApiGround:
     folder: Path
     said: list[str] = field(default_factory=list)
 
-    def run(self, moments: Moments) -> Ran:
-        """Drain a node under traffic in a session of its own, and judge it."""
+    def run(self, moments: Moments, **safety: object) -> Ran:
+        """Drain a node under traffic in a session of its own, and judge it; `safety` is more of that table."""
         before = snapshot(self.direct, self.namespace)
         error = ""
         try:
             moments.begin(self)
             with on_adopted(
-                self._file(), kubeconfig=self.proxy.kubeconfig, context="", service_url="", say=self.said.append
+                self._file(safety), kubeconfig=self.proxy.kubeconfig, context="", service_url="", say=self.said.append
             ) as ground:
                 assert ground.adoption is not None
                 adopted = ground.adoption.find()
@@ -128,6 +132,7 @@ class ApiGround:
                     keep_namespace=False,
                     callbacks=Callbacks(self.said.append, lambda judged: judged.run / "report.html"),
                     adopted=adopted,
+                    claim=ground.claim,
                     lost=ground.stop,
                     consent=consent_for(ground, adopted),
                 ) as ready:
@@ -147,19 +152,22 @@ class ApiGround:
             moments.fault(self)
             with trial.fault(drain):
                 trial.hold(until=drain.ended)
+                if moments.hold_s:
+                    trial.hold(duration_s=moments.hold_s)
                 moments.heal(self)
             trial.recovery(settle_s=1)
             moments.end(self)
         trial.judge(SloMet(SLO), BudgetHeld(), Drained(), Recovered(), Witnessed("evict-pod"))
 
-    def _file(self) -> Path:
+    def _file(self, safety: Mapping[str, object]) -> Path:
         """A gameday.toml that leads through the proxy."""
         port = self.users.server.server_port
         tables = {
             "cluster": {"context": self.proxy.context, "uid": self.direct.facts.uid},
             "system": {"namespace": self.namespace, "deployment": "chat"},
             "traffic": {"url": f"http://127.0.0.1:{port}"},
-            "safety": {"pods_max": REPLICAS},
+            "slo": {"availability": SLO.availability},
+            "safety": {"pods_max": REPLICAS, **safety},
         }
         lines = [
             f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in one.items()) for name, one in tables.items()
