@@ -14,7 +14,8 @@ from chaos.faults import Fault
 from chaos.faults.rights import Action, actions_in
 from chaos.ground import Ground
 from chaos.load import LoadWish
-from chaos.preflight import consent_of, require_rights, unallowed
+from chaos.preflight import consent_of, require_rights, require_usage, unallowed
+from chaos.served import without_metrics
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
 from chaos.system.manifest_folder import Manifests, read_manifests
@@ -44,8 +45,8 @@ def adopted_for(
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
-    A `leashed` session does not even take the lease. Raises `UsageError` for `fields` that the session would change,
-    `ClusterRefused` naming rights that are missing.
+    A `leashed` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
+    `ClusterRefused` naming rights or metrics that are missing.
     """
     if ground.adoption is None:
         return None
@@ -59,6 +60,7 @@ def adopted_for(
     if refused := list(unallowed(ground.adoption, adopted, actions)):
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
+    require_usage(ground.adoption, adopted, scales="autoscale" in _wanted(request))
     if not leashed:
         ground.begin()
     return adopted
@@ -89,7 +91,10 @@ def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> 
 
 def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
     """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed."""
-    if lacks := list(_lacking(request, ground)):
+    lacks = list(_lacking(request, ground))
+    if ground.kind == "context" and ground.adoption is None and _wanted(request).get("autoscale"):
+        lacks += [words] if (words := without_metrics(ground.cluster)) else []
+    if lacks:
         pytest.skip("; ".join(lacks))
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from chaos.adoption import Adoption, open_adoption
 from chaos.clock import utc_iso
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect
+from chaos.cluster import Cluster, NullJournal, OpenHand, PatientHand, connect
 from chaos.config import read_config
 from chaos.errors import UsageError
 from chaos.faults import Means
@@ -27,12 +27,15 @@ from chaos.lab.model_image import MODEL_IMAGE
 from chaos.lab.partition import LabPodNetwork
 from chaos.lab.power import LabPower
 from chaos.lab.session import lab_session
+from chaos.limits import NO_LIMITS, AbortLimits
 from chaos.progress import Progress
 from chaos.safety.lease import RunLease
 from chaos.safety.owner import Owner
 from chaos.semantics import KUBERNETES
+from chaos.served import ADOPTED_KINDS, DEPLOYED_KINDS, require_served
 from chaos.system.namespace import sweep
 from chaos.system.system import System
+from chaos.undo.found import find_left
 from chaos.undo.leftovers import undo_leftovers
 from chaos.watchdog import Watchdog
 from loadgen.vantage import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
@@ -49,8 +52,9 @@ class Ground:
     `means` is what there is beside the API, e.g. to take nodes away.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
-    before the first trial that is not skipped or refused: it takes the lease, so that no two runs are at work on it at
-    once, and raises `ClusterRefused` if another is. `stop` says why a run must not go on, empty while it may.
+    before each trial that is not skipped or refused, and raises `ClusterRefused` if another run is at work there.
+    `claim` is called before anything is done to the system: it takes the lease, so that no two runs do that at once.
+    `stop` says why a run must not go on, empty while it may. `limits` are what a trial may cost.
     `load_image` gives the image of load pods, put where the nodes find it; it raises `UsageError` if there is none.
     `name_service`: whether pods find a Service by its name.
     """
@@ -65,9 +69,11 @@ class Ground:
     means: Means = NO_MEANS
     adoption: Adoption | None = None
     begin: Callable[[], None] = lambda: None
+    claim: Callable[[], None] = lambda: None
     stop: Callable[[], str] = lambda: ""
     load_image: Callable[[], str] = lambda: _load_image_told("")
     name_service: bool = True
+    limits: AbortLimits = NO_LIMITS
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -124,6 +130,7 @@ def on_context(
     Without a `service_url` (which may hold `{namespace}` and `{service}`) traffic goes through the API server's proxy.
     """
     cluster = connect(kubeconfig=kubeconfig, context=context)
+    require_served(cluster, DEPLOYED_KINDS)
     _sweep(cluster, means.node_power)
 
     words, vantage = _reached(cluster, service_url)
@@ -153,17 +160,19 @@ def on_adopted(
 ) -> Iterator[Ground]:
     """Stand on the cluster that a gameday.toml names, for the system that already runs there.
 
-    Only `begin` writes: it takes the lease of the system's namespace, and heals what dead runs left. No namespace is
-    swept: they are left to their owners. Raises `UsageError` or `ClusterRefused` in words.
+    Only `claim` writes: it takes the lease of the system's namespace, and heals what dead runs left; where there is
+    something to take over or to heal, `begin` does that at once. No namespace is swept: they are left to their owners.
+    Raises `UsageError` or `ClusterRefused` in words.
     """
     config = read_config(path)
     adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context)
+    require_served(adoption.cluster, ADOPTED_KINDS)
     adoption.find()
     cluster = adoption.cluster
     words, vantage = _reached(cluster, service_url or config.traffic.url or "")
     if means.node_power is None and config.node_power is not None:
         means = replace(means, node_power=config.node_power.power())
-    hand = OpenHand(cluster, NullJournal())
+    hand = PatientHand(OpenHand(cluster, NullJournal()))
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     namespace = config.system.namespace
@@ -172,12 +181,17 @@ def on_adopted(
         lease = RunLease(cluster, hand, namespace, holder, say=say)
         watchdog = Watchdog(config.safety.abort, every_s=config.safety.abort_every_s)
 
-        def begin() -> None:
+        def claim() -> None:
             if not lease.taken:
                 stack.enter_context(lease)
-                stack.enter_context(watchdog)
                 for done in undo_leftovers(cluster, namespace, means.node_power):
                     say(f"of the dead run {done.run}: {done.words}")
+
+        def begin() -> None:
+            if not watchdog.started:
+                stack.enter_context(watchdog)
+            if not lease.taken and (lease.stands() or any(not one.alive for one in find_left(cluster, namespace))):
+                claim()
 
         def stop() -> str:
             return (lease.lost if lease.taken else "") or watchdog.objection
@@ -193,8 +207,10 @@ def on_adopted(
             means,
             adoption=adoption,
             begin=begin,
+            claim=claim,
             stop=stop,
             load_image=lambda: _load_image_told(load_image or config.load.image or ""),
+            limits=config.abort_limits(),
         )
 
 
@@ -228,4 +244,4 @@ def _load_image_told(told: str) -> str:
 def _sweep(cluster: Cluster, power: NodePower | None) -> None:
     # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
     undo_leftovers(cluster, None, power)
-    sweep(cluster, OpenHand(cluster, NullJournal()))
+    sweep(cluster, PatientHand(OpenHand(cluster, NullJournal())))

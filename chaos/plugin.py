@@ -182,6 +182,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         adopted=adopted,
         manifests=manifests,
         consent=consent_for(ground, adopted),
+        claim=ground.claim,
         lost=ground.stop,
     ) as ready:
         request.node.stash[STAGED] = ready

@@ -8,12 +8,14 @@ from chaos.adoption import Adoption
 from chaos.errors import ClusterRefused
 from chaos.faults import Fault
 from chaos.faults.rights import NAMED_VERBS, Action, Right, object_names, rights_of
+from chaos.history.objects import View
 from chaos.history.views import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
+from chaos.served import require_metrics
 from chaos.system.adopt import Adopted
 from chaos.system.wanted import may_go
 
-__all__ = ["consent_of", "require_rights", "unallowed"]
+__all__ = ["consent_of", "require_rights", "require_usage", "unallowed"]
 
 EVICTING = frozenset({"evict", "node-drain", "pool-drain"})
 
@@ -29,6 +31,24 @@ def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]
             f"context {adoption.cluster.facts.context} may not, in namespace {namespace}: {', '.join(missing)}",
             "ask for these rights: gameday rbac prints the Role and the ClusterRole",
         )
+
+
+def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
+    """See that usage of the pods is told where it is needed: by an autoscaler (`scales`), or a limit in the file.
+
+    Raises `ClusterRefused` saying which needs it.
+    """
+    why = (
+        "a scenario of the autoscaler" if scales else "safety.abort_usage" if adoption.config.safety.abort_usage else ""
+    )
+    if why:
+        labels = found.system.selector.items()
+        pods = [
+            pod
+            for pod in map(View, adoption.cluster.list("Pod", found.system.namespace))
+            if labels <= pod.labels.items()
+        ]
+        require_metrics(adoption.cluster, found.system.namespace, [pod.name for pod in pods], why=why)
 
 
 def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:

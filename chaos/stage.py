@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, Recorder, Sampling, Scope
+from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, PatientHand, Recorder, Sampling, Scope
 from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.faults import Fault
@@ -23,6 +23,7 @@ from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.judgement import Judgement
+from chaos.limits import Watched
 from chaos.load import DURATION_MAX_S, LoadWish, load_of
 from chaos.safety import BlastRadius, ClusterUndoLog, NoUndoLog
 from chaos.semantics import KUBERNETES, Timings
@@ -127,14 +128,16 @@ def staged(
     adopted: Adopted | None = None,
     manifests: Manifests | None = None,
     nodes_max: int | None = None,
+    claim: Callable[[], None] = lambda: None,
     lost: Callable[[], str] = lambda: "",
     consent: Callable[[Fault], str] = lambda _fault: "",
 ) -> Iterator[Staged]:
     """Set a live trial up, hand it out, and take it down.
 
     `adopted` is a system that already runs: it is not deployed, and neither it nor its namespace is deleted.
-    `manifests` are what is deployed instead of what the spec asks for. `lost`
-    says why the run may not go on (its lease is another's), `consent` what speaks against a fault; empty for nothing.
+    `manifests` are what is deployed instead of what the spec asks for. `claim` is called before anything is done to the
+    system. `lost` says why the run may not go on (its lease is another's), `consent` what speaks against a fault; empty
+    for nothing. The ground's limits stop the trial as well.
     """
     clock = Clock.start()
     namespace = adopted.system.namespace if adopted else namespace_of_trial(scenario.name, run.name)
@@ -156,17 +159,14 @@ def staged(
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
-        hand = OpenHand(ground.cluster, journal)
+        hand = PatientHand(OpenHand(ground.cluster, journal))
         if not adopted:
             # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
-            tidy = OpenHand(ground.cluster, NullJournal())
+            tidy = PatientHand(OpenHand(ground.cluster, NullJournal()))
             stack.enter_context(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )
-        watched = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
-        scopes = [*watched, Scope("Node", None), *(() if known else _storage(spec, namespace))]
-        # Ten times for each new value of the metrics API, to know when it came.
-        sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
+        scopes, sampling = _looked_at(ground, known, spec, namespace)
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
         unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
         if manifests:
@@ -196,6 +196,7 @@ def staged(
             seed=scenario.seed,
         )
         stack.callback(traffic.close)
+        watched = Watched.of(ground.limits, run, ours=lambda: _pod_names(recorder), clock=clock)
         world = World(
             clock=clock,
             cluster=ground.cluster,
@@ -215,15 +216,13 @@ def staged(
             data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
-            lost=lost,
+            claim=(lambda: None) if leashed else claim,
+            lost=lambda: lost() or watched.objection(),
             consent=consent,
             undo=NoUndoLog() if leashed else ClusterUndoLog(hand, namespace, run.name, deadline_s=DURATION_MAX_S),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
-        words = ", ".join(f"{key}={value}" for key, value in deployed.selector.items()) + f" in namespace {namespace}"
-        rng = random.Random(scenario.seed)  # noqa: S311  # replayable
-        budget = deployed.disruption_budget or NO_BUDGET
-        under_test = UnderTest(spec, namespace, words, rng, recorder, deployed.workload, budget, world.timings)
+        under_test = _under_test(spec, deployed, recorder, seed=scenario.seed, timings=world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
         unfit = ""
         if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
@@ -239,6 +238,26 @@ def staged(
             raise
         finally:
             trial.abandon("the scenario ended without a verdict")
+
+
+def _looked_at(ground: Ground, known: Adopted | None, spec: SystemSpec, namespace: str) -> tuple[list[Scope], Sampling]:
+    """What is watched, and whose usage is sampled: ten times for each new value, to know when it came."""
+    own = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
+    scopes = [*own, Scope("Node", None), *(() if known else _storage(spec, namespace))]
+    period_s = Timings.of(ground.timings).metrics_resolution_s / 10
+    return scopes, Sampling(namespace, period_s, always=bool(ground.limits.usage))
+
+
+def _under_test(spec: SystemSpec, deployed: System, recorder: Recorder, *, seed: int, timings: Timings) -> UnderTest:
+    selected = ", ".join(f"{key}={value}" for key, value in deployed.selector.items())
+    words = f"{selected} in namespace {deployed.namespace}"
+    rng = random.Random(seed)  # noqa: S311  # replayable
+    budget = deployed.disruption_budget or NO_BUDGET
+    return UnderTest(spec, deployed.namespace, words, rng, recorder, deployed.workload, budget, timings)
+
+
+def _pod_names(recorder: Recorder) -> frozenset[str]:
+    return frozenset(PodView(pod).name for pod in recorder.objects("Pod"))
 
 
 def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sync_s: float) -> str:

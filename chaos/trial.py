@@ -108,6 +108,7 @@ class Trial:
             undo=world.undo,
         )
         self._admit(world, fault)
+        world.claim()
         self._say(f"fault: {fault.words}")
         with self._in_phase(world, "fault"):
             world.journal.event(
@@ -132,6 +133,7 @@ class Trial:
         if not (world := self._live()):
             return
         data = world.data.of(files)
+        world.claim()
         self._say(f"reading {', '.join(data.files)} in every ready replica")
         read_data(world.cluster, world.hand, world.journal, world.recorder, data)
 
@@ -145,9 +147,9 @@ class Trial:
         self._say("recovery")
         with self._in_phase(world, "recovery"):
             bound_s = recovery_bound_s(world)
-            if world.recorder.wait_for(lambda: whole(world), bound_s):
+            if self._wait(world, bound_s, lambda: whole(world)):
                 self._wait(world, settle_s)
-            else:
+            elif not self._stopped:
                 world.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
 
     def note(self, text: str) -> None:
@@ -245,7 +247,9 @@ class Trial:
             world.journal.event("fault-landed", fault=field.fault, proof=proof)
             self._say(f"landed: {proof}")
             return
-        reason = reason or f"no proof of landing within {fault.landing_deadline_s:g} s"
+        if not reason:
+            late = f"no proof of landing within {fault.landing_deadline_s:g} s"
+            reason = "the trial was stopped before its landing was proved" if self._stopped else late
         world.journal.event("fault-missed", fault=field.fault, reason=reason)
         self._say(f"missed: {reason}")
 

@@ -21,11 +21,13 @@ class Watchdog:
 
     def __init__(self, command: Sequence[str], *, every_s: float) -> None:
         self.objection = ""
+        self.started = False
         self._command, self._every_s = list(command), every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._asking, name="watchdog", daemon=True)
 
     def __enter__(self) -> Self:
+        self.started = True
         if self._command:
             self._thread.start()
         return self

@@ -19,7 +19,11 @@ __all__ = ["World", "desired", "recovery_bound_s", "whole"]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a live trial works with."""
+    """What a live trial works with.
+
+    `claim` is called before anything is done to the system, `lost` says why the trial must not go on, `consent` what
+    speaks against a fault; empty for nothing.
+    """
 
     clock: Clock
     cluster: Cluster
@@ -35,6 +39,7 @@ class World:
     workload_kind: str = "Deployment"
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
+    claim: Callable[[], None] = lambda: None
     lost: Callable[[], str] = lambda: ""
     consent: Callable[[Fault], str] = lambda _fault: ""
 

@@ -8,6 +8,7 @@ one that Locust's fast user has.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import ssl
@@ -31,6 +32,12 @@ __all__ = ["Exchange", "Wire", "tls_context"]
 READ_BYTES = 64 * 1024
 SETTLE_S = 1.0
 """After an answer's end mark, how long to wait for the connection's own orderly end."""
+
+HELD_UP = frozenset({401, 403, 429})
+"""What an API server says of a request that it does not pass on: who are you, you may not, I am busy."""
+
+STATUS_BYTES = 4096
+"""How much of such an answer is read to tell the API server's own words from those of the service behind it."""
 
 NAMES_FRESH_NS = NS
 """How long a looked-up address is used before the name is asked for again."""
@@ -65,12 +72,22 @@ class _Response(HTTPResponse):
 
 
 class Wire:
-    """The way to the service: its address, TLS, and the connections that are kept."""
+    """The way to the service: its address, TLS, and the connections that are kept.
+
+    `proxied`: an API server stands in between, which may not pass a request on.
+    """
 
     def __init__(
-        self, place: Place, tls: ssl.SSLContext | None, now_ns: Callable[[], int], *, keep: bool, replica_header: str
+        self,
+        place: Place,
+        tls: ssl.SSLContext | None,
+        now_ns: Callable[[], int],
+        *,
+        keep: bool,
+        replica_header: str,
+        proxied: bool = False,
     ) -> None:
-        self.place, self.tls, self.now_ns = place, tls, now_ns
+        self.place, self.tls, self.now_ns, self.proxied = place, tls, now_ns, proxied
         self.keep, self.replica_header = keep, replica_header
         self.opened = self.reused = 0
         """How many connections were made, and how often one was used again."""
@@ -146,12 +163,13 @@ class Wire:
 class Exchange:
     """One request and what came back. `run` once, then `settle` once the outcome is recorded."""
 
-    __slots__ = ("_expected", "_raw", "_reused", "_sock", "_wire", "answer", "response", "seen")
+    __slots__ = ("_expected", "_raw", "_reused", "_said", "_sock", "_wire", "answer", "response", "seen")
 
     def __init__(self, wire: Wire, raw: bytes, method: str, answer: Answer, expected: frozenset[int]) -> None:
         self._wire, self._raw, self.answer, self._expected = wire, raw, answer, expected
         self._sock: Any = None
         self._reused = False
+        self._said = b""
         self.response = _Response(method, wire.replica_header)
         self.seen = Seen()
 
@@ -209,6 +227,9 @@ class Exchange:
             if response.arrived and seen.status in self._expected:
                 seen.body_bytes += len(response.arrived)
                 self.answer.feed(bytes(response.arrived), at_ns)
+            elif self._wire.proxied and seen.status in HELD_UP:
+                self._said = (self._said + bytes(response.arrived))[:STATUS_BYTES]
+                seen.held_up = _held_up(seen.status, self._said)
             response.arrived.clear()
         if response.done and seen.status in self._expected:
             self.answer.end(at_ns)
@@ -248,6 +269,17 @@ def tls_context(credentials: Credentials | None) -> ssl.SSLContext:
         finally:
             os.close(descriptor)
     return context
+
+
+def _held_up(status: int, said: bytes) -> str:
+    """The API server's words if a refusal is its own (a Status of its API), empty if it is the service's."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        return ""
+    if not isinstance(told, dict) or (told.get("kind"), told.get("apiVersion")) != ("Status", "v1"):
+        return ""
+    return f"the API server did not pass it on: {status} {told.get('message', '')}"[:200].rstrip()
 
 
 def _is_quiet(sock: gevent.socket.socket) -> bool:

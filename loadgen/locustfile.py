@@ -74,7 +74,14 @@ class Session:
         self._records = Writer(plan.run_folder / "requests.jsonl")
         self._samples = Writer(plan.run_folder / "generator.jsonl")
         self._loop = OpenLoop(
-            wire=Wire(place, tls, self.now_ns, keep=keep, replica_header=profile.replica_header),
+            wire=Wire(
+                place,
+                tls,
+                self.now_ns,
+                keep=keep,
+                replica_header=profile.replica_header,
+                proxied=credentials is not None,
+            ),
             requests=raws,
             sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
             profile=profile,

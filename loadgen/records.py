@@ -63,7 +63,10 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of one exchange so far; filled in as it goes."""
+    """What was seen of one exchange so far; filled in as it goes.
+
+    `held_up`: the words of the API server, on whose proxy the request was to go, that did not pass it on.
+    """
 
     sent_ns: int | None = None
     first_byte_ns: int | None = None
@@ -71,6 +74,7 @@ class Seen:
     replica: str | None = None
     body_bytes: int = 0
     error: str | None = None
+    held_up: str = ""
 
 
 def outcome_of(
@@ -110,13 +114,16 @@ def record_of(
     """The record of an arrival whose exchange ended at `ended_ns`."""
     status_expected = None if seen.status is None else seen.status in expected
     end_ns = answer.full_ns if answer.full_ns is not None and status_expected else ended_ns
-    outcome = outcome_of(
-        ending,
-        status_expected=status_expected,
-        answer=answer,
-        response_ns=end_ns - intended_ns,
-        patience_ns=patience_ns,
-    )
+    # Whom the service never heard of it cannot have failed.
+    outcome: Outcome = "unsent"
+    if not seen.held_up:
+        outcome = outcome_of(
+            ending,
+            status_expected=status_expected,
+            answer=answer,
+            response_ns=end_ns - intended_ns,
+            patience_ns=patience_ns,
+        )
     return Record(
         index,
         stream,
@@ -136,6 +143,8 @@ def record_of(
 
 
 def _error(outcome: Outcome, seen: Seen, answer: Answer, *, status_expected: bool | None) -> str:
+    if seen.held_up:
+        return seen.held_up
     if status_expected is False:
         return f"status {seen.status}"
     if answer.error is not None:

@@ -9,6 +9,7 @@ from chaos.cluster.journal import Entry, Journal, NullJournal
 from chaos.cluster.kinds import KINDS, Kind, path_of, ref_of
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.outcome import Done
+from chaos.cluster.patience import PatientHand
 from chaos.cluster.recorder import Recorder
 from chaos.cluster.sampler import Sampling
 from chaos.cluster.scope import Limits, Scope
@@ -30,6 +31,7 @@ __all__ = [
     "NodeFacts",
     "NullJournal",
     "OpenHand",
+    "PatientHand",
     "Ran",
     "Recorder",
     "Sampling",

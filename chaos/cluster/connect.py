@@ -35,7 +35,7 @@ def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
     """
     files = _files(kubeconfig)
     named = _named(files, context)
-    wire = Wire(_client(files, named))
+    wire = Wire(_client(files, named), renew=lambda: _client(files, named))
     try:
         return Cluster(wire, _facts(wire, named))
     except BaseException:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import tenacity
 import urllib3
@@ -52,14 +52,18 @@ class Follower:
         self.synced = False
         self.failure: GamedayError | None = None
         self._wire, self._clock, self._record, self._live, self._limits = wire, clock, record, live, limits
-        self._path = path_of(scope.kind, scope.namespace)
-        self._selector = {"labelSelector": scope.selector} if scope.selector else {}
-        self._selector |= {"fieldSelector": f"metadata.name={scope.name}"} if scope.name else {}
+        self.path = path_of(scope.kind, scope.namespace)
+        self.selector = {"labelSelector": scope.selector} if scope.selector else {}
+        self.selector |= {"fieldSelector": f"metadata.name={scope.name}"} if scope.name else {}
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._response: urllib3.BaseHTTPResponse | None = None
         self._rv = ""  # empty: nothing to go on from, a list is due
+        self._versions: dict[str, int] = {}  # the newest resourceVersion of each object that came, by UID
         self._heard_ns = 0  # when the server last said something
+        self._proved_ns = 0  # up to when all is known to have come
+        self._dead = ""  # why we gave up a connection that stood
+        self._unproved = ""  # why nobody can say whether the watch was alive at the end
         self._broken = ""  # why there is no connection; empty while there is one
         self._doubt_ns: int | None = None  # since when receipt may be late, until something is heard again
 
@@ -93,6 +97,35 @@ class Follower:
                 with contextlib.suppress(ValueError, RuntimeError, OSError):
                     self._response.shutdown()
 
+    # --- whether it is alive, for a pulse ---------------------------------------------------------------------------
+
+    @property
+    def standing(self) -> bool:
+        """Whether there is a connection, alive or dead."""
+        with self._lock:
+            return self._response is not None
+
+    @property
+    def versions(self) -> Mapping[str, int]:
+        """The newest resourceVersion of each object that came, by UID; a copy."""
+        return self._versions.copy()
+
+    def proved(self, at_ns: int) -> None:
+        """All that had happened up to then has come."""
+        self._proved_ns = max(self._proved_ns, at_ns)
+
+    def give_up(self, reason: str) -> None:
+        """The connection stands and is dead: leave it, and go on over a new one."""
+        with self._lock:
+            if self._response is not None:
+                self._dead = reason
+                with contextlib.suppress(ValueError, RuntimeError, OSError):
+                    self._response.shutdown()
+
+    def unproved(self, reason: str) -> None:
+        """What happened since the last proof may not have come, and nothing more will be known of it."""
+        self._unproved = reason
+
     # --- one connection after the other -----------------------------------------------------------------------------
 
     def _patiently(self) -> tenacity.Retrying:
@@ -118,10 +151,10 @@ class Follower:
 
     def _list(self) -> None:
         """Read all pages, then write them: a list that breaks half-way leaves nothing in the record."""
-        query = {"limit": str(PAGE)} | self._selector
+        query = {"limit": str(PAGE)} | self.selector
         found: list[tuple[int, Item]] = []
         while True:
-            answer = self._wire.call("GET", self._path, query=query, timeout_s=LIST_S)
+            answer = self._wire.call("GET", self.path, query=query, timeout_s=LIST_S)
             at_ns = self._clock.now_ns()
             if not answer.ok:
                 raise self._refused(answer)
@@ -134,15 +167,16 @@ class Follower:
             self._record.listed(received_ns, item.raw)
         self._heard_ns = self._record.synced(at_ns, page.rv)
         self._rv, self._broken, self._doubt_ns = page.rv, "", None
+        self._versions = {item.uid: int(item.rv) for _, item in found}
         self._live.replace(self.scope.kind, {item.uid: State(item.raw, event=False) for _, item in found})
         self.synced = True
         self._live.wake()
 
     def _watch(self) -> None:
         """Take in events until the server ends the watch."""
-        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._rv} | self._selector
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._rv} | self.selector
         silence_max_s = self._limits.silence_max_s if kind_of(self.scope.kind).bookmarks else UNBOOKMARKED_S
-        with self._wire.stream(self._path, query=query, silence_max_s=silence_max_s) as response:
+        with self._wire.stream(self.path, query=query, silence_max_s=silence_max_s) as response:
             if response.status != 200:
                 raise self._refused(Answer(response.status, response.data))
             with self._interruptible(response):
@@ -164,8 +198,10 @@ class Follower:
         else:
             self._record.event(at_ns, line)
             if frame.type == "DELETED":
+                self._versions.pop(frame.uid, None)
                 self._live.drop(self.scope.kind, frame.uid)
             else:
+                self._versions[frame.uid] = int(frame.rv)
                 self._live.put(self.scope.kind, frame.uid, State(line, event=True))
         self._rv, self._heard_ns, self._doubt_ns = frame.rv, at_ns, None
 
@@ -178,17 +214,28 @@ class Follower:
         except _Gone as gone:
             self._lost(str(gone))
         except (Silent, BadFrame) as error:
-            self._broke(str(error), self._heard_ns)
+            self._broke(str(error), self._sure_ns)
         except (NotSent, Broken) as error:
-            self._broke(error.what, max(self._heard_ns, self._clock.now_ns() - KEEPALIVE_S * NS))
+            self._broke(error.what, max(self._sure_ns, self._clock.now_ns() - KEEPALIVE_S * NS))
+        except (ValueError, RuntimeError, OSError, AttributeError):
+            if not self._dead:  # a socket that is shut down under a reader may fail in ways of its own
+                raise
+            self._broke("", self._sure_ns)
 
     def _broke(self, reason: str, since_ns: int) -> None:
         """The connection is gone; until `since_ns` it is known to have stood. If we ended it ourselves, all is well."""
-        if self._stopping.is_set() and not self._broken:
+        if self._dead:
+            reason, since_ns, self._dead = self._dead, self._sure_ns, ""
+        elif self._stopping.is_set() and not self._broken:
             return
         self._broken = reason
         if self._doubt_ns is None:
             self._doubt_ns = since_ns
+
+    @property
+    def _sure_ns(self) -> int:
+        """The last moment of which it is known that nothing was held back."""
+        return max(self._heard_ns, self._proved_ns)
 
     def _lost(self, reason: str) -> None:
         """States are being lost. Said at once: a run that is killed before the new list has come must show it."""
@@ -217,15 +264,15 @@ class Follower:
         if not self.synced:
             return
         try:
-            if self._broken and self._rv:
-                self._write_gap(self._broken)
+            if (self._broken or self._unproved) and self._rv:
+                self._write_gap(self._broken or self._unproved)
             if self.failure is None:
                 self._record.end(self._clock.now_ns())
         except HarnessBroken as error:
             self.failure = self.failure or error
 
     def _write_gap(self, reason: str) -> None:
-        since_ns = self._heard_ns if self._doubt_ns is None else self._doubt_ns
+        since_ns = self._sure_ns if self._doubt_ns is None else self._doubt_ns
         self._record.gap(self._clock.now_ns(), since_ns, reason)
 
     @contextlib.contextmanager

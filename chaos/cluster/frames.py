@@ -43,10 +43,11 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object of a list, as the server sent it."""
+    """One object of a list, as the server sent it, and of which state it is."""
 
     uid: str
     raw: bytes
+    rv: str = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _items(text: str, at: int) -> tuple[tuple[Item, ...], int]:
         obj, end = _DECODER.raw_decode(text, at)
         # Newlines between tokens mean nothing and would end a line of the file; inside strings JSON has none.
         raw = text[at:end].replace("\n", " ").encode()
-        found.append(Item(obj["metadata"]["uid"], raw))
+        found.append(Item(obj["metadata"]["uid"], raw, obj["metadata"].get("resourceVersion", "0")))
         at = _space(text, end)
         if text[at] != "]":
             at = _space(text, _past(text, at, ","))

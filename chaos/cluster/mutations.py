@@ -42,7 +42,8 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 class Mutation:
     """One change: `action` is its name in the journal, `target` whom it hits, `fault` the fault that it belongs to.
 
-    `timeout_s` is how long the server may be silent before the outcome counts as unknown.
+    `timeout_s` is how long the server may be silent before the outcome counts as unknown. `idempotent`: done twice, it
+    leads to the same as done once.
     """
 
     action: str
@@ -54,6 +55,7 @@ class Mutation:
     query: Mapping[str, str] = field(default_factory=dict)
     fault: str | None = None
     timeout_s: float = 20.0
+    idempotent: bool = False
 
     def detail(self) -> dict[str, Any]:
         """What the journal keeps of it: all but the contents of a Secret."""
@@ -67,9 +69,8 @@ def delete_pod(ref: Ref, *, grace_s: int | None, fault: str | None = None) -> Mu
     `grace_s`: None is the pod's own terminationGracePeriodSeconds, 0 forces the object away at once. Bypasses
     disruption budgets by design. Raises `UsageError` for a pod without a UID.
     """
-    return Mutation(
-        "delete-pod", "DELETE", _path(ref), ref, body=_delete_options(_with_uid(ref), grace_s=grace_s), fault=fault
-    )
+    body = _delete_options(_with_uid(ref), grace_s=grace_s)
+    return Mutation("delete-pod", "DELETE", _path(ref), ref, body=body, fault=fault, idempotent=True)
 
 
 def evict_pod(ref: Ref, *, grace_s: int | None = None, dry_run: bool = False, fault: str | None = None) -> Mutation:
@@ -96,7 +97,9 @@ def apply(
     """
     ref = ref_of(obj)
     query = {"fieldManager": field_manager, "force": "true" if force else "false"}
-    return Mutation("apply", "PATCH", _path(ref), ref, body=obj, content_type=_APPLY, query=query, fault=fault)
+    return Mutation(
+        "apply", "PATCH", _path(ref), ref, body=obj, content_type=_APPLY, query=query, fault=fault, idempotent=True
+    )
 
 
 def create(obj: Mapping[str, Any], *, field_manager: str = "gameday", fault: str | None = None) -> Mutation:
@@ -111,7 +114,8 @@ def delete(
 ) -> Mutation:
     """Delete an object and what it owns; where `ref` has a UID, only that very object."""
     body = _delete_options(ref, grace_s=grace_s) | {"propagationPolicy": propagation}
-    return Mutation("delete", "DELETE", _path(ref), ref, body=body, fault=fault)
+    # Without a UID the second one might hit a successor.
+    return Mutation("delete", "DELETE", _path(ref), ref, body=body, fault=fault, idempotent=bool(ref.uid))
 
 
 def patch(
@@ -128,17 +132,28 @@ def patch(
 
     Where `ref` has a UID and the patch is an object, the server refuses it for a successor of the same name.
     """
+    # Operations that test what they replace, or a resourceVersion, are refused the second time.
+    again = bool(ref.uid) and isinstance(body, Mapping) and "resourceVersion" not in (body.get("metadata") or {})
     if isinstance(body, Mapping):
         body = _of_this_very(ref, body)
-    query = {"fieldManager": field_manager}
-    path = _path(ref, subresource)
-    return Mutation(action, "PATCH", path, ref, body=body, content_type=content_type, query=query, fault=fault)
+    return Mutation(
+        action,
+        "PATCH",
+        _path(ref, subresource),
+        ref,
+        body=body,
+        content_type=content_type,
+        query={"fieldManager": field_manager},
+        fault=fault,
+        idempotent=again,
+    )
 
 
 def scale(ref: Ref, replicas: int, *, fault: str | None = None) -> Mutation:
     """Set the number of replicas of a Deployment, ReplicaSet or StatefulSet through its `scale` subresource."""
     body = _of_this_very(ref, {"spec": {"replicas": replicas}})
-    return Mutation("scale", "PATCH", _path(ref, "scale"), ref, body=body, content_type=MERGE, fault=fault)
+    path, again = _path(ref, "scale"), bool(ref.uid)
+    return Mutation("scale", "PATCH", path, ref, body=body, content_type=MERGE, fault=fault, idempotent=again)
 
 
 def _path(ref: Ref, subresource: str = "") -> str:

@@ -17,6 +17,7 @@ from chaos.cluster.append import AppendFile
 from chaos.cluster.client import Cluster
 from chaos.cluster.follow import Follower
 from chaos.cluster.live import Live
+from chaos.cluster.pulse import Pulse
 from chaos.cluster.record import Record
 from chaos.cluster.sampler import Sampler, Sampling
 from chaos.cluster.scope import Limits, Scope
@@ -55,29 +56,26 @@ class Recorder:
             raise UsageError(f"{', '.join(twice)} is to be recorded twice", "give one scope for each kind")
         self._file = AppendFile(path)
         self._live = Live(kinds)
+        limits = limits or Limits()
+        wire, live = cluster.wire, self._live
         self._followers = [
-            Follower(
-                scope,
-                wire=cluster.wire,
-                clock=clock,
-                record=Record(scope.kind, self._file),
-                live=self._live,
-                limits=limits or Limits(),
-            )
+            Follower(scope, wire=wire, clock=clock, record=Record(scope.kind, self._file), live=live, limits=limits)
             for scope in scopes
         ]
+        self._pulse = Pulse(self._followers, wire=wire, clock=clock, live=live, every_s=limits.pulse_s)
         self._threads = [
             threading.Thread(target=follower.run, name=f"watch-{follower.scope.kind}", daemon=True)
             for follower in self._followers
         ]
+        self._threads.append(threading.Thread(target=self._pulse.run, name="watch-pulse", daemon=True))
         self._sampler: Sampler | None = None
         if sampling is not None:
             self._sampler = Sampler(
                 sampling,
-                wire=cluster.wire,
+                wire=wire,
                 clock=clock,
                 path=path.with_name("metrics.jsonl"),
-                wanted=lambda: AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER)),
+                wanted=lambda: sampling.always or (AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER))),
             )
             self._threads.append(threading.Thread(target=self._sampler.run, name="sample-PodMetrics", daemon=True))
         self._stopped = False
@@ -107,11 +105,14 @@ class Recorder:
     def stop(self) -> None:
         """Stop watching and close the record. Calling it again does nothing.
 
-        Raises `HarnessBroken` only if a watch does not end; whether one had died before, `check` says.
+        Before that every watch has to prove that it is alive: else its record ends in a gap. Raises `HarnessBroken`
+        only if a watch does not end; whether one had died before, `check` says.
         """
         if self._stopped:
             return
         self._stopped = True
+        self._pulse.stop()
+        self._pulse.prove()
         for follower in self._followers:
             follower.stop()
         if self._sampler is not None:

@@ -26,10 +26,14 @@ ANSWER_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Whose metrics to ask for, and how often: at least five times for each new value, to know when it came."""
+    """Whose metrics to ask for, and how often: at least five times for each new value, to know when it came.
+
+    `always`: also where there is no autoscaler to compute again, for a limit on usage.
+    """
 
     namespace: str
     period_s: float
+    always: bool = False
 
 
 class Sampler:

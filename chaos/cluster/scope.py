@@ -23,8 +23,10 @@ class Limits:
 
     `silence_max_s`: a watch that brings nothing for longer is taken for broken. Bookmarks come once a minute (an idle
     kind's first one was seen after two). `outage_max_s`: how long the API server may be away before the recorder gives
-    up and the trial ends.
+    up and the trial ends. `pulse_s`: how often what the server lists is held against what the watch brought, so that a
+    connection that stands and is dead is noticed sooner than by its silence.
     """
 
     silence_max_s: float = 180.0
     outage_max_s: float = 120.0
+    pulse_s: float = 5.0

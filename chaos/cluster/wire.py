@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +26,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
 from chaos.cluster.identity import Identity, identity_of
-from chaos.errors import ClusterRefused
+from chaos.errors import ClusterRefused, UsageError
 
 __all__ = ["CONNECT_S", "KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Wire"]
 
@@ -39,6 +41,11 @@ KEEPALIVE = {"idle": 5, "interval": 5, "count": 3}
 
 KEEPALIVE_S = KEEPALIVE["idle"] + KEEPALIVE["interval"] * KEEPALIVE["count"]
 """A connection that broke was alive at most this long before the kernel said so."""
+
+UNAUTHORIZED = 401
+
+RENEWED_S = 5.0
+"""Credentials that were read anew so recently are not the reason of one more 401."""
 
 Query = Mapping[str, str]
 
@@ -83,10 +90,17 @@ class Answer:
 
 
 class Wire:
-    """Connections to one API server as one user; safe to use from many threads."""
+    """Connections to one API server as one user; safe to use from many threads.
 
-    def __init__(self, api: ApiClient) -> None:
+    `renew` reads the credentials anew, for a token that expired: a 401 did nothing, so what met it is sent once more.
+    """
+
+    def __init__(self, api: ApiClient, renew: Callable[[], ApiClient] | None = None) -> None:
         self._api = api
+        self._renew = renew
+        self._renewed_at = -RENEWED_S
+        self._old: list[ApiClient] = []
+        self._lock = threading.Lock()
         self.server = str(api.configuration.host)
 
     def identity(self) -> Identity:
@@ -101,16 +115,25 @@ class Wire:
         query: Query | None = None,
         body: object = None,
         content_type: str = "application/json",
+        accept: str = "application/json, */*",
         timeout_s: float = 10.0,
     ) -> Answer:
         """Send one request and read the whole answer; `timeout_s` is how long the server may be silent.
 
         Raises `NotSent` or `Broken`.
         """
-        with self._translated(f"{method} {path}"):
-            response = self._send(method, path, query, timeout_s=timeout_s, body=body, content_type=content_type)
+
+        def sent() -> Answer:
+            response = self._send(
+                method, path, query, timeout_s=timeout_s, body=body, content_type=content_type, accept=accept
+            )
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, response.data, headers)
+
+        with self._translated(f"{method} {path}"):
+            used = self._api
+            answer = sent()
+            return sent() if answer.status == UNAUTHORIZED and self._anew(used) else answer
 
     @contextmanager
     def stream(self, path: str, *, query: Query, silence_max_s: float) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -120,7 +143,11 @@ class Wire:
         opening raises them too, or `NotSent`.
         """
         with self._translated(f"GET {path}"):
+            used = self._api
             response = self._send("GET", path, query, timeout_s=OPEN_S)
+            if response.status == UNAUTHORIZED and self._anew(used):
+                response.close()
+                response = self._send("GET", path, query, timeout_s=OPEN_S)
             try:
                 if isinstance(response.connection, HTTPConnection) and response.connection.sock:
                     response.connection.sock.settimeout(silence_max_s)
@@ -130,7 +157,23 @@ class Wire:
 
     def close(self) -> None:
         """Close the connections that are idle."""
-        self._api.rest_client.close()
+        for api in (*self._old, self._api):
+            api.rest_client.close()
+
+    def _anew(self, used: ApiClient) -> bool:
+        """Read the credentials anew. Say whether they are others than those of the client that was refused."""
+        with self._lock:
+            if self._api is not used:
+                return True  # another thread was quicker
+            if self._renew is None or time.monotonic() - self._renewed_at < RENEWED_S:
+                return False
+            self._renewed_at = time.monotonic()
+            try:
+                self._api = self._renew()
+            except UsageError:  # the kubeconfig cannot be read now: the server's own 401 says what is wrong
+                return False
+            self._old.append(used)  # others may be in the middle of a request
+            return True
 
     def _send(
         self,
@@ -141,15 +184,17 @@ class Wire:
         timeout_s: float,
         body: object = None,
         content_type: str = "",
+        accept: str = "application/json, */*",
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json, */*"}
+        headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
         resource = f"{path}?{urlencode(query)}" if query else path
-        method, url, headers, body, _ = self._api.param_serialize(
+        api = self._api
+        method, url, headers, body, _ = api.param_serialize(
             method, resource, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        answer: RESTResponse = self._api.call_api(
+        answer: RESTResponse = api.call_api(
             method, url, header_params=headers, body=body, _request_timeout=(CONNECT_S, timeout_s)
         )
         response: urllib3.BaseHTTPResponse = answer.response

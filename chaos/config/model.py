@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from chaos.errors import UsageError
 from chaos.faults.node_power import CommandPower
+from chaos.limits import AbortLimits
 from chaos.semantics import KUBERNETES, Timings
 from chaos.slo import Slo
 from chaos.system.adopt import Wish
-from chaos.system.fields import Port
+from chaos.system.fields import Port, Quantity
 from chaos.system.written import Written
 from loadgen.crew import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
@@ -161,6 +162,8 @@ class SafetyPart(Written):
     once, those that are down already among them; None means the tolerance, at least one. `nodes_max`: nodes out at
     once. `percent_max`: of the replicas. `protected`: namespaces that are never touched, beside Kubernetes' own.
     `abort`: a command that is run every `abort_every_s` seconds while a run goes on; when it fails, the trial stops.
+    `abort_error_budget`: the share of the error budget of `slo.availability` that a trial may spend. `abort_usage`: the
+    most that any pod of the system may use, of `cpu` and `memory`, by the metrics API.
     """
 
     allow: tuple[Named, ...] | None = None
@@ -170,6 +173,8 @@ class SafetyPart(Written):
     protected: tuple[Named, ...] = ()
     abort: tuple[Named, ...] = ()
     abort_every_s: Positive = 10.0
+    abort_error_budget: Positive | None = None
+    abort_usage: Mapping[Literal["cpu", "memory"], Quantity] | None = None
 
 
 class NodePowerPart(Written):
@@ -200,3 +205,14 @@ class GamedayConfig(Written):
     slo: SloPart | None = None
     safety: SafetyPart = SafetyPart()
     node_power: NodePowerPart | None = None
+
+    def complaints(self) -> Iterator[str]:
+        """Say which parts do not go together."""
+        if self.safety.abort_error_budget is not None and not (self.slo and self.slo.availability):
+            yield "safety.abort_error_budget goes only with slo.availability, which says how large that budget is"
+
+    def abort_limits(self) -> AbortLimits:
+        """What a trial may cost before it stops."""
+        availability = self.slo.availability if self.slo else None
+        usage = {str(resource): most for resource, most in (self.safety.abort_usage or {}).items()}
+        return AbortLimits(self.safety.abort_error_budget, availability, usage or None)

@@ -62,6 +62,10 @@ class RunLease:
             self._lost = f"the lease {self._ref.namespace}/{LEASE_NAME} was not renewed for {LOST_AFTER_S:g} s"
         return self._lost
 
+    def stands(self) -> bool:
+        """Whether somebody holds it, alive or dead. Only reads. Raises `ClusterRefused` if it cannot be read."""
+        return bool(holder_of(self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)))
+
     def __enter__(self) -> Self:
         """Take it. Raises `ClusterRefused` that names the holder of one that is renewed, or says why it cannot be."""
         found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)

@@ -26,7 +26,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 
-__all__ = ["Answer", "Delay", "Drop", "FaultProxy", "Old", "Say", "Swallow"]
+__all__ = ["Answer", "Delay", "Drop", "FaultProxy", "Hang", "Old", "Say", "Swallow", "Trouble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Answer:
 
     status: int
     body: bytes = b""
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Swallow:
 
 
 @dataclass(frozen=True, slots=True)
+class Hang:
+    """Ask the server, wait for its whole answer, and say nothing, until the client has gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Old:
     """Ask for a watch from the very first resourceVersion instead of the one asked for."""
 
@@ -66,7 +72,12 @@ class Say:
     line: bytes
 
 
-Trouble = Answer | Delay | Drop | Swallow | Old | Say
+Trouble = Answer | Delay | Drop | Swallow | Hang | Old | Say
+
+
+UNAUTHORIZED = json.dumps(
+    {"kind": "Status", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}
+).encode()
 
 
 @dataclass(slots=True)
@@ -87,7 +98,7 @@ class _Upstream:
 class FaultProxy:
     """Entered, it listens on the loopback; `kubeconfig` leads a client to it, with the context `proxied`.
 
-    `seen` is every request that came, as `METHOD path?query`.
+    `seen` is every request that came, as `METHOD path?query`, and `met` those of them that met a trouble.
     """
 
     context = "proxied"
@@ -95,9 +106,13 @@ class FaultProxy:
     def __init__(self, kubeconfig: Path, folder: Path) -> None:
         self.kubeconfig = folder / "proxied.kubeconfig"
         self.seen: list[str] = []
+        self.met: list[str] = []
         self.crumb_bytes = 0
         self._upstream = _upstream(kubeconfig, folder)
+        self._folder = folder
+        self._token = ""
         self._rules: list[_Rule] = []
+        self._frozen: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self._streams: set[asyncio.Transport] = set()
         self._used: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self._loop = asyncio.new_event_loop()
@@ -107,20 +122,23 @@ class FaultProxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        port = self._run(self._serve())
+        self._url = f"http://127.0.0.1:{self._run(self._serve())}"
+        self._write_kubeconfig({})
+        return self
+
+    def _write_kubeconfig(self, user: dict[str, str]) -> None:
         self.kubeconfig.write_text(
             json.dumps(
                 {
                     "apiVersion": "v1",
                     "kind": "Config",
-                    "clusters": [{"name": "p", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-                    "users": [{"name": "p", "user": {}}],
+                    "clusters": [{"name": "p", "cluster": {"server": self._url}}],
+                    "users": [{"name": "p", "user": user}],
                     "contexts": [{"name": self.context, "context": {"cluster": "p", "user": "p"}}],
                     "current-context": self.context,
                 }
             )
         )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -134,6 +152,13 @@ class FaultProxy:
     def trouble(self, trouble: Trouble, *, path: str, method: str = "", times: int = 1) -> None:
         """Let the next `times` requests whose `path?query` matches the pattern meet this trouble."""
         self._rules.append(_Rule(trouble, method, re.compile(path), times))
+
+    def demand(self, token: str, *, told: bool = True) -> None:
+        """Let nobody in but with this token; the client's file has it too, if it is to be `told`."""
+        self._token = token
+        if told:
+            (self._folder / "token").write_text(token)
+            self._write_kubeconfig({"tokenFile": str(self._folder / "token")})
 
     def relieve(self) -> None:
         """Take back all troubles that nobody met yet."""
@@ -158,6 +183,16 @@ class FaultProxy:
     def mute(self) -> None:
         """Pass on nothing more of any watch, but keep the connections open, until `unmute`."""
         self._loop.call_soon_threadsafe(self._passing.clear)
+
+    def freeze(self) -> int:
+        """Pass on nothing more of the watches that are open now, for good; new ones pass. Say how many there were."""
+
+        async def freeze() -> int:
+            self._frozen.update(self._streams)
+            return len(self._streams)
+
+        count: int = self._run(freeze())
+        return count
 
     def unmute(self) -> None:
         """Pass on what was held back, and all that follows."""
@@ -194,7 +229,9 @@ class FaultProxy:
             while any(_is_open(one) for one in list(self._used)):  # noqa: ASYNC110  # transports tell nobody of their end
                 await asyncio.sleep(0.01)
 
-    def _met(self, request: web.Request) -> Trouble | None:
+    def _trouble_of(self, request: web.Request) -> Trouble | None:
+        if self._token and request.headers.get("Authorization") != f"Bearer {self._token}":
+            return Answer(401, UNAUTHORIZED)
         for rule in self._rules:
             if rule.times and request.method.startswith(rule.method) and rule.path.search(request.path_qs):
                 rule.times -= 1
@@ -204,10 +241,13 @@ class FaultProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(f"{request.method} {request.path_qs}")
         self._uses(request.transport)
-        trouble = self._met(request)
+        trouble = self._trouble_of(request)
+        if trouble is not None:
+            self.met.append(self.seen[-1])
         match trouble:
-            case Answer(status, body):
-                return web.Response(status=status, body=body, content_type="application/json")
+            case Answer(status, body, retry_after_s):
+                headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+                return web.Response(status=status, body=body, content_type="application/json", headers=headers)
             case Drop():
                 _reset(request.transport)
                 return web.Response()
@@ -230,6 +270,8 @@ class FaultProxy:
             body = await answer.read()
             if isinstance(trouble, Swallow):
                 _reset(request.transport)
+            if isinstance(trouble, Hang):
+                await asyncio.Event().wait()
             return web.Response(status=answer.status, body=body, content_type=answer.content_type)
 
     def _uses(self, transport: asyncio.BaseTransport | None) -> None:
@@ -250,6 +292,8 @@ class FaultProxy:
             async for chunk in answer.content.iter_any():
                 for piece in _pieces(chunk, self.crumb_bytes):
                     await self._passing.wait()
+                    if request.transport in self._frozen:
+                        await asyncio.Event().wait()
                     await response.write(piece)
         finally:
             self._streams.discard(request.transport)

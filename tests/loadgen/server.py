@@ -95,7 +95,12 @@ async def answer_whole(writer: asyncio.StreamWriter, mode: str, rest: str, body:
         await asyncio.sleep(INTERIM_S)
     secret_status = 200 if body == rest.encode() else 401
     statuses = {"ok": 200, "slow": 200, "continue": 200, "lose": 200, "secret": secret_status}
-    whole(writer, int(rest) if mode == "status" else statuses.get(mode, 404), b"hello")
+    said = (
+        json.dumps({"kind": "Status", "apiVersion": "v1", "message": "too many"}).encode()
+        if mode == "api"
+        else b"hello"
+    )
+    whole(writer, int(rest) if mode in {"status", "api"} else statuses.get(mode, 404), said)
     return True
 
 

@@ -11,6 +11,7 @@ from loopback import Served, assert_all_accounted_for, outcomes, records, starte
 from chaos.clock import NS
 from loadgen.profiles import HttpProfile, OpenAiChatProfile, Profile
 from loadgen.shapes import Steady
+from loadgen.vantage import Credentials
 
 CHAT = {
     "": "ok",
@@ -80,6 +81,35 @@ def test_an_unstreamed_chat_answer_is_read_as_one(tmp_path: Path, server: Served
     assert {(row["outcome"], row["tokens_in"], row["tokens_out"], row["first_token_ns"]) for row in rows} == {
         ("ok", 7, 5, None)
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "proxied", "outcome"),
+    [
+        ("/api/429", True, "unsent"),
+        ("/api/401", True, "unsent"),
+        ("/status/429", True, "failed"),  # the service's own, which the proxy passed on
+        ("/api/503", True, "failed"),  # no endpoint is ready: that is about the service
+        ("/api/429", False, "failed"),  # nothing stands in between
+    ],
+)
+def test_what_the_api_server_did_not_pass_on_is_not_the_services_failure(
+    tmp_path: Path, server: Served, path: str, outcome: str, *, proxied: bool
+) -> None:
+    """Its own refusals on the way through its proxy are told from those of the service behind it."""
+    credentials = Credentials(ca_pem=None, cert_pem=None, key_pem=None, headers={}) if proxied else None
+    # The proxy's own path would be taken for the server's: what follows is what it passes on.
+    url = f"{server.url}/api/v1/namespaces/shop/services/model:80/proxy"
+    with started(tmp_path, url, HttpProfile(path=path, timeout_s=1), credentials=credentials) as generator:
+        generator.begin(Steady(50), "steady-1")
+        wait_for_records(tmp_path, 10)
+        stream = generator.end("steady-1")
+        finished = generator.finish()
+    assert_all_accounted_for(tmp_path, finished, stream)
+    rows = records(tmp_path)
+    assert {(row["outcome"], row["status"]) for row in rows} == {(outcome, int(path[-3:]))}
+    held_up = "the API server did not pass it on"
+    assert all((held_up in row["error"]) == (outcome == "unsent") for row in rows)
 
 
 def test_a_closed_port_is_refused(tmp_path: Path) -> None:

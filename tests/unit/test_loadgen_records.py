@@ -71,6 +71,23 @@ def test_each_ending_has_its_outcome(
     assert record.end_ns == (9 if full_s is None else full_s) * NS
 
 
+def test_what_the_api_server_held_up_is_no_failure_of_the_service() -> None:
+    """The service never heard of it: unsent, with the API server's words, and the status as it was."""
+    record = record_of(
+        index=1,
+        stream="steady-1",
+        intended_ns=0,
+        ended_ns=NS,
+        ending="complete",
+        seen=Seen(sent_ns=1, status=429, held_up="the API server did not pass it on: 429 busy"),
+        answer=PlainAnswer(),
+        expected=EXPECTED,
+        patience_ns=None,
+    )
+    assert (record.outcome, record.status) == ("unsent", 429)
+    assert record.error == "the API server did not pass it on: 429 busy"
+
+
 def test_nothing_but_a_full_expected_answer_is_ever_ok() -> None:
     """Over all combinations: ok or late if and only if the answer is full, expected and without error."""
     for ending, expected, full, error in itertools.product(

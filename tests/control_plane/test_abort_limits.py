@@ -1,0 +1,70 @@
+"""Limits of the owner's that stop a trial: it heals at once, and the verdict is UNKNOWN unless a check proved more."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from api_ground import ApiGround, Moments, api_ground
+
+from chaos.clock import NS
+from chaos.lab.simulated import SimulatedCluster
+from chaos.undo import find_left
+from chaos.verdict import Answer
+
+HOLD_S = 60.0
+"""How long the fault would stand if nothing stopped the trial."""
+
+SOON_S = 15.0
+"""For the limit to be looked at (each second, a command every 2 s) and the node to be opened, on a busy machine."""
+
+
+@pytest.fixture
+def ground(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[ApiGround]:
+    """A service of others."""
+    with api_ground(simulated, tmp_path) as made:
+        yield made
+
+
+def users_down(ground: ApiGround) -> None:
+    """The service fails its users from now on."""
+    ground.users.down = True
+
+
+def test_a_spent_error_budget_stops_the_trial_and_heals(ground: ApiGround) -> None:
+    """More bad requests than the owner grants: stopped with that reason; FAIL, as the SLO is broken beyond doubt."""
+    ran = ground.run(Moments(fault=users_down, hold_s=HOLD_S), abort_error_budget=2.0)
+    (fault,) = ran.history.faults
+    assert "safety.abort_error_budget" in ran.history.stopped
+    assert "2 of the error budget of availability 0.99" in ran.history.stopped
+    assert fault.healed_ns is not None
+    assert (fault.healed_ns - fault.begin_ns) / NS < SOON_S
+    answers = {finding.check: finding.answer for finding in ran.verdict.findings}
+    assert (answers["slo-met"], answers["completed"]) == (Answer.FAIL, Answer.UNKNOWN)
+    assert (ran.left, find_left(ground.direct, ground.namespace)) == ([], ())
+
+
+def test_a_budget_that_is_not_spent_stops_nothing(ground: ApiGround) -> None:
+    """With the same limit a service that answers its users comes to its end, and passes."""
+    ran = ground.run(Moments(), abort_error_budget=2.0)
+    assert ran.verdict.answer is Answer.PASS, ran.words
+
+
+def test_a_command_stops_the_trial_and_heals(ground: ApiGround, tmp_path: Path) -> None:
+    """The owner's own word is the reason, and nothing else is said of the service than that it is not known."""
+    spoilt = tmp_path / "spoilt"
+    program = f"import pathlib, sys; print('paging'); sys.exit(pathlib.Path({str(spoilt)!r}).exists())"
+    began = time.monotonic()
+    moments = Moments(fault=lambda _ground: spoilt.touch(), hold_s=HOLD_S)
+    ran = ground.run(moments, abort=[sys.executable, "-c", program], abort_every_s=2)
+    (fault,) = ran.history.faults
+    assert f"safety.abort: {sys.executable} says: paging" in ran.history.stopped
+    assert fault.healed_ns is not None
+    assert (fault.healed_ns - fault.begin_ns) / NS < SOON_S
+    assert time.monotonic() - began < HOLD_S
+    assert ran.verdict.answer is Answer.UNKNOWN, ran.words
+    assert "safety.abort" in ran.verdict.findings[0].reason
+    assert (ran.left, find_left(ground.direct, ground.namespace)) == ([], ())

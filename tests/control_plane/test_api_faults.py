@@ -1,0 +1,265 @@
+"""Trust in a bad API: whole trials through it. No verdict is false, and nothing is left behind.
+
+PASS only if all of it is in the record, UNKNOWN where the API's trouble left a hole, FAIL never of the service because
+of the API. The table of what was done and what came of it is printed at the end of the module.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from api_ground import ApiGround, Moments, Ran, api_ground
+from cluster_room import compact_etcd
+from fault_proxy import Answer, Drop, Hang, Old, Swallow, Trouble
+from plain_service import snapshot
+
+from chaos.cluster import NullJournal, OpenHand
+from chaos.lab.simulated import SimulatedCluster
+from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
+from chaos.undo import find_left, undo_all
+from chaos.verdict import Answer as Said
+from chaos.verdict import Finding
+from chaos.voice import uncaptured
+
+NODES, UNDO, EVICTION, ALL = "/nodes/", "/configmaps/", "/eviction", "."
+
+
+def status(code: int, reason: str, message: str) -> bytes:
+    """A Status as the API server sends it."""
+    told = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "reason": reason,
+        "message": message,
+        "code": code,
+    }
+    return json.dumps(told).encode()
+
+
+CONFLICT = Answer(409, status(409, "Conflict", "the object has been modified; please apply your changes to the latest"))
+BUSY = Answer(429, status(429, "TooManyRequests", "too many requests, please try again later"), retry_after_s=1)
+BROKEN = Answer(500, status(500, "InternalError", "etcdserver: request timed out"))
+AWAY = Answer(503, status(503, "ServiceUnavailable", "the server is currently unable to handle the request"))
+DENIED = Answer(403, status(403, "Forbidden", 'admission webhook "guard.example" denied the request: not today'))
+UNFIT = Answer(400, status(400, "BadRequest", 'admission webhook "guard.example" denied the request: not today'))
+
+
+def met(trouble: Trouble, *rules: tuple[str, str, int]) -> Callable[[ApiGround], None]:
+    """Let requests meet a trouble; each rule is a method (empty for any), a path, and how many."""
+
+    def arm(ground: ApiGround) -> None:
+        for method, path, times in rules:
+            ground.proxy.trouble(trouble, method=method, path=path, times=times)
+
+    return arm
+
+
+def both(*deeds: Callable[[ApiGround], object]) -> Callable[[ApiGround], None]:
+    """Do one after the other."""
+
+    def do(ground: ApiGround) -> None:
+        for deed in deeds:
+            deed(ground)
+
+    return do
+
+
+def gone(ground: ApiGround) -> None:
+    """Forget the versions from which watches go on: etcd is compacted, and the watches break."""
+    ground.proxy.trouble(Old(), path="watch=true", times=20)
+    compact_etcd(SIMULATED[0])
+    ground.proxy.cut()
+
+
+def users_down(ground: ApiGround) -> None:
+    """The service itself fails its users."""
+    ground.users.down = True
+
+
+SIMULATED: list[SimulatedCluster] = []
+"""The cluster, for the one trouble that needs its etcd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A trouble in words, when it is met, what the verdict must be, and what the findings must say of it.
+
+    `undo`: it keeps us from healing, so that the next command has to.
+    """
+
+    words: str
+    moments: Moments
+    answer: Said = Said.PASS
+    says: str = ""
+    undo: bool = False
+
+
+CASES: dict[str, Case] = {
+    "conflict": Case(
+        "409 to writes of the undo journal and the node, to an eviction, and to the heal",
+        Moments(
+            fault=met(CONFLICT, ("PATCH", UNDO, 2), ("PATCH", NODES, 2), ("POST", EVICTION, 1)),
+            heal=met(CONFLICT, ("PATCH", NODES, 2), ("DELETE", UNDO, 1)),
+        ),
+    ),
+    "busy": Case(
+        "429 by priority and fairness, with Retry-After, to every write twice and to reads",
+        Moments(
+            begin=met(BUSY, ("POST", "leases", 2)),
+            fault=met(BUSY, ("PATCH", UNDO, 2), ("PATCH", NODES, 2), ("POST", EVICTION, 2), ("GET", NODES, 2)),
+            heal=met(BUSY, ("PATCH", NODES, 2), ("DELETE", UNDO, 2)),
+        ),
+    ),
+    "busy-throughout": Case(
+        "429 by priority and fairness to every eviction until the drain's deadline",
+        Moments(fault=met(BUSY, ("POST", EVICTION, 999))),
+        Said.UNKNOWN,
+        "busy",
+    ),
+    "broken": Case(
+        "500 to the next six requests, whatever they are, and to the heal",
+        Moments(fault=met(BROKEN, ("", ALL, 6)), heal=met(BROKEN, ("PATCH", NODES, 2))),
+    ),
+    "away": Case(
+        "503 to the next six requests, whatever they are, and to the heal",
+        Moments(fault=met(AWAY, ("", ALL, 6)), heal=met(AWAY, ("PATCH", NODES, 2))),
+    ),
+    "dropped": Case(
+        "connections reset before the next six requests were sent on",
+        Moments(fault=met(Drop(), ("", ALL, 6))),
+    ),
+    "answer-lost": Case(
+        "cordon, eviction, uncordon and the journal's removal done, their answers lost",
+        Moments(
+            fault=met(Swallow(), ("PATCH", UNDO, 1), ("PATCH", NODES, 1), ("POST", EVICTION, 1)),
+            heal=met(Swallow(), ("PATCH", NODES, 1), ("DELETE", UNDO, 1)),
+        ),
+        Said.UNKNOWN,
+        "evict-pod ok seen 0 times",
+    ),
+    "timeout": Case(
+        "the cordon done, and no answer until the time limit of 20 s",
+        Moments(fault=met(Hang(), ("PATCH", NODES, 1))),
+    ),
+    "cordon-denied": Case(
+        "an admission webhook's 403 to the cordon",
+        Moments(fault=met(DENIED, ("PATCH", NODES, 99))),
+        Said.UNKNOWN,
+        "denied the request: not today",
+    ),
+    "journal-denied": Case(
+        "an admission webhook's 400 to the undo journal",
+        Moments(fault=met(UNFIT, ("PATCH", UNDO, 99))),
+        Said.UNKNOWN,
+        "the undo journal cannot be written",
+    ),
+    "eviction-denied": Case(
+        "an admission webhook's 400 to every eviction",
+        Moments(fault=met(UNFIT, ("POST", EVICTION, 99))),
+        Said.UNKNOWN,
+        "denied the request: not today",
+    ),
+    "heal-denied": Case(
+        "an admission webhook's 403 to the uncordon",
+        Moments(heal=met(DENIED, ("PATCH", NODES, 99))),
+        Said.UNKNOWN,
+        "not healed: node .* is still cordoned .*denied the request: not today.*kubectl uncordon",
+        undo=True,
+    ),
+    "token-renewed": Case(
+        "the token expired in mid-trial; the file that the kubeconfig names has a new one",
+        Moments(begin=lambda ground: ground.proxy.demand("first"), fault=lambda ground: ground.proxy.demand("second")),
+    ),
+    "token-expired": Case(
+        "the token expired in mid-trial, and there is no other",
+        Moments(
+            begin=lambda ground: ground.proxy.demand("first"),
+            heal=lambda ground: ground.proxy.demand("second", told=False),
+        ),
+        Said.UNKNOWN,
+        "not healed: node .* is still cordoned .*401 Unauthorized",
+        undo=True,
+    ),
+    "gone": Case(
+        "every watch broken, and 410 Gone to its continuation (etcd compacted)",
+        Moments(fault=gone),
+        Said.UNKNOWN,
+        "gap",
+    ),
+    "half-open": Case(
+        "every open watch connection stands and brings nothing more; new ones work",
+        Moments(fault=lambda ground: ground.proxy.freeze()),
+    ),
+    "half-open-to-the-end": Case(
+        "every watch connection, old and new, stands and brings nothing more, from the heal to the end",
+        Moments(heal=lambda ground: ground.proxy.mute()),
+        Said.UNKNOWN,
+        "gap",
+    ),
+    "service-down": Case(
+        "503 to the next six requests, while the service itself fails its users",
+        Moments(fault=both(met(AWAY, ("", ALL, 6)), users_down)),
+        Said.FAIL,
+        "slo-met .*availability",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def rows(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """The table's rows, printed at the end."""
+    told: list[str] = []
+    yield told
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    with uncaptured(request.config):
+        for line in (
+            "| the API's trouble | requests hit | verdict | what the report says |",
+            "| - | - | - | - |",
+            *told,
+        ):
+            reporter.write_line(line)
+
+
+@pytest.fixture
+def ground(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[ApiGround]:
+    """A service of others behind a proxy."""
+    SIMULATED[:] = [simulated]
+    with api_ground(simulated, tmp_path) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_api_makes_no_false_verdict_and_leaves_nothing(ground: ApiGround, rows: list[str], name: str) -> None:
+    """The verdict is what the record proves, says what was in the way, and the cluster reads as before."""
+    case = CASES[name]
+    ran = ground.run(case.moments)
+    rows.append(row_of(case, ground, ran))
+    told = "\n".join([ran.words, ran.error, *ground.said])
+    assert ran.verdict.answer is case.answer, told
+    assert re.search(case.says, ran.words), told
+    blamed = [finding.line() for finding in ran.verdict.findings if finding.answer is Said.FAIL]
+    assert case.answer is Said.FAIL or blamed == []
+    hand = OpenHand(ground.direct, NullJournal())
+    if case.undo:
+        assert any(one.startswith("Node") for one in ran.left), "it was healed, so nothing was proved"
+        (left,) = find_left(ground.direct, ground.namespace)
+        assert [one.result for one in undo_all(ground.direct, hand, [left])] == ["undone"]
+        if holder_of(ground.direct.get("Lease", ground.namespace, LEASE_NAME)):
+            with RunLease(ground.direct, hand, ground.namespace, "the next run"):
+                pass
+    assert find_left(ground.direct, ground.namespace) == ()
+    assert Ran(ran.verdict, ran.history, "", ran.before, snapshot(ground.direct, ground.namespace)).left == []
+
+
+def row_of(case: Case, ground: ApiGround, ran: Ran) -> str:
+    """One row of the table."""
+    bad: list[Finding] = [finding for finding in ran.verdict.findings if finding.answer is ran.verdict.answer]
+    worst = bad[0]
+    said = "all proved" if ran.verdict.answer is Said.PASS else f"{worst.check}: {worst.reason or worst.measured}"
+    return f"| {case.words} | {len(ground.proxy.met)} | {ran.verdict.answer.name} | {said} |"

@@ -1,0 +1,100 @@
+"""A limit on what a pod may use, by the metrics API of a real cluster: it stops the trial, which heals at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chaos import faults, targets
+from chaos.checks import Recovered
+from chaos.cluster import Cluster
+from chaos.facts import ScenarioFacts
+from chaos.ground import Ground, on_lab
+from chaos.history import load_history
+from chaos.judgement import read_verdict
+from chaos.lab import Lab
+from chaos.limits import AbortLimits
+from chaos.progress import Terminal
+from chaos.served import ADOPTED_KINDS, require_metrics, require_served
+from chaos.stage import Callbacks, Staged, staged
+from chaos.system import SystemSpec
+from chaos.verdict import Answer, NotProven
+from chaos.wait import until
+from loadgen.profiles import OpenAiChatProfile
+
+pytestmark = pytest.mark.root
+
+LONG_S = 300.0
+"""How long the fault would stand if nothing stopped the trial."""
+
+NEW_VALUE_S = 60.0
+"""For a pod that is new to have metrics: two readings of its kubelet, and metrics-server's own period of 10 s."""
+
+
+@pytest.fixture(scope="module")
+def ground(no_lab: Lab) -> Iterator[Ground]:
+    """The lab with two nodes."""
+    with on_lab(nodes=2, keep=False, words="the tests of limits", progress=Terminal()) as stood:
+        yield stood
+
+
+@contextmanager
+def model(ground: Ground, run: Path) -> Iterator[Staged]:
+    """A trial on two replicas of the reference model."""
+    spec = SystemSpec(name="model", image=ground.reference_image, image_pull_policy="Never", profile="openai-chat")
+    with staged(
+        ground,
+        spec.having(replicas=2),
+        OpenAiChatProfile(model="smollm2", prompts=("Say hello.",), max_tokens=4),
+        ScenarioFacts("usage", "tests/usage", "A node may be drained.", seed=7),
+        run=run,
+        leashed=False,
+        pods_max=None,
+        keep_namespace=False,
+        callbacks=Callbacks(lambda _line: None, lambda judged: judged.run),
+    ) as ready:
+        yield ready
+
+
+def known(cluster: Cluster, namespace: str, pods: list[str]) -> bool:
+    """Whether the metrics API tells of all these pods."""
+    told = {one["metadata"]["name"] for one in cluster.list("PodMetrics", namespace)}
+    return told >= set(pods)
+
+
+def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Ground, tmp_path: Path) -> None:
+    """A model holds more than 20 MiB: the trial stops, the node is open again, and the verdict is UNKNOWN."""
+    limited = replace(ground, limits=AbortLimits(usage={"memory": "20Mi"}))
+    run = tmp_path / "run"
+    with model(limited, run) as ready:
+        trial = ready.trial
+        with ready.traffic.steady(rate_rps=2):
+            trial.baseline(duration_s=2)
+            with trial.fault(faults.NodeDrain(targets.fullest_node(ready.system), deadline_s=60)):
+                trial.hold(duration_s=LONG_S)
+            trial.recovery()
+        with pytest.raises(NotProven, match=r"safety.abort_usage: model-.* of memory, over 20Mi"):
+            trial.judge(Recovered())
+    history = load_history(run)
+    assert "safety.abort_usage" in history.stopped
+    assert all(fault.healed_ns is not None for fault in history.faults)
+    assert read_verdict(run).answer is Answer.UNKNOWN
+    assert not any(node["spec"].get("unschedulable") for node in ground.cluster.list("Node"))
+
+
+def test_the_lab_serves_and_tells_all_that_is_asked_for_first(ground: Ground, tmp_path: Path) -> None:
+    """Every API version is there, and the metrics API comes to know pods that are new."""
+    require_served(ground.cluster, ADOPTED_KINDS)
+    with model(ground, tmp_path / "run") as ready:
+        names = [pod.name for pod in ready.system.pods()]
+        until(
+            lambda: known(ground.cluster, ready.system.namespace, names),
+            deadline_s=NEW_VALUE_S,
+            awaited="metrics of new pods",
+            poll_s=1,
+        )
+        require_metrics(ground.cluster, ready.system.namespace, names, why="this test")
