@@ -37,6 +37,11 @@ class Search(Story):
         return self
 
 
+def bracketed() -> Search:
+    """10/s held twice, 12/s did not, for one request in ten was slow."""
+    return Search(300).begun().step(10).step(12, slow=24).step(10).step(12, slow=24)
+
+
 def steps_of(replicas: int, told: Iterable[tuple[float, str]]) -> tuple[RateStep, ...]:
     """Steps by what they came to: `+` held, `-` did not, `?` unknown."""
     answers = {"+": Answer.PASS, "-": Answer.FAIL, "?": Answer.UNKNOWN}

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from autoscaler_stories import Scaling, hpa
+from autoscaler_stories import BEYOND, Scaling, hpa
+from autoscaler_stories import MAXIMUM_LIMITS as LIMITS
+from autoscaler_stories import maximum_story as at_maximum
 from histories import deployment
 
 from chaos.checks import HeldAtMaximum
 from chaos.history.autoscalers import KIND
 from chaos.verdict import Answer, Finding
-
-LIMITS = (2, 4)
-BEYOND = "TooManyReplicas"
-
-
-def at_maximum(*, beyond: str = BEYOND, reached: int = 4) -> Scaling:
-    """A spike from 30 to 90 s, for which the autoscaler sets a number at 42 s and, it may be, wishes for more."""
-    story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=LIMITS))
-    story.loaded(1, 0, 110).loaded(4, 30, 90)
-    return story.rescaled(42, reached, measured=100, limits=LIMITS, limited=beyond)
 
 
 def judged(story: Scaling) -> Finding:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from autoscaler_stories import spike_story
+from autoscaler_stories import maximum_story, spike_story
 from budget_stories import drain_story, guarded
+from capacity_stories import SLO, bracketed
 from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
 from leg_stories import replaced_story, restarted_story
@@ -19,6 +20,7 @@ from chaos.slo import Slo
 from chaos.verdict import Answer, Check
 
 ARGUMENTS = {
+    "CapacityFound": (SLO, (3,), 5, 50, 1.25),
     "SloMet": (Slo(availability=0.99, latency_p99_s=2.0),),
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
@@ -27,10 +29,12 @@ WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnes
 
 STORIES = {
     "BudgetHeld": drain_story,
+    "CapacityFound": bracketed,
     "DataSurvived": survived_story,
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
     "GracefulTermination": drained_story,
+    "HeldAtMaximum": maximum_story,
     "NoFlapping": spike_story,
     "NothingEvicted": outage,
     "RecoveredInTime": replaced_story,
