@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from chaos.config import read_config
 from chaos.errors import UsageError
 from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
-from chaos.faults.node_power import NO_MEANS
+from chaos.faults.node_power import NO_MEANS, NodePower
 from chaos.lab import Lab
 from chaos.lab.load_image import load_image as lab_load_image
 from chaos.lab.model_image import MODEL_IMAGE
@@ -89,7 +89,7 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
     lab = Lab()
     with lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts:
         cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
-        _sweep(cluster)
+        _sweep(cluster, LabPower())
         lab.reclaim_volumes()
 
         def vantage(system: System) -> Vantage:
@@ -124,7 +124,7 @@ def on_context(
     Without a `service_url` (which may hold `{namespace}` and `{service}`) traffic goes through the API server's proxy.
     """
     cluster = connect(kubeconfig=kubeconfig, context=context)
-    _sweep(cluster)
+    _sweep(cluster, means.node_power)
 
     words, vantage = _reached(cluster, service_url)
     yield Ground(
@@ -147,6 +147,7 @@ def on_adopted(
     kubeconfig: Path | None,
     context: str,
     service_url: str,
+    means: Means = NO_MEANS,
     say: Callable[[str], None],
     load_image: str = "",
 ) -> Iterator[Ground]:
@@ -160,6 +161,8 @@ def on_adopted(
     adoption.find()
     cluster = adoption.cluster
     words, vantage = _reached(cluster, service_url or config.traffic.url or "")
+    if means.node_power is None and config.node_power is not None:
+        means = replace(means, node_power=config.node_power.power())
     hand = OpenHand(cluster, NullJournal())
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
@@ -173,7 +176,7 @@ def on_adopted(
             if not lease.taken:
                 stack.enter_context(lease)
                 stack.enter_context(watchdog)
-                for done in undo_leftovers(cluster, namespace):
+                for done in undo_leftovers(cluster, namespace, means.node_power):
                     say(f"of the dead run {done.run}: {done.words}")
 
         def stop() -> str:
@@ -187,6 +190,7 @@ def on_adopted(
             words,
             vantage,
             lambda command: command,
+            means,
             adoption=adoption,
             begin=begin,
             stop=stop,
@@ -221,7 +225,7 @@ def _load_image_told(told: str) -> str:
     return told
 
 
-def _sweep(cluster: Cluster) -> None:
+def _sweep(cluster: Cluster, power: NodePower | None) -> None:
     # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
-    undo_leftovers(cluster, None)
+    undo_leftovers(cluster, None, power)
     sweep(cluster, OpenHand(cluster, NullJournal()))

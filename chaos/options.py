@@ -164,8 +164,8 @@ def read_options(config: pytest.Config) -> Options:
         raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
     if bool(options.node_off) != bool(options.node_on):
         raise pytest.UsageError("--node-off and --node-on go together: whoever takes a node's power gives it back")
-    if options.node_off and not options.context:
-        raise pytest.UsageError("--node-off goes with --kube-context NAME: the lab has its own means")
+    if options.node_off and not (options.context or options.system):
+        raise pytest.UsageError("--node-off goes with --kube-context NAME or --system: the lab has its own means")
     if options.manifests and options.system:
         raise pytest.UsageError("--manifests and --system: a system is deployed or adopted, not both")
     if options.lab_nodes < 1:

@@ -103,6 +103,7 @@ def _ground(config: pytest.Config, options: Options) -> Iterator[Ground]:
                 kubeconfig=options.kubeconfig,
                 context=options.context,
                 service_url=options.service_url,
+                means=options.means,
                 say=Voice(config).say,
                 load_image=options.load_image,
             )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from chaos.checks.courses import deed_ns
 from chaos.clock import NS
 from chaos.history import Fault, History
-from chaos.history.observations import PodLife, earliest_ns
+from chaos.history.observations import PodLife
 from chaos.verdict import Verdict
 from reports.pods import lost_ns, struck
 from reports.shapes_recovery import Dip, Leg, RecoveryRow
@@ -16,7 +17,7 @@ __all__ = ["judged_dips", "recovery_rows"]
 
 
 def recovery_rows(history: History, lives: Sequence[PodLife], dips: Sequence[Dip]) -> tuple[RecoveryRow, ...]:
-    """One row a struck pod, in the order in which they were lost.
+    """One row a struck pod, in the order of their losses; its legs and its total begin with the fault.
 
     A victim that went away is paired with the next pod of its owner, each successor with one victim only. One that
     stayed is followed until it is Ready again. Victims that never lost anything have a row that says so.
@@ -31,11 +32,12 @@ def recovery_rows(history: History, lives: Sequence[PodLife], dips: Sequence[Dip
             rows.append(_replaced(history, life, lives, fault, taken))
         else:
             rows.append(_in_place(history, life, fault))
-    return tuple(replace(row, bound_s=_bound_s(dips, row.lost_ns)) for row in (*rows, *_unmoved(history, lives, blows)))
+    held = (replace(row, bound_s=_bound_s(dips, row)) for row in rows)
+    return (*held, *_unmoved(history, lives, blows))
 
 
 def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: Fault, taken: set[str]) -> RecoveryRow:
-    deleted_ns = min(at for at in (life.terminating_ns, life.gone_ns) if at is not None)
+    began_ns, at_ns = deed_ns(history, fault, life), lost_ns(life, fault.begin_ns)
     heir = next((other for other in lives if other.uid not in taken and _follows(other, life)), None)
     if heir:
         taken.add(heir.uid)
@@ -50,13 +52,13 @@ def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: 
         fault=fault.id,
         victim=life.name,
         node=life.node,
-        lost_ns=deleted_ns,
+        began_ns=began_ns,
+        lost_ns=at_ns,
         how="replaced" if ready_ns else "replacement not Ready" if heir else "no replacement seen",
         successor=heir.name if heir else "",
         successor_node=heir.node if heir else "",
-        legs=_legs(deleted_ns, steps),
-        total_s=_between(deleted_ns, ready_ns),
-        slack_s=_slack_s(history, deleted_ns),
+        legs=_legs(began_ns, (("unready", at_ns), *steps)),
+        total_s=_between(began_ns, ready_ns),
         bound_s=None,
     )
 
@@ -68,20 +70,20 @@ def _follows(other: PodLife, life: PodLife) -> bool:
 
 
 def _in_place(history: History, life: PodLife, fault: Fault) -> RecoveryRow:
-    at_ns = lost_ns(life, fault.begin_ns)
+    began_ns, at_ns = deed_ns(history, fault, life), lost_ns(life, fault.begin_ns)
     again_ns = next((begin for begin, _ in life.ready_spans if at_ns is not None and begin > at_ns), None)
     restarted = f"{life.restarts} restarts" if life.restarts != 1 else "1 restart"
     return RecoveryRow(
         fault=fault.id,
         victim=life.name,
         node=life.node,
+        began_ns=began_ns,
         lost_ns=at_ns,
         how=f"in place, {restarted}" if again_ns else "not Ready again",
         successor=life.name,
         successor_node=life.node,
-        legs=_legs(at_ns, (("Ready", again_ns),)),
-        total_s=_between(at_ns, again_ns),
-        slack_s=_slack_s(history, at_ns),
+        legs=_legs(began_ns, (("unready", at_ns), ("Ready", again_ns))),
+        total_s=_between(began_ns, again_ns),
         bound_s=None,
     )
 
@@ -97,22 +99,17 @@ def _unmoved(
             if ref.kind == "Pod" and ref.uid not in blows:
                 node = seen[ref.uid].node if ref.uid in seen else ""
                 how = "no loss seen" if ref.uid in seen else "not in the record"
-                rows.append(RecoveryRow(fault.id, ref.name, node, None, how, "", "", (), None, 0.0, None))
+                rows.append(RecoveryRow(fault.id, ref.name, node, fault.begin_ns, None, how, "", "", (), None, None))
     return tuple(rows)
 
 
-def _legs(begin_ns: int | None, steps: Sequence[tuple[str, int | None]]) -> tuple[Leg, ...]:
+def _legs(begin_ns: int, steps: Sequence[tuple[str, int | None]]) -> tuple[Leg, ...]:
     """Each step's seconds count from the last step that is known to have been reached."""
     legs, from_ns = [], begin_ns
     for name, at_ns in steps:
         legs.append(Leg(name, at_ns, _between(from_ns, at_ns)))
         from_ns = at_ns if at_ns is not None else from_ns
     return tuple(legs)
-
-
-def _slack_s(history: History, lost_ns: int | None) -> float:
-    """How much earlier than seen the loss may have been: nothing unless the watch was broken there."""
-    return 0.0 if lost_ns is None else round((lost_ns - earliest_ns(history, "Pod", lost_ns)) / NS, 3)
 
 
 def _between(begin_ns: int | None, end_ns: int | None) -> float | None:
@@ -129,9 +126,13 @@ def judged_dips(verdict: Verdict) -> tuple[Dip, ...]:
     )
 
 
-def _bound_s(dips: Sequence[Dip], lost_ns: int | None) -> float | None:
-    """What the recovery from a loss was held to: the bound of the dip that it fell into."""
+def _bound_s(dips: Sequence[Dip], row: RecoveryRow) -> float | None:
+    """What the recovery was held to, counted from the fault: the deadline of the dip that the loss fell into."""
     for dip in dips:
-        if lost_ns is not None and dip.begin_ns <= lost_ns and (dip.end_ns is None or lost_ns <= dip.end_ns):
-            return dip.bound_s
+        if (
+            row.lost_ns is not None
+            and dip.begin_ns <= row.lost_ns
+            and (dip.end_ns is None or row.lost_ns <= dip.end_ns)
+        ):
+            return round(dip.bound_s + (dip.anchor_ns - row.began_ns) / NS, 3)
     return None

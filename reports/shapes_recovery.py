@@ -18,22 +18,22 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryRow:
-    """How one victim was made good. `total_s` runs from the loss to Ready; None if that was not seen.
+    """How one victim was made good. `total_s` runs from the fault to Ready; None if that was not seen.
 
-    `slack_s` is how much longer it may have taken, where the loss fell into a gap of the record. `bound_s` is what the
-    recovery was held to, where a finding says so; `how` is words.
+    `began_ns` is when the fault struck at it, `lost_ns` when it ceased to serve: late where Kubernetes had to find out
+    first. `bound_s`, from the fault as well, is what the recovery was held to, where a finding says so; `how` is words.
     """
 
     fault: str
     victim: str
     node: str
+    began_ns: int
     lost_ns: int | None
     how: str
     successor: str
     successor_node: str
     legs: tuple[Leg, ...]
     total_s: float | None
-    slack_s: float
     bound_s: float | None
 
 

@@ -15,7 +15,7 @@ from chaos.history.memo import once
 from chaos.history.observations import PodLife, pod_lives
 from chaos.semantics import LegName, Way
 
-__all__ = ["HANGS", "Course", "courses"]
+__all__ = ["HANGS", "Course", "courses", "deed_ns"]
 
 HANGS = "process-hang"
 """The fault that stops a process without ending it."""
@@ -64,7 +64,7 @@ def courses(history: History) -> tuple[Course, ...]:
         until_ns = min(
             (one.begin_ns for one in history.faults if one.begin_ns > fault.begin_ns), default=history.ended_ns
         )
-        seen = _moments(history, fault, life, heir, way)
+        seen = _own(_moments(history, fault, life, heir, way), until_ns)
         moments = seen | _of_users(history, heir, seen, until_ns)
         told.append(Course(fault, life, heir, way, needed, moments, until_ns))
     return tuple(told)
@@ -80,7 +80,7 @@ def _struck(history: History, fault: Fault, lives: tuple[PodLife, ...]) -> Itera
             yield life
 
 
-def _deed_ns(history: History, fault: Fault, life: PodLife) -> int:
+def deed_ns(history: History, fault: Fault, life: PodLife) -> int:
     """When the deed began: our first action on this very pod for the fault, by the clock that also times the watch."""
     acts = [
         action.begin_ns
@@ -108,18 +108,24 @@ def _way(causes: Causes, fault: Fault, life: PodLife) -> Way:
 
 
 def _moments(history: History, fault: Fault, life: PodLife, heir: PodLife | None, way: Way) -> dict[LegName, int]:
-    deed_ns = _deed_ns(history, fault, life)
+    did_ns = deed_ns(history, fault, life)
     unready_ns = _unready_ns(life, fault.begin_ns)
     spans = endpoint_spans(history).get(life.uid, ())
-    removed_ns = _first((end for _, end in spans if end is not None), deed_ns)
+    removed_ns = _first((end for _, end in spans if end is not None), did_ns)
     seen: dict[LegName, int | None] = {"unready": unready_ns, "endpoint removed": removed_ns}
-    seen["probe failure event"] = _probe_failed_ns(history, life.uid, deed_ns)
+    seen["probe failure event"] = _probe_failed_ns(history, life.uid, did_ns)
     if way in ("replaced", "moved"):
         seen |= _of_heir(history, heir)
     elif unready_ns is not None or way in ("restarted", "crashed"):
-        seen |= _in_place(history, fault, life, way, (deed_ns, unready_ns, removed_ns))
+        seen |= _in_place(history, fault, life, way, (did_ns, unready_ns, removed_ns))
     known: dict[LegName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
-    return {"fault": deed_ns, **known}
+    return {"fault": did_ns, **known}
+
+
+def _own(seen: dict[LegName, int], until_ns: int) -> dict[LegName, int]:
+    """Without a probe's failure that came when the replica was Ready again: it tells of another time."""
+    until_ns = min(until_ns, seen.get("Ready", until_ns))
+    return {name: at_ns for name, at_ns in seen.items() if name != "probe failure event" or at_ns <= until_ns}
 
 
 def _of_heir(history: History, heir: PodLife | None) -> dict[LegName, int | None]:
@@ -138,8 +144,8 @@ def _of_heir(history: History, heir: PodLife | None) -> dict[LegName, int | None
 def _in_place(
     history: History, fault: Fault, life: PodLife, way: Way, told: tuple[int, int | None, int | None]
 ) -> dict[LegName, int | None]:
-    deed_ns, unready_ns, removed_ns = told
-    restarted_ns = _first(life.restarted_ns, deed_ns)
+    did_ns, unready_ns, removed_ns = told
+    restarted_ns = _first(life.restarted_ns, did_ns)
     seen: dict[LegName, int | None] = {}
     if way in ("restarted", "crashed"):
         after_ns = restarted_ns

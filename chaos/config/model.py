@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from chaos.errors import UsageError
+from chaos.faults.node_power import CommandPower
 from chaos.semantics import KUBERNETES, Timings
 from chaos.slo import Slo
 from chaos.system.adopt import Wish
@@ -16,7 +17,16 @@ from chaos.system.written import Written
 from loadgen.crew import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
-__all__ = ["ClusterPart", "GamedayConfig", "LoadPart", "SafetyPart", "SloPart", "SystemPart", "TrafficPart"]
+__all__ = [
+    "ClusterPart",
+    "GamedayConfig",
+    "LoadPart",
+    "NodePowerPart",
+    "SafetyPart",
+    "SloPart",
+    "SystemPart",
+    "TrafficPart",
+]
 
 
 def _named(text: str) -> str:
@@ -162,6 +172,24 @@ class SafetyPart(Written):
     abort_every_s: Positive = 10.0
 
 
+class NodePowerPart(Written):
+    """The user's own commands that take a node's power and give it back, with `{node}` for its name."""
+
+    off: Named
+    on: Named
+
+    def complaints(self) -> Iterator[str]:
+        """Say which command names no node."""
+        try:
+            self.power()
+        except UsageError as wrong:
+            yield str(wrong)
+
+    def power(self) -> CommandPower:
+        """The means, for faults and for undoing."""
+        return CommandPower(self.off, self.on)
+
+
 class GamedayConfig(Written):
     """The whole file."""
 
@@ -171,3 +199,4 @@ class GamedayConfig(Written):
     load: LoadPart = LoadPart()
     slo: SloPart | None = None
     safety: SafetyPart = SafetyPart()
+    node_power: NodePowerPart | None = None

@@ -52,6 +52,10 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         f"pods_max = {max(1, spec.losses_tolerated)}",
         "nodes_max = 1",
         '# allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow',
+        "",
+        "# [node_power]  # for scenarios of lost nodes: your own commands, run without a shell",
+        '# off = "virsh suspend {node}"',
+        '# on = "virsh resume {node}"',
     ]
     return "\n".join(lines) + "\n"
 

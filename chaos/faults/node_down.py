@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaos.cluster import LEASHED, LeashedHand
-from chaos.errors import ClusterRefused, TimedOut, UsageError
+from chaos.errors import UsageError
 from chaos.faults.at_once import each
 from chaos.faults.base import Field, Until
+from chaos.faults.node_power import NodePower
+from chaos.faults.node_voice import RETURN_S, await_voice, last_renewed
 from chaos.faults.sight import leaving, whole
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
+from chaos.safety import Inverse
 from chaos.semantics import KUBERNETES, LOSS_TAINTS, node_loss_detection, power_loss_bound
 from chaos.targets import Targets
-from chaos.wait import until
 
 __all__ = ["NO_POWER", "NodeDown"]
 
 NO_POWER = "nobody can take a node's power away: give --node-off and --node-on"
-
-RETURN_S = 120.0
-"""For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
-(HTTP/2 health check), and kubelet and controller report and look every few seconds after that."""
-
-LEASES = "kube-node-lease"
-LOOK_S = 0.5
 
 
 @dataclass(slots=True)
@@ -118,7 +113,7 @@ class NodeDown:
         )
         # Before the deed: whatever comes in between, the node may stand still, and has to be given its power back.
         state.touched += self._nodes
-        return each(self._nodes, lambda node: _switch(field, node, "power-off", power.off))
+        return each(self._nodes, lambda node: _take(field, node, power))
 
     def landed(self, field: Field) -> str:
         """Prove it: the means shows each node standing still, or the API server says that it is not Ready."""
@@ -135,16 +130,18 @@ class NodeDown:
             reason = _switch(field, node, "power-on", power.on)
             return f"node {node.name}: {reason}; by hand: {power.by_hand(node.name)}" if reason else ""
 
-        before = {node.name: _renewed(field, node) for node in touched}
+        before = {node.name: last_renewed(field.cluster, node.name) for node in touched}
         if left := each(touched, give_back):
             return left
         if isinstance(field.hand, LeashedHand):
             return ""
-        if silent := _await_voice(field, [node for node in touched if before[node.name]], before):
+        if silent := await_voice(field.cluster, [name for name, renewed in before.items() if renewed], before):
             return silent
         if not field.recorder.wait_for(lambda: self._all(field, _is_back), RETURN_S):
             late = [node.name for node in touched if not _is_back(field, node)]
             return f"not Ready without taints {RETURN_S:g} s after the power came back: {', '.join(late)}"
+        for node in touched:
+            field.undo.kept(_inverse(node, power))
         self._state.touched.clear()
         return ""
 
@@ -154,6 +151,16 @@ class NodeDown:
     @property
     def _nodes(self) -> tuple[Ref, ...]:
         return tuple(ref for ref in self.targets.refs if ref.kind == "Node")
+
+
+def _inverse(node: Ref, power: NodePower) -> Inverse:
+    return Inverse("power-on", node, power.by_hand(node.name))
+
+
+def _take(field: Field, node: Ref, power: NodePower) -> str:
+    if reason := field.undo.promise(_inverse(node, power), fault=field.fault):
+        return f"node {node.name}: {reason}"
+    return _switch(field, node, "power-off", power.off)
 
 
 def _switch(field: Field, node: Ref, action: str, deed: Callable[[str], str]) -> str:
@@ -169,32 +176,6 @@ def _switch(field: Field, node: Ref, action: str, deed: Callable[[str], str]) ->
         else:
             entry.end("ok")
     return reason
-
-
-def _renewed(field: Field, node: Ref) -> str:
-    """When a node's kubelet last renewed its lease, as it wrote it; empty if that may not be read."""
-    try:
-        lease = field.cluster.get("Lease", LEASES, node.name) or {}
-    except ClusterRefused:
-        return ""
-    return str((lease.get("spec") or {}).get("renewTime", ""))
-
-
-def _await_voice(field: Field, nodes: Sequence[Ref], before: Mapping[str, str]) -> str:
-    """Wait until each node has renewed its lease since; which has not, in words.
-
-    One that was not missed yet still counts as Ready: only what it says itself shows that it goes on.
-    """
-    try:
-        until(
-            lambda: all(_renewed(field, node) != before[node.name] for node in nodes),
-            deadline_s=RETURN_S,
-            poll_s=LOOK_S,
-            awaited=f"a renewed lease of {', '.join(node.name for node in nodes)} after the power came back",
-        )
-    except TimedOut as late:
-        return late.what
-    return ""
 
 
 def _seen(field: Field, node: Ref) -> NodeView | None:

@@ -11,9 +11,11 @@ from chaos.history import Ref
 
 __all__ = ["Inverse", "InverseKind", "Promise"]
 
-InverseKind = Literal["open-node", "restore-part", "continue-process", "tell-process", "delete-policy", "delete-job"]
+InverseKind = Literal[
+    "open-node", "restore-part", "continue-process", "tell-process", "delete-policy", "power-on", "delete-job"
+]
 """Open a node that we closed; put back a part of an object; let a stopped process go on; send a process a signal;
-delete a NetworkPolicy of ours, or the Job of our load workers with its pods."""
+delete a NetworkPolicy of ours; give a node its power back; delete the Job of our load workers with its pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,8 @@ class Inverse:
     """What is to be done to whom. `by_hand` is the command that does it where we cannot.
 
     `detail` is, by kind: nothing; `path` (a JSON pointer), `before` and `wanted`; `container`, `container_id` and
-    `process`; the same and `signal`; nothing; nothing.
+    `process`; the same and `signal`; nothing; nothing, as a command that came out of the cluster would be anybody's;
+    nothing.
     """
 
     kind: InverseKind

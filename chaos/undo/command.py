@@ -13,8 +13,10 @@ from chaos.adoption import open_adoption
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect
 from chaos.config import find_config, read_config
 from chaos.errors import LabError, UsageError
+from chaos.faults.node_power import CommandPower, NodePower
 from chaos.history.objects import View
 from chaos.lab import Lab
+from chaos.lab.power import LabPower
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.undo.found import find_left
 from chaos.undo.heal import undo_all
@@ -39,13 +41,18 @@ def undo_command(
     forget: Annotated[
         bool, typer.Option("--forget", help="Strike off what cannot be undone, once you have seen to it.")
     ] = False,
+    node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: takes a node's power.")] = "",
+    node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: gives a node its power back.")] = "",
 ) -> None:
     """Heal whatever dead runs left in the cluster; safe to repeat. Exit 1 if anything is left."""
-    with _reached(system, kube_context, kubeconfig) as (cluster, namespace):
+    if bool(node_off) != bool(node_on):
+        raise UsageError("--node-off and --node-on go together")
+    with _reached(system, kube_context, kubeconfig) as (cluster, namespace, own):
+        power = CommandPower(node_off, node_on) if node_on else own
         found = find_left(cluster, namespace)
         alive = [one for one in found if one.alive and not force]
         dead = [one for one in found if one not in alive]
-        results = undo_all(cluster, OpenHand(cluster, NullJournal()), dead, forget=forget)
+        results = undo_all(cluster, OpenHand(cluster, NullJournal()), dead, power=power, forget=forget)
     for one in alive:
         print(f"left alone: {one.run} ({one.owner}): {one.alive}")  # noqa: T201  # a command speaks on its streams
     for done in results:
@@ -61,7 +68,7 @@ def undo_command(
 
 def status_command(*, system: System = None, kube_context: Context = "", kubeconfig: Kubeconfig = None) -> None:
     """Say who is at work on the system, which faults stand, and what dead runs left. Reads only."""
-    with _reached(system, kube_context, kubeconfig) as (cluster, namespace):
+    with _reached(system, kube_context, kubeconfig) as (cluster, namespace, _):
         if namespace is not None:
             lease = cluster.get("Lease", namespace, LEASE_NAME)
             holder, renewed = holder_of(lease), View(lease or {}).spec.get("renewTime")
@@ -78,21 +85,26 @@ def status_command(*, system: System = None, kube_context: Context = "", kubecon
 
 
 @contextmanager
-def _reached(system: Path | None, context: str, kubeconfig: Path | None) -> Iterator[tuple[Cluster, str | None]]:
-    """The cluster that is meant, and the one namespace to look at (None: all). Never a current context by accident."""
+def _reached(
+    system: Path | None, context: str, kubeconfig: Path | None
+) -> Iterator[tuple[Cluster, str | None, NodePower | None]]:
+    """The cluster that is meant, the one namespace to look at (None: all), and who gives nodes power there.
+
+    Never a current context by accident.
+    """
     path = system or (None if context else find_config(Path.cwd()))
     if path is not None:
         config = read_config(path)
         with open_adoption(path, config, kubeconfig=kubeconfig, context=context).cluster as cluster:
-            yield cluster, config.system.namespace
+            yield cluster, config.system.namespace, config.node_power.power() if config.node_power else None
         return
     if context:
         with connect(kubeconfig=kubeconfig, context=context) as cluster:
-            yield cluster, None
+            yield cluster, None, None
         return
     try:
         facts = Lab().facts()
     except LabError as error:
         raise UsageError(f"which cluster? {error.what}", "name one: --system FILE or --kube-context NAME") from error
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
-        yield cluster, None
+        yield cluster, None, LabPower()

@@ -6,18 +6,22 @@ it is, so that undoing twice does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chaos.cluster import Cluster, Hand, Journal, NullJournal, mutations
 from chaos.errors import GamedayError
+from chaos.faults.node_power import NodePower
+from chaos.history import Ref
 from chaos.history.objects import Raw, View
 from chaos.history.views import NodeView
-from chaos.safety import Promise
+from chaos.safety import Inverse, Promise
+from chaos.safety.inverse import InverseKind
 from chaos.undo.container import continue_process, tell_process
 from chaos.undo.found import Left
 from chaos.undo.part import restore_part
+from chaos.undo.power import give_power_back
 
 __all__ = ["Undoer", "Undone", "closed_by", "undo_all"]
 
@@ -39,24 +43,30 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class Undoer:
-    """Who undoes: a hand on the cluster, and the fault whose deed it is."""
+    """Who undoes: a hand on the cluster, the fault whose deed it is, and who gives nodes power, if anybody."""
 
     cluster: Cluster
     hand: Hand
     journal: Journal
     fault: str
+    power: NodePower | None = None
 
 
-def undo_all(cluster: Cluster, hand: Hand, left: Iterable[Left], *, forget: bool = False) -> tuple[Undone, ...]:
+def undo_all(
+    cluster: Cluster, hand: Hand, left: Iterable[Left], *, power: NodePower | None = None, forget: bool = False
+) -> tuple[Undone, ...]:
     """Undo all that these runs left, the last deed first, and take off what is done. Goes on past every failure.
 
-    `forget` takes off also what could not be undone.
+    `power` gives nodes their power back; `forget` takes off also what could not be undone.
     """
-    return tuple(done for one in left for done in _undo(cluster, hand, one, forget=forget))
+    return tuple(
+        done for one in left for done in _undo(Undoer(cluster, hand, NullJournal(), "", power), one, forget=forget)
+    )
 
 
-def _undo(cluster: Cluster, hand: Hand, left: Left, *, forget: bool) -> list[Undone]:
-    results = [_undone(cluster, hand, left, promise) for promise in reversed(left.promises)]
+def _undo(undoer: Undoer, left: Left, *, forget: bool) -> list[Undone]:
+    hand = undoer.hand
+    results = [_undone(replace(undoer, fault=promise.fault), left, promise) for promise in reversed(left.promises)]
     kept = {one.promise.key: None for one in results if one.result != "left"}
     if forget or (len(kept) == len(left.promises) and not left.unreadable):
         hand.do(mutations.delete(left.where))
@@ -65,10 +75,10 @@ def _undo(cluster: Cluster, hand: Hand, left: Left, *, forget: bool) -> list[Und
     return results
 
 
-def _undone(cluster: Cluster, hand: Hand, left: Left, promise: Promise) -> Undone:
-    undoer = Undoer(cluster, hand, NullJournal(), promise.fault)
+def _undone(undoer: Undoer, left: Left, promise: Promise) -> Undone:
+    way = WAYS.get(promise.inverse.kind, _unknown)
     try:
-        result, words = _by_kind(undoer, promise)
+        result, words = way(undoer, promise.inverse)
     except GamedayError as error:
         result, words = "left", error.what
     except Exception as error:  # noqa: BLE001  # one promise that cannot be kept must not stop the next
@@ -78,32 +88,17 @@ def _undone(cluster: Cluster, hand: Hand, left: Left, promise: Promise) -> Undon
     return Undone(promise, left.run, result, words)
 
 
-def _by_kind(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
-    inverse = promise.inverse
-    if inverse.kind == "open-node":
-        return _open_node(undoer, promise)
-    if inverse.kind == "restore-part":
-        return restore_part(undoer, inverse)
-    if inverse.kind == "continue-process":
-        return continue_process(undoer, inverse)
-    if inverse.kind == "tell-process":
-        return tell_process(undoer, inverse)
-    if inverse.kind in {"delete-policy", "delete-job"}:
-        return _delete_object(undoer, promise)
-    return "left", f"this version does not know how to undo {inverse.kind}"
-
-
-def _open_node(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
-    node = promise.inverse.target
-    if not _closed(undoer.cluster, promise):
+def _open_node(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:
+    node = inverse.target
+    if not _closed(undoer.cluster, node):
         return "nothing", f"node {node.name} is open, or not there any more"
     if others := closed_by(undoer.cluster.get("Node", None, node.name) or {}) - {MANAGER}:
         return "nothing", f"node {node.name} was closed anew by {', '.join(sorted(others))}, so it is left to them"
     # None takes the field away, which is how a node that was never cordoned looks.
     done = undoer.hand.do(
-        mutations.patch(node, {"spec": {"unschedulable": None}}, action="uncordon", fault=promise.fault)
+        mutations.patch(node, {"spec": {"unschedulable": None}}, action="uncordon", fault=undoer.fault)
     )
-    if _closed(undoer.cluster, promise):
+    if _closed(undoer.cluster, node):
         return "left", f"node {node.name} is still cordoned: {done.reason or 'it was closed again'}"
     return "undone", f"node {node.name} is open again"
 
@@ -117,18 +112,33 @@ def closed_by(node: Raw) -> frozenset[str]:
     )
 
 
-def _delete_object(undoer: Undoer, promise: Promise) -> tuple[Result, str]:
-    ours = promise.inverse.target
+def _delete_object(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:
+    ours = inverse.target
     where = f"{ours.kind} {ours.namespace}/{ours.name}"
     if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is None:
         return "nothing", f"{where} is not there"
-    done = undoer.hand.do(mutations.delete(ours, fault=promise.fault))
+    done = undoer.hand.do(mutations.delete(ours, fault=undoer.fault))
     if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is not None:
         return "left", f"{where} is still there: {done.reason or 'it was made again'}"
     return "undone", f"{where} is gone"
 
 
-def _closed(cluster: Cluster, promise: Promise) -> bool:
-    node = promise.inverse.target
+def _closed(cluster: Cluster, node: Ref) -> bool:
     found = cluster.get("Node", None, node.name)
     return found is not None and View(found).uid == node.uid and NodeView(found).unschedulable
+
+
+def _unknown(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:  # noqa: ARG001  # the shape of a way
+    """What a later version wrote, and this one reads."""
+    return "left", f"this version does not know how to undo {inverse.kind}"
+
+
+WAYS: Mapping[InverseKind, Callable[[Undoer, Inverse], tuple[Result, str]]] = {
+    "open-node": _open_node,
+    "restore-part": restore_part,
+    "continue-process": continue_process,
+    "tell-process": tell_process,
+    "delete-policy": _delete_object,
+    "delete-job": _delete_object,
+    "power-on": give_power_back,
+}

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from chaos.cluster import Cluster, NullJournal, OpenHand
 from chaos.errors import ClusterRefused
+from chaos.faults.node_power import NodePower
 from chaos.undo.found import find_left
 from chaos.undo.heal import Undone, undo_all
 
 __all__ = ["undo_leftovers"]
 
 
-def undo_leftovers(cluster: Cluster, namespace: str | None) -> tuple[Undone, ...]:
-    """Undo what dead runs left in a namespace, or in all. Raises `ClusterRefused` naming what could not be undone."""
+def undo_leftovers(cluster: Cluster, namespace: str | None, power: NodePower | None = None) -> tuple[Undone, ...]:
+    """Undo what dead runs left in a namespace, or in all; `power` gives nodes theirs back.
+
+    Raises `ClusterRefused` naming what could not be undone.
+    """
     dead = [one for one in find_left(cluster, namespace) if not one.alive]
-    results = undo_all(cluster, OpenHand(cluster, NullJournal()), dead)
+    results = undo_all(cluster, OpenHand(cluster, NullJournal()), dead, power=power)
     if left := [one for one in results if one.result == "left"]:
         raise ClusterRefused(
             f"a dead run left {len(left)} things that could not be undone: " + "; ".join(one.words for one in left),

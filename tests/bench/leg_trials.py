@@ -12,7 +12,7 @@ SERVER = {"STALL_S": "5", "SELF_CHECK_S": "3", "GRACE_S": "10"}
 DETECTION_S = 11
 
 # So that chance leaves hardly one replica unasked: 24 requests to three, 15 to two, the last five for latency's band.
-KILL_SETTLE_S, HANG_SETTLE_S = 6, 5
+KILL_SETTLE_S, HANG_SETTLE_S, LOSS_SETTLE_S = 6, 5, 6
 
 
 @pytest.mark.system(replicas=3)
@@ -38,3 +38,17 @@ def test_hangs(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: 
                 trial.hold(until=hang.restarted)
             trial.recovery(settle_s=HANG_SETTLE_S)
     trial.judge(RecoveredInTime(detection_s=DETECTION_S))
+
+
+@pytest.mark.needs("node-power")
+@pytest.mark.system(replicas=4)
+def test_losses(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
+    """The fullest node is lost time and again; its replicas come back elsewhere within the bounds of their legs."""
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=8)
+        for _ in range(faults_count):
+            down = faults.NodeDown(targets.fullest_node(system))
+            with trial.fault(down):
+                trial.hold(until=down.replaced)
+            trial.recovery(settle_s=LOSS_SETTLE_S)
+    trial.judge(RecoveredInTime())

@@ -1,8 +1,8 @@
-"""How long each leg of a recovery takes: bound, median and worst over many pod kills and hangs on the lab.
+"""How long each leg of a recovery takes: bound, median and worst over many kills, hangs and node losses on the lab.
 
-`python tests/bench/recovery_legs.py --kills 20 --hangs 7` (as root) makes so many, one after the other in one trial of
-each kind, and prints the table over all run folders under `--runs`; so portions add up. `--kills 0 --hangs 0` only
-prints. Exits with 1 if any leg was late or is not known.
+`python tests/bench/recovery_legs.py --kills 20 --hangs 20 --losses 5` (as root) makes so many, one after the other in
+one trial of each kind, and prints the table over all run folders under `--runs`; so portions add up. Without a number
+it only prints. Exits with 1 if any leg was late or is not known.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="pod kills, all in one trial")
     parser.add_argument("--hangs", type=int, default=0, help="hangs, all in one trial")
     parser.add_argument("--runs", type=Path, default=Path("runs/legs"), help="where run folders are made and read")
+    parser.add_argument("--losses", type=int, default=0, help="nodes that lose their power, all in one trial")
     given = parser.parse_args()
     runs = given.runs.resolve()
-    if given.kills:
-        run("test_kills", given.kills, runs)
-    if given.hangs:
-        run("test_hangs", given.hangs, runs)
+    for trial, count in (("test_kills", given.kills), ("test_hangs", given.hangs), ("test_losses", given.losses)):
+        if count:
+            run(trial, count, runs)
     found = tuple(read(runs))
     for kind in dict.fromkeys(map(_kind, found)):
         for line in table(kind, [one for one in found if _kind(one) == kind]):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deadly_journal import DeadlyJournal
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope, connect
+from chaos.cluster import Cluster, Hand, Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope, connect
 from chaos.faults import Field, Means, NodeDown, NodePower
 from chaos.history import Ref
 from chaos.history.views import NodeView
@@ -16,10 +19,15 @@ from chaos.lab import Lab
 from chaos.lab.power import LabPower, is_cut, is_frozen
 from chaos.lab.session import lab_session
 from chaos.progress import Silent
+from chaos.safety import ClusterUndoLog, Inverse
 from chaos.semantics import Timings
 from chaos.targets import Targets
+from chaos.undo import find_left, undo_all
 
 pytestmark = pytest.mark.root
+
+LINES_MAX = 30
+CHILD_S = 200.0
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +111,56 @@ def test_a_rehearsal_takes_no_power(leashed: Field) -> None:
     assert not is_cut("n3")
     assert not is_frozen("n3")
     assert down.heal(leashed) == ""
+
+
+def _trouble(folder: str, line: int) -> None:
+    facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
+    with (
+        connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
+        DeadlyJournal(room / f"actions-{line}.jsonl", clock, line) as journal,
+        Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Node", None), Scope("Pod", None)]) as recorder,
+    ):
+        hand = OpenHand(cluster, journal)
+        undo = ClusterUndoLog(hand, "default", f"run-power-{line}", deadline_s=3600)
+        timings, means = Timings.of(facts.timings), Means(LabPower())
+        field = Field(hand, recorder, cluster, journal, "node-down-1", "default", timings, means, undo=undo)
+        down = NodeDown(target(field, "n3"))
+        assert down.inject(field) == ""
+        assert down.heal(field) == ""
+
+
+def test_power_is_given_back_after_a_kill_at_each_step(cluster: Cluster, tmp_path: Path) -> None:
+    """Killed after each line of its journal: the node goes on and is Ready, and undoing again does nothing."""
+    healed = 0
+    for line in range(1, LINES_MAX):
+        process = multiprocessing.get_context("spawn").Process(target=_trouble, args=(str(tmp_path), line))
+        process.start()
+        process.join(CHILD_S)
+        assert process.exitcode in (0, -signal.SIGKILL)
+        left, hand = find_left(cluster, "default"), OpenHand(cluster, NullJournal())
+        was_off = is_frozen("n3")
+        results = undo_all(cluster, hand, left, power=LabPower())
+        assert [one.words for one in results if one.result == "left"] == []
+        healed += was_off
+        assert not is_cut("n3")
+        assert not is_frozen("n3")
+        assert NodeView(cluster.get("Node", None, "n3") or {}).ready
+        assert undo_all(cluster, hand, find_left(cluster, "default"), power=LabPower()) == ()
+        if process.exitcode == 0:
+            assert left == ()
+            break
+    else:
+        pytest.fail("the trouble never came to its end")
+    assert healed > 0
+
+
+def test_a_node_without_a_means_stays_promised(field: Field, cluster: Cluster) -> None:
+    """Where nobody can give power back, the promise stays in the cluster and says so; with a means it is kept."""
+    hand = OpenHand(cluster, NullJournal())
+    undo = ClusterUndoLog(hand, "default", "run-without", deadline_s=-1)
+    (node,) = target(field, "n3").refs
+    assert undo.promise(Inverse("power-on", node, "virsh resume n3"), fault="node-down-1") == ""
+    (without,) = undo_all(cluster, hand, find_left(cluster, "default"))
+    assert (without.result, "by hand: virsh resume n3" in without.words) == ("left", True)
+    (given,) = undo_all(cluster, hand, find_left(cluster, "default"), power=LabPower())
+    assert given.result == "undone"

@@ -157,6 +157,17 @@ def test_a_late_probe_event_alone_breaks_no_promise() -> None:
     assert "probe failure event came 3.000 s after it" in leg_of(finding, "unready")["note"]
 
 
+def test_a_probe_event_of_a_later_time_is_not_of_this_one() -> None:
+    """A kubelet that keeps an event back, and sends one when the replica fails again, tells of the second alone."""
+    story = restarted_story()
+    event = next(one for one in story.events if one.kind == "Event")
+    story.events.remove(event)
+    finding = judged(story.saw(90, "ADDED", event.object, "Event"))
+    assert finding.answer is Answer.PASS, finding.line()
+    leg = leg_of(finding, "probe failure event")
+    assert (leg["took_s"], leg["answer"], leg["note"]) == (None, "PASS", "not seen")
+
+
 def test_a_step_that_is_seen_too_early_has_no_part_and_its_neighbour_says_so() -> None:
     """Word of the endpoint may come before word of Ready: the two come over different watches."""
     story = replaced_story()
