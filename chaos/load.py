@@ -21,7 +21,7 @@ from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
 from loadgen.vantage import InCluster, Vantage
 
-__all__ = ["DURATION_MAX_S", "Load", "LoadWish", "load_of"]
+__all__ = ["DURATION_MAX_S", "Load", "LoadWish", "aliases_of", "in_cluster", "load_of"]
 
 REACH_S = 20.0
 """For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""
@@ -171,7 +171,7 @@ def load_of(
             lasts_s=DURATION_MAX_S,
             target_namespace=system.namespace,
             target_labels=system.selector,
-            aliases=_aliases(ground, system),
+            aliases=aliases_of(ground, system),
         )
         crew = pod_crew(ground.cluster, pods, hand=hand, tidy=tidy, journal=journal, undo=undo)
         load = PodLoad(stack.enter_context(crew), place, orders, wish.muster_s)
@@ -184,7 +184,7 @@ def in_cluster(system: System, workers: int) -> InCluster:
     return InCluster(f"http://{service_name(system)}:{system.port}", workers)
 
 
-def _aliases(ground: Ground, system: System) -> dict[str, str]:
+def aliases_of(ground: Ground, system: System) -> dict[str, str]:
     """The Service's address by its name, where the cluster has no name service that would tell it."""
     if ground.name_service:
         return {}
