@@ -10,8 +10,8 @@ from typing import Protocol
 
 from chaos.clock import Clock
 from chaos.cluster import Hand, Journal, NullJournal, OpenHand
-from chaos.crew import LoadPods, Orders, PodCrew, pod_crew
-from chaos.errors import HarnessBroken
+from chaos.crew import MUSTER_S, LoadPods, Orders, PodCrew, pod_crew
+from chaos.errors import HarnessBroken, UsageError
 from chaos.ground import Ground
 from chaos.safety import ClusterUndoLog, NoUndoLog
 from chaos.system import System
@@ -21,7 +21,7 @@ from loadgen.profiles import Profile
 from loadgen.reach import await_reachable
 from loadgen.vantage import InCluster, Vantage
 
-__all__ = ["DURATION_MAX_S", "Load", "LoadWish", "load_of"]
+__all__ = ["DURATION_MAX_S", "Load", "LoadWish", "aliases_of", "in_cluster", "load_of"]
 
 REACH_S = 20.0
 """For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""
@@ -32,10 +32,11 @@ DURATION_MAX_S = 2 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class LoadWish:
-    """How many workers send, and whether they are pods."""
+    """How many workers send, and whether they are pods, which have `muster_s` seconds to be there."""
 
     workers: int = 1
     in_cluster: bool = False
+    muster_s: float = MUSTER_S
 
     @property
     def words(self) -> str:
@@ -96,11 +97,12 @@ class PodLoad:
     pods: PodCrew
     vantage: Vantage
     orders: Orders
+    muster_s: float
     _crew: Crew | None = None
 
     def start(self) -> Crew:
         """See `Load.start`."""
-        self._crew = self._crew or self.pods.muster(self.orders)
+        self._crew = self._crew or self.pods.muster(self.orders, self.muster_s)
         return self._crew
 
     def unfit(self) -> str:
@@ -169,10 +171,10 @@ def load_of(
             lasts_s=DURATION_MAX_S,
             target_namespace=system.namespace,
             target_labels=system.selector,
-            aliases={} if ground.name_service else {service_name(system): system.cluster_ip},
+            aliases=aliases_of(ground, system),
         )
         crew = pod_crew(ground.cluster, pods, hand=hand, tidy=tidy, journal=journal, undo=undo)
-        load = PodLoad(stack.enter_context(crew), place, orders)
+        load = PodLoad(stack.enter_context(crew), place, orders, wish.muster_s)
         stack.callback(load.close)
         yield load
 
@@ -180,6 +182,18 @@ def load_of(
 def in_cluster(system: System, workers: int) -> InCluster:
     """The vantage of pods: the Service by its name."""
     return InCluster(f"http://{service_name(system)}:{system.port}", workers)
+
+
+def aliases_of(ground: Ground, system: System) -> dict[str, str]:
+    """The Service's address by its name, where the cluster has no name service that would tell it."""
+    if ground.name_service:
+        return {}
+    if system.cluster_ip in {"", "None"}:
+        raise UsageError(
+            f"Service {system.service} has no address of its own, and this cluster has no name service",
+            "leave --load-in-cluster out",
+        )
+    return {service_name(system): system.cluster_ip}
 
 
 def service_name(system: System) -> str:

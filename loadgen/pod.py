@@ -102,6 +102,9 @@ def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clocks are read the worse.
+        wbufsize = -1
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:  # the readiness probe
             self._answer(HTTPStatus.OK, {})

@@ -63,7 +63,7 @@ class ScaledUp:
                 climbs.append((climb, bound))
                 found = list(_judged(history, scaler, climb, bound, slo=self.slo))
                 causes += [cause for cause, _ in found]
-                here += [one for _, one in found]
+                here += [_doubted(history, climb, one) for _, one in found]
             said += weighed(here)
         return self._finding(worst(said), raised, climbs, causes)
 
@@ -97,6 +97,15 @@ class ScaledUp:
             },
             evidence=tuple(sorted(evidence, key=lambda one: one.at_ns)),
         )
+
+
+def _doubted(history: History, climb: Climb, one: Said) -> Said:
+    """Nothing is held against an autoscaler that was not given the load that was meant."""
+    lost = [worker.number for worker in history.load_workers if (worker.lost_ns or climb.end_ns) < climb.end_ns]
+    if one.answer is not Answer.FAIL or not lost:
+        return one
+    text = f"{one.text}; but load worker {lost[0]} was lost, and part of the load with it"
+    return Said(Answer.UNKNOWN, text, "a trial whose load workers live to its end")
 
 
 def _measured(climb: Climb) -> str:

@@ -55,10 +55,15 @@ class PodChannel:
         self._told += 1
 
     def answer(self, kind: str, within_s: float) -> dict[str, Any]:
-        """See `Channel.answer`. The last answer is given when all records are here, and are those of the pod."""
-        number, until_s = self._heard, time.monotonic() + within_s
-        while (left_s := until_s - time.monotonic()) > 0:
-            said = self._patiently("hear", number=number, wait_s=min(HEAR_S, left_s))
+        """See `Channel.answer`. The last answer is given when all records are here, and are those of the pod.
+
+        Time in which the pod was not heard is not counted against it.
+        """
+        number, waited_s = self._heard, 0.0
+        while waited_s < within_s:
+            began_s, wait_s = time.monotonic(), min(HEAR_S, within_s - waited_s)
+            said = self._patiently("hear", number=number, wait_s=wait_s)
+            waited_s += min(time.monotonic() - began_s, HEAR_S)
             if said["answer"] is not None:
                 self._heard += 1
                 facts = facts_of(said["answer"], kind, self._run_folder / "generator.log")

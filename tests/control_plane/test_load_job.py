@@ -6,20 +6,27 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from plain_service import plain_namespace
+from trial_ground import Room, answering
 
+from chaos.checks import SloMet
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, connect, mutations, ref_of
 from chaos.crew import LoadPods, Orders, pod_crew
-from chaos.crew.place import INDEX, job_manifest, pod_selector
+from chaos.crew.place import CREW, INDEX, job_manifest, pod_selector
 from chaos.errors import HarnessBroken
+from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
+from chaos.load import LoadWish
 from chaos.safety import ClusterUndoLog
+from chaos.slo import Slo
 from chaos.undo import find_left, undo_all
+from chaos.verdict import Answer, NotProven
 from chaos.wait import until
 from loadgen.profiles import HttpProfile
 
@@ -133,3 +140,24 @@ def _die(kubeconfig: str, context: str, namespace: str) -> None:
         with pod_crew(cluster, pods, hand=hand, tidy=hand, journal=NullJournal(), undo=undo):
             until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_trial_without_its_load_workers_is_unknown(simulated: SimulatedCluster, tmp_path: Path) -> None:
+    """It is stopped before its first phase with the reason, nothing is sent, and nothing is left."""
+    with answering() as url:
+        room = Room(simulated, url, tmp_path)
+        room.ground = replace(room.ground, load_image=lambda: "registry.example/load:1")
+        wish = LoadWish(workers=2, in_cluster=True, muster_s=2.0)
+        with room.trial("workers-missing", load_wish=wish) as ready:
+            with ready.traffic.steady(rate_rps=10):
+                ready.trial.baseline(duration_s=2)
+            with pytest.raises(NotProven, match="0 of 2 load workers were ready within 2 s"):
+                ready.trial.judge(SloMet(Slo(availability=0.99)))
+        [judgement] = room.judged
+        assert judgement.verdict.answer is Answer.UNKNOWN
+        history = load_history(room.runs / "workers-missing")
+        assert "0 of 2 load workers" in history.stopped
+        assert not history.streams
+        assert not room.cluster.list("Job", None, selector=CREW)
+        assert not room.cluster.list("Pod", None, selector=CREW)
+        room.cluster.close()

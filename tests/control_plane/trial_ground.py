@@ -13,6 +13,7 @@ from chaos.facts import ScenarioFacts
 from chaos.ground import Ground
 from chaos.judgement import Judgement
 from chaos.lab.simulated import SimulatedCluster
+from chaos.load import LoadWish
 from chaos.stage import Callbacks, Staged, staged
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
@@ -71,6 +72,7 @@ class Room:
         adopted: Adopted | None = None,
         manifests: Manifests | None = None,
         lost: Callable[[], str] = lambda: "",
+        load_wish: LoadWish = LoadWish(),  # noqa: B008  # frozen
     ) -> Iterator[Staged]:
         """A trial of a scenario called `name`; `lost` tells why the run's lease is not its own any more."""
         callbacks = Callbacks(say=self.said.append, draw=self._draw)
@@ -88,6 +90,7 @@ class Room:
             adopted=adopted,
             manifests=manifests,
             lost=lost,
+            load_wish=load_wish,
         ) as ready:
             yield ready
 

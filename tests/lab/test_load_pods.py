@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,10 @@ from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.stage import Callbacks, Staged, staged
 from chaos.system import SystemSpec
+from chaos.system.adopt import Adopted, Wish, adopt
+from chaos.system.deploy import deploy
+from chaos.system.namespace import trial_namespace
+from chaos.undo import find_left
 from chaos.verdict import Answer, NotProven
 from loadgen.profiles import HttpProfile
 from reports import summarise
@@ -51,33 +57,60 @@ def lose_one(ready: Staged, ground: Ground) -> str:
     return killed
 
 
-def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failure(tmp_path: Path) -> None:
-    """The records of the other two are whole, what the killed one owed is counted and named, and nothing is left."""
-    run = tmp_path / "run"
-    judged: list[Judgement] = []
+@pytest.fixture(scope="module")
+def ground() -> Iterator[Ground]:
+    """The lab, for the tests of this file."""
+    with on_lab(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as stood:
+        yield stood
 
-    def draw(judgement: Judgement) -> Path:
-        judged.append(judgement)
-        return run / "report.html"
 
-    with on_lab(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as ground:
+@dataclass(slots=True)
+class Book:
+    """One trial's run folder, and the judgement that was drawn from it."""
+
+    run: Path
+    judged: list[Judgement] = field(default_factory=list)
+
+    def draw(self, judgement: Judgement) -> Path:
+        """Keep it."""
+        self.judged.append(judgement)
+        return self.run / "report.html"
+
+    @contextmanager
+    def trial(self, ground: Ground, workers: int, adopted: Adopted | None = None) -> Iterator[Staged]:
+        """A trial with so many load pods."""
         with staged(
             ground,
-            SPEC,
+            adopted.system.spec if adopted else SPEC,
             HttpProfile(path="/readyz"),
             ScenarioFacts("load_pods", "tests/load_pods", "a claim", seed=7),
-            run=run,
+            run=self.run,
             leashed=False,
             pods_max=None,
-            load_wish=LoadWish(workers=3, in_cluster=True),
+            load_wish=LoadWish(workers=workers, in_cluster=True),
             keep_namespace=False,
-            callbacks=Callbacks(say=print, draw=draw),
+            callbacks=Callbacks(say=print, draw=self.draw),
+            adopted=adopted,
         ) as ready:
-            killed = lose_one(ready, ground)
-        assert not ground.cluster.list("Pod", None, selector=CREW)
-        assert not ground.cluster.list("Job", None, selector=CREW)
-    history = load_history(run)
-    [judgement] = judged
+            yield ready
+
+
+def assert_nothing_left(ground: Ground) -> None:
+    """No Job, no pod of a crew, and no promise."""
+    assert not ground.cluster.list("Pod", None, selector=CREW)
+    assert not ground.cluster.list("Job", None, selector=CREW)
+    assert not find_left(ground.cluster, None)
+
+
+def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failure(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """The records of the other two are whole, what the killed one owed is counted and named, and nothing is left."""
+    book = Book(tmp_path / "run")
+    with book.trial(ground, 3) as ready:
+        killed = lose_one(ready, ground)
+    assert_nothing_left(ground)
+    history, [judgement] = load_history(book.run), book.judged
     answers = {finding.check: finding for finding in judgement.verdict.findings}
     assert judgement.verdict.answer is Answer.UNKNOWN
     assert not [finding for finding in judgement.verdict.findings if finding.answer is Answer.FAIL]
@@ -87,15 +120,46 @@ def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failu
     assert killed in sound.reason
     assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] > 3 * RATE_RPS / 3
     assert not met.values["bad"]
-    expected = sound.values["arrivals_expected"]
+    expected = int(str(sound.values["arrivals_expected"]))
     for number in (0, 2):
         own = sorted(row["id"] for row in history.requests.iter_rows(named=True) if row["id"] % 3 == number)
-        assert own == list(range(number, int(str(expected)), 3))
-    for worker in history.load_workers:
-        # One machine, one clock: what was measured of it is known to be nothing.
-        assert abs(worker.drift_ns or 0) <= worker.error_ns + worker.drift_error_ns
-        assert worker.clock_error_ns < 50_000_000
-    assert json.loads((run / "trial.json").read_text())["system"]["vantage"].startswith("3 pods in the cluster")
-    drawn = page(summarise(history, judgement.verdict, run=run))
+        assert own == list(range(number, expected, 3))
+    drawn = page(summarise(history, judgement.verdict, run=book.run))
     assert "3 pods in the cluster" in drawn
     assert "worker 1 of the generator was lost" in drawn
+
+
+def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(ground: Ground, tmp_path: Path) -> None:
+    """All nodes of the lab have one clock: what is measured through the API server is nothing, to within its error."""
+    book = Book(tmp_path / "run")
+    with (
+        trial_namespace(ground.cluster, hand(ground), "gameday-load-pods-test", run="t"),
+        book.trial(ground, 2, deployed_by_others(ground, "gameday-load-pods-test")) as ready,
+    ):
+        with ready.traffic.steady(rate_rps=RATE_RPS):
+            ready.trial.baseline(duration_s=8)
+        crew = ground.cluster.list("Pod", None, selector=CREW)
+        assert {one["metadata"]["namespace"] for one in crew} == {"gameday-load-pods-test"}
+        with pytest.raises(NotProven):  # there was no fault
+            ready.trial.judge(GeneratorSound(), SloMet(SLO))
+    assert_nothing_left(ground)
+    [judgement] = book.judged
+    answers = {finding.check: finding.answer for finding in judgement.verdict.findings}
+    assert answers["generator-sound"] is answers["slo-met"] is Answer.PASS
+    workers = load_history(book.run).load_workers
+    assert len(workers) == 2
+    for worker in workers:
+        assert worker.drift_ns is not None
+        assert abs(worker.drift_ns) <= worker.error_ns + worker.drift_error_ns
+        assert worker.clock_error_ns < 50_000_000
+
+
+def hand(ground: Ground) -> OpenHand:
+    """A hand that nobody keeps a journal of."""
+    return OpenHand(ground.cluster, NullJournal())
+
+
+def deployed_by_others(ground: Ground, namespace: str) -> Adopted:
+    """A system that runs in a namespace already, as it is found there."""
+    deploy(hand(ground), SPEC, namespace, run="t")
+    return adopt(ground.cluster, Wish(namespace=namespace, kind="Deployment", name=SPEC.name))

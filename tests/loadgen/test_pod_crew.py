@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from pods_here import TOKEN, Meddle, ProxyHere, pods_here
 from chaos.checks import GeneratorSound, SloMet
 from chaos.clock import Clock
 from chaos.cluster import Journal
-from chaos.cluster.wire import Answer
+from chaos.cluster.wire import Answer, Broken
 from chaos.crew import LoadPods, Orders, PodCrew
 from chaos.errors import HarnessBroken, UsageError
 from chaos.history import History, load_history
@@ -232,3 +233,28 @@ def _one_pod_lies(lie: Meddle) -> Meddle:
         return lie(deed, told, answer) if json.loads(lines[0])["id"] % 2 else answer
 
     return meddle
+
+
+def test_an_outage_of_the_way_to_the_pods_costs_none_of_them(
+    tmp_path: Path, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the pods recorded meanwhile is there afterwards, and the time is not counted against an answer."""
+    monkeypatch.setattr("loadgen.driver.ANSWER_WITHIN_S", 0.5)
+    down = threading.Event()
+
+    def cut(_deed: str, _told: object, answer: Answer) -> Answer:
+        if down.is_set():
+            raise Broken("the API server is away")
+        return answer
+
+    with flowing(tmp_path, server.url) as flow:
+        with flow.traffic.steady(rate_rps=40):
+            wait_for_records(tmp_path, 20)
+            flow.proxy.meddle = cut
+            down.set()
+            threading.Timer(2.0, down.clear).start()
+        assert not down.is_set()
+    assert not any(worker.lost for worker in flow.history().load_workers)
+    finding = SloMet(Slo(availability=0.99))(flow.history())
+    assert finding.answer is Verdict.PASS, finding
+    assert finding.values["arrivals_recorded"] == finding.values["arrivals_expected"]

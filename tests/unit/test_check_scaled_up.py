@@ -7,6 +7,7 @@ from autoscaler_stories import RISE_BOUND_S, Scaling, hpa, spike_story
 from histories import at
 
 from chaos.checks import ScaledUp
+from chaos.history import LoadWorker
 from chaos.history.autoscalers import KIND
 from chaos.slo import Slo
 from chaos.verdict import Answer, Finding
@@ -165,3 +166,13 @@ def test_the_evidence_is_in_order() -> None:
     told = judged(spike_story()).evidence
     assert told[0].at_ns == at(30)
     assert [one.at_ns for one in told] == sorted(one.at_ns for one in told)
+
+
+@pytest.mark.parametrize(("lost_s", "answer"), [(40, Answer.UNKNOWN), (140, Answer.FAIL)])
+def test_an_autoscaler_that_was_not_given_the_load_is_not_blamed(lost_s: float, answer: Answer) -> None:
+    """A load worker that was lost before the surge ended took a part of it away; one that was lost later did not."""
+    lost = LoadWorker(1, 2, "load-1", lost_ns=at(lost_s), lost="gone")
+    story = flat().saw(35, "MODIFIED", hpa(2, measured=30), KIND).has(load_workers=(lost,))
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("load worker 1 was lost" in finding.reason) == (answer is Answer.UNKNOWN)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from histories import Story, at
 
-from chaos.checks import GeneratorSound, SloMet
+from chaos.checks import GeneratorSound, RateOffered, SloMet
 from chaos.checks.arrivals import account
 from chaos.history import LoadWorker
 from chaos.slo import Slo
@@ -94,3 +94,9 @@ def test_the_report_tells_the_loss_among_what_happened() -> None:
     [told] = [moment for moment in report.story if "load worker" in moment.text]
     assert told.at_ns == at(60)
     assert told.text.endswith("pod load-1 was deleted")
+
+
+def test_a_rate_that_was_not_offered_for_a_lost_worker_is_unknown() -> None:
+    """What was missing of the load is the generator's doing: never a FAIL."""
+    finding = RateOffered()(without(Story().traffic(), 1, 500).history())
+    assert finding.answer is Answer.UNKNOWN
