@@ -36,7 +36,7 @@ from loadgen.profiles import HttpProfile
 __all__ = ["ApiGround", "Moments", "Ran", "api_ground"]
 
 REPLICAS = 3
-DRAIN_S = 15.0
+DRAIN_S = 12.0
 SLO = Slo(availability=0.99)
 
 
@@ -49,6 +49,7 @@ class Moments:
 
     begin: Callable[[ApiGround], object] = lambda _ground: None
     fault: Callable[[ApiGround], object] = lambda _ground: None
+    landed: Callable[[ApiGround], object] = lambda _ground: None
     heal: Callable[[ApiGround], object] = lambda _ground: None
     end: Callable[[ApiGround], object] = lambda _ground: None
     hold_s: float = 0.0
@@ -151,7 +152,9 @@ class ApiGround:
             drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=DRAIN_S, leave_foreign=True)
             moments.fault(self)
             with trial.fault(drain):
-                trial.hold(until=drain.ended)
+                moments.landed(self)
+                if not any(line.startswith("missed") for line in self.said):  # else there is no end to wait for
+                    trial.hold(until=drain.ended)
                 if moments.hold_s:
                     trial.hold(duration_s=moments.hold_s)
                 moments.heal(self)
