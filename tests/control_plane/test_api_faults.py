@@ -18,7 +18,9 @@ from fault_proxy import Answer, Drop, Hang, Swallow, Trouble
 from plain_service import snapshot
 
 from chaos.cluster import NullJournal, OpenHand
+from chaos.errors import ClusterRefused
 from chaos.lab.simulated import SimulatedCluster
+from chaos.preflight import require_usage
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.undo import find_left, undo_all
 from chaos.verdict import Answer as Said
@@ -271,6 +273,39 @@ def test_a_bad_api_makes_no_false_verdict_and_leaves_nothing(ground: ApiGround, 
                 pass
     assert find_left(ground.direct, ground.namespace) == ()
     assert Ran(ran.verdict, ran.history, "", ran.before, snapshot(ground.direct, ground.namespace)).left == []
+
+
+def written(ground: ApiGround) -> list[str]:
+    """Requests that would change something; reviews of access are questions."""
+    return [one for one in ground.proxy.seen if not one.startswith("GET") and "accessreviews" not in one]
+
+
+def test_an_api_version_that_is_not_served_is_refused_before_any_write(ground: ApiGround) -> None:
+    """A cluster without the autoscaler's version is named with what is missing, and nothing is asked of it but that."""
+    missing = Answer(404, status(404, "NotFound", "the server could not find the requested resource"))
+    ground.proxy.trouble(missing, path="^/apis/autoscaling/v2$", times=9)
+    with (
+        pytest.raises(
+            ClusterRefused, match=r"does not serve autoscaling/v2 \(HorizontalPodAutoscaler\), which Kubernetes"
+        ),
+        ground.opened({}),
+    ):
+        pass
+    assert written(ground) == []
+
+
+def test_missing_metrics_are_refused_before_any_write(ground: ApiGround) -> None:
+    """This cluster has no metrics API: a scenario of the autoscaler, and a limit on usage, are refused with that."""
+    with ground.opened({"abort_usage": {"memory": "1Gi"}}) as stood:
+        assert stood.adoption is not None
+        found = stood.adoption.find()
+        with pytest.raises(
+            ClusterRefused, match=r"safety\.abort_usage needs the metrics API, which does not answer: 404"
+        ):
+            require_usage(stood.adoption, found, scales=False)
+        with pytest.raises(ClusterRefused, match="a scenario of the autoscaler needs the metrics API"):
+            require_usage(stood.adoption, found, scales=True)
+    assert written(ground) == []
 
 
 def row_of(case: Case, ground: ApiGround, ran: Ran) -> str:
