@@ -311,6 +311,6 @@ def test_missing_metrics_are_refused_before_any_write(ground: ApiGround) -> None
 def row_of(case: Case, ground: ApiGround, ran: Ran) -> str:
     """One row of the table."""
     bad: list[Finding] = [finding for finding in ran.verdict.findings if finding.answer is ran.verdict.answer]
-    worst = bad[0]
+    worst = next((finding for finding in bad if re.search(case.says, finding.line())), bad[0])
     said = "all proved" if ran.verdict.answer is Said.PASS else f"{worst.check}: {worst.reason or worst.measured}"
     return f"| {case.words} | {len(ground.proxy.met)} | {ran.verdict.answer.name} | {said} |"
