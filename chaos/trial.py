@@ -67,6 +67,8 @@ class Trial:
         self._say(f"baseline, {duration_s:g} s")
         with self._in_phase(world, "baseline"):
             self._wait(world, duration_s)
+        # After its end, so that whatever a watch loses later is no doubt about the baseline.
+        world.recorder.prove()
         finding = self._steady(load_history(self.run))
         if finding.answer is not Answer.PASS:
             self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))

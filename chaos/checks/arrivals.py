@@ -65,7 +65,7 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     if duplicates := table.height - once.height:
         doubts.append(f"{duplicates} arrivals have more than one record")
     if unsent:
-        doubts.append(f"{unsent} arrivals never came to the service, by no fault of its own")
+        doubts.append(f"{unsent} arrivals were never sent, or not passed on to the service")
     doubts.extend(sound.doubts)
     if objective_s is not None:
         doubts.extend(

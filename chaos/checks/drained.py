@@ -9,7 +9,7 @@ from typing import Any
 from chaos.checks.budget_course import Record
 from chaos.checks.budget_replay import replay
 from chaos.checks.drains import Drain, drains_of
-from chaos.checks.evictions import TWO_BUDGETS
+from chaos.checks.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.words import plural
 from chaos.history import History
 from chaos.history.observations import covered, gaps_in, pod_lives
@@ -20,6 +20,9 @@ __all__ = ["Drained"]
 
 LONGER = "a drain with a longer deadline"
 GAPLESS = "a trial whose watch has no gap"
+
+GONE = 404
+"""An eviction of a pod that was gone already held nothing up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,14 @@ class Drained:
         kinds = ("Pod", "PodDisruptionBudget")
         if any(gaps_in(history, kind, drain.fault.begin_ns, end_ns) for kind in kinds):
             return _Judged(drain, Answer.UNKNOWN, f"{over}, but what held it up lies in a gap of the watch", GAPLESS)
+        if any(
+            one.kind in kinds and one.since_ns <= end_ns and one.until_ns >= drain.fault.begin_ns
+            for one in history.late
+        ):
+            return _Judged(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
+        if held_up := _held_up(history, drain):
+            said = f"{over}, but {plural(len(held_up), 'eviction')} met trouble of the API server ({held_up[0]})"
+            return _Judged(drain, Answer.UNKNOWN, said, "a trial while the API server is well")
         if drain.bound.unpromised:
             why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
             settle = "a startup probe, and an image that need not be pulled"
@@ -170,6 +181,16 @@ class Drained:
             return _Judged(drain, Answer.UNKNOWN, said, f"{LONGER}: it may take up to {drain.bound.total_s:g} s")
         late = self._in_time(history, drain)
         return _Judged(drain, late.answer, f"{said}; {late.reason}", late.settle)
+
+
+def _held_up(history: History, drain: Drain) -> tuple[str, ...]:
+    """What became of evictions that neither happened nor were refused by a budget: the API server's own trouble."""
+    ours = [one for one in history.actions if one.fault == drain.fault.id and one.name == EVICT and one.outcome != "ok"]
+    return tuple(
+        str(one.detail.get("reason") or one.outcome)
+        for one in ours
+        if not refused_by_budget(one) and one.detail.get("status") != GONE
+    )
 
 
 def _full(drain: Drain) -> bool:

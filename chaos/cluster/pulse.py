@@ -9,7 +9,7 @@ goes on from where it was. At the end of a record the same proves that nothing w
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -64,7 +64,11 @@ class Pulse:
         """Feel them again and again until `stop`; for a thread."""
         while not self._stopping.wait(self._pause_s()):
             for follower in self._followers:
-                self._feel(follower)
+                self.feel(follower)
+
+    def feel_all(self) -> None:
+        """Feel them now, all at once."""
+        self._each(self.feel)
 
     def stop(self) -> None:
         """Feel no more."""
@@ -72,15 +76,18 @@ class Pulse:
 
     def prove(self) -> None:
         """At the end of the record: let every watch bring what it owes, or leave it marked as not proved."""
+        self._each(self._prove)
+
+    def _each(self, deed: Callable[[Follower], None]) -> None:
         standing = [one for one in self._followers if one.standing]
         if standing:
             with ThreadPoolExecutor(len(standing), thread_name_prefix="pulse") as pool:
-                list(pool.map(self._prove, standing))
+                list(pool.map(deed, standing))
 
     def _pause_s(self) -> float:
         return max(self._every_s, sum(len(one.versions) for one in self._followers) / OBJECTS_PER_S)
 
-    def _feel(self, follower: Follower) -> None:
+    def feel(self, follower: Follower) -> None:
         """Feel one, and give its connection up if it is dead."""
         if self._stopping.is_set() or not follower.standing:
             return

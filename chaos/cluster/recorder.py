@@ -125,6 +125,10 @@ class Recorder:
             raise HarnessBroken(f"{', '.join(left)} did not end within {STOP_S:g} s")
         self._file.close()
 
+    def prove(self) -> None:
+        """Have every watch prove now that it is alive: what it brings later is then no older than this moment."""
+        self._pulse.feel_all()
+
     def check(self) -> None:
         """Raise `HarnessBroken` if a kind is no longer being recorded, and say why."""
         for follower in self._followers:

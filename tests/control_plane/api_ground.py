@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +24,7 @@ from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.errors import GamedayError
 from chaos.facts import ScenarioFacts
-from chaos.ground import on_adopted
+from chaos.ground import Ground, on_adopted
 from chaos.history import History, Ref, load_history
 from chaos.judgement import read_verdict
 from chaos.lab.simulated import SimulatedCluster
@@ -36,7 +36,7 @@ from loadgen.profiles import HttpProfile
 __all__ = ["ApiGround", "Moments", "Ran", "api_ground"]
 
 REPLICAS = 3
-DRAIN_S = 15.0
+DRAIN_S = 12.0
 SLO = Slo(availability=0.99)
 
 
@@ -49,6 +49,7 @@ class Moments:
 
     begin: Callable[[ApiGround], object] = lambda _ground: None
     fault: Callable[[ApiGround], object] = lambda _ground: None
+    landed: Callable[[ApiGround], object] = lambda _ground: None
     heal: Callable[[ApiGround], object] = lambda _ground: None
     end: Callable[[ApiGround], object] = lambda _ground: None
     hold_s: float = 0.0
@@ -113,9 +114,7 @@ class ApiGround:
         error = ""
         try:
             moments.begin(self)
-            with on_adopted(
-                self._file(safety), kubeconfig=self.proxy.kubeconfig, context="", service_url="", say=self.said.append
-            ) as ground:
+            with self.opened(safety) as ground:
                 assert ground.adoption is not None
                 adopted = ground.adoption.find()
                 ground.begin()
@@ -144,6 +143,11 @@ class ApiGround:
         run = self.folder / "run"
         return Ran(read_verdict(run), load_history(run), error, before, after)
 
+    def opened(self, safety: Mapping[str, object]) -> AbstractContextManager[Ground]:
+        """A session on the service, through the proxy."""
+        file, kubeconfig = self._file(safety), self.proxy.kubeconfig
+        return on_adopted(file, kubeconfig=kubeconfig, context="", service_url="", say=self.said.append)
+
     def _scenario(self, ready: Staged, moments: Moments) -> None:
         trial, system, traffic = ready.trial, ready.system, ready.traffic
         with traffic.steady(rate_rps=20):
@@ -151,7 +155,9 @@ class ApiGround:
             drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=DRAIN_S, leave_foreign=True)
             moments.fault(self)
             with trial.fault(drain):
-                trial.hold(until=drain.ended)
+                moments.landed(self)
+                if not any(line.startswith("missed") for line in self.said):  # else there is no end to wait for
+                    trial.hold(until=drain.ended)
                 if moments.hold_s:
                     trial.hold(duration_s=moments.hold_s)
                 moments.heal(self)
@@ -169,12 +175,17 @@ class ApiGround:
             "slo": {"availability": SLO.availability},
             "safety": {"pods_max": REPLICAS, **safety},
         }
-        lines = [
-            f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in one.items()) for name, one in tables.items()
-        ]
+        lines = [f"[{name}]\n" + "".join(f"{k} = {_toml(v)}\n" for k, v in one.items()) for name, one in tables.items()]
         file = self.folder / "gameday.toml"
         file.write_text("".join(lines))
         return file
+
+
+def _toml(value: object) -> str:
+    """A value as TOML has it; a table in one line."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {json.dumps(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from budget_stories import Guarded, budget, drain_story, guarded
 from histories import PROBED, at, facts, pod
 
 from chaos.checks import Drained
-from chaos.history import Action, Ref
+from chaos.history import Action, Gap, Outcome, Ref
 from chaos.verdict import Answer, Finding
 
 
@@ -220,6 +221,43 @@ def test_a_drain_that_failed_after_all_its_time_fails() -> None:
     """A drain that had all the time it may take and did not finish is too late."""
     story = Guarded(300).stands("a", "b", "c", "d", pdb=budget()).drain(result="failed", result_s=200, healed_s=201)
     assert judged(story.evicted("a", 30.2).back("e", 30.4)).answer is Answer.FAIL
+
+
+BUSY = {"status": 429, "reason": "429 too many requests, please try again later"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "answer"),
+    [
+        ("fail", BUSY, Answer.UNKNOWN),
+        ("fail", {"status": 403, "reason": "403 admission webhook denied the request"}, Answer.UNKNOWN),
+        ("info", {"reason": "the connection broke"}, Answer.UNKNOWN),
+        ("fail", {"status": 404, "reason": "404 not found"}, Answer.FAIL),
+        ("fail", BUSY | {"causes": ["DisruptionBudget"]}, Answer.FAIL),
+    ],
+)
+@pytest.mark.parametrize("result", ["finished", "failed"])
+def test_a_drain_that_the_api_server_held_up_is_not_the_systems_failure(
+    result: str, outcome: Outcome, detail: dict[str, Any], answer: Answer
+) -> None:
+    """Late, but evictions met the API server's own trouble: nobody can know. Budgets and pods gone excuse nothing."""
+    story = Guarded(300).stands("a", "b", "c", "d", pdb=budget()).drain(result=result, result_s=200, healed_s=201)
+    story.traffic(end_s=250)
+    story.acted("evict-pod", 30.1, uid="a", outcome=outcome, fault="node-drain-1", detail=detail)
+    story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3).evicted("d", 140).back("f", 140.3)
+    finding = judged(story)
+    assert finding.answer is answer
+    assert ("trouble of the API server" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_late_drain_of_which_news_came_late_is_unknown() -> None:
+    """A watch that was dead for a while says late what was in time."""
+    story = Guarded(240).stands("a", "b", "c", "d", pdb=budget()).drain(result_s=150, healed_s=151)
+    story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3).evicted("d", 140).back("f", 140.3)
+    history = replace(story.history(), late=(Gap("Pod", at(35), at(150), "nothing came"),))
+    finding = Drained()(history)
+    assert finding.answer is Answer.UNKNOWN
+    assert "news came late" in finding.reason
 
 
 def test_two_budgets_on_a_pod_make_a_drain_impossible() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from chaos.config import find_config, read_config
 from chaos.errors import UsageError
+from chaos.limits import NO_LIMITS, AbortLimits
 from chaos.semantics import KUBERNETES
 from chaos.slo import Slo
 from loadgen.profiles import HttpProfile
@@ -100,6 +101,10 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         (LEAST + "[slo]\navailability = 1.5\n", "slo.availability"),
         (LEAST + '[node_power]\noff = "virsh suspend {node}"\n', "node_power.on is missing"),
         (LEAST + '[node_power]\noff = "virsh suspend {node}"\non = "virsh resume"\n', "does not say which node"),
+        (LEAST + "[safety]\nabort_error_budget = 1.0\n", "safety.abort_error_budget goes only with slo.availability"),
+        (LEAST + "[slo]\navailability = 0.99\n[safety]\nabort_error_budget = 0\n", "safety.abort_error_budget"),
+        (LEAST + '[safety]\nabort_usage = { disk = "1Gi" }\n', "safety.abort_usage"),
+        (LEAST + '[safety]\nabort_usage = { memory = "much" }\n', "must be a Kubernetes quantity"),
         ("[system\n", "is no TOML"),
     ],
 )
@@ -110,6 +115,14 @@ def test_a_mistake_is_told_with_file_and_key(tmp_path: Path, text: str, told: st
         read_config(path)
     assert str(raised.value).startswith(str(path))
     assert told in str(raised.value)
+
+
+def test_limits_are_read(tmp_path: Path) -> None:
+    """A share of the SLO's error budget, and the most of a resource, come out as what a trial watches."""
+    limits = '[safety]\nabort_error_budget = 2\nabort_usage = { memory = "900Mi", cpu = 2 }\n'
+    config = read_config(written(tmp_path, LEAST + "[slo]\navailability = 0.99\n" + limits))
+    assert config.abort_limits() == AbortLimits(2.0, 0.99, {"memory": "900Mi", "cpu": "2"})
+    assert read_config(written(tmp_path, LEAST)).abort_limits() == NO_LIMITS
 
 
 def test_a_file_is_found_beside_the_configuration_of_pytest(tmp_path: Path) -> None:
