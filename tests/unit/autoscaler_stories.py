@@ -157,3 +157,16 @@ def spike_story(*, until_s: float = 180) -> Scaling:
     story.rescaled(132, 2, measured=10).ends(132.1, *"cdefg")
     story.used(132, round(until_s), 80, "a", "b")
     return story
+
+
+MOST_FOUR = (2, 4)
+"""The limits of an autoscaler at whose maximum a spike is carried."""
+
+BEYOND = "TooManyReplicas"
+
+
+def at_maximum(*, beyond: str = BEYOND, reached: int = 4) -> Scaling:
+    """A spike from 30 to 90 s, for which the autoscaler sets a number at 42 s and, it may be, wishes for more."""
+    story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=MOST_FOUR))
+    story.loaded(1, 0, 110).loaded(4, 30, 90)
+    return story.rescaled(42, reached, measured=100, limits=MOST_FOUR, limited=beyond)

@@ -13,6 +13,10 @@ from chaos.verdict import Answer
 SLO = Slo(availability=0.99, latency_p99_s=2.0)
 
 
+BOUNDS = (SLO, (3,), 5.0, 50.0, 1.25)
+"""What `CapacityFound` is asked: three replicas, rates from 5/s to 50/s, to a quarter."""
+
+
 class Search(Story):
     """Three replicas, a baseline up to 25 s, and steps of 20 s each from 30 s on, ten apart."""
 
@@ -35,6 +39,11 @@ class Search(Story):
         self.saw(at_s, "MODIFIED", deployment(left), "Deployment")
         self.saw(at_s + 0.5, "DELETED", pod(uid, ready=True))
         return self
+
+
+def bracketed() -> Search:
+    """10/s held twice, 12/s did not, for one request in ten was slow."""
+    return Search(300).begun().step(10).step(12, slow=24).step(10).step(12, slow=24)
 
 
 def steps_of(replicas: int, told: Iterable[tuple[float, str]]) -> tuple[RateStep, ...]:

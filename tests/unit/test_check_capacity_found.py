@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from capacity_stories import SLO, Search, steps_of
+from capacity_stories import BOUNDS, SLO, Search, bracketed, steps_of
 from histories import nothing
 
 from chaos.checks import CapacityFound
@@ -13,17 +13,12 @@ from chaos.checks.rate_limits import rate_limit
 from chaos.checks.rate_steps import rate_steps
 from chaos.verdict import Answer, Finding
 
-CHECK = CapacityFound(SLO, (3,), from_rps=5, to_rps=50, resolution=1.25)
+CHECK = CapacityFound(*BOUNDS)
 
 
 def judged(story: Search, check: CapacityFound = CHECK) -> Finding:
     """What the check says."""
     return check(story.history())
-
-
-def bracketed() -> Search:
-    """10/s held twice, 12/s did not, for one request in ten was slow."""
-    return Search(300).begun().step(10).step(12, slow=24).step(10).step(12, slow=24)
 
 
 def test_a_limit_between_two_rates_is_found() -> None:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from autoscaler_stories import Scaling, hpa
+from autoscaler_stories import BEYOND, MOST_FOUR, Scaling, at_maximum, hpa
 from histories import deployment
 
 from chaos.checks import HeldAtMaximum
 from chaos.history.autoscalers import KIND
 from chaos.verdict import Answer, Finding
-
-LIMITS = (2, 4)
-BEYOND = "TooManyReplicas"
-
-
-def at_maximum(*, beyond: str = BEYOND, reached: int = 4) -> Scaling:
-    """A spike from 30 to 90 s, for which the autoscaler sets a number at 42 s and, it may be, wishes for more."""
-    story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=LIMITS))
-    story.loaded(1, 0, 110).loaded(4, 30, 90)
-    return story.rescaled(42, reached, measured=100, limits=LIMITS, limited=beyond)
 
 
 def judged(story: Scaling) -> Finding:
@@ -35,9 +25,9 @@ def test_a_maximum_that_is_reached_and_kept_passes() -> None:
 
 def test_the_wish_for_more_may_come_later() -> None:
     """The maximum is put to the test as soon as the autoscaler says so, at any time of the surge."""
-    later = at_maximum(beyond="").saw(60, "MODIFIED", hpa(4, limits=LIMITS, limited=BEYOND), KIND)
+    later = at_maximum(beyond="").saw(60, "MODIFIED", hpa(4, limits=MOST_FOUR, limited=BEYOND), KIND)
     assert judged(later).answer is Answer.PASS
-    too_late = at_maximum(beyond="").saw(95, "MODIFIED", hpa(4, limits=LIMITS, limited=BEYOND), KIND)
+    too_late = at_maximum(beyond="").saw(95, "MODIFIED", hpa(4, limits=MOST_FOUR, limited=BEYOND), KIND)
     assert judged(too_late).answer is Answer.UNKNOWN
 
 
@@ -64,7 +54,7 @@ def test_a_surge_that_does_not_ask_for_it_proves_nothing() -> None:
     enough = judged(at_maximum(beyond=""))
     assert enough.answer is Answer.UNKNOWN
     assert "never wished for more than its maximum of 4" in enough.reason
-    fell = judged(at_maximum().rescaled(80, 3, measured=40, limits=LIMITS))
+    fell = judged(at_maximum().rescaled(80, 3, measured=40, limits=MOST_FOUR))
     assert fell.answer is Answer.UNKNOWN
     assert "by the autoscaler" in fell.reason
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
-from autoscaler_stories import spike_story
+from autoscaler_stories import at_maximum, spike_story
 from budget_stories import drain_story, guarded
+from capacity_stories import BOUNDS, bracketed
 from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
 from leg_stories import replaced_story, restarted_story
@@ -18,7 +22,8 @@ from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefor
 from chaos.slo import Slo
 from chaos.verdict import Answer, Check
 
-ARGUMENTS = {
+ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
+    "CapacityFound": BOUNDS,
     "SloMet": (Slo(availability=0.99, latency_p99_s=2.0),),
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
@@ -27,10 +32,12 @@ WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnes
 
 STORIES = {
     "BudgetHeld": drain_story,
+    "CapacityFound": bracketed,
     "DataSurvived": survived_story,
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
     "GracefulTermination": drained_story,
+    "HeldAtMaximum": at_maximum,
     "NoFlapping": spike_story,
     "NothingEvicted": outage,
     "RecoveredInTime": replaced_story,
