@@ -14,7 +14,7 @@ from chaos.slo import REQUESTS_FOR_P99, Slo
 __all__ = ["Asked"]
 
 STEP_MAX_S = 120.0
-"""A rate so low that a percentile would take longer is not waited for: its step is UNKNOWN, for too few requests."""
+"""A rate so low that a percentile would take longer is not searched for."""
 
 COLD_GROWTH = 2.0
 
@@ -39,12 +39,17 @@ class Asked:
     need_rps: float | None = None
 
     def __post_init__(self) -> None:
-        if self.step_s <= 0 or self.time_s <= 0:
-            raise UsageError("a step and the whole search take some time", "give positive numbers")
+        if min(self.step_s, self.time_s, self.from_rps) <= 0:
+            raise UsageError("rates and times are above zero", "give positive numbers")
         if self.need_rps is not None and not self.from_rps <= self.need_rps <= self.to_rps:
             raise UsageError(
                 f"the needed rate of {self.need_rps:g}/s is not between {self.from_rps:g}/s and {self.to_rps:g}/s",
                 "widen the range of rates",
+            )
+        if self.duration_s(self.from_rps) > max(self.step_s, STEP_MAX_S):
+            raise UsageError(
+                f"at {self.from_rps:g}/s a percentile takes {self.duration_s(self.from_rps):g} s a step",
+                f"begin with a rate at which {REQUESTS_FOR_P99} requests take less than {STEP_MAX_S:g} s",
             )
         self.search(None, self.replicas[0])
 
@@ -60,7 +65,7 @@ class Asked:
     def duration_s(self, rate_rps: float) -> float:
         """How long a step at a rate lasts: long enough for a percentile, if that is part of the SLO."""
         enough = REQUESTS_FOR_P99 / rate_rps + 1 if tuple(self.slo.times) else 0.0
-        return max(self.step_s, min(math.ceil(enough), STEP_MAX_S))
+        return max(self.step_s, math.ceil(enough))
 
     def search(self, known: RateLimit | None, replicas: int) -> Search:
         """How to search on so many replicas; what another number of them held says where to begin."""

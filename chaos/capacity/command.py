@@ -92,7 +92,8 @@ def capacity_command(  # one parameter an option
             time_s=60 * minutes,
             need_rps=need_rps,
         )
-        facts = ScenarioFacts("capacity", words, CLAIM, random.randrange(SEED_MAX) if seed is None else seed)  # noqa: S311  # replayable
+        drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
+        facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
         judgement = _measured(place, asked, screen, facts, runs=runs, load_workers=load_workers)
     written = write(judgement, asked)
     show(judgement, asked, Console())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from chaos.capacity.asked import Asked
 from chaos.capacity.screen import Screen
@@ -47,10 +47,8 @@ def measure(staged: Staged, asked: Asked, screen: Screen, *, present: int, timeo
         with _scaled(staged, count, present):
             found = steps.search(asked.search(known, count), screen, time.monotonic() + share_s)
         known = found if found.held is not None else known
-    try:
+    with suppress(NotProven):  # the verdict is shown, whatever it is
         staged.trial.judge(asked.check, trouble=False)
-    except NotProven as not_proven:
-        screen.say(str(not_proven))
 
 
 def _warm_up(staged: Staged, rate_rps: float, timeout_s: float) -> None:

@@ -57,6 +57,10 @@ def show(judgement: Judgement, asked: Asked, console: Console) -> None:
         if not told:
             table.add_row(str(limit.replicas), "", Text("not measured", STYLES[Answer.UNKNOWN]))
     console.print(table)
+    for finding in judgement.verdict.findings:
+        if finding.answer is not Answer.PASS:
+            line = f"{finding.answer.name} {finding.check}: {finding.reason}; to settle it: {finding.settle}"
+            console.print(Text(line.removesuffix("; to settle it: "), STYLES[finding.answer]), soft_wrap=True)
 
 
 def _limits(judgement: Judgement, asked: Asked) -> tuple[RateLimit, ...]:

@@ -73,7 +73,7 @@ def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: Un
 def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
     """The autoscaler does all it may, and users still wait: the finding says capacity.
 
-    Three replicas with long queues, whose requests the model takes together, answer 5.5 a second; eight are too many.
+    Three replicas answer about five a second, as the model takes requests that wait together; eight are too many.
     """
     spike(trial, traffic, rate_rps=7)
     trial.judge(ScaledUp(WELL))

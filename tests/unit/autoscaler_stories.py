@@ -159,13 +159,14 @@ def spike_story(*, until_s: float = 180) -> Scaling:
     return story
 
 
-MAXIMUM_LIMITS = (2, 4)
+MOST_FOUR = (2, 4)
+"""The limits of an autoscaler at whose maximum a spike is carried."""
+
 BEYOND = "TooManyReplicas"
-"""Kubernetes' word for a wish that the maximum cut."""
 
 
-def maximum_story(*, beyond: str = BEYOND, reached: int = 4) -> Scaling:
+def at_maximum(*, beyond: str = BEYOND, reached: int = 4) -> Scaling:
     """A spike from 30 to 90 s, for which the autoscaler sets a number at 42 s and, it may be, wishes for more."""
-    story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=MAXIMUM_LIMITS))
+    story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=MOST_FOUR))
     story.loaded(1, 0, 110).loaded(4, 30, 90)
-    return story.rescaled(42, reached, measured=100, limits=MAXIMUM_LIMITS, limited=beyond)
+    return story.rescaled(42, reached, measured=100, limits=MOST_FOUR, limited=beyond)

@@ -13,6 +13,10 @@ from chaos.verdict import Answer
 SLO = Slo(availability=0.99, latency_p99_s=2.0)
 
 
+BOUNDS = (SLO, (3,), 5.0, 50.0, 1.25)
+"""What `CapacityFound` is asked: three replicas, rates from 5/s to 50/s, to a quarter."""
+
+
 class Search(Story):
     """Three replicas, a baseline up to 25 s, and steps of 20 s each from 30 s on, ten apart."""
 

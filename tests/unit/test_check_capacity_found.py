@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from capacity_stories import SLO, Search, bracketed, steps_of
+from capacity_stories import BOUNDS, SLO, Search, bracketed, steps_of
 from histories import nothing
 
 from chaos.checks import CapacityFound
@@ -13,7 +13,7 @@ from chaos.checks.rate_limits import rate_limit
 from chaos.checks.rate_steps import rate_steps
 from chaos.verdict import Answer, Finding
 
-CHECK = CapacityFound(SLO, (3,), from_rps=5, to_rps=50, resolution=1.25)
+CHECK = CapacityFound(*BOUNDS)
 
 
 def judged(story: Search, check: CapacityFound = CHECK) -> Finding:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from autoscaler_stories import BEYOND, Scaling, hpa
-from autoscaler_stories import MAXIMUM_LIMITS as LIMITS
-from autoscaler_stories import maximum_story as at_maximum
+from autoscaler_stories import BEYOND, MOST_FOUR, Scaling, at_maximum, hpa
 from histories import deployment
 
 from chaos.checks import HeldAtMaximum
@@ -27,9 +25,9 @@ def test_a_maximum_that_is_reached_and_kept_passes() -> None:
 
 def test_the_wish_for_more_may_come_later() -> None:
     """The maximum is put to the test as soon as the autoscaler says so, at any time of the surge."""
-    later = at_maximum(beyond="").saw(60, "MODIFIED", hpa(4, limits=LIMITS, limited=BEYOND), KIND)
+    later = at_maximum(beyond="").saw(60, "MODIFIED", hpa(4, limits=MOST_FOUR, limited=BEYOND), KIND)
     assert judged(later).answer is Answer.PASS
-    too_late = at_maximum(beyond="").saw(95, "MODIFIED", hpa(4, limits=LIMITS, limited=BEYOND), KIND)
+    too_late = at_maximum(beyond="").saw(95, "MODIFIED", hpa(4, limits=MOST_FOUR, limited=BEYOND), KIND)
     assert judged(too_late).answer is Answer.UNKNOWN
 
 
@@ -56,7 +54,7 @@ def test_a_surge_that_does_not_ask_for_it_proves_nothing() -> None:
     enough = judged(at_maximum(beyond=""))
     assert enough.answer is Answer.UNKNOWN
     assert "never wished for more than its maximum of 4" in enough.reason
-    fell = judged(at_maximum().rescaled(80, 3, measured=40, limits=LIMITS))
+    fell = judged(at_maximum().rescaled(80, 3, measured=40, limits=MOST_FOUR))
     assert fell.answer is Answer.UNKNOWN
     assert "by the autoscaler" in fell.reason
 

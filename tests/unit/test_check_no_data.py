@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
-from autoscaler_stories import maximum_story, spike_story
+from autoscaler_stories import at_maximum, spike_story
 from budget_stories import drain_story, guarded
-from capacity_stories import SLO, bracketed
+from capacity_stories import BOUNDS, bracketed
 from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
 from leg_stories import replaced_story, restarted_story
@@ -19,8 +22,8 @@ from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefor
 from chaos.slo import Slo
 from chaos.verdict import Answer, Check
 
-ARGUMENTS = {
-    "CapacityFound": (SLO, (3,), 5, 50, 1.25),
+ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
+    "CapacityFound": BOUNDS,
     "SloMet": (Slo(availability=0.99, latency_p99_s=2.0),),
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
@@ -34,7 +37,7 @@ STORIES = {
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
     "GracefulTermination": drained_story,
-    "HeldAtMaximum": maximum_story,
+    "HeldAtMaximum": at_maximum,
     "NoFlapping": spike_story,
     "NothingEvicted": outage,
     "RecoveredInTime": replaced_story,
