@@ -277,7 +277,7 @@ def test_a_mute_connection_is_a_broken_one(here: Room, proxy: FaultProxy) -> Non
 
 
 def test_a_dead_connection_is_found_by_what_the_server_lists(here: Room, proxy: FaultProxy) -> None:
-    """It stands and brings nothing: given up long before its silence is, and what it held back comes late, not never."""
+    """It stands and brings nothing: given up long before its silence is, and what it held back comes late."""
     with (
         connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
         _recorder(here, cluster, pulse_s=0.2) as recorder,
