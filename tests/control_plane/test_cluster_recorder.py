@@ -276,6 +276,62 @@ def test_a_mute_connection_is_a_broken_one(here: Room, proxy: FaultProxy) -> Non
     assert "GAP" not in _types(here)
 
 
+def test_a_dead_connection_is_found_by_what_the_server_lists(here: Room, proxy: FaultProxy) -> None:
+    """It stands and brings nothing: given up long before its silence is, and what it held back comes late."""
+    with (
+        connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
+        _recorder(here, cluster, pulse_s=0.2) as recorder,
+    ):
+        here.make(config_map(here, "heard"))
+        assert here.seen(recorder, "ConfigMap", "heard")
+        assert proxy.freeze() == 1
+        here.make(config_map(here, "held-back"))
+        assert here.seen(recorder, "ConfigMap", "heard", "held-back")
+    assert _types(here) == ["SYNCED", "ADDED", "RESUMED", "ADDED", "END"]
+    resumed = next(line for line in here.watched() if line["type"] == "RESUMED")
+    heard, late = (line for line in here.watched() if line["type"] == "ADDED")
+    assert heard["at_ns"] <= resumed["since_ns"] < resumed["at_ns"] <= late["at_ns"]
+    assert "nothing came for 2 s" in resumed["reason"]
+
+
+def test_a_live_watch_is_never_given_up(here: Room, proxy: FaultProxy) -> None:
+    """Felt every few milliseconds while objects come, change and go, a watch that is alive stays as it is."""
+    with (
+        connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
+        _recorder(here, cluster, pulse_s=0.005) as recorder,
+    ):
+        for n in range(60):
+            made = here.make(config_map(here, f"map-{n}"))
+            here.hand.do(mutations.patch(ref_of(made), {"data": {"n": str(n)}}))
+            if n % 2:
+                here.remove(made)
+        assert here.seen(recorder, "ConfigMap", *(f"map-{n}" for n in range(0, 60, 2)))
+        recorder.prove()
+    assert "RESUMED" not in _types(here)
+    assert "GAP" not in _types(here)
+    asked = sum("limit=" in line and "watch=true" not in line for line in proxy.seen)
+    assert asked > 10, "it was hardly felt, so nothing was proved"
+
+
+def test_a_watch_that_is_dead_at_the_end_leaves_a_gap_back_to_its_last_proof(here: Room, proxy: FaultProxy) -> None:
+    """What happened after it is in no record, and the record says so instead of ending as if all was well."""
+    with (
+        connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
+        _recorder(here, cluster, pulse_s=3600) as recorder,
+    ):
+        here.make(config_map(here, "heard"))
+        assert here.seen(recorder, "ConfigMap", "heard")
+        recorder.prove()
+        proved_ns = here.clock.now_ns()
+        proxy.mute()
+        here.make(config_map(here, "held-back"))
+    assert _types(here) == ["SYNCED", "ADDED", "RESUMED", "GAP", "END"]
+    (heard,) = (line for line in here.watched() if line["type"] == "ADDED")
+    (gap,) = (line for line in here.watched() if line["type"] == "GAP")
+    assert heard["at_ns"] <= gap["since_ns"] <= proved_ns
+    assert gap["reason"] == "the watch was dead at its end"
+
+
 def test_a_list_in_pages_is_one_list(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are of one moment: all their objects, then one SYNCED."""
     monkeypatch.setattr(follow, "PAGE", 2)

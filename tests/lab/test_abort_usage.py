@@ -89,7 +89,7 @@ def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Ground, tmp_path
 def test_the_lab_serves_and_tells_all_that_is_asked_for_first(ground: Ground, tmp_path: Path) -> None:
     """Every API version is there, and the metrics API comes to know pods that are new."""
     require_served(ground.cluster, ADOPTED_KINDS)
-    with model(ground, tmp_path / "run") as ready:
+    with model(ground, tmp_path / "served") as ready:
         names = [pod.name for pod in ready.system.pods()]
         until(
             lambda: known(ground.cluster, ready.system.namespace, names),
