@@ -10,16 +10,25 @@ import pytest
 
 from chaos.errors import UsageError
 from chaos.faults import Fault
-from chaos.faults.rights import Action, actions_in
+from chaos.faults.rights import DEPLOYED, Action, actions_in, deploying_rights
 from chaos.ground import Ground
-from chaos.preflight import consent_of, require_rights, unallowed
+from chaos.preflight import consent_of, require_rights, require_to_deploy, unallowed
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
 from chaos.system.manifest_folder import Manifests, read_manifests
 from chaos.system.wanted import refuse_fields, unmet
 from loadgen.profiles import Profile
 
-__all__ = ["adopted_for", "consent_for", "limits_of", "manifests_for", "marked", "profile_for", "refuse_unmet"]
+__all__ = [
+    "adopted_for",
+    "consent_for",
+    "limits_of",
+    "manifests_for",
+    "marked",
+    "may_deploy",
+    "profile_for",
+    "refuse_unmet",
+]
 
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
@@ -67,6 +76,20 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
     return manifests
 
 
+def may_deploy(request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, manifests: Manifests | None) -> None:
+    """Make sure that a trial that deploys its system may do all that this scenario does, and on the lab no more.
+
+    Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
+    """
+    if ground.adoption is not None:
+        return
+    kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
+    claims = any(volume.storage for volume in spec.volumes)
+    rights = deploying_rights(_actions(request), kinds, proxied=ground.proxied, claims=claims)
+    ground.grant(rights)
+    require_to_deploy(ground.cluster, rights)
+
+
 def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> tuple[int | None, int | None]:
     """The most pods and the most nodes that may be down at once because of us; None leaves it to the trial."""
     if ground.adoption is None or adopted is None:
@@ -107,9 +130,9 @@ def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
-    """The faults that the scenario's own code names."""
+    """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(request.node, "function", None)
-    return actions_in(function.__code__) if function is not None else ()
+    return actions_in(function.__code__, function.__globals__) if function is not None else ()
 
 
 def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:

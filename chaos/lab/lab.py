@@ -12,6 +12,7 @@ from chaos.lab.access import suite_api
 from chaos.lab.addresses import Machine, client
 from chaos.lab.addresses import nodes as machines
 from chaos.lab.artefacts import Artefacts, usual_artefacts
+from chaos.lab.audit import refused
 from chaos.lab.bring_up import bring_up
 from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.ending import terminated_as_exit
@@ -176,6 +177,10 @@ class Lab:
         """Empty the volumes whose claims are gone, offer them again, and return their names. Raises LabError."""
         with suite_api(self.paths) as api:
             return reclaim_volumes(self.paths.volumes, api)
+
+    def refused(self, user: str) -> tuple[str, ...]:
+        """What this account asked the API server for and had no right to, in words."""
+        return refused(self.paths.audit, user)
 
     def client_command(self, argv: Sequence[str]) -> list[str]:
         """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.

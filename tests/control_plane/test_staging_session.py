@@ -212,7 +212,7 @@ def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: 
     for one in yaml.safe_load_all(printed.stdout):
         if one["kind"] == "Role" and without:
             for rule in one["rules"]:
-                if rule["resources"] == ["pods"]:
+                if (rule["apiGroups"], rule["resources"]) == ([""], ["pods"]):
                     rule["verbs"].remove(without)
         assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
     path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
