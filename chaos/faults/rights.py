@@ -113,7 +113,14 @@ ACTIONS: Mapping[str, Action] = {
         ),
     ),
     "NodeDown": Action(
-        "node-down", (*_all("list", "Pod", everywhere=True), *_all("get", "Lease", everywhere=True)), nodes=True
+        "node-down",
+        # The leases are the nodes' own: by them a node speaks for itself.
+        (
+            *_all("list", "Pod", everywhere=True),
+            *_all("get", "Lease", everywhere=True),
+            *_all("get", "Node", everywhere=True),
+        ),
+        nodes=True,
     ),
     "NotReady": Action("not-ready", _all("create get", "Pod", "exec")),
     "MemoryHog": Action("memory-hog", _all("create get", "Pod", "exec")),

@@ -11,15 +11,18 @@ from chaos.lab.paths import LabPaths
 
 __all__ = ["audit_flags", "refused"]
 
-ACCOUNTS = "system:serviceaccounts:gameday"
-"""The group of the accounts that scenarios run as; what the rest of the cluster asks for is not logged."""
-
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata", "userGroups": [ACCOUNTS]}, {"level": "None"}],
+    "rules": [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
 }
+"""Service accounts are who scenarios run as; Kubernetes' own controllers, and certificates, are not logged."""
+
 FORBIDDEN = "forbid"
 SIZE_MB = 50
 

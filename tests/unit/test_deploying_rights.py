@@ -75,6 +75,12 @@ def test_a_lost_nodes_lease_may_be_read_though_other_leases_go_by_name() -> None
     assert Right("list", "Lease").held_to(names) == ()
 
 
+def test_whoever_asks_a_nodes_consent_may_read_the_node() -> None:
+    """Consent is looked up right before the fault: without that right a lost node would be refused, not asked."""
+    for action in ACTIONS.values():
+        assert not action.nodes or Right("get", "Node", everywhere=True) in action.rights
+
+
 def test_the_objects_are_an_account_and_one_cluster_role() -> None:
     """A namespace that a trial makes later can have no Role, so all is in the ClusterRole of one account."""
     made = {one["kind"]: one for one in deploying_objects(KILL, account="other")}
