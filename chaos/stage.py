@@ -30,6 +30,7 @@ from chaos.system.adopt import Adopted, adopt
 from chaos.system.deploy import deploy
 from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
+from chaos.system.standing import compared
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial
@@ -172,6 +173,8 @@ def staged(
             )
         watched = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
         scopes = [*watched, Scope("Node", None), *(() if known else _storage(spec, namespace))]
+        if adopted:
+            stack.enter_context(compared(ground.cluster, adopted.system, run / "adopted.json", callbacks.say))
         # Ten times for each new value of the metrics API, to know when it came.
         sampling = Sampling(namespace, Timings.of(ground.timings).metrics_resolution_s / 10)
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))

@@ -84,6 +84,9 @@ BASE = (
     Right("list", "PodMetrics"),
     Right("list", "Service"),
     Right("get", "Service"),
+    # A file may name them, as gameday init does.
+    Right("get", "PodDisruptionBudget"),
+    Right("get", "HorizontalPodAutoscaler"),
     *_all("get create patch delete", "Lease"),
     *_all("list create patch delete", "ConfigMap"),
 )
