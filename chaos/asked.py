@@ -11,10 +11,10 @@ import pytest
 from chaos.config import LoadPart
 from chaos.errors import UsageError
 from chaos.faults import Fault
-from chaos.faults.rights import Action, actions_in
+from chaos.faults.rights import DEPLOYED, Action, actions_in, deploying_rights
 from chaos.ground import Ground
 from chaos.load import LoadWish
-from chaos.preflight import consent_of, require_rights, require_usage, unallowed
+from chaos.preflight import consent_of, require_rights, require_to_deploy, require_usage, unallowed
 from chaos.served import without_metrics
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
@@ -24,11 +24,13 @@ from loadgen.profiles import Profile
 
 __all__ = [
     "adopted_for",
+    "allow_deploying",
     "consent_for",
     "limits_of",
     "load_for",
     "manifests_for",
     "marked",
+    "may_deploy",
     "profile_for",
     "refuse_unmet",
 ]
@@ -78,6 +80,33 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
     if lacks := unmet(manifests.spec, _wanted(request)):
         pytest.skip("; ".join(lacks))
     return manifests
+
+
+def may_deploy(
+    request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, manifests: Manifests | None, load: LoadWish
+) -> None:
+    """Make sure that a trial that deploys its system may do all that this scenario does, and on the lab no more.
+
+    Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
+    """
+    if ground.adoption is None:
+        kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
+        allow_deploying(ground, spec, _actions(request), kinds=kinds, load_pods=load.in_cluster)
+
+
+def allow_deploying(
+    ground: Ground,
+    spec: SystemSpec,
+    actions: Iterable[Action],
+    *,
+    kinds: Iterable[str] = DEPLOYED,
+    load_pods: bool = False,
+) -> None:
+    """The same for whatever these faults are made by. Raises `ClusterRefused` as `may_deploy` does."""
+    claims = any(volume.storage for volume in spec.volumes)
+    rights = deploying_rights(actions, kinds, proxied=ground.proxied, claims=claims, load_pods=load_pods)
+    ground.grant(rights)
+    require_to_deploy(ground.cluster, rights)
 
 
 def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> tuple[int | None, int | None]:
@@ -133,9 +162,9 @@ def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
-    """The faults that the scenario's own code names."""
+    """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(request.node, "function", None)
-    return actions_in(function.__code__) if function is not None else ()
+    return actions_in(function.__code__, function.__globals__) if function is not None else ()
 
 
 def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:

@@ -7,20 +7,22 @@ names is only connected to. Either way the namespaces that dead runs of ours lef
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from chaos.account import least_account
 from chaos.adoption import Adoption, open_adoption
 from chaos.clock import utc_iso
 from chaos.cluster import Cluster, NullJournal, OpenHand, PatientHand, connect
 from chaos.config import read_config
-from chaos.errors import UsageError
+from chaos.errors import ClusterRefused, LabError, UsageError
 from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
 from chaos.faults.node_power import NO_MEANS, NodePower
+from chaos.faults.rights import Right
 from chaos.lab import Lab
 from chaos.lab.load_image import load_image as lab_load_image
 from chaos.lab.model_image import MODEL_IMAGE
@@ -57,6 +59,8 @@ class Ground:
     `stop` says why a run must not go on, empty while it may. `limits` are what a trial may cost.
     `load_image` gives the image of load pods, put where the nodes find it; it raises `UsageError` if there is none.
     `name_service`: whether pods find a Service by its name.
+    `grant` gives the suite's account just these rights, on a cluster that is ours; `proxied`: traffic takes the API
+    server's proxy.
     """
 
     kind: Literal["lab", "context"]
@@ -74,6 +78,8 @@ class Ground:
     load_image: Callable[[], str] = lambda: _load_image_told("")
     name_service: bool = True
     limits: AbortLimits = NO_LIMITS
+    grant: Callable[[Sequence[Right]], None] = lambda _rights: None
+    proxied: bool = False
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.
@@ -84,35 +90,53 @@ class Ground:
         if kind == "node-power":
             return "" if self.means.node_power else NO_POWER
         if kind == "storage-class" and name:
-            there = self.cluster.get("StorageClass", None, name) is not None
+            try:
+                there = self.cluster.get("StorageClass", None, name) is not None
+            except ClusterRefused as refused:
+                return f"StorageClass {name} cannot be looked up: {refused.what}"
             return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
         raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power, storage-class:NAME")
 
 
 @contextmanager
 def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterator[Ground]:
-    """Stand on the lab, started if it is not running. Raises `LabError` if it cannot be."""
+    """Stand on the lab, started if it is not running, as an account that may what trials need and no more.
+
+    Only what is the lab's own is done as its administrator. Raises `LabError` if it cannot be started, and at the end
+    if the account was refused anything: then a right is missing from our tables, whatever came of it.
+    """
     lab = Lab()
-    with lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts:
-        cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
-        _sweep(cluster, LabPower())
-        lab.reclaim_volumes()
+    with (
+        lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts,
+        connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin,
+    ):
+        # Whatever a dead session could do, the lab is whole again for the next one, which may be able to do less.
+        undo_leftovers(admin, None, LabPower())
+        with least_account(admin, facts.kubeconfig) as account:
+            _sweep(account.cluster, LabPower())
+            lab.reclaim_volumes()
 
-        def vantage(system: System) -> Vantage:
-            return LabClient(f"http://{system.cluster_ip}:{system.port}")
+            def vantage(system: System) -> Vantage:
+                return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
-        yield Ground(
-            "lab",
-            cluster,
-            facts.timings,
-            MODEL_IMAGE,
-            "lab client",
-            vantage,
-            lab.client_command,
-            Means(LabPower(), LabPodNetwork()),
-            load_image=lambda: lab.take_image(lab_load_image(progress), progress),
-            name_service=False,
-        )
+            yield Ground(
+                "lab",
+                account.cluster,
+                facts.timings,
+                MODEL_IMAGE,
+                "lab client",
+                vantage,
+                lab.client_command,
+                Means(LabPower(), LabPodNetwork()),
+                grant=account.grant,
+                load_image=lambda: lab.take_image(lab_load_image(progress), progress),
+                name_service=False,
+            )
+            if refused := lab.refused(account.user):
+                raise LabError(
+                    f"the account of these scenarios was refused: {', '.join(refused)}",
+                    "a right is missing in chaos/faults/rights.py",
+                )
 
 
 @contextmanager
@@ -144,6 +168,7 @@ def on_context(
         lambda command: command,
         means,
         load_image=lambda: _load_image_told(load_image),
+        proxied=not service_url,
     )
 
 

@@ -16,7 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from chaos.asked import adopted_for, consent_for, limits_of, load_for, manifests_for, marked, profile_for, refuse_unmet
+from chaos.asked import (
+    adopted_for,
+    consent_for,
+    limits_of,
+    load_for,
+    manifests_for,
+    marked,
+    may_deploy,
+    profile_for,
+    refuse_unmet,
+)
 from chaos.config import read_config
 from chaos.errors import GamedayError, NotAllowed, UsageError
 from chaos.facts import ScenarioFacts
@@ -164,6 +174,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     spec = adopted.system.spec if adopted else spec
     assert spec is not None
     scenario = _scenario(request, options.seed)
+    may_deploy(request, ground, spec, manifests, load)
     refuse_unmet(request, ground)
     run = request.config.stash[GALLERY].begun(request.node.nodeid, _run_folder(options.runs, scenario))
     pods_max, nodes_max = limits_of(ground, adopted, options.pods_max)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from chaos.adoption import Adoption
+from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused
 from chaos.faults import Fault
-from chaos.faults.rights import NAMED_VERBS, Action, Right, object_names, rights_of
+from chaos.faults.rights import Action, Right, object_names, rights_of
 from chaos.history.objects import View
 from chaos.history.views import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
@@ -15,7 +17,9 @@ from chaos.served import require_metrics
 from chaos.system.adopt import Adopted
 from chaos.system.wanted import may_go
 
-__all__ = ["consent_of", "require_rights", "require_usage", "unallowed"]
+__all__ = ["consent_of", "require_rights", "require_to_deploy", "require_usage", "unallowed"]
+
+QUESTIONS_AT_ONCE = 8
 
 EVICTING = frozenset({"evict", "node-drain", "pool-drain"})
 
@@ -51,15 +55,30 @@ def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
         require_metrics(adoption.cluster, found.system.namespace, [pod.name for pod in pods], why=why)
 
 
+def require_to_deploy(cluster: Cluster, rights: Sequence[Right]) -> None:
+    """The same for trials that deploy their system. Raises `ClusterRefused` naming the verbs that are missing."""
+
+    def may(right: Right) -> bool:
+        return cluster.may(right.verb, right.kind, None, subresource=right.subresource)
+
+    with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+        allowed = list(pool.map(may, rights))
+    if missing := [right.words for right, is_allowed in zip(rights, allowed, strict=True) if not is_allowed]:
+        raise ClusterRefused(
+            f"context {cluster.facts.context} may not: {', '.join(missing)}",
+            "ask for these rights: gameday rbac --deploys prints the ClusterRole",
+        )
+
+
 def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:
     where = None if right.everywhere else namespace
-    named = names.get(right.kind, ("",)) if right.verb in NAMED_VERBS else ("",)
+    named = right.held_to(names) or ("",)
     return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
 
 
 def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> Iterator[str]:
     """Say what speaks against these faults, each with the command that would allow it: read from the cluster now."""
-    chosen = tuple(actions)
+    chosen = tuple(one for one in actions if not one.reads)
     yield from _refusals(adoption, found, [one.name for one in chosen])
     for action in chosen:
         if not action.nodes:

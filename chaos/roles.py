@@ -1,4 +1,4 @@
-"""The least that an identity needs for chosen scenarios on an adopted system, as objects to apply. Pure."""
+"""The least that an identity needs for chosen scenarios, as objects to apply. Pure, but for reading their files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 
 from chaos.cluster import KINDS
 from chaos.errors import UsageError
-from chaos.faults.rights import NAMED_VERBS, Action, Right, actions_in, object_names
+from chaos.faults.rights import Action, Right, actions_in, object_names
 
-__all__ = ["actions_of_files", "role_objects"]
+__all__ = ["HOME", "actions_of_files", "claims_in_files", "deploying_objects", "role_objects"]
 
 NAME = "gameday"
+HOME = "gameday"
+"""The namespace of the account where each trial makes a namespace of its own."""
+
 GROUP = "rbac.authorization.k8s.io"
 
 
@@ -27,20 +30,63 @@ def actions_of_files(paths: Iterable[str]) -> tuple[Action, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def claims_in_files(paths: Iterable[str]) -> bool:
+    """Whether any of these scenarios has a system with volumes, by its markers. Raises as `actions_of_files` does."""
+    return any(_marks_volumes(statement) for path in paths for tree in _trees(path) for statement in tree.body)
+
+
 def _codes(path: str) -> list[CodeType]:
+    return [compile(tree, path, "exec") for tree in _trees(path)]
+
+
+def _trees(path: str) -> list[ast.Module]:
+    """Each file; where one scenario is named, that one with the file's marks and what it uses of the file."""
     name, _, test = path.partition("::")
     place = Path(name)
     if not place.exists():
         raise UsageError(f"there is no {name}", "name files or folders of scenarios")
     files = sorted(place.rglob("test_*.py")) if place.is_dir() else [place]
-    codes = [compile(ast.parse(file.read_text(encoding="utf-8"), str(file)), str(file), "exec") for file in files]
+    trees = [ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in files]
     if not test:
-        return codes
+        return trees
     wanted = test.partition("[")[0]
-    inner = [one for code in codes for one in code.co_consts if isinstance(one, CodeType) and one.co_name == wanted]
-    if not inner:
+    if place.is_dir() or wanted not in (defined := _defined(trees[0])):
         raise UsageError(f"{name} has no scenario {wanted}", "name one as pytest does: FILE::NAME")
-    return inner
+    return [ast.Module(_used(defined, (wanted, "pytestmark")), [])]
+
+
+def _defined(tree: ast.Module) -> dict[str, ast.stmt]:
+    """What a file defines, by name."""
+    found: dict[str, ast.stmt] = {}
+    for one in tree.body:
+        if isinstance(one, ast.FunctionDef | ast.ClassDef):
+            found[one.name] = one
+        elif isinstance(one, ast.Assign | ast.AnnAssign):
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            found |= {target.id: one for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _used(defined: Mapping[str, ast.stmt], names: Iterable[str]) -> list[ast.stmt]:
+    """These definitions, and those that they name, whatever the depth."""
+    kept: dict[str, ast.stmt] = {}
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in defined and name not in kept:
+            kept[name] = defined[name]
+            left += [node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)]
+    return list(kept.values())
+
+
+def _marks_volumes(statement: ast.stmt) -> bool:
+    calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return any(
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr == "system"
+        and any(word.arg == "volumes" for word in call.keywords)
+        for call in calls
+    )
 
 
 def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str, workload: str) -> list[dict[str, Any]]:
@@ -59,6 +105,17 @@ def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str,
     ]
 
 
+def deploying_objects(rights: Sequence[Right], *, account: str = NAME) -> list[dict[str, Any]]:
+    """A namespace with a ServiceAccount, and a ClusterRole for it: a namespace that a trial makes can have no Role."""
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": HOME}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": HOME}},
+        _object("ClusterRole", account, "", rules=_rules(rights, {})),
+        _object("ClusterRoleBinding", account, "", roleRef=_ref("ClusterRole", account), subjects=[subject]),
+    ]
+
+
 def _object(kind: str, name: str, namespace: str, **fields: Any) -> dict[str, Any]:
     metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
     return {"apiVersion": f"{GROUP}/v1", "kind": kind, "metadata": metadata, **fields}
@@ -68,17 +125,16 @@ def _ref(kind: str, name: str) -> dict[str, str]:
     return {"apiGroup": GROUP, "kind": kind, "name": name}
 
 
-def _rules(rights: Sequence[Right], names: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """One rule for each resource, and one more where some verbs are held to one name."""
-    verbs: dict[tuple[str, str, bool], list[str]] = {}
+def _rules(rights: Sequence[Right], names: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """One rule for each resource, and one more where some verbs are held to objects of one name."""
+    verbs: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for right in rights:
-        held = right.kind in names and right.verb in NAMED_VERBS
-        verbs.setdefault((right.kind, right.subresource, held), []).append(right.verb)
+        verbs.setdefault((right.kind, right.subresource, right.held_to(names)), []).append(right.verb)
     return [
         {
             "apiGroups": [KINDS[kind].group],
             "resources": [f"{KINDS[kind].plural}/{subresource}" if subresource else KINDS[kind].plural],
-            **({"resourceNames": list(names[kind])} if held else {}),
+            **({"resourceNames": list(held)} if held else {}),
             "verbs": sorted(told),
         }
         for (kind, subresource, held), told in sorted(verbs.items())

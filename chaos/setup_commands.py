@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -12,10 +13,11 @@ from chaos.cluster import connect
 from chaos.config import CONFIG_NAME, find_config, read_config
 from chaos.config.written import file_text
 from chaos.errors import UsageError
-from chaos.faults.rights import ACTIONS, rights_of
-from chaos.roles import actions_of_files, role_objects
+from chaos.faults.rights import ACTIONS, DEPLOYED, READINGS, Action, deploying_rights, rights_of
+from chaos.roles import actions_of_files, claims_in_files, deploying_objects, role_objects
 from chaos.system.adopt import Wish, adopt
 from chaos.system.lacks import Lack, lacks_of
+from chaos.system.manifest_folder import read_manifests
 from chaos.system.manifest_review import review
 
 __all__ = ["init_command", "rbac_command", "review_command"]
@@ -32,18 +34,46 @@ def rbac_command(
     load_in_cluster: Annotated[
         bool, typer.Option("--load-in-cluster", help="Traffic comes from pods; default: as the file's [load] says.")
     ] = False,
+    deploys: Annotated[
+        bool, typer.Option("--deploys", help="For trials that deploy their system, each into a namespace of its own.")
+    ] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="With --deploys: its system has volume claims (else read from markers).")
+    ] = False,
+    manifests: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --deploys: as given to pytest, what is deployed.")
+    ] = None,
+    service_url: Annotated[
+        str, typer.Option(metavar="URL", help="With --deploys: as given to pytest; without it the API server's proxy.")
+    ] = "",
 ) -> None:
     """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
+    if not deploys and (claims or manifests or service_url):
+        raise UsageError("--claims, --manifests and --service-url go with --deploys", "a file says all that itself")
+    actions = actions_of_files(scenarios) if scenarios else (*ACTIONS.values(), *READINGS.values())
+    if deploys:
+        kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
+        claimed = claims or claims_in_files(scenarios or ())
+        objects = deploying_objects(
+            deploying_rights(actions, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster)
+        )
+    else:
+        objects = _adopting(system, actions, load_in_cluster=load_in_cluster)
+    print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
+
+
+def _adopting(system: Path | None, actions: Sequence[Action], *, load_in_cluster: bool) -> list[dict[str, Any]]:
     path = system or find_config(Path.cwd())
     if path is None:
-        raise UsageError("there is no gameday.toml here", "name one with --system FILE, or write one: gameday init")
+        raise UsageError(
+            "there is no gameday.toml here",
+            "name one with --system FILE, write one with gameday init, or give --deploys for trials that deploy",
+        )
     config = read_config(path)
     wish = config.system.wish()
-    actions = actions_of_files(scenarios) if scenarios else tuple(ACTIONS.values())
     pods = load_in_cluster or config.load.in_cluster
     rights = rights_of(actions, wish.kind, proxied=not config.traffic.url, load_pods=pods)
-    objects = role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
-    print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
+    return role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
 
 
 def init_command(

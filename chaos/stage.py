@@ -32,6 +32,7 @@ from chaos.system.adopt import Adopted, adopt
 from chaos.system.deploy import deploy
 from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
+from chaos.system.standing import compared
 from chaos.system.waiting import NeverAvailable, wait_available
 from chaos.traffic import Traffic
 from chaos.trial import Trial
@@ -166,6 +167,8 @@ def staged(
             stack.enter_context(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )
+        if adopted:
+            stack.enter_context(compared(ground.cluster, adopted.system, run / "adopted.json", callbacks.say))
         scopes, sampling = _looked_at(ground, known, spec, namespace)
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
         unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)

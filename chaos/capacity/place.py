@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.asked import limits_of
+from chaos.asked import allow_deploying, limits_of
 from chaos.capacity.screen import Screen
 from chaos.config import find_config
 from chaos.errors import NotAllowed, UsageError
@@ -89,6 +89,7 @@ def placed(
         else:
             most = replicas or REPLICAS
             spec = reference_spec(ground).having(**fields).having(replicas=most, autoscale=None)
+            allow_deploying(ground, spec, [SCALE])
             place = Place(ground, spec, reference_profile(), _counts(most, losses))
         yield place
 

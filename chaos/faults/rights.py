@@ -7,15 +7,31 @@ held against the same consent when it does it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from types import CodeType
+from dataclasses import dataclass, replace
+from types import CodeType, FunctionType
 
 from chaos.safety.lease import LEASE_NAME
 
-__all__ = ["ACTIONS", "BASE", "LOAD_PODS", "NAMED_VERBS", "Action", "Right", "actions_in", "object_names", "rights_of"]
+__all__ = [
+    "ACTIONS",
+    "BASE",
+    "CLAIMS",
+    "DEPLOYED",
+    "LOAD_PODS",
+    "NAMED_VERBS",
+    "READINGS",
+    "Action",
+    "Right",
+    "actions_in",
+    "deploying_rights",
+    "object_names",
+    "rights_of",
+]
 
 NAMED_VERBS = frozenset({"get", "patch", "delete"})
 """Verbs that a rule can hold to objects of one name: a list and a watch name none, and what is created has none yet."""
+
+OWN = ("chaos.", "loadgen.", "reports.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,11 @@ class Right:
     kind: str
     subresource: str = ""
     everywhere: bool = False
+
+    def held_to(self, names: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """The names of the objects to which the right is held, out of those of each kind; none: it holds for all."""
+        beyond = self.everywhere and self.kind != "Namespace"
+        return () if beyond or self.verb not in NAMED_VERBS else names.get(self.kind, ())
 
     @property
     def words(self) -> str:
@@ -38,13 +59,15 @@ class Right:
 class Action:
     """One kind of fault: its name in annotations, the rights that it takes, whether it hits nodes.
 
-    `workload_kind`: the only kind of workload that it can change, empty for any.
+    `workload_kind`: the only kind of workload that it can change, empty for any. `reads`: it changes nothing, so that
+    nobody's consent is asked.
     """
 
     name: str
     rights: tuple[Right, ...]
     nodes: bool = False
     workload_kind: str = ""
+    reads: bool = False
 
 
 def _all(verbs: str, kind: str, subresource: str = "", *, everywhere: bool = False) -> tuple[Right, ...]:
@@ -58,8 +81,13 @@ BASE = (
     *_all("list watch", "Node", everywhere=True),
     *(right for kind in WATCHED for right in _all("list watch", kind)),
     Right("get", "Pod"),
+    Right("get", "Pod", "log"),
+    Right("list", "PodMetrics"),
     Right("list", "Service"),
     Right("get", "Service"),
+    # A file may name them, as gameday init does.
+    Right("get", "PodDisruptionBudget"),
+    Right("get", "HorizontalPodAutoscaler"),
     *_all("get create patch delete", "Lease"),
     *_all("list create patch delete", "ConfigMap"),
 )
@@ -92,18 +120,57 @@ ACTIONS: Mapping[str, Action] = {
             *_all("get", "Pod", "proxy"),
         ),
     ),
-    "NodeDown": Action("node-down", _all("list", "Pod", everywhere=True), nodes=True),
+    "NodeDown": Action(
+        "node-down",
+        # The leases are the nodes' own: by them a node speaks for itself.
+        (
+            *_all("list", "Pod", everywhere=True),
+            *_all("get", "Lease", everywhere=True),
+            *_all("get", "Node", everywhere=True),
+        ),
+        nodes=True,
+    ),
     "NotReady": Action("not-ready", _all("create get", "Pod", "exec")),
     "MemoryHog": Action("memory-hog", _all("create get", "Pod", "exec")),
     "ProcessCrash": Action("process-crash", _all("create get", "Pod", "exec")),
 }
 """Every fault by the name of its class in `chaos.faults`."""
 
+READINGS: Mapping[str, Action] = {
+    "read_data": Action(
+        "read-data", (*_all("create get", "Pod", "exec"), *_all("create get", "Pod", "proxy")), reads=True
+    ),
+}
+"""What a scenario looks at beside the API's objects, by the name of the trial's method."""
 
-def actions_in(code: CodeType) -> tuple[Action, ...]:
-    """The faults that are named in a piece of code, or in what is defined in it, in the order of the table."""
-    named = set(_names(code))
-    return tuple(action for name, action in ACTIONS.items() if name in named)
+DEPLOYED = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service")
+"""What a trial deploys of a `SystemSpec` without claims."""
+
+CLAIMS = (
+    *_all("create patch list watch", "PersistentVolumeClaim"),
+    *_all("create patch get delete", "Job"),
+    *_all("list watch", "PersistentVolume"),
+    *_all("get", "StorageClass"),
+)
+"""What a system with volume claims takes beside."""
+
+_TRIAL = (
+    *_all("get list create delete", "Namespace"),
+    *(right for right in BASE if right.kind not in ("Namespace", "Lease")),
+    # Who may be alive of those that left something behind.
+    Right("get", "Lease"),
+    *_all("get list watch delete", "Deployment"),
+)
+"""What every trial takes that deploys its system into a namespace of its own, and sweeps up after dead runs."""
+
+
+def actions_in(code: CodeType, known: Mapping[str, object] | None = None) -> tuple[Action, ...]:
+    """The faults and readings that a piece of code names, or what is defined in it, in the order of the tables.
+
+    `known` are the globals of its module: helpers of it, and tables of them, are read too, but nothing of our own.
+    """
+    named = set(_names(code, known or {}, set()))
+    return tuple(action for name, action in {**ACTIONS, **READINGS}.items() if name in named)
 
 
 def rights_of(
@@ -119,13 +186,58 @@ def rights_of(
     return tuple(dict.fromkeys(wanted))
 
 
+def deploying_rights(
+    actions: Iterable[Action],
+    kinds: Iterable[str] = DEPLOYED,
+    *,
+    proxied: bool,
+    claims: bool,
+    load_pods: bool = False,
+) -> tuple[Right, ...]:
+    """All rights of a trial that deploys objects of these kinds into a namespace that it makes: each in all namespaces.
+
+    A namespace that is not there yet can have no Role. `proxied` and `load_pods` as for `rights_of`.
+    """
+    chosen = tuple(kinds)
+    wanted = (
+        *_TRIAL,
+        *(right for kind in chosen for right in _all("create patch", kind)),
+        *(_all("get list watch", "StatefulSet") if "StatefulSet" in chosen else ()),
+        *(CLAIMS if claims else ()),
+        *(LOAD_PODS if load_pods else PROXY if proxied else ()),
+        *(right for action in actions for right in action.rights),
+    )
+    return tuple(dict.fromkeys(replace(right, everywhere=True) for right in wanted))
+
+
 def object_names(namespace: str, workload_kind: str, workload: str) -> Mapping[str, tuple[str, ...]]:
-    """The objects to which rights on these kinds are held: the workload, the lease, and the two namespaces read."""
+    """The objects to which rights on these kinds are held: the workload, the lease, and the two namespaces read.
+
+    Only in their own namespace: the leases that a right in all namespaces is about are those of nodes.
+    """
     return {workload_kind: (workload,), "Lease": (LEASE_NAME,), "Namespace": ("kube-system", namespace)}
 
 
-def _names(code: CodeType) -> Iterator[str]:
+def _names(code: CodeType, known: Mapping[str, object], seen: set[CodeType]) -> Iterator[str]:
+    """All names in a piece of code, in what is defined in it, and in the functions that it names."""
+    if code in seen:
+        return
+    seen.add(code)
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant)
+            yield from _names(constant, known, seen)
+    for name in code.co_names:
+        for helper in _helpers(known.get(name)):
+            yield from _names(helper.__code__, helper.__globals__, seen)
+
+
+def _helpers(value: object) -> Iterator[FunctionType]:
+    if isinstance(value, FunctionType):
+        if not value.__module__.startswith(OWN):
+            yield value
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _helpers(one)
+    elif isinstance(value, dict):
+        yield from _helpers(list(value.values()))

@@ -1,4 +1,4 @@
-"""The running lab's API server, as the suite's own user."""
+"""The running lab's API server, as the lab's administrator: for what is the lab's own, not for scenarios."""
 
 from __future__ import annotations
 

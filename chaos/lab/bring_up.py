@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.errors import LabError
@@ -14,6 +14,7 @@ from chaos.lab.access import suite_api
 from chaos.lab.addresses import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client
 from chaos.lab.api import Api
 from chaos.lab.artefacts import Artefacts
+from chaos.lab.audit import audit_flags
 from chaos.lab.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.client import start_client
 from chaos.lab.components import await_components
@@ -83,6 +84,7 @@ def bring_up(
             timings=timings,
             client_flags=CLIENT_FLAGS,
         )
+        control = replace(control, api_server_flags=audit_flags(paths))
     start = _Start(stages, Launcher(paths, cgroups, artefacts.kube), control, machines, artefacts)
     with ThreadPoolExecutor(len(machines) + 1) as workers:
         try:
@@ -154,7 +156,7 @@ def _control(launcher: Launcher, name: str, argv: Sequence[str]) -> Process:
 
 
 def _await_api(launcher: Launcher, control: ControlPlane) -> None:
-    """Wait for the API server, and give the suite's user and the server itself their rights."""
+    """Wait for the API server, and give the lab's administrator and the server itself their rights."""
     control.kubeconfig("admin", user="gameday", groups=[ADMINS], context=CONTEXT)
     credential = control.authority.issue("maker", user="gameday-maker", groups=["system:masters"])
     servers = launcher.started[:2]

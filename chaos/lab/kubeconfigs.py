@@ -1,4 +1,4 @@
-"""Kubeconfig files: one server, one user with a client certificate, everything embedded."""
+"""Kubeconfig files: one server, one user with a client certificate or a token, everything embedded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chaos.lab.pki import Credential, write_private
 
-__all__ = ["write_kubeconfig"]
+__all__ = ["with_token", "write_kubeconfig"]
 
 
 def write_kubeconfig(path: Path, *, server: str, authority: Path, credential: Credential, context: str) -> Path:
@@ -29,6 +29,14 @@ def write_kubeconfig(path: Path, *, server: str, authority: Path, credential: Cr
         "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
         "current-context": context,
     }
+    return write_private(path, json.dumps(config, indent=1) + "\n")
+
+
+def with_token(kubeconfig: Path, token: str, path: Path) -> Path:
+    """Write a kubeconfig like one of `write_kubeconfig`'s, but for a user who has this token; return its path."""
+    config = json.loads(kubeconfig.read_text())
+    (user,) = config["users"]
+    user["user"] = {"token": token}
     return write_private(path, json.dumps(config, indent=1) + "\n")
 
 

@@ -12,6 +12,7 @@ from chaos.lab.access import suite_api
 from chaos.lab.addresses import Machine, client
 from chaos.lab.addresses import nodes as machines
 from chaos.lab.artefacts import Artefacts, usual_artefacts
+from chaos.lab.audit import refused
 from chaos.lab.bring_up import bring_up
 from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.ending import terminated_as_exit
@@ -186,6 +187,10 @@ class Lab:
             for name in names:
                 import_image(self.paths.containerd_socket(name), image)
         return image_names(image)[0]
+
+    def refused(self, user: str) -> tuple[str, ...]:
+        """What this account asked the API server for and had no right to, in words."""
+        return refused(self.paths.audit, user)
 
     def client_command(self, argv: Sequence[str]) -> list[str]:
         """A command that runs `argv` on the lab's client, where Services are reached as from inside the cluster.

@@ -13,7 +13,7 @@ RBAC = "rbac.authorization.k8s.io"
 
 
 def admins_binding() -> Mapping[str, Any]:
-    """The suite's own group may do everything."""
+    """The administrators' group may do everything."""
     return cluster_role_binding("gameday:admins", role="cluster-admin", kind="Group", subject=ADMINS)
 
 

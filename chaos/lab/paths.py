@@ -38,8 +38,13 @@ class LabPaths:
 
     @property
     def kubeconfig(self) -> Path:
-        """The kubeconfig of the suite's own user."""
+        """The kubeconfig of the lab's administrator."""
         return self.control / "pki" / "admin.kubeconfig"
+
+    @property
+    def audit(self) -> Path:
+        """The API server's log of what the suite's accounts asked for."""
+        return self.control / "audit.log"
 
     @property
     def logs(self) -> Path:

@@ -190,6 +190,8 @@ def test_an_allowed_scenario_runs_and_leaves_nothing(pytester: pytest.Pytester, 
     result, written = session(pytester, staging, staging.file())
     result.assert_outcomes(passed=1, skipped=2)
     assert snapshot(staging.cluster, staging.namespace) == before
+    (compared,) = pytester.path.glob("runs/*/adopted.json")
+    assert json.loads(compared.read_text())["differences"] == []
     assert {word.partition(" ")[2].split(" ")[0] for word in written} == {"leases", "pods"}
 
 
@@ -212,7 +214,7 @@ def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: 
     for one in yaml.safe_load_all(printed.stdout):
         if one["kind"] == "Role" and without:
             for rule in one["rules"]:
-                if rule["resources"] == ["pods"]:
+                if (rule["apiGroups"], rule["resources"]) == ([""], ["pods"]):
                     rule["verbs"].remove(without)
         assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
     path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
@@ -226,12 +228,13 @@ def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: 
 
 
 def test_the_printed_role_is_enough(pytester: pytest.Pytester, staging: Staging) -> None:
-    """With the identity of `gameday rbac` and no other right, the scenario passes."""
+    """With the identity of `gameday rbac` and no other right, the scenario passes, though the file names the budget."""
     staging.allow("pod-kill")
     scenarios = pytester.makepyfile(test_kills=SCENARIOS.format(pick="one"))
     least = role_kubeconfig(staging, pytester.path, str(scenarios))
     scenarios.unlink()
-    result, _ = session(pytester, staging, staging.file(cluster={"kubeconfig": str(least)}))
+    named = staging.file(cluster={"kubeconfig": str(least)}, system={"disruption_budget": "chat-pdb"})
+    result, _ = session(pytester, staging, named)
     result.assert_outcomes(passed=1, skipped=2)
 
 

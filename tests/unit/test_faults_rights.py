@@ -39,6 +39,7 @@ def test_rights_are_those_of_the_faults_and_no_more() -> None:
     kill = rights_of([ACTIONS["PodKill"]], "Deployment", proxied=False)
     words = [right.words for right in kill]
     assert "delete Pod" in words
+    assert {"get PodDisruptionBudget", "get HorizontalPodAutoscaler"} <= set(words)
     assert "create Pod/eviction" not in words
     assert "patch Node in all namespaces" not in words
     assert "get Service/proxy" not in words

@@ -1,0 +1,146 @@
+"""The account that trials run as: what is printed is enough, and what is missing is named before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from trial_ground import SPEC, Room, answering
+from typer.testing import CliRunner
+
+from chaos import faults, targets
+from chaos.account import Account, least_account
+from chaos.checks import Recovered, Witnessed
+from chaos.cli import app
+from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.errors import ClusterRefused
+from chaos.faults.rights import ACTIONS, Right, deploying_rights
+from chaos.judgement import read_verdict
+from chaos.lab.kubeconfigs import with_token
+from chaos.lab.simulated import SimulatedCluster
+from chaos.preflight import require_to_deploy
+from chaos.verdict import Answer
+
+pytest_plugins = ["pytester"]
+
+KILL = deploying_rights([ACTIONS["PodKill"]], proxied=False, claims=False)
+
+CONFTEST = """
+import pytest
+from chaos.system import SystemSpec
+from loadgen.profiles import HttpProfile
+
+@pytest.fixture(scope="session")
+def system_spec():
+    return SystemSpec(name="model", image="registry.example/model:1", image_pull_policy="Never", replicas=2, grace_s=1)
+
+@pytest.fixture(scope="session")
+def request_profile():
+    return HttpProfile(path="/")
+"""
+
+SCENARIO = """
+from chaos import faults, targets
+from chaos.checks import Recovered, Witnessed
+
+def test_kill(trial, system, traffic):
+    '''One pod may be killed.'''
+    with traffic.steady(rate_rps=10):
+        trial.baseline(duration_s=2)
+        with trial.fault(faults.PodKill(targets.one(system), grace_s=0)):
+            trial.hold(duration_s=1)
+        trial.recovery()
+    trial.judge(Recovered(), Witnessed("delete-pod"))
+"""
+
+
+@pytest.fixture
+def admin(simulated: SimulatedCluster) -> Iterator[Cluster]:
+    """The cluster as its administrator sees it."""
+    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def account(simulated: SimulatedCluster, admin: Cluster) -> Iterator[Account]:
+    """An account of this process."""
+    with least_account(admin, simulated.kubeconfig) as made:
+        yield made
+
+
+def test_a_trial_runs_with_its_own_rights_alone(simulated: SimulatedCluster, account: Account, tmp_path: Path) -> None:
+    """A kill and its recovery pass with the rights of a kill, and the account may do nothing else."""
+    account.grant(KILL)
+    require_to_deploy(account.cluster, KILL)
+    assert not account.cluster.may("create", "Pod", None, subresource="eviction")
+    assert not account.cluster.may("list", "Secret", None)
+    with answering() as url:
+        room = Room(simulated, url, tmp_path)
+        room.cluster.close()
+        room.ground = replace(room.ground, cluster=account.cluster)
+        with room.trial("kill", SPEC) as staged:
+            with staged.traffic.steady(rate_rps=10):
+                staged.trial.baseline(duration_s=2)
+                with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+                    staged.trial.hold(duration_s=1)
+                staged.trial.recovery()
+            staged.trial.judge(Recovered(), Witnessed("delete-pod", outcome="ok"))
+    assert {one.answer for one in read_verdict(tmp_path / "kill").findings} == {Answer.PASS}
+
+
+@pytest.mark.parametrize("missing", [KILL[0], KILL[-1], Right("get", "Pod", "log", everywhere=True)])
+def test_a_right_that_is_taken_away_is_named(account: Account, missing: Right) -> None:
+    """By its verb and its kind, and that alone."""
+    account.grant([right for right in KILL if right != missing])
+    with pytest.raises(ClusterRefused, match=f"may not: {missing.words}$"):
+        require_to_deploy(account.cluster, KILL)
+
+
+def test_an_account_that_is_ended_is_nobody(simulated: SimulatedCluster, admin: Cluster) -> None:
+    """Nothing of it is left that anybody could use."""
+    with least_account(admin, simulated.kubeconfig) as made:
+        name = made.user.rpartition(":")[2]
+        assert admin.get("ClusterRole", None, name) is not None
+    assert admin.get("ClusterRole", None, name) is None
+    assert admin.get("ClusterRoleBinding", None, name) is None
+    assert admin.get("ServiceAccount", "gameday", name) is None
+
+
+def printed_identity(simulated: SimulatedCluster, admin: Cluster, file: Path, folder: Path, *, without: str) -> Path:
+    """Apply what `gameday rbac --deploys` prints, less one verb on pods, and give a kubeconfig of that identity."""
+    printed = CliRunner().invoke(app, ["rbac", "--deploys", "--service-url", "http://x", str(file)])
+    assert printed.exit_code == 0, printed.output
+    hand = OpenHand(admin, NullJournal())
+    for one in yaml.safe_load_all(printed.stdout):
+        for rule in one.get("rules", ()):
+            if rule["resources"] == ["pods"] and rule["apiGroups"] == [""] and without:
+                rule["verbs"].remove(without)
+        assert hand.do(mutations.apply(one, field_manager="kubectl", force=True)).outcome == "ok"
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    path = "/api/v1/namespaces/gameday/serviceaccounts/gameday/token"
+    token = admin.wire.call("POST", path, body=asked).json()["status"]["token"]
+    return with_token(simulated.kubeconfig, token, folder / "least.kubeconfig")
+
+
+@pytest.mark.parametrize("without", ["", "delete"])
+def test_a_session_passes_with_the_printed_rights_and_is_refused_without_one(
+    pytester: pytest.Pytester, simulated: SimulatedCluster, admin: Cluster, without: str
+) -> None:
+    """Without one verb: its name, no traceback, and no namespace was made; with all of them the scenario passes."""
+    pytester.makeconftest(CONFTEST)
+    file = pytester.makepyfile(test_kill=SCENARIO)
+    least = printed_identity(simulated, admin, file, pytester.path, without=without)
+    with answering() as url:
+        where = ["--kube-context", simulated.context, "--kubeconfig", str(least), "--service-url", url]
+        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *where, timeout=120)
+    out = result.stdout.str()
+    if not without:
+        result.assert_outcomes(passed=1)
+        return
+    result.assert_outcomes(errors=1)
+    assert "may not: delete Pod in all namespaces" in out
+    assert "Traceback" not in out
+    assert not (pytester.path / "runs").exists() or not list((pytester.path / "runs").glob("*/watch.jsonl"))
