@@ -3,10 +3,12 @@
 A mutant is written as a scenario. Its test passes only if that check gives that answer; a PASS fails it.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from chaos.cluster import Hand, NullJournal, OpenHand, connect
+from chaos.lab import Lab
 from chaos.plugin import STAGED
 from chaos.verdict import Answer, NotProven
 
@@ -40,3 +42,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     for word in because:
         assert word in reason, f"{check} does not say {word!r} but: {reason}"
     return result
+
+
+@pytest.fixture(scope="session")
+def owner(ground: object) -> Iterator[Hand]:  # the lab is up with it
+    """The hand of whoever owns the cluster: what is broken from outside is none of the suite's own account's doing."""
+    facts = Lab().facts()
+    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
+        yield OpenHand(admin, NullJournal())

@@ -11,9 +11,8 @@ import yaml
 
 from chaos import faults, targets
 from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
-from chaos.cluster import NullJournal, OpenHand, mutations
+from chaos.cluster import Hand, mutations
 from chaos.cluster.mutations import MERGE, STRATEGIC
-from chaos.ground import Ground
 from chaos.history.views import DeploymentView, PodDisruptionBudgetView
 from chaos.plugin import GALLERY
 from chaos.slo import Slo
@@ -31,7 +30,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.fixture
-def mend(request: pytest.FixtureRequest, ground: Ground, system: UnderTest) -> Mend:
+def mend(request: pytest.FixtureRequest, owner: Hand, system: UnderTest) -> Mend:
     """Call it with the name of the broken twin: applies the one patch of its report, and waits until it is in force."""
 
     def mender(broken: str) -> None:
@@ -39,8 +38,7 @@ def mend(request: pytest.FixtureRequest, ground: Ground, system: UnderTest) -> M
         assert reports, f"{broken} has to run before"
         (advice,) = reports[-1].advice
         patch = yaml.safe_load(advice.patch)
-        hand = OpenHand(ground.cluster, NullJournal())
-        done = hand.do(_mutation(patch, system))
+        done = owner.do(_mutation(patch, system))
         assert done.outcome == "ok", done.reason
         recorder = system.recorder
         assert recorder is not None

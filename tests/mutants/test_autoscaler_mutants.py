@@ -6,8 +6,7 @@ import pytest
 
 from chaos.awaited import scaled_up
 from chaos.checks import HeldAtMaximum, NoFlapping, ScaledUp
-from chaos.cluster import NullJournal, OpenHand, mutations
-from chaos.ground import Ground
+from chaos.cluster import Hand, mutations
 from chaos.slo import Slo
 from chaos.stage import Staged, UnderTest
 from chaos.system.parts import Autoscale
@@ -27,7 +26,7 @@ def spike(trial: Trial, traffic: Traffic, rate_rps: float = 4) -> None:
             trial.hold(duration_s=60)
 
 
-def scaler(ground: Ground, stage: Staged, resource: str, percent: int) -> None:
+def scaler(owner: Hand, stage: Staged, resource: str, percent: int) -> None:
     """Put an autoscaler over the system that SystemSpec would not make."""
     target = {"type": "Utilization", "averageUtilization": percent}
     spec: dict[str, Any] = {
@@ -42,20 +41,20 @@ def scaler(ground: Ground, stage: Staged, resource: str, percent: int) -> None:
         "metadata": {"name": "mutant", "namespace": stage.system.namespace},
         "spec": spec,
     }
-    done = OpenHand(ground.cluster, NullJournal()).do(mutations.create(made))
+    done = owner.do(mutations.create(made))
     assert done.outcome == "ok", done.reason
 
 
 @pytest.fixture
-def over_memory(ground: Ground, stage: Staged) -> None:
+def over_memory(owner: Hand, stage: Staged) -> None:
     """An autoscaler that looks at memory, which the load does not move."""
-    scaler(ground, stage, "memory", 150)
+    scaler(owner, stage, "memory", 150)
 
 
 @pytest.fixture
-def over_cpu(ground: Ground, stage: Staged) -> None:
+def over_cpu(owner: Hand, stage: Staged) -> None:
     """The usual autoscaler, over a system that it does not suit."""
-    scaler(ground, stage, "cpu", 60)
+    scaler(owner, stage, "cpu", 60)
 
 
 @pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
@@ -124,7 +123,7 @@ def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffi
 )
 @pytest.mark.caught_by("held-at-maximum", "FAIL", "the autoscaler did not ask for it")
 def test_a_rival_takes_a_replica_from_the_maximum(
-    trial: Trial, system: UnderTest, traffic: Traffic, ground: Ground
+    trial: Trial, system: UnderTest, traffic: Traffic, owner: Hand
 ) -> None:
     """Somebody scales down in mid-spike, though the autoscaler wants all that it may have."""
     with traffic.steady(rate_rps=1):
@@ -132,7 +131,7 @@ def test_a_rival_takes_a_replica_from_the_maximum(
         with traffic.steady(rate_rps=5):
             trial.hold(until=scaled_up(system))
             trial.hold(duration_s=15)
-            done = OpenHand(ground.cluster, NullJournal()).do(mutations.scale(system.workload, 2))
+            done = owner.do(mutations.scale(system.workload, 2))
             assert done.outcome == "ok", done.reason
             trial.hold(duration_s=15)
     trial.judge(HeldAtMaximum())

@@ -6,9 +6,8 @@ import pytest
 
 from chaos import faults, targets
 from chaos.checks import Recovered, SloMet, Witnessed
-from chaos.cluster import NullJournal, OpenHand, mutations
+from chaos.cluster import Hand, mutations
 from chaos.faults import Field
-from chaos.ground import Ground
 from chaos.slo import Slo
 from chaos.stage import Staged, UnderTest
 from chaos.system import ProbeSpec
@@ -34,7 +33,7 @@ def test_a_single_replica_killed_by_force_breaks_the_slo(trial: Trial, system: U
 
 
 @pytest.fixture
-def no_more_pods(ground: Ground, stage: Staged) -> None:
+def no_more_pods(owner: Hand, stage: Staged) -> None:
     """Forbid every new pod in the trial's namespace."""
     quota = {
         "apiVersion": "v1",
@@ -42,7 +41,7 @@ def no_more_pods(ground: Ground, stage: Staged) -> None:
         "metadata": {"name": "no-more-pods", "namespace": stage.system.namespace},
         "spec": {"hard": {"pods": "0"}},
     }
-    done = OpenHand(ground.cluster, NullJournal()).do(mutations.create(quota))
+    done = owner.do(mutations.create(quota))
     assert done.outcome == "ok", done.reason
 
 
