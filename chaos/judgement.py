@@ -26,10 +26,11 @@ class Judgement:
     def text(self) -> str:
         """The verdict as a failing test prints it: findings worst first, then where to look and how to replay."""
         seed = self.history.facts.seed
-        nodeid = self.history.facts.raw.get("nodeid", "")
+        nodeid = str(self.history.facts.raw.get("nodeid", ""))
+        # What no scenario made, a command made, and is known by it.
+        replay = f"pytest '{nodeid}'" if "::" in nodeid else nodeid
         return (
-            f"{self.verdict.lines()}\n"
-            f"seed {seed}   report {self.run / 'report.html'}   replay: pytest '{nodeid}' --seed {seed}"
+            f"{self.verdict.lines()}\nseed {seed}   report {self.run / 'report.html'}   replay: {replay} --seed {seed}"
         )
 
 

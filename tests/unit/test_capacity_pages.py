@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         told = {"from_rps": 5.0, "to_rps": 50.0, "resolution": 1.25, "step_s": 15.0, "time_s": 300.0, **wrong}
         with pytest.raises(UsageError):
             Asked(slo=SLO, replicas=(3,), repeats=2, **told)  # type: ignore[arg-type]
+
+
+def test_what_a_command_made_is_replayed_by_that_command(tmp_path: Path) -> None:
+    """A scenario is replayed by pytest; a measurement by its own command line."""
+    made = judgement(tmp_path)
+    raw = {**made.history.facts.raw, "nodeid": "gameday capacity --latency-p99-s 2"}
+    history = replace(made.history, facts=replace(made.history.facts, raw=raw))
+    assert replace(made, history=history).text().endswith("replay: gameday capacity --latency-p99-s 2 --seed 1")
+    raw["nodeid"] = "test_a.py::test_b"
+    assert replace(made, history=history).text().endswith("replay: pytest 'test_a.py::test_b' --seed 1")
