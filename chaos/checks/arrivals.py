@@ -54,8 +54,8 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     if span:
         table = table.filter(pl.col("intended_ns").is_between(*span, closed="left"))
     once = _best_of_each(table)
-    expected, missing, doubts = _expected(history, once, span)
     lost = dict(_lost(history, once, span))
+    expected, missing, doubts = _expected(history, once, span, lost=sum(lost.values()))
     doubts = [*_losses(history, lost), *doubts]
     samples = history.generator
     if span:
@@ -101,8 +101,13 @@ def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:
     return table.sort(rank, maintain_order=True).unique(keys, keep="first", maintain_order=True)
 
 
-def _expected(history: History, once: pl.DataFrame, span: tuple[int, int] | None) -> tuple[int | None, int, list[str]]:
-    """How many arrivals were intended, how many of them have no record, and what is doubtful about that."""
+def _expected(
+    history: History, once: pl.DataFrame, span: tuple[int, int] | None, *, lost: int
+) -> tuple[int | None, int, list[str]]:
+    """How many arrivals were intended, how many of them have no record, and what is doubtful about that.
+
+    Of `lost` ones it is told already why they have none.
+    """
     doubts: list[str] = []
     known = {stream.name for stream in history.streams}
     if strays := once.filter(~pl.col("stream").is_in(known)).height:
@@ -120,8 +125,8 @@ def _expected(history: History, once: pl.DataFrame, span: tuple[int, int] | None
         doubts.append("nothing says how many arrivals were intended")
         return None, 0, doubts
     missing = expected - once.height
-    if missing > 0:
-        doubts.append(f"{missing} of {expected} intended arrivals have no record")
+    if missing > lost:
+        doubts.append(f"{missing - lost} of {expected} intended arrivals have no record")
     elif missing < 0:
         doubts.append(f"{-missing} records more than the {expected} intended arrivals")
     return expected, max(0, missing), doubts

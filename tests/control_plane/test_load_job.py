@@ -75,7 +75,7 @@ def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path
         seed=1,
         duration_max_s=60.0,
     )
-    with plain_namespace(cluster, "load-job") as namespace:
+    with plain_namespace(cluster) as namespace:
         pods, hand = place(namespace), OpenHand(cluster, NullJournal())
         undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
         with (
@@ -99,7 +99,7 @@ def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path
 
 def test_a_pod_that_is_lost_takes_no_other_with_it_and_has_no_successor(cluster: Cluster) -> None:
     """The Job counts its index as failed, and leaves the others at work."""
-    with plain_namespace(cluster, "load-loss") as namespace:
+    with plain_namespace(cluster) as namespace:
         pods, hand = place(namespace), OpenHand(cluster, NullJournal())
         undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
         with pod_crew(cluster, pods, hand=hand, tidy=hand, journal=NullJournal(), undo=undo):
@@ -118,7 +118,7 @@ def test_a_pod_that_is_lost_takes_no_other_with_it_and_has_no_successor(cluster:
 
 def test_the_job_of_a_killed_run_is_undone(simulated: SimulatedCluster, cluster: Cluster) -> None:
     """What was promised before the Job was made is enough for any later process to remove it."""
-    with plain_namespace(cluster, "load-kill") as namespace:
+    with plain_namespace(cluster) as namespace:
         pods = place(namespace)
         context = multiprocessing.get_context("forkserver")
         process = context.Process(target=_die, args=(str(simulated.kubeconfig), simulated.context, namespace))

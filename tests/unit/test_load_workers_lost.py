@@ -42,6 +42,7 @@ def test_what_a_lost_worker_owed_is_counted_and_named() -> None:
     assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] == owed
     assert f"{owed} lost with their worker" in sound.measured
     assert "load workers" in sound.settle
+    assert "have no record" not in sound.reason
     assert met.values["bad"] == 0
     assert met.values["arrivals_lost"] == owed
 
@@ -53,6 +54,7 @@ def test_what_others_fail_to_record_is_not_put_on_the_lost_one() -> None:
     finding = GeneratorSound()(story.history())
     missing, lost = finding.values["arrivals_missing"], finding.values["arrivals_lost"]
     assert (missing, lost) == (166 + 1, 166)
+    assert "; 1 of 1000 intended arrivals have no record" in finding.reason
 
 
 def test_a_worker_that_is_lost_after_all_was_sent_owes_nothing() -> None:
