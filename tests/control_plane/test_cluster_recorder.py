@@ -17,7 +17,7 @@ import pytest
 from cluster_room import Room, compact_etcd, config_map, pod, read_lines, room
 from fault_proxy import Answer, FaultProxy, Old, Say
 
-from chaos.cluster import KINDS, Limits, Recorder, Scope, connect, follow, mutations, ref_of
+from chaos.cluster import KINDS, Limits, Recorder, Scope, connect, follow, mutations, pulse, ref_of
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
 from chaos.history.watch_log import read_watch
 from chaos.lab.simulated import SimulatedCluster
@@ -294,8 +294,9 @@ def test_a_dead_connection_is_found_by_what_the_server_lists(here: Room, proxy: 
     assert "nothing came for 2 s" in resumed["reason"]
 
 
-def test_a_live_watch_is_never_given_up(here: Room, proxy: FaultProxy) -> None:
+def test_a_live_watch_is_never_given_up(here: Room, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Felt every few milliseconds while objects come, change and go, a watch that is alive stays as it is."""
+    monkeypatch.setattr(pulse, "OBJECTS_PER_S", 1_000_000)
     with (
         connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
         _recorder(here, cluster, pulse_s=0.005) as recorder,
