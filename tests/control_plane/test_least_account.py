@@ -19,9 +19,13 @@ from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults.rights import ACTIONS, Right, deploying_rights
 from chaos.judgement import read_verdict
+from chaos.lab.audit import audit_flags, refused
+from chaos.lab.kube_build import kube_program, kwok_program
 from chaos.lab.kubeconfigs import with_token
+from chaos.lab.paths import LabPaths
 from chaos.lab.simulated import SimulatedCluster
 from chaos.preflight import require_to_deploy
+from chaos.progress import Terminal
 from chaos.verdict import Answer
 
 pytest_plugins = ["pytester"]
@@ -55,6 +59,23 @@ def test_kill(trial, system, traffic):
         trial.recovery()
     trial.judge(Recovered(), Witnessed("delete-pod"))
 """
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> LabPaths:
+    """Where a lab would keep its audit log."""
+    made = LabPaths(state=tmp_path_factory.mktemp("state"))
+    made.control.mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def simulated(paths: LabPaths) -> Iterator[SimulatedCluster]:
+    """A cluster whose API server writes the lab's audit log."""
+    progress, flags = Terminal(), audit_flags(paths)
+    with SimulatedCluster(kube=kube_program(progress), kwok=kwok_program(progress), api_server_flags=flags) as made:
+        made.add_nodes(3)
+        yield made
 
 
 @pytest.fixture
@@ -97,6 +118,17 @@ def test_a_right_that_is_taken_away_is_named(account: Account, missing: Right) -
     account.grant([right for right in KILL if right != missing])
     with pytest.raises(ClusterRefused, match=f"may not: {missing.words}$"):
         require_to_deploy(account.cluster, KILL)
+
+
+def test_what_an_account_was_denied_is_in_the_audit_log(account: Account, paths: LabPaths) -> None:
+    """Each denial once, in words; what it was allowed, and asked about, is none."""
+    account.grant(KILL)
+    assert account.cluster.list("Node")
+    assert refused(paths.audit, account.user) == ()
+    for _ in range(2):
+        with pytest.raises(ClusterRefused):
+            account.cluster.list("Secret", "default")
+    assert refused(paths.audit, account.user) == ("list secrets (default)",)
 
 
 def test_an_account_that_is_ended_is_nobody(simulated: SimulatedCluster, admin: Cluster) -> None:
