@@ -16,7 +16,7 @@ from trial_ground import Room, answering
 
 from chaos.checks import SloMet
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, connect, mutations, ref_of
+from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, connect
 from chaos.crew import LoadPods, Orders, pod_crew
 from chaos.crew.place import CREW, INDEX, job_manifest, pod_selector
 from chaos.errors import HarnessBroken
@@ -95,25 +95,6 @@ def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path
         assert cluster.get("Job", namespace, pods.job.name) is None
         assert not pods_of(cluster, pods)
         assert not find_left(cluster, namespace)
-
-
-def test_a_pod_that_is_lost_takes_no_other_with_it_and_has_no_successor(cluster: Cluster) -> None:
-    """The Job counts its index as failed, and leaves the others at work."""
-    with plain_namespace(cluster) as namespace:
-        pods, hand = place(namespace), OpenHand(cluster, NullJournal())
-        undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
-        with pod_crew(cluster, pods, hand=hand, tidy=hand, journal=NullJournal(), undo=undo):
-            until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
-            first = {one["metadata"]["uid"]: one for one in pods_of(cluster, pods)}
-            gone, raw = next((uid, one) for uid, one in first.items() if one["metadata"]["annotations"][INDEX] == "1")
-            assert hand.do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
-
-            def counted() -> bool:
-                job = cluster.get("Job", namespace, pods.job.name) or {}
-                return bool(job["status"].get("failedIndexes") == "1")
-
-            until(counted, deadline_s=20, awaited="the index to count as failed")
-            assert {one["metadata"]["uid"] for one in pods_of(cluster, pods)} == first.keys() - {gone}
 
 
 def test_the_job_of_a_killed_run_is_undone(simulated: SimulatedCluster, cluster: Cluster) -> None:
