@@ -4,6 +4,7 @@
 #   make test                      style, types, layers and the tests of the project itself
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with trouble every few minutes, from a seed
+#   make staging                   every scenario on a service that others deployed, compared before and after
 #   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -18,7 +19,7 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test mutants peers soak prepared browser lint clean
+.PHONY: scenarios test mutants staging peers soak prepared browser lint clean
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
@@ -28,6 +29,9 @@ test: prepared browser lint
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)
+
+staging: prepared
+	$(BIN)/pytest tests/staging -s $(ARGS)
 
 peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)
