@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, mutations
-from chaos.history import Ref
+import yaml
+
+from chaos.cluster import Cluster
 from chaos.history.views import DeploymentView
 from chaos.lab.model_image import MODEL_IMAGE
 from chaos.system import SystemSpec
@@ -13,10 +17,11 @@ from chaos.system.labels import MANAGED_BY, RUN_LABEL
 from chaos.system.manifests import manifests
 from chaos.wait import until
 
-__all__ = ["NAME", "consent", "deploy_plainly", "settled", "spec_with"]
+__all__ = ["NAME", "consent", "deploy_plainly", "kubectl", "settled", "spec_with"]
 
 NAME = "chat"
 AVAILABLE_S = 120.0
+KUBECTL_S = 60.0
 
 
 def spec_with(fields: dict[str, Any]) -> SystemSpec:
@@ -25,12 +30,19 @@ def spec_with(fields: dict[str, Any]) -> SystemSpec:
     return plain.having(**fields)
 
 
-def deploy_plainly(admin: Cluster, spec: SystemSpec, namespace: str) -> None:
-    """Apply its objects as kubectl does, and wait until all replicas are available."""
-    hand = OpenHand(admin, NullJournal())
-    _done(hand, mutations.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}))
-    for one in manifests(spec, namespace, run="none"):
-        _done(hand, mutations.apply(_without_ours(one), field_manager="kubectl"))
+def kubectl(kubeconfig: Path, *argv: str, stdin: str = "") -> str:
+    """What kubectl says, as a person runs it. Fails with its words."""
+    command = ["kubectl", f"--kubeconfig={kubeconfig}", *argv]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=KUBECTL_S)
+    assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
+    return done.stdout
+
+
+def deploy_plainly(kubeconfig: Path, admin: Cluster, spec: SystemSpec, namespace: str) -> None:
+    """Apply its objects with kubectl, and wait until all replicas are available."""
+    kubectl(kubeconfig, "create", "namespace", namespace)
+    objects = [_without_ours(one) for one in manifests(spec, namespace, run="none")]
+    kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     settled(admin, namespace)
 
 
@@ -46,22 +58,11 @@ def settled(admin: Cluster, namespace: str) -> None:
     until(still, deadline_s=AVAILABLE_S, awaited=f"{NAME} in {namespace} and the nodes to stand still")
 
 
-def consent(admin: Cluster, namespace: str, *, pods: str, nodes: str) -> None:
+def consent(kubeconfig: Path, namespace: str, *, pods: str, nodes: str) -> None:
     """Consent as the owners give it: for the namespace, the workload, and every node."""
-    hand = OpenHand(admin, NullJournal())
-    given = [
-        (Ref("Namespace", "", namespace), "adopt", "enabled"),
-        (Ref("Deployment", namespace, NAME), "allow", pods),
-        *((Ref("Node", "", one["metadata"]["name"]), "allow", nodes) for one in admin.list("Node")),
-    ]
-    for ref, key, value in given:
-        patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
-        _done(hand, mutations.patch(ref, patch, field_manager="kubectl"))
-
-
-def _done(hand: OpenHand, mutation: mutations.Mutation) -> None:
-    done = hand.do(mutation)
-    assert done.outcome == "ok", done.reason
+    kubectl(kubeconfig, "annotate", "namespace", namespace, "gameday.dev/adopt=enabled")
+    kubectl(kubeconfig, "annotate", "deployment", NAME, "-n", namespace, f"gameday.dev/allow={pods}")
+    kubectl(kubeconfig, "annotate", "nodes", "--all", "--overwrite", f"gameday.dev/allow={nodes}")
 
 
 def _without_ours(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,9 +14,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-import yaml
 from cluster_snapshot import snapshot
-from plain_model import NAME, consent, deploy_plainly, settled, spec_with
+from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with
 from typer.testing import CliRunner
 
 from chaos.cli import app
@@ -27,7 +27,11 @@ from chaos.lab import Lab, LabFacts
 from chaos.lab.kubeconfigs import with_token
 from chaos.progress import Terminal
 
-pytestmark = [pytest.mark.root, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl on this machine"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION_S = 900.0
@@ -97,16 +101,12 @@ def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -
     return "\n".join(lines) + "\n"
 
 
-def identity(admin: Cluster, facts: LabFacts, file: Path, namespace: str, scenarios: list[str]) -> Path:
+def identity(facts: LabFacts, file: Path, namespace: str, scenarios: list[str]) -> Path:
     """Apply what `gameday rbac` prints for these scenarios, and give a kubeconfig of that account."""
     printed = CliRunner().invoke(app, ["rbac", "--system", str(file), *scenarios])
     assert printed.exit_code == 0, printed.output
-    hand = OpenHand(admin, NullJournal())
-    for one in yaml.safe_load_all(printed.stdout):
-        assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/gameday/token"
-    token = admin.wire.call("POST", path, body=asked).json()["status"]["token"]
+    kubectl(facts.kubeconfig, "apply", "-f", "-", stdin=printed.stdout)
+    token = kubectl(facts.kubeconfig, "create", "token", "gameday", "-n", namespace, "--duration", "2h").strip()
     return with_token(facts.kubeconfig, token, file.parent / "least.kubeconfig")
 
 
@@ -132,10 +132,10 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
     scenarios = [str(ROOT / "scenarios" / f"test_{name}.py") for name in files]
     namespace, config = f"team-{group}", tmp_path / "gameday.toml"
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
-        deploy_plainly(admin, spec_with(fields), namespace)
-        consent(admin, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))
+        deploy_plainly(facts.kubeconfig, admin, spec_with(fields), namespace)
+        consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))
         config.write_text(written(admin, facts, namespace, tmp_path / "least.kubeconfig"))
-        identity(admin, facts, config, namespace, scenarios)
+        identity(facts, config, namespace, scenarios)
         before = snapshot(admin, namespace)
         junit = tmp_path / "junit.xml"
         argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header", "--system", str(config)]
