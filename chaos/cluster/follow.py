@@ -110,6 +110,11 @@ class Follower:
         """The newest resourceVersion of each object that came, by UID; a copy."""
         return self._versions.copy()
 
+    @property
+    def heard_rv(self) -> int:
+        """Up to which resourceVersion all has come, as far as it is known; 0 before anything came."""
+        return int(self._rv or 0)
+
     def proved(self, at_ns: int) -> None:
         """All that had happened up to then has come."""
         self._proved_ns = max(self._proved_ns, at_ns)

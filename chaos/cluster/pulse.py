@@ -45,8 +45,14 @@ class Listed:
     versions: Mapping[str, int]
 
 
-def behind(known: Mapping[str, int], listed: Listed) -> bool:
-    """Whether a watch that knows these states still owes one of the list: a newer one, or the word of a deletion."""
+def behind(known: Mapping[str, int], heard_rv: int, listed: Listed) -> bool:
+    """Whether a watch that knows these states still owes one of the list: a newer one, or the word of a deletion.
+
+    It comes in the order of resourceVersions, so one that is past the list owes nothing of it, even if what was listed
+    is gone again.
+    """
+    if heard_rv >= listed.rv:
+        return False
     if any(known.get(uid, 0) < rv for uid, rv in listed.versions.items()):
         return True
     return any(rv <= listed.rv and uid not in listed.versions for uid, rv in known.items())
@@ -96,7 +102,7 @@ class Pulse:
             listed = self._listed(follower)
         except (ClusterRefused, BadFrame):
             return  # of a server that does not answer the watch itself will tell
-        if self._live.wait_for(lambda: not behind(follower.versions, listed), CATCH_UP_S):
+        if self._live.wait_for(lambda: not behind(follower.versions, follower.heard_rv, listed), CATCH_UP_S):
             follower.proved(asked_ns)
         else:
             follower.give_up(f"nothing came for {CATCH_UP_S:g} s of what the server had to tell")
@@ -110,7 +116,7 @@ class Pulse:
             return
 
         def caught_up() -> bool:
-            return not behind(follower.versions, listed)
+            return not behind(follower.versions, follower.heard_rv, listed)
 
         if not self._live.wait_for(caught_up, CATCH_UP_S):
             follower.give_up("nothing came of what the server had to tell at the end")

@@ -58,6 +58,7 @@ FAULTS: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
     "RollingUpdate": lambda found, _seen: faults.RollingUpdate(found.system.workload, env={"RELEASE": "2"}),
     "BadRollout": lambda found, _seen: faults.BadRollout(found.system.workload, kind="probe"),
     "BudgetChange": lambda found, _seen: faults.BudgetChange(_budget(found), min_available=1),
+    "Scale": lambda found, _seen: faults.Scale(found.system.workload, 2),
 }
 """Each fault whose inverse an API server alone can show, and how to aim it at an adopted system."""
 

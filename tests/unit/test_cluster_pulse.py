@@ -23,9 +23,15 @@ LISTED = Listed(100, {"a": 40, "b": 90})
 )
 def test_a_watch_is_behind_if_it_owes_a_state_or_a_deletion(known: dict[str, int], *, owes: bool) -> None:
     """What happened after the list is nobody's debt; everything in it is."""
-    assert behind(known, LISTED) is owes
+    assert behind(known, 99, LISTED) is owes
 
 
 def test_of_an_empty_list_nothing_is_owed() -> None:
     """An idle kind is no dead watch."""
-    assert not behind({}, Listed(100, {}))
+    assert not behind({}, 0, Listed(100, {}))
+
+
+def test_what_was_listed_and_is_gone_again_is_not_owed() -> None:
+    """Its deletion came with a later resourceVersion, so the watch is past the list."""
+    assert not behind({"b": 90}, 101, LISTED)
+    assert behind({"b": 90}, 99, LISTED)
