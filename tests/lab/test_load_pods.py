@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from chaos.asked import allow_deploying
 from chaos.checks import GeneratorSound, SloMet
-from chaos.cluster import NullJournal, OpenHand, mutations, ref_of
+from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations, ref_of
 from chaos.crew.place import CREW, INDEX
 from chaos.facts import ScenarioFacts
 from chaos.ground import Ground, on_lab
 from chaos.history import load_history
 from chaos.judgement import Judgement
+from chaos.lab import Lab
 from chaos.lab.model_image import MODEL_IMAGE
 from chaos.load import LoadWish
 from chaos.progress import Terminal
@@ -38,19 +40,19 @@ RATE_RPS = 30.0
 SLO = Slo(availability=0.99)
 
 
-def kill_worker(ground: Ground, number: int) -> str:
+def kill_worker(admin: Cluster, number: int) -> str:
     """Delete the pod of a worker at once, and give its name."""
-    pods = ground.cluster.list("Pod", None, selector=CREW)
+    pods = admin.list("Pod", None, selector=CREW)
     raw = next(one for one in pods if one["metadata"]["annotations"][INDEX] == str(number))
-    assert OpenHand(ground.cluster, NullJournal()).do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
+    assert OpenHand(admin, NullJournal()).do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
     return str(raw["metadata"]["name"])
 
 
-def lose_one(ready: Staged, ground: Ground) -> str:
+def lose_one(ready: Staged, admin: Cluster) -> str:
     """A trial of three workers, of which the second dies; the name of its pod."""
     with ready.traffic.steady(rate_rps=RATE_RPS):
         ready.trial.baseline(duration_s=6)
-        killed = kill_worker(ground, 1)
+        killed = kill_worker(admin, 1)
         ready.trial.hold(duration_s=6)
     with pytest.raises(NotProven):
         ready.trial.judge(GeneratorSound(), SloMet(SLO))
@@ -59,9 +61,18 @@ def lose_one(ready: Staged, ground: Ground) -> str:
 
 @pytest.fixture(scope="module")
 def ground() -> Iterator[Ground]:
-    """The lab, for the tests of this file."""
+    """The lab, as an account with the rights of a trial whose load comes from pods, and no more."""
     with on_lab(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as stood:
+        allow_deploying(stood, SPEC, (), load_pods=True)
         yield stood
+
+
+@pytest.fixture(scope="module")
+def admin(ground: Ground) -> Iterator[Cluster]:  # the lab is up with it
+    """The cluster as its administrator: what a test does to it, and looks at, is none of the account's doing."""
+    facts = Lab().facts()
+    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
+        yield cluster
 
 
 @dataclass(slots=True)
@@ -95,21 +106,21 @@ class Book:
             yield ready
 
 
-def assert_nothing_left(ground: Ground) -> None:
+def assert_nothing_left(admin: Cluster) -> None:
     """No Job, no pod of a crew, and no promise."""
-    assert not ground.cluster.list("Pod", None, selector=CREW)
-    assert not ground.cluster.list("Job", None, selector=CREW)
-    assert not find_left(ground.cluster, None)
+    assert not admin.list("Pod", None, selector=CREW)
+    assert not admin.list("Job", None, selector=CREW)
+    assert not find_left(admin, None)
 
 
 def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failure(
-    ground: Ground, tmp_path: Path
+    ground: Ground, admin: Cluster, tmp_path: Path
 ) -> None:
     """The records of the other two are whole, what the killed one owed is counted and named, and nothing is left."""
     book = Book(tmp_path / "run")
     with book.trial(ground, 3) as ready:
-        killed = lose_one(ready, ground)
-    assert_nothing_left(ground)
+        killed = lose_one(ready, admin)
+    assert_nothing_left(admin)
     history, [judgement] = load_history(book.run), book.judged
     answers = {finding.check: finding for finding in judgement.verdict.findings}
     assert judgement.verdict.answer is Answer.UNKNOWN
@@ -129,20 +140,22 @@ def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failu
     assert "worker 1 of the generator was lost" in drawn
 
 
-def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(ground: Ground, tmp_path: Path) -> None:
+def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
+    ground: Ground, admin: Cluster, tmp_path: Path
+) -> None:
     """All nodes of the lab have one clock: what is measured through the API server is nothing, to within its error."""
     book = Book(tmp_path / "run")
     with (
-        trial_namespace(ground.cluster, hand(ground), "gameday-load-pods-test", run="t"),
-        book.trial(ground, 2, deployed_by_others(ground, "gameday-load-pods-test")) as ready,
+        trial_namespace(admin, hand(admin), "gameday-load-pods-test", run="t"),
+        book.trial(ground, 2, deployed_by_others(admin, "gameday-load-pods-test")) as ready,
     ):
         with ready.traffic.steady(rate_rps=RATE_RPS):
             ready.trial.baseline(duration_s=8)
-        crew = ground.cluster.list("Pod", None, selector=CREW)
+        crew = admin.list("Pod", None, selector=CREW)
         assert {one["metadata"]["namespace"] for one in crew} == {"gameday-load-pods-test"}
         with pytest.raises(NotProven):  # there was no fault
             ready.trial.judge(GeneratorSound(), SloMet(SLO))
-    assert_nothing_left(ground)
+    assert_nothing_left(admin)
     [judgement] = book.judged
     answers = {finding.check: finding.answer for finding in judgement.verdict.findings}
     assert answers["generator-sound"] is answers["slo-met"] is Answer.PASS
@@ -154,12 +167,12 @@ def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(ground: Ground
         assert worker.clock_error_ns < 50_000_000
 
 
-def hand(ground: Ground) -> OpenHand:
+def hand(admin: Cluster) -> OpenHand:
     """A hand that nobody keeps a journal of."""
-    return OpenHand(ground.cluster, NullJournal())
+    return OpenHand(admin, NullJournal())
 
 
-def deployed_by_others(ground: Ground, namespace: str) -> Adopted:
+def deployed_by_others(admin: Cluster, namespace: str) -> Adopted:
     """A system that runs in a namespace already, as it is found there."""
-    deploy(hand(ground), SPEC, namespace, run="t")
-    return adopt(ground.cluster, Wish(namespace=namespace, kind="Deployment", name=SPEC.name))
+    deploy(hand(admin), SPEC, namespace, run="t")
+    return adopt(admin, Wish(namespace=namespace, kind="Deployment", name=SPEC.name))
