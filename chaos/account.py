@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations, path_of
-from chaos.cluster.kinds import kind_of
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults.rights import ACTIONS, READINGS, Right, deploying_rights
 from chaos.history import Ref
@@ -89,16 +88,7 @@ class Account:
             self._hand.do(mutations.delete(ref))
 
     def _may(self, right: Right) -> bool:
-        kind = kind_of(right.kind)
-        asked = {"verb": right.verb, "group": kind.group, "resource": kind.plural, "subresource": right.subresource}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {"user": self.user, "resourceAttributes": asked},
-        }
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        said = self._admin.wire.call("POST", path, body=review).json()
-        return isinstance(said, dict) and bool((said.get("status") or {}).get("allowed"))
+        return self._admin.may(right.verb, right.kind, subresource=right.subresource, user=self.user)
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from typing import Any, Literal
 from chaos.account import least_account
 from chaos.adoption import Adoption, open_adoption
 from chaos.clock import utc_iso
-from chaos.cluster import Cluster, NullJournal, OpenHand, PatientHand, connect
+from chaos.cluster import Cluster, connect, unrecorded_hand
 from chaos.config import read_config
 from chaos.errors import ClusterRefused, LabError, UsageError
 from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
-from chaos.faults.node_power import NO_MEANS, NodePower
+from chaos.faults.node_power import NO_MEANS
 from chaos.faults.rights import Right
 from chaos.lab import Lab
 from chaos.lab.load_image import load_image as lab_load_image
@@ -113,7 +113,7 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
         # Whatever a dead session could do, the lab is whole again for the next one, which may be able to do less.
         undo_leftovers(admin, None, LabPower())
         with least_account(admin, facts.kubeconfig) as account:
-            _sweep(account.cluster, LabPower())
+            sweep(account.cluster, unrecorded_hand(account.cluster))
             lab.reclaim_volumes()
 
             def vantage(system: System) -> Vantage:
@@ -155,7 +155,9 @@ def on_context(
     """
     cluster = connect(kubeconfig=kubeconfig, context=context)
     require_served(cluster, DEPLOYED_KINDS)
-    _sweep(cluster, means.node_power)
+    # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
+    undo_leftovers(cluster, None, means.node_power)
+    sweep(cluster, unrecorded_hand(cluster))
 
     words, vantage = _reached(cluster, service_url)
     yield Ground(
@@ -197,7 +199,7 @@ def on_adopted(
     words, vantage = _reached(cluster, service_url or config.traffic.url or "")
     if means.node_power is None and config.node_power is not None:
         means = replace(means, node_power=config.node_power.power())
-    hand = PatientHand(OpenHand(cluster, NullJournal()))
+    hand = unrecorded_hand(cluster)
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     namespace = config.system.namespace
@@ -264,9 +266,3 @@ def _load_image_told(told: str) -> str:
             "build it as docs/load.md says, then --load-image IMAGE, or image under [load] in gameday.toml",
         )
     return told
-
-
-def _sweep(cluster: Cluster, power: NodePower | None) -> None:
-    # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
-    undo_leftovers(cluster, None, power)
-    sweep(cluster, PatientHand(OpenHand(cluster, NullJournal())))

@@ -13,7 +13,7 @@ from chaos.cluster import Hand, Journal, NullJournal, OpenHand
 from chaos.crew import MUSTER_S, LoadPods, Orders, PodCrew, pod_crew
 from chaos.errors import HarnessBroken, UsageError
 from chaos.ground import Ground
-from chaos.safety import ClusterUndoLog, NoUndoLog
+from chaos.safety import ClusterUndoLog, NoUndoLog, UndoLog
 from chaos.system import System
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from loadgen.crew import Crew, refuse_count
@@ -156,7 +156,7 @@ def load_of(
     with ExitStack() as stack:
         tidy = OpenHand(ground.cluster, NullJournal())
         namespace = system.namespace
-        undo: ClusterUndoLog | NoUndoLog = NoUndoLog()
+        undo: UndoLog = NoUndoLog()
         if adopted:
             # Its own: the trial's own undo journal writes all of its ConfigMap each time.
             undo = ClusterUndoLog(tidy, namespace, f"{run.name} load", deadline_s=DURATION_MAX_S)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from chaos.adoption import Adoption
-from chaos.cluster import Cluster
+from chaos.cluster import Cluster, selector_of
 from chaos.errors import ClusterRefused
 from chaos.faults import Fault
 from chaos.faults.rights import Action, Right, object_names, rights_of
@@ -42,17 +42,13 @@ def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
 
     Raises `ClusterRefused` saying which needs it.
     """
-    why = (
-        "a scenario of the autoscaler" if scales else "safety.abort_usage" if adoption.config.safety.abort_usage else ""
-    )
-    if why:
-        labels = found.system.selector.items()
-        pods = [
-            pod
-            for pod in map(View, adoption.cluster.list("Pod", found.system.namespace))
-            if labels <= pod.labels.items()
-        ]
-        require_metrics(adoption.cluster, found.system.namespace, [pod.name for pod in pods], why=why)
+    limited = bool(adoption.config.safety.abort_usage)
+    if not (scales or limited):
+        return
+    namespace = found.system.namespace
+    pods = adoption.cluster.list("Pod", namespace, selector=selector_of(found.system.selector))
+    why = "a scenario of the autoscaler" if scales else "safety.abort_usage"
+    require_metrics(adoption.cluster, namespace, [View(pod).name for pod in pods], why=why)
 
 
 def require_to_deploy(cluster: Cluster, rights: Sequence[Right]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chaos.cluster import KINDS, Cluster, Kind
+from chaos.cluster import KINDS, WATCHED, Cluster, Kind
 from chaos.errors import ClusterRefused
 
 __all__ = ["ADOPTED_KINDS", "DEPLOYED_KINDS", "require_metrics", "require_served", "without_metrics"]
@@ -17,9 +17,8 @@ SINCE = {
 }
 """Which release serves a version first, where there are clusters in use that are older."""
 
-WATCHED = ("Node", "Pod", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
-ADOPTED_KINDS = (*WATCHED, "Namespace", "Service", "ConfigMap", "Lease", "Deployment", "StatefulSet")
-DEPLOYED_KINDS = (*WATCHED, "Namespace", "Service", "ConfigMap", "Deployment")
+ADOPTED_KINDS = ("Node", *WATCHED, "Namespace", "Service", "ConfigMap", "Lease", "Deployment", "StatefulSet")
+DEPLOYED_KINDS = ("Node", *WATCHED, "Namespace", "Service", "ConfigMap", "Deployment")
 
 METRICS = "metrics.k8s.io/v1beta1"
 FIX = "see that metrics-server, or another server of metrics.k8s.io, runs and knows the pods: kubectl top pods"

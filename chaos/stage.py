@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, NullJournal, OpenHand, PatientHand, Recorder, Sampling, Scope
+from chaos.cluster import (
+    WATCHED,
+    Journal,
+    LeashedHand,
+    OpenHand,
+    PatientHand,
+    Recorder,
+    Sampling,
+    Scope,
+    unrecorded_hand,
+)
 from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
 from chaos.faults import Fault
@@ -40,16 +50,6 @@ from chaos.world import World
 from loadgen.profiles import Profile
 
 __all__ = ["Callbacks", "Staged", "UnderTest", "in_words", "inert", "staged"]
-
-WATCHED = (
-    "Pod",
-    "Deployment",
-    "ReplicaSet",
-    "EndpointSlice",
-    "PodDisruptionBudget",
-    "HorizontalPodAutoscaler",
-    "Event",
-)
 
 
 def _storage(spec: SystemSpec, namespace: str) -> tuple[Scope, ...]:
@@ -160,15 +160,16 @@ def staged(
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
-        hand = PatientHand(OpenHand(ground.cluster, journal))
-        if not adopted:
+        plain = OpenHand(ground.cluster, journal)
+        hand = PatientHand(plain)
+        if adopted:
+            stack.enter_context(compared(ground.cluster, adopted.system, run / "adopted.json", callbacks.say))
+        else:
             # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
-            tidy = PatientHand(OpenHand(ground.cluster, NullJournal()))
+            tidy = unrecorded_hand(ground.cluster)
             stack.enter_context(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )
-        if adopted:
-            stack.enter_context(compared(ground.cluster, adopted.system, run / "adopted.json", callbacks.say))
         scopes, sampling = _looked_at(ground, known, spec, namespace)
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
         unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
@@ -222,18 +223,16 @@ def staged(
             claim=(lambda: None) if leashed else claim,
             lost=lambda: lost() or watched.objection(),
             consent=consent,
-            undo=NoUndoLog() if leashed else ClusterUndoLog(hand, namespace, run.name, deadline_s=DURATION_MAX_S),
+            undo=NoUndoLog() if leashed else ClusterUndoLog(plain, namespace, run.name, deadline_s=DURATION_MAX_S),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         under_test = _under_test(spec, deployed, recorder, seed=scenario.seed, timings=world.timings)
         callbacks.say(f"{spec.replicas_floor} replicas of {spec.image} in {namespace}")
-        unfit = ""
-        if unwell := unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s):
-            trial.stop(unwell)
-        elif unfit := load.unfit():
+        unwell = unfilled or _unavailable(ground, recorder, deployed, hpa_sync_s=world.timings.hpa_sync_s)
+        if unfit := unwell or load.unfit():
             trial.stop(unfit)
-        if load_wish.in_cluster and (unwell or unfit):
-            traffic.silence()
+            if load_wish.in_cluster:
+                traffic.silence()
         try:
             yield Staged(trial, under_test, traffic)
         except BaseException as error:
@@ -245,7 +244,7 @@ def staged(
 
 def _looked_at(ground: Ground, known: Adopted | None, spec: SystemSpec, namespace: str) -> tuple[list[Scope], Sampling]:
     """What is watched, and whose usage is sampled: ten times for each new value, to know when it came."""
-    own = known.scopes if known else tuple(Scope(kind, namespace) for kind in WATCHED)
+    own = known.scopes if known else tuple(Scope(kind, namespace) for kind in ("Deployment", *WATCHED))
     scopes = [*own, Scope("Node", None), *(() if known else _storage(spec, namespace))]
     period_s = Timings.of(ground.timings).metrics_resolution_s / 10
     return scopes, Sampling(namespace, period_s, always=bool(ground.limits.usage))

@@ -8,18 +8,15 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from chaos.errors import HarnessBroken
+from loadgen.process import CLOSE_WITHIN_S, start
 
 __all__ = ["Channel", "Pipes", "facts_of", "last_lines"]
-
-CLOSE_WITHIN_S = 5.0
-"""For an orderly end once its input is closed; after that the process is terminated, then killed."""
 
 TAIL_BYTES = 4096
 
@@ -46,15 +43,7 @@ class Pipes:
     def __init__(self, run_folder: Path, wrap: Callable[[list[str]], list[str]]) -> None:
         """Start the process. `wrap` may put a command before its own (to enter a network namespace)."""
         self._log = run_folder / "generator.log"
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                wrap([sys.executable, "-m", "loadgen.locustfile"]),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")},
-                start_new_session=True,  # Ctrl-C at the terminal is for the parent, which decides
-            )
+        self._process = start(run_folder, wrap)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout

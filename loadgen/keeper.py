@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Keeper"]
+from loadgen.process import CLOSE_WITHIN_S, start
 
-CLOSE_WITHIN_S = 5.0
+__all__ = ["Keeper"]
 
 
 class Keeper:
@@ -74,15 +72,7 @@ class Keeper:
             self._process.wait()
 
     def _started(self, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        with (self._folder / "generator.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "loadgen.locustfile"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **environ},
-                start_new_session=True,
-            )
+        process = start(self._folder, environ=environ)
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process
 

@@ -23,14 +23,13 @@ from typing import Any
 
 from loadgen.keeper import Keeper
 from loadgen.pages import page, sum_of
-from loadgen.pod_contract import FOLDER, PORT, SILENCE_MAX_S, TOKEN_DIGEST, code_digest
+from loadgen.pod_contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, code_digest
 from loadgen.reach import await_reachable
 
 ASKED_MAX = 64 * 1024 * 1024
 """A trace to be replayed is the longest that is ever sent."""
 
 HEAR_MAX_S = 5.0
-FILES = ("requests.jsonl", "generator.jsonl", "generator.log")
 WATCH_S = 0.2
 
 
@@ -49,7 +48,7 @@ class Pod:
             "tell": self._tell,
             "hear": self._hear,
             "read": self._read,
-            "sums": lambda: {name: sum_of(self._folder / name) for name in FILES},
+            "sums": lambda: {name: sum_of(self._folder / name) for name in RECORDS},
             "reach": lambda url, deadline_s: {"why": await_reachable(url, list, deadline_s=deadline_s)},
             "leave": self._leave,
         }
@@ -87,7 +86,9 @@ class Pod:
     def _read(self, offsets: Mapping[str, int]) -> Mapping[str, Any]:
         # The state comes first: what is read after the generator's end is then all that there will be.
         state = self._state()
-        return {"pages": {name: page(self._folder / name, at) for name, at in offsets.items() if name in FILES}} | state
+        return {
+            "pages": {name: page(self._folder / name, at) for name, at in offsets.items() if name in RECORDS}
+        } | state
 
     def _state(self) -> dict[str, Any]:
         return {"ended": self._keeper.ended, "told_to_end": self._told_to_end.is_set()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import chaos.clock
 
-__all__ = ["FOLDER", "IMAGE_MODULES", "PORT", "SILENCE_MAX_S", "TOKEN_DIGEST", "code_digest", "image_files"]
+__all__ = ["FOLDER", "IMAGE_MODULES", "PORT", "RECORDS", "SILENCE_MAX_S", "TOKEN_DIGEST", "code_digest", "image_files"]
 
 PORT = 8089
 TOKEN_DIGEST = "GAMEDAY_TOKEN_SHA256"  # noqa: S105  # the name of a variable, which holds a digest
@@ -15,6 +15,9 @@ TOKEN_DIGEST = "GAMEDAY_TOKEN_SHA256"  # noqa: S105  # the name of a variable, w
 
 FOLDER = "GAMEDAY_LOAD_FOLDER"
 """The variable that says where the pod's generator writes its records."""
+
+RECORDS = ("requests.jsonl", "generator.jsonl", "generator.log")
+"""What a pod's generator writes, and the driver reads."""
 
 SILENCE_MAX_S = 130.0
 """A pod whose driver has not asked for so long ends itself. A trial outlives an API server that is away for two minutes

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from chaos.clock import Clock
 from chaos.cluster import Journal
 
-__all__ = ["DeadlyJournal"]
+__all__ = ["DeadlyJournal", "killed_at_each_line"]
+
+LINES_MAX = 30
 
 
 class DeadlyJournal(Journal):
@@ -24,3 +30,20 @@ class DeadlyJournal(Journal):
         self._left -= 1
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_at_each_line(trouble: Callable[..., None], *args: object, within_s: float) -> Iterator[bool]:
+    """Make that trouble in a process that dies at line 1, 2, … of its journal; say of each whether it died.
+
+    `trouble` gets the line before `args`. The last one came to its end; fails if none does, or one ends otherwise.
+    """
+    for line in range(1, LINES_MAX):
+        process = multiprocessing.get_context("spawn").Process(target=trouble, args=(line, *args))
+        process.start()
+        process.join(within_s)
+        assert process.exitcode in (0, -signal.SIGKILL)
+        died = process.exitcode != 0
+        yield died
+        if not died:
+            return
+    pytest.fail("the trouble never came to its end")

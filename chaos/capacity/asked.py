@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from chaos.capacity.search import Search, rounded
 from chaos.checks import CapacityFound
@@ -57,10 +57,6 @@ class Asked:
     def check(self) -> CapacityFound:
         """What is claimed at the end."""
         return CapacityFound(self.slo, self.replicas, self.from_rps, self.to_rps, self.resolution, self.need_rps)
-
-    def only(self, *replicas: int) -> Asked:
-        """The same on fewer numbers of replicas."""
-        return replace(self, replicas=replicas)
 
     def duration_s(self, rate_rps: float) -> float:
         """How long a step at a rate lasts: long enough for a percentile, if that is part of the SLO."""

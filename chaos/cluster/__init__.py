@@ -6,17 +6,18 @@ from chaos.cluster.connect import connect
 from chaos.cluster.execute import Command, Ran, execute
 from chaos.cluster.hand import LEASHED, Hand, LeashedHand, OpenHand
 from chaos.cluster.journal import Entry, Journal, NullJournal
-from chaos.cluster.kinds import KINDS, Kind, path_of, ref_of
+from chaos.cluster.kinds import KINDS, Kind, path_of, ref_of, selector_of
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.outcome import Done
-from chaos.cluster.patience import PatientHand
+from chaos.cluster.patience import PatientHand, unrecorded_hand
 from chaos.cluster.recorder import Recorder
 from chaos.cluster.sampler import Sampling
-from chaos.cluster.scope import Limits, Scope
+from chaos.cluster.scope import WATCHED, Limits, Scope
 
 __all__ = [
     "KINDS",
     "LEASHED",
+    "WATCHED",
     "Cluster",
     "ClusterFacts",
     "Command",
@@ -41,4 +42,6 @@ __all__ = [
     "mutations",
     "path_of",
     "ref_of",
+    "selector_of",
+    "unrecorded_hand",
 ]

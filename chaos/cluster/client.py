@@ -69,8 +69,20 @@ class Cluster:
                 return objects
             query["continue"] = following
 
-    def may(self, verb: str, kind: str, namespace: str | None = None, *, subresource: str = "", name: str = "") -> bool:
-        """Whether this user has a right, by the server's own word (SelfSubjectAccessReview); `name`: on that object."""
+    def may(
+        self,
+        verb: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        subresource: str = "",
+        name: str = "",
+        user: str = "",
+    ) -> bool:
+        """Whether this user has a right, by the server's own word (SelfSubjectAccessReview); `name`: on that object.
+
+        `user`: whether another has it, for whoever may ask that (SubjectAccessReview).
+        """
         known = kind_of(kind)
         wanted = {
             "verb": verb,
@@ -79,14 +91,15 @@ class Cluster:
             "subresource": subresource,
             "name": name,
         }
+        about = {"resourceAttributes": wanted | ({"namespace": namespace} if namespace else {})}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": wanted | ({"namespace": namespace} if namespace else {})},
+            "kind": "SubjectAccessReview" if user else "SelfSubjectAccessReview",
+            "spec": about | ({"user": user} if user else {}),
         }
-        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        path = f"/apis/authorization.k8s.io/v1/{str(review['kind']).lower()}s"
         answer = _patiently(lambda: self.wire.call("POST", path, body=review))
-        return bool(_object(answer, f"ask whether we may {verb} {kind}")["status"].get("allowed"))
+        return bool(_object(answer, f"ask whether {user or 'we'} may {verb} {kind}")["status"].get("allowed"))
 
     def logs(
         self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail_lines: int = 1000

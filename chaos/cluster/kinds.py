@@ -9,7 +9,7 @@ from typing import Any
 from chaos.errors import UsageError
 from chaos.history import Ref
 
-__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of"]
+__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of", "selector_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,11 @@ def path_of(kind: str, namespace: str | None = None, name: str = "", subresource
         words += ["namespaces", namespace]
     words += [word for word in (known.plural, name, subresource) if word]
     return "/".join(words)
+
+
+def selector_of(labels: Mapping[str, str]) -> str:
+    """The label selector that asks for all of these."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def ref_of(obj: Mapping[str, Any]) -> Ref:

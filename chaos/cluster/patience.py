@@ -12,11 +12,13 @@ from dataclasses import replace
 
 import tenacity
 
-from chaos.cluster.hand import Hand
+from chaos.cluster.client import Cluster
+from chaos.cluster.hand import Hand, OpenHand
+from chaos.cluster.journal import NullJournal
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.outcome import Done
 
-__all__ = ["PatientHand", "worth_asking_again"]
+__all__ = ["PatientHand", "unrecorded_hand", "worth_asking_again"]
 
 PATIENCE_S = 5.0
 """No attempt is begun later than this after the first: whoever waits for a call under way counts on its own limits."""
@@ -51,15 +53,27 @@ class PatientHand:
         return done
 
 
+def unrecorded_hand(cluster: Cluster) -> PatientHand:
+    """A patient hand for what is no part of any trial's record."""
+    return PatientHand(OpenHand(cluster, NullJournal()))
+
+
 def worth_asking_again(mutation: Mutation, done: Done) -> bool:
     """Whether to send a mutation again after this answer."""
     if done.outcome == "info":
         return mutation.idempotent
     if done.outcome == "ok" or done.budget_refused:
         return False
-    # Somebody else wrote between the server's reading and its writing; a conflict with causes is about who owns what.
-    raced = done.status == 409 and mutation.method == "PATCH" and mutation.idempotent and not done.causes
-    return raced or done.status in NOTHING_HAPPENED
+    return _raced(mutation, done) or done.status in NOTHING_HAPPENED
+
+
+def _raced(mutation: Mutation, done: Done) -> bool:
+    """Whether somebody else wrote between the server's reading and its writing.
+
+    A conflict with causes is about who owns what, and that of a deletion by UID about another object of the name.
+    """
+    aimed = mutation.method == "DELETE" and bool(mutation.target.uid)
+    return done.status == 409 and mutation.idempotent and not (done.causes or aimed)
 
 
 def _patiently(mutation: Mutation) -> tenacity.Retrying:

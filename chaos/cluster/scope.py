@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Limits", "Scope"]
+__all__ = ["WATCHED", "Limits", "Scope"]
+
+WATCHED = ("Pod", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
+"""What every trial watches in its system's namespace, beside the workload itself."""
 
 
 @dataclass(frozen=True, slots=True)

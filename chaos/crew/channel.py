@@ -17,11 +17,11 @@ from chaos.crew.agent import Agent, Unheard
 from chaos.errors import HarnessBroken
 from loadgen.channel import facts_of
 from loadgen.pages import BadPage, Copy
+from loadgen.pod_contract import RECORDS
 from loadgen.records import append
 
-__all__ = ["FILES", "OUTAGE_MAX_S", "PodChannel"]
+__all__ = ["OUTAGE_MAX_S", "PodChannel"]
 
-FILES = ("requests.jsonl", "generator.jsonl", "generator.log")
 READ_EVERY_S = 0.5
 HEAR_S = 2.0
 RETRY_S = 0.2
@@ -38,8 +38,10 @@ class PodChannel:
     def __init__(self, agent: Agent, run_folder: Path, environ: Mapping[str, str]) -> None:
         self._agent, self._run_folder, self._environ = agent, run_folder, dict(environ)
         self._told = self._heard = 0
-        self._copies = {name: Copy() for name in FILES}
-        self._fds = {name: os.open(run_folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) for name in FILES}
+        self._copies = {name: Copy() for name in RECORDS}
+        self._fds = {
+            name: os.open(run_folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) for name in RECORDS
+        }
         self._lost = ""
         self._ended: int | None = None
         self._finished = self._closed = False
@@ -119,7 +121,7 @@ class PodChannel:
         """Read what is new of every file. Say whether there was any. Raises `Unheard`, `BadPage`."""
         with self._reading:
             said = self._agent.do("read", offsets={name: copy.size for name, copy in self._copies.items()})
-            new = [self._take(name, said["pages"].get(name) or {}) for name in FILES]
+            new = [self._take(name, said["pages"].get(name) or {}) for name in RECORDS]
         self._ended = said["ended"]
         if said["told_to_end"] and not any(new) and self._ended is not None:
             self._lost = f"pod {self._agent.pod.name} was told to end"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, mutations, ref_of
+from chaos.cluster import Cluster, Hand, Journal, mutations, ref_of, selector_of
 from chaos.crew.agent import Agent, Unheard
 from chaos.crew.channel import PodChannel
 from chaos.crew.place import CORES, INDEX, LoadPods, job_manifest, pod_selector
@@ -174,7 +174,7 @@ class PodCrew:
 
     def _note_shared_nodes(self) -> None:
         """Say which workers are on a node with a pod under test: there they compete with it."""
-        labels = ",".join(f"{key}={value}" for key, value in self.pods.target_labels.items())
+        labels = selector_of(self.pods.target_labels)
         replicas = map(PodView, self.cluster.list("Pod", self.pods.target_namespace, selector=labels))
         theirs = {pod.node for pod in replicas if not pod.finished}
         if shared := [f"{number} ({node})" for number, node in sorted(self.nodes.items()) if node in theirs]:

@@ -10,12 +10,12 @@ from chaos.errors import UsageError
 from chaos.faults.at_once import each
 from chaos.faults.base import Field, Until
 from chaos.faults.node_power import NodePower
-from chaos.faults.node_voice import RETURN_S, await_voice, last_renewed
+from chaos.faults.node_voice import RETURN_S, await_voice, is_well, last_renewed
 from chaos.faults.sight import leaving, whole
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
 from chaos.safety import Inverse
-from chaos.semantics import KUBERNETES, LOSS_TAINTS, node_loss_detection, power_loss_bound
+from chaos.semantics import KUBERNETES, node_loss_detection, power_loss_bound
 from chaos.targets import Targets
 
 __all__ = ["NO_POWER", "NodeDown"]
@@ -189,7 +189,7 @@ def _is_lost(field: Field, node: Ref) -> bool:
 
 def _is_back(field: Field, node: Ref) -> bool:
     view = _seen(field, node)
-    return view is not None and view.ready and not any(taint.get("key") in LOSS_TAINTS for taint in view.taints)
+    return view is not None and is_well(view)
 
 
 def _proof(field: Field, node: Ref) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused, TimedOut
+from chaos.history.views import NodeView
+from chaos.semantics import LOSS_TAINTS
 from chaos.wait import until
 
-__all__ = ["RETURN_S", "await_voice", "last_renewed"]
+__all__ = ["RETURN_S", "await_voice", "is_well", "last_renewed"]
 
 RETURN_S = 120.0
 """For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
@@ -16,6 +18,11 @@ RETURN_S = 120.0
 
 LEASES = "kube-node-lease"
 LOOK_S = 0.5
+
+
+def is_well(node: NodeView) -> bool:
+    """Whether it is Ready, and nothing that marked it as lost is left."""
+    return node.ready and not any(taint.get("key") in LOSS_TAINTS for taint in node.taints)
 
 
 def last_renewed(cluster: Cluster, node: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 
+from chaos.cluster import WATCHED
 from chaos.safety.lease import LEASE_NAME
 
 __all__ = [
@@ -73,8 +74,6 @@ class Action:
 def _all(verbs: str, kind: str, subresource: str = "", *, everywhere: bool = False) -> tuple[Right, ...]:
     return tuple(Right(verb, kind, subresource, everywhere) for verb in verbs.split())
 
-
-WATCHED = ("Pod", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
 
 BASE = (
     Right("get", "Namespace", everywhere=True),

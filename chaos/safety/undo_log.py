@@ -12,9 +12,7 @@ import time
 from dataclasses import replace
 from typing import Any, Protocol
 
-import tenacity
-
-from chaos.cluster import Done, Hand, mutations
+from chaos.cluster import Done, Hand, PatientHand, mutations, selector_of
 from chaos.history import Ref
 from chaos.safety.inverse import Inverse, Promise
 from chaos.safety.owner import Owner
@@ -22,12 +20,9 @@ from chaos.safety.owner import Owner
 __all__ = ["RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoLog"]
 
 UNDO_LABELS = {"app.kubernetes.io/managed-by": "gameday", "gameday.dev/undo": "true"}
-SELECTOR = ",".join(f"{key}={value}" for key, value in UNDO_LABELS.items())
+SELECTOR = selector_of(UNDO_LABELS)
 RUN = "gameday.dev/run-id"
 MANAGER = "gameday-undo"
-
-ATTEMPTS = 4
-WAIT_MAX_S = 2.0
 
 
 class UndoLog(Protocol):
@@ -55,7 +50,7 @@ class ClusterUndoLog:
     """One run's undo journal; safe to use from many threads. `deadline_s`: how long a fault may stand at most."""
 
     def __init__(self, hand: Hand, namespace: str, run: str, *, deadline_s: float) -> None:
-        self._hand = hand
+        self._hand = PatientHand(hand)
         self._run = run
         self._deadline_s = deadline_s
         self._ref = Ref("ConfigMap", namespace, f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}")
@@ -90,8 +85,8 @@ class ClusterUndoLog:
         else:
             order = mutations.apply(self._manifest(promises), field_manager=MANAGER, fault=fault)
         # A name of its own: a check that looks for an apply or a delete means one of the system's.
-        named = replace(order, action="write-undo")
-        return _patiently(lambda: self._hand.do(named))
+        # Nor may the server's doubt about the first attempt be the last word: written or taken off twice is as good.
+        return self._hand.do(replace(order, action="write-undo", idempotent=True))
 
     def _manifest(self, promises: list[Promise]) -> dict[str, Any]:
         return {
@@ -112,16 +107,3 @@ def _key(inverse: Inverse) -> str:
     target, detail = inverse.target, inverse.detail
     which = detail.get("path") or f"{detail.get('container', '')}/{detail.get('process', '')}"
     return f"{inverse.kind} {target.kind} {target.namespace}/{target.name} {target.uid} {which}"
-
-
-def _settled(done: Done) -> bool:
-    """Whether asking again would change nothing: it happened, or was refused for good."""
-    return done.outcome == "ok" or (done.outcome == "fail" and done.status not in {None, 409, 429, 500, 503})
-
-
-_patiently = tenacity.Retrying(
-    retry=tenacity.retry_if_result(lambda done: not _settled(done)),
-    wait=tenacity.wait_random_exponential(multiplier=0.2, max=WAIT_MAX_S),
-    stop=tenacity.stop_after_attempt(ATTEMPTS),
-    retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-)

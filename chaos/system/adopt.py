@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from chaos.cluster import Scope, ref_of
+from chaos.cluster import Scope, ref_of, selector_of
 from chaos.errors import UsageError
 from chaos.history.objects import Raw, View, matches
 from chaos.system.live_spec import spec_of
@@ -185,7 +185,7 @@ def _port(service: Raw, wish: Wish) -> int:
 
 def _scopes(system: System) -> tuple[Scope, ...]:
     """What to watch: the system's own objects only, in a namespace that others use too."""
-    pods = ",".join(f"{key}={value}" for key, value in system.selector.items())
+    pods = selector_of(system.selector)
     names = {ref.kind: ref.name for ref in system.objects}
 
     def named(kind: str) -> Scope:

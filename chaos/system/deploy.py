@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.cluster import Cluster, Hand, mutations
+from chaos.cluster import Cluster, Hand, mutations, selector_of
 from chaos.history import Ref
 from chaos.history.objects import Raw
 from chaos.system.labels import MANAGER, selector
@@ -51,7 +51,7 @@ def teardown(cluster: Cluster, hand: Hand, system: System) -> None:
         done = hand.do(mutations.delete(ref))
         if done.outcome == "fail" and done.status not in {404, 409}:
             raise refusal("deleted", ref, done)
-    chosen = ",".join(f"{key}={value}" for key, value in system.selector.items())
+    chosen = selector_of(system.selector)
     left: list[str] = []
 
     def gone() -> bool:

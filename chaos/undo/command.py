@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from chaos.adoption import open_adoption
-from chaos.cluster import Cluster, NullJournal, OpenHand, PatientHand, connect
+from chaos.cluster import Cluster, connect, unrecorded_hand
 from chaos.config import find_config, read_config
 from chaos.errors import LabError, UsageError
 from chaos.faults.node_power import CommandPower, NodePower
@@ -52,7 +52,7 @@ def undo_command(
         found = find_left(cluster, namespace)
         alive = [one for one in found if one.alive and not force]
         dead = [one for one in found if one not in alive]
-        results = undo_all(cluster, PatientHand(OpenHand(cluster, NullJournal())), dead, power=power, forget=forget)
+        results = undo_all(cluster, unrecorded_hand(cluster), dead, power=power, forget=forget)
     for one in alive:
         print(f"left alone: {one.run} ({one.owner}): {one.alive}")  # noqa: T201  # a command speaks on its streams
     for done in results:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from chaos.errors import TimedOut
-from chaos.faults.node_voice import RETURN_S, await_voice, last_renewed
+from chaos.faults.node_voice import RETURN_S, await_voice, is_well, last_renewed
 from chaos.history.views import NodeView
 from chaos.safety import Inverse
-from chaos.semantics import LOSS_TAINTS
 from chaos.wait import until
 
 if TYPE_CHECKING:
@@ -41,7 +40,4 @@ def give_power_back(undoer: Undoer, inverse: Inverse) -> tuple[Literal["undone",
 
 def _is_back(undoer: Undoer, name: str) -> bool:
     found = undoer.cluster.get("Node", None, name)
-    if found is None:
-        return False
-    node = NodeView(found)
-    return node.ready and not any(taint.get("key") in LOSS_TAINTS for taint in node.taints)
+    return found is not None and is_well(NodeView(found))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deadly_journal import DeadlyJournal
+from deadly_journal import DeadlyJournal, killed_at_each_line
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope, connect
@@ -26,7 +24,6 @@ from chaos.undo import find_left, undo_all
 
 pytestmark = pytest.mark.root
 
-LINES_MAX = 30
 CHILD_S = 200.0
 
 
@@ -113,7 +110,7 @@ def test_a_rehearsal_takes_no_power(leashed: Field) -> None:
     assert down.heal(leashed) == ""
 
 
-def _trouble(folder: str, line: int) -> None:
+def _trouble(line: int, folder: str) -> None:
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
@@ -132,25 +129,16 @@ def _trouble(folder: str, line: int) -> None:
 def test_power_is_given_back_after_a_kill_at_each_step(cluster: Cluster, tmp_path: Path) -> None:
     """Killed after each line of its journal: the node goes on and is Ready, and undoing again does nothing."""
     healed = 0
-    for line in range(1, LINES_MAX):
-        process = multiprocessing.get_context("spawn").Process(target=_trouble, args=(str(tmp_path), line))
-        process.start()
-        process.join(CHILD_S)
-        assert process.exitcode in (0, -signal.SIGKILL)
+    for died in killed_at_each_line(_trouble, str(tmp_path), within_s=CHILD_S):
         left, hand = find_left(cluster, "default"), OpenHand(cluster, NullJournal())
-        was_off = is_frozen("n3")
+        healed += is_frozen("n3")
         results = undo_all(cluster, hand, left, power=LabPower())
         assert [one.words for one in results if one.result == "left"] == []
-        healed += was_off
         assert not is_cut("n3")
         assert not is_frozen("n3")
         assert NodeView(cluster.get("Node", None, "n3") or {}).ready
         assert undo_all(cluster, hand, find_left(cluster, "default"), power=LabPower()) == ()
-        if process.exitcode == 0:
-            assert left == ()
-            break
-    else:
-        pytest.fail("the trouble never came to its end")
+        assert died or left == ()
     assert healed > 0
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deadly_journal import DeadlyJournal
+from deadly_journal import DeadlyJournal, killed_at_each_line
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
@@ -27,7 +25,6 @@ from chaos.wait import until
 
 pytestmark = pytest.mark.root
 
-LINES_MAX = 30
 CHILD_S = 60.0
 READY_S = 30.0
 
@@ -44,7 +41,7 @@ def _fault(kind: str, pod: Ref) -> Fault:
     return ProcessHang(aim) if kind == "process-hang" else NotReady(aim)
 
 
-def _trouble(folder: str, pod: Ref, line: int, kind: str) -> None:
+def _trouble(line: int, folder: str, pod: Ref, kind: str) -> None:
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
@@ -64,11 +61,7 @@ def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: s
     """Killed after each line of its journal: nothing is left stopped or withdrawn, and undoing again does nothing."""
     pod = started(cluster, f"dead-{kind}")
     healed = 0
-    for line in range(1, LINES_MAX):
-        process = multiprocessing.get_context("spawn").Process(target=_trouble, args=(str(tmp_path), pod, line, kind))
-        process.start()
-        process.join(CHILD_S)
-        assert process.exitcode in (0, -signal.SIGKILL)
+    for died in killed_at_each_line(_trouble, str(tmp_path), pod, kind, within_s=CHILD_S):
         left = find_left(cluster, NAMESPACE)
         results = undo_all(cluster, OpenHand(cluster, NullJournal()), left)
         assert [one.words for one in results if one.result == "left"] == []
@@ -76,11 +69,7 @@ def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: s
         assert "T" not in states(cluster, tmp_path, pod)
         until(lambda: ready(cluster, pod), deadline_s=READY_S, awaited=f"{pod.name} Ready")
         assert undo_all(cluster, OpenHand(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
-        if process.exitcode == 0:
-            assert left == ()
-            break
-    else:
-        pytest.fail("the trouble never came to its end")
+        assert died or left == ()
     assert healed > 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,7 @@ EVICT = mutations.evict_pod(POD)
 TESTED = mutations.patch(NODE, [{"op": "test", "path": "/spec", "value": 1}], mutations.JSON)
 VERSIONED = mutations.patch(NODE, {"metadata": {"resourceVersion": "7"}, "spec": {}})
 UNNAMED = mutations.delete(Ref("ConfigMap", "ns", "m"))
+OURS = replace(UNNAMED, idempotent=True)
 
 OK = Done("ok", 200)
 LOST = Done("info", reason="the connection broke")
@@ -91,9 +93,11 @@ def test_an_answer_is_an_answer(done: Done) -> None:
     assert hand.asked == 1
 
 
-@pytest.mark.parametrize(("mutation", "again"), [(CORDON, True), (APPLY, True), (KILL, False), (VERSIONED, False)])
+@pytest.mark.parametrize(
+    ("mutation", "again"), [(CORDON, True), (APPLY, True), (OURS, True), (KILL, False), (VERSIONED, False)]
+)
 def test_a_lost_race_is_run_again_where_nothing_hangs_on_what_was_read(mutation: Mutation, *, again: bool) -> None:
-    """Patches that lost a race are asked again; a deletion's conflict is about its UID, another's about a version."""
+    """What lost a race is asked again; the conflict of a deletion by UID is about that, another's about a version."""
     assert worth_asking_again(mutation, RACED) is again
 
 
