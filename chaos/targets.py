@@ -24,6 +24,7 @@ __all__ = [
     "every",
     "fullest_node",
     "fullest_nodes",
+    "fullest_pool",
     "fullest_zone",
     "half",
     "node_of",
@@ -104,9 +105,20 @@ def unready(system: Pool) -> Targets:
     return Targets(f"{words} ({chosen.name})", (_ref(chosen),), chosen.grace_s)
 
 
-def fullest_node(system: Pool) -> Targets:
-    """Pick the node with the most ready replicas; among equals the seed chooses."""
-    return fullest_nodes(system, 1)[0]
+def fullest_node(system: Pool, *, share_max: float = 1.0) -> Targets:
+    """Pick the node with the most ready replicas; among equals the seed chooses.
+
+    `share_max` is the largest part of them that it may hold, where what users are promised rests on the others. Raises
+    `GamedayError` if it holds more.
+    """
+    chosen = fullest_nodes(system, 1)[0]
+    held = sum(ref.kind == "Pod" for ref in chosen.refs)
+    if not system.inert and held > share_max * len(system.ready_pods()):
+        raise GamedayError(
+            f"{chosen.words}, and the scenario counts on {share_max:.0%} at most",
+            "spread them over the nodes first, e.g. with kubectl rollout restart",
+        )
+    return chosen
 
 
 def fullest_nodes(system: Pool, count: int) -> tuple[Targets, ...]:
@@ -167,25 +179,24 @@ def pool(label: str, value: str) -> Pick:
     return nodes_of_pool
 
 
+def fullest_pool(label: str) -> Pick:
+    """Pick every node of the pool with the most ready replicas; a pool is the nodes with the same value of the label.
+
+    Among equals the seed chooses. Raises `GamedayError` if there are not two pools: nothing would be left.
+    """
+
+    def nodes_of_fullest(system: Pool) -> Targets:
+        return _fullest_group(system, label, "pool")
+
+    return nodes_of_fullest
+
+
 def fullest_zone(system: Pool) -> Targets:
     """Pick every node of the zone with the most ready replicas; among equals the seed chooses.
 
     Raises `GamedayError` if no node says in which zone it is, or if there is only one zone: nothing would be left.
     """
-    if system.inert:
-        return Targets("the fullest zone", ())
-    zone_of = {node.name: node.labels[ZONE] for node in system.nodes() if ZONE in node.labels}
-    zones = sorted(set(zone_of.values()))
-    if len(zones) < 2:
-        raise GamedayError(
-            f"the nodes are in {len(zones)} zones by their label {ZONE}, and losing one would leave nothing",
-            "see kubectl get nodes -L, and label nodes of two zones at least",
-        )
-    held = Counter(zone_of.get(pod.node, "") for pod in system.ready_pods())
-    system.rng.shuffle(zones)
-    chosen = max(zones, key=lambda zone: held[zone])
-    nodes = sorted((node for node in system.nodes() if zone_of.get(node.name) == chosen), key=lambda node: node.name)
-    return _on_nodes(system, nodes, f"zone {chosen} ({', '.join(node.name for node in nodes)})")
+    return _fullest_group(system, ZONE, "zone")
 
 
 def all_nodes(system: Pool) -> Targets:
@@ -194,6 +205,23 @@ def all_nodes(system: Pool) -> Targets:
         return Targets("all nodes", ())
     nodes = sorted(system.nodes(), key=lambda node: node.name)
     return _on_nodes(system, nodes, f"all {len(nodes)} nodes")
+
+
+def _fullest_group(system: Pool, label: str, called: str) -> Targets:
+    if system.inert:
+        return Targets(f"the fullest {called}", ())
+    group_of = {node.name: node.labels[label] for node in system.nodes() if label in node.labels}
+    groups = sorted(set(group_of.values()))
+    if len(groups) < 2:
+        raise GamedayError(
+            f"the nodes are in {len(groups)} {called}s by their label {label}, and losing one would leave nothing",
+            f"see kubectl get nodes -L, and label nodes of two {called}s at least",
+        )
+    held = Counter(group_of.get(pod.node, "") for pod in system.ready_pods())
+    system.rng.shuffle(groups)
+    chosen = max(groups, key=lambda group: held[group])
+    nodes = sorted((node for node in system.nodes() if group_of.get(node.name) == chosen), key=lambda node: node.name)
+    return _on_nodes(system, nodes, f"{called} {chosen} ({', '.join(node.name for node in nodes)})")
 
 
 def _on_nodes(system: Pool, nodes: Sequence[NodeView], words: str) -> Targets:

@@ -3,7 +3,8 @@
 The trial touches the world and writes the run folder; it decides nothing itself except whether to go on. The system
 being unwell never raises here: it is evidence. A baseline that is not steady stops the trial: from then on every call
 returns at once, nothing is injected, and the verdict is UNKNOWN. The same inert mode lets a scenario run once more
-over a saved run, so that only `judge` does anything.
+over a saved run, so that only `judge` does anything. After a fault that missed the verdict cannot be PASS either: no
+more trouble is made and nothing is held for it, but the system is still given the time to recover.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.clock import seconds
+from chaos.cluster import LeashedHand
 from chaos.data import read_data
 from chaos.errors import HarnessBroken, NotAllowed, UsageError
 from chaos.faults import Fault, Field, Until
@@ -50,6 +52,7 @@ class Trial:
         self._draw = draw
         self._steady = SteadyBefore()
         self._stopped = False
+        self._missed = False
         self._faults = 0
         self._phase = ""
 
@@ -77,10 +80,11 @@ class Trial:
         """Let time pass while the fault stands and traffic flows: so many seconds, or until something is seen.
 
         `until` comes with a deadline of its own; that it did not come true in time is noted, and left to the checks.
+        Returns at once after a fault that missed: there is nothing to wait for.
         """
         if (duration_s is None) == (until is None):
             raise UsageError("trial.hold: give duration_s or until, and only one")
-        if not (world := self._live()):
+        if self._missed or not (world := self._live()):
             return
         if until is None:
             self._wait(world, duration_s or 0.0)
@@ -91,8 +95,12 @@ class Trial:
 
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
-        """Inject the fault and wait for its landing proof; heal it when the block ends, however it ends."""
-        if not (world := self._live()):
+        """Inject the fault and wait for its landing proof; heal it when the block ends, however it ends.
+
+        After a fault that missed no other one is injected, but in a rehearsal (`--leashed`), where all of them miss.
+        """
+        world = self._live()
+        if not world or (self._missed and not isinstance(world.hand, LeashedHand)):
             yield
             return
         self._faults += 1
@@ -252,6 +260,7 @@ class Trial:
         if not reason:
             late = f"no proof of landing within {fault.landing_deadline_s:g} s"
             reason = "the trial was stopped before its landing was proved" if self._stopped else late
+        self._missed = True
         world.journal.event("fault-missed", fault=field.fault, reason=reason)
         self._say(f"missed: {reason}")
 

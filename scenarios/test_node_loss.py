@@ -15,13 +15,15 @@ HALF_FOR_20_OF_60_S = Slo(availability=0.8)
 # A node that is back before anybody has noticed costs half of what arrives while it is away, 8 of 25 s or more.
 HALF_FOR_8_OF_25_S = Slo(availability=0.8)
 
+HALF = 0.5
+
 TOLERATED_S, MONITOR_PERIOD_S = 10, 2
 
 
 @pytest.mark.system(replicas=4)
 def test_replicas_of_a_lost_node_come_back_elsewhere(trial, system, traffic):
     """The fullest node is lost: its replicas leave the traffic when it is NotReady, and are replaced on other nodes."""
-    down = faults.NodeDown(targets.fullest_node(system))
+    down = faults.NodeDown(targets.fullest_node(system, share_max=HALF))
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=15)
         with trial.fault(down):
@@ -36,7 +38,7 @@ def test_a_node_that_is_soon_back_keeps_its_replicas(trial, system, traffic):
     """A node that stands still for less than the monitor's grace goes on as it was: nothing is moved or restarted."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=10)
-        with trial.fault(faults.NodeDown(targets.fullest_node(system))):
+        with trial.fault(faults.NodeDown(targets.fullest_node(system, share_max=HALF))):
             trial.hold(duration_s=8)
         trial.hold(duration_s=10)
 

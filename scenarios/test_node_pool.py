@@ -10,7 +10,7 @@ pytestmark = pytest.mark.needs(nodes=2, node_label="gameday.dev/pool")
 
 ALL_ANSWERED = Slo(availability=1.0)
 
-BLUE = targets.pool("gameday.dev/pool", "blue")
+FULLEST = targets.fullest_pool("gameday.dev/pool")
 GREEN = targets.pool("gameday.dev/pool", "green")
 
 
@@ -20,7 +20,7 @@ def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
     """An upgrade drains every node of a pool in turn; the next one waits until all replicas are back."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=10)
-        upgrade = faults.RollingPoolDrain(BLUE(system), node_deadline_s=60, migrate=migrate)
+        upgrade = faults.RollingPoolDrain(FULLEST(system), node_deadline_s=60, migrate=migrate)
         with trial.fault(upgrade):
             trial.hold(until=upgrade.ended)
         trial.recovery()

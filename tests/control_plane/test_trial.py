@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,28 @@ def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Roo
     assert history.faults == ()
     assert not any(action.name == "delete-pod" for action in history.actions)
     assert answers(room.runs / "unsteady")["completed"] == "UNKNOWN"
+
+
+def test_after_a_fault_that_missed_nothing_is_held_or_done_any_more(room: Room) -> None:
+    """Nobody can take a node's power: the trial does not wait for its loss, kills nobody either, and says UNKNOWN."""
+    with room.trial("missed") as staged:
+        began = time.monotonic()
+        with staged.traffic.steady(rate_rps=20):
+            staged.trial.baseline(duration_s=1)
+            down = faults.NodeDown(targets.fullest_node(staged.system), leave_foreign=True)
+            with staged.trial.fault(down):
+                staged.trial.hold(until=down.replaced)
+            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+                staged.trial.hold(duration_s=300)
+            staged.trial.recovery(settle_s=1)
+        with pytest.raises(NotProven):
+            staged.trial.judge()
+        assert time.monotonic() - began < 300
+    history = load_history(room.runs / "missed")
+    assert [(fault.name, fault.healed_ns is not None) for fault in history.faults] == [("node-down", True)]
+    assert [phase.name for phase in history.phases] == ["baseline", "fault", "recovery"]
+    found = answers(room.runs / "missed")
+    assert {check for check, answer in found.items() if answer != "PASS"} == {"fault-landed"}
 
 
 def test_a_scenario_that_raises_is_judged_unknown_and_leaves_nothing(room: Room) -> None:

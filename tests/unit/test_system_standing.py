@@ -16,11 +16,30 @@ from chaos.system.standing import compared, differences, standing
 REFS = (Ref("Deployment", "llm", "chat", "u"), Ref("Service", "llm", "chat", "v"))
 
 
+SYSTEM: Any = SimpleNamespace(objects=REFS, namespace="llm", selector={"app": "chat"}, workload=REFS[0])
+
+
+def on(node: str, *, ready: bool) -> dict[str, Any]:
+    """A pod on that node."""
+    condition = {"type": "Ready", "status": str(ready)}
+    return {
+        "metadata": {"name": f"chat-{node}", "namespace": "llm", "uid": node},
+        "spec": {"nodeName": node},
+        "status": {"phase": "Running", "conditions": [condition]},
+    }
+
+
 class Api:
     """Stands for a cluster with a Deployment, and a Service that may not be read."""
 
-    def __init__(self, **spec: Any) -> None:
+    def __init__(self, *nodes: str, **spec: Any) -> None:
         self.spec = spec
+        self.nodes = nodes
+
+    def list(self, kind: str, namespace: str, *, selector: str) -> list[dict[str, Any]]:
+        """A ready replica on each of the nodes, and one that is not Ready."""
+        assert (kind, namespace, selector) == ("Pod", "llm", "app=chat")
+        return [on(node, ready=True) for node in self.nodes] + [on("n9", ready=False)]
 
     def get(self, kind: str, _namespace: str, _name: str) -> dict[str, Any] | None:
         """The Deployment as it is now."""
@@ -32,7 +51,7 @@ class Api:
 
 def look(**spec: Any) -> dict[str, Any]:
     """What stands."""
-    return standing(Api(**spec), SimpleNamespace(objects=REFS))  # type: ignore[arg-type]  # stand in
+    return standing(Api(**spec), SYSTEM)  # type: ignore[arg-type]  # stand in
 
 
 def test_what_is_the_same_differs_in_nothing() -> None:
@@ -66,10 +85,9 @@ def test_an_object_that_is_gone_or_longer_differs_as_a_whole() -> None:
 def test_a_trial_that_fails_is_compared_all_the_same(tmp_path: Path) -> None:
     """What it left is written and said, whatever ended it."""
     api, said = Api(replicas=1), list[str]()
-    system: Any = SimpleNamespace(objects=REFS)
 
     def trial() -> None:
-        with compared(api, system, tmp_path / "a.json", said.append):  # type: ignore[arg-type]  # stand in
+        with compared(api, SYSTEM, tmp_path / "a.json", said.append):  # type: ignore[arg-type]  # stand in
             api.spec = {"replicas": 2}
             raise ZeroDivisionError
 
@@ -77,3 +95,24 @@ def test_a_trial_that_fails_is_compared_all_the_same(tmp_path: Path) -> None:
         trial()
     assert said == ["Deployment chat reads otherwise than before: /spec/replicas"]
     assert json.loads((tmp_path / "a.json").read_text())["differences"][0]["after"] == 2
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (("n1", "n2", "n2"), []),
+        (("n1", "n2", "n3", "n3"), []),
+        (("n2", "n2", "n2"), ["node n2 holds 3 of 3 replicas, more than any node before; spread them again: "]),
+    ],
+)
+def test_replicas_that_stand_closer_than_before_are_told(
+    tmp_path: Path, after: tuple[str, ...], words: list[str]
+) -> None:
+    """Moved is no matter; a node that holds more of them than any did is, with the command that mends it."""
+    api, said = Api("n1", "n1", "n2", replicas=3), list[str]()
+    with compared(api, SYSTEM, tmp_path / "a.json", said.append):  # type: ignore[arg-type]  # stand in
+        api.nodes = after
+    assert said == [f"{one}kubectl rollout restart deployment chat -n llm" for one in words]
+    told = json.loads((tmp_path / "a.json").read_text())["replicas"]
+    assert told["before"] == {"n1": 2, "n2": 1}
+    assert sum(told["after"].values()) == len(after)

@@ -175,6 +175,28 @@ def test_one_zone_is_not_lost_as_a_zone() -> None:
             targets.fullest_zone(Written([pod("a", "n1")], machines))
 
 
+def test_the_fullest_pool_is_chosen_by_the_replicas_that_it_holds() -> None:
+    """Of the values of a label the one counts whose nodes hold most, wherever that is today."""
+    chosen = targets.fullest_pool("pool")(Written([pod("a", "n2"), pod("b", "n2"), pod("c", "n3")], THREE))
+    assert names(chosen) == ["n2", "a", "b"]
+    assert chosen.words == "pool green (n2), with 2 of 3 ready replicas"
+
+
+def test_one_pool_is_not_given_up_as_a_pool() -> None:
+    """Where there are not two pools, emptying one would leave nothing, and that is said."""
+    with pytest.raises(GamedayError, match="the nodes are in 0 pools by their label team"):
+        targets.fullest_pool("team")(Written([pod("a", "n1")], THREE))
+
+
+def test_a_node_with_more_than_its_share_is_not_picked() -> None:
+    """Where users are promised what the other nodes carry, a node that holds more of them is told, not hit."""
+    crowded = [pod("a", "n1"), pod("b", "n1"), pod("c", "n1"), pod("d", "n2")]
+    with pytest.raises(GamedayError, match="node n1, with 3 of 4 ready replicas, and the scenario counts on 50%"):
+        targets.fullest_node(Written(crowded, THREE), share_max=0.5)
+    assert names(targets.fullest_node(Written(crowded, THREE), share_max=0.75)) == ["n1", "a", "b", "c"]
+    assert targets.fullest_node(Written([], [], inert=True), share_max=0.5).refs == ()
+
+
 def test_all_nodes_are_picked_in_order() -> None:
     """Every node comes, also one without a pod, and every pod."""
     chosen = targets.all_nodes(Written([pod("a", "n2")], THREE))
@@ -186,7 +208,7 @@ def test_nobody_is_picked_when_a_saved_run_is_judged_again() -> None:
     """Every pick of an inert system gives no victim and does not fail."""
     system = Written([], [], inert=True)
     picks = (targets.one, targets.fullest_node, targets.unready, targets.pool("pool", "blue"))
-    picks = (*picks, targets.fullest_zone, targets.all_nodes)
+    picks = (*picks, targets.fullest_pool("pool"), targets.fullest_zone, targets.all_nodes)
     for pick in (*picks, targets.node_of(targets.one)):
         assert pick(system).refs == ()
     assert [one.refs for one in targets.fullest_nodes(system, 2)] == [(), ()]
