@@ -17,7 +17,7 @@ from chaos.system.labels import MANAGED_BY, RUN_LABEL
 from chaos.system.manifests import manifests
 from chaos.wait import until
 
-__all__ = ["NAME", "consent", "deploy_plainly", "kubectl", "settled", "spec_with"]
+__all__ = ["NAME", "consent", "deploy_plainly", "kubectl", "settled", "spec_with", "spread_again"]
 
 NAME = "chat"
 AVAILABLE_S = 120.0
@@ -56,6 +56,12 @@ def settled(admin: Cluster, namespace: str) -> None:
         return view.rolled_out and view.ready_replicas >= view.replicas and not leaving and not closed
 
     until(still, deadline_s=AVAILABLE_S, awaited=f"{NAME} in {namespace} and the nodes to stand still")
+
+
+def spread_again(kubeconfig: Path, admin: Cluster, namespace: str) -> None:
+    """Do as owners do after nodes were drained: make every replica anew, so that they stand on all nodes."""
+    kubectl(kubeconfig, "rollout", "restart", f"deployment/{NAME}", "-n", namespace)
+    settled(admin, namespace)
 
 
 def consent(kubeconfig: Path, namespace: str, *, pods: str, nodes: str) -> None:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from cluster_snapshot import snapshot
-from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with
+from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with, spread_again
 from typer.testing import CliRunner
 
 from chaos.cli import app
@@ -26,6 +26,8 @@ from chaos.history import Ref
 from chaos.lab import Lab, LabFacts
 from chaos.lab.kubeconfigs import with_token
 from chaos.progress import Terminal
+from chaos.system.standing import differences
+from chaos.voice import sigterm_interrupts
 
 pytestmark = [
     pytest.mark.root,
@@ -71,9 +73,12 @@ def lab() -> Iterator[tuple[Lab, LabFacts]]:
     lab = Lab()
     if lab.status().remains:
         pytest.fail("there is a lab on this host already; first: gameday lab down")
-    with lab.use("the scenarios on an adopted service", nodes=3, progress=Terminal()) as facts:
-        yield lab, facts
-    lab.down(progress=Terminal())
+    with sigterm_interrupts():
+        try:
+            with lab.use("the scenarios on an adopted service", nodes=3, progress=Terminal()) as facts:
+                yield lab, facts
+        finally:
+            lab.down(progress=Terminal())
 
 
 def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -> str:
@@ -101,9 +106,9 @@ def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -
     return "\n".join(lines) + "\n"
 
 
-def identity(facts: LabFacts, file: Path, namespace: str, scenarios: list[str]) -> Path:
+def identity(facts: LabFacts, file: Path, namespace: str, scenarios: Path) -> Path:
     """Apply what `gameday rbac` prints for these scenarios, and give a kubeconfig of that account."""
-    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), *scenarios])
+    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), str(scenarios)])
     assert printed.exit_code == 0, printed.output
     kubectl(facts.kubeconfig, "apply", "-f", "-", stdin=printed.stdout)
     token = kubectl(facts.kubeconfig, "create", "token", "gameday", "-n", namespace, "--duration", "2h").strip()
@@ -129,34 +134,49 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
     """No scenario fails or is refused, and what the owners wrote in namespace and nodes reads as before."""
     running, facts = lab
     fields, files = GROUPS[group]
-    scenarios = [str(ROOT / "scenarios" / f"test_{name}.py") for name in files]
-    namespace, config = f"team-{group}", tmp_path / "gameday.toml"
+    namespace = f"team-{group}"
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
         deploy_plainly(facts.kubeconfig, admin, spec_with(fields), namespace)
         consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))
-        config.write_text(written(admin, facts, namespace, tmp_path / "least.kubeconfig"))
-        identity(facts, config, namespace, scenarios)
-        before = snapshot(admin, namespace)
-        junit = tmp_path / "junit.xml"
-        argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header", "--system", str(config)]
-        argv += ["--junitxml", str(junit), "--runs", str(tmp_path / "runs"), *scenarios]
-        # From the lab's client: a machine beside the cluster, from which the Service is reached as users reach it.
-        command = running.client_command(argv)
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "KUBECONFIG": ""}, timeout=SESSION_S, check=False)
-        settled(admin, namespace)
-        after = snapshot(admin, namespace)
-        if "autoscale" in fields:
-            for one in (before, after):
-                one[f"Deployment {NAME}"]["spec"].pop("replicas")  # the autoscaler's own
+        table, wrong = list[Row](), list[str]()
+        for name in files:
+            if table:
+                spread_again(facts.kubeconfig, admin, namespace)
+            folder, scenarios = tmp_path / name, ROOT / "scenarios" / f"test_{name}.py"
+            folder.mkdir()
+            (config := folder / "gameday.toml").write_text(
+                written(admin, facts, namespace, folder / "least.kubeconfig")
+            )
+            identity(facts, config, namespace, scenarios)
+            before = _as_written(admin, namespace)
+            code = _session(running, config, scenarios)
+            settled(admin, namespace)
+            after = _as_written(admin, namespace)
+            table += rows(folder / "junit.xml")
+            wrong += [f"{name}: {one['object']} {one['path']}" for one in differences(before, after)]
+            wrong += [] if code in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} else [f"{name}: {code}"]
         print()  # noqa: T201  # the table is what a person runs this for
-        for row in (table := rows(junit)):
+        for row in table:
             print(f"| {row.scenario} | {row.result} | {row.took_s:.0f} s | {row.reason} |")  # noqa: T201
-        changed = {
-            key: (before.get(key), after.get(key)) for key in before | after if before.get(key) != after.get(key)
-        }
-        assert changed == {}
-        assert done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        assert wrong == []
         assert {row.result for row in table} <= {"PASS", "skipped"}
         assert running.refused(f"system:serviceaccount:{namespace}:gameday") == ()
         # Its replicas would take the next service's room.
         OpenHand(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", namespace)))
+
+
+def _session(running: Lab, config: Path, scenarios: Path) -> int:
+    """Run the scenarios of one file, and return pytest's exit code."""
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header", "--system", str(config)]
+    argv += ["--junitxml", str(config.parent / "junit.xml"), "--runs", str(config.parent / "runs"), str(scenarios)]
+    # From the lab's client: a machine beside the cluster, from which the Service is reached as users reach it.
+    command, environment = running.client_command(argv), {**os.environ, "KUBECONFIG": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, timeout=SESSION_S, check=False).returncode
+
+
+def _as_written(admin: Cluster, namespace: str) -> dict[str, Any]:
+    """What people wrote; the number of replicas is the autoscaler's own where there is one."""
+    found = snapshot(admin, namespace)
+    if admin.list("HorizontalPodAutoscaler", namespace):
+        found[f"Deployment {NAME}"]["spec"].pop("replicas")
+    return found
