@@ -33,13 +33,24 @@ __all__ = [
     "may_deploy",
     "profile_for",
     "refuse_unmet",
+    "wanted_fields",
 ]
 
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
     """Apply the scenario's markers, the outermost first, and then the session's own `fields`."""
-    spec = spec.having(**_wanted(request))
+    spec = spec.having(**wanted_fields(request.node))
     return spec.having(**fields) if fields else spec
+
+
+def wanted_fields(node: pytest.Item) -> dict[str, Any]:
+    """The fields of the spec that a scenario's markers name; the innermost marker wins."""
+    wanted: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers("system"))):
+        if marker.args:
+            raise UsageError(f"@pytest.mark.system: {marker.args[0]!r} has no name", "name a field: system(replicas=4)")
+        wanted |= marker.kwargs
+    return wanted
 
 
 def adopted_for(
@@ -57,13 +68,15 @@ def adopted_for(
     actions = _actions(request)
     kind = adopted.system.workload.kind
     # What another system would need of the cluster is not looked up: there may be no right to.
-    lacks = [*unmet(adopted.system.spec, _wanted(request)), *_unfit(actions, kind)] or [*_lacking(request, ground)]
+    lacks = [*unmet(adopted.system.spec, wanted_fields(request.node)), *_unfit(actions, kind)] or [
+        *_lacking(request, ground)
+    ]
     if lacks:
         pytest.skip("; ".join(lacks))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
-    require_usage(ground.adoption, adopted, scales="autoscale" in _wanted(request))
+    require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not leashed:
         ground.begin()
     return adopted
@@ -78,7 +91,7 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
         return None
     refuse_fields(fields)
     manifests = read_manifests(folder)
-    if lacks := unmet(manifests.spec, _wanted(request)):
+    if lacks := unmet(manifests.spec, wanted_fields(request.node)):
         pytest.skip("; ".join(lacks))
     return manifests
 
@@ -122,7 +135,7 @@ def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> 
 def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
     """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed."""
     lacks = list(_lacking(request, ground))
-    if ground.kind == "context" and ground.adoption is None and _wanted(request).get("autoscale"):
+    if ground.kind == "context" and ground.adoption is None and wanted_fields(request.node).get("autoscale"):
         lacks += [words] if (words := without_metrics(ground.cluster)) else []
     if lacks:
         pytest.skip("; ".join(lacks))
@@ -150,16 +163,6 @@ def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, leashed: 
     told = ground.adoption.config.load if ground.adoption else LoadPart()
     pods = in_cluster or (told.in_cluster and not leashed)
     return LoadWish(workers=workers or told.workers, in_cluster=pods)
-
-
-def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The fields of the spec that the scenario's markers name; the innermost marker wins."""
-    wanted: dict[str, Any] = {}
-    for marker in reversed(list(request.node.iter_markers("system"))):
-        if marker.args:
-            raise UsageError(f"@pytest.mark.system: {marker.args[0]!r} has no name", "name a field: system(replicas=4)")
-        wanted |= marker.kwargs
-    return wanted
 
 
 def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:

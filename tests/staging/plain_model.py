@@ -22,6 +22,7 @@ __all__ = ["NAME", "consent", "deploy_plainly", "kubectl", "settled", "spec_with
 NAME = "chat"
 AVAILABLE_S = 120.0
 KUBECTL_S = 60.0
+MEASURED_S = 90.0
 
 
 def spec_with(fields: dict[str, Any]) -> SystemSpec:
@@ -44,6 +45,15 @@ def deploy_plainly(kubeconfig: Path, admin: Cluster, spec: SystemSpec, namespace
     objects = [_without_ours(one) for one in manifests(spec, namespace, run="none")]
     kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     settled(admin, namespace)
+    if spec.autoscale:
+        until(lambda: _measured(admin, namespace), deadline_s=MEASURED_S, awaited=f"metrics of {NAME} in {namespace}")
+
+
+def _measured(admin: Cluster, namespace: str) -> bool:
+    """Whether the autoscaler has its metric."""
+    scaler = admin.get("HorizontalPodAutoscaler", namespace, NAME) or {}
+    conditions = scaler.get("status", {}).get("conditions") or ()
+    return any(one["type"] == "ScalingActive" and one["status"] == "True" for one in conditions)
 
 
 def settled(admin: Cluster, namespace: str) -> None:
