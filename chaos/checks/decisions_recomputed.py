@@ -7,7 +7,7 @@ from typing import Any
 
 from chaos.checks.reach import BEFORE_NS, Reach
 from chaos.checks.rollout_judge import Said, weighed, worst
-from chaos.checks.scaling import Rescale, behaviour_at, confirmed, one_autoscaler, rescales, unwatched
+from chaos.checks.scaling import Rescale, behaviour_at, confirmed, one_autoscaler, rescales, unwatched, watched_since_ns
 from chaos.checks.words import plural
 from chaos.clock import NS
 from chaos.history import History
@@ -79,7 +79,7 @@ class DecisionsRecomputed:
         if isinstance(scaler, Said):
             said = [*unwatched(history, history.began_ns), scaler]
         else:
-            said = list(unwatched(history, scaler.first_ns))
+            said = list(unwatched(history, watched_since_ns(history, scaler)))
             made = [one for one in rescales(history) if one.at_ns >= scaler.first_ns and confirmed(scaler, one)]
             decisions = tuple(_decision(history, scaler, one) for one in made)
             if not decisions:

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.checks.budget_dips import Shortage
 from chaos.checks.rollout_judge import Said, dip_evidence, dips_said, in_time, unseen, weighed, worst
-from chaos.checks.rollouts import Count, Rollout, counted, dips_below, rollout_of
+from chaos.checks.rollouts import Count, Rollout, counted_within, dips_below, rollout_of
 from chaos.checks.sight import judged_until_ns
 from chaos.clock import seconds
 from chaos.history import Fault, History
@@ -73,10 +73,10 @@ def _course(history: History, fault: Fault) -> _Course:
         return _Course(fault, [*said, *unseen(history, fault, fault.begin_ns, fault.begin_ns)])
     until_ns = judged_until_ns(history)
     undone_ns = until_ns if rollout.next_ns is None else rollout.next_ns
-    bad = tuple(one for one in counted(history, rollout.made) if rollout.changed_ns <= one.at_ns < undone_ns)
+    bad = tuple(counted_within(history, rollout.made, rollout.changed_ns, undone_ns))
     back = None
     if rollout.next_ns is not None and rollout.last == rollout.former:
-        after = (one for one in counted(history, rollout.former) if one.at_ns >= undone_ns)
+        after = counted_within(history, rollout.former, undone_ns, history.ended_ns + 1)
         back = next((one for one in after if one.complete), None)
     end_ns = until_ns if back is None else back.at_ns
     dips = dips_below(history, rollout.floor, rollout.changed_ns, end_ns)

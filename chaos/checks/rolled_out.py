@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.checks.budget_dips import Shortage
 from chaos.checks.rollout_judge import Said, dip_evidence, dips_said, in_time, unseen, weighed, worst
-from chaos.checks.rollouts import Count, Rollout, counted, dips_below, rollout_of
+from chaos.checks.rollouts import Count, Rollout, counted_within, dips_below, rollout_of
 from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.verdict import Answer, Evidence, Finding
@@ -71,7 +71,7 @@ def _course(history: History, fault: Fault) -> _Course:
         said = [Said(Answer.UNKNOWN, f"{fault.id}: the watch shows no change of the template", "a watched rollout")]
         return _Course(fault, [*said, *unseen(history, fault, fault.begin_ns, fault.begin_ns)])
     until_ns = history.ended_ns if rollout.next_ns is None else rollout.next_ns
-    counts = tuple(_within(history, rollout, until_ns))
+    counts = tuple(counted_within(history, rollout.made, rollout.changed_ns, until_ns))
     done = next((one for one in counts if one.complete), None)
     end_ns = until_ns if done is None else done.at_ns
     if done is not None:
@@ -89,22 +89,6 @@ def _course(history: History, fault: Fault) -> _Course:
 def _watched_ns(history: History, at_ns: int) -> int:
     """A moment, or the last at which pods were watched if that was before."""
     return min(at_ns, history.covered_ns.get("Pod", (at_ns, at_ns))[1])
-
-
-def _within(history: History, rollout: Rollout, until_ns: int) -> Iterator[Count]:
-    before: Count | None = None
-    for count in counted(history, rollout.made):
-        if count.at_ns >= until_ns:
-            break
-        if count.at_ns < rollout.changed_ns:
-            before = count
-            continue
-        if before is not None:
-            yield before
-            before = None
-        yield count
-    if before is not None:
-        yield before
 
 
 def _excess(rollout: Rollout, counts: tuple[Count, ...]) -> Iterator[Said]:

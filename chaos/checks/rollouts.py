@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.checks.budget_dips import Shortage, shortages
@@ -18,7 +18,7 @@ from chaos.history.views import DeploymentView, ReplicaSetView
 from chaos.semantics import Bound, Timings
 from chaos.semantics.rollout import Strategy, rollout_bound
 
-__all__ = ["KINDS", "Count", "Rollout", "counted", "dips_below", "order_doubt", "rollout_of"]
+__all__ = ["KINDS", "Count", "Rollout", "counted_within", "dips_below", "order_doubt", "rollout_of"]
 
 KINDS = ("Pod", "Deployment", "ReplicaSet")
 HASH = "pod-template-hash"
@@ -124,6 +124,26 @@ def counted(history: History, template: Raw) -> Iterator[Count]:
         if last is None or count != Count(count.at_ns, last.desired, last.active, last.ready, last.new, last.others):
             yield count
         last = count
+
+
+def counted_within(history: History, template: Raw, begin_ns: int, until_ns: int) -> Iterator[Count]:
+    """The same from one moment up to another, first as it stood when that began.
+
+    Each kind has a watch of its own, so word of the pods may come before word of the template that made or ended them.
+    """
+    stood: Count | None = None
+    for count in counted(history, template):
+        if count.at_ns >= until_ns:
+            break
+        if count.at_ns <= begin_ns:
+            stood = count
+            continue
+        if stood is not None:
+            yield replace(stood, at_ns=begin_ns)
+            stood = None
+        yield count
+    if stood is not None:
+        yield replace(stood, at_ns=begin_ns)
 
 
 def dips_below(history: History, floor: int, begin_ns: int, until_ns: int) -> tuple[Shortage, ...]:

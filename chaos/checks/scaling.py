@@ -28,6 +28,7 @@ __all__ = [
     "stood_still",
     "timings_of",
     "unwatched",
+    "watched_since_ns",
     "watched_until_ns",
 ]
 
@@ -86,8 +87,24 @@ def one_autoscaler(history: History) -> AutoscalerLife | Said:
 def unwatched(history: History, begin_ns: int, until_ns: int | None = None) -> Iterator[Said]:
     """Where the watch did not see the autoscaler, the workload or its pods."""
     until_ns = watched_until_ns(history) if until_ns is None else until_ns
-    for text in blind_spots(history, (KIND, history.facts.workload_kind, "Pod"), begin_ns, until_ns):
+    for text in blind_spots(history, _kinds(history), begin_ns, until_ns):
         yield Said(Answer.UNKNOWN, text, GAPLESS, blind=True)
+
+
+def _kinds(history: History) -> tuple[str, ...]:
+    return (KIND, history.facts.workload_kind, "Pod")
+
+
+def watched_since_ns(history: History, life: AutoscalerLife) -> int:
+    """From when an autoscaler is judged: since it was seen; one that is older than the record, since all was listed.
+
+    The first lists of a record come in any order. What is not listed when the first phase begins was not watched.
+    """
+    if not life.listed:
+        return life.first_ns
+    watched = [history.covered_ns[kind][0] for kind in _kinds(history) if kind in history.covered_ns]
+    latest_ns = min((phase.begin_ns for phase in history.phases), default=life.first_ns)
+    return max(life.first_ns, min(max(watched, default=latest_ns), latest_ns))
 
 
 def watched_until_ns(history: History) -> int:

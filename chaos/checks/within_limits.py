@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chaos.checks.rollout_judge import Said, weighed, worst
-from chaos.checks.scaling import one_autoscaler, timings_of, unwatched, watched_until_ns
+from chaos.checks.scaling import one_autoscaler, timings_of, unwatched, watched_since_ns, watched_until_ns
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.autoscalers import AutoscalerLife
@@ -49,7 +49,7 @@ class WithinLimits:
     def __call__(self, history: History) -> Finding:
         """Judge every moment of the trial since the autoscaler was first seen."""
         scaler = one_autoscaler(history)
-        begin_ns = history.began_ns if isinstance(scaler, Said) else scaler.first_ns
+        begin_ns = history.began_ns if isinstance(scaler, Said) else watched_since_ns(history, scaler)
         grace_s = timings_of(history).hpa_sync_s + timings_of(history).allowance_s
         outside = () if isinstance(scaler, Said) else tuple(_outside(history, scaler))
         said = list(unwatched(history, begin_ns))

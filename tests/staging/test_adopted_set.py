@@ -39,6 +39,10 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION_S = 900.0
+
+SHORT, LONG = "max_tokens = 6", "max_tokens = 64\nignore_eos = true\ntimeout_s = 60"
+"""What users ask for; for some seconds where a replica must have answers under way whenever it ends."""
+
 GONE_S = 90.0
 
 # The lab's network plugin enforces no NetworkPolicy, which is the only means on a cluster of others.
@@ -77,7 +81,7 @@ def lab() -> Iterator[tuple[Lab, LabFacts]]:
             lab.down(progress=Terminal())
 
 
-def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -> str:
+def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path, *, answers: str) -> str:
     """The text of gameday.toml: which cluster, which service, how users reach it, and the owners' bounds."""
     service = admin.get("Service", namespace, NAME) or {}
     url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
@@ -98,7 +102,8 @@ def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -
     lines.append(f"timings = {{ {told} }}")
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-    lines.append('[traffic.request]\nmodel = "smollm2"\nprompts = ["Say hello.", "Count to three."]\nmax_tokens = 6')
+    lines.append('[traffic.request]\nmodel = "smollm2"\nprompts = ["Say hello.", "Count to three."]')
+    lines.append(answers)
     return "\n".join(lines) + "\n"
 
 
@@ -145,7 +150,8 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
                 spread_again(facts.kubeconfig, admin, namespace)
             (folder := tmp_path / file).mkdir()
             config = folder / "gameday.toml"
-            config.write_text(written(admin, facts, namespace, folder / "least.kubeconfig"))
+            answers = LONG if file == "test_termination" else SHORT
+            config.write_text(written(admin, facts, namespace, folder / "least.kubeconfig", answers=answers))
             identity(facts, config, namespace, scenarios)
             before = _as_written(admin, namespace)
             code = _session(running, config, scenarios)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from autoscaler_stories import Scaling, hpa, spike_story
-from histories import deployment
+from histories import at, deployment
 
 from chaos.checks import NoFlapping, WithinLimits
 from chaos.history.autoscalers import KIND
@@ -87,3 +87,12 @@ def test_without_one_autoscaler_there_are_no_limits() -> None:
     assert WithinLimits()(none.history()).answer is Answer.UNKNOWN
     assert WithinLimits()(course().saw(0, "LISTED", hpa(2, name="other"), KIND).history()).answer is Answer.UNKNOWN
     assert WithinLimits()(course().gap(20, 30, KIND).history()).answer is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(("listed_s", "answer"), [(0.01, Answer.PASS), (6, Answer.UNKNOWN)])
+def test_what_is_listed_first_is_no_matter_before_the_first_phase(listed_s: float, answer: Answer) -> None:
+    """An autoscaler older than the record may be listed before its workload; one that was not watched later is open."""
+    story = course((40, 4))
+    covered = story.parts["covered_ns"] | {"Deployment": (at(listed_s), at(story.end_s))}
+    finding = WithinLimits()(story.has(covered_ns=covered).history())
+    assert finding.answer is answer, finding.line()

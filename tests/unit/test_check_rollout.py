@@ -190,6 +190,19 @@ def test_a_bad_rollout_that_halts_and_is_undone_passes() -> None:
     assert (one["ready_min"], one["ready_floor"], one["back_after_s"]) == (3, 3, 3)
 
 
+def test_word_of_pods_may_come_before_word_of_the_template() -> None:
+    """Each kind has a watch of its own: bad pods, and the former ones, that are there before it count all the same."""
+    story = bad_story()
+    for index, one in enumerate(story.events):
+        late = {("Deployment", at(30.2)): at(30.6), ("Deployment", at(45)): at(49)}
+        if (moved := late.get((one.kind, one.at_ns))) is not None:
+            story.events[index] = replace(one, at_ns=moved)
+    story.events.sort(key=lambda one: one.at_ns)
+    finding = safe(story)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert finding.values["rollouts"][0]["back_after_s"] == 0
+
+
 def test_a_bad_rollout_that_goes_on_fails() -> None:
     """A second old replica taken while no new one is Ready: the rollout did not halt."""
     finding = safe(bad_story().ends("b", 35))
