@@ -10,8 +10,8 @@ import pytest
 
 from chaos.config import LoadPart
 from chaos.errors import UsageError
-from chaos.faults import Fault
-from chaos.faults.rights import DEPLOYED, Action, actions_in, deploying_rights
+from chaos.faults import Trouble
+from chaos.faults.rights import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
 from chaos.ground import Ground
 from chaos.load import LoadWish
 from chaos.preflight import consent_of, require_rights, require_to_deploy, require_usage, unallowed
@@ -54,7 +54,7 @@ def adopted_for(
         return None
     refuse_fields(fields)
     adopted = ground.adoption.find()
-    actions = _actions(request)
+    actions = _troubles(request, load)
     kind = adopted.system.workload.kind
     # What another system would need of the cluster is not looked up: there may be no right to.
     lacks = [*unmet(adopted.system.spec, _wanted(request)), *_unfit(actions, kind)] or [*_lacking(request, ground)]
@@ -128,11 +128,14 @@ def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
         pytest.skip("; ".join(lacks))
 
 
-def consent_for(ground: Ground, adopted: Adopted | None) -> Callable[[Fault], str]:
-    """What is asked before each fault: the owners' consent on an adopted system; what we deploy is ours."""
+def consent_for(ground: Ground, adopted: Adopted | None, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
+    """What is asked before each trouble: the owners' consent on an adopted system; what we deploy is ours.
+
+    `load` is the word that allows a load that rises.
+    """
     if ground.adoption is None or adopted is None:
-        return lambda _fault: ""
-    return consent_of(ground.adoption, adopted)
+        return lambda _trouble: ""
+    return consent_of(ground.adoption, adopted, load=load)
 
 
 def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
@@ -166,6 +169,13 @@ def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
     """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(request.node, "function", None)
     return actions_in(function.__code__, function.__globals__) if function is not None else ()
+
+
+def _troubles(request: pytest.FixtureRequest, load: LoadWish) -> tuple[Action, ...]:
+    """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
+    function = getattr(request.node, "function", None)
+    rises = function is not None and raises_load(function.__code__, function.__globals__)
+    return (*_actions(request), *((LOAD,) if rises or load.in_cluster else ()))
 
 
 def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
