@@ -38,10 +38,13 @@ class Adoption:
         return self.asked[key]
 
     def pods_max(self, replicas: int, tolerated: int) -> int:
-        """How many pods may be down at once because of us: the file's number, or the tolerance, within its share."""
+        """How many pods may be down at once because of us: the file's number, or the tolerance, within its share.
+
+        A share of less than one pod is none.
+        """
         safety = self.config.safety
         share = replicas * safety.percent_max // 100
-        return max(1, min(safety.pods_max or tolerated, share))
+        return min(safety.pods_max or max(1, tolerated), share)
 
     def find(self) -> Adopted:
         """Find the system as it is now. Raises `UsageError` in words if it is not there as the file says."""
