@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaos.config import LoadPart
-from chaos.errors import UsageError
+from chaos.errors import NotAllowed, UsageError
 from chaos.faults import Trouble
 from chaos.faults.rights import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
 from chaos.ground import Ground
@@ -43,12 +43,18 @@ def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str
 
 
 def adopted_for(
-    request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any], *, leashed: bool, load: LoadWish
+    request: pytest.FixtureRequest,
+    ground: Ground,
+    fields: Mapping[str, Any],
+    *,
+    leashed: bool,
+    load: LoadWish,
+    require_consent: bool = False,
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
     A `leashed` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
-    `ClusterRefused` naming rights or metrics that are missing.
+    `ClusterRefused` naming rights or metrics that are missing; with `require_consent` also `NotAllowed`.
     """
     if ground.adoption is None:
         return None
@@ -61,6 +67,8 @@ def adopted_for(
     if lacks:
         pytest.skip("; ".join(lacks))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
+        if require_consent:
+            raise NotAllowed("; ".join(refused))
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
     require_usage(ground.adoption, adopted, scales="autoscale" in _wanted(request))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cluster_objects import node, pod
+from cluster_objects import node
 
 from chaos import faults
 from chaos.adoption import Adoption
