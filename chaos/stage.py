@@ -145,7 +145,7 @@ def staged(
     run.mkdir(parents=True)
     known = adopt(manifests, manifests.wish(namespace)) if manifests else adopted
     found = known.system if known else None
-    at_work = (lambda: None) if leashed else claim
+    at_work: Callable[[], None] = (lambda: None) if leashed else claim
     facts = trial_facts(
         ground,
         spec,
