@@ -15,7 +15,7 @@ from chaos.config import GamedayConfig
 from chaos.errors import UsageError
 from chaos.system.adopt import Adopted, adopt
 
-__all__ = ["Adoption", "open_adoption", "pinned"]
+__all__ = ["Adoption", "is_protected", "open_adoption", "pinned"]
 
 OWN_PREFIX = "kube-"
 """Namespaces that begin so are Kubernetes' own (kube-system, kube-public, kube-node-lease)."""
@@ -38,14 +38,22 @@ class Adoption:
         return self.asked[key]
 
     def pods_max(self, replicas: int, tolerated: int) -> int:
-        """How many pods may be down at once because of us: the file's number, or the tolerance, within its share."""
+        """How many pods may be down at once because of us: the file's number, or the tolerance, within its share.
+
+        A share of less than one pod is none.
+        """
         safety = self.config.safety
         share = replicas * safety.percent_max // 100
-        return max(1, min(safety.pods_max or tolerated, share))
+        return min(safety.pods_max or max(1, tolerated), share)
 
     def find(self) -> Adopted:
         """Find the system as it is now. Raises `UsageError` in words if it is not there as the file says."""
         return adopt(self.cluster, self.config.system.wish())
+
+
+def is_protected(namespace: str) -> bool:
+    """Whether it is one of Kubernetes' own."""
+    return namespace.startswith(OWN_PREFIX)
 
 
 def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None = None, context: str = "") -> Adoption:
@@ -61,7 +69,7 @@ def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None 
             "name it in the file, or with --kube-context NAME",
         )
     namespace = config.system.namespace
-    if namespace.startswith(OWN_PREFIX) or namespace in config.safety.protected:
+    if is_protected(namespace) or namespace in config.safety.protected:
         raise UsageError(f"{path}: namespace {namespace} is protected", "name the namespace of your service")
     told = Path(config.cluster.kubeconfig).expanduser() if config.cluster.kubeconfig else None
     if told is not None and not told.is_absolute():

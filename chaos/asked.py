@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from chaos.config import LoadPart
-from chaos.errors import UsageError
-from chaos.faults import Fault
-from chaos.faults.rights import DEPLOYED, Action, actions_in, deploying_rights
+from chaos.errors import NotAllowed, UsageError
+from chaos.faults import Trouble
+from chaos.faults.rights import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
 from chaos.ground import Ground
 from chaos.load import LoadWish
 from chaos.preflight import consent_of, require_rights, require_to_deploy, require_usage, unallowed
@@ -54,18 +54,24 @@ def wanted_fields(node: pytest.Item) -> dict[str, Any]:
 
 
 def adopted_for(
-    request: pytest.FixtureRequest, ground: Ground, fields: Mapping[str, Any], *, leashed: bool, load: LoadWish
+    request: pytest.FixtureRequest,
+    ground: Ground,
+    fields: Mapping[str, Any],
+    *,
+    leashed: bool,
+    load: LoadWish,
+    require_consent: bool = False,
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
     A `leashed` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
-    `ClusterRefused` naming rights or metrics that are missing.
+    `ClusterRefused` naming rights or metrics that are missing; with `require_consent` also `NotAllowed`.
     """
     if ground.adoption is None:
         return None
     refuse_fields(fields)
     adopted = ground.adoption.find()
-    actions = _actions(request)
+    actions = _troubles(request, load)
     kind = adopted.system.workload.kind
     # What another system would need of the cluster is not looked up: there may be no right to.
     lacks = [*unmet(adopted.system.spec, wanted_fields(request.node)), *_unfit(actions, kind)] or [
@@ -74,6 +80,8 @@ def adopted_for(
     if lacks:
         pytest.skip("; ".join(lacks))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
+        if require_consent:
+            raise NotAllowed("; ".join(refused))
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
     require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
@@ -141,11 +149,14 @@ def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
         pytest.skip("; ".join(lacks))
 
 
-def consent_for(ground: Ground, adopted: Adopted | None) -> Callable[[Fault], str]:
-    """What is asked before each fault: the owners' consent on an adopted system; what we deploy is ours."""
+def consent_for(ground: Ground, adopted: Adopted | None, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
+    """What is asked before each trouble: the owners' consent on an adopted system; what we deploy is ours.
+
+    `load` is the word that allows a load that rises.
+    """
     if ground.adoption is None or adopted is None:
-        return lambda _fault: ""
-    return consent_of(ground.adoption, adopted)
+        return lambda _trouble: ""
+    return consent_of(ground.adoption, adopted, load=load)
 
 
 def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
@@ -169,6 +180,13 @@ def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
     """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(request.node, "function", None)
     return actions_in(function.__code__, function.__globals__) if function is not None else ()
+
+
+def _troubles(request: pytest.FixtureRequest, load: LoadWish) -> tuple[Action, ...]:
+    """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
+    function = getattr(request.node, "function", None)
+    rises = function is not None and raises_load(function.__code__, function.__globals__)
+    return (*_actions(request), *((LOAD,) if rises or load.in_cluster else ()))
 
 
 def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:

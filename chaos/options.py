@@ -41,6 +41,7 @@ class Options:
     node_on: str
     seed: int
     leashed: bool
+    require_consent: bool
     rejudge: Path | None
     runs: Path
     lab_nodes: int
@@ -108,6 +109,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--seed", type=int, help="choose the same victims as the run with this seed")
     group.addoption("--leashed", action="store_true", help="rehearse: write down what faults would do, and do nothing")
+    group.addoption(
+        "--require-consent",
+        action="store_true",
+        help="a scenario that the owners have not allowed fails; else it is skipped, with the command that allows it",
+    )
     group.addoption("--rejudge", type=Path, metavar="RUN", help="judge this run folder again, with no cluster")
     group.addoption(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are made (default: runs)"
@@ -149,6 +155,7 @@ def read_options(config: pytest.Config) -> Options:
         node_on=str(of("node_on")),
         seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
         leashed=bool(of("leashed")),
+        require_consent=bool(of("require_consent")),
         rejudge=config.getoption("rejudge"),
         runs=config.getoption("runs"),
         lab_nodes=config.getoption("lab_nodes"),

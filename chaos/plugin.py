@@ -34,6 +34,7 @@ from chaos.gallery import Gallery
 from chaos.ground import Ground, on_adopted, on_context, on_lab
 from chaos.options import Options, add_options, read_options
 from chaos.progress import Terminal
+from chaos.skipped import untried
 from chaos.slo import Slo
 from chaos.stage import Callbacks, Staged, UnderTest, in_words, inert, staged
 from chaos.system import SystemSpec
@@ -48,6 +49,7 @@ __all__: list[str] = []
 OPTIONS = pytest.StashKey[Options]()
 GALLERY = pytest.StashKey[Gallery]()
 STAGED = pytest.StashKey[Staged]()
+UNTRIED = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -170,7 +172,14 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
     ground: Ground = request.getfixturevalue("ground")
     load = load_for(ground, in_cluster=options.load_in_cluster, workers=options.load_workers, leashed=options.leashed)
-    adopted = adopted_for(request, ground, options.fields, leashed=options.leashed, load=load)
+    adopted = adopted_for(
+        request,
+        ground,
+        options.fields,
+        leashed=options.leashed,
+        load=load,
+        require_consent=options.require_consent,
+    )
     spec = adopted.system.spec if adopted else spec
     assert spec is not None
     scenario = _scenario(request, options.seed)
@@ -253,7 +262,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         # pytest does not throw it into the fixture, which has to say why the trial ended early.
         if ready is not None:
             ready.trial.stop(in_words(error))
-        if isinstance(error, NotAllowed):
+        if isinstance(error, NotAllowed) and not pyfuncitem.config.stash[OPTIONS].require_consent:
             pytest.skip(str(error))
         raise
     if ready is not None and ready.trial.judgement is None:
@@ -272,6 +281,16 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A session whose scenarios were all skipped proves nothing, so it is none that went well."""
+    if session.exitstatus == pytest.ExitCode.OK and (words := untried(session)):
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        session.config.stash[UNTRIED] = words
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show one row a trial, and write the page of the session."""
+    if words := config.stash.get(UNTRIED, ""):
+        terminalreporter.write_line(words)
     config.stash[GALLERY].finish(terminalreporter)

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from chaos.adoption import Adoption
 from chaos.cluster import Cluster, selector_of
 from chaos.errors import ClusterRefused
-from chaos.faults import Fault
-from chaos.faults.rights import Action, Right, object_names, rights_of
+from chaos.faults import Trouble
+from chaos.faults.rights import LOAD, Action, Right, object_names, rights_of
 from chaos.history.objects import View
 from chaos.history.views import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
@@ -85,15 +85,19 @@ def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> 
     yield from _spent(adoption, found, chosen)
 
 
-def consent_of(adoption: Adoption, found: Adopted) -> Callable[[Fault], str]:
-    """What is asked right before a fault is injected: it says what speaks against it, empty if nothing does."""
+def consent_of(adoption: Adoption, found: Adopted, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
+    """What is asked right before trouble is made: it says what speaks against it, empty if nothing does.
 
-    def objection(fault: Fault) -> str:
-        told = list(_refusals(adoption, found, [fault.name]))
-        for victim in fault.victims:
+    `load` is the word that allows a load that rises.
+    """
+
+    def objection(trouble: Trouble) -> str:
+        name = load if trouble.name == LOAD.name else trouble.name
+        told = list(_refusals(adoption, found, [name]))
+        for victim in trouble.victims:
             if victim.kind == "Node":
                 node = adoption.cluster.get("Node", None, victim.name) or {}
-                told.append(objections_of_node(node, fault.name))
+                told.append(objections_of_node(node, name))
         return "; ".join(one for one in told if one)
 
     return objection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from chaos.adoption import is_protected
 from chaos.cluster import connect
 from chaos.config import CONFIG_NAME, find_config, read_config
 from chaos.config.written import file_text
@@ -92,6 +94,10 @@ def init_command(
     """Write gameday.toml by reading a cluster, and print what the service lacks, as patches. Changes no cluster."""
     if output.exists():
         raise UsageError(f"{output} exists already", "name another file with --output, or remove it")
+    if deployment and statefulset:
+        raise UsageError("--deployment and --statefulset: a system is one of them", "give only one")
+    if is_protected(namespace):
+        raise UsageError(f"namespace {namespace} is protected", "name the namespace of your service")
     with connect(kubeconfig=kubeconfig, context=kube_context) as cluster:
         name = deployment or statefulset
         if not name:
@@ -106,9 +112,13 @@ def init_command(
         found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))  # type: ignore[arg-type]  # one of two
         text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
         lacks = lacks_of(found)
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}", "name another file with --output") from None
     read_config(output)
-    print(f"wrote {output}; see that it is what you mean")  # noqa: T201
+    # Beside the patches, which are all that a pipe to kubectl gets.
+    print(f"wrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
     _show(lacks)
 
 
@@ -122,7 +132,7 @@ def review_command(
 
 
 def _show(lacks: tuple[Lack, ...]) -> None:
-    """Print each, as documents of YAML that `kubectl apply --server-side -f -` takes."""
+    """Print each, as documents of YAML that `kubectl apply --server-side -f -` takes; nothing but comments is none."""
     for lack in lacks:
         print(f"---\n# {lack.text}")  # noqa: T201
         if lack.patch:

@@ -28,7 +28,7 @@ from chaos.cluster import (
 )
 from chaos.data import Data
 from chaos.facts import ScenarioFacts, trial_facts
-from chaos.faults import Fault
+from chaos.faults import Trouble
 from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
@@ -44,7 +44,7 @@ from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.standing import compared
 from chaos.system.waiting import NeverAvailable, wait_available
-from chaos.traffic import Traffic
+from chaos.traffic import Traffic, allowed
 from chaos.trial import Trial
 from chaos.world import World
 from loadgen.profiles import Profile
@@ -131,7 +131,7 @@ def staged(
     nodes_max: int | None = None,
     claim: Callable[[], None] = lambda: None,
     lost: Callable[[], str] = lambda: "",
-    consent: Callable[[Fault], str] = lambda _fault: "",
+    consent: Callable[[Trouble], str] = lambda _trouble: "",
 ) -> Iterator[Staged]:
     """Set a live trial up, hand it out, and take it down.
 
@@ -145,6 +145,7 @@ def staged(
     run.mkdir(parents=True)
     known = adopt(manifests, manifests.wish(namespace)) if manifests else adopted
     found = known.system if known else None
+    at_work: Callable[[], None] = (lambda: None) if leashed else claim
     facts = trial_facts(
         ground,
         spec,
@@ -176,6 +177,8 @@ def staged(
         if manifests:
             apply_manifests(hand, manifests, namespace)
             found = adopt(ground.cluster, manifests.wish(namespace)).system
+        if load_wish.in_cluster:
+            at_work()
         deployed = found or deploy(hand, spec, namespace, run=run.name)
         load = stack.enter_context(
             load_of(
@@ -198,6 +201,7 @@ def staged(
             vantage=load.vantage.name,
             url=load.vantage.url,
             seed=scenario.seed,
+            rises=lambda: allowed(consent, at_work),
         )
         stack.callback(traffic.close)
         watched = Watched.of(ground.limits, run, ours=lambda: _pod_names(recorder), clock=clock)
@@ -220,7 +224,7 @@ def staged(
             data=_data(spec, profile),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
-            claim=(lambda: None) if leashed else claim,
+            claim=at_work,
             lost=lambda: lost() or watched.objection(),
             consent=consent,
             undo=NoUndoLog() if leashed else ClusterUndoLog(plain, namespace, run.name, deadline_s=DURATION_MAX_S),

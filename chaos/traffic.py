@@ -6,22 +6,37 @@ journalled with the times that the generator itself chose, so that every intende
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from chaos.cluster import Journal
+from chaos.errors import NotAllowed
+from chaos.faults import Trouble
+from chaos.faults.rights import LOAD
+from chaos.history import Ref
+from chaos.history.surges import RISE
 from loadgen.shapes import Poisson, Shape, Steady
 
 if TYPE_CHECKING:
     from loadgen.crew import Crew
     from loadgen.driver import Generator
 
-__all__ = ["Arrivals", "Traffic"]
+__all__ = ["Arrivals", "RisingLoad", "Traffic", "allowed"]
 
 Arrivals = Literal["even", "poisson"]
 """How arrivals lie within the rate: evenly spaced, or as those of independent users, drawn from the trial's seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RisingLoad:
+    """More traffic than a trial began with: trouble, which the owners of a service have to allow as they do a fault."""
+
+    name: str = LOAD.name
+    victims: tuple[Ref, ...] = ()
 
 
 class Traffic:
@@ -29,6 +44,7 @@ class Traffic:
 
     `start` starts the generator; it is None when a saved run is judged again, and then nothing flows.
     `profile` and `vantage` are what the journal says of each stream. Poisson arrivals are drawn from `seed`.
+    `rises` is called before a stream that lets the load rise by half or more over that of the first; it may refuse.
     """
 
     def __init__(
@@ -40,8 +56,12 @@ class Traffic:
         vantage: str,
         url: str,
         seed: int = 0,
+        rises: Callable[[], None] = lambda: None,
     ) -> None:
         self._start = start
+        self._rises = rises
+        self._usual_rps: float | None = None
+        self._peaks_rps: dict[str, float] = {}
         self._journal = journal
         self._seed = seed
         self._said = {"profile": profile, "vantage": vantage, "url": url}
@@ -68,8 +88,11 @@ class Traffic:
         if self._start is None or self._journal is None:
             yield
             return
+        peak_rps = _peak_rps(shape)
+        self._ask(shape, peak_rps)
         self._count += 1
         name = f"{shape.plain()['kind']}-{self._count}"
+        self._peaks_rps[name] = peak_rps
         if arrivals == "poisson":
             drawn = random.Random(f"{self._seed} {name}").getrandbits(32)  # noqa: S311  # replayable
             shape = Poisson(shape, drawn)
@@ -88,9 +111,17 @@ class Traffic:
         try:
             yield
         finally:
+            del self._peaks_rps[name]
             ended = generator.end(name)
             self.ended_ns = max(self.ended_ns, ended.end_ns or 0)
             self._journal.event("traffic-end", stream=name, end_ns=ended.end_ns)
+
+    def _ask(self, shape: Shape, peak_rps: float) -> None:
+        """Have it allowed if the load rises by it. Raises what `rises` does."""
+        if self._usual_rps is None:
+            self._usual_rps = shape.course[0].rate_rps if shape.course else 0.0
+        if peak_rps + sum(self._peaks_rps.values()) >= RISE * self._usual_rps:
+            self._rises()
 
     def check(self) -> None:
         """Raise `HarnessBroken` if the generator has died."""
@@ -106,3 +137,15 @@ class Traffic:
         """Stop the generator at once, if it still runs."""
         if self.generator is not None:
             self.generator.close()
+
+
+def allowed(consent: Callable[[Trouble], str], at_work: Callable[[], None]) -> None:
+    """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` if another run is at work."""
+    if objection := consent(RisingLoad()):
+        raise NotAllowed(objection)
+    at_work()
+
+
+def _peak_rps(shape: Shape) -> float:
+    """The highest rate that a shape has; of a trace, and of users in a closed loop, nobody knows it beforehand."""
+    return max((point.rate_rps for point in shape.course), default=math.inf)

@@ -240,7 +240,9 @@ class Trial:
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
         nodes = [node for node in map(NodeView, world.recorder.objects("Node")) if node.name not in hit]
         namespace = world.blast_radius.namespace
-        radius = replace(world.blast_radius, nodes_max=None) if spares_no_node(fault) else world.blast_radius
+        # On nodes of others their owners' bound stands, whatever a scenario is about.
+        unbounded = spares_no_node(fault) and not world.adopted
+        radius = replace(world.blast_radius, nodes_max=None) if unbounded else world.blast_radius
         radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.data import Data
-from chaos.faults import Fault, Means
+from chaos.faults import Means, Trouble
 from chaos.history.views import DeploymentView, PodView
 from chaos.safety import BlastRadius, NoUndoLog, UndoLog
 from chaos.semantics import Timings, recovery_bound
@@ -41,7 +41,7 @@ class World:
     undo: UndoLog = field(default_factory=NoUndoLog)
     claim: Callable[[], None] = lambda: None
     lost: Callable[[], str] = lambda: ""
-    consent: Callable[[Fault], str] = lambda _fault: ""
+    consent: Callable[[Trouble], str] = lambda _trouble: ""
 
 
 def desired(world: World) -> int | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from chaos.asked import consent_for
 from chaos.capacity.asked import Asked
 from chaos.capacity.measure import measure
-from chaos.capacity.place import Place, Where, placed
+from chaos.capacity.place import CAPACITY, Place, Where, placed
 from chaos.capacity.screen import Screen
 from chaos.capacity.written import show, write
 from chaos.facts import ScenarioFacts
@@ -124,7 +124,7 @@ def _measured(
         callbacks=Callbacks(say=screen.say, draw=draw),
         adopted=place.adopted,
         lost=place.ground.stop,
-        consent=consent_for(place.ground, place.adopted),
+        consent=consent_for(place.ground, place.adopted, load=CAPACITY.name),
     ) as ready:
         measure(ready, asked, screen, present=place.spec.replicas, timeout_s=place.profile.timeout_s)
     assert ready.trial.judgement is not None, "it was judged, or an error was raised"

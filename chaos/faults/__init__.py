@@ -1,7 +1,7 @@
 """Trouble made on purpose: one fault a module."""
 
 from chaos.faults.bad_rollout import BadRollout
-from chaos.faults.base import Fault, Field, Until
+from chaos.faults.base import Fault, Field, Trouble, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.evict import Evict
 from chaos.faults.memory_hog import MemoryHog
@@ -37,5 +37,6 @@ __all__ = [
     "RollingPoolDrain",
     "RollingUpdate",
     "Scale",
+    "Trouble",
     "Until",
 ]

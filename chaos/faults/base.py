@@ -16,7 +16,7 @@ from chaos.history import Ref
 from chaos.safety import NoUndoLog, UndoLog
 from chaos.semantics import KUBERNETES, Timings
 
-__all__ = ["Fault", "Field", "Until", "leaves_foreign", "parameters_of", "spares_no_node"]
+__all__ = ["Fault", "Field", "Trouble", "Until", "leaves_foreign", "parameters_of", "spares_no_node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,24 @@ class Field:
         self.journal.event("fault-result", fault=self.fault, result=result, words=words, detail=detail)
 
 
-class Fault(Protocol):
-    """One kind of trouble, aimed."""
+class Trouble(Protocol):
+    """What its owners have to allow: a fault, or a load that rises."""
 
     @property
     def name(self) -> str:
-        """The kind of fault, e.g. `pod-kill`."""
-
-    @property
-    def words(self) -> str:
-        """What it does to whom, for people."""
+        """The kind of trouble, e.g. `pod-kill`."""
 
     @property
     def victims(self) -> tuple[Ref, ...]:
         """Whom it hits; empty when a saved run is judged again."""
+
+
+class Fault(Trouble, Protocol):
+    """One kind of trouble, aimed."""
+
+    @property
+    def words(self) -> str:
+        """What it does to whom, for people."""
 
     @property
     def landing_deadline_s(self) -> float:

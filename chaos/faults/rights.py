@@ -6,6 +6,7 @@ held against the same consent when it does it.
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
@@ -18,6 +19,7 @@ __all__ = [
     "BASE",
     "CLAIMS",
     "DEPLOYED",
+    "LOAD",
     "LOAD_PODS",
     "NAMED_VERBS",
     "READINGS",
@@ -26,6 +28,7 @@ __all__ = [
     "actions_in",
     "deploying_rights",
     "object_names",
+    "raises_load",
     "rights_of",
 ]
 
@@ -135,6 +138,12 @@ ACTIONS: Mapping[str, Action] = {
 }
 """Every fault by the name of its class in `chaos.faults`."""
 
+LOAD = Action("load", ())
+"""A load that rises: it takes no right, but the owners' consent."""
+
+STREAMS = frozenset({"steady", "shape"})
+"""The methods of a scenario's `traffic` that begin a stream."""
+
 READINGS: Mapping[str, Action] = {
     "read_data": Action(
         "read-data", (*_all("create get", "Pod", "exec"), *_all("create get", "Pod", "proxy")), reads=True
@@ -168,8 +177,14 @@ def actions_in(code: CodeType, known: Mapping[str, object] | None = None) -> tup
 
     `known` are the globals of its module: helpers of it, and tables of them, are read too, but nothing of our own.
     """
-    named = set(_names(code, known or {}, set()))
+    named = {name for part in _parts(code, known or {}, set()) for name in part.co_names}
     return tuple(action for name, action in {**ACTIONS, **READINGS}.items() if name in named)
+
+
+def raises_load(code: CodeType, known: Mapping[str, object] | None = None) -> bool:
+    """Whether a scenario lets the load rise, as far as its code shows: it has a shape of it, or a second stream."""
+    begun = [one for part in _parts(code, known or {}, set()) for one in _streams(part)]
+    return len(begun) > 1 or "shape" in begun
 
 
 def rights_of(
@@ -217,18 +232,25 @@ def object_names(namespace: str, workload_kind: str, workload: str) -> Mapping[s
     return {workload_kind: (workload,), "Lease": (LEASE_NAME,), "Namespace": ("kube-system", namespace)}
 
 
-def _names(code: CodeType, known: Mapping[str, object], seen: set[CodeType]) -> Iterator[str]:
-    """All names in a piece of code, in what is defined in it, and in the functions that it names."""
+def _streams(code: CodeType) -> Iterator[str]:
+    """How each stream of traffic is begun in a piece of code."""
+    for one in dis.get_instructions(code):
+        if one.opname in ("LOAD_ATTR", "LOAD_METHOD") and one.argval in STREAMS:
+            yield str(one.argval)
+
+
+def _parts(code: CodeType, known: Mapping[str, object], seen: set[CodeType]) -> Iterator[CodeType]:
+    """A piece of code, what is defined in it, and the functions that it names."""
     if code in seen:
         return
     seen.add(code)
-    yield from code.co_names
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant, known, seen)
+            yield from _parts(constant, known, seen)
     for name in code.co_names:
         for helper in _helpers(known.get(name)):
-            yield from _names(helper.__code__, helper.__globals__, seen)
+            yield from _parts(helper.__code__, helper.__globals__, seen)
 
 
 def _helpers(value: object) -> Iterator[FunctionType]:

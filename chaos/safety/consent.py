@@ -37,8 +37,8 @@ def refusals(
     if not wanted:
         return
     where, owner = View(namespace), View(workload)
-    if reason := where.annotations.get(FREEZE):
-        yield f"namespace {where.name} is frozen: {reason}"
+    if (reason := where.annotations.get(FREEZE)) is not None:
+        yield f"namespace {where.name} is frozen: {reason or 'no reason is given'}"
     if where.annotations.get(ADOPT) != ENABLED:
         yield (
             f"the owners of namespace {where.name} have not allowed faults; they can with: "

@@ -8,8 +8,14 @@ from typing import Any
 
 from chaos.history.objects import Raw, View
 from chaos.system.adopt import Adopted
+from chaos.system.wanted import may_go
 
 __all__ = ["Lack", "lacks_of"]
+
+HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
+
+PATIENCE = 6
+"""Failures in a row after which a liveness probe may be believed that asks what readiness asks: twice the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,6 @@ def lacks_of(found: Adopted) -> tuple[Lack, ...]:
 
 def _lacks(found: Adopted) -> Iterator[Lack]:
     system, spec = found.system, found.system.spec
-    container = View(found.workload).spec["template"]["spec"]["containers"][0]
     if spec.disruption_budget is None:
         yield Lack(
             "no disruption budget: a drain may take every replica at once",
@@ -38,18 +43,62 @@ def _lacks(found: Adopted) -> Iterator[Lack]:
                 "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(system.selector)}},
             },
         )
+    elif not may_go(spec.disruption_budget, spec.replicas_floor):
+        yield Lack(f"the disruption budget lets none of {spec.replicas_floor} replicas go: it blocks every drain")
     if spec.replicas_floor < 2:
-        yield Lack("one replica: any loss is an outage", _patch(found, spec={"replicas": 2}))
-    if "readinessProbe" not in container:
-        yield Lack("no readiness probe: traffic is sent to pods that cannot answer", _probe(found, "readinessProbe"))
-    if "livenessProbe" not in container:
-        yield Lack("no liveness probe: a process that hangs is never started anew", _probe(found, "livenessProbe"))
-    same = container.get("readinessProbe", {}).get("httpGet") == container.get("livenessProbe", {}).get("httpGet")
-    if same and container.get("livenessProbe", {}).get("httpGet"):
-        yield Lack("liveness and readiness ask the same path: a pod that is only busy is killed")
+        yield Lack("one replica: any loss is an outage", _second_replica(found))
+    yield from _probes(found)
     yield from _resources(found)
     if _tag(spec.image) in ("", "latest"):
         yield Lack(f"image {spec.image} names no version: two replicas may run two programs, and no rollback is one")
+
+
+def _second_replica(found: Adopted) -> dict[str, Any]:
+    """Two replicas, asked of whoever decides on their number."""
+    if found.system.spec.autoscale is None:
+        return _patch(found, spec={"replicas": 2})
+    (scaler,) = [ref for ref in found.system.objects if ref.kind == "HorizontalPodAutoscaler"]
+    metadata = {"name": scaler.name, "namespace": scaler.namespace}
+    return {"apiVersion": "autoscaling/v2", "kind": scaler.kind, "metadata": metadata, "spec": {"minReplicas": 2}}
+
+
+def _probes(found: Adopted) -> Iterator[Lack]:
+    """Probes that are missing. A patch asks what another probe asks already: no path is guessed at."""
+    container = _container(found)
+    readiness, liveness = container.get("readinessProbe"), container.get("livenessProbe")
+    port = {"tcpSocket": {"port": found.system.spec.port}}
+    if not readiness:
+        asks = _handler(container, "startupProbe", "livenessProbe")
+        yield Lack(
+            "no readiness probe: traffic is sent to pods that cannot answer"
+            + (
+                ""
+                if asks
+                else "; the patch only sees whether the port is open, a path that answers when ready is better"
+            ),
+            _probe(found, "readinessProbe", {**(asks or port), "periodSeconds": 5}),
+        )
+    if not liveness:
+        asks = _handler(container, "startupProbe", "readinessProbe")
+        patient = {"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": PATIENCE}
+        yield Lack(
+            "no liveness probe: a process that hangs is never started anew"
+            + (
+                ""
+                if asks
+                else "; the patch only sees whether the port is open, which a process that hangs may leave so"
+            ),
+            _probe(found, "livenessProbe", {**(asks or port), **patient}),
+        )
+    same = (readiness or {}).get("httpGet") == (liveness or {}).get("httpGet")
+    if same and (liveness or {}).get("httpGet") and int((liveness or {}).get("failureThreshold", 3)) < PATIENCE:
+        yield Lack("liveness and readiness ask the same path: a pod that is only busy is killed")
+
+
+def _handler(container: Raw, *probes: str) -> Raw:
+    """What the first of these probes asks that the container has."""
+    given: Raw = next((container[name] for name in probes if container.get(name)), {})
+    return {name: given[name] for name in HANDLERS if name in given}
 
 
 def _resources(found: Adopted) -> Iterator[Lack]:
@@ -59,19 +108,25 @@ def _resources(found: Adopted) -> Iterator[Lack]:
     if spec.autoscale and "cpu" in missing and spec.cpu_limit is None:
         yield Lack("an autoscaler on CPU, and no CPU request: it has nothing to measure against and never scales")
     if missing:
-        name = View(found.workload).spec["template"]["spec"]["containers"][0]["name"]
-        inner: dict[str, Any] = {"containers": [{"name": name, "resources": {"requests": missing}}]}
+        inner: dict[str, Any] = {
+            "containers": [{"name": _container(found)["name"], "resources": {"requests": missing}}]
+        }
         told = " and ".join(missing)
         yield Lack(
-            f"no {told} request: the scheduler packs pods as if they took nothing",
+            f"no {told} request: the scheduler packs pods as if they took nothing; "
+            "write what kubectl top pod shows, the patch holds a placeholder",
             _patch(found, spec={"template": {"spec": inner}}),
         )
 
 
-def _probe(found: Adopted, which: str) -> dict[str, Any]:
-    container = View(found.workload).spec["template"]["spec"]["containers"][0]
-    probe = {"httpGet": {"path": "/healthz", "port": found.system.spec.port}, "periodSeconds": 5}
-    return _patch(found, spec={"template": {"spec": {"containers": [{"name": container["name"], which: probe}]}}})
+def _probe(found: Adopted, which: str, probe: Raw) -> dict[str, Any]:
+    container = {"name": _container(found)["name"], which: probe}
+    return _patch(found, spec={"template": {"spec": {"containers": [container]}}})
+
+
+def _container(found: Adopted) -> Raw:
+    containers: list[Raw] = View(found.workload).spec["template"]["spec"]["containers"]
+    return containers[0]
 
 
 def _patch(found: Adopted, **fields: Any) -> dict[str, Any]:

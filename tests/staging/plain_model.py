@@ -77,7 +77,7 @@ def spread_again(kubeconfig: Path, admin: Cluster, namespace: str) -> None:
 def consent(kubeconfig: Path, namespace: str, *, pods: str, nodes: str) -> None:
     """Consent as the owners give it: for the namespace, the workload, and every node."""
     kubectl(kubeconfig, "annotate", "namespace", namespace, "gameday.dev/adopt=enabled")
-    kubectl(kubeconfig, "annotate", "deployment", NAME, "-n", namespace, f"gameday.dev/allow={pods}")
+    kubectl(kubeconfig, "annotate", "deployment", NAME, "-n", namespace, f"gameday.dev/allow={pods},load")
     kubectl(kubeconfig, "annotate", "nodes", "--all", "--overwrite", f"gameday.dev/allow={nodes}")
 
 

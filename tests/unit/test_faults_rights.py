@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from chaos import faults, targets
 from chaos.cluster import KINDS
-from chaos.faults.rights import ACTIONS, actions_in, rights_of
+from chaos.faults.rights import ACTIONS, actions_in, raises_load, rights_of
+from loadgen.shapes import Spike
 
 
 def scenario() -> tuple[object, ...]:
@@ -32,6 +36,40 @@ def test_faults_are_read_from_the_code() -> None:
     """Also those in functions within; what is not a fault is not one."""
     assert [action.name for action in actions_in(scenario.__code__)] == ["pod-kill", "node-drain"]
     assert actions_in(test_every_fault_has_its_rights.__code__) == ()
+
+
+def steady(traffic: Any) -> None:
+    """One stream, of one rate."""
+    with traffic.steady(rate_rps=1):
+        pass
+
+
+def nested(traffic: Any) -> None:
+    """A second stream, in a function within."""
+
+    def more() -> None:
+        with traffic.steady(rate_rps=4):
+            pass
+
+    with traffic.steady(rate_rps=1):
+        more()
+
+
+def shaped(traffic: Any) -> None:
+    """One stream, whose rate changes."""
+    with traffic.shape(Spike(1, 5, at_s=1, for_s=1)):
+        pass
+
+
+def by_a_helper(traffic: Any) -> None:
+    """The stream is begun by another function of the file."""
+    shaped(traffic)
+
+
+@pytest.mark.parametrize(("function", "rises"), [(steady, False), (nested, True), (shaped, True), (by_a_helper, True)])
+def test_a_load_that_rises_is_read_from_the_code(function: Any, rises: bool) -> None:  # noqa: FBT001  # a table
+    """A second stream or a shape, wherever it is begun; one stream of one rate is no trouble."""
+    assert raises_load(function.__code__, globals()) is rises
 
 
 def test_rights_are_those_of_the_faults_and_no_more() -> None:

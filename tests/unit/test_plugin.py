@@ -190,3 +190,31 @@ def test_options_about_load_that_cannot_be_are_refused(pytester: pytest.Pytester
     result = pytester.runpytest(*words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert told in result.stderr.str()
+
+
+SKIPPED = """
+import pytest
+
+def test_claim(trial):
+    '''A claim.'''
+
+@pytest.fixture
+def stage():
+    pytest.skip("not allowed")
+"""
+
+
+def test_a_session_that_tried_nothing_is_none_that_went_well(pytester: pytest.Pytester) -> None:
+    """With every scenario skipped pytest's exit code is that of a session without tests, and a line says so."""
+    pytester.makepyfile(test_scenario=SKIPPED)
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["nothing was tried: 1 skipped, which proves nothing*"])
+
+
+def test_other_tests_keep_their_exit_code(pytester: pytest.Pytester) -> None:
+    """One test that passed is something; and tests that are no scenarios may all be skipped."""
+    pytester.makepyfile(test_scenario=SKIPPED, test_other="def test_other(): pass")
+    assert pytester.runpytest().ret == pytest.ExitCode.OK
+    pytester.makepyfile(test_scenario="import pytest\n\n@pytest.mark.skip\ndef test_plain(): pass", test_other="")
+    assert pytester.runpytest().ret == pytest.ExitCode.OK

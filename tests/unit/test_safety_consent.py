@@ -70,6 +70,13 @@ def test_a_scenario_without_faults_needs_no_consent() -> None:
             None,
             "namespace llm is frozen: release week",
         ),
+        (
+            ["evict"],
+            namespace(adopt="enabled", freeze=""),
+            workload("evict"),
+            None,
+            "namespace llm is frozen: no reason is given",
+        ),
     ],
 )
 def test_each_refusal_says_who_and_how(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from run_folders import Folder
 
 from chaos.clock import Clock
 from chaos.cluster import Journal
+from chaos.errors import NotAllowed
 from chaos.history.offered import load_steps
-from chaos.traffic import Traffic
+from chaos.traffic import RisingLoad, Traffic, allowed
 from loadgen.driver import StreamHandle
-from loadgen.shapes import Shape, Spike, Steady, shape_from_plain
+from loadgen.shapes import Ramp, Replay, Shape, Spike, Steady, shape_from_plain
 
 BEGIN_NS = 1_760_000_010 * 10**9
 
@@ -36,10 +40,10 @@ def journalled(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / "actions.jsonl").read_text().splitlines()]
 
 
-def traffic(path: Path, seed: int = 1) -> Traffic:
+def traffic(path: Path, seed: int = 1, rises: Callable[[], None] = lambda: None) -> Traffic:
     """Traffic that journals into `path`."""
     journal = Journal(path / "actions.jsonl", Clock.start())
-    return Traffic(generator, journal, profile="http", vantage="here", url="http://x", seed=seed)
+    return Traffic(generator, journal, profile="http", vantage="here", url="http://x", seed=seed, rises=rises)
 
 
 def test_the_moments_of_a_spike_are_journalled(tmp_path: Path) -> None:
@@ -88,3 +92,56 @@ def test_nothing_flows_when_a_saved_run_is_judged_again() -> None:
     """Without a generator the block is empty."""
     with Traffic(None, None, profile="", vantage="", url="").shape(Spike(2, 10, at_s=20, for_s=30)):
         pass
+
+
+@pytest.mark.parametrize(
+    ("shapes", "asked"),
+    [
+        ([Steady(4)], 0),
+        ([Steady(4), Steady(1.9)], 0),
+        ([Steady(4), Steady(2)], 1),
+        ([Steady(1), Steady(4), Steady(0.1)], 2),
+        ([Spike(2, 10, at_s=20, for_s=30)], 1),
+        ([Ramp(2, 2.5, over_s=10)], 0),
+        ([Replay((0, 10**9))], 1),
+    ],
+    ids=["steady", "less than half more", "half more", "each more", "spike", "gentle", "trace"],
+)
+def test_a_load_that_rises_is_asked_for_before_it_flows(tmp_path: Path, shapes: list[Shape], asked: int) -> None:
+    """Half as much again as the first stream began with, or a rate that nobody knows, is trouble."""
+    times: list[None] = []
+    flows = traffic(tmp_path, rises=lambda: times.append(None))
+    with contextlib.ExitStack() as stack:
+        for shape in shapes:
+            stack.enter_context(flows.shape(shape))
+    assert len(times) == asked
+
+
+def test_streams_one_after_the_other_are_held_against_the_first(tmp_path: Path) -> None:
+    """What has ended does not count, but what is usual stays what the trial began with."""
+    times: list[None] = []
+    flows = traffic(tmp_path, rises=lambda: times.append(None))
+    for rate_rps in (2, 2, 8):
+        with flows.steady(rate_rps=rate_rps):
+            pass
+    assert len(times) == 1
+
+
+def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
+    """The refusal comes before the stream, and before the run takes hold of the system."""
+    claimed: list[None] = []
+    consent = {"load": "load is not allowed"}
+
+    def rises() -> None:
+        allowed(lambda trouble: consent.get(trouble.name, ""), lambda: claimed.append(None))
+
+    flows = traffic(tmp_path, rises=rises)
+    with flows.steady(rate_rps=1):
+        with pytest.raises(NotAllowed, match="load is not allowed"), flows.steady(rate_rps=9):
+            pytest.fail("it flows")
+        assert [line["rate_rps"] for line in journalled(tmp_path)] == [1]
+        assert claimed == []
+        consent.clear()
+        with flows.steady(rate_rps=9):
+            assert len(claimed) == 1
+    assert RisingLoad().victims == ()
