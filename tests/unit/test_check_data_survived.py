@@ -12,7 +12,6 @@ from node_loss_stories import claim, noticed, powered, standing, unscheduled, vo
 from chaos.checks import DataSurvived
 from chaos.verdict import Answer, Finding
 
-
 EMPTY = {"name": "scratch", "emptyDir": {}}
 
 
