@@ -26,6 +26,7 @@ __all__ = [
     "adopted_for",
     "allow_deploying",
     "consent_for",
+    "deployed_fields",
     "limits_of",
     "load_for",
     "manifests_for",
@@ -33,6 +34,7 @@ __all__ = [
     "may_deploy",
     "profile_for",
     "refuse_unmet",
+    "wanted_fields",
 ]
 
 DATA_NEED = "data"
@@ -40,8 +42,18 @@ DATA_NEED = "data"
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
     """Apply the scenario's markers, the outermost first, and then the session's own `fields`."""
-    spec = spec.having(**_fields(request, "system", "deployed"))
+    spec = spec.having(**deployed_fields(request.node))
     return spec.having(**fields) if fields else spec
+
+
+def wanted_fields(node: pytest.Item) -> dict[str, Any]:
+    """The fields of the spec that a scenario asks of any system, whoever deployed it."""
+    return _fields(node, "system")
+
+
+def deployed_fields(node: pytest.Item) -> dict[str, Any]:
+    """Those, and the ones by which it deploys a system that is so."""
+    return _fields(node, "system", "deployed")
 
 
 def adopted_for(
@@ -60,13 +72,17 @@ def adopted_for(
     kind = adopted.system.workload.kind
     # What another system would need of the cluster is not looked up: there may be no right to.
     spec = adopted.system.spec
-    lacks = [*unmet(spec, _wanted(request)), *_without_data(request, spec, TELL_DATA), *_unfit(actions, kind)]
+    lacks = [
+        *unmet(spec, wanted_fields(request.node)),
+        *_without_data(request, spec, TELL_DATA),
+        *_unfit(actions, kind),
+    ]
     if lacks := lacks or [*_lacking(request, ground, ours=False)]:
         pytest.skip("; ".join(dict.fromkeys(lacks)))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
-    require_usage(ground.adoption, adopted, scales="autoscale" in _wanted(request))
+    require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not leashed:
         ground.begin()
     return adopted
@@ -82,7 +98,7 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
     refuse_fields(fields)
     manifests = read_manifests(folder)
     spec = manifests.spec
-    if lacks := [*unmet(spec, _wanted(request)), *_without_data(request, spec, "manifests cannot say it")]:
+    if lacks := [*unmet(spec, wanted_fields(request.node)), *_without_data(request, spec, "manifests cannot say it")]:
         pytest.skip("; ".join(dict.fromkeys(lacks)))
     return manifests
 
@@ -130,7 +146,7 @@ def refuse_unmet(request: pytest.FixtureRequest, ground: Ground, spec: SystemSpe
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
     """
     lacks = list(_lacking(request, ground, ours=ours))
-    if ground.kind == "context" and ground.adoption is None and _fields(request, "system", "deployed").get("autoscale"):
+    if ground.kind == "context" and ground.adoption is None and deployed_fields(request.node).get("autoscale"):
         lacks += [words] if (words := without_metrics(ground.cluster)) else []
     if ours:
         lacks += _without_data(request, spec, "give one fill or files")
@@ -164,15 +180,10 @@ def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, leashed: 
     return LoadWish(workers=workers or told.workers, in_cluster=pods)
 
 
-def _wanted(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What the scenario asks of any system, whoever deployed it."""
-    return _fields(request, "system")
-
-
-def _fields(request: pytest.FixtureRequest, *names: str) -> dict[str, Any]:
+def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
     """The fields of the spec that the scenario's markers of these names give; the innermost marker wins."""
     given: dict[str, Any] = {}
-    for marker in reversed([one for one in request.node.iter_markers() if one.name in names]):
+    for marker in reversed([one for one in node.iter_markers() if one.name in names]):
         if marker.args:
             name = marker.name
             raise UsageError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from plain_claim import LOADED_S, loading_job
 
 from chaos.cluster import Cluster
 from chaos.history.views import DeploymentView
@@ -22,6 +23,7 @@ __all__ = ["NAME", "consent", "deploy_plainly", "kubectl", "settled", "spec_with
 NAME = "chat"
 AVAILABLE_S = 120.0
 KUBECTL_S = 60.0
+MEASURED_S = 90.0
 
 
 def spec_with(fields: dict[str, Any]) -> SystemSpec:
@@ -39,11 +41,27 @@ def kubectl(kubeconfig: Path, *argv: str, stdin: str = "") -> str:
 
 
 def deploy_plainly(kubeconfig: Path, admin: Cluster, spec: SystemSpec, namespace: str) -> None:
-    """Apply its objects with kubectl, and wait until all replicas are available."""
+    """Apply its objects with kubectl, once its claims are filled, and wait until all replicas are available."""
     kubectl(kubeconfig, "create", "namespace", namespace)
     objects = [_without_ours(one) for one in manifests(spec, namespace, run="none")]
+    claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
+    jobs = [loading_job(spec, volume, namespace) for volume in spec.volumes if volume.fill and volume.shared_claim]
+    for job in jobs:
+        name = f"job/{job['metadata']['name']}"
+        kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all([*claims, job]))
+        kubectl(kubeconfig, "wait", "--for=condition=complete", name, "-n", namespace, f"--timeout={LOADED_S}s")
+        kubectl(kubeconfig, "delete", name, "-n", namespace)
     kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     settled(admin, namespace)
+    if spec.autoscale:
+        until(lambda: _measured(admin, namespace), deadline_s=MEASURED_S, awaited=f"metrics of {NAME} in {namespace}")
+
+
+def _measured(admin: Cluster, namespace: str) -> bool:
+    """Whether the autoscaler has its metric."""
+    scaler = admin.get("HorizontalPodAutoscaler", namespace, NAME) or {}
+    conditions = scaler.get("status", {}).get("conditions") or ()
+    return any(one["type"] == "ScalingActive" and one["status"] == "True" for one in conditions)
 
 
 def settled(admin: Cluster, namespace: str) -> None:

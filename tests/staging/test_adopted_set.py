@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from asked_systems import System, asked, systems
 from cluster_snapshot import snapshot
 from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with, spread_again
 from typer.testing import CliRunner
@@ -28,6 +29,7 @@ from chaos.lab.kubeconfigs import with_token
 from chaos.progress import Terminal
 from chaos.system.standing import differences
 from chaos.voice import sigterm_interrupts
+from chaos.wait import until
 
 pytestmark = [
     pytest.mark.root,
@@ -37,24 +39,18 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION_S = 900.0
+GONE_S = 90.0
 
 # The lab's network plugin enforces no NetworkPolicy, which is the only means on a cluster of others.
 NOT_ALLOWED = {"network-partition"}
+CANNOT_BE_HAD = {
+    "test_a_replica_that_is_cut_off_costs_its_share_and_returns",
+    "test_an_hour_of_steady_load_with_trouble_every_few_minutes",
+}
+"""The one for that reason, the other as it takes an hour."""
+
 ON_NODES = [one.name for one in ACTIONS.values() if one.nodes]
 ON_PODS = [one.name for one in ACTIONS.values() if one.name not in NOT_ALLOWED]
-
-QUEUES = {"QUEUE_MAX": "100"}
-SMALL = {"cpu_request": "200m", "cpu_limit": "200m", "env": QUEUES}
-SPIKED = {"replicas_min": 2, "replicas_max": 8, "cpu_percent": 60, "scale_down_window_s": 30}
-
-GROUPS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "pods": ({"replicas": 4}, ("pod_kill", "eviction", "capacity_loss", "partition", "persistence")),
-    "nodes": ({"replicas": 4}, ("node_drain", "node_pool", "node_loss")),
-    "releases": ({"replicas": 3, "rollout": {"progress_deadline_s": 15}}, ("rollout", "probe_recovery")),
-    "streams": ({"replicas": 2, "env": {"SLOTS": "8"}}, ("termination", "soak")),
-    "scaled": ({**SMALL, "autoscale": SPIKED}, ("load_spike", "scale_down")),
-}
-"""Which service which files are tried on: one system cannot be all that the scenarios ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +77,15 @@ def lab() -> Iterator[tuple[Lab, LabFacts]]:
             lab.down(progress=Terminal())
 
 
-def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -> str:
-    """The text of gameday.toml: which cluster, which service, how users reach it, and the owners' bounds."""
+def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path, data: Sequence[str]) -> str:
+    """The text of gameday.toml: which cluster, which service, what must survive, how users reach it, and the bounds."""
     service = admin.get("Service", namespace, NAME) or {}
     url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
     power = f"{sys.executable} {ROOT / 'tests/staging/power.py'}"
     timings = {key: value for key, value in facts.timings.items() if key in TimingsPart.model_fields}
     told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in timings.items())
     tables: dict[str, dict[str, Any]] = {
-        "system": {"namespace": namespace, "deployment": NAME},
+        "system": {"namespace": namespace, "deployment": NAME, "data": list(data)},
         "traffic": {
             "url": url,
             "profile": "openai-chat",
@@ -106,9 +102,9 @@ def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path) -
     return "\n".join(lines) + "\n"
 
 
-def identity(facts: LabFacts, file: Path, namespace: str, scenarios: Path) -> Path:
+def identity(facts: LabFacts, file: Path, namespace: str, scenarios: list[str]) -> Path:
     """Apply what `gameday rbac` prints for these scenarios, and give a kubeconfig of that account."""
-    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), str(scenarios)])
+    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), *scenarios])
     assert printed.exit_code == 0, printed.output
     kubectl(facts.kubeconfig, "apply", "-f", "-", stdin=printed.stdout)
     token = kubectl(facts.kubeconfig, "create", "token", "gameday", "-n", namespace, "--duration", "2h").strip()
@@ -127,48 +123,56 @@ def rows(junit: Path) -> list[Row]:
     return found
 
 
-@pytest.mark.parametrize("group", GROUPS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each system that scenarios ask for its own test."""
+    if "stands" in metafunc.fixturenames:
+        found = systems(spec_with({}), asked(ROOT))
+        metafunc.parametrize("stands", found, ids=[one.name for one in found])
+
+
 def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
-    lab: tuple[Lab, LabFacts], group: str, tmp_path: Path
+    lab: tuple[Lab, LabFacts], stands: System, tmp_path: Path
 ) -> None:
     """No scenario fails or is refused, and what the owners wrote in namespace and nodes reads as before."""
     running, facts = lab
-    fields, files = GROUPS[group]
-    namespace = f"team-{group}"
+    namespace = f"team-{stands.name}"
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
-        deploy_plainly(facts.kubeconfig, admin, spec_with(fields), namespace)
+        deploy_plainly(facts.kubeconfig, admin, stands.spec, namespace)
         consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))
         table, wrong = list[Row](), list[str]()
-        for name in files:
+        for file, scenarios in stands.by_file().items():
             if table:
                 spread_again(facts.kubeconfig, admin, namespace)
-            folder, scenarios = tmp_path / name, ROOT / "scenarios" / f"test_{name}.py"
-            folder.mkdir()
-            (config := folder / "gameday.toml").write_text(
-                written(admin, facts, namespace, folder / "least.kubeconfig")
-            )
+            (folder := tmp_path / file).mkdir()
+            config = folder / "gameday.toml"
+            config.write_text(written(admin, facts, namespace, folder / "least.kubeconfig", stands.spec.kept_files))
             identity(facts, config, namespace, scenarios)
             before = _as_written(admin, namespace)
-            code = _session(running, config, scenarios)
+            code = session(running, config, scenarios)
             settled(admin, namespace)
             after = _as_written(admin, namespace)
             table += rows(folder / "junit.xml")
-            wrong += [f"{name}: {one['object']} {one['path']}" for one in differences(before, after)]
-            wrong += [] if code in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} else [f"{name}: {code}"]
+            wrong += [f"{file}: {one['object']} {one['path']}" for one in differences(before, after)]
+            wrong += [] if code in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED} else [f"{file}: {code}"]
         print()  # noqa: T201  # the table is what a person runs this for
         for row in table:
             print(f"| {row.scenario} | {row.result} | {row.took_s:.0f} s | {row.reason} |")  # noqa: T201
         assert wrong == []
+        assert len(table) == len(stands.scenarios)
         assert {row.result for row in table} <= {"PASS", "skipped"}
+        assert {row.scenario for row in table if row.result == "skipped"} <= CANNOT_BE_HAD
         assert running.refused(f"system:serviceaccount:{namespace}:gameday") == ()
         # Its replicas would take the next service's room.
         OpenHand(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", namespace)))
+        until(
+            lambda: not admin.list("Pod", namespace), deadline_s=GONE_S, awaited=f"the pods of {namespace} to be gone"
+        )
 
 
-def _session(running: Lab, config: Path, scenarios: Path) -> int:
-    """Run the scenarios of one file, and return pytest's exit code."""
+def session(running: Lab, config: Path, scenarios: list[str]) -> int:
+    """Run these scenarios, and return pytest's exit code."""
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header", "--system", str(config)]
-    argv += ["--junitxml", str(config.parent / "junit.xml"), "--runs", str(config.parent / "runs"), str(scenarios)]
+    argv += ["--junitxml", str(config.parent / "junit.xml"), "--runs", str(config.parent / "runs"), *scenarios]
     # From the lab's client: a machine beside the cluster, from which the Service is reached as users reach it.
     command, environment = running.client_command(argv), {**os.environ, "KUBECONFIG": ""}
     return subprocess.run(command, cwd=ROOT, env=environment, timeout=SESSION_S, check=False).returncode
