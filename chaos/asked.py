@@ -19,13 +19,14 @@ from chaos.served import without_metrics
 from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
 from chaos.system.manifest_folder import Manifests, read_manifests
-from chaos.system.wanted import refuse_fields, unmet
+from chaos.system.wanted import NO_DATA, TELL_DATA, refuse_fields, unmet
 from loadgen.profiles import Profile
 
 __all__ = [
     "adopted_for",
     "allow_deploying",
     "consent_for",
+    "deployed_fields",
     "limits_of",
     "load_for",
     "manifests_for",
@@ -36,21 +37,23 @@ __all__ = [
     "wanted_fields",
 ]
 
+DATA_NEED = "data"
+
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
     """Apply the scenario's markers, the outermost first, and then the session's own `fields`."""
-    spec = spec.having(**wanted_fields(request.node))
+    spec = spec.having(**deployed_fields(request.node))
     return spec.having(**fields) if fields else spec
 
 
 def wanted_fields(node: pytest.Item) -> dict[str, Any]:
-    """The fields of the spec that a scenario's markers name; the innermost marker wins."""
-    wanted: dict[str, Any] = {}
-    for marker in reversed(list(node.iter_markers("system"))):
-        if marker.args:
-            raise UsageError(f"@pytest.mark.system: {marker.args[0]!r} has no name", "name a field: system(replicas=4)")
-        wanted |= marker.kwargs
-    return wanted
+    """The fields of the spec that a scenario asks of any system, whoever deployed it."""
+    return _fields(node, "system")
+
+
+def deployed_fields(node: pytest.Item) -> dict[str, Any]:
+    """Those, and the ones by which it deploys a system that is so."""
+    return _fields(node, "system", "deployed")
 
 
 def adopted_for(
@@ -74,11 +77,14 @@ def adopted_for(
     actions = _troubles(request, load)
     kind = adopted.system.workload.kind
     # What another system would need of the cluster is not looked up: there may be no right to.
-    lacks = [*unmet(adopted.system.spec, wanted_fields(request.node)), *_unfit(actions, kind)] or [
-        *_lacking(request, ground)
+    spec = adopted.system.spec
+    lacks = [
+        *unmet(spec, wanted_fields(request.node)),
+        *_without_data(request, spec, TELL_DATA),
+        *_unfit(actions, kind),
     ]
-    if lacks:
-        pytest.skip("; ".join(lacks))
+    if lacks := lacks or [*_lacking(request, ground, ours=False)]:
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
     if refused := list(unallowed(ground.adoption, adopted, actions)):
         if require_consent:
             raise NotAllowed("; ".join(refused))
@@ -99,8 +105,9 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
         return None
     refuse_fields(fields)
     manifests = read_manifests(folder)
-    if lacks := unmet(manifests.spec, wanted_fields(request.node)):
-        pytest.skip("; ".join(lacks))
+    spec = manifests.spec
+    if lacks := [*unmet(spec, wanted_fields(request.node)), *_without_data(request, spec, "manifests cannot say it")]:
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
     return manifests
 
 
@@ -113,19 +120,20 @@ def may_deploy(
     """
     if ground.adoption is None:
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
-        allow_deploying(ground, spec, _actions(request), kinds=kinds, load_pods=load.in_cluster)
+        # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
+        claims = manifests is None and any(volume.storage for volume in spec.volumes)
+        allow_deploying(ground, _actions(request), kinds=kinds, claims=claims, load_pods=load.in_cluster)
 
 
 def allow_deploying(
     ground: Ground,
-    spec: SystemSpec,
     actions: Iterable[Action],
     *,
     kinds: Iterable[str] = DEPLOYED,
+    claims: bool = False,
     load_pods: bool = False,
 ) -> None:
     """The same for whatever these faults are made by. Raises `ClusterRefused` as `may_deploy` does."""
-    claims = any(volume.storage for volume in spec.volumes)
     rights = deploying_rights(actions, kinds, proxied=ground.proxied, claims=claims, load_pods=load_pods)
     ground.grant(rights)
     require_to_deploy(ground.cluster, rights)
@@ -140,13 +148,20 @@ def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> 
     return min(pods_max or bound, bound), ground.adoption.config.safety.nodes_max
 
 
-def refuse_unmet(request: pytest.FixtureRequest, ground: Ground) -> None:
-    """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed."""
-    lacks = list(_lacking(request, ground))
-    if ground.kind == "context" and ground.adoption is None and wanted_fields(request.node).get("autoscale"):
+def refuse_unmet(request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, *, ours: bool) -> None:
+    """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed.
+
+    `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
+    """
+    lacks = list(_lacking(request, ground, ours=ours))
+    if ground.kind == "context" and ground.adoption is None and deployed_fields(request.node).get("autoscale"):
         lacks += [words] if (words := without_metrics(ground.cluster)) else []
+    if ours:
+        lacks += _without_data(request, spec, "give one fill or files")
+        classes = dict.fromkeys(volume.storage_class for volume in spec.volumes if volume.storage_class)
+        lacks += [words for name in classes if (words := ground.lacks(f"storage-class:{name}"))]
     if lacks:
-        pytest.skip("; ".join(lacks))
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
 
 
 def consent_for(ground: Ground, adopted: Adopted | None, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
@@ -176,6 +191,25 @@ def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, leashed: 
     return LoadWish(workers=workers or told.workers, in_cluster=pods)
 
 
+def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
+    """The fields of the spec that the scenario's markers of these names give; the innermost marker wins."""
+    given: dict[str, Any] = {}
+    for marker in reversed([one for one in node.iter_markers() if one.name in names]):
+        if marker.args:
+            name = marker.name
+            raise UsageError(
+                f"@pytest.mark.{name}: {marker.args[0]!r} has no name", f"name a field: {name}(replicas=4)"
+            )
+        given |= marker.kwargs
+    return given
+
+
+def _without_data(request: pytest.FixtureRequest, spec: SystemSpec, fix: str) -> Iterator[str]:
+    """Say that nothing is known to survive, where the scenario needs data that do."""
+    if not spec.kept_files and any(DATA_NEED in marker.args for marker in request.node.iter_markers("needs")):
+        yield f"{NO_DATA}: {fix}"
+
+
 def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
     """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(request.node, "function", None)
@@ -196,11 +230,15 @@ def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
             yield f"{action.name} changes a {action.workload_kind}, and the system is a {kind}"
 
 
-def _lacking(request: pytest.FixtureRequest, ground: Ground) -> Iterator[str]:
-    """What the cluster lacks of what the scenario's markers say that it needs."""
+def _lacking(request: pytest.FixtureRequest, ground: Ground, *, ours: bool) -> Iterator[str]:
+    """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
     nodes = ground.cluster.facts.nodes
     for marker in request.node.iter_markers("needs"):
-        yield from (reason for need in marker.args if (reason := ground.lacks(need)))
+        needs = [need for need in marker.args if need != DATA_NEED]
+        if not ours:
+            # What others wrote has its claims, of whatever class.
+            needs = [need for need in needs if not need.startswith("storage-class:")]
+        yield from (reason for need in needs if (reason := ground.lacks(need)))
         wanted = int(marker.kwargs.get("nodes", 0))
         if len(nodes) < wanted:
             yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"

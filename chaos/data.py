@@ -16,6 +16,7 @@ from chaos.cluster import LEASHED, Cluster, Command, Hand, Journal, LeashedHand,
 from chaos.errors import GamedayError, UsageError
 from chaos.history import Ref
 from chaos.history.views import PodView
+from chaos.system.wanted import NO_DATA
 from loadgen.profiles import OpenAiChatProfile, Profile
 
 __all__ = ["Data", "read_data"]
@@ -42,7 +43,7 @@ class Data:
     def of(self, files: tuple[str, ...]) -> Data:
         """The same for these files, if there are any. Raises `UsageError` if that leaves none to read."""
         if not files and not self.files:
-            raise UsageError("trial.read_data: no volume of the system says with fill.files what must survive")
+            raise UsageError(f"trial.read_data: {NO_DATA}", "mark the scenario @pytest.mark.needs('data')")
         return replace(self, files=files) if files else self
 
 
@@ -55,7 +56,7 @@ def read_data(cluster: Cluster, hand: Hand, journal: Journal, recorder: Recorder
 
 
 def _read(cluster: Cluster, hand: Hand, journal: Journal, pod: Ref, data: Data) -> None:
-    with journal.action("read-data", pod, detail={"wanted": list(data.files)}) as entry:
+    with journal.action("read-data", pod, detail={"wanted": list(data.files), "container": data.container}) as entry:
         if isinstance(hand, LeashedHand):
             entry.end("fail", reason=LEASHED)
             return

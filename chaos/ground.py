@@ -95,7 +95,7 @@ class Ground:
             except ClusterRefused as refused:
                 return f"StorageClass {name} cannot be looked up: {refused.what}"
             return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
-        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: node-power, storage-class:NAME")
+        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: data, node-power, storage-class:NAME")
 
 
 @contextmanager

@@ -61,8 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read our options and declare the marker."""
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
     config.addinivalue_line(
+        "markers", "deployed(**fields): the same where the scenario deploys its system; one that already runs is free"
+    )
+    config.addinivalue_line(
         "markers",
-        "needs(*what, nodes, node_label): what a cluster must have, e.g. node-power; else the scenario is skipped",
+        "needs(*what, nodes, node_label): what must be there, e.g. node-power or data; else the scenario is skipped",
     )
     config.stash[OPTIONS] = read_options(config)
     config.stash[GALLERY] = Gallery(config.stash[OPTIONS])
@@ -184,7 +187,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     assert spec is not None
     scenario = _scenario(request, options.seed)
     may_deploy(request, ground, spec, manifests, load)
-    refuse_unmet(request, ground)
+    refuse_unmet(request, ground, spec, ours=adopted is None and manifests is None)
     run = request.config.stash[GALLERY].begun(request.node.nodeid, _run_folder(options.runs, scenario))
     pods_max, nodes_max = limits_of(ground, adopted, options.pods_max)
     with staged(

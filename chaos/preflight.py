@@ -28,7 +28,8 @@ def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]
     """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
     namespace = found.system.namespace
     proxied = not adoption.config.traffic.url
-    wanted = rights_of(actions, found.system.workload.kind, proxied=proxied, load_pods=load_pods)
+    data = bool(adoption.config.system.data)
+    wanted = rights_of(actions, found.system.workload.kind, proxied=proxied, load_pods=load_pods, data=data)
     names = object_names(namespace, found.system.workload.kind, found.system.workload.name)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(

@@ -83,7 +83,7 @@ def _marks_volumes(statement: ast.stmt) -> bool:
     calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
     return any(
         isinstance(call.func, ast.Attribute)
-        and call.func.attr == "system"
+        and call.func.attr in ("system", "deployed")
         and any(word.arg == "volumes" for word in call.keywords)
         for call in calls
     )

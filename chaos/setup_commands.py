@@ -74,7 +74,7 @@ def _adopting(system: Path | None, actions: Sequence[Action], *, load_in_cluster
     config = read_config(path)
     wish = config.system.wish()
     pods = load_in_cluster or config.load.in_cluster
-    rights = rights_of(actions, wish.kind, proxied=not config.traffic.url, load_pods=pods)
+    rights = rights_of(actions, wish.kind, proxied=not config.traffic.url, load_pods=pods, data=bool(wish.data))
     return role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
 
 

@@ -40,6 +40,7 @@ from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec, fill_claims
 from chaos.system.adopt import Adopted, adopt
 from chaos.system.deploy import deploy
+from chaos.system.live_volumes import serving_container
 from chaos.system.manifest_folder import Manifests, apply_manifests
 from chaos.system.namespace import namespace_of_trial, trial_namespace
 from chaos.system.standing import compared
@@ -221,7 +222,7 @@ def staged(
             workload=deployed.workload.name,
             timings=Timings.of(ground.timings),
             means=ground.means,
-            data=_data(spec, profile),
+            data=_data(spec, profile, deployed),
             workload_kind=deployed.workload.kind,
             adopted=adopted is not None,
             claim=at_work,
@@ -275,10 +276,11 @@ def _unavailable(ground: Ground, recorder: Recorder, deployed: System, *, hpa_sy
     return ""
 
 
-def _data(spec: SystemSpec, profile: Profile) -> Data:
+def _data(spec: SystemSpec, profile: Profile, deployed: System) -> Data:
     """What of the system must survive, and where and how it is read."""
-    files = tuple(file for volume in spec.volumes for file in volume.kept_files)
-    return Data(spec.name, files, spec.port, profile)
+    # Others call the container that serves as they like.
+    container = serving_container(deployed.template)["name"] if deployed.template else spec.name
+    return Data(container, spec.kept_files, spec.port, profile)
 
 
 def in_words(error: BaseException) -> str:

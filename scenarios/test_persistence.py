@@ -6,21 +6,21 @@ from chaos import faults, targets
 from chaos.checks import DataSurvived, Drained, Recovered, Rescheduled, SloMet, Witnessed
 from chaos.slo import Slo
 
-CLASS = "gameday-shared"
 WEIGHTS = "/weights/model.gguf"
 ON_A_CLAIM = {
     "name": "weights",
     "mount_path": "/weights",
     "storage": "500Mi",
-    "storage_class": CLASS,
+    "storage_class": "gameday-shared",
     "access_mode": "ReadOnlyMany",
     "read_only": True,
     "fill": {"command": ["sh", "-c", f'busybox cp "$WEIGHTS" {WEIGHTS}'], "files": ["model.gguf"]},
 }
 
 pytestmark = [
-    pytest.mark.needs(f"storage-class:{CLASS}"),
-    pytest.mark.system(replicas=3, volumes=[ON_A_CLAIM], env={"WEIGHTS": WEIGHTS}),
+    pytest.mark.needs("data"),
+    pytest.mark.system(replicas=3),
+    pytest.mark.deployed(volumes=[ON_A_CLAIM], env={"WEIGHTS": WEIGHTS}),
 ]
 
 SLO = Slo(availability=0.95)

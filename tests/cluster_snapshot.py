@@ -14,6 +14,7 @@ KINDS = (
     "Service",
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
+    "PersistentVolumeClaim",
     "ConfigMap",
     "Secret",
     "ServiceAccount",

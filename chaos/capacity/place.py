@@ -89,7 +89,7 @@ def placed(
         else:
             most = replicas or REPLICAS
             spec = reference_spec(ground).having(**fields).having(replicas=most, autoscale=None)
-            allow_deploying(ground, spec, [SCALE])
+            allow_deploying(ground, [SCALE], claims=any(volume.storage for volume in spec.volumes))
             place = Place(ground, spec, reference_profile(), _counts(most, losses))
         yield place
 

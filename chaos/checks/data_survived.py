@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,24 +20,35 @@ __all__ = ["DataSurvived"]
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What one replica was found to hold. `since`: it was made, or its container started anew, after the trouble."""
+    """What one replica was found to hold. `since`: it was made, or its container started anew, after the trouble.
+
+    `claims`: by path the claim on which a file lies, where it is one that outlives its pod.
+    """
 
     action: Action
     who: str
     after: bool
     since: bool
     files: Mapping[str, str]
+    claims: Mapping[str, str]
     missing: tuple[str, ...]
     answer: str | None
+
+    def told(self, *, answers: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What it says of what: a file of its claim, and the answer from all of its claims."""
+        yield from (((path, self.claims.get(path, "")), digest) for path, digest in self.files.items())
+        if answers and self.answer is not None:
+            yield ("the answer", *sorted(set(self.claims.values()))), self.answer
 
 
 @dataclass(frozen=True, slots=True)
 class DataSurvived:
     """Files and answers read before the first fault are found again afterwards, in replicas that came since.
 
-    Readings are `trial.read_data()`. FAIL: a checksum or an answer differs, between replicas too; a file is gone; it
-    does not lie on a claim, so that it goes with its pod; or a replica waited for a claim that is stuck to a lost node.
-    UNKNOWN: nothing was read before, or nothing afterwards in a replica that came since, or a reading failed.
+    Readings are `trial.read_data()`. FAIL: a checksum or an answer differs, between replicas too, but where each has a
+    claim of its own that outlives it (a StatefulSet's); a file is gone; it does not lie on a claim, so that it goes
+    with its pod; or a replica waited for a claim that is stuck to a lost node.
+    UNKNOWN: nothing was read before, or nothing of it afterwards in a replica that came since, or a reading failed.
     `answers` False compares files alone, for a service whose answers differ each time.
     """
 
@@ -80,15 +91,12 @@ class DataSurvived:
 
     def _differences(self, readings: Sequence[_Reading]) -> Iterator[str]:
         """Where two readings do not say the same: each against the first that tells."""
-        known: dict[str, tuple[str, str]] = {}
+        known: dict[tuple[str, ...], tuple[str, str]] = {}
         for one in readings:
-            told = dict(one.files)
-            if self.answers and one.answer is not None:
-                told["the answer"] = one.answer
-            for what, value in told.items():
+            for what, value in one.told(answers=self.answers):
                 first, who = known.setdefault(what, (value, one.who))
                 if value != first:
-                    yield f"{what} of {one.who} is {value[:24]!r}, of {who} it was {first[:24]!r}"
+                    yield f"{what[0]} of {one.who} is {value[:24]!r}, of {who} it was {first[:24]!r}"
 
 
 def _readings(history: History, lives: Mapping[str, PodLife]) -> Iterator[_Reading]:
@@ -109,29 +117,51 @@ def _readings(history: History, lives: Mapping[str, PodLife]) -> Iterator[_Readi
             after=after,
             since=after and since,
             files=files,
+            claims={} if life is None else dict(_claims(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
             answer=None if answer is None else str(answer),
         )
+
+
+def _container(action: Action) -> str:
+    """The container that was read; empty in records that do not say."""
+    return str(action.detail.get("container") or "")
+
+
+def _claims(life: PodLife, paths: Iterable[str], container: str) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        volume = _volume(life.spec, path, container) or {}
+        if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            yield path, str(name)
 
 
 def _unclaimed(readings: Sequence[_Reading], lives: Mapping[str, PodLife]) -> Iterator[str]:
     for one in readings:
         life = lives.get(one.action.target.uid)
         for path in one.action.detail.get("wanted") or ():
-            if life is not None and (where := _place(life.spec, str(path))):
+            if life is not None and (where := _place(life.spec, str(path), _container(one.action))):
                 yield f"{path} of {life.name} lies in {where}, not on a claim: it goes with it"
 
 
-def _place(spec: Raw, path: str) -> str:
+def _place(spec: Raw, path: str, container: str) -> str:
     """Where a file lies if not on a claim: the volume that is mounted over it, or the container itself."""
+    volume = _volume(spec, path, container)
+    if volume is None:
+        return "the container's own layer"
     # A claim of the pod's own goes with it, but its spec says how the next one is filled.
-    claims = {one["name"] for one in spec.get("volumes") or () if {"persistentVolumeClaim", "ephemeral"} & set(one)}
-    mounts = [one for container in spec.get("containers") or () for one in container.get("volumeMounts") or ()]
+    return "" if {"persistentVolumeClaim", "ephemeral"} & set(volume) else f"the pod's own volume {volume['name']}"
+
+
+def _volume(spec: Raw, path: str, container: str) -> Raw | None:
+    """The volume that is mounted nearest over a path."""
+    containers = [one for one in spec.get("containers") or () if container in ("", one["name"])]
+    mounts = [one for each in containers for one in each.get("volumeMounts") or ()]
     over = [one for one in mounts if path.startswith(str(one["mountPath"]).rstrip("/") + "/")]
     if not over:
-        return "the container's own layer"
+        return None
     nearest = max(over, key=lambda one: len(str(one["mountPath"])))
-    return "" if nearest["name"] in claims else f"the pod's own volume {nearest['name']}"
+    named = {"name": nearest["name"]}
+    return next((one for one in spec.get("volumes") or () if one["name"] == nearest["name"]), named)
 
 
 def _missing(readings: Sequence[_Reading]) -> Iterator[str]:
@@ -157,8 +187,12 @@ def _stuck(history: History, lives: Mapping[str, PodLife]) -> Iterator[str]:
 def _doubts(readings: Sequence[_Reading], before: Sequence[_Reading], after: Sequence[_Reading]) -> Iterator[str]:
     if not any(one.files for one in before):
         yield "no file was read before the first fault"
-    if not any(one.files and one.since for one in after):
+    came = [one for one in after if one.files and one.since]
+    known = {what for one in before for what, _ in one.told(answers=False)}
+    if not came:
         yield "no file was read in a replica that was made or restarted after the fault began"
+    elif known and not any(what in known for one in came for what, _ in one.told(answers=False)):
+        yield "no file on a claim that was read before was read again in a replica made or restarted since"
     for one in readings:
         if one.action.outcome == "info":
             yield f"{one.who} could not be read: {one.action.detail.get('reason', 'no reason given')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -36,7 +37,14 @@ def _named(text: str) -> str:
     return text
 
 
+def _file(path: str) -> str:
+    if not path.startswith("/") or path.endswith("/") or posixpath.normpath(path) != path:
+        raise ValueError(f"must be files by their whole paths in the container, like /weights/model.gguf, not {path!r}")
+    return path
+
+
 Named = Annotated[str, AfterValidator(_named)]
+FilePath = Annotated[str, AfterValidator(_file)]
 Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
 
@@ -74,6 +82,7 @@ class SystemPart(Written):
     """What already runs there: one workload, its Service, and what stands around it. What is left out is found.
 
     `tolerance` is how many replicas may be lost at once within the promise to users; None means half, rounded down.
+    `data` are files that must survive whatever happens to replicas, by their paths in the container that serves.
     """
 
     namespace: Named
@@ -84,6 +93,7 @@ class SystemPart(Written):
     disruption_budget: Named | None = None
     autoscaler: Named | None = None
     tolerance: Annotated[int, Field(ge=0, strict=True)] | None = None
+    data: tuple[FilePath, ...] = ()
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
@@ -101,6 +111,7 @@ class SystemPart(Written):
             disruption_budget=self.disruption_budget or "",
             autoscaler=self.autoscaler or "",
             tolerance=self.tolerance,
+            data=self.data,
         )
 
 

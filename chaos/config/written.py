@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from chaos.cluster import ClusterFacts
+from chaos.system import SystemSpec
 from chaos.system.adopt import Adopted
 
 __all__ = ["file_text"]
@@ -33,6 +34,7 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         f"port = {system.port}",
         *(_line(key, value) for key, value in optional.items() if value),
         f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users",
+        *_data(spec),
         "",
         "[traffic]",
         '# url = "https://…"  # how this host reaches the service; without it through the API server\'s proxy',
@@ -63,6 +65,14 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         '# on = "virsh resume {node}"',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _data(spec: SystemSpec) -> list[str]:
+    """A line to complete where there are claims: what lies on them, only the owners know."""
+    claims = {one.mount_path: one.claim or "one of each replica" for one in spec.volumes if one.claim or one.storage}
+    told = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
+    shape = ", ".join(json.dumps(f"{path}/…") for path in claims)
+    return [f"# data = [{shape}]  # files that must survive, below {told}"] if claims else []
 
 
 def _line(key: str, value: str) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "ACTIONS",
     "BASE",
     "CLAIMS",
+    "DATA",
     "DEPLOYED",
     "LOAD",
     "LOAD_PODS",
@@ -100,6 +101,12 @@ PROXY = (*_all("get create", "Service", "proxy"),)
 
 LOAD_PODS = (*_all("create get delete", "Job"), *_all("create", "Pod", "proxy"))
 """For load from pods in the cluster: their Job, and the way to them."""
+
+DATA = (
+    *_all("get list watch", "PersistentVolumeClaim"),
+    *_all("list watch", "PersistentVolume", everywhere=True),
+)
+"""For a system of which files must survive: the claims that they lie on, and where their volumes can be reached."""
 
 _EVICT = _all("create", "Pod", "eviction")
 _DRAIN = (*_EVICT, *_all("get patch", "Node", everywhere=True), *_all("list", "Pod", everywhere=True))
@@ -188,14 +195,15 @@ def raises_load(code: CodeType, known: Mapping[str, object] | None = None) -> bo
 
 
 def rights_of(
-    actions: Iterable[Action], workload_kind: str, *, proxied: bool, load_pods: bool = False
+    actions: Iterable[Action], workload_kind: str, *, proxied: bool, load_pods: bool = False, data: bool = False
 ) -> tuple[Right, ...]:
     """All rights that a trial with these faults takes, each once, for a workload of that kind.
 
-    `proxied`: where traffic goes through the API server's proxy, unless `load_pods` send it.
+    `proxied`: where traffic goes through the API server's proxy, unless `load_pods` send it. `data`: where the file
+    names files that must survive.
     """
     way = LOAD_PODS if load_pods else PROXY if proxied else ()
-    own = (*_all("get list watch", workload_kind), *way)
+    own = (*_all("get list watch", workload_kind), *way, *(DATA if data else ()))
     wanted = (*BASE, *own, *(right for action in actions for right in action.rights))
     return tuple(dict.fromkeys(wanted))
 

@@ -6,7 +6,7 @@ select, the autoscaler by its target. None or several is an error that names the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -14,6 +14,7 @@ from chaos.cluster import Scope, ref_of, selector_of
 from chaos.errors import UsageError
 from chaos.history.objects import Raw, View, matches
 from chaos.system.live_spec import spec_of
+from chaos.system.live_volumes import shared_claims, volumes_of
 from chaos.system.system import System
 
 __all__ = ["Adopted", "Source", "Wish", "adopt"]
@@ -33,7 +34,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is looked for. An empty name is found; a port of None is the Service's only one."""
+    """What is looked for. An empty name is found; a port of None is the Service's only one.
+
+    `data` are the files that must survive, by their paths in the container; with them, claims are looked up too.
+    """
 
     namespace: str
     kind: Literal["Deployment", "StatefulSet"]
@@ -43,6 +47,7 @@ class Wish:
     disruption_budget: str = ""
     autoscaler: str = ""
     tolerance: int | None = None
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,12 @@ def adopt(cluster: Source, wish: Wish) -> Adopted:
     autoscaler = _autoscaler(cluster, wish)
     found = [one for one in (budget, service, workload, autoscaler) if one is not None]
     port = _port(service, wish)
+    claims = _claims(cluster, wish, workload)
+    volumes = volumes_of(workload, claims, wish.data)
     system = System(
-        spec=spec_of(workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=wish.tolerance),
+        spec=spec_of(
+            workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=wish.tolerance, volumes=volumes
+        ),
         namespace=wish.namespace,
         selector=chosen,
         workload=ref_of(workload),
@@ -79,7 +88,7 @@ def adopt(cluster: Source, wish: Wish) -> Adopted:
         objects=tuple(map(ref_of, found)),
         template=View(workload).spec["template"]["spec"],
     )
-    return Adopted(system, workload, _scopes(system))
+    return Adopted(system, workload, (*_scopes(system), *(_claim_scopes(system, claims) if wish.data else ())))
 
 
 def _missing(cluster: Source, wish: Wish) -> tuple[str, str]:
@@ -157,6 +166,13 @@ def _autoscaler(cluster: Source, wish: Wish) -> Raw | None:
     return _only("HorizontalPodAutoscaler", "system.autoscaler", ours)
 
 
+def _claims(cluster: Source, wish: Wish, workload: Raw) -> dict[str, Raw]:
+    """The claims that all replicas share, where files on them must survive: else nobody needs the right to see them."""
+    names = shared_claims(workload) if wish.data else ()
+    found = {name: cluster.get("PersistentVolumeClaim", wish.namespace, name) for name in names}
+    return {name: claim for name, claim in found.items() if claim is not None}
+
+
 def _by_name(cluster: Source, kind: str, namespace: str, name: str) -> Raw:
     found = cluster.get(kind, namespace, name)
     if found is None:
@@ -181,6 +197,17 @@ def _port(service: Raw, wish: Wish) -> int:
         return int(wish.port or 0)
     asked = "it has not just one" if wish.port is None else f"{wish.port} is none of them"
     raise UsageError(f"Service {View(service).name} has the TCP ports {told}; {asked}", "name one as system.port")
+
+
+def _claim_scopes(system: System, claims: Mapping[str, Raw]) -> tuple[Scope, ...]:
+    """The claims that are mounted, and their volumes: the only one by its name, and several as all that there are."""
+    names = {volume.claim for volume in system.spec.volumes if volume.storage or volume.claim}
+    only = (names.pop() if len(names) == 1 else None) or ""
+    volume = View(claims[only]).spec.get("volumeName") if only in claims else None
+    return (
+        Scope("PersistentVolumeClaim", system.namespace, name=only),
+        Scope("PersistentVolume", None, name=str(volume or "")),
+    )
 
 
 def _scopes(system: System) -> tuple[Scope, ...]:

@@ -12,7 +12,8 @@ from chaos.errors import UsageError
 from chaos.history.objects import Raw, View
 from chaos.history.quantities import amount
 from chaos.history.views import ReplicaSetView
-from chaos.system.parts import Autoscale
+from chaos.system.live_volumes import serving_container
+from chaos.system.parts import Autoscale, Volume
 from chaos.system.spec import SystemSpec
 
 __all__ = ["spec_of"]
@@ -23,9 +24,18 @@ AMOUNTS = ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
 
 
 def spec_of(
-    workload: Raw, *, port: int, budget: Raw | None, autoscaler: Raw | None, tolerance: int | None
+    workload: Raw,
+    *,
+    port: int,
+    budget: Raw | None,
+    autoscaler: Raw | None,
+    tolerance: int | None,
+    volumes: tuple[Volume, ...] = (),
 ) -> SystemSpec:
-    """Read the spec. `port` is the Service's. Raises `UsageError` for a workload that has no replica to test."""
+    """Read the spec. `port` is the Service's, `volumes` what `volumes_of` reads.
+
+    Raises `UsageError` for a workload that has no replica to test.
+    """
     view = ReplicaSetView(workload)
     if view.replicas < 1:
         raise UsageError(
@@ -33,7 +43,7 @@ def spec_of(
             "scale it up: there is nothing to test",
         )
     pod = view.pod_spec
-    container = pod["containers"][0]
+    container = serving_container(pod)
     ports = container.get("ports") or ()
     fields: dict[str, Any] = {
         "name": view.name,
@@ -61,9 +71,11 @@ def spec_of(
     }
     try:
         spec = SystemSpec.model_validate(fields)
-        # Afterwards: an autoscaler with nothing to measure against is a finding about what runs, not a slip of a pen.
+        # Afterwards: an autoscaler with nothing to measure against is a finding about what runs, not a slip of a pen,
+        # and one volume may well be mounted twice.
         scale = _autoscale(autoscaler)
-        return spec.model_copy(update={"autoscale": Autoscale.model_validate(scale)}) if scale else spec
+        found = {"autoscale": Autoscale.model_validate(scale)} if scale else {}
+        return spec.model_copy(update={**found, "volumes": volumes})
     except UsageError as wrong:
         raise UsageError(f"{workload['kind']} {view.namespace}/{view.name} cannot be adopted: {wrong.what}") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from chaos.system.fields import Count, CountOrShare, Image, Name, Path, Quantity
 from chaos.system.written import Written
 
 __all__ = [
+    "AccessMode",
     "Autoscale",
     "DisruptionBudget",
     "Fill",
@@ -22,6 +23,7 @@ __all__ = [
     "Volume",
 ]
 
+AccessMode = Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"]
 WhenUnsatisfiable = Literal["ScheduleAnyway", "DoNotSchedule"]
 
 
@@ -131,6 +133,12 @@ class Toleration(Written):
             yield "toleration_s goes only with effect NoExecute"
 
 
+def _not_below(files: Iterable[str]) -> Iterator[str]:
+    """Complain of files that are not named by their paths below a mount path."""
+    if wrong := [file for file in files if file.startswith("/") or ".." in file.split("/")]:
+        yield f"files must be paths below the mount path, not {wrong[0]}"
+
+
 class Fill(Written):
     """How a claim gets its content: a Job runs `command` once, with the volume writable, before the replicas start.
 
@@ -145,8 +153,7 @@ class Fill(Written):
 
     def complaints(self) -> Iterator[str]:
         """Say which fields are not right."""
-        if wrong := [file for file in self.files if file.startswith("/") or ".." in file.split("/")]:
-            yield f"files must be paths below the mount path, not {wrong[0]}"
+        yield from _not_below(self.files)
 
 
 class Volume(Written):
@@ -155,17 +162,23 @@ class Volume(Written):
     With `storage` it is a PersistentVolumeClaim of that size, shared by all replicas; without, an emptyDir of the pod.
     A claim that many may only read is filled by one who may write, so with `fill` it asks for both. `read_only` mounts
     it so for the replicas. `per_replica` gives each replica a claim of its own, for classes that no two nodes share: it
-    lives as long as its pod, and an init container fills it instead of a Job.
+    lives as long as its pod, and an init container fills it instead of a Job. `files` must survive as those of `fill`
+    must, by their paths below the mount path, where the service itself or somebody else puts them there.
+
+    On a system that already runs, `claim` is the name of its claim, and `storage` and `access_mode` are None where
+    nobody looked the claim up.
     """
 
     name: Name
     mount_path: Path
     storage: Quantity | None = None
     storage_class: str | None = None
-    access_mode: Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"] = "ReadWriteMany"
+    access_mode: AccessMode | None = "ReadWriteMany"
     read_only: bool = False
     per_replica: bool = False
     fill: Fill | None = None
+    files: tuple[str, ...] = ()
+    claim: str | None = None
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
@@ -173,6 +186,13 @@ class Volume(Written):
             yield "storage_class goes only with storage"
         if self.fill is not None and self.storage is None:
             yield "fill goes only with storage: what is not on a claim goes with the pod"
+        if self.files and self.storage is None:
+            yield "files goes only with storage: what is not on a claim goes with the pod"
+        if self.storage is not None and self.access_mode is None:
+            yield "access_mode is missing: a claim asks for one"
+        if self.claim is not None:
+            yield "claim is read from a system that already runs: what is deployed gets a claim of its own, by storage"
+        yield from _not_below(self.files)
         if self.per_replica and self.storage is None:
             yield "per_replica goes only with storage: without, the folder is each pod's own anyway"
         if self.fill is not None and not self.per_replica and self.access_mode == "ReadWriteOncePod":
@@ -182,14 +202,15 @@ class Volume(Written):
     def access_modes(self) -> tuple[str, ...]:
         """The access modes that the claim asks for."""
         writer = ("ReadWriteOnce",) if self.fill and self.access_mode == "ReadOnlyMany" else ()
-        return (*writer, self.access_mode)
+        return (*writer, self.access_mode) if self.access_mode else ()
 
     @property
     def shared_claim(self) -> bool:
         """Whether there is one claim, made before the replicas and outliving them."""
-        return self.storage is not None and not self.per_replica
+        return bool(self.storage or self.claim) and not self.per_replica
 
     @property
     def kept_files(self) -> tuple[str, ...]:
         """The files that must survive, by their paths in the container."""
-        return tuple(f"{self.mount_path.rstrip('/')}/{file}" for file in (self.fill.files if self.fill else ()))
+        told = (*(self.fill.files if self.fill else ()), *self.files)
+        return tuple(f"{self.mount_path.rstrip('/')}/{file}" for file in dict.fromkeys(told))

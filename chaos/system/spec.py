@@ -107,6 +107,11 @@ class SystemSpec(Written):
         return self.autoscale.replicas_min if self.autoscale else self.replicas
 
     @property
+    def kept_files(self) -> tuple[str, ...]:
+        """The files that must survive, by their paths in the container."""
+        return tuple(file for volume in self.volumes for file in volume.kept_files)
+
+    @property
     def losses_tolerated(self) -> int:
         """How many replicas may be lost at once within the promise to users."""
         return self.replicas_floor // 2 if self.tolerance is None else self.tolerance

@@ -2,7 +2,7 @@
 
 A scenario's marker names fields of the spec. An adopted system is not changed to fit; a field that it has otherwise is
 told in words, and the scenario is left out. Where a marker names a part of a field (a rollout's deadline), only that
-part counts.
+part counts. Of volumes it counts whose they are, and whether files on them must survive: not where, nor how large.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from chaos.errors import UsageError
-from chaos.system.parts import DisruptionBudget
+from chaos.system.parts import DisruptionBudget, Volume
 from chaos.system.spec import SystemSpec
 
-__all__ = ["may_go", "refuse_fields", "unmet"]
+__all__ = ["NO_DATA", "TELL_DATA", "may_go", "refuse_fields", "unmet"]
+
+NO_DATA = "no volume of the system is said to hold files that must survive"
+TELL_DATA = "name them as system.data"
 
 
 def unmet(live: SystemSpec, wanted: Mapping[str, Any]) -> tuple[str, ...]:
@@ -42,6 +45,8 @@ def _differs(name: str, live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
         yield from _replicas(live, asked)
     elif name == "disruption_budget":
         yield from _budget(live, asked)
+    elif name == "volumes":
+        yield from dict.fromkeys(_volumes(live, asked))
     elif isinstance(wants, BaseModel):
         yield from _parts(name, has, wants)
     elif isinstance(wants, Mapping):
@@ -84,6 +89,27 @@ def _budget(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
             f"the disruption budget's unhealthyPodEvictionPolicy is {has.unhealthy_pod_eviction_policy}, "
             f"the scenario needs {wants.unhealthy_pod_eviction_policy}"
         )
+
+
+def _volumes(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
+    """Find a volume for each that is wanted; those with files choose first."""
+    left = list(live.volumes)
+    for wants in sorted(asked.volumes, key=lambda one: not one.kept_files):
+        files = bool(wants.kept_files)
+        fit = [one for one in left if _whose(one) == _whose(wants) and (one.kept_files or not files)]
+        if fit:
+            left.remove(min(fit, key=lambda one: bool(one.kept_files)))
+        elif files and not live.kept_files:
+            yield f"{NO_DATA}: {TELL_DATA}"
+        else:
+            told = " with files that must survive" if files else ""
+            yield f"the scenario needs {_whose(wants)}{told}, which the system does not have"
+
+
+def _whose(volume: Volume) -> str:
+    if volume.shared_claim:
+        return "a claim that all replicas share"
+    return "a claim for each replica" if volume.per_replica else "a folder that goes with its pod"
 
 
 def _counts_pods(budget: DisruptionBudget | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chaos.asked import wanted_fields
+from chaos.asked import deployed_fields
 from chaos.system import SystemSpec
 from chaos.system.wanted import unmet
 
@@ -26,7 +26,7 @@ COLLECTING_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A scenario by pytest's name, and the fields of the spec that its markers name."""
+    """A scenario by pytest's name, and the fields of the spec with which it would deploy its system."""
 
     nodeid: str
     fields: Mapping[str, Any]
@@ -68,7 +68,7 @@ def asked(root: Path) -> tuple[Asked, ...]:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write down what was collected, where this module is that pytest's plugin."""
     if told := os.environ.get(TOLD_AT):
-        found = [{"nodeid": one.nodeid, "fields": _plain(wanted_fields(one))} for one in session.items]
+        found = [{"nodeid": one.nodeid, "fields": _plain(deployed_fields(one))} for one in session.items]
         Path(told).write_text(json.dumps(found))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from plain_claim import LOADED_S, loading_job
 
 from chaos.cluster import Cluster
 from chaos.history.views import DeploymentView
@@ -40,9 +41,16 @@ def kubectl(kubeconfig: Path, *argv: str, stdin: str = "") -> str:
 
 
 def deploy_plainly(kubeconfig: Path, admin: Cluster, spec: SystemSpec, namespace: str) -> None:
-    """Apply its objects with kubectl, and wait until all replicas are available."""
+    """Apply its objects with kubectl, once its claims are filled, and wait until all replicas are available."""
     kubectl(kubeconfig, "create", "namespace", namespace)
     objects = [_without_ours(one) for one in manifests(spec, namespace, run="none")]
+    claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
+    jobs = [loading_job(spec, volume, namespace) for volume in spec.volumes if volume.fill and volume.shared_claim]
+    for job in jobs:
+        name = f"job/{job['metadata']['name']}"
+        kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all([*claims, job]))
+        kubectl(kubeconfig, "wait", "--for=condition=complete", name, "-n", namespace, f"--timeout={LOADED_S}s")
+        kubectl(kubeconfig, "delete", name, "-n", namespace)
     kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     settled(admin, namespace)
     if spec.autoscale:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,15 +81,17 @@ def lab() -> Iterator[tuple[Lab, LabFacts]]:
             lab.down(progress=Terminal())
 
 
-def written(admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path, *, answers: str) -> str:
-    """The text of gameday.toml: which cluster, which service, how users reach it, and the owners' bounds."""
+def written(
+    admin: Cluster, facts: LabFacts, namespace: str, kubeconfig: Path, *, data: Sequence[str] = (), answers: str = SHORT
+) -> str:
+    """The text of gameday.toml: which cluster, which service, what must survive, how users reach it, and the bounds."""
     service = admin.get("Service", namespace, NAME) or {}
     url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
     power = f"{sys.executable} {ROOT / 'tests/staging/power.py'}"
     timings = {key: value for key, value in facts.timings.items() if key in TimingsPart.model_fields}
     told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in timings.items())
     tables: dict[str, dict[str, Any]] = {
-        "system": {"namespace": namespace, "deployment": NAME},
+        "system": {"namespace": namespace, "deployment": NAME, "data": list(data)},
         "traffic": {
             "url": url,
             "profile": "openai-chat",
@@ -150,11 +152,12 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
                 spread_again(facts.kubeconfig, admin, namespace)
             (folder := tmp_path / file).mkdir()
             config = folder / "gameday.toml"
-            answers = LONG if file == "test_termination" else SHORT
-            config.write_text(written(admin, facts, namespace, folder / "least.kubeconfig", answers=answers))
+            least, answers = folder / "least.kubeconfig", LONG if file == "test_termination" else SHORT
+            data = stands.spec.kept_files
+            config.write_text(written(admin, facts, namespace, least, data=data, answers=answers))
             identity(facts, config, namespace, scenarios)
             before = _as_written(admin, namespace)
-            code = _session(running, config, scenarios)
+            code = session(running, config, scenarios)
             settled(admin, namespace)
             after = _as_written(admin, namespace)
             table += rows(folder / "junit.xml")
@@ -175,7 +178,7 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
         )
 
 
-def _session(running: Lab, config: Path, scenarios: list[str]) -> int:
+def session(running: Lab, config: Path, scenarios: list[str]) -> int:
     """Run these scenarios, and return pytest's exit code."""
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header", "--system", str(config)]
     argv += ["--junitxml", str(config.parent / "junit.xml"), "--runs", str(config.parent / "runs"), *scenarios]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from data_stories import CLAIMED, PATH, SCRATCH, killed_claimant, read, survived_story
+from data_stories import CLAIMED, PATH, SCRATCH, killed_claimant, killed_member, read, survived_story
 from histories import PROBED, Story, kill_story, nothing
 from node_loss_stories import claim, noticed, powered, standing, unscheduled, volume
 
 from chaos.checks import DataSurvived
 from chaos.verdict import Answer, Finding
+
+EMPTY = {"name": "scratch", "emptyDir": {}}
 
 
 def judged(story: Story, *, answers: bool = True) -> Finding:
@@ -47,6 +49,33 @@ def test_what_differs_is_gone_or_lies_wrong_fails(story: Story, words: str) -> N
     finding = judged(story)
     assert finding.answer is Answer.FAIL
     assert words in finding.reason
+
+
+def test_each_claim_that_outlives_its_replica_is_compared_with_itself() -> None:
+    """Members of a StatefulSet may hold other data each; what comes back on a claim must be what was there before."""
+    before = read(read(killed_member(), "a", 20), "b", 21, digest="bbbb", answer="Other")
+    assert judged(read(before, "d", 50)).answer is Answer.PASS
+    wrong = judged(read(before, "d", 50, digest="bbbb"))
+    assert wrong.answer is Answer.FAIL
+    assert f"{PATH} of model-d (d) is 'bbbb', of model-a (a) it was 'aaaa'" in wrong.reason
+    assert judged(read(before, "d", 50, answer="Other")).answer is Answer.FAIL
+
+
+def test_another_members_data_are_no_proof() -> None:
+    """What was read before lies on another claim than what was read in the replica that came since."""
+    finding = judged(read(read(killed_member(), "b", 20), "d", 50))
+    assert finding.answer is Answer.UNKNOWN
+    assert "no file on a claim that was read before was read again" in finding.reason
+
+
+def test_only_the_container_that_was_read_counts() -> None:
+    """A helper that mounts a folder of its own over the same path says nothing of what the server reads."""
+    helper = {"name": "helper", "volumeMounts": [{"name": "scratch", "mountPath": "/weights"}]}
+    spec = {**CLAIMED, "containers": [helper, *CLAIMED["containers"]], "volumes": [*CLAIMED["volumes"], EMPTY]}
+    name = str(CLAIMED["containers"][0]["name"])
+    story = read(read(killed_claimant(spec), "a", 20, container=name), "d", 50, container=name)
+    assert judged(story).answer is Answer.PASS
+    assert judged(read(read(killed_claimant(spec), "a", 20), "d", 50)).answer is Answer.FAIL
 
 
 def test_answers_may_be_left_out() -> None:

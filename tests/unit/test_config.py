@@ -73,6 +73,13 @@ def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
     assert config.slo is None
 
 
+def test_what_must_survive_is_read(tmp_path: Path) -> None:
+    """Files by their paths in the container; without any, no claim is looked at."""
+    told = read_config(written(tmp_path, LEAST + 'data = ["/weights/model.gguf", "/weights/a b"]\n')).system.wish()
+    assert told.data == ("/weights/model.gguf", "/weights/a b")
+    assert read_config(written(tmp_path, LEAST)).system.wish().data == ()
+
+
 def test_where_the_load_comes_from_is_read(tmp_path: Path) -> None:
     """Pods with an image, if the file says so; one process of this host else; more workers than may be are refused."""
     assert not read_config(written(tmp_path, WHOLE)).load.in_cluster
@@ -93,6 +100,9 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
         ('[system]\nnamespace = "llm"\n', "give one of deployment and statefulset, and only one"),
         (LEAST + "port = 0\n", "system.port"),
+        (LEAST + 'data = ["model.gguf"]\n', "must be files by their whole paths in the container"),
+        (LEAST + 'data = ["/weights/"]\n', "like /weights/model.gguf, not '/weights/'"),
+        (LEAST + 'data = ["/weights/../etc/passwd"]\n', "must be files by their whole paths"),
         (LEAST + '[safety]\npods_max = "many"\n', "safety.pods_max: must be a whole number"),
         (LEAST + '[traffic]\nprofile = "htpp"\n', "profiles: http, openai-chat"),
         (LEAST + '[traffic]\nprofile = "http"\nrequest = { pth = "/" }\n', "pth is not one of its fields"),

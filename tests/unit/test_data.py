@@ -36,5 +36,5 @@ def test_there_must_be_a_file_to_read() -> None:
     filled = Data("model", ("/w/model.gguf",), 8080, HttpProfile())
     assert filled.of(()).files == ("/w/model.gguf",)
     assert filled.of(("/tmp/w",)).files == ("/tmp/w",)  # noqa: S108  # in a container
-    with pytest.raises(UsageError, match=r"no volume of the system says with fill\.files"):
+    with pytest.raises(UsageError, match="no volume of the system is said to hold files that must survive"):
         Data("model", (), 8080, HttpProfile()).of(())

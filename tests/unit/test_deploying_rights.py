@@ -145,6 +145,8 @@ def test_files_are_read_as_scenarios_are(tmp_path: Path) -> None:
     assert not claims_in_files([f"{file}::test_evict"])
     assert claims_in_files([f"{file}::test_kept"])
     assert claims_in_files([str(tmp_path)])
+    file.write_text(FILE.replace("mark.system(", "mark.deployed("))
+    assert claims_in_files([f"{file}::test_kept"])
 
 
 def printed(*words: str) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from chaos.cli import app
 from chaos.errors import UsageError
 from chaos.faults.rights import ACTIONS, rights_of
 from chaos.roles import actions_of_files, role_objects
@@ -94,3 +97,23 @@ def test_load_from_pods_takes_their_job_and_the_way_to_them() -> None:
         "create Pod/proxy",
     }
     assert {right.words for right in plain - pods} == {"get Service/proxy", "create Service/proxy"}
+
+
+def test_where_data_must_survive_their_claims_may_be_read(tmp_path: Path) -> None:
+    """Read and watched in the namespace, their volumes in the cluster, and nothing of either changed; else neither."""
+    plain, kept = (set(rights_of([], "Deployment", proxied=False, data=data)) for data in (False, True))
+    assert {right.words for right in kept - plain} == {
+        "get PersistentVolumeClaim",
+        "list PersistentVolumeClaim",
+        "watch PersistentVolumeClaim",
+        "list PersistentVolume in all namespaces",
+        "watch PersistentVolume in all namespaces",
+    }
+    assert plain < kept
+    file, told = tmp_path / "gameday.toml", '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
+    for text, verbs_told in ((told, set()), (told + 'data = ["/w/a"]\n', {"get", "list", "watch"})):
+        file.write_text(text)
+        made = CliRunner().invoke(app, ["rbac", "--system", str(file)])
+        printed = {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
+        assert verbs(printed["Role"], "persistentvolumeclaims") == verbs_told
+        assert verbs(printed["ClusterRole"], "persistentvolumes") == verbs_told - {"get"}

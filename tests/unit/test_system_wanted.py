@@ -92,3 +92,52 @@ def test_an_adopted_system_is_not_changed_from_the_command_line() -> None:
     refuse_fields({})
     with pytest.raises(UsageError, match="--system-field replicas: an adopted system is not changed"):
         refuse_fields({"replicas": 1})
+
+
+FILLED = {"command": ["cp", "a", "b"], "files": ["model.gguf"]}
+WEIGHTS = {"name": "weights", "mount_path": "/weights", "storage": "500Mi", "storage_class": "fast", "fill": FILLED}
+OWN = {**WEIGHTS, "per_replica": True}
+BARE = {"name": "cache", "mount_path": "/cache", "storage": "1Gi"}
+SCRATCH = {"name": "tmp", "mount_path": "/tmp"}  # noqa: S108  # in a container
+KEPT = {"name": "models", "mount_path": "/models", "storage": "9Gi", "access_mode": "ReadOnlyMany", "files": ["a.gguf"]}
+UNTOLD = {**KEPT, "files": []}
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        ([KEPT], [WEIGHTS]),
+        ([SCRATCH, UNTOLD, {**KEPT, "name": "more", "mount_path": "/more"}], [BARE, WEIGHTS]),
+        ([{**KEPT, "per_replica": True}], [OWN]),
+        ([KEPT], [BARE]),
+        ([SCRATCH], [SCRATCH]),
+        ([KEPT], []),
+    ],
+)
+def test_volumes_count_by_whose_they_are_and_by_what_must_survive(there: list[Any], wanted: list[Any]) -> None:
+    """Another name, path, size, class and mode are as good; what is there beside does no harm."""
+    assert unmet(LIVE.having(volumes=there), {"volumes": wanted}) == ()
+
+
+SENTENCE = "no volume of the system is said to hold files that must survive: name them as system.data"
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "told"),
+    [
+        ([], [WEIGHTS], SENTENCE),
+        ([UNTOLD], [WEIGHTS, {**WEIGHTS, "name": "w", "mount_path": "/w"}], SENTENCE),
+        (
+            [{**KEPT, "per_replica": True}],
+            [WEIGHTS],
+            "a claim that all replicas share with files that must survive, which the system does not have",
+        ),
+        ([KEPT], [SCRATCH], "the scenario needs a folder that goes with its pod, which the system does not have"),
+        ([UNTOLD], [{**BARE, "per_replica": True}], "a claim for each replica, which the system does not have"),
+        ([UNTOLD], [BARE, UNTOLD], "a claim that all replicas share, which the system does not have"),
+    ],
+)
+def test_a_volume_that_is_not_there_is_told_in_one_sentence(there: list[Any], wanted: list[Any], told: str) -> None:
+    """What matters of it, and nothing of how we would write it."""
+    (line,) = unmet(LIVE.having(volumes=there), {"volumes": wanted})
+    assert line.endswith(told)
