@@ -18,7 +18,7 @@ from chaos.errors import UsageError
 from chaos.faults.rights import ACTIONS, DEPLOYED, READINGS, Action, deploying_rights, rights_of
 from chaos.roles import actions_of_files, claims_in_files, deploying_objects, role_objects
 from chaos.system.adopt import Wish, adopt
-from chaos.system.lacks import Lack, lacks_of
+from chaos.system.lacks import lacks_of
 from chaos.system.manifest_folder import read_manifests
 from chaos.system.manifest_review import review
 
@@ -91,7 +91,10 @@ def init_command(
         CONFIG_NAME
     ),
 ) -> None:
-    """Write gameday.toml by reading a cluster, and print what the service lacks, as patches. Changes no cluster."""
+    """Write gameday.toml by reading a cluster, and print what the service lacks, as patches for kubectl.
+
+    Changes no cluster.
+    """
     if output.exists():
         raise UsageError(f"{output} exists already", "name another file with --output, or remove it")
     if deployment and statefulset:
@@ -117,23 +120,21 @@ def init_command(
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}", "name another file with --output") from None
     read_config(output)
-    # Beside the patches, which are all that a pipe to kubectl gets.
+    # Beside the commands, which are all that stdout holds.
     print(f"wrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
-    _show(lacks)
+    for lack in lacks:
+        print(f"# {lack.text}")  # noqa: T201
+        if lack.patch:
+            print(lack.command(kube_context))  # noqa: T201
 
 
 def review_command(
     folder: Annotated[Path, typer.Argument(help="A folder of manifests, whatever made them.")],
 ) -> None:
-    """Say what is unsound in manifests, with patches, before anything is deployed. Exit 1 if anything is."""
+    """Say what is unsound in manifests, with what to write, before they are deployed. Exit 1 if anything is."""
     lacks = review(folder)
-    _show(lacks)
-    raise typer.Exit(1 if lacks else 0)
-
-
-def _show(lacks: tuple[Lack, ...]) -> None:
-    """Print each, as documents of YAML that `kubectl apply --server-side -f -` takes; nothing but comments is none."""
     for lack in lacks:
         print(f"---\n# {lack.text}")  # noqa: T201
         if lack.patch:
             print(yaml.safe_dump(dict(lack.patch), sort_keys=False), end="")  # noqa: T201
+    raise typer.Exit(1 if lacks else 0)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any
+
+import yaml
 
 from chaos.history.objects import Raw, View
 from chaos.system.adopt import Adopted
@@ -20,10 +23,23 @@ PATIENCE = 6
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """One thing that a service lacks: why it matters, and the object to apply; empty where only people can know it."""
+    """One thing that a service lacks: why it matters, and a patch; empty where only people can know it.
+
+    `new`: the patch is a whole object, which is to be made; else it is a part of one that is there.
+    """
 
     text: str
     patch: Raw = field(default_factory=dict)
+    new: bool = False
+
+    def command(self, context: str) -> str:
+        """The command that mends it in a cluster. A patch, as an apply would take away what its manager set before."""
+        if self.new:
+            return f"kubectl --context {quote(context)} apply -f - <<'EOF'\n{_yaml(self.patch)}EOF"
+        kind, metadata = str(self.patch["kind"]).lower(), self.patch["metadata"]
+        change = {key: value for key, value in self.patch.items() if key not in {"apiVersion", "kind", "metadata"}}
+        who = f"{kind} {metadata['name']} -n {metadata['namespace']}"
+        return f"kubectl --context {quote(context)} patch {who} --patch {quote(_yaml(change))}"
 
 
 def lacks_of(found: Adopted) -> tuple[Lack, ...]:
@@ -42,6 +58,7 @@ def _lacks(found: Adopted) -> Iterator[Lack]:
                 "metadata": {"name": system.workload.name, "namespace": system.namespace},
                 "spec": {"maxUnavailable": 1, "selector": {"matchLabels": dict(system.selector)}},
             },
+            new=True,
         )
     elif not may_go(spec.disruption_budget, spec.replicas_floor):
         yield Lack(f"the disruption budget lets none of {spec.replicas_floor} replicas go: it blocks every drain")
@@ -138,3 +155,7 @@ def _patch(found: Adopted, **fields: Any) -> dict[str, Any]:
 def _tag(image: str) -> str:
     """The tag or digest of an image; a colon before the last slash belongs to the registry's port."""
     return image.partition("@")[2] or image.rpartition("/")[2].partition(":")[2]
+
+
+def _yaml(value: Raw) -> str:
+    return str(yaml.safe_dump(dict(value), sort_keys=False))

@@ -27,7 +27,7 @@ def review(folder: Path) -> tuple[Lack, ...]:
     except UsageError as unmet:
         workload = manifests.get(wish.kind, "", wish.name) or {}
         service = _service(workload)
-        found.append(Lack(unmet.what.replace(" in namespace ", " "), service))
+        found.append(Lack(unmet.what.replace(" in namespace ", " "), service, new=True))
         # With a Service the rest can be read.
         adopted = adopt(replace(manifests, objects=(*manifests.objects, service)), wish)
     found += list(_fights(manifests, wish.kind, wish.name))

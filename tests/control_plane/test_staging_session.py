@@ -5,37 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from plain_service import apply_all as apply_service
-from plain_service import plain_namespace, service_of, snapshot
-from trial_ground import answering
+from plain_service import snapshot
+from staging_ground import Staging, audited, staging  # noqa: F401  # fixtures
 from typer.testing import CliRunner
 
 from chaos.cli import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
-from chaos.config import read_config
-from chaos.history import Ref
-from chaos.lab.kube_build import kube_program, kwok_program
-from chaos.lab.simulated import SimulatedCluster
-from chaos.progress import Terminal
+from chaos.cluster import NullJournal, OpenHand, mutations
 from chaos.safety.lease import LEASE_NAME
 from chaos.wait import until
 
 pytest_plugins = ["pytester"]
-
-POLICY = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata"}],
-}
-WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 SCENARIOS = """
 import pytest
@@ -62,92 +46,14 @@ def test_needs_many_nodes(trial, system, traffic):
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Staging:
-    """A cluster of others with a service on it, and the audit log of its API server."""
-
-    cluster: Cluster
-    simulated: SimulatedCluster
-    namespace: str
-    url: str
-    log: Path
-
-    def file(self, **changes: Mapping[str, Any]) -> str:
-        """The text of a gameday.toml for it; each change updates a table."""
-        tables: dict[str, dict[str, Any]] = {
-            "cluster": {
-                "context": self.simulated.context,
-                "kubeconfig": str(self.simulated.kubeconfig),
-                "uid": self.cluster.facts.uid,
-            },
-            "system": {"namespace": self.namespace, "deployment": "chat"},
-            "traffic": {"url": self.url, "profile": "http"},
-            "safety": {"pods_max": 1},
-        }
-        for name, change in changes.items():
-            tables[name] |= change
-        lines = [
-            line
-            for name, table in tables.items()
-            for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()))
-        ]
-        return "\n".join(lines) + "\n"
-
-    def allow(self, actions: str) -> None:
-        """Consent, as the owners give it."""
-        hand = OpenHand(self.cluster, NullJournal())
-        namespace = Ref("Namespace", "", self.namespace)
-        workload = Ref("Deployment", self.namespace, "chat")
-        for ref, key, value in ((namespace, "adopt", "enabled"), (workload, "allow", actions)):
-            patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
-            assert hand.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
-
-    def written(self, since: int) -> list[str]:
-        """What the suite wrote since then, by the server's own log; reviews of access are questions, not writes."""
-        found = []
-        for line in self.log.read_text()[since:].splitlines():
-            event = json.loads(line)
-            about = event.get("objectRef") or {}
-            ours = event.get("userAgent", "").startswith("gameday/")
-            if ours and event["verb"] in WRITES and about.get("apiGroup") != "authorization.k8s.io":
-                found.append(f"{event['verb']} {about.get('resource')} {about.get('name', '')}")
-        return found
-
-
-@pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SimulatedCluster, Path]]:
-    """A cluster whose API server writes an audit log."""
-    folder = tmp_path_factory.mktemp("audit")
-    policy, log = folder / "policy.yaml", folder / "audit.log"
-    policy.write_text(yaml.safe_dump(POLICY))
-    flags = (f"--audit-policy-file={policy}", f"--audit-log-path={log}")
-    progress = Terminal()
-    with SimulatedCluster(kube=kube_program(progress), kwok=kwok_program(progress), api_server_flags=flags) as made:
-        made.add_nodes(3)
-        yield made, log
-
-
-@pytest.fixture
-def staging(audited: tuple[SimulatedCluster, Path]) -> Iterator[Staging]:
-    """The service `chat` in a namespace of its own."""
-    simulated, log = audited
-    with (
-        answering() as url,
-        connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster,
-        plain_namespace(cluster) as namespace,
-    ):
-        apply_service(cluster, namespace, service_of("chat", replicas=3))
-        yield Staging(cluster, simulated, namespace, url, log)
-
-
 def session(
-    pytester: pytest.Pytester, staging: Staging, file: str, pick: str = "one"
+    pytester: pytest.Pytester, staging: Staging, file: str, *options: str, pick: str = "one", text: str = SCENARIOS
 ) -> tuple[pytest.RunResult, list[str]]:
     """Run the scenarios with that file; what came of it, and what was written into the cluster."""
     pytester.path.joinpath("gameday.toml").write_text(file)
-    pytester.makepyfile(test_scenarios=SCENARIOS.format(pick=pick))
+    pytester.makepyfile(test_scenarios=text.format(pick=pick))
     since = len(staging.log.read_text())
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", timeout=120)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *options, timeout=120)
     return result, staging.written(since)
 
 
@@ -176,11 +82,45 @@ def test_without_consent_scenarios_are_skipped_with_the_command(pytester: pytest
     """Nothing is asked of the service, and the skip says what its owners can do."""
     result, written = session(pytester, staging, staging.file())
     result.assert_outcomes(skipped=3)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     out = " ".join(result.stdout.str().split())
     assert f"kubectl annotate namespace {staging.namespace} gameday.dev/adopt=enabled" in out
     assert "the scenario needs autoscale, which the system does not have" in out
     assert "the cluster has 3 nodes, the scenario needs 9" in out
     assert written == []
+
+
+def test_consent_that_is_required_and_not_there_fails_the_session(pytester: pytest.Pytester, staging: Staging) -> None:
+    """In a nightly run a withdrawn consent is not green; what the system cannot support is skipped all the same."""
+    result, written = session(pytester, staging, staging.file(), "--require-consent")
+    result.assert_outcomes(errors=1, skipped=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert f"kubectl annotate namespace {staging.namespace} gameday.dev/adopt=enabled" in result.stdout.str()
+    assert written == []
+
+
+LOADED = """
+def test_spike(trial, system, traffic):
+    '''The load rises fivefold.'''
+    with traffic.steady(rate_rps=10):
+        trial.baseline(duration_s=2)
+        with traffic.steady(rate_rps=40):
+            trial.hold(duration_s=2)
+    trial.judge()
+"""
+
+
+def test_a_load_that_rises_takes_consent_and_the_lease(pytester: pytest.Pytester, staging: Staging) -> None:
+    """Without the word `load`, or in a freeze, it is skipped; allowed, it runs as the only one at work."""
+    staging.allow("pod-kill")
+    result, written = session(pytester, staging, staging.file(), text=LOADED)
+    result.assert_outcomes(skipped=1)
+    assert "gameday.dev/allow=load,pod-kill" in " ".join(result.stdout.str().split())
+    assert written == []
+    staging.allow("load")
+    result, written = session(pytester, staging, staging.file(), text=LOADED)
+    result.assert_outcomes(passed=1)
+    assert {word.partition(" ")[2].split(" ")[0] for word in written} == {"leases"}
 
 
 def test_an_allowed_scenario_runs_and_leaves_nothing(pytester: pytest.Pytester, staging: Staging) -> None:
@@ -248,26 +188,6 @@ def test_a_missing_verb_is_named_before_any_write(pytester: pytest.Pytester, sta
     result.assert_outcomes(errors=1, skipped=2)
     assert f"may not, in namespace {staging.namespace}: delete Pod" in result.stdout.str()
     assert written == []
-
-
-def test_init_writes_a_file_that_works_and_says_what_is_missing(pytester: pytest.Pytester, staging: Staging) -> None:
-    """The file names what was found and reads back; each lack comes with a patch, and the cluster is not changed."""
-    file = pytester.path / "gameday.toml"
-    since = len(staging.log.read_text())
-    words = ["init", "--kube-context", staging.simulated.context, "--kubeconfig", str(staging.simulated.kubeconfig)]
-    made = CliRunner().invoke(app, [*words, "--namespace", staging.namespace, "--output", str(file)])
-    assert made.exit_code == 0, made.output
-    assert staging.written(since) == []
-    config = read_config(file)
-    assert (config.cluster.uid, config.system.deployment) == (staging.cluster.facts.uid, "chat")
-    assert config.system.disruption_budget == "chat-pdb"
-    assert "no liveness probe" in made.stdout
-    assert "no cpu and memory request" in made.stdout
-    patches = [one for one in yaml.safe_load_all(made.stdout.partition("\n")[2]) if one]
-    hand = OpenHand(staging.cluster, NullJournal())
-    assert [hand.do(mutations.apply(one, field_manager="owner")).outcome for one in patches] == ["ok", "ok"]
-    again = CliRunner().invoke(app, [*words, "--namespace", staging.namespace, "--output", str(file)])
-    assert again.exit_code != 0
 
 
 HOLDING = """
