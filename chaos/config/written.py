@@ -71,7 +71,7 @@ def _data(spec: SystemSpec) -> list[str]:
     """A line to complete where there are claims: what lies on them, only the owners know."""
     claims = {one.mount_path: one.claim or "one of each replica" for one in spec.volumes if one.claim or one.storage}
     told = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
-    shape = ", ".join(json.dumps(f"{path}/…") for path in claims)
+    shape = ", ".join(json.dumps(f"{path}/…", ensure_ascii=False) for path in claims)
     return [f"# data = [{shape}]  # files that must survive, below {told}"] if claims else []
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from plain_service import apply_all as apply_service
 from plain_service import service_of
-from staging_ground import Staging, audited, staging  # noqa: F401  # fixtures
+from staging_ground import Staging, audited, staging
 from typer.testing import CliRunner
 
 from chaos.cli import app
 from chaos.config import read_config
+
+__all__ = ["audited", "staging"]  # fixtures
 
 pytest_plugins = ["pytester"]
 

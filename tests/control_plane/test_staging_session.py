@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import yaml
 from plain_service import snapshot
-from staging_ground import Staging, audited, staging  # noqa: F401  # fixtures
+from staging_ground import Staging, audited, staging
 from typer.testing import CliRunner
 
 from chaos.cli import app
 from chaos.cluster import NullJournal, OpenHand, mutations
 from chaos.safety.lease import LEASE_NAME
 from chaos.wait import until
+
+__all__ = ["audited", "staging"]  # fixtures
 
 pytest_plugins = ["pytester"]
 

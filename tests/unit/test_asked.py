@@ -62,11 +62,14 @@ def test_fields_of_a_deployed_system_are_not_asked_of_one_that_runs() -> None:
         ((), PLAIN.having(volumes=[{**CLAIM, "storage_class": "slow"}]), True, "there is no StorageClass slow"),
         ((pytest.mark.needs("storage-class:slow"),), PLAIN, True, "there is no StorageClass slow"),
         ((pytest.mark.needs("storage-class:slow"),), PLAIN, False, ""),
-        ((pytest.mark.needs("node-power", "storage-class:slow"),), PLAIN, False, "no means to take"),
+        ((pytest.mark.needs("node-power", "storage-class:slow"),), PLAIN, False, "nobody can take a node's power"),
     ],
 )
 def test_a_scenario_is_left_out_for_what_is_not_there(
-    marks: tuple[pytest.MarkDecorator, ...], spec: SystemSpec, ours: bool, told: str
+    marks: tuple[pytest.MarkDecorator, ...],
+    spec: SystemSpec,
+    ours: bool,  # noqa: FBT001  # a column of the table
+    told: str,
 ) -> None:
     """For data that nobody names, and for a class that what we deploy takes; a class is not asked where others did."""
     if not told:
