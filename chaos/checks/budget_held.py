@@ -184,7 +184,10 @@ def _courses(played: Replay, since_ns: int) -> Iterator[_Course]:
             place = sum(one.at_ns <= since_ns for one in record.standings)
             judged = record.standings[max(0, place - 1) :]
             needs = tuple(one.desired for one in judged if not one.unknown)
-            had, unknown = tuple(one.healthy for one in judged), next((one.unknown for one in judged if one.unknown), "")
+            had, unknown = (
+                tuple(one.healthy for one in judged),
+                next((one.unknown for one in judged if one.unknown), ""),
+            )
             yield _Course(record.view, record, needs, had, unknown)
 
 

@@ -49,10 +49,15 @@ class _Course:
         """Keep how it stands, if that is new."""
         last = self.standings[-1] if self.standings else None
         need = self.need
-        if last is None or lost or (last.healthy, last.desired, last.unknown) != (
-            self.healthy,
-            need.desired,
-            need.unknown,
+        if (
+            last is None
+            or lost
+            or (last.healthy, last.desired, last.unknown)
+            != (
+                self.healthy,
+                need.desired,
+                need.unknown,
+            )
         ):
             when_ns = revision.at_ns if at_ns is None else at_ns
             self.standings.append(Standing(revision, when_ns, self.healthy, need.desired, lost, need.unknown))
@@ -84,9 +89,7 @@ def replay(history: History) -> Replay:
 class _Player:
     """Takes revision after revision."""
 
-    def __init__(
-        self, membership: Membership, begin_ns: int, first: int, kinds: Mapping[str, WorkloadKind]
-    ) -> None:
+    def __init__(self, membership: Membership, begin_ns: int, first: int, kinds: Mapping[str, WorkloadKind]) -> None:
         self._membership = membership
         self._begin_ns = begin_ns
         self._first = first
@@ -242,9 +245,7 @@ class _Player:
             self._system.taken.add(uid)
         binding = self._binding(pod) if pod else ()
         healthy, need, left = course.healthy, course.need, self._system.healthy
-        self._grants.append(
-            Grant(state, name, pod, before, after, binding, healthy, need.desired, left, need.unknown)
-        )
+        self._grants.append(Grant(state, name, pod, before, after, binding, healthy, need.desired, left, need.unknown))
 
     def _needed(self, view: PodDisruptionBudgetView, at_ns: int) -> Need:
         return needed(view, self._pods.values(), self._controllers, at_ns)

@@ -110,7 +110,7 @@ def kind_in(api_version: Any, kind: Any) -> str:
     """The name of a kind among all kinds: `Deployment`, or `Rollout.argoproj.io` for one that was added to the API.
 
     A group without a dot is Kubernetes' own (a CustomResourceDefinition's must have one); the other spelling is
-    Kubernetes' for a kind in a group (`schema.GroupKind`). Two kinds may share a name: there are StatefulSets of others.
+    Kubernetes' for a kind in a group (`schema.GroupKind`). Kinds may share a name: there are StatefulSets of others.
     """
     group = str(api_version).rpartition("/")[0]
     return f"{kind}.{group}" if "." in group and kind else str(kind)

@@ -27,6 +27,7 @@ __all__ = [
     "budget_status",
     "controller_ref",
     "disrupted",
+    "scale_possible",
 ]
 
 DISRUPTED_FOR = timedelta(minutes=2)
@@ -35,7 +36,7 @@ DISRUPTED_FOR = timedelta(minutes=2)
 SCALELESS = {("batch", "Job"): "jobs.batch", ("apps", "DaemonSet"): "daemonsets.apps", ("", "Node"): "nodes"}
 """Controllers of Kubernetes' own that say nowhere how many pods they want: a count that needs it fails."""
 
-OWN = frozenset({"ReplicaSet", "StatefulSet", "Deployment", "ReplicationController"})
+OWN = frozenset({"ReplicaSet", "StatefulSet", "Deployment"})
 """Controllers of Kubernetes' own whose absence from what is given means that they are gone."""
 
 
@@ -107,6 +108,11 @@ class Scales:
     def _same(self, kind: str, namespace: str, owner: Raw) -> View | None:
         found = self._found.get((kind, namespace, str(owner.get("name", ""))))
         return found if found is not None and found.uid == owner.get("uid") else None
+
+
+def scale_possible(owner: Raw) -> bool:
+    """Whether an owner may have a `/scale`: not those of Kubernetes' own kinds that have none."""
+    return (str(owner.get("apiVersion", "")).rpartition("/")[0], str(owner.get("kind", ""))) not in SCALELESS
 
 
 def controller_ref(view: View) -> Raw:

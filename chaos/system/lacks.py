@@ -11,6 +11,9 @@ from chaos.system.adopt import Adopted
 
 __all__ = ["Lack", "lacks_of"]
 
+PATCHED = frozenset({"Deployment", "StatefulSet"})
+"""Kinds whose fields are known, and whose controllers bring a new template to their pods."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lack:
@@ -75,7 +78,10 @@ def _probe(found: Adopted, which: str) -> dict[str, Any]:
 
 
 def _patch(found: Adopted, **fields: Any) -> dict[str, Any]:
+    """A patch of the workload; empty where nobody knows the fields of its kind."""
     workload = found.system.workload
+    if workload.kind not in PATCHED:
+        return {}
     metadata = {"name": workload.name, "namespace": workload.namespace}
     return {"apiVersion": "apps/v1", "kind": workload.kind, "metadata": metadata, **fields}
 
