@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ import pytest
 import yaml
 from plain_service import apply_all as apply_service
 from plain_service import plain_namespace, service_of, snapshot
+from staging_ground import Staging, role_kubeconfig
 from trial_ground import answering
 from typer.testing import CliRunner
 
 from chaos.cli import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import NullJournal, OpenHand, connect, mutations
 from chaos.config import read_config
-from chaos.history import Ref
 from chaos.lab.kube_build import kube_program, kwok_program
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
@@ -35,8 +34,6 @@ POLICY = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
-WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-
 SCENARIOS = """
 import pytest
 from chaos import faults, targets
@@ -60,58 +57,6 @@ def test_needs_an_autoscaler(trial, system, traffic):
 def test_needs_many_nodes(trial, system, traffic):
     '''They cannot be had here.'''
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Staging:
-    """A cluster of others with a service on it, and the audit log of its API server."""
-
-    cluster: Cluster
-    simulated: SimulatedCluster
-    namespace: str
-    url: str
-    log: Path
-
-    def file(self, **changes: Mapping[str, Any]) -> str:
-        """The text of a gameday.toml for it; each change updates a table."""
-        tables: dict[str, dict[str, Any]] = {
-            "cluster": {
-                "context": self.simulated.context,
-                "kubeconfig": str(self.simulated.kubeconfig),
-                "uid": self.cluster.facts.uid,
-            },
-            "system": {"namespace": self.namespace, "deployment": "chat"},
-            "traffic": {"url": self.url, "profile": "http"},
-            "safety": {"pods_max": 1},
-        }
-        for name, change in changes.items():
-            tables[name] |= change
-        lines = [
-            line
-            for name, table in tables.items()
-            for line in (f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items()))
-        ]
-        return "\n".join(lines) + "\n"
-
-    def allow(self, actions: str) -> None:
-        """Consent, as the owners give it."""
-        hand = OpenHand(self.cluster, NullJournal())
-        namespace = Ref("Namespace", "", self.namespace)
-        workload = Ref("Deployment", self.namespace, "chat")
-        for ref, key, value in ((namespace, "adopt", "enabled"), (workload, "allow", actions)):
-            patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
-            assert hand.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
-
-    def written(self, since: int) -> list[str]:
-        """What the suite wrote since then, by the server's own log; reviews of access are questions, not writes."""
-        found = []
-        for line in self.log.read_text()[since:].splitlines():
-            event = json.loads(line)
-            about = event.get("objectRef") or {}
-            ours = event.get("userAgent", "").startswith("gameday/")
-            if ours and event["verb"] in WRITES and about.get("apiGroup") != "authorization.k8s.io":
-                found.append(f"{event['verb']} {about.get('resource')} {about.get('name', '')}")
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -202,29 +147,6 @@ def test_too_many_victims_are_refused(pytester: pytest.Pytester, staging: Stagin
     result.assert_outcomes(failed=1, skipped=2)
     assert "are more than the 1 allowed at once" in result.stdout.str()
     assert written == []
-
-
-def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: str = "") -> Path:
-    """Apply what `gameday rbac` prints, less one verb on pods, and give a kubeconfig of that identity."""
-    file = folder / "for-rbac.toml"
-    file.write_text(staging.file())
-    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), scenarios])
-    assert printed.exit_code == 0, printed.output
-    hand = OpenHand(staging.cluster, NullJournal())
-    for one in yaml.safe_load_all(printed.stdout):
-        if one["kind"] == "Role" and without:
-            for rule in one["rules"]:
-                if (rule["apiGroups"], rule["resources"]) == ([""], ["pods"]):
-                    rule["verbs"].remove(without)
-        assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
-    path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = staging.cluster.wire.call("POST", path, body=asked).json()["status"]["token"]
-    config = yaml.safe_load(staging.simulated.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": token}
-    least = folder / "least.kubeconfig"
-    least.write_text(yaml.safe_dump(config))
-    return least
 
 
 def test_the_printed_role_is_enough(pytester: pytest.Pytester, staging: Staging) -> None:

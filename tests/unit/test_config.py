@@ -91,7 +91,7 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         ("[sytem]\n", "the field system is missing (also wrong: sytem)"),
         (LEAST + "[safty]\n", "there is no field safty"),
         ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
-        ('[system]\nnamespace = "llm"\n', "give one of deployment and statefulset, and only one"),
+        ('[system]\nnamespace = "llm"\n', "give one of deployment, statefulset and workload, and only one"),
         (LEAST + "port = 0\n", "system.port"),
         (LEAST + '[safety]\npods_max = "many"\n', "safety.pods_max: must be a whole number"),
         (LEAST + '[traffic]\nprofile = "htpp"\n', "profiles: http, openai-chat"),

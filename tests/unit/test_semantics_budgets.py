@@ -168,9 +168,8 @@ def test_an_owner_of_a_foreign_kind_is_not_guessed() -> None:
     by = owner("Engine", "llm", api="serving.example/v1")
     with pytest.raises(ScaleUnknown, match="Engine.serving.example llm"):
         budget_status(budget(maxUnavailable=1), [pod("web-0", by=by)], Scales(), at=NOW)
-    found = budget_status(
-        budget(maxUnavailable=1), [pod("web-0", by=by)], Scales([workload("Engine", "llm", 1)]), at=NOW
-    )
+    engine = {"apiVersion": "serving.example/v1", **workload("Engine", "llm", 1)}
+    found = budget_status(budget(maxUnavailable=1), [pod("web-0", by=by)], Scales([engine]), at=NOW)
     assert found == BudgetStatus(1, 1, 0, 1)
 
 
