@@ -162,7 +162,7 @@ class Controller(threading.Thread):
 
 @contextmanager
 def controlled(cluster: Cluster, namespace: str, *, replicas: int) -> Iterator[Controller]:
-    """The ModelSet `chat` with its pods, kept by a controller of the test's own; gone at the end, and the pods with it."""
+    """The ModelSet `chat` with its pods, kept by a controller of the test's own; all gone at the end."""
     made = make_set(cluster, namespace, replicas=replicas)
     controller = Controller(cluster, namespace)
     controller.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def guard(cluster: Cluster, namespace: str) -> None:
     """A Service and a disruption budget over the pods of `chat`, and an autoscaler that leaves them as they are."""
     _, service, budget = service_of("chat")
     target = {"apiVersion": "serving.example.com/v1beta1", "kind": "ModelSet", "name": "chat"}
-    scaler = {
+    scaler: dict[str, Any] = {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": "chat"},
@@ -87,10 +88,31 @@ def guard(cluster: Cluster, namespace: str) -> None:
         assert done.outcome == "ok", done.reason
 
 
-def counted(cluster: Cluster, namespace: str, expected: int) -> bool:
-    """Whether the disruption controller has counted that many pods, all healthy, by the scale of their controller."""
-    status = (cluster.get("PodDisruptionBudget", namespace, "chat-pdb") or {}).get("status", {})
-    return (status.get("expectedPods"), status.get("currentHealthy")) == (expected, expected)
+def count(cluster: Cluster, namespace: str, expected: int) -> None:
+    """Wait until the disruption controller has counted that many pods, all healthy, by the scale of their controller.
+
+    It learns of a new kind within half a minute, and counts anew when the budget changes.
+    """
+    hand, asked = OpenHand(cluster, NullJournal()), itertools.count()
+
+    def status() -> dict[str, Any]:
+        found: dict[str, Any] = (cluster.get("PodDisruptionBudget", namespace, "chat-pdb") or {}).get("status", {})
+        return found
+
+    def settled() -> bool:
+        if (status().get("expectedPods"), status().get("currentHealthy")) == (expected, expected):
+            return True
+        again = {"metadata": {"annotations": {"counted": str(next(asked))}}}
+        hand.do(mutations.patch(Ref("PodDisruptionBudget", namespace, "chat-pdb"), again))
+        return False
+
+    until(
+        settled,
+        deadline_s=SETTLED_S,
+        awaited="the disruption budget's count",
+        last_seen=lambda: f"{status()}; {len(cluster.list('Pod', namespace))} pods",
+        poll_s=1,
+    )
 
 
 @pytest.fixture
@@ -98,7 +120,7 @@ def kept(cluster: Cluster) -> Iterator[tuple[str, Controller]]:
     """The namespace of a ModelSet `chat` of three pods with its Service, budget and autoscaler; and its controller."""
     with plain_namespace(cluster) as namespace, controlled(cluster, namespace, replicas=3) as controller:
         guard(cluster, namespace)
-        until(lambda: counted(cluster, namespace, 3), deadline_s=SETTLED_S, awaited="the disruption budget's count")
+        count(cluster, namespace, 3)
         yield namespace, controller
 
 
@@ -226,7 +248,7 @@ def test_pods_are_followed_up_to_the_workload(
         if through:
             say_status(cluster, namespace, 3)
         guard(cluster, namespace)
-        until(lambda: counted(cluster, namespace, 3), deadline_s=SETTLED_S, awaited="the disruption budget's count")
+        count(cluster, namespace, 3)
         room = Room(simulated, url, tmp_path)
         with room.cluster:
             found = adopt(room.cluster, Wish(namespace=namespace, kind=kind, name="chat"))

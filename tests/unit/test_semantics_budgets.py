@@ -166,7 +166,7 @@ def test_a_bound_that_is_no_number_fails_the_count(wrong: dict[str, Any]) -> Non
 def test_an_owner_of_a_foreign_kind_is_not_guessed() -> None:
     """A controller of a kind whose scale was not given raises, unless it is given."""
     by = owner("Engine", "llm", api="serving.example/v1")
-    with pytest.raises(ScaleUnknown, match="Engine.serving.example llm"):
+    with pytest.raises(ScaleUnknown, match=r"Engine\.serving\.example llm"):
         budget_status(budget(maxUnavailable=1), [pod("web-0", by=by)], Scales(), at=NOW)
     engine = {"apiVersion": "serving.example/v1", **workload("Engine", "llm", 1)}
     found = budget_status(budget(maxUnavailable=1), [pod("web-0", by=by)], Scales([engine]), at=NOW)
