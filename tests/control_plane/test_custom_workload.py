@@ -147,7 +147,9 @@ def test_scenarios_run_on_it_as_on_a_deployment(pytester: pytest.Pytester, stagi
     result = session(pytester, staging)
     result.assert_outcomes(passed=2, skipped=1)
     assert f"rolling-update changes a Deployment, and the system is a {KIND}" in " ".join(result.stdout.str().split())
-    for run in pytester.path.glob("runs/*"):
+    runs = [one.parent for one in pytester.path.glob("runs/*/trial.json")]
+    assert len(runs) == 2
+    for run in runs:
         facts = load_history(run).facts
         assert (facts.workload_kind, facts.workload.replicas_path) == (KIND, ("spec", "count"))
 

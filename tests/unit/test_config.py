@@ -73,6 +73,17 @@ def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
     assert config.slo is None
 
 
+def test_a_workload_of_any_kind_is_named_as_kubectl_names_it(tmp_path: Path) -> None:
+    """Kubernetes' own come by their kind; another stays its resource until a cluster says more."""
+    head = '[system]\nnamespace = "llm"\n'
+    text = head + 'workload = "leaderworkersets.leaderworkerset.x-k8s.io/chat"\nthrough = ["statefulsets.apps"]\n'
+    wish = read_config(written(tmp_path, text)).system.wish()
+    assert (wish.kind, wish.name) == ("leaderworkersets.leaderworkerset.x-k8s.io", "chat")
+    assert wish.through == ("StatefulSet",)
+    own = read_config(written(tmp_path, head + 'workload = "deployments.apps/chat"\n')).system.wish()
+    assert (own.kind, own.name, own.through) == ("Deployment", "chat", ())
+
+
 def test_where_the_load_comes_from_is_read(tmp_path: Path) -> None:
     """Pods with an image, if the file says so; one process of this host else; more workers than may be are refused."""
     assert not read_config(written(tmp_path, WHOLE)).load.in_cluster
@@ -92,6 +103,10 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         (LEAST + "[safty]\n", "there is no field safty"),
         ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
         ('[system]\nnamespace = "llm"\n', "give one of deployment, statefulset and workload, and only one"),
+        ('[system]\nnamespace = "llm"\nworkload = "rollouts/chat"\n', "'rollouts' has no group"),
+        ('[system]\nnamespace = "llm"\nworkload = "chat"\n', "is no PLURAL.GROUP/NAME"),
+        (LEAST + 'workload = "rollouts.argoproj.io/chat"\n', "give one of deployment, statefulset and workload"),
+        (LEAST + 'through = ["statefulsets.apps"]\n', "through goes only with workload"),
         (LEAST + "port = 0\n", "system.port"),
         (LEAST + '[safety]\npods_max = "many"\n', "safety.pods_max: must be a whole number"),
         (LEAST + '[traffic]\nprofile = "htpp"\n', "profiles: http, openai-chat"),
