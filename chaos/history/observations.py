@@ -50,7 +50,7 @@ def ready_replicas(history: History) -> Steps:
 
 @once
 def desired_replicas(history: History) -> Steps:
-    """How many replicas the workload asked for, 0 once it is deleted; a state that does not say changes nothing."""
+    """How many replicas the workload asked for, 0 once it is deleted; where it does not say is a gap."""
     return _steps(history, history.facts.workload_kind, _desired_counts(history))
 
 

@@ -14,6 +14,7 @@ from chaos.history import History, WatchEvent
 from chaos.history.observations import Membership, desired_replicas
 from chaos.history.pods import PodView
 from chaos.history.steps import Steps
+from chaos.history.unsaid import unsaid
 from chaos.verdict import Answer
 
 SHARE = {"minAvailable": "75%", "selector": {"matchLabels": {"app": "model"}}}
@@ -55,10 +56,30 @@ def test_what_a_kind_that_is_not_on_the_way_controls_is_no_replica() -> None:
 
 
 def test_the_number_wanted_is_read_where_the_scale_reads_it() -> None:
-    """Its course is that of `spec.count`; a state that does not say is passed over."""
-    story = custom().saw(10, "MODIFIED", model_set(5), KIND).saw(20, "MODIFIED", model_set(None), KIND)
+    """Its course is that of `spec.count`."""
+    story = custom().saw(10, "MODIFIED", model_set(5), KIND).saw(20, "MODIFIED", model_set(3), KIND)
     wanted = desired_replicas(story.history())
-    assert [wanted.value_at(at(second)) for second in (5, 15, 25)] == [4, 5, 5]
+    assert [wanted.value_at(at(second)) for second in (5, 15, 25)] == [4, 5, 3]
+
+
+def silent(story: Custom) -> History:
+    """The story as it is loaded, with what the workload did not say."""
+    told = story.history()
+    return replace(told, gaps=(*told.gaps, *unsaid(told.facts, told.watch, told.ended_ns)))
+
+
+def test_where_the_workload_does_not_say_is_a_gap() -> None:
+    """From that state to the next that says, or to the end; one that is deleted wants none, which says enough."""
+    story = custom().saw(10, "MODIFIED", model_set(None), KIND).saw(20, "MODIFIED", model_set(4), KIND)
+    assert [(gap.kind, gap.since_ns, gap.until_ns) for gap in silent(story).gaps] == [(KIND, at(10), at(20))]
+    assert [gap.until_ns for gap in silent(custom().saw(10, "MODIFIED", model_set(None), KIND)).gaps] == [at(120)]
+    assert silent(custom().saw(10, "DELETED", model_set(None), KIND)).gaps == ()
+
+
+def test_a_loss_while_it_does_not_say_is_unknown() -> None:
+    """How many had to come back is not known, so a pod that stays away convicts nobody."""
+    story = custom().fault("a").saw(25, "MODIFIED", model_set(None), KIND).killed("a", 30.2)
+    assert Recovered()(silent(story)).answer is Answer.UNKNOWN
 
 
 def test_an_eviction_within_the_budget_passes() -> None:
