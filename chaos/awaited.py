@@ -5,7 +5,7 @@ from __future__ import annotations
 from chaos.cluster import Recorder
 from chaos.faults import Until
 from chaos.history.autoscalers import KIND, AutoscalerView
-from chaos.history.views import DeploymentView, PodView
+from chaos.history.pods import PodView
 from chaos.semantics import recovery_bound
 from chaos.semantics.scaling import Behaviour
 from chaos.semantics.scaling_bounds import fall_bound, rise_bound
@@ -26,8 +26,8 @@ def scaled_down(system: UnderTest) -> Until:
 
     def seen() -> bool:
         pods = [PodView(raw) for raw in recorder.objects("Pod")]
-        workloads = [DeploymentView(raw) for raw in recorder.objects("Deployment")]
-        return all(one.replicas <= floor for one in workloads) and sum(not pod.finished for pod in pods) <= floor
+        low = all(wanted <= floor for wanted in _wanted(system, recorder))
+        return low and sum(not pod.finished for pod in pods) <= floor
 
     return Until(words, seen, _deadline_s(system, recorder, floor))
 
@@ -40,17 +40,26 @@ def scaled_up(system: UnderTest) -> Until:
         return Until(words, lambda: True, 0.0)
 
     def seen() -> bool:
-        return any(DeploymentView(raw).replicas > floor for raw in recorder.objects("Deployment"))
+        return any(wanted > floor for wanted in _wanted(system, recorder))
 
     found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
     bounds_s = [rise_bound(Behaviour.of(one.spec), system.timings).total_s for one in found]
     return Until(words, seen, max(bounds_s, default=0.0))
 
 
+def _wanted(system: UnderTest, recorder: Recorder) -> list[int]:
+    """How many replicas the workload desires, for each state of it that is there and says so."""
+    kind = system.workload_kind
+    found = [kind.wanted(raw) for raw in recorder.objects(kind.name)]
+    return [wanted for wanted in found if wanted is not None]
+
+
 def _deadline_s(system: UnderTest, recorder: Recorder, floor: int) -> float:
     """The derived bound of the fall, and of the end of the pods that go."""
     specs = [pod["spec"] for pod in recorder.objects("Pod")]
-    gone_s = max((recovery_bound(spec, system.timings).total_s + system.spec.grace_s for spec in specs), default=0.0)
+    kind = system.workload_kind.pods_by
+    bounds = [recovery_bound(spec, system.timings, workload_kind=kind).total_s for spec in specs]
+    gone_s = max((bound_s + system.spec.grace_s for bound_s in bounds), default=0.0)
     found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
     bounds_s = [
         fall_bound(Behaviour.of(one.spec), system.timings, peak=max(one.most, floor), bottom=floor).total_s

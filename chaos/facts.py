@@ -11,6 +11,7 @@ from typing import Any
 
 from chaos.clock import Clock
 from chaos.ground import Ground
+from chaos.history.workload import DEPLOYMENT
 from chaos.system import System, SystemSpec, selector
 
 __all__ = ["ScenarioFacts", "trial_facts", "versions"]
@@ -58,7 +59,7 @@ def trial_facts(
         "timings": dict(ground.timings),
         "system": {
             "namespace": namespace,
-            "workload": {"kind": found.workload.kind if found else "Deployment", "name": spec.name},
+            "workload": {**(found.workload_kind if found else DEPLOYMENT).plain(), "name": spec.name},
             "service": found.service if found else spec.name,
             "disruption_budget": budget.name if budget else own_budget,
             "port": spec.service_port,

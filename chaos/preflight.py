@@ -28,9 +28,10 @@ def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]
     """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
     namespace = found.system.namespace
     proxied = not adoption.config.traffic.url
-    data = bool(adoption.config.system.data)
-    wanted = rights_of(actions, found.system.workload.kind, proxied=proxied, load_pods=load_pods, data=data)
-    names = object_names(namespace, found.system.workload.kind, found.system.workload.name)
+    workload, data = found.system.workload, bool(adoption.config.system.data)
+    kinds = (workload.kind, *found.through)
+    wanted = rights_of(actions, *kinds, proxied=proxied, load_pods=load_pods, data=data)
+    names = object_names(namespace, workload.kind, workload.name, resource=found.resource)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(
             f"context {adoption.cluster.facts.context} may not, in namespace {namespace}: {', '.join(missing)}",
@@ -111,6 +112,7 @@ def _refusals(adoption: Adoption, found: Adopted, names: list[str]) -> Iterator[
         namespace=cluster.get("Namespace", None, system.namespace) or {},
         workload=cluster.get(system.workload.kind, system.namespace, system.workload.name) or found.workload,
         allow=adoption.config.safety.allow,
+        resource=found.resource,
     )
 
 

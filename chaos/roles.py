@@ -8,7 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from chaos.cluster import KINDS
+from chaos.cluster import resource_of
 from chaos.errors import UsageError
 from chaos.faults.rights import Action, Right, actions_in, object_names
 
@@ -130,12 +130,15 @@ def _rules(rights: Sequence[Right], names: Mapping[str, tuple[str, ...]]) -> lis
     verbs: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for right in rights:
         verbs.setdefault((right.kind, right.subresource, right.held_to(names)), []).append(right.verb)
-    return [
-        {
-            "apiGroups": [KINDS[kind].group],
-            "resources": [f"{KINDS[kind].plural}/{subresource}" if subresource else KINDS[kind].plural],
-            **({"resourceNames": list(held)} if held else {}),
-            "verbs": sorted(told),
-        }
-        for (kind, subresource, held), told in sorted(verbs.items())
-    ]
+    rules = []
+    for (kind, subresource, held), told in sorted(verbs.items()):
+        plural, group = resource_of(kind)
+        rules.append(
+            {
+                "apiGroups": [group],
+                "resources": [f"{plural}/{subresource}" if subresource else plural],
+                **({"resourceNames": list(held)} if held else {}),
+                "verbs": sorted(told),
+            }
+        )
+    return rules

@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from chaos.adoption import is_protected
-from chaos.cluster import connect
+from chaos.cluster import Cluster, connect
 from chaos.config import CONFIG_NAME, find_config, read_config
 from chaos.config.written import file_text
 from chaos.errors import UsageError
@@ -21,6 +21,7 @@ from chaos.system.adopt import Wish, adopt
 from chaos.system.lacks import lacks_of
 from chaos.system.manifest_folder import read_manifests
 from chaos.system.manifest_review import review
+from chaos.system.workload import workload_named
 
 __all__ = ["init_command", "rbac_command", "review_command"]
 
@@ -74,7 +75,8 @@ def _adopting(system: Path | None, actions: Sequence[Action], *, load_in_cluster
     config = read_config(path)
     wish = config.system.wish()
     pods = load_in_cluster or config.load.in_cluster
-    rights = rights_of(actions, wish.kind, proxied=not config.traffic.url, load_pods=pods, data=bool(wish.data))
+    kinds, proxied = (wish.kind, *wish.through), not config.traffic.url
+    rights = rights_of(actions, *kinds, proxied=proxied, load_pods=pods, data=bool(wish.data))
     return role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
 
 
@@ -84,6 +86,9 @@ def init_command(
     namespace: Annotated[str, typer.Option(metavar="NAME", help="The namespace of the service.")],
     deployment: Annotated[str, typer.Option(metavar="NAME", help="Its Deployment; default: the only one there.")] = "",
     statefulset: Annotated[str, typer.Option(metavar="NAME", help="Its StatefulSet, where it is one.")] = "",
+    workload: Annotated[
+        str, typer.Option(metavar="PLURAL.GROUP/NAME", help="Its workload of any other kind that has a scale.")
+    ] = "",
     kubeconfig: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
     ] = None,
@@ -97,22 +102,11 @@ def init_command(
     """
     if output.exists():
         raise UsageError(f"{output} exists already", "name another file with --output, or remove it")
-    if deployment and statefulset:
-        raise UsageError("--deployment and --statefulset: a system is one of them", "give only one")
     if is_protected(namespace):
         raise UsageError(f"namespace {namespace} is protected", "name the namespace of your service")
     with connect(kubeconfig=kubeconfig, context=kube_context) as cluster:
-        name = deployment or statefulset
-        if not name:
-            there = sorted(one["metadata"]["name"] for one in cluster.list("Deployment", namespace))
-            if len(there) != 1:
-                raise UsageError(
-                    f"namespace {namespace} has {len(there)} Deployments: {', '.join(there) or 'none'}",
-                    "name one with --deployment, or a StatefulSet with --statefulset",
-                )
-            name = there[0]
-        kind = "StatefulSet" if statefulset else "Deployment"
-        found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))  # type: ignore[arg-type]  # one of two
+        kind, name = _named(deployment, statefulset, workload) or _only_deployment(cluster, namespace)
+        found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))
         text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
         lacks = lacks_of(found)
     try:
@@ -126,6 +120,33 @@ def init_command(
         print(f"# {lack.text}")  # noqa: T201
         if lack.patch:
             print(lack.command(kube_context))  # noqa: T201
+
+
+def _named(deployment: str, statefulset: str, workload: str) -> tuple[str, str] | None:
+    """The kind and the name that were given. Raises `UsageError` for more than one, or no name."""
+    given = [("Deployment", deployment)] if deployment else []
+    given += [("StatefulSet", statefulset)] if statefulset else []
+    try:
+        given += [workload_named(workload)] if workload else []
+    except ValueError as wrong:
+        raise UsageError(f"--workload: {wrong}") from None
+    if len(given) > 1:
+        raise UsageError(
+            "several workloads are named, and a system is one of them",
+            "give one of --deployment, --statefulset and --workload",
+        )
+    return given[0] if given else None
+
+
+def _only_deployment(cluster: Cluster, namespace: str) -> tuple[str, str]:
+    there = sorted(one["metadata"]["name"] for one in cluster.list("Deployment", namespace))
+    if len(there) != 1:
+        raise UsageError(
+            f"namespace {namespace} has {len(there)} Deployments: {', '.join(there) or 'none'}",
+            "name one with --deployment, a StatefulSet with --statefulset, or any other with --workload "
+            "PLURAL.GROUP/NAME",
+        )
+    return "Deployment", there[0]
 
 
 def review_command(

@@ -32,6 +32,7 @@ from chaos.faults import Trouble
 from chaos.ground import Ground
 from chaos.history import Ref
 from chaos.history.views import NodeView, PodView
+from chaos.history.workload import DEPLOYMENT, WorkloadKind
 from chaos.judgement import Judgement
 from chaos.limits import Watched
 from chaos.load import DURATION_MAX_S, LoadWish, load_of
@@ -78,6 +79,7 @@ class UnderTest:
     workload: Ref = NO_WORKLOAD
     disruption_budget: Ref = NO_BUDGET
     timings: Timings = KUBERNETES
+    workload_kind: WorkloadKind = DEPLOYMENT
 
     @property
     def inert(self) -> bool:
@@ -223,7 +225,7 @@ def staged(
             timings=Timings.of(ground.timings),
             means=ground.means,
             data=_data(spec, profile, deployed),
-            workload_kind=deployed.workload.kind,
+            workload_kind=deployed.workload_kind,
             adopted=adopted is not None,
             claim=at_work,
             lost=lambda: lost() or watched.objection(),
@@ -260,7 +262,8 @@ def _under_test(spec: SystemSpec, deployed: System, recorder: Recorder, *, seed:
     words = f"{selected} in namespace {deployed.namespace}"
     rng = random.Random(seed)  # noqa: S311  # replayable
     budget = deployed.disruption_budget or NO_BUDGET
-    return UnderTest(spec, deployed.namespace, words, rng, recorder, deployed.workload, budget, timings)
+    kind = deployed.workload_kind
+    return UnderTest(spec, deployed.namespace, words, rng, recorder, deployed.workload, budget, timings, kind)
 
 
 def _pod_names(recorder: Recorder) -> frozenset[str]:

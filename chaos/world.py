@@ -9,7 +9,9 @@ from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.data import Data
 from chaos.faults import Means, Trouble
-from chaos.history.views import DeploymentView, PodView
+from chaos.history.objects import View
+from chaos.history.pods import PodView
+from chaos.history.workload import DEPLOYMENT, WorkloadKind
 from chaos.safety import BlastRadius, NoUndoLog, UndoLog
 from chaos.semantics import Timings, recovery_bound
 from chaos.traffic import Traffic
@@ -36,7 +38,7 @@ class World:
     timings: Timings
     data: Data
     means: Means
-    workload_kind: str = "Deployment"
+    workload_kind: WorkloadKind = DEPLOYMENT
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
     claim: Callable[[], None] = lambda: None
@@ -45,18 +47,18 @@ class World:
 
 
 def desired(world: World) -> int | None:
-    """How many replicas the workload asks for, None if it is not there."""
-    for workload in world.recorder.objects(world.workload_kind):
-        view = DeploymentView(workload)
-        if view.name == world.workload:
-            return view.replicas
+    """How many replicas the workload asks for, None if it is not there, or does not say."""
+    for workload in world.recorder.objects(world.workload_kind.name):
+        if View(workload).name == world.workload:
+            return world.workload_kind.wanted(workload)
     return None
 
 
 def recovery_bound_s(world: World) -> float:
     """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
     specs = [pod["spec"] for pod in world.recorder.objects("Pod")]
-    return max((recovery_bound(spec, world.timings).total_s for spec in specs), default=0.0)
+    kind = world.workload_kind.pods_by
+    return max((recovery_bound(spec, world.timings, workload_kind=kind).total_s for spec in specs), default=0.0)
 
 
 def whole(world: World) -> bool:

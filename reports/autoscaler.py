@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chaos.history import History
+from chaos.history.autoscalers import AutoscalerView
 from chaos.history.objects import Raw, View
 from reports.courses import States, line, states_of
 from reports.coverage import missing_of
@@ -24,8 +25,7 @@ def autoscaler_courses(history: History) -> tuple[AutoscalerCourse, ...]:
     courses = []
     for states in states_of(history, KIND, View).values():
         last = next(view for _, view in reversed(states) if view is not None)
-        target = last.spec.get("scaleTargetRef") or {}
-        if (target.get("kind"), target.get("name")) == (facts.workload_kind, facts.workload_name):
+        if AutoscalerView(last.raw).target == (facts.workload_kind, facts.workload_name):
             courses.append(_course(history, last.name, states))
     return tuple(courses)
 

@@ -17,6 +17,9 @@ from chaos.verdict import Answer, Finding, Verdict
 
 __all__ = ["Advice", "Case", "patch_of"]
 
+PATCHED = frozenset({"Deployment", "StatefulSet"})
+"""Kinds whose fields are known, and which a strategic merge patch can change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -47,7 +50,9 @@ class Case:
 
     @classmethod
     def of(cls, history: History, verdict: Verdict) -> Case | None:
-        """Gather it; None if the workload was never seen."""
+        """Gather it; None if the workload was never seen, or is of a kind that we know no patches for."""
+        if history.facts.workload_kind not in PATCHED:
+            return None
         at_ns = min((fault.begin_ns for fault in history.faults), default=history.ended_ns)
         states = workload_states(history)
         before = [view for when_ns, view in states if when_ns <= at_ns] or [view for _, view in states[:1]]

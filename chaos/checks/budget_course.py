@@ -44,7 +44,8 @@ class Change:
 class Grant:
     """A budget was charged for the eviction of one pod, None if no pod of that name was known.
 
-    `before` and `after` are the budget around it. `healthy` and `desired` are how it stood then, `left` as in Change.
+    `before` and `after` are the budget around it. `healthy`, `desired` and `unknown` are how it stood then, `left` as
+    in Change.
     """
 
     revision: Revision
@@ -56,17 +57,22 @@ class Grant:
     healthy: int
     desired: int
     left: int
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How many pods were healthy, and had to be, from one revision on; `lost` are those that it made unhealthy."""
+    """How many pods were healthy, and had to be, from one revision on; `lost` are those that it made unhealthy.
+
+    `unknown` is why nobody can say how many had to be.
+    """
 
     revision: Revision
     at_ns: int
     healthy: int
     desired: int
     lost: tuple[Change, ...]
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class _Search:
         span: list[Standing] = []
         before: Standing | None = None
         for standing in self.record.standings:
-            if standing.healthy < self._need(standing):
+            if not standing.unknown and standing.healthy < self._need(standing):
                 span.append(standing)
                 continue
             if span:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from chaos.checks.budget_course import Record, Replay
 from chaos.checks.budget_dips import Shortage, shortages
 from chaos.checks.budget_replay import replay
-from chaos.checks.budget_rules import Problem, Stale, blurred, judge_evictions
+from chaos.checks.budget_rules import COUNTABLE, Problem, Stale, blurred, judge_evictions
 from chaos.checks.evictions import Evictions, evictions_of
 from chaos.checks.refusals import judge_refusals, judge_unready
 from chaos.checks.sight import blind_spots, judged_until_ns
@@ -41,12 +41,16 @@ class _Account:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """One budget that binds the system, and how many it needed, and had, in the time that is judged."""
+    """One budget that binds the system, and how many it needed, and had, in the time that is judged.
+
+    `unknown` is why nobody can say for a while how many it needed.
+    """
 
     view: PodDisruptionBudgetView
     record: Record
     needs: tuple[int, ...]
     had: tuple[int, ...]
+    unknown: str
 
     @property
     def need(self) -> str:
@@ -134,7 +138,10 @@ class BudgetHeld:
                 text = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
                 yield Problem(Answer.UNKNOWN if blurred(history, one) else Answer.FAIL, one.at_ns, text)
         for course in courses:
-            if (least := min(course.needs, default=0)) < self.ready_min:
+            if course.unknown:
+                text = f"how many disruption budget {course.view.name} needs is not known for a while: {course.unknown}"
+                yield Problem(Answer.UNKNOWN, since_ns, text, COUNTABLE)
+            elif (least := min(course.needs, default=0)) < self.ready_min:
                 text = f"disruption budget {course.view.name} needs only {least}, less than the claim {self.ready_min}"
                 yield Problem(Answer.UNKNOWN, since_ns, text, "a disruption budget that needs what is claimed")
 
@@ -176,8 +183,12 @@ def _courses(played: Replay, since_ns: int) -> Iterator[_Course]:
         if record.ours and record.view is not None:
             place = sum(one.at_ns <= since_ns for one in record.standings)
             judged = record.standings[max(0, place - 1) :]
-            needs, had = tuple(one.desired for one in judged), tuple(one.healthy for one in judged)
-            yield _Course(record.view, record, needs, had)
+            needs = tuple(one.desired for one in judged if not one.unknown)
+            had, unknown = (
+                tuple(one.healthy for one in judged),
+                next((one.unknown for one in judged if one.unknown), ""),
+            )
+            yield _Course(record.view, record, needs, had, unknown)
 
 
 def _since_ns(history: History, evictions: Evictions) -> int:

@@ -6,21 +6,23 @@ deleted, and not granted an eviction. What the controller says of them is only c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chaos.checks.budget_course import EVICTED, Change, Grant, Record, Replay, Standing
-from chaos.checks.budget_needs import Controllers, needed
+from chaos.checks.budget_needs import Controllers, Need, needed
 from chaos.history import History
 from chaos.history.memo import once
-from chaos.history.observations import Membership
+from chaos.history.observations import Membership, controller_kinds
 from chaos.history.pods import PodView
 from chaos.history.revisions import Revision, by_revision
 from chaos.history.views import PodDisruptionBudgetView
+from chaos.history.workload import WorkloadKind
 
 __all__ = ["replay"]
 
-KINDS = ("Pod", "PodDisruptionBudget", "ReplicaSet", "Deployment", "StatefulSet")
+KINDS = ("Pod", "PodDisruptionBudget", "Deployment")
+"""Beside the kinds that have pods of their own."""
 
 
 @dataclass(slots=True)
@@ -31,7 +33,7 @@ class _Course:
     view: PodDisruptionBudgetView | None = None
     base: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
-    desired: int = 0
+    need: Need = Need(0)  # noqa: RUF009  # frozen
     standings: list[Standing] = field(default_factory=list)
     states: list[tuple[int, PodDisruptionBudgetView | None]] = field(default_factory=list)
     aimed_ns: int = 0
@@ -46,9 +48,19 @@ class _Course:
     def stand(self, revision: Revision, lost: tuple[Change, ...] = (), *, at_ns: int | None = None) -> None:
         """Keep how it stands, if that is new."""
         last = self.standings[-1] if self.standings else None
-        if last is None or lost or (last.healthy, last.desired) != (self.healthy, self.desired):
+        need = self.need
+        if (
+            last is None
+            or lost
+            or (last.healthy, last.desired, last.unknown)
+            != (
+                self.healthy,
+                need.desired,
+                need.unknown,
+            )
+        ):
             when_ns = revision.at_ns if at_ns is None else at_ns
-            self.standings.append(Standing(revision, when_ns, self.healthy, self.desired, lost))
+            self.standings.append(Standing(revision, when_ns, self.healthy, need.desired, lost, need.unknown))
 
     def done(self) -> Record:
         return Record(
@@ -64,9 +76,10 @@ class _Course:
 @once
 def replay(history: History) -> Replay:
     """Replay all pods and disruption budgets that the watch saw."""
-    revisions = by_revision(history, KINDS)
+    kinds = controller_kinds(history)
+    revisions = by_revision(history, (*KINDS, *kinds))
     begins = [history.covered_ns[kind][0] for kind in ("Pod", "PodDisruptionBudget") if kind in history.covered_ns]
-    player = _Player(Membership.of(history), max(begins, default=history.began_ns), revisions.first)
+    player = _Player(Membership.of(history), max(begins, default=history.began_ns), revisions.first, kinds)
     for state in revisions.states:
         player.take(state)
     player.begin()
@@ -76,7 +89,7 @@ def replay(history: History) -> Replay:
 class _Player:
     """Takes revision after revision."""
 
-    def __init__(self, membership: Membership, begin_ns: int, first: int) -> None:
+    def __init__(self, membership: Membership, begin_ns: int, first: int, kinds: Mapping[str, WorkloadKind]) -> None:
         self._membership = membership
         self._begin_ns = begin_ns
         self._first = first
@@ -87,7 +100,7 @@ class _Player:
         self._names: dict[tuple[str, str], str] = {}
         self._budgets: dict[str, _Course] = {}
         self._system = _Course(lambda pod: membership.has(pod.uid, pod))
-        self._controllers = Controllers()
+        self._controllers = Controllers(kinds)
         self._grants: list[Grant] = []
         self._marked: dict[str, Change] = {}
         self._left: dict[str, Change] = {}
@@ -182,7 +195,7 @@ class _Player:
     def _weigh(self, course: _Course, change: Change, *, fell: bool) -> None:
         if course.view is not None and not course.deleted:
             course.ours = course.ours or (change.pod.uid in self._replicas and course.selects(change.pod))
-            course.desired = self._needed(course.view, change.revision.at_ns)
+            course.need = self._needed(course.view, change.revision.at_ns)
         self._stand(course, change.revision, (change,) if fell else ())
 
     def _binding(self, pod: PodView) -> tuple[str, ...]:
@@ -207,7 +220,7 @@ class _Player:
         if state.gone:
             course.base = set()
         course.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
-        course.desired = 0 if state.gone else self._needed(view, state.at_ns)
+        course.need = Need(0) if state.gone else self._needed(view, state.at_ns)
         if view.up_to_date and view.healthy <= course.healthy:
             course.counted.append(state.number)
         new = view.disrupted - before.disrupted if before is not None and self._begun else frozenset()
@@ -231,8 +244,8 @@ class _Player:
         if pod is not None:
             self._system.taken.add(uid)
         binding = self._binding(pod) if pod else ()
-        healthy, desired, left = course.healthy, course.desired, self._system.healthy
-        self._grants.append(Grant(state, name, pod, before, after, binding, healthy, desired, left))
+        healthy, need, left = course.healthy, course.need, self._system.healthy
+        self._grants.append(Grant(state, name, pod, before, after, binding, healthy, need.desired, left, need.unknown))
 
-    def _needed(self, view: PodDisruptionBudgetView, at_ns: int) -> int:
+    def _needed(self, view: PodDisruptionBudgetView, at_ns: int) -> Need:
         return needed(view, self._pods.values(), self._controllers, at_ns)

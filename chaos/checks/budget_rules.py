@@ -17,7 +17,9 @@ from chaos.history.revisions import DELIVERY_NS
 from chaos.semantics import BudgetState, Timings, decide_eviction
 from chaos.verdict import Answer
 
-__all__ = ["Problem", "Stale", "blurred", "judge_evictions"]
+__all__ = ["COUNTABLE", "Problem", "Stale", "blurred", "judge_evictions"]
+
+COUNTABLE = "a trial that sees how many pods each controller of them wants, or a budget that nobody changes in it"
 
 SYNC_NS = NS
 """Kubernetes' objective for one mutating call: by then the controller has counted anew, an allowance aside."""
@@ -97,9 +99,15 @@ def _two_bind(replay: Replay, one: Eviction) -> Problem:
 
 def _kept(history: History, replay: Replay, one: Eviction, grant: Grant) -> Iterator[Problem | Stale]:
     """I2: after it as many were healthy as the budget needs, by the pods themselves at that revision."""
-    if grant.healthy >= grant.desired or not one.ready:
+    if not one.ready:
         return
     named = f"disruption budget {grant.after.name}"
+    if grant.unknown:
+        text = f"{one.name} was evicted, and how many {named} needed then is not known: {grant.unknown}"
+        yield Problem(Answer.UNKNOWN, one.at_ns, text, COUNTABLE)
+        return
+    if grant.healthy >= grant.desired:
+        return
     said = f"the eviction of {one.name} ({one.whose}) left {grant.healthy} healthy, {named} needs {grant.desired}"
     timings = Timings.of(history.facts.raw.get("timings") or {})
     unknown = _unknown_losses(replay, grant, SYNC_NS + round(timings.allowance_s * NS))

@@ -84,11 +84,11 @@ class Causes:
         return self._known[key]
 
     def _deleted(self, spec: Raw) -> Cause:
-        bound = recovery_bound(spec, self.timings, workload_kind=self.history.facts.workload_kind)
+        bound = recovery_bound(spec, self.timings, workload_kind=self.history.facts.workload.pods_by)
         return Cause("replacement of a deleted pod", bound)
 
     def _with_node(self, spec: Raw) -> Cause:
-        bound = node_loss_bound(spec, self.timings, workload_kind=self.history.facts.workload_kind)
+        bound = node_loss_bound(spec, self.timings, workload_kind=self.history.facts.workload.pods_by)
         return Cause("replacement after the loss of a node", bound)
 
     def _in_place(self, spec: Raw, recent: int, *, node_seen: bool) -> Cause:
@@ -108,13 +108,14 @@ class Causes:
     def growth(self, at_ns: int) -> Cause:
         """The cause where no replica was lost: more are desired, and new ones are on their way."""
         spec = self._template(at_ns)
-        kind = self.history.facts.workload_kind
+        kind = self.history.facts.workload.pods_by
         return Cause("new replicas", recovery_bound(spec, self.timings, workload_kind=kind))
 
     def _template(self, at_ns: int) -> Raw:
-        """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then."""
+        """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then or has none."""
         place = bisect_right(self.workloads, at_ns, key=lambda state: state[0])
-        return self.workloads[place - 1][1].pod_spec if place else {}
+        spec = self.workloads[place - 1][1].pod_spec if place else {}
+        return spec if spec.get("containers") else {}
 
 
 def victims_of(history: History, fault: Fault, lives: tuple[PodLife, ...]) -> tuple[PodLife, ...]:

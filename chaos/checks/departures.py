@@ -11,7 +11,7 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.memo import once
 from chaos.history.objects import View
-from chaos.history.observations import desired_replicas, node_outages, owner_replicas
+from chaos.history.observations import controller_kinds, desired_replicas, node_outages, owner_replicas
 from chaos.history.pods import PodView
 from chaos.history.steps import Steps
 
@@ -82,8 +82,9 @@ def _deleted(history: History, change: Change) -> tuple[str, str]:
 
 @once
 def _owners(history: History) -> Mapping[str, Steps]:
-    """How many pods each ReplicaSet and StatefulSet asked for, by UID."""
-    uids = {View(event.object).uid for event in history.watch if event.kind in ("ReplicaSet", "StatefulSet")}
+    """How many pods each of the pods' own controllers asked for, by UID."""
+    kinds = controller_kinds(history)
+    uids = {View(event.object).uid for event in history.watch if event.kind in kinds}
     return {uid: owner_replicas(history, uid) for uid in uids}
 
 

@@ -102,7 +102,7 @@ def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
         timings,
         detection_s=detection_s,
         restarts=sum(fault_ns - REMEMBERED_NS <= at_ns < fault_ns for at_ns in course.life.restarted_ns),
-        workload_kind=history.facts.workload_kind,
+        workload_kind=history.facts.workload.pods_by,
         first_answer=answer,
     )
     legs = placed(rules, moments)

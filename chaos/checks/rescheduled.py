@@ -175,7 +175,7 @@ class Rescheduled:
 
 def _bound(history: History, loss: NodeLoss, life: PodLife) -> Bound:
     timings = Timings.of(history.facts.raw.get("timings") or {})
-    bound = power_loss_bound(life.spec, timings, workload_kind=history.facts.workload_kind, nodes=loss.peers)
+    bound = power_loss_bound(life.spec, timings, workload_kind=history.facts.workload.pods_by, nodes=loss.peers)
     if loss.rate:
         return bound
     nobody = Unpromised("ready", "nothing is evicted: too many nodes were lost at once")

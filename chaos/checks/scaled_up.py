@@ -198,7 +198,7 @@ def _unmoved(climb: Climb, *, unwell: bool) -> Said:
 
 def _late_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Said]:
     """What is to be said of a new pod that was not Ready in the time that its spec promises."""
-    bound = recovery_bound(pod.spec, timings_of(history), workload_kind=history.facts.workload_kind)
+    bound = recovery_bound(pod.spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
     deadline_ns = pod.created_ns + round(bound.total_s * NS)
     if pod.ready_ns is not None and earliest_ns(history, "Pod", pod.ready_ns) <= deadline_ns:
         return

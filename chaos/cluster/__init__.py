@@ -6,7 +6,7 @@ from chaos.cluster.connect import connect
 from chaos.cluster.execute import Command, Ran, execute
 from chaos.cluster.hand import LEASHED, Hand, LeashedHand, OpenHand
 from chaos.cluster.journal import Entry, Journal, NullJournal
-from chaos.cluster.kinds import KINDS, Kind, path_of, ref_of, selector_of
+from chaos.cluster.kinds import KINDS, Kind, path_of, ref_of, resource_of, selector_of
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.outcome import Done
 from chaos.cluster.patience import PatientHand, unrecorded_hand
@@ -42,6 +42,7 @@ __all__ = [
     "mutations",
     "path_of",
     "ref_of",
+    "resource_of",
     "selector_of",
     "unrecorded_hand",
 ]

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import tenacity
 
-from chaos.cluster.kinds import complete, kind_of, path_of
+from chaos.cluster.discovery import served_kind
+from chaos.cluster.kinds import KINDS, Kind, complete, path_of
 from chaos.cluster.wire import Answer, Broken, NotSent, Query, Wire
 from chaos.errors import ClusterRefused
 
@@ -42,6 +43,9 @@ class ClusterFacts:
 class Cluster:
     """A connection to one cluster. Objects are plain dicts, as the server sends them.
 
+    A kind is named as in `KINDS`, or with its group (`Rollout.argoproj.io`) where it was added to the API: such a kind
+    is looked up at the server once.
+
     Reads are tried a few times within about two seconds where the connection breaks or the server is busy. What then
     remains is raised as `ClusterRefused`. Safe to use from many threads.
     """
@@ -49,10 +53,33 @@ class Cluster:
     def __init__(self, wire: Wire, facts: ClusterFacts) -> None:
         self.wire = wire
         self.facts = facts
+        self._served: dict[str, tuple[Kind, frozenset[str]]] = {}
+
+    def kind(self, name: str) -> Kind:
+        """A kind's place in the API. Raises `UsageError` for one that the server does not serve."""
+        return KINDS[name] if name in KINDS else self._found(name)[0]
+
+    def has_scale(self, name: str) -> bool:
+        """Whether the server serves a `/scale` of a kind that is none of `KINDS`."""
+        return "scale" in self._found(name)[1]
+
+    def scale(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The `/scale` of an object, None if there is no such object. Raises `ClusterRefused` where it is refused."""
+        answer = self.read(self.kind(kind).path(namespace, name, "scale"))
+        return None if answer.status == 404 else _object(answer, f"get the scale of {kind} {name}")
+
+    def _found(self, name: str) -> tuple[Kind, frozenset[str]]:
+        if name not in self._served:
+            self._served[name] = served_kind(self._served_at, name)
+        return self._served[name]
+
+    def _served_at(self, path: str) -> dict[str, Any] | None:
+        answer = self.read(path)
+        return None if answer.status == 404 else _object(answer, f"ask what is served at {path}")
 
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """One object, or None if there is none. `namespace` is None for kinds that have none."""
-        answer = self.read(path_of(kind, namespace, name))
+        answer = self.read(self.kind(kind).path(namespace, name))
         if answer.status == 404:
             return None
         return complete(kind, _object(answer, f"get {kind} {name}"))
@@ -61,8 +88,9 @@ class Cluster:
         """All objects of a kind, in one namespace or in all; `selector` is a label selector."""
         objects: list[dict[str, Any]] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        path = self.kind(kind).path(namespace)
         while True:
-            page = _object(self.read(path_of(kind, namespace), query), f"list {kind}")
+            page = _object(self.read(path, query), f"list {kind}")
             objects += [complete(kind, item) for item in page.get("items") or ()]
             following = page["metadata"].get("continue")
             if not following:
@@ -83,7 +111,7 @@ class Cluster:
 
         `user`: whether another has it, for whoever may ask that (SubjectAccessReview).
         """
-        known = kind_of(kind)
+        known = self.kind(kind)
         wanted = {
             "verb": verb,
             "group": known.group,

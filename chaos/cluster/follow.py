@@ -18,7 +18,7 @@ import urllib3
 
 from chaos.clock import NS, Clock
 from chaos.cluster.frames import BadFrame, Frame, Item, cut_page, lines, read_frame
-from chaos.cluster.kinds import kind_of, path_of
+from chaos.cluster.kinds import Kind
 from chaos.cluster.live import Live, State
 from chaos.cluster.record import Record
 from chaos.cluster.scope import Limits, Scope
@@ -45,14 +45,17 @@ class _Fruitless(Exception):
 
 
 class Follower:
-    """Keeps one scope in the record and in the live state. `run` is the body of a thread."""
+    """Keeps one scope, of that kind, in the record and in the live state. `run` is the body of a thread."""
 
-    def __init__(self, scope: Scope, *, wire: Wire, clock: Clock, record: Record, live: Live, limits: Limits) -> None:
+    def __init__(
+        self, scope: Scope, kind: Kind, *, wire: Wire, clock: Clock, record: Record, live: Live, limits: Limits
+    ) -> None:
         self.scope = scope
         self.synced = False
         self.failure: GamedayError | None = None
         self._wire, self._clock, self._record, self._live, self._limits = wire, clock, record, live, limits
-        self.path = path_of(scope.kind, scope.namespace)
+        self._kind = kind
+        self.path = kind.path(scope.namespace)
         self.selector = {"labelSelector": scope.selector} if scope.selector else {}
         self.selector |= {"fieldSelector": f"metadata.name={scope.name}"} if scope.name else {}
         self._stopping = threading.Event()
@@ -180,7 +183,7 @@ class Follower:
     def _watch(self) -> None:
         """Take in events until the server ends the watch."""
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._rv} | self.selector
-        silence_max_s = self._limits.silence_max_s if kind_of(self.scope.kind).bookmarks else UNBOOKMARKED_S
+        silence_max_s = self._limits.silence_max_s if self._kind.bookmarks else UNBOOKMARKED_S
         with self._wire.stream(self.path, query=query, silence_max_s=silence_max_s) as response:
             if response.status != 200:
                 raise self._refused(Answer(response.status, response.data))

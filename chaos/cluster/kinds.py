@@ -8,14 +8,16 @@ from typing import Any
 
 from chaos.errors import UsageError
 from chaos.history import Ref
+from chaos.history.objects import kind_in
 
-__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of", "selector_of"]
+__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of", "resource_of", "selector_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of object and its place in the API.
 
+    `name` is its name among all kinds: with its group (`Rollout.argoproj.io`) where it is none of `KINDS`.
     `bookmarks` says whether the server proves an idle watch of it alive about once a minute. It does for whatever its
     watch cache holds, which Events bypass.
     """
@@ -30,6 +32,22 @@ class Kind:
     def group(self) -> str:
         """The API group; empty for the core group."""
         return self.api_version.rpartition("/")[0]
+
+    @property
+    def resource(self) -> str:
+        """How kubectl and RBAC name it: `rollouts.argoproj.io`; without a dot in the core group."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
+        """The path of an object, or of the collection if `name` is empty.
+
+        `namespace` is ignored for kinds that have none; for the others, None means all namespaces.
+        """
+        words = [("/apis/" if self.group else "/api/") + self.api_version]
+        if self.namespaced and namespace:
+            words += ["namespaces", namespace]
+        words += [word for word in (self.plural, name, subresource) if word]
+        return "/".join(words)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -49,6 +67,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("Deployment", "apps/v1", "deployments"),
         Kind("ReplicaSet", "apps/v1", "replicasets"),
         Kind("StatefulSet", "apps/v1", "statefulsets"),
+        Kind("ReplicationController", "v1", "replicationcontrollers"),
         Kind("DaemonSet", "apps/v1", "daemonsets"),
         Kind("Job", "batch/v1", "jobs"),
         Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
@@ -62,6 +81,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings"),
         Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
         Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False),
+        Kind("CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
         Kind("PodMetrics", "metrics.k8s.io/v1beta1", "pods"),
         Kind("NodeMetrics", "metrics.k8s.io/v1beta1", "nodes", namespaced=False),
     )
@@ -77,17 +97,16 @@ def kind_of(name: str) -> Kind:
 
 
 def path_of(kind: str, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
-    """The path of an object, or of the collection if `name` is empty.
+    """As `Kind.path`, for one of `KINDS`."""
+    return kind_of(kind).path(namespace, name, subresource)
 
-    `namespace` is ignored for kinds that have none; for the others, None means all namespaces.
-    """
-    known = kind_of(kind)
-    root = "/apis/" if known.group else "/api/"
-    words = [root + known.api_version]
-    if known.namespaced and namespace:
-        words += ["namespaces", namespace]
-    words += [word for word in (known.plural, name, subresource) if word]
-    return "/".join(words)
+
+def resource_of(kind: str) -> tuple[str, str]:
+    """The plural and the group of a kind, for a rule of RBAC; one that is none of `KINDS` is named as a resource."""
+    if known := KINDS.get(kind):
+        return known.plural, known.group
+    plural, _, group = kind.partition(".")
+    return plural, group
 
 
 def selector_of(labels: Mapping[str, str]) -> str:
@@ -97,12 +116,19 @@ def selector_of(labels: Mapping[str, str]) -> str:
 
 def ref_of(obj: Mapping[str, Any]) -> Ref:
     """The reference to a raw object that says what kind it is."""
-    metadata = obj["metadata"]
-    return Ref(obj["kind"], metadata.get("namespace") or "", metadata.get("name") or "", metadata.get("uid") or "")
+    metadata, kind = obj["metadata"], str(obj["kind"])
+    group = str(obj.get("apiVersion", "")).rpartition("/")[0]
+    if kind not in KINDS or (group and KINDS[kind].group != group):
+        kind = kind_in(obj.get("apiVersion", ""), kind)
+    return Ref(kind, metadata.get("namespace") or "", metadata.get("name") or "", metadata.get("uid") or "")
 
 
 def complete(kind: str, obj: dict[str, Any]) -> dict[str, Any]:
-    """Put `kind` and `apiVersion` into an object that came in a list, where the server leaves them out."""
-    obj.setdefault("kind", kind)
-    obj.setdefault("apiVersion", kind_of(kind).api_version)
+    """Put `kind` and `apiVersion` into an object that came in a list, where the server leaves them out.
+
+    Objects of kinds that are none of `KINDS` say both themselves, wherever they stand.
+    """
+    if known := KINDS.get(kind):
+        obj.setdefault("kind", kind)
+        obj.setdefault("apiVersion", known.api_version)
     return obj

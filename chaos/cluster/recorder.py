@@ -59,7 +59,15 @@ class Recorder:
         limits = limits or Limits()
         wire, live = cluster.wire, self._live
         self._followers = [
-            Follower(scope, wire=wire, clock=clock, record=Record(scope.kind, self._file), live=live, limits=limits)
+            Follower(
+                scope,
+                cluster.kind(scope.kind),
+                wire=wire,
+                clock=clock,
+                record=Record(scope.kind, self._file),
+                live=live,
+                limits=limits,
+            )
             for scope in scopes
         ]
         self._pulse = Pulse(self._followers, wire=wire, clock=clock, live=live, every_s=limits.pulse_s)

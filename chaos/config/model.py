@@ -15,6 +15,7 @@ from chaos.semantics import KUBERNETES, Timings
 from chaos.slo import Slo
 from chaos.system.adopt import Wish
 from chaos.system.fields import Port, Quantity
+from chaos.system.workload import kind_named, workload_named
 from chaos.system.written import Written
 from loadgen.crew import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
@@ -81,6 +82,8 @@ class ClusterPart(Written):
 class SystemPart(Written):
     """What already runs there: one workload, its Service, and what stands around it. What is left out is found.
 
+    `workload` names one of any kind, as `PLURAL.GROUP/NAME`. `through` are the kinds of controllers between its pods
+    and it, beside ReplicaSets, as `PLURAL.GROUP`: found where they may be listed, and needed for the rights to.
     `tolerance` is how many replicas may be lost at once within the promise to users; None means half, rounded down.
     `data` are files that must survive whatever happens to replicas, by their paths in the container that serves.
     """
@@ -88,6 +91,8 @@ class SystemPart(Written):
     namespace: Named
     deployment: Named | None = None
     statefulset: Named | None = None
+    workload: Named | None = None
+    through: tuple[Named, ...] = ()
     service: Named | None = None
     port: Port | None = None
     disruption_budget: Named | None = None
@@ -97,21 +102,41 @@ class SystemPart(Written):
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
-        if (self.deployment is None) == (self.statefulset is None):
-            yield "give one of deployment and statefulset, and only one"
+        given = [one for one in (self.deployment, self.statefulset, self.workload) if one is not None]
+        if len(given) != 1:
+            yield "give one of deployment, statefulset and workload, and only one"
+            return
+        if self.through and self.workload is None:
+            yield "through goes only with workload"
+        try:
+            self._workload()
+            self._through()
+        except ValueError as wrong:
+            yield str(wrong)
+
+    def _workload(self) -> tuple[str, str]:
+        """Kind and name."""
+        if self.workload is not None:
+            return workload_named(self.workload)
+        return ("Deployment", self.deployment) if self.deployment else ("StatefulSet", self.statefulset or "")
+
+    def _through(self) -> tuple[str, ...]:
+        return tuple(map(kind_named, self.through))
 
     def wish(self) -> Wish:
         """What to look for in the cluster."""
+        kind, name = self._workload()
         return Wish(
             namespace=self.namespace,
-            kind="Deployment" if self.deployment else "StatefulSet",
-            name=self.deployment or self.statefulset or "",
+            kind=kind,
+            name=name,
             service=self.service or "",
             port=self.port,
             disruption_budget=self.disruption_budget or "",
             autoscaler=self.autoscaler or "",
             tolerance=self.tolerance,
             data=self.data,
+            through=self._through(),
         )
 
 

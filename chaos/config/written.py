@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from chaos.cluster import ClusterFacts
 from chaos.system import SystemSpec
@@ -29,7 +30,7 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         "",
         "[system]",
         _line("namespace", system.namespace),
-        _line(system.workload.kind.lower(), system.workload.name),
+        *_workload(found),
         _line("service", system.service),
         f"port = {system.port}",
         *(_line(key, value) for key, value in optional.items() if value),
@@ -73,6 +74,16 @@ def _data(spec: SystemSpec) -> list[str]:
     told = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
     shape = ", ".join(json.dumps(f"{path}/…", ensure_ascii=False) for path in claims)
     return [f"# data = [{shape}]  # files that must survive, below {told}"] if claims else []
+
+
+def _workload(found: Adopted) -> Iterator[str]:
+    ref = found.system.workload
+    if ref.kind in ("Deployment", "StatefulSet"):
+        yield _line(ref.kind.lower(), ref.name)
+        return
+    yield _line("workload", f"{found.resource}/{ref.name}")
+    if found.through:
+        yield f"through = {json.dumps(found.through)}  # what stands between its pods and it"
 
 
 def _line(key: str, value: str) -> str:

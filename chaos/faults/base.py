@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from chaos.cluster import Cluster, Hand, Journal, Recorder
 from chaos.faults.node_power import NO_MEANS, Means
 from chaos.history import Ref
+from chaos.history.workload import DEPLOYMENT, WorkloadKind
 from chaos.safety import NoUndoLog, UndoLog
 from chaos.semantics import KUBERNETES, Timings
 
@@ -46,7 +47,7 @@ class Field:
     namespace: str
     timings: Timings = KUBERNETES
     means: Means = NO_MEANS
-    workload_kind: str = "Deployment"
+    workload_kind: WorkloadKind = DEPLOYMENT
     adopted: bool = False
     undo: UndoLog = field(default_factory=NoUndoLog)
 

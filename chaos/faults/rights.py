@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType, FunctionType
 
-from chaos.cluster import WATCHED
+from chaos.cluster import KINDS, WATCHED
 from chaos.safety.lease import LEASE_NAME
 
 __all__ = [
@@ -36,6 +36,11 @@ __all__ = [
 NAMED_VERBS = frozenset({"get", "patch", "delete"})
 """Verbs that a rule can hold to objects of one name: a list and a watch name none, and what is created has none yet."""
 
+DEFINITION = "CustomResourceDefinition"
+
+SELF_SAID = frozenset({"Deployment", "StatefulSet"})
+"""Kinds of workload that are read without their `/scale`."""
+
 OWN = ("chaos.", "loadgen.", "reports.")
 
 
@@ -50,7 +55,7 @@ class Right:
 
     def held_to(self, names: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """The names of the objects to which the right is held, out of those of each kind; none: it holds for all."""
-        beyond = self.everywhere and self.kind != "Namespace"
+        beyond = self.everywhere and self.kind not in ("Namespace", DEFINITION)
         return () if beyond or self.verb not in NAMED_VERBS else names.get(self.kind, ())
 
     @property
@@ -195,15 +200,27 @@ def raises_load(code: CodeType, known: Mapping[str, object] | None = None) -> bo
 
 
 def rights_of(
-    actions: Iterable[Action], workload_kind: str, *, proxied: bool, load_pods: bool = False, data: bool = False
+    actions: Iterable[Action],
+    workload_kind: str,
+    *through: str,
+    proxied: bool,
+    load_pods: bool = False,
+    data: bool = False,
 ) -> tuple[Right, ...]:
     """All rights that a trial with these faults takes, each once, for a workload of that kind.
 
-    `proxied`: where traffic goes through the API server's proxy, unless `load_pods` send it. `data`: where the file
-    names files that must survive.
+    `through` are the kinds between its pods and it, ReplicaSets aside. `proxied`: where traffic goes through the API
+    server's proxy, unless `load_pods` send it. `data`: where the file names files that must survive.
     """
     way = LOAD_PODS if load_pods else PROXY if proxied else ()
-    own = (*_all("get list watch", workload_kind), *way, *(DATA if data else ()))
+    own = (
+        *_all("get list watch", workload_kind),
+        *(_all("get", workload_kind, "scale") if workload_kind not in SELF_SAID else ()),
+        *(() if workload_kind in KINDS else _all("get", DEFINITION, everywhere=True)),
+        *(right for kind in through for right in _all("list watch", kind)),
+        *way,
+        *(DATA if data else ()),
+    )
     wanted = (*BASE, *own, *(right for action in actions for right in action.rights))
     return tuple(dict.fromkeys(wanted))
 
@@ -232,12 +249,20 @@ def deploying_rights(
     return tuple(dict.fromkeys(replace(right, everywhere=True) for right in wanted))
 
 
-def object_names(namespace: str, workload_kind: str, workload: str) -> Mapping[str, tuple[str, ...]]:
+def object_names(
+    namespace: str, workload_kind: str, workload: str, *, resource: str = ""
+) -> Mapping[str, tuple[str, ...]]:
     """The objects to which rights on these kinds are held: the workload, the lease, and the two namespaces read.
 
-    Only in their own namespace: the leases that a right in all namespaces is about are those of nodes.
+    Only in their own namespace: the leases that a right in all namespaces is about are those of nodes. A kind that was
+    added to the API is defined by an object of the name `resource`, that of the kind if it is a resource itself.
     """
-    return {workload_kind: (workload,), "Lease": (LEASE_NAME,), "Namespace": ("kube-system", namespace)}
+    return {
+        workload_kind: (workload,),
+        "Lease": (LEASE_NAME,),
+        "Namespace": ("kube-system", namespace),
+        DEFINITION: (resource or workload_kind,),
+    }
 
 
 def _streams(code: CodeType) -> Iterator[str]:

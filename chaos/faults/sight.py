@@ -9,7 +9,8 @@ from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused
 from chaos.history import Ref
 from chaos.history.objects import Raw, View
-from chaos.history.views import DeploymentView, PodView
+from chaos.history.views import PodView
+from chaos.history.workload import WorkloadKind
 from chaos.semantics import DrainOptions, DrainSet, bound_by, drain_set
 
 __all__ = [
@@ -83,7 +84,10 @@ def unscheduled(pods: Iterable[Raw]) -> tuple[str, ...]:
     )
 
 
-def whole(recorder: Recorder, workload_kind: str) -> bool:
-    """Whether as many pods are Ready as the workloads of that kind desire together."""
-    desired = sum(DeploymentView(raw).replicas for raw in recorder.objects(workload_kind))
+def whole(recorder: Recorder, kind: WorkloadKind) -> bool:
+    """Whether as many pods are Ready as the workloads of that kind desire together; not where one does not say."""
+    wanted = [kind.wanted(raw) for raw in recorder.objects(kind.name)]
+    if None in wanted:
+        return False
+    desired = sum(number or 0 for number in wanted)
     return sum(PodView(raw).ready for raw in recorder.objects("Pod")) >= desired

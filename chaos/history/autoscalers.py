@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chaos.history.coverage import settled_ns
 from chaos.history.memo import once
 from chaos.history.model import History
-from chaos.history.objects import Raw, View
+from chaos.history.objects import Raw, View, kind_in
 
 __all__ = ["KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "autoscalers"]
 
@@ -55,7 +55,7 @@ class AutoscalerView(View):
     def target(self) -> tuple[str, str]:
         """Kind and name of what it scales."""
         ref = self.spec.get("scaleTargetRef") or {}
-        return str(ref.get("kind", "")), str(ref.get("name", ""))
+        return kind_in(ref.get("apiVersion", ""), ref.get("kind", "")), str(ref.get("name", ""))
 
     @property
     def least(self) -> int:

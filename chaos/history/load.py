@@ -17,6 +17,7 @@ from chaos.history.lines import read_lines
 from chaos.history.metrics import read_metrics
 from chaos.history.model import GeneratorSample, History, Note, TrialFacts
 from chaos.history.requests import read_requests
+from chaos.history.unsaid import unsaid
 from chaos.history.watch_log import WatchLog, read_watch
 
 __all__ = ["load_history"]
@@ -44,7 +45,7 @@ def load_history(run: Path) -> History:
         began_ns=began_ns,
         ended_ns=ended_ns,
         watch=watch.events,
-        gaps=watch.gaps,
+        gaps=(*watch.gaps, *unsaid(facts, watch.events, ended_ns)),
         late=watch.late,
         covered_ns=watch.covered_ns,
         actions=tuple(journal.actions.values()),

@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from chaos.history.workload import WorkloadKind
+
 __all__ = [
     "REQUEST_SCHEMA",
     "Action",
@@ -260,6 +262,12 @@ class TrialFacts:
     workload_name: str
     service: str
     raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def workload(self) -> WorkloadKind:
+        """What kind of workload the system is."""
+        told = self.raw.get("system", {}).get("workload") or {}
+        return WorkloadKind.of_plain({**told, "kind": self.workload_kind})
 
 
 @dataclass(frozen=True, slots=True)

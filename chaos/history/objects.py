@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Raw", "View", "matches"]
+__all__ = ["Raw", "View", "kind_in", "matches"]
 
 Raw = Mapping[str, Any]
 """An object, or a part of one, as parsed from the server's JSON."""
@@ -90,8 +90,8 @@ class View:
 
     @property
     def controller_kind(self) -> str:
-        """The kind of the owner that manages it."""
-        return str(self._controller.get("kind", ""))
+        """The kind of the owner that manages it, with its group where that is not Kubernetes' own."""
+        return kind_in(self._controller.get("apiVersion", ""), self._controller.get("kind", ""))
 
     @property
     def controller_name(self) -> str:
@@ -104,6 +104,16 @@ class View:
             if one.get("type") == type_:
                 return one  # type: ignore[no-any-return]
         return {}
+
+
+def kind_in(api_version: Any, kind: Any) -> str:
+    """The name of a kind among all kinds: `Deployment`, or `Rollout.argoproj.io` for one that was added to the API.
+
+    A group without a dot is Kubernetes' own (a CustomResourceDefinition's must have one); the other spelling is
+    Kubernetes' for a kind in a group (`schema.GroupKind`). Kinds may share a name: there are StatefulSets of others.
+    """
+    group = str(api_version).rpartition("/")[0]
+    return f"{kind}.{group}" if "." in group and kind else str(kind)
 
 
 def matches(selector: Raw, labels: Mapping[str, str]) -> bool:

@@ -17,11 +17,13 @@ from chaos.history.model import History, WatchEvent
 from chaos.history.objects import View
 from chaos.history.steps import Steps
 from chaos.history.views import EndpointSliceView, NodeView, ReplicaSetView
+from chaos.history.workload import WorkloadKind
 
 __all__ = [
     "Membership",
     "PodLife",
     "Steps",
+    "controller_kinds",
     "covered",
     "desired_replicas",
     "earliest_ns",
@@ -34,6 +36,9 @@ __all__ = [
     "workload_states",
 ]
 
+OWNING = ("ReplicaSet", "StatefulSet", "ReplicationController")
+"""Kubernetes' own kinds that have pods and want a number of them."""
+
 ENDED = ("DELETED", "VANISHED")
 
 
@@ -45,7 +50,7 @@ def ready_replicas(history: History) -> Steps:
 
 @once
 def desired_replicas(history: History) -> Steps:
-    """How many replicas the workload asked for (`spec.replicas`), 0 once it is deleted."""
+    """How many replicas the workload asked for, 0 once it is deleted; where it does not say is a gap."""
     return _steps(history, history.facts.workload_kind, _desired_counts(history))
 
 
@@ -99,7 +104,9 @@ def _desired_counts(history: History) -> Iterator[tuple[int, int]]:
     for event in _of_kind(history, history.facts.workload_kind):
         view = ReplicaSetView(event.object)
         if is_workload(history, event.kind, view):
-            yield event.at_ns, 0 if event.type in ENDED else view.replicas
+            wanted = 0 if event.type in ENDED else history.facts.workload.wanted(event.object)
+            if wanted is not None:
+                yield event.at_ns, wanted
 
 
 def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
@@ -114,12 +121,22 @@ def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
         yield event.at_ns, len(frozenset().union(*slices.values()))
 
 
+def controller_kinds(history: History) -> Mapping[str, WorkloadKind]:
+    """Every kind that may have pods of its own and say how many it wants, by name."""
+    own = history.facts.workload
+    kinds = {name: WorkloadKind.named(name) for name in (*OWNING, *own.through)}
+    return kinds if own.through else {**kinds, own.name: own}
+
+
 def owner_replicas(history: History, uid: str) -> Steps:
-    """How many pods one ReplicaSet or StatefulSet, by UID, asked for; nothing is known of one that was never seen."""
+    """How many pods one of the pods' own controllers, by UID, asked for; nothing of one that was never seen."""
     points: list[tuple[int, int]] = []
     kind = "ReplicaSet"
+    known = controller_kinds(history)
     for event in history.watch:
-        if event.kind in ("ReplicaSet", "StatefulSet") and View(event.object).uid == uid:
+        if event.kind in known and View(event.object).uid == uid:
             kind = event.kind
-            points.append((event.at_ns, 0 if event.type in ENDED else ReplicaSetView(event.object).replicas))
+            wanted = 0 if event.type in ENDED else known[kind].wanted(event.object)
+            if wanted is not None:
+                points.append((event.at_ns, wanted))
     return Steps.of(points, history.covered_ns.get(kind, (0, history.ended_ns))[1])

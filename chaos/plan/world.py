@@ -21,7 +21,7 @@ __all__ = ["Guard", "Identity", "Node", "Owner", "Pod", "World"]
 Identity = tuple[str, frozenset[tuple[str, str]]]
 """Namespace and labels: what a selector sees of a pod."""
 
-REPLACING = frozenset({"ReplicaSet", "StatefulSet"})
+REPLACING = frozenset({"ReplicaSet", "StatefulSet", "ReplicationController"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,11 +27,17 @@ def allowed_by(raw: Mapping[str, Any]) -> frozenset[str]:
 
 
 def refusals(
-    actions: Iterable[str], *, namespace: Mapping[str, Any], workload: Mapping[str, Any], allow: Iterable[str] | None
+    actions: Iterable[str],
+    *,
+    namespace: Mapping[str, Any],
+    workload: Mapping[str, Any],
+    allow: Iterable[str] | None,
+    resource: str = "",
 ) -> Iterator[str]:
     """Say why faults of these names are not allowed, each with the command that would allow it.
 
-    `allow` is the file's own list, None if it has none: a fault must be in both.
+    `resource` is how kubectl names the workload's kind, where that is not the kind in small letters. `allow` is the
+    file's own list, None if it has none: a fault must be in both.
     """
     wanted = sorted(set(actions))
     if not wanted:
@@ -46,7 +52,8 @@ def refusals(
         )
     given = allowed_by(workload)
     if missing := [name for name in wanted if name not in given]:
-        kind, all_of_them = str(workload.get("kind", "")).lower(), ",".join(sorted(given | set(wanted)))
+        kind = resource or str(workload.get("kind", "")).lower()
+        all_of_them = ",".join(sorted(given | set(wanted)))
         yield (
             f"{', '.join(missing)} is not allowed on {kind} {owner.name}; its owners can allow it with: "
             f"kubectl annotate {kind} {owner.name} -n {where.name} --overwrite {ALLOW}={all_of_them}"

@@ -8,14 +8,15 @@ select one pod, a change of that pod makes it count one of them only, whichever 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from chaos.history.objects import Raw, View
+from chaos.history.objects import Raw, View, kind_in
 from chaos.history.pods import PodView
-from chaos.history.views import PodDisruptionBudgetView, ReplicaSetView
+from chaos.history.views import PodDisruptionBudgetView
+from chaos.history.workload import WorkloadKind
 
 __all__ = [
     "BudgetStatus",
@@ -26,6 +27,7 @@ __all__ = [
     "budget_status",
     "controller_ref",
     "disrupted",
+    "scale_possible",
 ]
 
 DISRUPTED_FOR = timedelta(minutes=2)
@@ -34,7 +36,8 @@ DISRUPTED_FOR = timedelta(minutes=2)
 SCALELESS = {("batch", "Job"): "jobs.batch", ("apps", "DaemonSet"): "daemonsets.apps", ("", "Node"): "nodes"}
 """Controllers of Kubernetes' own that say nowhere how many pods they want: a count that needs it fails."""
 
-WORKLOADS = frozenset({"apps", "extensions"})
+OWN = frozenset({"ReplicaSet", "StatefulSet", "Deployment"})
+"""Controllers of Kubernetes' own whose absence from what is given means that they are gone."""
 
 
 class ScaleUnknown(LookupError):
@@ -64,37 +67,52 @@ class BudgetStatus:
 class Scales:
     """How many pods each controller wants, from the raw objects: Deployments, ReplicaSets, StatefulSets and the like.
 
-    Any object with `spec.replicas` counts, so that the owner of a kind we do not list may be given too.
+    Of a kind that is not Kubernetes' own the controller reads the `/scale`. What stands there is read from the object
+    where `kinds` say; of a kind that is not among them the object is taken for one with `spec.replicas`.
     """
 
-    def __init__(self, controllers: Iterable[Raw] = ()) -> None:
-        self._found: dict[tuple[str, str, str], ReplicaSetView] = {}
+    def __init__(self, controllers: Iterable[Raw] = (), kinds: Iterable[WorkloadKind] = ()) -> None:
+        self._found: dict[tuple[str, str, str], View] = {}
+        self._kinds: Mapping[str, WorkloadKind] = {kind.name: kind for kind in kinds}
         for raw in controllers:
-            view = ReplicaSetView(raw)
-            self._found[raw.get("kind", ""), view.namespace, view.name] = view
+            view = View(raw)
+            kind = kind_in(raw.get("apiVersion", ""), raw.get("kind", ""))
+            self._found[kind, view.namespace, view.name] = view
 
     def of_owner(self, owner: Raw, namespace: str) -> tuple[str, int] | None:
         """The controller that speaks for pods of this owner reference (UID), and how many pods it wants; None if gone.
 
-        A ReplicaSet's Deployment speaks for it; if that is gone, the ReplicaSet does. Raises `ScaleUnknown`, and
-        `SyncFailed` for a kind of Kubernetes' own that has no scale.
+        A ReplicaSet's Deployment speaks for it; if that is gone, the ReplicaSet does. No other owner of a controller is
+        asked, whatever its kind. Raises `ScaleUnknown`, and `SyncFailed` for a kind of Kubernetes' own that has no
+        scale.
         """
-        kind, group = str(owner.get("kind", "")), str(owner.get("apiVersion", "")).rpartition("/")[0]
+        group = str(owner.get("apiVersion", "")).rpartition("/")[0]
+        kind, name = kind_in(owner.get("apiVersion", ""), owner.get("kind", "")), str(owner.get("name", ""))
         if (group, kind) in SCALELESS:
             raise SyncFailed(f"{SCALELESS[group, kind]} does not implement the scale subresource")
         found = self._same(kind, namespace, owner)
         if found is None:
-            if kind in {"ReplicaSet", "StatefulSet", "Deployment"} and group in WORKLOADS:
+            # Of its name there is another one now: as good as gone.
+            if kind in OWN or (kind, namespace, name) in self._found:
                 return None
-            raise ScaleUnknown(f"how many pods {kind} {owner.get('name', '')} wants is not known")
+            raise ScaleUnknown(f"how many pods {kind} {name} wants is not known")
         above = controller_ref(found)
-        if kind == "ReplicaSet" and above.get("kind") == "Deployment":
-            found = self._same("Deployment", namespace, above) or found
-        return found.uid, found.replicas
+        if kind == "ReplicaSet" and kind_in(above.get("apiVersion", ""), above.get("kind", "")) == "Deployment":
+            higher = self._same("Deployment", namespace, above)
+            kind, found = ("Deployment", higher) if higher is not None else (kind, found)
+        wanted = self._kinds.get(kind, WorkloadKind.named(kind)).wanted(found.raw)
+        if wanted is None:
+            raise ScaleUnknown(f"{kind} {name} does not say how many pods it wants")
+        return found.uid, wanted
 
-    def _same(self, kind: str, namespace: str, owner: Raw) -> ReplicaSetView | None:
+    def _same(self, kind: str, namespace: str, owner: Raw) -> View | None:
         found = self._found.get((kind, namespace, str(owner.get("name", ""))))
         return found if found is not None and found.uid == owner.get("uid") else None
+
+
+def scale_possible(owner: Raw) -> bool:
+    """Whether an owner may have a `/scale`: not those of Kubernetes' own kinds that have none."""
+    return (str(owner.get("apiVersion", "")).rpartition("/")[0], str(owner.get("kind", ""))) not in SCALELESS
 
 
 def controller_ref(view: View) -> Raw:

@@ -32,6 +32,9 @@ POD_STARTUP = 5.0
 STATUS_SYNC = 10.0
 EXIT_SEEN = 1.0
 BACKOFF_FIRST = 10.0
+AT_ONCE = frozenset({"Deployment", "ReplicaSet", "ReplicationController"})
+"""Controllers that replace a pod as soon as its deletion is accepted (`FilterActivePods` of Kubernetes)."""
+
 CONTROLLER = ("controller", API_CALL, "Kubernetes' objective for one mutating call, p99 1 s")
 
 
@@ -73,8 +76,10 @@ class Bound:
 def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment") -> Bound:
     """From the loss of a pod that is being deleted to its replacement's Ready, as received over the watch.
 
-    A ReplicaSet replaces a pod as soon as its deletion is accepted; a StatefulSet only when it is gone, hence after
-    its grace. An image that has to be pulled is outside of Kubernetes' objective for pod startup.
+    `workload_kind` is that of the pod's own controller, or the workload's where that comes to the same. A ReplicaSet
+    replaces a pod as soon as its deletion is accepted; a StatefulSet only when it is gone, hence after its grace. Of a
+    controller that is not Kubernetes' own nobody promises which: it is granted the longer way, and the same objective
+    for its one write. An image that has to be pulled is outside of Kubernetes' objective for pod startup.
     """
     pulls = [
         str(one.get("name", "")) for one in pod_spec.get("containers") or () if one.get("imagePullPolicy") != "Never"
@@ -91,7 +96,7 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
         _allowance(timings),
     )
     bound = Bound(parts, unpromised)
-    if workload_kind != "StatefulSet":
+    if workload_kind in AT_ONCE:
         return bound
     grace_s = pod_spec.get("terminationGracePeriodSeconds")
     return bound.after(Part("termination", 30 if grace_s is None else grace_s, "terminationGracePeriodSeconds"))
@@ -125,7 +130,7 @@ def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "De
 
     The pod stays bound for its toleration of the unreachable taint, and nodes of one zone are tainted one in ten
     seconds: `nodes` of it are lost at once. A StatefulSet does not replace a pod on a lost node at all until somebody
-    says that the node is gone.
+    says that the node is gone; whether a controller of others does, nobody promises.
     """
     tolerated_s = toleration_s(pod_spec, timings)
     bound = recovery_bound(pod_spec, timings).after(
@@ -137,6 +142,9 @@ def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "De
         unpromised += (Unpromised("ready", "the pod tolerates a lost node for ever"),)
     if workload_kind == "StatefulSet":
         unpromised += (Unpromised("ready", "a StatefulSet waits until the lost node is back or removed"),)
+    elif workload_kind not in AT_ONCE:
+        text = f"nobody promises that a {workload_kind} replaces a pod before its lost node is back or removed"
+        unpromised += (Unpromised("ready", text),)
     return Bound(bound.parts, unpromised)
 
 

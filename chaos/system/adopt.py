@@ -8,67 +8,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
 
 from chaos.cluster import Scope, ref_of, selector_of
 from chaos.errors import UsageError
+from chaos.history.autoscalers import AutoscalerView
 from chaos.history.objects import Raw, View, matches
 from chaos.system.live_spec import spec_of
 from chaos.system.live_volumes import shared_claims, volumes_of
+from chaos.system.owners import Source
 from chaos.system.system import System
+from chaos.system.workload import Workload, read_workload
 
 __all__ = ["Adopted", "Source", "Wish", "adopt"]
 
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
-class Source(Protocol):
-    """Where objects are read: a cluster, or a folder of manifests before they are in one."""
-
-    def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
-        """One object, or None."""
-
-    def list(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
-        """All objects of a kind in a namespace."""
-
-
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is looked for. An empty name is found; a port of None is the Service's only one.
 
+    `kind` is one of Kubernetes' own, or the resource of another: `rollouts.argoproj.io`. `through` are the kinds of
+    controllers between its pods and it, named likewise; empty: found.
     `data` are the files that must survive, by their paths in the container; with them, claims are looked up too.
     """
 
     namespace: str
-    kind: Literal["Deployment", "StatefulSet"]
+    kind: str
     name: str
     service: str = ""
     port: int | None = None
     disruption_budget: str = ""
     autoscaler: str = ""
     tolerance: int | None = None
+    through: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A system that was found, with its workload as it is, and what to watch of a namespace that others use too."""
+    """A system that was found, with its workload as it is, and what to watch of a namespace that others use too.
+
+    In `workload` the number of replicas and the pods' template stand where a Deployment has them, whatever its kind.
+    `resource` is how kubectl names that kind, `through` those between its pods and it, ReplicaSets aside.
+    """
 
     system: System
     workload: Raw
     scopes: tuple[Scope, ...]
+    resource: str = "deployment"
+    through: tuple[str, ...] = ()
 
 
 def adopt(cluster: Source, wish: Wish) -> Adopted:
     """Find the system. Raises `UsageError` naming what is missing or ambiguous, `ClusterRefused` if reading is."""
-    workload = cluster.get(wish.kind, wish.namespace, wish.name)
-    if workload is None:
+    read = read_workload(cluster, wish.kind, wish.namespace, wish.name, wish.through)
+    if read is None:
         raise UsageError(*_missing(cluster, wish))
-    labels, chosen = _pods(workload, wish)
-    _no_others(cluster, workload, chosen)
-    service = _service(cluster, wish, labels)
-    budget = _budget(cluster, wish, labels)
-    autoscaler = _autoscaler(cluster, wish)
+    workload = read.raw
+    service = _service(cluster, wish, read.labels)
+    budget = _budget(cluster, wish, read.labels)
+    autoscaler = _autoscaler(cluster, wish, read.kind.name)
     found = [one for one in (budget, service, workload, autoscaler) if one is not None]
     port = _port(service, wish)
     claims = _claims(cluster, wish, workload)
@@ -78,17 +78,19 @@ def adopt(cluster: Source, wish: Wish) -> Adopted:
             workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=wish.tolerance, volumes=volumes
         ),
         namespace=wish.namespace,
-        selector=chosen,
+        selector=read.chosen,
         workload=ref_of(workload),
         service=View(service).name,
         port=port,
         cluster_ip=str(View(service).spec.get("clusterIP", "")),
-        generations={one["kind"]: View(one).generation for one in found},
+        generations={ref_of(one).kind: View(one).generation for one in found},
         pods_before=int(View(workload).status.get("replicas", 0)),
         objects=tuple(map(ref_of, found)),
         template=View(workload).spec["template"]["spec"],
+        workload_kind=read.kind,
     )
-    return Adopted(system, workload, (*_scopes(system), *(_claim_scopes(system, claims) if wish.data else ())))
+    claimed = _claim_scopes(system, claims) if wish.data else ()
+    return Adopted(system, workload, (*_scopes(system, read), *claimed), read.resource, read.through)
 
 
 def _missing(cluster: Source, wish: Wish) -> tuple[str, str]:
@@ -99,39 +101,7 @@ def _missing(cluster: Source, wish: Wish) -> tuple[str, str]:
     return f"no {wish.kind} {wish.name} in namespace {wish.namespace}", fix
 
 
-def _pods(workload: Raw, wish: Wish) -> tuple[dict[str, str], dict[str, str]]:
-    """The labels that its pods have, and those by which it selects them."""
-    selector = View(workload).spec.get("selector") or {}
-    chosen = selector.get("matchLabels") or {}
-    if not chosen or selector.get("matchExpressions"):
-        raise UsageError(
-            f"{wish.kind} {wish.namespace}/{wish.name} selects its pods by expressions, which gameday cannot watch by",
-            "adopt a workload whose selector has matchLabels only",
-        )
-    labels = View(workload).spec["template"].get("metadata", {}).get("labels") or {}
-    return dict(labels), dict(chosen)
-
-
-def _no_others(cluster: Source, workload: Raw, chosen: Raw) -> None:
-    """Refuse a selector that pods of another owner match too (a canary's, say): they would be taken for replicas."""
-    view = View(workload)
-    owners = {view.uid} | {
-        View(one).uid for one in cluster.list("ReplicaSet", view.namespace) if View(one).controller_uid == view.uid
-    }
-    others = [
-        pod.name
-        for pod in map(View, cluster.list("Pod", view.namespace))
-        if chosen.items() <= pod.labels.items() and pod.controller_uid not in owners
-    ]
-    if others:
-        raise UsageError(
-            f"{workload['kind']} {view.namespace}/{view.name} selects by {dict(chosen)}, and so does the owner of "
-            f"{', '.join(sorted(others)[:3])}: gameday could not tell them apart",
-            "give the workloads labels of their own",
-        )
-
-
-def _service(cluster: Source, wish: Wish, labels: Raw) -> Raw:
+def _service(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw:
     if wish.service:
         return _by_name(cluster, "Service", wish.namespace, wish.service)
     found = [
@@ -145,11 +115,13 @@ def _service(cluster: Source, wish: Wish, labels: Raw) -> Raw:
         return one
     raise UsageError(
         f"no Service in namespace {wish.namespace} selects the pods of {wish.name}, so no traffic can reach them",
-        f"kubectl expose {wish.kind.lower()} {wish.name} -n {wish.namespace} --port 80 --target-port …",
+        f"kubectl expose {wish.kind.lower()} {wish.name} -n {wish.namespace} --port 80 --target-port …"
+        if wish.kind == "Deployment"
+        else "make a Service that selects them",
     )
 
 
-def _budget(cluster: Source, wish: Wish, labels: Raw) -> Raw | None:
+def _budget(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw | None:
     if wish.disruption_budget:
         return _by_name(cluster, "PodDisruptionBudget", wish.namespace, wish.disruption_budget)
     budgets = cluster.list("PodDisruptionBudget", wish.namespace)
@@ -157,12 +129,11 @@ def _budget(cluster: Source, wish: Wish, labels: Raw) -> Raw | None:
     return _only("PodDisruptionBudget", "system.disruption_budget", over)
 
 
-def _autoscaler(cluster: Source, wish: Wish) -> Raw | None:
+def _autoscaler(cluster: Source, wish: Wish, kind: str) -> Raw | None:
     if wish.autoscaler:
         return _by_name(cluster, "HorizontalPodAutoscaler", wish.namespace, wish.autoscaler)
-    target = {"kind": wish.kind, "name": wish.name}
     scalers = cluster.list("HorizontalPodAutoscaler", wish.namespace)
-    ours = [one for one in scalers if target.items() <= View(one).spec["scaleTargetRef"].items()]
+    ours = [one for one in scalers if AutoscalerView(one).target == (kind, wish.name)]
     return _only("HorizontalPodAutoscaler", "system.autoscaler", ours)
 
 
@@ -210,7 +181,7 @@ def _claim_scopes(system: System, claims: Mapping[str, Raw]) -> tuple[Scope, ...
     )
 
 
-def _scopes(system: System) -> tuple[Scope, ...]:
+def _scopes(system: System, read: Workload) -> tuple[Scope, ...]:
     """What to watch: the system's own objects only, in a namespace that others use too."""
     pods = selector_of(system.selector)
     names = {ref.kind: ref.name for ref in system.objects}
@@ -219,10 +190,15 @@ def _scopes(system: System) -> tuple[Scope, ...]:
         # Without an object of that kind: one that is made under the workload's name would be seen.
         return Scope(kind, system.namespace, name=names.get(kind, system.workload.name))
 
+    between = tuple(
+        Scope(kind, system.namespace, "" if kind in read.loose else pods)
+        for kind in dict.fromkeys(("ReplicaSet", *read.kind.through))
+        if kind != system.workload.kind
+    )
     return (
         Scope("Pod", system.namespace, pods),
         named(system.workload.kind),
-        Scope("ReplicaSet", system.namespace, pods),
+        *between,
         Scope("EndpointSlice", system.namespace, f"{SERVICE_NAME}={system.service}"),
         named("PodDisruptionBudget"),
         named("HorizontalPodAutoscaler"),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 
 from chaos.history.objects import Raw, View
+from chaos.history.pods import PodView
 from chaos.history.views import DeploymentView, EndpointSliceView
 from chaos.semantics import ready_bound_s
 from chaos.system.pods import pod_spec
@@ -21,6 +22,9 @@ __all__ = ["Seen", "available_bound_s", "shortfall"]
 
 Seen = Callable[[str], Iterable[Raw]]
 """Gives the raw objects of a kind, as they were seen last."""
+
+ROLLED = frozenset({"Deployment", "StatefulSet"})
+"""Kinds whose status says how far a rollout has come."""
 
 POD_STARTUP_S = 5.0
 """Kubernetes' own objective for scheduling and starting a pod, images aside (kubernetes.md C.1)."""
@@ -39,17 +43,34 @@ def shortfall(system: System, seen: Seen) -> str:
     if not found:
         return f"its {kind} has not been seen yet"
     workload, floor = found[0], system.spec.replicas_floor
-    if max(workload.generation, workload.observed_generation) < system.generations[kind]:
+    newest = max(workload.generation, workload.observed_generation) if kind in ROLLED else workload.generation
+    if newest < system.generations[kind]:
         return f"its {kind} has not been seen yet as it was applied"
-    if workload.replicas < floor:
-        return f"the autoscaler has asked for {workload.replicas} replicas so far, not for {floor}"
-    if not workload.rolled_out or workload.ready_replicas < workload.replicas:
-        new = min(workload.ready_replicas, workload.updated_replicas)
-        old = workload.status_replicas - workload.updated_replicas
-        going = f", {old} of an older template are still there" if old > 0 else ""
-        stuck = f" ({workload.stuck})" if workload.stuck else ""
-        return f"{new} of {workload.replicas} replicas are ready{going}{stuck}"
-    return _unreachable(system, seen, workload.replicas) or _uncounted(system, seen, workload.replicas)
+    wanted = system.workload_kind.wanted(workload.raw)
+    if wanted is None:
+        return f"its {kind} does not say how many replicas it wants"
+    if wanted < floor:
+        return f"the autoscaler has asked for {wanted} replicas so far, not for {floor}"
+    unready = _unrolled(workload) if kind in ROLLED else _unready(system, seen, wanted)
+    return unready or _unreachable(system, seen, wanted) or _uncounted(system, seen, wanted)
+
+
+def _unrolled(workload: DeploymentView) -> str:
+    """What is missing by the counts of a Deployment's or a StatefulSet's own controller."""
+    if workload.rolled_out and workload.ready_replicas >= workload.replicas:
+        return ""
+    new = min(workload.ready_replicas, workload.updated_replicas)
+    old = workload.status_replicas - workload.updated_replicas
+    going = f", {old} of an older template are still there" if old > 0 else ""
+    stuck = f" ({workload.stuck})" if workload.stuck else ""
+    return f"{new} of {workload.replicas} replicas are ready{going}{stuck}"
+
+
+def _unready(system: System, seen: Seen, wanted: int) -> str:
+    """What is missing by the pods themselves: of other kinds nobody knows what their status means."""
+    pods = [pod for pod in map(PodView, seen("Pod")) if pod.namespace == system.namespace]
+    ready = sum(pod.ready for pod in pods if system.selector.items() <= pod.labels.items())
+    return "" if ready >= wanted else f"{ready} of {wanted} replicas are ready"
 
 
 def available_bound_s(

@@ -15,6 +15,9 @@ from chaos.system.wanted import may_go
 
 __all__ = ["Lack", "lacks_of"]
 
+PATCHED = frozenset({"Deployment", "StatefulSet"})
+"""Kinds whose fields are known, and whose controllers bring a new template to their pods."""
+
 HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
 
 PATIENCE = 6
@@ -147,7 +150,10 @@ def _container(found: Adopted) -> Raw:
 
 
 def _patch(found: Adopted, **fields: Any) -> dict[str, Any]:
+    """A patch of the workload; empty where nobody knows the fields of its kind."""
     workload = found.system.workload
+    if workload.kind not in PATCHED:
+        return {}
     metadata = {"name": workload.name, "namespace": workload.namespace}
     return {"apiVersion": "apps/v1", "kind": workload.kind, "metadata": metadata, **fields}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chaos.history import Ref
 from chaos.history.objects import Raw
+from chaos.history.workload import DEPLOYMENT, WorkloadKind
 from chaos.system.spec import SystemSpec
 
 __all__ = ["System"]
@@ -19,7 +20,8 @@ class System:
     `selector` chooses its pods. `port` and `cluster_ip` are the Service's. `generations` holds, by kind, the number of
     the wish that was applied. `pods_before` is how many pods the workload had already: above zero they are replaced
     step by step. `objects` are all that was applied, in that order. `template` is the spec of the pods as it is in the
-    cluster, where the system was found there; empty where the spec says it all.
+    cluster, where the system was found there; empty where the spec says it all. `workload_kind` is what is known of the
+    workload's kind.
     """
 
     spec: SystemSpec
@@ -33,6 +35,7 @@ class System:
     pods_before: int
     objects: tuple[Ref, ...]
     template: Raw = field(default_factory=dict)
+    workload_kind: WorkloadKind = DEPLOYMENT
 
     @property
     def disruption_budget(self) -> Ref | None:

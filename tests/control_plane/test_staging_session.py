@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from plain_service import snapshot
-from staging_ground import Staging, audited, staging
+from staging_ground import Staging, audited, role_kubeconfig, staging
 from typer.testing import CliRunner
 
 from chaos.cli import app
-from chaos.cluster import NullJournal, OpenHand, mutations
 from chaos.safety.lease import LEASE_NAME
 from chaos.wait import until
 
@@ -144,29 +141,6 @@ def test_too_many_victims_are_refused(pytester: pytest.Pytester, staging: Stagin
     result.assert_outcomes(failed=1, skipped=2)
     assert "are more than the 1 allowed at once" in result.stdout.str()
     assert written == []
-
-
-def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: str = "") -> Path:
-    """Apply what `gameday rbac` prints, less one verb on pods, and give a kubeconfig of that identity."""
-    file = folder / "for-rbac.toml"
-    file.write_text(staging.file())
-    printed = CliRunner().invoke(app, ["rbac", "--system", str(file), scenarios])
-    assert printed.exit_code == 0, printed.output
-    hand = OpenHand(staging.cluster, NullJournal())
-    for one in yaml.safe_load_all(printed.stdout):
-        if one["kind"] == "Role" and without:
-            for rule in one["rules"]:
-                if (rule["apiGroups"], rule["resources"]) == ([""], ["pods"]):
-                    rule["verbs"].remove(without)
-        assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
-    path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = staging.cluster.wire.call("POST", path, body=asked).json()["status"]["token"]
-    config = yaml.safe_load(staging.simulated.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": token}
-    least = folder / "least.kubeconfig"
-    least.write_text(yaml.safe_dump(config))
-    return least
 
 
 def test_the_printed_role_is_enough(pytester: pytest.Pytester, staging: Staging) -> None:

@@ -80,6 +80,17 @@ def test_what_must_survive_is_read(tmp_path: Path) -> None:
     assert read_config(written(tmp_path, LEAST)).system.wish().data == ()
 
 
+def test_a_workload_of_any_kind_is_named_as_kubectl_names_it(tmp_path: Path) -> None:
+    """Kubernetes' own come by their kind; another stays its resource until a cluster says more."""
+    head = '[system]\nnamespace = "llm"\n'
+    text = head + 'workload = "leaderworkersets.leaderworkerset.x-k8s.io/chat"\nthrough = ["statefulsets.apps"]\n'
+    wish = read_config(written(tmp_path, text)).system.wish()
+    assert (wish.kind, wish.name) == ("leaderworkersets.leaderworkerset.x-k8s.io", "chat")
+    assert wish.through == ("StatefulSet",)
+    own = read_config(written(tmp_path, head + 'workload = "deployments.apps/chat"\n')).system.wish()
+    assert (own.kind, own.name, own.through) == ("Deployment", "chat", ())
+
+
 def test_where_the_load_comes_from_is_read(tmp_path: Path) -> None:
     """Pods with an image, if the file says so; one process of this host else; more workers than may be are refused."""
     assert not read_config(written(tmp_path, WHOLE)).load.in_cluster
@@ -98,7 +109,11 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         ("[sytem]\n", "the field system is missing (also wrong: sytem)"),
         (LEAST + "[safty]\n", "there is no field safty"),
         ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
-        ('[system]\nnamespace = "llm"\n', "give one of deployment and statefulset, and only one"),
+        ('[system]\nnamespace = "llm"\n', "give one of deployment, statefulset and workload, and only one"),
+        ('[system]\nnamespace = "llm"\nworkload = "rollouts/chat"\n', "'rollouts' has no group"),
+        ('[system]\nnamespace = "llm"\nworkload = "chat"\n', "is no PLURAL.GROUP/NAME"),
+        (LEAST + 'workload = "rollouts.argoproj.io/chat"\n', "give one of deployment, statefulset and workload"),
+        (LEAST + 'through = ["statefulsets.apps"]\n', "through goes only with workload"),
         (LEAST + "port = 0\n", "system.port"),
         (LEAST + 'data = ["model.gguf"]\n', "must be files by their whole paths in the container"),
         (LEAST + 'data = ["/weights/"]\n', "like /weights/model.gguf, not '/weights/'"),

@@ -117,3 +117,29 @@ def test_where_data_must_survive_their_claims_may_be_read(tmp_path: Path) -> Non
         printed = {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
         assert verbs(printed["Role"], "persistentvolumeclaims") == verbs_told
         assert verbs(printed["ClusterRole"], "persistentvolumes") == verbs_told - {"get"}
+
+
+def test_a_kind_of_others_takes_its_scale_and_its_definition_by_name() -> None:
+    """It may be watched in its group; its scale and definition are held to one name; nothing of it may be changed."""
+    rollouts = "rollouts.argoproj.io"
+    rights = rights_of([ACTIONS["PodKill"]], rollouts, "StatefulSet", proxied=False)
+    printed = role_objects(rights, namespace="llm", workload_kind=rollouts, workload="chat")
+    role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
+    rules = [rule for rule in role["rules"] if rule["apiGroups"] == ["argoproj.io"]]
+    assert {(rule["resources"][0], tuple(rule.get("resourceNames", ())), *rule["verbs"]) for rule in rules} == {
+        ("rollouts", (), "list", "watch"),
+        ("rollouts", ("chat",), "get"),
+        ("rollouts/scale", ("chat",), "get"),
+    }
+    assert verbs(role, "statefulsets") == {"list", "watch"}
+    (definition,) = [rule for rule in wide["rules"] if rule["resources"] == ["customresourcedefinitions"]]
+    assert (definition["resourceNames"], definition["verbs"]) == ([rollouts], ["get"])
+
+
+def test_a_bare_replica_set_takes_its_scale() -> None:
+    """A kind of Kubernetes' own has no definition to read."""
+    rights = rights_of([ACTIONS["PodKill"]], "ReplicaSet", proxied=False)
+    printed = role_objects(rights, namespace="llm", workload_kind="ReplicaSet", workload="chat")
+    role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
+    assert verbs(role, "replicasets/scale") == {"get"}
+    assert verbs(wide, "customresourcedefinitions") == set()

@@ -94,3 +94,11 @@ def test_a_node_gives_its_own_consent() -> None:
         "kubectl annotate node n1 --overwrite gameday.dev/allow=node-drain,pool-drain"
     )
     assert allowed_by({"metadata": {"name": "n2"}}) == frozenset()
+
+
+def test_the_command_names_the_resource_of_a_kind_of_others() -> None:
+    """Its kind in small letters alone is no name for kubectl where two kinds share it."""
+    raw = {"kind": "Rollout", "metadata": {"name": "chat"}}
+    where = namespace(adopt="enabled")
+    (said,) = refusals(["evict"], namespace=where, workload=raw, allow=None, resource="rollouts.argoproj.io")
+    assert "kubectl annotate rollouts.argoproj.io chat -n llm --overwrite gameday.dev/allow=evict" in said

@@ -8,6 +8,7 @@ import pytest
 from cluster_objects import NOW, budget, deployment, owner, pod, stamp, standing, workload
 
 from chaos.history.objects import View
+from chaos.history.workload import WorkloadKind
 from chaos.semantics import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
 
 
@@ -166,11 +167,10 @@ def test_a_bound_that_is_no_number_fails_the_count(wrong: dict[str, Any]) -> Non
 def test_an_owner_of_a_foreign_kind_is_not_guessed() -> None:
     """A controller of a kind whose scale was not given raises, unless it is given."""
     by = owner("Engine", "llm", api="serving.example/v1")
-    with pytest.raises(ScaleUnknown, match="Engine llm"):
+    with pytest.raises(ScaleUnknown, match=r"Engine\.serving\.example llm"):
         budget_status(budget(maxUnavailable=1), [pod("web-0", by=by)], Scales(), at=NOW)
-    found = budget_status(
-        budget(maxUnavailable=1), [pod("web-0", by=by)], Scales([workload("Engine", "llm", 1)]), at=NOW
-    )
+    engine = {"apiVersion": "serving.example/v1", **workload("Engine", "llm", 1)}
+    found = budget_status(budget(maxUnavailable=1), [pod("web-0", by=by)], Scales([engine]), at=NOW)
     assert found == BudgetStatus(1, 1, 0, 1)
 
 
@@ -180,3 +180,64 @@ def test_a_selector_that_is_not_valid_binds_no_pod() -> None:
     bound = bound_by([wrong, budget("right")], View(pod("web-0")))
     assert [view.name for view in bound] == ["right"]
     assert budget_status(wrong, web(1), Scales(), at=NOW).failed
+
+
+SET, API = "ModelSet.serving.example.com", "serving.example.com/v1"
+SIZED = WorkloadKind(SET, ("spec", "size"))
+
+
+def model_set(*, uid: str = "uid-llm", api: str = API, **spec: Any) -> dict[str, Any]:
+    """An object of a kind of others."""
+    metadata = {"name": "llm", "namespace": "shop", "uid": uid}
+    return {"apiVersion": api, "kind": "ModelSet", "metadata": metadata, "spec": spec}
+
+
+def test_a_kind_of_others_is_counted_by_what_its_scale_says() -> None:
+    """At the path that its definition names, not at `spec.replicas`, if it has both."""
+    pods = [pod(f"web-{index}", by=owner("ModelSet", "llm", api=API)) for index in range(3)]
+    scales = Scales([model_set(size=5, replicas=1)], [SIZED])
+    assert budget_status(budget(maxUnavailable=1), pods, scales, at=NOW) == BudgetStatus(5, 3, 4, 0)
+    assert budget_status(budget(minAvailable="50%"), pods, scales, at=NOW) == BudgetStatus(5, 3, 3, 0)
+
+
+def test_a_kind_of_others_that_does_not_say_is_not_guessed() -> None:
+    """The controller is refused its scale then; there is no default of 1."""
+    pods = [pod("web-0", by=owner("ModelSet", "llm", api=API))]
+    with pytest.raises(ScaleUnknown, match=r"ModelSet\.serving\.example\.com llm does not say"):
+        budget_status(budget(maxUnavailable=1), pods, Scales([model_set(replicas=1)], [SIZED]), at=NOW)
+
+
+def test_a_kind_of_the_same_name_elsewhere_is_another() -> None:
+    """A StatefulSet of others is not Kubernetes' own, nor the other way round."""
+    kruise = "apps.kruise.io/v1"
+    by = owner("StatefulSet", "db", api=kruise)
+    with pytest.raises(ScaleUnknown, match=r"StatefulSet\.apps\.kruise\.io db"):
+        budget_status(
+            budget(maxUnavailable=1), [pod("db-0", by=by)], Scales([workload("StatefulSet", "db", 4)]), at=NOW
+        )
+    theirs = {"apiVersion": kruise, **workload("StatefulSet", "db", 4)}
+    found = budget_status(budget(maxUnavailable=1), [pod("db-0", by=by)], Scales([theirs]), at=NOW)
+    assert found == BudgetStatus(4, 1, 3, 0)
+
+
+def test_a_successor_of_the_controller_is_not_it() -> None:
+    """Of the same name with another UID: the controller that made the pod is gone, and the count fails."""
+    pods = [pod("web-0", by=owner("ModelSet", "llm", api=API))]
+    found = budget_status(budget(maxUnavailable=1), pods, Scales([model_set(uid="new", size=1)], [SIZED]), at=NOW)
+    assert found.failed == 'found no controllers for pod "web-0"'
+
+
+def test_the_pods_own_controller_is_asked_and_no_other_above_it() -> None:
+    """A ReplicaSet below a kind of others speaks for itself, whatever that one says."""
+    replica_set = workload("ReplicaSet", "web-rs", 3, by=owner("ModelSet", "llm", api=API))
+    scales = Scales([replica_set, model_set(size=9)], [SIZED])
+    assert budget_status(budget(maxUnavailable=1), web(3), scales, at=NOW) == BudgetStatus(3, 3, 2, 1)
+
+
+def test_a_replication_controller_that_was_not_given_is_not_guessed() -> None:
+    """It is nowhere watched or listed unless it is the workload."""
+    pods = [pod("web-0", by=owner("ReplicationController", "old", api="v1"))]
+    with pytest.raises(ScaleUnknown, match="ReplicationController old"):
+        budget_status(budget(maxUnavailable=1), pods, Scales(), at=NOW)
+    scales = Scales([workload("ReplicationController", "old", 2)])
+    assert budget_status(budget(maxUnavailable=1), pods, scales, at=NOW) == BudgetStatus(2, 1, 1, 0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from chaos.history import Ref
+from chaos.history.workload import WorkloadKind
 from chaos.system.availability import available_bound_s, shortfall
 from chaos.system.labels import selector
 from chaos.system.parts import Autoscale, ProbeSpec, Rollout
@@ -198,3 +200,31 @@ FRESH_S = 61 + 2 + 5 + 30
 def test_the_deadline_follows_from_the_spec(spec: SystemSpec, pods_before: int, bound_s: float) -> None:
     """New pods start all at once; pods that are there are replaced in steps, each with the old one's grace."""
     assert available_bound_s(spec, pods_before=pods_before) == bound_s
+
+
+CUSTOM = Ref("ModelSet.serving.example.com", "here", "model", "uid-m")
+
+
+def replica(uid: str, *, ready: bool = True) -> dict[str, Any]:
+    """A pod of the system."""
+    status = {"conditions": [{"type": "Ready", "status": "True" if ready else "False"}]}
+    return {"metadata": {"uid": uid, "namespace": "here", "labels": dict(selector(SPEC))}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("spec", "pods", "lacks"),
+    [
+        ({"count": 2}, ("a", "b"), ""),
+        ({"count": 2}, ("a",), "1 of 2 replicas are ready"),
+        ({"count": 1}, ("a", "b"), "the autoscaler has asked for 1 replicas so far, not for 2"),
+        ({"replicas": 2}, ("a", "b"), "its ModelSet.serving.example.com does not say how many replicas it wants"),
+    ],
+)
+def test_a_kind_of_others_is_available_by_its_pods(spec: dict[str, int], pods: tuple[str, ...], lacks: str) -> None:
+    """What its status says is its own affair, even an observedGeneration that is no number."""
+    raw = {"metadata": {"uid": "uid-m", "generation": 1}, "spec": spec, "status": {"observedGeneration": "6d8f"}}
+    world = {**GOOD, CUSTOM.kind: [raw], "Pod": [replica(uid, ready=uid in pods) for uid in ("a", "b")]}
+    generations = {CUSTOM.kind: 1, "PodDisruptionBudget": 1}
+    kind = WorkloadKind(CUSTOM.kind, ("spec", "count"))
+    own = replace(system(), workload=CUSTOM, generations=generations, workload_kind=kind, objects=(BUDGET, CUSTOM))
+    assert shortfall(own, lambda asked: world.get(asked, [])) == lacks
