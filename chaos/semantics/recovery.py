@@ -99,7 +99,10 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
     if workload_kind in AT_ONCE:
         return bound
     grace_s = pod_spec.get("terminationGracePeriodSeconds")
-    return bound.after(Part("termination", 30 if grace_s is None else grace_s, "terminationGracePeriodSeconds"))
+    source = "terminationGracePeriodSeconds"
+    if workload_kind != "StatefulSet":
+        source += f": nobody promises when a {workload_kind} replaces a pod, so it may wait until the old one is gone"
+    return bound.after(Part("termination", 30 if grace_s is None else grace_s, source))
 
 
 def restart_bound(pod_spec: Raw, timings: Timings, *, restarts: int = 0) -> Bound:

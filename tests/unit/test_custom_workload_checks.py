@@ -15,6 +15,7 @@ from chaos.history.observations import Membership, desired_replicas
 from chaos.history.pods import PodView
 from chaos.history.steps import Steps
 from chaos.history.unsaid import unsaid
+from chaos.semantics import KUBERNETES, recovery_bound
 from chaos.verdict import Answer
 
 SHARE = {"minAvailable": "75%", "selector": {"matchLabels": {"app": "model"}}}
@@ -130,6 +131,8 @@ def test_a_pod_that_is_not_replaced_fails() -> None:
     finding = Recovered()(story.history())
     assert finding.answer is Answer.FAIL
     assert finding.values["dips"][0]["bound_s"] == 29 + 10
+    sources = [part.source for part in recovery_bound(PROBED, KUBERNETES, workload_kind=KIND).parts]
+    assert any(f"nobody promises when a {KIND} replaces a pod" in source for source in sources)
 
 
 def test_a_pod_that_is_replaced_in_time_passes() -> None:

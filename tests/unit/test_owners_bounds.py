@@ -14,6 +14,7 @@ from chaos.adoption import Adoption
 from chaos.config import GamedayConfig
 from chaos.errors import UsageError
 from chaos.history import Ref
+from chaos.history.workload import DEPLOYMENT
 from chaos.safety import BlastRadius
 from chaos.targets import Targets
 from chaos.trial import Trial
@@ -52,7 +53,7 @@ def admit(*, adopted: bool) -> None:
         consent=lambda _trouble: "",
         recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
         workload="chat",
-        workload_kind="Deployment",
+        workload_kind=DEPLOYMENT,
     )
     refs = tuple(Ref("Node", "", name, f"uid-{name}") for name in NODES)
     down = faults.NodeDown(Targets("all nodes", refs), leave_foreign=True, every_node=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chaos.cluster import KINDS, Kind
+from chaos.cluster import KINDS, ClusterFacts, Kind
+from chaos.config.written import file_text
 from chaos.errors import ClusterRefused, UsageError
 from chaos.history.workload import WorkloadKind
 from chaos.system.adopt import Wish, adopt
@@ -257,6 +258,8 @@ def test_what_stands_between_and_may_not_be_listed_is_named() -> None:
     ]
     found = read(source, "statefulsets.apps")
     assert (found.kind.through, found.through) == (("StatefulSet",), ("statefulsets.apps",))
+    text = file_text(adopt(source, Wish("llm", RESOURCE, "chat")), ClusterFacts("staging", "", "", "u", ()), "")
+    assert 'workload = "rollouts.argoproj.io/chat"\nthrough = ["statefulsets.apps"]' in text
     source.refused = ("StatefulSet",)
     with pytest.raises(ClusterRefused, match=r"StatefulSet stand between(.|\n)*system\.through"):
         read(source)
