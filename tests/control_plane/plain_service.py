@@ -62,7 +62,7 @@ def apply_all(cluster: Cluster, namespace: str, manifests: list[dict[str, Any]])
     def settled() -> bool:
         views = [DeploymentView(one) for kind in ("Deployment", "StatefulSet") for one in cluster.list(kind, namespace)]
         budgets = [one.get("status", {}) for one in cluster.list("PodDisruptionBudget", namespace)]
-        counted = sum(one.get("currentHealthy", 0) for one in budgets) >= sum(view.replicas for view in views)
+        counted = all(one.get("currentHealthy", 0) >= one.get("expectedPods", 1) for one in budgets)
         return counted and all(view.rolled_out and view.ready_replicas >= view.replicas for view in views)
 
     until(settled, deadline_s=SETTLED_S, awaited=f"the services in {namespace} to be ready")
