@@ -87,7 +87,7 @@ def test_kept_data_pass_and_changed_data_are_caught(lab: tuple[Lab, LabFacts], t
             print(f"| {row.scenario} | {row.result} | {row.took_s:.0f} s | {row.reason} |")  # noqa: T201  # for people
             assert (row.result, code == pytest.ExitCode.OK) == (result, result == "PASS"), row.reason
             settled(admin, TEAM)
-        (run,) = (tmp_path / "changed").glob("runs/*/")
+        (run,) = (one.parent for one in (tmp_path / "changed").glob("runs/*/verdict.json"))
         found = {one.check: one for one in read_verdict(run).findings}
         wrong = [name for name, one in found.items() if one.answer is not Answer.PASS]
         assert wrong == ["data-survived"]
