@@ -10,7 +10,7 @@ from typing import Any, Self
 import tenacity
 
 from chaos.cluster.discovery import served_kind
-from chaos.cluster.kinds import KINDS, Kind, complete, path_of
+from chaos.cluster.kinds import Kind, complete, kind_of, path_of
 from chaos.cluster.wire import Answer, Broken, NotSent, Query, Wire
 from chaos.errors import ClusterRefused
 
@@ -56,8 +56,8 @@ class Cluster:
         self._served: dict[str, tuple[Kind, frozenset[str]]] = {}
 
     def kind(self, name: str) -> Kind:
-        """A kind's place in the API. Raises `UsageError` for one that the server does not serve."""
-        return KINDS[name] if name in KINDS else self._found(name)[0]
+        """A kind's place in the API. Raises `UsageError` for one that is not known, or that the server does not serve."""
+        return self._found(name)[0] if "." in name else kind_of(name)
 
     def has_scale(self, name: str) -> bool:
         """Whether the server serves a `/scale` of a kind that is none of `KINDS`."""
