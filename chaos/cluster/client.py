@@ -56,7 +56,7 @@ class Cluster:
         self._served: dict[str, tuple[Kind, frozenset[str]]] = {}
 
     def kind(self, name: str) -> Kind:
-        """A kind's place in the API. Raises `UsageError` for one that is not known, or that the server does not serve."""
+        """A kind's place in the API. Raises `UsageError` for one that is unknown, or that the server does not serve."""
         return self._found(name)[0] if "." in name else kind_of(name)
 
     def has_scale(self, name: str) -> bool:
