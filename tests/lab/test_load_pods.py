@@ -63,7 +63,7 @@ def lose_one(ready: Staged, admin: Cluster) -> str:
 def ground() -> Iterator[Ground]:
     """The lab, as an account with the rights of a trial whose load comes from pods, and no more."""
     with on_lab(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as stood:
-        allow_deploying(stood, SPEC, (), load_pods=True)
+        allow_deploying(stood, (), load_pods=True)
         yield stood
 
 
