@@ -38,6 +38,9 @@ def test_every_option_of_the_examples_exists(file: Path, pytestconfig: pytest.Co
             help_of = CliRunner().invoke(app, [words[1], "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
             assert help_of.exit_code == 0
             assert all(option in re.sub(r"\x1b\[[0-9;]*m", "", help_of.stdout) for option in options)
+        if words[:2] == ["pip", "install"]:
+            # A bare name would be installed from PyPI, where it is another project's.
+            assert all("@ git+" in word for word in words[2:])
         if words[0] == "pytest":
             assert set(options) <= known
         names.append(" ".join(words[:2]))
