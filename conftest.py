@@ -2,9 +2,9 @@
 
 import pytest
 
-from chaos.ground import Ground
-from chaos.reference import reference_profile, reference_spec
 from chaos.system import SystemSpec
+from chaos.trial.environment import Ground
+from chaos.trial.reference_model import reference_profile, reference_spec
 from loadgen.profiles import Profile
 
 

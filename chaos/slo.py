@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from chaos.indicators import GOOD, INDICATORS, response_s, unmetered
+from chaos.history.sli import GOOD, INDICATORS, response_s, unmetered
 
 __all__ = [
     "GOOD",

@@ -1,14 +1,14 @@
 """What a team reads: a judged history summed up once, and shown as a page, in the terminal, as Markdown or JSON."""
 
-from reports.html import TooLarge, write_html
-from reports.jsonable import to_json
-from reports.markdown import markdown
-from reports.model import Report
-from reports.past import append, read_past
-from reports.session import Session, SessionFacts, Untold, read_facts, session_of, write_facts
-from reports.session_html import write_session
-from reports.summing import summarise
-from reports.terminal import summary
+from reports.build.earlier_runs import append, read_past
+from reports.build.report import summarise
+from reports.build.session import Session, SessionFacts, Untold, read_facts, session_of, write_facts
+from reports.model.report import Report
+from reports.page.report import TooLarge, write_html
+from reports.page.session import write_session
+from reports.text.json import to_json
+from reports.text.markdown import markdown
+from reports.text.terminal import summary
 
 __all__ = [
     "Report",

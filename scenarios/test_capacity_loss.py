@@ -2,9 +2,10 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import GeneratorSound, NoNeedlessRestart, RateOffered, Recovered, SloMet, UnreadyLeavesEndpoints
-from chaos.checks.windows import InPhase
+from chaos.checks.traffic.windows import InPhase
+from chaos.faults import targets
 from chaos.slo import Slo
 
 # A short answer takes a replica of half a core about 0.3 s: two of them carry three a second with room to spare.

@@ -2,8 +2,9 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
+from chaos.faults import targets
 from chaos.slo import Slo
 
 ALL_ANSWERED = Slo(availability=1.0)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from chaos import faults, targets
-from chaos.awaited import scaled_down, scaled_up
+from chaos import faults
 from chaos.checks import (
     BudgetHeld,
     DecisionsRecomputed,
@@ -18,9 +17,11 @@ from chaos.checks import (
     WithinLimits,
     Witnessed,
 )
-from chaos.checks.windows import WhileRaised
+from chaos.checks.traffic.windows import WhileRaised
+from chaos.faults import targets
 from chaos.slo import Slo
-from chaos.system.parts import Autoscale
+from chaos.system.spec.parts import Autoscale
+from chaos.trial.conditions import scaled_down, scaled_up
 
 # At its fewest replicas the system cannot carry the spike: requests wait in its queues, and none may be lost.
 QUEUES = {"QUEUE_MAX": "100"}

@@ -2,8 +2,9 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import NoNeedlessRestart, NothingEvicted, Recovered, Rescheduled, SloMet, Witnessed
+from chaos.faults import targets
 from chaos.slo import Slo
 
 pytestmark = pytest.mark.needs("node-power")

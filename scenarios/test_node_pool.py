@@ -2,8 +2,9 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, StayedInPool, Witnessed
+from chaos.faults import targets
 from chaos.slo import Slo
 
 pytestmark = pytest.mark.needs(nodes=2, node_label="gameday.dev/pool")

@@ -2,8 +2,9 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import NoNeedlessRestart, SloMet
+from chaos.faults import targets
 from chaos.slo import Slo
 
 # Probes come from the kubelet beside it, so nothing takes the replica out of the traffic: one of three takes its share

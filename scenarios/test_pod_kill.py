@@ -2,8 +2,9 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered, RecoveredInTime, SloMet, Witnessed
+from chaos.faults import targets
 
 
 @pytest.mark.quick

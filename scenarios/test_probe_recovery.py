@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import (
     NoNeedlessRestart,
     NoRestartLoop,
@@ -14,6 +14,7 @@ from chaos.checks import (
     UnreadyLeavesEndpoints,
     ZombieFound,
 )
+from chaos.faults import targets
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
 

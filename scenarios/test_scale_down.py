@@ -2,10 +2,10 @@
 
 import pytest
 
-from chaos.awaited import scaled_down
 from chaos.checks import DecisionsRecomputed, ScaledDown, SloMet, WithinLimits
 from chaos.slo import Slo
-from chaos.system.parts import Autoscale
+from chaos.system.spec.parts import Autoscale
+from chaos.trial.conditions import scaled_down
 
 ALL_ANSWERED = Slo(availability=1.0)
 

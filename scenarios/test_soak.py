@@ -2,8 +2,9 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Drained, NoNeedlessRestart, NoRestartLoop, Recovered, SloMet
+from chaos.faults import targets
 from chaos.slo import Slo
 
 # A killed process takes along what it was answering; of a request every half second that is one or two each time.

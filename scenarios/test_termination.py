@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import GracefulTermination, Recovered, RolledOut, SloMet, Witnessed
+from chaos.faults import targets
 from chaos.slo import Slo
 
 ALL_ANSWERED = Slo(availability=1.0)

@@ -10,8 +10,8 @@ from typing import Any, Self
 import tenacity
 
 from chaos.cluster.discovery import served_kind
-from chaos.cluster.kinds import Kind, complete, kind_of, path_of
-from chaos.cluster.wire import Answer, Broken, NotSent, Query, Wire
+from chaos.cluster.resources import Kind, complete, kind_of, path_of
+from chaos.cluster.transport import Answer, Broken, NotSent, Query, Wire
 from chaos.errors import ClusterRefused
 
 __all__ = ["Cluster", "ClusterFacts", "NodeFacts"]

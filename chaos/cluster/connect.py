@@ -15,7 +15,7 @@ from kubernetes.config import ConfigException, new_client_from_config
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
-from chaos.cluster.wire import KEEPALIVE, Wire
+from chaos.cluster.transport import KEEPALIVE, Wire
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = ["connect"]

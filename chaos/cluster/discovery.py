@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chaos.cluster.kinds import Kind
+from chaos.cluster.resources import Kind
 from chaos.errors import UsageError
-from chaos.history.objects import kind_in
+from chaos.objects.base import kind_in
 
 __all__ = ["Served", "served_kind"]
 

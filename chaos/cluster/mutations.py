@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chaos.cluster.kinds import kind_of, path_of, ref_of
+from chaos.cluster.resources import kind_of, path_of, ref_of
 from chaos.errors import UsageError
-from chaos.history import Ref
+from chaos.objects.base import Ref
 
 __all__ = [
     "JSON",

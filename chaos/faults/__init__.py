@@ -8,13 +8,13 @@ from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
-from chaos.faults.node_power import CommandPower, Means, NodePower, PodNetwork
 from chaos.faults.not_ready import NotReady
 from chaos.faults.pod_kill import PodKill
-from chaos.faults.pool_drain import RollingPoolDrain
-from chaos.faults.process import ProcessCrash, ProcessHang
+from chaos.faults.process_hang import ProcessCrash, ProcessHang
+from chaos.faults.rolling_pool_drain import RollingPoolDrain
 from chaos.faults.rolling_update import RollingUpdate
 from chaos.faults.scale import Scale
+from chaos.faults.support.infrastructure import CommandPower, Means, NodePower, PodNetwork
 
 __all__ = [
     "BadRollout",

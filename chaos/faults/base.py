@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
 from chaos.cluster import Cluster, Hand, Journal, Recorder
-from chaos.faults.node_power import NO_MEANS, Means
-from chaos.history import Ref
-from chaos.history.workload import DEPLOYMENT, WorkloadKind
+from chaos.faults.support.infrastructure import NO_MEANS, Means
+from chaos.objects.base import Ref
+from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
 from chaos.safety import NoUndoLog, UndoLog
 from chaos.semantics import KUBERNETES, Timings
 

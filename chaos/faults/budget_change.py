@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from chaos.errors import UsageError
 from chaos.faults.base import Field
-from chaos.faults.change import Change
-from chaos.history import Ref
-from chaos.history.objects import View
+from chaos.faults.support.object_patch import Change
+from chaos.objects.base import Ref, View
 
 __all__ = ["BudgetChange"]
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 from chaos.cluster import Done, mutations
 from chaos.faults.base import Field
-from chaos.faults.sight import budgets_over, leaving
-from chaos.faults.work import Ending
-from chaos.history import Ref
-from chaos.history.objects import View
-from chaos.targets import Targets
+from chaos.faults.support.background_task import Ending
+from chaos.faults.support.cluster_view import budgets_over, leaving
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref, View
 
 __all__ = ["Evict"]
 

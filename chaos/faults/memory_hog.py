@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chaos.errors import UsageError
-from chaos.faults.at_once import each
 from chaos.faults.base import Field
-from chaos.faults.containers import Place, container_now, exit_words, no_shell, not_running, place_of, run_script
-from chaos.history import Ref
-from chaos.history.quantities import amount
-from chaos.history.views import PodView
-from chaos.targets import Targets
+from chaos.faults.support.containers import (
+    Place,
+    container_now,
+    exit_words,
+    no_shell,
+    not_running,
+    place_of,
+    run_script,
+)
+from chaos.faults.support.parallel import each
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
+from chaos.objects.quantities import amount
 
 __all__ = ["MemoryHog"]
 

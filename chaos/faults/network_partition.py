@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from chaos.cluster import path_of
 from chaos.errors import ClusterRefused, TimedOut
-from chaos.faults.at_once import each
 from chaos.faults.base import Field
-from chaos.faults.pod_network import cut_off, reconnect
-from chaos.history import Ref
-from chaos.history.views import PodView
-from chaos.targets import Targets
+from chaos.faults.support.parallel import each
+from chaos.faults.support.pod_network import cut_off, reconnect
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.wait import until
 
 __all__ = ["NetworkPartition"]

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 
 from chaos.cluster import LEASHED, LeashedHand
 from chaos.errors import UsageError
-from chaos.faults.at_once import each
 from chaos.faults.base import Field, Until
-from chaos.faults.node_power import NodePower
-from chaos.faults.node_voice import RETURN_S, await_voice, is_well, last_renewed
-from chaos.faults.sight import leaving, whole
-from chaos.history import Ref
-from chaos.history.views import NodeView, PodView
+from chaos.faults.support.cluster_view import leaving, whole
+from chaos.faults.support.infrastructure import NodePower
+from chaos.faults.support.node_heartbeat import RETURN_S, await_voice, is_well, last_renewed
+from chaos.faults.support.parallel import each
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.kinds import NodeView
+from chaos.objects.pod import PodView
 from chaos.safety import Inverse
 from chaos.semantics import KUBERNETES, node_loss_detection, power_loss_bound
-from chaos.targets import Targets
 
 __all__ = ["NO_POWER", "NodeDown"]
 

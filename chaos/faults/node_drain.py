@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from chaos.errors import UsageError
 from chaos.faults.base import Field, Until
-from chaos.faults.cordon import Cordon
-from chaos.faults.drain import Drain, Terms
-from chaos.faults.sight import ALL_BUT_DAEMONS, foreign_pods, objections, sorted_for_drain
-from chaos.faults.work import Work
-from chaos.history import Ref
+from chaos.faults.support.background_task import Work
+from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, foreign_pods, objections, sorted_for_drain
+from chaos.faults.support.cordon import Cordon
+from chaos.faults.support.node_eviction import Drain, Terms
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
 from chaos.semantics import DrainOptions
-from chaos.targets import Targets
 
 __all__ = ["NodeDrain"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chaos.faults.at_once import each
 from chaos.faults.base import Field
-from chaos.faults.containers import Place, not_running, place_of, same_container
-from chaos.faults.process_signals import signal
-from chaos.history import Ref
-from chaos.history.views import PodView
+from chaos.faults.support.containers import Place, not_running, place_of, same_container
+from chaos.faults.support.parallel import each
+from chaos.faults.support.process_signals import signal
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.safety import Inverse
 from chaos.semantics import Probe
-from chaos.targets import Targets
 
 __all__ = ["NotReady"]
 

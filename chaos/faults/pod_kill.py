@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from chaos.cluster import mutations
 from chaos.faults.base import Field
-from chaos.history import Ref
-from chaos.history.views import PodView
-from chaos.targets import Targets
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 
 __all__ = ["PodKill"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from chaos.errors import UsageError
 from chaos.faults.base import Field, Until
-from chaos.faults.rollout import Template
-from chaos.faults.work import Work
-from chaos.history import Ref
+from chaos.faults.support.background_task import Work
+from chaos.faults.support.template_patch import Template
+from chaos.objects.base import Ref
 
 __all__ = ["RollingUpdate"]
 

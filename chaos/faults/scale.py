@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from chaos.errors import UsageError
 from chaos.faults.base import Field
-from chaos.faults.change import Change
-from chaos.history import Ref
-from chaos.history.autoscalers import KIND, AutoscalerView
-from chaos.history.views import PodView
+from chaos.faults.support.object_patch import Change
+from chaos.history.facts.autoscaler import KIND, AutoscalerView
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 
 __all__ = ["Scale"]
 

@@ -1,6 +1,5 @@
 """The ordered, immutable record of a trial, and the observations derived from it."""
 
-from chaos.history.load import load_history
 from chaos.history.model import (
     REQUEST_SCHEMA,
     Action,
@@ -15,11 +14,11 @@ from chaos.history.model import (
     Outcome,
     Phase,
     PodUsage,
-    Ref,
     Stream,
     TrialFacts,
     WatchEvent,
 )
+from chaos.history.reading.run_folder import load_history
 
 __all__ = [
     "REQUEST_SCHEMA",
@@ -35,7 +34,6 @@ __all__ = [
     "Outcome",
     "Phase",
     "PodUsage",
-    "Ref",
     "Stream",
     "TrialFacts",
     "WatchEvent",

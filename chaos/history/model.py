@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
-from chaos.history.workload import WorkloadKind
+from chaos.objects.base import Ref
+from chaos.objects.workload_kind import WorkloadKind
 
 __all__ = [
     "REQUEST_SCHEMA",
@@ -27,7 +28,6 @@ __all__ = [
     "Outcome",
     "Phase",
     "PodUsage",
-    "Ref",
     "Stream",
     "TrialFacts",
     "WatchEvent",
@@ -53,16 +53,6 @@ REQUEST_SCHEMA: Mapping[str, pl.DataType] = {
     "token_gaps_ns": pl.List(pl.Int64()),
 }
 """Columns of `History.requests`, as docs/run-folder.md describes requests.jsonl."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """One object in the cluster; `uid` tells it from a successor of the same name (empty where unknown)."""
-
-    kind: str
-    namespace: str
-    name: str
-    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,4 +290,4 @@ class History:
     metrics: tuple[MetricsSample, ...] = ()
     load_workers: tuple[LoadWorker, ...] = ()
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What was derived from this history already, by name: see `chaos.history.memo`."""
+    """What was derived from this history already, by name: see `chaos.history.cache`."""

@@ -3,12 +3,12 @@
 `Lab` is the lab of this host; `SimulatedCluster` is a real control plane with simulated nodes, which needs no root.
 """
 
+from chaos.lab.control_plane.timings import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings
 from chaos.lab.facts import LabFacts
+from chaos.lab.host.lock import User
 from chaos.lab.lab import Lab
-from chaos.lab.lock import User
 from chaos.lab.simulated import SimulatedCluster
 from chaos.lab.status import ComponentStatus, LabStatus
-from chaos.lab.timings import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings
 
 __all__ = [
     "DEFAULT_TIMINGS",

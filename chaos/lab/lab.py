@@ -8,27 +8,27 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.access import suite_api
-from chaos.lab.addresses import Machine, client
-from chaos.lab.addresses import nodes as machines
-from chaos.lab.artefacts import Artefacts, usual_artefacts
-from chaos.lab.audit import refused
 from chaos.lab.bring_up import bring_up
-from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
-from chaos.lab.ending import terminated_as_exit
+from chaos.lab.control_plane.admin import suite_api
+from chaos.lab.control_plane.artefacts import Artefacts, usual_artefacts
+from chaos.lab.control_plane.audit import refused
+from chaos.lab.control_plane.timings import LAB_TIMINGS, KubernetesTimings
 from chaos.lab.facts import LabFacts, read_facts
-from chaos.lab.images import import_image
-from chaos.lab.launcher import in_netns
-from chaos.lab.lock import User, lab_lock, register_use, users
-from chaos.lab.oci import image_names
-from chaos.lab.partition import reconnect_all
-from chaos.lab.paths import LabPaths
-from chaos.lab.power import restore_all
-from chaos.lab.processes import Place, entering
+from chaos.lab.host.addresses import Machine, client
+from chaos.lab.host.addresses import nodes as machines
+from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
+from chaos.lab.host.launcher import in_netns
+from chaos.lab.host.lock import User, lab_lock, register_use, users
+from chaos.lab.host.paths import LabPaths
+from chaos.lab.host.processes import Place, entering
+from chaos.lab.host.sigterm import terminated_as_exit
+from chaos.lab.images.importing import import_image
+from chaos.lab.images.oci import image_names
+from chaos.lab.nodes.partition import reconnect_all
+from chaos.lab.nodes.power import restore_all
+from chaos.lab.nodes.volumes import reclaim_volumes
 from chaos.lab.status import LabStatus, look
 from chaos.lab.teardown import anything_left, keep_logs, take_down
-from chaos.lab.timings import LAB_TIMINGS, KubernetesTimings
-from chaos.lab.volumes import reclaim_volumes
 from chaos.progress import Progress, Silent
 
 __all__ = ["Lab", "LabInUse"]

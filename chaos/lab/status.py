@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.access import suite_api
+from chaos.lab.control_plane.admin import suite_api
 from chaos.lab.facts import LabFacts, read_facts
-from chaos.lab.lock import User, users
-from chaos.lab.paths import LabPaths
-from chaos.lab.processes import Process, processes_recorded
-from chaos.lab.readiness import nodes_ready
+from chaos.lab.host.lock import User, users
+from chaos.lab.host.paths import LabPaths
+from chaos.lab.host.processes import Process, processes_recorded
+from chaos.lab.nodes.readiness import nodes_ready
 from chaos.lab.teardown import anything_left
 
 __all__ = ["ComponentStatus", "LabStatus", "look"]

@@ -8,13 +8,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from chaos.lab.cache import cache_root
-from chaos.lab.cgroups import CLIENT_GROUP, Cgroups
-from chaos.lab.host_record import restore_host
-from chaos.lab.mounts import discard
-from chaos.lab.network import namespaces_left, remove_network
-from chaos.lab.paths import LabPaths
-from chaos.lab.pki import private_folder
+from chaos.lab.control_plane.pki import private_folder
+from chaos.lab.host.cache import cache_root
+from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
+from chaos.lab.host.changes import restore_host
+from chaos.lab.host.mounts import discard
+from chaos.lab.host.network import namespaces_left, remove_network
+from chaos.lab.host.paths import LabPaths
 from chaos.progress import Progress
 
 __all__ = ["anything_left", "keep_logs", "take_down"]

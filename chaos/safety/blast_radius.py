@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from chaos.errors import UsageError
-from chaos.history import Ref
+from chaos.objects.base import Ref
 
 __all__ = ["BlastRadius"]
 
@@ -59,7 +59,7 @@ class BlastRadius:
             raise UsageError(
                 f"blast radius: {victim.kind.lower()} {victim.namespace}/{victim.name} "
                 f"is not part of the system in {self.namespace}",
-                "aim the fault with a pick from chaos.targets",
+                "aim the fault with a pick from chaos.faults.targets",
             )
 
     def _admit_nodes(self, names: list[str], out: int, foreign: Collection[Ref]) -> None:

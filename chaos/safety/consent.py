@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from chaos.history.objects import View
+from chaos.objects.base import View
 
 __all__ = ["ADOPT", "ALLOW", "FREEZE", "allowed_by", "objections_of_node", "refusals"]
 

@@ -17,8 +17,7 @@ from typing import Any, Self
 
 from chaos.cluster import Cluster, Done, Hand, mutations
 from chaos.errors import ClusterRefused
-from chaos.history import Ref
-from chaos.history.objects import Raw, View
+from chaos.objects.base import Raw, Ref, View
 
 __all__ = ["LEASE_NAME", "RunLease", "holder_of"]
 

@@ -1,9 +1,8 @@
 """What Kubernetes promises, as pure functions."""
 
 from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
-from chaos.semantics.drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.eviction import BudgetState, Cause, Decision, decide_eviction
-from chaos.semantics.legs import LegName, LegRule, Way, leg_rules
+from chaos.semantics.kubectl_drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.node_loss import (
     LOSS_TAINTS,
     Detection,
@@ -33,6 +32,7 @@ from chaos.semantics.recovery import (
     recovery_bound,
     restart_bound,
 )
+from chaos.semantics.recovery_stages import LegName, LegRule, Way, leg_rules
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from chaos.history.objects import Raw, View, kind_in
-from chaos.history.pods import PodView
-from chaos.history.views import PodDisruptionBudgetView
-from chaos.history.workload import WorkloadKind
+from chaos.objects.base import Raw, View, kind_in
+from chaos.objects.kinds import PodDisruptionBudgetView
+from chaos.objects.pod import PodView
+from chaos.objects.workload_kind import WorkloadKind
 
 __all__ = [
     "BudgetStatus",

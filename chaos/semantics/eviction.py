@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from chaos.history.objects import Raw
-from chaos.history.pods import PodView
-from chaos.history.views import PodDisruptionBudgetView
+from chaos.objects.base import Raw
+from chaos.objects.kinds import PodDisruptionBudgetView
+from chaos.objects.pod import PodView
 
 __all__ = ["BudgetState", "Cause", "Decision", "decide_eviction"]
 

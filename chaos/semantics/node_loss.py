@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from chaos.history.objects import Raw
+from chaos.objects.base import Raw
 from chaos.semantics.timings import Timings
 
 __all__ = [

@@ -1,15 +1,16 @@
 """The system under test: what people write about it, the objects that follow, and getting it to run."""
 
-from chaos.system.availability import available_bound_s, shortfall
-from chaos.system.deploy import deploy, teardown
-from chaos.system.fill import fill_claims
-from chaos.system.labels import selector
-from chaos.system.leftovers import Decision
-from chaos.system.manifests import manifests
-from chaos.system.namespace import delete_namespace, namespace_of_trial, sweep, trial_namespace
-from chaos.system.obstacle import Obstacle, in_words
-from chaos.system.obstacles import obstacles
-from chaos.system.parts import (
+from chaos.system.deploy.apply import deploy, teardown
+from chaos.system.deploy.availability import available_bound_s, shortfall
+from chaos.system.deploy.namespace import delete_namespace, namespace_of_trial, sweep, trial_namespace
+from chaos.system.deploy.seed_volumes import fill_claims
+from chaos.system.deploy.stale_namespaces import Decision
+from chaos.system.deploy.wait import NeverAvailable, wait_available
+from chaos.system.diagnosis.blocker import Obstacle, in_words
+from chaos.system.diagnosis.blockers import obstacles
+from chaos.system.manifests.labels import selector
+from chaos.system.manifests.render import manifests
+from chaos.system.spec.parts import (
     Autoscale,
     DisruptionBudget,
     Fill,
@@ -20,9 +21,8 @@ from chaos.system.parts import (
     Toleration,
     Volume,
 )
-from chaos.system.spec import SystemSpec
+from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
-from chaos.system.waiting import NeverAvailable, wait_available
 
 __all__ = [
     "Autoscale",

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chaos.history import Ref
-from chaos.history.objects import Raw
-from chaos.history.workload import DEPLOYMENT, WorkloadKind
-from chaos.system.spec import SystemSpec
+from chaos.objects.base import Raw, Ref
+from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
+from chaos.system.spec.system_spec import SystemSpec
 
 __all__ = ["System"]
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import RecoveredInTime
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.faults import targets
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 SERVER = {"STALL_S": "5", "SELF_CHECK_S": "3", "GRACE_S": "10"}
 DETECTION_S = 11

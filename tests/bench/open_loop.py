@@ -23,7 +23,7 @@ from pathlib import Path
 
 from chaos.clock import NS, Clock
 from chaos.wait import until
-from loadgen.driver import Generator
+from loadgen.driver.driver import Generator
 from loadgen.profiles import HttpProfile
 from loadgen.shapes import Steady
 

@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from chaos.cli.plan import Answer, gather, make_plan
 from chaos.cluster import Cluster, connect
-from chaos.cluster.kinds import path_of
-from chaos.lab.kube_build import kube_program, kwok_program
+from chaos.cluster.resources import path_of
+from chaos.lab.control_plane.build import kube_program, kwok_program
+from chaos.lab.control_plane.timings import DEFAULT_TIMINGS
 from chaos.lab.simulated import SimulatedCluster
-from chaos.lab.timings import DEFAULT_TIMINGS
-from chaos.plan import Answer, gather, make_plan
 from chaos.progress import Terminal
 from chaos.semantics import DrainOptions
 from chaos.wait import until

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from leg_trials import DETECTION_S
 
-from chaos.checks.leg_judge import Recovery, recoveries
-from chaos.checks.legs import Leg
+from chaos.checks.recovery.stage_judge import Recovery, recoveries
+from chaos.checks.recovery.timeline import Leg
+from chaos.checks.verdict import Answer
 from chaos.clock import seconds
 from chaos.history import load_history
-from chaos.verdict import Answer
 
 HERE = Path(__file__).parent
 HEAD = ("leg", "since", "bound s", "median s", "worst s", "part of the whole, median s", "seen")

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import polars as pl
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from report_histories import INITIAL, Asked, PodPlan, at, fault, history, replaced, samples, table_of
 
+from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.clock import NS
 from chaos.history import History, Phase
-from chaos.verdict import Answer, Finding, Verdict
 from reports import summarise, to_json, write_html
-from reports.html import SIZE_MOST_BYTES
+from reports.page.report import SIZE_MOST_BYTES
 
 HOUR_S = 3600.0
 OUTCOMES = ["ok"] * 985 + ["refused"] * 5 + ["failed"] * 4 + ["unanswered"] * 3 + ["late"] * 2 + ["truncated"]

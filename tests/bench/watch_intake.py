@@ -30,7 +30,7 @@ from kubernetes.watch import Watch
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, ClusterFacts, Recorder, Scope
-from chaos.cluster.wire import Wire
+from chaos.cluster.transport import Wire
 
 EVENTS = Path(__file__).with_name("pod_events.jsonl")
 REACH_PER_S = 20_000

@@ -18,19 +18,19 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
 import report_histories as made
 from report_cluster import drained_run
 from report_size import made as hour
 
+from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Note
-from chaos.verdict import Answer, Finding, Verdict
 from reports import SessionFacts, session_of, summarise, write_html
-from reports.html import SIZE_MOST_BYTES, page
-from reports.picture import WIDTH_PX, take_picture
-from reports.session_html import session_page
+from reports.page.report import SIZE_MOST_BYTES, page
+from reports.page.screenshot import WIDTH_PX, take_picture
+from reports.page.session import session_page
 
 Show = Callable[..., Path]
 HOSTILE = '</script><script>window.owned=1</script><img src=x onerror="window.owned=1">{{7*7}}'

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaos.lab.kube_build import kube_program, kwok_program
+from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from chaos.lab.kube_build import KwokProgram
+from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.simulated import SimulatedCluster
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from api_ground import ApiGround, Moments, api_ground
 
+from chaos.checks.verdict import Answer
 from chaos.clock import NS
+from chaos.faults.undo import find_left
 from chaos.lab.simulated import SimulatedCluster
-from chaos.undo import find_left
-from chaos.verdict import Answer
 
 HOLD_S = 60.0
 """How long the fault would stand if nothing stopped the trial."""

@@ -11,16 +11,18 @@ import yaml
 from plain_service import apply_all, plain_namespace, service_of, shared_namespace, snapshot
 from trial_ground import Room, answering
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered, Witnessed
+from chaos.checks.verdict import Answer, NotProven
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.errors import UsageError
-from chaos.history import Ref, load_history
+from chaos.faults import targets
+from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
-from chaos.stage import Staged
-from chaos.system.adopt import Wish, adopt
-from chaos.system.manifest_folder import read_manifests
-from chaos.verdict import Answer, NotProven
+from chaos.objects.base import Ref
+from chaos.system.adopt.find import Wish, adopt
+from chaos.system.manifests.folder import read_manifests
+from chaos.trial.setup import Staged
 
 
 @pytest.fixture

@@ -17,15 +17,15 @@ from api_ground import ApiGround, Moments, Ran, api_ground
 from fault_proxy import Answer, Drop, Hang, Swallow, Trouble
 from plain_service import snapshot
 
+from chaos.checks.verdict import Answer as Said
+from chaos.checks.verdict import Finding
 from chaos.cluster import NullJournal, OpenHand
 from chaos.errors import ClusterRefused
+from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
-from chaos.preflight import require_usage
+from chaos.plugin.terminal import uncaptured
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
-from chaos.undo import find_left, undo_all
-from chaos.verdict import Answer as Said
-from chaos.verdict import Finding
-from chaos.voice import uncaptured
+from chaos.trial.preflight.permissions import require_usage
 
 NODES, UNDO, EVICTION, ALL = "/nodes/", "/configmaps/", "/eviction", "."
 

@@ -25,8 +25,8 @@ from cluster_room import Room, room
 
 from chaos.cluster import mutations, ref_of
 from chaos.errors import TimedOut
-from chaos.history.views import PodDisruptionBudgetView
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.semantics import BudgetState, BudgetStatus, Scales, budget_status
 from chaos.wait import until
 

@@ -14,11 +14,12 @@ from plain_service import apply_all, plain_namespace, service_of, snapshot
 from trial_ground import answering
 from typer.testing import CliRunner
 
-from chaos.cli import app
+from chaos.cli.app import app
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.errors import NotAllowed, UsageError
-from chaos.history import Ref, load_history
+from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 
 
 @dataclass(frozen=True, slots=True)

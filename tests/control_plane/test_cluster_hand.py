@@ -13,8 +13,8 @@ from fault_proxy import Answer, Delay, Drop, FaultProxy, Swallow
 
 from chaos.clock import Clock
 from chaos.cluster import Journal, LeashedHand, OpenHand, Recorder, Scope, connect, mutations, ref_of
-from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 
 
 @pytest.fixture

@@ -17,9 +17,11 @@ import pytest
 from cluster_room import Room, compact_etcd, config_map, pod, read_lines, room
 from fault_proxy import Answer, FaultProxy, Old, Say
 
-from chaos.cluster import KINDS, Limits, Recorder, Scope, connect, follow, mutations, pulse, ref_of
+from chaos.cluster import KINDS, Limits, Recorder, Scope, connect, mutations, ref_of
+from chaos.cluster.watch import heartbeat as pulse
+from chaos.cluster.watch import reflector as follow
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
-from chaos.history.watch_log import read_watch
+from chaos.history.reading.watch_log import read_watch
 from chaos.lab.simulated import SimulatedCluster
 
 STATES = ("LISTED", "ADDED", "MODIFIED", "DELETED")

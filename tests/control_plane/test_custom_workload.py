@@ -14,18 +14,20 @@ from staging_ground import Staging, role_kubeconfig
 from trial_ground import Room, answering
 from typer.testing import CliRunner
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered, Witnessed
-from chaos.cli import app
+from chaos.checks.verdict import Answer
+from chaos.cli.app import app
+from chaos.cli.plan.index import World
+from chaos.cli.plan.snapshot_reader import gather
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
-from chaos.config import read_config
 from chaos.errors import UsageError
-from chaos.history import Ref, load_history
+from chaos.faults import targets
+from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
-from chaos.plan.gather import gather
-from chaos.plan.world import World
-from chaos.system.adopt import Wish, adopt
-from chaos.verdict import Answer
+from chaos.objects.base import Ref
+from chaos.system.adopt.find import Wish, adopt
+from chaos.trial.config import read_config
 from chaos.wait import until
 
 pytest_plugins = ["pytester"]

@@ -24,9 +24,9 @@ from budget_room import (
 from cluster_room import Room, room
 
 from chaos.cluster import Done, mutations, ref_of
-from chaos.history.pods import PodView
-from chaos.history.views import PodDisruptionBudgetView
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.kinds import PodDisruptionBudgetView
+from chaos.objects.pod import PodView
 from chaos.semantics import BudgetState, Decision, bound_by, decide_eviction
 from chaos.wait import until
 

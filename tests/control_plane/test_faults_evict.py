@@ -11,10 +11,10 @@ from fault_ground import SIX, FaultGround, fault_ground
 
 from chaos.cluster import mutations
 from chaos.faults import BudgetChange, Evict
-from chaos.history import Ref
-from chaos.history.views import PodView
+from chaos.faults.targets import Targets
 from chaos.lab.simulated import SimulatedCluster
-from chaos.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 
 
 @pytest.fixture

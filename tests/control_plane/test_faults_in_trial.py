@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from trial_ground import Room, answering
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.cluster import NullJournal, OpenHand, mutations
 from chaos.errors import UsageError
-from chaos.history import Ref, load_history
-from chaos.history.views import NodeView
+from chaos.faults import targets
+from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
-from chaos.stage import Staged
+from chaos.objects.base import Ref
+from chaos.objects.kinds import NodeView
 from chaos.system import DisruptionBudget, SystemSpec
+from chaos.trial.setup import Staged
 
 GUARDED = SystemSpec(
     name="model",

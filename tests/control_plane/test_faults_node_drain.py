@@ -12,11 +12,11 @@ from fault_proxy import Answer, FaultProxy, Swallow
 from chaos.cluster import mutations
 from chaos.errors import UsageError
 from chaos.faults import BudgetChange, NodeDrain
-from chaos.history import Ref
+from chaos.faults.targets import Targets
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 from chaos.semantics import DrainOptions
 from chaos.system import DisruptionBudget, Volume
-from chaos.targets import Targets
 
 HALF_MAY_GO = SIX.having(disruption_budget=DisruptionBudget(max_unavailable="50%"))
 NOBODY_MAY_GO = SIX.having(disruption_budget=DisruptionBudget(min_available=6))

@@ -10,10 +10,10 @@ from fault_ground import SIX, FaultGround, fault_ground
 
 from chaos.errors import UsageError
 from chaos.faults import RollingPoolDrain
-from chaos.history import Ref
+from chaos.faults.targets import Targets
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 from chaos.system import DisruptionBudget
-from chaos.targets import Targets
 
 HALF_MAY_GO = SIX.having(disruption_budget=DisruptionBudget(max_unavailable="50%"))
 NOBODY_MAY_GO = SIX.having(disruption_budget=DisruptionBudget(min_available=6))

@@ -13,8 +13,8 @@ from fault_proxy import Drop, FaultProxy, Swallow
 from chaos.cluster import mutations
 from chaos.errors import UsageError
 from chaos.faults import BadRollout, RollingUpdate
-from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 
 THREE = SIX.having(replicas=3, env={"COLOUR": "blue"})
 

@@ -14,8 +14,8 @@ from plain_service import service_of
 from staging_ground import Staging, audited, staging
 from typer.testing import CliRunner
 
-from chaos.cli import app
-from chaos.config import read_config
+from chaos.cli.app import app
+from chaos.trial.config import read_config
 
 __all__ = ["audited", "staging"]  # fixtures
 

@@ -9,8 +9,8 @@ from plain_service import plain_namespace
 
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.errors import ClusterRefused
-from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.wait import until
 

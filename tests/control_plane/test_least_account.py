@@ -11,22 +11,23 @@ import yaml
 from trial_ground import SPEC, Room, answering
 from typer.testing import CliRunner
 
-from chaos import faults, targets
-from chaos.account import Account, least_account
+from chaos import faults
 from chaos.checks import Recovered, Witnessed
-from chaos.cli import app
+from chaos.checks.judge import read_verdict
+from chaos.checks.verdict import Answer
+from chaos.cli.app import app
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.errors import ClusterRefused
-from chaos.faults.rights import ACTIONS, Right, deploying_rights
-from chaos.judgement import read_verdict
-from chaos.lab.audit import audit_flags, refused
-from chaos.lab.kube_build import kube_program, kwok_program
-from chaos.lab.kubeconfigs import with_token
-from chaos.lab.paths import LabPaths
+from chaos.faults import targets
+from chaos.faults.permissions import ACTIONS, Right, deploying_rights
+from chaos.lab.control_plane.audit import audit_flags, refused
+from chaos.lab.control_plane.build import kube_program, kwok_program
+from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.lab.host.paths import LabPaths
 from chaos.lab.simulated import SimulatedCluster
-from chaos.preflight import require_to_deploy
 from chaos.progress import Terminal
-from chaos.verdict import Answer
+from chaos.trial.preflight.permissions import require_to_deploy
+from chaos.trial.preflight.service_account import Account, least_account
 
 pytest_plugins = ["pytester"]
 

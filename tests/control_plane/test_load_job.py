@@ -15,18 +15,18 @@ from plain_service import plain_namespace
 from trial_ground import Room, answering
 
 from chaos.checks import SloMet
+from chaos.checks.verdict import Answer, NotProven
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, connect
-from chaos.crew import LoadPods, Orders, pod_crew
-from chaos.crew.place import CREW, INDEX, job_manifest, pod_selector
 from chaos.errors import HarnessBroken
+from chaos.faults.undo import find_left, undo_all
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
-from chaos.load import LoadWish
 from chaos.safety import ClusterUndoLog
 from chaos.slo import Slo
-from chaos.undo import find_left, undo_all
-from chaos.verdict import Answer, NotProven
+from chaos.trial.load_pods import LoadPods, Orders, pod_crew
+from chaos.trial.load_pods.job import CREW, INDEX, job_manifest, pod_selector
+from chaos.trial.load_source import LoadWish
 from chaos.wait import until
 from loadgen.profiles import HttpProfile
 

@@ -15,10 +15,10 @@ import pytest
 from budget_room import Obj, budget, listed, make_all, together, workload
 from cluster_room import Room, room
 
+from chaos.cli.plan import Answer, DrainAnswer, gather, make_plan
 from chaos.cluster import mutations, ref_of
-from chaos.history.pods import PodView
 from chaos.lab.simulated import SimulatedCluster
-from chaos.plan import Answer, DrainAnswer, gather, make_plan
+from chaos.objects.pod import PodView
 from chaos.semantics import DrainOptions
 from chaos.wait import until
 

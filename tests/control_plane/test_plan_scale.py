@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from cluster_room import room
 
+from chaos.cli.plan import Answer, Listing, gather, make_plan
+from chaos.cli.plan.command import plan_command
 from chaos.cluster import Cluster
 from chaos.lab.simulated import SimulatedCluster
-from chaos.plan import Answer, Listing, gather, make_plan
-from chaos.plan.command import plan_command
 from chaos.semantics import DrainOptions
 
 REACH_S = 10.0

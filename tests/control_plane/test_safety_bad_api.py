@@ -13,12 +13,12 @@ from plain_service import plain_namespace
 
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
 from chaos.faults import NodeDrain
-from chaos.history import Ref
-from chaos.history.views import NodeView
+from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
+from chaos.objects.kinds import NodeView
 from chaos.safety import ClusterUndoLog, Inverse
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
-from chaos.undo import find_left, undo_all
 from chaos.wait import until
 
 BUSY = b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"TooManyRequests","code":429}'

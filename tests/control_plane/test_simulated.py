@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import LabError
-from chaos.lab.api import Api
-from chaos.lab.pki import Authority
+from chaos.lab.control_plane.api import Api
+from chaos.lab.control_plane.pki import Authority
 from chaos.lab.simulated import SimulatedCluster
 from chaos.wait import until
 

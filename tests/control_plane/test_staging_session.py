@@ -12,7 +12,7 @@ from plain_service import snapshot
 from staging_ground import Staging, audited, role_kubeconfig, staging
 from typer.testing import CliRunner
 
-from chaos.cli import app
+from chaos.cli.app import app
 from chaos.safety.lease import LEASE_NAME
 from chaos.wait import until
 

@@ -10,18 +10,10 @@ from system_ground import MODEL, SystemGround, system_ground
 
 from chaos.cluster import mutations
 from chaos.errors import ClusterRefused, UsageError
-from chaos.history.views import EndpointSliceView, PodView
 from chaos.lab.simulated import SimulatedCluster
-from chaos.system import (
-    Autoscale,
-    DisruptionBudget,
-    NeverAvailable,
-    System,
-    Toleration,
-    Volume,
-    deploy,
-    teardown,
-)
+from chaos.objects.kinds import EndpointSliceView
+from chaos.objects.pod import PodView
+from chaos.system import Autoscale, DisruptionBudget, NeverAvailable, System, Toleration, Volume, deploy, teardown
 
 ALL_KINDS = MODEL.having(
     autoscale=Autoscale(replicas_min=2, replicas_max=6, scale_down_window_s=15),

@@ -14,11 +14,11 @@ from system_ground import MODEL, connected
 
 from chaos.cluster import Cluster, Hand, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
-from chaos.history import Ref
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 from chaos.system import delete_namespace, deploy, namespace_of_trial, sweep, trial_namespace
-from chaos.system.namespace import namespace_manifest
+from chaos.system.deploy.namespace import namespace_manifest
 from chaos.wait import until
 
 

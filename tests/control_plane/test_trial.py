@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from trial_ground import SPEC, Room, answering
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered, Witnessed
+from chaos.checks.judge import judge_run, read_verdict
+from chaos.checks.verdict import Answer, NotProven
 from chaos.errors import HarnessBroken, UsageError
+from chaos.faults import targets
 from chaos.history import load_history
-from chaos.judgement import judge_run, read_verdict
 from chaos.lab.simulated import SimulatedCluster
-from chaos.stage import Callbacks, Staged, inert
-from chaos.verdict import Answer, NotProven
+from chaos.trial.setup import Callbacks, Staged, inert
 
 CHECKS = (Recovered(), Witnessed("delete-pod", outcome="ok"))
 

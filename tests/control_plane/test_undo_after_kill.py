@@ -12,13 +12,13 @@ from plain_service import apply_all, plain_namespace, service_of, snapshot
 from typer.testing import CliRunner
 
 from chaos import faults
-from chaos.cli import app
+from chaos.cli.app import app
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
-from chaos.history import Ref
-from chaos.history.views import DeploymentView
+from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
+from chaos.objects.kinds import DeploymentView
 from chaos.safety import ClusterUndoLog, Inverse
-from chaos.undo import find_left, undo_all
 from chaos.wait import until
 
 LINES_MAX = 80

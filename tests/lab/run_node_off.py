@@ -6,7 +6,7 @@ import sys
 import time
 
 from chaos.lab import Lab
-from chaos.lab.power import LabPower
+from chaos.lab.nodes.power import LabPower
 
 if __name__ == "__main__":
     with Lab().use("a run that is killed"):

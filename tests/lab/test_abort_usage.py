@@ -9,20 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered
+from chaos.checks.judge import read_verdict
+from chaos.checks.verdict import Answer, NotProven
 from chaos.cluster import Cluster
-from chaos.facts import ScenarioFacts
-from chaos.ground import Ground, on_lab
+from chaos.faults import targets
 from chaos.history import load_history
-from chaos.judgement import read_verdict
 from chaos.lab import Lab
-from chaos.limits import AbortLimits
 from chaos.progress import Terminal
-from chaos.served import ADOPTED_KINDS, require_metrics, require_served
-from chaos.stage import Callbacks, Staged, staged
+from chaos.safety.abort_conditions import AbortLimits
 from chaos.system import SystemSpec
-from chaos.verdict import Answer, NotProven
+from chaos.trial.environment import Ground, on_lab
+from chaos.trial.preflight.api_versions import ADOPTED_KINDS, require_metrics, require_served
+from chaos.trial.setup import Callbacks, Staged, staged
+from chaos.trial.trial_json import ScenarioFacts
 from chaos.wait import until
 from loadgen.profiles import OpenAiChatProfile
 

@@ -11,18 +11,9 @@ import pytest
 from exec_room import exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import (
-    Cluster,
-    Command,
-    Journal,
-    LeashedHand,
-    NullJournal,
-    OpenHand,
-    Ran,
-    execute,
-)
-from chaos.history import Ref
-from chaos.lab.pause_image import PAUSE_IMAGE
+from chaos.cluster import Cluster, Command, Journal, LeashedHand, NullJournal, OpenHand, Ran, execute
+from chaos.lab.images.pause_image import PAUSE_IMAGE
+from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.root
 

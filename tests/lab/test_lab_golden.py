@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import LabError
-from chaos.lab.golden import clone_golden, golden_root
-from chaos.lab.mounts import discard, mounts_below
-from chaos.lab.oci import layer_from_folder, write_image
-from chaos.lab.pause_image import pause_image
+from chaos.lab.host.mounts import discard, mounts_below
+from chaos.lab.images.golden import clone_golden, golden_root
+from chaos.lab.images.oci import layer_from_folder, write_image
+from chaos.lab.images.pause_image import pause_image
 from chaos.progress import Silent
 from chaos.wait import until
 
@@ -129,7 +129,7 @@ KILLED = """
 import sys, time
 from contextlib import contextmanager
 from pathlib import Path
-from chaos.lab.golden import golden_root
+from chaos.lab.images.golden import golden_root
 
 class Stops:
     @contextmanager

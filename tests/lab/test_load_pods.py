@@ -9,29 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from chaos.asked import allow_deploying
 from chaos.checks import GeneratorSound, SloMet
+from chaos.checks.judge import Judgement
+from chaos.checks.verdict import Answer, NotProven
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations, ref_of
-from chaos.crew.place import CREW, INDEX
-from chaos.facts import ScenarioFacts
-from chaos.ground import Ground, on_lab
+from chaos.faults.undo import find_left
 from chaos.history import load_history
-from chaos.judgement import Judgement
 from chaos.lab import Lab
-from chaos.lab.model_image import MODEL_IMAGE
-from chaos.load import LoadWish
+from chaos.lab.images.model import MODEL_IMAGE
+from chaos.plugin.requirements import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo
-from chaos.stage import Callbacks, Staged, staged
 from chaos.system import SystemSpec
-from chaos.system.adopt import Adopted, Wish, adopt
-from chaos.system.deploy import deploy
-from chaos.system.namespace import trial_namespace
-from chaos.undo import find_left
-from chaos.verdict import Answer, NotProven
+from chaos.system.adopt.find import Adopted, Wish, adopt
+from chaos.system.deploy.apply import deploy
+from chaos.system.deploy.namespace import trial_namespace
+from chaos.trial.environment import Ground, on_lab
+from chaos.trial.load_pods.job import CREW, INDEX
+from chaos.trial.load_source import LoadWish
+from chaos.trial.setup import Callbacks, Staged, staged
+from chaos.trial.trial_json import ScenarioFacts
 from loadgen.profiles import HttpProfile
 from reports import summarise
-from reports.html import page
+from reports.page.report import page
 
 pytestmark = pytest.mark.root
 

@@ -11,16 +11,16 @@ from deadly_journal import DeadlyJournal, killed_at_each_line
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope, connect
 from chaos.faults import Field, Means, NodeDown, NodePower
-from chaos.history import Ref
-from chaos.history.views import NodeView
+from chaos.faults.targets import Targets
+from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
-from chaos.lab.power import LabPower, is_cut, is_frozen
+from chaos.lab.nodes.power import LabPower, is_cut, is_frozen
 from chaos.lab.session import lab_session
+from chaos.objects.base import Ref
+from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
 from chaos.safety import ClusterUndoLog, Inverse
 from chaos.semantics import Timings
-from chaos.targets import Targets
-from chaos.undo import find_left, undo_all
 
 pytestmark = pytest.mark.root
 

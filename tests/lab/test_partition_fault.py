@@ -11,9 +11,9 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, OpenHand, Recorder, Scope
 from chaos.faults import Field, Means, NetworkPartition, PodNetwork
-from chaos.history import Ref
-from chaos.lab.partition import LabPodNetwork, reconnect_all
-from chaos.targets import Targets
+from chaos.faults.targets import Targets
+from chaos.lab.nodes.partition import LabPodNetwork, reconnect_all
+from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.root
 

@@ -11,12 +11,12 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope
 from chaos.faults import Field, MemoryHog, NotReady, ProcessCrash, ProcessHang
-from chaos.faults.containers import place_of
-from chaos.faults.process_signals import look
-from chaos.history import Ref
-from chaos.history.views import PodView
-from chaos.lab.pause_image import PAUSE_IMAGE
-from chaos.targets import Targets
+from chaos.faults.support.containers import place_of
+from chaos.faults.support.process_signals import look
+from chaos.faults.targets import Targets
+from chaos.lab.images.pause_image import PAUSE_IMAGE
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 
 pytestmark = pytest.mark.root
 

@@ -12,15 +12,15 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, NullJournal, OpenHand, Recorder, Scope, connect
 from chaos.faults import Fault, Field, NotReady, ProcessHang
-from chaos.faults.containers import Place, place_of
-from chaos.faults.process_signals import look
-from chaos.history import Ref
-from chaos.history.views import PodView
+from chaos.faults.support.containers import Place, place_of
+from chaos.faults.support.process_signals import look
+from chaos.faults.targets import Targets
+from chaos.faults.undo import find_left, undo_all
+from chaos.faults.undo.restore import Undoer
 from chaos.lab import Lab
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.safety import ClusterUndoLog
-from chaos.targets import Targets
-from chaos.undo import find_left, undo_all
-from chaos.undo.heal import Undoer
 from chaos.wait import until
 
 pytestmark = pytest.mark.root

@@ -11,15 +11,16 @@ from judged import Run, running
 from loopback import Served, outcomes, records, samples, wait_for_records
 
 from chaos.checks import SloMet
+from chaos.checks.verdict import Answer
 from chaos.clock import Clock
 from chaos.errors import HarnessBroken, UsageError
 from chaos.history import load_history
 from chaos.slo import Slo
-from chaos.verdict import Answer
 from chaos.wait import until
-from loadgen.crew import Crew
+from loadgen.driver.workers import Crew
 from loadgen.profiles import HttpProfile
-from loadgen.shapes import Spike, Users
+from loadgen.shapes import Spike
+from loadgen.shapes.users import Users
 
 OK = HttpProfile(path="/ok")
 SLO = Slo(availability=0.99)

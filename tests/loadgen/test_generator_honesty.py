@@ -13,9 +13,9 @@ from judged import running
 from loopback import Served, outcomes, records, samples, wait_for_records, wait_until_past
 
 from chaos.checks import GeneratorSound, RateOffered, SloMet
+from chaos.checks.verdict import Answer
 from chaos.clock import NS
 from chaos.slo import Slo
-from chaos.verdict import Answer
 from loadgen.profiles import HttpProfile
 from loadgen.shapes import Spike
 

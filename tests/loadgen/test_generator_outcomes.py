@@ -9,9 +9,9 @@ import pytest
 from loopback import Served, assert_all_accounted_for, outcomes, records, started, wait_for_records
 
 from chaos.clock import NS
+from loadgen.origin import Credentials
 from loadgen.profiles import HttpProfile, OpenAiChatProfile, Profile
 from loadgen.shapes import Steady
-from loadgen.vantage import Credentials
 
 CHAT = {
     "": "ok",

@@ -15,9 +15,9 @@ from cryptography.x509.oid import NameOID
 from loopback import Served, assert_all_accounted_for, outcomes, records, serving, started, wait_for_records
 
 from chaos.errors import UsageError
+from loadgen.origin import ApiServerProxy, Credentials
 from loadgen.profiles import HttpProfile
 from loadgen.shapes import Steady
-from loadgen.vantage import ApiServerProxy, Credentials
 
 SECRET = "s3cr3t-value-5150"  # noqa: S105  # made up
 

@@ -24,7 +24,7 @@ from loopback import (
 from chaos.clock import NS, Clock
 from chaos.errors import HarnessBroken, UsageError
 from chaos.wait import until
-from loadgen.driver import Generator
+from loadgen.driver.driver import Generator
 from loadgen.profiles import HttpProfile
 from loadgen.shapes import Steady
 
@@ -134,7 +134,7 @@ ORPHAN = """
 import json, signal, sys
 from pathlib import Path
 from chaos.clock import Clock
-from loadgen.driver import Generator
+from loadgen.driver.driver import Generator
 from loadgen.profiles import HttpProfile
 from loadgen.shapes import Steady
 

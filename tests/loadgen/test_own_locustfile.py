@@ -10,12 +10,12 @@ from judged import running
 from loopback import Served, outcomes, records, samples, wait_for_records, wait_until_past
 
 from chaos.checks import SloMet
+from chaos.checks.verdict import Answer
 from chaos.clock import NS
 from chaos.errors import HarnessBroken
 from chaos.slo import Slo
-from chaos.verdict import Answer
 from loadgen.profiles import HttpProfile
-from loadgen.shapes import Users
+from loadgen.shapes.users import Users
 
 FILE = """
 from locust import FastHttpUser, HttpUser, constant, events, task

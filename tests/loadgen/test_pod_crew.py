@@ -16,18 +16,18 @@ from loopback import Served, outcomes, records, samples, wait_for_records
 from pods_here import TOKEN, Meddle, ProxyHere, pods_here
 
 from chaos.checks import GeneratorSound, SloMet
+from chaos.checks.verdict import Answer as Verdict
 from chaos.clock import Clock
 from chaos.cluster import Journal
-from chaos.cluster.wire import Answer, Broken
-from chaos.crew import LoadPods, Orders, PodCrew
+from chaos.cluster.transport import Answer, Broken
 from chaos.errors import HarnessBroken, UsageError
 from chaos.history import History, load_history
 from chaos.slo import Slo
-from chaos.traffic import Traffic
-from chaos.verdict import Answer as Verdict
+from chaos.trial.load_pods import LoadPods, Orders, PodCrew
+from chaos.trial.traffic import Traffic
 from chaos.wait import until
 from loadgen.profiles import HttpProfile
-from loadgen.shapes import Users
+from loadgen.shapes.users import Users
 
 OK = HttpProfile(path="/ok")
 PLACE = LoadPods(
@@ -239,7 +239,7 @@ def test_an_outage_of_the_way_to_the_pods_costs_none_of_them(
     tmp_path: Path, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the pods recorded meanwhile is there afterwards, and the time is not counted against an answer."""
-    monkeypatch.setattr("loadgen.driver.ANSWER_WITHIN_S", 0.5)
+    monkeypatch.setattr("loadgen.driver.driver.ANSWER_WITHIN_S", 0.5)
     down = threading.Event()
 
     def cut(_deed: str, _told: object, answer: Answer) -> Answer:

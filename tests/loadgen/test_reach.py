@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 
-from loadgen.reach import await_reachable
+from loadgen.driver.reachability import await_reachable
 
 
 def test_a_port_that_listens_is_reachable() -> None:

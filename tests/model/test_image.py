@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from model_replica import START_WITHIN_S, Replica
 
-from chaos.lab.model_image import IMAGE_CONFIG, MODEL_IMAGE, model_image
+from chaos.lab.images.model import IMAGE_CONFIG, MODEL_IMAGE, model_image
 from chaos.progress import Terminal
 from chaos.wait import until
 

@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from chaos.checks.verdict import Answer, NotProven
 from chaos.cluster import Hand, NullJournal, OpenHand, connect
 from chaos.lab import Lab
-from chaos.plugin import STAGED
-from chaos.verdict import Answer, NotProven
+from chaos.plugin.hooks import STAGED
 
 
 def pytest_configure(config: pytest.Config) -> None:

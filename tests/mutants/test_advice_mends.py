@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
 from chaos.cluster import Hand, mutations
 from chaos.cluster.mutations import MERGE, STRATEGIC
-from chaos.history.views import DeploymentView, PodDisruptionBudgetView
-from chaos.plugin import GALLERY
+from chaos.faults import targets
+from chaos.objects.kinds import DeploymentView, PodDisruptionBudgetView
+from chaos.plugin.hooks import GALLERY
 from chaos.slo import Slo
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 Mend = Callable[[str], None]
 

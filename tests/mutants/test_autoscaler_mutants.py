@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from chaos.awaited import scaled_up
 from chaos.checks import HeldAtMaximum, NoFlapping, ScaledUp
 from chaos.cluster import Hand, mutations
 from chaos.slo import Slo
-from chaos.stage import Staged, UnderTest
-from chaos.system.parts import Autoscale
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.system.spec.parts import Autoscale
+from chaos.trial.conditions import scaled_up
+from chaos.trial.setup import Staged, UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 WELL = Slo(availability=0.99, latency_p99_s=5.0)
 

@@ -4,10 +4,10 @@ import pytest
 
 from chaos.checks import NoRestartLoop, SloMet
 from chaos.slo import Slo
-from chaos.stage import UnderTest
 from chaos.system import ProbeSpec
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 from loadgen.profiles import HttpProfile, Profile
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Recovered, SloMet, Spread, Witnessed
-from chaos.faults import Field
+from chaos.faults import Field, targets
 from chaos.slo import Slo
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 SLO = Slo(availability=0.99)
 

@@ -2,12 +2,13 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import DataSurvived, SloMet
+from chaos.faults import targets
 from chaos.slo import Slo
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 HALF = Slo(availability=0.3)
 WEIGHTS = "/weights/model.gguf"

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import Recovered, SloMet, Witnessed
 from chaos.cluster import Hand, mutations
-from chaos.faults import Field
+from chaos.faults import Field, targets
 from chaos.slo import Slo
-from chaos.stage import Staged, UnderTest
 from chaos.system import ProbeSpec
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import Staged, UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 SLO = Slo(availability=0.99)
 QUICK_START = ProbeSpec(path="/startupz", period_s=1, failure_threshold=15)

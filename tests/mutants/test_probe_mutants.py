@@ -2,13 +2,14 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import NoNeedlessRestart, NoRestartLoop, RestartedByLiveness, SloMet, UnreadyLeavesEndpoints
+from chaos.faults import targets
 from chaos.slo import Slo
-from chaos.stage import UnderTest
 from chaos.system import ProbeSpec
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 GRACE_S = 10
 SERVER = {"STALL_S": "5", "SELF_CHECK_S": "3", "GRACE_S": str(GRACE_S)}

@@ -5,9 +5,9 @@ import pytest
 from chaos import faults
 from chaos.checks import SloMet, Witnessed
 from chaos.slo import Slo
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 ALL_ANSWERED = Slo(availability=1.0)
 

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import GracefulTermination
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.faults import targets
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 from loadgen.profiles import OpenAiChatProfile
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from kubectl_drain import KubectlDrain
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet
+from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab import Lab
 from chaos.slo import Slo
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 pytestmark = [
     pytest.mark.root,

@@ -2,16 +2,17 @@
 
 import pytest
 
-from chaos import faults, targets
+from chaos import faults
 from chaos.checks import BudgetHeld, Drained
+from chaos.cli.plan import Answer, DrainAnswer, gather, make_plan
 from chaos.clock import seconds
-from chaos.ground import Ground
+from chaos.faults import targets
 from chaos.history import Fault, load_history
-from chaos.plan import Answer, DrainAnswer, gather, make_plan
 from chaos.semantics import DrainOptions
-from chaos.stage import UnderTest
-from chaos.traffic import Traffic
-from chaos.trial import Trial
+from chaos.trial.environment import Ground
+from chaos.trial.setup import UnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 

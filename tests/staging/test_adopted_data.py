@@ -12,12 +12,12 @@ from plain_claim import DISK_CLASS, disk_objects
 from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with
 from test_adopted_set import ROOT, identity, lab, pytestmark, rows, session, written
 
+from chaos.checks.judge import read_verdict
+from chaos.checks.verdict import Answer
 from chaos.cluster import Cluster, connect
 from chaos.history import load_history
-from chaos.judgement import read_verdict
 from chaos.lab import Lab, LabFacts
-from chaos.system.adopt import Wish, adopt
-from chaos.verdict import Answer
+from chaos.system.adopt.find import Wish, adopt
 
 __all__ = ["lab", "pytestmark"]
 

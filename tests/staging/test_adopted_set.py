@@ -19,16 +19,16 @@ from cluster_snapshot import snapshot
 from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with, spread_again
 from typer.testing import CliRunner
 
-from chaos.cli import app
+from chaos.cli.app import app
 from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
-from chaos.config.model import TimingsPart
-from chaos.faults.rights import ACTIONS
-from chaos.history import Ref
+from chaos.faults.permissions import ACTIONS
 from chaos.lab import Lab, LabFacts
-from chaos.lab.kubeconfigs import with_token
+from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.objects.base import Ref
+from chaos.plugin.terminal import sigterm_interrupts
 from chaos.progress import Terminal
-from chaos.system.standing import differences
-from chaos.voice import sigterm_interrupts
+from chaos.system.adopt.drift import differences
+from chaos.trial.config.model import TimingsPart
 from chaos.wait import until
 
 pytestmark = [
@@ -87,7 +87,7 @@ def written(
     """The text of gameday.toml: which cluster, which service, what must survive, how users reach it, and the bounds."""
     service = admin.get("Service", namespace, NAME) or {}
     url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
-    power = f"{sys.executable} {ROOT / 'tests/staging/power.py'}"
+    power = f"{sys.executable} {ROOT / 'tests/staging/power_command.py'}"
     timings = {key: value for key, value in facts.timings.items() if key in TimingsPart.model_fields}
     told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in timings.items())
     tables: dict[str, dict[str, Any]] = {

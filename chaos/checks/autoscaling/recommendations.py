@@ -1,0 +1,177 @@
+"""What the autoscaler may have recommended at each moment, computed again from the recorded metrics and pods."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from chaos.checks.autoscaling.common import behaviour_at, timings_of
+from chaos.clock import NS
+from chaos.history import History, MetricsSample
+from chaos.history.cache import once
+from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
+from chaos.history.facts.replica_counts import desired_replicas, workload_states
+from chaos.objects.base import matches
+from chaos.objects.pod import PodView
+from chaos.objects.quantities import milli
+from chaos.semantics import Timings
+from chaos.semantics.hpa.pod_groups import PodSample, group_pods, replica_state
+from chaos.semantics.hpa.replica_calculator import Proposal, Target, Tolerance, metric_replicas, strongest
+
+__all__ = ["BEFORE_NS", "Reach"]
+
+BEFORE_NS = 2 * NS
+"""A decision was made at most this long before we received word of it."""
+
+COMPUTABLE = ("Resource", "ContainerResource")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The recorded inputs of one autoscaler."""
+
+    history: History
+    life: AutoscalerLife
+    timings: Timings
+
+    @classmethod
+    def of(cls, history: History, life: AutoscalerLife) -> Reach:
+        """Over the whole trial."""
+        return cls(history, life, timings_of(history))
+
+    def uncomputable(self, at_ns: int) -> str:
+        """Which metric of the autoscaler no recorded sample tells, in words; empty if all can be computed."""
+        others = [one for one in self.life.at(at_ns).metrics if one.type not in COMPUTABLE]
+        return f"metric {others[0].name} is of type {others[0].type}, which is not recorded" if others else ""
+
+    def holes(self, begin_ns: int, end_ns: int) -> str:
+        """Why the samples do not cover a span, empty if they do: none may be further apart than new values come."""
+        samples = self._around(begin_ns, end_ns)
+        if not samples or samples[0].asked_ns > begin_ns or samples[-1].at_ns < end_ns:
+            return "the metrics were not recorded all that time"
+        limit_ns = round(self.timings.metrics_resolution_s * NS)
+        gaps = (after.asked_ns - before.at_ns for before, after in pairwise(samples))
+        return "there is a hole in the recorded metrics" if any(gap_ns > limit_ns for gap_ns in gaps) else ""
+
+    def proposals(self, begin_ns: int, end_ns: int, current: int) -> frozenset[Proposal]:
+        """What the metrics may have asked for at some moment of a span, with `current` replicas desired."""
+        found: set[Proposal] = set()
+        snapshots = tuple(_snapshots(self.history, begin_ns, end_ns))
+        for sample in self._around(begin_ns, end_ns):
+            for pods in snapshots:
+                for now_ns in {begin_ns, end_ns}:
+                    found.add(self._proposal(sample, pods, now_ns, current))
+        return frozenset(found)
+
+    def recommended(self, at_ns: int) -> frozenset[int]:
+        """What may have been recommended by a sync at about a moment: proposals that could be computed."""
+        current = desired_replicas(self.history).value_at(at_ns) or 0
+        found = self.proposals(max(self.life.first_ns, at_ns - BEFORE_NS), at_ns, current)
+        return frozenset(one.replicas for one in found if one.replicas is not None)
+
+    def first_over(self, begin_ns: int, end_ns: int) -> int | None:
+        """When the metrics API first had a percentage above its target and tolerance, None if it never did."""
+        for sample in self.history.metrics:
+            if begin_ns < sample.at_ns <= end_ns and self._over(sample):
+                return sample.at_ns
+        return None
+
+    def _over(self, sample: MetricsSample) -> bool:
+        over = 1.0 + behaviour_at(self.life, sample.at_ns).up.tolerance
+        pods = next(_snapshots(self.history, sample.at_ns, sample.at_ns))
+        current = desired_replicas(self.history).value_at(sample.at_ns) or 0
+        for metric in self.life.at(sample.at_ns).metrics:
+            found = self._metric(metric, sample, pods, sample.at_ns, (current, Tolerance()))
+            if metric.percent and found.measured is not None and found.measured / metric.percent > over:
+                return True
+        return False
+
+    def _around(self, begin_ns: int, end_ns: int) -> tuple[MetricsSample, ...]:
+        """The samples whose values may have stood in a span: from the last before it to the first after it."""
+        samples = self.history.metrics
+        first = bisect_right(samples, begin_ns, key=lambda one: one.at_ns) - 1
+        last = bisect_left(samples, end_ns, key=lambda one: one.asked_ns)
+        return samples[max(0, first) : last + 1]
+
+    def _proposal(self, sample: MetricsSample, pods: tuple[PodView, ...], now_ns: int, current: int) -> Proposal:
+        view = self.life.at(now_ns)
+        tolerance = behaviour_at(self.life, now_ns).tolerance
+        proposals = [self._metric(one, sample, pods, now_ns, (current, tolerance)) for one in view.metrics]
+        return strongest(proposals, current=current)
+
+    def _metric(
+        self,
+        metric: MetricView,
+        sample: MetricsSample,
+        pods: tuple[PodView, ...],
+        now_ns: int,
+        standing: tuple[int, Tolerance],
+    ) -> Proposal:
+        if sample.error or metric.type not in COMPUTABLE:
+            return Proposal(None, reason=sample.error or f"{metric.type} is not recorded")
+        resource, container = str(metric.source.get("name", "")), str(metric.source.get("container", ""))
+        states = [replica_state(pod, resource, container) for pod in pods]
+        usage = dict(_usage(sample, {one.name for one in states}, resource, container))
+        groups = group_pods(
+            states,
+            usage,
+            cpu=resource == "cpu",
+            now_s=now_ns / NS,
+            cpu_initialization_s=self.timings.hpa_cpu_initialization_s,
+            initial_readiness_s=self.timings.hpa_initial_readiness_s,
+        )
+        current, tolerance = standing
+        return metric_replicas(states, usage, groups, _target(metric), current=current, tolerance=tolerance)
+
+
+def _target(metric: MetricView) -> Target:
+    if metric.percent is not None:
+        return Target("Utilization", metric.percent)
+    return Target("AverageValue", milli(str((metric.source.get("target") or {}).get("averageValue", "1"))))
+
+
+def _usage(sample: MetricsSample, names: set[str], resource: str, container: str) -> Iterator[tuple[str, PodSample]]:
+    """Each pod's usage; a pod of which one container has none has none itself."""
+    for name, pod in sample.pods.items():
+        chosen: Mapping[str, Mapping[str, int]] = pod.containers
+        if container:
+            chosen = {container: chosen[container]} if container in chosen else {}
+        if name in names and chosen and all(resource in usage for usage in chosen.values()):
+            yield name, PodSample(sum(usage[resource] for usage in chosen.values()), pod.stamp_s, pod.window_s)
+
+
+@once
+def _pod_events(history: History) -> tuple[tuple[int, PodView, bool], ...]:
+    """Every state of every pod that the workload's selector selects, and whether the pod was gone with it."""
+    states = workload_states(history)
+    if not states:
+        return ()
+    selector = states[-1][1].selector
+    pods = ((event.at_ns, PodView(event.object), event.type) for event in history.watch if event.kind == "Pod")
+    return tuple(
+        (at_ns, pod, type_ in ("DELETED", "VANISHED"))
+        for at_ns, pod, type_ in pods
+        if pod.namespace == history.facts.namespace and matches(selector, pod.labels)
+    )
+
+
+def _snapshots(history: History, begin_ns: int, end_ns: int) -> Iterator[tuple[PodView, ...]]:
+    """The pods as they stood at the begin of a span, and after every change in it."""
+    there: dict[str, PodView] = {}
+    begun = False
+    for at_ns, pod, gone in _pod_events(history):
+        if at_ns > end_ns:
+            break
+        if at_ns > begin_ns and not begun:
+            begun = True
+            yield tuple(there.values())
+        if gone:
+            there.pop(pod.uid, None)
+        else:
+            there[pod.uid] = pod
+        if begun:
+            yield tuple(there.values())
+    if not begun:
+        yield tuple(there.values())

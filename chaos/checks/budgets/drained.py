@@ -1,0 +1,268 @@
+"""Eventually: a drain finishes in the time that the system's own spec promises, or is blocked, as it was claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.checks.budgets.drains import Drain, drains_of
+from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
+from chaos.checks.budgets.model import Record
+from chaos.checks.budgets.replay import replay
+from chaos.checks.formatting import plural
+from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.history import History
+from chaos.history.coverage import covered, gaps_in
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.revisions import DELIVERY_NS
+
+__all__ = ["Drained"]
+
+LONGER = "a drain with a longer deadline"
+GAPLESS = "a trial whose watch has no gap"
+
+GONE = 404
+"""An eviction of a pod that was gone already held nothing up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One drain and its answer."""
+
+    drain: Drain
+    answer: Answer
+    reason: str = ""
+    settle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is said of an answer."""
+
+    reason: str
+    settle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Every drain (of `node`, or of any) left its nodes empty within the derived bound (invariant I4).
+
+    The bound counts from when the disruption budget had room: evicting, replacing and asking again, in as many rounds
+    as the budget makes necessary. A drain that the budget blocks is a FAIL of this claim, and no fault of Kubernetes;
+    `blocked_by` claims exactly that, by the budget's name: then a drain that finishes is the FAIL. A deadline too
+    short to tell the two apart is UNKNOWN.
+    """
+
+    node: str | None = None
+    blocked_by: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How reports and JUnit call the check."""
+        return "drained"
+
+    def __call__(self, history: History) -> Finding:
+        """Judge every drain of the trial."""
+        judged = [
+            self._judge(history, drain) for drain in drains_of(history, replay(history), pod_lives(history), self.node)
+        ]
+        where = "" if self.node is None else f" of node {self.node}"
+        if not judged:
+            nothing = _Said(f"no drain{where} was made", "a trial that drains a node with replicas on it")
+            return self._finding(Answer.UNKNOWN, [], nothing)
+        if history.facts.leashed:
+            leashed = _Said("a rehearsal (--leashed) drains nothing", "run the trial unleashed")
+            return self._finding(Answer.UNKNOWN, judged, leashed)
+        answer = max(one.answer for one in judged)
+        told = [one for one in judged if one.answer is answer and one.reason]
+        said = _Said("; ".join(one.reason for one in told), "; ".join(dict.fromkeys(one.settle for one in told)))
+        return self._finding(answer, judged, said)
+
+    def _finding(self, answer: Answer, judged: list[_Judged], said: _Said) -> Finding:
+        worst = max(judged, key=lambda one: one.answer, default=None)
+        blocked = f"blocked by disruption budget {self.blocked_by}" if self.blocked_by else ""
+        return Finding(
+            check=self.name,
+            answer=answer,
+            rule=f"The drain is {blocked}." if blocked else "A drained node is empty within the derived bound.",
+            limit=blocked
+            or ("finished within the bound" if worst is None else f"bound {worst.drain.bound.total_s:g} s"),
+            measured="no drain" if worst is None else _measured(worst.drain),
+            margin="" if worst is None or blocked else _margin(worst.drain),
+            reason=said.reason,
+            settle=said.settle if answer is Answer.UNKNOWN else "",
+            values={"drains": [_values(one) for one in judged]},
+            evidence=tuple(sorted((e for one in judged for e in _evidence(one.drain)), key=lambda one: one.at_ns)),
+        )
+
+    def _judge(self, history: History, drain: Drain) -> _Judged:
+        fault = drain.fault
+        if fault.missed or fault.landed_ns is None:
+            return _Judged(drain, Answer.UNKNOWN, f"{fault.id} did not land: {fault.missed or 'no proof'}", LONGER)
+        if drain.end_ns is None:
+            return _Judged(drain, Answer.UNKNOWN, f"{fault.id} never said how it ended", "a trial that waits for it")
+        if fault.result == "finished":
+            return self._finished(history, drain)
+        if fault.result == "blocked":
+            return self._blocked(history, drain)
+        return self._undone(history, drain)
+
+    def _finished(self, history: History, drain: Drain) -> _Judged:
+        end_ns = drain.end_ns or 0
+        if not covered(history, "Pod", end_ns, end_ns):
+            return _Judged(drain, Answer.UNKNOWN, "pods were not watched as the drain ended", GAPLESS)
+        left = [
+            life for stay in drain.stays for life in stay.left_at(stay.until_ns or end_ns) if stay.until_ns is not None
+        ]
+        if left:
+            names = ", ".join(sorted(life.name for life in left))
+            if any(life.gone_uncertain for life in left):
+                return _Judged(drain, Answer.UNKNOWN, f"whether {names} was gone lies in a gap of the watch", GAPLESS)
+            return _Judged(drain, Answer.FAIL, f"pods were left on {drain.nodes}: {names}")
+        if not any(stay.lives for stay in drain.stays):
+            return _Judged(drain, Answer.UNKNOWN, f"no replica was on {drain.nodes}", "a node with replicas on it")
+        if self.blocked_by:
+            return _Judged(drain, Answer.FAIL, f"the drain of {drain.nodes} finished: nothing blocked it")
+        return self._in_time(history, drain)
+
+    def _in_time(self, history: History, drain: Drain) -> _Judged:
+        took_s, end_ns = drain.took_s or 0.0, drain.end_ns or 0
+        if took_s <= drain.bound.total_s:
+            return _Judged(drain, Answer.PASS)
+        over = f"the drain of {drain.nodes} took {took_s:.1f} s, bound {drain.bound.total_s:g} s"
+        kinds = ("Pod", "PodDisruptionBudget")
+        if any(gaps_in(history, kind, drain.fault.begin_ns, end_ns) for kind in kinds):
+            return _Judged(drain, Answer.UNKNOWN, f"{over}, but what held it up lies in a gap of the watch", GAPLESS)
+        if any(
+            one.kind in kinds and one.since_ns <= end_ns and one.until_ns >= drain.fault.begin_ns
+            for one in history.late
+        ):
+            return _Judged(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
+        if held_up := _held_up(history, drain):
+            said = f"{over}, but {plural(len(held_up), 'eviction')} met trouble of the API server ({held_up[0]})"
+            return _Judged(drain, Answer.UNKNOWN, said, "a trial while the API server is well")
+        if drain.bound.unpromised:
+            why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
+            settle = "a startup probe, and an image that need not be pulled"
+            return _Judged(drain, Answer.UNKNOWN, f"{over}, but no promise was broken: {why}", settle)
+        return _Judged(drain, Answer.FAIL, over)
+
+    def _blocked(self, history: History, drain: Drain) -> _Judged:
+        """Blocked, as a budget demands: for certain, or only up to a deadline that was too short."""
+        names = drain.blockers
+        named = " and ".join(names) or "(of a name that was not seen)"
+        why = [words for record in drain.budgets if record.name in names and (words := _why(drain, record))]
+        if drain.fault.result_detail.get("pending"):
+            why.append("a replacement found no node: " + "; ".join(map(str, drain.fault.result_detail["pending"])))
+        end_ns = drain.end_ns or 0
+        if not covered(history, "PodDisruptionBudget", end_ns, end_ns):
+            return _Judged(drain, Answer.UNKNOWN, "disruption budgets were not watched as the drain ended", GAPLESS)
+        if not why or not _full(drain):
+            short = f"blocked by disruption budget {named} at its deadline, which was too short to decide"
+            settle = f"{LONGER}: a round takes up to {drain.round_s:g} s"
+            return _Judged(drain, Answer.UNKNOWN, short, settle)
+        said = f"the drain of {drain.nodes} was blocked, as disruption budget {named} demands: {'; '.join(why)}"
+        if self.blocked_by is None:
+            return _Judged(drain, Answer.FAIL, said)
+        if self.blocked_by not in names:
+            return _Judged(drain, Answer.FAIL, f"{said}; the claim is disruption budget {self.blocked_by}")
+        return _Judged(drain, Answer.PASS)
+
+    def _undone(self, history: History, drain: Drain) -> _Judged:
+        """Stopped, or failed: a FAIL only if it had had all the time that it may take, or could never finish."""
+        fault = drain.fault
+        said = f"the drain of {drain.nodes} ended {fault.result}: {fault.result_words}"
+        ours = [action for action in history.actions if action.fault == fault.id and action.outcome == "fail"]
+        if any(TWO_BUDGETS in str(action.detail.get("reason", "")) for action in ours):
+            return _Judged(drain, Answer.FAIL, f"{said}; two disruption budgets bind a pod, so it cannot be evicted")
+        if self.blocked_by:
+            return _Judged(drain, Answer.UNKNOWN, f"{said}, so what blocked it is not known", LONGER)
+        if (drain.took_s or 0.0) <= drain.bound.total_s:
+            return _Judged(drain, Answer.UNKNOWN, said, f"{LONGER}: it may take up to {drain.bound.total_s:g} s")
+        late = self._in_time(history, drain)
+        return _Judged(drain, late.answer, f"{said}; {late.reason}", late.settle)
+
+
+def _held_up(history: History, drain: Drain) -> tuple[str, ...]:
+    """What became of evictions that neither happened nor were refused by a budget: the API server's own trouble."""
+    ours = [one for one in history.actions if one.fault == drain.fault.id and one.name == EVICT and one.outcome != "ok"]
+    return tuple(
+        str(one.detail.get("reason") or one.outcome)
+        for one in ours
+        if not refused_by_budget(one) and one.detail.get("status") != GONE
+    )
+
+
+def _full(drain: Drain) -> bool:
+    """Whether the watch agrees that a budget had no room as the drain ended."""
+    end_ns = drain.end_ns or 0
+    states = [
+        view
+        for record in drain.budgets
+        if record.name in drain.blockers
+        for view in record.in_force(end_ns - DELIVERY_NS, end_ns + DELIVERY_NS)
+        if view is not None
+    ]
+    return any(view.allowed <= 0 or not view.up_to_date for view in states)
+
+
+def _why(drain: Drain, record: Record) -> str:
+    """Why a budget blocks for good, empty if it may have room a moment later."""
+    end_ns = drain.end_ns or 0
+    view = next((view for view in reversed(record.in_force(end_ns, end_ns)) if view is not None), None)
+    if view is None:
+        return ""
+    if view.up_to_date and view.allowed <= 0 and view.desired >= view.expected:
+        return f"it needs {view.desired} of {view.expected}, so it never permits any"
+    blocked_s = drain.blocked_s(record)
+    if blocked_s > drain.round_s:
+        return f"it had {view.healthy} of {view.desired} for {blocked_s:.1f} s, and a round takes {drain.round_s:g} s"
+    return ""
+
+
+def _measured(drain: Drain) -> str:
+    fault = drain.fault
+    took = "" if drain.took_s is None else f" after {drain.took_s:.1f} s"
+    since = ", counted from when its budget had room" if drain.anchor_ns > fault.begin_ns else ""
+    pods = plural(sum(len(stay.lives) for stay in drain.stays), "pod")
+    return f"{drain.nodes} with {pods}: {fault.result or 'no result'}{took}{since}"
+
+
+def _margin(drain: Drain) -> str:
+    if drain.took_s is None or not drain.bound.parts:
+        return ""
+    left_s = drain.bound.total_s - drain.took_s
+    words = f"{left_s:.1f} s left" if left_s >= 0 else f"{-left_s:.1f} s over"
+    return f"{words} ({drain.bound.words})" if drain.bound.words else words
+
+
+def _values(one: _Judged) -> dict[str, Any]:
+    drain = one.drain
+    return {
+        "answer": one.answer.name,
+        "fault": drain.fault.id,
+        "result": drain.fault.result,
+        "nodes": [stay.node for stay in drain.stays],
+        "pods": sum(len(stay.lives) for stay in drain.stays),
+        "begin_ns": drain.fault.begin_ns,
+        "anchor_ns": drain.anchor_ns,
+        "end_ns": drain.end_ns,
+        "seconds": drain.took_s,
+        "bound_s": drain.bound.total_s,
+        "round_s": drain.round_s,
+        "permits": drain.permits,
+        "blocked_by": list(drain.blockers),
+    }
+
+
+def _evidence(drain: Drain) -> Iterator[Evidence]:
+    yield Evidence(drain.fault.begin_ns, f"{drain.fault.id} began: {drain.fault.words}")
+    if drain.anchor_ns > drain.fault.begin_ns:
+        yield Evidence(drain.anchor_ns, "its disruption budget had room")
+    for stay in drain.stays:
+        for life in stay.lives:
+            if life.gone_ns is not None:
+                yield Evidence(life.gone_ns, f"{life.name} was gone from {stay.node}")
+    if drain.end_ns is not None:
+        yield Evidence(drain.end_ns, f"{drain.fault.id} {drain.fault.result}: {drain.fault.result_words}")

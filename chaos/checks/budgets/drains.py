@@ -1,0 +1,158 @@
+"""What a drain had to do and how long it may have taken: its nodes, the pods on them, its budgets, and its bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chaos.checks.budgets.model import Record, Replay
+from chaos.clock import NS, seconds
+from chaos.history import Action, Fault, History
+from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.step_function import Steps
+from chaos.semantics import Batch, Bound, Timings, drain_bound
+
+__all__ = ["DRAINS", "Drain", "Stay", "drains_of"]
+
+DRAINS = ("node-drain", "pool-drain")
+
+OPEN = 1 << 20
+"""Stands for a budget that is not there: it permits whatever is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One node while it was drained: `until_ns` is when it was opened again, or the drain ended; None if it did not."""
+
+    node: str
+    begin_ns: int
+    until_ns: int | None
+    lives: tuple[PodLife, ...]
+
+    def left_at(self, at_ns: int) -> tuple[PodLife, ...]:
+        """The pods that were there and not gone yet at a moment."""
+        return tuple(life for life in self.lives if life.gone_ns is None or life.gone_ns > at_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """One drain. `anchor_ns` is from when its bound counts: its beginning, or when its budget had room again.
+
+    It had none for longer than one round of eviction and replacement takes, or none from the beginning. `permits` is
+    how many evictions at a time the budgets permitted, None without a budget; `bound` is for the pods that were left
+    at the anchor, and `round_s` for one of them.
+    """
+
+    fault: Fault
+    stays: tuple[Stay, ...]
+    budgets: tuple[Record, ...]
+    anchor_ns: int
+    permits: int | None
+    bound: Bound
+    round_s: float
+
+    @property
+    def end_ns(self) -> int | None:
+        """When it ended, None if it never said so."""
+        return self.fault.result_ns
+
+    @property
+    def took_s(self) -> float | None:
+        """How long it took from the anchor."""
+        return None if self.end_ns is None else seconds(max(0, self.end_ns - self.anchor_ns))
+
+    @property
+    def nodes(self) -> str:
+        """Its nodes in words."""
+        return ", ".join(dict.fromkeys(stay.node for stay in self.stays)) or "no node"
+
+    @property
+    def blockers(self) -> tuple[str, ...]:
+        """The budgets that it says refused it to the end."""
+        told = str(self.fault.result_detail.get("budget") or "")
+        return tuple(name for name in told.split(" and ") if name)
+
+    def blocked_s(self, record: Record) -> float:
+        """For how long a budget had had no room when the drain ended, 0 if it had."""
+        end_ns = self.end_ns or self.fault.begin_ns
+        room = _room(record, end_ns)
+        return next((seconds(end_ns - begin_ns) for begin_ns, end in room.spans_below(1) if end is None), 0.0)
+
+
+def drains_of(history: History, played: Replay, lives: tuple[PodLife, ...], node: str | None) -> tuple[Drain, ...]:
+    """Every drain of the trial, or those of one node."""
+    found = (_drain(history, played, lives, fault) for fault in history.faults if fault.name in DRAINS)
+    return tuple(one for one in found if node is None or any(stay.node == node for stay in one.stays))
+
+
+def _drain(history: History, played: Replay, lives: tuple[PodLife, ...], fault: Fault) -> Drain:
+    end_ns = history.ended_ns if fault.result_ns is None else fault.result_ns
+    stays = tuple(_stays(history, lives, fault, end_ns))
+    budgets = tuple(record for record in played.budgets.values() if record.ours)
+    timings = Timings.of(history.facts.raw.get("timings") or {})
+    specs = {life.owner_uid: life.spec for stay in stays for life in stay.lives}
+    rounds = (drain_bound([Batch("one pod", 1, 1, spec)], timings) for spec in specs.values())
+    longest = max(rounds, key=lambda bound: bound.total_s, default=Bound(()))
+    anchor_ns = max((_anchor_ns(record, fault, end_ns, longest.total_s) for record in budgets), default=fault.begin_ns)
+    permits = _permits(fault, budgets, anchor_ns, end_ns)
+    batches = tuple(_batches(stays, anchor_ns, permits))
+    return Drain(fault, stays, budgets, anchor_ns, permits, drain_bound(batches, timings), longest.total_s)
+
+
+def _stays(history: History, lives: tuple[PodLife, ...], fault: Fault, end_ns: int) -> Iterator[Stay]:
+    """Each node from its cordon by this drain (or the drain's beginning) to when it was opened again."""
+    for node in [victim.name for victim in fault.victims if victim.kind == "Node"]:
+        ours = [action for action in history.actions if action.fault == fault.id and action.target.name == node]
+        begin_ns = _moment(ours, "cordon", fault.begin_ns)
+        opened_ns = _moment(ours, "uncordon", end_ns)
+        until_ns = min(opened_ns, end_ns)
+        there = tuple(life for life in lives if life.node == node and _was_there(life, begin_ns, until_ns))
+        yield Stay(node, begin_ns, None if fault.result_ns is None else until_ns, there)
+
+
+def _moment(actions: list[Action], name: str, otherwise_ns: int) -> int:
+    return next((one.begin_ns for one in actions if one.name == name and one.outcome != "fail"), otherwise_ns)
+
+
+def _was_there(life: PodLife, begin_ns: int, until_ns: int) -> bool:
+    scheduled = life.scheduled_ns is not None and life.scheduled_ns <= until_ns
+    return scheduled and (life.gone_ns is None or life.gone_ns > begin_ns)
+
+
+def _batches(stays: tuple[Stay, ...], anchor_ns: int, permits: int | None) -> Iterator[Batch]:
+    for stay in stays:
+        left = stay.left_at(max(anchor_ns, stay.begin_ns))
+        # Pods of one owner are made from one template.
+        for owner, spec in {life.owner_uid: life.spec for life in left}.items():
+            count = sum(life.owner_uid == owner for life in left)
+            yield Batch(f"node {stay.node}", count, permits, spec)
+
+
+def _room(record: Record, end_ns: int) -> Steps:
+    """How many evictions a budget permitted, up to a moment; an uncounted wish permits none."""
+    points = (
+        (at_ns, OPEN if view is None else view.allowed if view.up_to_date else 0)
+        for at_ns, view in record.states
+        if at_ns <= end_ns
+    )
+    return Steps.of(points, end_ns)
+
+
+def _anchor_ns(record: Record, fault: Fault, end_ns: int, round_s: float) -> int:
+    """From when on a budget did not hold the drain up for longer than evictions of its own make it."""
+    anchor_ns = fault.begin_ns
+    for begin_ns, until_ns in _room(record, end_ns).spans_below(1):
+        long = until_ns is not None and until_ns - max(begin_ns, fault.begin_ns) > round_s * NS
+        if until_ns is not None and until_ns > fault.begin_ns and (begin_ns <= fault.begin_ns or long):
+            anchor_ns = max(anchor_ns, until_ns)
+    return anchor_ns
+
+
+def _permits(fault: Fault, budgets: tuple[Record, ...], anchor_ns: int, end_ns: int) -> int | None:
+    """How many may leave at a time: what the tightest budget ever permitted since, and the drain's own limit."""
+    found = [_room(record, end_ns).max(anchor_ns, end_ns) for record in budgets]
+    limits = [one for one in found if one is not None and one < OPEN]
+    own = fault.parameters.get("max_in_flight")
+    if isinstance(own, int):
+        limits.append(own)
+    return min(limits, default=None)

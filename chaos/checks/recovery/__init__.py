@@ -1,0 +1,1 @@
+"""Claims about lost replicas coming back."""

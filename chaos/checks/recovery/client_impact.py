@@ -1,0 +1,116 @@
+"""What users saw of one replica's loss and return: the first request that failed, the first answer, latency back.
+
+Latency is response time, from the intended start; a request that was not answered in full took for ever.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.clock import NS
+from chaos.history import History
+from chaos.history.cache import once
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.sli import GOOD, response_s
+
+__all__ = [
+    "BLOCK",
+    "Band",
+    "baseline_band",
+    "first_answer_ns",
+    "first_failed_ns",
+    "flowing_until_ns",
+    "latency_back_ns",
+    "names_replicas",
+]
+
+BLOCK = 5
+"""So many requests, one after another, tell whether latency is in its band: the median of them must be."""
+
+BASELINE_MIN = 10
+"""Fewer answered requests in the baseline make no band."""
+
+WIDE = 2.0
+"""The band reaches to the baseline's 95th percentile, or to this many times its median if that is more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Response time in the untroubled system: up to `upper_s`, over `count` requests; `slowest_s` of them all."""
+
+    upper_s: float
+    slowest_s: float
+    count: int
+
+
+@once
+def baseline_band(history: History) -> Band | None:
+    """The band of latency before any fault; None if too few requests were answered then."""
+    baseline = next((phase for phase in history.phases if phase.name == "baseline" and phase.end_ns), None)
+    if baseline is None or baseline.end_ns is None:
+        return None
+    end_ns = min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
+    span = pl.col("intended_ns").is_between(baseline.begin_ns, end_ns, closed="left")
+    table = history.requests.filter(span & pl.col("outcome").is_in(GOOD) & (pl.col("end_ns") <= end_ns))
+    took = sorted(table.select(response_s().alias("s"))["s"].to_list())
+    if len(took) < BASELINE_MIN:
+        return None
+    p95 = took[math.ceil(0.95 * len(took)) - 1]
+    return Band(max(p95, WIDE * took[len(took) // 2]), took[-1], len(took))
+
+
+def first_failed_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
+    """From when on users came to grief: the start of the first request, of any replica, that was not answered in full.
+
+    One that was under way at `begin_ns` counts from there. A failed answer seldom says which replica gave it, so none
+    is asked. Only requests of which it was known by then that they failed after `begin_ns` and began before `end_ns`.
+    """
+    failed = ~pl.col("outcome").is_in((*GOOD, "unsent"))
+    table = history.requests.filter(failed & (pl.col("end_ns") >= begin_ns) & (pl.col("intended_ns") <= end_ns))
+    first = table.select(pl.col("intended_ns").min()).item()
+    return None if first is None else max(int(first), begin_ns)
+
+
+def first_answer_ns(history: History, replica: str, begin_ns: int) -> int | None:
+    """When the first token (or byte, or end) came of the first full answer that the replica of this name gave since."""
+    came = pl.coalesce("first_token_ns", "first_byte_ns", "end_ns")
+    mine = (pl.col("replica") == replica) & pl.col("outcome").is_in(GOOD)
+    first = history.requests.filter(mine & (came >= begin_ns)).select(came.min()).item()
+    return None if first is None else int(first)
+
+
+@once
+def names_replicas(history: History) -> bool:
+    """Whether answers say which replica gave them, by its pod's name."""
+    told = set(history.requests["replica"].drop_nulls().unique().to_list())
+    return any(life.name in told for life in pod_lives(history))
+
+
+def latency_back_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
+    """From when on users' latency was in the baseline's band again; None if that was not seen between the moments.
+
+    It is the start of the first block of requests whose median is in the band; `begin_ns` itself if that is the very
+    first block.
+    """
+    band = baseline_band(history)
+    if band is None:
+        return None
+    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left") & (pl.col("outcome") != "unsent")
+    table = history.requests.filter(span).sort("intended_ns").select("intended_ns", response_s().alias("s"))
+    starts, took = table["intended_ns"].to_list(), table["s"].to_list()
+    for first in range(len(took) - BLOCK + 1):
+        if sorted(took[first : first + BLOCK])[BLOCK // 2] <= band.upper_s:
+            return int(starts[first]) if first else begin_ns
+    return None
+
+
+def flowing_until_ns(history: History, at_ns: int) -> int:
+    """Until when traffic flowed without a break from a moment on; the moment itself if none did."""
+    until_ns = at_ns
+    for stream in sorted(history.streams, key=lambda one: one.begin_ns):
+        if stream.begin_ns <= until_ns + round(NS / max(stream.rate_rps, 0.01)):
+            until_ns = max(until_ns, history.ended_ns if stream.end_ns is None else stream.end_ns)
+    return until_ns

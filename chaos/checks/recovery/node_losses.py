@@ -1,0 +1,109 @@
+"""Nodes whose power was taken, as the journal tells it, and what the cluster looked like then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chaos.history import Fault, History
+from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.replica_counts import node_outages
+from chaos.objects.kinds import NodeView
+from chaos.semantics import eviction_rates
+
+__all__ = ["NodeLoss", "is_member", "node_losses"]
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLoss:
+    """One node that was lost on purpose.
+
+    It lost its power at some time from `begin_ns` to `off_ns`, and began to get it back at `on_ns` (None: never).
+    `unready_ns` is when the API server said that it is NotReady (None: it never did). `peers` is how many nodes of its
+    zone were lost with it, itself among them, and `rate` how many nodes a second the controller taints in that zone
+    when all of them are NotReady.
+    """
+
+    node: str
+    fault: Fault
+    begin_ns: int
+    off_ns: int
+    on_ns: int | None
+    unready_ns: int | None
+    peers: int
+    rate: float
+
+    def held(self, lives: tuple[PodLife, ...]) -> tuple[PodLife, ...]:
+        """The replicas that were on it when it was lost."""
+        return tuple(
+            life
+            for life in lives
+            if life.node == self.node
+            and life.created_ns < self.begin_ns
+            and (life.lost_ns is None or life.lost_ns > self.begin_ns)
+        )
+
+
+def node_losses(history: History) -> tuple[NodeLoss, ...]:
+    """Every node that a fault of this trial took down, if that fault landed."""
+    faults = {fault.id: fault for fault in history.faults if fault.landed_ns is not None}
+    offs = [one for one in history.actions if one.name == "power-off" and one.outcome != "fail" and one.fault in faults]
+    named = {(one.fault, one.target.name) for one in offs}
+    losses = []
+    for off in offs:
+        fault = faults[str(off.fault)]
+        ons = (
+            one.begin_ns
+            for one in history.actions
+            if (one.name, one.fault, one.target.name) == ("power-on", off.fault, off.target.name)
+        )
+        down = {name for id_, name in named if id_ == off.fault}
+        zones = _zones(history, off.begin_ns)
+        zone = zones.get(off.target.name, ("", True))[0]
+        counts = _counts(zones, down)
+        losses.append(
+            NodeLoss(
+                node=off.target.name,
+                fault=fault,
+                begin_ns=off.begin_ns,
+                off_ns=off.end_ns or off.begin_ns,
+                on_ns=min((at_ns for at_ns in ons if at_ns > off.begin_ns), default=None),
+                unready_ns=_unready_ns(history, off.target.name, off.begin_ns),
+                peers=max(1, sum(zones.get(name, ("", True))[0] == zone for name in down)),
+                rate=eviction_rates(counts).get(zone, 0.0),
+            )
+        )
+    return tuple(losses)
+
+
+def is_member(loss: NodeLoss, at_ns: int) -> bool:
+    """Whether the node was without power at a moment."""
+    return loss.begin_ns <= at_ns and (loss.on_ns is None or at_ns < loss.on_ns)
+
+
+def _zones(history: History, at_ns: int) -> dict[str, tuple[str, bool]]:
+    """For each node that was there at a moment: its zone, empty if it names none, and whether it was Ready."""
+    zones: dict[str, tuple[str, bool]] = {}
+    for event in history.watch:
+        if event.kind != "Node" or event.at_ns > at_ns:
+            continue
+        node = NodeView(event.object)
+        if event.type in ("DELETED", "VANISHED"):
+            zones.pop(node.name, None)
+        else:
+            zones[node.name] = (node.labels.get(ZONE, ""), node.ready)
+    return zones
+
+
+def _counts(zones: dict[str, tuple[str, bool]], down: set[str]) -> dict[str, tuple[int, int]]:
+    counts: dict[str, tuple[int, int]] = {}
+    for name, (zone, ready) in zones.items():
+        well = ready and name not in down
+        up, lost = counts.get(zone, (0, 0))
+        counts[zone] = (up + well, lost + (not well))
+    return counts
+
+
+def _unready_ns(history: History, node: str, since_ns: int) -> int | None:
+    return next((begin for begin, _ in node_outages(history).get(node, ()) if begin >= since_ns), None)

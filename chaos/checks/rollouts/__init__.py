@@ -1,0 +1,1 @@
+"""Claims about releases of a Deployment."""

@@ -1,0 +1,189 @@
+"""Changes of a Deployment's pod template, and how its pods stood at every revision while they were replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaos.checks.budgets.replay import replay
+from chaos.checks.budgets.shortfalls import Shortage, shortages
+from chaos.history import Fault, History
+from chaos.history.cache import once
+from chaos.history.facts.membership import Membership
+from chaos.history.facts.replica_counts import workload_states
+from chaos.history.facts.revisions import Revision, by_revision
+from chaos.objects.base import Raw
+from chaos.objects.kinds import DeploymentView, ReplicaSetView
+from chaos.objects.pod import PodView
+from chaos.semantics import Bound, Timings
+from chaos.semantics.rollout import Strategy, rollout_bound
+
+__all__ = ["KINDS", "Count", "Rollout", "counted_within", "dips_below", "order_doubt", "rollout_of"]
+
+KINDS = ("Pod", "Deployment", "ReplicaSet")
+HASH = "pod-template-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How a rollout stood from one revision on.
+
+    `active` are pods that neither are being deleted nor have finished; `ready` those of them that are Ready, `new` the
+    Ready ones of the template in question, and `others` the active ones of any other.
+    """
+
+    at_ns: int
+    desired: int
+    active: int
+    ready: int
+    new: int
+    others: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether exactly the desired pods are there, all of the template and Ready."""
+        return self.new == self.active == self.desired
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One change of the template: from `former` to `made` at `changed_ns`; `next_ns` is when it changed again."""
+
+    fault: Fault
+    former: Raw
+    made: Raw
+    changed_ns: int
+    next_ns: int | None
+    last: Raw
+    desired: tuple[int, ...]
+    strategy: Strategy
+
+    @property
+    def floor(self) -> int:
+        """How many must stay ready: the least desired number less what may be unavailable of it."""
+        least = min(self.desired)
+        return least - self.strategy.unavailable(least)
+
+    @property
+    def ceiling(self) -> int:
+        """How many active pods there may be: the greatest desired number and the surge on it."""
+        most = max(self.desired)
+        return most + self.strategy.surge(most)
+
+    def bound(self, history: History, template: Raw) -> Bound:
+        """How long replacing all pods by those of a template may take."""
+        timings = Timings.of(history.facts.raw.get("timings") or {})
+        return rollout_bound(template.get("spec") or {}, self.strategy, max(self.desired), timings)
+
+
+def rollout_of(history: History, fault: Fault) -> Rollout | None:
+    """The change of template that a fault made, None if the watch shows none."""
+    states = [(at_ns, DeploymentView(view.raw)) for at_ns, view in workload_states(history)]
+    before = [view for at_ns, view in states if at_ns <= fault.begin_ns]
+    if history.facts.workload_kind != "Deployment" or not before:
+        return None
+    former = _template(before[-1])
+    after = [(at_ns, view) for at_ns, view in states if at_ns > fault.begin_ns]
+    changed = next(((at_ns, view) for at_ns, view in after if _template(view) != former), None)
+    if changed is None:
+        return None
+    changed_ns, view = changed
+    made = _template(view)
+    next_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and _template(one) != made), None)
+    span = [before[-1], *(one for at_ns, one in after if next_ns is None or at_ns < next_ns)]
+    return Rollout(
+        fault=fault,
+        former=former,
+        made=made,
+        changed_ns=changed_ns,
+        next_ns=next_ns,
+        last=_template(states[-1][1]),
+        desired=tuple(one.replicas for one in span),
+        strategy=Strategy.of(view.spec),
+    )
+
+
+def counted(history: History, template: Raw) -> Iterator[Count]:
+    """How pods of a template, and others, stood at every revision at which that changed."""
+    owners = {uid for uid, one in _templates(history).items() if one == _bare(template)}
+    active: dict[str, tuple[bool, bool]] = {}
+    desired = 0
+    last: Count | None = None
+    for state, pod in _steps(history):
+        if isinstance(pod, PodView):
+            if state.gone or pod.deleting or pod.finished:
+                active.pop(pod.uid, None)
+            else:
+                active[pod.uid] = (pod.ready, pod.controller_uid in owners)
+        else:
+            desired = 0 if state.gone else pod.replicas
+        ready = sum(is_ready for is_ready, _ in active.values())
+        new = sum(is_ready and mine for is_ready, mine in active.values())
+        others = sum(not mine for _, mine in active.values())
+        count = Count(state.at_ns, desired, len(active), ready, new, others)
+        if last is None or count != Count(count.at_ns, last.desired, last.active, last.ready, last.new, last.others):
+            yield count
+        last = count
+
+
+def counted_within(history: History, template: Raw, begin_ns: int, until_ns: int) -> Iterator[Count]:
+    """The same from one moment up to another, first as it stood when that began.
+
+    Each kind has a watch of its own, so word of the pods may come before word of the template that made or ended them.
+    """
+    stood: Count | None = None
+    for count in counted(history, template):
+        if count.at_ns >= until_ns:
+            break
+        if count.at_ns <= begin_ns:
+            stood = count
+            continue
+        if stood is not None:
+            yield replace(stood, at_ns=begin_ns)
+            stood = None
+        yield count
+    if stood is not None:
+        yield replace(stood, at_ns=begin_ns)
+
+
+def dips_below(history: History, floor: int, begin_ns: int, until_ns: int) -> tuple[Shortage, ...]:
+    """Every dip of the system's ready pods below a floor within a span."""
+    played = replay(history)
+    found = shortages(history, played, played.system, begin_ns, what="the rollout's promise", at_least=floor)
+    return tuple(one for one in found if one.begin_ns <= until_ns)
+
+
+def order_doubt(history: History) -> str:
+    """Why the order of pods and budgets, hence every count, is in doubt; empty if it is not."""
+    return replay(history).doubt
+
+
+def _steps(history: History) -> Iterator[tuple[Revision, PodView | DeploymentView]]:
+    membership, facts = Membership.of(history), history.facts
+    for state in by_revision(history, ("Pod", "Deployment")).states:
+        if state.kind == "Pod":
+            pod = PodView(state.object)
+            if membership.has(pod.uid, pod):
+                yield state, pod
+        else:
+            workload = DeploymentView(state.object)
+            if (workload.name, workload.namespace) == (facts.workload_name, facts.namespace):
+                yield state, workload
+
+
+@once
+def _templates(history: History) -> Mapping[str, Raw]:
+    """The template of every ReplicaSet, by UID, without the label that its Deployment adds."""
+    views = (ReplicaSetView(event.object) for event in history.watch if event.kind == "ReplicaSet")
+    return {view.uid: _bare(_template(view)) for view in views}
+
+
+def _template(view: ReplicaSetView) -> Raw:
+    return view.spec.get("template") or {}
+
+
+def _bare(template: Raw) -> Raw:
+    metadata: dict[str, Any] = dict(template.get("metadata") or {})
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}

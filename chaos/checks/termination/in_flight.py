@@ -1,0 +1,167 @@
+"""What a replica held when it was told to end, and what became of it: whole answers, cut ones, refused ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.clock import NS, seconds
+from chaos.history import History
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.replica_counts import node_outages
+from chaos.history.facts.terminations import Ending, endings
+from chaos.history.sli import GOOD
+from chaos.semantics import Termination, Timings, termination
+
+__all__ = ["Held", "Unnamed", "held", "longest_s", "unnamed"]
+
+SLACK_NS = NS // 2
+"""Word of a deletion comes over the watch, so that what the deletion did may be known a moment before it."""
+
+NOTICED_NS = 30 * NS
+"""So long it may take until a readiness probe says of a replica that it refuses: Kubernetes' default, 3 of 10 s."""
+
+ERROR_STATUS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one replica held from its deletion on.
+
+    `under_way`: requests that it was answering when it was deleted; `accepted`: those that were sent afterwards, the
+    last of them `accepted_last_s` after the deletion. `cut` are answers that it did not bring to their end, `errors`
+    those after its deletion that are an error of a status seen nowhere else in the trial; `unsure` counts requests
+    whose end says nothing of the replica's. `node_lost`: its node was not Ready meanwhile, so that no kubelet ended it.
+    """
+
+    ending: Ending
+    termination: Termination
+    under_way: int
+    accepted: int
+    accepted_last_s: float | None
+    cut: pl.DataFrame
+    errors: pl.DataFrame
+    unsure: int
+    node_lost: bool
+
+    @property
+    def name(self) -> str:
+        """The replica's name."""
+        return self.ending.life.name
+
+    @property
+    def graceful(self) -> bool:
+        """Whether it was left to its kubelet to end it, with a grace, from a moment that was seen."""
+        return self.ending.sure and not self.ending.forced and not self.node_lost
+
+    @property
+    def lost(self) -> int:
+        """How many requests it surely did not answer."""
+        return self.cut.height + self.errors.height
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """Requests that were lost without an answer that names a replica.
+
+    `meanwhile` were lost while replicas ended, and another had been Ready for long; `names` are those that ended.
+    `alone` were lost while no other was, or while another was in trouble itself. `otherwise` were lost while no replica
+    ended: then something else refuses requests, and none can be laid to an end.
+    """
+
+    meanwhile: pl.DataFrame
+    names: tuple[str, ...]
+    alone: int
+    otherwise: int
+
+
+def held(history: History) -> tuple[Held, ...]:
+    """What every replica that was deleted held, in order of deletion."""
+    timings = Timings.of(history.facts.raw.get("timings") or {})
+    found = endings(history)
+    answers = history.requests.filter(pl.col("replica").is_in([one.life.name for one in found]))
+    by_name = answers.partition_by("replica", as_dict=True)
+    rows = [_of(by_name.get((one.life.name,), answers.clear()), one, history.ended_ns) for one in found]
+    late = pl.concat([one.select("stream", "id") for one in rows] or [answers.clear().select("stream", "id")])
+    usual = set(_errors(history.requests.join(late, on=["stream", "id"], how="anti"))["status"])
+    return tuple(_held(history, one, its, usual, timings) for one, its in zip(found, rows, strict=True))
+
+
+def unnamed(history: History, ends: Sequence[Held]) -> Unnamed:
+    """The requests that nobody answered, laid beside the ends of replicas."""
+    windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
+    lost = history.requests.filter(
+        pl.col("replica").is_null() & pl.col("outcome").is_in(["refused", "failed", "truncated"])
+    )
+    inside = lost.filter(_during([(begin, end) for _, begin, end in windows]))
+    longest_ns = round(max((one.termination.unrouted.worst_s for one in ends), default=0.0) * NS)
+    spans = [span for life in pod_lives(history) for span in life.ready_spans]
+    others = [(begin + longest_ns, history.ended_ns if end is None else end - 1) for begin, end in spans]
+    meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others))
+    names = [name for name, *window in windows if not meanwhile.filter(_during([window])).is_empty()]
+    return Unnamed(meanwhile, tuple(names), inside.height - meanwhile.height, lost.height - inside.height)
+
+
+def longest_s(history: History) -> float | None:
+    """The longest whole answer of the trial, from the first attempt to connect to its end; None if there is none."""
+    whole = history.requests.filter(pl.col("outcome").is_in(GOOD))
+    longest_ns = whole.select((pl.col("end_ns") - pl.col("sent_ns")).max()).item()
+    return None if longest_ns is None else seconds(longest_ns)
+
+
+def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> Held:
+    cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~_is_error())
+    errors = _errors(rows).filter(pl.col("sent_ns") > ending.asked_ns)
+    after = rows.filter(pl.col("sent_ns") > ending.asked_ns)
+    last_ns = after["sent_ns"].max()
+    until_ns = ending.life.gone_ns or history.ended_ns
+    outages = node_outages(history).get(ending.life.node, ())
+    strange = errors.filter(~pl.col("status").is_in(list(usual)))
+    return Held(
+        ending=ending,
+        termination=termination(ending.life.spec, timings, grace_s=ending.grace_s),
+        under_way=rows.filter((pl.col("sent_ns") <= ending.asked_ns) & (pl.col("end_ns") > ending.asked_ns)).height,
+        accepted=after.height,
+        accepted_last_s=seconds(last_ns - ending.asked_ns) if isinstance(last_ns, int) else None,
+        cut=cut,
+        errors=strange,
+        unsure=rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height,
+        node_lost=any(begin <= until_ns and (end is None or end >= ending.asked_ns) for begin, end in outages),
+    )
+
+
+def _of(answers: pl.DataFrame, ending: Ending, ended_ns: int) -> pl.DataFrame:
+    """Of all that has its name, what a replica had at its deletion or took afterwards: a later pod may be called so."""
+    gone_ns = ending.life.gone_ns or ended_ns
+    return answers.filter((pl.col("sent_ns") <= gone_ns) & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS))
+
+
+def _window(one: Held, ended_ns: int) -> tuple[int, int]:
+    """From the deletion until nothing is sent to the replica any more."""
+    unrouted_ns = one.ending.asked_ns + round(one.termination.unrouted.worst_s * NS)
+    return one.ending.asked_ns - SLACK_NS, max(one.ending.life.gone_ns or ended_ns, unrouted_ns)
+
+
+def _shaken(history: History, ends: Iterable[Held], windows: Iterable[tuple[str, int, int]]) -> bool:
+    """Whether another replica was restarted or turned not Ready at about that time, and may have refused as well."""
+    ended = {one.ending.life.uid for one in ends}
+    others = [life for life in pod_lives(history) if life.uid not in ended]
+    shocks = [at_ns for life in others for at_ns in life.restarted_ns]
+    shocks += [end for life in others for _, end in life.ready_spans if end is not None]
+    return any(begin <= at_ns <= end + NOTICED_NS for at_ns in shocks for _, begin, end in windows)
+
+
+def _during(spans: Iterable[Sequence[int]]) -> pl.Expr:
+    """Whether a request ended in any of these spans, ends included."""
+    inside = [pl.col("end_ns").is_between(begin, end) for begin, end in spans]
+    return pl.any_horizontal(pl.lit(value=False), *inside)
+
+
+def _is_error() -> pl.Expr:
+    return pl.col("status").fill_null(0) >= ERROR_STATUS
+
+
+def _errors(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter((pl.col("outcome") == "failed") & _is_error())

@@ -1,0 +1,1 @@
+"""Claims about users' requests and about the load generator."""

@@ -1,0 +1,187 @@
+"""Whether every intended arrival is accounted for: doubts about the traffic, in all of the trial or a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.checks.formatting import plural
+from chaos.checks.traffic.expected_arrivals import arrivals_within, is_closed, out_of_place
+from chaos.checks.traffic.generator_health import LAG_NS, Soundness, disorder, last_samples, soundness
+from chaos.clock import NS
+from chaos.history import History, Stream
+
+__all__ = ["Arrivals", "account"]
+
+FATES = ("ok", "late", "truncated", "failed", "unanswered", "refused", "unsent")
+"""Best first: of two records of one arrival the better is believed when the question is whether a FAIL is sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """The account. `expected` is None if nothing says how many were intended.
+
+    `lost` of the `missing` ones were owed by workers that were lost. `sound`: how the generator did meanwhile. `doubts`
+    in words; while there is any, no PASS. `requests` are all records, each arrival once; `sure` those that are beyond
+    doubt, `doubtful` how many arrivals are not.
+    """
+
+    expected: int | None
+    missing: int
+    lost: int
+    duplicates: int
+    unsent: int
+    sound: Soundness
+    doubts: tuple[str, ...]
+    requests: pl.DataFrame
+    sure: pl.DataFrame
+    doubtful: int
+
+    @property
+    def recorded(self) -> int:
+        """How many arrivals have a record."""
+        return self.requests.height
+
+
+def account(history: History, *, objective_s: float | None = None, span: tuple[int, int] | None = None) -> Arrivals:
+    """Account for every arrival, or for those intended in `span`, the end not included.
+
+    `objective_s` is the shortest latency that is to be judged, if any is.
+    """
+    table = history.requests
+    if span:
+        table = table.filter(pl.col("intended_ns").is_between(*span, closed="left"))
+    once = _best_of_each(table)
+    lost = dict(_lost(history, once, span))
+    expected, missing, doubts = _expected(history, once, span, lost=sum(lost.values()))
+    doubts = [*_losses(history, lost), *doubts]
+    samples = history.generator
+    if span:
+        samples = tuple(sample for sample in samples if span[0] < sample.at_ns <= span[1] + NS)
+    sound = soundness(once, samples, objective_s=objective_s)
+    unsent = once.filter(pl.col("outcome") == "unsent").height
+    if duplicates := table.height - once.height:
+        doubts.append(f"{duplicates} arrivals have more than one record")
+    if unsent:
+        doubts.append(f"{unsent} arrivals were never sent, or not passed on to the service")
+    doubts.extend(sound.doubts)
+    if objective_s is not None:
+        doubts.extend(
+            f"traffic {stream.name} is a closed loop: a slow answer holds the next request back, which flatters latency"
+            for stream in history.streams
+            if is_closed(stream)
+        )
+    if not table.is_empty():
+        doubts.extend(disorder(history))
+    sure = once.filter(pl.col("outcome") != "unsent")
+    if sound.behind:
+        sure = sure.filter(LAG_NS.is_null() | (sound.lag_limit_s * 1e9 >= LAG_NS))
+    doubtful = once.height - sure.height + missing
+    return Arrivals(
+        expected,
+        missing,
+        min(missing, sum(lost.values())),
+        duplicates,
+        unsent,
+        sound,
+        tuple(doubts),
+        once,
+        sure,
+        doubtful,
+    )
+
+
+def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:
+    keys = ["stream", "id"]
+    if table.group_by("stream").agg(pl.col("id").n_unique()).select(pl.col("id").sum()).item() == table.height:
+        return table
+    rank = pl.col("outcome").replace_strict(FATES, list(range(len(FATES))), return_dtype=pl.Int64)
+    return table.sort(rank, maintain_order=True).unique(keys, keep="first", maintain_order=True)
+
+
+def _expected(
+    history: History, once: pl.DataFrame, span: tuple[int, int] | None, *, lost: int
+) -> tuple[int | None, int, list[str]]:
+    """How many arrivals were intended, how many of them have no record, and what is doubtful about that.
+
+    Of `lost` ones it is told already why they have none.
+    """
+    doubts: list[str] = []
+    known = {stream.name for stream in history.streams}
+    if strays := once.filter(~pl.col("stream").is_in(known)).height:
+        doubts.append(f"{strays} records belong to no stream of this trial")
+    rows = {stream.name: once.filter(pl.col("stream") == stream.name) for stream in history.streams}
+    counts = [_stream_count(stream, rows[stream.name], span, doubts) for stream in history.streams]
+    told = [count for count in counts if count is not None]
+    # The generator's last word is of the whole trial: it says nothing about a part.
+    due = None if span else _due(history)
+    expected = sum(told) if len(told) == len(counts) and (counts or not span) else due
+    if due is not None and expected is not None and due != expected:
+        doubts.append(f"the generator counted {due} arrivals, the streams {expected}")
+        expected = max(due, expected)
+    if expected is None:
+        doubts.append("nothing says how many arrivals were intended")
+        return None, 0, doubts
+    missing = expected - once.height
+    if missing > lost:
+        doubts.append(f"{missing - lost} of {expected} intended arrivals have no record")
+    elif missing < 0:
+        doubts.append(f"{-missing} records more than the {expected} intended arrivals")
+    return expected, max(0, missing), doubts
+
+
+def _lost(history: History, once: pl.DataFrame, span: tuple[int, int] | None) -> Iterator[tuple[int, int]]:
+    """Each worker that was lost, and how many arrivals that were its own have no record.
+
+    Arrival k of a stream is of the worker whose number k leaves when divided by their count.
+    """
+    for worker in history.load_workers:
+        if worker.lost_ns is None:
+            continue
+        owed = 0
+        for stream in history.streams:
+            if is_closed(stream) or stream.end_ns is None:
+                continue
+            begin_ns, end_ns = span or (stream.begin_ns, stream.end_ns)
+            last = arrivals_within(stream, stream.begin_ns, end_ns)
+            first = arrivals_within(stream, stream.begin_ns, begin_ns)
+            own = (pl.col("stream") == stream.name) & (pl.col("id") % worker.workers == worker.number)
+            within = pl.col("id").is_between(first, last, closed="left")
+            owed += len(range(first + (worker.number - first) % worker.workers, last, worker.workers))
+            owed -= once.filter(own & within).height
+        yield worker.number, max(0, owed)
+
+
+def _losses(history: History, lost: Mapping[int, int]) -> Iterator[str]:
+    for worker in history.load_workers:
+        if worker.number in lost:
+            count = plural(lost[worker.number], "arrival")
+            yield f"worker {worker.number} of the generator was lost, and {count} of its own with it: {worker.lost}"
+
+
+def _due(history: History) -> int | None:
+    """How many arrivals all workers of the generator say were due; None unless each has had its last word."""
+    lasts = last_samples(history)
+    if any(worker.lost_ns is not None for worker in history.load_workers):
+        return None  # a lost one counted to its own end, or not at all
+    return sum(last.due for last in lasts) if lasts and all(last.final for last in lasts) else None
+
+
+def _stream_count(stream: Stream, rows: pl.DataFrame, span: tuple[int, int] | None, doubts: list[str]) -> int | None:
+    """How many arrivals the stream intends, None if it has neither a plan that holds nor an end."""
+    if stream.end_ns is None:
+        doubts.append(f"traffic {stream.name} has no recorded end")
+        return None
+    if misplaced := out_of_place(stream, rows):
+        if stream.plan is not None:
+            doubts.append(f"{misplaced} records of traffic {stream.name} do not stand where its plan has them")
+        return None
+    if is_closed(stream):
+        return rows.height
+    begin_ns, end_ns = span or (stream.begin_ns, stream.end_ns or 0)
+    count = arrivals_within(stream, begin_ns, end_ns)
+    if span is None and (odd := rows.filter((pl.col("id") < 0) | (pl.col("id") >= count)).height):
+        doubts.append(f"{odd} records of traffic {stream.name} lie outside of its time")
+    return count

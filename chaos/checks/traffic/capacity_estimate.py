@@ -1,0 +1,158 @@
+"""Between which rates a number of replicas ceases to keep the SLO: what the steps of a search say together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.checks.formatting import finite, plural
+from chaos.checks.traffic.capacity_steps import RateStep
+from chaos.checks.traffic.confidence_intervals import Bar, p99_ranks, share_bar
+from chaos.checks.verdict import Answer
+from chaos.slo import nearest_rank
+
+__all__ = ["AtRate", "RateLimit", "rate_limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class AtRate:
+    """All steps at one rate, together."""
+
+    rate_rps: float
+    steps: tuple[RateStep, ...]
+
+    @property
+    def held(self) -> int:
+        """In how many steps the SLO held."""
+        return sum(one.answer is Answer.PASS for one in self.steps)
+
+    @property
+    def broke(self) -> int:
+        """In how many it did not."""
+        return sum(one.answer is Answer.FAIL for one in self.steps)
+
+    @property
+    def unknown(self) -> int:
+        """Of how many nobody can tell."""
+        return len(self.steps) - self.held - self.broke
+
+    @property
+    def known(self) -> tuple[RateStep, ...]:
+        """The steps that say something about the service."""
+        return tuple(one for one in self.steps if one.known)
+
+    @property
+    def availability(self) -> tuple[float | None, Bar]:
+        """The share of requests answered in full in all known steps, with its error bar."""
+        valid, bad = sum(one.valid for one in self.known), sum(one.bad for one in self.known)
+        return (1 - bad / valid if valid else None), share_bar(valid - bad, valid)
+
+    def p99_s(self, name: str) -> tuple[float | None, Bar]:
+        """The 99th percentile of one of the SLO's times in all known steps, with its error bar."""
+        times = sorted(value for one in self.known for told, values in one.times_s if told == name for value in values)
+        if not times:
+            return None, Bar(None, None)
+        low, high = p99_ranks(len(times))
+        bar = Bar(None if low is None else times[low - 1], None if high is None else times[high - 1])
+        return times[nearest_rank(len(times)) - 1], bar
+
+    def plain(self) -> dict[str, Any]:
+        """The rate in numbers."""
+        share, share_bar_ = self.availability
+        names = dict.fromkeys(name for one in self.known for name, _ in one.times_s)
+        times = {name: self.p99_s(name) for name in names}
+        return {
+            "rate_rps": self.rate_rps,
+            "held": self.held,
+            "broke": self.broke,
+            "unknown": self.unknown,
+            "requests": sum(one.valid for one in self.known),
+            "bad": sum(one.bad for one in self.known),
+            "availability": share,
+            "availability_low": share_bar_.low,
+            "availability_high": share_bar_.high,
+            "answered_rps": [one.answered_rps for one in self.known],
+            **{f"{name}_p99_s": finite(value) for name, (value, _) in times.items()},
+            **{f"{name}_p99_low_s": finite(bar.low) for name, (_, bar) in times.items()},
+            **{f"{name}_p99_high_s": finite(bar.high) for name, (_, bar) in times.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """The limit of a number of replicas, as an interval of rates, lowest rate first.
+
+    `held`: the highest rate at which, as at every lower one that was tried, the SLO held each time. `broke`: the lowest
+    rate at which, as at every higher one, it held no time. Rates between them held sometimes. Either is None if there
+    is no such rate. `unknown`: rates of which nobody can tell, the generator being behind for instance; they are no
+    limit of the service.
+    """
+
+    replicas: int
+    rates: tuple[AtRate, ...]
+    held: AtRate | None
+    broke: AtRate | None
+    unknown: tuple[AtRate, ...]
+
+    @property
+    def wavering(self) -> tuple[AtRate, ...]:
+        """The rates at which it held sometimes, or which lie among such."""
+        ends = (self.held, self.broke)
+        low, high = (end.rate_rps if end else None for end in ends)
+        return tuple(
+            one
+            for one in self.rates
+            if one.known and (low is None or one.rate_rps > low) and (high is None or one.rate_rps < high)
+        )
+
+    @property
+    def width(self) -> float | None:
+        """How many times the rate that held the next one that did not each time is; None while an end is open."""
+        if self.held is None or self.broke is None:
+            return None
+        return min(one.rate_rps for one in (*self.wavering, self.broke)) / self.held.rate_rps
+
+    @property
+    def words(self) -> str:
+        """The limit for people."""
+        who = plural(self.replicas, "replica")
+        tail = "".join(f", {one.held} of {len(one.known)} times {one.rate_rps:g}/s" for one in self.wavering)
+        tail += f", unknown at {', '.join(f'{one.rate_rps:g}/s' for one in self.unknown)}" if self.unknown else ""
+        if self.held and self.broke:
+            return f"{who}: held {self.held.rate_rps:g}/s, not {self.broke.rate_rps:g}/s{tail}"
+        if self.held:
+            return f"{who}: held {self.held.rate_rps:g}/s, no limit found{tail}"
+        if self.broke:
+            return f"{who}: not even {self.broke.rate_rps:g}/s{tail}"
+        return f"{who}: no limit known{tail}"
+
+    def plain(self) -> dict[str, Any]:
+        """The limit in numbers."""
+        return {
+            "replicas": self.replicas,
+            "held_rps": self.held.rate_rps if self.held else None,
+            "broke_rps": self.broke.rate_rps if self.broke else None,
+            "words": self.words,
+            "rates": [one.plain() for one in self.rates],
+        }
+
+
+def rate_limit(replicas: int, steps: Iterable[RateStep]) -> RateLimit:
+    """What the steps on so many replicas say; steps on other numbers are left out."""
+    mine = [one for one in steps if one.replicas == replicas]
+    rates = tuple(
+        AtRate(rate, tuple(one for one in mine if one.rate_rps == rate)) for rate in sorted({s.rate_rps for s in mine})
+    )
+    lowest_broke = min((one.rate_rps for one in rates if one.broke), default=math.inf)
+    highest_held = max((one.rate_rps for one in rates if one.held), default=-math.inf)
+    held = [one for one in rates if one.held and one.rate_rps < lowest_broke]
+    broke = [one for one in rates if one.broke and one.rate_rps > highest_held]
+    return RateLimit(
+        replicas,
+        rates,
+        held[-1] if held else None,
+        broke[0] if broke else None,
+        tuple(one for one in rates if not one.known),
+    )

@@ -1,0 +1,106 @@
+"""The steps of a search for the highest rate: steady traffic on a number of replicas, and whether the SLO held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.checks.autoscaling.slo_regained import answered_rps
+from chaos.checks.traffic.generator_healthy import GeneratorSound
+from chaos.checks.traffic.slo_met import SloMet
+from chaos.checks.traffic.windows import InStream
+from chaos.checks.verdict import Answer
+from chaos.checks.watch_coverage import blind_spots
+from chaos.history import History, Stream
+from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from chaos.history.sli import INDICATORS
+from chaos.slo import Slo, nearest_rank
+
+__all__ = ["RateStep", "rate_steps"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateStep:
+    """One stretch of steady traffic, and what users got.
+
+    `answer`: PASS, the SLO held; FAIL, it did not; UNKNOWN, nobody can tell, for `reason`. `valid` and `bad` count
+    requests, `times_s` are their times in order for each objective, infinite for those that were not answered.
+    `answered_rps`: full answers that ended within the stretch, a second. Far fewer than were asked for mean that a
+    queue grew, and that a longer stretch would have held less.
+    """
+
+    stream: str
+    replicas: int
+    rate_rps: float
+    begin_ns: int
+    end_ns: int
+    answer: Answer
+    reason: str = ""
+    valid: int = 0
+    bad: int = 0
+    answered_rps: float | None = None
+    times_s: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether it says anything about the service."""
+        return self.answer is not Answer.UNKNOWN
+
+    def p99_s(self, name: str) -> float | None:
+        """The 99th percentile of one of the SLO's times; None without a request."""
+        values = dict(self.times_s).get(name, ())
+        return values[nearest_rank(len(values)) - 1] if values else None
+
+
+def rate_steps(history: History, slo: Slo) -> tuple[RateStep, ...]:
+    """Read every step off the history, in order: each stream that began after the baseline was over."""
+    baselines = [phase.end_ns for phase in history.phases if phase.name == "baseline" and phase.end_ns is not None]
+    after_ns = max(baselines, default=history.ended_ns)
+    return tuple(_step(history, slo, one) for one in history.streams if one.begin_ns >= after_ns)
+
+
+def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
+    window, end_ns = InStream(stream.name), history.ended_ns if stream.end_ns is None else stream.end_ns
+    meant = pl.col("intended_ns").is_between(stream.begin_ns, end_ns, closed="left")
+    table = history.requests.filter(meant & (pl.col("outcome") != "unsent"))
+    finding = SloMet(slo, within=window)(history)
+    # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.
+    doubts = [*_doubts(history, stream, end_ns), GeneratorSound(slo, within=window)(history).reason]
+    reason = "; ".join(doubt for doubt in doubts if doubt)
+    return RateStep(
+        stream=stream.name,
+        replicas=desired_replicas(history).value_at(stream.begin_ns) or 0,
+        rate_rps=stream.rate_rps,
+        begin_ns=stream.begin_ns,
+        end_ns=end_ns,
+        answer=Answer.UNKNOWN if reason else finding.answer,
+        reason=reason or finding.reason,
+        valid=int(finding.values.get("valid", 0)),
+        bad=int(finding.values.get("bad", 0)),
+        answered_rps=answered_rps(history, stream.begin_ns, end_ns),
+        times_s=tuple(
+            (name, tuple(table.select(INDICATORS[name][1].alias("s"))["s"].drop_nulls().sort().to_list()))
+            for name, _ in slo.times
+        ),
+    )
+
+
+def _doubts(history: History, stream: Stream, end_ns: int) -> Iterator[str]:
+    """Why the step is not one of a known number of replicas."""
+    yield from blind_spots(history, ("Pod", history.facts.workload_kind), stream.begin_ns, end_ns)
+    ready = ready_replicas(history).values_in(stream.begin_ns, end_ns)
+    wanted = desired_replicas(history).values_in(stream.begin_ns, end_ns)
+    if len(set(wanted)) > 1:
+        yield f"desired replicas changed in the step: {', '.join(map(str, wanted))}"
+    elif wanted and set(ready) != set(wanted):
+        yield f"{min(ready, default=0)} to {max(ready, default=0)} of {wanted[0]} replicas were Ready in the step"
+    if any(other.name != stream.name and _overlap(other, stream.begin_ns, end_ns) for other in history.streams):
+        yield "other traffic flowed in the step"
+    if history.facts.leashed:
+        yield "a rehearsal (--leashed) changes no number of replicas"
+
+
+def _overlap(stream: Stream, begin_ns: int, end_ns: int) -> bool:
+    return stream.begin_ns < end_ns and (stream.end_ns is None or stream.end_ns > begin_ns)

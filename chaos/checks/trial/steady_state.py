@@ -1,0 +1,148 @@
+"""Always: the system was well before anything was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from chaos.checks.formatting import plural, share_words
+from chaos.checks.traffic.expected_arrivals import arrivals_within, out_of_place
+from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.clock import NS
+from chaos.history import History, Phase, Stream
+from chaos.history.coverage import covered
+from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from chaos.history.sli import GOOD
+from chaos.slo import Slo
+
+__all__ = ["SteadyBefore"]
+
+AVAILABILITY = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyBefore:
+    """All through the baseline every desired replica was Ready, and users were answered, in time if `slo` says when.
+
+    A latency objective of the SLO is judged on few requests here, so it is a share: at most one in a hundred may take
+    longer, or one in all. Never FAIL: a system that was unwell before any fault says nothing about what the fault does
+    to it.
+    """
+
+    slo: Slo | None = None
+
+    @property
+    def name(self) -> str:
+        """How reports and JUnit call the check."""
+        return "steady-state"
+
+    def __call__(self, history: History) -> Finding:
+        """Judge the baseline."""
+        baseline = next((phase for phase in history.phases if phase.name == "baseline"), None)
+        if baseline is None or baseline.end_ns is None:
+            reason = "no baseline was recorded" if baseline is None else "the baseline never ended"
+            return self._finding("nothing", (reason,), {})
+        end_ns = _cut(history, baseline.end_ns)
+        ready, desired = ready_replicas(history), desired_replicas(history)
+        lowest, wanted = ready.min(baseline.begin_ns, end_ns), desired.max(baseline.begin_ns, end_ns)
+        good, valid = _requests(history, baseline, end_ns)
+        below = tuple(
+            Evidence(begin, f"ready fell below desired ({ready.value_at(begin)} of {desired.value_at(begin)})")
+            for begin, end in ready.minus(desired).spans_below(0)
+            if begin <= end_ns and (end is None or end > baseline.begin_ns)
+        )
+        reasons = (
+            *_replica_reasons(history, baseline.begin_ns, end_ns, wanted=wanted, dipped=bool(below)),
+            *_request_reasons(good, valid),
+            *_slow_reasons(history, baseline, end_ns, self.slo),
+        )
+        measured = f"ready {lowest} of {wanted}, availability {share_words(good / valid) if valid else 'unknown'}"
+        values = {"ready_min": lowest, "desired_max": wanted, "requests_valid": valid, "requests_good": good}
+        return self._finding(measured, reasons, values, below)
+
+    def _finding(
+        self, measured: str, reasons: tuple[str, ...], values: Mapping[str, object], evidence: tuple[Evidence, ...] = ()
+    ) -> Finding:
+        return Finding(
+            check=self.name,
+            answer=Answer.UNKNOWN if reasons else Answer.PASS,
+            rule="Before any fault every desired replica is Ready and users are answered.",
+            limit=f"all ready, availability at least {AVAILABILITY}" + _latency_limit(self.slo),
+            measured=measured,
+            reason=f"unsteady before any fault: {'; '.join(reasons)}" if reasons else "",
+            settle="mend the system, or give it longer to settle before the baseline" if reasons else "",
+            values=values,
+            evidence=evidence,
+        )
+
+
+def _cut(history: History, end_ns: int) -> int:
+    """The end of the untroubled time: the baseline's, or the first fault's beginning if somebody was earlier."""
+    return min((end_ns, *(fault.begin_ns for fault in history.faults)))
+
+
+def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int]:
+    """Good and valid requests of the baseline.
+
+    What was still under way when the baseline ended may have met the fault, and is left out if it came to grief; but
+    not if it had already taken longer than any good request of the baseline, because then it was stuck before. While
+    the trial runs such a request has no record yet, and counts as bad all the same.
+    """
+    intended = pl.col("intended_ns")
+    table = history.requests.filter(intended.is_between(baseline.begin_ns, end_ns, closed="left"))
+    table = table.filter(pl.col("outcome") != "unsent")
+    good = table.filter(pl.col("outcome").is_in(GOOD))
+    longest_ns = good.select((pl.col("end_ns") - intended).max()).item() or 0
+    bad = table.filter(~pl.col("outcome").is_in(GOOD))
+    bad = bad.filter((pl.col("end_ns") <= end_ns) | (end_ns - intended > longest_ns))
+    stuck = sum(_unrecorded(history, stream, baseline, end_ns - longest_ns - NS) for stream in history.streams)
+    return good.height, good.height + bad.height + stuck
+
+
+def _slow_reasons(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[str]:
+    """Requests of the baseline that had already taken longer than the objective when it ended, or before."""
+    if slo is None or slo.latency_p99_s is None:
+        return
+    objective_ns = round(slo.latency_p99_s * NS)
+    intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(end_ns))
+    table = history.requests.filter(intended.is_between(baseline.begin_ns, end_ns, closed="left"))
+    table = table.filter(pl.col("outcome") != "unsent")
+    slow = table.filter(ended - intended > objective_ns).height
+    slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)
+    if slow > max(1, table.height // 100):
+        yield f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"
+
+
+def _latency_limit(slo: Slo | None) -> str:
+    return "" if slo is None or slo.latency_p99_s is None else f", one in a hundred over {slo.latency_p99_s:g} s"
+
+
+def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: int) -> int:
+    """How many of a stream's arrivals in the baseline, up to a moment, have no record."""
+    rows = history.requests.filter(pl.col("stream") == stream.name)
+    if out_of_place(stream, rows):
+        return 0
+    intended = arrivals_within(stream, baseline.begin_ns, before_ns)
+    span = pl.col("intended_ns").is_between(baseline.begin_ns, before_ns, closed="left")
+    return max(0, intended - rows.filter(span).height)
+
+
+def _replica_reasons(
+    history: History, begin_ns: int, end_ns: int, *, wanted: int | None, dipped: bool
+) -> Iterator[str]:
+    for kind in ("Pod", history.facts.workload_kind):
+        if not covered(history, kind, begin_ns, end_ns):
+            yield f"the watch of {kind}s did not cover the whole baseline"
+    if not wanted:
+        yield "no replica was desired"
+    elif dipped:
+        yield "not every desired replica was Ready all the time"
+
+
+def _request_reasons(good: int, valid: int) -> Iterator[str]:
+    if not valid:
+        yield "no request was answered"
+    elif good < AVAILABILITY * valid:
+        yield f"{valid - good} of {plural(valid, 'request')} were not answered in full"

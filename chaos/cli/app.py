@@ -1,0 +1,150 @@
+"""The `gameday` command: what is not a test. The lab, and the report of a saved run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chaos.cli.capacity.command import capacity_command
+from chaos.cli.plan.command import plan_command
+from chaos.cli.reports import compare_runs, redraw
+from chaos.cli.setup import init_command, rbac_command, review_command
+from chaos.cli.undo import status_command, undo_command
+from chaos.errors import GamedayError
+from chaos.lab import Lab
+from chaos.lab.host.doctor import diagnose
+from chaos.lab.host.prepare import prepare
+from chaos.lab.session import keep_lab
+from chaos.progress import Terminal
+from reports.text.compare import show_comparison
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="Resilience scenarios for replicated model services on Kubernetes. Scenarios themselves run with pytest.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
+app.add_typer(lab_app, name="lab")
+app.command("plan")(plan_command)
+app.command("capacity")(capacity_command)
+app.command("init")(init_command)
+app.command("rbac")(rbac_command)
+app.command("review")(review_command)
+app.command("undo")(undo_command)
+app.command("status")(status_command)
+
+
+def main() -> None:
+    """Run the command. A mistake that a person can mend ends as one or two lines, and exit 2."""
+    try:
+        app()
+    except GamedayError as error:
+        print(f"gameday: {error}", file=sys.stderr)  # noqa: T201  # a command speaks on its streams
+        sys.exit(error.exit_code)
+
+
+@lab_app.command("up")
+def lab_up(nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes.")] = 3) -> None:
+    """Start the lab, or join the one that runs; it stays until `gameday lab down`."""
+    lab = Lab()
+    facts = lab.up(nodes=nodes, progress=Terminal())
+    keep_lab(lab)
+    for name, took_s in facts.stages:
+        print(f"{took_s:5.1f} s  {name}")  # noqa: T201
+    print(f"export KUBECONFIG={facts.kubeconfig}")  # noqa: T201
+
+
+@lab_app.command("down")
+def lab_down(
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Even if a session is using it.")] = False,
+) -> None:
+    """Take the lab down; nothing of it stays on the host but the caches."""
+    Lab().down(force=force, progress=Terminal())
+
+
+@lab_app.command("status")
+def lab_status() -> None:
+    """Say how the lab is; exit 1 unless it is up and well."""
+    status = Lab().status()
+    print(status.words)  # noqa: T201
+    table = Table(box=None, pad_edge=False)
+    for heading in ("program", "pid", "alive", "log"):
+        table.add_column(heading)
+    for component in status.components:
+        table.add_row(component.name, str(component.pid), "yes" if component.alive else "NO", str(component.log))
+    if status.components:
+        Console().print(table)
+    for user in status.users:
+        print(f"in use by {user}")  # noqa: T201
+    raise typer.Exit(0 if status.well else 1)
+
+
+@lab_app.command("doctor")
+def lab_doctor() -> None:
+    """Say what this host lacks for the lab, and the command that mends each; exit 2 if anything."""
+    complaints = diagnose()
+    for complaint in complaints:
+        print(f"{complaint.what}\n  to mend it: {complaint.mend}")  # noqa: T201
+    if not complaints:
+        print("nothing is missing")  # noqa: T201
+    raise typer.Exit(2 if complaints else 0)
+
+
+@lab_app.command("prepare")
+def lab_prepare() -> None:
+    """Install and build all that the lab needs: Debian packages, Kubernetes, images. Safe to repeat."""
+    prepare(Terminal())
+
+
+@lab_app.command("logs")
+def lab_logs(
+    program: Annotated[str, typer.Argument(help="A program of the lab, or a node; none lists them.")] = "",
+    lines: Annotated[int, typer.Option(min=1, help="How many lines from the end.")] = 200,
+) -> None:
+    """Show the end of a program's log, or of all logs of a node."""
+    lab = Lab()
+    names = lab.component_names()
+    if not program:
+        print("\n".join(names))  # noqa: T201
+        return
+    of_node = [name for name in names if name.endswith(f"-{program}")]
+    for name in of_node or [program]:
+        text = lab.logs(name).read_text(errors="replace").splitlines()[-lines:]
+        print("\n".join([f"==> {name}", *text] if of_node else text))  # noqa: T201
+
+
+@lab_app.command("kubeconfig")
+def lab_kubeconfig() -> None:
+    """Print the path of the lab's kubeconfig: `export KUBECONFIG=$(gameday lab kubeconfig)`."""
+    print(Lab().facts().kubeconfig)  # noqa: T201
+
+
+@app.command("report")
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the folder of a session.")],
+    *,
+    picture: Annotated[bool, typer.Option("--picture", help="Also write the timeline as timeline.png.")] = False,
+) -> None:
+    """Draw report.html of a saved run again, from its evidence and its verdict; of a session, from its runs."""
+    for path in redraw(run, picture=picture):
+        print(path)  # noqa: T201
+
+
+@app.command("compare")
+def compare(
+    before: Annotated[Path, typer.Argument(help="A run folder.")],
+    after: Annotated[Path, typer.Argument(help="Another run folder.")],
+    *,
+    page: Annotated[Path | None, typer.Option(help="Also draw the later run with the earlier behind it.")] = None,
+) -> None:
+    """Say what differs between two runs: findings, figures and recoveries, beside what earlier runs varied by."""
+    show_comparison(compare_runs(before, after, page=page), Console())

@@ -1,0 +1,136 @@
+"""The command `gameday capacity`."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from chaos.checks.judge import Judgement
+from chaos.checks.verdict import Answer
+from chaos.cli.capacity.environment import CAPACITY, Place, Where, placed
+from chaos.cli.capacity.measure import measure
+from chaos.cli.capacity.output import show, write
+from chaos.cli.capacity.progress import Screen
+from chaos.cli.capacity.request import Asked
+from chaos.plugin.options import SEED_MAX, field_of
+from chaos.plugin.requirements import consent_for
+from chaos.plugin.session_report import draw_run
+from chaos.plugin.terminal import sigterm_interrupts
+from chaos.slo import Slo
+from chaos.trial.load_source import LoadWish
+from chaos.trial.setup import Callbacks, staged
+from chaos.trial.trial_json import ScenarioFacts
+
+__all__ = ["capacity_command"]
+
+CLAIM = "The highest rate within the SLO is known for each number of replicas."
+
+USUAL = Slo(availability=0.99, latency_p99_s=5.0)
+
+
+def capacity_command(  # one parameter an option
+    *,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="The greatest number of replicas; default: 3, or as many as run.")
+    ] = None,
+    losses: Annotated[int, typer.Option(min=0, help="Also measure with up to so many fewer.")] = 2,
+    from_rps: Annotated[float, typer.Option(help="The lowest rate to try; the baseline has it, too.")] = 1.0,
+    to_rps: Annotated[float, typer.Option(help="The highest rate to try.")] = 500.0,
+    need_rps: Annotated[
+        float | None, typer.Option(help="Fail unless the fewest replicas hold this rate within the SLO.")
+    ] = None,
+    availability: Annotated[float | None, typer.Option(help="Objective, e.g. 0.99; default: the file's.")] = None,
+    latency_p99_s: Annotated[float | None, typer.Option(help="Objective, seconds.")] = None,
+    first_token_p99_s: Annotated[float | None, typer.Option(help="Objective, seconds.")] = None,
+    resolution: Annotated[float, typer.Option(help="How near to find the limit, as a factor.")] = 1.2,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the rates beside the limit are tried.")] = 2,
+    step_s: Annotated[float, typer.Option(help="How long a step lasts at least, seconds.")] = 15.0,
+    minutes: Annotated[float, typer.Option(help="The search ends then, with what is known by then.")] = 15.0,
+    system: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A system that runs; default: gameday.toml here, if any.")
+    ] = None,
+    kube_context: Annotated[str, typer.Option(metavar="NAME", help="This context, not the lab.")] = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
+    ] = None,
+    image: Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")] = "",
+    service_url: Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")] = "",
+    system_field: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change the spec of what is deployed; repeatable.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where the run folder is made.")] = Path("runs"),
+    load_workers: Annotated[int, typer.Option(min=1, help="Processes that share the load, a core each.")] = 1,
+    lab_nodes: Annotated[int, typer.Option(min=1, help="Nodes of the lab.")] = 3,
+    keep_lab: Annotated[bool, typer.Option("--keep-lab", help="Leave the lab running at the end.")] = False,
+    seed: Annotated[int | None, typer.Option(help="The seed of the run.")] = None,
+) -> None:
+    """Find the highest rate within the SLO with n, n-1 and n-2 replicas. Exit 1 unless it is known for each.
+
+    It overloads the service on purpose. One that is yours and others' must be allowed to be: see docs/load.md.
+    """
+    screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(sys.argv[1:])
+    where = Where(system, kube_context, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
+    told = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
+    chosen = {name: value for name, value in told.items() if value is not None}
+    fields = dict(map(field_of, system_field or ()))
+    standing = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
+    with sigterm_interrupts(), standing as place:
+        asked = Asked(
+            slo=_slo(place, chosen),
+            replicas=place.replicas,
+            from_rps=from_rps,
+            to_rps=to_rps,
+            resolution=resolution,
+            repeats=repeats,
+            step_s=step_s,
+            time_s=60 * minutes,
+            need_rps=need_rps,
+        )
+        drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
+        facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
+        judgement = _measured(place, asked, screen, facts, runs=runs, load_workers=load_workers)
+    written = write(judgement, asked)
+    show(judgement, asked, Console())
+    for path in written:
+        print(path)  # noqa: T201  # a command speaks on its streams
+    raise typer.Exit(0 if judgement.verdict.answer is Answer.PASS else 1)
+
+
+def _measured(
+    place: Place, asked: Asked, screen: Screen, facts: ScenarioFacts, *, runs: Path, load_workers: int
+) -> Judgement:
+    def draw(judgement: Judgement) -> Path:
+        draw_run(judgement)
+        return judgement.run
+
+    run = runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-capacity-{facts.seed}"
+    with staged(
+        place.ground,
+        place.spec,
+        place.profile,
+        facts,
+        run=run,
+        leashed=False,
+        pods_max=place.pods_max,
+        nodes_max=place.nodes_max,
+        load_wish=LoadWish(load_workers),
+        keep_namespace=False,
+        callbacks=Callbacks(say=screen.say, draw=draw),
+        adopted=place.adopted,
+        lost=place.ground.stop,
+        consent=consent_for(place.ground, place.adopted, load=CAPACITY.name),
+    ) as ready:
+        measure(ready, asked, screen, present=place.spec.replicas, timeout_s=place.profile.timeout_s)
+    assert ready.trial.judgement is not None, "it was judged, or an error was raised"
+    return ready.trial.judgement
+
+
+def _slo(place: Place, told: dict[str, float]) -> Slo:
+    """The objectives: as told, else as the system's file says, else the usual."""
+    return Slo(**told) if told else place.slo or USUAL

@@ -1,0 +1,116 @@
+"""Make the steps of a search in one trial: a stretch of steady traffic each, on one number of replicas, then others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from chaos.checks.formatting import plural
+from chaos.checks.traffic.capacity_estimate import RateLimit, rate_limit
+from chaos.checks.traffic.capacity_steps import rate_steps
+from chaos.checks.traffic.generator_health import last_samples
+from chaos.checks.verdict import NotProven
+from chaos.cli.capacity.progress import Screen
+from chaos.cli.capacity.request import Asked
+from chaos.cli.capacity.search import Search, next_rate
+from chaos.clock import seconds
+from chaos.faults import Scale, Until
+from chaos.history import History, load_history
+from chaos.trial.setup import Staged
+from chaos.trial.trial import Trial
+
+__all__ = ["measure"]
+
+BASELINE_S = 10.0
+
+WARM_S, WARM_SHARE = 10.0, 0.5
+"""For so long a part of the first step's rate, before the baseline."""
+
+SPARE_S = 2.0
+"""The generator tells how it is once a second."""
+
+
+def measure(staged: Staged, asked: Asked, screen: Screen, *, present: int, timeout_s: float) -> None:
+    """Search on each number of replicas, and judge the trial; `present` of them are there at first.
+
+    `timeout_s` is after which time a request is given up.
+    """
+    _warm_up(staged, asked.search(None, asked.replicas[0]).start_rps * WARM_SHARE, timeout_s)
+    with staged.traffic.steady(rate_rps=asked.from_rps):
+        staged.trial.baseline(duration_s=BASELINE_S)
+    until_s = time.monotonic() + asked.time_s
+    known: RateLimit | None = None
+    for place, count in enumerate(asked.replicas):
+        share_s = (until_s - time.monotonic()) / (len(asked.replicas) - place)
+        steps = _Steps(staged, asked, count, timeout_s)
+        with _scaled(staged, count, present):
+            found = steps.search(asked.search(known, count), screen, time.monotonic() + share_s)
+        known = found if found.held is not None else known
+    with suppress(NotProven):  # the verdict is shown, whatever it is
+        staged.trial.judge(asked.check, trouble=False)
+
+
+def _warm_up(staged: Staged, rate_rps: float, timeout_s: float) -> None:
+    """Let every replica give its first answers, which are slow, before anything is judged."""
+    with staged.traffic.steady(rate_rps=rate_rps):
+        staged.trial.hold(duration_s=WARM_S)
+    _until_answered(staged.trial, timeout_s)
+
+
+def _until_answered(trial: Trial, timeout_s: float) -> None:
+    trial.hold(until=Until("all are answered", lambda: _at_rest(trial), timeout_s + SPARE_S))
+
+
+@contextmanager
+def _scaled(staged: Staged, count: int, present: int) -> Iterator[None]:
+    """Let the system have so many replicas in the block."""
+    if count == present:
+        yield
+        return
+    with staged.trial.fault(Scale(staged.system.workload, count)):
+        yield
+    staged.trial.recovery(settle_s=0)
+
+
+class _Steps:
+    """The steps on one number of replicas."""
+
+    def __init__(self, staged: Staged, asked: Asked, replicas: int, timeout_s: float) -> None:
+        self._staged, self._asked, self._replicas, self._timeout_s = staged, asked, replicas, timeout_s
+
+    def search(self, search: Search, screen: Screen, until_s: float) -> RateLimit:
+        """Step after step until the limit is known, `until_s` on the monotonic clock is over, or the trial stopped."""
+        limit = rate_limit(self._replicas, ())
+        for done in range(search.steps_max):
+            rate_rps = next_rate(search, limit)
+            if rate_rps is None:
+                break
+            duration_s = self._asked.duration_s(rate_rps)
+            if time.monotonic() + duration_s > until_s and done:
+                screen.say(f"{plural(self._replicas, 'replica')}: no time left for {rate_rps:g}/s")
+                break
+            with screen.step(self._replicas, rate_rps, done, search.steps_max, duration_s):
+                history = self._step(self._staged.trial, rate_rps, duration_s)
+            steps = rate_steps(history, self._asked.slo)
+            if history.stopped or not steps or steps[-1].replicas != self._replicas:
+                break
+            limit = rate_limit(self._replicas, steps)
+            screen.show(steps[-1])
+        return limit
+
+    def _step(self, trial: Trial, rate_rps: float, duration_s: float) -> History:
+        with self._staged.traffic.steady(rate_rps=rate_rps):
+            trial.hold(duration_s=duration_s)
+        _until_answered(trial, self._timeout_s)
+        # A sign of life: the watch is known to have been there up to this line.
+        trial.note(f"step over: {plural(self._replicas, 'replica')}, {rate_rps:g}/s for {duration_s:g} s")
+        return load_history(trial.run)
+
+
+def _at_rest(trial: Trial) -> bool:
+    """Whether nothing is in flight any more since the last stream ended, by the generator's own account."""
+    history = load_history(trial.run)
+    ended_ns = max((one.end_ns or 0 for one in history.streams), default=0)
+    lasts = last_samples(history)
+    return bool(lasts) and all(not one.in_flight and seconds(one.at_ns - ended_ns) > 0 for one in lasts)

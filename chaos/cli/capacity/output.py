@@ -1,0 +1,75 @@
+"""What a measurement of capacity leaves: capacity.json and capacity.html in the run folder, a table on the screen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from chaos.checks.formatting import finite
+from chaos.checks.judge import Judgement
+from chaos.checks.traffic.capacity_estimate import RateLimit, rate_limit
+from chaos.checks.traffic.capacity_steps import RateStep, rate_steps
+from chaos.checks.traffic.confidence_intervals import CONFIDENCE
+from chaos.checks.verdict import Answer
+from chaos.cli.capacity.progress import STYLES
+from chaos.cli.capacity.request import Asked
+from reports.page.capacity import capacity_page, cells, headings, said
+
+__all__ = ["show", "write"]
+
+
+def write(judgement: Judgement, asked: Asked) -> tuple[Path, ...]:
+    """Write both files, and return their paths and that of the trial's own report."""
+    run, limits = judgement.run, _limits(judgement, asked)
+    data = {
+        "schema": 1,
+        "run": run.name,
+        "answer": judgement.verdict.answer.name,
+        "slo": {name: value for name, value in asdict(asked.slo).items() if value is not None},
+        "asked": {name: value for name, value in asdict(asked).items() if name != "slo"},
+        "confidence": CONFIDENCE,
+        "limits": [limit.plain() for limit in limits],
+        "steps": [_plain(step) for step in rate_steps(judgement.history, asked.slo)],
+    }
+    (run / "capacity.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+    (run / "capacity.html").write_text(capacity_page(judgement.history, judgement.verdict, asked.slo, limits), "utf-8")
+    return run / "capacity.json", run / "capacity.html", run / "report.html"
+
+
+def show(judgement: Judgement, asked: Asked, console: Console) -> None:
+    """Print the rates beside each limit: the highest that held, the lowest that did not, what lies between."""
+    table = Table(box=None, pad_edge=False, title_justify="left", title_style="bold")
+    table.title = f"{judgement.verdict.answer.name}: the highest rate within the SLO, for {asked.step_s:g} s or longer"
+    for heading in ("replicas", "rate", "", *headings(asked.slo)):
+        table.add_column(heading, justify="right" if heading in ("replicas", "rate") else "left")
+    for limit in _limits(judgement, asked):
+        told = [one for one in limit.rates if one in (limit.held, limit.broke, *limit.wavering, *limit.unknown)]
+        for one in told:
+            answer = max(step.answer for step in one.steps)
+            word = Text(said(one), STYLES[answer])
+            table.add_row(str(limit.replicas), f"{one.rate_rps:g}/s", word, *cells(one, asked.slo))
+        if not told:
+            table.add_row(str(limit.replicas), "", Text("not measured", STYLES[Answer.UNKNOWN]))
+    console.print(table)
+    for finding in judgement.verdict.findings:
+        if finding.answer is not Answer.PASS:
+            line = f"{finding.answer.name} {finding.check}: {finding.reason}; to settle it: {finding.settle}"
+            console.print(Text(line.removesuffix("; to settle it: "), STYLES[finding.answer]), soft_wrap=True)
+
+
+def _limits(judgement: Judgement, asked: Asked) -> tuple[RateLimit, ...]:
+    steps = rate_steps(judgement.history, asked.slo)
+    return tuple(rate_limit(count, steps) for count in asked.replicas)
+
+
+def _plain(step: RateStep) -> dict[str, Any]:
+    """A step in numbers, without each request's time."""
+    told = {name: value for name, value in asdict(step).items() if name != "times_s"}
+    times = {f"{name}_p99_s": finite(step.p99_s(name)) for name, _ in step.times_s}
+    return told | {"answer": step.answer.name} | times

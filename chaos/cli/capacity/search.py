@@ -1,0 +1,107 @@
+"""Which rate to try next. Pure: from the steps so far to the next one, or to the end of the search.
+
+From `start_rps` up by `growth` until a rate does not hold (or down until one does), then in the middle between the two,
+until they are no further apart than `resolution`; then both again, until each was tried `repeats` times. A rate that
+nobody can tell of is tried once more, and is an upper end then: no higher one is tried, nothing being learnt there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from chaos.checks.traffic.capacity_estimate import AtRate, RateLimit
+from chaos.errors import UsageError
+
+__all__ = ["Search", "next_rate", "rounded"]
+
+UNKNOWN_TRIES = 2
+
+RESOLUTION_MIN = 1.02
+"""Rates are rounded to three digits, so that closer ones could be the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How to search: rates in requests a second, `growth` and `resolution` as factors. Raises `UsageError`."""
+
+    from_rps: float
+    to_rps: float
+    start_rps: float
+    growth: float = 2.0
+    resolution: float = 1.2
+    repeats: int = 2
+    steps_max: int = 12
+
+    def __post_init__(self) -> None:
+        if not 0 < self.from_rps <= self.to_rps:
+            raise UsageError(f"from {self.from_rps:g}/s to {self.to_rps:g}/s is no range of rates", "from less than to")
+        if self.resolution < RESOLUTION_MIN or self.growth < self.resolution:
+            raise UsageError(
+                f"a resolution of {self.resolution:g} is not between {RESOLUTION_MIN} and {self.growth:g}",
+                "1.2 finds the limit to a fifth",
+            )
+        if self.repeats < 1 or self.steps_max < 1:
+            raise UsageError("each rate is tried at least once", "give at least 1 repeat and 1 step")
+
+
+def rounded(rate_rps: float) -> float:
+    """A rate in three digits, as people can say it."""
+    return float(f"{rate_rps:.3g}")
+
+
+def next_rate(search: Search, limit: RateLimit) -> float | None:
+    """The rate to try next; None when the limit is known as well as was asked for, or the steps are used up."""
+    if sum(len(one.steps) for one in limit.rates) >= search.steps_max:
+        return None
+    if not limit.rates:
+        return rounded(min(max(search.start_rps, search.from_rps), search.to_rps))
+    again = next((one for one in limit.rates if not one.known and len(one.steps) < UNKNOWN_TRIES), None)
+    if again is not None:
+        return again.rate_rps
+    ceiling = next((one for one in limit.rates if one.broke or not one.known), None)
+    top = _top(limit, ceiling)
+    if ceiling is None or top is None:
+        return _outward(search, top, ceiling)
+    if ceiling.rate_rps / top.rate_rps > search.resolution:
+        middle = rounded(math.sqrt(ceiling.rate_rps * top.rate_rps))
+        if middle not in (top.rate_rps, ceiling.rate_rps):
+            return middle
+    return _confirming(search, limit, top, ceiling)
+
+
+def _top(limit: RateLimit, ceiling: AtRate | None) -> AtRate | None:
+    """The highest rate that held each time, below the first that did not."""
+    below = [one for one in limit.rates if one.held and (ceiling is None or one.rate_rps < ceiling.rate_rps)]
+    return below[-1] if below else None
+
+
+def _outward(search: Search, top: AtRate | None, ceiling: AtRate | None) -> float | None:
+    """Up while all held, down while none did; at the end of the range again, until it was tried often enough."""
+    if ceiling is None:
+        assert top is not None, "some rate was tried, so one of the two is there"
+        if top.rate_rps >= search.to_rps:
+            return _again(search, top)
+        return min(rounded(top.rate_rps * search.growth), search.to_rps)
+    if ceiling.rate_rps <= search.from_rps:
+        return _again(search, ceiling)
+    return max(rounded(ceiling.rate_rps / search.growth), search.from_rps)
+
+
+def _confirming(search: Search, limit: RateLimit, top: AtRate, ceiling: AtRate) -> float | None:
+    """Both ends again; and where the upper one held sometimes, a higher one that never does."""
+    if (rate_rps := _again(search, top)) is not None:
+        return rate_rps
+    if not ceiling.known:
+        return None
+    if limit.broke is not None:
+        return _again(search, limit.broke)
+    highest = limit.rates[-1]
+    if not highest.known or highest.rate_rps >= search.to_rps:
+        return None
+    return min(rounded(highest.rate_rps * search.resolution), search.to_rps)
+
+
+def _again(search: Search, one: AtRate) -> float | None:
+    """The same rate, unless it was tried often enough or says nothing."""
+    return one.rate_rps if one.known and len(one.known) < search.repeats else None

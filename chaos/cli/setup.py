@@ -1,0 +1,161 @@
+"""The commands before any scenario: `gameday init`, `gameday rbac` and `gameday review`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from chaos.cluster import Cluster, connect
+from chaos.errors import UsageError
+from chaos.faults.permissions import ACTIONS, DEPLOYED, READINGS, Action, deploying_rights, rights_of
+from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.workload import workload_named
+from chaos.system.manifests.folder import read_manifests
+from chaos.system.review.manifests import review
+from chaos.system.review.workload import lacks_of
+from chaos.trial.config import CONFIG_NAME, find_config, read_config
+from chaos.trial.config.template import file_text
+from chaos.trial.preflight.adopted_cluster import is_protected
+from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects, role_objects
+
+__all__ = ["init_command", "rbac_command", "review_command"]
+
+
+def rbac_command(
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; none: every fault there is.")
+    ] = None,
+    *,
+    system: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The system's file; default: gameday.toml here.")
+    ] = None,
+    load_in_cluster: Annotated[
+        bool, typer.Option("--load-in-cluster", help="Traffic comes from pods; default: as the file's [load] says.")
+    ] = False,
+    deploys: Annotated[
+        bool, typer.Option("--deploys", help="For trials that deploy their system, each into a namespace of its own.")
+    ] = False,
+    claims: Annotated[
+        bool, typer.Option("--claims", help="With --deploys: its system has volume claims (else read from markers).")
+    ] = False,
+    manifests: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --deploys: as given to pytest, what is deployed.")
+    ] = None,
+    service_url: Annotated[
+        str, typer.Option(metavar="URL", help="With --deploys: as given to pytest; without it the API server's proxy.")
+    ] = "",
+) -> None:
+    """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
+    if not deploys and (claims or manifests or service_url):
+        raise UsageError("--claims, --manifests and --service-url go with --deploys", "a file says all that itself")
+    actions = actions_of_files(scenarios) if scenarios else (*ACTIONS.values(), *READINGS.values())
+    if deploys:
+        kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
+        claimed = claims or claims_in_files(scenarios or ())
+        objects = deploying_objects(
+            deploying_rights(actions, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster)
+        )
+    else:
+        objects = _adopting(system, actions, load_in_cluster=load_in_cluster)
+    print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
+
+
+def _adopting(system: Path | None, actions: Sequence[Action], *, load_in_cluster: bool) -> list[dict[str, Any]]:
+    path = system or find_config(Path.cwd())
+    if path is None:
+        raise UsageError(
+            "there is no gameday.toml here",
+            "name one with --system FILE, write one with gameday init, or give --deploys for trials that deploy",
+        )
+    config = read_config(path)
+    wish = config.system.wish()
+    pods = load_in_cluster or config.load.in_cluster
+    kinds, proxied = (wish.kind, *wish.through), not config.traffic.url
+    rights = rights_of(actions, *kinds, proxied=proxied, load_pods=pods, data=bool(wish.data))
+    return role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
+
+
+def init_command(
+    *,
+    kube_context: Annotated[str, typer.Option(metavar="NAME", help="The context of the cluster; always to be named.")],
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="The namespace of the service.")],
+    deployment: Annotated[str, typer.Option(metavar="NAME", help="Its Deployment; default: the only one there.")] = "",
+    statefulset: Annotated[str, typer.Option(metavar="NAME", help="Its StatefulSet, where it is one.")] = "",
+    workload: Annotated[
+        str, typer.Option(metavar="PLURAL.GROUP/NAME", help="Its workload of any other kind that has a scale.")
+    ] = "",
+    kubeconfig: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
+    ] = None,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it; must not exist.")] = Path(
+        CONFIG_NAME
+    ),
+) -> None:
+    """Write gameday.toml by reading a cluster, and print what the service lacks, as patches for kubectl.
+
+    Changes no cluster.
+    """
+    if output.exists():
+        raise UsageError(f"{output} exists already", "name another file with --output, or remove it")
+    if is_protected(namespace):
+        raise UsageError(f"namespace {namespace} is protected", "name the namespace of your service")
+    with connect(kubeconfig=kubeconfig, context=kube_context) as cluster:
+        kind, name = _named(deployment, statefulset, workload) or _only_deployment(cluster, namespace)
+        found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))
+        text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
+        lacks = lacks_of(found)
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}", "name another file with --output") from None
+    read_config(output)
+    # Beside the commands, which are all that stdout holds.
+    print(f"wrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
+    for lack in lacks:
+        print(f"# {lack.text}")  # noqa: T201
+        if lack.patch:
+            print(lack.command(kube_context))  # noqa: T201
+
+
+def _named(deployment: str, statefulset: str, workload: str) -> tuple[str, str] | None:
+    """The kind and the name that were given. Raises `UsageError` for more than one, or no name."""
+    given = [("Deployment", deployment)] if deployment else []
+    given += [("StatefulSet", statefulset)] if statefulset else []
+    try:
+        given += [workload_named(workload)] if workload else []
+    except ValueError as wrong:
+        raise UsageError(f"--workload: {wrong}") from None
+    if len(given) > 1:
+        raise UsageError(
+            "several workloads are named, and a system is one of them",
+            "give one of --deployment, --statefulset and --workload",
+        )
+    return given[0] if given else None
+
+
+def _only_deployment(cluster: Cluster, namespace: str) -> tuple[str, str]:
+    there = sorted(one["metadata"]["name"] for one in cluster.list("Deployment", namespace))
+    if len(there) != 1:
+        raise UsageError(
+            f"namespace {namespace} has {len(there)} Deployments: {', '.join(there) or 'none'}",
+            "name one with --deployment, a StatefulSet with --statefulset, or any other with --workload "
+            "PLURAL.GROUP/NAME",
+        )
+    return "Deployment", there[0]
+
+
+def review_command(
+    folder: Annotated[Path, typer.Argument(help="A folder of manifests, whatever made them.")],
+) -> None:
+    """Say what is unsound in manifests, with what to write, before they are deployed. Exit 1 if anything is."""
+    lacks = review(folder)
+    for lack in lacks:
+        print(f"---\n# {lack.text}")  # noqa: T201
+        if lack.patch:
+            print(yaml.safe_dump(dict(lack.patch), sort_keys=False), end="")  # noqa: T201
+    raise typer.Exit(1 if lacks else 0)

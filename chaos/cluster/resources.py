@@ -1,0 +1,133 @@
+"""The kinds of object that the suite touches: where each lives in the API, and how to name one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.errors import UsageError
+from chaos.objects.base import Ref, kind_in
+
+__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of", "resource_of", "selector_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object and its place in the API.
+
+    `name` is its name among all kinds: with its group (`Rollout.argoproj.io`) where it is none of `KINDS`.
+    `bookmarks` says whether the server proves an idle watch of it alive about once a minute. It does for whatever its
+    watch cache holds, which Events bypass.
+    """
+
+    name: str
+    api_version: str
+    plural: str
+    namespaced: bool = True
+    bookmarks: bool = True
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def resource(self) -> str:
+        """How kubectl and RBAC name it: `rollouts.argoproj.io`; without a dot in the core group."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def path(self, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
+        """The path of an object, or of the collection if `name` is empty.
+
+        `namespace` is ignored for kinds that have none; for the others, None means all namespaces.
+        """
+        words = [("/apis/" if self.group else "/api/") + self.api_version]
+        if self.namespaced and namespace:
+            words += ["namespaces", namespace]
+        words += [word for word in (self.plural, name, subresource) if word]
+        return "/".join(words)
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("Namespace", "v1", "namespaces", namespaced=False),
+        Kind("Node", "v1", "nodes", namespaced=False),
+        Kind("PersistentVolume", "v1", "persistentvolumes", namespaced=False),
+        Kind("Pod", "v1", "pods"),
+        Kind("Service", "v1", "services"),
+        Kind("ConfigMap", "v1", "configmaps"),
+        Kind("Secret", "v1", "secrets"),
+        Kind("ServiceAccount", "v1", "serviceaccounts"),
+        Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+        Kind("ResourceQuota", "v1", "resourcequotas"),
+        Kind("Event", "v1", "events", bookmarks=False),
+        Kind("Deployment", "apps/v1", "deployments"),
+        Kind("ReplicaSet", "apps/v1", "replicasets"),
+        Kind("StatefulSet", "apps/v1", "statefulsets"),
+        Kind("ReplicationController", "v1", "replicationcontrollers"),
+        Kind("DaemonSet", "apps/v1", "daemonsets"),
+        Kind("Job", "batch/v1", "jobs"),
+        Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
+        Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+        Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
+        Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
+        Kind("Lease", "coordination.k8s.io/v1", "leases"),
+        Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False),
+        Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", namespaced=False),
+        Kind("Role", "rbac.authorization.k8s.io/v1", "roles"),
+        Kind("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings"),
+        Kind("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", namespaced=False),
+        Kind("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", namespaced=False),
+        Kind("CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
+        Kind("PodMetrics", "metrics.k8s.io/v1beta1", "pods"),
+        Kind("NodeMetrics", "metrics.k8s.io/v1beta1", "nodes", namespaced=False),
+    )
+}
+
+
+def kind_of(name: str) -> Kind:
+    """Look a kind up by its name. Raises `UsageError` naming those that are known."""
+    try:
+        return KINDS[name]
+    except KeyError:
+        raise UsageError(f"no such kind: {name}", f"use one of {', '.join(sorted(KINDS))}") from None
+
+
+def path_of(kind: str, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
+    """As `Kind.path`, for one of `KINDS`."""
+    return kind_of(kind).path(namespace, name, subresource)
+
+
+def resource_of(kind: str) -> tuple[str, str]:
+    """The plural and the group of a kind, for a rule of RBAC; one that is none of `KINDS` is named as a resource."""
+    if known := KINDS.get(kind):
+        return known.plural, known.group
+    plural, _, group = kind.partition(".")
+    return plural, group
+
+
+def selector_of(labels: Mapping[str, str]) -> str:
+    """The label selector that asks for all of these."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
+def ref_of(obj: Mapping[str, Any]) -> Ref:
+    """The reference to a raw object that says what kind it is."""
+    metadata, kind = obj["metadata"], str(obj["kind"])
+    group = str(obj.get("apiVersion", "")).rpartition("/")[0]
+    if kind not in KINDS or (group and KINDS[kind].group != group):
+        kind = kind_in(obj.get("apiVersion", ""), kind)
+    return Ref(kind, metadata.get("namespace") or "", metadata.get("name") or "", metadata.get("uid") or "")
+
+
+def complete(kind: str, obj: dict[str, Any]) -> dict[str, Any]:
+    """Put `kind` and `apiVersion` into an object that came in a list, where the server leaves them out.
+
+    Objects of kinds that are none of `KINDS` say both themselves, wherever they stand.
+    """
+    if known := KINDS.get(kind):
+        obj.setdefault("kind", kind)
+        obj.setdefault("apiVersion", known.api_version)
+    return obj

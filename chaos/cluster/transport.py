@@ -1,0 +1,249 @@
+"""The bytes that go to the API server and come back: one request, one answer, nothing tried twice.
+
+The `kubernetes` package makes the connection (kubeconfig, TLS, tokens and their renewal, proxies); its models are not
+used, because each costs 0.3 ms and refuses what it does not know. What can go wrong is told apart here, once: the
+request was never sent (`NotSent`), or it was and no full answer came back (`Broken`). An answer of any status is an
+answer, not an error.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
+
+from chaos.cluster.credentials import Identity, identity_of
+from chaos.errors import ClusterRefused, UsageError
+
+__all__ = ["CONNECT_S", "KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Wire"]
+
+CONNECT_S = 3.0
+"""How long a connection may take to come about, TCP and each step of TLS."""
+
+OPEN_S = 10.0
+"""How long the server may take to begin the answer to a watch, which it does at once."""
+
+KEEPALIVE = {"idle": 5, "interval": 5, "count": 3}
+"""When the kernel asks a silent peer whether it lives, in seconds, and how often before it gives the connection up."""
+
+KEEPALIVE_S = KEEPALIVE["idle"] + KEEPALIVE["interval"] * KEEPALIVE["count"]
+"""A connection that broke was alive at most this long before the kernel said so."""
+
+UNAUTHORIZED = 401
+
+RENEWED_S = 5.0
+"""Credentials that were read anew so recently are not the reason of one more 401."""
+
+Query = Mapping[str, str]
+
+
+class NotSent(ClusterRefused):
+    """The API server could not be reached: nothing was sent, so nothing happened."""
+
+
+class Broken(ClusterRefused):
+    """The request was sent, or part of it, and no full answer came: whether it happened cannot be known."""
+
+
+class Silent(Broken):
+    """The connection stands, but nothing came for longer than it may: the other end may be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server said: the status, the body as it came, and the headers in lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status <= 299
+
+    def json(self) -> Any:
+        """The body as JSON, or as text if it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return self.body.decode(errors="replace")
+
+    def words(self) -> str:
+        """The status and what the server says about it, in one line."""
+        said = self.json()
+        text = said.get("message", "") if isinstance(said, dict) else str(said)[:200]
+        return f"{self.status} {' '.join(text.split())}".rstrip()
+
+
+class Wire:
+    """Connections to one API server as one user; safe to use from many threads.
+
+    `renew` reads the credentials anew, for a token that expired: a 401 did nothing, so what met it is sent once more.
+    """
+
+    def __init__(self, api: ApiClient, renew: Callable[[], ApiClient] | None = None) -> None:
+        self._api = api
+        self._renew = renew
+        self._renewed_at = -RENEWED_S
+        self._old: list[ApiClient] = []
+        self._lock = threading.Lock()
+        self.server = str(api.configuration.host)
+
+    def identity(self) -> Identity:
+        """Who this side is to the API server, for another process to be the same."""
+        return identity_of(self._api.configuration)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+        accept: str = "application/json, */*",
+        timeout_s: float = 10.0,
+    ) -> Answer:
+        """Send one request and read the whole answer; `timeout_s` is how long the server may be silent.
+
+        Raises `NotSent` or `Broken`.
+        """
+
+        def sent() -> Answer:
+            response = self._send(
+                method, path, query, timeout_s=timeout_s, body=body, content_type=content_type, accept=accept
+            )
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, response.data, headers)
+
+        with self._translated(f"{method} {path}"):
+            used = self._api
+            answer = sent()
+            return sent() if answer.status == UNAUTHORIZED and self._anew(used) else answer
+
+    @contextmanager
+    def stream(self, path: str, *, query: Query, silence_max_s: float) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Open a GET whose body is read as it comes; the connection is closed when the block ends.
+
+        Reading raises `Silent` when nothing came for `silence_max_s` seconds, `Broken` when the connection broke. Not
+        opening raises them too, or `NotSent`.
+        """
+        with self._translated(f"GET {path}"):
+            used = self._api
+            response = self._send("GET", path, query, timeout_s=OPEN_S)
+            if response.status == UNAUTHORIZED and self._anew(used):
+                response.close()
+                response = self._send("GET", path, query, timeout_s=OPEN_S)
+            try:
+                if isinstance(response.connection, HTTPConnection) and response.connection.sock:
+                    response.connection.sock.settimeout(silence_max_s)
+                yield response
+            finally:
+                response.close()
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        for api in (*self._old, self._api):
+            api.rest_client.close()
+
+    def _anew(self, used: ApiClient) -> bool:
+        """Read the credentials anew. Say whether they are others than those of the client that was refused."""
+        with self._lock:
+            if self._api is not used:
+                return True  # another thread was quicker
+            if self._renew is None or time.monotonic() - self._renewed_at < RENEWED_S:
+                return False
+            self._renewed_at = time.monotonic()
+            try:
+                self._api = self._renew()
+            except UsageError:  # the kubeconfig cannot be read now: the server's own 401 says what is wrong
+                return False
+            self._old.append(used)  # others may be in the middle of a request
+            return True
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        *,
+        timeout_s: float,
+        body: object = None,
+        content_type: str = "",
+        accept: str = "application/json, */*",
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        resource = f"{path}?{urlencode(query)}" if query else path
+        api = self._api
+        method, url, headers, body, _ = api.param_serialize(
+            method, resource, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        answer: RESTResponse = api.call_api(
+            method, url, header_params=headers, body=body, _request_timeout=(CONNECT_S, timeout_s)
+        )
+        response: urllib3.BaseHTTPResponse = answer.response
+        return response
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """Say a failure of the connection in our words."""
+        try:
+            yield
+        except ApiException as error:  # the package's name for every urllib3 SSLError
+            said = error.__context__ or error
+            if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(said)):
+                raise self._not_sent(said) from error
+            raise self._broken(what, said) from error
+        except (NewConnectionError, ConnectTimeoutError, ProxyError) as error:
+            raise self._not_sent(error) from error
+        except ReadTimeoutError as error:
+            raise Silent(f"{what}: {self.server} was silent for too long") from error
+        except (HTTPError, OSError) as error:
+            raise self._broken(what, error) from error
+
+    def _not_sent(self, error: BaseException) -> NotSent:
+        return NotSent(
+            f"the API server {self.server} cannot be reached: {_plain(error)}",
+            "see that the cluster runs, and that the context names the right server",
+        )
+
+    def _broken(self, what: str, error: BaseException) -> Broken:
+        return Broken(f"{what}: the connection to {self.server} broke: {_plain(error)}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and whatever it wraps, from the outside in."""
+    seen: list[BaseException] = []
+    waiting: list[object] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, BaseException) and current not in seen:
+            seen.append(current)
+            waiting += [*current.args, current.__cause__, current.__context__, getattr(current, "original_error", None)]
+    yield from seen
+
+
+def _plain(error: BaseException) -> str:
+    """The innermost reason that has words, without object addresses."""
+    if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
+        return f"no connection within {CONNECT_S:g} s"
+    for cause in reversed(list(_causes(error))):
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+    return (str(error) or type(error).__name__).rpartition("object at ")[2].partition(">: ")[2] or str(error)

@@ -1,0 +1,1 @@
+"""Watching the cluster: list, watch, resume, and record every object as it was sent."""

@@ -1,0 +1,106 @@
+"""Asking the metrics API again and again: the one part of the cluster's state that cannot be watched.
+
+What the autoscaler saw can then be computed again. An API that does not answer is evidence too, and is recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos.clock import Clock
+from chaos.cluster.resources import path_of
+from chaos.cluster.transport import Wire
+from chaos.errors import ClusterRefused, HarnessBroken
+from chaos.history.writing.jsonl import AppendFile
+
+__all__ = ["Sampler", "Sampling"]
+
+ANSWER_S = 5.0
+"""How long the metrics API may be silent before that is recorded as its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Whose metrics to ask for, and how often: at least five times for each new value, to know when it came.
+
+    `always`: also where there is no autoscaler to compute again, for a limit on usage.
+    """
+
+    namespace: str
+    period_s: float
+    always: bool = False
+
+
+class Sampler:
+    """Writes metrics.jsonl in a thread of its own, while `wanted` says that there is an autoscaler to compute again."""
+
+    def __init__(self, sampling: Sampling, *, wire: Wire, clock: Clock, path: Path, wanted: Callable[[], bool]) -> None:
+        self.failure: HarnessBroken | None = None
+        """Why it ended early; None as long as it has not."""
+        self._sampling = sampling
+        self._wire = wire
+        self._clock = clock
+        self._path = path
+        self._wanted = wanted
+        self._file: AppendFile | None = None
+        self._last: list[Any] | None = None
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Ask until `stop`; for a thread."""
+        try:
+            while not self._stopping.is_set():
+                if self._wanted():
+                    self._ask()
+                self._stopping.wait(self._sampling.period_s)
+        except HarnessBroken as broken:
+            self.failure = broken
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stopping.set()
+
+    def _ask(self) -> None:
+        asked_ns = self._clock.now_ns()
+        said: dict[str, Any]
+        try:
+            answer = self._wire.call("GET", path_of("PodMetrics", self._sampling.namespace), timeout_s=ANSWER_S)
+            body = answer.json()
+            known = answer.ok and isinstance(body, dict)
+            said = self._said(body.get("items") or []) if known else {"error": answer.words()}
+        except ClusterRefused as refused:
+            said = {"error": refused.what}
+        if "error" in said:
+            self._last = None
+        self._write({"asked_ns": asked_ns, **said})
+
+    def _said(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """The answer without what changes each time it is asked; an answer that is the same as before in a word."""
+        pods = sorted((_bare(item) for item in items), key=lambda pod: str(pod["name"]))
+        if pods == self._last:
+            return {"same": True}
+        self._last = pods
+        return {"pods": pods}
+
+    def _write(self, fields: dict[str, Any]) -> None:
+        if self._file is None:
+            self._file = AppendFile(self._path)
+        rest = json.dumps(fields, separators=(",", ":")).encode()
+        self._file.write(self._clock.now_ns(), rest[1:])
+
+
+def _bare(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": item["metadata"]["name"],
+        "timestamp": item["timestamp"],
+        "window": item["window"],
+        "containers": [{"name": one["name"], "usage": one["usage"]} for one in item.get("containers") or ()],
+    }

@@ -1,0 +1,201 @@
+"""Emptying one node of the system's pods, as `kubectl drain` does: evict, ask again while a budget refuses, wait.
+
+A disruption budget that says no is doing its job. So a refusal is an answer like any other: it is journalled, asked
+again every 5 s, and if it still stands at the deadline the drain is `blocked`, which is no error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from chaos.cluster import Done, mutations
+from chaos.faults.base import Field
+from chaos.faults.support.background_task import Ending, Work
+from chaos.faults.support.cluster_view import budgets_over, gone, sorted_for_drain, unscheduled
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
+from chaos.semantics import DrainOptions
+
+__all__ = ["Drain", "Parting", "Terms"]
+
+RETRY_S = 5.0
+"""How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""
+
+LOOK_S = 1.0
+"""How often a wait for the watch looks whether it is to end."""
+
+BUSY_S = 1.0
+"""What a busy API server asks for where it does not say how long (API priority and fairness: `Retry-After: 1`)."""
+
+
+UNSEEN = ("(of a name that was not seen)",)
+"""Stands for a disruption budget that refused and that the record does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a node is drained.
+
+    `deadline_s`: when to give up. `max_in_flight`: how many pods may be on their way out at once, None for all (as
+    kubectl). `grace_s`: None is the pods' own.
+    """
+
+    deadline_s: float
+    max_in_flight: int | None = None
+    grace_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """How far one pod got: gone; refused by its disruption budgets; leaving but still there; or failed."""
+
+    pod: PodView
+    state: Literal["gone", "refused", "leaving", "failed"]
+    words: str = ""
+    budgets: tuple[str, ...] = ()
+
+
+class Drain:
+    """One node's drain. `first` is what the API server said to its first eviction, `refused` which budgets said no."""
+
+    def __init__(self, field: Field, work: Work, node: Ref, terms: Terms) -> None:
+        self.first = ""
+        self.refused: tuple[str, ...] = ()
+        self._field = field
+        self._work = work
+        self._node = node
+        self._terms = terms
+        self._began = time.monotonic()
+
+    def run(self, options: DrainOptions) -> Ending:
+        """Evict the system's pods from the node until there is none, time is up, or one cannot be evicted.
+
+        A pod that was being scheduled as the node closed is found in a second round.
+        """
+        partings: dict[str, Parting] = {}
+        while (found := self._found(options)) and not (partings and self._over):
+            partings |= {parting.pod.uid: parting for parting in self._round(found)}
+            if any(parting.state == "failed" for parting in partings.values()):
+                break
+        for pod in found:
+            partings.setdefault(pod.uid, Parting(pod, "refused", "it was not asked to leave"))
+        return _ending(self._field, self._node, tuple(partings.values()), self._elapsed_s, stopped=self._work.stopping)
+
+    def _found(self, options: DrainOptions) -> tuple[PodView, ...]:
+        field = self._field
+        return sorted_for_drain(field.cluster, self._node.name, field.namespace, options).evict
+
+    def _round(self, pods: tuple[PodView, ...]) -> tuple[Parting, ...]:
+        """Evict these pods, all at once or as many as may be in flight, and wait until each is gone or time is up."""
+        width = min(len(pods), self._terms.max_in_flight or len(pods))
+        with ThreadPoolExecutor(max_workers=width, thread_name_prefix=self._field.fault) as pool:
+            return tuple(pool.map(self._part, pods))
+
+    @property
+    def _elapsed_s(self) -> float:
+        """How long it has been going on."""
+        return time.monotonic() - self._began
+
+    @property
+    def _over(self) -> bool:
+        """Whether time is up, or we were asked to stop."""
+        return self._work.stopping or self._elapsed_s >= self._terms.deadline_s
+
+    # --- one pod ------------------------------------------------------------------------------------------------
+
+    def _part(self, pod: PodView) -> Parting:
+        parting = Parting(pod, "leaving" if pod.deleting else "refused", "it was not asked to leave")
+        while not self._over:
+            if pod.deleting:
+                return self._awaited(pod)
+            done = self._field.hand.do(_eviction(pod, self._terms.grace_s, self._field.fault))
+            parting = self._judged(pod, done)
+            if parting.state == "leaving":
+                return self._awaited(pod)
+            if parting.state != "refused":
+                return parting
+            self._rest(_pause_s(done))
+        return parting
+
+    def _judged(self, pod: PodView, done: Done) -> Parting:
+        """What an answer means for the pod; `refused` means that it is to be asked again."""
+        parting = self._read(pod, done)
+        self.first = self.first or f"{pod.name}: {parting.words}"
+        self.refused = tuple(dict.fromkeys((*self.refused, *parting.budgets)))
+        return parting
+
+    def _read(self, pod: PodView, done: Done) -> Parting:
+        if done.outcome == "ok" or "NamespaceTerminating" in done.causes:
+            return Parting(pod, "leaving", "evicted" if done.outcome == "ok" else "its namespace is going")
+        if done.budget_refused:
+            budgets = budgets_over(self._field.recorder.objects("PodDisruptionBudget"), pod) or UNSEEN
+            return Parting(pod, "refused", f"refused, as {_named(budgets)} demands", budgets)
+        if done.status == 404:
+            return Parting(pod, "gone", "gone already")
+        if done.status == 409 or done.outcome == "info":
+            return self._looked_up(pod, done)
+        if done.status == 429:
+            return Parting(pod, "refused", f"the API server is busy: {done.reason}")
+        return Parting(pod, "failed", done.reason)
+
+    def _looked_up(self, pod: PodView, done: Done) -> Parting:
+        """After an answer that leaves it open: what has become of this very pod."""
+        found = self._field.cluster.get("Pod", pod.namespace, pod.name)
+        if found is None or PodView(found).uid != pod.uid:
+            return Parting(pod, "gone", "gone already")
+        if PodView(found).deleting:
+            return Parting(pod, "leaving", "evicted")
+        return Parting(pod, "refused", f"not evicted so far: {done.reason}")
+
+    def _awaited(self, pod: PodView) -> Parting:
+        recorder = self._field.recorder
+        while not self._over:
+            left_s = self._terms.deadline_s - self._elapsed_s
+            if recorder.wait_for(lambda: gone(recorder, pod.uid), min(LOOK_S, max(0.0, left_s))):
+                return Parting(pod, "gone", "evicted and gone")
+        return Parting(pod, "leaving", f"evicted, but not gone yet (its grace is {pod.grace_s} s)")
+
+    def _rest(self, seconds: float) -> None:
+        self._work.pause(max(0.0, min(seconds, self._terms.deadline_s - self._elapsed_s)))
+
+
+def _eviction(pod: PodView, grace_s: int | None, fault: str) -> mutations.Mutation:
+    return mutations.evict_pod(Ref("Pod", pod.namespace, pod.name, pod.uid), grace_s=grace_s, fault=fault)
+
+
+def _pause_s(done: Done) -> float:
+    """How long to wait before asking again: a refusal by a budget as kubectl does, a busy server as it says."""
+    busy = done.status == 429 and not done.budget_refused
+    return (done.retry_after_s or BUSY_S) if busy else RETRY_S
+
+
+def _named(budgets: tuple[str, ...]) -> str:
+    return f"the disruption budget {' and '.join(budgets)}" if budgets else "a disruption budget"
+
+
+def _ending(field: Field, node: Ref, partings: tuple[Parting, ...], elapsed_s: float, *, stopped: bool) -> Ending:
+    of = {state: [one for one in partings if one.state == state] for state in ("gone", "refused", "leaving", "failed")}
+    budgets = tuple(dict.fromkeys(name for one in of["refused"] for name in one.budgets))
+    pending = unscheduled(field.recorder.objects("Pod"))
+    left = [*of["failed"], *of["refused"], *of["leaving"]]
+    counted = f"{len(of['gone'])} of {len(partings)} pods gone from node {node.name} after {elapsed_s:.1f} s"
+    told = "; ".join([counted, *(f"{one.pod.name}: {one.words}" for one in left), *pending])
+    detail: Mapping[str, Any] = {
+        "node": node.name,
+        "budget": " and ".join(budgets),
+        "gone": [one.pod.name for one in of["gone"]],
+        "left": [one.pod.name for one in left],
+        "pending": list(pending),
+        "seconds": round(elapsed_s, 3),
+    }
+    if not left:
+        return Ending("finished", counted, detail)
+    if stopped:
+        return Ending("stopped", f"stopped by us: {told}", detail)
+    if of["failed"] or not budgets:
+        return Ending("failed", told, detail)
+    return Ending("blocked", f"blocked, as {_named(budgets)} demands: {told}", detail)

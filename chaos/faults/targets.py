@@ -1,0 +1,256 @@
+"""Choosing victims: pure picks over what could be chosen, replayable from the trial's seed.
+
+A pick takes the system under test and returns `Targets`: references that carry UIDs, so that a successor of the same
+name is never hit by mistake. Candidates are ranked by node and age before the seed chooses among them, because pod
+names are random and would make the same seed choose differently each time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chaos.errors import GamedayError
+from chaos.objects.base import Ref
+from chaos.objects.kinds import NodeView
+from chaos.objects.pod import PodView
+
+__all__ = [
+    "Pool",
+    "Targets",
+    "all_nodes",
+    "every",
+    "fullest_node",
+    "fullest_nodes",
+    "fullest_pool",
+    "fullest_zone",
+    "half",
+    "node_of",
+    "one",
+    "pool",
+    "unready",
+]
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The victims of a fault, and how they were chosen, in words.
+
+    `grace_s` is the longest terminationGracePeriodSeconds among them. A node comes first, and then the system's pods on
+    it, whom what befalls the node may take too.
+    """
+
+    words: str
+    refs: tuple[Ref, ...]
+    grace_s: int = 0
+
+
+class Pool(Protocol):
+    """What picks choose from: the system's pods, the cluster's nodes, and the trial's source of chance."""
+
+    @property
+    def rng(self) -> random.Random:
+        """The trial's seeded source of chance."""
+
+    @property
+    def inert(self) -> bool:
+        """Whether nothing is to be touched (a saved run is judged again): picks then choose nobody."""
+
+    @property
+    def words(self) -> str:
+        """The selector in words, for the error that says that nobody matches."""
+
+    def ready_pods(self) -> Sequence[PodView]:
+        """The pods that are Ready and not being deleted, now."""
+
+    def pods(self) -> Sequence[PodView]:
+        """All pods of the system, now, also those that are not Ready or on their way out."""
+
+    def nodes(self) -> Sequence[NodeView]:
+        """All nodes of the cluster, now."""
+
+
+Pick = Callable[[Pool], Targets]
+"""A choice that is made when the system is there."""
+
+
+def one(system: Pool) -> Targets:
+    """Pick one replica."""
+    return _pick(system, lambda _ready: 1, "one replica")
+
+
+def half(system: Pool) -> Targets:
+    """Pick half of the ready replicas, rounded down, but at least one."""
+    return _pick(system, lambda ready: max(1, ready // 2), "half of the replicas")
+
+
+def every(system: Pool) -> Targets:
+    """Pick every ready replica."""
+    return _pick(system, lambda ready: ready, "every replica")
+
+
+def unready(system: Pool) -> Targets:
+    """Pick one pod that runs but is not Ready, the newest."""
+    words = "one pod that runs and is not Ready"
+    if system.inert:
+        return Targets(words, ())
+    found = [pod for pod in system.pods() if pod.phase == "Running" and not pod.ready_condition and not pod.deleting]
+    if not found:
+        raise GamedayError(f"no pod that runs and is not Ready matches {system.words}", "make one unready first")
+    chosen = max(found, key=lambda pod: (pod.created, pod.name))
+    return Targets(f"{words} ({chosen.name})", (_ref(chosen),), chosen.grace_s)
+
+
+def fullest_node(system: Pool, *, share_max: float = 1.0) -> Targets:
+    """Pick the node with the most ready replicas; among equals the seed chooses.
+
+    `share_max` is the largest part of them that it may hold, where what users are promised rests on the others. Raises
+    `GamedayError` if it holds more.
+    """
+    chosen = fullest_nodes(system, 1)[0]
+    held = sum(ref.kind == "Pod" for ref in chosen.refs)
+    if not system.inert and held > share_max * len(system.ready_pods()):
+        raise GamedayError(
+            f"{chosen.words}, and the scenario counts on {share_max:.0%} at most",
+            "spread them over the nodes first, e.g. with kubectl rollout restart",
+        )
+    return chosen
+
+
+def fullest_nodes(system: Pool, count: int) -> tuple[Targets, ...]:
+    """Pick so many nodes, the fullest first, each as targets of its own; among equals the seed chooses.
+
+    Only nodes that are Ready, not cordoned, and hold a ready replica. Raises `GamedayError` if there are fewer.
+    """
+    if system.inert:
+        return tuple(Targets("the fullest node", ()) for _ in range(count))
+    held = Counter(pod.node for pod in system.ready_pods())
+    nodes = sorted(
+        (node for node in system.nodes() if node.ready and not node.unschedulable and held[node.name]),
+        key=lambda node: node.name,
+    )
+    system.rng.shuffle(nodes)
+    nodes.sort(key=lambda node: held[node.name], reverse=True)
+    if len(nodes) < count:
+        raise GamedayError(
+            f"{len(nodes)} open nodes hold a ready pod that matches {system.words}, not {count}",
+            "see kubectl get nodes and where the pods lie, or give the system more replicas",
+        )
+    return tuple(_on_nodes(system, [node], f"node {node.name}") for node in nodes[:count])
+
+
+def node_of(pick: Pick) -> Pick:
+    """Pick the node on which the pod that `pick` chooses runs, e.g. `node_of(one)`."""
+
+    def node_of_it(system: Pool) -> Targets:
+        chosen = pick(system)
+        if system.inert:
+            return Targets(f"the node of {chosen.words}", ())
+        uids = {ref.uid for ref in chosen.refs}
+        names = {pod.node for pod in system.pods() if pod.uid in uids}
+        nodes = [node for node in system.nodes() if node.name in names]
+        if len(nodes) != 1:
+            raise GamedayError(f"{chosen.words}: on {len(nodes)} nodes, not on one", "pick one pod: node_of(one)")
+        return _on_nodes(system, nodes, f"node {nodes[0].name}, where {chosen.words} runs")
+
+    return node_of_it
+
+
+def pool(label: str, value: str) -> Pick:
+    """Pick every node that has this label, in the order of their names: a node pool."""
+
+    def nodes_of_pool(system: Pool) -> Targets:
+        words = f"the node pool {label}={value}"
+        if system.inert:
+            return Targets(words, ())
+        nodes = sorted((node for node in system.nodes() if node.labels.get(label) == value), key=lambda node: node.name)
+        if not nodes:
+            seen = sorted({node.labels[label] for node in system.nodes() if label in node.labels})
+            raise GamedayError(
+                f"no node has the label {label}={value}",
+                f"choose one of the values that there are: {', '.join(seen)}" if seen else "see kubectl get nodes -L",
+            )
+        return _on_nodes(system, nodes, f"{words} ({', '.join(node.name for node in nodes)})")
+
+    return nodes_of_pool
+
+
+def fullest_pool(label: str) -> Pick:
+    """Pick every node of the pool with the most ready replicas; a pool is the nodes with the same value of the label.
+
+    Among equals the seed chooses. Raises `GamedayError` if there are not two pools: nothing would be left.
+    """
+
+    def nodes_of_fullest(system: Pool) -> Targets:
+        return _fullest_group(system, label, "pool")
+
+    return nodes_of_fullest
+
+
+def fullest_zone(system: Pool) -> Targets:
+    """Pick every node of the zone with the most ready replicas; among equals the seed chooses.
+
+    Raises `GamedayError` if no node says in which zone it is, or if there is only one zone: nothing would be left.
+    """
+    return _fullest_group(system, ZONE, "zone")
+
+
+def all_nodes(system: Pool) -> Targets:
+    """Pick every node there is, in the order of their names."""
+    if system.inert:
+        return Targets("all nodes", ())
+    nodes = sorted(system.nodes(), key=lambda node: node.name)
+    return _on_nodes(system, nodes, f"all {len(nodes)} nodes")
+
+
+def _fullest_group(system: Pool, label: str, called: str) -> Targets:
+    if system.inert:
+        return Targets(f"the fullest {called}", ())
+    group_of = {node.name: node.labels[label] for node in system.nodes() if label in node.labels}
+    groups = sorted(set(group_of.values()))
+    if len(groups) < 2:
+        raise GamedayError(
+            f"the nodes are in {len(groups)} {called}s by their label {label}, and losing one would leave nothing",
+            f"see kubectl get nodes -L, and label nodes of two {called}s at least",
+        )
+    held = Counter(group_of.get(pod.node, "") for pod in system.ready_pods())
+    system.rng.shuffle(groups)
+    chosen = max(groups, key=lambda group: held[group])
+    nodes = sorted((node for node in system.nodes() if group_of.get(node.name) == chosen), key=lambda node: node.name)
+    return _on_nodes(system, nodes, f"{called} {chosen} ({', '.join(node.name for node in nodes)})")
+
+
+def _on_nodes(system: Pool, nodes: Sequence[NodeView], words: str) -> Targets:
+    names = {node.name for node in nodes}
+    ready = system.ready_pods()
+    pods = [pod for pod in _ranked(ready) if pod.node in names]
+    refs = (*(Ref("Node", "", node.name, node.uid) for node in nodes), *map(_ref, pods))
+    holds = f"{len(pods)} of {len(ready)} ready replicas"
+    return Targets(f"{words}, with {holds}", refs, max((pod.grace_s for pod in pods), default=0))
+
+
+def _pick(system: Pool, count_of: Callable[[int], int], words: str) -> Targets:
+    if system.inert:
+        return Targets(words, ())
+    ready = _ranked(system.ready_pods())
+    if not ready:
+        raise GamedayError(
+            f"no ready pod matches {system.words}",
+            "see what the pods wait for with kubectl describe, or correct the selector",
+        )
+    chosen = system.rng.sample(ready, count_of(len(ready)))
+    refs = tuple(map(_ref, chosen))
+    return Targets(f"{words} ({len(refs)} of {len(ready)})", refs, max(pod.grace_s for pod in chosen))
+
+
+def _ranked(pods: Sequence[PodView]) -> list[PodView]:
+    return sorted(pods, key=lambda pod: (pod.node, pod.created, pod.name))
+
+
+def _ref(pod: PodView) -> Ref:
+    return Ref("Pod", pod.namespace, pod.name, pod.uid)

@@ -1,0 +1,1 @@
+"""Facts that follow from a trial's record. Pure."""

@@ -1,0 +1,150 @@
+"""The autoscalers of the system under test, as the watch log shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaos.history.cache import once
+from chaos.history.coverage import settled_ns
+from chaos.history.model import History
+from chaos.objects.base import Raw, View, kind_in
+
+__all__ = ["KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "autoscalers"]
+
+KIND = "HorizontalPodAutoscaler"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricView:
+    """One metric of an autoscaler: an entry of `spec.metrics`, or of `status.currentMetrics`."""
+
+    raw: Raw
+
+    @property
+    def type(self) -> str:
+        """`Resource`, `ContainerResource`, `Pods`, `Object` or `External`."""
+        return str(self.raw.get("type", ""))
+
+    @property
+    def source(self) -> Raw:
+        """The part that is named after the type."""
+        name = self.type[:1].lower() + self.type[1:]
+        return self.raw.get(name) or {}
+
+    @property
+    def name(self) -> str:
+        """The resource's or the metric's name, with the container where one is named."""
+        named = self.source.get("name") or (self.source.get("metric") or {}).get("name") or ""
+        container = self.source.get("container")
+        return f"{named} of {container}" if container else str(named)
+
+    @property
+    def percent(self) -> int | None:
+        """The percentage of the request, wished or measured; None for other targets."""
+        part = self.source.get("target") or self.source.get("current") or {}
+        given = part.get("averageUtilization")
+        return None if given is None else int(given)
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerView(View):
+    """A HorizontalPodAutoscaler."""
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Kind and name of what it scales."""
+        ref = self.spec.get("scaleTargetRef") or {}
+        return kind_in(ref.get("apiVersion", ""), ref.get("kind", "")), str(ref.get("name", ""))
+
+    @property
+    def least(self) -> int:
+        """`minReplicas`; an absent one is 1."""
+        given = self.spec.get("minReplicas")
+        return 1 if given is None else int(given)
+
+    @property
+    def most(self) -> int:
+        """`maxReplicas`."""
+        return int(self.spec.get("maxReplicas", 0))
+
+    @property
+    def metrics(self) -> tuple[MetricView, ...]:
+        """What it looks at."""
+        return tuple(MetricView(raw) for raw in self.spec.get("metrics") or ())
+
+    @property
+    def measured(self) -> tuple[MetricView, ...]:
+        """What it last measured; a metric that failed is an empty entry, and left out."""
+        return tuple(MetricView(raw) for raw in self.status.get("currentMetrics") or () if raw.get("type"))
+
+    @property
+    def desired(self) -> int:
+        """How many replicas it last asked for."""
+        return int(self.status.get("desiredReplicas", 0))
+
+    @property
+    def inactive(self) -> str:
+        """Why it cannot compute (`FailedGetResourceMetric: …`), empty while it can or has not looked yet."""
+        condition = self.condition("ScalingActive")
+        if condition.get("status") != "False":
+            return ""
+        return f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
+
+    @property
+    def limited(self) -> str:
+        """Kubernetes' word for what cut its last wish (`TooManyReplicas`, `ScaleUpLimit`, …), empty if nothing did."""
+        condition = self.condition("ScalingLimited")
+        return str(condition.get("reason", "")) if condition.get("status") == "True" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerLife:
+    """One autoscaler: its states with the moment from which each was known, and when it was gone, None if never.
+
+    `listed` says that it was in the first list, hence older than the record.
+    """
+
+    uid: str
+    name: str
+    states: tuple[tuple[int, AutoscalerView], ...]
+    listed: bool
+    gone_ns: int | None
+
+    @property
+    def first_ns(self) -> int:
+        """When it was first seen."""
+        return self.states[0][0]
+
+    def at(self, at_ns: int) -> AutoscalerView:
+        """Its state at a moment; the first one for any moment before that."""
+        known = [view for since_ns, view in self.states if since_ns <= at_ns]
+        return known[-1] if known else self.states[0][1]
+
+
+@once
+def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
+    """The autoscalers whose target is the system's workload, in the order in which they were first seen."""
+    facts = history.facts
+    states: dict[str, list[tuple[int, AutoscalerView]]] = {}
+    gone: dict[str, int] = {}
+    listed: set[str] = set()
+    for event in history.watch:
+        if event.kind != KIND:
+            continue
+        view = AutoscalerView(event.object)
+        if view.namespace != facts.namespace or view.target != (facts.workload_kind, facts.workload_name):
+            continue
+        at_ns = settled_ns(history, KIND, event.at_ns)
+        if event.type == "LISTED" and view.uid not in states:
+            listed.add(view.uid)
+        states.setdefault(view.uid, []).append((at_ns, view))
+        if event.type in ("DELETED", "VANISHED"):
+            gone[view.uid] = at_ns
+    return tuple(_life(uid, tuple(seen), gone, listed) for uid, seen in states.items())
+
+
+def _life(
+    uid: str, states: tuple[tuple[int, AutoscalerView], ...], gone: Mapping[str, int], listed: set[str]
+) -> AutoscalerLife:
+    return AutoscalerLife(uid, states[-1][1].name, states, uid in listed, gone.get(uid))

@@ -1,0 +1,157 @@
+"""The life of each replica, from its creation to its end, as the watch log tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chaos.history.cache import once
+from chaos.history.coverage import settled_ns
+from chaos.history.facts.membership import Membership
+from chaos.history.model import History, WatchEvent
+from chaos.objects.base import Raw
+from chaos.objects.pod import PodView
+
+__all__ = ["PodLife", "pod_lives", "pod_states"]
+
+
+@dataclass(frozen=True, slots=True)
+class PodLife:
+    """One pod of the system. Every moment is when we received word of it, on the trial's clock; None: never seen.
+
+    `created_ns` is when it was first seen; `listed` says that it was in a list then, hence older than that.
+    `started_ns`: all containers run. `ready_spans`: Ready and not being deleted; an end of None means to the last.
+    `terminating_ns`: its deletion was accepted. `gone_ns`: the object is gone; `gone_uncertain` says that it vanished
+    in a gap, so that this is only the latest moment possible. `restarted_ns`: each time a restart was seen.
+    `first_index` and `lost_index` are places in `History.watch`, which order what shares a moment.
+    `spec` is the raw pod spec last seen.
+    """
+
+    uid: str
+    name: str
+    node: str
+    owner_uid: str
+    created_ns: int
+    listed: bool
+    scheduled_ns: int | None
+    started_ns: int | None
+    ready_spans: tuple[tuple[int, int | None], ...]
+    terminating_ns: int | None
+    gone_ns: int | None
+    gone_uncertain: bool
+    restarts: int
+    restarted_ns: tuple[int, ...]
+    first_index: int
+    lost_index: int | None
+    spec: Raw
+
+    @property
+    def lost_ns(self) -> int | None:
+        """When it ceased to count as a replica: its deletion was accepted, or it was gone without notice."""
+        return self.gone_ns if self.terminating_ns is None else self.terminating_ns
+
+    @property
+    def ready_ns(self) -> int | None:
+        """When it was first Ready."""
+        return self.ready_spans[0][0] if self.ready_spans else None
+
+    def ready_at(self, at_ns: int) -> bool:
+        """Whether it was Ready at a moment."""
+        return any(begin <= at_ns and (end is None or at_ns < end) for begin, end in self.ready_spans)
+
+
+@dataclass(slots=True)
+class _Life:
+    """A life while it is being read."""
+
+    uid: str
+    created_ns: int
+    listed: bool
+    first_index: int
+    last: PodView
+    scheduled_ns: int | None = None
+    started_ns: int | None = None
+    ready_since_ns: int | None = None
+    spans: list[tuple[int, int | None]] = field(default_factory=list)
+    terminating_ns: int | None = None
+    gone_ns: int | None = None
+    gone_uncertain: bool = False
+    restarted_ns: list[int] = field(default_factory=list)
+    restarts: int = 0
+    lost_index: int | None = None
+
+    def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
+        """Take one event into account."""
+        self.last = pod
+        ended = event.type in ("DELETED", "VANISHED")
+        self._milestones(pod, at_ns)
+        deleting = pod.deleting
+        ready = not ended and not deleting and pod.ready_condition
+        if ready and self.ready_since_ns is None:
+            self.ready_since_ns = at_ns
+        elif not ready and self.ready_since_ns is not None:
+            self.spans.append((self.ready_since_ns, at_ns))
+            self.ready_since_ns = None
+        if ended:
+            self.gone_ns, self.gone_uncertain = at_ns, event.type == "VANISHED"
+        elif deleting and self.terminating_ns is None:
+            self.terminating_ns = at_ns
+        if self.lost_index is None and (ended or deleting):
+            self.lost_index = index
+
+    def _milestones(self, pod: PodView, at_ns: int) -> None:
+        if self.scheduled_ns is None and pod.node:
+            self.scheduled_ns = at_ns
+        if self.started_ns is None and pod.running:
+            self.started_ns = at_ns
+        if (restarts := pod.restarts) > self.restarts:
+            self.restarted_ns.append(at_ns)
+            self.restarts = restarts
+
+    def done(self) -> PodLife:
+        """The life as it was."""
+        spans = (*self.spans, *([(self.ready_since_ns, None)] if self.ready_since_ns is not None else []))
+        return PodLife(
+            uid=self.uid,
+            name=self.last.name,
+            node=self.last.node,
+            owner_uid=self.last.controller_uid,
+            created_ns=self.created_ns,
+            listed=self.listed,
+            scheduled_ns=self.scheduled_ns,
+            started_ns=self.started_ns,
+            ready_spans=spans,
+            terminating_ns=self.terminating_ns,
+            gone_ns=self.gone_ns,
+            gone_uncertain=self.gone_uncertain,
+            restarts=self.restarts,
+            restarted_ns=tuple(self.restarted_ns),
+            first_index=self.first_index,
+            lost_index=self.lost_index,
+            spec=self.last.spec,
+        )
+
+
+@once
+def pod_lives(history: History) -> tuple[PodLife, ...]:
+    """The lives of all pods of the system that were ever seen, in the order in which they were first seen."""
+    membership = Membership.of(history)
+    lives: dict[str, _Life] = {}
+    for index, event in enumerate(history.watch):
+        if event.kind != "Pod":
+            continue
+        pod = PodView(event.object)
+        uid = pod.uid
+        if not membership.has(uid, pod):
+            continue
+        at_ns = settled_ns(history, "Pod", event.at_ns)
+        life = lives.get(uid)
+        if life is None:
+            life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod, restarts=pod.restarts)
+        life.read(event, pod, at_ns, index)
+    return tuple(life.done() for life in lives.values())
+
+
+def pod_states(history: History, uid: str) -> tuple[tuple[int, PodView], ...]:
+    """Every state of one pod with the moment of its receipt, in order."""
+    pods = ((event.at_ns, PodView(event.object)) for event in history.watch if event.kind == "Pod")
+    return tuple((at_ns, pod) for at_ns, pod in pods if pod.uid == uid)

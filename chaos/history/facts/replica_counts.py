@@ -1,0 +1,142 @@
+"""Facts derived from the watch log by pure functions: how many replicas were ready, desired, reachable, and when.
+
+All moments are receive times on the trial's clock. A kind that was never covered yields empty steps: nothing is known.
+What a list says, at the start and after a gap, takes effect when the list is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+
+from chaos.history.cache import once
+from chaos.history.coverage import covered, earliest_ns, gaps_in, settled_ns
+from chaos.history.facts.membership import Membership, is_workload
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.model import History, WatchEvent
+from chaos.history.step_function import Steps
+from chaos.objects.base import View
+from chaos.objects.kinds import EndpointSliceView, NodeView, ReplicaSetView
+from chaos.objects.workload_kind import WorkloadKind
+
+__all__ = [
+    "Membership",
+    "PodLife",
+    "Steps",
+    "controller_kinds",
+    "covered",
+    "desired_replicas",
+    "earliest_ns",
+    "gaps_in",
+    "node_outages",
+    "owner_replicas",
+    "pod_lives",
+    "ready_endpoints",
+    "ready_replicas",
+    "workload_states",
+]
+
+OWNING = ("ReplicaSet", "StatefulSet", "ReplicationController")
+"""Kubernetes' own kinds that have pods and want a number of them."""
+
+ENDED = ("DELETED", "VANISHED")
+
+
+@once
+def ready_replicas(history: History) -> Steps:
+    """How many pods of the system were Ready and not being deleted."""
+    return _steps(history, "Pod", _ready_counts(history))
+
+
+@once
+def desired_replicas(history: History) -> Steps:
+    """How many replicas the workload asked for, 0 once it is deleted; where it does not say is a gap."""
+    return _steps(history, history.facts.workload_kind, _desired_counts(history))
+
+
+@once
+def ready_endpoints(history: History) -> Steps:
+    """How many ready endpoints the system's Service had; one that stands in two slices counts once."""
+    return _steps(history, "EndpointSlice", _endpoint_counts(history))
+
+
+@once
+def workload_states(history: History) -> tuple[tuple[int, ReplicaSetView], ...]:
+    """Every state of the workload with the moment from which it was known, in order."""
+    kind = history.facts.workload_kind
+    views = ((event.at_ns, ReplicaSetView(event.object)) for event in _of_kind(history, kind))
+    return tuple((at_ns, view) for at_ns, view in views if is_workload(history, kind, view))
+
+
+@once
+def node_outages(history: History) -> Mapping[str, tuple[tuple[int, int | None], ...]]:
+    """For each node by name, the spans in which it was not Ready or not there; an end of None: to the last."""
+    points: dict[str, list[tuple[int, int]]] = {}
+    for event in _of_kind(history, "Node"):
+        node = NodeView(event.object)
+        here = event.type not in ENDED and node.ready
+        points.setdefault(node.name, []).append((settled_ns(history, "Node", event.at_ns), int(here)))
+    return {name: Steps.of(states, history.ended_ns).spans_below(1) for name, states in points.items()}
+
+
+def _steps(history: History, kind: str, counts: Iterator[tuple[int, int]]) -> Steps:
+    if kind not in history.covered_ns:
+        return Steps((), history.ended_ns)
+    begin_ns, end_ns = history.covered_ns[kind]
+    first = ((begin_ns, 0),)
+    settled = ((settled_ns(history, kind, at_ns), count) for at_ns, count in counts)
+    return Steps.of((*first, *((at_ns, count) for at_ns, count in settled if at_ns <= end_ns)), end_ns)
+
+
+def _of_kind(history: History, kind: str) -> Iterator[WatchEvent]:
+    return (event for event in history.watch if event.kind == kind)
+
+
+def _ready_counts(history: History) -> Iterator[tuple[int, int]]:
+    spans = [span for life in pod_lives(history) for span in life.ready_spans]
+    changes = [(begin_ns, 1) for begin_ns, _ in spans]
+    changes += [(end_ns, -1) for _, end_ns in spans if end_ns is not None]
+    changes.sort()
+    return zip((at_ns for at_ns, _ in changes), accumulate(change for _, change in changes), strict=True)
+
+
+def _desired_counts(history: History) -> Iterator[tuple[int, int]]:
+    for event in _of_kind(history, history.facts.workload_kind):
+        view = ReplicaSetView(event.object)
+        if is_workload(history, event.kind, view):
+            wanted = 0 if event.type in ENDED else history.facts.workload.wanted(event.object)
+            if wanted is not None:
+                yield event.at_ns, wanted
+
+
+def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
+    facts = history.facts
+    slices: dict[str, frozenset[str]] = {}
+    for event in _of_kind(history, "EndpointSlice"):
+        view = EndpointSliceView(event.object)
+        if view.service != facts.service or view.namespace != facts.namespace:
+            continue
+        ready = (one for one in view.endpoints if one.ready and event.type not in ENDED)
+        slices[view.uid] = frozenset(one.pod_uid or ",".join(one.addresses) for one in ready)
+        yield event.at_ns, len(frozenset().union(*slices.values()))
+
+
+def controller_kinds(history: History) -> Mapping[str, WorkloadKind]:
+    """Every kind that may have pods of its own and say how many it wants, by name."""
+    own = history.facts.workload
+    kinds = {name: WorkloadKind.named(name) for name in (*OWNING, *own.through)}
+    return kinds if own.through else {**kinds, own.name: own}
+
+
+def owner_replicas(history: History, uid: str) -> Steps:
+    """How many pods one of the pods' own controllers, by UID, asked for; nothing of one that was never seen."""
+    points: list[tuple[int, int]] = []
+    kind = "ReplicaSet"
+    known = controller_kinds(history)
+    for event in history.watch:
+        if event.kind in known and View(event.object).uid == uid:
+            kind = event.kind
+            wanted = 0 if event.type in ENDED else known[kind].wanted(event.object)
+            if wanted is not None:
+                points.append((event.at_ns, wanted))
+    return Steps.of(points, history.covered_ns.get(kind, (0, history.ended_ns))[1])

@@ -1,0 +1,131 @@
+"""Loading a run folder, as docs/run-folder.md describes it, into a `History`.
+
+Whole lines are read strictly: one that is not as described makes the folder damaged, and that is an error, not a
+verdict. A last line that was cut, because the run was killed, is left out and noted. What is missing reads as empty.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from chaos.errors import UsageError
+from chaos.history.facts.unknown_replicas import unsaid
+from chaos.history.model import GeneratorSample, History, Note, TrialFacts
+from chaos.history.reading.action_log import Journalled, read_journal
+from chaos.history.reading.jsonl import read_lines
+from chaos.history.reading.metrics import read_metrics
+from chaos.history.reading.requests import read_requests
+from chaos.history.reading.watch_log import WatchLog, read_watch
+
+__all__ = ["load_history"]
+
+
+def load_history(run: Path) -> History:
+    """Load the run folder `run`; it may still be in the making.
+
+    Raises `UsageError` if there is no trial.json in it, or if a whole line of any file is not as described.
+    """
+    facts = _facts(run / "trial.json")
+    with ThreadPoolExecutor(1) as beside:
+        # Two cores: the table is parsed without Python's lock, while the objects of the watch need it.
+        table = beside.submit(read_requests, run / "requests.jsonl")
+        journal = read_journal(run / "actions.jsonl")
+        watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
+        generator, generator_remark = _generator(run / "generator.jsonl")
+        metrics, metrics_remark = read_metrics(run / "metrics.jsonl")
+        requests, requests_remark = table.result()
+    last_request_ns = requests["end_ns"].max()
+    began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
+    remarks = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark)
+    return History(
+        facts=facts,
+        began_ns=began_ns,
+        ended_ns=ended_ns,
+        watch=watch.events,
+        gaps=(*watch.gaps, *unsaid(facts, watch.events, ended_ns)),
+        late=watch.late,
+        covered_ns=watch.covered_ns,
+        actions=tuple(journal.actions.values()),
+        faults=tuple(journal.faults.values()),
+        phases=tuple(journal.phases),
+        streams=tuple(journal.streams.values()),
+        generator=generator,
+        load_workers=tuple(worker for _, worker in sorted(journal.load_workers.items())),
+        metrics=metrics,
+        notes=(*journal.notes, *(Note(ended_ns, remark) for remark in remarks if remark)),
+        requests=requests,
+        stopped=journal.stopped,
+        finished=journal.finished,
+    )
+
+
+def _facts(path: Path) -> TrialFacts:
+    try:
+        raw: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path.parent} is not a run folder: it has no trial.json",
+            "name a folder like runs/<utc>-<scenario>-<seed>",
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"{path}: no JSON: {error}", "the run folder is damaged: judge an intact copy") from None
+    try:
+        system = raw["system"]
+        return TrialFacts(
+            scenario=raw["scenario"],
+            claim=raw.get("claim", ""),
+            seed=raw["seed"],
+            leashed=bool(raw.get("leashed", False)),
+            namespace=system["namespace"],
+            workload_kind=system["workload"]["kind"],
+            workload_name=system["workload"]["name"],
+            service=system.get("service", ""),
+            raw=raw,
+        )
+    except KeyError as error:
+        raise UsageError(
+            f"{path}: field {error} is missing", "the run folder is damaged: judge an intact copy"
+        ) from None
+
+
+def _generator(path: Path) -> tuple[tuple[GeneratorSample, ...], str]:
+    samples: list[GeneratorSample] = []
+
+    def take(_number: int, line: dict[str, Any]) -> None:
+        samples.append(
+            GeneratorSample(
+                at_ns=line["at_ns"],
+                due=line["due"],
+                sent=line["sent"],
+                done=line["done"],
+                in_flight=line["in_flight"],
+                lag_p50_ns=line.get("lag_p50_ns"),
+                lag_p99_ns=line.get("lag_p99_ns"),
+                lag_max_ns=line.get("lag_max_ns"),
+                cpu_share=line["cpu_share"],
+                final=bool(line.get("final", False)),
+                opened=line.get("opened"),
+                reused=line.get("reused"),
+                worker=line.get("worker", 0),
+            )
+        )
+
+    remark = read_lines(path, take)
+    return tuple(samples), remark
+
+
+def _span(
+    facts: TrialFacts,
+    journal: Journalled,
+    watch: WatchLog,
+    generator: tuple[GeneratorSample, ...],
+    last_request_ns: Any,
+) -> tuple[int, int]:
+    """From the first moment that the run knows of to the last that any file speaks of."""
+    clock_ns = int((facts.raw.get("clock") or {}).get("utc_ns", 0))
+    began_ns = clock_ns or journal.first_ns or 0
+    ends = (began_ns, journal.last_ns, watch.last_ns, generator[-1].at_ns if generator else None, last_request_ns)
+    return began_ns, max(end for end in ends if end is not None)

@@ -1,0 +1,1 @@
+"""Writing a run folder's evidence, flushed line by line."""

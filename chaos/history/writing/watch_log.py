@@ -1,0 +1,53 @@
+"""The lines of watch.jsonl for one kind, as docs/run-folder.md describes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chaos.history.writing.jsonl import AppendFile
+
+__all__ = ["Record"]
+
+
+class Record:
+    """Writes what was received of one kind. Objects go in as the bytes that the server sent.
+
+    Each method returns the time that stands in the file: the given one, unless another kind's line was later already.
+    """
+
+    def __init__(self, kind: str, file: AppendFile) -> None:
+        self._file = file
+        self._head = b'"kind":"%b",' % kind.encode()
+
+    def listed(self, at_ns: int, raw: bytes) -> int:
+        """One object of a list."""
+        return self._file.write(at_ns, self._head + b'"type":"LISTED","object":' + raw + b"}")
+
+    def synced(self, at_ns: int, rv: str) -> int:
+        """The list is complete."""
+        return self._write(at_ns, "SYNCED", rv=rv)
+
+    def event(self, at_ns: int, line: bytes) -> int:
+        """A watch event, the whole JSON object as it came."""
+        return self._file.write(at_ns, self._head + line[1:])
+
+    def bookmark(self, at_ns: int, rv: str) -> int:
+        """Nothing happened up to this resourceVersion."""
+        return self._write(at_ns, "BOOKMARK", rv=rv)
+
+    def resumed(self, at_ns: int, since_ns: int, reason: str) -> int:
+        """The watch goes on from where it broke."""
+        return self._write(at_ns, "RESUMED", since_ns=since_ns, reason=reason)
+
+    def gap(self, at_ns: int, since_ns: int, reason: str) -> int:
+        """States are lost, from `since_ns` until the list that follows is complete."""
+        return self._write(at_ns, "GAP", since_ns=since_ns, reason=reason)
+
+    def end(self, at_ns: int) -> int:
+        """Nobody watches any more, on purpose."""
+        return self._write(at_ns, "END")
+
+    def _write(self, at_ns: int, type_: str, **fields: Any) -> int:
+        rest = json.dumps({"type": type_, **fields}, separators=(",", ":")).encode()
+        return self._file.write(at_ns, self._head + rest[1:])

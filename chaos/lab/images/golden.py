@@ -1,0 +1,129 @@
+"""A containerd root folder into which the images were imported once; every node starts from a clone of it.
+
+Importing unpacks hundreds of megabytes, which takes seconds; a clone shares the unpacked files by hard links, which
+takes a fraction of one. That is safe because containerd and overlayfs never write to what was imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from chaos.errors import LabError
+from chaos.lab.host.cache import cached, digest
+from chaos.lab.host.command import WITH_US, run
+from chaos.lab.host.mounts import discard
+from chaos.lab.images.importing import IMPORT_DEADLINE_S, import_image
+from chaos.lab.images.oci import image_digest
+from chaos.progress import Progress
+from chaos.wait import until
+
+__all__ = ["clone_golden", "golden_root"]
+
+# Unix socket paths may have 107 characters, so containerd's state cannot lie in the cache.
+STATE = Path("/run")
+STATE_PREFIX = "gameday-golden-"
+START_DEADLINE_S, STOP_DEADLINE_S = 30.0, 20.0
+IMPORT_BYTES_PER_S = 30e6  # measured: 450 MB in 13 s
+
+
+def golden_root(images: Sequence[Path], progress: Progress) -> Path:
+    """A containerd root with these image files (OCI layout) imported and unpacked for overlayfs; do not write to it.
+
+    Keyed by the images' contents and the version of containerd. Raises LabError without root or containerd, or if an
+    image cannot be imported.
+    """
+    version = run(["containerd", "--version"], deadline_s=30, fix="apt-get install containerd")
+
+    def build(folder: Path) -> None:
+        _sweep_dead()
+        estimate_s = 1 + sum(image.stat().st_size for image in images) / IMPORT_BYTES_PER_S
+        root = folder / "root"
+        with progress.step("import the images", estimate_s=estimate_s) as step, _containerd(root, folder) as socket:
+            for done, image in enumerate(images):
+                step.advance(done, len(images), image.name)
+                import_image(socket, image)
+        (folder / "containerd.log").unlink()
+        shutil.rmtree(root / "tmpmounts", ignore_errors=True)
+
+    key = digest(version, *sorted(image_digest(image) for image in images))
+    return cached("golden", key, build) / "root"
+
+
+@contextmanager
+def _containerd(root: Path, log_folder: Path) -> Iterator[Path]:
+    """A containerd of our own, ended when the block is left, and by the kernel should this process be killed."""
+    state = STATE / f"{STATE_PREFIX}{os.getpid()}"
+    state.mkdir(mode=0o700)
+    try:
+        socket = state / "containerd.sock"
+        config = state / "config.toml"
+        config.write_text(
+            f'version = 2\nroot = "{root}"\nstate = "{state}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+            f'[grpc]\n  address = "{socket}"\n'
+        )
+        log = log_folder / "containerd.log"
+        argv = [*WITH_US, "containerd", "--config", str(config)]
+        with log.open("wb") as out:
+            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        try:
+            _await_socket(socket, process, log)
+            yield socket
+        finally:
+            _stop(process)
+    finally:
+        discard(state)
+
+
+def _await_socket(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    def answers() -> bool:
+        if process.poll() is not None:
+            last = (log.read_text(errors="replace").splitlines() or ["it said nothing"])[-1]
+            raise LabError(f"containerd ended with status {process.returncode} while starting: {last}")
+        return socket.exists()
+
+    until(answers, deadline_s=START_DEADLINE_S, awaited=f"containerd's socket {socket}", poll_s=0.02)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise LabError(
+            f"containerd did not end within {STOP_DEADLINE_S:g} s, so its databases are not trusted"
+        ) from None
+
+
+def _sweep_dead() -> None:
+    """Remove the state of builds that were killed; their containerd died with them."""
+    for state in STATE.glob(f"{STATE_PREFIX}*"):
+        if not Path("/proc", state.name.removeprefix(STATE_PREFIX)).exists():
+            discard(state)
+
+
+def clone_golden(golden: Path, root: Path) -> None:
+    """Make `root` (which must not exist) a containerd root of its own with all that is in `golden`.
+
+    Files are shared as hard links, except the databases, which are copied; on another filesystem everything is
+    copied. Raises LabError if it cannot be made.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    if root.exists():
+        raise LabError(f"{root} exists already")
+    same_filesystem = root.parent.stat().st_dev == golden.stat().st_dev
+    # cp keeps what overlayfs means by extended attributes, owners and device files.
+    run(["cp", "-al" if same_filesystem else "-a", golden, root], deadline_s=IMPORT_DEADLINE_S)
+    if not same_filesystem:
+        return
+    for database in golden.glob("io.containerd.*/*"):
+        if database.is_file():
+            copy = root / database.relative_to(golden)
+            copy.unlink()
+            shutil.copy2(database, copy)

@@ -1,0 +1,1 @@
+"""The lab's nodes: containerd, kubelet, kube-proxy, storage, power."""

@@ -1,0 +1,180 @@
+"""Nodes: each has its own containerd, kubelet and kube-proxy, in a network and a mount namespace of its own.
+
+A node's mounts exist only in its mount namespace. They vanish with its last process, so the host never sees them and
+nothing is ever deleted through one.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+from chaos.lab.control_plane.components import ControlPlane
+from chaos.lab.control_plane.pki import private_folder
+from chaos.lab.control_plane.wait import await_components
+from chaos.lab.host.addresses import Machine
+from chaos.lab.host.changes import MOUNT_POINTS
+from chaos.lab.host.launcher import Launcher, in_netns
+from chaos.lab.host.network import NAMESPACES
+from chaos.lab.host.processes import Process
+from chaos.lab.images.golden import clone_golden
+from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config
+
+__all__ = ["await_proxy", "prepare_node", "start_kubelet", "start_proxy"]
+
+CNI_PLUGINS = Path("/usr/lib/cni")
+MACHINE_DEADLINE_S, CONTAINERD_DEADLINE_S, PROXY_DEADLINE_S = 10.0, 20.0, 40.0
+# $1 is touched when the mounts are made; then come pairs: a file or folder of the node, and where the node sees it.
+# -n, because mount would otherwise write into the host's /run.
+MACHINE = """
+mount -n --make-rshared /
+ready=$1; shift
+while [ $# -gt 0 ]; do mount -n --bind "$1" "$2"; shift 2; done
+touch "$ready"
+exec sleep infinity
+"""
+
+
+def prepare_node(node: Machine, *, launcher: Launcher, golden: Path, pause: str) -> Process:
+    """Make a node's namespaces and start its containerd, with the images of `golden`; return its keeper.
+
+    The keeper is a process that does nothing: its mount namespace is the node's. Raises LabError.
+    """
+    paths = launcher.paths
+    folder, run = paths.node(node.name), paths.node_sockets(node.name)
+    for made in (folder / "cni", folder / "pod-logs", folder / "volume-plugins", run):
+        private_folder(made)
+    for group in ("system", "pods"):
+        launcher.cgroups.make(f"{node.name}/{group}")
+    keeper = _start_keeper(node, launcher)
+    clone_golden(golden, folder / "containerd")
+    (folder / "cni" / "10-gameday.conflist").write_text(cni_config(node, folder=folder))
+    config = folder / "containerd.toml"
+    config.write_text(
+        containerd_config(
+            root=folder / "containerd",
+            state=run / "containerd",
+            socket=paths.containerd_socket(node.name),
+            cni=folder / "cni",
+            plugins=CNI_PLUGINS,
+            pause=pause,
+        )
+    )
+    containerd = _run(launcher, "containerd", ["containerd", "--config", config], node, keeper)
+    await_components(
+        lambda: _answers(paths.containerd_socket(node.name)),
+        components=[containerd],
+        awaited=f"containerd of {node.name} to answer",
+        deadline_s=CONTAINERD_DEADLINE_S,
+        poll_s=0.05,
+    )
+    return keeper
+
+
+def start_kubelet(node: Machine, keeper: Process, *, launcher: Launcher, control: ControlPlane) -> Process:
+    """Start a node's kubelet, with its certificates. Raises LabError."""
+    paths = launcher.paths
+    folder = paths.node(node.name)
+    kubeconfig = control.kubeconfig(f"kubelet-{node.name}", user=f"system:node:{node.name}", groups=["system:nodes"])
+    serving = control.authority.issue(
+        f"kubelet-{node.name}-serving", user=f"system:node:{node.name}", addresses=[node.address], hosts=[node.name]
+    )
+    config = folder / "kubelet.json"
+    config.write_text(
+        kubelet_config(
+            folder=folder,
+            socket=paths.containerd_socket(node.name),
+            cgroup=launcher.cgroups.absolute(f"{node.name}/pods"),
+            authority=control.authority.certificate,
+            serving=serving,
+            timings=control.timings,
+        )
+    )
+    labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
+    argv: list[str | Path] = [
+        launcher.kube,
+        "kubelet",
+        f"--config={config}",
+        f"--kubeconfig={kubeconfig}",
+        f"--root-dir={folder / 'kubelet'}",
+        f"--hostname-override={node.name}",
+        f"--node-ip={node.address}",
+        f"--node-labels={labels}",
+    ]
+    return _run(launcher, "kubelet", argv, node, keeper)
+
+
+def start_proxy(machine: Machine, *, launcher: Launcher, kubeconfig: Path, group: str) -> Process:
+    """Start a machine's kube-proxy. Raises LabError."""
+    config = launcher.paths.state / f"kube-proxy-{machine.name}.json"
+    config.write_text(kube_proxy_config(machine, kubeconfig=kubeconfig))
+    return launcher.run_kube(
+        f"kube-proxy-{machine.name}",
+        ["kube-proxy", f"--config={config}"],
+        group=group,
+        namespaces=in_netns(machine.netns),
+    )
+
+
+def await_proxy(machine: Machine, proxy: Process, *, address: str) -> None:
+    """Wait until a machine's kube-proxy leads a Service's `address` somewhere. Raises LabError."""
+    argv = ["nsenter", *in_netns(machine.netns), "--", "nft", "list", "map", "ip", "kube-proxy", "service-ips"]
+
+    def led() -> bool:
+        shown = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10)
+        return address in shown.stdout
+
+    await_components(
+        led, components=[proxy], awaited=f"kube-proxy of {machine.name} to be in force", deadline_s=PROXY_DEADLINE_S
+    )
+
+
+def _start_keeper(node: Machine, launcher: Launcher) -> Process:
+    folder = launcher.paths.node(node.name)
+    pairs: list[str | Path] = []
+    for place in MOUNT_POINTS:
+        own = private_folder(folder / "own" / place.relative_to("/"))
+        pairs += [own, place]
+    for name, value in KERNEL_SETTINGS.items():
+        shown = folder / "own" / "kernel" / name.replace("/", ".")
+        shown.parent.mkdir(exist_ok=True)
+        shown.write_text(value)
+        pairs += [shown, Path("/proc/sys") / name]
+    ready = folder / "mounted"
+    argv: list[str | Path] = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "slave",
+        "--",
+        "sh",
+        "-ec",
+        MACHINE,
+        "sh",
+        ready,
+        *pairs,
+    ]
+    keeper = launcher.run(f"machine-{node.name}", argv, group=f"{node.name}/system", namespaces=in_netns(node.netns))
+    await_components(
+        ready.exists,
+        components=[keeper],
+        awaited=f"the mounts of {node.name}",
+        deadline_s=MACHINE_DEADLINE_S,
+        poll_s=0.02,
+    )
+    return keeper
+
+
+def _run(launcher: Launcher, program: str, argv: list[str | Path], node: Machine, keeper: Process) -> Process:
+    namespaces = (f"--mount=/proc/{keeper.pid}/ns/mnt", f"--net={NAMESPACES / node.netns}")
+    return launcher.run(f"{program}-{node.name}", argv, group=f"{node.name}/system", namespaces=namespaces)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as attempt:
+        try:
+            attempt.connect(str(path))
+        except OSError:
+            return False
+    return True

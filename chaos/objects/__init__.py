@@ -1,0 +1,1 @@
+"""Typed views of Kubernetes API objects. Pure."""

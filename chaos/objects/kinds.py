@@ -1,0 +1,230 @@
+"""Typed views of raw API objects: the fields that are read, and nothing else.
+
+A view holds the object as the server sent it and reads a field when it is asked for, so that a view costs nothing to
+make. What an object lacks reads as Kubernetes defaults it, or as empty. Pure: the same views serve a live recorder and
+a saved history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chaos.objects.base import Raw, View, matches
+from chaos.objects.pod import ContainerView, PodView
+
+__all__ = [
+    "ContainerView",
+    "DeploymentView",
+    "EndpointSliceView",
+    "EndpointView",
+    "NodeView",
+    "PodDisruptionBudgetView",
+    "PodView",
+    "ReplicaSetView",
+    "StatefulSetView",
+    "View",
+    "matches",
+]
+
+SERVICE_NAME = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSetView(View):
+    """A ReplicaSet; StatefulSet and Deployment share these fields."""
+
+    @property
+    def replicas(self) -> int:
+        """How many pods are desired; Kubernetes takes an absent number as 1."""
+        given = self.spec.get("replicas")
+        return 1 if given is None else int(given)
+
+    @property
+    def selector(self) -> Raw:
+        """The label selector of its pods."""
+        return self.spec.get("selector") or {}
+
+    @property
+    def pod_spec(self) -> Raw:
+        """The spec that it gives its pods."""
+        return (self.spec.get("template") or {}).get("spec") or {}
+
+    @property
+    def status_replicas(self) -> int:
+        """How many pods its controller last counted."""
+        return int(self.status.get("replicas", 0))
+
+    @property
+    def ready_replicas(self) -> int:
+        """How many of them its controller last counted as Ready."""
+        return int(self.status.get("readyReplicas", 0))
+
+    @property
+    def available_replicas(self) -> int:
+        """How many of them its controller last counted as Ready for minReadySeconds."""
+        return int(self.status.get("availableReplicas", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class StatefulSetView(ReplicaSetView):
+    """A StatefulSet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView(ReplicaSetView):
+    """A Deployment."""
+
+    @property
+    def updated_replicas(self) -> int:
+        """How many pods have the newest template."""
+        return int(self.status.get("updatedReplicas", 0))
+
+    @property
+    def rolled_out(self) -> bool:
+        """Whether every desired pod has the newest template and is available, as `kubectl rollout status` decides."""
+        return (
+            self.observed_generation >= self.generation
+            and self.updated_replicas >= self.replicas
+            and self.status_replicas <= self.updated_replicas
+            and self.available_replicas >= self.updated_replicas
+        )
+
+    @property
+    def stuck(self) -> str:
+        """Why the rollout makes no progress, empty if the controller does not say that."""
+        progressing = self.condition("Progressing")
+        if progressing.get("reason") != "ProgressDeadlineExceeded":
+            return ""
+        return str(progressing.get("message") or "progress deadline exceeded")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """One endpoint of a slice. A nil condition means: ready and serving yes, terminating no (KEP-1672)."""
+
+    raw: Raw
+
+    def _condition(self, name: str, *, nil: bool) -> bool:
+        given = (self.raw.get("conditions") or {}).get(name)
+        return nil if given is None else bool(given)
+
+    @property
+    def ready(self) -> bool:
+        """Whether new connections are sent to it."""
+        return self._condition("ready", nil=True)
+
+    @property
+    def serving(self) -> bool:
+        """Whether its pod is Ready, also while it terminates."""
+        return self._condition("serving", nil=self.ready)
+
+    @property
+    def terminating(self) -> bool:
+        """Whether its pod is being deleted."""
+        return self._condition("terminating", nil=False)
+
+    @property
+    def pod_uid(self) -> str:
+        """The UID of its pod."""
+        return str((self.raw.get("targetRef") or {}).get("uid", ""))
+
+    @property
+    def pod_name(self) -> str:
+        """The name of its pod."""
+        return str((self.raw.get("targetRef") or {}).get("name", ""))
+
+    @property
+    def node(self) -> str:
+        """The node of its pod."""
+        return str(self.raw.get("nodeName", ""))
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its IP addresses, one in practice."""
+        return tuple(self.raw.get("addresses") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSliceView(View):
+    """A slice of the endpoints of a Service."""
+
+    @property
+    def service(self) -> str:
+        """The Service it belongs to."""
+        return str(self.labels.get(SERVICE_NAME, ""))
+
+    @property
+    def endpoints(self) -> tuple[EndpointView, ...]:
+        """Its endpoints; the same pod may stand in two slices while it is moved."""
+        return tuple(EndpointView(raw) for raw in self.raw.get("endpoints") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView(View):
+    """A node."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether its Ready condition is True; Unknown counts as not."""
+        return self.condition("Ready").get("status") == "True"
+
+    @property
+    def ready_status(self) -> str:
+        """`True`, `False` or `Unknown`, empty before its kubelet has reported."""
+        return str(self.condition("Ready").get("status", ""))
+
+    @property
+    def unschedulable(self) -> bool:
+        """Whether it is cordoned."""
+        return bool(self.spec.get("unschedulable"))
+
+    @property
+    def taints(self) -> tuple[Raw, ...]:
+        """Its taints, as `key`, `value`, `effect`."""
+        return tuple(self.spec.get("taints") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class PodDisruptionBudgetView(View):
+    """A disruption budget; what its controller last counted is of the wish only if `up_to_date`."""
+
+    def selects(self, pod: View) -> bool:
+        """Whether it binds a pod: an empty selector selects all of its namespace, an absent one none (`policy/v1`)."""
+        selector = self.spec.get("selector")
+        return selector is not None and pod.namespace == self.namespace and matches(selector, pod.labels)
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether its controller has counted by the newest wish; until then every eviction is refused."""
+        return self.observed_generation >= self.generation
+
+    @property
+    def allowed(self) -> int:
+        """How many more evictions it permits now (`disruptionsAllowed`)."""
+        return int(self.status.get("disruptionsAllowed", 0))
+
+    @property
+    def healthy(self) -> int:
+        """How many healthy pods its controller last counted (`currentHealthy`)."""
+        return int(self.status.get("currentHealthy", 0))
+
+    @property
+    def desired(self) -> int:
+        """How many of them must stay healthy (`desiredHealthy`)."""
+        return int(self.status.get("desiredHealthy", 0))
+
+    @property
+    def expected(self) -> int:
+        """How many pods it counted in all (`expectedPods`)."""
+        return int(self.status.get("expectedPods", 0))
+
+    @property
+    def disrupted(self) -> frozenset[str]:
+        """Names of pods whose eviction it has granted, and whose deletion its controller has not seen yet."""
+        return frozenset(self.status.get("disruptedPods") or ())
+
+    @property
+    def bound(self) -> str:
+        """The wish in words, e.g. `maxUnavailable 1`."""
+        wishes = [f"{key} {self.spec[key]}" for key in ("minAvailable", "maxUnavailable") if key in self.spec]
+        return " ".join(wishes) or "no bound"

@@ -1,0 +1,132 @@
+"""Views of a pod and of its containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chaos.objects.base import Raw, View
+
+__all__ = ["ContainerView", "PodView"]
+
+MIRROR = "kubernetes.io/config.mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """The status of one container. Times are the node's clock, whole seconds."""
+
+    raw: Raw
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self.raw.get("name", ""))
+
+    @property
+    def id(self) -> str:
+        """The runtime's id of the container that runs, or ran last; a restart changes it."""
+        return str(self.raw.get("containerID", ""))
+
+    @property
+    def ready(self) -> bool:
+        """Whether it passes its readiness probe."""
+        return bool(self.raw.get("ready"))
+
+    @property
+    def restarts(self) -> int:
+        """How often the kubelet started it anew."""
+        return int(self.raw.get("restartCount", 0))
+
+    @property
+    def running_since(self) -> str:
+        """When it started to run, empty while it does not run."""
+        return str(((self.raw.get("state") or {}).get("running") or {}).get("startedAt", ""))
+
+    @property
+    def waiting(self) -> str:
+        """Why it waits (`ContainerCreating`, `CrashLoopBackOff`), empty unless it does."""
+        return str(((self.raw.get("state") or {}).get("waiting") or {}).get("reason", ""))
+
+    @property
+    def exit(self) -> Raw:
+        """How it ended, while it does not run: `exitCode`, `reason`, `finishedAt`; empty if it has not ended."""
+        return (self.raw.get("state") or {}).get("terminated") or {}
+
+    @property
+    def last_exit(self) -> Raw:
+        """How the run before this one ended: `exitCode`, `reason`, `startedAt`, `finishedAt`; empty if none did."""
+        return (self.raw.get("lastState") or {}).get("terminated") or {}
+
+
+@dataclass(frozen=True, slots=True)
+class PodView(View):
+    """A pod."""
+
+    @property
+    def node(self) -> str:
+        """The node it is bound to, empty while it waits for the scheduler."""
+        return str(self.spec.get("nodeName", ""))
+
+    @property
+    def phase(self) -> str:
+        """`Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`."""
+        return str(self.status.get("phase", ""))
+
+    @property
+    def finished(self) -> bool:
+        """Whether it will never run again."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def ready_condition(self) -> bool:
+        """Whether its Ready condition is True; a pod that is being deleted may still say so."""
+        return self.condition("Ready").get("status") == "True"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it counts as a replica that serves: Ready, and not being deleted."""
+        return not self.deleting and self.ready_condition
+
+    @property
+    def containers(self) -> tuple[ContainerView, ...]:
+        """The statuses of its containers, none before the kubelet has taken it."""
+        return tuple(ContainerView(raw) for raw in self.status.get("containerStatuses") or ())
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of all its containers."""
+        return sum(int(raw.get("restartCount", 0)) for raw in self.status.get("containerStatuses") or ())
+
+    @property
+    def running(self) -> bool:
+        """Whether all its containers run."""
+        wanted = len(self.spec.get("containers") or ())
+        return sum(bool(container.running_since) for container in self.containers) >= max(1, wanted)
+
+    @property
+    def grace_s(self) -> int:
+        """The terminationGracePeriodSeconds of its spec: what a deletion gives it unless it says otherwise."""
+        given = self.spec.get("terminationGracePeriodSeconds")
+        return 30 if given is None else int(given)
+
+    @property
+    def deletion_grace_s(self) -> int | None:
+        """The grace that its accepted deletion gave it, None while it is not being deleted."""
+        given = self.metadata.get("deletionGracePeriodSeconds")
+        return None if given is None else int(given)
+
+    @property
+    def disruption(self) -> str:
+        """Why the control plane took it down (`EvictionByEvictionAPI`, `DeletionByTaintManager`, …), else empty."""
+        condition = self.condition("DisruptionTarget")
+        return str(condition.get("reason", "")) if condition.get("status") == "True" else ""
+
+    @property
+    def mirror(self) -> bool:
+        """Whether it only mirrors a static pod of a kubelet."""
+        return MIRROR in self.annotations
+
+    @property
+    def local_storage(self) -> bool:
+        """Whether it has an emptyDir, whose content dies with it."""
+        return any("emptyDir" in volume for volume in self.spec.get("volumes") or ())

@@ -1,0 +1,247 @@
+"""What a scenario asks for by its markers, and whether the system of this session is that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.errors import NotAllowed, UsageError
+from chaos.faults import Trouble
+from chaos.faults.permissions import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
+from chaos.system import SystemSpec
+from chaos.system.adopt.find import Adopted
+from chaos.system.manifests.folder import Manifests, read_manifests
+from chaos.system.spec.requirements import NO_DATA, TELL_DATA, refuse_fields, unmet
+from chaos.trial.config import LoadPart
+from chaos.trial.environment import Ground
+from chaos.trial.load_source import LoadWish
+from chaos.trial.preflight.api_versions import without_metrics
+from chaos.trial.preflight.permissions import consent_of, require_rights, require_to_deploy, require_usage, unallowed
+from loadgen.profiles import Profile
+
+__all__ = [
+    "adopted_for",
+    "allow_deploying",
+    "consent_for",
+    "deployed_fields",
+    "limits_of",
+    "load_for",
+    "manifests_for",
+    "marked",
+    "may_deploy",
+    "profile_for",
+    "refuse_unmet",
+    "wanted_fields",
+]
+
+DATA_NEED = "data"
+
+
+def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
+    """Apply the scenario's markers, the outermost first, and then the session's own `fields`."""
+    spec = spec.having(**deployed_fields(request.node))
+    return spec.having(**fields) if fields else spec
+
+
+def wanted_fields(node: pytest.Item) -> dict[str, Any]:
+    """The fields of the spec that a scenario asks of any system, whoever deployed it."""
+    return _fields(node, "system")
+
+
+def deployed_fields(node: pytest.Item) -> dict[str, Any]:
+    """Those, and the ones by which it deploys a system that is so."""
+    return _fields(node, "system", "deployed")
+
+
+def adopted_for(
+    request: pytest.FixtureRequest,
+    ground: Ground,
+    fields: Mapping[str, Any],
+    *,
+    leashed: bool,
+    load: LoadWish,
+    require_consent: bool = False,
+) -> Adopted | None:
+    """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
+
+    A `leashed` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
+    `ClusterRefused` naming rights or metrics that are missing; with `require_consent` also `NotAllowed`.
+    """
+    if ground.adoption is None:
+        return None
+    refuse_fields(fields)
+    adopted = ground.adoption.find()
+    actions = _troubles(request, load)
+    kind = adopted.system.workload.kind
+    # What another system would need of the cluster is not looked up: there may be no right to.
+    spec = adopted.system.spec
+    lacks = [
+        *unmet(spec, wanted_fields(request.node)),
+        *_without_data(request, spec, TELL_DATA),
+        *_unfit(actions, kind),
+    ]
+    if lacks := lacks or [*_lacking(request, ground, ours=False)]:
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
+    if refused := list(unallowed(ground.adoption, adopted, actions)):
+        if require_consent:
+            raise NotAllowed("; ".join(refused))
+        pytest.skip("; ".join(refused))
+    require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
+    require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
+    if not leashed:
+        ground.begin()
+    return adopted
+
+
+def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: Mapping[str, Any]) -> Manifests | None:
+    """The manifests to deploy; the scenario is skipped if it asks for another system than theirs.
+
+    Raises `UsageError` for a folder that holds no one system, and for `fields` that the session would change.
+    """
+    if folder is None:
+        return None
+    refuse_fields(fields)
+    manifests = read_manifests(folder)
+    spec = manifests.spec
+    if lacks := [*unmet(spec, wanted_fields(request.node)), *_without_data(request, spec, "manifests cannot say it")]:
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
+    return manifests
+
+
+def may_deploy(
+    request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, manifests: Manifests | None, load: LoadWish
+) -> None:
+    """Make sure that a trial that deploys its system may do all that this scenario does, and on the lab no more.
+
+    Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
+    """
+    if ground.adoption is None:
+        kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
+        # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
+        claims = manifests is None and any(volume.storage for volume in spec.volumes)
+        allow_deploying(ground, _actions(request), kinds=kinds, claims=claims, load_pods=load.in_cluster)
+
+
+def allow_deploying(
+    ground: Ground,
+    actions: Iterable[Action],
+    *,
+    kinds: Iterable[str] = DEPLOYED,
+    claims: bool = False,
+    load_pods: bool = False,
+) -> None:
+    """The same for whatever these faults are made by. Raises `ClusterRefused` as `may_deploy` does."""
+    rights = deploying_rights(actions, kinds, proxied=ground.proxied, claims=claims, load_pods=load_pods)
+    ground.grant(rights)
+    require_to_deploy(ground.cluster, rights)
+
+
+def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> tuple[int | None, int | None]:
+    """The most pods and the most nodes that may be down at once because of us; None leaves it to the trial."""
+    if ground.adoption is None or adopted is None:
+        return pods_max, None
+    spec = adopted.system.spec
+    bound = ground.adoption.pods_max(spec.replicas_floor, spec.losses_tolerated)
+    return min(pods_max or bound, bound), ground.adoption.config.safety.nodes_max
+
+
+def refuse_unmet(request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, *, ours: bool) -> None:
+    """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed.
+
+    `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
+    """
+    lacks = list(_lacking(request, ground, ours=ours))
+    if ground.kind == "context" and ground.adoption is None and deployed_fields(request.node).get("autoscale"):
+        lacks += [words] if (words := without_metrics(ground.cluster)) else []
+    if ours:
+        lacks += _without_data(request, spec, "give one fill or files")
+        classes = dict.fromkeys(volume.storage_class for volume in spec.volumes if volume.storage_class)
+        lacks += [words for name in classes if (words := ground.lacks(f"storage-class:{name}"))]
+    if lacks:
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
+
+
+def consent_for(ground: Ground, adopted: Adopted | None, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
+    """What is asked before each trouble: the owners' consent on an adopted system; what we deploy is ours.
+
+    `load` is the word that allows a load that rises.
+    """
+    if ground.adoption is None or adopted is None:
+        return lambda _trouble: ""
+    return consent_of(ground.adoption, adopted, load=load)
+
+
+def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
+    """What one request is: as the system's file says, else the fixture `request_profile`."""
+    told = ground.adoption.config.traffic.request_profile() if ground.adoption else None
+    profile: Profile = told or request.getfixturevalue("request_profile")
+    return profile
+
+
+def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, leashed: bool) -> LoadWish:
+    """Where the load comes from: as this session was told, else as the system's file says.
+
+    A `leashed` session makes no pods on a system that already runs: traffic then comes from this host.
+    """
+    told = ground.adoption.config.load if ground.adoption else LoadPart()
+    pods = in_cluster or (told.in_cluster and not leashed)
+    return LoadWish(workers=workers or told.workers, in_cluster=pods)
+
+
+def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
+    """The fields of the spec that the scenario's markers of these names give; the innermost marker wins."""
+    given: dict[str, Any] = {}
+    for marker in reversed([one for one in node.iter_markers() if one.name in names]):
+        if marker.args:
+            name = marker.name
+            raise UsageError(
+                f"@pytest.mark.{name}: {marker.args[0]!r} has no name", f"name a field: {name}(replicas=4)"
+            )
+        given |= marker.kwargs
+    return given
+
+
+def _without_data(request: pytest.FixtureRequest, spec: SystemSpec, fix: str) -> Iterator[str]:
+    """Say that nothing is known to survive, where the scenario needs data that do."""
+    if not spec.kept_files and any(DATA_NEED in marker.args for marker in request.node.iter_markers("needs")):
+        yield f"{NO_DATA}: {fix}"
+
+
+def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
+    """The faults that the scenario's own code names, or the helpers that it calls."""
+    function = getattr(request.node, "function", None)
+    return actions_in(function.__code__, function.__globals__) if function is not None else ()
+
+
+def _troubles(request: pytest.FixtureRequest, load: LoadWish) -> tuple[Action, ...]:
+    """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
+    function = getattr(request.node, "function", None)
+    rises = function is not None and raises_load(function.__code__, function.__globals__)
+    return (*_actions(request), *((LOAD,) if rises or load.in_cluster else ()))
+
+
+def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
+    """Which faults cannot be made on a workload of that kind."""
+    for action in actions:
+        if action.workload_kind not in ("", kind):
+            yield f"{action.name} changes a {action.workload_kind}, and the system is a {kind}"
+
+
+def _lacking(request: pytest.FixtureRequest, ground: Ground, *, ours: bool) -> Iterator[str]:
+    """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
+    nodes = ground.cluster.facts.nodes
+    for marker in request.node.iter_markers("needs"):
+        needs = [need for need in marker.args if need != DATA_NEED]
+        if not ours:
+            # What others wrote has its claims, of whatever class.
+            needs = [need for need in needs if not need.startswith("storage-class:")]
+        yield from (reason for need in needs if (reason := ground.lacks(need)))
+        wanted = int(marker.kwargs.get("nodes", 0))
+        if len(nodes) < wanted:
+            yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"
+        label = str(marker.kwargs.get("node_label", ""))
+        if label and not any(label in node.labels for node in nodes):
+            yield f"no node has the label {label}, which the scenario needs"

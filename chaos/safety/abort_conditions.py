@@ -1,0 +1,160 @@
+"""Limits at which a trial stops before its end and heals, read off what it records: users' requests, and usage of pods.
+
+What stopped a trial is thus in its own run folder. A limit is no check: a trial that one ended proves nothing, unless a
+check finds the claim broken already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from chaos.clock import NS, Clock
+from chaos.history.sli import GOOD
+from chaos.objects.quantities import milli
+
+__all__ = ["LEAST_REQUESTS", "NO_LIMITS", "AbortLimits", "SpentLimit", "UsageLimit", "Watched"]
+
+LEAST_REQUESTS = 100
+"""Of fewer the error budget is counted as of so many: else the first bad request would be all of it."""
+
+BLIND_S = 60.0
+"""A limit on usage that could not be seen for so long stops the trial: four new values of the metrics API, mostly."""
+
+_OUTCOME = re.compile(rb'"outcome":"([a-z]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class AbortLimits:
+    """What an owner allows a trial to cost.
+
+    `budget_share`: of the error budget that `availability` leaves, 1 being all of it. `usage`: the most that any pod of
+    the system may use, by resource (`cpu`, `memory`), as Kubernetes quantities.
+    """
+
+    budget_share: float | None = None
+    availability: float | None = None
+    usage: Mapping[str, str] | None = None
+
+
+NO_LIMITS = AbortLimits()
+
+
+class _Tail:
+    """The whole lines that were appended to a file since it was looked at last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+
+    def more(self) -> bytes:
+        """Read on; a line that is not whole yet waits for the next time."""
+        if not self._path.exists():
+            return b""
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._at += len(whole)
+        return whole
+
+
+class SpentLimit:
+    """Stops a trial that has spent more than a share of the error budget of its requests so far."""
+
+    def __init__(self, requests: Path, *, availability: float, share: float) -> None:
+        self._tail = _Tail(requests)
+        self._availability, self._share = availability, share
+        self._valid = self._bad = 0
+
+    def objection(self) -> str:
+        """Why the trial is to stop, empty while it may go on."""
+        for outcome in _OUTCOME.findall(self._tail.more()):
+            if outcome != b"unsent":  # the generator's own fault
+                self._valid += 1
+                self._bad += outcome.decode() not in GOOD
+        allowed = self._share * (1 - self._availability) * max(self._valid, LEAST_REQUESTS)
+        if self._bad <= round(allowed, 6):
+            return ""
+        return (
+            f"safety.abort_error_budget: {self._bad} of {self._valid} requests were bad; {self._share:g} of the error "
+            f"budget of availability {self._availability:g} is {allowed:.1f}"
+        )
+
+
+class UsageLimit:
+    """Stops a trial in which a pod of the system uses more than it may, by the metrics API, or where nobody can tell.
+
+    `ours` are the names of the system's pods, now.
+    """
+
+    def __init__(
+        self, metrics: Path, limits: Mapping[str, str], *, ours: Callable[[], Collection[str]], clock: Clock
+    ) -> None:
+        self._tail = _Tail(metrics)
+        self._limits = {resource: (milli(most), most) for resource, most in limits.items()}
+        self._ours, self._clock = ours, clock
+        self._seen_ns = clock.now_ns()
+        self._pods: list[Mapping[str, Any]] = []
+        self._error = "the metrics API said nothing"
+
+    def objection(self) -> str:
+        """Why the trial is to stop, empty while it may go on."""
+        ours = frozenset(self._ours())
+        for line in self._tail.more().splitlines():
+            if over := self._take(from_json(line), ours):
+                return over
+        blind_s = (self._clock.now_ns() - self._seen_ns) / NS
+        if blind_s > BLIND_S:
+            return f"safety.abort_usage: no word of the system's pods for {blind_s:.0f} s: {self._error}"
+        return ""
+
+    def _take(self, sample: Mapping[str, Any], ours: Collection[str]) -> str:
+        if error := sample.get("error"):
+            self._error = str(error)
+            return ""
+        if not sample.get("same"):
+            self._pods = list(sample.get("pods") or ())
+        known = [pod for pod in self._pods if pod["name"] in ours]
+        if known:
+            self._seen_ns = int(sample["at_ns"])
+        else:
+            self._error = "the metrics API knows none of them"
+        return "; ".join(words for pod in known for words in self._over(pod))
+
+    def _over(self, pod: Mapping[str, Any]) -> Iterator[str]:
+        for resource, (limit, written) in self._limits.items():
+            used = sum(milli(str(one["usage"][resource])) for one in pod["containers"] if resource in one["usage"])
+            if used > limit:
+                yield f"safety.abort_usage: {pod['name']} uses {_amount(resource, used)} of {resource}, over {written}"
+
+
+def _amount(resource: str, thousandths: int) -> str:
+    return f"{thousandths}m" if resource == "cpu" else f"{thousandths / 1000 / 2**20:.0f}Mi"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """All limits of one trial, watched."""
+
+    limits: tuple[SpentLimit | UsageLimit, ...]
+
+    @classmethod
+    def of(cls, told: AbortLimits, run: Path, *, ours: Callable[[], Collection[str]], clock: Clock) -> Watched:
+        """Watch what these limits are about in a run folder."""
+        found: list[SpentLimit | UsageLimit] = []
+        if told.budget_share is not None and told.availability is not None:
+            path = run / "requests.jsonl"
+            found.append(SpentLimit(path, availability=told.availability, share=told.budget_share))
+        if told.usage:
+            found.append(UsageLimit(run / "metrics.jsonl", told.usage, ours=ours, clock=clock))
+        return cls(tuple(found))
+
+    def objection(self) -> str:
+        """Why the trial is to stop, by the first limit that is passed; empty while it may go on."""
+        return next((words for one in self.limits if (words := one.objection())), "")

@@ -1,0 +1,1 @@
+"""The HorizontalPodAutoscaler's rules, as autoscaling/v2 computes them. Pure."""

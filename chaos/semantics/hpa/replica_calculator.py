@@ -1,0 +1,183 @@
+"""How many replicas a horizontal autoscaler's metrics ask for, as autoscaling/v2 computes it.
+
+Follows the replica calculator of Kubernetes 1.36 (kubernetes.md A.7) in its own arithmetic: amounts are whole
+thousandths of a unit, averages are cut to whole numbers, and only the ratio to the target is a float. What a proposal
+becomes (stabilisation, rates, limits) is `chaos.semantics.hpa.stabilization`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from chaos.semantics.hpa.pod_groups import Groups, PodSample, ReplicaState
+
+__all__ = [
+    "Proposal",
+    "Target",
+    "Tolerance",
+    "metric_replicas",
+    "single_value_replicas",
+    "strongest",
+]
+
+TOLERANCE = 0.1
+"""The controller's `--horizontal-pod-autoscaler-tolerance`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far the ratio of measured to wished may lie from 1 without any change, each end included."""
+
+    up: float = TOLERANCE
+    down: float = TOLERANCE
+
+    def holds(self, ratio: float) -> bool:
+        """Whether the ratio is too near to 1 to act on."""
+        return 1.0 - self.down <= ratio <= 1.0 + self.up
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a metric is held against: percent of the request, or an average in thousandths for each pod."""
+
+    kind: Literal["Utilization", "AverageValue"]
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one metric asks for. `replicas` is None if it cannot be computed, and `reason` says why.
+
+    `measured` is what the autoscaler shows: percent of the requests, or the average in thousandths.
+    """
+
+    replicas: int | None
+    measured: int | None = None
+    reason: str = ""
+
+
+def metric_replicas(
+    pods: Iterable[ReplicaState],
+    samples: Mapping[str, PodSample],
+    groups: Groups,
+    target: Target,
+    *,
+    current: int,
+    tolerance: Tolerance,
+) -> Proposal:
+    """What a metric with one sample a pod asks for (Resource, ContainerResource, Pods).
+
+    Whoever has no sample, or is not ready, is taken to speak against the change: on the way up as using nothing, on
+    the way down as using its whole request (or the target, where that is more). If with them the ratio is within the
+    tolerance or points the other way, nothing changes.
+    """
+    everyone = tuple(pods)
+    if not everyone:
+        return Proposal(None, reason="no pods were selected")
+    usage = {
+        name: sample.usage
+        for name, sample in samples.items()
+        if name not in groups.ignored and name not in groups.unready
+    }
+    if not usage:
+        return Proposal(None, reason="no sample of any pod that counts (pods may be unready)")
+    requests: dict[str, int] = {}
+    if target.kind == "Utilization":
+        if bare := [pod.name for pod in everyone if pod.request is None]:
+            return Proposal(None, reason=f"missing request in pod {bare[0]}")
+        requests = {pod.name: pod.request or 0 for pod in everyone}
+    measured = _measured(usage, requests, target)
+    if measured is None:
+        return Proposal(None, reason="no sample matched a known pod")
+    ratio = measured / target.value
+    rising = ratio > 1.0
+    if not (groups.unready and rising) and not groups.missing:
+        wanted = current if tolerance.holds(ratio) else math.ceil(ratio * groups.counted)
+        return Proposal(wanted, measured)
+    filled = usage | _filled(groups, requests, target, ratio)
+    return Proposal(_refined(filled, requests, target, ratio, current=current, tolerance=tolerance), measured)
+
+
+def _measured(usage: Mapping[str, int], requests: Mapping[str, int], target: Target) -> int | None:
+    """Percent of the requests, or the average; None if no pod with a request has a sample."""
+    if target.kind == "AverageValue":
+        return sum(usage.values()) // len(usage)
+    known = [name for name in usage if name in requests]
+    asked = sum(requests[name] for name in known)
+    return sum(usage[name] for name in known) * 100 // asked if asked else None
+
+
+def _filled(groups: Groups, requests: Mapping[str, int], target: Target, ratio: float) -> dict[str, int]:
+    """What is assumed of the pods that have no sample that counts."""
+    assumed: dict[str, int] = {}
+    if ratio > 1.0:
+        assumed = dict.fromkeys(groups.missing | groups.unready, 0)
+    elif ratio < 1.0:
+        share = max(100, target.value)
+        for name in groups.missing:
+            assumed[name] = requests[name] * share // 100 if target.kind == "Utilization" else target.value
+    return assumed
+
+
+def _refined(
+    usage: Mapping[str, int],
+    requests: Mapping[str, int],
+    target: Target,
+    ratio: float,
+    *,
+    current: int,
+    tolerance: Tolerance,
+) -> int:
+    measured = _measured(usage, requests, target)
+    assert measured is not None, "more pods are known than before, and then some had a request"
+    refined = measured / target.value
+    if tolerance.holds(refined) or (ratio < 1.0 < refined) or (refined < 1.0 < ratio):
+        return current
+    wanted = math.ceil(refined * len(usage))
+    if (refined < 1.0 and wanted > current) or (refined > 1.0 and wanted < current):
+        return current
+    return wanted
+
+
+def single_value_replicas(
+    usage: int,
+    target: int,
+    *,
+    average: bool,
+    current: int,
+    pods_there: int,
+    pods_ready: int,
+    tolerance: Tolerance,
+) -> Proposal:
+    """What a metric with one value for all asks for (Object, External).
+
+    As a `Value` the ratio multiplies the pods that are Ready; as an `AverageValue` (`average`) the value is shared by
+    the pods that are there, and the target divides it. Amounts in thousandths.
+    """
+    if average:
+        ratio = usage / (target * pods_there) if pods_there else math.inf
+        wanted = pods_there if tolerance.holds(ratio) else math.ceil(usage / target)
+        return Proposal(wanted, math.ceil(usage / pods_there) if pods_there else None)
+    ratio = usage / target
+    if current == 0:
+        return Proposal(math.ceil(ratio), usage)
+    return Proposal(current if tolerance.holds(ratio) else math.ceil(ratio * pods_ready), usage)
+
+
+def strongest(proposals: Iterable[Proposal], *, current: int) -> Proposal:
+    """The proposal that counts among those of all metrics: the highest.
+
+    A metric that cannot be computed does not hold a rise up, but lets nothing fall.
+    """
+    everyone = tuple(proposals)
+    valid = [one for one in everyone if one.replicas is not None]
+    failed = [one for one in everyone if one.replicas is None]
+    if not valid:
+        return failed[0] if failed else Proposal(None, reason="there is no metric")
+    best = max(valid, key=lambda one: one.replicas or 0)
+    if failed and (best.replicas or 0) < current:
+        return failed[0]
+    return best

@@ -1,0 +1,1 @@
+"""Find a system that already runs, and read what it is."""

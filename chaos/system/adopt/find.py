@@ -1,0 +1,206 @@
+"""Find a system that already runs, and read from its live objects all that scenarios need to know. Nothing is written.
+
+What the file does not name is found by what it belongs to: the Service and the disruption budget by the pods that they
+select, the autoscaler by its target. None or several is an error that names the candidates, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chaos.cluster import Scope, ref_of, selector_of
+from chaos.errors import UsageError
+from chaos.history.facts.autoscaler import AutoscalerView
+from chaos.objects.base import Raw, View, matches
+from chaos.system.adopt.controller_chain import Source
+from chaos.system.adopt.live_spec import spec_of
+from chaos.system.adopt.live_volumes import shared_claims, volumes_of
+from chaos.system.adopt.workload import Workload, read_workload
+from chaos.system.system import System
+
+__all__ = ["Adopted", "Source", "Wish", "adopt"]
+
+SERVICE_NAME = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is looked for. An empty name is found; a port of None is the Service's only one.
+
+    `kind` is one of Kubernetes' own, or the resource of another: `rollouts.argoproj.io`. `through` are the kinds of
+    controllers between its pods and it, named likewise; empty: found.
+    `data` are the files that must survive, by their paths in the container; with them, claims are looked up too.
+    """
+
+    namespace: str
+    kind: str
+    name: str
+    service: str = ""
+    port: int | None = None
+    disruption_budget: str = ""
+    autoscaler: str = ""
+    tolerance: int | None = None
+    through: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A system that was found, with its workload as it is, and what to watch of a namespace that others use too.
+
+    In `workload` the number of replicas and the pods' template stand where a Deployment has them, whatever its kind.
+    `resource` is how kubectl names that kind, `through` those between its pods and it, ReplicaSets aside.
+    """
+
+    system: System
+    workload: Raw
+    scopes: tuple[Scope, ...]
+    resource: str = "deployment"
+    through: tuple[str, ...] = ()
+
+
+def adopt(cluster: Source, wish: Wish) -> Adopted:
+    """Find the system. Raises `UsageError` naming what is missing or ambiguous, `ClusterRefused` if reading is."""
+    read = read_workload(cluster, wish.kind, wish.namespace, wish.name, wish.through)
+    if read is None:
+        raise UsageError(*_missing(cluster, wish))
+    workload = read.raw
+    service = _service(cluster, wish, read.labels)
+    budget = _budget(cluster, wish, read.labels)
+    autoscaler = _autoscaler(cluster, wish, read.kind.name)
+    found = [one for one in (budget, service, workload, autoscaler) if one is not None]
+    port = _port(service, wish)
+    claims = _claims(cluster, wish, workload)
+    volumes = volumes_of(workload, claims, wish.data)
+    system = System(
+        spec=spec_of(
+            workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=wish.tolerance, volumes=volumes
+        ),
+        namespace=wish.namespace,
+        selector=read.chosen,
+        workload=ref_of(workload),
+        service=View(service).name,
+        port=port,
+        cluster_ip=str(View(service).spec.get("clusterIP", "")),
+        generations={ref_of(one).kind: View(one).generation for one in found},
+        pods_before=int(View(workload).status.get("replicas", 0)),
+        objects=tuple(map(ref_of, found)),
+        template=View(workload).spec["template"]["spec"],
+        workload_kind=read.kind,
+    )
+    claimed = _claim_scopes(system, claims) if wish.data else ()
+    return Adopted(system, workload, (*_scopes(system, read), *claimed), read.resource, read.through)
+
+
+def _missing(cluster: Source, wish: Wish) -> tuple[str, str]:
+    if cluster.get("Namespace", None, wish.namespace) is None:
+        return f"there is no namespace {wish.namespace} in the cluster", "correct system.namespace"
+    there = sorted(View(one).name for one in cluster.list(wish.kind, wish.namespace))
+    fix = f"name one of {', '.join(there)}" if there else f"namespace {wish.namespace} has none; see gameday init"
+    return f"no {wish.kind} {wish.name} in namespace {wish.namespace}", fix
+
+
+def _service(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw:
+    if wish.service:
+        return _by_name(cluster, "Service", wish.namespace, wish.service)
+    found = [
+        one
+        for one in cluster.list("Service", wish.namespace)
+        if (selector := View(one).spec.get("selector")) and selector.items() <= labels.items()
+    ]
+    # A headless Service sends nobody anywhere: it names the pods of a StatefulSet.
+    serving = [one for one in found if View(one).spec.get("clusterIP") != "None"] or found
+    if one := _only("Service", "system.service", serving):
+        return one
+    raise UsageError(
+        f"no Service in namespace {wish.namespace} selects the pods of {wish.name}, so no traffic can reach them",
+        f"kubectl expose {wish.kind.lower()} {wish.name} -n {wish.namespace} --port 80 --target-port …"
+        if wish.kind == "Deployment"
+        else "make a Service that selects them",
+    )
+
+
+def _budget(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw | None:
+    if wish.disruption_budget:
+        return _by_name(cluster, "PodDisruptionBudget", wish.namespace, wish.disruption_budget)
+    budgets = cluster.list("PodDisruptionBudget", wish.namespace)
+    over = [one for one in budgets if (bound := View(one).spec.get("selector")) is not None and matches(bound, labels)]
+    return _only("PodDisruptionBudget", "system.disruption_budget", over)
+
+
+def _autoscaler(cluster: Source, wish: Wish, kind: str) -> Raw | None:
+    if wish.autoscaler:
+        return _by_name(cluster, "HorizontalPodAutoscaler", wish.namespace, wish.autoscaler)
+    scalers = cluster.list("HorizontalPodAutoscaler", wish.namespace)
+    ours = [one for one in scalers if AutoscalerView(one).target == (kind, wish.name)]
+    return _only("HorizontalPodAutoscaler", "system.autoscaler", ours)
+
+
+def _claims(cluster: Source, wish: Wish, workload: Raw) -> dict[str, Raw]:
+    """The claims that all replicas share, where files on them must survive: else nobody needs the right to see them."""
+    names = shared_claims(workload) if wish.data else ()
+    found = {name: cluster.get("PersistentVolumeClaim", wish.namespace, name) for name in names}
+    return {name: claim for name, claim in found.items() if claim is not None}
+
+
+def _by_name(cluster: Source, kind: str, namespace: str, name: str) -> Raw:
+    found = cluster.get(kind, namespace, name)
+    if found is None:
+        there = ", ".join(sorted(View(one).name for one in cluster.list(kind, namespace))) or "none"
+        raise UsageError(f"no {kind} {name} in namespace {namespace}", f"there is {there}")
+    return found
+
+
+def _only(kind: str, key: str, found: Sequence[Raw]) -> Raw | None:
+    if len(found) > 1:
+        names = ", ".join(sorted(View(one).name for one in found))
+        raise UsageError(f"{len(found)} objects of kind {kind} belong to the pods: {names}", f"name one as {key}")
+    return found[0] if found else None
+
+
+def _port(service: Raw, wish: Wish) -> int:
+    ports = [int(one["port"]) for one in View(service).spec.get("ports") or () if one.get("protocol", "TCP") == "TCP"]
+    told = ", ".join(map(str, ports)) or "none"
+    if wish.port is None and len(ports) == 1:
+        return ports[0]
+    if wish.port in ports:
+        return int(wish.port or 0)
+    asked = "it has not just one" if wish.port is None else f"{wish.port} is none of them"
+    raise UsageError(f"Service {View(service).name} has the TCP ports {told}; {asked}", "name one as system.port")
+
+
+def _claim_scopes(system: System, claims: Mapping[str, Raw]) -> tuple[Scope, ...]:
+    """The claims that are mounted, and their volumes: the only one by its name, and several as all that there are."""
+    names = {volume.claim for volume in system.spec.volumes if volume.storage or volume.claim}
+    only = (names.pop() if len(names) == 1 else None) or ""
+    volume = View(claims[only]).spec.get("volumeName") if only in claims else None
+    return (
+        Scope("PersistentVolumeClaim", system.namespace, name=only),
+        Scope("PersistentVolume", None, name=str(volume or "")),
+    )
+
+
+def _scopes(system: System, read: Workload) -> tuple[Scope, ...]:
+    """What to watch: the system's own objects only, in a namespace that others use too."""
+    pods = selector_of(system.selector)
+    names = {ref.kind: ref.name for ref in system.objects}
+
+    def named(kind: str) -> Scope:
+        # Without an object of that kind: one that is made under the workload's name would be seen.
+        return Scope(kind, system.namespace, name=names.get(kind, system.workload.name))
+
+    between = tuple(
+        Scope(kind, system.namespace, "" if kind in read.loose else pods)
+        for kind in dict.fromkeys(("ReplicaSet", *read.kind.through))
+        if kind != system.workload.kind
+    )
+    return (
+        Scope("Pod", system.namespace, pods),
+        named(system.workload.kind),
+        *between,
+        Scope("EndpointSlice", system.namespace, f"{SERVICE_NAME}={system.service}"),
+        named("PodDisruptionBudget"),
+        named("HorizontalPodAutoscaler"),
+        Scope("Event", system.namespace),
+    )

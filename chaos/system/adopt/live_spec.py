@@ -1,0 +1,166 @@
+"""A `SystemSpec` read from live objects: what scenarios compare with, and checks are told. Pure.
+
+Only what a `SystemSpec` can say is taken over; the pods' own template stays the authority on everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chaos.errors import UsageError
+from chaos.objects.base import Raw, View
+from chaos.objects.kinds import ReplicaSetView
+from chaos.objects.quantities import amount
+from chaos.system.adopt.live_volumes import serving_container
+from chaos.system.spec.parts import Autoscale, Volume
+from chaos.system.spec.system_spec import SystemSpec
+
+__all__ = ["spec_of"]
+
+HOSTNAME = "kubernetes.io/hostname"
+ZONE = "topology.kubernetes.io/zone"
+AMOUNTS = ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
+
+
+def spec_of(
+    workload: Raw,
+    *,
+    port: int,
+    budget: Raw | None,
+    autoscaler: Raw | None,
+    tolerance: int | None,
+    volumes: tuple[Volume, ...] = (),
+) -> SystemSpec:
+    """Read the spec. `port` is the Service's, `volumes` what `volumes_of` reads.
+
+    Raises `UsageError` for a workload that has no replica to test.
+    """
+    view = ReplicaSetView(workload)
+    if view.replicas < 1:
+        raise UsageError(
+            f"{workload['kind']} {view.namespace}/{view.name} is scaled to zero",
+            "scale it up: there is nothing to test",
+        )
+    pod = view.pod_spec
+    container = serving_container(pod)
+    ports = container.get("ports") or ()
+    fields: dict[str, Any] = {
+        "name": view.name,
+        "image": container["image"],
+        "image_pull_policy": container.get("imagePullPolicy", "IfNotPresent"),
+        "command": container.get("command") or (),
+        "args": container.get("args") or (),
+        "env": {one["name"]: one["value"] for one in container.get("env") or () if "value" in one},
+        "port": ports[0]["containerPort"] if ports else port,
+        "service_port": port,
+        "startup": _probe(container.get("startupProbe")),
+        "readiness": _probe(container.get("readinessProbe")),
+        "liveness": _probe(container.get("livenessProbe")),
+        "replicas": view.replicas,
+        "tolerance": tolerance,
+        **dict.fromkeys(AMOUNTS),
+        **_resources(container.get("resources") or {}),
+        "grace_s": pod.get("terminationGracePeriodSeconds", 30),
+        "pre_stop_sleep_s": _pre_stop_s(container),
+        "spread": _spread(pod),
+        "disruption_budget": _budget(budget),
+        "rollout": _rollout(view.spec),
+        "node_selector": pod.get("nodeSelector") or {},
+        "tolerations": [_toleration(one) for one in pod.get("tolerations") or () if one.get("key")],
+    }
+    try:
+        spec = SystemSpec.model_validate(fields)
+        # Afterwards: an autoscaler with nothing to measure against is a finding about what runs, not a slip of a pen,
+        # and one volume may well be mounted twice.
+        scale = _autoscale(autoscaler)
+        found = {"autoscale": Autoscale.model_validate(scale)} if scale else {}
+        return spec.model_copy(update={**found, "volumes": volumes})
+    except UsageError as wrong:
+        raise UsageError(f"{workload['kind']} {view.namespace}/{view.name} cannot be adopted: {wrong.what}") from None
+
+
+def _probe(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """An HTTP probe; of another kind (exec, TCP, gRPC) the path is unknown, the periods are what they are."""
+    if raw is None:
+        return None
+    path = (raw.get("httpGet") or {}).get("path") or "/"
+    return {
+        "path": path.partition("?")[0].replace(" ", "%20"),
+        "period_s": raw.get("periodSeconds", 10),
+        "timeout_s": raw.get("timeoutSeconds", 1),
+        "failure_threshold": raw.get("failureThreshold", 3),
+        "success_threshold": raw.get("successThreshold", 1),
+        "initial_delay_s": raw.get("initialDelaySeconds", 0),
+    }
+
+
+def _resources(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{name}_{kind}": told
+        for kind, key in (("request", "requests"), ("limit", "limits"))
+        for name in ("cpu", "memory")
+        # An amount of zero asks for nothing, as an absent one does.
+        if (told := (raw.get(key) or {}).get(name)) is not None and amount(str(told)) > 0
+    }
+
+
+def _pre_stop_s(container: Raw) -> int:
+    hook = (container.get("lifecycle") or {}).get("preStop") or {}
+    return int((hook.get("sleep") or {}).get("seconds", 0))
+
+
+def _spread(pod: Raw) -> dict[str, Any]:
+    told = {one["topologyKey"]: one for one in pod.get("topologySpreadConstraints") or ()}
+    host, zone = told.get(HOSTNAME, {}), told.get(ZONE, {})
+    skew = host.get("maxSkew") or zone.get("maxSkew") or 1
+    return {"hostname": host.get("whenUnsatisfiable"), "zone": zone.get("whenUnsatisfiable"), "max_skew": skew}
+
+
+def _budget(raw: Raw | None) -> dict[str, Any] | None:
+    if raw is None:
+        return None
+    spec = View(raw).spec
+    if ("minAvailable" in spec) == ("maxUnavailable" in spec):
+        return {"min_available": 1}  # Kubernetes' own default where the budget names no bound
+    return {
+        "min_available": spec.get("minAvailable"),
+        "max_unavailable": spec.get("maxUnavailable"),
+        "unhealthy_pod_eviction_policy": spec.get("unhealthyPodEvictionPolicy"),
+    }
+
+
+def _autoscale(raw: Raw | None) -> dict[str, Any] | None:
+    if raw is None:
+        return None
+    spec = View(raw).spec
+    resources = [one.get("resource") or {} for one in spec.get("metrics") or ()]
+    cpu: Raw = next((one["target"] for one in resources if one.get("name") == "cpu"), {})
+    told = {
+        "replicas_min": spec.get("minReplicas", 1),
+        "replicas_max": spec["maxReplicas"],
+        "cpu_percent": cpu.get("averageUtilization"),
+        "scale_up_window_s": (spec.get("behavior") or {}).get("scaleUp", {}).get("stabilizationWindowSeconds"),
+        "scale_down_window_s": (spec.get("behavior") or {}).get("scaleDown", {}).get("stabilizationWindowSeconds"),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _rollout(spec: Raw) -> dict[str, Any]:
+    rolling = (spec.get("strategy") or spec.get("updateStrategy") or {}).get("rollingUpdate") or {}
+    surge = rolling.get("maxSurge", 0)
+    return {
+        "max_surge": surge,
+        "max_unavailable": rolling.get("maxUnavailable", 0 if str(surge).rstrip("%") not in ("", "0") else 1),
+        "min_ready_s": spec.get("minReadySeconds", 0),
+        "progress_deadline_s": spec.get("progressDeadlineSeconds", 600),
+    }
+
+
+def _toleration(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "key": raw["key"],
+        "value": raw.get("value"),
+        "effect": raw.get("effect") or None,
+        "toleration_s": raw.get("tolerationSeconds"),
+    }

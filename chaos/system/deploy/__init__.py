@@ -1,0 +1,1 @@
+"""Create a system's objects in a namespace of its own, and wait until it is available."""

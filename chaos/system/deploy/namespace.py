@@ -1,0 +1,155 @@
+"""A namespace of its own for each trial: made, taken down, and swept up after a run that died."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from chaos.clock import utc_iso
+from chaos.cluster import Cluster, Hand, mutations, ref_of
+from chaos.errors import TimedOut, UsageError
+from chaos.objects.base import Ref
+from chaos.safety.owner import Owner, started_tick
+from chaos.system.deploy.apply_errors import refusal
+from chaos.system.deploy.stale_namespaces import Decision, decide, ours
+from chaos.system.manifests.labels import MANAGED_BY, MANAGER, RUN_LABEL, label_value
+from chaos.system.manifests.names import namespace_name
+from chaos.wait import until
+
+__all__ = ["delete_namespace", "namespace_manifest", "namespace_of_trial", "sweep", "trial_namespace"]
+
+OLDER_THAN_S = 6 * 3600.0
+"""How old another host's namespace must be before a sweep takes it: far longer than any trial."""
+
+DELETION_ALLOWANCE_S = 30.0
+"""Beside the pods' grace: the namespace controller begins after 5 s (namespaceDeletionGracePeriod), asks every kind in
+turn, and tries again with a back-off."""
+
+
+def namespace_of_trial(scenario: str, run: str) -> str:
+    """Give the name of a trial's namespace: no other trial, of this process or any other, has the same."""
+    return namespace_name(scenario, hashlib.sha256(f"{run} {Owner.this_process()}".encode()).hexdigest()[:6])
+
+
+def namespace_manifest(name: str, *, run: str, owner: Owner, created_ns: int) -> dict[str, Any]:
+    """Give the namespace that `owner` makes for a run at `created_ns` (UTC epoch nanoseconds)."""
+    written = {"gameday.dev/run-id": run, "gameday.dev/created": utc_iso(created_ns), **owner.annotations()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {MANAGED_BY: MANAGER, RUN_LABEL: label_value(run)},
+            "annotations": written,
+        },
+    }
+
+
+@contextmanager
+def trial_namespace(
+    cluster: Cluster, hand: Hand, name: str, *, run: str, keep: bool = False, pods_only: bool = False
+) -> Iterator[Ref]:
+    """Make the namespace, and delete it when the block ends, unless it is to be kept for people to look at.
+
+    `pods_only` is as `delete_namespace` has it. Raises `ClusterRefused` if it cannot be made, `TimedOut` if it does not
+    go.
+    """
+    manifest = namespace_manifest(name, run=run, owner=Owner.this_process(), created_ns=time.time_ns())
+    done = hand.do(mutations.create(manifest))
+    if done.outcome != "ok" or isinstance(done.body, str):
+        raise refusal("created", Ref("Namespace", "", name), done)
+    ref = Ref("Namespace", "", name, done.body["metadata"]["uid"])
+    try:
+        yield ref
+    finally:
+        if not keep:
+            delete_namespace(cluster, hand, ref, pods_only=pods_only)
+
+
+def delete_namespace(
+    cluster: Cluster, hand: Hand, ref: Ref, *, deadline_s: float | None = None, pods_only: bool = False
+) -> None:
+    """Delete a namespace of ours and wait until it is gone.
+
+    With `pods_only` wait only for its pods: what else is in it costs nothing, and goes by itself some 6 s after. The
+    deadline follows from the grace of the pods unless it is given. Raises `UsageError` for a namespace that
+    does not bear our label, `ClusterRefused` if it may not be deleted, `TimedOut` that says what holds it.
+    """
+    if _ask_away(cluster, hand, ref):
+        _await_gone(cluster, ref, deadline_s, pods_only=pods_only)
+
+
+def sweep(cluster: Cluster, hand: Hand, *, older_than_s: float = OLDER_THAN_S) -> tuple[Decision, ...]:
+    """Delete the namespaces that dead runs have left behind, wait until they are gone, and say what was decided.
+
+    A namespace goes if its owner ran on this host and is dead, or ran on another host and the namespace is older than
+    `older_than_s` seconds. One without our label is never touched. Raises as `delete_namespace` does.
+    """
+    here, now = Owner.this_process(), datetime.now(UTC)
+    found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
+    decisions = tuple(decide(one, here=here, started=started_tick, now=now, older_than_s=older_than_s) for one in found)
+    leftovers = [Ref("Namespace", "", one.name, one.uid) for one in decisions if one.delete]
+    going = [ref for ref in leftovers if _ask_away(cluster, hand, ref)]
+    for ref in going:
+        _await_gone(cluster, ref, None)
+    return decisions
+
+
+def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> bool:
+    """Ask for a namespace to be deleted; False if it is not there (any more)."""
+    raw = cluster.get("Namespace", None, ref.name)
+    if raw is None or (ref.uid and raw["metadata"]["uid"] != ref.uid):
+        return False
+    if not ours(raw):
+        raise UsageError(
+            f"namespace {ref.name} does not bear the label {MANAGED_BY}={MANAGER}: it is not ours to delete"
+        )
+    # Its controller begins only after 5 s, and waits half of the pods' grace between two looks: let the pods go first.
+    for workload in cluster.list("Deployment", ref.name):
+        hand.do(mutations.delete(ref_of(workload)))
+    # The UID keeps us from a namespace that somebody else made under this name since we looked.
+    done = hand.do(mutations.delete(Ref("Namespace", "", ref.name, raw["metadata"]["uid"])))
+    if done.outcome == "fail" and done.status not in {404, 409}:
+        raise refusal("deleted", ref, done)
+    return True
+
+
+def _await_gone(cluster: Cluster, ref: Ref, deadline_s: float | None, *, pods_only: bool = False) -> None:
+    def gone() -> bool:
+        if pods_only:
+            return not cluster.list("Pod", ref.name)
+        raw = cluster.get("Namespace", None, ref.name)
+        return raw is None or bool(ref.uid and raw["metadata"]["uid"] != ref.uid)
+
+    awaited = f"the pods of namespace {ref.name} to be gone" if pods_only else f"namespace {ref.name} to be gone"
+    bound_s = deadline_s if deadline_s is not None else _deletion_bound_s(cluster, ref.name)
+    try:
+        until(gone, deadline_s=bound_s, poll_s=0.25, awaited=awaited)
+    except TimedOut as late:
+        raise TimedOut(
+            f"{late.what}; held by: {_holding(cluster, ref.name)}",
+            f"see `kubectl get namespace {ref.name} -o yaml`; it goes by itself once that is mended",
+        ) from None
+
+
+def _deletion_bound_s(cluster: Cluster, name: str) -> float:
+    """Give how long a namespace may take to go.
+
+    Its pods get their grace; its controller looks again after half of the grace that it saw, and a second
+    (namespaced_resources_deleter.go).
+    """
+    graces = [pod["spec"].get("terminationGracePeriodSeconds", 30) for pod in cluster.list("Pod", name)]
+    return 1.5 * max(graces, default=0) + DELETION_ALLOWANCE_S
+
+
+def _holding(cluster: Cluster, name: str) -> str:
+    raw = cluster.get("Namespace", None, name)
+    if raw is None:
+        return "nothing any more: it went just now"
+    conditions = raw.get("status", {}).get("conditions") or ()
+    told = [" ".join(one.get("message", "").split()) for one in conditions if one.get("status") == "True"]
+    return "; ".join(message for message in told if message) or "its controller has not said what"

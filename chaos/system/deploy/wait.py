@@ -1,0 +1,108 @@
+"""Wait until the system is available, and say on the way and at the end what is in the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from chaos.cluster import Cluster, Recorder
+from chaos.errors import ClusterRefused, TimedOut
+from chaos.objects.base import View
+from chaos.objects.pod import PodView
+from chaos.progress import Progress, Silent
+from chaos.system.deploy.availability import available_bound_s, shortfall
+from chaos.system.deploy.blocker_timeout import Patience
+from chaos.system.diagnosis.blocker import Obstacle, in_words
+from chaos.system.diagnosis.blockers import obstacles
+from chaos.system.system import System
+
+__all__ = ["NeverAvailable", "wait_available"]
+
+LOOK_S = 1.0
+"""How often obstacles are looked at while nothing happens: some are told by time alone."""
+
+
+class NeverAvailable(TimedOut):
+    """The system did not become available. `obstacles` are what was in the way when waiting ended."""
+
+    def __init__(self, what: str, found: Sequence[Obstacle]) -> None:
+        super().__init__(what)
+        self.obstacles = tuple(found)
+
+
+def wait_available(
+    cluster: Cluster,
+    recorder: Recorder,
+    system: System,
+    *,
+    deadline_s: float | None = None,
+    hpa_sync_s: float = 15.0,
+    progress: Progress | None = None,
+) -> float:
+    """Wait until every replica is Ready, an endpoint of the Service, and counted by the disruption budget.
+
+    The deadline follows from the spec's own probes unless it is given. Returns the seconds that it took. Raises
+    `NeverAvailable` at the deadline, or before it when an obstacle that cannot go away by itself has outlasted its
+    patience. The recorder must watch Deployment, ReplicaSet, Pod, EndpointSlice, PodDisruptionBudget and Event.
+    """
+    bound_s = deadline_s
+    if bound_s is None:
+        bound_s = available_bound_s(
+            system.spec, pods_before=system.pods_before, hpa_sync_s=hpa_sync_s, template=system.template
+        )
+    began, patience = time.monotonic(), Patience()
+    with (progress or Silent()).step(f"{_name(system)} to be available") as step:
+        while shortfall(system, recorder.objects):
+            found = _obstacles(recorder, system)
+            elapsed_s = time.monotonic() - began
+            lost = patience.lost(found, elapsed_s)
+            if lost or elapsed_s >= bound_s:
+                raise _never(cluster, recorder, system, lost=lost, elapsed_s=elapsed_s)
+            step.advance(_ready(recorder, system), system.spec.replicas_floor, in_words(found, at_most=1))
+            recorder.wait_for(lambda: not shortfall(system, recorder.objects), min(LOOK_S, bound_s - elapsed_s))
+    return time.monotonic() - began
+
+
+def _never(
+    cluster: Cluster, recorder: Recorder, system: System, *, lost: Obstacle | None, elapsed_s: float
+) -> NeverAvailable:
+    found = _obstacles(recorder, system, _last_lines(cluster, system, _obstacles(recorder, system)))
+    lacks = shortfall(system, recorder.objects)
+    when = "will never be available" if lost else f"not available within {elapsed_s:.0f} s"
+    what = f"{_name(system)} {when}: {lacks or 'it came good just now'}"
+    told = in_words(found) or (in_words([lost]) if lost else "")
+    return NeverAvailable(f"{what}; {told}" if told else what, found or ([lost] if lost else []))
+
+
+def _obstacles(recorder: Recorder, system: System, last_lines: dict[str, str] | None = None) -> tuple[Obstacle, ...]:
+    pods = [raw for raw in recorder.objects("Pod") if _ours(View(raw), system)]
+    replicasets = [raw for raw in recorder.objects("ReplicaSet") if _ours(View(raw), system)]
+    events = recorder.objects("Event")
+    return obstacles(pods=pods, replicasets=replicasets, events=events, last_lines=last_lines)
+
+
+def _name(system: System) -> str:
+    return f"system {system.namespace}/{system.spec.name}"
+
+
+def _ours(view: View, system: System) -> bool:
+    return view.namespace == system.namespace and system.selector.items() <= view.labels.items()
+
+
+def _ready(recorder: Recorder, system: System) -> int:
+    return sum(PodView(raw).ready for raw in recorder.objects("Pod") if _ours(View(raw), system))
+
+
+def _last_lines(cluster: Cluster, system: System, found: Sequence[Obstacle]) -> dict[str, str]:
+    """Ask for the last line that each crashing container logged; a log that cannot be had is simply not told."""
+    lines: dict[str, str] = {}
+    for name in sorted({one.who for one in found if one.kind == "crashing"})[:3]:
+        for previous in (True, False):
+            try:
+                log = cluster.logs(system.namespace, name, system.spec.name, previous=previous, tail_lines=5)
+            except ClusterRefused:
+                continue
+            if said := [line for line in log.splitlines() if line.strip()]:
+                lines[name] = said[-1][:200]
+                break
+    return lines

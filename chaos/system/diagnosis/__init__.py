@@ -1,0 +1,1 @@
+"""What keeps replicas from being Ready, in words. Pure."""

@@ -1,0 +1,1 @@
+"""One execution of a scenario: set-up, phases, faults, and the judgement at the end."""

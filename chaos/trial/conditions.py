@@ -1,0 +1,68 @@
+"""What a scenario may wait for with `trial.hold(until=…)` that no fault brings about: the autoscaler's course."""
+
+from __future__ import annotations
+
+from chaos.cluster import Recorder
+from chaos.faults import Until
+from chaos.history.facts.autoscaler import KIND, AutoscalerView
+from chaos.objects.pod import PodView
+from chaos.semantics import recovery_bound
+from chaos.semantics.hpa.bounds import fall_bound, rise_bound
+from chaos.semantics.hpa.stabilization import Behaviour
+from chaos.trial.setup import UnderTest
+
+__all__ = ["scaled_down", "scaled_up"]
+
+DRAIN_S = 30.0
+"""For what the surge left to answer: the window's bound counts from its last answer."""
+
+
+def scaled_down(system: UnderTest) -> Until:
+    """Until the system is back at its fewest replicas, and no other pod is left; at most as long as is derived."""
+    floor, words = system.spec.replicas_floor, f"the system is back at {system.spec.replicas_floor} replicas"
+    recorder = system.recorder
+    if recorder is None:
+        return Until(words, lambda: True, 0.0)
+
+    def seen() -> bool:
+        pods = [PodView(raw) for raw in recorder.objects("Pod")]
+        low = all(wanted <= floor for wanted in _wanted(system, recorder))
+        return low and sum(not pod.finished for pod in pods) <= floor
+
+    return Until(words, seen, _deadline_s(system, recorder, floor))
+
+
+def scaled_up(system: UnderTest) -> Until:
+    """Until more replicas are desired than the system's fewest; at most as long as the autoscaler's bound."""
+    floor, words = system.spec.replicas_floor, f"more than {system.spec.replicas_floor} replicas are desired"
+    recorder = system.recorder
+    if recorder is None:
+        return Until(words, lambda: True, 0.0)
+
+    def seen() -> bool:
+        return any(wanted > floor for wanted in _wanted(system, recorder))
+
+    found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
+    bounds_s = [rise_bound(Behaviour.of(one.spec), system.timings).total_s for one in found]
+    return Until(words, seen, max(bounds_s, default=0.0))
+
+
+def _wanted(system: UnderTest, recorder: Recorder) -> list[int]:
+    """How many replicas the workload desires, for each state of it that is there and says so."""
+    kind = system.workload_kind
+    found = [kind.wanted(raw) for raw in recorder.objects(kind.name)]
+    return [wanted for wanted in found if wanted is not None]
+
+
+def _deadline_s(system: UnderTest, recorder: Recorder, floor: int) -> float:
+    """The derived bound of the fall, and of the end of the pods that go."""
+    specs = [pod["spec"] for pod in recorder.objects("Pod")]
+    kind = system.workload_kind.pods_by
+    bounds = [recovery_bound(spec, system.timings, workload_kind=kind).total_s for spec in specs]
+    gone_s = max((bound_s + system.spec.grace_s for bound_s in bounds), default=0.0)
+    found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
+    bounds_s = [
+        fall_bound(Behaviour.of(one.spec), system.timings, peak=max(one.most, floor), bottom=floor).total_s
+        for one in found
+    ]
+    return max(bounds_s, default=0.0) + gone_s + DRAIN_S

@@ -1,0 +1,255 @@
+"""The parts of gameday.toml, each checked and said in words. Numbers are pods, nodes, seconds or shares, as named."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from chaos.errors import UsageError
+from chaos.faults.support.infrastructure import CommandPower
+from chaos.safety.abort_conditions import AbortLimits
+from chaos.semantics import KUBERNETES, Timings
+from chaos.slo import Slo
+from chaos.system.adopt.find import Wish
+from chaos.system.adopt.workload import kind_named, workload_named
+from chaos.system.spec.base import Written
+from chaos.system.spec.types import Port, Quantity
+from loadgen.driver.workers import WORKERS_MAX
+from loadgen.profiles import Profile, profile_from_plain
+
+__all__ = [
+    "ClusterPart",
+    "GamedayConfig",
+    "LoadPart",
+    "NodePowerPart",
+    "SafetyPart",
+    "SloPart",
+    "SystemPart",
+    "TrafficPart",
+]
+
+
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _file(path: str) -> str:
+    if not path.startswith("/") or path.endswith("/") or posixpath.normpath(path) != path:
+        raise ValueError(f"must be files by their whole paths in the container, like /weights/model.gguf, not {path!r}")
+    return path
+
+
+Named = Annotated[str, AfterValidator(_named)]
+FilePath = Annotated[str, AfterValidator(_file)]
+Positive = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
+
+
+class TimingsPart(Written):
+    """How the cluster is timed where it differs from Kubernetes' defaults: see `chaos.semantics.Timings`."""
+
+    node_monitor_period_s: Positive | None = None
+    node_monitor_grace_s: Positive | None = None
+    not_ready_toleration_s: Positive | None = None
+    unreachable_toleration_s: Positive | None = None
+    hpa_sync_s: Positive | None = None
+    hpa_cpu_initialization_s: Positive | None = None
+    hpa_initial_readiness_s: Positive | None = None
+    restart_backoff_cap_s: Positive | None = None
+    metrics_resolution_s: Positive | None = None
+    allowance_s: Positive | None = None
+
+    def timings(self) -> Timings:
+        """The cluster's timings: these, and Kubernetes' defaults for the rest."""
+        told = self.model_dump(exclude_none=True)
+        return Timings.of({"name": "gameday.toml", **told}) if told else KUBERNETES
+
+
+class ClusterPart(Written):
+    """Which cluster: a context of the kubeconfig, and the UID of its namespace kube-system, which no other has."""
+
+    context: Named | None = None
+    kubeconfig: Named | None = None
+    uid: Named | None = None
+    timings: TimingsPart = TimingsPart()
+
+
+class SystemPart(Written):
+    """What already runs there: one workload, its Service, and what stands around it. What is left out is found.
+
+    `workload` names one of any kind, as `PLURAL.GROUP/NAME`. `through` are the kinds of controllers between its pods
+    and it, beside ReplicaSets, as `PLURAL.GROUP`: found where they may be listed, and needed for the rights to.
+    `tolerance` is how many replicas may be lost at once within the promise to users; None means half, rounded down.
+    `data` are files that must survive whatever happens to replicas, by their paths in the container that serves.
+    """
+
+    namespace: Named
+    deployment: Named | None = None
+    statefulset: Named | None = None
+    workload: Named | None = None
+    through: tuple[Named, ...] = ()
+    service: Named | None = None
+    port: Port | None = None
+    disruption_budget: Named | None = None
+    autoscaler: Named | None = None
+    tolerance: Annotated[int, Field(ge=0, strict=True)] | None = None
+    data: tuple[FilePath, ...] = ()
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields do not go together."""
+        given = [one for one in (self.deployment, self.statefulset, self.workload) if one is not None]
+        if len(given) != 1:
+            yield "give one of deployment, statefulset and workload, and only one"
+            return
+        if self.through and self.workload is None:
+            yield "through goes only with workload"
+        try:
+            self._workload()
+            self._through()
+        except ValueError as wrong:
+            yield str(wrong)
+
+    def _workload(self) -> tuple[str, str]:
+        """Kind and name."""
+        if self.workload is not None:
+            return workload_named(self.workload)
+        return ("Deployment", self.deployment) if self.deployment else ("StatefulSet", self.statefulset or "")
+
+    def _through(self) -> tuple[str, ...]:
+        return tuple(map(kind_named, self.through))
+
+    def wish(self) -> Wish:
+        """What to look for in the cluster."""
+        kind, name = self._workload()
+        return Wish(
+            namespace=self.namespace,
+            kind=kind,
+            name=name,
+            service=self.service or "",
+            port=self.port,
+            disruption_budget=self.disruption_budget or "",
+            autoscaler=self.autoscaler or "",
+            tolerance=self.tolerance,
+            data=self.data,
+            through=self._through(),
+        )
+
+
+class TrafficPart(Written):
+    """How users reach the service: `url` from this host, or the API server's proxy if there is none; and the requests.
+
+    `profile` and all fields of that profile (`model`, `prompts`, `path`, …) say what one request is. Without a profile
+    the fixture `request_profile` does.
+    """
+
+    url: Named | None = None
+    profile: Named | None = None
+    request: Mapping[str, Any] = Field(default_factory=dict)
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields do not go together."""
+        if self.request and self.profile is None:
+            yield "request goes only with profile"
+            return
+        try:
+            self.request_profile()
+        except UsageError as wrong:
+            yield str(wrong)
+
+    def request_profile(self) -> Profile | None:
+        """What one request is; None if the file does not say."""
+        return None if self.profile is None else profile_from_plain({"name": self.profile, **self.request})
+
+
+class LoadPart(Written):
+    """Where traffic comes from: this host, or (`in_cluster`) pods made from `image`; `workers` share it."""
+
+    in_cluster: bool = False
+    image: Named | None = None
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX, strict=True)] = 1
+
+
+class SloPart(Written):
+    """What users were promised, for scenarios that use the fixture `slo`."""
+
+    availability: Annotated[float, Field(gt=0, le=1)] | None = None
+    latency_p99_s: Positive | None = None
+    first_token_p99_s: Positive | None = None
+
+    def complaints(self) -> Iterator[str]:
+        """Say what is missing."""
+        if not self.model_fields_set:
+            yield "name at least one objective: availability, latency_p99_s or first_token_p99_s"
+
+    def slo(self) -> Slo:
+        """The objectives, for checks."""
+        return Slo(**self.model_dump())
+
+
+class SafetyPart(Written):
+    """Bounds beside the owner's consent on the cluster: a fault must be within both.
+
+    `allow`: the faults that may be injected, None for all that the cluster's annotations name. `pods_max`: pods down at
+    once, those that are down already among them; None means the tolerance, at least one. `nodes_max`: nodes out at
+    once. `percent_max`: of the replicas, rounded down: a share of less than one pod is none. `protected`: namespaces
+    that are never touched, beside Kubernetes' own. `abort`: a command that is run every `abort_every_s` seconds while a
+    run goes on; when it fails, the trial stops. `abort_error_budget`: the share of the error budget of
+    `slo.availability` that a trial may spend. `abort_usage`: the most that any pod of the system may use, of `cpu` and
+    `memory`, by the metrics API.
+    """
+
+    allow: tuple[Named, ...] | None = None
+    pods_max: AtLeastOne | None = None
+    nodes_max: AtLeastOne = 1
+    percent_max: Annotated[int, Field(ge=1, le=100, strict=True)] = 100
+    protected: tuple[Named, ...] = ()
+    abort: tuple[Named, ...] = ()
+    abort_every_s: Positive = 10.0
+    abort_error_budget: Positive | None = None
+    abort_usage: Mapping[Literal["cpu", "memory"], Quantity] | None = None
+
+
+class NodePowerPart(Written):
+    """The user's own commands that take a node's power and give it back, with `{node}` for its name."""
+
+    off: Named
+    on: Named
+
+    def complaints(self) -> Iterator[str]:
+        """Say which command names no node."""
+        try:
+            self.power()
+        except UsageError as wrong:
+            yield str(wrong)
+
+    def power(self) -> CommandPower:
+        """The means, for faults and for undoing."""
+        return CommandPower(self.off, self.on)
+
+
+class GamedayConfig(Written):
+    """The whole file."""
+
+    cluster: ClusterPart = ClusterPart()
+    system: SystemPart
+    traffic: TrafficPart = TrafficPart()
+    load: LoadPart = LoadPart()
+    slo: SloPart | None = None
+    safety: SafetyPart = SafetyPart()
+    node_power: NodePowerPart | None = None
+
+    def complaints(self) -> Iterator[str]:
+        """Say which parts do not go together."""
+        if self.safety.abort_error_budget is not None and not (self.slo and self.slo.availability):
+            yield "safety.abort_error_budget goes only with slo.availability, which says how large that budget is"
+
+    def abort_limits(self) -> AbortLimits:
+        """What a trial may cost before it stops."""
+        availability = self.slo.availability if self.slo else None
+        usage = {str(resource): most for resource, most in (self.safety.abort_usage or {}).items()}
+        return AbortLimits(self.safety.abort_error_budget, availability, usage or None)

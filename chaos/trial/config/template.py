@@ -1,0 +1,90 @@
+"""The text of gameday.toml for a system that was found, for people to complete. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from chaos.cluster import ClusterFacts
+from chaos.system import SystemSpec
+from chaos.system.adopt.find import Adopted
+
+__all__ = ["file_text"]
+
+
+def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
+    """The file, with what people have to fill in as comments."""
+    system, spec = found.system, found.system.spec
+    names = {ref.kind: ref.name for ref in system.objects}
+    optional = {
+        "disruption_budget": names.get("PodDisruptionBudget"),
+        "autoscaler": names.get("HorizontalPodAutoscaler"),
+    }
+    path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
+    lines = [
+        "[cluster]",
+        _line("context", facts.context),
+        *([_line("kubeconfig", kubeconfig)] if kubeconfig else []),
+        f"{_line('uid', facts.uid)}  # of its namespace kube-system: no other cluster has it",
+        "# timings = { hpa_sync_s = 15 }  # where the cluster differs from Kubernetes' defaults",
+        "",
+        "[system]",
+        _line("namespace", system.namespace),
+        *_workload(found),
+        _line("service", system.service),
+        f"port = {system.port}",
+        *(_line(key, value) for key, value in optional.items() if value),
+        f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users",
+        *_data(spec),
+        "",
+        "[traffic]",
+        '# url = "https://…"  # how this host reaches the service; without it through the API server\'s proxy',
+        'profile = "http"  # or openai-chat, with request = { model = "…", prompts = ["…"] }',
+        f"request = {{ path = {json.dumps(path)} }}  # a request of your users says more than a probe's path",
+        "",
+        "# [load]  # from pods in the cluster instead: see docs/load.md",
+        "# in_cluster = true",
+        '# image = "registry.example/gameday-load@sha256:…"',
+        "# workers = 2",
+        "",
+        "[slo]",
+        "availability = 0.99",
+        "# latency_p99_s = 2.0",
+        "",
+        "[safety]",
+        f"pods_max = {max(1, spec.losses_tolerated)}",
+        "nodes_max = 1",
+        "# percent_max = 50  # of the replicas",
+        '# allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow',
+        '# protected = ["payments"]  # namespaces that are never touched, beside kube-…',
+        '# abort = ["./is-staging-well.sh"]  # run every abort_every_s = 10 seconds: when it fails, the trial stops',
+        "# abort_error_budget = 2.0  # times the error budget of slo.availability",
+        '# abort_usage = { memory = "900Mi" }  # of any pod of the service, by the metrics API; cpu too',
+        "",
+        "# [node_power]  # for scenarios of lost nodes: your own commands, run without a shell",
+        '# off = "virsh suspend {node}"',
+        '# on = "virsh resume {node}"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _data(spec: SystemSpec) -> list[str]:
+    """A line to complete where there are claims: what lies on them, only the owners know."""
+    claims = {one.mount_path: one.claim or "one of each replica" for one in spec.volumes if one.claim or one.storage}
+    told = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
+    shape = ", ".join(json.dumps(f"{path}/…", ensure_ascii=False) for path in claims)
+    return [f"# data = [{shape}]  # files that must survive, below {told}"] if claims else []
+
+
+def _workload(found: Adopted) -> Iterator[str]:
+    ref = found.system.workload
+    if ref.kind in ("Deployment", "StatefulSet"):
+        yield _line(ref.kind.lower(), ref.name)
+        return
+    yield _line("workload", f"{found.resource}/{ref.name}")
+    if found.through:
+        yield f"through = {json.dumps(found.through)}  # what stands between its pods and it"
+
+
+def _line(key: str, value: str) -> str:
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"

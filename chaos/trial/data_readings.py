@@ -1,0 +1,111 @@
+"""What a replica holds, read in the replica itself: the checksums of files, and an answer generated from them.
+
+Nothing is judged here: readings go to the journal as `read-data` actions, and `DataSurvived` compares them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaos.cluster import LEASHED, Cluster, Command, Hand, Journal, LeashedHand, Ran, Recorder, execute, path_of
+from chaos.errors import GamedayError, UsageError
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
+from chaos.system.spec.requirements import NO_DATA
+from loadgen.profiles import OpenAiChatProfile, Profile
+
+__all__ = ["Data", "read_data"]
+
+CHECKSUM_S = 120.0
+"""A replica's CPU limit may hold a checksum of its weights back for long; reading may be slow too."""
+
+ANSWER_S = 60.0
+SEED = 1
+NO_TOOL = 127
+
+CHECKSUM = 'if command -v sha256sum >/dev/null; then sha256sum "$@"; else busybox sha256sum "$@"; fi'
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is read: files by their paths in a container, and the question that is asked at the pod's port."""
+
+    container: str
+    files: tuple[str, ...]
+    port: int
+    profile: Profile
+
+    def of(self, files: tuple[str, ...]) -> Data:
+        """The same for these files, if there are any. Raises `UsageError` if that leaves none to read."""
+        if not files and not self.files:
+            raise UsageError(f"trial.read_data: {NO_DATA}", "mark the scenario @pytest.mark.needs('data')")
+        return replace(self, files=files) if files else self
+
+
+def read_data(cluster: Cluster, hand: Hand, journal: Journal, recorder: Recorder, data: Data) -> None:
+    """Read every ready replica, all at once; what could not be read is journalled with the reason."""
+    ready = [pod for pod in map(PodView, recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"]
+    pods = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
+    with ThreadPoolExecutor(max_workers=max(1, len(pods))) as pool:
+        list(pool.map(lambda pod: _read(cluster, hand, journal, pod, data), pods))
+
+
+def _read(cluster: Cluster, hand: Hand, journal: Journal, pod: Ref, data: Data) -> None:
+    with journal.action("read-data", pod, detail={"wanted": list(data.files), "container": data.container}) as entry:
+        if isinstance(hand, LeashedHand):
+            entry.end("fail", reason=LEASHED)
+            return
+        argv = ("sh", "-c", CHECKSUM, "sh", *data.files)
+        ran = execute(cluster, hand, journal, Command(pod, data.container, argv, timeout_s=CHECKSUM_S))
+        files = _sums(ran)
+        try:
+            answer = _answer(cluster, pod, data)
+        except GamedayError as error:
+            entry.end("info", reason=f"no answer from {pod.name}: {error.what}", files=files)
+            return
+        if ran.outcome == "ok":
+            entry.end("ok", files=files, answer=answer)
+            return
+        # A file that cannot be read ends the command with its own code; everything else says nothing of the file.
+        known = ran.exit_code is not None and ran.exit_code < NO_TOOL
+        reason = " ".join((ran.stderr or ran.reason).split())
+        entry.end("fail" if known else "info", reason=reason, files=files, answer=answer)
+
+
+def _sums(ran: Ran) -> dict[str, str]:
+    """Checksums by path, as sha256sum prints them."""
+    pairs = (line.split(maxsplit=1) for line in ran.stdout.splitlines())
+    return {path.lstrip("*").strip(): digest for digest, path in (pair for pair in pairs if len(pair) == 2)}
+
+
+def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
+    """What this very replica answers, through the API server's proxy: the same each time if its data are the same.
+
+    Raises `GamedayError` if there is no answer.
+    """
+    request = data.profile.requests(SEED)[0]
+    body: Any = json.loads(request.body) if request.body else None
+    if isinstance(data.profile, OpenAiChatProfile):
+        body = _greedy(body, data.profile.prompts[0])
+    path = f"{path_of('Pod', pod.namespace)}/{pod.name}:{data.port}/proxy{request.path}"
+    got = cluster.wire.call(request.method, path, body=body, timeout_s=ANSWER_S)
+    if not got.ok:
+        raise GamedayError(got.words())
+    if isinstance(data.profile, OpenAiChatProfile):
+        try:
+            return str(got.json()["choices"][0]["message"]["content"])
+        except (KeyError, IndexError, TypeError):
+            raise GamedayError(f"no chat completion: {got.words()}") from None
+    return hashlib.sha256(got.body).hexdigest()
+
+
+def _greedy(body: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+    """The same question each time, answered with the likeliest tokens, whole."""
+    asked = {key: value for key, value in body.items() if key != "stream_options"}
+    messages = [{"role": "user", "content": prompt}]
+    return asked | {"messages": messages, "stream": False, "temperature": 0, "seed": SEED}

@@ -1,0 +1,167 @@
+"""The way to a generator in a pod, and its records' way back: in pieces as they come, each checked by its digest.
+
+A thread reads the pod twice a second and appends whole lines to the run folder's own files, so that what a killed trial
+or a lost pod leaves is what it was half a second before. At the end the copy is held against the whole.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chaos.errors import HarnessBroken
+from chaos.trial.load_pods.agent import Agent, Unheard
+from loadgen.driver.channel import facts_of
+from loadgen.pod.contract import RECORDS
+from loadgen.pod.pages import BadPage, Copy
+from loadgen.records import append
+
+__all__ = ["OUTAGE_MAX_S", "PodChannel"]
+
+READ_EVERY_S = 0.5
+HEAR_S = 2.0
+RETRY_S = 0.2
+OUTAGE_MAX_S = 120.0
+"""A pod that is not heard of for so long is lost, as a trial is whose API server is away for longer."""
+
+BAD_MAX = 5
+"""So many pieces in a row that are not what was sent: the way to the pod cannot be trusted."""
+
+
+class PodChannel:
+    """See `loadgen.driver.channel.Channel`. `environ` are the variables that the generator's headers name."""
+
+    def __init__(self, agent: Agent, run_folder: Path, environ: Mapping[str, str]) -> None:
+        self._agent, self._run_folder, self._environ = agent, run_folder, dict(environ)
+        self._told = self._heard = 0
+        self._copies = {name: Copy() for name in RECORDS}
+        self._fds = {
+            name: os.open(run_folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) for name in RECORDS
+        }
+        self._lost = ""
+        self._ended: int | None = None
+        self._finished = self._closed = False
+        self._reading = threading.Lock()
+        self._stop = threading.Event()
+        self._reader = threading.Thread(target=self._read_on, name=f"reads {agent.pod.name}", daemon=True)
+        self._reader.start()
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        """See `Channel.send`."""
+        environ = {} if self._told else self._environ  # the first command starts the generator
+        self._patiently("tell", number=self._told, command=command, environ=environ)
+        self._told += 1
+
+    def answer(self, kind: str, within_s: float) -> dict[str, Any]:
+        """See `Channel.answer`. The last answer is given when all records are here, and are those of the pod.
+
+        Time in which the pod was not heard is not counted against it.
+        """
+        number, waited_s = self._heard, 0.0
+        while waited_s < within_s:
+            began_s, wait_s = time.monotonic(), min(HEAR_S, within_s - waited_s)
+            said = self._patiently("hear", number=number, wait_s=wait_s)
+            waited_s += min(time.monotonic() - began_s, HEAR_S)
+            if said["answer"] is not None:
+                self._heard += 1
+                facts = facts_of(said["answer"], kind, self._run_folder / "generator.log")
+                if kind == "finished":
+                    self._take_the_rest()
+                return facts
+            if said["ended"] is not None:
+                raise HarnessBroken(f"the load generator in pod {self._agent.pod.name} ended with code {said['ended']}")
+        raise HarnessBroken(f"pod {self._agent.pod.name} did not say {kind!r} within {within_s:g} s")
+
+    def check(self) -> None:
+        """See `Channel.check`."""
+        if self._lost:
+            raise HarnessBroken(self._lost)
+        if self._ended is not None and not self._finished:
+            raise HarnessBroken(f"the load generator in pod {self._agent.pod.name} ended with code {self._ended}")
+
+    def close(self) -> None:
+        """See `Channel.close`: let the pod go, once what it has is here."""
+        if self._closed:
+            return
+        self._closed = True
+        self._stop.set()
+        self._reader.join()
+        try:
+            if not self._lost:
+                self._read_once()
+                self._agent.do("leave")
+        except (Unheard, BadPage):
+            pass  # its Job is removed anyway
+        for descriptor in self._fds.values():
+            os.close(descriptor)
+
+    def _read_on(self) -> None:
+        """Read until told to stop, or until the pod is lost. What goes wrong here is told by `check`."""
+        heard_s, bad = time.monotonic(), 0
+        while not self._stop.wait(READ_EVERY_S) and not self._lost:
+            try:
+                self._read_once()
+                heard_s, bad = time.monotonic(), 0
+            except BadPage as wrong:
+                bad += 1
+                if bad >= BAD_MAX:
+                    self._lost = f"pod {self._agent.pod.name} cannot be read: {wrong}"
+            except Unheard as unheard:
+                self._lost = self._agent.gone()
+                if not self._lost and time.monotonic() - heard_s > OUTAGE_MAX_S:
+                    self._lost = f"not heard for {OUTAGE_MAX_S:g} s: {unheard.what}"
+            except OSError as error:
+                self._lost = f"{self._run_folder} cannot be written: {error.strerror}"
+
+    def _read_once(self) -> bool:
+        """Read what is new of every file. Say whether there was any. Raises `Unheard`, `BadPage`."""
+        with self._reading:
+            said = self._agent.do("read", offsets={name: copy.size for name, copy in self._copies.items()})
+            new = [self._take(name, said["pages"].get(name) or {}) for name in RECORDS]
+        self._ended = said["ended"]
+        if said["told_to_end"] and not any(new) and self._ended is not None:
+            self._lost = f"pod {self._agent.pod.name} was told to end"
+        return any(new)
+
+    def _take(self, name: str, given: Mapping[str, Any]) -> bool:
+        data = self._copies[name].take(given)
+        append(self._fds[name], data)
+        return bool(data)
+
+    def _take_the_rest(self) -> None:
+        """Read to the end, and hold the copies against the whole. Raises `HarnessBroken` if they are not the same."""
+        self._finished = True
+        sums: Mapping[str, Any] = {}
+        for _ in range(BAD_MAX):
+            try:
+                while self._read_once():
+                    pass
+                sums = self._agent.do("sums")
+                break
+            except (BadPage, Unheard) as wrong:
+                if gone := self._agent.gone():
+                    raise HarnessBroken(gone) from None
+                last = wrong
+                self._stop.wait(RETRY_S)
+        else:
+            raise HarnessBroken(f"pod {self._agent.pod.name} cannot be read to its end: {last}")
+        for name in ("requests.jsonl", "generator.jsonl"):
+            if differs := self._copies[name].differs(sums[name]):
+                raise HarnessBroken(f"{name} of pod {self._agent.pod.name} is not here as it is there: {differs}")
+
+    def _patiently(self, deed: str, **told: Any) -> dict[str, Any]:
+        """Ask until there is an answer. Raises `HarnessBroken` once the pod is lost."""
+        until_s = time.monotonic() + OUTAGE_MAX_S
+        while True:
+            try:
+                return self._agent.do(deed, **told)
+            except Unheard as unheard:
+                if gone := self._lost or self._agent.gone():
+                    raise HarnessBroken(gone) from None
+                if time.monotonic() > until_s:
+                    raise HarnessBroken(f"not heard for {OUTAGE_MAX_S:g} s: {unheard.what}") from None
+            self._stop.wait(RETRY_S)

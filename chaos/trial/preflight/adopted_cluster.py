@@ -1,0 +1,99 @@
+"""The system that already runs, as gameday.toml names it: which cluster, and which workload on it.
+
+An adopted cluster is always named and pinned: by its context, and by the UID of its namespace kube-system, so that a
+context that was pointed elsewhere meanwhile is noticed before anything is written. Namespaces that a cluster itself
+lives in are never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.cluster import Cluster, connect
+from chaos.errors import UsageError
+from chaos.system.adopt.find import Adopted, adopt
+from chaos.trial.config import GamedayConfig
+
+__all__ = ["Adoption", "is_protected", "open_adoption", "pinned"]
+
+OWN_PREFIX = "kube-"
+"""Namespaces that begin so are Kubernetes' own (kube-system, kube-public, kube-node-lease)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A file, and the cluster that it names."""
+
+    path: Path
+    config: GamedayConfig
+    cluster: Cluster
+    asked: dict[tuple[str, str, str | None, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
+
+    def may(self, verb: str, kind: str, namespace: str | None, subresource: str, name: str) -> bool:
+        """Whether this user has a right; the API server is asked once a session for each."""
+        key = (verb, kind, namespace, subresource, name)
+        if key not in self.asked:
+            self.asked[key] = self.cluster.may(verb, kind, namespace, subresource=subresource, name=name)
+        return self.asked[key]
+
+    def pods_max(self, replicas: int, tolerated: int) -> int:
+        """How many pods may be down at once because of us: the file's number, or the tolerance, within its share.
+
+        A share of less than one pod is none.
+        """
+        safety = self.config.safety
+        share = replicas * safety.percent_max // 100
+        return min(safety.pods_max or max(1, tolerated), share)
+
+    def find(self) -> Adopted:
+        """Find the system as it is now. Raises `UsageError` in words if it is not there as the file says."""
+        return adopt(self.cluster, self.config.system.wish())
+
+
+def is_protected(namespace: str) -> bool:
+    """Whether it is one of Kubernetes' own."""
+    return namespace.startswith(OWN_PREFIX)
+
+
+def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None = None, context: str = "") -> Adoption:
+    """Connect to the cluster of a file, and make sure that it is the one that is meant. Nothing is written.
+
+    `kubeconfig` and `context` are what the command line says over the file. Raises `UsageError` for a cluster that is
+    not named, not pinned or not the pinned one, and for a namespace that is never touched.
+    """
+    named = context or config.cluster.context
+    if not named:
+        raise UsageError(
+            f"{path}: cluster.context is missing: a cluster of others is never taken from the current context",
+            "name it in the file, or with --kube-context NAME",
+        )
+    namespace = config.system.namespace
+    if is_protected(namespace) or namespace in config.safety.protected:
+        raise UsageError(f"{path}: namespace {namespace} is protected", "name the namespace of your service")
+    told = Path(config.cluster.kubeconfig).expanduser() if config.cluster.kubeconfig else None
+    if told is not None and not told.is_absolute():
+        told = path.parent / told
+    cluster = connect(kubeconfig=kubeconfig or told, context=named)
+    try:
+        pinned(cluster, config.cluster.uid, path)
+    except UsageError:
+        cluster.close()
+        raise
+    return Adoption(path, config, cluster)
+
+
+def pinned(cluster: Cluster, uid: str | None, path: Path) -> None:
+    """Compare the cluster's identity with the file's. Raises `UsageError` unless they are the same."""
+    facts = cluster.facts
+    if uid is None:
+        raise UsageError(
+            f"{path}: cluster.uid is missing, so another cluster under the name {facts.context} would not be noticed",
+            f'see that {facts.server} is the one you mean, then write uid = "{facts.uid}" under [cluster]',
+        )
+    if uid != facts.uid:
+        raise UsageError(
+            f"{path}: context {facts.context} ({facts.server}) is another cluster than the one that was written down: "
+            f"its kube-system has the UID {facts.uid}, not {uid}",
+            "correct the context, or cluster.uid if the cluster was made anew",
+        )

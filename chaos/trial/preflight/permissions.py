@@ -1,0 +1,132 @@
+"""Before anything is written on an adopted cluster: the rights that are missing, and the consent of its owners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from chaos.cluster import Cluster, selector_of
+from chaos.errors import ClusterRefused
+from chaos.faults import Trouble
+from chaos.faults.permissions import LOAD, Action, Right, object_names, rights_of
+from chaos.objects.base import View
+from chaos.objects.kinds import PodDisruptionBudgetView
+from chaos.safety.consent import objections_of_node, refusals
+from chaos.system.adopt.find import Adopted
+from chaos.system.spec.requirements import may_go
+from chaos.trial.preflight.adopted_cluster import Adoption
+from chaos.trial.preflight.api_versions import require_metrics
+
+__all__ = ["consent_of", "require_rights", "require_to_deploy", "require_usage", "unallowed"]
+
+QUESTIONS_AT_ONCE = 8
+
+EVICTING = frozenset({"evict", "node-drain", "pool-drain"})
+
+
+def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action], *, load_pods: bool = False) -> None:
+    """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
+    namespace = found.system.namespace
+    proxied = not adoption.config.traffic.url
+    workload, data = found.system.workload, bool(adoption.config.system.data)
+    kinds = (workload.kind, *found.through)
+    wanted = rights_of(actions, *kinds, proxied=proxied, load_pods=load_pods, data=data)
+    names = object_names(namespace, workload.kind, workload.name, resource=found.resource)
+    if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
+        raise ClusterRefused(
+            f"context {adoption.cluster.facts.context} may not, in namespace {namespace}: {', '.join(missing)}",
+            "ask for these rights: gameday rbac prints the Role and the ClusterRole",
+        )
+
+
+def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
+    """See that usage of the pods is told where it is needed: by an autoscaler (`scales`), or a limit in the file.
+
+    Raises `ClusterRefused` saying which needs it.
+    """
+    limited = bool(adoption.config.safety.abort_usage)
+    if not (scales or limited):
+        return
+    namespace = found.system.namespace
+    pods = adoption.cluster.list("Pod", namespace, selector=selector_of(found.system.selector))
+    why = "a scenario of the autoscaler" if scales else "safety.abort_usage"
+    require_metrics(adoption.cluster, namespace, [View(pod).name for pod in pods], why=why)
+
+
+def require_to_deploy(cluster: Cluster, rights: Sequence[Right]) -> None:
+    """The same for trials that deploy their system. Raises `ClusterRefused` naming the verbs that are missing."""
+
+    def may(right: Right) -> bool:
+        return cluster.may(right.verb, right.kind, None, subresource=right.subresource)
+
+    with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
+        allowed = list(pool.map(may, rights))
+    if missing := [right.words for right, is_allowed in zip(rights, allowed, strict=True) if not is_allowed]:
+        raise ClusterRefused(
+            f"context {cluster.facts.context} may not: {', '.join(missing)}",
+            "ask for these rights: gameday rbac --deploys prints the ClusterRole",
+        )
+
+
+def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:
+    where = None if right.everywhere else namespace
+    named = right.held_to(names) or ("",)
+    return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
+
+
+def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> Iterator[str]:
+    """Say what speaks against these faults, each with the command that would allow it: read from the cluster now."""
+    chosen = tuple(one for one in actions if not one.reads)
+    yield from _refusals(adoption, found, [one.name for one in chosen])
+    for action in chosen:
+        if not action.nodes:
+            continue
+        told = [objections_of_node(node, action.name) for node in adoption.cluster.list("Node")]
+        if told and all(told):
+            yield told[0]
+    yield from _spent(adoption, found, chosen)
+
+
+def consent_of(adoption: Adoption, found: Adopted, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
+    """What is asked right before trouble is made: it says what speaks against it, empty if nothing does.
+
+    `load` is the word that allows a load that rises.
+    """
+
+    def objection(trouble: Trouble) -> str:
+        name = load if trouble.name == LOAD.name else trouble.name
+        told = list(_refusals(adoption, found, [name]))
+        for victim in trouble.victims:
+            if victim.kind == "Node":
+                node = adoption.cluster.get("Node", None, victim.name) or {}
+                told.append(objections_of_node(node, name))
+        return "; ".join(one for one in told if one)
+
+    return objection
+
+
+def _refusals(adoption: Adoption, found: Adopted, names: list[str]) -> Iterator[str]:
+    system, cluster = found.system, adoption.cluster
+    yield from refusals(
+        names,
+        namespace=cluster.get("Namespace", None, system.namespace) or {},
+        workload=cluster.get(system.workload.kind, system.namespace, system.workload.name) or found.workload,
+        allow=adoption.config.safety.allow,
+        resource=found.resource,
+    )
+
+
+def _spent(adoption: Adoption, found: Adopted, actions: tuple[Action, ...]) -> Iterator[str]:
+    """Whether the disruption budget is at zero though it is meant to let somebody go: then somebody else spends it."""
+    budget, bound = found.system.disruption_budget, found.system.spec.disruption_budget
+    if budget is None or bound is None or not EVICTING.intersection(one.name for one in actions):
+        return
+    raw = adoption.cluster.get(budget.kind, budget.namespace, budget.name)
+    if raw is None:
+        return
+    view, meant = PodDisruptionBudgetView(raw), may_go(bound, found.system.spec.replicas_floor)
+    if meant and not view.allowed:
+        yield (
+            f"the disruption budget {view.name} is at zero though it should let {meant} go: "
+            f"{view.healthy} of {view.expected} pods are healthy"
+        )

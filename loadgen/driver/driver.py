@@ -1,0 +1,214 @@
+"""The parent's side of a load generator: start it, tell it what to send, and notice when it dies.
+
+Imports no Locust: that would patch this process. The driver returns facts; who runs the trial writes them down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaos.clock import Clock
+from chaos.errors import UsageError
+from chaos.history.model import GeneratorSample
+from loadgen.driver.channel import Channel, Pipes, last_lines
+from loadgen.origin import Credentials
+from loadgen.plan import Plan, filled
+from loadgen.profiles import Profile
+from loadgen.shapes.base import Shape
+
+__all__ = ["LEAD_NS", "Finished", "Generator", "StreamHandle"]
+
+READY_WITHIN_S = 60.0
+ANSWER_WITHIN_S = 10.0
+LEAD_NS = 200_000_000
+"""A stream begins and ends this far in the future, so that the command is there before the moment is."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHandle:
+    """One stream of traffic: arrivals from `begin_ns` on, none at or after `end_ns` (None: it still flows)."""
+
+    name: str
+    shape: Shape
+    begin_ns: int
+    end_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What the generator says it did: arrivals due by plan, and records by outcome, for each stream."""
+
+    due: Mapping[str, int]
+    counts: Mapping[str, Mapping[str, int]]
+    end_ns: Mapping[str, int]
+
+
+class Generator:
+    """A running load generator. Use as a context manager, or call `close`: it never outlives its driver."""
+
+    def __init__(self, channel: Channel, plan: Plan, run_folder: Path, clock: Clock) -> None:
+        """Drive the generator at the other end of `channel`; `clock` is this side's."""
+        self._channel, self._plan, self._run_folder, self._clock = channel, plan, run_folder, clock
+        self._streams: dict[str, StreamHandle] = {}
+        self._finished: Finished | None = None
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        run_folder: Path,
+        clock: Clock,
+        profile: Profile,
+        url: str,
+        seed: int,
+        duration_max_s: float,
+        in_flight_max: int = 2000,
+        wrap: Callable[[list[str]], list[str]] = lambda command: command,
+        credentials: Credentials | None = None,
+        listeners: tuple[str, ...] = (),
+        worker: int = 0,
+        workers: int = 1,
+    ) -> Generator:
+        """Start the generator's process on this host and wait until it is ready to send.
+
+        `wrap` may put a command before the generator's own (to enter a network namespace). `credentials` travel
+        through the process's standard input. `listeners` are modules that the process imports first, to add listeners
+        to Locust's events. `worker` of `workers`: see `loadgen.plan.Plan`. Raises `UsageError` for a plan that is not
+        allowed, and `HarnessBroken` if the process does not become ready.
+        """
+        filled(profile.headers, os.environ)
+        if credentials is not None and (
+            both := _lower(profile.headers) & (_lower(credentials.headers) | {"authorization"})
+        ):
+            raise UsageError(f"profile.headers.{min(both)}: this vantage has its own, the service would never see it")
+        plan = Plan(
+            clock=clock,
+            run_folder=run_folder.absolute(),
+            url=url,
+            profile=profile,
+            seed=seed,
+            in_flight_max=in_flight_max,
+            duration_max_s=duration_max_s,
+            listeners=listeners,
+            worker=worker,
+            workers=workers,
+        )
+        generator = cls(Pipes(run_folder, wrap), plan, run_folder, clock)
+        try:
+            generator.ready(credentials)
+        except BaseException:
+            generator.close()
+            raise
+        return generator
+
+    def ready(self, credentials: Credentials | None) -> None:
+        """Hand the plan over and wait until the generator can send. Raises `HarnessBroken` if it cannot."""
+        self._channel.send({"plan": self._plan.plain(), "credentials": credentials.plain() if credentials else None})
+        self._channel.answer("ready", READY_WITHIN_S)
+
+    @property
+    def pid(self) -> int:
+        """The process of a generator on this host (the wrapper's, if that stays in between)."""
+        assert isinstance(self._channel, Pipes)
+        return self._channel.pid
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The same, as several generators have it."""
+        return (self.pid,)
+
+    @property
+    def worker(self) -> int:
+        """Which of several workers it is."""
+        return self._plan.worker
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The names of all streams that have begun."""
+        return tuple(self._streams)
+
+    def begin(self, shape: Shape, name: str, begin_ns: int | None = None) -> StreamHandle:
+        """Let a stream flow, from a moment that lies a little ahead. Raises `UsageError` for a name used before."""
+        if name in self._streams:
+            raise UsageError(f"stream {name}: began already in this trial", "give it another name")
+        begin_ns = self._clock.now_ns() + LEAD_NS if begin_ns is None else begin_ns
+        self._send({"begin": {"stream": name, "shape": shape.plain(), "begin_ns": begin_ns}})
+        self._channel.answer("begun", ANSWER_WITHIN_S)
+        self._streams[name] = StreamHandle(name, shape, begin_ns)
+        return self._streams[name]
+
+    def end(self, name: str, end_ns: int | None = None) -> StreamHandle:
+        """Let a stream end, at a moment that lies a little ahead; requests in flight go on. Again: the same answer."""
+        stream = self._streams[name]
+        if stream.end_ns is None:
+            end_ns = self._clock.now_ns() + LEAD_NS if end_ns is None else end_ns
+            self._send({"end": {"stream": name, "end_ns": end_ns}})
+            within_s = ANSWER_WITHIN_S + self._plan.profile.timeout_s  # users finish what they are at
+            answer = self._channel.answer("ended", within_s)
+            self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, answer["end_ns"])
+        return stream
+
+    def finish(self, drain_s: float | None = None) -> Finished:
+        """End what still flows, wait for what is in flight, and end the process.
+
+        `drain_s`: how long to wait after the last stream's end; what is still in flight then is recorded as `unsent`,
+        since nobody can know what would have become of it. None waits until every request has been answered or has met
+        its own time limit.
+        """
+        if self._finished is not None:
+            return self._finished
+        for name in self._streams:
+            self.end(name)
+        if drain_s is None:
+            drain_s = self._plan.profile.timeout_s + 1.0  # no request outlives its time limit
+        self._send({"finish": {"drain_s": drain_s}})
+        answer = self._channel.answer("finished", drain_s + ANSWER_WITHIN_S)["streams"]
+        self._finished = Finished(
+            due={name: facts["due"] for name, facts in answer.items()},
+            counts={name: facts["counts"] for name, facts in answer.items()},
+            end_ns={name: facts["end_ns"] for name, facts in answer.items()},
+        )
+        self._streams = {
+            name: StreamHandle(name, stream.shape, stream.begin_ns, self._finished.end_ns[name])
+            for name, stream in self._streams.items()
+        }
+        self.close()
+        return self._finished
+
+    def check(self) -> None:
+        """Raise `HarnessBroken` if the generator died before it was told to finish."""
+        if self._finished is None:
+            self._channel.check()
+
+    def latest(self) -> GeneratorSample | None:
+        """The newest line of generator.jsonl; None before the first."""
+        lines = last_lines(self._run_folder / "generator.jsonl").split(b"\n")[:-1]
+        if not lines:
+            return None
+        data = json.loads(lines[-1])
+        data.pop("final", None)
+        return GeneratorSample(**data)
+
+    def close(self) -> None:
+        """End the generator if it still runs, and wait for it. Never raises because of how it ended."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _send(self, command: Mapping[str, object]) -> None:
+        self.check()
+        self._channel.send(command)
+
+
+def _lower(headers: Mapping[str, str]) -> set[str]:
+    return {name.lower() for name in headers}

@@ -1,0 +1,1 @@
+"""The load generator's own process: the only importer of Locust."""

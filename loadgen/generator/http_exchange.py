@@ -1,0 +1,311 @@
+"""One HTTP exchange on gevent's sockets, with the moment of every step: only the generator process imports this.
+
+Locust's own session retries, follows redirects, keeps cookies and hides when the first byte came. Here the first
+attempt is the only one, and its facts are kept as they are. The response is parsed by geventhttpclient's parser, the
+one that Locust's fast user has.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import gevent  # type: ignore[import-untyped]
+import gevent.lock  # type: ignore[import-untyped]
+import gevent.socket  # type: ignore[import-untyped]
+import gevent.ssl  # type: ignore[import-untyped]
+from geventhttpclient.response import HTTPParseError, HTTPResponse
+
+from chaos.clock import NS
+from loadgen.generator.answers import Answer
+from loadgen.origin import Credentials
+from loadgen.plan import Place
+from loadgen.records import OWN_FAULTS, Ending, Seen
+
+__all__ = ["Exchange", "Wire", "tls_context"]
+
+READ_BYTES = 64 * 1024
+SETTLE_S = 1.0
+"""After an answer's end mark, how long to wait for the connection's own orderly end."""
+
+HELD_UP = frozenset({401, 403, 429})
+"""What an API server says of a request that it does not pass on: who are you, you may not, I am busy."""
+
+STATUS_BYTES = 4096
+"""How much of such an answer is read to tell the API server's own words from those of the service behind it."""
+
+NAMES_FRESH_NS = NS
+"""How long a looked-up address is used before the name is asked for again."""
+
+
+class _Response(HTTPResponse):
+    """The parser, stopped at the end of the first final message; interim 1xx answers are passed over."""
+
+    def __init__(self, method: str, replica_header: str) -> None:
+        super().__init__(method)
+        self._replica_header = replica_header
+        self.final_status: int | None = None
+        self.replica: str | None = None
+        self.done = False
+        self.arrived = bytearray()
+
+    def _on_headers_complete(self) -> int | bool | None:
+        skip_body = super()._on_headers_complete()
+        if self.final_status is None and (status := self.get_code()) >= 200:
+            self.final_status = status
+            replica = self.get(self._replica_header)
+            self.replica = replica if isinstance(replica, str) else None
+        return skip_body
+
+    def _on_body(self, buf: bytearray) -> None:
+        if not self.done:
+            self.arrived += buf
+
+    def _on_message_complete(self) -> None:
+        super()._on_message_complete()
+        self.done = self.final_status is not None
+
+
+class Wire:
+    """The way to the service: its address, TLS, and the connections that are kept.
+
+    `proxied`: an API server stands in between, which may not pass a request on.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        tls: ssl.SSLContext | None,
+        now_ns: Callable[[], int],
+        *,
+        keep: bool,
+        replica_header: str,
+        proxied: bool = False,
+    ) -> None:
+        self.place, self.tls, self.now_ns, self.proxied = place, tls, now_ns, proxied
+        self.keep, self.replica_header = keep, replica_header
+        self.opened = self.reused = 0
+        """How many connections were made, and how often one was used again."""
+        self._idle: list[gevent.socket.socket] = []
+        self._names = gevent.lock.Semaphore()
+        self._addresses: list[tuple[int, tuple[str, int]]] = []
+        self._looked_up_ns: float = float("-inf")
+        for family in (socket.AF_INET, socket.AF_INET6):
+            if _is_address(family, place.host):
+                self._addresses, self._looked_up_ns = [(family, (place.host, place.port))], float("inf")
+
+    def connect(self) -> tuple[gevent.socket.socket, bool]:
+        """A connection, and whether it was in use before. Raises `OSError`, `ssl.SSLError` among them."""
+        while self._idle:
+            kept = self._idle.pop()
+            if _is_quiet(kept):
+                self.reused += 1
+                return kept, True
+            kept.close()
+        return self._open(), False
+
+    def _open(self) -> gevent.socket.socket:
+        refused: OSError = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+        for family, address in self._resolved():
+            sock = gevent.socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                refused = error
+                if error.errno in OWN_FAULTS:
+                    break
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                self.opened += 1
+                return sock
+        raise refused
+
+    def secured(self, sock: gevent.socket.socket) -> gevent.socket.socket:
+        """The connection with TLS on it, if the service speaks TLS. Raises `OSError`; the socket is closed then."""
+        if self.tls is None:
+            return sock
+        try:
+            return self.tls.wrap_socket(sock, server_hostname=self.place.host)
+        except BaseException:
+            sock.close()
+            raise
+
+    def give_back(self, sock: gevent.socket.socket, response: HTTPResponse) -> None:
+        """Keep a connection for a later request, if it may be kept, or close it."""
+        if self.keep and not response.should_close():
+            self._idle.append(sock)
+        else:
+            sock.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _resolved(self) -> list[tuple[int, tuple[str, int]]]:
+        if self.now_ns() - self._looked_up_ns > NAMES_FRESH_NS:
+            with self._names:  # one look-up at a time: the others wait for its answer
+                if self.now_ns() - self._looked_up_ns > NAMES_FRESH_NS:
+                    found = gevent.socket.getaddrinfo(self.place.host, self.place.port, 0, socket.SOCK_STREAM)
+                    self._addresses = [(family, address) for family, _, _, _, address in found]
+                    self._looked_up_ns = self.now_ns()
+        return self._addresses
+
+
+class Exchange:
+    """One request and what came back. `run` once, then `settle` once the outcome is recorded."""
+
+    __slots__ = ("_expected", "_raw", "_reused", "_said", "_sock", "_wire", "answer", "response", "seen")
+
+    def __init__(self, wire: Wire, raw: bytes, method: str, answer: Answer, expected: frozenset[int]) -> None:
+        self._wire, self._raw, self.answer, self._expected = wire, raw, answer, expected
+        self._sock: Any = None
+        self._reused = False
+        self._said = b""
+        self.response = _Response(method, wire.replica_header)
+        self.seen = Seen()
+
+    def run(self, limit_s: float) -> Ending:
+        """Do the exchange, for at most `limit_s` seconds. Facts are in `seen` and `answer`, also if it ends ill."""
+        self.seen.sent_ns = self._wire.now_ns()
+        with gevent.Timeout(limit_s, False):  # False: leave the block in silence
+            return self._connect() or self._converse()
+        self.seen.error = "no full answer within the time limit"
+        return "time-limit"
+
+    def _connect(self) -> Ending | None:
+        try:
+            self._sock, self._reused = self._wire.connect()
+        except OSError as error:
+            self.seen.error = _words(error)
+            if error.errno in OWN_FAULTS and not isinstance(error, socket.gaierror):
+                self.seen.sent_ns = None
+                return "own-fault"
+            return "no-connection"
+        return None
+
+    def _converse(self) -> Ending:
+        seen = self.seen
+        try:
+            if not self._reused:
+                self._sock = self._wire.secured(self._sock)
+            self._sock.sendall(self._raw)
+            while True:
+                data = self._sock.recv(READ_BYTES)
+                at_ns = self._wire.now_ns()
+                if data and seen.first_byte_ns is None:
+                    seen.first_byte_ns = at_ns
+                if self._take(data, at_ns):
+                    return "complete"
+                if not data:
+                    seen.error = self._closed_words()
+                    return "broken"
+        except HTTPParseError as error:
+            # The parser says so of a message that ended too early, too: bytes were promised that never came.
+            seen.error = f"not the whole of an HTTP message: {error.args[0] if error.args else error}"[:120]
+            if seen.first_byte_ns is not None and not data:
+                seen.error = self._closed_words()
+        except OSError as error:
+            seen.error = _words(error)
+        return "broken"
+
+    def _take(self, data: bytes, at_ns: int) -> bool:
+        response, seen = self.response, self.seen
+        try:
+            response.feed(data)
+        finally:
+            if seen.status is None:
+                seen.status, seen.replica = response.final_status, response.replica
+            if response.arrived and seen.status in self._expected:
+                seen.body_bytes += len(response.arrived)
+                self.answer.feed(bytes(response.arrived), at_ns)
+            elif self._wire.proxied and seen.status in HELD_UP:
+                self._said = (self._said + bytes(response.arrived))[:STATUS_BYTES]
+                seen.held_up = _held_up(seen.status, self._said)
+            response.arrived.clear()
+        if response.done and seen.status in self._expected:
+            self.answer.end(at_ns)
+        return response.done or self.answer.ended
+
+    def _closed_words(self) -> str:
+        if self.seen.first_byte_ns is None:
+            return "connection closed without an answer" + (" (it was a kept one)" if self._reused else "")
+        return "connection closed in the middle of the answer"
+
+    def settle(self, ending: Ending) -> None:
+        """Let the connection end in order: kept if it may be, closed otherwise. Bounded by `SETTLE_S`."""
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        if ending != "complete":
+            sock.close()
+            return
+        try:
+            with gevent.Timeout(SETTLE_S, False):
+                while not self.response.done and (data := sock.recv(READ_BYTES)):
+                    self.response.feed(data)
+        except (OSError, HTTPParseError):
+            sock.close()
+        else:
+            self._wire.give_back(sock, self.response)
+
+
+def tls_context(credentials: Credentials | None) -> ssl.SSLContext:
+    """A context that verifies the server, with the client certificate of `credentials` if it has one."""
+    context: ssl.SSLContext = gevent.ssl.create_default_context(cadata=credentials.ca_pem if credentials else None)
+    if credentials and credentials.cert_pem and credentials.key_pem:
+        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)  # OpenSSL reads files only: one in memory
+        try:
+            os.write(descriptor, f"{credentials.cert_pem}\n{credentials.key_pem}".encode())
+            context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+    return context
+
+
+def _held_up(status: int, said: bytes) -> str:
+    """The API server's words if a refusal is its own (a Status of its API), empty if it is the service's."""
+    try:
+        told = json.loads(said)
+    except ValueError:
+        return ""
+    if not isinstance(told, dict) or (told.get("kind"), told.get("apiVersion")) != ("Status", "v1"):
+        return ""
+    return f"the API server did not pass it on: {status} {told.get('message', '')}"[:200].rstrip()
+
+
+def _is_quiet(sock: gevent.socket.socket) -> bool:
+    """Whether a kept connection is still open with nothing to read: the peer has neither closed nor spoken."""
+    sock.settimeout(0.0)
+    try:
+        sock.recv(1) if isinstance(sock, gevent.ssl.SSLSocket) else sock.recv(1, socket.MSG_PEEK)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        sock.settimeout(None)
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_address(family: int, host: str) -> bool:
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        return False
+    return True
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "the name was not resolved"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error.strerror or 'failed'}"[:120].lower()
+    return (error.strerror or type(error).__name__).lower()

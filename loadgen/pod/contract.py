@@ -1,0 +1,42 @@
+"""What the driver and a load pod agree on: names, the port, and that both run the same code."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import chaos.clock
+
+__all__ = ["FOLDER", "IMAGE_MODULES", "PORT", "RECORDS", "SILENCE_MAX_S", "TOKEN_DIGEST", "code_digest", "image_files"]
+
+PORT = 8089
+TOKEN_DIGEST = "GAMEDAY_TOKEN_SHA256"  # noqa: S105  # the name of a variable, which holds a digest
+"""Of the driver's token, as hex; the token itself is in no object of the cluster and in no file."""
+
+FOLDER = "GAMEDAY_LOAD_FOLDER"
+"""The variable that says where the pod's generator writes its records."""
+
+RECORDS = ("requests.jsonl", "generator.jsonl", "generator.log")
+"""What a pod's generator writes, and the driver reads."""
+
+SILENCE_MAX_S = 130.0
+"""A pod whose driver has not asked for so long ends itself. A trial outlives an API server that is away for two minutes
+(`chaos.cluster.Limits.outage_max_s`), so a pod has to wait as long."""
+
+IMAGE_MODULES = ("__init__.py", "clock.py", "errors.py", "wait.py")
+"""What the generator needs of `chaos`."""
+
+
+def image_files() -> dict[str, Path]:
+    """The code that a load pod runs, by its place below PYTHONPATH."""
+    load, chaos_folder = Path(__file__).parent.parent, Path(chaos.clock.__file__).parent
+    own = {f"loadgen/{path.relative_to(load)}": path for path in sorted(load.rglob("*.py"))}
+    return own | {f"chaos/{name}": chaos_folder / name for name in IMAGE_MODULES}
+
+
+def code_digest() -> str:
+    """The SHA-256 of that code: a pod of another version would write other records than the driver reads."""
+    digest = hashlib.sha256()
+    for name, path in sorted(image_files().items()):
+        digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()

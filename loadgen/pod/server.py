@@ -1,0 +1,161 @@
+"""What runs in a load pod: keeps one generator, and does what the driver asks of it through the API server's proxy.
+
+`python -m loadgen.pod.server`. It speaks HTTP on one port, one JSON object each way (`POST /do`), and does nothing for
+whoever does not have the driver's token, of which it knows the digest only. The generator is the same process as on
+any host (`loadgen.generator.locustfile`), with the same pipes. What is asked twice, because an answer was lost, is
+done once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from loadgen.driver.reachability import await_reachable
+from loadgen.pod.contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, code_digest
+from loadgen.pod.keeper import Keeper
+from loadgen.pod.pages import page, sum_of
+
+ASKED_MAX = 64 * 1024 * 1024
+"""A trace to be replayed is the longest that is ever sent."""
+
+HEAR_MAX_S = 5.0
+WATCH_S = 0.2
+
+
+class Pod:
+    """The deeds that the driver may ask for, by name, and how long ago it last asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._keeper = Keeper(folder)
+        self._asked_s = time.monotonic()
+        self._leaving = threading.Event()
+        self._told_to_end = threading.Event()
+        self.deeds: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+            "hello": lambda: {"code": code_digest(), "folder": str(folder)},
+            "clock": lambda: {"mono_ns": time.monotonic_ns(), "utc_ns": time.time_ns()},
+            "tell": self._tell,
+            "hear": self._hear,
+            "read": self._read,
+            "sums": lambda: {name: sum_of(self._folder / name) for name in RECORDS},
+            "reach": lambda url, deadline_s: {"why": await_reachable(url, list, deadline_s=deadline_s)},
+            "leave": self._leave,
+        }
+
+    def do(self, deed: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do one of them. Raises `KeyError` or `TypeError` for what is none."""
+        self._asked_s = time.monotonic()
+        return self.deeds[deed](**told)
+
+    def wait(self) -> int:
+        """Wait until the driver lets the pod go, or is silent for too long; then end the generator in order.
+
+        Returns the exit code: 0 if the driver had all it wanted.
+        """
+        while not self._leaving.wait(WATCH_S):
+            if time.monotonic() - self._asked_s > SILENCE_MAX_S:
+                self._keeper.close()
+                return 1
+        self._keeper.close()
+        return 1 if self._told_to_end.is_set() else 0
+
+    def told_to_end(self) -> None:
+        """The kubelet ends the pod: let the generator record what it can, and be read until the grace is over."""
+        self._told_to_end.set()
+        self._keeper.orphan()
+
+    def _tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> Mapping[str, Any]:
+        self._keeper.tell(number, command, environ)
+        return {}
+
+    def _hear(self, number: int, wait_s: float) -> Mapping[str, Any]:
+        answer = self._keeper.answer(number, min(wait_s, HEAR_MAX_S))
+        return {"answer": answer, **self._state()}
+
+    def _read(self, offsets: Mapping[str, int]) -> Mapping[str, Any]:
+        # The state comes first: what is read after the generator's end is then all that there will be.
+        state = self._state()
+        return {
+            "pages": {name: page(self._folder / name, at) for name, at in offsets.items() if name in RECORDS}
+        } | state
+
+    def _state(self) -> dict[str, Any]:
+        return {"ended": self._keeper.ended, "told_to_end": self._told_to_end.is_set()}
+
+    def _leave(self) -> Mapping[str, Any]:
+        self._leaving.set()
+        return {}
+
+
+def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
+    """The HTTP side: checks the token, does the deed, answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clocks are read the worse.
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:  # the readiness probe
+            self._answer(HTTPStatus.OK, {})
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            if length > ASKED_MAX:
+                self.close_connection = True
+                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"over {ASKED_MAX} bytes"})
+                return
+            try:
+                asked = json.loads(self.rfile.read(length))
+                given = hashlib.sha256(str(asked["token"]).encode()).hexdigest()
+                if not hmac.compare_digest(given, token_digest):
+                    self._answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
+                    return
+                self._answer(HTTPStatus.OK, pod.do(asked["do"], asked["told"]))
+            except (KeyError, TypeError, ValueError, OSError) as error:
+                self._answer(HTTPStatus.BAD_REQUEST, {"why": repr(error)})
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+            """Nothing: the driver asks twice a second."""
+
+        def _answer(self, status: HTTPStatus, said: Mapping[str, Any]) -> None:
+            body = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+def main() -> int:
+    """Serve until the driver lets the pod go."""
+    folder = Path(os.environ.get(FOLDER, "."))
+    pod = Pod(folder)
+    signal.signal(signal.SIGTERM, lambda *_: pod.told_to_end())
+    server = ThreadingHTTPServer(
+        ("", PORT if len(sys.argv) < 2 else int(sys.argv[1])), handler_of(pod, os.environ[TOKEN_DIGEST])
+    )
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"listening on {server.server_address[1]}", flush=True)  # noqa: T201  # the pod's log
+    code = pod.wait()
+    server.shutdown()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From a judged history to the report's model."""

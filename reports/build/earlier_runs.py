@@ -1,0 +1,156 @@
+"""What earlier trials came to: one line a trial in runs/history.jsonl, and what is new against them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from reports.model.parts import FindingRow, PastAnswer, Usual
+from reports.model.report import Report
+from reports.text.json import plain
+
+__all__ = ["FIGURES", "FILE", "LEAST_FOR_USUAL", "PastTrial", "append", "earlier", "read_past", "told", "usual"]
+
+FILE = "history.jsonl"
+SHOWN = 12
+"""Most earlier answers that are shown, and that are asked whether a finding is flaky."""
+FLAKY = 3
+"""Changes between PASS and anything else, among those shown and this one, from which on a finding is flaky."""
+LEAST_FOR_USUAL = 3
+"""Fewest passing trials whose range is called what is usual."""
+FIGURES = ("answered_share", "p50_s", "p99_s", "slowest_recovery_s", "longest_leg_s")
+"""The key figures that vary from trial to trial and are compared."""
+TRIALS_READ = 5000
+"""Most trials of the file that are looked at, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastTrial:
+    """One trial. `findings` are its answers by check and rule; `figures` its key figures, None where not known.
+
+    `nodeid` and `place` (the cluster) say which trials are of the same kind.
+    """
+
+    run: str
+    nodeid: str
+    place: str
+    began_ns: int
+    seed: int
+    leashed: bool
+    answer: str
+    findings: Mapping[tuple[str, str], str]
+    figures: Mapping[str, float | None]
+
+
+def append(path: Path, report: Report) -> None:
+    """Write the trial's line at the end of the file. Raises OSError."""
+    head = report.headline
+    findings = [
+        {"check": row.check, "rule": row.rule, "answer": row.answer, "measured": row.measured, "limit": row.limit}
+        for row in report.findings
+    ]
+    line = {
+        "schema": 1,
+        "run": head.run,
+        "nodeid": head.nodeid,
+        "place": head.place,
+        "began_ns": head.began_ns,
+        "seed": head.seed,
+        "leashed": head.leashed,
+        "answer": head.answer,
+        "findings": findings,
+        "figures": asdict(report.key),
+    }
+    text = json.dumps(plain(line), allow_nan=False, ensure_ascii=False) + "\n"
+    with path.open("ab+") as file:
+        # A process that was killed may have left half a line; ours must not become its other half.
+        if file.tell() and path.read_bytes()[-1:] != b"\n":
+            text = "\n" + text
+        file.write(text.encode())
+
+
+def read_past(path: Path) -> tuple[PastTrial, ...]:
+    """The trials of the file in order of time; of a run that was judged again the last line counts.
+
+    A file that is not there is empty; a line that is not whole is left out, since whoever wrote it was killed.
+    """
+    if not path.is_file():
+        return ()
+    found: dict[str, PastTrial] = {}
+    for line in path.read_text("utf-8", errors="replace").splitlines()[-TRIALS_READ:]:
+        try:
+            trial = _trial(json.loads(line))
+        except (ValueError, KeyError, TypeError):
+            continue
+        found[trial.run] = trial
+    return tuple(sorted(found.values(), key=lambda trial: trial.began_ns))
+
+
+def _trial(line: dict[str, Any]) -> PastTrial:
+    return PastTrial(
+        run=str(line["run"]),
+        nodeid=str(line["nodeid"]),
+        place=str(line["place"]),
+        began_ns=int(line["began_ns"]),
+        seed=int(line["seed"]),
+        leashed=bool(line["leashed"]),
+        answer=str(line["answer"]),
+        findings={(one["check"], one["rule"]): str(one["answer"]) for one in line["findings"]},
+        figures={key: float(value) for key, value in line["figures"].items() if _number(value)},
+    )
+
+
+def _number(value: object) -> bool:
+    return value == "inf" or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def earlier(report: Report, past: Iterable[PastTrial]) -> tuple[PastTrial, ...]:
+    """The earlier trials of the same scenario on the same cluster, rehearsals left out."""
+    head = report.headline
+    return tuple(
+        trial
+        for trial in past
+        if (trial.nodeid, trial.place) == (head.nodeid, head.place)
+        and trial.began_ns < head.began_ns
+        and trial.run != head.run
+        and not trial.leashed
+    )
+
+
+def told(report: Report, past: Iterable[PastTrial]) -> Report:
+    """The report with what each finding was in earlier trials, and whether that makes it news."""
+    before = earlier(report, past)
+    rows = tuple(_with_past(row, before) for row in report.findings)
+    trials = tuple(PastAnswer(one.run, one.began_ns, one.answer) for one in before[-SHOWN:])
+    return replace(report, findings=rows, past=trials, usual=tuple(usual(before)))
+
+
+def usual(before: Sequence[PastTrial]) -> Iterator[Usual]:
+    """What each key figure was in the trials of them that passed, where there are enough to call that usual."""
+    passed = [trial for trial in before if trial.answer == "PASS"]
+    for figure in FIGURES:
+        values = [value for trial in passed if (value := trial.figures.get(figure)) is not None]
+        if len(values) >= LEAST_FOR_USUAL:
+            yield Usual(figure, min(values), max(values), len(values))
+
+
+def _with_past(row: FindingRow, before: Sequence[PastTrial]) -> FindingRow:
+    key = row.check, row.rule
+    answers = [PastAnswer(one.run, one.began_ns, one.findings[key]) for one in before if key in one.findings][-SHOWN:]
+    return replace(row, past=tuple(answers), news=_news(row.answer, [one.answer for one in answers]))
+
+
+def _news(now: str, before: Sequence[str]) -> str:
+    """`new`: it held the last time; `still`: it did not; `fixed`: it holds again; `flaky`: it goes to and fro."""
+    if not before:
+        return ""
+    course = [answer == "PASS" for answer in (*before, now)]
+    if sum(a != b for a, b in pairwise(course)) >= FLAKY:
+        return "flaky"
+    if course[-1]:
+        return "" if course[-2] else "fixed"
+    return "new" if course[-2] else "still"

@@ -1,0 +1,94 @@
+"""Sums over spans of time: the whole trial, and before, during and after each fault; and what tokens took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from chaos.clock import NS
+from chaos.history import Fault, History
+from reports.build.traffic import by_bucket, percentile, rounded
+from reports.model.parts import Buckets, FaultWindow, TokenSeries
+
+__all__ = ["Total", "fault_windows", "token_series", "total"]
+
+
+Total = tuple[int, int, float | None, float | None, float | None]
+"""Valid requests, answered ones, their share, and the 50th and 99th percentile of response time."""
+
+
+def total(table: pl.DataFrame) -> Total:
+    """Sum up the valid requests of a table."""
+    row = (
+        table.filter(pl.col("valid"))
+        .select(
+            pl.len().alias("n"),
+            pl.col("answered").sum().alias("answered"),
+            percentile(50).alias("p50"),
+            percentile(99).alias("p99"),
+        )
+        .row(0, named=True)
+    )
+    share = row["answered"] / row["n"] if row["n"] else None
+    return row["n"], row["answered"], share, rounded(row["p50"]), rounded(row["p99"])
+
+
+def fault_windows(history: History, table: pl.DataFrame) -> tuple[FaultWindow, ...]:
+    """Three rows for each fault that landed.
+
+    Before: requests over by the time it began. During: those whose life overlaps the fault. After: those begun once it
+    was healed. A window ends where a neighbouring fault begins, so that no fault is blamed for another.
+    """
+    landed = sorted(
+        (fault for fault in history.faults if fault.landed_ns is not None), key=lambda fault: fault.begin_ns
+    )
+    return tuple(row for fault in landed for row in _windows(history, table, fault, landed))
+
+
+def _windows(history: History, table: pl.DataFrame, fault: Fault, others: list[Fault]) -> Iterator[FaultWindow]:
+    healed_ns = fault.healed_ns or history.ended_ns
+    from_ns = max(
+        (o.healed_ns or history.ended_ns for o in others if o.begin_ns < fault.begin_ns), default=history.began_ns
+    )
+    until_ns = min((o.begin_ns for o in others if o.begin_ns >= healed_ns), default=history.ended_ns)
+    intended, end = pl.col("intended_ns"), pl.col("end_ns").fill_null(history.ended_ns)
+    before, after = (intended >= from_ns) & (end < fault.begin_ns), (intended >= healed_ns) & (intended < until_ns)
+    during = (intended < healed_ns) & (end >= fault.begin_ns)
+    for name, chosen, begin_ns, end_ns in (
+        ("before", before, min(from_ns, fault.begin_ns), fault.begin_ns),
+        ("during", during, fault.begin_ns, healed_ns),
+        ("after", after, healed_ns, until_ns),
+    ):
+        n, answered, share, p50_s, p99_s = total(table.filter(chosen))
+        yield FaultWindow(fault.id, name, begin_ns, end_ns, n, share, p50_s, p99_s, n - answered)
+
+
+def token_series(table: pl.DataFrame, buckets: Buckets) -> TokenSeries | None:
+    """What streams of tokens took, or None where no request streamed any; without a first token it is infinite."""
+    if table["first_token_ns"].null_count() == table.height:
+        return None
+    firsts = table.filter(pl.col("valid"))
+    gaps = (
+        table.select("intended_ns", "token_gaps_ns")
+        .explode("token_gaps_ns")
+        .drop_nulls("token_gaps_ns")
+        .with_columns((pl.col("token_gaps_ns") / NS).alias("gap_s"))
+    )
+    percents = (("p50", 50), ("p99", 99))
+    first = by_bucket(firsts, buckets, *(percentile(percent, "first_s").alias(name) for name, percent in percents))
+    gap = by_bucket(gaps, buckets, *(percentile(percent, "gap_s").alias(name) for name, percent in percents))
+    first_all = firsts.select(percentile(percent, "first_s").alias(name) for name, percent in percents).row(0)
+    gap_all = gaps.select(percentile(percent, "gap_s").alias(name) for name, percent in percents).row(0)
+    return TokenSeries(
+        first_p50_s=tuple(map(rounded, first["p50"])),
+        first_p99_s=tuple(map(rounded, first["p99"])),
+        gap_p50_s=tuple(map(rounded, gap["p50"])),
+        gap_p99_s=tuple(map(rounded, gap["p99"])),
+        n=firsts.height,
+        first_all_p50_s=rounded(first_all[0]),
+        first_all_p99_s=rounded(first_all[1]),
+        gaps=gaps.height,
+        gap_all_p50_s=rounded(gap_all[0]),
+        gap_all_p99_s=rounded(gap_all[1]),
+    )

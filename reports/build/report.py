@@ -1,0 +1,220 @@
+"""From a judged history to the one object that every form of the report is drawn from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chaos.checks.remediation import advise
+from chaos.checks.verdict import Answer, Finding, Verdict
+from chaos.clock import NS
+from chaos.history import History
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from reports.build.autoscaler import autoscaler_courses
+from reports.build.buckets import cut, widths
+from reports.build.budgets import budget_courses
+from reports.build.coverage import coverage, generator_series, missing_of
+from reports.build.earlier_runs import PastTrial, told
+from reports.build.figures import Total, fault_windows, token_series, total
+from reports.build.nodes import nodes
+from reports.build.objectives import judged_limits
+from reports.build.pods import lanes
+from reports.build.recovery import judged_dips, recovery_rows
+from reports.build.recovery_stages import leg_tables
+from reports.build.step_series import step_line
+from reports.build.story import story
+from reports.build.team_notes import NO_NOTES, read_notes
+from reports.build.traffic import heat_map, latency_series, records, traffic_series
+from reports.model.parts import EvidenceFile, FaultBand, FindingRow, Moment, PhaseBand, TrafficSeries
+from reports.model.recovery import RecoveryRow
+from reports.model.report import Headline, KeyFigures, Report
+from reports.text import formatting as words
+
+__all__ = ["summarise"]
+
+EVIDENCE_SHOWN = 12
+"""Most moments listed with a finding."""
+EVIDENCE_FILES = ("trial.json", "watch.jsonl", "actions.jsonl", "requests.jsonl", "generator.jsonl", "generator.log")
+
+
+def summarise(history: History, verdict: Verdict, *, run: Path | None = None, past: Iterable[PastTrial] = ()) -> Report:
+    """Sum up one judged trial. `run` is its folder, named in the report with what it holds; None if there is none.
+
+    `past` are earlier trials, of any scenario: those of the same kind say what is new.
+    """
+    narrow_ns, wide_ns = widths(history)
+    buckets, table = cut(history, narrow_ns), records(history)
+    traffic = traffic_series(history, table, buckets)
+    generator = generator_series(history, buckets)
+    lives, dips = pod_lives(history), judged_dips(verdict)
+    recovery = recovery_rows(history, lives, dips)
+    budgets = budget_courses(history)
+    ready_missing = missing_of(history, "Pod")
+    desired_missing = missing_of(history, history.facts.workload_kind)
+    report = Report(
+        headline=_headline(history, verdict, run),
+        key=_key(history, total(table), traffic, recovery),
+        findings=tuple(_finding(finding) for finding in verdict.findings),
+        phases=tuple(_phases(history)),
+        faults=tuple(_faults(history)),
+        ready=step_line(history, ready_replicas(history), ready_missing),
+        desired=step_line(history, desired_replicas(history), desired_missing),
+        lanes=lanes(history, lives, ready_missing),
+        budgets=budgets,
+        nodes=nodes(history, lives),
+        autoscalers=autoscaler_courses(history),
+        limits=judged_limits(verdict),
+        buckets=buckets,
+        traffic=traffic,
+        latency=latency_series(table, cut(history, wide_ns)),
+        heat=heat_map(table, buckets, traffic),
+        tokens=token_series(table, cut(history, wide_ns)),
+        generator=generator,
+        recovery=recovery,
+        legs=leg_tables(verdict),
+        dips=dips,
+        windows=fault_windows(history, table),
+        coverage=coverage(history, traffic.missing, generator),
+        story=story(history, budgets),
+        notes=tuple(Moment(note.at_ns, note.text) for note in history.notes),
+        provenance=tuple(_flat(history.facts.raw)),
+        evidence=_evidence(run),
+        advice=advise(history, verdict),
+        team=NO_NOTES if run is None else read_notes(run),
+    )
+    return told(report, past)
+
+
+def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
+    answers = [finding.answer for finding in verdict.findings]
+    ended = ""
+    if not history.finished:
+        ended = "The run died before its end: this is what it had recorded until then."
+    if history.stopped:
+        ended = f"The trial was stopped: {history.stopped}." + (f" {ended}" if ended else "")
+    return Headline(
+        answer=verdict.answer.name,
+        sentence=_sentence(verdict),
+        scenario=history.facts.scenario,
+        nodeid=str(history.facts.raw.get("nodeid") or history.facts.scenario),
+        place=str((history.facts.raw.get("cluster") or {}).get("context", "")),
+        claim=history.facts.claim,
+        run=run.name if run else str(history.facts.raw.get("run", "")),
+        folder=str(run) if run else "",
+        seed=history.facts.seed,
+        leashed=history.facts.leashed,
+        began_ns=history.began_ns,
+        ended_ns=history.ended_ns,
+        duration_s=round((history.ended_ns - history.began_ns) / NS, 3),
+        how_it_ended=ended,
+        passes=answers.count(Answer.PASS),
+        unknowns=answers.count(Answer.UNKNOWN),
+        fails=answers.count(Answer.FAIL),
+    )
+
+
+def _sentence(verdict: Verdict) -> str:
+    """Why the verdict is what it is: the worst finding's reason, or what was held."""
+    if not verdict.findings:
+        return "Nothing was checked, so nothing was proved."
+    worst = verdict.findings[0]
+    if worst.answer is Answer.PASS:
+        return f"All {words.plural(len(verdict.findings), 'claim')} held."
+    said = worst.reason or f"{worst.measured}, {worst.limit}"
+    return f"{worst.check}: {said.rstrip('.')}."
+
+
+def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequence[RecoveryRow]) -> KeyFigures:
+    valid, answered, share, p50_s, p99_s = sums
+    legs = [(leg.seconds, leg.name) for row in recovery for leg in row.legs if leg.seconds is not None]
+    longest_s, longest = max(legs, default=(None, ""))
+    times = [row.total_s for row in recovery if row.total_s is not None]
+    return KeyFigures(
+        requests=history.requests.height,
+        valid=valid,
+        answered=answered,
+        unsent=traffic.totals.get("unsent", 0),
+        answered_share=share,
+        p50_s=p50_s,
+        p99_s=p99_s,
+        faults=len(history.faults),
+        faults_landed=sum(fault.landed_ns is not None for fault in history.faults),
+        victims=sum(row.lost_ns is not None for row in recovery),
+        recovered=len(times),
+        slowest_recovery_s=max(times, default=None),
+        longest_leg=longest,
+        longest_leg_s=longest_s,
+        silent_s=round(sum(hole.end_ns - hole.begin_ns for hole in traffic.missing) / NS, 3),
+    )
+
+
+def _finding(finding: Finding) -> FindingRow:
+    return FindingRow(
+        check=finding.check,
+        answer=finding.answer.name,
+        rule=finding.rule,
+        limit=finding.limit,
+        measured=finding.measured,
+        margin=finding.margin,
+        reason=finding.reason,
+        settle=finding.settle,
+        evidence=tuple(Moment(one.at_ns, one.text) for one in finding.evidence[:EVIDENCE_SHOWN]),
+        evidence_total=len(finding.evidence),
+    )
+
+
+def _phases(history: History) -> Iterator[PhaseBand]:
+    for phase in history.phases:
+        yield PhaseBand(phase.name, phase.begin_ns, phase.end_ns or history.ended_ns, phase.end_ns is None)
+
+
+def _faults(history: History) -> Iterator[FaultBand]:
+    for fault in history.faults:
+        yield FaultBand(
+            id=fault.id,
+            name=fault.name,
+            words=fault.words,
+            victims=tuple(f"{ref.kind} {ref.name}" for ref in fault.victims),
+            begin_ns=fault.begin_ns,
+            landed_ns=fault.landed_ns,
+            healed_ns=fault.healed_ns,
+            end_ns=fault.healed_ns or history.ended_ns,
+            proof=fault.proof,
+            missed=fault.missed,
+            result=fault.result,
+            result_ns=fault.result_ns,
+            result_words=fault.result_words,
+        )
+
+
+def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Facts as lines, nested keys joined with dots; lists of plain things in one line."""
+    for key, value in facts.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{name}.")
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            for k, item in enumerate(value):
+                yield from _flat(item, f"{name}.{k}.")
+        elif isinstance(value, (list, tuple)):
+            yield name, ", ".join(map(str, value))
+        elif value not in (None, "", {}):
+            yield name, str(value)
+
+
+def _evidence(run: Path | None) -> tuple[EvidenceFile, ...]:
+    if run is None:
+        return ()
+    return tuple(_file(run, name) for name in EVIDENCE_FILES)
+
+
+def _file(run: Path, name: str) -> EvidenceFile:
+    path = run / name
+    if not path.is_file():
+        return EvidenceFile(name, None, "")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return EvidenceFile(name, path.stat().st_size, digest)

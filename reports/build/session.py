@@ -1,0 +1,97 @@
+"""All trials of one pytest session: what the session's page shows, as numbers and labels."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.build.team_notes import TeamNotes, read_notes
+from reports.model.report import Report
+
+__all__ = ["FILE", "Session", "SessionFacts", "Untold", "read_facts", "session_of", "write_facts"]
+
+FILE = "session.json"
+ORDER = {"FAIL": 0, "UNKNOWN": 1, "PASS": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A scenario that ended without a verdict, and the first line of why."""
+
+    nodeid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """What session.json says. `runs` are names of run folders beside the session's own, in the order of the trials."""
+
+    name: str
+    began_ns: int
+    ended_ns: int
+    seed: int
+    where: str
+    command: str
+    runs: tuple[str, ...]
+    untold: tuple[Untold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The session and its trials, the worst first; `counted` are trials by verdict."""
+
+    facts: SessionFacts
+    answer: str
+    counted: Mapping[str, int]
+    reports: tuple[Report, ...]
+    notes: TeamNotes
+    notes_of: Mapping[str, TeamNotes]
+
+
+def session_of(folder: Path, facts: SessionFacts, reports: Sequence[Report]) -> Session:
+    """Sum a session up: the worst verdict is the session's, and a scenario without one makes it UNKNOWN at least."""
+    answers = [report.headline.answer for report in reports] + ["UNKNOWN"] * len(facts.untold)
+    named = {report.headline.run: read_notes(folder.parent / report.headline.run) for report in reports}
+    return Session(
+        facts=facts,
+        answer=min(answers, key=ORDER.__getitem__, default="UNKNOWN"),
+        counted=Counter(report.headline.answer for report in reports),
+        reports=tuple(sorted(reports, key=lambda report: (ORDER[report.headline.answer], report.headline.began_ns))),
+        notes=read_notes(folder),
+        notes_of={run: notes for run, notes in named.items() if notes.text or notes.follow_ups},
+    )
+
+
+def write_facts(folder: Path, facts: SessionFacts) -> None:
+    """Write session.json. Raises OSError."""
+    plain: dict[str, Any] = {
+        "schema": 1,
+        "name": facts.name,
+        "began_ns": facts.began_ns,
+        "ended_ns": facts.ended_ns,
+        "seed": facts.seed,
+        "where": facts.where,
+        "command": facts.command,
+        "runs": list(facts.runs),
+        "untold": [{"nodeid": one.nodeid, "reason": one.reason} for one in facts.untold],
+    }
+    (folder / FILE).write_text(json.dumps(plain, indent=1) + "\n", "utf-8")
+
+
+def read_facts(folder: Path) -> SessionFacts:
+    """Read session.json. Raises OSError, or ValueError or KeyError for what is not one."""
+    said = json.loads((folder / FILE).read_text("utf-8"))
+    return SessionFacts(
+        name=said["name"],
+        began_ns=int(said["began_ns"]),
+        ended_ns=int(said["ended_ns"]),
+        seed=int(said["seed"]),
+        where=said["where"],
+        command=said["command"],
+        runs=tuple(said["runs"]),
+        untold=tuple(Untold(one["nodeid"], one["reason"]) for one in said["untold"]),
+    )

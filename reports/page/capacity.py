@@ -1,0 +1,138 @@
+"""The page of a measurement of capacity: which rates were tried on how many replicas, and which held the SLO."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaos.checks.traffic.capacity_estimate import AtRate, RateLimit
+from chaos.checks.traffic.confidence_intervals import Bar
+from chaos.checks.verdict import Verdict
+from chaos.history import History
+from chaos.history.sli import INDICATORS
+from chaos.slo import Slo
+from reports.page.report import SIGN
+from reports.page.templating import environment, trusted
+from reports.text import formatting as words
+
+__all__ = ["capacity_page", "cells", "headings", "said"]
+
+WIDTH, GUTTER, ROW = 1000, 110, 34
+"""The drawing in its own units: the whole, the room for names at the left, the height of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    """A rate that was tried, where it stands, and what it came to."""
+
+    x: float
+    css: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One number of replicas: its dots, and the span in which its limit lies."""
+
+    y: float
+    name: str
+    dots: tuple[_Dot, ...]
+    span: tuple[float, float] | None
+
+
+def said(one: AtRate) -> str:
+    """What the steps at one rate came to, in a word."""
+    if not one.known:
+        return "unknown"
+    return "held" if not one.broke else "held sometimes" if one.held else "did not hold"
+
+
+def headings(slo: Slo) -> tuple[str, ...]:
+    """What the cells are."""
+    return ("held", "answered", "availability", *(INDICATORS[name][0] for name, _ in slo.times))
+
+
+def cells(one: AtRate, slo: Slo) -> tuple[str, ...]:
+    """How often it held, answers a second, availability and percentiles with their error bars, as people read them."""
+    rates = [step.answered_rps for step in one.known if step.answered_rps is not None]
+    share, bar = one.availability
+    times = [one.p99_s(name) for name, _ in slo.times]
+    return (
+        f"{one.held} of {len(one.known)}" + (f", {one.unknown} unknown" if one.unknown else ""),
+        words.rate(sum(rates) / len(rates) if rates else None),
+        f"{words.share(share)} ({words.share(bar.low)} to {words.share(bar.high)})" if one.known else words.share(None),
+        *(f"{words.duration(value)} ({_bar(its)})" if one.known else words.duration(None) for value, its in times),
+    )
+
+
+def _bar(bar: Bar) -> str:
+    """An error bar; an end that so few requests leave open is said so."""
+    low, high = (None if end is None else words.duration(end) for end in (bar.low, bar.high))
+    return f"{low or 'open'} to {high or 'open'}"
+
+
+def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence[RateLimit]) -> str:
+    """The page as text: one file, no script."""
+    facts, rows = history.facts, _rows(limits)
+    finding = next((one for one in verdict.findings if one.check == "capacity-found"), None)
+    return (
+        environment()
+        .get_template("capacity.html.j2")
+        .render(
+            answer=verdict.answer.name,
+            sign=SIGN,
+            facts=facts,
+            run=str(facts.raw.get("run", "")),
+            date=words.date(history.began_ns),
+            clock=words.clock(history.began_ns),
+            slo=_slo(slo),
+            finding=finding,
+            others=[one for one in verdict.findings if one is not finding and one.answer.name != "PASS"],
+            limits=limits,
+            headings=headings(slo),
+            cells=lambda one: cells(one, slo),
+            said=said,
+            rows=rows,
+            ticks=_ticks(limits),
+            width=WIDTH,
+            gutter=GUTTER,
+            height=ROW * len(rows) + 30,
+            css=trusted("report.css"),
+        )
+    )
+
+
+def _slo(slo: Slo) -> str:
+    told = [f"availability {slo.availability:g}"] if slo.availability is not None else []
+    return ", ".join([*told, *(f"{INDICATORS[name][0]} at most {value:g} s" for name, value in slo.times)])
+
+
+def _range(limits: Sequence[RateLimit]) -> tuple[float, float]:
+    rates = [one.rate_rps for limit in limits for one in limit.rates]
+    return (min(rates) / 1.2, max(rates) * 1.2) if rates else (1.0, 10.0)
+
+
+def _x(rate_rps: float, limits: Sequence[RateLimit]) -> float:
+    """The place of a rate: each doubling is as wide as the next."""
+    low, high = _range(limits)
+    return round(GUTTER + (WIDTH - GUTTER) * math.log(rate_rps / low) / math.log(high / low), 1)
+
+
+def _rows(limits: Sequence[RateLimit]) -> list[_Row]:
+    rows = []
+    for number, limit in enumerate(limits):
+        dots = tuple(
+            _Dot(_x(one.rate_rps, limits), said(one).split()[-1], f"{one.rate_rps:g}/s {said(one)}")
+            for one in limit.rates
+        )
+        ends = (limit.held, limit.broke)
+        span = (_x(ends[0].rate_rps, limits), _x(ends[1].rate_rps, limits)) if ends[0] and ends[1] else None
+        rows.append(_Row(ROW * (number + 0.5), words.plural(limit.replicas, "replica"), dots, span))
+    return rows
+
+
+def _ticks(limits: Sequence[RateLimit]) -> list[tuple[float, str]]:
+    low, high = _range(limits)
+    nice = [scale * 10**power for power in range(-2, 6) for scale in (1, 2, 5)]
+    return [(_x(rate, limits), f"{rate:g}/s") for rate in nice if low <= rate <= high]

@@ -1,0 +1,118 @@
+"""One panel of the timeline: a drawing, the labels around it, its read-out, and the table behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reports.model.parts import Buckets, Missing
+from reports.page.svg.scales import MS, Tick, TimeAxis
+from reports.text import formatting as words
+
+__all__ = ["Hole", "Panel", "Readout", "Spot", "Table", "bucket_readout", "bucket_rows", "holes", "spread"]
+
+Readout = tuple[tuple[int, str], ...]
+"""What holds from a moment (ms) on, in words, in order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A word or sign at one moment of the drawing; `side` is where its text goes."""
+
+    percent: float
+    ms: int
+    top: float
+    text: str
+    css: str
+    side: str = "right"
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A span without data, and why; over the whole panel unless it says which part of it."""
+
+    begin_ms: int
+    end_ms: int
+    left: float
+    width: float
+    reason: str
+    top: float = 0.0
+    height: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Head and rows, as text."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All that the page needs to show one panel. `empty` says why there is no drawing; `key` names the marks."""
+
+    id: str
+    title: str
+    note: str
+    height: float
+    drawing: Markup
+    levels: tuple[Tick, ...] = ()
+    ends: tuple[tuple[Tick, str], ...] = ()
+    spots: tuple[Spot, ...] = ()
+    holes: tuple[Hole, ...] = ()
+    readout: Readout = ()
+    table: Table = Table((), ())
+    key: tuple[tuple[str, str], ...] = ()
+    empty: str = ""
+    lanes: bool = False
+
+
+def holes(
+    missing: Iterable[Missing], axis: TimeAxis, *, top: float = 0.0, height: float | None = None
+) -> tuple[Hole, ...]:
+    """Spans without data, placed on the axis."""
+    placed = ((axis.x(hole.begin_ns), axis.x(hole.end_ns), hole) for hole in missing)
+    return tuple(
+        Hole(a, b, axis.percent(hole.begin_ns), round(100 * (b - a) / axis.span_ms, 3), hole.reason, top, height)
+        for a, b, hole in placed
+        if b > a
+    )
+
+
+def spread(labels: Sequence[tuple[Tick, str]], height: float, gap: float = 14.0) -> tuple[tuple[Tick, str], ...]:
+    """Move labels apart until none overlaps, keeping their order, inside the panel as far as it holds them."""
+    placed = sorted(labels, key=lambda label: label[0].at)
+    places = [tick.at for tick, _ in placed]
+    for k in range(1, len(places)):
+        places[k] = max(places[k], places[k - 1] + gap)
+    if places and places[-1] > height:
+        places[-1] = height
+        for k in range(len(places) - 2, -1, -1):
+            places[k] = min(places[k], places[k + 1] - gap)
+    return tuple((Tick(round(at, 1), tick.label), css) for at, (tick, css) in zip(places, placed, strict=True))
+
+
+def bucket_rows(buckets: Buckets, row: Callable[[int], tuple[str, ...] | None]) -> tuple[tuple[str, ...], ...]:
+    """One row a bucket: when it begins in UTC and since the trial began, then what `row` says of it."""
+    rows = []
+    for k in range(buckets.count):
+        said = row(k)
+        if said is not None:
+            at_ns = buckets.begin_ns + k * buckets.width_ns
+            rows.append((words.clock(at_ns), words.elapsed(at_ns, buckets.begin_ns, digits=0), *said))
+    return tuple(rows)
+
+
+def bucket_readout(buckets: Buckets, say: Callable[[int], str]) -> Readout:
+    """What `say` says of each bucket, without repeating itself."""
+    told: list[tuple[int, str]] = []
+    for k in range(buckets.count):
+        text = say(k)
+        if not told or told[-1][1] != text:
+            told.append((k * buckets.width_ns // MS, text))
+    return tuple(told)

@@ -1,0 +1,86 @@
+"""The trials of a session in a few lines, for the end of a pytest run: the same numbers as in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reports.model.report import Report
+from reports.text import formatting as words
+
+__all__ = ["summary"]
+
+STYLE = {"PASS": "green", "UNKNOWN": "yellow", "FAIL": "bold red"}
+NAME_MOST = 34
+COLUMNS = (("verdict", 7), ("scenario", 12), ("longest leg", 8), ("answered", 8), ("p99", 12))
+"""Columns, and the least width at which each still tells something."""
+
+
+def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False) -> str:
+    """One row a trial, and below it the reason of anything but a PASS and where its page lies.
+
+    `width` is in columns; `colour` adds the terminal's own codes.
+    """
+    console = Console(
+        width=width, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=False)
+    for name, least in COLUMNS:
+        right = name in ("answered", "p99")
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=least)
+    for report in reports:
+        table.add_row(*_row(report))
+    with console.capture() as caught:
+        console.print(table)
+        for report in reports:
+            console.print(_place(report), soft_wrap=True)
+            for line in _why(report):
+                console.print(Padding(line, (0, 0, 0, 2)), overflow="fold")
+    return "\n".join(line.rstrip() for line in caught.get().splitlines())
+
+
+def _row(report: Report) -> tuple[Text, ...]:
+    answer, key = report.headline.answer, report.key
+    leg = f"to {key.longest_leg} {words.duration(key.longest_leg_s)}" if key.longest_leg else "none seen"
+    texts = _short(report.headline.scenario), leg, words.share(key.answered_share), words.duration(key.p99_s)
+    return (Text(answer, style=STYLE[answer]), *map(Text, texts))
+
+
+def _short(scenario: str) -> str:
+    """The scenario's name, its middle left out if it is long: the parameters at its end tell trials apart."""
+    if cell_len(scenario) <= NAME_MOST:
+        return scenario
+    parameters = scenario[scenario.find("[") :] if "[" in scenario else ""
+    tail = parameters if 0 < cell_len(parameters) <= NAME_MOST - 12 else scenario[-12:]
+    return set_cell_size(scenario, NAME_MOST - cell_len(tail) - 1) + "…" + tail
+
+
+def _place(report: Report) -> Text:
+    """Which trial, and where its page lies; never broken, so that the path can be copied."""
+    head = report.headline
+    place = f"report {head.folder}/report.html" if head.folder else "no report was written"
+    return Text.assemble((head.answer, STYLE[head.answer]), f" {_short(head.scenario)}  {place}")
+
+
+def _why(report: Report) -> list[Text]:
+    """Why it did not pass, and what would settle it."""
+    news = _news(report)
+    if report.headline.answer == "PASS":
+        return [Text(news)] if news else []
+    settle = next((row.settle for row in report.findings if row.settle), "")
+    sentence, ended = report.headline.sentence, report.headline.how_it_ended
+    lines = [sentence, ended, f"to settle it: {settle}" if settle else "", news]
+    lines += [f"to change: {advice.title}" for advice in report.advice]
+    return [Text(line) for line in lines if line]
+
+
+def _news(report: Report) -> str:
+    """What is new against earlier trials of the scenario, empty if nothing is."""
+    named = (("new", "new"), ("still", "still failing"), ("fixed", "fixed"), ("flaky", "flaky"))
+    found = [(name, [row.check for row in report.findings if row.news == news]) for news, name in named]
+    return "; ".join(f"{name}: {', '.join(checks)}" for name, checks in found if checks)

@@ -1,0 +1,11 @@
+"""power_command.py off|on NODE: the lab's switch as a command, as an operator of another cluster would give one."""
+
+from __future__ import annotations
+
+import sys
+
+from chaos.lab.nodes.power import LabPower
+
+if __name__ == "__main__":
+    turn, node = sys.argv[1:]
+    sys.exit((LabPower().off(node) if turn == "off" else LabPower().on(node)) or None)

@@ -1,0 +1,105 @@
+"""A process that makes trouble and dies of SIGKILL at a given line of its journal, as a run may at any moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deadly_journal import DeadlyJournal
+
+from chaos import faults
+from chaos.clock import Clock
+from chaos.cluster import OpenHand, Recorder, Scope, connect
+from chaos.errors import TimedOut
+from chaos.faults import Fault, Field
+from chaos.faults.targets import Targets
+from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
+from chaos.objects.kinds import NodeView
+from chaos.objects.pod import PodView
+from chaos.safety import ClusterUndoLog
+from chaos.system.adopt.find import Adopted, Wish, adopt
+from chaos.wait import until
+
+__all__ = ["FAULTS", "die_at"]
+
+SEEN_S = 2.0
+"""For the proof of landing or the end of a drain; where none comes in time, healing begins without."""
+
+CHILD_S = 60.0
+
+
+def _pods(recorder: Recorder, count: int) -> Targets:
+    pods = sorted((pod for pod in map(PodView, recorder.objects("Pod")) if pod.ready), key=lambda pod: pod.name)
+    return Targets("some pods", tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in pods[:count]), 1)
+
+
+def _nodes(recorder: Recorder, count: int) -> Targets:
+    held = {pod.node for pod in map(PodView, recorder.objects("Pod"))}
+    nodes = sorted(
+        (node for node in map(NodeView, recorder.objects("Node")) if node.name in held), key=lambda n: n.name
+    )
+    return Targets("some nodes", tuple(Ref("Node", "", node.name, node.uid) for node in nodes[:count]))
+
+
+def _budget(found: Adopted) -> Ref:
+    assert found.system.disruption_budget is not None
+    return found.system.disruption_budget
+
+
+FAULTS: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
+    "PodKill": lambda _found, seen: faults.PodKill(_pods(seen, 2), grace_s=0),
+    "Evict": lambda _found, seen: faults.Evict(_pods(seen, 1)),
+    "NodeDrain": lambda _found, seen: faults.NodeDrain(_nodes(seen, 1), leave_foreign=True),
+    "RollingPoolDrain": lambda _found, seen: faults.RollingPoolDrain(_nodes(seen, 2), migrate=True, leave_foreign=True),
+    "RollingUpdate": lambda found, _seen: faults.RollingUpdate(found.system.workload, env={"RELEASE": "2"}),
+    "BadRollout": lambda found, _seen: faults.BadRollout(found.system.workload, kind="probe"),
+    "BudgetChange": lambda found, _seen: faults.BudgetChange(_budget(found), min_available=1),
+    "Scale": lambda found, _seen: faults.Scale(found.system.workload, 2),
+}
+"""Each fault whose inverse an API server alone can show, and how to aim it at an adopted system."""
+
+
+def die_at(cluster: SimulatedCluster, namespace: str, fault: str, line: int, folder: Path) -> bool:
+    """Make that trouble in a process that dies at that line. Say whether it died; False: it came to its end."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dying"])
+    order = (str(cluster.kubeconfig), cluster.context, namespace, fault, line, str(folder))
+    process = context.Process(target=_make_trouble, args=(order,))
+    process.start()
+    process.join(CHILD_S)
+    assert process.exitcode in (0, -signal.SIGKILL), f"the process ended with {process.exitcode}"
+    return process.exitcode != 0
+
+
+def _make_trouble(order: tuple[str, str, str, str, int, str]) -> None:
+    kubeconfig, context, namespace, name, line, folder = order
+    clock = Clock.start()
+    run = Path(tempfile.mkdtemp(dir=folder))
+    with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
+        found = adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+        with (
+            DeadlyJournal(run / "actions.jsonl", clock, line) as journal,
+            Recorder(cluster, clock, run / "watch.jsonl", [*found.scopes, Scope("Node")]) as recorder,
+        ):
+            hand = OpenHand(cluster, journal)
+            undo = ClusterUndoLog(hand, namespace, run.name, deadline_s=3600)
+            field = Field(hand, recorder, cluster, journal, "fault-1", namespace, adopted=True, undo=undo)
+            fault = FAULTS[name](found, recorder)
+            assert fault.inject(field) == ""
+            _wait_a_little(lambda: fault.landed(field))
+            if "Drain" in name:
+                drain: Any = fault
+                _wait_a_little(drain.ended.seen)
+            assert fault.heal(field) == ""
+
+
+def _wait_a_little(seen: Callable[[], object]) -> None:
+    try:
+        until(seen, deadline_s=SEEN_S, awaited="the trouble to be seen")
+    except TimedOut:
+        return

@@ -1,0 +1,309 @@
+"""Drained: a drain ends in time, or is blocked as it was claimed, or nobody can know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from budget_stories import Guarded, budget, drain_story, guarded
+from histories import PROBED, at, facts, pod
+
+from chaos.checks import Drained
+from chaos.checks.verdict import Answer, Finding
+from chaos.history import Action, Gap, Outcome
+from chaos.objects.base import Ref
+
+
+def judged(story: Guarded, **claim: Any) -> Finding:
+    """The finding on a story."""
+    return Drained(**claim)(story.history())
+
+
+def blocked(*, desired: int = 4, result_s: float = 42, pending: tuple[str, ...] = (), healthy: int = 4) -> Guarded:
+    """A drain that was refused to its end."""
+    detail = {"budget": "model", "left": ["model-a", "model-d"], "pending": list(pending)}
+    story = guarded(pdb=budget(desired=desired, healthy=healthy))
+    return story.drain(result="blocked", result_s=result_s, healed_s=result_s + 1, detail=detail).refused("a", 30.2)
+
+
+# --- finished -----------------------------------------------------------------------------------------------
+
+
+def test_a_drain_in_time_passes() -> None:
+    """Both pods are gone within two rounds; the finding says what the bound is made of."""
+    finding = judged(drain_story())
+    assert finding.answer is Answer.PASS
+    (drain,) = finding.values["drains"]
+    assert (drain["pods"], drain["permits"], drain["seconds"]) == (2, 1, 12)
+    # twice: 10 s grace, 1 s poll, 5 s retry and the 29 s of a replacement
+    assert drain["bound_s"] == 90
+    assert "termination" in finding.margin
+
+
+def test_a_drain_of_another_node_is_not_that_of_this() -> None:
+    """A claim on one node is not proved by another node's drain."""
+    assert judged(drain_story(), node="n1").answer is Answer.PASS
+    finding = judged(drain_story(), node="n2")
+    assert finding.answer is Answer.UNKNOWN
+    assert "no drain of node n2" in finding.reason
+
+
+def test_a_pod_left_on_the_node_fails() -> None:
+    """A drain that says it finished while a pod is still there is not finished."""
+    story = drain_story()
+    story.events = [one for one in story.events if not (one.type == "DELETED" and one.at_ns > at(33))]
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "model-d" in finding.reason
+
+
+def test_a_pod_that_arrived_as_the_node_closed_counts() -> None:
+    """A pod that the scheduler had bound to the node before it closed has to leave too."""
+    story = drain_story().saw(31, "ADDED", pod("late", node="n1", running=True))
+    assert judged(story).answer is Answer.FAIL
+
+
+def test_a_pod_that_came_after_the_node_was_opened_does_not_count() -> None:
+    """What is scheduled to the node once it is open again is not left there."""
+    opened = Action("u-1", "uncordon", Ref("Node", "", "n1"), at(38), at(38.1), "ok", "node-drain-1")
+    story = drain_story().saw(40, "ADDED", pod("new", node="n1"))
+    story.has(actions=(*story.parts["actions"], opened))
+    assert judged(story).answer is Answer.PASS
+
+
+def test_a_drain_beyond_its_bound_fails() -> None:
+    """The budget had room all the time, and the drain still took longer than its rounds may."""
+    story = Guarded(240).stands("a", "b", "c", "d", pdb=budget()).drain(result_s=150, healed_s=151)
+    story.traffic(end_s=200)
+    story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3).evicted("d", 140).back("f", 140.3)
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "took 120.0 s, bound 90 s" in finding.reason
+
+
+def test_a_late_drain_of_pods_that_promise_nothing_is_unknown() -> None:
+    """Without a startup probe nothing limits how long a replacement takes, so nothing was broken."""
+    slow = {**PROBED, "containers": [{"name": "m", "imagePullPolicy": "Never"}]}
+    story = Guarded(400).stands("a", "b", "c", "d", pdb=budget()).drain(result_s=300, healed_s=301)
+    story.events = [
+        replace(one, object={**one.object, "spec": {**slow, "nodeName": one.object["spec"]["nodeName"]}})
+        if one.kind == "Pod"
+        else one
+        for one in story.events
+    ]
+    for uid, at_s in (("a", 30.2), ("d", 290)):
+        raw = pod(uid, node="n1", deleting=True, spec=slow)
+        story.saw(at_s, "MODIFIED", raw).saw(at_s + 2, "DELETED", raw)
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert "no startup probe" in finding.reason
+
+
+def test_the_bound_counts_from_when_the_budget_had_room() -> None:
+    """A budget that permitted none until it was changed is no fault of the drain."""
+    story = Guarded(300).stands("a", "b", "c", "d", pdb=budget(desired=4)).drain(result_s=160, healed_s=161)
+    story.refused("a", 30.2).counted(140, budget(desired=3))
+    story.evicted("a", 141).back("e", 141.3).evicted("d", 150).back("f", 150.2)
+    finding = judged(story)
+    assert finding.answer is Answer.PASS
+    assert finding.values["drains"][0]["anchor_ns"] == at(140)
+    assert "counted from when its budget had room" in finding.measured
+
+
+def test_a_short_wait_for_room_does_not_count_either() -> None:
+    """A budget without room as the drain began, and be it for ten seconds, had none to give."""
+    story = Guarded(300).stands("a", "b", "c", "d", pdb=budget(desired=4)).drain(result_s=125, healed_s=126)
+    story.refused("a", 30.2).counted(40, budget(desired=3))
+    story.evicted("a", 41).back("e", 41.3).evicted("d", 120).back("f", 120.2)
+    finding = judged(story)
+    assert finding.values["drains"][0]["seconds"] == 85
+    assert finding.answer is Answer.PASS
+
+
+def test_a_drain_without_any_budget_has_one_round() -> None:
+    """Where no budget binds the pods all leave at once, and nothing waits for replacements."""
+    story = drain_story()
+    story.events = [one for one in story.events if one.kind != "PodDisruptionBudget"]
+    (drain,) = judged(story).values["drains"]
+    assert drain["permits"] is None
+    # 10 s grace, 1 s poll, 5 s allowance
+    assert drain["bound_s"] == 16
+
+
+def test_a_limit_of_the_drain_itself_makes_more_rounds() -> None:
+    """A drain that takes one pod at a time needs a round for each, whatever the budget permits."""
+    limits = {"max_in_flight": 1}
+    story = guarded(pdb=budget(desired=2)).drain(result_s=42, healed_s=45, parameters=limits)
+    story.evicted("a", 30.2, desired=2).evicted("d", 31, healthy=3, desired=2)
+    assert judged(story).values["drains"][0]["permits"] == 1
+
+
+# --- blocked ------------------------------------------------------------------------------------------------
+
+
+def test_a_blocked_drain_fails_and_names_the_budget() -> None:
+    """A budget that needs every pod never permits any: the drain is not done, as the budget demands."""
+    finding = judged(blocked())
+    assert finding.answer is Answer.FAIL
+    assert "as disruption budget model demands: it needs 4 of 4" in finding.reason
+
+
+def test_a_blocked_drain_passes_if_that_is_the_claim() -> None:
+    """The same story proves that the budget blocks."""
+    finding = judged(blocked(), blocked_by="model")
+    assert finding.answer is Answer.PASS
+    assert finding.limit == "blocked by disruption budget model"
+
+
+def test_a_finished_drain_breaks_the_claim_that_it_is_blocked() -> None:
+    """A budget that let the drain finish did not block it."""
+    finding = judged(drain_story(), blocked_by="model")
+    assert finding.answer is Answer.FAIL
+    assert "nothing blocked it" in finding.reason
+
+
+def test_another_budget_than_claimed_fails() -> None:
+    """Blocked by a budget that the claim does not name."""
+    assert judged(blocked(), blocked_by="other").answer is Answer.FAIL
+
+
+def test_a_deadline_too_short_is_unknown() -> None:
+    """A budget that had no room for a moment, as in any round, did not block; nor is the drain done."""
+    story = guarded().drain(result="blocked", result_s=36, healed_s=37, detail={"budget": "model", "left": ["model-d"]})
+    story.evicted("a", 30.2).refused("d", 30.3)
+    for claim in ({}, {"blocked_by": "model"}):
+        finding = judged(story, **claim)
+        assert finding.answer is Answer.UNKNOWN
+        assert "too short to decide" in finding.reason
+        assert "45 s" in finding.settle
+
+
+def test_a_budget_without_room_for_longer_than_a_round_blocks() -> None:
+    """If no replacement came within the time of a round, the drain is blocked for certain."""
+    story = Guarded(240).stands("a", "b", "c", "d", pdb=budget())
+    story.drain(result="blocked", result_s=100, healed_s=101, detail={"budget": "model", "left": ["model-d"]})
+    story.evicted("a", 30.2).refused("d", 30.3)
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "a round takes 45 s" in finding.reason
+
+
+def test_a_replacement_without_a_node_blocks() -> None:
+    """If the replacement cannot be scheduled, the budget stays without room: no deadline is long enough."""
+    story = guarded().evicted("a", 30.2).refused("d", 30.3)
+    pending = ["model-e is Pending: 0/3 nodes are available"]
+    detail = {"budget": "model", "left": ["model-d"], "pending": pending}
+    story.drain(result="blocked", result_s=36, healed_s=37, detail=detail)
+    assert judged(story, blocked_by="model").answer is Answer.PASS
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "found no node" in finding.reason
+
+
+def test_a_budget_with_room_did_not_block() -> None:
+    """A drain that says it was blocked by a budget which had room all the time proves nothing."""
+    story = guarded().drain(result="blocked", detail={"budget": "model", "pending": ["model-e is Pending"]})
+    assert judged(story, blocked_by="model").answer is Answer.UNKNOWN
+
+
+# --- nobody can know ----------------------------------------------------------------------------------------
+
+
+def test_a_drain_that_was_stopped_early_is_unknown() -> None:
+    """A drain that we stopped before its bound was over was not given the time."""
+    story = guarded().drain(result="stopped", result_s=35).evicted("a", 30.2)
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert "longer deadline" in finding.settle
+
+
+def test_a_drain_that_failed_after_all_its_time_fails() -> None:
+    """A drain that had all the time it may take and did not finish is too late."""
+    story = Guarded(300).stands("a", "b", "c", "d", pdb=budget()).drain(result="failed", result_s=200, healed_s=201)
+    assert judged(story.evicted("a", 30.2).back("e", 30.4)).answer is Answer.FAIL
+
+
+BUSY = {"status": 429, "reason": "429 too many requests, please try again later"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "detail", "answer"),
+    [
+        ("fail", BUSY, Answer.UNKNOWN),
+        ("fail", {"status": 403, "reason": "403 admission webhook denied the request"}, Answer.UNKNOWN),
+        ("info", {"reason": "the connection broke"}, Answer.UNKNOWN),
+        ("fail", {"status": 404, "reason": "404 not found"}, Answer.FAIL),
+        ("fail", BUSY | {"causes": ["DisruptionBudget"]}, Answer.FAIL),
+    ],
+)
+@pytest.mark.parametrize("result", ["finished", "failed"])
+def test_a_drain_that_the_api_server_held_up_is_not_the_systems_failure(
+    result: str, outcome: Outcome, detail: dict[str, Any], answer: Answer
+) -> None:
+    """Late, but evictions met the API server's own trouble: nobody can know. Budgets and pods gone excuse nothing."""
+    story = Guarded(300).stands("a", "b", "c", "d", pdb=budget()).drain(result=result, result_s=200, healed_s=201)
+    story.traffic(end_s=250)
+    story.acted("evict-pod", 30.1, uid="a", outcome=outcome, fault="node-drain-1", detail=detail)
+    story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3).evicted("d", 140).back("f", 140.3)
+    finding = judged(story)
+    assert finding.answer is answer
+    assert ("trouble of the API server" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_late_drain_of_which_news_came_late_is_unknown() -> None:
+    """A watch that was dead for a while says late what was in time."""
+    story = Guarded(240).stands("a", "b", "c", "d", pdb=budget()).drain(result_s=150, healed_s=151)
+    story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3).evicted("d", 140).back("f", 140.3)
+    history = replace(story.history(), late=(Gap("Pod", at(35), at(150), "nothing came"),))
+    finding = Drained()(history)
+    assert finding.answer is Answer.UNKNOWN
+    assert "news came late" in finding.reason
+
+
+def test_two_budgets_on_a_pod_make_a_drain_impossible() -> None:
+    """The API refuses to evict a pod that two budgets bind, so the drain can never finish."""
+    words = "500 This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+    story = guarded().drain(result="failed", result_s=31)
+    story.acted("evict-pod", 30.2, outcome="fail", fault="node-drain-1", detail={"status": 500, "reason": words})
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "two disruption budgets" in finding.reason
+
+
+def test_a_drain_without_a_result_is_unknown() -> None:
+    """A run that died in the drain did not see its end."""
+    assert judged(guarded().drain(result="")).answer is Answer.UNKNOWN
+
+
+def test_a_drain_that_missed_is_unknown() -> None:
+    """A drain that did not land proves nothing."""
+    story = drain_story()
+    story.has(faults=(replace(story.parts["faults"][0], missed="the node was gone", landed_ns=None),))
+    assert judged(story).answer is Answer.UNKNOWN
+
+
+def test_a_node_without_replicas_proves_nothing() -> None:
+    """An empty node is quickly drained."""
+    assert judged(guarded().drain(node="n9")).answer is Answer.UNKNOWN
+
+
+def test_a_gap_over_the_end_is_unknown() -> None:
+    """If pods were not seen as the drain ended, that the node was empty is not known."""
+    assert judged(drain_story().gap(41, 43)).answer is Answer.UNKNOWN
+
+
+def test_a_rehearsal_proves_nothing() -> None:
+    """A leashed drain evicts nobody."""
+    assert judged(drain_story().has(facts=facts(leashed=True))).answer is Answer.UNKNOWN
+
+
+def test_the_worst_drain_decides() -> None:
+    """Of two drains one was blocked."""
+    story = drain_story().drain(
+        node="n2", at_s=60, result="blocked", result_s=80, healed_s=81, detail={"budget": "model"}
+    )
+    story.counted(50, budget(desired=4, generation=2))
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert [one["answer"] for one in finding.values["drains"]] == ["PASS", "FAIL"]

@@ -1,0 +1,83 @@
+"""NoNeedlessRestart: no container is restarted but for its own hang or crash."""
+
+from __future__ import annotations
+
+import pytest
+from histories import Story, at, pod
+from probe_stories import hang_story, restarted
+
+from chaos.checks import NoNeedlessRestart
+from chaos.checks.verdict import Answer
+from chaos.history import Phase
+
+
+def answer(story: Story, check: NoNeedlessRestart | None = None) -> Answer:
+    """What the check says of a story."""
+    return (check or NoNeedlessRestart())(story.history()).answer
+
+
+@pytest.mark.parametrize("kind", ["process-hang", "process-crash", "memory-hog"])
+def test_a_restart_for_its_own_fault_passes(kind: str) -> None:
+    """One restart of the victim of a hang, of a crash, or of memory used up, is what should happen."""
+    story = Story().replicas("a", "b").fault("a", name=kind).saw(40, "MODIFIED", restarted("a", ready=True))
+    assert answer(story) is Answer.PASS
+
+
+def test_no_restart_passes() -> None:
+    """Nothing was restarted."""
+    assert answer(Story().replicas("a", "b")) is Answer.PASS
+
+
+def test_a_second_restart_of_the_victim_fails() -> None:
+    """A fault excuses one restart, not a loop."""
+    story = hang_story().saw(60, "MODIFIED", restarted("a", 2, ready=True))
+    finding = NoNeedlessRestart()(story.history())
+    assert finding.answer is Answer.FAIL
+    assert finding.values["needless"] == 1
+    assert finding.evidence[0].at_ns == at(60)
+
+
+def test_a_restart_of_another_pod_fails() -> None:
+    """A fault excuses nobody but its victims."""
+    assert answer(hang_story().saw(45, "MODIFIED", restarted("b", ready=True))) is Answer.FAIL
+
+
+def test_a_restart_before_the_fault_fails() -> None:
+    """What was restarted before the fault began was not restarted for it."""
+    assert (
+        answer(Story().replicas("a").fault("a", name="process-hang").saw(20, "MODIFIED", restarted("a"))) is Answer.FAIL
+    )
+
+
+def test_a_kill_excuses_no_restart() -> None:
+    """A pod that is deleted is replaced, not restarted."""
+    story = Story().replicas("a", "b").fault("a").saw(40, "MODIFIED", restarted("a", ready=True))
+    assert answer(story) is Answer.FAIL
+
+
+def test_a_scenario_may_excuse_nothing() -> None:
+    """Where the hang ends before a restart is due, any restart is needless."""
+    assert answer(hang_story(), NoNeedlessRestart(restarting=())) is Answer.FAIL
+
+
+def test_restarts_before_the_first_sight_are_not_of_this_trial() -> None:
+    """A pod that comes with a count in the list was restarted earlier."""
+    assert answer(Story().replicas("a").saw(0, "LISTED", pod("z", ready=True, restarts=3))) is Answer.PASS
+
+
+def test_a_gap_is_unknown_unless_a_restart_was_seen() -> None:
+    """What was not watched may hide a restart; one that was seen stays seen."""
+    assert answer(Story().replicas("a", "b").gap(50, 51)) is Answer.UNKNOWN
+    assert answer(hang_story().gap(70, 71).saw(60, "MODIFIED", restarted("a", 2))) is Answer.FAIL
+
+
+def test_a_watch_that_ended_early_is_unknown() -> None:
+    """The claim is about the whole trial, to the end of its last phase."""
+    story = Story(60).replicas("a", "b").has(phases=(Phase("recovery", at(40), at(90)),))
+    assert answer(story) is Answer.UNKNOWN
+
+
+def test_two_restarts_at_once_count_twice() -> None:
+    """A count that leaps hides no restart behind the one that is excused."""
+    story = Story().replicas("a", "b").fault("a", name="process-hang").saw(40, "MODIFIED", restarted("a", 2))
+    assert NoNeedlessRestart()(story.history()).values["needless"] == 1

@@ -1,0 +1,80 @@
+"""NothingEvicted: an outage of every node takes nobody, if it was one, and lasted."""
+
+from __future__ import annotations
+
+import pytest
+from histories import PROBED, Story, nothing
+from node_loss_stories import marked, noticed, outage, powered, standing
+
+from chaos.checks import NothingEvicted
+from chaos.checks.verdict import Answer, Finding
+
+FOREVER = {**PROBED, "tolerations": [{"operator": "Exists"}]}
+
+
+def judged(story: Story) -> Finding:
+    """The finding on a story."""
+    return NothingEvicted()(story.history())
+
+
+def test_nobody_marked_in_a_long_outage_passes() -> None:
+    """Both nodes NotReady for 33 s, where 10 s are tolerated, and no replica marked."""
+    finding = judged(outage())
+    assert finding.answer is Answer.PASS, finding.reason
+    assert finding.measured == "0 of 2 replicas marked to go; every node NotReady for 33.0 s"
+
+
+def test_a_replica_marked_in_the_outage_fails() -> None:
+    """A replica that was marked 11 s after the last node was NotReady is named."""
+    finding = judged(marked(outage(), 58))
+    assert finding.answer is Answer.FAIL
+    assert "evicted though no node was left: model-a" in finding.reason
+
+
+def test_the_controllers_own_race_on_the_last_node_is_counted_apart() -> None:
+    """A replica of the last node may go, because its taint may come while all others are taken back; that is said."""
+    finding = judged(marked(outage(), 58, uid="b", name="n2"))
+    assert finding.answer is Answer.PASS
+    assert "1 of them on the last node to be NotReady" in finding.measured
+
+
+def test_where_all_turned_at_once_a_marked_replica_leaves_none_to_tell() -> None:
+    """If every node was NotReady in the same pass, whoever was marked may have been by that race."""
+    finding = judged(marked(outage(first_s=46.9), 58))
+    assert finding.answer is Answer.UNKNOWN
+    assert "none is left to tell" in finding.reason
+
+
+def test_a_replica_marked_after_the_power_came_back_does_not_count() -> None:
+    """What happens when nodes are back is not the outage's doing."""
+    assert judged(marked(outage(), 90)).answer is Answer.PASS
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        (standing(), "not every node was taken down: n1, n2"),
+        (noticed(powered(standing(), "n1")), "not every node was taken down: n2"),
+        (noticed(powered(standing(), "n1", "n2")), "never seen NotReady: n2"),
+        (outage(on_s=55), "NotReady for 8.0 s, and only after 14 s it means something"),
+        (outage().gap(50, 51), "the watch of Pods had 1 gap"),
+        (marked(outage(), 46), "marked before every node was NotReady: model-a"),
+        (
+            noticed(
+                noticed(powered(standing(spec=FOREVER), "n1", "n2"), spec=FOREVER), uid="b", name="n2", spec=FOREVER
+            ),
+            "tolerates a lost node for ever",
+        ),
+    ],
+)
+def test_what_was_no_such_outage_is_unknown(story: Story, words: str) -> None:
+    """A node that was left, an outage too short, a gap, and a mark in the first moments prove nothing."""
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert words in finding.reason
+    assert finding.settle
+
+
+def test_an_empty_history_is_unknown() -> None:
+    """Nothing recorded proves nothing."""
+    assert NothingEvicted()(nothing()).answer is Answer.UNKNOWN

@@ -1,0 +1,150 @@
+"""Recovered: each cause has its own bound, and what nobody promised convicts nobody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from histories import PROBED, Story, at, deployment, facts, node, pod
+
+from chaos.checks import Recovered
+from chaos.checks.verdict import Answer, Finding
+from chaos.history import Fault, History, Phase
+from chaos.objects.base import Ref
+
+UNPROBED: dict[str, Any] = {
+    "containers": [{"name": "m", "imagePullPolicy": "Never", "readinessProbe": {"periodSeconds": 1}}]
+}
+PULLED: dict[str, Any] = {"containers": [{**PROBED["containers"][0], "imagePullPolicy": "IfNotPresent"}]}
+
+
+def judged(story: Story) -> Finding:
+    """The finding on a story."""
+    return Recovered()(story.history())
+
+
+def node_lost(*, toleration_s: int, ready_s: float) -> History:
+    """Node n1 is lost at 50 s with the only replica on it, which is replaced on n2 and Ready at `ready_s`."""
+    tolerations = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": toleration_s}]
+    spec = {**PROBED, "tolerations": tolerations}
+    story = Story(200).replicas("a", spec=spec)
+    victim = Fault(
+        "node-loss-1", "node-loss", "", (Ref("Node", "", "n1", "node-n1"),), at(30), at(50), at(90), "NotReady"
+    )
+    story.has(faults=(victim,), phases=(Phase("fault", at(30), at(90)),))
+    story.saw(50.1, "MODIFIED", node("n1", ready=False), "Node").saw(50, "MODIFIED", pod("a", running=True, spec=spec))
+    story.saw(50 + toleration_s, "MODIFIED", pod("a", running=True, deleting=True, spec=spec))
+    return story.replaced("d", 50.2 + toleration_s, ready_s=ready_s, spec=spec).history()
+
+
+def test_a_slow_start_that_nothing_limits_is_unknown() -> None:
+    """Without a startup probe nobody promised how long a start takes, so being slow is no broken promise."""
+    story = Story().replicas("a", "b", "c", spec=UNPROBED).fault("a").killed("a", 30.2)
+    finding = judged(story.replaced("d", 30.3, ready_s=90, spec=UNPROBED))
+    assert finding.answer is Answer.UNKNOWN
+    assert "no startup probe" in finding.reason
+    assert "startup probe" in finding.settle
+
+
+def test_a_missing_replacement_fails_even_where_the_start_is_not_limited() -> None:
+    """That nothing limits the start excuses no controller that never made the pod."""
+    story = Story().replicas("a", "b", "c", spec=UNPROBED).fault("a").killed("a", 30.2)
+    assert judged(story).answer is Answer.FAIL
+
+
+def test_a_pull_excuses_the_start_and_nothing_later() -> None:
+    """A pod that waits for its image breaks no promise; one that runs and is not Ready does."""
+    story = Story().replicas("a", "b", "c", spec=PULLED).fault("a").killed("a", 30.2)
+    assert judged(story.saw(30.3, "ADDED", pod("d", spec=PULLED))).answer is Answer.UNKNOWN
+    assert judged(story.saw(31, "MODIFIED", pod("d", running=True, spec=PULLED))).answer is Answer.FAIL
+
+
+def test_a_hung_replica_has_the_time_of_a_restart() -> None:
+    """A replica that turns unready in place is given detection, grace, back-off and start: 43 s here."""
+    story = Story().replicas("a", "b", "c").fault("a", name="process-hang").saw(33, "MODIFIED", pod("a", running=True))
+    finding = judged(story.saw(70, "MODIFIED", pod("a", ready=True, restarts=1)))
+    assert finding.answer is Answer.PASS
+    assert finding.values["dips"][0]["cause"] == "restart in place"
+    assert finding.values["dips"][0]["bound_s"] == 43
+
+
+def test_a_victim_that_falls_again_gives_no_new_time() -> None:
+    """A hung replica that is restarted and falls again and again is the fault's doing only the first time."""
+    story = Story().replicas("a", "b", "c").fault("a", name="process-hang").killed("c", 32)
+    for second in (33, 50, 70, 90):
+        story.saw(second, "MODIFIED", pod("a", running=True))
+        story.saw(second + 5, "MODIFIED", pod("a", ready=True, restarts=second))
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert finding.values["dips"][0]["anchor_ns"] == at(33)
+
+
+def test_a_replica_that_was_restarted_before_must_wait() -> None:
+    """The kubelet's back-off after an earlier restart belongs to the bound."""
+    story = Story().replicas("a", "b", "c").saw(10, "MODIFIED", pod("a", ready=True, restarts=1))
+    story.fault("a", name="process-hang").saw(33, "MODIFIED", pod("a", running=True, restarts=1))
+    finding = judged(story.saw(80, "MODIFIED", pod("a", ready=True, restarts=2)))
+    assert finding.answer is Answer.PASS
+    assert finding.values["dips"][0]["bound_s"] == 43 + 10
+
+
+def test_a_hung_replica_that_is_never_restarted_fails() -> None:
+    """A replica with a liveness probe that stays unready breaks a promise."""
+    story = Story().replicas("a", "b", "c").fault("a", name="process-hang").saw(33, "MODIFIED", pod("a", running=True))
+    assert judged(story).answer is Answer.FAIL
+
+
+def test_a_hung_replica_without_liveness_probe_is_unknown() -> None:
+    """Where no liveness probe is, nobody promised a restart."""
+    probeless = {
+        "containers": [{key: value for key, value in PROBED["containers"][0].items() if key != "livenessProbe"}]
+    }
+    story = Story().replicas("a", "b", "c", spec=probeless).fault("a", name="process-hang")
+    finding = judged(story.saw(33, "MODIFIED", pod("a", running=True, spec=probeless)))
+    assert finding.answer is Answer.UNKNOWN
+    assert "liveness" in finding.reason
+
+
+def test_a_lost_node_is_tolerated_first() -> None:
+    """A pod on a lost node is given its toleration before its replacement's time begins to count."""
+    finding = Recovered()(node_lost(toleration_s=60, ready_s=125))
+    assert finding.answer is Answer.PASS
+    assert finding.values["dips"][0]["cause"] == "replacement after the loss of a node"
+    assert finding.values["dips"][0]["bound_s"] == 29 + 10 + 60
+
+
+def test_a_lost_node_that_takes_longer_fails() -> None:
+    """Longer than toleration and replacement together is a FAIL."""
+    assert Recovered()(node_lost(toleration_s=20, ready_s=125)).answer is Answer.FAIL
+
+
+def test_an_unwatched_node_excuses_the_unready_pod() -> None:
+    """If nodes were not watched, an unready pod's node may have been lost, which has a longer bound."""
+    story = Story().replicas("a", "b").fault("a", name="process-hang").saw(33, "MODIFIED", pod("a", running=True))
+    history = story.history()
+    unwatched = {kind: span for kind, span in history.covered_ns.items() if kind != "Node"}
+    assert Recovered()(replace(history, covered_ns=unwatched)).answer is Answer.UNKNOWN
+
+
+def test_a_stateful_set_is_given_the_grace_of_its_old_pod() -> None:
+    """A StatefulSet makes a successor only when the old pod is gone, so its grace belongs to the bound."""
+    known = facts(workload_kind="StatefulSet")
+
+    def of_set(uid: str, **more: Any) -> dict[str, Any]:
+        raw = pod(uid, **more)
+        raw["metadata"]["ownerReferences"] = [
+            {"kind": "StatefulSet", "name": "model", "uid": "s-1", "controller": True}
+        ]
+        raw["metadata"]["name"] = "model-0"
+        return raw
+
+    workload = deployment(1)
+    workload["metadata"]["uid"] = "s-1"
+    story = Story().has(facts=known).saw(0, "LISTED", workload, "StatefulSet").saw(0, "LISTED", of_set("a", ready=True))
+    story.fault("a").saw(30.2, "MODIFIED", of_set("a", ready=True, deleting=True)).saw(40.2, "DELETED", of_set("a"))
+    story.saw(40.3, "ADDED", of_set("b")).saw(44, "MODIFIED", of_set("b", ready=True))
+    covered = dict.fromkeys(("Pod", "StatefulSet", "Node"), (at(0), at(120)))
+    finding = judged(story.has(covered_ns=covered))
+    assert finding.answer is Answer.PASS
+    assert finding.values["dips"][0]["bound_s"] == 29 + 10
+    assert finding.values["replicas"][0]["replacement_uid"] == "b"

@@ -1,0 +1,70 @@
+"""From when on users were inside the SLO again: the whole rest of the surge must be, and be long enough to tell."""
+
+from __future__ import annotations
+
+import pytest
+from histories import Story, at
+
+from chaos.checks.autoscaling.slo_regained import answered_rps, regained_ns
+from chaos.slo import Slo
+
+SLO = Slo(availability=0.99, latency_p99_s=2.0)
+
+
+def told(*slow: int, rate_rps: float = 5, latency_s: float = 7.0) -> Story:
+    """Traffic from 0 to 100 s, of which the requests intended in these seconds take long."""
+    story = Story(110).traffic(rate_rps=rate_rps, end_s=100)
+    for row in story.rows:
+        if (row["intended_ns"] - at(0)) // 10**9 in slow:
+            row["end_ns"] = row["intended_ns"] + round(latency_s * 1e9)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("slow", "since_s"),
+    [
+        ((), 30),
+        (tuple(range(30, 60)), 60),
+        # one slow second in the middle starts it anew
+        ((*range(30, 50), 70), 71),
+        # the last ten seconds must all be well
+        (tuple(range(30, 79)), 79),
+        (tuple(range(30, 82)), None),
+        ((*range(30, 50), 89), None),
+        (tuple(range(30, 90)), None),
+    ],
+)
+def test_the_first_request_from_which_on_all_is_well(slow: tuple[int, ...], since_s: float | None) -> None:
+    """Seconds outside of the surge (30 to 90 s) do not count."""
+    found = regained_ns(told(*slow, 95).history(), SLO, at(30), at(90))
+    assert found == (None if since_s is None else at(since_s))
+
+
+def test_one_slow_request_in_a_hundred_is_allowed() -> None:
+    """The percentile is by nearest rank: of 300 requests three may be slow."""
+    story = told()
+    for number in (160, 200, 300):
+        story.rows[number]["end_ns"] = story.rows[number]["intended_ns"] + 7 * 10**9
+    assert regained_ns(story.history(), SLO, at(30), at(90)) == at(30)
+    story.rows[250]["end_ns"] = story.rows[250]["intended_ns"] + 7 * 10**9
+    assert regained_ns(story.history(), SLO, at(30), at(90)) != at(30)
+
+
+def test_what_was_never_answered_is_bad_and_slow() -> None:
+    """Failures count for availability and for the percentile; what the generator never sent counts for nothing."""
+    failing = told().fate(range(150, 250), "failed")
+    assert regained_ns(failing.history(), SLO, at(30), at(90)) == at(50)
+    unsent = told().fate(range(150, 250), "unsent")
+    assert regained_ns(unsent.history(), SLO, at(30), at(90)) == at(50)
+
+
+def test_few_requests_tell_nothing() -> None:
+    """Twenty at least must say that users are well."""
+    assert regained_ns(told(rate_rps=0.3).history(), SLO, at(30), at(90)) is None
+
+
+def test_answers_are_counted_when_they_end() -> None:
+    """Answers a second over a span, failures not among them; an empty span has none."""
+    story = told().fate(range(25), "failed")
+    assert answered_rps(story.history(), at(0), at(10)) == pytest.approx(2.5, abs=0.1)
+    assert answered_rps(story.history(), at(10), at(10)) is None

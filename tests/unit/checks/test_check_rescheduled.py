@@ -1,0 +1,183 @@
+"""Rescheduled: leg by leg, in time or late, and what cannot be told."""
+
+from __future__ import annotations
+
+import pytest
+from histories import PROBED, Story, nothing, pod
+from node_loss_stories import (
+    BOUND_S,
+    claim,
+    marked,
+    moved,
+    node_loss_story,
+    noticed,
+    powered,
+    standing,
+    unscheduled,
+    volume,
+)
+
+from chaos.checks import Rescheduled
+from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
+
+PATIENT = {
+    **PROBED,
+    "tolerations": [
+        {
+            "key": "node.kubernetes.io/unreachable",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": 300,
+        }
+    ],
+}
+LEGS = (
+    "node NotReady",
+    "endpoint gone",
+    "pod marked",
+    "replacement created",
+    "replacement scheduled",
+    "replacement started",
+    "replacement Ready",
+)
+
+
+def judged(story: Story, within_s: float | None = None) -> Finding:
+    """The finding on a story."""
+    return Rescheduled(within_s=within_s)(story.history())
+
+
+def test_a_replica_that_is_back_in_time_passes_leg_by_leg() -> None:
+    """Each leg begins where the one before it ended; together they are the whole way."""
+    finding = judged(node_loss_story())
+    assert finding.answer is Answer.PASS, finding.reason
+    (replica,) = finding.values["replicas"]
+    assert (replica["seconds"], replica["limit_s"]) == (32, BOUND_S)
+    assert tuple(leg["leg"] for leg in replica["legs"]) == LEGS
+    assert [leg["seconds"] for leg in replica["legs"]] == pytest.approx([17, 0.2, 10.8, 0.1, 0.1, 0.9, 2.9])
+    assert sum(leg["seconds"] for leg in replica["legs"]) == pytest.approx(32)
+    assert sum(part["seconds"] for part in finding.values["bound_parts"]) == BOUND_S
+
+
+def test_news_in_another_order_makes_no_leg_negative() -> None:
+    """An endpoint that is seen to go before its node is seen NotReady took no time of its own."""
+    story = node_loss_story()
+    late = [
+        event for event in story.events if event.kind == "Node" and event.at_ns > story.history().faults[0].begin_ns
+    ]
+    for event in late:
+        story.events.remove(event)
+        story.saw(48, "MODIFIED", event.object, "Node")
+    (replica,) = judged(story).values["replicas"]
+    assert [leg["seconds"] for leg in replica["legs"]][:2] == [18, 0]
+    assert sum(leg["seconds"] for leg in replica["legs"]) == pytest.approx(32)
+
+
+@pytest.mark.parametrize(
+    ("story", "leg"),
+    [
+        (powered(standing(end_s=150), "n1", on_s=140), "node NotReady"),
+        (noticed(powered(standing(end_s=150), "n1", on_s=140)), "pod marked"),
+        (marked(noticed(powered(standing(end_s=150), "n1", on_s=140))), "replacement created"),
+        (
+            moved(marked(noticed(powered(standing(end_s=150), "n1", on_s=140))), scheduled=False, ready_s=None),
+            "replacement scheduled",
+        ),
+        (moved(marked(noticed(powered(standing(end_s=150), "n1", on_s=140))), ready_s=None), "replacement Ready"),
+        (moved(marked(noticed(powered(standing(end_s=150), "n1", on_s=140))), ready_s=105), "replacement Ready"),
+    ],
+)
+def test_the_leg_that_was_late_is_named(story: Story, leg: str) -> None:
+    """Whatever step is missing at the limit, or took too long, is named."""
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert f"late was: {leg}" in finding.reason
+    assert finding.values["replicas"][0]["late_leg"] == leg
+
+
+def test_a_promise_of_ones_own_counts_in_place_of_the_bound() -> None:
+    """A toleration of 300 s keeps Kubernetes' bound, and breaks a promise of 60 s: the toleration is named."""
+    story = noticed(powered(standing(spec=PATIENT), "n1", on_s=115), spec=PATIENT)
+    finding = judged(story, within_s=60)
+    assert finding.answer is Answer.FAIL
+    assert "late was: pod marked: its spec tolerates a lost node for 300 s" in finding.reason
+    assert judged(node_loss_story(), within_s=33).answer is Answer.PASS
+    short = judged(node_loss_story(), within_s=31)
+    assert short.answer is Answer.FAIL
+    assert "longest was: node NotReady" in short.reason
+
+
+def test_a_claim_that_is_stuck_to_the_lost_node_is_the_cause() -> None:
+    """Where only the lost node can reach a claim's volume, the claim is named, with the node."""
+    story = marked(noticed(powered(standing(end_s=150), "n1", on_s=140)))
+    story.saw(0, "LISTED", claim("model-weights", "disk-1"), "PersistentVolumeClaim")
+    story.saw(0, "LISTED", volume("disk-1", "n1"), "PersistentVolume")
+    story.saw(58.1, "ADDED", unscheduled("c", "0/2 nodes are available", claim="model-weights"))
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "claim model-weights is stuck to the lost node n1: its volume disk-1 is only there" in finding.reason
+
+
+def test_without_a_stuck_claim_the_scheduler_says_why() -> None:
+    """A claim that any node can reach is not blamed; the scheduler's own words are given."""
+    story = marked(noticed(powered(standing(end_s=150), "n1", on_s=140)))
+    story.saw(0, "LISTED", claim("model-weights", "disk-1"), "PersistentVolumeClaim")
+    story.saw(0, "LISTED", volume("disk-1"), "PersistentVolume")
+    story.saw(58.1, "ADDED", unscheduled("c", "0/2 nodes are available: 1 Insufficient cpu", claim="model-weights"))
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert "the scheduler says: 0/2 nodes are available: 1 Insufficient cpu" in finding.reason
+
+
+def test_a_replacement_on_a_lost_node_is_none() -> None:
+    """A pod that is said to be Ready on the node that is lost does not count."""
+    finding = judged(moved(marked(noticed(powered(standing(), "n1"))), name="n1"))
+    assert finding.answer is Answer.FAIL
+    assert "is on node n1, which is lost too" in finding.reason
+
+
+FOREVER = {**PROBED, "tolerations": [{"operator": "Exists"}]}
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        (Story().replicas("a", "b").traffic(), "no node was lost"),
+        (powered(standing(), "n3"), "it held no replica"),
+        (noticed(powered(standing(), "n1", on_s=50)), "the power came back before any replica was due"),
+        (marked(noticed(powered(standing(end_s=80), "n1", on_s=None))), "the record ended 49.8 s after the loss"),
+        (node_loss_story().gap(59, 60), "the watch of Pods had a gap"),
+        (
+            noticed(powered(standing(spec=FOREVER, end_s=150), "n1", on_s=140), spec=FOREVER),
+            "the pod tolerates a lost node for ever",
+        ),
+        (
+            noticed(noticed(powered(standing(end_s=150), "n1", "n2", on_s=140)), uid="b", name="n2"),
+            "nothing is evicted: too many nodes were lost at once",
+        ),
+    ],
+)
+def test_what_cannot_be_told_is_unknown(story: Story, words: str) -> None:
+    """No loss, nothing due, a record too short, a gap, and nothing promised are no PASS and no FAIL."""
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert words in finding.reason
+    assert finding.settle
+
+
+def test_an_empty_history_is_unknown() -> None:
+    """Nothing recorded proves nothing."""
+    assert Rescheduled()(nothing()).answer is Answer.UNKNOWN
+
+
+def test_late_news_makes_late_uncertain() -> None:
+    """A replacement seen Ready after the limit, by a watch that was cut off before it, may have been in time."""
+    story = moved(marked(noticed(powered(standing(), "n1", on_s=110))), ready_s=100)
+    resumed = Gap("Pod", at_ns(90), at_ns(99.9), "cut off")
+    assert judged(story.has(late=(resumed,))).answer is Answer.UNKNOWN
+
+
+def at_ns(seconds: float) -> int:
+    """A moment of the story."""
+    return Story().saw(seconds, "ADDED", pod("x")).events[0].at_ns

@@ -1,0 +1,147 @@
+"""Every way back has its own legs: after a node loss, a crash, a trouble that passes; and what was spared has none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from histories import PROBED, Story, at, node, pod
+from leg_stories import answered, replaced_story, restarted_story
+from probe_stories import COVERED, endpoints, hung
+
+from chaos.checks import RecoveredInTime
+from chaos.checks.verdict import Answer, Finding
+from chaos.history import Fault
+from chaos.objects.base import Ref
+
+SOON = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": 10}]
+
+
+def judged(story: Story) -> Finding:
+    """The finding on a story."""
+    return RecoveredInTime()(story.history())
+
+
+def only(finding: Finding) -> dict[str, Any]:
+    """The only recovery."""
+    (recovery,) = finding.values["recoveries"]
+    return dict(recovery)
+
+
+def legs_of(finding: Finding) -> dict[str, dict[str, Any]]:
+    """Its legs by name."""
+    return {leg["leg"]: leg for leg in only(finding)["legs"]}
+
+
+def node_lost(created_s: float = 95, *, spec: Any = None) -> Story:
+    """The node of `a` is lost at 30 s and not Ready from 80 s on; `d` takes the place of `a` on the other node."""
+    spec = spec or {**PROBED, "tolerations": SOON}
+    story = Story(300).has(covered_ns=dict.fromkeys(COVERED, (at(0), at(300))))
+    story.replicas("b", spec=spec).saw(0, "LISTED", pod("a", ready=True, node="n2", spec=spec))
+    story.saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    victim = (Ref("Node", "", "n2", "node-n2"),)
+    story.has(faults=(Fault("node-down-1", "node-down", "", victim, at(30), at(80), at(250), "NotReady"),))
+    story.saw(80, "MODIFIED", node("n2", ready=False), "Node")
+    story.saw(80.1, "MODIFIED", pod("a", running=True, node="n2", spec=spec))
+    story.saw(80.3, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    story.saw(created_s - 1, "MODIFIED", pod("a", running=True, node="n2", deleting=True, spec=spec))
+    story.replaced("d", created_s, ready_s=created_s + 4, spec=spec)
+    story.saw(created_s + 4.2, "MODIFIED", endpoints("b", "d"), "EndpointSlice")
+    return answered(story.traffic(end_s=290), "a", 30, "d", created_s + 5)
+
+
+def test_a_replica_on_a_lost_node_moves_leg_by_leg() -> None:
+    """Not Ready within the node's grace, replaced within its toleration and the rate of evictions."""
+    finding = judged(node_lost())
+    assert finding.answer is Answer.PASS, finding.line()
+    assert only(finding)["way"] == "moved"
+    legs = legs_of(finding)
+    assert (legs["unready"]["took_s"], legs["unready"]["bound_s"]) == (pytest.approx(50.1), 50 + 2 * 5 + 1 + 5)
+    created = legs["replacement created"]
+    assert (created["took_s"], created["bound_s"]) == (pytest.approx(14.9), 10 + 10 + 1 + 5)
+
+
+def test_a_replacement_after_a_node_loss_that_is_late_is_named() -> None:
+    """The pod stayed bound for longer than its toleration."""
+    finding = judged(node_lost(created_s=120))
+    assert finding.answer is Answer.FAIL
+    assert finding.values["late"] == ["replacement created"]
+
+
+def test_a_replica_that_tolerates_the_loss_for_ever_may_move_as_late_as_it_likes() -> None:
+    """Nobody promises when it is replaced."""
+    forever = [{key: value for key, value in SOON[0].items() if key != "tolerationSeconds"}]
+    finding = judged(node_lost(created_s=200, spec={**PROBED, "tolerations": forever}))
+    assert finding.answer is Answer.PASS, finding.line()
+    assert legs_of(finding)["replacement created"]["bound_s"] is None
+
+
+def crashed(**late: float) -> Story:
+    """The story of the restart, but its cause is a crash."""
+    story = restarted_story(**late)
+    (fault,) = story.parts["faults"]
+    return story.has(faults=(replace(fault, id="process-crash-1", name="process-crash"),))
+
+
+def test_a_crash_is_held_to_the_kubelets_sight_of_the_exit() -> None:
+    """No probe is waited for: exit seen, back-off, start and report."""
+    finding = judged(crashed(first_failed_request=30, unready=30.5))
+    assert finding.answer is Answer.PASS, finding.line()
+    assert only(finding)["way"] == "crashed"
+    legs = legs_of(finding)
+    assert "probe failure event" not in legs
+    assert legs["unready"]["bound_s"] == 1 + 10 + 5
+    assert legs["container restarted"]["bound_s"] == 1 + 5 + 10 + 5
+    assert judged(crashed(unready=46.1)).values["late"][0] == "unready"
+
+
+def passing(*, healed_s: float = 60, ready_s: float = 62) -> Story:
+    """A hang is healed before its container is restarted; the replica is Ready again as it was."""
+    story = hung(healed_s=healed_s, end_s=200)
+    story.saw(33, "MODIFIED", pod("a", running=True))
+    story.saw(33.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    story.saw(ready_s, "MODIFIED", pod("a", ready=True))
+    story.saw(ready_s + 0.3, "MODIFIED", endpoints("a", "b"), "EndpointSlice")
+    story.rows.clear()
+    story.parts.pop("streams")
+    return answered(story.traffic(end_s=195), "a", 30, "a", ready_s + 1)
+
+
+def test_a_trouble_that_passes_counts_from_the_heal() -> None:
+    """Ready follows the heal by its readiness probe; how long we held the fault has no bound."""
+    finding = judged(passing())
+    assert finding.answer is Answer.PASS, finding.line()
+    legs = legs_of(finding)
+    assert only(finding)["way"] == "returned"
+    assert legs["fault healed"]["bound_s"] is None
+    assert (legs["Ready"]["took_s"], legs["Ready"]["bound_s"]) == (2, 1 + 1 + 10 + 5)
+    assert judged(passing(ready_s=77.1)).values["late"] == ["Ready"]
+
+
+def test_an_endpoint_that_need_not_go_is_not_missed() -> None:
+    """A replica that is Ready again at once may keep its endpoint."""
+    story = passing(healed_s=34, ready_s=35)
+    story.events = [one for one in story.events if one.kind != "EndpointSlice" or one.at_ns == at(0)]
+    finding = judged(story)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert "Ready again before the endpoint had to go" in legs_of(finding)["endpoint removed"]["note"]
+
+
+def test_a_victim_that_was_spared_has_no_recovery() -> None:
+    """An eviction that was refused takes nobody, and nobody has to come back."""
+    story = replaced_story()
+    (kill,) = story.parts["faults"]
+    spared = replace(kill, id="evict-2", name="evict", victims=(Ref("Pod", "gameday-1", "model-b", "b"),))
+    assert only(judged(story.has(faults=(kill, spared))))["victim"] == "model-a"
+
+
+def test_two_victims_have_a_recovery_each() -> None:
+    """Each is paired with its own successor, and has its own table."""
+    story = replaced_story()
+    story.saw(30.2, "DELETED", pod("c", ready=True)).saw(0, "LISTED", pod("c", ready=True))
+    (kill,) = story.parts["faults"]
+    both = (*kill.victims, Ref("Pod", "gameday-1", "model-c", "c"))
+    story.has(faults=(replace(kill, victims=both),)).replaced("e", 30.45, ready_s=34)
+    found = {one["victim"]: one["replacement"] for one in judged(story).values["recoveries"]}
+    assert found == {"model-a": "model-d", "model-c": "model-e"}

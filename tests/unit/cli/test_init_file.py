@@ -1,0 +1,139 @@
+"""The gameday.toml that `gameday init` writes, and the patches that it prints, from manifests instead of a cluster."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chaos.cluster import ClusterFacts
+from chaos.system.adopt.find import Adopted, adopt
+from chaos.system.manifests.folder import read_manifests
+from chaos.system.review.workload import Lack, lacks_of
+from chaos.trial.config import GamedayConfig, read_config
+from chaos.trial.config.template import file_text
+
+LABELS = {"app": "chat"}
+HEALTH = {"httpGet": {"path": "/ready", "port": 8000}}
+FACTS = ClusterFacts("staging", "https://staging.example", "v1.36.3", "3f0c", ())
+
+HPA: dict[str, Any] = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "chat-hpa"},
+    "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "chat"},
+        "minReplicas": 1,
+        "maxReplicas": 5,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+            }
+        ],
+    },
+}
+
+
+def found(folder: Path, *others: dict[str, Any], replicas: int = 3, bound: Any = 1, **container: Any) -> Adopted:
+    """A service as it would be found, with these fields of its container."""
+    server = {
+        "name": "server",
+        "image": "registry.example/chat:1",
+        "ports": [{"containerPort": 8000}],
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+        **container,
+    }
+    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [server]}}
+    objects = [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "chat"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": LABELS}, "template": template},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "chat"},
+            "spec": {"selector": LABELS, "ports": [{"port": 80, "targetPort": 8000}]},
+        },
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": "chat"},
+            "spec": {"maxUnavailable": bound, "selector": {"matchLabels": LABELS}},
+        },
+        *others,
+    ]
+    (folder / "all.yaml").write_text(yaml.safe_dump_all(objects))
+    manifests = read_manifests(folder)
+    return adopt(manifests, manifests.wish("llm"))
+
+
+def probe_of(lack: Lack, which: str) -> dict[str, Any]:
+    """The probe that a patch adds."""
+    probe: dict[str, Any] = lack.patch["spec"]["template"]["spec"]["containers"][0][which]
+    return probe
+
+
+def test_every_part_that_people_may_fill_in_is_there(tmp_path: Path) -> None:
+    """With every commented line taken in, the file is read, and says something of each part and each limit."""
+    text = file_text(found(tmp_path), FACTS, "")
+    file = tmp_path / "gameday.toml"
+    file.write_text(text)
+    plain = read_config(file)
+    assert (plain.cluster.context, plain.cluster.uid, plain.system.deployment) == ("staging", "3f0c", "chat")
+    file.write_text(re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", text))
+    whole = read_config(file)
+    assert {name for name in GamedayConfig.model_fields if getattr(whole, name) is None} == set()
+    assert whole.cluster.timings.model_fields_set
+    assert whole.load.model_fields_set == {"in_cluster", "image", "workers"}
+    assert whole.safety.model_fields_set == set(type(whole.safety).model_fields) - {"abort_every_s"}
+    assert "abort_every_s" in text
+    assert whole.traffic.url
+
+
+@pytest.mark.parametrize("given", [HEALTH, {"tcpSocket": {"port": 8000}}, {"exec": {"command": ["well"]}}])
+def test_a_missing_liveness_probe_asks_what_readiness_asks_and_is_patient(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    """No path is guessed at, for a wrong one would have the pods killed; and applied, it is no lack any more."""
+    (lack,) = lacks_of(found(tmp_path, readinessProbe={**given, "periodSeconds": 1}))
+    assert "no liveness probe" in lack.text
+    patched = probe_of(lack, "livenessProbe")
+    assert patched == {**given, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6}
+    assert lacks_of(found(tmp_path, readinessProbe=given, livenessProbe=patched)) == ()
+
+
+def test_without_any_probe_the_port_is_asked(tmp_path: Path) -> None:
+    """That much is known to be right; what it cannot see is told."""
+    readiness, liveness = lacks_of(found(tmp_path))
+    assert probe_of(readiness, "readinessProbe")["tcpSocket"] == {"port": 8000}
+    assert probe_of(liveness, "livenessProbe")["tcpSocket"] == {"port": 8000}
+    assert "only sees whether the port is open" in readiness.text
+    assert "only sees whether the port is open" in liveness.text
+
+
+def test_a_single_replica_is_mended_where_its_number_is_decided(tmp_path: Path) -> None:
+    """Beside an autoscaler the number is its own: a patch of the workload would be undone at once."""
+    probes = {"readinessProbe": HEALTH, "livenessProbe": {**HEALTH, "failureThreshold": 6}}
+    (plain,) = lacks_of(found(tmp_path, replicas=1, **probes))
+    assert (plain.patch["kind"], plain.patch["spec"]) == ("Deployment", {"replicas": 2})
+    (scaled,) = lacks_of(found(tmp_path, HPA, **probes))
+    assert (scaled.patch["kind"], scaled.patch["metadata"]["name"], scaled.patch["spec"]) == (
+        "HorizontalPodAutoscaler",
+        "chat-hpa",
+        {"minReplicas": 2},
+    )
+
+
+@pytest.mark.parametrize(("bound", "lacking"), [(0, True), (1, False), ("0%", True), ("50%", False)])
+def test_a_disruption_budget_that_lets_nobody_go_is_told(tmp_path: Path, bound: Any, lacking: bool) -> None:  # noqa: FBT001  # a table
+    """Every drain of their nodes would wait for ever."""
+    probes = {"readinessProbe": HEALTH, "livenessProbe": {**HEALTH, "failureThreshold": 6}}
+    told = [lack.text for lack in lacks_of(found(tmp_path, bound=bound, **probes))]
+    assert told == (["the disruption budget lets none of 3 replicas go: it blocks every drain"] if lacking else [])

@@ -1,0 +1,123 @@
+"""Mutations that are asked for again: by kind, and by what is known of the attempt before."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from chaos.cluster import Done, Mutation, PatientHand, mutations
+from chaos.cluster import retrying as patience
+from chaos.cluster.retrying import worth_asking_again
+from chaos.objects.base import Ref
+
+POD = Ref("Pod", "ns", "model-0", "u-1")
+NODE = Ref("Node", "", "n1", "u-2")
+MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "ns"}}
+
+KILL = mutations.delete_pod(POD, grace_s=0)
+CORDON = mutations.patch(NODE, {"spec": {"unschedulable": True}})
+APPLY = mutations.apply(MAP)
+CREATE = mutations.create(MAP)
+EVICT = mutations.evict_pod(POD)
+TESTED = mutations.patch(NODE, [{"op": "test", "path": "/spec", "value": 1}], mutations.JSON)
+VERSIONED = mutations.patch(NODE, {"metadata": {"resourceVersion": "7"}, "spec": {}})
+UNNAMED = mutations.delete(Ref("ConfigMap", "ns", "m"))
+OURS = replace(UNNAMED, idempotent=True)
+
+OK = Done("ok", 200)
+LOST = Done("info", reason="the connection broke")
+UNREACHED = Done("fail", reason="cannot be reached")
+BUSY = Done("fail", 429, reason="429 too many requests", retry_after_s=1.0)
+AWAY = Done("fail", 503, reason="503 unable")
+GONE = Done("fail", 404, reason="404 not found")
+RACED = Done("fail", 409, reason="409 the object has been modified")
+OWNED = Done("fail", 409, {"details": {"causes": [{"reason": "FieldManagerConflict"}]}}, "409 conflict")
+SPENT = Done("fail", 429, {"details": {"causes": [{"reason": "DisruptionBudget"}]}}, "429 budget", 10.0)
+DENIED = Done("fail", 403, reason="403 denied")
+
+
+class Scripted:
+    """A hand that gets these answers, and the last of them for ever."""
+
+    def __init__(self, *answers: Done) -> None:
+        self.asked = 0
+        self._answers = itertools.chain(answers[:-1], itertools.repeat(answers[-1]))
+
+    def do(self, mutation: Mutation) -> Done:  # noqa: ARG002  # the role's shape
+        """Give the next answer."""
+        self.asked += 1
+        return next(self._answers)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses are asked for and not taken."""
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
+
+
+@pytest.mark.parametrize("mutation", [KILL, CORDON, APPLY, CREATE, EVICT, TESTED, VERSIONED, UNNAMED])
+@pytest.mark.parametrize("done", [UNREACHED, BUSY, AWAY])
+def test_what_cannot_have_happened_is_asked_again_whatever_it_is(mutation: Mutation, done: Done) -> None:
+    """No connection, a busy server, one that is away: nothing happened, so nothing can be doubled."""
+    hand = Scripted(done, done, OK)
+    assert PatientHand(hand).do(mutation) is OK
+    assert hand.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("mutation", "again"),
+    [
+        (KILL, True),
+        (CORDON, True),
+        (APPLY, True),
+        (CREATE, False),
+        (EVICT, False),
+        (TESTED, False),
+        (VERSIONED, False),
+        (UNNAMED, False),
+    ],
+)
+def test_what_may_have_happened_is_asked_again_only_if_twice_is_as_good(mutation: Mutation, *, again: bool) -> None:
+    """After an answer that never came the kind of request decides."""
+    assert worth_asking_again(mutation, LOST) is again
+    hand = Scripted(LOST, OK)
+    assert PatientHand(hand).do(mutation).outcome == ("ok" if again else "info")
+
+
+@pytest.mark.parametrize("done", [SPENT, DENIED, GONE, OWNED, OK])
+def test_an_answer_is_an_answer(done: Done) -> None:
+    """A spent disruption budget, a denial, what is not there and what another owns are not asked again."""
+    hand = Scripted(done)
+    assert PatientHand(hand).do(CORDON) is done
+    assert hand.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("mutation", "again"), [(CORDON, True), (APPLY, True), (OURS, True), (KILL, False), (VERSIONED, False)]
+)
+def test_a_lost_race_is_run_again_where_nothing_hangs_on_what_was_read(mutation: Mutation, *, again: bool) -> None:
+    """What lost a race is asked again; the conflict of a deletion by UID is about that, another's about a version."""
+    assert worth_asking_again(mutation, RACED) is again
+
+
+def test_a_doubt_stays_when_nothing_clears_it() -> None:
+    """Gone after an answer that was lost: it may have been us, and that is what is said."""
+    done = PatientHand(Scripted(LOST, GONE)).do(KILL)
+    assert (done.outcome, done.status) == ("info", 404)
+    assert "the connection broke" in done.reason
+
+
+def test_it_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that stays away is asked so many times, and its last answer is told."""
+    hand = Scripted(AWAY)
+    assert PatientHand(hand).do(CORDON) is AWAY
+    assert hand.asked == patience.ATTEMPTS
+
+
+def test_what_the_server_asks_for_is_kept_within_the_patience() -> None:
+    """A Retry-After beyond our patience is not waited for: the answer is told as it is."""
+    hand = Scripted(Done("fail", 429, reason="429 busy", retry_after_s=60.0))
+    assert PatientHand(hand).do(CORDON).status == 429
+    assert hand.asked == 1

@@ -1,0 +1,115 @@
+"""The packages that the lab's host needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.errors import LabError
+from chaos.lab.host import packages as host
+from chaos.lab.host.packages import PACKAGES, install_packages, missing_packages, packages_off_path
+from chaos.progress import Silent
+
+
+@pytest.fixture(autouse=True)
+def roots_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of root's programs of the test's own."""
+    monkeypatch.setattr(host, "ROOTS_PATH", str(tmp_path / "sbin"))
+    (tmp_path / "sbin").mkdir()
+    return tmp_path / "sbin"
+
+
+def test_a_package_is_missing_if_any_of_its_programs_is(tmp_path: Path) -> None:
+    """Programs are looked for, not packages: their source does not matter."""
+    for program in ("containerd", "ctr", "runc"):
+        (tmp_path / program).touch(mode=0o755)
+    missing = missing_packages(str(tmp_path))
+    assert "containerd" in missing
+    assert "runc" not in missing
+    (tmp_path / "containerd-shim-runc-v2").touch(mode=0o755)
+    assert "containerd" not in missing_packages(str(tmp_path))
+
+
+def test_programs_of_root_are_found_though_not_on_the_path(
+    roots_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is only where root's PATH would look is not missing, but is named as off the path."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "nftables" in missing_packages()
+    (roots_path / "nft").touch(mode=0o755)
+    assert "nftables" not in missing_packages()
+    assert packages_off_path() == ["nftables"]
+    (tmp_path / "nft").touch(mode=0o755)
+    assert packages_off_path() == []
+
+
+def test_nothing_is_done_when_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program is run, not even apt-get update."""
+    monkeypatch.setattr(host, "missing_packages", list)
+    monkeypatch.setenv("PATH", "")
+    install_packages(Silent())
+
+
+def test_a_host_without_apt_is_told_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names what must be found, so that another package manager can be used."""
+    monkeypatch.setattr(host, "missing_packages", lambda: ["runc", "nftables"])
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LabError, match="no apt-get") as caught:
+        install_packages(Silent())
+    assert caught.value.fix == "install the programs runc, nft"
+
+
+def test_only_root_installs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Others get the command for root."""
+    (tmp_path / "apt-get").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr(host, "missing_packages", lambda: ["runc"])
+    with pytest.raises(LabError, match="only root") as caught:
+        install_packages(Silent())
+    assert "apt-get install --yes --no-install-recommends runc" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("line", "how_far"),
+    [
+        ("dlstatus:1:40.4:Retrieving file 1 of 2", (40, "Retrieving file 1 of 2")),
+        ("pmstatus:runc:50.0000:Unpacking runc (amd64)", (150, "Unpacking runc (amd64)")),
+        ("W: some warning: 10", None),
+    ],
+)
+def test_apts_status_is_read(line: str, how_far: tuple[int, str] | None) -> None:
+    """Downloading is the first half, installing the second; other lines say nothing of it."""
+    assert host._how_far(line) == how_far
+
+
+def fail_while_services_stay_down() -> None:
+    """As if apt-get failed."""
+    with host._services_stay_down():
+        raise OSError("apt")
+
+
+def test_services_stay_down_only_where_they_could_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under systemd a policy forbids starts during the installation, and is taken back, also after a failure."""
+    policy, systemd = tmp_path / "policy-rc.d", tmp_path / "systemd"
+    monkeypatch.setattr(host, "POLICY", policy)
+    monkeypatch.setattr(host, "SYSTEMD", systemd)
+    with host._services_stay_down():
+        assert not policy.exists()
+    systemd.mkdir()
+    with host._services_stay_down():
+        assert policy.stat().st_mode & 0o111
+    assert not policy.exists()
+    with pytest.raises(OSError, match="apt"):
+        fail_while_services_stay_down()
+    assert not policy.exists()
+    policy.write_text("the machine's own")
+    with host._services_stay_down():
+        pass
+    assert policy.read_text() == "the machine's own"
+
+
+def test_every_package_has_programs() -> None:
+    """A package without a program to look for could never be found missing."""
+    assert all(PACKAGES.values())

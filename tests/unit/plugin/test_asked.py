@@ -1,0 +1,87 @@
+"""What a scenario's markers ask of a system that is deployed, and of one that already runs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chaos.errors import UsageError
+from chaos.plugin.requirements import deployed_fields, marked, refuse_unmet, wanted_fields
+from chaos.system import SystemSpec
+from chaos.trial.environment import Ground
+from loadgen.origin import HostDirect
+
+PLAIN = SystemSpec(name="model", image="registry.example/model:1")
+FILLED = {"command": ["cp", "a", "b"], "files": ["model.gguf"]}
+CLAIM = {"name": "w", "mount_path": "/w", "storage": "1Gi", "storage_class": "fast", "fill": FILLED}
+
+
+def asking(*marks: pytest.MarkDecorator) -> Any:
+    """A request of a scenario with these markers, the innermost first."""
+
+    def iter_markers(name: str | None = None) -> list[pytest.Mark]:
+        return [one.mark for one in marks if name in (None, one.mark.name)]
+
+    return SimpleNamespace(node=SimpleNamespace(iter_markers=iter_markers))
+
+
+class OneClass:
+    """Stands for a cluster with the StorageClass `fast`."""
+
+    facts = SimpleNamespace(nodes=())
+
+    def get(self, kind: str, _namespace: str | None, name: str) -> dict[str, Any] | None:
+        """That class, and nothing else."""
+        return {"kind": kind} if (kind, name) == ("StorageClass", "fast") else None
+
+
+GROUND = Ground("lab", OneClass(), {}, "", "this host", lambda _system: HostDirect("http://x"), list)  # type: ignore[arg-type]  # stands in
+
+
+def test_fields_of_a_deployed_system_are_not_asked_of_one_that_runs() -> None:
+    """Both markers make what we deploy, the innermost wins; only `system` is asked of any system."""
+    request = asking(
+        pytest.mark.system(replicas=2), pytest.mark.deployed(volumes=[CLAIM]), pytest.mark.system(replicas=4, grace_s=5)
+    )
+    assert wanted_fields(request.node) == {"replicas": 2, "grace_s": 5}
+    assert deployed_fields(request.node) == {"replicas": 2, "grace_s": 5, "volumes": [CLAIM]}
+    spec = marked(request, PLAIN, {"grace_s": 7})
+    assert (spec.replicas, spec.grace_s, spec.kept_files) == (2, 7, ("/w/model.gguf",))
+    with pytest.raises(UsageError, match=r"@pytest\.mark\.deployed: 4 has no name"):
+        deployed_fields(asking(pytest.mark.deployed(4)).node)
+
+
+@pytest.mark.parametrize(
+    ("marks", "spec", "ours", "told"),
+    [
+        ((pytest.mark.needs("data"),), PLAIN.having(volumes=[CLAIM]), True, ""),
+        ((pytest.mark.needs("data"),), PLAIN, True, "hold files that must survive: give one fill or files"),
+        ((), PLAIN, True, ""),
+        ((), PLAIN.having(volumes=[{**CLAIM, "storage_class": "slow"}]), True, "there is no StorageClass slow"),
+        ((pytest.mark.needs("storage-class:slow"),), PLAIN, True, "there is no StorageClass slow"),
+        ((pytest.mark.needs("storage-class:slow"),), PLAIN, False, ""),
+        ((pytest.mark.needs("node-power", "storage-class:slow"),), PLAIN, False, "nobody can take a node's power"),
+    ],
+)
+def test_a_scenario_is_left_out_for_what_is_not_there(
+    marks: tuple[pytest.MarkDecorator, ...],
+    spec: SystemSpec,
+    ours: bool,  # noqa: FBT001  # a column of the table
+    told: str,
+) -> None:
+    """For data that nobody names, and for a class that what we deploy takes; a class is not asked where others did."""
+    if not told:
+        refuse_unmet(asking(*marks), GROUND, spec, ours=ours)
+        return
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        refuse_unmet(asking(*marks), GROUND, spec, ours=ours)
+    assert told in str(skipped.value)
+    assert ";" not in str(skipped.value)
+
+
+def test_a_need_that_only_begins_like_data_is_refused() -> None:
+    """A mistyped need must not pass for one that is met."""
+    with pytest.raises(UsageError, match="'database' is not known"):
+        refuse_unmet(asking(pytest.mark.needs("database")), GROUND, PLAIN, ours=True)

@@ -1,0 +1,52 @@
+"""The summaries for a terminal and for a CI page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import report_histories as made
+
+from reports import markdown, summarise, summary
+from reports.text import formatting as words
+
+RUNS = (made.good_run, made.bad_run, made.unknown_run, made.killed_run, made.silent_run)
+REPORTS = [summarise(*run(), run=Path("runs/20260101T120003Z-pod-kill-8877")) for run in RUNS]
+
+
+def test_the_summary_fits_100_columns() -> None:
+    """No line is wider than it may be, though scenario names are long."""
+    assert max(map(len, summary(REPORTS, width=100).splitlines())) <= 100
+
+
+def test_the_summary_has_a_row_for_each_trial() -> None:
+    """Verdict, longest leg, availability and p99 of every trial, as the report has them."""
+    lines = summary(REPORTS, width=100).splitlines()
+    assert [line.split()[0] for line in lines[1:6]] == ["PASS", "FAIL", "UNKNOWN", "UNKNOWN", "UNKNOWN"]
+    for line, report in zip(lines[1:6], REPORTS, strict=True):
+        assert words.share(report.key.answered_share) in line
+        assert words.duration(report.key.p99_s) in line
+
+
+def test_the_summary_says_why_and_where() -> None:
+    """Below the table stand the reason of every trial that did not pass, and every page's path, unbroken."""
+    text = summary(REPORTS, width=60)
+    assert text.count("runs/20260101T120003Z-pod-kill-8877/report.html") == len(REPORTS)
+    flat = " ".join(text.split())
+    assert "388 of 3,440 requests were not answered" in flat
+    assert "to settle it: let a stream of traffic flow through the trial" in flat
+
+
+def test_the_summary_has_colour_only_if_asked() -> None:
+    """A log gets no terminal codes."""
+    assert "\x1b" not in summary(REPORTS)
+    assert "\x1b" in summary(REPORTS, colour=True)
+
+
+def test_markdown_cells_cannot_break_the_table() -> None:
+    """Bars, brackets and new lines in names are escaped, so that each row keeps its cells."""
+    history, verdict = made.bad_run()
+    hostile = summarise(history, verdict)
+    text = markdown([hostile])
+    assert r"test\_killed\_pods" in text
+    row = next(line for line in text.splitlines() if "✗ FAIL" in line)
+    assert row.count(" | ") == 5

@@ -1,0 +1,169 @@
+"""gameday.toml: found, read, and its mistakes told with the file and the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.errors import UsageError
+from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
+from chaos.semantics import KUBERNETES
+from chaos.slo import Slo
+from chaos.trial.config import find_config, read_config
+from loadgen.profiles import HttpProfile
+
+WHOLE = """
+[cluster]
+context = "staging"
+uid = "3f0c"
+timings = { hpa_sync_s = 5, node_monitor_grace_s = 40 }
+
+[system]
+namespace = "llm"
+deployment = "chat"
+tolerance = 1
+
+[traffic]
+url = "https://chat.example"
+profile = "http"
+request = { path = "/healthz", timeout_s = 5 }
+
+[slo]
+availability = 0.99
+
+[safety]
+allow = ["pod-kill"]
+pods_max = 2
+
+[node_power]
+off = "virsh suspend {node}"
+on = "virsh resume {node}"
+"""
+
+
+def written(folder: Path, text: str, name: str = "gameday.toml") -> Path:
+    """A file with that text."""
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    """Every part comes out as what the suite works with."""
+    config = read_config(written(tmp_path, WHOLE))
+    wish = config.system.wish()
+    assert (wish.kind, wish.name, wish.namespace, wish.tolerance) == ("Deployment", "chat", "llm", 1)
+    assert config.traffic.request_profile() == HttpProfile(path="/healthz", timeout_s=5)
+    assert config.slo is not None
+    assert config.slo.slo() == Slo(availability=0.99)
+    timings = config.cluster.timings.timings()
+    assert (timings.hpa_sync_s, timings.node_monitor_grace_s, timings.metrics_resolution_s) == (5, 40, 15)
+    assert config.node_power is not None
+    assert config.node_power.power().by_hand("n7") == "virsh resume n7"
+    assert (config.safety.allow, config.safety.pods_max, config.safety.nodes_max) == (("pod-kill",), 2, 1)
+
+
+def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
+    """The least file names a workload; the timings are Kubernetes' own, and the profile is left to a fixture."""
+    config = read_config(written(tmp_path, '[system]\nnamespace = "llm"\nstatefulset = "chat"\n'))
+    assert config.system.wish().kind == "StatefulSet"
+    assert config.cluster.timings.timings() == KUBERNETES
+    assert config.traffic.request_profile() is None
+    assert config.slo is None
+
+
+def test_what_must_survive_is_read(tmp_path: Path) -> None:
+    """Files by their paths in the container; without any, no claim is looked at."""
+    told = read_config(written(tmp_path, LEAST + 'data = ["/weights/model.gguf", "/weights/a b"]\n')).system.wish()
+    assert told.data == ("/weights/model.gguf", "/weights/a b")
+    assert read_config(written(tmp_path, LEAST)).system.wish().data == ()
+
+
+def test_a_workload_of_any_kind_is_named_as_kubectl_names_it(tmp_path: Path) -> None:
+    """Kubernetes' own come by their kind; another stays its resource until a cluster says more."""
+    head = '[system]\nnamespace = "llm"\n'
+    text = head + 'workload = "leaderworkersets.leaderworkerset.x-k8s.io/chat"\nthrough = ["statefulsets.apps"]\n'
+    wish = read_config(written(tmp_path, text)).system.wish()
+    assert (wish.kind, wish.name) == ("leaderworkersets.leaderworkerset.x-k8s.io", "chat")
+    assert wish.through == ("StatefulSet",)
+    own = read_config(written(tmp_path, head + 'workload = "deployments.apps/chat"\n')).system.wish()
+    assert (own.kind, own.name, own.through) == ("Deployment", "chat", ())
+
+
+def test_where_the_load_comes_from_is_read(tmp_path: Path) -> None:
+    """Pods with an image, if the file says so; one process of this host else; more workers than may be are refused."""
+    assert not read_config(written(tmp_path, WHOLE)).load.in_cluster
+    load = read_config(written(tmp_path, WHOLE + '[load]\nin_cluster = true\nimage = "x"\nworkers = 3\n')).load
+    assert (load.in_cluster, load.image, load.workers) == (True, "x", 3)
+    with pytest.raises(UsageError, match=r"load\.workers"):
+        read_config(written(tmp_path, WHOLE + "[load]\nworkers = 65\n"))
+
+
+LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[sytem]\n", "the field system is missing (also wrong: sytem)"),
+        (LEAST + "[safty]\n", "there is no field safty"),
+        ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
+        ('[system]\nnamespace = "llm"\n', "give one of deployment, statefulset and workload, and only one"),
+        ('[system]\nnamespace = "llm"\nworkload = "rollouts/chat"\n', "'rollouts' has no group"),
+        ('[system]\nnamespace = "llm"\nworkload = "chat"\n', "is no PLURAL.GROUP/NAME"),
+        (LEAST + 'workload = "rollouts.argoproj.io/chat"\n', "give one of deployment, statefulset and workload"),
+        (LEAST + 'through = ["statefulsets.apps"]\n', "through goes only with workload"),
+        (LEAST + "port = 0\n", "system.port"),
+        (LEAST + 'data = ["model.gguf"]\n', "must be files by their whole paths in the container"),
+        (LEAST + 'data = ["/weights/"]\n', "like /weights/model.gguf, not '/weights/'"),
+        (LEAST + 'data = ["/weights/../etc/passwd"]\n', "must be files by their whole paths"),
+        (LEAST + '[safety]\npods_max = "many"\n', "safety.pods_max: must be a whole number"),
+        (LEAST + '[traffic]\nprofile = "htpp"\n', "profiles: http, openai-chat"),
+        (LEAST + '[traffic]\nprofile = "http"\nrequest = { pth = "/" }\n', "pth is not one of its fields"),
+        (LEAST + '[traffic]\nrequest = { path = "/" }\n', "request goes only with profile"),
+        (LEAST + "[slo]\n", "name at least one objective"),
+        (LEAST + "[slo]\navailability = 1.5\n", "slo.availability"),
+        (LEAST + '[node_power]\noff = "virsh suspend {node}"\n', "node_power.on is missing"),
+        (LEAST + '[node_power]\noff = "virsh suspend {node}"\non = "virsh resume"\n', "does not say which node"),
+        (LEAST + "[safety]\nabort_error_budget = 1.0\n", "safety.abort_error_budget goes only with slo.availability"),
+        (LEAST + "[slo]\navailability = 0.99\n[safety]\nabort_error_budget = 0\n", "safety.abort_error_budget"),
+        (LEAST + '[safety]\nabort_usage = { disk = "1Gi" }\n', "safety.abort_usage"),
+        (LEAST + '[safety]\nabort_usage = { memory = "much" }\n', "must be a Kubernetes quantity"),
+        ("[system\n", "is no TOML"),
+    ],
+)
+def test_a_mistake_is_told_with_file_and_key(tmp_path: Path, text: str, told: str) -> None:
+    """The error begins with the file and names the key and what is allowed."""
+    path = written(tmp_path, text)
+    with pytest.raises(UsageError) as raised:
+        read_config(path)
+    assert str(raised.value).startswith(str(path))
+    assert told in str(raised.value)
+
+
+def test_limits_are_read(tmp_path: Path) -> None:
+    """A share of the SLO's error budget, and the most of a resource, come out as what a trial watches."""
+    limits = '[safety]\nabort_error_budget = 2\nabort_usage = { memory = "900Mi", cpu = 2 }\n'
+    config = read_config(written(tmp_path, LEAST + "[slo]\navailability = 0.99\n" + limits))
+    assert config.abort_limits() == AbortLimits(2.0, 0.99, {"memory": "900Mi", "cpu": "2"})
+    assert read_config(written(tmp_path, LEAST)).abort_limits() == NO_LIMITS
+
+
+def test_a_file_is_found_beside_the_configuration_of_pytest(tmp_path: Path) -> None:
+    """gameday.toml wins over pyproject.toml, which counts only with a table of ours."""
+    assert find_config(tmp_path) is None
+    pyproject = written(tmp_path, "[tool.other]\n", "pyproject.toml")
+    assert find_config(tmp_path) is None
+    written(tmp_path, LEAST.replace("[system]", "[tool.gameday.system]"), "pyproject.toml")
+    assert find_config(tmp_path) == pyproject
+    assert read_config(pyproject).system.deployment == "chat"
+    own = written(tmp_path, LEAST)
+    assert find_config(tmp_path) == own
+
+
+def test_a_mistake_in_pyproject_names_the_table(tmp_path: Path) -> None:
+    """In pyproject.toml the error names the table too."""
+    path = written(tmp_path, "[tool.gameday]\nsystems = 1\n", "pyproject.toml")
+    with pytest.raises(UsageError, match=r"pyproject\.toml \[tool\.gameday\]: the field system is missing"):
+        read_config(path)

@@ -1,0 +1,43 @@
+"""What `gameday init` proposes where the service mounts claims: a line for its owners to complete."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from chaos.cluster import ClusterFacts
+from chaos.objects.base import Ref
+from chaos.system import System, SystemSpec
+from chaos.system.adopt.find import Adopted
+from chaos.system.spec.parts import Volume
+from chaos.trial.config import read_config
+from chaos.trial.config.template import file_text
+
+FACTS = ClusterFacts("staging", "https://x", "1.33", "3f0c", ())
+
+
+def text_for(*volumes: Volume) -> str:
+    """The file for a service with these volumes."""
+    spec = SystemSpec(name="chat", image="i").model_copy(update={"volumes": volumes})
+    workload = Ref("Deployment", "llm", "chat")
+    system = System(spec, "llm", {"app": "chat"}, workload, "chat", 80, "", {}, 0, (workload,))
+    return file_text(Adopted(system, {}, ()), FACTS, "")
+
+
+def test_claims_are_proposed_and_the_file_is_read_as_it_is(tmp_path: Path) -> None:
+    """A comment with a path for each claim, whose it is, and nothing of a folder that goes with its pod."""
+    shared = Volume.model_construct(name="m", mount_path="/models", claim="llm-models", access_mode=None)
+    own = Volume.model_construct(name="c", mount_path="/cache", storage="1Gi", per_replica=True)
+    scratch = Volume(name="tmp", mount_path="/scratch")
+    (line,) = [one for one in text_for(shared, own, scratch).splitlines() if "data =" in one]
+    assert line.startswith('# data = ["/models/…", "/cache/…"]  # files that must survive')
+    assert "/models (claim llm-models), /cache (claim one of each replica)" in line
+    file = tmp_path / "gameday.toml"
+    file.write_text(text_for(shared))
+    assert read_config(file).system.data == ()
+    assert tomllib.loads(line.removeprefix("# "))["data"] == ["/models/…", "/cache/…"]
+
+
+def test_without_claims_nothing_is_proposed() -> None:
+    """There is nothing that could survive a pod."""
+    assert "data =" not in text_for(Volume(name="tmp", mount_path="/scratch"))

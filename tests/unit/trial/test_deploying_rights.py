@@ -1,0 +1,202 @@
+"""Rights of trials that deploy their own system: what is printed, what is asked for, what is named when missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from chaos import faults
+from chaos.cli.app import app
+from chaos.cluster import KINDS
+from chaos.errors import ClusterRefused, UsageError
+from chaos.faults.permissions import ACTIONS, Right, actions_in, deploying_rights
+from chaos.lab.control_plane.audit import refused
+from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.trial.preflight.permissions import require_to_deploy
+from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects
+
+KILL = deploying_rights([ACTIONS["PodKill"]], proxied=False, claims=False)
+
+
+class Api:
+    """Stands for a cluster that allows all but one right."""
+
+    facts = SimpleNamespace(context="staging")
+
+    def __init__(self, missing: Right | None = None) -> None:
+        self.missing = missing
+
+    def may(self, verb: str, kind: str, _namespace: str | None, *, subresource: str = "", name: str = "") -> bool:
+        """Everything but that."""
+        assert name == ""
+        return Right(verb, kind, subresource, everywhere=True) != self.missing
+
+
+@pytest.mark.parametrize("missing", KILL, ids=lambda right: right.words.replace(" ", "-"))
+def test_each_missing_right_is_named_by_its_verb(missing: Right) -> None:
+    """Whichever one is taken away, and only that one."""
+    with pytest.raises(ClusterRefused) as told:
+        require_to_deploy(Api(missing), KILL)  # type: ignore[arg-type]  # stands in
+    assert told.value.what == f"context staging may not: {missing.words}"
+    assert "gameday rbac --deploys" in told.value.fix
+    require_to_deploy(Api(), KILL)  # type: ignore[arg-type]  # stands in
+
+
+def words(rights: Sequence[Right]) -> set[str]:
+    """The rights as people say them, less that all are for every namespace."""
+    assert all(right.everywhere for right in rights)
+    return {right.words.removesuffix(" in all namespaces") for right in rights}
+
+
+def test_a_trial_that_kills_pods_may_not_drain_nor_touch_claims() -> None:
+    """Each thing that a trial does not do is no right of its."""
+    told = words(KILL)
+    assert {"create Namespace", "delete Pod", "patch Deployment", "list PodMetrics", "get Pod/log"} <= told
+    assert not {"patch Node", "create Pod/eviction", "create Job", "get Service/proxy", "create Lease"} & told
+    assert not {one for one in told if one.partition(" ")[2] in {"Secret", "Pod/exec", "PersistentVolumeClaim"}}
+    assert {right.kind for right in KILL} <= set(KINDS)
+    claimed = words(deploying_rights([], proxied=True, claims=True))
+    assert {"create PersistentVolumeClaim", "delete Job", "get StorageClass", "get Service/proxy"} <= claimed
+
+
+def test_a_lost_nodes_lease_may_be_read_though_other_leases_go_by_name() -> None:
+    """Else the wait for a node's own voice would silently be left out."""
+    names = {"Lease": ("gameday",)}
+    (lease,) = [right for right in ACTIONS["NodeDown"].rights if right.kind == "Lease"]
+    assert lease.held_to(names) == ()
+    assert Right("get", "Lease").held_to(names) == ("gameday",)
+    assert Right("list", "Lease").held_to(names) == ()
+
+
+def test_whoever_asks_a_nodes_consent_may_read_the_node() -> None:
+    """Consent is looked up right before the fault: without that right a lost node would be refused, not asked."""
+    for action in ACTIONS.values():
+        assert not action.nodes or Right("get", "Node", everywhere=True) in action.rights
+
+
+def test_the_objects_are_an_account_and_one_cluster_role() -> None:
+    """A namespace that a trial makes later can have no Role, so all is in the ClusterRole of one account."""
+    made = {one["kind"]: one for one in deploying_objects(KILL, account="other")}
+    assert list(made) == ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"]
+    (subject,) = made["ClusterRoleBinding"]["subjects"]
+    assert subject == {"kind": "ServiceAccount", "name": "other", "namespace": made["Namespace"]["metadata"]["name"]}
+    assert {verb for rule in made["ClusterRole"]["rules"] for verb in rule["verbs"]} <= {
+        "get",
+        "list",
+        "watch",
+        "create",
+        "patch",
+        "delete",
+    }
+    assert not [rule for rule in made["ClusterRole"]["rules"] if "resourceNames" in rule]
+
+
+def _slow() -> object:
+    return faults.Evict
+
+
+TROUBLE = {"a": [lambda: faults.NodeDrain, _slow]}
+
+
+def scenario() -> tuple[object, ...]:
+    """One whose faults stand in a table."""
+    return (TROUBLE, faults.PodKill)
+
+
+def test_faults_in_tables_and_helpers_of_the_module_are_found() -> None:
+    """What is called by another name is done all the same."""
+    found = actions_in(scenario.__code__, scenario.__globals__)
+    assert [one.name for one in found] == ["pod-kill", "evict", "node-drain"]
+    assert [one.name for one in actions_in(scenario.__code__)] == ["pod-kill"]
+
+
+FILE = """
+import pytest
+from chaos import faults
+
+CLAIM = {"name": "data"}
+TROUBLE = [lambda system: faults.Evict(system)]
+
+def helper(system):
+    return TROUBLE[0](system)
+
+@pytest.mark.system(volumes=[CLAIM])
+def test_kept(trial, system):
+    trial.read_data()
+
+def test_evict(trial, system):
+    helper(system)
+"""
+
+
+def test_files_are_read_as_scenarios_are(tmp_path: Path) -> None:
+    """One scenario of a file brings its own marks and helpers, and none of another's."""
+    file = tmp_path / "test_two.py"
+    file.write_text(FILE)
+    assert [one.name for one in actions_of_files([f"{file}::test_evict"])] == ["evict"]
+    assert [one.name for one in actions_of_files([f"{file}::test_kept"])] == ["read-data"]
+    assert not claims_in_files([f"{file}::test_evict"])
+    assert claims_in_files([f"{file}::test_kept"])
+    assert claims_in_files([str(tmp_path)])
+    file.write_text(FILE.replace("mark.system(", "mark.deployed("))
+    assert claims_in_files([f"{file}::test_kept"])
+
+
+def printed(*words: str) -> dict[str, Any]:
+    """What `gameday rbac` prints, by kind."""
+    made = CliRunner().invoke(app, ["rbac", *words])
+    assert made.exit_code == 0, made.output
+    return {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
+
+
+def test_the_command_prints_what_a_run_asks_for(tmp_path: Path) -> None:
+    """The same rights, from the same tables; what is deployed otherwise is told by options."""
+    file = tmp_path / "test_kill.py"
+    file.write_text("from chaos import faults\ndef test_kill(trial):\n    faults.PodKill\n")
+    objects = {one["kind"]: one for one in deploying_objects(KILL)}
+    assert printed("--deploys", "--service-url", "http://{service}", str(file)) == objects
+    resources = {rule["resources"][0] for rule in printed("--deploys", "--claims", str(file))["ClusterRole"]["rules"]}
+    assert {"persistentvolumeclaims", "jobs", "services/proxy"} <= resources
+
+
+def test_options_of_deploying_are_refused_where_a_file_says_it() -> None:
+    """Else they would silently mean nothing."""
+    result = CliRunner().invoke(app, ["rbac", "--claims"])
+    assert isinstance(result.exception, UsageError)
+
+
+def test_a_token_takes_the_place_of_the_certificate(tmp_path: Path) -> None:
+    """The server and whom to trust stay; nothing of the administrator's is left."""
+    admin = tmp_path / "admin"
+    config = {"clusters": [{"name": "c"}], "users": [{"name": "u", "user": {"client-key-data": "secret"}}]}
+    admin.write_text(json.dumps(config))
+    own = json.loads(with_token(admin, "abc", tmp_path / "own").read_text())
+    assert own["users"] == [{"name": "u", "user": {"token": "abc"}}]
+    assert own["clusters"] == config["clusters"]
+
+
+def event(user: str, decision: str, **about: str) -> str:
+    """A line of an API server's audit log."""
+    said = {"user": {"username": user}, "verb": "get", "objectRef": about}
+    return json.dumps(said | {"annotations": {"authorization.k8s.io/decision": decision}}) + "\n"
+
+
+def test_who_was_refused_what_is_read_from_the_audit_log(tmp_path: Path) -> None:
+    """Each refusal once, of this user only, also from a file that was rotated away; half a line is not read."""
+    lease = {"resource": "leases", "namespace": "kube-node-lease", "name": "n1"}
+    log = tmp_path / "audit.log"
+    (tmp_path / "audit-2026.log").write_text(event("me", "forbid", resource="pods", subresource="exec"))
+    log.write_text(
+        event("me", "forbid", **lease) * 2
+        + event("me", "allow", resource="nodes")
+        + event("you", "forbid", resource="secrets")
+        + event("me", "forbid", **lease)[:-20]
+    )
+    assert refused(log, "me") == ("get pods/exec", "get leases (kube-node-lease/n1)")

@@ -1,0 +1,74 @@
+"""The Job of a crew: what a cluster is asked for, and what it is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chaos.trial.load_pods.job import LoadPods, job_manifest, pod_selector
+
+PODS = LoadPods(
+    namespace="llm",
+    run="20260101T120000Z-pod-kill-1",
+    image="registry.example/load@sha256:1",
+    workers=3,
+    lasts_s=7200,
+    target_namespace="llm",
+    target_labels={"app": "chat"},
+    aliases={"chat.llm.svc": "10.96.0.7"},
+)
+
+
+@pytest.fixture
+def spec() -> dict[str, Any]:
+    """The Job's spec."""
+    made: dict[str, Any] = job_manifest(PODS, "a digest")["spec"]
+    return made
+
+
+def test_one_pod_a_worker_that_is_never_started_again(spec: dict[str, Any]) -> None:
+    """Its arrivals were its own: a successor that began anew would send others. One that fails ends no other."""
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    assert spec["backoffLimitPerIndex"] == 0
+
+
+def test_it_ends_and_goes_by_itself(spec: dict[str, Any]) -> None:
+    """Should nobody remove it."""
+    assert spec["activeDeadlineSeconds"] == 7200
+    assert spec["ttlSecondsAfterFinished"] == 600
+
+
+def test_its_pods_have_no_rights_and_no_privileges(spec: dict[str, Any]) -> None:
+    """No token of a service account, as the restricted pod security standard wants it; requests are limits."""
+    pod = spec["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+def test_it_keeps_away_from_the_pods_under_test_before_all(spec: dict[str, Any]) -> None:
+    """By their labels in their namespace, node by node; by wish only, so that it runs where there are few nodes."""
+    anti = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+    terms = anti["preferredDuringSchedulingIgnoredDuringExecution"]
+    first = max(terms, key=lambda term: term["weight"])["podAffinityTerm"]
+    assert first["labelSelector"]["matchLabels"] == {"app": "chat"}
+    assert (first["namespaces"], first["topologyKey"]) == (["llm"], "kubernetes.io/hostname")
+    assert len(anti) == 1
+
+
+def test_its_pods_are_none_of_the_service_s() -> None:
+    """No label of the pods under test is on them, or its Service would send users to a load worker."""
+    labels = job_manifest(PODS, "a digest")["spec"]["template"]["metadata"]["labels"]
+    assert not PODS.target_labels.items() <= labels.items()
+    assert pod_selector(PODS) == "gameday.dev/crew=" + labels["gameday.dev/crew"]
+
+
+def test_no_token_is_in_it() -> None:
+    """Only the digest that was given: who may read Jobs may not drive the pods."""
+    assert json.dumps(job_manifest(PODS, "a digest")).count("a digest") == 1

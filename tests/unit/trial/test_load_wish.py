@@ -1,0 +1,93 @@
+"""Where the load of a session comes from: as it was told, else as the system's file says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from chaos.cli.app import app
+from chaos.errors import UsageError
+from chaos.objects.base import Ref
+from chaos.plugin.requirements import load_for
+from chaos.system import System, SystemSpec
+from chaos.trial.config import LoadPart
+from chaos.trial.environment import Ground
+from chaos.trial.load_source import aliases_of, in_cluster
+from loadgen.origin import HostDirect
+
+FILE = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
+SYSTEM = System(
+    spec=SystemSpec(name="chat", image="x"),
+    namespace="llm",
+    selector={"app": "chat"},
+    workload=Ref("Deployment", "llm", "chat"),
+    service="chat",
+    port=8000,
+    cluster_ip="10.96.0.7",
+    generations={},
+    pods_before=0,
+    objects=(),
+)
+
+
+def ground(load: LoadPart | None = None) -> Ground:
+    """A ground of which only the load is asked, with a file's part about it or without a file."""
+    made = Ground("context", SimpleNamespace(), {}, "", "here", lambda _system: HostDirect("http://x"), list)  # type: ignore[arg-type]  # stands in
+    adoption: Any = SimpleNamespace(config=SimpleNamespace(load=load))
+    return replace(made, adoption=adoption) if load else made
+
+
+def test_without_a_word_one_process_of_this_host_sends() -> None:
+    """The option makes pods of it; the number is as told."""
+    assert load_for(ground(), in_cluster=False, workers=None, leashed=False).workers == 1
+    assert not load_for(ground(), in_cluster=False, workers=3, leashed=False).in_cluster
+    wish = load_for(ground(), in_cluster=True, workers=3, leashed=False)
+    assert (wish.workers, wish.in_cluster) == (3, True)
+    assert wish.words == "3 pods in the cluster, by the Service's name; no ingress, no TLS"
+
+
+def test_the_file_says_it_and_options_say_it_over() -> None:
+    """A rehearsal makes no pods beside a service that already runs."""
+    file = ground(LoadPart(in_cluster=True, image="x", workers=4))
+    assert load_for(file, in_cluster=False, workers=None, leashed=False).workers == 4
+    assert load_for(file, in_cluster=False, workers=2, leashed=False).workers == 2
+    assert load_for(file, in_cluster=False, workers=None, leashed=False).in_cluster
+    assert not load_for(file, in_cluster=False, workers=None, leashed=True).in_cluster
+
+
+def test_pods_send_to_the_service_by_its_name() -> None:
+    """Of its own port; where no name service would tell the address, it is given to them."""
+    vantage = in_cluster(SYSTEM, 3)
+    assert vantage.url == "http://chat.llm.svc:8000"
+    assert vantage.name == "3 pods in the cluster"
+    assert "no ingress and no TLS" in vantage.words
+    assert aliases_of(ground(), SYSTEM) == {}
+    nameless = replace(ground(), name_service=False)
+    assert aliases_of(nameless, SYSTEM) == {"chat.llm.svc": "10.96.0.7"}
+    with pytest.raises(UsageError, match="Service chat has no address of its own"):
+        aliases_of(nameless, replace(SYSTEM, cluster_ip="None"))
+
+
+def test_without_an_image_the_user_is_told_how_to_give_one() -> None:
+    """Before any pod is asked for."""
+    with pytest.raises(UsageError, match="an image that its nodes can pull"):
+        ground().load_image()
+
+
+@pytest.mark.parametrize(("text", "words"), [("", ["--load-in-cluster"]), ("[load]\nin_cluster = true\n", [])])
+def test_rbac_prints_the_rights_of_load_pods(tmp_path: Path, text: str, words: list[str]) -> None:
+    """By the option as by the file: jobs, and the way to their pods instead of that to the Service."""
+    (path := tmp_path / "gameday.toml").write_text(FILE + text)
+    printed = CliRunner().invoke(app, ["rbac", "--system", str(path), *words])
+    assert printed.exit_code == 0, printed.output
+    role = next(one for one in yaml.safe_load_all(printed.output) if one["kind"] == "Role")
+    may = {rule["resources"][0]: set(rule["verbs"]) for rule in role["rules"]}
+    assert may["jobs"] == {"create", "get", "delete"}
+    assert "create" in may["pods/proxy"]
+    assert "services/proxy" not in may

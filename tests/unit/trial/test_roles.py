@@ -1,0 +1,145 @@
+"""Roles for chosen scenarios: no more than they need, as objects to apply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from chaos.cli.app import app
+from chaos.errors import UsageError
+from chaos.faults.permissions import ACTIONS, rights_of
+from chaos.trial.preflight.rbac import actions_of_files, role_objects
+
+SCENARIO = """
+from chaos import faults, targets
+
+def test_kill(trial, system):
+    with trial.fault(faults.PodKill(targets.one(system))):
+        pass
+
+def test_drain(trial, system):
+    with trial.fault(faults.NodeDrain(targets.fullest_node(system))):
+        pass
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with two scenarios."""
+    path = tmp_path / "test_two.py"
+    path.write_text(SCENARIO)
+    return path
+
+
+def test_the_faults_of_files_folders_and_single_scenarios_are_found(file: Path) -> None:
+    """A scenario by its name brings only its own fault, whatever its parameters are."""
+    assert [one.name for one in actions_of_files([str(file)])] == ["pod-kill", "node-drain"]
+    assert [one.name for one in actions_of_files([str(file.parent)])] == ["pod-kill", "node-drain"]
+    assert [one.name for one in actions_of_files([f"{file}::test_drain[x]"])] == ["node-drain"]
+
+
+def test_a_path_or_a_scenario_that_is_not_there_is_named(file: Path) -> None:
+    """Else its rights would silently be left out."""
+    with pytest.raises(UsageError, match=r"there is no nowhere\.py"):
+        actions_of_files(["nowhere.py"])
+    with pytest.raises(UsageError, match="has no scenario test_three"):
+        actions_of_files([f"{file}::test_three"])
+
+
+def objects(*faults: str) -> dict[str, Any]:
+    """The printed objects for these faults, by kind."""
+    rights = rights_of([ACTIONS[name] for name in faults], "Deployment", proxied=False)
+    return {
+        one["kind"]: one for one in role_objects(rights, namespace="llm", workload_kind="Deployment", workload="chat")
+    }
+
+
+def verbs(role: dict[str, Any], resource: str) -> set[str]:
+    """What a role may do to a resource, whatever the names."""
+    return {verb for rule in role["rules"] if rule["resources"] == [resource] for verb in rule["verbs"]}
+
+
+def test_a_kill_may_delete_pods_and_no_more_than_look_at_nodes() -> None:
+    """Nothing may touch nodes, secrets or other workloads; patching is held to the lease by name."""
+    made = objects("PodKill")
+    assert verbs(made["Role"], "pods") == {"list", "watch", "get", "delete"}
+    assert verbs(made["ClusterRole"], "nodes") == {"list", "watch"}
+    assert verbs(made["Role"], "secrets") == set()
+    assert verbs(made["Role"], "deployments") == {"get", "list", "watch"}
+    (lease,) = [rule for rule in made["Role"]["rules"] if rule["resources"] == ["leases"] and "patch" in rule["verbs"]]
+    assert lease["resourceNames"] == ["gameday"]
+    assert {subject["namespace"] for subject in made["RoleBinding"]["subjects"]} == {"llm"}
+
+
+def test_a_drain_and_a_rollout_may_what_they_do() -> None:
+    """A drain patches nodes and evicts; a rollout patches this one Deployment."""
+    made = objects("NodeDrain", "RollingUpdate")
+    assert "patch" in verbs(made["ClusterRole"], "nodes")
+    assert verbs(made["Role"], "pods/eviction") == {"create"}
+    patching = [
+        rule for rule in made["Role"]["rules"] if rule["resources"] == ["deployments"] and "patch" in rule["verbs"]
+    ]
+    assert [rule["resourceNames"] for rule in patching] == [["chat"]]
+
+
+def test_load_from_pods_takes_their_job_and_the_way_to_them() -> None:
+    """Instead of the way to the Service through the API server's proxy, not beside it; no exec, no ConfigMaps more."""
+    plain = set(rights_of([], "Deployment", proxied=True))
+    pods = set(rights_of([], "Deployment", proxied=True, load_pods=True))
+    assert {right.words for right in pods - plain} == {
+        "create Job",
+        "get Job",
+        "delete Job",
+        "create Pod/proxy",
+    }
+    assert {right.words for right in plain - pods} == {"get Service/proxy", "create Service/proxy"}
+
+
+def test_where_data_must_survive_their_claims_may_be_read(tmp_path: Path) -> None:
+    """Read and watched in the namespace, their volumes in the cluster, and nothing of either changed; else neither."""
+    plain, kept = (set(rights_of([], "Deployment", proxied=False, data=data)) for data in (False, True))
+    assert {right.words for right in kept - plain} == {
+        "get PersistentVolumeClaim",
+        "list PersistentVolumeClaim",
+        "watch PersistentVolumeClaim",
+        "list PersistentVolume in all namespaces",
+        "watch PersistentVolume in all namespaces",
+    }
+    assert plain < kept
+    file, told = tmp_path / "gameday.toml", '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
+    for text, verbs_told in ((told, set()), (told + 'data = ["/w/a"]\n', {"get", "list", "watch"})):
+        file.write_text(text)
+        made = CliRunner().invoke(app, ["rbac", "--system", str(file)])
+        printed = {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
+        assert verbs(printed["Role"], "persistentvolumeclaims") == verbs_told
+        assert verbs(printed["ClusterRole"], "persistentvolumes") == verbs_told - {"get"}
+
+
+def test_a_kind_of_others_takes_its_scale_and_its_definition_by_name() -> None:
+    """It may be watched in its group; its scale and definition are held to one name; nothing of it may be changed."""
+    rollouts = "rollouts.argoproj.io"
+    rights = rights_of([ACTIONS["PodKill"]], rollouts, "StatefulSet", proxied=False)
+    printed = role_objects(rights, namespace="llm", workload_kind=rollouts, workload="chat")
+    role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
+    rules = [rule for rule in role["rules"] if rule["apiGroups"] == ["argoproj.io"]]
+    assert {(rule["resources"][0], tuple(rule.get("resourceNames", ())), *rule["verbs"]) for rule in rules} == {
+        ("rollouts", (), "list", "watch"),
+        ("rollouts", ("chat",), "get"),
+        ("rollouts/scale", ("chat",), "get"),
+    }
+    assert verbs(role, "statefulsets") == {"list", "watch"}
+    (definition,) = [rule for rule in wide["rules"] if rule["resources"] == ["customresourcedefinitions"]]
+    assert (definition["resourceNames"], definition["verbs"]) == ([rollouts], ["get"])
+
+
+def test_a_bare_replica_set_takes_its_scale() -> None:
+    """A kind of Kubernetes' own has no definition to read."""
+    rights = rights_of([ACTIONS["PodKill"]], "ReplicaSet", proxied=False)
+    printed = role_objects(rights, namespace="llm", workload_kind="ReplicaSet", workload="chat")
+    role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
+    assert verbs(role, "replicasets/scale") == {"get"}
+    assert verbs(wide, "customresourcedefinitions") == set()

@@ -1,0 +1,149 @@
+"""Traffic as a scenario writes it, and what the journal says of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from run_folders import Folder
+
+from chaos.clock import Clock
+from chaos.cluster import Journal
+from chaos.errors import NotAllowed
+from chaos.history.facts.offered_load import load_steps
+from chaos.trial.traffic import RisingLoad, Traffic, allowed
+from loadgen.driver.driver import StreamHandle
+from loadgen.shapes import Ramp, Spike, Steady, shape_from_plain
+from loadgen.shapes.base import Shape
+from loadgen.shapes.trace import Replay
+
+BEGIN_NS = 1_760_000_010 * 10**9
+
+
+def generator(**changes: Any) -> Any:
+    """A generator that only says when streams began and ended."""
+
+    def begin(shape: Shape, name: str) -> StreamHandle:
+        return StreamHandle(name, shape, BEGIN_NS)
+
+    def end(name: str) -> StreamHandle:
+        return StreamHandle(name, Steady(1), BEGIN_NS, BEGIN_NS + 60 * 10**9)
+
+    return SimpleNamespace(begin=begin, end=end, **changes)
+
+
+def journalled(path: Path) -> list[dict[str, Any]]:
+    """The lines of the journal."""
+    return [json.loads(line) for line in (path / "actions.jsonl").read_text().splitlines()]
+
+
+def traffic(path: Path, seed: int = 1, rises: Callable[[], None] = lambda: None) -> Traffic:
+    """Traffic that journals into `path`."""
+    journal = Journal(path / "actions.jsonl", Clock.start())
+    return Traffic(generator, journal, profile="http", vantage="here", url="http://x", seed=seed, rises=rises)
+
+
+def test_the_moments_of_a_spike_are_journalled(tmp_path: Path) -> None:
+    """The course has absolute times, and a history made of the journal knows when the load changed."""
+    with traffic(tmp_path).shape(Spike(2, 10, at_s=20, for_s=30)):
+        pass
+    begun, _ = journalled(tmp_path)
+    assert (begun["stream"], begun["rate_rps"], begun["begin_ns"]) == ("spike-1", 2, BEGIN_NS)
+    assert [(round((at_ns - BEGIN_NS) / 1e9), rate) for at_ns, rate in begun["course"]] == [
+        (0, 2),
+        (20, 2),
+        (20, 10),
+        (50, 10),
+        (50, 2),
+    ]
+    history = Folder(tmp_path).load()
+    assert shape_from_plain(history.streams[0].plan or {}) == Spike(2, 10, at_s=20, for_s=30)
+    assert [step.to_rps for step in load_steps(history)] == [2, 10, 2, 0]
+
+
+def test_poisson_arrivals_come_from_the_seed_of_the_trial(tmp_path: Path) -> None:
+    """The same seed draws the same arrivals for the same stream; another seed, or stream, others."""
+    plans = []
+    for number, seed in enumerate((1, 1, 2)):
+        (folder := tmp_path / str(number)).mkdir()
+        flows = traffic(folder, seed)
+        with flows.steady(rate_rps=5, arrivals="poisson"), flows.steady(rate_rps=5, arrivals="poisson"):
+            pass
+        plans.append([line["plan"] for line in journalled(folder) if line["event"] == "traffic-begin"])
+    assert plans[0] == plans[1]
+    assert plans[0] != plans[2]
+    assert plans[0][0]["seed"] != plans[0][1]["seed"]
+    assert plans[0][0]["of"] == {"kind": "steady", "rate_rps": 5}
+
+
+def test_traffic_says_until_when_it_flows(tmp_path: Path) -> None:
+    """A stream ends a little after the word that ends it; who closes the record waits for that."""
+    flows = traffic(tmp_path)
+    assert flows.ended_ns == 0
+    with flows.steady(rate_rps=5):
+        assert flows.ended_ns == 0
+    assert flows.ended_ns == BEGIN_NS + 60 * 10**9
+
+
+def test_nothing_flows_when_a_saved_run_is_judged_again() -> None:
+    """Without a generator the block is empty."""
+    with Traffic(None, None, profile="", vantage="", url="").shape(Spike(2, 10, at_s=20, for_s=30)):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("shapes", "asked"),
+    [
+        ([Steady(4)], 0),
+        ([Steady(4), Steady(1.9)], 0),
+        ([Steady(4), Steady(2)], 1),
+        ([Steady(1), Steady(4), Steady(0.1)], 2),
+        ([Spike(2, 10, at_s=20, for_s=30)], 1),
+        ([Ramp(2, 2.5, over_s=10)], 0),
+        ([Replay((0, 10**9))], 1),
+    ],
+    ids=["steady", "less than half more", "half more", "each more", "spike", "gentle", "trace"],
+)
+def test_a_load_that_rises_is_asked_for_before_it_flows(tmp_path: Path, shapes: list[Shape], asked: int) -> None:
+    """Half as much again as the first stream began with, or a rate that nobody knows, is trouble."""
+    times: list[None] = []
+    flows = traffic(tmp_path, rises=lambda: times.append(None))
+    with contextlib.ExitStack() as stack:
+        for shape in shapes:
+            stack.enter_context(flows.shape(shape))
+    assert len(times) == asked
+
+
+def test_streams_one_after_the_other_are_held_against_the_first(tmp_path: Path) -> None:
+    """What has ended does not count, but what is usual stays what the trial began with."""
+    times: list[None] = []
+    flows = traffic(tmp_path, rises=lambda: times.append(None))
+    for rate_rps in (2, 2, 8):
+        with flows.steady(rate_rps=rate_rps):
+            pass
+    assert len(times) == 1
+
+
+def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
+    """The refusal comes before the stream, and before the run takes hold of the system."""
+    claimed: list[None] = []
+    consent = {"load": "load is not allowed"}
+
+    def rises() -> None:
+        allowed(lambda trouble: consent.get(trouble.name, ""), lambda: claimed.append(None))
+
+    flows = traffic(tmp_path, rises=rises)
+    with flows.steady(rate_rps=1):
+        with pytest.raises(NotAllowed, match="load is not allowed"), flows.steady(rate_rps=9):
+            pytest.fail("it flows")
+        assert [line["rate_rps"] for line in journalled(tmp_path)] == [1]
+        assert claimed == []
+        consent.clear()
+        with flows.steady(rate_rps=9):
+            assert len(claimed) == 1
+    assert RisingLoad().victims == ()
