@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from chaos.errors import UsageError
 
-__all__ = ["ApiServerProxy", "Credentials", "HostDirect", "InCluster", "LabClient", "Vantage"]
+__all__ = ["ApiServerProxy", "Credentials", "HostDirect", "InCluster", "LabClient", "Origin"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -41,7 +41,7 @@ class Credentials:
         }
 
 
-class Vantage(Protocol):
+class Origin(Protocol):
     """Where traffic is sent from."""
 
     @property
@@ -72,16 +72,16 @@ class LabClient:
 
     @property
     def name(self) -> str:
-        """See `Vantage.name`."""
+        """See `Origin.name`."""
         return "lab client"
 
     @property
     def credentials(self) -> None:
-        """See `Vantage.credentials`."""
+        """See `Origin.credentials`."""
 
     @property
     def words(self) -> str:
-        """See `Vantage.words`."""
+        """See `Origin.words`."""
         return (
             f"Sent from a client host outside the nodes to {self.url}, through kube-proxy's rules. "
             "It passes no ingress and no TLS, and every node shares the machine of the generator."
@@ -99,16 +99,16 @@ class HostDirect:
 
     @property
     def name(self) -> str:
-        """See `Vantage.name`."""
+        """See `Origin.name`."""
         return "this host"
 
     @property
     def credentials(self) -> None:
-        """See `Vantage.credentials`."""
+        """See `Origin.credentials`."""
 
     @property
     def words(self) -> str:
-        """See `Vantage.words`."""
+        """See `Origin.words`."""
         return (
             f"Sent from this host straight to {self.url}. "
             "The network in between counts as part of the service: its losses and delays cannot be told apart."
@@ -127,16 +127,16 @@ class InCluster:
 
     @property
     def name(self) -> str:
-        """See `Vantage.name`."""
+        """See `Origin.name`."""
         return f"{self.workers} pods in the cluster"
 
     @property
     def credentials(self) -> None:
-        """See `Vantage.credentials`."""
+        """See `Origin.credentials`."""
 
     @property
     def words(self) -> str:
-        """See `Vantage.words`."""
+        """See `Origin.words`."""
         return (
             f"Sent from {self.workers} pods inside the cluster to {self.url}, by the Service's name and through "
             "kube-proxy's rules. It passes no ingress and no TLS, and a fault of a node may take a worker with it."
@@ -164,18 +164,18 @@ class ApiServerProxy:
 
     @property
     def name(self) -> str:
-        """See `Vantage.name`."""
+        """See `Origin.name`."""
         return "API server proxy"
 
     @property
     def url(self) -> str:
-        """See `Vantage.url`."""
+        """See `Origin.url`."""
         place = f"namespaces/{self.namespace}/services/{self.service}:{self.port}"
         return f"{self.server.rstrip('/')}/api/v1/{place}/proxy"
 
     @property
     def words(self) -> str:
-        """See `Vantage.words`."""
+        """See `Origin.words`."""
         return (
             f"Sent through the API server at {self.server}, which picks a ready endpoint itself: kube-proxy, ingress "
             "and the Service's address are not tried. Its own delays and refusals (429, 502, 503) count as the "

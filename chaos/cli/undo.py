@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from chaos.cluster import Cluster, connect, unrecorded_hand
+from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import LabError, UsageError
 from chaos.faults.support.infrastructure import CommandPower, NodePower
 from chaos.faults.undo.discovery import find_left
@@ -52,7 +52,7 @@ def undo_command(
         found = find_left(cluster, namespace)
         alive = [one for one in found if one.alive and not force]
         dead = [one for one in found if one not in alive]
-        results = undo_all(cluster, unrecorded_hand(cluster), dead, power=power, forget=forget)
+        results = undo_all(cluster, unrecorded_executor(cluster), dead, power=power, forget=forget)
     for one in alive:
         print(f"left alone: {one.run} ({one.owner}): {one.alive}")  # noqa: T201  # a command speaks on its streams
     for done in results:

@@ -11,7 +11,7 @@ import tenacity
 
 from chaos.cluster.discovery import served_kind
 from chaos.cluster.resources import Kind, complete, kind_of, path_of
-from chaos.cluster.transport import Answer, Broken, NotSent, Query, Wire
+from chaos.cluster.transport import Answer, Broken, NotSent, Query, Transport
 from chaos.errors import ClusterRefused
 
 __all__ = ["Cluster", "ClusterFacts", "NodeFacts"]
@@ -50,8 +50,8 @@ class Cluster:
     remains is raised as `ClusterRefused`. Safe to use from many threads.
     """
 
-    def __init__(self, wire: Wire, facts: ClusterFacts) -> None:
-        self.wire = wire
+    def __init__(self, transport: Transport, facts: ClusterFacts) -> None:
+        self.transport = transport
         self.facts = facts
         self._served: dict[str, tuple[Kind, frozenset[str]]] = {}
 
@@ -126,7 +126,7 @@ class Cluster:
             "spec": about | ({"user": user} if user else {}),
         }
         path = f"/apis/authorization.k8s.io/v1/{str(review['kind']).lower()}s"
-        answer = _patiently(lambda: self.wire.call("POST", path, body=review))
+        answer = _patiently(lambda: self.transport.call("POST", path, body=review))
         return bool(_object(answer, f"ask whether {user or 'we'} may {verb} {kind}")["status"].get("allowed"))
 
     def logs(
@@ -143,11 +143,11 @@ class Cluster:
 
     def read(self, path: str, query: Query | None = None) -> Answer:
         """GET a path, patiently; any status is an answer. Raises `ClusterRefused` if none came."""
-        return _patiently(lambda: self.wire.call("GET", path, query=query))
+        return _patiently(lambda: self.transport.call("GET", path, query=query))
 
     def close(self) -> None:
         """Close the idle connections."""
-        self.wire.close()
+        self.transport.close()
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from kubernetes.config import ConfigException, new_client_from_config
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
-from chaos.cluster.transport import KEEPALIVE, Wire
+from chaos.cluster.transport import KEEPALIVE, Transport
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = ["connect"]
@@ -35,11 +35,11 @@ def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
     """
     files = _files(kubeconfig)
     named = _named(files, context)
-    wire = Wire(_client(files, named), renew=lambda: _client(files, named))
+    transport = Transport(_client(files, named), renew=lambda: _client(files, named))
     try:
-        return Cluster(wire, _facts(wire, named))
+        return Cluster(transport, _facts(transport, named))
     except BaseException:
-        wire.close()
+        transport.close()
         raise
 
 
@@ -102,20 +102,20 @@ def _client(files: Sequence[Path], context: str) -> ApiClient:
     return client
 
 
-def _facts(wire: Wire, context: str) -> ClusterFacts:
+def _facts(transport: Transport, context: str) -> ClusterFacts:
     """Ask the cluster who it is. One attempt: an unreachable cluster is to be named at once."""
-    said = wire.call("GET", "/version", timeout_s=ANSWER_S)
+    said = transport.call("GET", "/version", timeout_s=ANSWER_S)
     version_of = said.json()
     if not said.ok or not isinstance(version_of, dict) or "gitVersion" not in version_of:
         raise ClusterRefused(
-            f"{wire.server} (context {context}) does not answer as a Kubernetes API server: {said.words()}",
+            f"{transport.server} (context {context}) does not answer as a Kubernetes API server: {said.words()}",
             "see that the context names the right server and that its credentials are valid",
         )
-    unknown = ClusterFacts(context, wire.server, str(version_of["gitVersion"]), "", ())
-    cluster = Cluster(wire, unknown)
+    unknown = ClusterFacts(context, transport.server, str(version_of["gitVersion"]), "", ())
+    cluster = Cluster(transport, unknown)
     system = cluster.get("Namespace", None, "kube-system")
     if system is None:
-        raise ClusterRefused(f"{wire.server} (context {context}) has no namespace kube-system to know it by")
+        raise ClusterRefused(f"{transport.server} (context {context}) has no namespace kube-system to know it by")
     nodes = tuple(_node(node) for node in cluster.list("Node"))
     return replace(unknown, uid=str(system["metadata"]["uid"]), nodes=nodes)
 

@@ -12,19 +12,19 @@ from chaos.history.writing.action_log import Journal
 if TYPE_CHECKING:
     from chaos.cluster.client import Cluster
 
-__all__ = ["LEASHED", "Hand", "LeashedHand", "OpenHand"]
+__all__ = ["DRY_RUN", "DryRunExecutor", "Executor", "LiveExecutor"]
 
-LEASHED = "leashed: nothing was done"
+DRY_RUN = "dry_run: nothing was done"
 
 
-class Hand(Protocol):
+class Executor(Protocol):
     """Whoever does mutations."""
 
     def do(self, mutation: Mutation) -> Done:
         """Do it once, journalled before and after, and say what became of it."""
 
 
-class OpenHand:
+class LiveExecutor:
     """Does what it is told, once. What the API server answers is an outcome, never an error, and never tried again."""
 
     def __init__(self, cluster: Cluster, journal: Journal) -> None:
@@ -42,7 +42,7 @@ class OpenHand:
 
     def _sent(self, mutation: Mutation) -> Done:
         try:
-            answer = self._cluster.wire.call(
+            answer = self._cluster.transport.call(
                 mutation.method,
                 mutation.path,
                 query=mutation.query,
@@ -57,15 +57,15 @@ class OpenHand:
         return judged(answer)
 
 
-class LeashedHand:
-    """Journals what would be done and does nothing: for rehearsals, which can never pass."""
+class DryRunExecutor:
+    """Journals what would be done and does nothing: for dry runs, which can never pass."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def do(self, mutation: Mutation) -> Done:
         """Write the decision down."""
-        done = Done("fail", reason=LEASHED)
+        done = Done("fail", reason=DRY_RUN)
         with self._journal.action(
             mutation.action, mutation.target, fault=mutation.fault, detail=mutation.detail()
         ) as entry:

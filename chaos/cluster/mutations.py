@@ -128,7 +128,7 @@ def patch(
     field_manager: str = "gameday",
     fault: str | None = None,
 ) -> Mutation:
-    """Patch an object, or one of its subresources (`status`); `action` names the deed in the journal, e.g. `cordon`.
+    """Patch an object, or one of its subresources (`status`); `action` names the action in the journal, e.g. `cordon`.
 
     Where `ref` has a UID and the patch is an object, the server refuses it for a successor of the same name.
     """

@@ -27,7 +27,7 @@ from websocket import (
 )
 
 from chaos.cluster.client import Cluster
-from chaos.cluster.executor import LEASHED, Hand, LeashedHand
+from chaos.cluster.executor import DRY_RUN, DryRunExecutor, Executor
 from chaos.cluster.resources import path_of
 from chaos.errors import ClusterRefused, UsageError
 from chaos.history import Outcome
@@ -77,15 +77,15 @@ class Ran:
     reason: str = ""
 
 
-def execute(cluster: Cluster, hand: Hand, journal: Journal, command: Command) -> Ran:
-    """Run the command once, journalled before and after as `exec`; a leashed hand runs nothing.
+def execute(cluster: Cluster, executor: Executor, journal: Journal, command: Command) -> Ran:
+    """Run the command once, journalled before and after as `exec`; a dry_run hand runs nothing.
 
     The journal gets the command and its exit code, never what it printed: that may be a secret. The container's
     refusal is an outcome, never an error. Raises `HarnessBroken` only if the journal cannot be written.
     """
     detail = {"container": command.container, "command": list(command.argv)}
     with journal.action("exec", command.pod, fault=command.fault, detail=detail) as entry:
-        ran = Ran("fail", reason=LEASHED) if isinstance(hand, LeashedHand) else _ran(cluster, command)
+        ran = Ran("fail", reason=DRY_RUN) if isinstance(executor, DryRunExecutor) else _ran(cluster, command)
         said: dict[str, Any] = {"reason": ran.reason, "exit_code": ran.exit_code}
         entry.end(ran.outcome, **{name: value for name, value in said.items() if value not in (None, "")})
     return ran
@@ -115,9 +115,9 @@ def _not_begun(cluster: Cluster, error: Exception) -> Ran:
     if isinstance(error, WebSocketBadStatusException):
         return Ran("fail", reason=refusal(error))
     if isinstance(error, ConnectionRefusedError):
-        return Ran("fail", reason=f"{cluster.wire.server}: {error.strerror}")
+        return Ran("fail", reason=f"{cluster.transport.server}: {error.strerror}")
     words = f"no answer within {OPEN_S:g} s" if isinstance(error, WebSocketTimeoutException) else str(error)
-    return Ran("info", reason=f"{cluster.wire.server}: {words}")
+    return Ran("info", reason=f"{cluster.transport.server}: {words}")
 
 
 def _connected(cluster: Cluster, command: Command, timeout_s: float) -> WebSocket:
@@ -125,7 +125,7 @@ def _connected(cluster: Cluster, command: Command, timeout_s: float) -> WebSocke
     query += [("command", word) for word in command.argv]
     path = path_of("Pod", command.pod.namespace, command.pod.name, "exec")
     # The same package's connection: its credentials are those that every other call has.
-    api = cluster.wire._api  # noqa: SLF001
+    api = cluster.transport._api  # noqa: SLF001
     _, url, headers, *_ = api.param_serialize(
         "GET", f"{path}?{urlencode(query)}", header_params={}, auth_settings=["BearerToken"]
     )

@@ -13,12 +13,12 @@ from dataclasses import replace
 import tenacity
 
 from chaos.cluster.client import Cluster
-from chaos.cluster.executor import Hand, OpenHand
+from chaos.cluster.executor import Executor, LiveExecutor
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.result import Done
 from chaos.history.writing.action_log import NullJournal
 
-__all__ = ["PatientHand", "unrecorded_hand", "worth_asking_again"]
+__all__ = ["PatientHand", "unrecorded_executor", "worth_asking_again"]
 
 PATIENCE_S = 5.0
 """No attempt is begun later than this after the first: whoever waits for a call under way counts on its own limits."""
@@ -33,15 +33,15 @@ NOTHING_HAPPENED = frozenset({None, 429, 503})
 class PatientHand:
     """A hand that asks again where that is safe and of use. Each attempt is journalled as an action of its own."""
 
-    def __init__(self, hand: Hand) -> None:
-        self._hand = hand
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
 
     def do(self, mutation: Mutation) -> Done:
         """Do it, and say what became of it. What may have happened in an early attempt stays unknown, if none is ok."""
         doubts: list[Done] = []
 
         def attempt() -> Done:
-            done = self._hand.do(mutation)
+            done = self._executor.do(mutation)
             if done.outcome == "info":
                 doubts.append(done)
             return done
@@ -53,9 +53,9 @@ class PatientHand:
         return done
 
 
-def unrecorded_hand(cluster: Cluster) -> PatientHand:
+def unrecorded_executor(cluster: Cluster) -> PatientHand:
     """A patient hand for what is no part of any trial's record."""
-    return PatientHand(OpenHand(cluster, NullJournal()))
+    return PatientHand(LiveExecutor(cluster, NullJournal()))
 
 
 def worth_asking_again(mutation: Mutation, done: Done) -> bool:

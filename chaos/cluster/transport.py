@@ -28,7 +28,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from chaos.cluster.credentials import Identity, identity_of
 from chaos.errors import ClusterRefused, UsageError
 
-__all__ = ["CONNECT_S", "KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Wire"]
+__all__ = ["CONNECT_S", "KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Transport"]
 
 CONNECT_S = 3.0
 """How long a connection may take to come about, TCP and each step of TLS."""
@@ -89,7 +89,7 @@ class Answer:
         return f"{self.status} {' '.join(text.split())}".rstrip()
 
 
-class Wire:
+class Transport:
     """Connections to one API server as one user; safe to use from many threads.
 
     `renew` reads the credentials anew, for a token that expired: a 401 did nothing, so what met it is sent once more.

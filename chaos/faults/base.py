@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
-from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.cluster import Cluster, Executor, Journal, Recorder
 from chaos.faults.support.infrastructure import NO_MEANS, Means
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
@@ -35,11 +35,11 @@ class Field:
 
     `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's, `means` what there
     is beside its API. `workload_kind` is what the system is. `adopted`: it is somebody else's and stays, so that every
-    change of it is to be put back. `undo` is where a fault writes the inverse of each deed that outlasts it, before the
-    deed; it does not do what cannot be written down.
+    change of it is to be put back. `undo` is where a fault writes the inverse of each action that outlasts it,
+    before the action; it does not do what cannot be written down.
     """
 
-    hand: Hand
+    executor: Executor
     recorder: Recorder
     cluster: Cluster
     journal: Journal

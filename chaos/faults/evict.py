@@ -54,7 +54,7 @@ class Evict:
         """Ask for every eviction, concurrently. Return why any of them was neither granted nor refused by a budget."""
         orders = [mutations.evict_pod(ref, grace_s=self.grace_s, fault=field.fault) for ref in self.victims]
         with ThreadPoolExecutor(max_workers=max(1, len(orders))) as pool:
-            self._answers.update(zip(self.victims, pool.map(field.hand.do, orders), strict=True))
+            self._answers.update(zip(self.victims, pool.map(field.executor.do, orders), strict=True))
         ending = self._ending(field)
         field.result(ending.result, ending.words, **ending.detail)
         return ending.words if ending.result == "failed" else ""

@@ -79,7 +79,7 @@ class NetworkPartition:
             return f"pod {ref.name} is not there any more"
         if not self._reached(field, pod):
             return f"pod {ref.name} is not reached through the API server's proxy even now, so no cut could be proved"
-        # Before the deed: whatever comes in between, it may be cut off, and has to be reached again.
+        # Before the action: whatever comes in between, it may be cut off, and has to be reached again.
         self._cut.append(pod)
         if reason := cut_off(field, field.means.pod_network, pod):
             return reason
@@ -112,7 +112,7 @@ class NetworkPartition:
         named = f"{pod.name}:{ports[0]['containerPort']}" if ports else pod.name
         path = f"{path_of('Pod', pod.namespace)}/{named}/proxy{self.path}"
         try:
-            answer = field.cluster.wire.call("GET", path, timeout_s=REACH_S)
+            answer = field.cluster.transport.call("GET", path, timeout_s=REACH_S)
         except ClusterRefused:
             return False
         said = answer.json()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from chaos.cluster import LEASHED, LeashedHand
+from chaos.cluster import DRY_RUN, DryRunExecutor
 from chaos.errors import UsageError
 from chaos.faults.base import Field, Until
 from chaos.faults.support.cluster_view import leaving, whole
@@ -112,7 +112,7 @@ class NodeDown:
             for pod in map(PodView, field.recorder.objects("Pod"))
             if pod.node in names and not pod.deleting and not pod.finished
         )
-        # Before the deed: whatever comes in between, the node may stand still, and has to be given its power back.
+        # Before the action: whatever comes in between, the node may stand still, and has to be given its power back.
         state.touched += self._nodes
         return each(self._nodes, lambda node: _take(field, node, power))
 
@@ -134,7 +134,7 @@ class NodeDown:
         before = {node.name: last_renewed(field.cluster, node.name) for node in touched}
         if left := each(touched, give_back):
             return left
-        if isinstance(field.hand, LeashedHand):
+        if isinstance(field.executor, DryRunExecutor):
             return ""
         if silent := await_voice(field.cluster, [name for name, renewed in before.items() if renewed], before):
             return silent
@@ -164,15 +164,15 @@ def _take(field: Field, node: Ref, power: NodePower) -> str:
     return _switch(field, node, "power-off", power.off)
 
 
-def _switch(field: Field, node: Ref, action: str, deed: Callable[[str], str]) -> str:
-    """Switch one node, journalled before and after; a leashed hand switches nothing."""
+def _switch(field: Field, node: Ref, action: str, switch: Callable[[str], str]) -> str:
+    """Switch one node, journalled before and after; a dry_run hand switches nothing."""
     with field.journal.action(action, node, fault=field.fault) as entry:
-        if isinstance(field.hand, LeashedHand):
+        if isinstance(field.executor, DryRunExecutor):
             # Nothing was taken, so there is nothing to give back either.
-            reason = LEASHED if action == "power-off" else ""
-            entry.end("fail", reason=LEASHED)
+            reason = DRY_RUN if action == "power-off" else ""
+            entry.end("fail", reason=DRY_RUN)
             return reason
-        if reason := deed(node.name):
+        if reason := switch(node.name):
             entry.end("fail", reason=reason)
         else:
             entry.end("ok")

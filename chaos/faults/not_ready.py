@@ -84,7 +84,7 @@ class NotReady:
         )
         if reason := field.undo.promise(self._inverse(place), fault=field.fault):
             return f"{ref.name}: {reason}"
-        # Before the deed: whatever comes in between, it may have been told, and has to be told the contrary.
+        # Before the action: whatever comes in between, it may have been told, and has to be told the contrary.
         self._places.append(place)
         sent = signal(field, place, self.process, self.off)
         if sent.reached == "none":

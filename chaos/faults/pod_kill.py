@@ -55,7 +55,7 @@ class PodKill:
         """Delete every victim, concurrently. Return why any of them could not be deleted."""
         orders = [mutations.delete_pod(ref, grace_s=self.grace_s, fault=field.fault) for ref in self.victims]
         with ThreadPoolExecutor(max_workers=max(1, len(orders))) as pool:
-            done = list(pool.map(field.hand.do, orders))
+            done = list(pool.map(field.executor.do, orders))
         refused = [
             f"{ref.name}: {one.reason}" for ref, one in zip(self.victims, done, strict=True) if one.outcome == "fail"
         ]

@@ -92,7 +92,7 @@ class ProcessHang:
             return not_running(ref, self.container)
         if reason := field.undo.promise(self._inverse(place), fault=field.fault):
             return f"{ref.name}: {reason}"
-        # Before the deed: whatever comes in between, the process may be stopped, and has to be let go.
+        # Before the action: whatever comes in between, the process may be stopped, and has to be let go.
         self._places.append(place)
         sent = signal(field, place, self.process, "STOP")
         if sent.reached == "none":

@@ -149,7 +149,7 @@ class Stream:
     begin_ns: int
     end_ns: int | None
     profile: str
-    vantage: str
+    origin: str
     url: str = ""
     course: tuple[LoadPoint, ...] = ()
     plan: Mapping[str, Any] | None = None
@@ -246,7 +246,7 @@ class TrialFacts:
     scenario: str
     claim: str
     seed: int
-    leashed: bool
+    dry_run: bool
     namespace: str
     workload_kind: str
     workload_name: str

@@ -174,12 +174,12 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
     if not (options.system or manifests):
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
     ground: Ground = request.getfixturevalue("ground")
-    load = load_for(ground, in_cluster=options.load_in_cluster, workers=options.load_workers, leashed=options.leashed)
+    load = load_for(ground, in_cluster=options.load_in_cluster, workers=options.load_workers, dry_run=options.dry_run)
     adopted = adopted_for(
         request,
         ground,
         options.fields,
-        leashed=options.leashed,
+        dry_run=options.dry_run,
         load=load,
         require_consent=options.require_consent,
     )
@@ -196,7 +196,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
         profile_for(request, ground),
         scenario,
         run=run,
-        leashed=options.leashed,
+        dry_run=options.dry_run,
         pods_max=pods_max,
         nodes_max=nodes_max,
         load_wish=load,

@@ -40,7 +40,7 @@ class Options:
     node_off: str
     node_on: str
     seed: int
-    leashed: bool
+    dry_run: bool
     require_consent: bool
     rejudge: Path | None
     runs: Path
@@ -108,7 +108,9 @@ def add_options(parser: pytest.Parser) -> None:
         help="change a field of every scenario's SystemSpec, e.g. replicas=1; may be given more than once",
     )
     group.addoption("--seed", type=int, help="choose the same victims as the run with this seed")
-    group.addoption("--leashed", action="store_true", help="rehearse: write down what faults would do, and do nothing")
+    group.addoption(
+        "--gameday-dry-run", action="store_true", help="rehearse: write down what faults would do, and do nothing"
+    )
     group.addoption(
         "--require-consent",
         action="store_true",
@@ -154,7 +156,7 @@ def read_options(config: pytest.Config) -> Options:
         node_off=str(of("node_off")),
         node_on=str(of("node_on")),
         seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
-        leashed=bool(of("leashed")),
+        dry_run=bool(of("dry_run")),
         require_consent=bool(of("require_consent")),
         rejudge=config.getoption("rejudge"),
         runs=config.getoption("runs"),
@@ -189,8 +191,10 @@ def _refuse_load(options: Options) -> None:
         raise pytest.UsageError(f"--load-workers {options.load_workers}: is not in 1..{WORKERS_MAX}")
     if options.load_image and not (options.context or options.system):
         raise pytest.UsageError("--load-image goes with --kube-context NAME or --system FILE: the lab makes its own")
-    if options.load_in_cluster and options.leashed and options.system:
-        raise pytest.UsageError("--leashed changes nothing, and load pods are a change: leave --load-in-cluster out")
+    if options.load_in_cluster and options.dry_run and options.system:
+        raise pytest.UsageError(
+            "--gameday-dry-run changes nothing, and load pods are a change: leave --load-in-cluster out"
+        )
 
 
 def _system(config: pytest.Config) -> Path | None:

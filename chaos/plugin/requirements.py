@@ -61,13 +61,13 @@ def adopted_for(
     ground: Ground,
     fields: Mapping[str, Any],
     *,
-    leashed: bool,
+    dry_run: bool,
     load: LoadWish,
     require_consent: bool = False,
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
-    A `leashed` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
+    A `dry_run` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
     `ClusterRefused` naming rights or metrics that are missing; with `require_consent` also `NotAllowed`.
     """
     if ground.adoption is None:
@@ -91,7 +91,7 @@ def adopted_for(
         pytest.skip("; ".join(refused))
     require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
     require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
-    if not leashed:
+    if not dry_run:
         ground.begin()
     return adopted
 
@@ -181,13 +181,13 @@ def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
     return profile
 
 
-def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, leashed: bool) -> LoadWish:
+def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, dry_run: bool) -> LoadWish:
     """Where the load comes from: as this session was told, else as the system's file says.
 
-    A `leashed` session makes no pods on a system that already runs: traffic then comes from this host.
+    A `dry_run` session makes no pods on a system that already runs: traffic then comes from this host.
     """
     told = ground.adoption.config.load if ground.adoption else LoadPart()
-    pods = in_cluster or (told.in_cluster and not leashed)
+    pods = in_cluster or (told.in_cluster and not dry_run)
     return LoadWish(workers=workers or told.workers, in_cluster=pods)
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from chaos.cluster import Cluster, Done, Hand, mutations
+from chaos.cluster import Cluster, Done, Executor, mutations
 from chaos.errors import ClusterRefused
 from chaos.objects.base import Raw, Ref, View
 
@@ -43,9 +43,15 @@ class RunLease:
     """A context manager: enter to hold the lease, leave to give it back."""
 
     def __init__(
-        self, cluster: Cluster, hand: Hand, namespace: str, holder: str, *, say: Callable[[str], None] = lambda _: None
+        self,
+        cluster: Cluster,
+        executor: Executor,
+        namespace: str,
+        holder: str,
+        *,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._cluster, self._hand, self._holder, self._say = cluster, hand, holder, say
+        self._cluster, self._executor, self._holder, self._say = cluster, executor, holder, say
         self._ref = Ref("Lease", namespace, LEASE_NAME)
         self.taken = False
         self._version = ""
@@ -90,7 +96,7 @@ class RunLease:
         """Delete it, so that nothing of ours stays; only as we left it: who took it over meanwhile keeps it."""
         order = mutations.delete(self._ref)
         preconditions = {"preconditions": {"resourceVersion": self._version}}
-        self._hand.do(replace(order, action="give-lease-back", body={**order.body, **preconditions}))
+        self._executor.do(replace(order, action="give-lease-back", body={**order.body, **preconditions}))
 
     def _await_expiry(self, holder: str, seen: View) -> None:
         """Wait until a lease was not renewed for its duration. Raises `ClusterRefused` as soon as it is renewed."""
@@ -116,10 +122,10 @@ class RunLease:
         if found is None:
             body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **self._body(self._holder)}
             body["metadata"] = {"name": LEASE_NAME, "namespace": self._ref.namespace}
-            done = self._hand.do(mutations.create(body))
+            done = self._executor.do(mutations.create(body))
         else:
             self._version = str(View(found).metadata["resourceVersion"])
-            done = self._hand.do(mutations.patch(self._ref, self._body(self._holder), action="take-lease"))
+            done = self._executor.do(mutations.patch(self._ref, self._body(self._holder), action="take-lease"))
         if done.outcome == "fail" and done.status == 409:
             raise self._held(holder_of(self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)) or "another")
         if not self._noted(done):
@@ -132,7 +138,7 @@ class RunLease:
         pause_s = RENEW_S
         while not self._stop.wait(pause_s) and not self._lost:
             order = mutations.patch(self._ref, self._body(self._holder), action="renew-lease")
-            done = self._hand.do(replace(order, timeout_s=PATIENCE_S))
+            done = self._executor.do(replace(order, timeout_s=PATIENCE_S))
             if self._noted(done):
                 pause_s = RENEW_S
                 continue

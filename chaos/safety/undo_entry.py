@@ -1,4 +1,4 @@
-"""What undoes one deed, as plain data: enough for any later process, with nothing of the one that did the deed."""
+"""What undoes one action, as plain data: enough for any later process, with nothing of the one that did the action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The undo journal: before each deed its inverse is written into the cluster, where any later process finds it.
+"""The undo journal: before each action its inverse is written into the cluster, where any later process finds it.
 
 One ConfigMap a run holds all promises that are not kept yet. It is written by server-side apply, the whole of it each
 time: that may be repeated after an answer that never came. What cannot be written down is not done.
@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import Any, Protocol
 
-from chaos.cluster import Done, Hand, PatientHand, mutations, selector_of
+from chaos.cluster import Done, Executor, PatientHand, mutations, selector_of
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 from chaos.safety.undo_entry import Inverse, Promise
@@ -29,14 +29,14 @@ class UndoLog(Protocol):
     """Where inverses are promised and, once done, taken off."""
 
     def promise(self, inverse: Inverse, *, fault: str) -> str:
-        """Write it down. Return an empty string, or why it could not be: then the deed must not be done."""
+        """Write it down. Return an empty string, or why it could not be: then the action must not be done."""
 
     def kept(self, inverse: Inverse) -> None:
         """Take it off: it was done, or there was nothing to undo. What stays is harmless, as undoing looks first."""
 
 
 class NoUndoLog:
-    """Writes nothing: for what is thrown away as a whole, and for rehearsals."""
+    """Writes nothing: for what is thrown away as a whole, and for dry runs."""
 
     def promise(self, inverse: Inverse, *, fault: str) -> str:  # noqa: ARG002  # the role's shape
         """There is nobody to tell."""
@@ -49,8 +49,8 @@ class NoUndoLog:
 class ClusterUndoLog:
     """One run's undo journal; safe to use from many threads. `deadline_s`: how long a fault may stand at most."""
 
-    def __init__(self, hand: Hand, namespace: str, run: str, *, deadline_s: float) -> None:
-        self._hand = PatientHand(hand)
+    def __init__(self, executor: Executor, namespace: str, run: str, *, deadline_s: float) -> None:
+        self._executor = PatientHand(executor)
         self._run = run
         self._deadline_s = deadline_s
         self._ref = Ref("ConfigMap", namespace, f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}")
@@ -86,7 +86,7 @@ class ClusterUndoLog:
             order = mutations.apply(self._manifest(promises), field_manager=MANAGER, fault=fault)
         # A name of its own: a check that looks for an apply or a delete means one of the system's.
         # Nor may the server's doubt about the first attempt be the last word: written or taken off twice is as good.
-        return self._hand.do(replace(order, action="write-undo", idempotent=True))
+        return self._executor.do(replace(order, action="write-undo", idempotent=True))
 
     def _manifest(self, promises: list[Promise]) -> dict[str, Any]:
         return {

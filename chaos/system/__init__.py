@@ -6,8 +6,8 @@ from chaos.system.deploy.namespace import delete_namespace, namespace_of_trial, 
 from chaos.system.deploy.seed_volumes import fill_claims
 from chaos.system.deploy.stale_namespaces import Decision
 from chaos.system.deploy.wait import NeverAvailable, wait_available
-from chaos.system.diagnosis.blocker import Obstacle, in_words
-from chaos.system.diagnosis.blockers import obstacles
+from chaos.system.diagnosis.blocker import Blocker, in_words
+from chaos.system.diagnosis.blockers import blockers
 from chaos.system.manifests.labels import selector
 from chaos.system.manifests.render import manifests
 from chaos.system.spec.parts import (
@@ -26,11 +26,11 @@ from chaos.system.system import System
 
 __all__ = [
     "Autoscale",
+    "Blocker",
     "Decision",
     "DisruptionBudget",
     "Fill",
     "NeverAvailable",
-    "Obstacle",
     "ProbeSpec",
     "Rollout",
     "Security",
@@ -40,13 +40,13 @@ __all__ = [
     "Toleration",
     "Volume",
     "available_bound_s",
+    "blockers",
     "delete_namespace",
     "deploy",
     "fill_claims",
     "in_words",
     "manifests",
     "namespace_of_trial",
-    "obstacles",
     "selector",
     "shortfall",
     "sweep",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, Recorder
+from chaos.cluster import Cluster, Executor, Journal, Recorder
 from chaos.faults import Means, Trouble
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
@@ -31,7 +31,7 @@ class World:
     cluster: Cluster
     journal: Journal
     recorder: Recorder
-    hand: Hand
+    executor: Executor
     traffic: Traffic
     blast_radius: BlastRadius
     workload: str

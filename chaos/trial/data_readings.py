@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.cluster import LEASHED, Cluster, Command, Hand, Journal, LeashedHand, Ran, Recorder, execute, path_of
+from chaos.cluster import DRY_RUN, Cluster, Command, DryRunExecutor, Executor, Journal, Ran, Recorder, execute, path_of
 from chaos.errors import GamedayError, UsageError
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -47,21 +47,21 @@ class Data:
         return replace(self, files=files) if files else self
 
 
-def read_data(cluster: Cluster, hand: Hand, journal: Journal, recorder: Recorder, data: Data) -> None:
+def read_data(cluster: Cluster, executor: Executor, journal: Journal, recorder: Recorder, data: Data) -> None:
     """Read every ready replica, all at once; what could not be read is journalled with the reason."""
     ready = [pod for pod in map(PodView, recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"]
     pods = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
     with ThreadPoolExecutor(max_workers=max(1, len(pods))) as pool:
-        list(pool.map(lambda pod: _read(cluster, hand, journal, pod, data), pods))
+        list(pool.map(lambda pod: _read(cluster, executor, journal, pod, data), pods))
 
 
-def _read(cluster: Cluster, hand: Hand, journal: Journal, pod: Ref, data: Data) -> None:
+def _read(cluster: Cluster, executor: Executor, journal: Journal, pod: Ref, data: Data) -> None:
     with journal.action("read-data", pod, detail={"wanted": list(data.files), "container": data.container}) as entry:
-        if isinstance(hand, LeashedHand):
-            entry.end("fail", reason=LEASHED)
+        if isinstance(executor, DryRunExecutor):
+            entry.end("fail", reason=DRY_RUN)
             return
         argv = ("sh", "-c", CHECKSUM, "sh", *data.files)
-        ran = execute(cluster, hand, journal, Command(pod, data.container, argv, timeout_s=CHECKSUM_S))
+        ran = execute(cluster, executor, journal, Command(pod, data.container, argv, timeout_s=CHECKSUM_S))
         files = _sums(ran)
         try:
             answer = _answer(cluster, pod, data)
@@ -93,7 +93,7 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     if isinstance(data.profile, OpenAiChatProfile):
         body = _greedy(body, data.profile.prompts[0])
     path = f"{path_of('Pod', pod.namespace)}/{pod.name}:{data.port}/proxy{request.path}"
-    got = cluster.wire.call(request.method, path, body=body, timeout_s=ANSWER_S)
+    got = cluster.transport.call(request.method, path, body=body, timeout_s=ANSWER_S)
     if not got.ok:
         raise GamedayError(got.words())
     if isinstance(data.profile, OpenAiChatProfile):

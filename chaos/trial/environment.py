@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chaos.clock import utc_iso
-from chaos.cluster import Cluster, connect, unrecorded_hand
+from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, LabError, UsageError
 from chaos.faults import Means
 from chaos.faults.node_down import NO_POWER
@@ -40,7 +40,7 @@ from chaos.trial.config import read_config
 from chaos.trial.preflight.adopted_cluster import Adoption, open_adoption
 from chaos.trial.preflight.api_versions import ADOPTED_KINDS, DEPLOYED_KINDS, require_served
 from chaos.trial.preflight.service_account import least_account
-from loadgen.origin import ApiServerProxy, Credentials, HostDirect, LabClient, Vantage
+from loadgen.origin import ApiServerProxy, Credentials, HostDirect, LabClient, Origin
 
 __all__ = ["Ground", "on_adopted", "on_context", "on_lab"]
 
@@ -50,7 +50,7 @@ class Ground:
     """A cluster, how it is timed, and how traffic gets to a system on it.
 
     `reference_image` is the image of the reference model that this cluster can run, empty if it has none.
-    `vantage_words` say where traffic comes from; `vantage` is that place, once the system's address is known.
+    `origin_words` say where traffic comes from; `origin` is that place, once the system's address is known.
     `means` is what there is beside the API, e.g. to take nodes away.
     `wrap` puts a command in front of the load generator's own, to start it where traffic is to come from.
     `adoption` is the system that already runs there, None where each trial deploys its own. `begin` is called
@@ -67,8 +67,8 @@ class Ground:
     cluster: Cluster
     timings: Mapping[str, Any]
     reference_image: str
-    vantage_words: str
-    vantage: Callable[[System], Vantage]
+    origin_words: str
+    origin: Callable[[System], Origin]
     wrap: Callable[[list[str]], list[str]]
     means: Means = NO_MEANS
     adoption: Adoption | None = None
@@ -113,10 +113,10 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
         # Whatever a dead session could do, the lab is whole again for the next one, which may be able to do less.
         undo_leftovers(admin, None, LabPower())
         with least_account(admin, facts.kubeconfig) as account:
-            sweep(account.cluster, unrecorded_hand(account.cluster))
+            sweep(account.cluster, unrecorded_executor(account.cluster))
             lab.reclaim_volumes()
 
-            def vantage(system: System) -> Vantage:
+            def origin(system: System) -> Origin:
                 return LabClient(f"http://{system.cluster_ip}:{system.port}")
 
             yield Ground(
@@ -125,7 +125,7 @@ def on_lab(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterato
                 facts.timings,
                 MODEL_IMAGE,
                 "lab client",
-                vantage,
+                origin,
                 lab.client_command,
                 Means(LabPower(), LabPodNetwork()),
                 grant=account.grant,
@@ -157,16 +157,16 @@ def on_context(
     require_served(cluster, DEPLOYED_KINDS)
     # First what dead runs did beyond their namespaces: with the namespace goes the word of it.
     undo_leftovers(cluster, None, means.node_power)
-    sweep(cluster, unrecorded_hand(cluster))
+    sweep(cluster, unrecorded_executor(cluster))
 
-    words, vantage = _reached(cluster, service_url)
+    words, origin = _reached(cluster, service_url)
     yield Ground(
         "context",
         cluster,
         asdict(KUBERNETES),
         image,
         words,
-        vantage,
+        origin,
         lambda command: command,
         means,
         load_image=lambda: _load_image_told(load_image),
@@ -196,16 +196,16 @@ def on_adopted(
     require_served(adoption.cluster, ADOPTED_KINDS)
     adoption.find()
     cluster = adoption.cluster
-    words, vantage = _reached(cluster, service_url or config.traffic.url or "")
+    words, origin = _reached(cluster, service_url or config.traffic.url or "")
     if means.node_power is None and config.node_power is not None:
         means = replace(means, node_power=config.node_power.power())
-    hand = unrecorded_hand(cluster)
+    executor = unrecorded_executor(cluster)
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     namespace = config.system.namespace
     timings = asdict(config.cluster.timings.timings())
     with cluster, ExitStack() as stack:
-        lease = RunLease(cluster, hand, namespace, holder, say=say)
+        lease = RunLease(cluster, executor, namespace, holder, say=say)
         watchdog = Watchdog(config.safety.abort, every_s=config.safety.abort_every_s)
 
         def claim() -> None:
@@ -229,7 +229,7 @@ def on_adopted(
             timings,
             "",
             words,
-            vantage,
+            origin,
             lambda command: command,
             means,
             adoption=adoption,
@@ -241,10 +241,10 @@ def on_adopted(
         )
 
 
-def _reached(cluster: Cluster, service_url: str) -> tuple[str, Callable[[System], Vantage]]:
+def _reached(cluster: Cluster, service_url: str) -> tuple[str, Callable[[System], Origin]]:
     """Where traffic comes from: this host by that URL, or through the API server's proxy without one."""
 
-    def vantage(system: System) -> Vantage:
+    def origin(system: System) -> Origin:
         if service_url:
             return HostDirect(service_url.format(namespace=system.namespace, service=system.service))
         return ApiServerProxy(
@@ -252,10 +252,10 @@ def _reached(cluster: Cluster, service_url: str) -> tuple[str, Callable[[System]
             namespace=system.namespace,
             service=system.service,
             port=str(system.port),
-            credentials=Credentials(**asdict(cluster.wire.identity())),
+            credentials=Credentials(**asdict(cluster.transport.identity())),
         )
 
-    return ("this host" if service_url else "API server proxy"), vantage
+    return ("this host" if service_url else "API server proxy"), origin
 
 
 def _load_image_told(told: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chaos.clock import Clock
-from chaos.cluster import Hand, Journal, NullJournal, OpenHand
+from chaos.cluster import Executor, Journal, LiveExecutor, NullJournal
 from chaos.errors import HarnessBroken, UsageError
 from chaos.safety import ClusterUndoLog, NoUndoLog, UndoLog
 from chaos.system import System
@@ -18,7 +18,7 @@ from chaos.trial.environment import Ground
 from chaos.trial.load_pods import MUSTER_S, LoadPods, Orders, PodCrew, pod_crew
 from loadgen.driver.reachability import await_reachable
 from loadgen.driver.workers import Crew, refuse_count
-from loadgen.origin import InCluster, Vantage
+from loadgen.origin import InCluster, Origin
 from loadgen.profiles import Profile
 
 __all__ = ["DURATION_MAX_S", "Load", "LoadWish", "aliases_of", "in_cluster", "load_of"]
@@ -50,7 +50,7 @@ class Load(Protocol):
     """The load of one trial."""
 
     @property
-    def vantage(self) -> Vantage:
+    def origin(self) -> Origin:
         """Where it comes from."""
 
     def start(self) -> Crew:
@@ -65,7 +65,7 @@ class HostLoad:
     """Processes on this host, started with the first stream."""
 
     ground: Ground
-    vantage: Vantage
+    origin: Origin
     workers: int
     orders: Orders
 
@@ -81,13 +81,13 @@ class HostLoad:
             seed=orders.seed,
             duration_max_s=orders.duration_max_s,
             wrap=self.ground.wrap,
-            credentials=self.vantage.credentials,
+            credentials=self.origin.credentials,
         )
 
     def unfit(self) -> str:
         """See `Load.unfit`."""
-        why = await_reachable(self.vantage.url, self.ground.wrap, deadline_s=REACH_S)
-        return f"the Service takes no connection from {self.vantage.name}: {why}" if why else ""
+        why = await_reachable(self.origin.url, self.ground.wrap, deadline_s=REACH_S)
+        return f"the Service takes no connection from {self.origin.name}: {why}" if why else ""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class PodLoad:
     """Pods inside the cluster, which are there before the first phase, or there is no trial."""
 
     pods: PodCrew
-    vantage: Vantage
+    origin: Origin
     orders: Orders
     muster_s: float
     _crew: Crew | None = None
@@ -112,7 +112,7 @@ class PodLoad:
         except HarnessBroken as broken:
             return broken.what
         why = self.pods.unreached(self.orders.url, REACH_S)
-        return f"the Service takes no connection from {self.vantage.name}: {why}" if why else ""
+        return f"the Service takes no connection from {self.origin.name}: {why}" if why else ""
 
     def close(self) -> None:
         """End the generators."""
@@ -126,7 +126,7 @@ def load_of(
     ground: Ground,
     system: System,
     *,
-    hand: Hand,
+    executor: Executor,
     journal: Journal,
     profile: Profile,
     seed: int,
@@ -141,7 +141,7 @@ def load_of(
     `Ground.load_image` do.
     """
     refuse_count(wish.workers)
-    place = ground.vantage(system) if not wish.in_cluster else in_cluster(system, wish.workers)
+    place = ground.origin(system) if not wish.in_cluster else in_cluster(system, wish.workers)
     orders = Orders(
         run_folder=run,
         clock=clock,
@@ -154,7 +154,7 @@ def load_of(
         yield HostLoad(ground, place, wish.workers, orders)
         return
     with ExitStack() as stack:
-        tidy = OpenHand(ground.cluster, NullJournal())
+        tidy = LiveExecutor(ground.cluster, NullJournal())
         namespace = system.namespace
         undo: UndoLog = NoUndoLog()
         if adopted:
@@ -173,14 +173,14 @@ def load_of(
             target_labels=system.selector,
             aliases=aliases_of(ground, system),
         )
-        crew = pod_crew(ground.cluster, pods, hand=hand, tidy=tidy, journal=journal, undo=undo)
+        crew = pod_crew(ground.cluster, pods, executor=executor, tidy=tidy, journal=journal, undo=undo)
         load = PodLoad(stack.enter_context(crew), place, orders, wish.muster_s)
         stack.callback(load.close)
         yield load
 
 
 def in_cluster(system: System, workers: int) -> InCluster:
-    """The vantage of pods: the Service by its name."""
+    """The origin of pods: the Service by its name."""
     return InCluster(f"http://{service_name(system)}:{system.port}", workers)
 
 

@@ -18,14 +18,14 @@ from chaos.checks.judge import Judgement
 from chaos.clock import Clock
 from chaos.cluster import (
     WATCHED,
+    DryRunExecutor,
     Journal,
-    LeashedHand,
-    OpenHand,
+    LiveExecutor,
     PatientHand,
     Recorder,
     Sampling,
     Scope,
-    unrecorded_hand,
+    unrecorded_executor,
 )
 from chaos.faults import Trouble
 from chaos.objects.base import Ref
@@ -125,7 +125,7 @@ def staged(
     scenario: ScenarioFacts,
     *,
     run: Path,
-    leashed: bool,
+    dry_run: bool,
     pods_max: int | None,
     load_wish: LoadWish = LoadWish(),  # noqa: B008  # frozen
     keep_namespace: bool,
@@ -149,7 +149,7 @@ def staged(
     run.mkdir(parents=True)
     known = adopt(manifests, manifests.wish(namespace)) if manifests else adopted
     found = known.system if known else None
-    at_work: Callable[[], None] = (lambda: None) if leashed else claim
+    at_work: Callable[[], None] = (lambda: None) if dry_run else claim
     facts = trial_facts(
         ground,
         spec,
@@ -157,39 +157,39 @@ def staged(
         run=run.name,
         namespace=namespace,
         clock=clock,
-        leashed=leashed,
+        dry_run=dry_run,
         connections=profile.connections,
         found=found,
     )
-    facts["system"] |= {"adopted": adopted is not None, "vantage": load_wish.words or ground.vantage_words}
+    facts["system"] |= {"adopted": adopted is not None, "origin": load_wish.words or ground.origin_words}
     (run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(run / "actions.jsonl", clock))
-        plain = OpenHand(ground.cluster, journal)
-        hand = PatientHand(plain)
+        plain = LiveExecutor(ground.cluster, journal)
+        executor = PatientHand(plain)
         if adopted:
             stack.enter_context(compared(ground.cluster, adopted.system, run / "adopted.json", callbacks.say))
         else:
             # The namespace goes last, after the record is closed: what its removal does is no part of the trial.
-            tidy = unrecorded_hand(ground.cluster)
+            tidy = unrecorded_executor(ground.cluster)
             stack.enter_context(
                 trial_namespace(ground.cluster, tidy, namespace, run=run.name, keep=keep_namespace, pods_only=True)
             )
         scopes, sampling = _looked_at(ground, known, spec, namespace)
         recorder = stack.enter_context(Recorder(ground.cluster, clock, run / "watch.jsonl", scopes, sampling=sampling))
-        unfilled = "" if known else fill_claims(ground.cluster, hand, spec, namespace, run=run.name)
+        unfilled = "" if known else fill_claims(ground.cluster, executor, spec, namespace, run=run.name)
         if manifests:
-            apply_manifests(hand, manifests, namespace)
+            apply_manifests(executor, manifests, namespace)
             found = adopt(ground.cluster, manifests.wish(namespace)).system
         if load_wish.in_cluster:
             at_work()
-        deployed = found or deploy(hand, spec, namespace, run=run.name)
+        deployed = found or deploy(executor, spec, namespace, run=run.name)
         load = stack.enter_context(
             load_of(
                 load_wish,
                 ground,
                 deployed,
-                hand=hand,
+                executor=executor,
                 journal=journal,
                 profile=profile,
                 seed=scenario.seed,
@@ -202,8 +202,8 @@ def staged(
             load.start,
             journal,
             profile=profile.name,
-            vantage=load.vantage.name,
-            url=load.vantage.url,
+            origin=load.origin.name,
+            url=load.origin.url,
             seed=scenario.seed,
             rises=lambda: allowed(consent, at_work),
         )
@@ -214,7 +214,7 @@ def staged(
             cluster=ground.cluster,
             journal=journal,
             recorder=recorder,
-            hand=LeashedHand(journal) if leashed else hand,
+            executor=DryRunExecutor(journal) if dry_run else executor,
             traffic=traffic,
             blast_radius=BlastRadius(
                 namespace,
@@ -231,7 +231,7 @@ def staged(
             claim=at_work,
             lost=lambda: lost() or watched.objection(),
             consent=consent,
-            undo=NoUndoLog() if leashed else ClusterUndoLog(plain, namespace, run.name, deadline_s=DURATION_MAX_S),
+            undo=NoUndoLog() if dry_run else ClusterUndoLog(plain, namespace, run.name, deadline_s=DURATION_MAX_S),
         )
         trial = Trial(run, world, say=callbacks.say, draw=callbacks.draw)
         under_test = _under_test(spec, deployed, recorder, seed=scenario.seed, timings=world.timings)
@@ -294,7 +294,7 @@ def in_words(error: BaseException) -> str:
 
 def inert(run: Path, spec: SystemSpec, *, callbacks: Callbacks) -> Staged:
     """Set a trial up over a saved run: every `with` does nothing, and `judge` reads what was saved."""
-    traffic = Traffic(None, None, profile="", vantage="", url="")
+    traffic = Traffic(None, None, profile="", origin="", url="")
     told = json.loads((run / "trial.json").read_text()).get("system", {})
     # Runs from before it was recorded: what we deploy has one name for all.
     named = told.get("disruption_budget", told.get("workload", {}).get("name", ""))

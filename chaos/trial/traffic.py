@@ -45,7 +45,7 @@ class Traffic:
     """Streams of requests to the system under test.
 
     `start` starts the generator; it is None when a saved run is judged again, and then nothing flows.
-    `profile` and `vantage` are what the journal says of each stream. Poisson arrivals are drawn from `seed`.
+    `profile` and `origin` are what the journal says of each stream. Poisson arrivals are drawn from `seed`.
     `rises` is called before a stream that lets the load rise by half or more over that of the first; it may refuse.
     """
 
@@ -55,7 +55,7 @@ class Traffic:
         journal: Journal | None,
         *,
         profile: str,
-        vantage: str,
+        origin: str,
         url: str,
         seed: int = 0,
         rises: Callable[[], None] = lambda: None,
@@ -66,7 +66,7 @@ class Traffic:
         self._peaks_rps: dict[str, float] = {}
         self._journal = journal
         self._seed = seed
-        self._said = {"profile": profile, "vantage": vantage, "url": url}
+        self._said = {"profile": profile, "origin": origin, "url": url}
         self.generator: Generator | Crew | None = None
         """The running generator, once the first stream has begun."""
         self.ended_ns = 0

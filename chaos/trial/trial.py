@@ -19,7 +19,7 @@ from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.checks.judge import Judgement, judge_run
 from chaos.checks.verdict import Answer, Check, NotProven
 from chaos.clock import seconds
-from chaos.cluster import LeashedHand
+from chaos.cluster import DryRunExecutor
 from chaos.errors import HarnessBroken, NotAllowed, UsageError
 from chaos.faults import Fault, Field, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
@@ -98,15 +98,15 @@ class Trial:
     def fault(self, fault: Fault) -> Iterator[None]:
         """Inject the fault and wait for its landing proof; heal it when the block ends, however it ends.
 
-        After a fault that missed no other one is injected, but in a rehearsal (`--leashed`), where all of them miss.
+        After a fault that missed no other one is injected, but in a dry run, where all of them miss.
         """
         world = self._live()
-        if not world or (self._missed and not isinstance(world.hand, LeashedHand)):
+        if not world or (self._missed and not isinstance(world.executor, DryRunExecutor)):
             yield
             return
         self._faults += 1
         field = Field(
-            hand=world.hand,
+            executor=world.executor,
             recorder=world.recorder,
             cluster=world.cluster,
             journal=world.journal,
@@ -146,7 +146,7 @@ class Trial:
         data = world.data.of(files)
         world.claim()
         self._say(f"reading {', '.join(data.files)} in every ready replica")
-        read_data(world.cluster, world.hand, world.journal, world.recorder, data)
+        read_data(world.cluster, world.executor, world.journal, world.recorder, data)
 
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits.

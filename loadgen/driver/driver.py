@@ -86,7 +86,7 @@ class Generator:
         if credentials is not None and (
             both := _lower(profile.headers) & (_lower(credentials.headers) | {"authorization"})
         ):
-            raise UsageError(f"profile.headers.{min(both)}: this vantage has its own, the service would never see it")
+            raise UsageError(f"profile.headers.{min(both)}: this origin has its own, the service would never see it")
         plan = Plan(
             clock=clock,
             run_folder=run_folder.absolute(),

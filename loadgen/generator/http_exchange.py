@@ -27,7 +27,7 @@ from loadgen.origin import Credentials
 from loadgen.plan import Place
 from loadgen.records import OWN_FAULTS, Ending, Seen
 
-__all__ = ["Exchange", "Wire", "tls_context"]
+__all__ = ["Exchange", "Transport", "tls_context"]
 
 READ_BYTES = 64 * 1024
 SETTLE_S = 1.0
@@ -71,7 +71,7 @@ class _Response(HTTPResponse):
         self.done = self.final_status is not None
 
 
-class Wire:
+class Transport:
     """The way to the service: its address, TLS, and the connections that are kept.
 
     `proxied`: an API server stands in between, which may not pass a request on.
@@ -163,19 +163,19 @@ class Wire:
 class Exchange:
     """One request and what came back. `run` once, then `settle` once the outcome is recorded."""
 
-    __slots__ = ("_expected", "_raw", "_reused", "_said", "_sock", "_wire", "answer", "response", "seen")
+    __slots__ = ("_expected", "_raw", "_reused", "_said", "_sock", "_transport", "answer", "response", "seen")
 
-    def __init__(self, wire: Wire, raw: bytes, method: str, answer: Answer, expected: frozenset[int]) -> None:
-        self._wire, self._raw, self.answer, self._expected = wire, raw, answer, expected
+    def __init__(self, transport: Transport, raw: bytes, method: str, answer: Answer, expected: frozenset[int]) -> None:
+        self._transport, self._raw, self.answer, self._expected = transport, raw, answer, expected
         self._sock: Any = None
         self._reused = False
         self._said = b""
-        self.response = _Response(method, wire.replica_header)
+        self.response = _Response(method, transport.replica_header)
         self.seen = Seen()
 
     def run(self, limit_s: float) -> Ending:
         """Do the exchange, for at most `limit_s` seconds. Facts are in `seen` and `answer`, also if it ends ill."""
-        self.seen.sent_ns = self._wire.now_ns()
+        self.seen.sent_ns = self._transport.now_ns()
         with gevent.Timeout(limit_s, False):  # False: leave the block in silence
             return self._connect() or self._converse()
         self.seen.error = "no full answer within the time limit"
@@ -183,7 +183,7 @@ class Exchange:
 
     def _connect(self) -> Ending | None:
         try:
-            self._sock, self._reused = self._wire.connect()
+            self._sock, self._reused = self._transport.connect()
         except OSError as error:
             self.seen.error = _words(error)
             if error.errno in OWN_FAULTS and not isinstance(error, socket.gaierror):
@@ -196,11 +196,11 @@ class Exchange:
         seen = self.seen
         try:
             if not self._reused:
-                self._sock = self._wire.secured(self._sock)
+                self._sock = self._transport.secured(self._sock)
             self._sock.sendall(self._raw)
             while True:
                 data = self._sock.recv(READ_BYTES)
-                at_ns = self._wire.now_ns()
+                at_ns = self._transport.now_ns()
                 if data and seen.first_byte_ns is None:
                     seen.first_byte_ns = at_ns
                 if self._take(data, at_ns):
@@ -227,7 +227,7 @@ class Exchange:
             if response.arrived and seen.status in self._expected:
                 seen.body_bytes += len(response.arrived)
                 self.answer.feed(bytes(response.arrived), at_ns)
-            elif self._wire.proxied and seen.status in HELD_UP:
+            elif self._transport.proxied and seen.status in HELD_UP:
                 self._said = (self._said + bytes(response.arrived))[:STATUS_BYTES]
                 seen.held_up = _held_up(seen.status, self._said)
             response.arrived.clear()
@@ -255,7 +255,7 @@ class Exchange:
         except (OSError, HTTPParseError):
             sock.close()
         else:
-            self._wire.give_back(sock, self.response)
+            self._transport.give_back(sock, self.response)
 
 
 def tls_context(credentials: Credentials | None) -> ssl.SSLContext:

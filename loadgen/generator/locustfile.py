@@ -29,7 +29,7 @@ from chaos.errors import GamedayError
 from loadgen.generator.closed_loop import ClosedLoop
 from loadgen.generator.control import Control
 from loadgen.generator.cpu_meter import CpuMeter
-from loadgen.generator.http_exchange import Wire, tls_context
+from loadgen.generator.http_exchange import Transport, tls_context
 from loadgen.generator.open_loop import OpenLoop
 from loadgen.origin import Credentials
 from loadgen.plan import Plan, filled, place_of, request_bytes
@@ -76,7 +76,7 @@ class Session:
         self._records = Writer(plan.run_folder / "requests.jsonl")
         self._samples = Writer(plan.run_folder / "generator.jsonl")
         self._loop = OpenLoop(
-            wire=Wire(
+            transport=Transport(
                 place,
                 tls,
                 self.now_ns,

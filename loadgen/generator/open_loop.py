@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import gevent  # type: ignore[import-untyped]
 
 from chaos.clock import NS
-from loadgen.generator.http_exchange import Exchange, Wire
+from loadgen.generator.http_exchange import Exchange, Transport
 from loadgen.profiles import Profile
 from loadgen.records import Ending, Record, Seen, Writer, record_of, unsent
 from loadgen.shapes.base import Shape, Size
@@ -80,7 +80,7 @@ class OpenLoop:
     def __init__(
         self,
         *,
-        wire: Wire,
+        transport: Transport,
         requests: tuple[tuple[str, bytes], ...],
         sized: Callable[[Size], tuple[str, bytes]],
         profile: Profile,
@@ -93,7 +93,7 @@ class OpenLoop:
         worker: int = 0,
         workers: int = 1,
     ) -> None:
-        self._wire, self._requests, self._sized = wire, requests, sized
+        self._transport, self._requests, self._sized = transport, requests, sized
         self._profile, self._writer = profile, writer
         self._now_ns, self._in_flight_max, self._limit_ns = now_ns, in_flight_max, limit_ns
         self._on_record, self._on_broken = on_record, on_broken
@@ -143,7 +143,7 @@ class OpenLoop:
         while self._flying and (left_ns := until_ns - self._now_ns()) > 0:
             gevent.joinall(list(self._flying), timeout=left_ns / NS)
         self._give_up()
-        self._wire.close()
+        self._transport.close()
 
     def _give_up(self) -> None:
         gevent.killall([stream.dispatcher for stream in self.streams.values()])
@@ -184,7 +184,7 @@ class OpenLoop:
     def _one(self, stream: OpenStream, index: int, intended_ns: int) -> None:
         size = stream.shape.size(index)
         method, raw = self._requests[index % len(self._requests)] if size is None else self._sized(size)
-        exchange = Exchange(self._wire, raw, method, self._profile.answer(), self._expected)
+        exchange = Exchange(self._transport, raw, method, self._profile.answer(), self._expected)
         ending: Ending = "own-fault"
         try:
             ending = self._exchange(exchange, intended_ns)
@@ -249,8 +249,8 @@ class OpenLoop:
             "lag_p99_ns": _percentile(lags, 0.99),
             "lag_max_ns": lags[-1] if lags else None,
             "cpu_share": round(cpu_share, 4),
-            "opened": self._wire.opened,
-            "reused": self._wire.reused,
+            "opened": self._transport.opened,
+            "reused": self._transport.reused,
             "worker": self._worker,
         }
 

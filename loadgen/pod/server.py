@@ -35,7 +35,7 @@ WATCH_S = 0.2
 
 
 class Pod:
-    """The deeds that the driver may ask for, by name, and how long ago it last asked."""
+    """The actions that the driver may ask for, by name, and how long ago it last asked."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,7 +43,7 @@ class Pod:
         self._asked_s = time.monotonic()
         self._leaving = threading.Event()
         self._told_to_end = threading.Event()
-        self.deeds: Mapping[str, Callable[..., Mapping[str, Any]]] = {
+        self.actions: Mapping[str, Callable[..., Mapping[str, Any]]] = {
             "hello": lambda: {"code": code_digest(), "folder": str(folder)},
             "clock": lambda: {"mono_ns": time.monotonic_ns(), "utc_ns": time.time_ns()},
             "tell": self._tell,
@@ -54,10 +54,10 @@ class Pod:
             "leave": self._leave,
         }
 
-    def do(self, deed: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    def do(self, action: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do one of them. Raises `KeyError` or `TypeError` for what is none."""
         self._asked_s = time.monotonic()
-        return self.deeds[deed](**told)
+        return self.actions[action](**told)
 
     def wait(self) -> int:
         """Wait until the driver lets the pod go, or is silent for too long; then end the generator in order.
@@ -100,7 +100,7 @@ class Pod:
 
 
 def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
-    """The HTTP side: checks the token, does the deed, answers."""
+    """The HTTP side: checks the token, does the action, answers."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

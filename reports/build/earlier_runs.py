@@ -40,7 +40,7 @@ class PastTrial:
     place: str
     began_ns: int
     seed: int
-    leashed: bool
+    dry_run: bool
     answer: str
     findings: Mapping[tuple[str, str], str]
     figures: Mapping[str, float | None]
@@ -60,7 +60,7 @@ def append(path: Path, report: Report) -> None:
         "place": head.place,
         "began_ns": head.began_ns,
         "seed": head.seed,
-        "leashed": head.leashed,
+        "dry_run": head.dry_run,
         "answer": head.answer,
         "findings": findings,
         "figures": asdict(report.key),
@@ -97,7 +97,7 @@ def _trial(line: dict[str, Any]) -> PastTrial:
         place=str(line["place"]),
         began_ns=int(line["began_ns"]),
         seed=int(line["seed"]),
-        leashed=bool(line["leashed"]),
+        dry_run=bool(line["dry_run"]),
         answer=str(line["answer"]),
         findings={(one["check"], one["rule"]): str(one["answer"]) for one in line["findings"]},
         figures={key: float(value) for key, value in line["figures"].items() if _number(value)},
@@ -109,7 +109,7 @@ def _number(value: object) -> bool:
 
 
 def earlier(report: Report, past: Iterable[PastTrial]) -> tuple[PastTrial, ...]:
-    """The earlier trials of the same scenario on the same cluster, rehearsals left out."""
+    """The earlier trials of the same scenario on the same cluster, dry runs left out."""
     head = report.headline
     return tuple(
         trial
@@ -117,7 +117,7 @@ def earlier(report: Report, past: Iterable[PastTrial]) -> tuple[PastTrial, ...]:
         if (trial.nodeid, trial.place) == (head.nodeid, head.place)
         and trial.began_ns < head.began_ns
         and trial.run != head.run
-        and not trial.leashed
+        and not trial.dry_run
     )
 
 

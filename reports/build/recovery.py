@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from chaos.checks.recovery.recoveries import deed_ns
+from chaos.checks.recovery.recoveries import action_began_ns
 from chaos.checks.verdict import Verdict
 from chaos.clock import NS
 from chaos.history import Fault, History
@@ -37,15 +37,15 @@ def recovery_rows(history: History, lives: Sequence[PodLife], dips: Sequence[Dip
 
 
 def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: Fault, taken: set[str]) -> RecoveryRow:
-    began_ns, at_ns = deed_ns(history, fault, life), lost_ns(life, fault.begin_ns)
-    heir = next((other for other in lives if other.uid not in taken and _follows(other, life)), None)
-    if heir:
-        taken.add(heir.uid)
-    ready_ns = heir.ready_spans[0][0] if heir and heir.ready_spans else None
+    began_ns, at_ns = action_began_ns(history, fault, life), lost_ns(life, fault.begin_ns)
+    replacement = next((other for other in lives if other.uid not in taken and _follows(other, life)), None)
+    if replacement:
+        taken.add(replacement.uid)
+    ready_ns = replacement.ready_spans[0][0] if replacement and replacement.ready_spans else None
     steps = (
-        ("replacement created", heir.created_ns if heir else None),
-        ("scheduled", heir.scheduled_ns if heir else None),
-        ("started", heir.started_ns if heir else None),
+        ("replacement created", replacement.created_ns if replacement else None),
+        ("scheduled", replacement.scheduled_ns if replacement else None),
+        ("started", replacement.started_ns if replacement else None),
         ("Ready", ready_ns),
     )
     return RecoveryRow(
@@ -54,9 +54,9 @@ def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: 
         node=life.node,
         began_ns=began_ns,
         lost_ns=at_ns,
-        how="replaced" if ready_ns else "replacement not Ready" if heir else "no replacement seen",
-        successor=heir.name if heir else "",
-        successor_node=heir.node if heir else "",
+        how="replaced" if ready_ns else "replacement not Ready" if replacement else "no replacement seen",
+        successor=replacement.name if replacement else "",
+        successor_node=replacement.node if replacement else "",
         legs=_legs(began_ns, (("unready", at_ns), *steps)),
         total_s=_between(began_ns, ready_ns),
         bound_s=None,
@@ -70,7 +70,7 @@ def _follows(other: PodLife, life: PodLife) -> bool:
 
 
 def _in_place(history: History, life: PodLife, fault: Fault) -> RecoveryRow:
-    began_ns, at_ns = deed_ns(history, fault, life), lost_ns(life, fault.begin_ns)
+    began_ns, at_ns = action_began_ns(history, fault, life), lost_ns(life, fault.begin_ns)
     again_ns = next((begin for begin, _ in life.ready_spans if at_ns is not None and begin > at_ns), None)
     restarted = f"{life.restarts} restarts" if life.restarts != 1 else "1 restart"
     return RecoveryRow(

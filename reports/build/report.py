@@ -105,7 +105,7 @@ def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
         run=run.name if run else str(history.facts.raw.get("run", "")),
         folder=str(run) if run else "",
         seed=history.facts.seed,
-        leashed=history.facts.leashed,
+        dry_run=history.facts.dry_run,
         began_ns=history.began_ns,
         ended_ns=history.ended_ns,
         duration_s=round((history.ended_ns - history.began_ns) / NS, 3),

@@ -54,7 +54,7 @@ class Headline:
     run: str
     folder: str
     seed: int
-    leashed: bool
+    dry_run: bool
     began_ns: int
     ended_ns: int
     duration_s: float

@@ -73,7 +73,7 @@ def comparison(before: Report, after: Report, past: Iterable[PastTrial] = ()) ->
         for trial in past
         if (trial.nodeid, trial.place, trial.answer) == (head.nodeid, head.place, "PASS")
         and trial.run not in (head.run, before.headline.run)
-        and not trial.leashed
+        and not trial.dry_run
     ]
     noise = {one.figure: (one.low, one.high) for one in usual(alike)}
     figures = [

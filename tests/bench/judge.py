@@ -159,7 +159,7 @@ def write_requests(path: Path, count: int) -> None:
 def write_run(run: Path, events: int, requests: int) -> None:
     """The whole run folder."""
     system = {"namespace": "gameday-bench", "workload": {"kind": "Deployment", "name": "model"}, "service": "model"}
-    facts = {"scenario": "bench", "claim": "", "seed": 1, "leashed": False, "clock": {"utc_ns": T0}, "system": system}
+    facts = {"scenario": "bench", "claim": "", "seed": 1, "dry_run": False, "clock": {"utc_ns": T0}, "system": system}
     (run / "trial.json").write_text(json.dumps(facts))
     write_watch(run / "watch.jsonl", events)
     write_requests(run / "requests.jsonl", requests)

@@ -110,7 +110,7 @@ def _fill(cluster: Cluster, pods: int) -> None:
 
 def _create(cluster: Cluster, kind: str, objects: Iterable[dict[str, Any]]) -> None:
     def create(obj: dict[str, Any]) -> None:
-        answer = cluster.wire.call("POST", path_of(kind, NAMESPACE), body=obj)
+        answer = cluster.transport.call("POST", path_of(kind, NAMESPACE), body=obj)
         assert answer.ok, answer.words()
 
     with ThreadPoolExecutor(max_workers=8) as pool:

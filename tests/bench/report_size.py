@@ -53,10 +53,10 @@ def pods(events: int) -> tuple[list[PodPlan], list[tuple[float, PodPlan]]]:
     lives, kills, living = [], [], dict(enumerate(INITIAL))
     for number, kill_s in enumerate(range(120, int(HOUR_S) - 60, 120)):
         slot = chance.randrange(len(living))
-        dead, heir = replaced(living[slot], float(kill_s), kill_s + 9.0, f"model-6f7d9c-{number:05d}", "n2")
+        dead, replacement = replaced(living[slot], float(kill_s), kill_s + 9.0, f"model-6f7d9c-{number:05d}", "n2")
         kills.append((float(kill_s), living[slot]))
         lives.append(dead)
-        living[slot] = heir
+        living[slot] = replacement
     flapping = 20
     each = (events - 10 * len(lives)) // (2 * flapping)
     for k in range(flapping):

@@ -30,7 +30,7 @@ from kubernetes.watch import Watch
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, ClusterFacts, Recorder, Scope
-from chaos.cluster.transport import Wire
+from chaos.cluster.transport import Transport
 
 EVENTS = Path(__file__).with_name("pod_events.jsonl")
 REACH_PER_S = 20_000
@@ -80,7 +80,7 @@ def _measured(take_in: Callable[[str, int], float], events: int) -> float:
 def _record(server: str, events: int) -> float:
     """Take the stream in as a trial does; the number of lines in the file must be the number of events."""
     client = ApiClient(_configuration(server))
-    cluster = Cluster(Wire(client), ClusterFacts("bench", server, "", "", ()))
+    cluster = Cluster(Transport(client), ClusterFacts("bench", server, "", "", ()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "watch.jsonl"
         began = time.process_time()

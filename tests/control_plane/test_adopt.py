@@ -14,7 +14,7 @@ from trial_ground import Room, answering
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.checks.verdict import Answer, NotProven
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets
 from chaos.history import load_history
@@ -195,7 +195,7 @@ def test_pods_of_another_owner_under_the_same_labels_are_refused(cluster: Cluste
                 }
             ]
         }
-        assert OpenHand(cluster, NullJournal()).do(mutations.create(pod)).outcome == "ok"
+        assert LiveExecutor(cluster, NullJournal()).do(mutations.create(pod)).outcome == "ok"
         with pytest.raises(UsageError, match="so does the owner of canary"):
             adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
 
@@ -205,6 +205,6 @@ def test_a_scaled_down_system_cannot_be_adopted(cluster: Cluster) -> None:
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=1))
         found = adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
-        OpenHand(cluster, NullJournal()).do(mutations.scale(found.system.workload, 0))
+        LiveExecutor(cluster, NullJournal()).do(mutations.scale(found.system.workload, 0))
         with pytest.raises(UsageError, match="is scaled to zero"):
             adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))

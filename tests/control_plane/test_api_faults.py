@@ -19,7 +19,7 @@ from plain_service import snapshot
 
 from chaos.checks.verdict import Answer as Said
 from chaos.checks.verdict import Finding
-from chaos.cluster import NullJournal, OpenHand
+from chaos.cluster import LiveExecutor, NullJournal
 from chaos.errors import ClusterRefused
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
@@ -62,12 +62,12 @@ def met(trouble: Trouble, *rules: tuple[str, str, int]) -> Callable[[ApiGround],
     return arm
 
 
-def both(*deeds: Callable[[ApiGround], object]) -> Callable[[ApiGround], None]:
+def both(*actions: Callable[[ApiGround], object]) -> Callable[[ApiGround], None]:
     """Do one after the other."""
 
     def do(ground: ApiGround) -> None:
-        for deed in deeds:
-            deed(ground)
+        for action in actions:
+            action(ground)
 
     return do
 
@@ -263,13 +263,13 @@ def test_a_bad_api_makes_no_false_verdict_and_leaves_nothing(ground: ApiGround, 
     assert case.answer is Said.FAIL or blamed == []
     assert case.noted(ran), (ran.history.gaps, ran.history.late)
     assert ground.proxy.met or name.startswith(("half-open", "token")), "nothing met the trouble"
-    hand = OpenHand(ground.direct, NullJournal())
+    executor = LiveExecutor(ground.direct, NullJournal())
     if case.undo:
         assert any(one.startswith("Node") for one in ran.left), "it was healed, so nothing was proved"
         (left,) = find_left(ground.direct, ground.namespace)
-        assert [one.result for one in undo_all(ground.direct, hand, [left])] == ["undone"]
+        assert [one.result for one in undo_all(ground.direct, executor, [left])] == ["undone"]
         if holder_of(ground.direct.get("Lease", ground.namespace, LEASE_NAME)):
-            with RunLease(ground.direct, hand, ground.namespace, "the next run"):
+            with RunLease(ground.direct, executor, ground.namespace, "the next run"):
                 pass
     assert find_left(ground.direct, ground.namespace) == ()
     assert Ran(ran.verdict, ran.history, "", ran.before, snapshot(ground.direct, ground.namespace)).left == []

@@ -95,13 +95,13 @@ def _unsettle(ground: Room, dice: random.Random) -> None:
     phases = ("Running", "Running", "Running", "Running", "Pending", "Failed")
     together(settle, [(pod, dice.random() < 0.8, dice.choice(phases)) for pod in pods])
     leaving = [pod for pod in pods if dice.random() < 0.1]
-    together(lambda pod: ground.hand.do(mutations.delete(ref_of(pod))), leaving)
+    together(lambda pod: ground.executor.do(mutations.delete(ref_of(pod))), leaving)
     deployments = listed(ground, "Deployment")
     for chosen in dice.sample(deployments, min(3, len(deployments))):
         template = {"spec": {"template": {"metadata": {"annotations": {"roll": "out"}}}}}
-        ground.hand.do(mutations.patch(ref_of(chosen), template))
+        ground.executor.do(mutations.patch(ref_of(chosen), template))
     for chosen in dice.sample(deployments, min(3, len(deployments))):
-        ground.hand.do(mutations.scale(ref_of(chosen), dice.randint(0, 6)))
+        ground.executor.do(mutations.scale(ref_of(chosen), dice.randint(0, 6)))
 
 
 def _random_budget(ground: Room, dice: random.Random, index: int) -> Obj:
@@ -163,7 +163,7 @@ def _until_agreed(ground: Room) -> None:
     except TimedOut:
         for obj in listed(ground, "PodDisruptionBudget"):
             if any(words.startswith(f"{obj['metadata']['name']}:") for words in differing):
-                ground.hand.do(mutations.patch(ref_of(obj), {"metadata": {"annotations": {"count": "again"}}}))
+                ground.executor.do(mutations.patch(ref_of(obj), {"metadata": {"annotations": {"count": "again"}}}))
         until(agreed, deadline_s=15, poll_s=1, awaited="agreement", last_seen=lambda: "\n".join(differing[:8]))
 
 

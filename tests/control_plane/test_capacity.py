@@ -15,7 +15,7 @@ from trial_ground import answering
 from typer.testing import CliRunner
 
 from chaos.cli.app import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import NotAllowed, UsageError
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
@@ -32,11 +32,11 @@ class Service:
 
     def allow(self, actions: str) -> None:
         """Consent, as the owners give it."""
-        hand = OpenHand(self.cluster, NullJournal())
+        executor = LiveExecutor(self.cluster, NullJournal())
         namespace, workload = Ref("Namespace", "", self.namespace), Ref("Deployment", self.namespace, "chat")
         for ref, key, value in ((namespace, "adopt", "enabled"), (workload, "allow", actions)):
             patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
-            assert hand.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
+            assert executor.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
 
     def capacity(self) -> Result:
         """Measure it, briefly."""
@@ -128,7 +128,7 @@ def test_a_number_that_an_autoscaler_changes_has_no_limit(service: Service) -> N
             "maxReplicas": 6,
         },
     }
-    assert OpenHand(service.cluster, NullJournal()).do(mutations.create(scaler)).outcome == "ok"
+    assert LiveExecutor(service.cluster, NullJournal()).do(mutations.create(scaler)).outcome == "ok"
     result = service.capacity()
     assert isinstance(result.exception, UsageError)
     assert "an autoscaler changes the number of replicas" in str(result.exception)

@@ -12,7 +12,7 @@ from cluster_room import Room, config_map, pod, read_lines, room
 from fault_proxy import Answer, Delay, Drop, FaultProxy, Swallow
 
 from chaos.clock import Clock
-from chaos.cluster import Journal, LeashedHand, OpenHand, Recorder, Scope, connect, mutations, ref_of
+from chaos.cluster import DryRunExecutor, Journal, LiveExecutor, Recorder, Scope, connect, mutations, ref_of
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
@@ -32,13 +32,13 @@ def proxy(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def through(proxy: FaultProxy, tmp_path: Path) -> Iterator[OpenHand]:
+def through(proxy: FaultProxy, tmp_path: Path) -> Iterator[LiveExecutor]:
     """A hand that reaches the server through the proxy; its journal is `through.jsonl`."""
     with (
         connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
         Journal(tmp_path / "through.jsonl", Clock.start()) as journal,
     ):
-        yield OpenHand(cluster, journal)
+        yield LiveExecutor(cluster, journal)
 
 
 def _running(here: Room, *names: str) -> list[Ref]:
@@ -104,10 +104,10 @@ def test_the_contents_of_a_secret_stay_out_of_the_journal(here: Room) -> None:
 def test_applying_twice_changes_only_what_is_said(here: Room) -> None:
     """Server-side apply creates, then changes, and a field that another manager owns stays as it is."""
     wanted = config_map(here, "applied", colour="blue")
-    assert here.hand.do(mutations.apply(wanted)).status == 201
-    other = here.hand.do(mutations.patch(Ref("ConfigMap", here.namespace, "applied"), {"data": {"size": "big"}}))
+    assert here.executor.do(mutations.apply(wanted)).status == 201
+    other = here.executor.do(mutations.patch(Ref("ConfigMap", here.namespace, "applied"), {"data": {"size": "big"}}))
     assert other.outcome == "ok"
-    assert here.hand.do(mutations.apply(config_map(here, "applied", colour="red"))).status == 200
+    assert here.executor.do(mutations.apply(config_map(here, "applied", colour="red"))).status == 200
     now = here.cluster.get("ConfigMap", here.namespace, "applied")
     assert now is not None
     assert now["data"] == {"colour": "red", "size": "big"} or now["data"] == {"colour": "red"}
@@ -116,15 +116,15 @@ def test_applying_twice_changes_only_what_is_said(here: Room) -> None:
 def test_a_successor_of_the_same_name_does_not_die(here: Room) -> None:
     """A delete carries the victim's UID: the pod that took its name in the meantime is refused, and lives."""
     first = ref_of(here.make(pod(here, "model-0", scheduled=False)))
-    assert here.hand.do(mutations.delete_pod(first, grace_s=0)).outcome == "ok"
+    assert here.executor.do(mutations.delete_pod(first, grace_s=0)).outcome == "ok"
     second = ref_of(here.make(pod(here, "model-0", scheduled=False)))
-    late = here.hand.do(mutations.delete_pod(first, grace_s=0))
+    late = here.executor.do(mutations.delete_pod(first, grace_s=0))
     assert (late.outcome, late.status) == ("fail", 409)
     assert "409" in here.actions()[-1]["detail"]["reason"]
     now = here.cluster.get("Pod", here.namespace, "model-0")
     assert now is not None
     assert ref_of(now) == second
-    evicted = here.hand.do(mutations.evict_pod(first))
+    evicted = here.executor.do(mutations.evict_pod(first))
     assert (evicted.outcome, evicted.status) == ("fail", 409)
 
 
@@ -132,10 +132,10 @@ def test_a_patch_meant_for_another_object_is_refused(here: Room) -> None:
     """Patches and scaling name the object by UID too, and leave a successor as it is."""
     made = ref_of(here.make(config_map(here, "patched", colour="blue")))
     stranger = replace(made, uid="7d7f0f0e-0000-4000-8000-000000000000")
-    refused = here.hand.do(mutations.patch(stranger, {"data": {"colour": "red"}}))
+    refused = here.executor.do(mutations.patch(stranger, {"data": {"colour": "red"}}))
     assert (refused.outcome, refused.status) == ("fail", 422)
     assert "metadata.uid" in refused.reason
-    assert here.hand.do(mutations.patch(made, {"data": {"colour": "red"}})).outcome == "ok"
+    assert here.executor.do(mutations.patch(made, {"data": {"colour": "red"}})).outcome == "ok"
     labels = {"matchLabels": {"app": "none"}}
     template = {"metadata": {"labels": {"app": "none"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
     deployment = {
@@ -145,8 +145,8 @@ def test_a_patch_meant_for_another_object_is_refused(here: Room) -> None:
         "spec": {"replicas": 0, "selector": labels, "template": template},
     }
     made = ref_of(here.make(deployment))
-    assert here.hand.do(mutations.scale(replace(made, uid=stranger.uid), 1)).outcome == "fail"
-    assert here.hand.do(mutations.scale(made, 2)).outcome == "ok"
+    assert here.executor.do(mutations.scale(replace(made, uid=stranger.uid), 1)).outcome == "fail"
+    assert here.executor.do(mutations.scale(made, 2)).outcome == "ok"
     now = here.cluster.get("Deployment", here.namespace, "scaled")
     assert now is not None
     assert now["spec"]["replicas"] == 2
@@ -156,7 +156,7 @@ def test_a_spent_disruption_budget_refuses_an_eviction(here: Room) -> None:
     """The eviction answers 429 with the budget as the cause: it did not happen, and the pod is not being deleted."""
     (victim,) = _running(here, "model-0")
     _budget(here, "tight", 1)
-    refused = here.hand.do(mutations.evict_pod(victim))
+    refused = here.executor.do(mutations.evict_pod(victim))
     assert (refused.outcome, refused.status, refused.budget_refused) == ("fail", 429, True)
     assert here.actions()[-1]["detail"]["causes"] == ["DisruptionBudget"]
     now = here.cluster.get("Pod", here.namespace, "model-0")
@@ -168,9 +168,9 @@ def test_an_eviction_within_the_budget_happens(here: Room) -> None:
     """With one pod to spare an eviction is granted once; a dry run before it spends nothing."""
     first, second = _running(here, "model-0", "model-1")
     _budget(here, "roomy", 1)
-    assert here.hand.do(mutations.evict_pod(first, dry_run=True)).outcome == "ok"
-    assert here.hand.do(mutations.evict_pod(first)).outcome == "ok"
-    assert here.hand.do(mutations.evict_pod(second)).budget_refused
+    assert here.executor.do(mutations.evict_pod(first, dry_run=True)).outcome == "ok"
+    assert here.executor.do(mutations.evict_pod(first)).outcome == "ok"
+    assert here.executor.do(mutations.evict_pod(second)).budget_refused
 
 
 def test_two_disruption_budgets_on_a_pod_refuse_its_eviction(here: Room) -> None:
@@ -178,7 +178,7 @@ def test_two_disruption_budgets_on_a_pod_refuse_its_eviction(here: Room) -> None
     (victim,) = _running(here, "model-0")
     _budget(here, "one", 0)
     _budget(here, "two", 0)
-    refused = here.hand.do(mutations.evict_pod(victim))
+    refused = here.executor.do(mutations.evict_pod(victim))
     assert (refused.outcome, refused.budget_refused) == ("fail", False)
     assert "more than one PodDisruptionBudget" in refused.reason
     assert here.cluster.get("Pod", here.namespace, "model-0") is not None
@@ -186,12 +186,12 @@ def test_two_disruption_budgets_on_a_pod_refuse_its_eviction(here: Room) -> None
 
 def test_what_is_not_there_cannot_be_deleted(here: Room) -> None:
     """A 404 is a fail with the server's words, and raises nothing."""
-    gone = here.hand.do(mutations.delete(Ref("ConfigMap", here.namespace, "never")))
+    gone = here.executor.do(mutations.delete(Ref("ConfigMap", here.namespace, "never")))
     assert (gone.outcome, gone.status) == ("fail", 404)
     assert "not found" in gone.reason
 
 
-def test_an_answer_that_never_came_leaves_it_unknown(here: Room, proxy: FaultProxy, through: OpenHand) -> None:
+def test_an_answer_that_never_came_leaves_it_unknown(here: Room, proxy: FaultProxy, through: LiveExecutor) -> None:
     """The server did it, the connection broke before its answer: info, and not asked a second time."""
     proxy.trouble(Swallow(), path="/configmaps", method="POST")
     done = through.do(mutations.create(config_map(here, "swallowed")))
@@ -203,7 +203,7 @@ def test_an_answer_that_never_came_leaves_it_unknown(here: Room, proxy: FaultPro
     assert sum(line.startswith("POST") for line in proxy.seen) == 1
 
 
-def test_a_server_that_is_too_slow_leaves_it_unknown(here: Room, proxy: FaultProxy, through: OpenHand) -> None:
+def test_a_server_that_is_too_slow_leaves_it_unknown(here: Room, proxy: FaultProxy, through: LiveExecutor) -> None:
     """A timeout after sending is info: what was sent may still be done."""
     proxy.trouble(Delay(3), path="/configmaps", method="POST")
     slow = mutations.create(config_map(here, "slow"))
@@ -213,7 +213,7 @@ def test_a_server_that_is_too_slow_leaves_it_unknown(here: Room, proxy: FaultPro
 
 
 def test_a_connection_broken_before_the_answer_leaves_it_unknown(
-    here: Room, proxy: FaultProxy, through: OpenHand
+    here: Room, proxy: FaultProxy, through: LiveExecutor
 ) -> None:
     """Nothing happened, but this side cannot know that: info."""
     proxy.trouble(Drop(), path="/configmaps", method="POST")
@@ -226,12 +226,12 @@ def test_a_refused_connection_means_it_did_not_happen(simulated: SimulatedCluste
     with FaultProxy(simulated.kubeconfig, tmp_path) as gone:
         cluster = connect(kubeconfig=gone.kubeconfig, context=gone.context)
     with cluster, Journal(tmp_path / "actions.jsonl", Clock.start()) as journal:
-        done = OpenHand(cluster, journal).do(mutations.delete(Ref("ConfigMap", "default", "any")))
+        done = LiveExecutor(cluster, journal).do(mutations.delete(Ref("ConfigMap", "default", "any")))
     assert (done.outcome, done.status) == ("fail", None)
     assert "Connection refused" in done.reason
 
 
-def test_a_busy_server_is_not_a_spent_budget(here: Room, proxy: FaultProxy, through: OpenHand) -> None:
+def test_a_busy_server_is_not_a_spent_budget(here: Room, proxy: FaultProxy, through: LiveExecutor) -> None:
     """A 429 without the budget as its cause did not happen, is no budget's refusal, and is not tried again."""
     proxy.trouble(
         Answer(429, b'{"kind":"Status","status":"Failure","reason":"TooManyRequests","code":429}'), path="/pods"
@@ -242,20 +242,20 @@ def test_a_busy_server_is_not_a_spent_budget(here: Room, proxy: FaultProxy, thro
     assert sum(line.startswith("POST") for line in proxy.seen) == 1
 
 
-def test_a_gateways_error_leaves_it_unknown(here: Room, proxy: FaultProxy, through: OpenHand) -> None:
-    """A 500 that is no word of the API server may have come after the deed: info."""
+def test_a_gateways_error_leaves_it_unknown(here: Room, proxy: FaultProxy, through: LiveExecutor) -> None:
+    """A 500 that is no word of the API server may have come after the action: info."""
     proxy.trouble(Answer(500, b"upstream went away"), path="/configmaps", method="POST")
     done = through.do(mutations.create(config_map(here, "gateway")))
     assert (done.outcome, done.status) == ("info", 500)
 
 
-def test_a_leashed_hand_does_nothing(here: Room, tmp_path: Path) -> None:
-    """A rehearsal writes down what it would have done, and the cluster stays as it is."""
+def test_a_dry_run_hand_does_nothing(here: Room, tmp_path: Path) -> None:
+    """A dry run writes down what it would have done, and the cluster stays as it is."""
     made = here.make(config_map(here, "kept"))
-    with Journal(tmp_path / "leashed.jsonl", here.clock) as journal:
-        done = LeashedHand(journal).do(mutations.delete(ref_of(made), fault="loss-1"))
-    assert (done.outcome, done.reason) == ("fail", "leashed: nothing was done")
-    begin, end = read_lines(tmp_path / "leashed.jsonl")
+    with Journal(tmp_path / "dry_run.jsonl", here.clock) as journal:
+        done = DryRunExecutor(journal).do(mutations.delete(ref_of(made), fault="loss-1"))
+    assert (done.outcome, done.reason) == ("fail", "dry_run: nothing was done")
+    begin, end = read_lines(tmp_path / "dry_run.jsonl")
     assert (begin["action"], begin["fault"], end["outcome"]) == ("delete", "loss-1", "fail")
     assert here.cluster.get("ConfigMap", here.namespace, "kept") is not None
 

@@ -94,7 +94,7 @@ def test_a_list_comes_first_then_what_happens_then_the_end(here: Room) -> None:
     here.make(config_map(here, "before"))
     with _recorder(here, here.cluster) as recorder:
         made = here.make(config_map(here, "after", colour="blue"))
-        here.hand.do(mutations.patch(ref_of(made), {"data": {"colour": "red"}}))
+        here.executor.do(mutations.patch(ref_of(made), {"data": {"colour": "red"}}))
         here.remove(made)
         assert recorder.wait_for(lambda: "DELETED" in _types(here), 20)
     assert _types(here) == ["LISTED", "SYNCED", "ADDED", "MODIFIED", "DELETED", "END"]
@@ -306,7 +306,7 @@ def test_a_live_watch_is_never_given_up(here: Room, proxy: FaultProxy, monkeypat
     ):
         for n in range(5000):
             made = here.make(config_map(here, f"map-{n}"))
-            here.hand.do(mutations.patch(ref_of(made), {"data": {"n": str(n)}}))
+            here.executor.do(mutations.patch(ref_of(made), {"data": {"n": str(n)}}))
             if n % 10:
                 here.remove(made)
             else:
@@ -431,7 +431,7 @@ def test_a_killed_recorder_leaves_whole_lines(here: Room, simulated: SimulatedCl
         assert process.stdout.readline() == b"ready\n"
         made = ref_of(here.make(config_map(here, "busy", text="x" * 100_000)))
         for n in range(30):
-            here.hand.do(mutations.patch(made, {"data": {"n": str(n)}}))
+            here.executor.do(mutations.patch(made, {"data": {"n": str(n)}}))
         os.kill(process.pid, signal.SIGKILL)
     *whole, last = path.read_bytes().split(b"\n")
     lines = [json.loads(line) for line in whole]

@@ -20,7 +20,7 @@ from chaos.checks.verdict import Answer
 from chaos.cli.app import app
 from chaos.cli.plan.index import World
 from chaos.cli.plan.snapshot_reader import gather
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets
 from chaos.history import load_history
@@ -83,10 +83,10 @@ def guard(cluster: Cluster, namespace: str) -> None:
         "metadata": {"name": "chat"},
         "spec": {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 4},
     }
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     for one in (service, budget, scaler):
         one["metadata"]["namespace"] = namespace
-        done = hand.do(mutations.apply(one, field_manager="kubectl"))
+        done = executor.do(mutations.apply(one, field_manager="kubectl"))
         assert done.outcome == "ok", done.reason
 
 
@@ -95,7 +95,7 @@ def count(cluster: Cluster, namespace: str, expected: int) -> None:
 
     It learns of a new kind within half a minute, and counts anew when the budget changes.
     """
-    hand, asked = OpenHand(cluster, NullJournal()), itertools.count()
+    executor, asked = LiveExecutor(cluster, NullJournal()), itertools.count()
 
     def status() -> dict[str, Any]:
         found: dict[str, Any] = (cluster.get("PodDisruptionBudget", namespace, "chat-pdb") or {}).get("status", {})
@@ -105,7 +105,7 @@ def count(cluster: Cluster, namespace: str, expected: int) -> None:
         if (status().get("expectedPods"), status().get("currentHealthy")) == (expected, expected):
             return True
         again = {"metadata": {"annotations": {"counted": str(next(asked))}}}
-        hand.do(mutations.patch(Ref("PodDisruptionBudget", namespace, "chat-pdb"), again))
+        executor.do(mutations.patch(Ref("PodDisruptionBudget", namespace, "chat-pdb"), again))
         return False
 
     until(
@@ -246,8 +246,8 @@ def test_pods_are_followed_up_to_the_workload(
         made = make_set(cluster, namespace, replicas=3) if through else None
         manifest = below(through[0] if through else kind, made)
         manifest["metadata"]["namespace"] = namespace
-        hand = OpenHand(cluster, NullJournal())
-        applied = hand.do(mutations.apply(manifest, field_manager="kubectl"))
+        executor = LiveExecutor(cluster, NullJournal())
+        applied = executor.do(mutations.apply(manifest, field_manager="kubectl"))
         assert applied.outcome == "ok", applied.reason
         if through:
             say_status(cluster, namespace, 3)
@@ -265,6 +265,6 @@ def test_pods_are_followed_up_to_the_workload(
                     ready.trial.recovery()
                 ready.trial.judge(Recovered(), Witnessed("delete-pod", outcome="ok"))
         assert room.judged[-1].verdict.answer is Answer.PASS
-        hand.do(mutations.delete(Ref(through[0] if through else kind, namespace, "chat")))
+        executor.do(mutations.delete(Ref(through[0] if through else kind, namespace, "chat")))
         if made:
             remove(cluster, namespace, made)

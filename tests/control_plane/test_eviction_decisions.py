@@ -164,13 +164,13 @@ def _disturb(ground: Room) -> None:
     for case in CASES:
         if case.changed:
             (bound,) = _budgets(ground, case.name)
-            ground.hand.do(mutations.patch(ref_of(bound), {"spec": {"minAvailable": 0}}))
+            ground.executor.do(mutations.patch(ref_of(bound), {"spec": {"minAvailable": 0}}))
         if case.marks:
             (bound,) = _budgets(ground, case.name)
             marks = {f"gone-{number}": "2026-01-01T00:00:00Z" for number in range(case.marks)}
             patch_status(ground, bound, {"disruptedPods": marks})
         if case.held:
-            ground.hand.do(mutations.delete(ref_of(_pods(ground, case.name)[0])))
+            ground.executor.do(mutations.delete(ref_of(_pods(ground, case.name)[0])))
 
 
 def _compare(ground: Room, case: Case) -> list[str]:
@@ -179,7 +179,7 @@ def _compare(ground: Room, case: Case) -> list[str]:
     pod = _pods(ground, case.name)[0]
     binding = bound_by(before, PodView(pod))
     ours = decide_eviction(PodView(pod), [BudgetState.of(view.raw) for view in binding], dry_run=case.dry_run)
-    done = ground.hand.do(mutations.evict_pod(ref_of(pod), dry_run=case.dry_run))
+    done = ground.executor.do(mutations.evict_pod(ref_of(pod), dry_run=case.dry_run))
     after = _budgets(ground, case.name)
     found = [f"{case.name}: {words}; ours {ours}, the API {done}" for words in _differences(ours, done)]
     spent = sum(_allowed(before)) - sum(_allowed(after))

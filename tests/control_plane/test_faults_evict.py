@@ -37,7 +37,7 @@ def nobody_new(ground: FaultGround) -> None:
         "metadata": {"name": "nobody-new", "namespace": ground.system.namespace},
         "spec": {"hard": {"pods": "0"}},
     }
-    assert ground.hand.do(mutations.create(quota)).outcome == "ok"
+    assert ground.executor.do(mutations.create(quota)).outcome == "ok"
 
 
 def test_one_eviction_within_the_budget_is_granted(ground: FaultGround) -> None:
@@ -81,7 +81,7 @@ def test_a_budget_that_somebody_else_changed_is_not_overwritten(ground: FaultGro
     """Healing leaves a bound that is no longer ours as it is, and says which command looks at it."""
     change = BudgetChange(ground.budget, min_available=1)
     ground.land(change)
-    assert ground.hand.do(mutations.patch(ground.budget, {"spec": {"minAvailable": 2}})).outcome == "ok"
+    assert ground.executor.do(mutations.patch(ground.budget, {"spec": {"minAvailable": 2}})).outcome == "ok"
     left = change.heal(ground.field)
     assert f"run: kubectl edit poddisruptionbudget model -n {ground.system.namespace}" in left
     now = ground.cluster.get("PodDisruptionBudget", ground.system.namespace, "model")
@@ -97,7 +97,7 @@ def test_a_pod_in_two_budgets_is_refused_in_words(ground: FaultGround) -> None:
         "metadata": {"name": "second", "namespace": ground.system.namespace},
         "spec": {"minAvailable": 1, "selector": {}},
     }
-    assert ground.hand.do(mutations.create(second)).outcome == "ok"
+    assert ground.executor.do(mutations.create(second)).outcome == "ok"
     reason = Evict(refs(ground.pods()[:1])).inject(ground.field)
     assert "more than one PodDisruptionBudget" in reason
     assert ground.result()["result"] == "failed"

@@ -11,7 +11,7 @@ from trial_ground import Room, answering
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
-from chaos.cluster import NullJournal, OpenHand, mutations
+from chaos.cluster import LiveExecutor, NullJournal, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets
 from chaos.history import load_history
@@ -43,15 +43,15 @@ def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
 @pytest.fixture
 def strangers(room: Room) -> Iterator[list[str]]:
     """A pod of somebody else on every node."""
-    hand = OpenHand(room.cluster, NullJournal())
+    executor = LiveExecutor(room.cluster, NullJournal())
     nodes = [node["metadata"]["name"] for node in room.cluster.list("Node")]
-    refs = [hand_made(hand, f"stranger-{node}", node) for node in nodes]
+    refs = [hand_made(executor, f"stranger-{node}", node) for node in nodes]
     yield [ref.uid for ref in refs]
     for ref in refs:
-        hand.do(mutations.delete(ref, grace_s=0))
+        executor.do(mutations.delete(ref, grace_s=0))
 
 
-def hand_made(hand: OpenHand, name: str, node: str) -> Ref:
+def hand_made(executor: LiveExecutor, name: str, node: str) -> Ref:
     """Make a pod without a controller in the namespace `default`."""
     spec: dict[str, Any] = {
         "nodeName": node,
@@ -59,7 +59,7 @@ def hand_made(hand: OpenHand, name: str, node: str) -> Ref:
         "containers": [{"name": "c", "image": "none"}],
     }
     metadata = {"name": name, "namespace": "default"}
-    done = hand.do(mutations.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
+    done = executor.do(mutations.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
     assert isinstance(done.body, dict)
     return Ref("Pod", "default", name, done.body["metadata"]["uid"])
 
@@ -122,12 +122,12 @@ def test_a_drained_node_is_proved_and_recovered_from(room: Room) -> None:
 
 
 def test_a_rehearsed_drain_touches_nothing(room: Room) -> None:
-    """Leashed, the cordon is only written down, nobody is evicted, and the fault counts as missed."""
-    with room.trial("leashed", leashed=True) as staged, staged.traffic.steady(rate_rps=20):
+    """DryRun, the cordon is only written down, nobody is evicted, and the fault counts as missed."""
+    with room.trial("dry_run", dry_run=True) as staged, staged.traffic.steady(rate_rps=20):
         staged.trial.baseline(duration_s=1)
         with staged.trial.fault(faults.NodeDrain(targets.fullest_node(staged.system))):
             staged.trial.hold(duration_s=1)
-    history = load_history(room.runs / "leashed")
-    assert "leashed" in history.faults[0].missed
+    history = load_history(room.runs / "dry_run")
+    assert "dry_run" in history.faults[0].missed
     assert not any(action.name == "evict-pod" for action in history.actions)
     assert closed(room) == []

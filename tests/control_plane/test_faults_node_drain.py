@@ -118,7 +118,7 @@ def test_a_node_that_was_closed_before_stays_closed(ground: FaultGround) -> None
     """Only what the drain closed is opened again, and the journal says why the node stays as it was."""
     node = ground.fullest()
     closed = mutations.patch(node.refs[0], {"spec": {"unschedulable": True}}, action="cordon")
-    assert ground.hand.do(closed).outcome == "ok"
+    assert ground.executor.do(closed).outcome == "ok"
     drain = NodeDrain(node, deadline_s=30)
     ground.land(drain)
     ground.await_(drain.ended)
@@ -188,7 +188,7 @@ def test_in_a_namespace_that_is_going_the_drain_only_waits(ground: FaultGround, 
     assert not drain.ended.seen()
     for pod in victims:
         ref = Ref("Pod", pod.namespace, pod.name, pod.uid)
-        assert ground.hand.do(mutations.delete_pod(ref, grace_s=0)).outcome == "ok"
+        assert ground.executor.do(mutations.delete_pod(ref, grace_s=0)).outcome == "ok"
     ground.await_(drain.ended)
     assert ground.result()["result"] == "finished"
     assert ground.outcomes("evict-pod") == ["fail", "fail"]
@@ -224,14 +224,14 @@ def test_pods_with_an_empty_dir_are_refused_before_anything_is_done(
 
 def test_a_node_without_a_pod_of_the_system_is_not_drained(ground: FaultGround) -> None:
     """Draining a node that holds nobody proves nothing: the fault has missed, and the node stays open."""
-    made = ground.hand.do(mutations.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "empty"}}))
+    made = ground.executor.do(mutations.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "empty"}}))
     assert made.outcome == "ok"
     try:
         assert ground.recorder.wait_for(lambda: "empty" in ground.nodes(), 20)
         assert NodeDrain(ground.node("empty")).inject(ground.field) == "node empty holds no pod of the system to evict"
         assert not ground.unschedulable("empty")
     finally:
-        ground.hand.do(mutations.delete(Ref("Node", "", "empty")))
+        ground.executor.do(mutations.delete(Ref("Node", "", "empty")))
 
 
 def test_a_drain_is_of_one_node() -> None:

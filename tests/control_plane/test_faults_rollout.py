@@ -101,7 +101,7 @@ def test_a_template_that_somebody_else_changed_is_left_and_told(ground: FaultGro
     bad = BadRollout(ground.system.workload, kind="image")
     assert bad.inject(ground.field) == ""
     theirs = {"spec": {"template": {"metadata": {"annotations": {"by": "somebody else"}}}}}
-    assert ground.hand.do(mutations.patch(ground.system.workload, theirs)).outcome == "ok"
+    assert ground.executor.do(mutations.patch(ground.system.workload, theirs)).outcome == "ok"
     left = bad.heal(ground.field)
     assert f"run: kubectl rollout undo deployment/model -n {ground.system.namespace}" in left
     assert template(ground)["metadata"]["annotations"]["by"] == "somebody else"

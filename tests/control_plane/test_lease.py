@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from plain_service import plain_namespace
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
@@ -24,7 +24,7 @@ def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
 
 def lease_of(cluster: Cluster, namespace: str, who: str) -> RunLease:
     """A lease that is not taken yet."""
-    return RunLease(cluster, OpenHand(cluster, NullJournal()), namespace, who)
+    return RunLease(cluster, LiveExecutor(cluster, NullJournal()), namespace, who)
 
 
 def test_a_second_run_names_the_first(cluster: Cluster) -> None:
@@ -49,7 +49,7 @@ def test_a_stale_lease_is_taken_over_after_it_expired(cluster: Cluster) -> None:
             "metadata": {"name": LEASE_NAME, "namespace": namespace},
             "spec": spec,
         }
-        assert OpenHand(cluster, NullJournal()).do(mutations.create(body)).outcome == "ok"
+        assert LiveExecutor(cluster, NullJournal()).do(mutations.create(body)).outcome == "ok"
         with lease_of(cluster, namespace, "the living"):
             assert holder_of(cluster.get("Lease", namespace, LEASE_NAME)) == "the living"
 
@@ -59,7 +59,7 @@ def test_a_lease_that_another_took_is_lost(cluster: Cluster) -> None:
     with plain_namespace(cluster) as namespace:
         with lease_of(cluster, namespace, "the first") as first:
             taken = {"spec": {"holderIdentity": "a robber"}}
-            OpenHand(cluster, NullJournal()).do(mutations.patch(Ref("Lease", namespace, LEASE_NAME), taken))
+            LiveExecutor(cluster, NullJournal()).do(mutations.patch(Ref("Lease", namespace, LEASE_NAME), taken))
             until(lambda: first.lost, deadline_s=15, awaited="the loss to be noticed")
             assert first.lost == "the lease is held by a robber now"
         assert holder_of(cluster.get("Lease", namespace, LEASE_NAME)) == "a robber"

@@ -16,7 +16,7 @@ from chaos.checks import Recovered, Witnessed
 from chaos.checks.judge import read_verdict
 from chaos.checks.verdict import Answer
 from chaos.cli.app import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults import targets
 from chaos.faults.permissions import ACTIONS, Right, deploying_rights
@@ -147,15 +147,15 @@ def printed_identity(simulated: SimulatedCluster, admin: Cluster, file: Path, fo
     """Apply what `gameday rbac --deploys` prints, less one verb on pods, and give a kubeconfig of that identity."""
     printed = CliRunner().invoke(app, ["rbac", "--deploys", "--service-url", "http://x", str(file)])
     assert printed.exit_code == 0, printed.output
-    hand = OpenHand(admin, NullJournal())
+    executor = LiveExecutor(admin, NullJournal())
     for one in yaml.safe_load_all(printed.stdout):
         for rule in one.get("rules", ()):
             if rule["resources"] == ["pods"] and rule["apiGroups"] == [""] and without:
                 rule["verbs"].remove(without)
-        assert hand.do(mutations.apply(one, field_manager="kubectl", force=True)).outcome == "ok"
+        assert executor.do(mutations.apply(one, field_manager="kubectl", force=True)).outcome == "ok"
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
     path = "/api/v1/namespaces/gameday/serviceaccounts/gameday/token"
-    token = admin.wire.call("POST", path, body=asked).json()["status"]["token"]
+    token = admin.transport.call("POST", path, body=asked).json()["status"]["token"]
     return with_token(simulated.kubeconfig, token, folder / "least.kubeconfig")
 
 

@@ -17,7 +17,7 @@ from trial_ground import Room, answering
 from chaos.checks import SloMet
 from chaos.checks.verdict import Answer, NotProven
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, connect
+from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, connect
 from chaos.errors import HarnessBroken
 from chaos.faults.undo import find_left, undo_all
 from chaos.history import load_history
@@ -76,11 +76,11 @@ def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path
         duration_max_s=60.0,
     )
     with plain_namespace(cluster) as namespace:
-        pods, hand = place(namespace), OpenHand(cluster, NullJournal())
-        undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
+        pods, executor = place(namespace), LiveExecutor(cluster, NullJournal())
+        undo = ClusterUndoLog(executor, namespace, pods.run, deadline_s=600)
         with (
             Journal(tmp_path / "actions.jsonl", orders.clock) as journal,
-            pod_crew(cluster, pods, hand=hand, tidy=hand, journal=journal, undo=undo) as crew,
+            pod_crew(cluster, pods, executor=executor, tidy=executor, journal=journal, undo=undo) as crew,
         ):
             live = cluster.get("Job", namespace, pods.job.name)
             wanted = job_manifest(pods, "x")
@@ -107,7 +107,7 @@ def test_the_job_of_a_killed_run_is_undone(simulated: SimulatedCluster, cluster:
         process.join(60)
         assert process.exitcode == -signal.SIGKILL
         assert cluster.get("Job", namespace, pods.job.name) is not None
-        done = undo_all(cluster, OpenHand(cluster, NullJournal()), find_left(cluster, namespace))
+        done = undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, namespace))
         assert [one.result for one in done] == ["undone"], done
         assert cluster.get("Job", namespace, pods.job.name) is None
         until(lambda: not pods_of(cluster, pods), deadline_s=30, awaited="its pods gone")
@@ -116,9 +116,9 @@ def test_the_job_of_a_killed_run_is_undone(simulated: SimulatedCluster, cluster:
 
 def _die(kubeconfig: str, context: str, namespace: str) -> None:
     with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
-        pods, hand = place(namespace), OpenHand(cluster, NullJournal())
-        undo = ClusterUndoLog(hand, namespace, pods.run, deadline_s=600)
-        with pod_crew(cluster, pods, hand=hand, tidy=hand, journal=NullJournal(), undo=undo):
+        pods, executor = place(namespace), LiveExecutor(cluster, NullJournal())
+        undo = ClusterUndoLog(executor, namespace, pods.run, deadline_s=600)
+        with pod_crew(cluster, pods, executor=executor, tidy=executor, journal=NullJournal(), undo=undo):
             until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
             os.kill(os.getpid(), signal.SIGKILL)
 

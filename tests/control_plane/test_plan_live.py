@@ -178,7 +178,7 @@ def _ready(ground: Room) -> list[bool]:
 def _cordon(ground: Room, name: str, *, closed: bool) -> None:
     node = ground.cluster.get("Node", None, name)
     assert node is not None
-    ground.hand.do(mutations.patch(ref_of(node), {"spec": {"unschedulable": closed or None}}))
+    ground.executor.do(mutations.patch(ref_of(node), {"spec": {"unschedulable": closed or None}}))
 
 
 def _drain(ground: Room, case: Case) -> tuple[bool, int]:
@@ -192,7 +192,7 @@ def _drain(ground: Room, case: Case) -> tuple[bool, int]:
             changed, before = time.monotonic(), now
         for pod in pods:
             if pod.node == _node(case) and not pod.deleting:
-                ground.hand.do(mutations.evict_pod(ref_of(dict(pod.raw))))
+                ground.executor.do(mutations.evict_pod(ref_of(dict(pod.raw))))
         time.sleep(0.3)  # as kubectl waits between its tries, but shorter
     left = [pod for pod in pods if pod.node == _node(case)]
     return not left, sum(not pod.node for pod in pods)

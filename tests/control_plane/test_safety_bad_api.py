@@ -11,7 +11,7 @@ from fault_ground import FaultGround, fault_ground
 from fault_proxy import Answer, Drop, FaultProxy, Swallow, Trouble
 from plain_service import plain_namespace
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults import NodeDrain
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
@@ -74,7 +74,7 @@ def test_a_promise_is_written_once_through_trouble_that_passes(
     trouble, times = PASSING[name]
     with plain_namespace(cluster) as namespace:
         inverse = Inverse("open-node", node_of(cluster), "")
-        log = ClusterUndoLog(OpenHand(through, NullJournal()), namespace, "run-1", deadline_s=60)
+        log = ClusterUndoLog(LiveExecutor(through, NullJournal()), namespace, "run-1", deadline_s=60)
         proxy.trouble(trouble, method="PATCH", path="configmaps", times=times)
         assert log.promise(inverse, fault="f-1") == ""
         (left,) = find_left(cluster, namespace)
@@ -90,7 +90,7 @@ def test_a_fault_whose_inverse_is_denied_is_not_injected(
     """Where an admission webhook or a missing right denies the undo journal, the node is not touched."""
     with fault_ground(simulated, tmp_path, through=(proxy.kubeconfig, proxy.context)) as ground:
         stood: FaultGround = ground
-        log = ClusterUndoLog(stood.hand, stood.system.namespace, "run-1", deadline_s=60)
+        log = ClusterUndoLog(stood.executor, stood.system.namespace, "run-1", deadline_s=60)
         field = replace(stood.field, undo=log)
         proxy.trouble(Answer(403, FORBIDDEN), method="PATCH", path="configmaps", times=9)
         drain = NodeDrain(stood.fullest(), leave_foreign=True)
@@ -103,12 +103,12 @@ def test_a_fault_whose_inverse_is_denied_is_not_injected(
 def test_an_answer_that_was_lost_is_read_from_the_state(cluster: Cluster, through: Cluster, proxy: FaultProxy) -> None:
     """Undoing is verified by what is the case: the patch was done though its answer never came."""
     with plain_namespace(cluster) as namespace:
-        node, hand = node_of(cluster), OpenHand(cluster, NullJournal())
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        node, executor = node_of(cluster), LiveExecutor(cluster, NullJournal())
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
-        hand.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+        executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
         proxy.trouble(Swallow(), method="PATCH", path=f"nodes/{node.name}")
-        results = undo_all(through, OpenHand(through, NullJournal()), find_left(cluster, namespace))
+        results = undo_all(through, LiveExecutor(through, NullJournal()), find_left(cluster, namespace))
         assert [one.result for one in results] == ["undone"]
         assert not closed(cluster, node)
 
@@ -118,14 +118,14 @@ def test_what_a_bad_server_refused_is_undone_by_the_next_command(
 ) -> None:
     """A refusal leaves the promise where it is, with the command for people; the next try keeps it."""
     with plain_namespace(cluster) as namespace:
-        node, hand = node_of(cluster), OpenHand(cluster, NullJournal())
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        node, executor = node_of(cluster), LiveExecutor(cluster, NullJournal())
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         assert log.promise(Inverse("open-node", node, f"kubectl uncordon {node.name}"), fault="f-1") == ""
-        hand.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+        executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
         proxy.trouble(Answer(503), method="PATCH", path=f"nodes/{node.name}")
-        (first,) = undo_all(through, OpenHand(through, NullJournal()), find_left(cluster, namespace))
+        (first,) = undo_all(through, LiveExecutor(through, NullJournal()), find_left(cluster, namespace))
         assert (first.result, f"by hand: kubectl uncordon {node.name}" in first.words) == ("left", True)
-        (second,) = undo_all(through, OpenHand(through, NullJournal()), find_left(cluster, namespace))
+        (second,) = undo_all(through, LiveExecutor(through, NullJournal()), find_left(cluster, namespace))
         assert second.result == "undone"
         assert find_left(cluster, namespace) == ()
 
@@ -136,7 +136,7 @@ def test_a_lease_outlives_trouble_that_passes(cluster: Cluster, through: Cluster
     trouble, times = PASSING[name]
     with (
         plain_namespace(cluster) as namespace,
-        RunLease(through, OpenHand(through, NullJournal()), namespace, "me") as lease,
+        RunLease(through, LiveExecutor(through, NullJournal()), namespace, "me") as lease,
     ):
 
         def renewed() -> str:
@@ -155,7 +155,7 @@ def test_a_server_that_stays_away_costs_the_lease(cluster: Cluster, through: Clu
     """Without a renewal for too long the run is told to stop, before anybody may take the lease over."""
     with (
         plain_namespace(cluster) as namespace,
-        RunLease(through, OpenHand(through, NullJournal()), namespace, "me") as lease,
+        RunLease(through, LiveExecutor(through, NullJournal()), namespace, "me") as lease,
     ):
         proxy.trouble(Answer(503), method="PATCH", path="leases", times=1000)
         until(lambda: lease.lost, deadline_s=14, awaited="the loss to be noticed")

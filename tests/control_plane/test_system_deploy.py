@@ -94,7 +94,7 @@ def test_the_autoscaler_owns_the_replicas(ground: SystemGround) -> None:
     assert "f:replicas" not in owned_fields(ground)
     ground.wait(system, deadline_s=60)
     assert ground.get("Deployment")["spec"]["replicas"] == 2
-    done = ground.hand.do(mutations.scale(system.workload, 4))
+    done = ground.executor.do(mutations.scale(system.workload, 4))
     assert done.outcome == "ok"
     ground.deploy(ALL_KINDS)
     assert ground.get("Deployment")["spec"]["replicas"] == 4
@@ -131,7 +131,7 @@ def test_what_the_api_server_finds_invalid_is_told_by_its_field(ground: SystemGr
 def test_a_missing_namespace_is_named(ground: SystemGround) -> None:
     """Deploying into a namespace that is not there says so."""
     with pytest.raises(ClusterRefused, match="create namespace nowhere first"):
-        deploy(ground.hand, MODEL, "nowhere", run="run-1")
+        deploy(ground.executor, MODEL, "nowhere", run="run-1")
 
 
 def test_a_field_that_another_owns_is_not_taken_silently(ground: SystemGround) -> None:
@@ -143,7 +143,7 @@ def test_a_field_that_another_owns_is_not_taken_silently(ground: SystemGround) -
         "metadata": {"name": "model", "namespace": ground.namespace},
         "spec": {"replicas": 5},
     }
-    assert ground.hand.do(mutations.apply(other, field_manager="somebody", force=True)).outcome == "ok"
+    assert ground.executor.do(mutations.apply(other, field_manager="somebody", force=True)).outcome == "ok"
     with pytest.raises(ClusterRefused) as raised:
         ground.deploy(MODEL)
     assert ".spec.replicas" in str(raised.value)
@@ -176,7 +176,7 @@ def test_pods_that_a_quota_forbids_end_the_wait_early(ground: SystemGround) -> N
     assert "will never be available" in str(raised.value)
     assert "a quota does not allow its pods" in str(raised.value)
     assert "exceeded quota: small" in str(raised.value)
-    assert {one.kind for one in raised.value.obstacles} == {"refused"}
+    assert {one.kind for one in raised.value.blockers} == {"refused"}
 
 
 def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(ground: SystemGround) -> None:
@@ -188,13 +188,13 @@ def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(ground: SystemG
         ground.wait(bigger, deadline_s=3)
     assert "not available within 3 s: 3 of 5 replicas are ready" in str(raised.value)
     assert "Insufficient cpu" in str(raised.value)
-    assert [one.kind for one in raised.value.obstacles] == ["unschedulable", "unschedulable"]
+    assert [one.kind for one in raised.value.blockers] == ["unschedulable", "unschedulable"]
 
 
 def test_a_system_is_taken_down_whole(ground: SystemGround) -> None:
     """After teardown neither the objects nor their pods are there."""
     system = ground.deploy(ALL_KINDS)
     ground.wait(system, deadline_s=60)
-    teardown(ground.cluster, ground.hand, system)
+    teardown(ground.cluster, ground.executor, system)
     assert [ref for ref in system.objects if ground.cluster.get(ref.kind, ref.namespace, ref.name)] == []
     assert ground.cluster.list("Pod", ground.namespace) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from system_ground import MODEL, connected
 
-from chaos.cluster import Cluster, Hand, mutations
+from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
@@ -23,7 +23,7 @@ from chaos.wait import until
 
 
 @pytest.fixture(scope="module")
-def hands(simulated: SimulatedCluster) -> Iterator[tuple[Cluster, Hand]]:
+def executors(simulated: SimulatedCluster) -> Iterator[tuple[Cluster, Executor]]:
     """A connection and a hand."""
     with connected(simulated) as both:
         yield both
@@ -41,20 +41,20 @@ class TrialBroke(Exception):
     """What a trial may raise."""
 
 
-def make(hand: Hand, name: str, owner: Owner, **metadata: Any) -> Ref:
+def make(executor: Executor, name: str, owner: Owner, **metadata: Any) -> Ref:
     """Create a namespace as `owner` would; `metadata` replaces what it says of itself."""
     manifest = namespace_manifest(name, run="run-1", owner=owner, created_ns=time.time_ns())
     manifest["metadata"].update(metadata)
-    done = hand.do(mutations.create(manifest))
+    done = executor.do(mutations.create(manifest))
     assert isinstance(done.body, dict)
     return Ref("Namespace", "", name, done.body["metadata"]["uid"])
 
 
-def test_a_trials_namespace_is_marked_and_goes_with_it(hands: tuple[Cluster, Hand]) -> None:
+def test_a_trials_namespace_is_marked_and_goes_with_it(executors: tuple[Cluster, Executor]) -> None:
     """The namespace says whose it is while the trial runs, and is gone afterwards, also when the trial raised."""
-    cluster, hand = hands
+    cluster, executor = executors
     name = namespace_of_trial("test_pod_kill[one]", "run-1")
-    with contextlib.suppress(TrialBroke), trial_namespace(cluster, hand, name, run="run-1") as ref:
+    with contextlib.suppress(TrialBroke), trial_namespace(cluster, executor, name, run="run-1") as ref:
         raw = cluster.get("Namespace", None, name)
         assert raw is not None
         assert raw["metadata"]["uid"] == ref.uid
@@ -65,21 +65,21 @@ def test_a_trials_namespace_is_marked_and_goes_with_it(hands: tuple[Cluster, Han
     assert cluster.get("Namespace", None, name) is None
 
 
-def test_a_kept_namespace_stays(hands: tuple[Cluster, Hand]) -> None:
+def test_a_kept_namespace_stays(executors: tuple[Cluster, Executor]) -> None:
     """A namespace that people want to look at is still there after the trial."""
-    cluster, hand = hands
-    with trial_namespace(cluster, hand, namespace_of_trial("kept", "run-1"), run="run-1", keep=True) as ref:
+    cluster, executor = executors
+    with trial_namespace(cluster, executor, namespace_of_trial("kept", "run-1"), run="run-1", keep=True) as ref:
         pass
     assert cluster.get("Namespace", None, ref.name) is not None
-    delete_namespace(cluster, hand, ref)
+    delete_namespace(cluster, executor, ref)
 
 
-def test_waiting_for_the_pods_only_leaves_no_pod(hands: tuple[Cluster, Hand]) -> None:
+def test_waiting_for_the_pods_only_leaves_no_pod(executors: tuple[Cluster, Executor]) -> None:
     """With `pods_only` the wait ends when the last pod is gone, and the namespace is on its way out."""
-    cluster, hand = hands
+    cluster, executor = executors
     name = namespace_of_trial("pods-only", "run-1")
-    with trial_namespace(cluster, hand, name, run="run-1", pods_only=True):
-        system = deploy(hand, MODEL, name, run="run-1")
+    with trial_namespace(cluster, executor, name, run="run-1", pods_only=True):
+        system = deploy(executor, MODEL, name, run="run-1")
         assert system.objects
         until(lambda: len(cluster.list("Pod", name)) == 3, deadline_s=10, awaited="three pods")
     assert cluster.list("Pod", name) == []
@@ -87,60 +87,60 @@ def test_waiting_for_the_pods_only_leaves_no_pod(hands: tuple[Cluster, Hand]) ->
     assert raw is None or "deletionTimestamp" in raw["metadata"]
 
 
-def test_a_name_that_is_taken_is_refused(hands: tuple[Cluster, Hand]) -> None:
+def test_a_name_that_is_taken_is_refused(executors: tuple[Cluster, Executor]) -> None:
     """Two trials never share a namespace: making one that exists is refused with its name."""
-    cluster, hand = hands
+    cluster, executor = executors
     with (
-        trial_namespace(cluster, hand, "gameday-taken", run="run-1"),
+        trial_namespace(cluster, executor, "gameday-taken", run="run-1"),
         pytest.raises(ClusterRefused, match=r"Namespace gameday-taken was not created: .*already exists"),
-        trial_namespace(cluster, hand, "gameday-taken", run="run-2"),
+        trial_namespace(cluster, executor, "gameday-taken", run="run-2"),
     ):
         raise AssertionError("the second namespace was made")
 
 
-def test_what_holds_a_namespace_is_said(hands: tuple[Cluster, Hand]) -> None:
+def test_what_holds_a_namespace_is_said(executors: tuple[Cluster, Executor]) -> None:
     """A namespace that does not go in time is told with the finalizer that holds it."""
-    cluster, hand = hands
-    ref = make(hand, namespace_of_trial("held", "run-1"), Owner.this_process())
+    cluster, executor = executors
+    ref = make(executor, namespace_of_trial("held", "run-1"), Owner.this_process())
     held = Ref("ConfigMap", ref.name, "held")
     metadata = {"name": "held", "namespace": ref.name, "finalizers": ["example.org/hold"]}
-    hand.do(mutations.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))
+    executor.do(mutations.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}))
     with pytest.raises(TimedOut) as raised:
-        delete_namespace(cluster, hand, ref, deadline_s=10)
+        delete_namespace(cluster, executor, ref, deadline_s=10)
     assert f"namespace {ref.name} to be gone: not within 10 s" in str(raised.value)
     assert "example.org/hold" in str(raised.value)
-    hand.do(mutations.patch(held, {"metadata": {"finalizers": None}}))
-    delete_namespace(cluster, hand, ref)
+    executor.do(mutations.patch(held, {"metadata": {"finalizers": None}}))
+    delete_namespace(cluster, executor, ref)
     assert cluster.get("Namespace", None, ref.name) is None
 
 
-def test_a_namespace_that_is_not_ours_is_not_deleted(hands: tuple[Cluster, Hand]) -> None:
+def test_a_namespace_that_is_not_ours_is_not_deleted(executors: tuple[Cluster, Executor]) -> None:
     """Without our label a namespace is refused, whoever asks."""
-    cluster, hand = hands
+    cluster, executor = executors
     with pytest.raises(UsageError, match="namespace default does not bear the label"):
-        delete_namespace(cluster, hand, Ref("Namespace", "", "default"))
+        delete_namespace(cluster, executor, Ref("Namespace", "", "default"))
     assert cluster.get("Namespace", None, "default") is not None
 
 
-def test_a_successor_of_the_same_name_is_not_deleted(hands: tuple[Cluster, Hand]) -> None:
+def test_a_successor_of_the_same_name_is_not_deleted(executors: tuple[Cluster, Executor]) -> None:
     """A namespace made under the old name since is another one, and stays."""
-    cluster, hand = hands
-    ref = make(hand, "gameday-successor", Owner.this_process())
-    delete_namespace(cluster, hand, replace(ref, uid="an-older-one"))
+    cluster, executor = executors
+    ref = make(executor, "gameday-successor", Owner.this_process())
+    delete_namespace(cluster, executor, replace(ref, uid="an-older-one"))
     raw = cluster.get("Namespace", None, ref.name)
     assert raw is not None
     assert "deletionTimestamp" not in raw["metadata"]
-    delete_namespace(cluster, hand, ref)
+    delete_namespace(cluster, executor, ref)
 
 
-def test_a_sweep_takes_only_what_dead_runs_left(hands: tuple[Cluster, Hand], dead: Owner) -> None:
+def test_a_sweep_takes_only_what_dead_runs_left(executors: tuple[Cluster, Executor], dead: Owner) -> None:
     """Of namespaces that a dead run, a living run, another host and a stranger made, only the dead run's goes."""
-    cluster, hand = hands
-    left = make(hand, "gameday-left", dead)
-    living = make(hand, "gameday-living", Owner.this_process())
-    elsewhere = make(hand, "gameday-elsewhere", replace(dead, host="another-host"))
-    stranger = make(hand, "gameday-stranger", dead, labels={"app.kubernetes.io/managed-by": "Helm"})
-    decided = {one.name: one for one in sweep(cluster, hand, older_than_s=3600)}
+    cluster, executor = executors
+    left = make(executor, "gameday-left", dead)
+    living = make(executor, "gameday-living", Owner.this_process())
+    elsewhere = make(executor, "gameday-elsewhere", replace(dead, host="another-host"))
+    stranger = make(executor, "gameday-stranger", dead, labels={"app.kubernetes.io/managed-by": "Helm"})
+    decided = {one.name: one for one in sweep(cluster, executor, older_than_s=3600)}
     assert decided[left.name].delete
     assert not decided[living.name].delete
     assert not decided[elsewhere.name].delete
@@ -151,6 +151,6 @@ def test_a_sweep_takes_only_what_dead_runs_left(hands: tuple[Cluster, Hand], dea
         elsewhere.name,
         stranger.name,
     }
-    assert {one.name for one in sweep(cluster, hand, older_than_s=0) if one.delete} == {elsewhere.name}
-    hand.do(mutations.delete(stranger))
-    delete_namespace(cluster, hand, living)
+    assert {one.name for one in sweep(cluster, executor, older_than_s=0) if one.delete} == {elsewhere.name}
+    executor.do(mutations.delete(stranger))
+    delete_namespace(cluster, executor, living)

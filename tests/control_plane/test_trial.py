@@ -60,9 +60,9 @@ def test_the_same_seed_chooses_the_same_rank(room: Room) -> None:
         assert len(first.refs) == 1
 
 
-def test_a_leashed_trial_kills_nobody_and_cannot_pass(room: Room) -> None:
-    """A rehearsal writes the kill down as not done; every pod lives, and the verdict is UNKNOWN."""
-    with room.trial("leashed", leashed=True) as staged:
+def test_a_dry_run_trial_kills_nobody_and_cannot_pass(room: Room) -> None:
+    """A dry run writes the kill down as not done; every pod lives, and the verdict is UNKNOWN."""
+    with room.trial("dry_run", dry_run=True) as staged:
         before = {pod.uid for pod in staged.system.ready_pods()}
         with staged.traffic.steady(rate_rps=20):
             staged.trial.baseline(duration_s=1)
@@ -71,7 +71,7 @@ def test_a_leashed_trial_kills_nobody_and_cannot_pass(room: Room) -> None:
         with pytest.raises(NotProven):
             staged.trial.judge(*CHECKS)
         assert {pod.uid for pod in staged.system.ready_pods()} == before
-    assert answers(room.runs / "leashed")["witnessed"] == "UNKNOWN"
+    assert answers(room.runs / "dry_run")["witnessed"] == "UNKNOWN"
 
 
 def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Room) -> None:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from chaos import faults
 from chaos.cli.app import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
@@ -66,7 +66,7 @@ def test_a_kill_at_each_journalled_step_is_healed(
     simulated: SimulatedCluster, cluster: Cluster, tmp_path: Path, fault: str
 ) -> None:
     """Killed after its first line, its second and so on to its last: undone each time, and twice does no harm."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     healed = 0
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=3))
@@ -76,11 +76,11 @@ def test_a_kill_at_each_journalled_step_is_healed(
             left = find_left(cluster, namespace)
             assert died or left == (), "a run that came to its end left something"
             assert all(one.alive == "" for one in left)
-            results = undo_all(cluster, hand, left)
+            results = undo_all(cluster, executor, left)
             assert [one.words for one in results if one.result == "left"] == []
             healed += sum(one.result == "undone" for one in results)
             assert snapshot(cluster, namespace) == before, f"killed after line {line}"
-            assert undo_all(cluster, hand, find_left(cluster, namespace)) == ()
+            assert undo_all(cluster, executor, find_left(cluster, namespace)) == ()
             settle(cluster, namespace)
             if not died:
                 break
@@ -93,9 +93,9 @@ def test_a_kill_at_each_journalled_step_is_healed(
 
 def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:
     """Gone after the first undoing; a promise of one that never came to be is nothing."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     with plain_namespace(cluster) as namespace:
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         for name in ("gameday-cut-1", "gameday-cut-2"):
             policy = Ref("NetworkPolicy", namespace, name)
             assert (
@@ -107,8 +107,8 @@ def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:
             "metadata": {"name": "gameday-cut-1", "namespace": namespace},
             "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
         }
-        assert hand.do(mutations.create(made)).outcome == "ok"
-        results = undo_all(cluster, hand, find_left(cluster, namespace))
+        assert executor.do(mutations.create(made)).outcome == "ok"
+        results = undo_all(cluster, executor, find_left(cluster, namespace))
         assert sorted(one.result for one in results) == ["nothing", "undone"]
         assert cluster.get("NetworkPolicy", namespace, "gameday-cut-1") is None
         assert find_left(cluster, namespace) == ()
@@ -116,40 +116,40 @@ def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:
 
 def test_one_that_cannot_be_undone_stops_no_other(cluster: Cluster) -> None:
     """A part that somebody else changed since is left and told; the node after it is opened; forgetting ends it."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=1))
         raw = cluster.get("PodDisruptionBudget", namespace, "chat-pdb")
         assert raw is not None
         budget = Ref("PodDisruptionBudget", namespace, "chat-pdb", raw["metadata"]["uid"])
         node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         wanted = {**raw["spec"], "maxUnavailable": 2}
         detail = {"path": "/spec", "before": raw["spec"], "wanted": wanted}
         assert log.promise(Inverse("open-node", node, f"kubectl uncordon {node.name}"), fault="f-1") == ""
         assert log.promise(Inverse("restore-part", budget, "kubectl edit pdb chat-pdb", detail), fault="f-2") == ""
-        hand.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
-        hand.do(mutations.patch(budget, {"spec": {"maxUnavailable": 3}}))
-        first = undo_all(cluster, hand, find_left(cluster, namespace))
+        executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+        executor.do(mutations.patch(budget, {"spec": {"maxUnavailable": 3}}))
+        first = undo_all(cluster, executor, find_left(cluster, namespace))
         assert [(one.promise.fault, one.result) for one in first] == [("f-2", "left"), ("f-1", "undone")]
         assert "changed by somebody else" in first[0].words
         assert "by hand: kubectl edit pdb chat-pdb" in first[0].words
         (left,) = find_left(cluster, namespace)
         assert [one.fault for one in left.promises] == ["f-2"]
-        undo_all(cluster, hand, [left], forget=True)
+        undo_all(cluster, executor, [left], forget=True)
         assert find_left(cluster, namespace) == ()
 
 
 def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluster) -> None:
     """What a run that is at work has promised is its own, until its deadline; `gameday undo` says so."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     options = ["--kubeconfig", str(simulated.kubeconfig), "--kube-context", simulated.context]
     with plain_namespace(cluster) as namespace:
         node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
         inverse = Inverse("open-node", node, f"kubectl uncordon {node.name}")
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=3600)
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=3600)
         assert log.promise(inverse, fault="node-drain-1") == ""
-        hand.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+        executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
         (left,) = find_left(cluster, namespace)
         assert "of this host runs" in left.alive
         status = CliRunner().invoke(app, ["status", *options])
@@ -160,36 +160,36 @@ def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluste
         assert (forced.exit_code, f"node {node.name} is open again" in forced.stdout) == (0, True)
         again = CliRunner().invoke(app, ["undo", *options])
         assert (again.exit_code, again.stdout) == (0, "nothing is left to undo\n")
-        late = ClusterUndoLog(hand, namespace, "run-2", deadline_s=-1)
+        late = ClusterUndoLog(executor, namespace, "run-2", deadline_s=-1)
         assert late.promise(inverse, fault="node-drain-1") == ""
         (left,) = find_left(cluster, namespace)
         assert left.alive == ""
-        assert [one.result for one in undo_all(cluster, hand, [left])] == ["nothing"]
+        assert [one.result for one in undo_all(cluster, executor, [left])] == ["nothing"]
 
 
 def test_a_node_that_an_operator_closed_since_is_left_closed(cluster: Cluster) -> None:
     """After our cordon was opened and an operator closed the node, undoing leaves it to them, and says so."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
     with plain_namespace(cluster) as namespace:
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
         try:
             for closed, who in ((True, "gameday"), (None, "gameday"), (True, "kubectl-cordon")):
-                hand.do(mutations.patch(node, {"spec": {"unschedulable": closed}}, field_manager=who))
-            (done,) = undo_all(cluster, hand, find_left(cluster, namespace))
+                executor.do(mutations.patch(node, {"spec": {"unschedulable": closed}}, field_manager=who))
+            (done,) = undo_all(cluster, executor, find_left(cluster, namespace))
             assert (done.result, "closed anew by kubectl-cordon" in done.words) == ("nothing", True)
             assert ((cluster.get("Node", None, node.name) or {})["spec"]).get("unschedulable") is True
             assert find_left(cluster, namespace) == ()
         finally:
-            hand.do(mutations.patch(node, {"spec": {"unschedulable": None}}))
+            executor.do(mutations.patch(node, {"spec": {"unschedulable": None}}))
 
 
 def test_nothing_is_done_that_cannot_be_written_down(cluster: Cluster) -> None:
     """Where the undo journal cannot be written, the fault says so and the object stays as it is."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
-    log = ClusterUndoLog(hand, "nowhere", "run-1", deadline_s=60)
+    log = ClusterUndoLog(executor, "nowhere", "run-1", deadline_s=60)
     told = log.promise(Inverse("open-node", node, ""), fault="f-1")
     assert "the undo journal cannot be written" in told
     assert "nowhere" in told
@@ -197,15 +197,15 @@ def test_nothing_is_done_that_cannot_be_written_down(cluster: Cluster) -> None:
 
 def test_what_is_no_promise_of_ours_is_told(cluster: Cluster) -> None:
     """An entry that cannot be read is neither undone nor thrown away."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     with plain_namespace(cluster) as namespace:
         node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
-        log = ClusterUndoLog(hand, namespace, "run-1", deadline_s=-1)
+        log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
         (left,) = find_left(cluster, namespace)
-        hand.do(mutations.patch(left.where, {"data": {"0009": "{}"}}))
+        executor.do(mutations.patch(left.where, {"data": {"0009": "{}"}}))
         (spoilt,) = find_left(cluster, namespace)
         assert spoilt.unreadable == ("0009: KeyError: 'inverse'",)
-        undo_all(cluster, hand, [replace(spoilt)])
+        undo_all(cluster, executor, [replace(spoilt)])
         (kept,) = find_left(cluster, namespace)
         assert (kept.promises, kept.unreadable) == ((), spoilt.unreadable)

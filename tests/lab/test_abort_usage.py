@@ -53,7 +53,7 @@ def model(ground: Ground, run: Path) -> Iterator[Staged]:
         OpenAiChatProfile(model="smollm2", prompts=("Say hello.",), max_tokens=4),
         ScenarioFacts("usage", "tests/usage", "A node may be drained.", seed=7),
         run=run,
-        leashed=False,
+        dry_run=False,
         pods_max=None,
         keep_namespace=False,
         callbacks=Callbacks(lambda _line: None, lambda judged: judged.run),

@@ -11,7 +11,7 @@ import pytest
 from exec_room import exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Command, Journal, LeashedHand, NullJournal, OpenHand, Ran, execute
+from chaos.cluster import Cluster, Command, DryRunExecutor, Journal, LiveExecutor, NullJournal, Ran, execute
 from chaos.lab.images.pause_image import PAUSE_IMAGE
 from chaos.objects.base import Ref
 
@@ -38,8 +38,8 @@ def run(cluster: Cluster, model: Ref) -> Run:
     """Run a command in the model's container."""
 
     def run_it(*argv: str, timeout_s: float = 10) -> Ran:
-        hand = OpenHand(cluster, NullJournal())
-        return execute(cluster, hand, NullJournal(), Command(model, "model", argv, timeout_s=timeout_s))
+        executor = LiveExecutor(cluster, NullJournal())
+        return execute(cluster, executor, NullJournal(), Command(model, "model", argv, timeout_s=timeout_s))
 
     return run_it
 
@@ -80,7 +80,9 @@ def test_a_command_that_never_ends_is_left_in_time(run: Run) -> None:
 def test_an_image_without_a_shell_says_so(cluster: Cluster) -> None:
     """In an image that holds one program only, a shell cannot be started."""
     pod = started(cluster, "exec-pause", PAUSE_IMAGE)
-    ran = execute(cluster, OpenHand(cluster, NullJournal()), NullJournal(), Command(pod, "model", ("sh", "-c", "true")))
+    ran = execute(
+        cluster, LiveExecutor(cluster, NullJournal()), NullJournal(), Command(pod, "model", ("sh", "-c", "true"))
+    )
     assert ran.outcome == "fail"
     assert "executable file not found" in ran.reason
 
@@ -88,28 +90,28 @@ def test_an_image_without_a_shell_says_so(cluster: Cluster) -> None:
 def test_a_successor_of_the_same_name_is_not_touched(cluster: Cluster, model: Ref) -> None:
     """A pod with another UID is not the one that was meant."""
     other = Ref("Pod", model.namespace, model.name, "another-uid")
-    ran = execute(cluster, OpenHand(cluster, NullJournal()), NullJournal(), Command(other, "model", ("true",)))
+    ran = execute(cluster, LiveExecutor(cluster, NullJournal()), NullJournal(), Command(other, "model", ("true",)))
     assert ran.outcome == "fail"
     assert "is not there" in ran.reason
 
 
 def test_a_container_that_does_not_exist_is_refused(cluster: Cluster, model: Ref) -> None:
     """The API server's refusal is an outcome, in its own words."""
-    ran = execute(cluster, OpenHand(cluster, NullJournal()), NullJournal(), Command(model, "no-such", ("true",)))
+    ran = execute(cluster, LiveExecutor(cluster, NullJournal()), NullJournal(), Command(model, "no-such", ("true",)))
     assert ran.outcome == "fail"
     assert "no-such" in ran.reason
 
 
-@pytest.mark.parametrize("leashed", [False, True])
-def test_it_is_journalled_without_its_output(cluster: Cluster, model: Ref, tmp_path: Path, *, leashed: bool) -> None:
-    """The journal has the command before and the exit code after, never what was printed; leashed, nothing runs."""
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_it_is_journalled_without_its_output(cluster: Cluster, model: Ref, tmp_path: Path, *, dry_run: bool) -> None:
+    """The journal has the command before and the exit code after, never what was printed; dry_run, nothing runs."""
     path = tmp_path / "actions.jsonl"
     with Journal(path, Clock.start()) as journal:
-        hand = LeashedHand(journal) if leashed else OpenHand(cluster, journal)
-        ran = execute(cluster, hand, journal, Command(model, "model", ("cat", "/proc/1/comm"), fault="f-1"))
+        executor = DryRunExecutor(journal) if dry_run else LiveExecutor(cluster, journal)
+        ran = execute(cluster, executor, journal, Command(model, "model", ("cat", "/proc/1/comm"), fault="f-1"))
     begin, end = map(json.loads, path.read_text().splitlines())
     assert (begin["action"], begin["fault"], begin["target"]["uid"]) == ("exec", "f-1", model.uid)
     assert begin["detail"] == {"container": "model", "command": ["cat", "/proc/1/comm"]}
-    assert end["outcome"] == ("fail" if leashed else "ok")
-    assert ran.stdout == ("" if leashed else "tini\n")
+    assert end["outcome"] == ("fail" if dry_run else "ok")
+    assert ran.stdout == ("" if dry_run else "tini\n")
     assert "tini" not in path.read_text()

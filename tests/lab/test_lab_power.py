@@ -73,7 +73,7 @@ def test_a_node_that_is_not_there_is_refused(lab: Lab) -> None:
 
 
 def test_a_lab_with_a_frozen_node_is_taken_down(lab: Lab) -> None:
-    """Frozen processes and cut links are no obstacle to the teardown."""
+    """Frozen processes and cut links are no blocker to the teardown."""
     freeze("n1")
     cut_link("n2")
     lab.down(force=True, progress=Silent())

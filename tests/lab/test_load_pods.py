@@ -12,7 +12,7 @@ import pytest
 from chaos.checks import GeneratorSound, SloMet
 from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer, NotProven
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations, ref_of
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, ref_of
 from chaos.faults.undo import find_left
 from chaos.history import load_history
 from chaos.lab import Lab
@@ -44,7 +44,7 @@ def kill_worker(admin: Cluster, number: int) -> str:
     """Delete the pod of a worker at once, and give its name."""
     pods = admin.list("Pod", None, selector=CREW)
     raw = next(one for one in pods if one["metadata"]["annotations"][INDEX] == str(number))
-    assert OpenHand(admin, NullJournal()).do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
+    assert LiveExecutor(admin, NullJournal()).do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
     return str(raw["metadata"]["name"])
 
 
@@ -96,7 +96,7 @@ class Book:
             HttpProfile(path="/readyz"),
             ScenarioFacts("load_pods", "tests/load_pods", "a claim", seed=7),
             run=self.run,
-            leashed=False,
+            dry_run=False,
             pods_max=None,
             load_wish=LoadWish(workers=workers, in_cluster=True),
             keep_namespace=False,
@@ -146,7 +146,7 @@ def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
     """All nodes of the lab have one clock: what is measured through the API server is nothing, to within its error."""
     book = Book(tmp_path / "run")
     with (
-        trial_namespace(admin, hand(admin), "gameday-load-pods-test", run="t"),
+        trial_namespace(admin, executor(admin), "gameday-load-pods-test", run="t"),
         book.trial(ground, 2, deployed_by_others(admin, "gameday-load-pods-test")) as ready,
     ):
         with ready.traffic.steady(rate_rps=RATE_RPS):
@@ -167,12 +167,12 @@ def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
         assert worker.clock_error_ns < 50_000_000
 
 
-def hand(admin: Cluster) -> OpenHand:
+def executor(admin: Cluster) -> LiveExecutor:
     """A hand that nobody keeps a journal of."""
-    return OpenHand(admin, NullJournal())
+    return LiveExecutor(admin, NullJournal())
 
 
 def deployed_by_others(admin: Cluster, namespace: str) -> Adopted:
     """A system that runs in a namespace already, as it is found there."""
-    deploy(hand(admin), SPEC, namespace, run="t")
+    deploy(executor(admin), SPEC, namespace, run="t")
     return adopt(admin, Wish(namespace=namespace, kind="Deployment", name=SPEC.name))

@@ -9,7 +9,17 @@ import pytest
 from deadly_journal import DeadlyJournal, killed_at_each_line
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, LeashedHand, NullJournal, OpenHand, Recorder, Scope, connect
+from chaos.cluster import (
+    Cluster,
+    DryRunExecutor,
+    Executor,
+    Journal,
+    LiveExecutor,
+    NullJournal,
+    Recorder,
+    Scope,
+    connect,
+)
 from chaos.faults import Field, Means, NodeDown, NodePower
 from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
@@ -37,7 +47,7 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-def _field(cluster: Cluster, folder: Path, *, power: NodePower | None, leash: bool = False) -> Iterator[Field]:
+def _field(cluster: Cluster, folder: Path, *, power: NodePower | None, dry_run: bool = False) -> Iterator[Field]:
     clock = Clock.start()
     with (
         Journal(folder / "actions.jsonl", clock) as journal,
@@ -45,9 +55,9 @@ def _field(cluster: Cluster, folder: Path, *, power: NodePower | None, leash: bo
             cluster, clock, folder / "watch.jsonl", [Scope("Node", None), Scope("Pod", None), Scope("Deployment", None)]
         ) as recorder,
     ):
-        hand: Hand = LeashedHand(journal) if leash else OpenHand(cluster, journal)
+        executor: Executor = DryRunExecutor(journal) if dry_run else LiveExecutor(cluster, journal)
         yield Field(
-            hand, recorder, cluster, journal, "fault-1", "default", Timings.of(Lab().facts().timings), Means(power)
+            executor, recorder, cluster, journal, "fault-1", "default", Timings.of(Lab().facts().timings), Means(power)
         )
 
 
@@ -64,9 +74,9 @@ def powerless(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
 
 
 @pytest.fixture
-def leashed(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def dry_run(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
     """The same with a hand that does nothing."""
-    yield from _field(cluster, tmp_path, power=LabPower(), leash=True)
+    yield from _field(cluster, tmp_path, power=LabPower(), dry_run=True)
 
 
 def target(field: Field, name: str) -> Targets:
@@ -100,14 +110,14 @@ def test_without_a_means_nothing_is_done(powerless: Field) -> None:
     assert down.heal(powerless) == ""
 
 
-def test_a_rehearsal_takes_no_power(leashed: Field) -> None:
-    """A leashed hand switches nothing, and does not claim to have landed."""
-    down = NodeDown(target(leashed, "n3"))
-    assert "leashed" in down.inject(leashed)
-    assert down.landed(leashed) == ""
+def test_a_dry_run_takes_no_power(dry_run: Field) -> None:
+    """A dry_run hand switches nothing, and does not claim to have landed."""
+    down = NodeDown(target(dry_run, "n3"))
+    assert "dry_run" in down.inject(dry_run)
+    assert down.landed(dry_run) == ""
     assert not is_cut("n3")
     assert not is_frozen("n3")
-    assert down.heal(leashed) == ""
+    assert down.heal(dry_run) == ""
 
 
 def _trouble(line: int, folder: str) -> None:
@@ -117,10 +127,10 @@ def _trouble(line: int, folder: str) -> None:
         DeadlyJournal(room / f"actions-{line}.jsonl", clock, line) as journal,
         Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Node", None), Scope("Pod", None)]) as recorder,
     ):
-        hand = OpenHand(cluster, journal)
-        undo = ClusterUndoLog(hand, "default", f"run-power-{line}", deadline_s=3600)
+        executor = LiveExecutor(cluster, journal)
+        undo = ClusterUndoLog(executor, "default", f"run-power-{line}", deadline_s=3600)
         timings, means = Timings.of(facts.timings), Means(LabPower())
-        field = Field(hand, recorder, cluster, journal, "node-down-1", "default", timings, means, undo=undo)
+        field = Field(executor, recorder, cluster, journal, "node-down-1", "default", timings, means, undo=undo)
         down = NodeDown(target(field, "n3"))
         assert down.inject(field) == ""
         assert down.heal(field) == ""
@@ -130,25 +140,25 @@ def test_power_is_given_back_after_a_kill_at_each_step(cluster: Cluster, tmp_pat
     """Killed after each line of its journal: the node goes on and is Ready, and undoing again does nothing."""
     healed = 0
     for died in killed_at_each_line(_trouble, str(tmp_path), within_s=CHILD_S):
-        left, hand = find_left(cluster, "default"), OpenHand(cluster, NullJournal())
+        left, executor = find_left(cluster, "default"), LiveExecutor(cluster, NullJournal())
         healed += is_frozen("n3")
-        results = undo_all(cluster, hand, left, power=LabPower())
+        results = undo_all(cluster, executor, left, power=LabPower())
         assert [one.words for one in results if one.result == "left"] == []
         assert not is_cut("n3")
         assert not is_frozen("n3")
         assert NodeView(cluster.get("Node", None, "n3") or {}).ready
-        assert undo_all(cluster, hand, find_left(cluster, "default"), power=LabPower()) == ()
+        assert undo_all(cluster, executor, find_left(cluster, "default"), power=LabPower()) == ()
         assert died or left == ()
     assert healed > 0
 
 
 def test_a_node_without_a_means_stays_promised(field: Field, cluster: Cluster) -> None:
     """Where nobody can give power back, the promise stays in the cluster and says so; with a means it is kept."""
-    hand = OpenHand(cluster, NullJournal())
-    undo = ClusterUndoLog(hand, "default", "run-without", deadline_s=-1)
+    executor = LiveExecutor(cluster, NullJournal())
+    undo = ClusterUndoLog(executor, "default", "run-without", deadline_s=-1)
     (node,) = target(field, "n3").refs
     assert undo.promise(Inverse("power-on", node, "virsh resume n3"), fault="node-down-1") == ""
-    (without,) = undo_all(cluster, hand, find_left(cluster, "default"))
+    (without,) = undo_all(cluster, executor, find_left(cluster, "default"))
     assert (without.result, "by hand: virsh resume n3" in without.words) == ("left", True)
-    (given,) = undo_all(cluster, hand, find_left(cluster, "default"), power=LabPower())
+    (given,) = undo_all(cluster, executor, find_left(cluster, "default"), power=LabPower())
     assert given.result == "undone"

@@ -9,7 +9,7 @@ import pytest
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Journal, OpenHand, Recorder, Scope
+from chaos.cluster import Cluster, Journal, LiveExecutor, Recorder, Scope
 from chaos.faults import Field, Means, NetworkPartition, PodNetwork
 from chaos.faults.targets import Targets
 from chaos.lab.nodes.partition import LabPodNetwork, reconnect_all
@@ -37,8 +37,8 @@ def _field(cluster: Cluster, folder: Path, network: PodNetwork | None) -> Iterat
         Journal(folder / "actions.jsonl", clock) as journal,
         Recorder(cluster, clock, folder / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
-        hand = OpenHand(cluster, journal)
-        yield Field(hand, recorder, cluster, journal, "fault-1", NAMESPACE, means=Means(pod_network=network))
+        executor = LiveExecutor(cluster, journal)
+        yield Field(executor, recorder, cluster, journal, "fault-1", NAMESPACE, means=Means(pod_network=network))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, LeashedHand, OpenHand, Recorder, Scope
+from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecutor, Recorder, Scope
 from chaos.faults import Field, MemoryHog, NotReady, ProcessCrash, ProcessHang
 from chaos.faults.support.containers import place_of
 from chaos.faults.support.process_signals import look
@@ -41,19 +41,19 @@ def field(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
 
 
 @pytest.fixture
-def leashed(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def dry_run(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
     """The same with a hand that does nothing."""
-    yield from _field(cluster, tmp_path, leash=True)
+    yield from _field(cluster, tmp_path, dry_run=True)
 
 
-def _field(cluster: Cluster, folder: Path, *, leash: bool = False) -> Iterator[Field]:
+def _field(cluster: Cluster, folder: Path, *, dry_run: bool = False) -> Iterator[Field]:
     clock = Clock.start()
     with (
         Journal(folder / "actions.jsonl", clock) as journal,
         Recorder(cluster, clock, folder / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
-        hand: Hand = LeashedHand(journal) if leash else OpenHand(cluster, journal)
-        yield Field(hand, recorder, cluster, journal, "fault-1", NAMESPACE)
+        executor: Executor = DryRunExecutor(journal) if dry_run else LiveExecutor(cluster, journal)
+        yield Field(executor, recorder, cluster, journal, "fault-1", NAMESPACE)
 
 
 def on(ref: Ref) -> Targets:
@@ -103,12 +103,12 @@ def test_an_image_without_a_shell_is_named(field: Field, cluster: Cluster) -> No
         assert fault.heal(field) == ""
 
 
-def test_a_rehearsal_stops_nothing(leashed: Field, model: Ref) -> None:
-    """A leashed hand runs no command, so nothing lands and nothing is left to heal."""
+def test_a_dry_run_stops_nothing(dry_run: Field, model: Ref) -> None:
+    """A dry_run hand runs no command, so nothing lands and nothing is left to heal."""
     hang = ProcessHang(on(model))
-    assert "leashed" in hang.inject(leashed)
-    assert hang.landed(leashed) == ""
-    assert hang.heal(leashed) == ""
+    assert "dry_run" in hang.inject(dry_run)
+    assert hang.landed(dry_run) == ""
+    assert hang.heal(dry_run) == ""
 
 
 def test_a_crash_is_seen_in_the_container_that_ended(field: Field, cluster: Cluster) -> None:
@@ -153,10 +153,10 @@ def test_memory_used_up_is_seen_in_the_container_that_ended(field: Field, cluste
     assert hog.heal(field) == ""
 
 
-def test_a_rehearsal_fills_nothing(leashed: Field, model: Ref) -> None:
-    """A leashed hand runs no command, and both faults say so."""
-    assert leashed.recorder.wait_for(lambda: place_of(leashed, model, ""), 10)
+def test_a_dry_run_fills_nothing(dry_run: Field, model: Ref) -> None:
+    """A dry_run hand runs no command, and both faults say so."""
+    assert dry_run.recorder.wait_for(lambda: place_of(dry_run, model, ""), 10)
     for fault in (NotReady(on(model)), MemoryHog(on(model))):
-        assert "leashed" in fault.inject(leashed)
-        assert fault.landed(leashed) == ""
-        assert fault.heal(leashed) == ""
+        assert "dry_run" in fault.inject(dry_run)
+        assert fault.landed(dry_run) == ""
+        assert fault.heal(dry_run) == ""

@@ -10,7 +10,7 @@ from deadly_journal import DeadlyJournal, killed_at_each_line
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, NullJournal, OpenHand, Recorder, Scope, connect
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, Recorder, Scope, connect
 from chaos.faults import Fault, Field, NotReady, ProcessHang
 from chaos.faults.support.containers import Place, place_of
 from chaos.faults.support.process_signals import look
@@ -48,9 +48,9 @@ def _trouble(line: int, folder: str, pod: Ref, kind: str) -> None:
         DeadlyJournal(room / f"actions-{line}.jsonl", clock, line) as journal,
         Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
-        hand = OpenHand(cluster, journal)
-        undo = ClusterUndoLog(hand, NAMESPACE, f"run-{kind}-{line}", deadline_s=3600)
-        field = Field(hand, recorder, cluster, journal, f"{kind}-1", NAMESPACE, undo=undo)
+        executor = LiveExecutor(cluster, journal)
+        undo = ClusterUndoLog(executor, NAMESPACE, f"run-{kind}-{line}", deadline_s=3600)
+        field = Field(executor, recorder, cluster, journal, f"{kind}-1", NAMESPACE, undo=undo)
         fault = _fault(kind, pod)
         assert fault.inject(field) == ""
         assert fault.heal(field) == ""
@@ -63,12 +63,12 @@ def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: s
     healed = 0
     for died in killed_at_each_line(_trouble, str(tmp_path), pod, kind, within_s=CHILD_S):
         left = find_left(cluster, NAMESPACE)
-        results = undo_all(cluster, OpenHand(cluster, NullJournal()), left)
+        results = undo_all(cluster, LiveExecutor(cluster, NullJournal()), left)
         assert [one.words for one in results if one.result == "left"] == []
         healed += sum(one.result == "undone" for one in results)
         assert "T" not in states(cluster, tmp_path, pod)
         until(lambda: ready(cluster, pod), deadline_s=READY_S, awaited=f"{pod.name} Ready")
-        assert undo_all(cluster, OpenHand(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
+        assert undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
         assert died or left == ()
     assert healed > 0
 
@@ -80,9 +80,9 @@ def ready(cluster: Cluster, pod: Ref) -> bool:
 
 def states(cluster: Cluster, folder: Path, pod: Ref) -> list[str]:
     """The states of the engine's processes in a pod, as the kernel shows them."""
-    caller = Undoer(cluster, OpenHand(cluster, NullJournal()), NullJournal(), "look")
+    caller = Undoer(cluster, LiveExecutor(cluster, NullJournal()), NullJournal(), "look")
     with Recorder(cluster, Clock.start(), folder / "look.jsonl", [Scope("Pod", NAMESPACE)]) as recorder:
-        field = Field(caller.hand, recorder, cluster, caller.journal, "look", NAMESPACE)
+        field = Field(caller.executor, recorder, cluster, caller.journal, "look", NAMESPACE)
         place = place_of(field, pod, "")
     assert isinstance(place, Place)
     seen = look(caller, place, "model-engine")

@@ -106,7 +106,7 @@ def test_the_api_servers_proxy_is_reached_with_verified_tls_and_a_client_certifi
     for name, text in (("server.pem", certificate), ("server.key", key), ("ca.pem", ca.pem)):
         (tmp_path / name).write_text(text)
     cert_pem, key_pem = issued(ca, "gameday")
-    vantage_credentials = Credentials(
+    origin_credentials = Credentials(
         ca_pem=ca.pem if trusted else stranger.pem,
         cert_pem=cert_pem,
         key_pem=key_pem,
@@ -115,15 +115,15 @@ def test_the_api_servers_proxy_is_reached_with_verified_tls_and_a_client_certifi
     folder = tmp_path / "run"
     folder.mkdir()
     with serving(*(str(tmp_path / name) for name in ("server.pem", "server.key", "ca.pem"))) as served:
-        vantage = ApiServerProxy(
+        origin = ApiServerProxy(
             server=f"https://127.0.0.1:{served.port}",
             namespace="shop",
             service="model",
             port="http",
-            credentials=vantage_credentials,
+            credentials=origin_credentials,
         )
         profile = HttpProfile(path=f"/secret/{SECRET}", connections=connections)  # type: ignore[arg-type]
-        with started(folder, vantage.url, profile, credentials=vantage.credentials) as generator:
+        with started(folder, origin.url, profile, credentials=origin.credentials) as generator:
             generator.begin(Steady(40), "steady-1")
             wait_for_records(folder, 8)
             stream = generator.end("steady-1")
@@ -134,4 +134,4 @@ def test_the_api_servers_proxy_is_reached_with_verified_tls_and_a_client_certifi
         assert all("certificate" in row["error"] for row in records(folder))
     everything = "".join(path.read_text() for path in folder.iterdir())
     assert key_pem.splitlines()[1] not in everything
-    assert SECRET not in repr(vantage)
+    assert SECRET not in repr(origin)

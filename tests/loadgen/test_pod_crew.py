@@ -58,7 +58,7 @@ def flowing(folder: Path, url: str, profile: HttpProfile = OK, workers: int = 2)
     orders = Orders(run_folder=folder, clock=clock, url=url, profile=profile, seed=1, duration_max_s=60.0)
     with Journal(folder / "actions.jsonl", clock) as journal, pods_here(folder, workers) as proxy:
         crew = PodCrew(proxy, journal, dataclasses.replace(PLACE, workers=workers), TOKEN)  # type: ignore[arg-type]  # stands in
-        traffic = Traffic(lambda: crew.muster(orders), journal, profile="http", vantage="pods", url=url)
+        traffic = Traffic(lambda: crew.muster(orders), journal, profile="http", origin="pods", url=url)
         try:
             yield Flow(folder, proxy, traffic)
             traffic.finish()
@@ -165,8 +165,8 @@ def test_a_pod_obeys_its_own_driver_only(tmp_path: Path) -> None:
 def test_an_image_of_another_version_is_refused(tmp_path: Path) -> None:
     """Its records would be others than those that are read."""
 
-    def older(deed: str, _told: object, answer: Answer) -> Answer:
-        return Answer(200, b'{"code": "of last week"}') if deed == "hello" else answer
+    def older(action: str, _told: object, answer: Answer) -> Answer:
+        return Answer(200, b'{"code": "of last week"}') if action == "hello" else answer
 
     orders = Orders(run_folder=tmp_path, clock=Clock.start(), url="http://x", profile=OK, seed=1, duration_max_s=60.0)
     with Journal(tmp_path / "actions.jsonl", orders.clock) as journal, pods_here(tmp_path, 2) as proxy:
@@ -212,8 +212,8 @@ def test_answers_that_are_lost_or_spoilt_on_the_way_are_asked_for_again(tmp_path
 def test_a_pod_whose_records_are_never_right_is_lost(tmp_path: Path, server: Served) -> None:
     """What cannot be trusted is not taken, and the reason is the digest."""
 
-    def lie(deed: str, _told: object, answer: Answer) -> Answer:
-        return Answer(200, answer.body.replace(b'\\"ok\\"', b'\\"failed\\"')) if deed == "read" else answer
+    def lie(action: str, _told: object, answer: Answer) -> Answer:
+        return Answer(200, answer.body.replace(b'\\"ok\\"', b'\\"failed\\"')) if action == "read" else answer
 
     with flowing(tmp_path, server.url) as flow, flow.traffic.steady(rate_rps=40):
         wait_for_records(tmp_path, 20)
@@ -227,10 +227,10 @@ def test_a_pod_whose_records_are_never_right_is_lost(tmp_path: Path, server: Ser
 def _one_pod_lies(lie: Meddle) -> Meddle:
     """Lie about the records of worker 1, which are known by their odd numbers."""
 
-    def meddle(deed: str, told: Mapping[str, object], answer: Answer) -> Answer:
-        if deed != "read" or not (lines := answer.json()["pages"]["requests.jsonl"]["text"].splitlines()):
+    def meddle(action: str, told: Mapping[str, object], answer: Answer) -> Answer:
+        if action != "read" or not (lines := answer.json()["pages"]["requests.jsonl"]["text"].splitlines()):
             return answer
-        return lie(deed, told, answer) if json.loads(lines[0])["id"] % 2 else answer
+        return lie(action, told, answer) if json.loads(lines[0])["id"] % 2 else answer
 
     return meddle
 

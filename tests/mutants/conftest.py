@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from chaos.checks.verdict import Answer, NotProven
-from chaos.cluster import Hand, NullJournal, OpenHand, connect
+from chaos.cluster import Executor, LiveExecutor, NullJournal, connect
 from chaos.lab import Lab
 from chaos.plugin.hooks import STAGED
 
@@ -45,8 +45,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 @pytest.fixture(scope="session")
-def owner(ground: object) -> Iterator[Hand]:  # the lab is up with it
+def owner(ground: object) -> Iterator[Executor]:  # the lab is up with it
     """The hand of whoever owns the cluster: what is broken from outside is none of the suite's own account's doing."""
     facts = Lab().facts()
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
-        yield OpenHand(admin, NullJournal())
+        yield LiveExecutor(admin, NullJournal())

@@ -11,7 +11,7 @@ import yaml
 
 from chaos import faults
 from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
-from chaos.cluster import Hand, mutations
+from chaos.cluster import Executor, mutations
 from chaos.cluster.mutations import MERGE, STRATEGIC
 from chaos.faults import targets
 from chaos.objects.kinds import DeploymentView, PodDisruptionBudgetView
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.fixture
-def mend(request: pytest.FixtureRequest, owner: Hand, system: UnderTest) -> Mend:
+def mend(request: pytest.FixtureRequest, owner: Executor, system: UnderTest) -> Mend:
     """Call it with the name of the broken twin: applies the one patch of its report, and waits until it is in force."""
 
     def mender(broken: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chaos.checks import HeldAtMaximum, NoFlapping, ScaledUp
-from chaos.cluster import Hand, mutations
+from chaos.cluster import Executor, mutations
 from chaos.slo import Slo
 from chaos.system.spec.parts import Autoscale
 from chaos.trial.conditions import scaled_up
@@ -26,7 +26,7 @@ def spike(trial: Trial, traffic: Traffic, rate_rps: float = 4) -> None:
             trial.hold(duration_s=60)
 
 
-def scaler(owner: Hand, stage: Staged, resource: str, percent: int) -> None:
+def scaler(owner: Executor, stage: Staged, resource: str, percent: int) -> None:
     """Put an autoscaler over the system that SystemSpec would not make."""
     target = {"type": "Utilization", "averageUtilization": percent}
     spec: dict[str, Any] = {
@@ -46,13 +46,13 @@ def scaler(owner: Hand, stage: Staged, resource: str, percent: int) -> None:
 
 
 @pytest.fixture
-def over_memory(owner: Hand, stage: Staged) -> None:
+def over_memory(owner: Executor, stage: Staged) -> None:
     """An autoscaler that looks at memory, which the load does not move."""
     scaler(owner, stage, "memory", 150)
 
 
 @pytest.fixture
-def over_cpu(owner: Hand, stage: Staged) -> None:
+def over_cpu(owner: Executor, stage: Staged) -> None:
     """The usual autoscaler, over a system that it does not suit."""
     scaler(owner, stage, "cpu", 60)
 
@@ -123,7 +123,7 @@ def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffi
 )
 @pytest.mark.caught_by("held-at-maximum", "FAIL", "the autoscaler did not ask for it")
 def test_a_rival_takes_a_replica_from_the_maximum(
-    trial: Trial, system: UnderTest, traffic: Traffic, owner: Hand
+    trial: Trial, system: UnderTest, traffic: Traffic, owner: Executor
 ) -> None:
     """Somebody scales down in mid-spike, though the autoscaler wants all that it may have."""
     with traffic.steady(rate_rps=1):

@@ -6,7 +6,7 @@ import pytest
 
 from chaos import faults
 from chaos.checks import Recovered, SloMet, Witnessed
-from chaos.cluster import Hand, mutations
+from chaos.cluster import Executor, mutations
 from chaos.faults import Field, targets
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
@@ -33,7 +33,7 @@ def test_a_single_replica_killed_by_force_breaks_the_slo(trial: Trial, system: U
 
 
 @pytest.fixture
-def no_more_pods(owner: Hand, stage: Staged) -> None:
+def no_more_pods(owner: Executor, stage: Staged) -> None:
     """Forbid every new pod in the trial's namespace."""
     quota = {
         "apiVersion": "v1",

@@ -20,7 +20,7 @@ from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_wi
 from typer.testing import CliRunner
 
 from chaos.cli.app import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults.permissions import ACTIONS
 from chaos.lab import Lab, LabFacts
 from chaos.lab.control_plane.kubeconfigs import with_token
@@ -172,7 +172,7 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
         assert {row.scenario for row in table if row.result == "skipped"} <= CANNOT_BE_HAD
         assert running.refused(f"system:serviceaccount:{namespace}:gameday") == ()
         # Its replicas would take the next service's room.
-        OpenHand(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", namespace)))
+        LiveExecutor(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", namespace)))
         until(
             lambda: not admin.list("Pod", namespace), deadline_s=GONE_S, awaited=f"the pods of {namespace} to be gone"
         )

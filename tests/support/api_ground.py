@@ -22,7 +22,7 @@ from chaos import faults
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
 from chaos.checks.judge import read_verdict
 from chaos.checks.verdict import NotProven, Verdict
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import GamedayError
 from chaos.faults import targets
 from chaos.history import History, load_history
@@ -127,7 +127,7 @@ class ApiGround:
                     HttpProfile(path="/"),
                     ScenarioFacts("drain", "tests/drain", "A node may be drained.", seed=7),
                     run=self.folder / "run",
-                    leashed=False,
+                    dry_run=False,
                     pods_max=pods_max,
                     nodes_max=nodes_max,
                     keep_namespace=False,
@@ -218,4 +218,4 @@ def api_ground(simulated: SimulatedCluster, folder: Path) -> Iterator[ApiGround]
 
 def _allow(cluster: Cluster, ref: Ref, actions: str | None) -> None:
     patch = {"metadata": {"annotations": {"gameday.dev/allow": actions}}}
-    assert OpenHand(cluster, NullJournal()).do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
+    assert LiveExecutor(cluster, NullJournal()).do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"

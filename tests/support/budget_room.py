@@ -99,7 +99,7 @@ def readiness(*, ready: bool, phase: str = "Running") -> Obj:
 
 def patch_status(room: Room, obj: Obj, status: Obj) -> Done:
     """Write an object's status, as its controller or kubelet would."""
-    done = room.hand.do(mutations.patch(ref_of(obj), {"status": status}, subresource="status"))
+    done = room.executor.do(mutations.patch(ref_of(obj), {"status": status}, subresource="status"))
     assert done.outcome == "ok", done
     return done
 
@@ -108,7 +108,7 @@ def release(room: Room) -> None:
     """Let every held pod go, so that the namespace can."""
 
     def free(pod: Obj) -> None:
-        room.hand.do(mutations.patch(ref_of(pod), {"metadata": {"finalizers": None}}))
+        room.executor.do(mutations.patch(ref_of(pod), {"metadata": {"finalizers": None}}))
 
     together(free, [pod for pod in listed(room, "Pod") if pod["metadata"].get("finalizers")])
 

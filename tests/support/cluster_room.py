@@ -14,7 +14,7 @@ from typing import Any
 import urllib3
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Done, Journal, OpenHand, Recorder, connect, mutations
+from chaos.cluster import Cluster, Done, Journal, LiveExecutor, Recorder, connect, mutations
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
@@ -29,11 +29,11 @@ class Room:
     namespace: str
     folder: Path
     clock: Clock
-    hand: OpenHand
+    executor: LiveExecutor
 
     def make(self, obj: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object and return it as the server has it."""
-        done = self.hand.do(mutations.create(obj))
+        done = self.executor.do(mutations.create(obj))
         assert done.outcome == "ok", done
         assert isinstance(done.body, dict)
         return done.body
@@ -41,7 +41,7 @@ class Room:
     def remove(self, obj: Mapping[str, Any]) -> Done:
         """Delete an object at once."""
         ref = Ref(obj["kind"], self.namespace, obj["metadata"]["name"])
-        return self.hand.do(mutations.delete(ref, grace_s=0))
+        return self.executor.do(mutations.delete(ref, grace_s=0))
 
     def actions(self) -> list[dict[str, Any]]:
         """The journal so far."""
@@ -65,13 +65,13 @@ def room(kubeconfig: Path, context: str, folder: Path) -> Iterator[Room]:
         connect(kubeconfig=kubeconfig, context=context) as cluster,
         Journal(folder / "actions.jsonl", clock) as journal,
     ):
-        hand = OpenHand(cluster, journal)
-        made = Room(cluster, namespace, folder, clock, hand)
+        executor = LiveExecutor(cluster, journal)
+        made = Room(cluster, namespace, folder, clock, executor)
         made.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         try:
             yield made
         finally:
-            hand.do(mutations.delete(Ref("Namespace", "", namespace)))
+            executor.do(mutations.delete(Ref("Namespace", "", namespace)))
 
 
 def compact_etcd(simulated: SimulatedCluster) -> None:

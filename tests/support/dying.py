@@ -13,7 +13,7 @@ from deadly_journal import DeadlyJournal
 
 from chaos import faults
 from chaos.clock import Clock
-from chaos.cluster import OpenHand, Recorder, Scope, connect
+from chaos.cluster import LiveExecutor, Recorder, Scope, connect
 from chaos.errors import TimedOut
 from chaos.faults import Fault, Field
 from chaos.faults.targets import Targets
@@ -86,9 +86,9 @@ def _make_trouble(order: tuple[str, str, str, str, int, str]) -> None:
             DeadlyJournal(run / "actions.jsonl", clock, line) as journal,
             Recorder(cluster, clock, run / "watch.jsonl", [*found.scopes, Scope("Node")]) as recorder,
         ):
-            hand = OpenHand(cluster, journal)
-            undo = ClusterUndoLog(hand, namespace, run.name, deadline_s=3600)
-            field = Field(hand, recorder, cluster, journal, "fault-1", namespace, adopted=True, undo=undo)
+            executor = LiveExecutor(cluster, journal)
+            undo = ClusterUndoLog(executor, namespace, run.name, deadline_s=3600)
+            field = Field(executor, recorder, cluster, journal, "fault-1", namespace, adopted=True, undo=undo)
             fault = FAULTS[name](found, recorder)
             assert fault.inject(field) == ""
             _wait_a_little(lambda: fault.landed(field))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lab_objects import model_pod
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.lab import Lab
 from chaos.lab.session import lab_session
 from chaos.objects.base import Ref
@@ -24,13 +24,13 @@ def exec_room() -> Iterator[Cluster]:
         lab_session(Lab(), nodes=3, words="the tests of exec", keep=False, progress=Silent()) as facts,
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
     ):
-        hand = OpenHand(cluster, NullJournal())
+        executor = LiveExecutor(cluster, NullJournal())
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        until(lambda: hand.do(mutations.create(space)).outcome == "ok", deadline_s=60, awaited=f"{NAMESPACE} made")
+        until(lambda: executor.do(mutations.create(space)).outcome == "ok", deadline_s=60, awaited=f"{NAMESPACE} made")
         try:
             yield cluster
         finally:
-            hand.do(mutations.delete(Ref("Namespace", "", NAMESPACE)))
+            executor.do(mutations.delete(Ref("Namespace", "", NAMESPACE)))
 
 
 def started(cluster: Cluster, name: str, image: str | None = None) -> Ref:
@@ -40,7 +40,7 @@ def started(cluster: Cluster, name: str, image: str | None = None) -> Ref:
     if image:
         written["spec"]["containers"][0] |= {"image": image}
         written["spec"]["containers"][0].pop("readinessProbe")
-    done = OpenHand(cluster, NullJournal()).do(mutations.create(written))
+    done = LiveExecutor(cluster, NullJournal()).do(mutations.create(written))
     assert done.outcome == "ok", done.reason
 
     def ready() -> str:

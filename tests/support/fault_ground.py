@@ -13,7 +13,7 @@ from typing import Any
 from cluster_room import read_lines
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Journal, NullJournal, OpenHand, Recorder, Scope, connect, mutations
+from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
 from chaos.faults import Fault, Field, Until
 from chaos.faults.targets import Targets
 from chaos.lab.simulated import SimulatedCluster
@@ -36,14 +36,14 @@ class FaultGround:
     cluster: Cluster
     recorder: Recorder
     journal: Journal
-    hand: OpenHand
+    executor: LiveExecutor
     system: System
     folder: Path
 
     @property
     def field(self) -> Field:
         """What a fault gets from its trial."""
-        return Field(self.hand, self.recorder, self.cluster, self.journal, "fault-1", self.system.namespace)
+        return Field(self.executor, self.recorder, self.cluster, self.journal, "fault-1", self.system.namespace)
 
     @property
     def budget(self) -> Ref:
@@ -119,19 +119,19 @@ def fault_ground(
             Journal(folder / "actions.jsonl", clock) as journal,
             Journal(folder / "tidy.jsonl", clock) as tidy,
             trial_namespace(
-                direct, OpenHand(direct, tidy), namespace_of_trial("faults", run), run=run, pods_only=True
+                direct, LiveExecutor(direct, tidy), namespace_of_trial("faults", run), run=run, pods_only=True
             ) as ref,
         ):
             scopes = [*(Scope(kind, ref.name) for kind in WATCHED), Scope("Node", None)]
             with Recorder(direct, clock, folder / "watch.jsonl", scopes) as recorder:
-                system = deploy(OpenHand(direct, tidy), spec, ref.name, run=run)
+                system = deploy(LiveExecutor(direct, tidy), spec, ref.name, run=run)
                 wait_available(direct, recorder, system, deadline_s=60)
                 kubeconfig, context = through or (simulated.kubeconfig, simulated.context)
                 with connect(kubeconfig=kubeconfig, context=context) as cluster:
-                    yield FaultGround(cluster, recorder, journal, OpenHand(cluster, journal), system, folder)
+                    yield FaultGround(cluster, recorder, journal, LiveExecutor(cluster, journal), system, folder)
         for node in direct.list("Node"):
             # Whatever a test left closed would be in the way of the next one.
             if NodeView(node).unschedulable:
-                OpenHand(direct, NullJournal()).do(
+                LiveExecutor(direct, NullJournal()).do(
                     mutations.patch(Ref("Node", "", node["metadata"]["name"]), {"spec": {"unschedulable": None}})
                 )

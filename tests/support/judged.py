@@ -58,7 +58,7 @@ def running(folder: Path, url: str, profile: Profile, workers: int = 1) -> Itera
         start,
         journal,
         profile=profile.name,
-        vantage="loopback",
+        origin="loopback",
         url=url,
     )
     try:

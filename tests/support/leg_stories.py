@@ -9,7 +9,7 @@ from histories import PROBED, Story, at, pod
 from probe_stories import COVERED, endpoints, hung, killing, restarted
 
 REPLACED: Mapping[str, float] = {
-    "deed": 30.1,
+    "action": 30.1,
     "unready": 30.2,
     "endpoint removed": 30.3,
     "replacement created": 30.4,
@@ -22,7 +22,7 @@ REPLACED: Mapping[str, float] = {
 """When each step of the replaced pod is seen, in seconds from the trial's start."""
 
 RESTARTED: Mapping[str, float] = {
-    "deed": 30,
+    "action": 30,
     "first failed request": 31,
     "probe failure event": 32,
     "unready": 33,
@@ -46,15 +46,15 @@ def told(base: Mapping[str, float], **late: float) -> dict[str, float]:
     return moments
 
 
-def answered(story: Story, victim: str, until_s: float, heir: str, from_s: float) -> Story:
-    """The victim answers every second request until a moment, its heir from another on; `b` answers all the rest."""
+def answered(story: Story, victim: str, until_s: float, replacement: str, from_s: float) -> Story:
+    """The victim answers every second request until a moment, its replacement from another on; `b` all the rest."""
     for row in story.rows:
         begin_s = (row["intended_ns"] - at(0)) / 1e9
         row["replica"] = "model-b"
         if row["id"] % 2 and begin_s < until_s:
             row["replica"] = f"model-{victim}"
         if row["id"] % 2 and begin_s >= from_s - 0.2:
-            row["replica"] = f"model-{heir}"
+            row["replica"] = f"model-{replacement}"
     return story
 
 
@@ -63,7 +63,7 @@ def replaced_story(*, end_s: float = 200, spec: Mapping[str, Any] = PROBED, **la
     when = told(REPLACED, **late)
     story = Story(end_s).replicas("a", "b", spec=spec).saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
     story.has(covered_ns=dict.fromkeys(COVERED, (at(0), at(end_s)))).fault("a", healed_s=end_s - 5)
-    story.acted("delete-pod", when["deed"], fault="pod-kill-1")
+    story.acted("delete-pod", when["action"], fault="pod-kill-1")
     story.saw(when["unready"], "DELETED", pod("a", ready=True, spec=spec))
     first, then = sorted(("endpoint removed", "endpoint added"), key=when.__getitem__)
     between = endpoints("b") if first == "endpoint removed" else endpoints("a", "b", "d")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, mutations, ref_of
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations, ref_of
 from chaos.objects.base import View
 from chaos.wait import until
 
@@ -56,7 +56,7 @@ DEFINITION: Mapping[str, Any] = {
 
 def define(cluster: Cluster) -> None:
     """Add the kind to the API, and wait until it is served."""
-    done = OpenHand(cluster, NullJournal()).do(mutations.apply(dict(DEFINITION), field_manager="kubectl"))
+    done = LiveExecutor(cluster, NullJournal()).do(mutations.apply(dict(DEFINITION), field_manager="kubectl"))
     assert done.outcome == "ok", done.reason
     path = f"/apis/{GROUP}/v1beta1"
     until(lambda: cluster.read(path).ok, deadline_s=30, awaited=f"{path} to be served")
@@ -70,7 +70,7 @@ def make_set(cluster: Cluster, namespace: str, *, replicas: int) -> dict[str, An
         "metadata": {"name": "chat"},
         "spec": {"count": replicas},
     }
-    answer = cluster.wire.call("POST", cluster.kind(KIND).path(namespace), body=body)
+    answer = cluster.transport.call("POST", cluster.kind(KIND).path(namespace), body=body)
     assert answer.ok, answer.words()
     made: dict[str, Any] = answer.json()
     return made
@@ -104,7 +104,7 @@ def say_status(cluster: Cluster, namespace: str, replicas: int) -> None:
     """Write the status of `chat`, as its controller does."""
     status = {"status": {"replicas": replicas, "selector": "app=chat"}}
     path = cluster.kind(KIND).path(namespace, "chat", "status")
-    answer = cluster.wire.call("PATCH", path, body=status, content_type=MERGE)
+    answer = cluster.transport.call("PATCH", path, body=status, content_type=MERGE)
     assert answer.ok, answer.words()
 
 
@@ -116,7 +116,7 @@ class Controller(threading.Thread):
         self.replaces = True
         self.failure: BaseException | None = None
         self._cluster, self._namespace = cluster, namespace
-        self._hand = OpenHand(cluster, NullJournal())
+        self._executor = LiveExecutor(cluster, NullJournal())
         self._stopping = threading.Event()
         self._told = -1
 
@@ -156,7 +156,7 @@ class Controller(threading.Thread):
             "ownerReferences": [owner_of(owner)],
         }
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec()}
-        done = self._hand.do(mutations.create(pod))
+        done = self._executor.do(mutations.create(pod))
         assert done.outcome == "ok", done.reason
 
 
@@ -175,7 +175,7 @@ def controlled(cluster: Cluster, namespace: str, *, replicas: int) -> Iterator[C
 
 def remove(cluster: Cluster, namespace: str, made: Mapping[str, Any]) -> None:
     """Delete the ModelSet, and its pods, which the garbage collector would come to later."""
-    cluster.wire.call("DELETE", cluster.kind(KIND).path(namespace, View(made).name))
-    hand = OpenHand(cluster, NullJournal())
+    cluster.transport.call("DELETE", cluster.kind(KIND).path(namespace, View(made).name))
+    executor = LiveExecutor(cluster, NullJournal())
     for pod in cluster.list("Pod", namespace, selector="app=chat"):
-        hand.do(mutations.delete(ref_of(pod), grace_s=0))
+        executor.do(mutations.delete(ref_of(pod), grace_s=0))

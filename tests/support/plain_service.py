@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster_snapshot import snapshot
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.objects.base import Ref
 from chaos.objects.kinds import DeploymentView
 from chaos.wait import until
@@ -53,10 +53,10 @@ def service_of(name: str, *, replicas: int = 4, kind: str = "Deployment") -> lis
 
 def apply_all(cluster: Cluster, namespace: str, manifests: list[dict[str, Any]]) -> None:
     """Apply them as kubectl would, and wait until their replicas are ready and counted."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     for manifest in copy.deepcopy(manifests):
         manifest["metadata"]["namespace"] = namespace
-        done = hand.do(mutations.apply(manifest, field_manager="kubectl"))
+        done = executor.do(mutations.apply(manifest, field_manager="kubectl"))
         assert done.outcome == "ok", done.reason
 
     def settled() -> bool:
@@ -71,18 +71,18 @@ def apply_all(cluster: Cluster, namespace: str, manifests: list[dict[str, Any]])
 @contextmanager
 def plain_namespace(cluster: Cluster, annotations: Mapping[str, str] | None = None) -> Iterator[str]:
     """A namespace of somebody else's, removed at the end by the test, not by the suite."""
-    hand = OpenHand(cluster, NullJournal())
+    executor = LiveExecutor(cluster, NullJournal())
     name = f"team-{uuid.uuid4().hex[:8]}"
     metadata = {"name": name, "annotations": dict(annotations or {})}
-    made = hand.do(mutations.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
+    made = executor.do(mutations.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
     assert made.outcome == "ok", made.reason
     try:
         yield name
     finally:
         for kind in ("Deployment", "StatefulSet"):
             for one in cluster.list(kind, name):
-                hand.do(mutations.delete(Ref(kind, name, one["metadata"]["name"])))
-        hand.do(mutations.delete(Ref("Namespace", "", name)))
+                executor.do(mutations.delete(Ref(kind, name, one["metadata"]["name"])))
+        executor.do(mutations.delete(Ref("Namespace", "", name)))
         until(lambda: not cluster.list("Pod", name), deadline_s=SETTLED_S, awaited=f"the pods of {name} to go")
 
 

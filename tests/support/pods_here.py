@@ -22,7 +22,7 @@ TOKEN = "the driver's"  # noqa: S105  # for this test
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
 
 Meddle = Callable[[str, Mapping[str, Any], Answer], Answer]
-"""What becomes of an answer on its way: by the deed, what was asked, and what the pod said."""
+"""What becomes of an answer on its way: by the action, what was asked, and what the pod said."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class ProxyHere:
     nodes: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def wire(self) -> ProxyHere:
+    def transport(self) -> ProxyHere:
         """The same, as a wire."""
         return self
 

@@ -60,7 +60,7 @@ def facts(scenario: str = "test_killed_pods_are_replaced_within_the_slo[one]", *
         "scenario": scenario,
         "claim": "Up to half the replicas may die at once; the rest carry the traffic until they return.",
         "seed": 8877,
-        "leashed": False,
+        "dry_run": False,
         "namespace": NAMESPACE,
         "workload_kind": "Deployment",
         "workload_name": "model",
@@ -286,11 +286,11 @@ def dip(begin_s: float, end_s: float | None, bound_s: float) -> dict[str, Any]:
 
 def good_run() -> tuple[History, Verdict]:
     """One pod is killed, the rest carry the traffic, a successor is Ready 8 s later: PASS."""
-    victim, heir = replaced(VICTIM, 25.1, 33.2, "model-6f7d9c-zr8c5", "n2")
+    victim, replacement = replaced(VICTIM, 25.1, 33.2, "model-6f7d9c-zr8c5", "n2")
     asked = Asked(1).ask(2, 25, 20).ask(25, 25.6, 20, base_s=0.35).ask(25.6, 33.5, 20, base_s=0.17).ask(33.5, 58, 20)
     made = history(
         60,
-        (*(plan for plan in INITIAL if plan is not VICTIM), victim, heir),
+        (*(plan for plan in INITIAL if plan is not VICTIM), victim, replacement),
         asked,
         20,
         traffic_s=(2, 58),
@@ -392,7 +392,7 @@ def bad_run() -> tuple[History, Verdict]:
 
 def unknown_run() -> tuple[History, Verdict]:
     """The watch lost the moment of the fault, and the generator fell behind: UNKNOWN."""
-    victim, heir = replaced(VICTIM, 26.2, 38.0, "model-6f7d9c-zr8c5", "n2")
+    victim, replacement = replaced(VICTIM, 26.2, 38.0, "model-6f7d9c-zr8c5", "n2")
     asked = Asked(3).ask(2, 20, 60).ask(20, 40, 60, base_s=0.3, outcome="unsent", share=0.25).ask(40, 58, 60)
     gap = tuple(Gap(kind, at(24), at(31), "410 Gone: too old resource version") for kind in ("Pod", "EndpointSlice"))
     busy = (
@@ -403,7 +403,7 @@ def unknown_run() -> tuple[History, Verdict]:
     )
     made = history(
         60,
-        (*(plan for plan in INITIAL if plan is not VICTIM), victim, heir),
+        (*(plan for plan in INITIAL if plan is not VICTIM), victim, replacement),
         asked,
         60,
         traffic_s=(2, 58),
@@ -447,13 +447,13 @@ def unknown_run() -> tuple[History, Verdict]:
 
 def killed_run() -> tuple[History, Verdict]:
     """The run was killed in the middle of its second fault, and the generator's records stop before that."""
-    victim, heir = replaced(VICTIM, 25.1, 33.2, "model-6f7d9c-zr8c5", "n2")
+    victim, replacement = replaced(VICTIM, 25.1, 33.2, "model-6f7d9c-zr8c5", "n2")
     second = replace(INITIAL[2], terminating_s=50.1)
     asked = Asked(4).ask(2, 25, 20).ask(25, 34, 20, base_s=0.2).ask(34, 40, 20)
     end_s = 53.4
     made = history(
         end_s,
-        (INITIAL[0], victim, second, INITIAL[3], heir),
+        (INITIAL[0], victim, second, INITIAL[3], replacement),
         asked,
         20,
         faults=(fault(25, 35, VICTIM), replace(fault(50, None, INITIAL[2], number=2), landed_ns=None, proof="")),
@@ -520,7 +520,7 @@ def long_run(minutes: int = 60, rate_rps: float = 10.0) -> tuple[History, Verdic
     for number, kill_s in enumerate(range(240, int(end_s) - 120, 300), 1):
         slot = chance.randrange(4)
         ready_s = kill_s + 7 + chance.random() * 9
-        dead, heir = replaced(
+        dead, replacement = replaced(
             living[slot],
             kill_s + 0.1,
             ready_s,
@@ -529,7 +529,7 @@ def long_run(minutes: int = 60, rate_rps: float = 10.0) -> tuple[History, Verdic
         )
         faults.append(fault(kill_s, kill_s + 20, living[slot], number=number))
         pods.append(dead)
-        living[slot] = heir
+        living[slot] = replacement
         asked.ask(mark_s, kill_s, rate_rps, tokens=True)
         asked.ask(kill_s, kill_s + 1, rate_rps, outcome="truncated", share=0.5, error="stream cut", tokens=True)
         asked.ask(kill_s + 1, ready_s, rate_rps, base_s=0.22, tokens=True)

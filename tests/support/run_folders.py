@@ -15,7 +15,7 @@ TRIAL = {
     "scenario": "test_story",
     "claim": "A claim.",
     "seed": 7,
-    "leashed": False,
+    "dry_run": False,
     "clock": {"utc_ns": at(0), "mono_ns": 5},
     "system": {"namespace": NAMESPACE, "workload": {"kind": "Deployment", "name": "model"}, "service": "model"},
 }

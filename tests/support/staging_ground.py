@@ -16,7 +16,7 @@ from trial_ground import answering
 from typer.testing import CliRunner
 
 from chaos.cli.app import app
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
@@ -74,7 +74,7 @@ class Staging:
         workload = self.cluster.kind(self.resource).path(self.namespace, "chat")
         for path, key, value in ((namespace, "adopt", "enabled"), (workload, "allow", actions)):
             patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
-            answer = self.cluster.wire.call("PATCH", path, body=patch, content_type="application/merge-patch+json")
+            answer = self.cluster.transport.call("PATCH", path, body=patch, content_type="application/merge-patch+json")
             assert answer.ok, answer.words()
 
     def written(self, since: int) -> list[str]:
@@ -95,16 +95,16 @@ def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: 
     file.write_text(staging.file())
     printed = CliRunner().invoke(app, ["rbac", "--system", str(file), scenarios])
     assert printed.exit_code == 0, printed.output
-    hand = OpenHand(staging.cluster, NullJournal())
+    executor = LiveExecutor(staging.cluster, NullJournal())
     for one in yaml.safe_load_all(printed.stdout):
         if one["kind"] == "Role" and without:
             for rule in one["rules"]:
                 if (rule["apiGroups"], rule["resources"]) == ([""], ["pods"]):
                     rule["verbs"].remove(without)
-        assert hand.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
+        assert executor.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
     path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = staging.cluster.wire.call("POST", path, body=asked).json()["status"]["token"]
+    token = staging.cluster.transport.call("POST", path, body=asked).json()["status"]["token"]
     config = yaml.safe_load(staging.simulated.kubeconfig.read_text())
     config["users"][0]["user"] = {"token": token}
     least = folder / "least.kubeconfig"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, NullJournal, OpenHand, Recorder, Scope, connect, mutations
+from chaos.cluster import Cluster, Executor, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system import System, SystemSpec, deploy, namespace_of_trial, trial_namespace, wait_available
@@ -27,13 +27,13 @@ class SystemGround:
     """A namespace of a test's own, watched."""
 
     cluster: Cluster
-    hand: Hand
+    executor: Executor
     namespace: str
     recorder: Recorder
 
     def deploy(self, spec: SystemSpec, *, run: str = "run-1", force: bool = False) -> System:
         """Apply the system in this namespace."""
-        return deploy(self.hand, spec, self.namespace, run=run, force=force)
+        return deploy(self.executor, spec, self.namespace, run=run, force=force)
 
     def wait(self, system: System, *, deadline_s: float | None = None) -> float:
         """Wait until it is available."""
@@ -48,17 +48,17 @@ class SystemGround:
     def make(self, manifest: dict[str, Any]) -> Ref:
         """Create an object in this namespace."""
         manifest["metadata"]["namespace"] = self.namespace
-        done = self.hand.do(mutations.create(manifest))
+        done = self.executor.do(mutations.create(manifest))
         assert done.outcome == "ok", done.reason
         assert isinstance(done.body, dict)
         return Ref(manifest["kind"], self.namespace, manifest["metadata"]["name"], done.body["metadata"]["uid"])
 
 
 @contextmanager
-def connected(simulated: SimulatedCluster) -> Iterator[tuple[Cluster, Hand]]:
+def connected(simulated: SimulatedCluster) -> Iterator[tuple[Cluster, Executor]]:
     """A connection to the simulated cluster, and a hand on it."""
     with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster:
-        yield cluster, OpenHand(cluster, NullJournal())
+        yield cluster, LiveExecutor(cluster, NullJournal())
 
 
 @contextmanager
@@ -66,9 +66,9 @@ def system_ground(simulated: SimulatedCluster, folder: Path, test: str) -> Itera
     """A namespace named after the test, with a recorder that writes into `folder`."""
     run = f"{test}-{uuid.uuid4()}"
     with (
-        connected(simulated) as (cluster, hand),
-        trial_namespace(cluster, hand, namespace_of_trial(test, run), run=run, pods_only=True) as ref,
+        connected(simulated) as (cluster, executor),
+        trial_namespace(cluster, executor, namespace_of_trial(test, run), run=run, pods_only=True) as ref,
     ):
         scopes = [Scope(kind, ref.name) for kind in WATCHED]
         with Recorder(cluster, Clock.start(), folder / "watch.jsonl", scopes) as recorder:
-            yield SystemGround(cluster, hand, ref.name, recorder)
+            yield SystemGround(cluster, executor, ref.name, recorder)

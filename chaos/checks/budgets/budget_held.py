@@ -207,8 +207,8 @@ def _doubts(
     unknown = Answer.UNKNOWN
     if played.doubt:
         yield Problem(unknown, since_ns, played.doubt, "a cluster whose resourceVersions count all kinds together")
-    if history.facts.leashed:
-        yield Problem(unknown, since_ns, "a rehearsal (--leashed) evicts nothing", "run the trial unleashed")
+    if history.facts.dry_run:
+        yield Problem(unknown, since_ns, "a dry run (--gameday-dry-run) evicts nothing", "run the trial for real")
     for text in blind_spots(history, KINDS, since_ns, judged_until_ns(history)):
         yield Problem(unknown, since_ns, text, GAPLESS)
     for text in evictions.open:

@@ -71,9 +71,9 @@ class Drained:
         if not judged:
             nothing = _Said(f"no drain{where} was made", "a trial that drains a node with replicas on it")
             return self._finding(Answer.UNKNOWN, [], nothing)
-        if history.facts.leashed:
-            leashed = _Said("a rehearsal (--leashed) drains nothing", "run the trial unleashed")
-            return self._finding(Answer.UNKNOWN, judged, leashed)
+        if history.facts.dry_run:
+            dry_run = _Said("a dry run (--gameday-dry-run) drains nothing", "run the trial for real")
+            return self._finding(Answer.UNKNOWN, judged, dry_run)
         answer = max(one.answer for one in judged)
         told = [one for one in judged if one.answer is answer and one.reason]
         said = _Said("; ".join(one.reason for one in told), "; ".join(dict.fromkeys(one.settle for one in told)))

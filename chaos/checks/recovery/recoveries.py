@@ -14,7 +14,7 @@ from chaos.history.facts.endpoints import Span, endpoint_spans
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states
 from chaos.semantics import LegName, Way
 
-__all__ = ["HANGS", "Course", "courses", "deed_ns"]
+__all__ = ["HANGS", "Course", "action_began_ns", "courses"]
 
 HANGS = "process-hang"
 """The fault that stops a process without ending it."""
@@ -27,13 +27,13 @@ EXITS = frozenset({"process-crash", "memory-hog"})
 class Course:
     """One victim of one fault. `moments`: when each step was seen, by the recorder's clock; what was not is absent.
 
-    `heir` is the pod that took its place; the victim itself where it came back in place; None if there was none.
+    `replacement` is the pod that took its place; the victim itself where it came back in place; None if there was none.
     `needed` is False if nobody had to take its place. `until_ns`: up to when what followed was this fault's doing.
     """
 
     fault: Fault
     life: PodLife
-    heir: PodLife | None
+    replacement: PodLife | None
     way: Way
     needed: bool
     moments: Mapping[LegName, int]
@@ -52,20 +52,20 @@ def courses(history: History) -> tuple[Course, ...]:
     struck = [(fault, life) for fault in history.faults if not fault.missed for life in _struck(history, fault, lives)]
     lost = tuple({life.uid: life for _, life in struck}.values())
     since_ns = min((fault.begin_ns for fault, _ in struck), default=0)
-    heirs = {pair.victim.uid: pair for pair in successions(history, lost, lives, since_ns)}
+    replacements = {pair.victim.uid: pair for pair in successions(history, lost, lives, since_ns)}
     told = []
     for fault, life in struck:
         way = _way(causes, fault, life)
-        pair = heirs.get(life.uid)
+        pair = replacements.get(life.uid)
         away = way in ("replaced", "moved")
-        heir = (pair.successor if pair else None) if away else life
+        replacement = (pair.successor if pair else None) if away else life
         needed = not away or pair is None or pair.needed
         until_ns = min(
             (one.begin_ns for one in history.faults if one.begin_ns > fault.begin_ns), default=history.ended_ns
         )
-        seen = _own(_moments(history, fault, life, heir, way), until_ns)
-        moments = seen | _of_users(history, heir, seen, until_ns)
-        told.append(Course(fault, life, heir, way, needed, moments, until_ns))
+        seen = _own(_moments(history, fault, life, replacement, way), until_ns)
+        moments = seen | _of_users(history, replacement, seen, until_ns)
+        told.append(Course(fault, life, replacement, way, needed, moments, until_ns))
     return tuple(told)
 
 
@@ -79,8 +79,8 @@ def _struck(history: History, fault: Fault, lives: tuple[PodLife, ...]) -> Itera
             yield life
 
 
-def deed_ns(history: History, fault: Fault, life: PodLife) -> int:
-    """When the deed began: our first action on this very pod for the fault, by the clock that also times the watch."""
+def action_began_ns(history: History, fault: Fault, life: PodLife) -> int:
+    """When our first action on this very pod for the fault began, by the clock that also times the watch."""
     acts = [
         action.begin_ns
         for action in history.actions
@@ -106,15 +106,17 @@ def _way(causes: Causes, fault: Fault, life: PodLife) -> Way:
     return "restarted"
 
 
-def _moments(history: History, fault: Fault, life: PodLife, heir: PodLife | None, way: Way) -> dict[LegName, int]:
-    did_ns = deed_ns(history, fault, life)
+def _moments(
+    history: History, fault: Fault, life: PodLife, replacement: PodLife | None, way: Way
+) -> dict[LegName, int]:
+    did_ns = action_began_ns(history, fault, life)
     unready_ns = _unready_ns(life, fault.begin_ns)
     spans = endpoint_spans(history).get(life.uid, ())
     removed_ns = _first((end for _, end in spans if end is not None), did_ns)
     seen: dict[LegName, int | None] = {"unready": unready_ns, "endpoint removed": removed_ns}
     seen["probe failure event"] = _probe_failed_ns(history, life.uid, did_ns)
     if way in ("replaced", "moved"):
-        seen |= _of_heir(history, heir)
+        seen |= _of_replacement(history, replacement)
     elif unready_ns is not None or way in ("restarted", "crashed"):
         seen |= _in_place(history, fault, life, way, (did_ns, unready_ns, removed_ns))
     known: dict[LegName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
@@ -127,15 +129,15 @@ def _own(seen: dict[LegName, int], until_ns: int) -> dict[LegName, int]:
     return {name: at_ns for name, at_ns in seen.items() if name != "probe failure event" or at_ns <= until_ns}
 
 
-def _of_heir(history: History, heir: PodLife | None) -> dict[LegName, int | None]:
-    if heir is None:
+def _of_replacement(history: History, replacement: PodLife | None) -> dict[LegName, int | None]:
+    if replacement is None:
         return {}
-    spans = endpoint_spans(history).get(heir.uid, ())
+    spans = endpoint_spans(history).get(replacement.uid, ())
     return {
-        "replacement created": heir.created_ns,
-        "scheduled": heir.scheduled_ns,
-        "started": heir.started_ns,
-        "Ready": heir.ready_ns,
+        "replacement created": replacement.created_ns,
+        "scheduled": replacement.scheduled_ns,
+        "started": replacement.started_ns,
+        "Ready": replacement.ready_ns,
         "endpoint added": spans[0][0] if spans else None,
     }
 
@@ -173,12 +175,16 @@ def _added_ns(spans: tuple[Span, ...], removed_ns: int | None, ready_ns: int) ->
     return _first((begin for begin, _ in spans), removed_ns)
 
 
-def _of_users(history: History, heir: PodLife | None, seen: Mapping[LegName, int], until_ns: int) -> dict[LegName, int]:
+def _of_users(
+    history: History, replacement: PodLife | None, seen: Mapping[LegName, int], until_ns: int
+) -> dict[LegName, int]:
     """What users saw of it."""
     told: dict[LegName, int | None] = {}
     answered_ns = None
-    if heir is not None and "Ready" in seen:
-        answered_ns = first_answer_ns(history, heir.name, min(seen["Ready"], seen.get("endpoint added", seen["Ready"])))
+    if replacement is not None and "Ready" in seen:
+        answered_ns = first_answer_ns(
+            history, replacement.name, min(seen["Ready"], seen.get("endpoint added", seen["Ready"]))
+        )
         told["first answer"] = answered_ns
     if answered_ns is not None:
         told["latency back"] = latency_back_ns(history, answered_ns, until_ns)

@@ -29,19 +29,19 @@ class Succession:
     @property
     def legs(self) -> Mapping[str, Any]:
         """Seconds from the loss of the victim to each leg of its successor's way, None for one that was not seen."""
-        heir = self.successor
+        replacement = self.successor
         moments: dict[str, int | None] = {
-            "created_s": None if heir is None else heir.created_ns,
-            "scheduled_s": None if heir is None else heir.scheduled_ns,
-            "started_s": None if heir is None else heir.started_ns,
-            "ready_s": None if heir is None else heir.ready_ns,
+            "created_s": None if replacement is None else replacement.created_ns,
+            "scheduled_s": None if replacement is None else replacement.scheduled_ns,
+            "started_s": None if replacement is None else replacement.started_ns,
+            "ready_s": None if replacement is None else replacement.ready_ns,
         }
         return {
             "victim": self.victim.name,
             "victim_uid": self.victim.uid,
             "lost_ns": self.lost_ns,
-            "replacement": heir.name if heir else None,
-            "replacement_uid": heir.uid if heir else None,
+            "replacement": replacement.name if replacement else None,
+            "replacement_uid": replacement.uid if replacement else None,
             "needed": self.needed,
         } | {
             name: None if at_ns is None else round(seconds(at_ns - self.lost_ns), 3) for name, at_ns in moments.items()
@@ -62,10 +62,10 @@ def successions(
         lost_ns = victim.lost_ns
         if lost_ns is None or lost_ns < since_ns:
             continue
-        heir = next((life for life in lives if life.uid not in taken and _follows(life, victim)), None)
-        if heir is not None:
-            taken.add(heir.uid)
-        pairs.append(Succession(victim, lost_ns, heir, _needed(history, victim, lost_ns)))
+        replacement = next((life for life in lives if life.uid not in taken and _follows(life, victim)), None)
+        if replacement is not None:
+            taken.add(replacement.uid)
+        pairs.append(Succession(victim, lost_ns, replacement, _needed(history, victim, lost_ns)))
     return tuple(pairs)
 
 

@@ -123,35 +123,35 @@ class Rescheduled:
             return None
         if life.lost_ns is None and loss.on_ns is not None and loss.on_ns < deadline_ns:
             return None
-        heir = pair.successor if pair else None
-        legs = legs_of(loss.begin_ns, _steps(history, loss, life, heir, bound))
+        replacement = pair.successor if pair else None
+        legs = legs_of(loss.begin_ns, _steps(history, loss, life, replacement, bound))
         case = _Case(Answer.PASS, f"{life.name} ({life.uid[:8]})", loss, limit_s, bound, legs)
-        ready_ns = heir.ready_ns if heir else None
+        ready_ns = replacement.ready_ns if replacement else None
         known_ns = min(history.covered_ns.get("Pod", (0, 0))[1], history.ended_ns)
         until_ns = min(known_ns, deadline_ns) if ready_ns is None else ready_ns
         if gaps_in(history, "Pod", loss.begin_ns, until_ns) or "Pod" not in history.covered_ns:
             return _unknown(case, f"the watch of Pods had a gap while {case.who} was away", "a watch without a gap")
-        if heir is not None and ready_ns is not None:
-            return self._back(history, replace(case, seconds=seconds(ready_ns - loss.begin_ns)), heir, ready_ns)
+        if replacement is not None and ready_ns is not None:
+            return self._back(history, replace(case, seconds=seconds(ready_ns - loss.begin_ns)), replacement, ready_ns)
         if known_ns < deadline_ns:
             words = f"the record ended {seconds(known_ns - loss.off_ns):.1f} s after the loss, {case.who} not yet back"
             return _unknown(case, words, "a fault that is held until the replicas are replaced")
-        return self._late(history, case, heir, deadline_ns)
+        return self._late(history, case, replacement, deadline_ns)
 
-    def _back(self, history: History, case: _Case, heir: PodLife, ready_ns: int) -> _Case:
+    def _back(self, history: History, case: _Case, replacement: PodLife, ready_ns: int) -> _Case:
         """Judge a replica that has a replacement."""
         loss, limit_ns = case.loss, round(case.limit_s * NS)
-        if any(heir.node == one.node and is_member(one, ready_ns) for one in node_losses(history)):
-            reason = f"{heir.name}, in place of {case.who}, is on node {heir.node}, which is lost too"
+        if any(replacement.node == one.node and is_member(one, ready_ns) for one in node_losses(history)):
+            reason = f"{replacement.name}, in place of {case.who}, is on node {replacement.node}, which is lost too"
             return replace(case, answer=Answer.FAIL, reason=reason)
         if ready_ns - loss.begin_ns <= limit_ns:
             return case
         if earliest_ns(history, "Pod", ready_ns) - loss.off_ns <= limit_ns:
             reason = f"how long {case.who} was away is not known well enough: when its node was lost, or late news"
             return _unknown(case, reason, "a means to take the power that says at once when it is gone")
-        return self._late(history, case, heir, ready_ns)
+        return self._late(history, case, replacement, ready_ns)
 
-    def _late(self, history: History, case: _Case, heir: PodLife | None, until_ns: int) -> _Case:
+    def _late(self, history: History, case: _Case, replacement: PodLife | None, until_ns: int) -> _Case:
         """A replica that was back too late, or not at all: a FAIL, unless nothing is promised."""
         leg = late_leg(case.legs, until_ns)
         # Every leg kept its own bound, but together they broke a promise that is shorter than their sum.
@@ -159,11 +159,11 @@ class Rescheduled:
         name = (leg or max(case.legs, key=lambda one: one.seconds or 0.0)).name
         excuses = case.bound.excuses(STAGES[name]) if name in STAGES and self.within_s is None else ()
         held_up = ""
-        if heir is not None and name in HELD_UP:
+        if replacement is not None and name in HELD_UP:
             # What stood in the way when it was due, whatever became of it later.
             due_ns = min(until_ns, case.loss.off_ns + round(case.limit_s * NS))
             lost = {one.node for one in node_losses(history) if is_member(one, due_ns)}
-            held_up = held_up_by(history, heir, lost, due_ns)
+            held_up = held_up_by(history, replacement, lost, due_ns)
         if excuses and not held_up:
             reason = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: "
             settle = "a spec that says how long each step may take, and a zone that is left"
@@ -183,17 +183,21 @@ def _bound(history: History, loss: NodeLoss, life: PodLife) -> Bound:
     return Bound(bound.parts, (*bound.unpromised, nobody))
 
 
-def _steps(history: History, loss: NodeLoss, life: PodLife, heir: PodLife | None, bound: Bound) -> Iterator[Step]:
+def _steps(
+    history: History, loss: NodeLoss, life: PodLife, replacement: PodLife | None, bound: Bound
+) -> Iterator[Step]:
     allowed = {part.name: part.seconds for part in bound.parts}
     gone = (end for _, end in endpoint_spans(history).get(life.uid, ()) if end is not None and end >= loss.begin_ns)
     yield Step("node NotReady", loss.unready_ns, allowed["node monitor"])
     yield Step("endpoint gone", next(gone, None), allowed["node eviction rate"] + allowed["toleration of a lost node"])
     yield Step("pod marked", life.lost_ns, None)
-    yield Step("replacement created", heir.created_ns if heir else None, allowed["controller"])
-    yield Step("replacement scheduled", heir.scheduled_ns if heir else None, allowed["scheduling and start"])
-    yield Step("replacement started", heir.started_ns if heir else None, None)
+    yield Step("replacement created", replacement.created_ns if replacement else None, allowed["controller"])
+    yield Step(
+        "replacement scheduled", replacement.scheduled_ns if replacement else None, allowed["scheduling and start"]
+    )
+    yield Step("replacement started", replacement.started_ns if replacement else None, None)
     rest = ("startup and readiness probes", "status report", "allowance")
-    yield Step("replacement Ready", heir.ready_ns if heir else None, sum(allowed[name] for name in rest))
+    yield Step("replacement Ready", replacement.ready_ns if replacement else None, sum(allowed[name] for name in rest))
 
 
 def _why(history: History, case: _Case, leg: str) -> str:

@@ -67,14 +67,16 @@ class Recovery:
     def values(self) -> dict[str, Any]:
         """The recovery in numbers, as docs/run-folder.md describes them."""
         course = self.course
-        heir = course.heir if course.heir is not None and course.heir.uid != course.life.uid else None
+        replacement = (
+            course.replacement if course.replacement is not None and course.replacement.uid != course.life.uid else None
+        )
         return {
             "fault": course.fault.id,
             "fault_name": course.fault.name,
             "victim": course.life.name,
             "victim_uid": course.life.uid,
             "way": course.way,
-            "replacement": None if heir is None else heir.name,
+            "replacement": None if replacement is None else replacement.name,
             "fault_ns": course.moments["fault"],
             "whole_s": round(self.whole_s, 3),
             "late": list(self.late),
@@ -98,7 +100,7 @@ def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
         answer = first_answer_bound(history, moments["endpoint added"], timings)
     rules = leg_rules(
         course.way,
-        (course.heir or course.life).spec,
+        (course.replacement or course.life).spec,
         timings,
         detection_s=detection_s,
         restarts=sum(fault_ns - REMEMBERED_NS <= at_ns < fault_ns for at_ns in course.life.restarted_ns),

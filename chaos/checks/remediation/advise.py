@@ -29,8 +29,8 @@ RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (
 
 
 def advise(history: History, verdict: Verdict) -> tuple[Advice, ...]:
-    """What to change, where a finding did not hold and the record names a known cause; a rehearsal gets none."""
-    if history.facts.leashed:
+    """What to change, where a finding did not hold and the record names a known cause; a dry run gets none."""
+    if history.facts.dry_run:
         return ()
     case = Case.of(history, verdict)
     return () if case is None else tuple(advice for rule in RULES for advice in rule(case))

@@ -38,9 +38,9 @@ def worst(said: list[Said]) -> tuple[Answer, str, str]:
 
 
 def unseen(history: History, fault: Fault, begin_ns: int, until_ns: int) -> Iterator[Said]:
-    """What leaves any claim about a rollout open: a rehearsal, a fault that missed, a watch that did not see it all."""
-    if history.facts.leashed:
-        yield Said(Answer.UNKNOWN, "a rehearsal (--leashed) rolls nothing out", "run the trial unleashed")
+    """What leaves any claim about a rollout open: a dry run, a fault that missed, a watch that did not see it all."""
+    if history.facts.dry_run:
+        yield Said(Answer.UNKNOWN, "a dry run (--gameday-dry-run) rolls nothing out", "run the trial for real")
     if fault.missed or fault.landed_ns is None:
         yield Said(
             Answer.UNKNOWN, f"{fault.id} did not land: {fault.missed or 'no proof'}", "a trial in which it lands"

@@ -98,8 +98,8 @@ def _doubts(history: History, stream: Stream, end_ns: int) -> Iterator[str]:
         yield f"{min(ready, default=0)} to {max(ready, default=0)} of {wanted[0]} replicas were Ready in the step"
     if any(other.name != stream.name and _overlap(other, stream.begin_ns, end_ns) for other in history.streams):
         yield "other traffic flowed in the step"
-    if history.facts.leashed:
-        yield "a rehearsal (--leashed) changes no number of replicas"
+    if history.facts.dry_run:
+        yield "a dry run (--gameday-dry-run) changes no number of replicas"
 
 
 def _overlap(stream: Stream, begin_ns: int, end_ns: int) -> bool:

@@ -14,7 +14,7 @@ __all__ = ["Completed"]
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The trial ran to its end: not stopped, not killed, not a rehearsal, with every phase begun and ended.
+    """The trial ran to its end: not stopped, not killed, not a dry run, with every phase begun and ended.
 
     Never FAIL: that a trial was cut short says nothing against the system.
     """
@@ -35,19 +35,19 @@ class Completed:
             limit="all phases and the trial itself",
             measured=f"{ended} of {plural(len(history.phases), 'phase')} ended",
             reason="; ".join(reasons),
-            settle=_settle(leashed=history.facts.leashed) if reasons else "",
+            settle=_settle(dry_run=history.facts.dry_run) if reasons else "",
             values={"phases": len(history.phases), "phases_ended": ended, "finished": history.finished},
             evidence=tuple(Evidence(phase.begin_ns, f"phase {phase.name} began") for phase in history.phases),
         )
 
 
-def _settle(*, leashed: bool) -> str:
-    return "run the trial unleashed" if leashed else "run the trial again, to its end"
+def _settle(*, dry_run: bool) -> str:
+    return "run the trial for real" if dry_run else "run the trial again, to its end"
 
 
 def _reasons(history: History) -> Iterator[str]:
-    if history.facts.leashed:
-        yield "a rehearsal (--leashed) changes nothing, so it proves nothing"
+    if history.facts.dry_run:
+        yield "a dry run (--gameday-dry-run) changes nothing, so it proves nothing"
     if history.stopped:
         yield f"the trial was stopped: {history.stopped}"
     if not history.finished:

@@ -47,8 +47,8 @@ class FaultsLanded:
         under_load = sum(_sent_in(history, surge) for surge in raised)
         if not history.faults and not under_load:
             reasons.append("no fault was injected, and the load did not rise either")
-        if history.facts.leashed:
-            reasons.append("a rehearsal (--leashed) injects nothing")
+        if history.facts.dry_run:
+            reasons.append("a dry run (--gameday-dry-run) injects nothing")
         landed = [fault for fault in history.faults if fault.landed_ns is not None]
         return Finding(
             check=self.name,

@@ -35,16 +35,16 @@ class Witnessed:
         """Count the actions."""
         called = [action for action in history.actions if action.name == self.action]
         seen = [action for action in called if action.outcome == self.outcome]
-        leashed = history.facts.leashed
-        enough = len(seen) >= self.at_least and not leashed
+        dry_run = history.facts.dry_run
+        enough = len(seen) >= self.at_least and not dry_run
         return Finding(
             check=self.name,
             answer=Answer.PASS if enough else Answer.UNKNOWN,
             rule=f"{self.action} happens with outcome {self.outcome}, at least {plural(self.at_least, 'time')}.",
             limit=f"at least {plural(self.at_least, 'time')}",
             measured=f"{self.action} {self.outcome} seen {plural(len(seen), 'time')}",
-            reason="" if enough else _reason(len(called), len(seen), leashed=leashed),
-            settle="" if enough else "run it unleashed" if leashed else "a trial in which it happens",
+            reason="" if enough else _reason(len(called), len(seen), dry_run=dry_run),
+            settle="" if enough else "run it for real" if dry_run else "a trial in which it happens",
             values={
                 "action": self.action,
                 "outcome": self.outcome,
@@ -62,9 +62,9 @@ class Witnessed:
         )
 
 
-def _reason(called: int, seen: int, *, leashed: bool) -> str:
-    if leashed:
-        return "a rehearsal (--leashed) journals actions and does none of them"
+def _reason(called: int, seen: int, *, dry_run: bool) -> str:
+    if dry_run:
+        return "a dry run (--gameday-dry-run) journals actions and does none of them"
     if called > seen:
         return f"{called - seen} more had another outcome"
     return "no other was tried" if seen else "it was never tried"

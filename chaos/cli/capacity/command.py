@@ -116,7 +116,7 @@ def _measured(
         place.profile,
         facts,
         run=run,
-        leashed=False,
+        dry_run=False,
         pods_max=place.pods_max,
         nodes_max=place.nodes_max,
         load_wish=LoadWish(load_workers),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import tenacity
 
 from chaos.clock import Clock
-from chaos.cluster.transport import Wire
+from chaos.cluster.transport import Transport
 from chaos.cluster.watch.decoder import BadFrame, cut_page
 from chaos.cluster.watch.reflector import PAGE, Follower
 from chaos.cluster.watch.store import Live
@@ -61,8 +61,10 @@ def behind(known: Mapping[str, int], heard_rv: int, listed: Listed) -> bool:
 class Pulse:
     """Feels every watch's pulse, in a thread of its own and once more at the end."""
 
-    def __init__(self, followers: Sequence[Follower], *, wire: Wire, clock: Clock, live: Live, every_s: float) -> None:
-        self._followers, self._wire, self._clock, self._live = followers, wire, clock, live
+    def __init__(
+        self, followers: Sequence[Follower], *, transport: Transport, clock: Clock, live: Live, every_s: float
+    ) -> None:
+        self._followers, self._transport, self._clock, self._live = followers, transport, clock, live
         self._every_s = every_s
         self._stopping = threading.Event()
 
@@ -84,11 +86,11 @@ class Pulse:
         """At the end of the record: let every watch bring what it owes, or leave it marked as not proved."""
         self._each(self._prove)
 
-    def _each(self, deed: Callable[[Follower], None]) -> None:
+    def _each(self, action: Callable[[Follower], None]) -> None:
         standing = [one for one in self._followers if one.standing]
         if standing:
             with ThreadPoolExecutor(len(standing), thread_name_prefix="pulse") as pool:
-                list(pool.map(deed, standing))
+                list(pool.map(action, standing))
 
     def _pause_s(self) -> float:
         return max(self._every_s, sum(len(one.versions) for one in self._followers) / OBJECTS_PER_S)
@@ -130,7 +132,7 @@ class Pulse:
         query = {"limit": str(PAGE)} | follower.selector
         versions: dict[str, int] = {}
         while True:
-            answer = self._wire.call("GET", follower.path, query=query, accept=METADATA, timeout_s=ANSWER_S)
+            answer = self._transport.call("GET", follower.path, query=query, accept=METADATA, timeout_s=ANSWER_S)
             if not answer.ok:
                 raise ClusterRefused(f"list {follower.scope.kind}: {answer.words()}")
             page = cut_page(answer.body)

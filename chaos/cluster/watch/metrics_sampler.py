@@ -14,7 +14,7 @@ from typing import Any
 
 from chaos.clock import Clock
 from chaos.cluster.resources import path_of
-from chaos.cluster.transport import Wire
+from chaos.cluster.transport import Transport
 from chaos.errors import ClusterRefused, HarnessBroken
 from chaos.history.writing.jsonl import AppendFile
 
@@ -39,11 +39,13 @@ class Sampling:
 class Sampler:
     """Writes metrics.jsonl in a thread of its own, while `wanted` says that there is an autoscaler to compute again."""
 
-    def __init__(self, sampling: Sampling, *, wire: Wire, clock: Clock, path: Path, wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self, sampling: Sampling, *, transport: Transport, clock: Clock, path: Path, wanted: Callable[[], bool]
+    ) -> None:
         self.failure: HarnessBroken | None = None
         """Why it ended early; None as long as it has not."""
         self._sampling = sampling
-        self._wire = wire
+        self._transport = transport
         self._clock = clock
         self._path = path
         self._wanted = wanted
@@ -72,7 +74,7 @@ class Sampler:
         asked_ns = self._clock.now_ns()
         said: dict[str, Any]
         try:
-            answer = self._wire.call("GET", path_of("PodMetrics", self._sampling.namespace), timeout_s=ANSWER_S)
+            answer = self._transport.call("GET", path_of("PodMetrics", self._sampling.namespace), timeout_s=ANSWER_S)
             body = answer.json()
             known = answer.ok and isinstance(body, dict)
             said = self._said(body.get("items") or []) if known else {"error": answer.words()}

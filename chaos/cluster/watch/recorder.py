@@ -57,12 +57,12 @@ class Recorder:
         self._file = AppendFile(path)
         self._live = Live(kinds)
         limits = limits or Limits()
-        wire, live = cluster.wire, self._live
+        transport, live = cluster.transport, self._live
         self._followers = [
             Follower(
                 scope,
                 cluster.kind(scope.kind),
-                wire=wire,
+                transport=transport,
                 clock=clock,
                 record=Record(scope.kind, self._file),
                 live=live,
@@ -70,7 +70,7 @@ class Recorder:
             )
             for scope in scopes
         ]
-        self._pulse = Pulse(self._followers, wire=wire, clock=clock, live=live, every_s=limits.pulse_s)
+        self._pulse = Pulse(self._followers, transport=transport, clock=clock, live=live, every_s=limits.pulse_s)
         self._threads = [
             threading.Thread(target=follower.run, name=f"watch-{follower.scope.kind}", daemon=True)
             for follower in self._followers
@@ -80,7 +80,7 @@ class Recorder:
         if sampling is not None:
             self._sampler = Sampler(
                 sampling,
-                wire=wire,
+                transport=transport,
                 clock=clock,
                 path=path.with_name("metrics.jsonl"),
                 wanted=lambda: sampling.always or (AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER))),

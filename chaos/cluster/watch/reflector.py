@@ -18,7 +18,7 @@ import urllib3
 
 from chaos.clock import NS, Clock
 from chaos.cluster.resources import Kind
-from chaos.cluster.transport import KEEPALIVE_S, Answer, Broken, NotSent, Silent, Wire
+from chaos.cluster.transport import KEEPALIVE_S, Answer, Broken, NotSent, Silent, Transport
 from chaos.cluster.watch.decoder import BadFrame, Frame, Item, cut_page, lines, read_frame
 from chaos.cluster.watch.scope import Limits, Scope
 from chaos.cluster.watch.store import Live, State
@@ -48,12 +48,20 @@ class Follower:
     """Keeps one scope, of that kind, in the record and in the live state. `run` is the body of a thread."""
 
     def __init__(
-        self, scope: Scope, kind: Kind, *, wire: Wire, clock: Clock, record: Record, live: Live, limits: Limits
+        self,
+        scope: Scope,
+        kind: Kind,
+        *,
+        transport: Transport,
+        clock: Clock,
+        record: Record,
+        live: Live,
+        limits: Limits,
     ) -> None:
         self.scope = scope
         self.synced = False
         self.failure: GamedayError | None = None
-        self._wire, self._clock, self._record, self._live, self._limits = wire, clock, record, live, limits
+        self._transport, self._clock, self._record, self._live, self._limits = transport, clock, record, live, limits
         self._kind = kind
         self.path = kind.path(scope.namespace)
         self.selector = {"labelSelector": scope.selector} if scope.selector else {}
@@ -162,7 +170,7 @@ class Follower:
         query = {"limit": str(PAGE)} | self.selector
         found: list[tuple[int, Item]] = []
         while True:
-            answer = self._wire.call("GET", self.path, query=query, timeout_s=LIST_S)
+            answer = self._transport.call("GET", self.path, query=query, timeout_s=LIST_S)
             at_ns = self._clock.now_ns()
             if not answer.ok:
                 raise self._refused(answer)
@@ -184,7 +192,7 @@ class Follower:
         """Take in events until the server ends the watch."""
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": self._rv} | self.selector
         silence_max_s = self._limits.silence_max_s if self._kind.bookmarks else UNBOOKMARKED_S
-        with self._wire.stream(self.path, query=query, silence_max_s=silence_max_s) as response:
+        with self._transport.stream(self.path, query=query, silence_max_s=silence_max_s) as response:
             if response.status != 200:
                 raise self._refused(Answer(response.status, response.data))
             with self._interruptible(response):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from chaos.cluster import Cluster, Command, Hand, Journal, Ran, execute
+from chaos.cluster import Cluster, Command, Executor, Journal, Ran, execute
 from chaos.faults.base import Field
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView, PodView
@@ -26,7 +26,7 @@ class Caller(Protocol):
     """Whoever calls into containers: a fault's field, or a later process that undoes what a dead one did."""
 
     @property
-    def hand(self) -> Hand:
+    def executor(self) -> Executor:
         """Does what changes something."""
 
     @property
@@ -70,7 +70,7 @@ def run_script(field: Caller, place: Place, script: str, *words: str, timeout_s:
     argv = ("sh", "-c", script, "sh", *words)
     return execute(
         field.cluster,
-        field.hand,
+        field.executor,
         field.journal,
         Command(place.pod, place.container, argv, fault=field.fault, timeout_s=timeout_s),
     )

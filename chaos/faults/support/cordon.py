@@ -38,9 +38,9 @@ class Cordon:
             return ""
         if reason := field.undo.promise(self._inverse, fault=field.fault):
             return f"node {self.node.name} was not cordoned: {reason}"
-        # Before the deed: after an answer that never came the node may be closed, and then by us.
+        # Before the action: after an answer that never came the node may be closed, and then by us.
         self.ours = True
-        done = field.hand.do(_order(self.node, closed=True, fault=field.fault))
+        done = field.executor.do(_order(self.node, closed=True, fault=field.fault))
         if done.outcome == "fail":
             self.ours = False
             field.undo.kept(self._inverse)
@@ -57,7 +57,7 @@ class Cordon:
         """Open it if we closed it. Return an empty string, or what is left and the command that mends it."""
         if not self.ours:
             return ""
-        done = _patiently(lambda: field.hand.do(_order(self.node, closed=False, fault=field.fault)))
+        done = _patiently(lambda: field.executor.do(_order(self.node, closed=False, fault=field.fault)))
         # This very node is gone: what has its name now was never closed by us.
         if done.outcome == "ok" or done.status in SUCCEEDED:
             self.ours = False

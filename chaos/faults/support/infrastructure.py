@@ -77,8 +77,8 @@ NO_MEANS = Means()
 class CommandPower:
     """The user's own commands, e.g. `virsh suspend {node}` and `virsh resume {node}`; `{node}` is the node's name.
 
-    No shell is involved. A command must return when the deed is done, with 0, and may be run again. Raises `UsageError`
-    for a template that does not name the node.
+    No shell is involved. A command must return when the action is done, with 0, and may be run again. Raises
+    `UsageError` for a template that does not name the node.
     """
 
     off_command: str

@@ -112,7 +112,7 @@ class Drain:
         while not self._over:
             if pod.deleting:
                 return self._awaited(pod)
-            done = self._field.hand.do(_eviction(pod, self._terms.grace_s, self._field.fault))
+            done = self._field.executor.do(_eviction(pod, self._terms.grace_s, self._field.fault))
             parting = self._judged(pod, done)
             if parting.state == "leaving":
                 return self._awaited(pod)

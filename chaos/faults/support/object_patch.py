@@ -49,9 +49,9 @@ class Change:
         """Replace the part. Return an empty string, or why that could not be done."""
         if reason := field.undo.promise(self._inverse(wanted), fault=field.fault):
             return f"{action} {self.ref.name}: {reason}"
-        # Before the deed: after an answer that never came it may be done, and then it has to be undone.
+        # Before the action: after an answer that never came it may be done, and then it has to be undone.
         self.made = wanted
-        done = field.hand.do(self._order(self.before, wanted, action, field.fault))
+        done = field.executor.do(self._order(self.before, wanted, action, field.fault))
         if done.outcome != "fail":
             self._note(field, done)
         if done.outcome == "ok" or (done.outcome == "info" and self.made != self.before):
@@ -64,7 +64,7 @@ class Change:
         """Put the part back, and compare. Return an empty string, or what is left and the command that mends it."""
         if self.made is None:
             return ""
-        done = _patiently(lambda: field.hand.do(self._order(self.made, self.before, action, field.fault)))
+        done = _patiently(lambda: field.executor.do(self._order(self.made, self.before, action, field.fault)))
         why = done.reason or "it reads otherwise than before"
         try:
             self._note(field, done)

@@ -10,7 +10,7 @@ from chaos.objects.base import Ref
 __all__ = ["each"]
 
 
-def each(refs: Sequence[Ref], deed: Callable[[Ref], str]) -> str:
+def each(refs: Sequence[Ref], action: Callable[[Ref], str]) -> str:
     """Do it to all at once; what went wrong, in words."""
     with ThreadPoolExecutor(max_workers=max(1, len(refs))) as pool:
-        return "; ".join(reason for reason in pool.map(deed, refs) if reason)
+        return "; ".join(reason for reason in pool.map(action, refs) if reason)

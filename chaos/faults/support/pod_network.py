@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos.cluster import LEASHED, LeashedHand, mutations
+from chaos.cluster import DRY_RUN, DryRunExecutor, mutations
 from chaos.faults.base import Field
 from chaos.faults.support.infrastructure import PodNetwork
 from chaos.objects.base import Ref
@@ -21,15 +21,15 @@ def cut_off(field: Field, means: PodNetwork | None, pod: PodView) -> str:
     ref = Ref("Pod", pod.namespace, pod.name, pod.uid)
     if means is not None:
         with field.journal.action("cut-off", ref, fault=field.fault, detail={"by": means.words}) as entry:
-            reason = LEASHED if isinstance(field.hand, LeashedHand) else means.cut(pod.node, address_of(pod))
+            reason = DRY_RUN if isinstance(field.executor, DryRunExecutor) else means.cut(pod.node, address_of(pod))
             entry.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
         return reason
     if reason := field.undo.promise(_inverse(ref), fault=field.fault):
         return f"pod {pod.name}: {reason}"
-    marked = field.hand.do(_marking(ref, field.fault, on=True))
+    marked = field.executor.do(_marking(ref, field.fault, on=True))
     if marked.outcome != "ok":
         return f"pod {pod.name} cannot be marked for a NetworkPolicy: {marked.reason}"
-    made = field.hand.do(mutations.create(_policy(ref, field.fault), fault=field.fault))
+    made = field.executor.do(mutations.create(_policy(ref, field.fault), fault=field.fault))
     return "" if made.outcome == "ok" else f"the NetworkPolicy for {pod.name} cannot be made: {made.reason}"
 
 
@@ -37,19 +37,19 @@ def reconnect(field: Field, means: PodNetwork | None, pod: PodView) -> str:
     """Let a pod be reached again. Return an empty string, or what is left and how to mend it by hand."""
     ref = Ref("Pod", pod.namespace, pod.name, pod.uid)
     if means is not None:
-        if isinstance(field.hand, LeashedHand):
+        if isinstance(field.executor, DryRunExecutor):
             return ""
         with field.journal.action("reconnect", ref, fault=field.fault) as entry:
             reason = means.restore(pod.node, address_of(pod))
             entry.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
         return reason
     inverse = _inverse(ref)
-    gone = field.hand.do(mutations.delete(inverse.target, fault=field.fault))
-    if gone.outcome != "ok" and gone.status != 404 and not isinstance(field.hand, LeashedHand):
+    gone = field.executor.do(mutations.delete(inverse.target, fault=field.fault))
+    if gone.outcome != "ok" and gone.status != 404 and not isinstance(field.executor, DryRunExecutor):
         return f"NetworkPolicy {inverse.target.name} is still there ({gone.reason}); run: {inverse.by_hand}"
     field.undo.kept(inverse)
     # The pod may be gone by now, and its mark with it.
-    field.hand.do(_marking(ref, field.fault, on=False))
+    field.executor.do(_marking(ref, field.fault, on=False))
     return ""
 
 

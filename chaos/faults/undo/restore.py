@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from chaos.cluster import Cluster, Hand, Journal, NullJournal, mutations
+from chaos.cluster import Cluster, Executor, Journal, NullJournal, mutations
 from chaos.errors import GamedayError
 from chaos.faults.support.infrastructure import NodePower
 from chaos.faults.undo.discovery import Left
@@ -42,35 +42,35 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class Undoer:
-    """Who undoes: a hand on the cluster, the fault whose deed it is, and who gives nodes power, if anybody."""
+    """Who undoes: a hand on the cluster, the fault whose action it is, and who gives nodes power, if anybody."""
 
     cluster: Cluster
-    hand: Hand
+    executor: Executor
     journal: Journal
     fault: str
     power: NodePower | None = None
 
 
 def undo_all(
-    cluster: Cluster, hand: Hand, left: Iterable[Left], *, power: NodePower | None = None, forget: bool = False
+    cluster: Cluster, executor: Executor, left: Iterable[Left], *, power: NodePower | None = None, forget: bool = False
 ) -> tuple[Undone, ...]:
-    """Undo all that these runs left, the last deed first, and take off what is done. Goes on past every failure.
+    """Undo all that these runs left, the last action first, and take off what is done. Goes on past every failure.
 
     `power` gives nodes their power back; `forget` takes off also what could not be undone.
     """
     return tuple(
-        done for one in left for done in _undo(Undoer(cluster, hand, NullJournal(), "", power), one, forget=forget)
+        done for one in left for done in _undo(Undoer(cluster, executor, NullJournal(), "", power), one, forget=forget)
     )
 
 
 def _undo(undoer: Undoer, left: Left, *, forget: bool) -> list[Undone]:
-    hand = undoer.hand
+    executor = undoer.executor
     results = [_undone(replace(undoer, fault=promise.fault), left, promise) for promise in reversed(left.promises)]
     kept = {one.promise.key: None for one in results if one.result != "left"}
     if forget or (len(kept) == len(left.promises) and not left.unreadable):
-        hand.do(mutations.delete(left.where))
+        executor.do(mutations.delete(left.where))
     elif kept:
-        hand.do(mutations.patch(left.where, {"data": kept}, action="take-off-promises"))
+        executor.do(mutations.patch(left.where, {"data": kept}, action="take-off-promises"))
     return results
 
 
@@ -94,7 +94,7 @@ def _open_node(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:
     if others := closed_by(undoer.cluster.get("Node", None, node.name) or {}) - {MANAGER}:
         return "nothing", f"node {node.name} was closed anew by {', '.join(sorted(others))}, so it is left to them"
     # None takes the field away, which is how a node that was never cordoned looks.
-    done = undoer.hand.do(
+    done = undoer.executor.do(
         mutations.patch(node, {"spec": {"unschedulable": None}}, action="uncordon", fault=undoer.fault)
     )
     if _closed(undoer.cluster, node):
@@ -116,7 +116,7 @@ def _delete_object(undoer: Undoer, inverse: Inverse) -> tuple[Result, str]:
     where = f"{ours.kind} {ours.namespace}/{ours.name}"
     if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is None:
         return "nothing", f"{where} is not there"
-    done = undoer.hand.do(mutations.delete(ours, fault=undoer.fault))
+    done = undoer.executor.do(mutations.delete(ours, fault=undoer.fault))
     if undoer.cluster.get(ours.kind, ours.namespace, ours.name) is not None:
         return "left", f"{where} is still there: {done.reason or 'it was made again'}"
     return "undone", f"{where} is gone"

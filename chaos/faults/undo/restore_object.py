@@ -29,12 +29,12 @@ def restore_part(undoer: Undoer, inverse: Inverse) -> tuple[Literal["undone", "n
     now = _part(found, path)
     if now == before:
         return "nothing", f"{what} is as it was before"
-    ours = undoer.hand.do(_dry(_order(inverse, [], inverse.detail["wanted"], undoer.fault)))
+    ours = undoer.executor.do(_dry(_order(inverse, [], inverse.detail["wanted"], undoer.fault)))
     if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
         return "left", f"{what}: the server does not say what it would be: {ours.reason}"
     if _part(ours.body, path) != now:
         return "left", f"{what} was changed by somebody else since, so it is left to them"
-    done = undoer.hand.do(_order(inverse, [{"op": "test", "path": path, "value": now}], before, undoer.fault))
+    done = undoer.executor.do(_order(inverse, [{"op": "test", "path": path, "value": now}], before, undoer.fault))
     after = undoer.cluster.get(ref.kind, ref.namespace, ref.name)
     if after is None or _part(after, path) != before:
         return "left", f"{what} is not as it was before: {done.reason or 'it reads otherwise'}"

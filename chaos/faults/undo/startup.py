@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.cluster import Cluster, unrecorded_hand
+from chaos.cluster import Cluster, unrecorded_executor
 from chaos.errors import ClusterRefused
 from chaos.faults.support.infrastructure import NodePower
 from chaos.faults.undo.discovery import find_left
@@ -17,7 +17,7 @@ def undo_leftovers(cluster: Cluster, namespace: str | None, power: NodePower | N
     Raises `ClusterRefused` naming what could not be undone.
     """
     dead = [one for one in find_left(cluster, namespace) if not one.alive]
-    results = undo_all(cluster, unrecorded_hand(cluster), dead, power=power)
+    results = undo_all(cluster, unrecorded_executor(cluster), dead, power=power)
     if left := [one for one in results if one.result == "left"]:
         raise ClusterRefused(
             f"a dead run left {len(left)} things that could not be undone: " + "; ".join(one.words for one in left),

@@ -129,7 +129,7 @@ def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) ->
         begin_ns=line["begin_ns"],
         end_ns=None,
         profile=line.get("profile", ""),
-        vantage=line.get("vantage", ""),
+        origin=line.get("origin", ""),
         url=line.get("url", ""),
         course=tuple(LoadPoint(int(at_ns), float(rate_rps)) for at_ns, rate_rps in course),
         plan=line.get("plan"),

@@ -78,7 +78,7 @@ def _facts(path: Path) -> TrialFacts:
             scenario=raw["scenario"],
             claim=raw.get("claim", ""),
             seed=raw["seed"],
-            leashed=bool(raw.get("leashed", False)),
+            dry_run=bool(raw.get("dry_run", False)),
             namespace=system["namespace"],
             workload_kind=system["workload"]["kind"],
             workload_name=system["workload"]["name"],

@@ -86,10 +86,10 @@ def is_frozen(node: str) -> bool:
     return Cgroups().is_frozen(machine_of(node).name)
 
 
-def _done(node: str, *deeds: Callable[[str], None]) -> str:
+def _done(node: str, *actions: Callable[[str], None]) -> str:
     try:
-        for deed in deeds:
-            deed(node)
+        for action in actions:
+            action(node)
     except LabError as error:
         return error.what
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.cluster import Cluster, Hand, mutations, selector_of
+from chaos.cluster import Cluster, Executor, mutations, selector_of
 from chaos.objects.base import Raw, Ref
 from chaos.system.deploy.apply_errors import refusal
 from chaos.system.manifests.labels import MANAGER, selector
@@ -17,14 +17,14 @@ TEARDOWN_ALLOWANCE_S = 30.0
 """Beside the pods' grace: the garbage collector, and the kubelet's last status."""
 
 
-def deploy(hand: Hand, spec: SystemSpec, namespace: str, *, run: str, force: bool = False) -> System:
+def deploy(executor: Executor, spec: SystemSpec, namespace: str, *, run: str, force: bool = False) -> System:
     """Apply the system's objects by server-side apply; doing it again changes nothing.
 
     `force` takes fields over that others own. Returns as soon as the API server has the objects: `wait_available`
     waits for the pods. Raises `UsageError` for what the server finds invalid, `ClusterRefused` for the rest; both name
     the object.
     """
-    applied = [_applied(hand, manifest, force=force) for manifest in manifests(spec, namespace, run=run)]
+    applied = [_applied(executor, manifest, force=force) for manifest in manifests(spec, namespace, run=run)]
     of_kind = {raw["kind"]: raw for raw in applied}
     workload, service = of_kind["Deployment"], of_kind["Service"]
     return System(
@@ -41,13 +41,13 @@ def deploy(hand: Hand, spec: SystemSpec, namespace: str, *, run: str, force: boo
     )
 
 
-def teardown(cluster: Cluster, hand: Hand, system: System) -> None:
+def teardown(cluster: Cluster, executor: Executor, system: System) -> None:
     """Delete the system's objects, the last first, and wait until they and the pods are gone.
 
     For a system in a namespace that stays. Raises `ClusterRefused` if one may not be deleted, `TimedOut` if one stays.
     """
     for ref in reversed(system.objects):
-        done = hand.do(mutations.delete(ref))
+        done = executor.do(mutations.delete(ref))
         if done.outcome == "fail" and done.status not in {404, 409}:
             raise refusal("deleted", ref, done)
     chosen = selector_of(system.selector)
@@ -71,8 +71,8 @@ def teardown(cluster: Cluster, hand: Hand, system: System) -> None:
     )
 
 
-def _applied(hand: Hand, manifest: Raw, *, force: bool) -> Raw:
-    done = hand.do(mutations.apply(manifest, field_manager=MANAGER, force=force))
+def _applied(executor: Executor, manifest: Raw, *, force: bool) -> Raw:
+    done = executor.do(mutations.apply(manifest, field_manager=MANAGER, force=force))
     if done.outcome != "ok" or isinstance(done.body, str):
         metadata = manifest["metadata"]
         raise refusal("applied", Ref(manifest["kind"], metadata["namespace"], metadata["name"]), done)

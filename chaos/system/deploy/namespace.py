@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chaos.clock import utc_iso
-from chaos.cluster import Cluster, Hand, mutations, ref_of
+from chaos.cluster import Cluster, Executor, mutations, ref_of
 from chaos.errors import TimedOut, UsageError
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner, started_tick
@@ -51,7 +51,7 @@ def namespace_manifest(name: str, *, run: str, owner: Owner, created_ns: int) ->
 
 @contextmanager
 def trial_namespace(
-    cluster: Cluster, hand: Hand, name: str, *, run: str, keep: bool = False, pods_only: bool = False
+    cluster: Cluster, executor: Executor, name: str, *, run: str, keep: bool = False, pods_only: bool = False
 ) -> Iterator[Ref]:
     """Make the namespace, and delete it when the block ends, unless it is to be kept for people to look at.
 
@@ -59,7 +59,7 @@ def trial_namespace(
     go.
     """
     manifest = namespace_manifest(name, run=run, owner=Owner.this_process(), created_ns=time.time_ns())
-    done = hand.do(mutations.create(manifest))
+    done = executor.do(mutations.create(manifest))
     if done.outcome != "ok" or isinstance(done.body, str):
         raise refusal("created", Ref("Namespace", "", name), done)
     ref = Ref("Namespace", "", name, done.body["metadata"]["uid"])
@@ -67,11 +67,11 @@ def trial_namespace(
         yield ref
     finally:
         if not keep:
-            delete_namespace(cluster, hand, ref, pods_only=pods_only)
+            delete_namespace(cluster, executor, ref, pods_only=pods_only)
 
 
 def delete_namespace(
-    cluster: Cluster, hand: Hand, ref: Ref, *, deadline_s: float | None = None, pods_only: bool = False
+    cluster: Cluster, executor: Executor, ref: Ref, *, deadline_s: float | None = None, pods_only: bool = False
 ) -> None:
     """Delete a namespace of ours and wait until it is gone.
 
@@ -79,11 +79,11 @@ def delete_namespace(
     deadline follows from the grace of the pods unless it is given. Raises `UsageError` for a namespace that
     does not bear our label, `ClusterRefused` if it may not be deleted, `TimedOut` that says what holds it.
     """
-    if _ask_away(cluster, hand, ref):
+    if _ask_away(cluster, executor, ref):
         _await_gone(cluster, ref, deadline_s, pods_only=pods_only)
 
 
-def sweep(cluster: Cluster, hand: Hand, *, older_than_s: float = OLDER_THAN_S) -> tuple[Decision, ...]:
+def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_THAN_S) -> tuple[Decision, ...]:
     """Delete the namespaces that dead runs have left behind, wait until they are gone, and say what was decided.
 
     A namespace goes if its owner ran on this host and is dead, or ran on another host and the namespace is older than
@@ -93,13 +93,13 @@ def sweep(cluster: Cluster, hand: Hand, *, older_than_s: float = OLDER_THAN_S) -
     found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
     decisions = tuple(decide(one, here=here, started=started_tick, now=now, older_than_s=older_than_s) for one in found)
     leftovers = [Ref("Namespace", "", one.name, one.uid) for one in decisions if one.delete]
-    going = [ref for ref in leftovers if _ask_away(cluster, hand, ref)]
+    going = [ref for ref in leftovers if _ask_away(cluster, executor, ref)]
     for ref in going:
         _await_gone(cluster, ref, None)
     return decisions
 
 
-def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> bool:
+def _ask_away(cluster: Cluster, executor: Executor, ref: Ref) -> bool:
     """Ask for a namespace to be deleted; False if it is not there (any more)."""
     raw = cluster.get("Namespace", None, ref.name)
     if raw is None or (ref.uid and raw["metadata"]["uid"] != ref.uid):
@@ -110,9 +110,9 @@ def _ask_away(cluster: Cluster, hand: Hand, ref: Ref) -> bool:
         )
     # Its controller begins only after 5 s, and waits half of the pods' grace between two looks: let the pods go first.
     for workload in cluster.list("Deployment", ref.name):
-        hand.do(mutations.delete(ref_of(workload)))
+        executor.do(mutations.delete(ref_of(workload)))
     # The UID keeps us from a namespace that somebody else made under this name since we looked.
-    done = hand.do(mutations.delete(Ref("Namespace", "", ref.name, raw["metadata"]["uid"])))
+    done = executor.do(mutations.delete(Ref("Namespace", "", ref.name, raw["metadata"]["uid"])))
     if done.outcome == "fail" and done.status not in {404, 409}:
         raise refusal("deleted", ref, done)
     return True

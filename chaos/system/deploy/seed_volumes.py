@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chaos.cluster import Cluster, Hand, mutations
+from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import TimedOut
 from chaos.objects.base import Ref, View
 from chaos.objects.pod import PodView
@@ -22,7 +22,7 @@ __all__ = ["fill_claims", "fill_job"]
 BACKOFF_LIMIT = 2
 
 
-def fill_claims(cluster: Cluster, hand: Hand, spec: SystemSpec, namespace: str, *, run: str) -> str:
+def fill_claims(cluster: Cluster, executor: Executor, spec: SystemSpec, namespace: str, *, run: str) -> str:
     """Make the claims that are to be filled, and fill them. Return an empty string, or why one could not be filled.
 
     Raises as `deploy` does where the API server refuses an object.
@@ -30,13 +30,13 @@ def fill_claims(cluster: Cluster, hand: Hand, spec: SystemSpec, namespace: str, 
     reasons = []
     for volume in spec.volumes:
         if volume.fill is not None and volume.shared_claim:
-            _apply(hand, claim_manifest(spec, volume, namespace, run=run))
-            _apply(hand, fill_job(spec, volume, volume.fill, namespace, run=run))
+            _apply(executor, claim_manifest(spec, volume, namespace, run=run))
+            _apply(executor, fill_job(spec, volume, volume.fill, namespace, run=run))
             name = f"{claim_name(spec, volume)}-fill"
             reasons.append(_filled(cluster, name, namespace, volume.fill.deadline_s))
             if not reasons[-1]:
                 # Its pod would be one more on its node, to be drained and lost with the replicas.
-                hand.do(mutations.delete(Ref("Job", namespace, name)))
+                executor.do(mutations.delete(Ref("Job", namespace, name)))
     return "; ".join(reason for reason in reasons if reason)
 
 
@@ -64,8 +64,8 @@ def fill_job(spec: SystemSpec, volume: Volume, fill: Fill, namespace: str, *, ru
     }
 
 
-def _apply(hand: Hand, manifest: Manifest) -> None:
-    done = hand.do(mutations.apply(manifest, field_manager=MANAGER))
+def _apply(executor: Executor, manifest: Manifest) -> None:
+    done = executor.do(mutations.apply(manifest, field_manager=MANAGER))
     if done.outcome != "ok":
         metadata = manifest["metadata"]
         raise refusal("applied", Ref(manifest["kind"], metadata["namespace"], metadata["name"]), done)

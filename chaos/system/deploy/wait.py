@@ -12,22 +12,22 @@ from chaos.objects.pod import PodView
 from chaos.progress import Progress, Silent
 from chaos.system.deploy.availability import available_bound_s, shortfall
 from chaos.system.deploy.blocker_timeout import Patience
-from chaos.system.diagnosis.blocker import Obstacle, in_words
-from chaos.system.diagnosis.blockers import obstacles
+from chaos.system.diagnosis.blocker import Blocker, in_words
+from chaos.system.diagnosis.blockers import blockers
 from chaos.system.system import System
 
 __all__ = ["NeverAvailable", "wait_available"]
 
 LOOK_S = 1.0
-"""How often obstacles are looked at while nothing happens: some are told by time alone."""
+"""How often blockers are looked at while nothing happens: some are told by time alone."""
 
 
 class NeverAvailable(TimedOut):
-    """The system did not become available. `obstacles` are what was in the way when waiting ended."""
+    """The system did not become available. `blockers` are what was in the way when waiting ended."""
 
-    def __init__(self, what: str, found: Sequence[Obstacle]) -> None:
+    def __init__(self, what: str, found: Sequence[Blocker]) -> None:
         super().__init__(what)
-        self.obstacles = tuple(found)
+        self.blockers = tuple(found)
 
 
 def wait_available(
@@ -42,7 +42,7 @@ def wait_available(
     """Wait until every replica is Ready, an endpoint of the Service, and counted by the disruption budget.
 
     The deadline follows from the spec's own probes unless it is given. Returns the seconds that it took. Raises
-    `NeverAvailable` at the deadline, or before it when an obstacle that cannot go away by itself has outlasted its
+    `NeverAvailable` at the deadline, or before it when an blocker that cannot go away by itself has outlasted its
     patience. The recorder must watch Deployment, ReplicaSet, Pod, EndpointSlice, PodDisruptionBudget and Event.
     """
     bound_s = deadline_s
@@ -53,7 +53,7 @@ def wait_available(
     began, patience = time.monotonic(), Patience()
     with (progress or Silent()).step(f"{_name(system)} to be available") as step:
         while shortfall(system, recorder.objects):
-            found = _obstacles(recorder, system)
+            found = _blockers(recorder, system)
             elapsed_s = time.monotonic() - began
             lost = patience.lost(found, elapsed_s)
             if lost or elapsed_s >= bound_s:
@@ -64,9 +64,9 @@ def wait_available(
 
 
 def _never(
-    cluster: Cluster, recorder: Recorder, system: System, *, lost: Obstacle | None, elapsed_s: float
+    cluster: Cluster, recorder: Recorder, system: System, *, lost: Blocker | None, elapsed_s: float
 ) -> NeverAvailable:
-    found = _obstacles(recorder, system, _last_lines(cluster, system, _obstacles(recorder, system)))
+    found = _blockers(recorder, system, _last_lines(cluster, system, _blockers(recorder, system)))
     lacks = shortfall(system, recorder.objects)
     when = "will never be available" if lost else f"not available within {elapsed_s:.0f} s"
     what = f"{_name(system)} {when}: {lacks or 'it came good just now'}"
@@ -74,11 +74,11 @@ def _never(
     return NeverAvailable(f"{what}; {told}" if told else what, found or ([lost] if lost else []))
 
 
-def _obstacles(recorder: Recorder, system: System, last_lines: dict[str, str] | None = None) -> tuple[Obstacle, ...]:
+def _blockers(recorder: Recorder, system: System, last_lines: dict[str, str] | None = None) -> tuple[Blocker, ...]:
     pods = [raw for raw in recorder.objects("Pod") if _ours(View(raw), system)]
     replicasets = [raw for raw in recorder.objects("ReplicaSet") if _ours(View(raw), system)]
     events = recorder.objects("Event")
-    return obstacles(pods=pods, replicasets=replicasets, events=events, last_lines=last_lines)
+    return blockers(pods=pods, replicasets=replicasets, events=events, last_lines=last_lines)
 
 
 def _name(system: System) -> str:
@@ -93,7 +93,7 @@ def _ready(recorder: Recorder, system: System) -> int:
     return sum(PodView(raw).ready for raw in recorder.objects("Pod") if _ours(View(raw), system))
 
 
-def _last_lines(cluster: Cluster, system: System, found: Sequence[Obstacle]) -> dict[str, str]:
+def _last_lines(cluster: Cluster, system: System, found: Sequence[Blocker]) -> dict[str, str]:
     """Ask for the last line that each crashing container logged; a log that cannot be had is simply not told."""
     lines: dict[str, str] = {}
     for name in sorted({one.who for one in found if one.kind == "crashing"})[:3]:

@@ -1,6 +1,6 @@
 """What stands between a system and its replicas being Ready, in words: pure over raw API objects.
 
-Some obstacles never go away by themselves (an image that may not be pulled). They carry a patience: how long they may
+Some blockers never go away by themselves (an image that may not be pulled). They carry a patience: how long they may
 stand before waiting on is pointless. The others may come good until the deadline.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chaos.objects.events import EventLog
-from chaos.system.diagnosis.blocker import Obstacle
-from chaos.system.diagnosis.containers import container_obstacle
+from chaos.system.diagnosis.blocker import Blocker
+from chaos.system.diagnosis.containers import container_blocker
 
-__all__ = ["obstacles"]
+__all__ = ["blockers"]
 
 REFUSED_PATIENCE_S = 10.0
 """For pods that admission refuses. A new namespace refuses pods for a moment, until it has its service account."""
@@ -21,13 +21,13 @@ REFUSED_PATIENCE_S = 10.0
 REVISION = "deployment.kubernetes.io/revision"
 
 
-def obstacles(
+def blockers(
     *,
     pods: Iterable[Mapping[str, Any]],
     replicasets: Iterable[Mapping[str, Any]] = (),
     events: Iterable[Mapping[str, Any]] = (),
     last_lines: Mapping[str, str] | None = None,
-) -> tuple[Obstacle, ...]:
+) -> tuple[Blocker, ...]:
     """Say what is in the way of each replica that is not Ready.
 
     All objects are raw and must be the system's own. Only pods of the newest ReplicaSet count, where ReplicaSets are
@@ -59,7 +59,7 @@ def _counts(pod: Mapping[str, Any], newest: Mapping[str, Any] | None) -> bool:
     )
 
 
-def _refused(replicaset: Mapping[str, Any], events: EventLog) -> Obstacle | None:
+def _refused(replicaset: Mapping[str, Any], events: EventLog) -> Blocker | None:
     """Say why the ReplicaSet may not create its pods, if it has fewer than it wants."""
     status, metadata = replicaset.get("status", {}), replicaset["metadata"]
     if status.get("replicas", 0) >= replicaset.get("spec", {}).get("replicas", 1):
@@ -70,31 +70,31 @@ def _refused(replicaset: Mapping[str, Any], events: EventLog) -> Obstacle | None
     if not told:
         return None
     word = "a quota does not allow its pods" if "exceeded quota" in told else "its pods are refused"
-    return Obstacle("refused", metadata["name"], f"{word}: {told}", REFUSED_PATIENCE_S)
+    return Blocker("refused", metadata["name"], f"{word}: {told}", REFUSED_PATIENCE_S)
 
 
-def _of_pod(pod: Mapping[str, Any], events: EventLog, last_line: str) -> Obstacle | None:
+def _of_pod(pod: Mapping[str, Any], events: EventLog, last_line: str) -> Blocker | None:
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Failed":
         why = status.get("message") or status.get("reason") or "no reason given"
-        return Obstacle("evicted", name, f"the pod has failed: {why}")
+        return Blocker("evicted", name, f"the pod has failed: {why}")
     if _condition(pod, "Ready").get("status") == "True":
         return None
     if not pod.get("spec", {}).get("nodeName"):
         return _unscheduled(name, _condition(pod, "PodScheduled"))
     statuses = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     for one in statuses:
-        if obstacle := container_obstacle(pod, one, events, last_line):
-            return obstacle
+        if blocker := container_blocker(pod, one, events, last_line):
+            return blocker
     if statuses:
-        return Obstacle("not-ready", name, _condition(pod, "Ready").get("message") or "its pod is not Ready yet")
-    return Obstacle("not-started", name, f"the kubelet of node {pod['spec']['nodeName']} has not begun with it")
+        return Blocker("not-ready", name, _condition(pod, "Ready").get("message") or "its pod is not Ready yet")
+    return Blocker("not-started", name, f"the kubelet of node {pod['spec']['nodeName']} has not begun with it")
 
 
-def _unscheduled(name: str, scheduled: Mapping[str, Any]) -> Obstacle:
+def _unscheduled(name: str, scheduled: Mapping[str, Any]) -> Blocker:
     if scheduled.get("reason") == "Unschedulable":
-        return Obstacle("unschedulable", name, f"no node takes it: {scheduled.get('message', 'no reason given')}")
-    return Obstacle("unscheduled", name, "the scheduler has not looked at it yet")
+        return Blocker("unschedulable", name, f"no node takes it: {scheduled.get('message', 'no reason given')}")
+    return Blocker("unscheduled", name, "the scheduler has not looked at it yet")
 
 
 def _condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from chaos.cluster import KINDS, Hand, mutations
+from chaos.cluster import KINDS, Executor, mutations
 from chaos.errors import UsageError
 from chaos.objects.base import Ref
 from chaos.system.adopt.find import Wish, adopt
@@ -77,11 +77,11 @@ def read_manifests(folder: Path, *, current: bool = True) -> Manifests:
     return Manifests(objects, folder)
 
 
-def apply_manifests(hand: Hand, manifests: Manifests, namespace: str) -> None:
+def apply_manifests(executor: Executor, manifests: Manifests, namespace: str) -> None:
     """Apply them to a namespace of the trial. Raises `UsageError` or `ClusterRefused` naming the object."""
     for one in manifests.objects:
         placed = manifests.placed(one, namespace)
-        done = hand.do(mutations.apply(placed, field_manager=MANAGER, force=False))
+        done = executor.do(mutations.apply(placed, field_manager=MANAGER, force=False))
         if done.outcome != "ok":
             raise refusal("applied", Ref(placed["kind"], namespace, _name(placed)), done)
 

@@ -23,18 +23,18 @@ class Unheard(GamedayError):
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A pod that keeps a generator. `token` is what it obeys; each deed may be asked for again."""
+    """A pod that keeps a generator. `token` is what it obeys; each action may be asked for again."""
 
     cluster: Cluster
     pod: Ref
     token: str = field(repr=False)
 
-    def do(self, deed: str, *, timeout_s: float = ANSWER_S, **told: Any) -> dict[str, Any]:
-        """Ask for a deed of `loadgen.pod.server`. Raises `Unheard`."""
+    def do(self, action: str, *, timeout_s: float = ANSWER_S, **told: Any) -> dict[str, Any]:
+        """Ask for a action of `loadgen.pod.server`. Raises `Unheard`."""
         path = f"{path_of('Pod', self.pod.namespace)}/{self.pod.name}:{PORT}/proxy/do"
-        body = {"token": self.token, "do": deed, "told": told}
+        body = {"token": self.token, "do": action, "told": told}
         try:
-            answer = self.cluster.wire.call("POST", path, body=body, timeout_s=timeout_s)
+            answer = self.cluster.transport.call("POST", path, body=body, timeout_s=timeout_s)
         except ClusterRefused as refused:
             raise Unheard(f"pod {self.pod.name}: {refused.what}") from None
         said = answer.json()

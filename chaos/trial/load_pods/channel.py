@@ -153,12 +153,12 @@ class PodChannel:
             if differs := self._copies[name].differs(sums[name]):
                 raise HarnessBroken(f"{name} of pod {self._agent.pod.name} is not here as it is there: {differs}")
 
-    def _patiently(self, deed: str, **told: Any) -> dict[str, Any]:
+    def _patiently(self, action: str, **told: Any) -> dict[str, Any]:
         """Ask until there is an answer. Raises `HarnessBroken` once the pod is lost."""
         until_s = time.monotonic() + OUTAGE_MAX_S
         while True:
             try:
-                return self._agent.do(deed, **told)
+                return self._agent.do(action, **told)
             except Unheard as unheard:
                 if gone := self._lost or self._agent.gone():
                     raise HarnessBroken(gone) from None

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Hand, Journal, mutations, ref_of, selector_of
+from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selector_of
 from chaos.errors import HarnessBroken, TimedOut
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
 from chaos.safety import Inverse, UndoLog
 from chaos.system.deploy.apply_errors import refusal
 from chaos.system.diagnosis.blocker import in_words
-from chaos.system.diagnosis.blockers import obstacles
+from chaos.system.diagnosis.blockers import blockers
 from chaos.trial.load_pods.agent import Agent, Unheard
 from chaos.trial.load_pods.channel import PodChannel
 from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector
@@ -141,7 +141,7 @@ class PodCrew:
     def _missing(self) -> str:
         listed = self._listed()
         events = self.cluster.list("Event", self.pods.namespace)
-        told = in_words(obstacles(pods=listed, events=events))
+        told = in_words(blockers(pods=listed, events=events))
         known = {agent.pod.name for agent in self.agents.values()}
         unheard = [why for name, why in self._unfit.items() if name not in known]
         if len(listed) < self.pods.workers:
@@ -186,12 +186,12 @@ class PodCrew:
 
 @contextmanager
 def pod_crew(
-    cluster: Cluster, pods: LoadPods, *, hand: Hand, tidy: Hand, journal: Journal, undo: UndoLog
+    cluster: Cluster, pods: LoadPods, *, executor: Executor, tidy: Executor, journal: Journal, undo: UndoLog
 ) -> Iterator[PodCrew]:
     """Make the Job, and remove it and its pods when the block ends. Its removal is promised to `undo` before.
 
-    `hand` makes it, `tidy` removes it: what comes after the trial is no part of its record. Raises `ClusterRefused` or
-    `UsageError` if it cannot be made, `HarnessBroken` if the promise cannot be written.
+    `executor` makes it, `tidy` removes it: what comes after the trial is no part of its record. Raises `ClusterRefused`
+    or `UsageError` if it cannot be made, `HarnessBroken` if the promise cannot be written.
     """
     token = secrets.token_hex(16)
     by_hand = f"kubectl delete job -n {pods.namespace} {pods.job.name}"
@@ -200,7 +200,7 @@ def pod_crew(
         raise HarnessBroken(f"load in the cluster: {why}")
     try:
         manifest = job_manifest(pods, hashlib.sha256(token.encode()).hexdigest())
-        done = hand.do(replace(mutations.create(manifest), action="start-load"))
+        done = executor.do(replace(mutations.create(manifest), action="start-load"))
         if done.outcome != "ok":
             raise refusal("created", pods.job, done)
         yield PodCrew(cluster, journal, pods, token)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chaos.cluster import Cluster, NullJournal, OpenHand, connect, mutations, path_of
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults.permissions import ACTIONS, READINGS, Right, deploying_rights
 from chaos.lab.control_plane.kubeconfigs import with_token
@@ -35,7 +35,7 @@ class Account:
 
     def __init__(self, admin: Cluster, name: str) -> None:
         self._admin = admin
-        self._hand = OpenHand(admin, NullJournal())
+        self._executor = LiveExecutor(admin, NullJournal())
         self._name = name
         self._granted: tuple[Right, ...] = ()
         self._cluster: Cluster | None = None
@@ -52,7 +52,7 @@ class Account:
         self.grant(deploying_rights((*ACTIONS.values(), *READINGS.values()), proxied=False, claims=True))
         asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         path = path_of("ServiceAccount", HOME, self._name, "token")
-        said = self._admin.wire.call("POST", path, body=asked | {"spec": {"expirationSeconds": TOKEN_S}}).json()
+        said = self._admin.transport.call("POST", path, body=asked | {"spec": {"expirationSeconds": TOKEN_S}}).json()
         if not isinstance(said, dict) or "token" not in (said.get("status") or {}):
             raise ClusterRefused(f"the API server gives no token for {self.user}: {said}")
         with tempfile.TemporaryDirectory(prefix="gameday-account-") as folder:
@@ -68,7 +68,7 @@ class Account:
         if set(wanted) == set(self._granted):
             return
         for one in deploying_objects(wanted, account=self._name):
-            done = self._hand.do(mutations.apply(one, field_manager=MANAGER, force=True))
+            done = self._executor.do(mutations.apply(one, field_manager=MANAGER, force=True))
             if done.outcome != "ok":
                 raise ClusterRefused(f"{one['kind']} {one['metadata']['name']} cannot be applied: {done.reason}")
         new = [right for right in wanted if right not in self._granted]
@@ -85,7 +85,7 @@ class Account:
             Ref("ClusterRole", "", self._name),
             Ref("ServiceAccount", HOME, self._name),
         ):
-            self._hand.do(mutations.delete(ref))
+            self._executor.do(mutations.delete(ref))
 
     def _may(self, right: Right) -> bool:
         return self._admin.may(right.verb, right.kind, subresource=right.subresource, user=self.user)

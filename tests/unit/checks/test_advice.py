@@ -269,9 +269,9 @@ def test_what_did_not_fail_gets_no_patch(answer: Answer) -> None:
     assert not advise(told.history(), failed("slo-met", answer))
 
 
-def test_a_rehearsal_and_an_unseen_workload_get_none() -> None:
-    """Nothing is concluded from a rehearsal, nor about a workload that the watch never saw."""
+def test_a_dry_run_and_an_unseen_workload_get_none() -> None:
+    """Nothing is concluded from a dry run, nor about a workload that the watch never saw."""
     told = story("a").fault("a").killed("a", 30.2)
-    rehearsed = replace(told.history(), facts=replace(told.history().facts, leashed=True))
+    rehearsed = replace(told.history(), facts=replace(told.history().facts, dry_run=True))
     assert not advise(rehearsed, failed("slo-met"))
     assert not advise(Story().history(), failed("slo-met"))

@@ -117,11 +117,11 @@ def test_too_few_requests_for_a_percentile_are_no_step() -> None:
 
 
 def test_no_record_is_unknown() -> None:
-    """And a rehearsal, in which nothing is scaled, too."""
+    """And a dry run, in which nothing is scaled, too."""
     assert CHECK(nothing()).answer is Answer.UNKNOWN
     story = bracketed().history()
-    leashed = replace(story, facts=replace(story.facts, leashed=True))
-    assert CHECK(leashed).answer is Answer.UNKNOWN
+    dry_run = replace(story, facts=replace(story.facts, dry_run=True))
+    assert CHECK(dry_run).answer is Answer.UNKNOWN
 
 
 def test_rates_that_held_sometimes_lie_between_the_two_ends() -> None:

@@ -116,11 +116,11 @@ def test_a_claim_stuck_to_a_lost_node_is_named() -> None:
 
 
 def test_an_empty_history_is_unknown() -> None:
-    """Nothing recorded proves nothing; nor does a rehearsal, whose readings say that nothing was done."""
+    """Nothing recorded proves nothing; nor does a dry run, whose readings say that nothing was done."""
     assert DataSurvived()(nothing()).answer is Answer.UNKNOWN
     story = read(killed_claimant(), "a", 20)
     (action,) = story.parts["actions"]
-    leashed = replace(action, outcome="fail", detail={"reason": "leashed: nothing was done"})
-    finding = judged(story.has(actions=(leashed,)))
+    dry_run = replace(action, outcome="fail", detail={"reason": "dry_run: nothing was done"})
+    finding = judged(story.has(actions=(dry_run,)))
     assert finding.answer is Answer.UNKNOWN
-    assert "leashed" in finding.reason
+    assert "dry_run" in finding.reason

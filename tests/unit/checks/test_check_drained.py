@@ -293,9 +293,9 @@ def test_a_gap_over_the_end_is_unknown() -> None:
     assert judged(drain_story().gap(41, 43)).answer is Answer.UNKNOWN
 
 
-def test_a_rehearsal_proves_nothing() -> None:
-    """A leashed drain evicts nobody."""
-    assert judged(drain_story().has(facts=facts(leashed=True))).answer is Answer.UNKNOWN
+def test_a_dry_run_proves_nothing() -> None:
+    """A dry_run drain evicts nobody."""
+    assert judged(drain_story().has(facts=facts(dry_run=True))).answer is Answer.UNKNOWN
 
 
 def test_the_worst_drain_decides() -> None:

@@ -103,9 +103,9 @@ def test_an_unwatched_cluster_is_unknown(check: Check) -> None:
 
 
 @pytest.mark.parametrize("check", [Completed(), FaultsLanded(), Witnessed("delete-pod")], ids=title)
-def test_a_rehearsal_proves_nothing(check: Check) -> None:
-    """A leashed trial cannot pass, whatever its journal says."""
-    assert check(kill_story().has(facts=facts(leashed=True)).history()).answer is Answer.UNKNOWN
+def test_a_dry_run_proves_nothing(check: Check) -> None:
+    """A dry_run trial cannot pass, whatever its journal says."""
+    assert check(kill_story().has(facts=facts(dry_run=True)).history()).answer is Answer.UNKNOWN
 
 
 @pytest.mark.parametrize("check", [Recovered(), SteadyBefore(), SloMet(Slo(availability=0.5))], ids=title)

@@ -32,7 +32,7 @@ def leg_of(finding: Finding, name: str) -> dict[str, Any]:
 
 
 def test_a_replaced_pod_passes_with_every_leg_in_the_table() -> None:
-    """Each leg has its time, and all of them add up to the whole, from the deed to latency in its band."""
+    """Each leg has its time, and all of them add up to the whole, from the action to latency in its band."""
     finding = judged(replaced_story())
     assert finding.answer is Answer.PASS, finding.line()
     (recovery,) = finding.values["recoveries"]

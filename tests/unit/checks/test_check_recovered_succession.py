@@ -85,11 +85,11 @@ def test_one_successor_does_not_serve_for_two_victims() -> None:
 
 def test_a_victim_of_the_same_name_is_told_apart_by_uid() -> None:
     """A successor that bears the victim's name is a new pod, and its life is its own."""
-    heir = pod("d")
-    heir["metadata"]["name"] = "model-a"
+    replacement = pod("d")
+    replacement["metadata"]["name"] = "model-a"
     ready = pod("d", ready=True)
     ready["metadata"]["name"] = "model-a"
-    finding = judged(killed().saw(30.3, "ADDED", heir).saw(34, "MODIFIED", ready))
+    finding = judged(killed().saw(30.3, "ADDED", replacement).saw(34, "MODIFIED", ready))
     assert finding.answer is Answer.PASS
     assert finding.values["replicas"][0]["replacement_uid"] == "d"
 

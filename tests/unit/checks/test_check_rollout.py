@@ -170,12 +170,12 @@ def test_a_gap_in_a_rollout_is_unknown(kind: str) -> None:
 
 
 def test_no_rolling_update_is_unknown() -> None:
-    """Nothing rolled out proves nothing; nor does a template that nobody saw change, or a rehearsal."""
+    """Nothing rolled out proves nothing; nor does a template that nobody saw change, or a dry run."""
     assert rolled(bad_story()).answer is Answer.UNKNOWN
     unchanged = Rolling().stands("a", "b").fault(name="rolling-update")
     assert rolled(unchanged).answer is Answer.UNKNOWN
-    leashed = update_story().has(facts=facts(leashed=True))
-    assert rolled(leashed).answer is Answer.UNKNOWN
+    dry_run = update_story().has(facts=facts(dry_run=True))
+    assert rolled(dry_run).answer is Answer.UNKNOWN
 
 
 # --- a bad rollout ------------------------------------------------------------------------------------------

@@ -56,10 +56,10 @@ def test_witnessed_wants_as_many_as_it_says() -> None:
 
 
 def test_witnessed_names_the_leash() -> None:
-    """In a rehearsal nothing happened, though the journal is full; the reason is the leash."""
-    finding = Witnessed("delete-pod")(kill_story().has(facts=facts(leashed=True)).history())
+    """In a dry run nothing happened, though the journal is full; the reason is the dry run."""
+    finding = Witnessed("delete-pod")(kill_story().has(facts=facts(dry_run=True)).history())
     assert finding.answer is Answer.UNKNOWN
-    assert "--leashed" in finding.reason
+    assert "--gameday-dry-run" in finding.reason
 
 
 def test_witnessed_refuses_to_demand_nothing() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import Clock
-from chaos.cluster.executor import LeashedHand
+from chaos.cluster.executor import DryRunExecutor
 from chaos.cluster.mutations import delete_pod
 from chaos.errors import HarnessBroken
 from chaos.history.writing.action_log import Journal, NullJournal
@@ -79,12 +79,12 @@ def test_two_journals_on_one_file_give_different_ids(tmp_path: Path) -> None:
     assert len(set(ids)) == 4
 
 
-def test_a_leashed_hand_never_reaches_a_cluster(tmp_path: Path) -> None:
+def test_a_dry_run_hand_never_reaches_a_cluster(tmp_path: Path) -> None:
     """It needs none: the decision is journalled and the outcome says that nothing was done."""
     path = tmp_path / "actions.jsonl"
     with Journal(path, Clock.start()) as journal:
-        assert LeashedHand(journal).do(delete_pod(POD, grace_s=0)).outcome == "fail"
-    assert _lines(path)[-1]["detail"] == {"reason": "leashed: nothing was done"}
+        assert DryRunExecutor(journal).do(delete_pod(POD, grace_s=0)).outcome == "fail"
+    assert _lines(path)[-1]["detail"] == {"reason": "dry_run: nothing was done"}
 
 
 def test_nobody_reads_a_null_journal() -> None:

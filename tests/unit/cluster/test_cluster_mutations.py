@@ -49,7 +49,7 @@ def test_nothing_without_a_name_or_a_namespace_is_changed() -> None:
 
 
 def test_a_kind_without_a_namespace_needs_none() -> None:
-    """Nodes are patched by name; the deed has a name of its own in the journal."""
+    """Nodes are patched by name; the action has a name of its own in the journal."""
     cordon = mutations.patch(Ref("Node", "", "n1"), {"spec": {"unschedulable": True}}, action="cordon")
     assert (cordon.action, cordon.path) == ("cordon", "/api/v1/nodes/n1")
     assert cordon.body == {"spec": {"unschedulable": True}}

@@ -61,9 +61,9 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("done", [UNREACHED, BUSY, AWAY])
 def test_what_cannot_have_happened_is_asked_again_whatever_it_is(mutation: Mutation, done: Done) -> None:
     """No connection, a busy server, one that is away: nothing happened, so nothing can be doubled."""
-    hand = Scripted(done, done, OK)
-    assert PatientHand(hand).do(mutation) is OK
-    assert hand.asked == 3
+    executor = Scripted(done, done, OK)
+    assert PatientHand(executor).do(mutation) is OK
+    assert executor.asked == 3
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_what_cannot_have_happened_is_asked_again_whatever_it_is(mutation: Mutat
 def test_what_may_have_happened_is_asked_again_only_if_twice_is_as_good(mutation: Mutation, *, again: bool) -> None:
     """After an answer that never came the kind of request decides."""
     assert worth_asking_again(mutation, LOST) is again
-    hand = Scripted(LOST, OK)
-    assert PatientHand(hand).do(mutation).outcome == ("ok" if again else "info")
+    executor = Scripted(LOST, OK)
+    assert PatientHand(executor).do(mutation).outcome == ("ok" if again else "info")
 
 
 @pytest.mark.parametrize("done", [SPENT, DENIED, GONE, OWNED, OK])
 def test_an_answer_is_an_answer(done: Done) -> None:
     """A spent disruption budget, a denial, what is not there and what another owns are not asked again."""
-    hand = Scripted(done)
-    assert PatientHand(hand).do(CORDON) is done
-    assert hand.asked == 1
+    executor = Scripted(done)
+    assert PatientHand(executor).do(CORDON) is done
+    assert executor.asked == 1
 
 
 @pytest.mark.parametrize(
@@ -111,13 +111,13 @@ def test_a_doubt_stays_when_nothing_clears_it() -> None:
 
 def test_it_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that stays away is asked so many times, and its last answer is told."""
-    hand = Scripted(AWAY)
-    assert PatientHand(hand).do(CORDON) is AWAY
-    assert hand.asked == patience.ATTEMPTS
+    executor = Scripted(AWAY)
+    assert PatientHand(executor).do(CORDON) is AWAY
+    assert executor.asked == patience.ATTEMPTS
 
 
 def test_what_the_server_asks_for_is_kept_within_the_patience() -> None:
     """A Retry-After beyond our patience is not waited for: the answer is told as it is."""
-    hand = Scripted(Done("fail", 429, reason="429 busy", retry_after_s=60.0))
-    assert PatientHand(hand).do(CORDON).status == 429
-    assert hand.asked == 1
+    executor = Scripted(Done("fail", 429, reason="429 busy", retry_after_s=60.0))
+    assert PatientHand(executor).do(CORDON).status == 429
+    assert executor.asked == 1

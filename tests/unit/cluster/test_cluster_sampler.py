@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from chaos.clock import Clock
-from chaos.cluster.transport import Answer, Broken, Wire
+from chaos.cluster.transport import Answer, Broken, Transport
 from chaos.cluster.watch.metrics_sampler import Sampler, Sampling
 from chaos.history.reading.metrics import read_metrics
 
@@ -46,7 +46,7 @@ def sampled(folder: Path, *answers: Answer | Exception) -> tuple[Said, list[dict
     """What the sampler asked, and what it wrote."""
     said, path = Said(*answers), folder / "metrics.jsonl"
     sampler = Sampler(
-        Sampling("ns", 0.001), wire=cast("Wire", said), clock=Clock.start(), path=path, wanted=lambda: True
+        Sampling("ns", 0.001), transport=cast("Transport", said), clock=Clock.start(), path=path, wanted=lambda: True
     )
     said.done = sampler.stop
     sampler.run()
@@ -95,7 +95,9 @@ def test_without_an_autoscaler_nothing_is_asked(tmp_path: Path) -> None:
         return False
 
     path = tmp_path / "metrics.jsonl"
-    sampler = Sampler(Sampling("ns", 0.001), wire=cast("Wire", Said()), clock=Clock.start(), path=path, wanted=wanted)
+    sampler = Sampler(
+        Sampling("ns", 0.001), transport=cast("Transport", Said()), clock=Clock.start(), path=path, wanted=wanted
+    )
     thread = threading.Thread(target=sampler.run)
     thread.start()
     assert looked.wait(10)

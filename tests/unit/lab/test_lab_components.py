@@ -66,7 +66,7 @@ def test_a_timeout_quotes_the_suspects(tmp_path: Path) -> None:
 
 
 def test_only_the_end_of_a_log_is_quoted(tmp_path: Path) -> None:
-    """A long log is not poured out, and a missing one is no obstacle."""
+    """A long log is not poured out, and a missing one is no blocker."""
     long = _program(tmp_path, "etcd", *[f"line {number}" for number in range(1000)])
     quoted = last_lines([long, _Program("gone", tmp_path / "no.log")])
     assert "line 999" in quoted

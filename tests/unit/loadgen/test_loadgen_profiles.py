@@ -1,4 +1,4 @@
-"""Profiles and vantage points: plain data, checked where they are written."""
+"""Profiles and origins: plain data, checked where they are written."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_variables_are_filled_from_the_environment_only() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://a", "a:80", "http://", "http://a:99999", "http://a/?q=1"])
 def test_a_url_that_cannot_be_sent_to_is_refused(url: str) -> None:
-    """By the plan and by the vantage points alike."""
+    """By the plan and by the origins alike."""
     with pytest.raises(UsageError):
         place_of(url)
     with pytest.raises(UsageError):
@@ -123,7 +123,7 @@ def test_a_plan_survives_json(tmp_path: Any) -> None:
     assert Plan.from_plain(json.loads(json.dumps(plan.plain()))) == plan
 
 
-def test_vantage_points_say_what_they_cannot_show() -> None:
+def test_origin_points_say_what_they_cannot_show() -> None:
     """Each has a name, words and an address; the API server's proxy has the address of the Service's proxy."""
     proxy = ApiServerProxy(
         server="https://10.0.0.1:6443", namespace="shop", service="model", port="80", credentials=Credentials()
@@ -138,7 +138,7 @@ def test_vantage_points_say_what_they_cannot_show() -> None:
 
 
 def test_credentials_do_not_show_in_text() -> None:
-    """Neither their repr nor that of the vantage holds a secret."""
+    """Neither their repr nor that of the origin holds a secret."""
     credentials = Credentials(cert_pem="CERT", key_pem="KEY", headers={"authorization": "Bearer TOKEN"})
     proxy = ApiServerProxy(server="https://a", namespace="b", service="c", port="80", credentials=credentials)
     assert not any(secret in repr(proxy) + repr(credentials) for secret in ("CERT", "KEY", "TOKEN"))

@@ -17,7 +17,7 @@ TRIAL = {
     "nodeid": "test_scenario.py::test_claim",
     "claim": "a claim",
     "seed": 7,
-    "leashed": False,
+    "dry_run": False,
     "clock": {"utc_ns": 1, "mono_ns": 1},
     "cluster": {"kind": "lab", "context": "lab", "server": "", "version": "", "uid": "", "nodes": []},
     "timings": {"name": "lab"},
@@ -28,7 +28,7 @@ TRIAL = {
         "port": 80,
         "selector": {"app": "model"},
         "profile": "http",
-        "vantage": "lab client",
+        "origin": "lab client",
     },
     "spec": {},
     "versions": {},
@@ -182,7 +182,7 @@ def test_node_power_options_that_do_not_go_together_are_refused(
     [
         (["--load-workers", "0"], "--load-workers 0: is not in 1..64"),
         (["--load-image", "x"], "the lab makes its own"),
-        (["--load-in-cluster", "--leashed", "--system", "x.toml"], "load pods are a change"),
+        (["--load-in-cluster", "--gameday-dry-run", "--system", "x.toml"], "load pods are a change"),
     ],
 )
 def test_options_about_load_that_cannot_be_are_refused(pytester: pytest.Pytester, words: list[str], told: str) -> None:

@@ -99,8 +99,8 @@ def test_thin_buckets_are_marked() -> None:
 def test_a_window_holds_the_requests_whose_life_overlaps_the_fault() -> None:
     """A request sent before the fault and cut by it counts as during; each request counts once."""
     table = Asked().ask(0, 29, 10).ask(29, 30, 10, outcome="truncated", fails_after_s=5).ask(30, 60, 10)
-    victim, heir = made.replaced(made.VICTIM, 30.1, 38.0, "model-6f7d9c-zr8c5", "n2")
-    pods = (victim, heir)
+    victim, replacement = made.replaced(made.VICTIM, 30.1, 38.0, "model-6f7d9c-zr8c5", "n2")
+    pods = (victim, replacement)
     history = made.history(60, pods, table, 10, traffic_s=(0, 60), faults=(made.fault(30, 40, made.VICTIM),))
     before, during, after = summarise(history, NOTHING_JUDGED).windows
     assert (before.unanswered, during.unanswered, after.unanswered) == (0, 10, 0)
@@ -139,8 +139,8 @@ def test_a_victim_restarted_in_place_recovers_in_place() -> None:
 
 def test_what_a_lost_node_waits_for_is_the_longest_leg() -> None:
     """A leg before the loss counts, too: a node that is noticed after 16 s costs more than its replica's 8 s start."""
-    victim, heir = made.replaced(made.VICTIM, 46.0, 54.0, "model-6f7d9c-zr8c5", "n2")
-    history = made.history(90, (victim, heir), Asked(), 0, faults=(made.fault(30, 60, made.VICTIM),))
+    victim, replacement = made.replaced(made.VICTIM, 46.0, 54.0, "model-6f7d9c-zr8c5", "n2")
+    history = made.history(90, (victim, replacement), Asked(), 0, faults=(made.fault(30, 60, made.VICTIM),))
     key = summarise(history, NOTHING_JUDGED).key
     assert (key.longest_leg, key.longest_leg_s) == ("unready", pytest.approx(16.0))
     assert key.slowest_recovery_s == pytest.approx(24.0)

@@ -94,9 +94,9 @@ def test_judging_again_replaces_the_answer(tmp_path: Path) -> None:
     assert told(trial(0, "PASS"), read_past(path)).past == ()
 
 
-@pytest.mark.parametrize("other", [{"nodeid": "other"}, {"place": "staging"}, {"leashed": True}])
+@pytest.mark.parametrize("other", [{"nodeid": "other"}, {"place": "staging"}, {"dry_run": True}])
 def test_only_trials_of_the_same_kind_count(tmp_path: Path, other: dict[str, object]) -> None:
-    """Another scenario, another cluster and a rehearsal say nothing about this finding."""
+    """Another scenario, another cluster and a dry run say nothing about this finding."""
     path = tmp_path / "history.jsonl"
     append(path, trial(0, "PASS", **other))
     (row,) = told(trial(1, "FAIL"), read_past(path)).findings

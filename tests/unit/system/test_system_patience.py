@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from chaos.system.deploy.blocker_timeout import Patience
-from chaos.system.diagnosis.blocker import Obstacle
+from chaos.system.diagnosis.blocker import Blocker
 
-ABSENT = Obstacle("image", "model-a", "image model:1 cannot be pulled: not found", 30)
-BACK_OFF = Obstacle("image", "model-a", "image model:1 cannot be pulled: back-off", 30)
-SLOW = Obstacle("startup-probe", "model-b", "its startup probe has not passed yet")
+ABSENT = Blocker("image", "model-a", "image model:1 cannot be pulled: not found", 30)
+BACK_OFF = Blocker("image", "model-a", "image model:1 cannot be pulled: back-off", 30)
+SLOW = Blocker("startup-probe", "model-b", "its startup probe has not passed yet")
 
 
-def test_an_obstacle_is_lost_when_it_has_outlasted_its_patience() -> None:
-    """Until its patience is over an obstacle is waited for, and then it is given back."""
+def test_an_blocker_is_lost_when_it_has_outlasted_its_patience() -> None:
+    """Until its patience is over an blocker is waited for, and then it is given back."""
     patience = Patience()
     assert patience.lost([ABSENT, SLOW], 100) is None
     assert patience.lost([ABSENT, SLOW], 129.9) is None
@@ -19,14 +19,14 @@ def test_an_obstacle_is_lost_when_it_has_outlasted_its_patience() -> None:
 
 
 def test_words_that_change_do_not_start_it_anew() -> None:
-    """The same kind of obstacle in the same pod's way stands on, whatever the kubelet calls it now."""
+    """The same kind of blocker in the same pod's way stands on, whatever the kubelet calls it now."""
     patience = Patience()
     patience.lost([ABSENT], 0)
     patience.lost([BACK_OFF], 20)
     assert patience.lost([BACK_OFF], 30) == BACK_OFF
 
 
-def test_an_obstacle_that_comes_back_starts_anew() -> None:
+def test_an_blocker_that_comes_back_starts_anew() -> None:
     """What went away in between has not stood all the time."""
     patience = Patience()
     patience.lost([ABSENT], 0)
@@ -36,7 +36,7 @@ def test_an_obstacle_that_comes_back_starts_anew() -> None:
 
 
 def test_what_may_come_good_is_never_lost() -> None:
-    """An obstacle without a patience is waited for until the deadline."""
+    """An blocker without a patience is waited for until the deadline."""
     patience = Patience()
     patience.lost([SLOW], 0)
     assert patience.lost([SLOW], 1e6) is None

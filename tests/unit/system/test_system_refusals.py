@@ -48,7 +48,7 @@ def refused(status: int, message: str, *causes: dict[str, str]) -> Done:
         ),
         (refused(404, 'namespaces "here" not found'), ClusterRefused, ("create namespace here first",)),
         (refused(429, "slow down"), ClusterRefused, ("was not applied: 429 slow down",)),
-        (Done("fail", reason="leashed: nothing was done"), ClusterRefused, ("was not applied: leashed",)),
+        (Done("fail", reason="dry_run: nothing was done"), ClusterRefused, ("was not applied: dry_run",)),
         (Done("info", reason="the connection broke"), ClusterRefused, ("nobody can know", "the connection broke")),
         (Done("fail", 502, "<html>", "502 bad gateway"), ClusterRefused, ("was not applied: 502 bad gateway",)),
     ],

@@ -45,28 +45,28 @@ def ground(load: LoadPart | None = None) -> Ground:
 
 def test_without_a_word_one_process_of_this_host_sends() -> None:
     """The option makes pods of it; the number is as told."""
-    assert load_for(ground(), in_cluster=False, workers=None, leashed=False).workers == 1
-    assert not load_for(ground(), in_cluster=False, workers=3, leashed=False).in_cluster
-    wish = load_for(ground(), in_cluster=True, workers=3, leashed=False)
+    assert load_for(ground(), in_cluster=False, workers=None, dry_run=False).workers == 1
+    assert not load_for(ground(), in_cluster=False, workers=3, dry_run=False).in_cluster
+    wish = load_for(ground(), in_cluster=True, workers=3, dry_run=False)
     assert (wish.workers, wish.in_cluster) == (3, True)
     assert wish.words == "3 pods in the cluster, by the Service's name; no ingress, no TLS"
 
 
 def test_the_file_says_it_and_options_say_it_over() -> None:
-    """A rehearsal makes no pods beside a service that already runs."""
+    """A dry run makes no pods beside a service that already runs."""
     file = ground(LoadPart(in_cluster=True, image="x", workers=4))
-    assert load_for(file, in_cluster=False, workers=None, leashed=False).workers == 4
-    assert load_for(file, in_cluster=False, workers=2, leashed=False).workers == 2
-    assert load_for(file, in_cluster=False, workers=None, leashed=False).in_cluster
-    assert not load_for(file, in_cluster=False, workers=None, leashed=True).in_cluster
+    assert load_for(file, in_cluster=False, workers=None, dry_run=False).workers == 4
+    assert load_for(file, in_cluster=False, workers=2, dry_run=False).workers == 2
+    assert load_for(file, in_cluster=False, workers=None, dry_run=False).in_cluster
+    assert not load_for(file, in_cluster=False, workers=None, dry_run=True).in_cluster
 
 
 def test_pods_send_to_the_service_by_its_name() -> None:
     """Of its own port; where no name service would tell the address, it is given to them."""
-    vantage = in_cluster(SYSTEM, 3)
-    assert vantage.url == "http://chat.llm.svc:8000"
-    assert vantage.name == "3 pods in the cluster"
-    assert "no ingress and no TLS" in vantage.words
+    origin = in_cluster(SYSTEM, 3)
+    assert origin.url == "http://chat.llm.svc:8000"
+    assert origin.name == "3 pods in the cluster"
+    assert "no ingress and no TLS" in origin.words
     assert aliases_of(ground(), SYSTEM) == {}
     nameless = replace(ground(), name_service=False)
     assert aliases_of(nameless, SYSTEM) == {"chat.llm.svc": "10.96.0.7"}

@@ -45,7 +45,7 @@ def journalled(path: Path) -> list[dict[str, Any]]:
 def traffic(path: Path, seed: int = 1, rises: Callable[[], None] = lambda: None) -> Traffic:
     """Traffic that journals into `path`."""
     journal = Journal(path / "actions.jsonl", Clock.start())
-    return Traffic(generator, journal, profile="http", vantage="here", url="http://x", seed=seed, rises=rises)
+    return Traffic(generator, journal, profile="http", origin="here", url="http://x", seed=seed, rises=rises)
 
 
 def test_the_moments_of_a_spike_are_journalled(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_traffic_says_until_when_it_flows(tmp_path: Path) -> None:
 
 def test_nothing_flows_when_a_saved_run_is_judged_again() -> None:
     """Without a generator the block is empty."""
-    with Traffic(None, None, profile="", vantage="", url="").shape(Spike(2, 10, at_s=20, for_s=30)):
+    with Traffic(None, None, profile="", origin="", url="").shape(Spike(2, 10, at_s=20, for_s=30)):
         pass
 
 

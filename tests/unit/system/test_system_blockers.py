@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.system import Obstacle, in_words, obstacles
+from chaos.system import Blocker, blockers, in_words
 
 RUNNING = {"running": {"startedAt": "2026-01-01T00:01:00Z"}}
 BACKING_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
@@ -72,16 +72,16 @@ def replicaset(revision: int, *, wants: int = 2, has: int = 2, refused: str = ""
     }
 
 
-def only(**evidence: Any) -> Obstacle:
-    """The one obstacle that the evidence shows."""
-    (found,) = obstacles(**evidence)
+def only(**evidence: Any) -> Blocker:
+    """The one blocker that the evidence shows."""
+    (found,) = blockers(**evidence)
     return found
 
 
-def test_a_ready_system_has_no_obstacles() -> None:
+def test_a_ready_system_has_no_blockers() -> None:
     """Ready pods stand in nobody's way, whatever old events say."""
     events = [event("Unhealthy", "Readiness probe failed: 503", about="uid-a")]
-    assert obstacles(pods=[ready_pod("a"), ready_pod("b")], replicasets=[replicaset(1)], events=events) == ()
+    assert blockers(pods=[ready_pod("a"), ready_pod("b")], replicasets=[replicaset(1)], events=events) == ()
 
 
 def test_the_schedulers_own_reason_is_told() -> None:
@@ -242,7 +242,7 @@ def test_refused_pods_are_told_by_their_replicaset(message: str, words: str) -> 
 def test_a_refusal_that_is_over_is_not_told() -> None:
     """A ReplicaSet that has all its pods was refused once, and is not any more."""
     past = event("FailedCreate", "exceeded quota", about="rs-1")
-    assert obstacles(pods=[], replicasets=[replicaset(1, wants=2, has=2)], events=[past]) == ()
+    assert blockers(pods=[], replicasets=[replicaset(1, wants=2, has=2)], events=[past]) == ()
 
 
 def test_only_pods_of_the_newest_replicaset_count() -> None:
@@ -272,16 +272,16 @@ def test_an_evicted_pod_is_told_in_the_kubelets_words() -> None:
     assert "low on resource: memory" in only(pods=[made]).words
 
 
-def test_the_same_obstacle_is_told_once() -> None:
+def test_the_same_blocker_is_told_once() -> None:
     """Pods in the same trouble are told together, the most frequent trouble first."""
     pods = [pod(f"model-{name}", started=False) for name in "abc"] + [pending_pod("0/3 nodes are available.")]
-    assert in_words(obstacles(pods=pods)) == (
+    assert in_words(blockers(pods=pods)) == (
         "model-a and 2 more: its startup probe has not passed yet; model-a: no node takes it: 0/3 nodes are available."
     )
     assert in_words(()) == ""
 
 
-def test_many_obstacles_are_cut_short() -> None:
+def test_many_blockers_are_cut_short() -> None:
     """Only the first few troubles are told in full, the others are counted."""
-    many = [Obstacle("not-ready", f"pod-{number}", f"trouble {number}") for number in range(5)]
-    assert in_words(many, at_most=2) == "pod-0: trouble 0; pod-1: trouble 1; and 3 other obstacles"
+    many = [Blocker("not-ready", f"pod-{number}", f"trouble {number}") for number in range(5)]
+    assert in_words(many, at_most=2) == "pod-0: trouble 0; pod-1: trouble 1; and 3 other blockers"
