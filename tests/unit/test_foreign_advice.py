@@ -1,0 +1,61 @@
+"""Advice on a shutdown that has a preStop hook already: what it is taken for, and whether the patch applies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from histories import PROBED, Story, pod
+
+from chaos.advice import Advice, advise
+from chaos.verdict import Answer, Finding, Verdict
+
+Hook = dict[str, Any]
+
+HANDLERS = frozenset({"exec", "httpGet", "sleep", "tcpSocket"})
+HOOKS: dict[str, tuple[Hook, int]] = {
+    "a program that sleeps": ({"exec": {"command": ["sleep", "15"]}}, 20),
+    "a shell that sleeps": ({"exec": {"command": ["/bin/sh", "-c", "sleep 30"]}}, 60),
+    "a call that drains": ({"httpGet": {"path": "/drain", "port": 8080}}, 30),
+}
+
+
+def advised(hook: Hook, grace_s: int) -> tuple[Advice, ...]:
+    """What is said when requests break while a replica of three leaves; others take 2.5 s."""
+    lifecycle = {"lifecycle": {"preStop": hook}} if hook else {}
+    container = {**PROBED["containers"][0], **lifecycle}
+    spec = {**PROBED, "terminationGracePeriodSeconds": grace_s, "containers": [container]}
+    story = Story().replicas("a", "b", "c", spec=spec).fault("a").traffic(latency_s=2.5)
+    story.saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True, spec=spec)).killed("a", 33)
+    missed = Finding("slo-met", Answer.FAIL, "rule", "limit", "measured", reason="reason")
+    return tuple(advise(story.fate((305, 310, 315), "truncated").history(), Verdict.of((missed,))))
+
+
+def patched(hook: Hook, advice: Advice) -> Hook:
+    """The hook after the patch is merged into it: what is given replaces, null takes away, all else stays."""
+    (container,) = yaml.safe_load(advice.patch)["spec"]["template"]["spec"]["containers"]
+    merged = {**hook, **container.get("lifecycle", {}).get("preStop", {})}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def test_a_container_without_a_hook_gets_one() -> None:
+    """Where there is no hook, a sleep of 5 s is a whole one, and the sums say that there was none."""
+    (advice,) = advised({}, 20)
+    assert patched({}, advice) == {"sleep": {"seconds": 5}}
+    assert any("now 0 s" in line for line in advice.sums)
+
+
+@pytest.mark.xfail(strict=True, reason="C6: a hook that is no sleep is read as none")
+@pytest.mark.parametrize(("hook", "grace_s"), HOOKS.values(), ids=HOOKS)
+def test_a_hook_that_runs_is_not_called_none(hook: Hook, grace_s: int) -> None:
+    """A hook that runs a program or makes a call takes time, so it is false that there is 0 s of it now."""
+    assert not [line for advice in advised(hook, grace_s) for line in advice.sums if "now 0 s" in line]
+
+
+@pytest.mark.xfail(strict=True, reason="C6: the patch adds a second handler, which the API server refuses")
+@pytest.mark.parametrize(("hook", "grace_s"), HOOKS.values(), ids=HOOKS)
+def test_a_patched_hook_has_one_handler(hook: Hook, grace_s: int) -> None:
+    """The API server takes a hook with one handler alone, so a new one has to take the former one's place."""
+    for advice in advised(hook, grace_s):
+        assert len(HANDLERS & patched(hook, advice).keys()) <= 1

@@ -1,0 +1,199 @@
+"""Autoscalers of foreign systems: own metrics, flags of the controller, pods that nobody makes or that load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from autoscaler_stories import ASKING, Scaling, hpa, spike_story
+from histories import deployment
+
+from chaos.checks import DecisionsRecomputed, ScaledUp
+from chaos.history.autoscalers import KIND
+from chaos.semantics.autoscaler import Proposal, Target, Tolerance, metric_replicas, strongest
+from chaos.semantics.autoscaler_pods import Groups, PodSample, ReplicaState, group_pods
+from chaos.semantics.scaling import Behaviour, Limits, Recommendation, Scaled, scaled
+from chaos.slo import Slo
+from chaos.verdict import Answer, Finding
+
+NOW_S = 1000.0
+CPU_60 = Target("Utilization", 60)
+SERVED = Slo(availability=0.9, latency_p99_s=2)
+
+# --- decisions computed again -------------------------------------------------------------------------------------
+
+
+def test_decisions_of_the_default_controller_are_reached() -> None:
+    """A controller with its default flags decides what the samples ask for."""
+    assert DecisionsRecomputed()(spike_story().history()).answer is Answer.PASS
+
+
+@pytest.mark.xfail(strict=True, reason="B16: the controller's tolerance is taken to be 0.1 everywhere")
+def test_a_decision_that_a_finer_tolerance_explains_is_left_open() -> None:
+    """A rise at 65 % of 60 % is right for a controller whose tolerance flag is 0.05, and the record has no flags."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).loaded(4, 30, 100)
+    story.used(0, 40, 80, "a", "b").used(40, 120, 130, "a", "b").rescaled(60, 3, measured=65)
+    finding = DecisionsRecomputed()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+# --- a rise that comes to nothing ---------------------------------------------------------------------------------
+
+
+def wished(*, made: Sequence[str]) -> Finding:
+    """Desired replicas rise from two to four in time; of the two new pods only these are ever made."""
+    story = Scaling(200).stands("a", "b").loaded(1, 0, 195).loaded(4, 30, 150)
+    story.saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+    for uid in made:
+        story.made(uid, 42.1, 46)
+    return ScaledUp()(story.history())
+
+
+NEVER_MADE = pytest.mark.xfail(strict=True, reason="A3: pods that were never made are not missed")
+
+
+@pytest.mark.parametrize(
+    ("made", "answer"),
+    [
+        pytest.param("", Answer.FAIL, marks=NEVER_MADE),
+        pytest.param("c", Answer.FAIL, marks=NEVER_MADE),
+        ("cd", Answer.PASS),
+    ],
+    ids=["none", "one of two", "both"],
+)
+def test_a_rise_needs_all_its_pods(made: str, answer: Answer) -> None:
+    """A quota or a webhook that refuses the new pods leaves the surge unanswered, whatever the number says."""
+    finding = wished(made=made)
+    assert finding.answer is answer, finding.line()
+
+
+# --- a metric of the system's own ---------------------------------------------------------------------------------
+
+QUEUE = {"metric": {"name": "vllm:num_requests_waiting"}}
+QUEUE_OF_5 = {"type": "Pods", "pods": {**QUEUE, "target": {"type": "AverageValue", "averageValue": "5"}}}
+
+
+def queue_scaler(desired: int, waiting: int, *, failing: str = "") -> dict[str, Any]:
+    """An autoscaler on the queue of the servers, five requests for each; `failing` is why it has no metrics."""
+    raw = hpa(desired, inactive=failing)
+    raw["spec"]["metrics"] = [QUEUE_OF_5]
+    current = {**QUEUE, "current": {"averageValue": str(waiting)}}
+    raw["status"]["currentMetrics"] = [{"type": "Pods", "pods": current}]
+    return raw
+
+
+def queued(*, risen_s: float | None = None, failing: str = "", slo: Slo | None = None) -> Finding:
+    """From 30 s to 150 s the load is tenfold and users wait; from 40 s the autoscaler shows 20 of 5.
+
+    Desired replicas rise to six at `risen_s`, if ever.
+    """
+    story = Scaling(200).stands("a", "b", scaler=queue_scaler(2, 1)).loaded(1, 0, 150).loaded(9, 30, 150)
+    story.saw(40, "MODIFIED", queue_scaler(2, 20, failing=failing), KIND)
+    if risen_s is not None:
+        story.saw(risen_s, "MODIFIED", deployment(6, spec=ASKING), "Deployment")
+        story.saw(risen_s + 0.05, "MODIFIED", queue_scaler(6, 20), KIND)
+        for uid in "efgh":
+            story.made(uid, risen_s + 0.2, risen_s + 6)
+    return ScaledUp(slo)(story.slow(30, 150).history())
+
+
+@pytest.mark.xfail(strict=True, reason="C2: an average value over its target is not read")
+@pytest.mark.parametrize("slo", [None, SERVED], ids=["replicas alone", "users too"])
+def test_an_autoscaler_that_does_nothing_is_named(slo: Slo | None) -> None:
+    """An autoscaler that shows 20 of 5 for 110 s and raises nothing is at fault, and not its metric."""
+    finding = queued(slo=slo)
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "never passed its target" not in finding.reason
+    assert "does not move this metric" not in finding.reason
+
+
+def test_a_metric_that_cannot_be_read_is_unknown() -> None:
+    """An autoscaler that has no metrics from the adapter says so itself."""
+    finding = queued(failing="FailedGetPodsMetric", slo=SERVED)
+    assert finding.answer is Answer.UNKNOWN
+    assert "FailedGetPodsMetric" in finding.reason
+
+
+@pytest.mark.xfail(strict=True, reason="B6: metrics-server's times bound a metric that comes another way")
+def test_nobody_promises_how_soon_a_custom_metric_shows_the_load() -> None:
+    """A scrape and an adapter of 30 s each make a first rise after 60 s, which no bound of ours is about."""
+    finding = queued(risen_s=90)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+# --- the controller's own arithmetic ------------------------------------------------------------------------------
+
+
+def grouped(pods: Sequence[ReplicaState], usage: Sequence[int]) -> tuple[Groups, Proposal]:
+    """How three desired replicas' pods are sorted, and what they ask for when they use so much."""
+    samples = {pod.name: PodSample(used, NOW_S - 1, 15) for pod, used in zip(pods, usage, strict=True)}
+    groups = group_pods(pods, samples, cpu=True, now_s=NOW_S, cpu_initialization_s=300, initial_readiness_s=30)
+    return groups, metric_replicas(pods, samples, groups, CPU_60, current=3, tolerance=Tolerance())
+
+
+@pytest.mark.parametrize(("used", "replicas"), [(400, 4), (600, 3), (700, 7)])
+def test_the_pods_of_both_releases_count(used: int, replicas: int) -> None:
+    """In a rollout all six Ready pods of three replicas are counted, so a change starts from six."""
+    pods = [ReplicaState(f"p{number}", request=1000) for number in range(6)]
+    assert grouped(pods, [used] * 6)[1].replicas == replicas
+
+
+def loading(for_s: float) -> tuple[Groups, Proposal]:
+    """Two replicas at half their request, and a third one that has been loading its model for so long."""
+    began_s = NOW_S - for_s
+    young = ReplicaState("new", request=1000, ready=False, ready_since_s=began_s, started_s=began_s)
+    old = [ReplicaState("a", request=1000), ReplicaState("b", request=1000)]
+    return grouped([*old, young], [500, 500, 4000])
+
+
+def test_a_pod_that_loads_its_model_does_not_count() -> None:
+    """What a replica burns while it loads says nothing of the load: two at 50 % of 60 % need two."""
+    groups, proposal = loading(20)
+    assert groups.unready == {"new"}
+    assert (proposal.replicas, proposal.measured) == (2, 50)
+
+
+def test_a_pod_that_was_never_ready_goes_on_not_counting() -> None:
+    """A load of the model that outlasts the CPU initialisation leaves the pod unready all the same."""
+    assert loading(400)[0].unready == {"new"}
+
+
+WINDOWED = {
+    "behavior": {
+        "scaleDown": {
+            "stabilizationWindowSeconds": 600,
+            "policies": [{"type": "Pods", "value": 2, "periodSeconds": 180}],
+        },
+        "scaleUp": {
+            "stabilizationWindowSeconds": 300,
+            "policies": [{"type": "Pods", "value": 4, "periodSeconds": 30}],
+        },
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        [(500, 25), (600, 24), (700, 23), (800, 21), (900, 21)],
+        [(500, 25), (750, 24), (800, 21), (900, 22), (990, 21)],
+    ],
+    ids=["a long fall", "higher all the time"],
+)
+def test_a_low_wish_makes_no_rise_out_of_former_ones(past: list[tuple[float, int]]) -> None:
+    """With 17 replicas and a wish for 14, higher wishes within both windows hold the fall and raise nothing."""
+    found = scaled(
+        Proposal(14),
+        current=17,
+        limits=Limits(2, 40),
+        behaviour=Behaviour.of(WINDOWED),
+        now_s=NOW_S,
+        recommendations=[Recommendation(at_s, replicas) for at_s, replicas in past],
+    )
+    assert found == Scaled(17, 17)
+
+
+def test_a_missing_metric_forbids_a_fall() -> None:
+    """Where one of two metrics has no figure, the other one's wish for fewer is not followed."""
+    assert strongest([Proposal(2), Proposal(None, reason="no metrics")], current=6).replicas is None

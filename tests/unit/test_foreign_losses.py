@@ -1,0 +1,116 @@
+"""Recoveries on foreign systems: a soak, an autoscaler that goes on, a later scale-in, devices held by a long grace."""
+
+from __future__ import annotations
+
+import pytest
+from histories import PROBED, Phase, Story, at, deployment, pod, replica_set
+from leg_stories import replaced_story
+from node_loss_stories import marked, moved, noticed, powered, standing
+
+from chaos.checks import Recovered, RecoveredInTime, Rescheduled
+from chaos.verdict import Answer, Check, Finding
+
+# --- each loss has a deadline of its own --------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="A4: every rise of desired replicas gives the lost one new time")
+def test_a_rise_gives_a_lost_replica_no_new_time() -> None:
+    """A replica that is replaced after 70 s of 29 s is late, though the autoscaler asked for more meanwhile."""
+    story = Story().replicas("a", "b", "c").fault("a").acted("delete-pod", 30.1, fault="pod-kill-1")
+    story.killed("a", 30.2).replaced("d", 30.3, ready_s=100)
+    for at_s, replicas, uid in ((50, 4, "e"), (75, 5, "f")):
+        story.saw(at_s, "MODIFIED", deployment(replicas), "Deployment")
+        story.saw(at_s + 0.05, "MODIFIED", replica_set(replicas), "ReplicaSet")
+        story.replaced(uid, at_s + 0.1, ready_s=at_s + 4)
+    finding = Recovered()(story.traffic(end_s=110).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A4: the last loss of a dip sets the deadline of all its losses")
+def test_a_further_kill_gives_a_lost_replica_no_new_time() -> None:
+    """Of three replicas killed 25 s apart, and all back at once, the first two came back long after 29 s."""
+    story = Story(160).replicas("a", "b", "c", "g")
+    for number, (at_s, victim, heir) in enumerate(((30, "a", "x"), (55, "b", "y"), (80, "c", "z")), start=1):
+        story.fault(victim, at_s=at_s, healed_s=at_s + 5)
+        story.acted("delete-pod", at_s + 0.1, uid=victim, fault=f"pod-kill-{number}")
+        story.killed(victim, at_s + 0.2).replaced(heir, at_s + 0.3, ready_s=105)
+    phases = (
+        Phase("baseline", at(5), at(25)),
+        Phase("fault", at(30), at(85)),
+        Phase("recovery", at(85), at(120)),
+    )
+    finding = Recovered()(story.has(phases=phases).traffic(end_s=130).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+# --- a later scale-in ---------------------------------------------------------------------------------------------
+
+
+def never_moved(*, fewer_s: float | None = None) -> Finding:
+    """The pod of a lost node is marked at 58 s, due again at 99 s, and its replacement is never Ready.
+
+    At `fewer_s` the owner asks for one replica instead of two.
+    """
+    story = moved(marked(noticed(powered(standing(end_s=200), "n1", on_s=None))), ready_s=None)
+    story.saw(0, "LISTED", replica_set(2), "ReplicaSet")
+    if fewer_s is not None:
+        story.saw(fewer_s, "MODIFIED", replica_set(1), "ReplicaSet")
+    return Rescheduled()(story.history())
+
+
+def test_a_replacement_that_is_never_ready_fails() -> None:
+    """A lost replica whose replacement is not Ready in its bound was not rescheduled."""
+    assert never_moved().answer is Answer.FAIL
+
+
+@pytest.mark.xfail(strict=True, reason="C3: whether a replica was needed is read at the end of the trial")
+def test_a_later_scale_in_does_not_undo_a_late_replacement() -> None:
+    """A replica that was due at 99 s is late, though at 150 s one fewer is asked for; the power never came back."""
+    finding = never_moved(fewer_s=150)
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "the power came back" not in finding.reason
+
+
+# --- when the deed began ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="B17: a delete whose outcome is not known counts as when the deed began")
+def test_a_deed_that_was_asked_for_twice_began_at_either() -> None:
+    """A delete that got no answer, asked again 20 s later and then done at once, does not make the pod late."""
+    story = replaced_story(deed=50.1, unready=50.2).has(actions=())
+    story.acted("delete-pod", 30.1, outcome="info", fault="pod-kill-1").acted("delete-pod", 50.1, fault="pod-kill-1")
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
+
+
+# --- a device that the victim still holds -------------------------------------------------------------------------
+
+DEVICE = {"resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}}
+ON_DEVICES = {
+    **PROBED,
+    "terminationGracePeriodSeconds": 120,
+    "containers": [{**PROBED["containers"][0], **DEVICE}],
+}
+NO_DEVICE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+
+
+def device_story() -> Story:
+    """`a` is deleted at 30 s and takes 60 s of its grace of 120 s; `d` waits for its device, and is Ready at 95 s."""
+    story = Story(200).replicas("a", "b", "c", spec=ON_DEVICES).fault("a")
+    story.acted("delete-pod", 30.1, fault="pod-kill-1")
+    story.saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True, spec=ON_DEVICES))
+    waiting = pod("d", node="", spec=ON_DEVICES)
+    why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": NO_DEVICE}
+    waiting["status"]["conditions"].append(why)
+    story.saw(30.3, "ADDED", pod("d", node="", spec=ON_DEVICES)).saw(30.4, "MODIFIED", waiting)
+    story.saw(90, "DELETED", pod("a", deleting=True, spec=ON_DEVICES))
+    story.saw(91, "MODIFIED", pod("d", spec=ON_DEVICES)).saw(92, "MODIFIED", pod("d", running=True, spec=ON_DEVICES))
+    return story.saw(95, "MODIFIED", pod("d", ready=True, spec=ON_DEVICES)).traffic(end_s=150)
+
+
+@pytest.mark.xfail(strict=True, reason="B30: the victim's grace is no part of the time until its device is free")
+@pytest.mark.parametrize("check", [Recovered(), RecoveredInTime()], ids=lambda check: str(check.name))
+def test_a_successor_may_wait_for_the_victims_device(check: Check) -> None:
+    """Without a spare device the successor starts when the victim's grace lets it, and is not late before that."""
+    finding = check(device_story().history())
+    assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()

@@ -1,0 +1,102 @@
+"""Spread on clusters that are not the lab: nodes without GPUs, closed nodes, missing labels, few replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from histories import PROBED, Story, deployment, node, pod, replica_set
+
+from chaos.checks import Spread
+from chaos.verdict import Answer, Finding
+
+ZONE = "topology.kubernetes.io/zone"
+GPU = "nvidia.com/gpu"
+ON_GPU: Mapping[str, Any] = {
+    **PROBED,
+    "containers": [{**PROBED["containers"][0], "resources": {"limits": {GPU: "1"}, "requests": {GPU: "1"}}}],
+}
+
+
+def with_devices(name: str, gpus: int) -> dict[str, Any]:
+    """A node with so many GPUs; one without any does not name the resource at all."""
+    raw = node(name)
+    raw["status"]["allocatable"] = {"cpu": "64", "memory": "256Gi"} | ({GPU: str(gpus)} if gpus else {})
+    return raw
+
+
+def tainted(name: str) -> dict[str, Any]:
+    """A node on which somebody put a taint."""
+    raw = node(name)
+    raw["spec"]["taints"] = [{"key": "maintenance", "effect": "NoSchedule"}]
+    return raw
+
+
+def placed(
+    nodes: Sequence[Mapping[str, Any]],
+    places: Sequence[str],
+    *,
+    desired: int | None = None,
+    spec: Mapping[str, Any] = PROBED,
+) -> Story:
+    """One Ready replica on each of the places, from the first moment to the last, under traffic."""
+    wanted = len(places) if desired is None else desired
+    story = Story().saw(0, "LISTED", deployment(wanted, spec=spec), "Deployment")
+    story.saw(0, "LISTED", replica_set(wanted), "ReplicaSet")
+    for raw in nodes:
+        story.saw(0, "LISTED", raw, "Node")
+    for number, place in enumerate(places):
+        story.saw(0, "LISTED", pod(f"p{number}", ready=True, node=place, spec=spec))
+    return story.traffic()
+
+
+def spread(story: Story, key: str = "kubernetes.io/hostname") -> Finding:
+    """The finding of Spread."""
+    return Spread(key)(story.history())
+
+
+@pytest.mark.xfail(strict=True, reason="B9: a node without any GPU counts as an empty domain of a GPU workload.")
+def test_a_node_without_gpus_is_no_domain_of_a_gpu_workload() -> None:
+    """Four GPU replicas, two on each of the two GPU nodes, are spread, whatever CPU nodes stand beside."""
+    nodes = [with_devices("g1", 8), with_devices("g2", 8), with_devices("c1", 0)]
+    finding = spread(placed(nodes, ["g1", "g1", "g2", "g2"], spec=ON_GPU))
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_an_empty_node_with_gpus_is_a_domain() -> None:
+    """A third GPU node that holds no replica makes the same placement uneven."""
+    nodes = [with_devices("g1", 8), with_devices("g2", 8), with_devices("g3", 8)]
+    finding = spread(placed(nodes, ["g1", "g1", "g2", "g2"], spec=ON_GPU))
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A12: replicas on a node that was closed after they came count for no domain.")
+@pytest.mark.parametrize("closed", [node("n1", cordoned=True), tainted("n1")], ids=["cordoned", "tainted"])
+def test_all_replicas_on_one_closed_node_are_not_spread(closed: Mapping[str, Any]) -> None:
+    """Four replicas on one node that was closed later, beside two open and empty ones, are never evenly spread."""
+    finding = spread(placed([closed, node("n2"), node("n3")], ["n1"] * 4))
+    assert finding.answer in {Answer.FAIL, Answer.UNKNOWN}, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A12: replicas on a node without the label are measured, and not judged.")
+def test_replicas_on_a_node_without_the_label_stand_in_no_domain() -> None:
+    """Nothing is known of the spread over zones of replicas whose node names no zone."""
+    zones = [node(name, labels={ZONE: zone}) for name, zone in (("n2", "z2"), ("n3", "z3"))]
+    finding = spread(placed([node("n1"), *zones], ["n1"] * 4), ZONE)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A13: a skew of at most one holds for one replica, wherever it stands.")
+def test_one_replica_cannot_be_spread() -> None:
+    """One replica on one of two nodes proves nothing about spreading."""
+    finding = spread(placed([node("n1"), node("n2")], ["n1"]))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A13: ready replicas are not compared with desired ones.")
+@pytest.mark.parametrize("places", [["n1"], ["n1", "n2"]], ids=["one Ready", "two Ready"])
+def test_replicas_that_are_missing_leave_the_spread_open(places: Sequence[str]) -> None:
+    """Where most of six desired replicas are not Ready, nobody knows how all of them would be spread."""
+    finding = spread(placed([node("n1"), node("n2")], places, desired=6))
+    assert finding.answer is Answer.UNKNOWN, finding.line()

@@ -1,0 +1,161 @@
+"""Probes of pods with several containers, and of replicas that stream: each container has its own bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from histories import PROBED, Story, at, pod
+from leg_stories import restarted_story
+from probe_stories import covered, endpoints, hung, killing, restarted
+
+from chaos.checks import RecoveredInTime, RestartedByLiveness, ZombieFound
+from chaos.clock import NS
+from chaos.verdict import Answer, Finding
+
+MODEL = PROBED["containers"][0]
+THREE_PROBES = {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 1}
+PATIENT: Mapping[str, Any] = {
+    **PROBED,
+    "terminationGracePeriodSeconds": 30,
+    "containers": [{**MODEL, "livenessProbe": THREE_PROBES, "readinessProbe": THREE_PROBES}],
+}
+"""A hang is found after 31 s at most, and 30 s of grace follow: the container is restarted within 82 s."""
+
+PROXY = {"name": "istio-proxy", "imagePullPolicy": "Never", "readinessProbe": {"periodSeconds": 15}}
+SHIPPER = {"name": "log-shipper", "imagePullPolicy": "Never"}
+SIDECARS: Mapping[str, Mapping[str, Any] | None] = {"alone": None, "proxy": PROXY, "log shipper": SHIPPER}
+
+
+def beside(spec: Mapping[str, Any], sidecar: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The spec with one more container."""
+    return spec if sidecar is None else {**spec, "containers": [*spec["containers"], sidecar]}
+
+
+def runs_beside(story: Story, sidecar: Mapping[str, Any] | None) -> Story:
+    """Every state of every pod shows the other container, which runs and is never restarted."""
+    if sidecar is None:
+        return story
+    state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    other = {"name": sidecar["name"], "ready": True, "restartCount": 0, "state": state}
+
+    def both(raw: Mapping[str, Any]) -> dict[str, Any]:
+        status = raw["status"]
+        return {**raw, "status": {**status, "containerStatuses": [*status["containerStatuses"], other]}}
+
+    story.events = [replace(one, object=both(one.object)) if one.kind == "Pod" else one for one in story.events]
+    return story
+
+
+def restarted_after_a_hang(sidecar: Mapping[str, Any] | None) -> Story:
+    """The model's process hangs at 30 s, is killed at 61 s, and its container is restarted at 70 s."""
+    spec = beside(PATIENT, sidecar)
+    story = hung(spec=spec, healed_s=190, end_s=200)
+    story.saw(60, "MODIFIED", pod("a", running=True, spec=spec))
+    story.saw(60.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    story.saw(61, "ADDED", killing("a"), "Event")
+    story.saw(70, "MODIFIED", restarted("a", spec=spec))
+    story.saw(74, "MODIFIED", restarted("a", ready=True, spec=spec))
+    story.saw(74.3, "MODIFIED", endpoints("a", "b"), "EndpointSlice")
+    return runs_beside(story, sidecar)
+
+
+def sidecars(cause: str, *wrong: str) -> list[Any]:
+    """The model's container alone and beside each sidecar, of which these are judged wrongly for that cause."""
+    mark = pytest.mark.xfail(strict=True, reason=cause)
+    return [pytest.param(one, id=name, marks=[mark] if name in wrong else []) for name, one in SIDECARS.items()]
+
+
+# --- restarted by its liveness probe ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sidecar", sidecars("B1: a sidecar without a liveness probe takes the model's bound away.", "proxy", "log shipper")
+)
+def test_a_sidecar_does_not_change_the_bound_of_the_model(sidecar: Mapping[str, Any] | None) -> None:
+    """A sidecar without a liveness probe does not change the bound of the model's container."""
+    finding = RestartedByLiveness()(restarted_after_a_hang(sidecar).history())
+    assert finding.answer is Answer.PASS, finding.line()
+    assert "bound 82 s" in finding.line()
+
+
+@pytest.mark.parametrize(
+    "sidecar", sidecars("B1: the model's own liveness probe is overlooked beside a sidecar.", "proxy", "log shipper")
+)
+def test_a_hang_that_was_healed_early_beside_a_sidecar_proves_nothing(sidecar: Mapping[str, Any] | None) -> None:
+    """A hang of 5 s ends long before the model's liveness probe was due, with or without a sidecar."""
+    story = hung(spec=beside(PATIENT, sidecar), healed_s=35, end_s=200)
+    finding = RestartedByLiveness()(runs_beside(story, sidecar).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "nothing restarts one that hangs" not in finding.reason
+
+
+# --- every leg within its bound -----------------------------------------------------------------------------
+
+
+def found_late(sidecar: Mapping[str, Any] | None) -> Finding:
+    """A hang for which the probes' bounds are 19 s and 35 s is found after 200 s and ended after 207 s."""
+    story = restarted_story(spec=beside(PROBED, sidecar), end_s=500, unready=230)
+    return RecoveredInTime()(runs_beside(story, sidecar).history())
+
+
+def test_a_hang_found_after_200_s_is_late() -> None:
+    """The probes of the only container promise that a hang is found within 19 s."""
+    finding = found_late(None)
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A9: no leg has a bound any more once any container lacks a probe.")
+def test_a_log_shipper_does_not_excuse_a_hang_found_after_200_s() -> None:
+    """A log shipper without probes takes nothing from what the model's own probes promise."""
+    finding = found_late(SHIPPER)
+    assert finding.answer in {Answer.FAIL, Answer.UNKNOWN}, finding.line()
+
+
+# --- zombies ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sidecar", sidecars("B1: the model's own probes are overlooked beside one that has none.", "log shipper")
+)
+def test_a_short_hang_beside_a_sidecar_is_no_zombie(sidecar: Mapping[str, Any] | None) -> None:
+    """A hang of 6 s is over before the 19 s that the model's probes may take, with or without a sidecar."""
+    story = hung(spec=beside(PROBED, sidecar), healed_s=36, end_s=120)
+    for row in story.rows:
+        row["replica"] = "model-a" if row["id"] % 2 else "model-b"
+        if row["id"] % 2 and at(30) <= row["intended_ns"] < at(36):
+            row.update(dict.fromkeys(("first_byte_ns", "first_token_ns", "end_ns"), at(36.5)))
+    finding = ZombieFound()(runs_beside(story, sidecar).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "no probe of its looks for a hang" not in finding.reason
+
+
+def one_long_answer() -> Story:
+    """`a` takes one request at a time, and streams one answer from 60 s to 150 s, a token each 50 ms.
+
+    The rest of its share waits meanwhile. The fault is of `b`, which answers all the while.
+    """
+    story = Story(260).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    story.fault("b", name="process-hang", healed_s=250)
+    story.has(covered_ns=covered(260)).traffic(rate_rps=2, end_s=250)
+    held = []
+    for row in story.rows:
+        row["replica"] = "model-a" if row["id"] % 2 else "model-b"
+        if row["id"] % 2 and at(60) <= row["intended_ns"] < at(150):
+            held.append(row)
+            first = at(150.2) + (row["intended_ns"] - at(60)) // 10
+            row |= {"first_byte_ns": first, "first_token_ns": first, "end_ns": first + NS // 10}
+    gaps = [NS // 20] * 1789
+    held[0] |= dict.fromkeys(("first_byte_ns", "first_token_ns"), at(60.6))
+    held[0] |= {"end_ns": at(60.6) + sum(gaps), "tokens_out": len(gaps) + 1, "token_gaps_ns": gaps}
+    return story
+
+
+@pytest.mark.xfail(strict=True, reason="B11: only first tokens and ends of answers are read, not the tokens between.")
+def test_a_replica_that_streams_one_long_answer_is_no_zombie() -> None:
+    """A replica that gives a token every 50 ms for 90 s was never silent."""
+    finding = ZombieFound()(one_long_answer().history())
+    assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
+    assert "gave no token" not in finding.reason

@@ -1,0 +1,135 @@
+"""RolledOut on foreign systems: long graces under Recreate, devices without a spare, and the defaults of a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from histories import PROBED, node, pod
+from rollout_stories import NEW, OLD, Rolling, owned, release
+
+from chaos.checks import RolledOut
+from chaos.semantics.rollout import Strategy
+from chaos.verdict import Answer, Finding
+
+Raw = dict[str, Any]
+
+RECREATE: Raw = {"type": "Recreate"}
+NO_SURGE: Raw = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
+ONE_MORE: Raw = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+NO_DEVICE = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+
+
+def with_spec(raw: Raw, spec: Mapping[str, Any], **more: Any) -> Raw:
+    """A Deployment or ReplicaSet whose pods have this spec."""
+    raw["spec"]["template"]["spec"] = dict(spec)
+    raw["spec"] |= more
+    return raw
+
+
+def begun(strategy: Raw, spec: Mapping[str, Any], *, end_s: float = 320) -> Rolling:
+    """Two old replicas, `a` and `b`, under traffic; a new release is asked for at 30.2 s."""
+    story = Rolling(end_s)
+    story.saw(0, "LISTED", with_spec(release(OLD, replicas=2), spec, strategy=strategy), "Deployment")
+    story.saw(0, "LISTED", with_spec(owned(OLD, 2), spec), "ReplicaSet").saw(0, "LISTED", node("n1"), "Node")
+    for uid in "ab":
+        story.saw(0, "LISTED", pod(uid, ready=True, owner=OLD, spec=spec))
+    story.traffic()
+    story.fault(name="rolling-update", at_s=30, healed_s=45)
+    story.saw(30.2, "MODIFIED", with_spec(release(NEW, replicas=2), spec, strategy=strategy), "Deployment")
+    return story
+
+
+def exchanged(strategy: Raw, *, grace_s: int, gone_s: float) -> Finding:
+    """Both old pods are asked to go at 30.3 s and gone at `gone_s`; the new ones are Ready 4 s after they are made.
+
+    They are made when the old ones are gone under Recreate, at once otherwise.
+    """
+    spec = {**PROBED, "terminationGracePeriodSeconds": grace_s}
+    story = begun(strategy, spec).saw(30.25, "MODIFIED", with_spec(owned(OLD, 0), spec), "ReplicaSet")
+    for uid in "ab":
+        story.saw(30.3, "MODIFIED", pod(uid, ready=True, owner=OLD, deleting=True, spec=spec))
+        story.saw(gone_s, "DELETED", pod(uid, owner=OLD, deleting=True, spec=spec))
+    made_s = gone_s + 0.1 if strategy == RECREATE else 30.4
+    story.saw(made_s, "ADDED", with_spec(owned(NEW, 2), spec), "ReplicaSet")
+    for uid in "ef":
+        story.replaced(uid, made_s + 0.1, ready_s=made_s + 4, owner=NEW, spec=spec)
+    return RolledOut()(story.history())
+
+
+LATE = pytest.mark.xfail(strict=True, reason="B25: the grace of the old pods is no part of Recreate's bound")
+
+
+@pytest.mark.parametrize(
+    ("grace_s", "gone_s"),
+    [(5, 33), pytest.param(60, 85, marks=LATE), pytest.param(120, 149, marks=LATE)],
+    ids=["short", "an answer of a minute", "answers of two minutes"],
+)
+def test_recreate_waits_for_the_old_pods_end(grace_s: int, gone_s: float) -> None:
+    """Recreate makes no new pod before the last old one is gone, so a release takes the old pods' grace, too."""
+    finding = exchanged(RECREATE, grace_s=grace_s, gone_s=gone_s)
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_rolling_update_waits_for_no_end() -> None:
+    """Where all may be missing at once, old pods that end late hold nothing up."""
+    finding = exchanged(NO_SURGE, grace_s=60, gone_s=85)
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def spec_with(pull: str) -> Raw:
+    """The usual pods, their image pulled by this policy."""
+    return {**PROBED, "containers": [{**PROBED["containers"][0], "imagePullPolicy": pull}]}
+
+
+def stuck(pull: str, *, scheduled: bool) -> Finding:
+    """The one new pod `e` never becomes Ready: it finds no device, or it has been running since 31.3 s."""
+    spec = spec_with(pull)
+    story = begun(ONE_MORE, spec, end_s=200).saw(30.25, "ADDED", with_spec(owned(NEW, 1), spec), "ReplicaSet")
+    if scheduled:
+        story.replaced("e", 30.3, ready_s=None, owner=NEW, spec=spec)
+    else:
+        waiting = pod("e", node="", owner=NEW, spec=spec)
+        why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": NO_DEVICE}
+        waiting["status"]["conditions"].append(why)
+        story.saw(30.3, "ADDED", waiting)
+    return RolledOut()(story.history())
+
+
+EXCUSED = pytest.mark.xfail(strict=True, reason="B29: a pull of the image excuses stages that no pull holds up")
+PULLS = ["Never", pytest.param("IfNotPresent", marks=EXCUSED)]
+
+
+@pytest.mark.parametrize("pull", PULLS)
+def test_a_release_that_finds_no_device_fails(pull: str) -> None:
+    """With as many devices as replicas a surge never comes through, however its image is pulled."""
+    assert stuck(pull, scheduled=False).answer is Answer.FAIL
+
+
+@pytest.mark.xfail(strict=True, reason="B29: the scheduler's words are not told")
+def test_a_release_that_finds_no_device_is_told_in_the_schedulers_words() -> None:
+    """The reason is why no node takes the new pod."""
+    finding = stuck("Never", scheduled=False)
+    assert "Insufficient nvidia.com/gpu" in finding.reason
+    assert "may have to be pulled" not in finding.reason
+
+
+@pytest.mark.parametrize("pull", PULLS)
+def test_a_new_pod_that_runs_and_is_never_ready_fails(pull: str) -> None:
+    """The image of a container that runs was pulled, so a pull does not excuse that it never became Ready."""
+    finding = stuck(pull, scheduled=True)
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.parametrize(("replicas", "surge", "unavailable"), [(1, 1, 0), (2, 1, 0), (3, 1, 0), (4, 1, 1), (5, 2, 1)])
+def test_the_default_strategy_rounds_up_and_down(replicas: int, surge: int, unavailable: int) -> None:
+    """A quarter more is rounded up, a quarter fewer down: up to three replicas none may be missing."""
+    found = Strategy.of({})
+    assert (found.surge(replicas), found.unavailable(replicas)) == (surge, unavailable)
+
+
+def test_a_strategy_that_allows_neither_lets_one_be_missing() -> None:
+    """Without a surge and with one percent of one replica, Kubernetes lets one go, as nothing could move otherwise."""
+    strategy = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "1%"}}
+    assert Strategy.of({"strategy": strategy}).unavailable(1) == 1

@@ -1,0 +1,135 @@
+"""SloMet at its edges: objectives that are no numbers, times that cannot be, and too few requests to show anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from histories import Story
+
+from chaos.checks import SloMet
+from chaos.clock import NS
+from chaos.config.model import SloPart
+from chaos.errors import UsageError
+from chaos.slo import Slo, error_budget
+from chaos.verdict import Answer, Finding
+
+STRICT = Slo(availability=0.99, latency_p99_s=1.0)
+
+
+def served() -> Story:
+    """Two replicas, one of them struck, and a thousand requests that are all answered within 100 ms."""
+    return Story().replicas("a", "b").fault("a").traffic()
+
+
+def met(story: Story, slo: Slo) -> Finding:
+    """The finding of SloMet."""
+    return SloMet(slo)(story.history())
+
+
+# --- objectives ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="A19: a time that is no finite number is accepted, and nothing is ever over it.")
+@pytest.mark.parametrize("seconds", [math.nan, math.inf])
+def test_a_time_that_is_no_finite_number_is_no_objective(seconds: float) -> None:
+    """No latency is ever over `nan` or `inf`, so neither can be an objective."""
+    with pytest.raises(ValueError, match="latency_p99_s"):
+        Slo(latency_p99_s=seconds)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf])
+def test_the_file_refuses_a_time_that_is_no_finite_number(seconds: float) -> None:
+    """gameday.toml takes finite numbers only."""
+    with pytest.raises((ValueError, UsageError), match="finite"):
+        SloPart(latency_p99_s=seconds)
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.1, math.nan])
+def test_an_availability_is_a_share(share: float) -> None:
+    """Nothing, less than nothing, more than all, and what is no number are no shares."""
+    with pytest.raises(ValueError, match="is not a share"):
+        Slo(availability=share)
+
+
+@pytest.mark.parametrize(
+    ("objective", "valid"),
+    [
+        (0.99, 100),
+        (0.999, 1000),
+        (0.9999, 10_000),
+        (0.99999, 100_000),
+        (0.95, 20),
+        (0.9, 10),
+        (0.7, 10),
+        (0.29, 100),
+    ],
+)
+def test_the_error_budget_is_exact(objective: float, valid: int) -> None:
+    """The budget is the whole part of what decimal arithmetic gives, not of what binary fractions lose."""
+    assert error_budget(objective, valid) == math.floor((1 - Decimal(str(objective))) * valid)
+
+
+# --- impossible records -------------------------------------------------------------------------------------
+
+
+def ended_before_intended(story: Story) -> None:
+    """Every request ended 5 s before it was intended."""
+    for row in story.rows:
+        row.update(dict.fromkeys(("first_byte_ns", "first_token_ns", "end_ns"), row["intended_ns"] - 5 * NS))
+
+
+def sent_before_intended(story: Story) -> None:
+    """Every request was sent 3 s before it was intended."""
+    for row in story.rows:
+        row["sent_ns"] = row["intended_ns"] - 3 * NS
+
+
+def never_sent(story: Story) -> None:
+    """Every request was answered, and none was sent."""
+    for row in story.rows:
+        row["sent_ns"] = None
+
+
+@pytest.mark.xfail(strict=True, reason="A18: impossible times are accepted as they stand.")
+@pytest.mark.parametrize("damage", [ended_before_intended, sent_before_intended, never_sent])
+def test_impossible_times_decide_nothing(damage: Callable[[Story], None]) -> None:
+    """A record whose times contradict each other is no evidence of quick answers."""
+    story = served()
+    damage(story)
+    finding = met(story, STRICT)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_request_with_two_records_decides_nothing() -> None:
+    """One arrival has one record."""
+    story = served()
+    story.rows.append(dict(story.rows[5]))
+    finding = met(story, Slo(availability=0.99))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+# --- how many requests show an objective --------------------------------------------------------------------
+
+
+@pytest.mark.xfail(strict=True, reason="A17: availability and goodput need no least number of requests.")
+@pytest.mark.parametrize(("objective", "requests"), [(0.999, 1), (0.9999, 20)])
+def test_few_requests_do_not_show_an_availability(objective: float, requests: int) -> None:
+    """So few answers cannot tell 0.999 from 0.5."""
+    story = Story().replicas("a", "b").fault("a").traffic(rate_rps=1, end_s=requests)
+    finding = met(story, Slo(availability=objective))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_an_availability_of_one_forgives_no_request() -> None:
+    """One failed request of a thousand breaks the objective of 1."""
+    finding = met(served().fate([3], "failed"), Slo(availability=1.0))
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+def test_failed_requests_are_over_every_finite_time() -> None:
+    """Where every request failed, none kept a finite objective."""
+    finding = met(served().fate(range(1000), "failed"), Slo(latency_p99_s=1.0))
+    assert finding.answer is Answer.FAIL, finding.line()

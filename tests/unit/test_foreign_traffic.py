@@ -1,0 +1,114 @@
+"""Traffic that the reference model never sees: it ends too soon, misses the victim, or clings to one replica."""
+
+from __future__ import annotations
+
+import pytest
+from histories import Story, kill_story
+from leg_stories import replaced_story
+from probe_stories import covered, endpoints
+
+from chaos.checks import FaultsLanded, RecoveredInTime, ZombieFound
+from chaos.verdict import Answer
+
+# --- did the fault meet anybody? ----------------------------------------------------------------------------
+
+
+def struck(*, end_s: float = 100, latency_s: float = 0.1) -> Story:
+    """One of three replicas is killed at 30 s and replaced; the traffic may end before."""
+    story = kill_story()
+    story.rows.clear()
+    story.parts.pop("streams")
+    return story.traffic(end_s=end_s, latency_s=latency_s)
+
+
+def outside(*serving: str, answers: str = "") -> Story:
+    """The victim `a` is Ready, but only these are endpoints; every answer may name one of them."""
+    story = struck().saw(0, "LISTED", endpoints(*serving), "EndpointSlice").has(covered_ns=covered())
+    for row in story.rows:
+        row["replica"] = answers
+    return story
+
+
+def test_a_fault_under_traffic_landed() -> None:
+    """Requests flow before, during and after the kill."""
+    finding = FaultsLanded()(struck().history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A6: one request of the baseline that overlaps the fault by 10 ms is enough.")
+def test_a_fault_after_the_last_request_met_no_user() -> None:
+    """The traffic ends as the fault begins, and one last request is under way for 10 ms more: no user was there."""
+    finding = FaultsLanded()(struck(end_s=30, latency_s=0.11).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+NEVER_AN_ENDPOINT = "A7: nobody asks whether the victim was among the endpoints, or ever answered."
+
+
+@pytest.mark.xfail(strict=True, reason=NEVER_AN_ENDPOINT)
+def test_a_victim_of_another_version_served_nobody() -> None:
+    """The Service selects other pods, which all answers name: what was struck served nobody."""
+    finding = FaultsLanded()(outside("x1", "x2", answers="other-x1").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A7: the successor of a pod that was no endpoint is expected to become one.")
+def test_who_was_no_endpoint_owes_no_endpoint() -> None:
+    """A victim that the Service never selected has a successor that it does not select either."""
+    finding = RecoveredInTime()(outside("x1", "x2", answers="other-x1").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason=NEVER_AN_ENDPOINT)
+def test_a_ready_victim_that_was_no_endpoint_served_nobody() -> None:
+    """The victim was Ready, but only the two others were ever among the ready endpoints."""
+    finding = FaultsLanded()(outside("b", "c").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+# --- traffic that is not spread evenly ----------------------------------------------------------------------
+
+
+def clinging(story: Story, replica: str = "model-b") -> Story:
+    """Every request of the one client goes to one replica, before the fault and after it."""
+    for row in story.rows:
+        row["replica"] = replica
+    return story
+
+
+def hinted(story: Story) -> Story:
+    """The slices say that `b` is for the client's zone, and that all others are for another."""
+    for event in story.events:
+        for one in event.object["endpoints"] if event.kind == "EndpointSlice" else ():
+            zone = "z1" if one["targetRef"]["uid"] == "b" else "z2"
+            one |= {"zone": zone, "hints": {"forZones": [{"name": zone}]}}
+    return story
+
+
+@pytest.mark.xfail(strict=True, reason="B8: an even chance of being asked is taken for granted.")
+def test_who_is_never_asked_for_affinity_owes_no_answer() -> None:
+    """With session affinity every request went to `b` from the first on: nobody knows whether `d` had to be asked."""
+    finding = RecoveredInTime()(clinging(replaced_story()).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="B8: hints of the slices for zones are not read.")
+def test_who_is_in_another_zone_owes_no_answer() -> None:
+    """By the hints of the slices the client's zone has `b` only, so `d` need not be asked."""
+    finding = RecoveredInTime()(clinging(hinted(replaced_story())).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_replica_that_is_asked_in_turn_owes_an_answer() -> None:
+    """Where the victim was asked for half of all requests, a successor that gives no answer in time is late."""
+    finding = RecoveredInTime()(replaced_story(first_answer=90).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="B8: a replica that is never asked is taken for one that does not answer.")
+def test_a_replica_that_is_never_asked_is_no_zombie() -> None:
+    """A hang is healed after 3 s, and session affinity sends `a` nothing at all: its silence proves nothing."""
+    story = Story(200).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    story.fault("a", name="process-hang", healed_s=33).has(covered_ns=covered(200)).traffic(end_s=190)
+    finding = ZombieFound()(clinging(story).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()

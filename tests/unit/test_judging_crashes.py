@@ -1,0 +1,182 @@
+"""Judging that goes wrong: a check that raises, evidence that none expected, and a fault that a second look forgets."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autoscaler_stories import Scaling
+from histories import Story, kill_story, pod
+from probe_stories import covered, endpoints
+from saved_histories import saved
+
+from chaos.checks import Completed, FaultsLanded, Recovered, ScaledDown, SloMet, SteadyBefore, UnreadyLeavesEndpoints
+from chaos.faults import Scale
+from chaos.gallery import draw_run
+from chaos.history import History, Ref
+from chaos.judgement import Judgement
+from chaos.slo import Slo
+from chaos.trial import Trial
+from chaos.verdict import Answer, Check, Finding, Verdict
+
+SERVED = SloMet(Slo(availability=0.99))
+UNGUARDED = "A1: a check that raises leaves the premises alone to decide, and they pass"
+
+
+# --- evidence on which a check must not raise ---------------------------------------------------------------------
+
+
+def endpoint_story() -> Story:
+    """Two replicas in their Service's endpoints, everything watched."""
+    return Story().replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice").has(covered_ns=covered())
+
+
+def never_ready() -> Story:
+    """`a` is killed at 30.2 s, and its replacement is not Ready by the end of the trial."""
+    story = endpoint_story().fault("a").acted("delete-pod", 30.1, fault="pod-kill-1")
+    return story.killed("a", 30.2).replaced("d", 30.3, ready_s=None).traffic()
+
+
+@pytest.mark.xfail(strict=True, reason="A2: a pod that was never Ready makes the check raise")
+def test_a_replacement_that_is_never_ready_can_be_judged() -> None:
+    """A pod that was never Ready never turned unready either, and is no reason to raise."""
+    finding = UnreadyLeavesEndpoints()(never_ready().history())
+    assert finding.answer in {Answer.UNKNOWN, Answer.FAIL}, finding.line()
+
+
+@pytest.mark.parametrize(
+    "failed_pod",
+    [
+        False,
+        pytest.param(
+            True, marks=pytest.mark.xfail(strict=True, reason="A2: a pod that was never Ready makes the check raise")
+        ),
+    ],
+    ids=["alone", "beside an evicted pod"],
+)
+def test_an_old_failed_pod_changes_nothing(failed_pod: bool) -> None:  # noqa: FBT001  # a parameter of the table
+    """A pod that was evicted long ago and stands in the list as Failed does not hide a perfect course."""
+    story = endpoint_story()
+    if failed_pod:
+        story.saw(0, "LISTED", {**pod("old"), "status": {"phase": "Failed", "reason": "Evicted"}})
+    story.fault("a", name="not-ready").saw(33, "MODIFIED", pod("a", running=True))
+    story.saw(33.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    story.saw(50, "MODIFIED", pod("a", ready=True))
+    story.saw(50.2, "MODIFIED", endpoints("a", "b"), "EndpointSlice")
+    finding = UnreadyLeavesEndpoints()(story.traffic().history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+@pytest.mark.xfail(strict=True, reason="A2: a trial without a surge of its load makes the check raise")
+def test_a_load_that_never_rose_leaves_a_scale_in_unknown() -> None:
+    """Without a surge there is nothing from which an autoscaler could come down."""
+    finding = ScaledDown()(Scaling(120).stands("a", "b").loaded(2, 0, 115).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+# --- what is written down of such a trial -------------------------------------------------------------------------
+
+
+class Raises:
+    """A scenario's own check, which cannot do its work."""
+
+    name = "own-check"
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, history: History) -> Finding:  # noqa: ARG002  # a check's shape
+        """Raise."""
+        raise self.error
+
+
+def drawn(judgement: Judgement) -> Path:
+    """Write the report and the line in history.jsonl, as pytest does at the end."""
+    draw_run(judgement)
+    return judgement.run / "report.html"
+
+
+def closed(history: History, run: Path, *checks: Check) -> dict[str, Any]:
+    """Judge a saved trial as a scenario does, close it as its stage does, and read what verdict.json says."""
+    trial = Trial(saved(history, run), None, say=lambda _: None, draw=drawn)
+    with suppress(Exception, KeyboardInterrupt):
+        trial.judge(*checks)
+    trial.stop("the scenario raised")
+    trial.abandon("the scenario ended without a verdict")
+    told: dict[str, Any] = json.loads((run / "verdict.json").read_text())
+    return told
+
+
+def unserved(story: Story) -> History:
+    """590 of the story's 1000 requests fail, from 31 s on."""
+    return story.fate(range(310, 900), "failed").history()
+
+
+def test_a_trial_whose_users_were_not_served_fails(tmp_path: Path) -> None:
+    """Where no check raises, what the checks say is what is written down."""
+    told = closed(unserved(never_ready()), tmp_path / "runs" / "one", SERVED, Recovered())
+    assert told["answer"] == "FAIL"
+    assert {one["check"] for one in told["findings"] if one["answer"] == "FAIL"} == {"slo-met", "recovered"}
+
+
+@pytest.mark.xfail(strict=True, reason=UNGUARDED)
+def test_a_shipped_check_that_raises_leaves_no_pass(tmp_path: Path) -> None:
+    """A trial whose users were not served, and one of whose checks raised, is a PASS nowhere in the record."""
+    runs = tmp_path / "runs"
+    told = closed(unserved(never_ready()), runs / "one", SERVED, Recovered(), UnreadyLeavesEndpoints())
+    assert told["answer"] in {"UNKNOWN", "FAIL"}
+    (line,) = (runs / "history.jsonl").read_text().splitlines()
+    assert json.loads(line)["answer"] == told["answer"]
+
+
+@pytest.mark.xfail(strict=True, reason=UNGUARDED)
+@pytest.mark.parametrize("error", [KeyError("boom"), KeyboardInterrupt()], ids=["its own error", "Ctrl-C"])
+def test_an_own_check_that_raises_leaves_no_pass(error: BaseException, tmp_path: Path) -> None:
+    """Whatever ends the judging, a trial that was not judged to its end is not a PASS."""
+    told = closed(unserved(kill_story()), tmp_path / "runs" / "one", SERVED, Raises(error))
+    assert told["answer"] in {"UNKNOWN", "FAIL"}
+
+
+@pytest.mark.xfail(strict=True, reason="A1: a check that raises is not among the findings")
+def test_a_check_that_raises_is_a_finding_of_its_own(tmp_path: Path) -> None:
+    """What could not be decided bears the check's name, and shows what went wrong."""
+    told = closed(kill_story().history(), tmp_path / "runs" / "one", SERVED, Raises(KeyError("boom")))
+    found = {one["check"]: one for one in told["findings"]}
+    assert found["own-check"]["answer"] == "UNKNOWN"
+    assert "boom" in json.dumps(found["own-check"])
+    assert found["slo-met"]["answer"] == "PASS"
+
+
+# --- judged live, and judged again --------------------------------------------------------------------------------
+
+
+def missed() -> History:
+    """A fault of a trial that measures was begun, and never landed."""
+    history = Story().replicas("a", "b").fault("a", name="scale").traffic().history()
+    (fault,) = history.faults
+    return replace(history, faults=(replace(fault, landed_ns=None, proof=""),))
+
+
+def test_a_fault_that_missed_leaves_a_measurement_unknown() -> None:
+    """Judged live, a trial with a fault is judged with the premise that it landed."""
+    checks: tuple[Check, ...] = (SERVED, Completed(), SteadyBefore(), FaultsLanded())
+    assert Verdict.of(check(missed()) for check in checks).answer is Answer.UNKNOWN
+
+
+@pytest.mark.xfail(strict=True, reason="A20: judged again, a trial that measures forgets its faults")
+def test_a_fault_that_missed_is_remembered_when_judged_again(tmp_path: Path) -> None:
+    """A saved run comes to the same verdict as the live trial: the fault never landed."""
+    trial = Trial(saved(missed(), tmp_path / "runs" / "one"), None, say=lambda _: None, draw=lambda one: one.run)
+    with suppress(AssertionError):
+        trial.baseline(duration_s=20)
+        with trial.fault(Scale(Ref("Deployment", "", ""), 1)):
+            trial.hold(duration_s=1)
+        trial.judge(SERVED, trouble=False)
+    assert trial.judgement is not None
+    found = {one.check: one.answer for one in trial.judgement.verdict.findings}
+    assert found.get("fault-landed") is Answer.UNKNOWN
+    assert trial.judgement.verdict.answer is Answer.UNKNOWN
