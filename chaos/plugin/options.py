@@ -156,7 +156,7 @@ def read_options(config: pytest.Config) -> Options:
         node_off=str(of("node_off")),
         node_on=str(of("node_on")),
         seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
-        dry_run=bool(of("dry_run")),
+        dry_run=bool(of("gameday_dry_run")),
         require_consent=bool(of("require_consent")),
         rejudge=config.getoption("rejudge"),
         runs=config.getoption("runs"),

@@ -10,8 +10,9 @@ from budget_stories import Guarded, budget, drain_story
 from histories import NAMESPACE, WORKLOAD, at, pod
 
 from chaos.checks import BudgetHeld, Drained
-from chaos.history import Action, Ref
-from chaos.verdict import Answer, Finding
+from chaos.checks.verdict import Answer, Finding
+from chaos.history import Action
+from chaos.objects.base import Ref
 
 NEIGHBOUR = Ref("Pod", NAMESPACE, "redis-0", "redis-uid")
 

@@ -7,7 +7,7 @@ from data_stories import killed_member, own_claims, read
 from histories import Story, pod
 
 from chaos.checks import DataSurvived
-from chaos.verdict import Answer, Finding
+from chaos.checks.verdict import Answer, Finding
 
 
 def judged(*, again: str) -> Finding:

@@ -11,8 +11,8 @@ from histories import NAMESPACE, PROBED, T0, WORKLOAD, at, pod
 from probe_stories import covered, hang_story, hung, killing
 
 from chaos.checks import RestartedByLiveness, UnreadyLeavesEndpoints
+from chaos.checks.verdict import Answer
 from chaos.history import History
-from chaos.verdict import Answer
 
 PROXY: Mapping[str, Any] = {
     "name": "proxy",

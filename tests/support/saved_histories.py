@@ -42,7 +42,7 @@ def _trial(history: History, name: str) -> Line:
         "nodeid": NODEID,
         "claim": facts.claim,
         "seed": facts.seed,
-        "leashed": facts.leashed,
+        "dry_run": facts.dry_run,
         "clock": {"utc_ns": history.began_ns, "mono_ns": 0},
         "cluster": {"context": "lab"},
         "system": {**facts.raw.get("system", {}), **place},
@@ -81,7 +81,7 @@ def _journal(history: History) -> Iterator[Line]:
             lines.append({"at_ns": action.end_ns, "event": "action-end", **done})
     for stream in history.streams:
         told = {"shape": stream.shape, "rate_rps": stream.rate_rps, "begin_ns": stream.begin_ns}
-        told |= {"profile": stream.profile, "vantage": stream.vantage, "url": stream.url}
+        told |= {"profile": stream.profile, "origin": stream.origin, "url": stream.url}
         lines.append({"at_ns": stream.begin_ns, "event": "traffic-begin", "stream": stream.name, **told})
         ended = {"stream": stream.name, "end_ns": stream.end_ns}
         lines.append({"at_ns": stream.end_ns, "event": "traffic-end", **ended})

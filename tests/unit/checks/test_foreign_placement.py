@@ -9,7 +9,7 @@ import pytest
 from histories import PROBED, Story, deployment, node, pod, replica_set
 
 from chaos.checks import Spread
-from chaos.verdict import Answer, Finding
+from chaos.checks.verdict import Answer, Finding
 
 ZONE = "topology.kubernetes.io/zone"
 GPU = "nvidia.com/gpu"

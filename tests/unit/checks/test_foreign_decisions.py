@@ -10,12 +10,12 @@ from autoscaler_stories import ASKING, Scaling, hpa, spike_story
 from histories import deployment
 
 from chaos.checks import DecisionsRecomputed, ScaledUp
-from chaos.history.autoscalers import KIND
-from chaos.semantics.autoscaler import Proposal, Target, Tolerance, metric_replicas, strongest
-from chaos.semantics.autoscaler_pods import Groups, PodSample, ReplicaState, group_pods
-from chaos.semantics.scaling import Behaviour, Limits, Recommendation, Scaled, scaled
+from chaos.checks.verdict import Answer, Finding
+from chaos.history.facts.autoscaler import KIND
+from chaos.semantics.hpa.pod_groups import Groups, PodSample, ReplicaState, group_pods
+from chaos.semantics.hpa.replica_calculator import Proposal, Target, Tolerance, metric_replicas, strongest
+from chaos.semantics.hpa.stabilization import Behaviour, Limits, Recommendation, Scaled, scaled
 from chaos.slo import Slo
-from chaos.verdict import Answer, Finding
 
 NOW_S = 1000.0
 CPU_60 = Target("Utilization", 60)

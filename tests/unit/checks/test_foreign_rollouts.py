@@ -10,8 +10,8 @@ from histories import PROBED, node, pod
 from rollout_stories import NEW, OLD, Rolling, owned, release
 
 from chaos.checks import RolledOut
+from chaos.checks.verdict import Answer, Finding
 from chaos.semantics.rollout import Strategy
-from chaos.verdict import Answer, Finding
 
 Raw = dict[str, Any]
 

@@ -12,12 +12,12 @@ import pytest
 from histories import NAMESPACE, WORKLOAD, node, pod
 
 from chaos.cluster import Done
-from chaos.cluster.wire import Answer as Said
-from chaos.cluster.wire import Silent
+from chaos.cluster.transport import Answer as Said
+from chaos.cluster.transport import Silent
 from chaos.faults import NetworkPartition, NodeDrain
 from chaos.faults.base import Field
-from chaos.history import Ref
-from chaos.targets import Targets
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
 from chaos.wait import until
 
 Raw = dict[str, Any]
@@ -40,7 +40,7 @@ class Recorder:
         return True
 
 
-class Hand:
+class Executor:
     """Does nothing, succeeds, and keeps the name of whatever it was to do, and to whom."""
 
     def __init__(self) -> None:
@@ -57,11 +57,11 @@ class Hand:
         return {name for action, name in self.did if action == "evict-pod"}
 
 
-def field(recorder: Recorder, hand: Hand, cluster: object) -> Field:
+def field(recorder: Recorder, executor: Executor, cluster: object) -> Field:
     """What a fault may use."""
     journal = SimpleNamespace(event=lambda *_, **__: None)
     return Field(
-        hand=cast("Any", hand),
+        executor=cast("Any", executor),
         recorder=cast("Any", recorder),
         cluster=cast("Any", cluster),
         journal=cast("Any", journal),
@@ -92,7 +92,7 @@ def partitioned(monkeypatch: pytest.MonkeyPatch, *silent: int) -> tuple[str, str
     """Why a partition of `a` could not be made, and its proof; nothing enforces it, and `b` is there for comparison."""
     monkeypatch.setattr(sys.modules[NetworkPartition.__module__], "LANDED_S", 0.3)
     pods = [pod(uid, ready=True, spec=SERVING) for uid in "ab"]
-    here = field(Recorder(*pods), Hand(), SimpleNamespace(wire=Proxy(*silent)))
+    here = field(Recorder(*pods), Executor(), SimpleNamespace(transport=Proxy(*silent)))
     cut = NetworkPartition(Targets("one replica", (Ref("Pod", NAMESPACE, "model-a", "a"),)))
     return cut.inject(here), cut.landed(here)
 
@@ -117,14 +117,14 @@ def test_one_silence_is_no_partition(monkeypatch: pytest.MonkeyPatch) -> None:
 class Shared:
     """A cluster whose node n1 holds these pods; whoever the hand evicted is gone."""
 
-    def __init__(self, hand: Hand, *pods: Raw) -> None:
-        self.hand = hand
+    def __init__(self, executor: Executor, *pods: Raw) -> None:
+        self.executor = executor
         self.pods = pods
 
     def read(self, _path: str, query: Mapping[str, str] | None = None) -> Said:
         """List the pods that are left, by the selector if one is given."""
         wanted = [part.split("=") for part in (query or {}).get("labelSelector", "").split(",") if part]
-        left = [one for one in self.pods if one["metadata"]["name"] not in self.hand.evicted]
+        left = [one for one in self.pods if one["metadata"]["name"] not in self.executor.evicted]
         for key, value in wanted:
             left = [one for one in left if one["metadata"]["labels"].get(key) == value]
         return Said(200, json.dumps({"items": left}).encode())
@@ -142,15 +142,15 @@ def neighbour() -> Raw:
     return raw
 
 
-def drained(*, ours: bool) -> Hand:
+def drained(*, ours: bool) -> Executor:
     """What was done by a drain of n1, which holds a neighbour's pod and, it may be, one of ours."""
-    hand = Hand()
+    executor = Executor()
     own = [pod("a", ready=True)] if ours else []
     drain = NodeDrain(Targets("n1", (Ref("Node", "", "n1", "node-n1"),)), deadline_s=5)
-    here = field(Recorder(*own), hand, Shared(hand, *own, neighbour()))
+    here = field(Recorder(*own), executor, Shared(executor, *own, neighbour()))
     if not drain.inject(here):
         until(drain.ended.seen, deadline_s=5, awaited="the drain's end")
-    return hand
+    return executor
 
 
 @pytest.mark.xfail(strict=True, reason="B13: a drain evicts every pod of the namespace")

@@ -10,9 +10,9 @@ from autoscaler_stories import ASKING, Scaling, aged, cpu, hpa
 from histories import deployment, node, pod
 
 from chaos.checks import NoFlapping, ScaledDown, ScaledUp, WithinLimits
-from chaos.history.autoscalers import KIND
+from chaos.checks.verdict import Answer, Check
+from chaos.history.facts.autoscaler import KIND
 from chaos.slo import Slo
-from chaos.verdict import Answer, Check
 
 FOLLOWED_OR_OPEN = {Answer.PASS, Answer.UNKNOWN}
 FIVE_EACH = {"type": "AverageValue", "averageValue": "5"}

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from chaos.indicators import INDICATORS
-from loadgen.answers import Answer, ChatAnswer, ChatStream
+from chaos.history.sli import INDICATORS
+from loadgen.generator.answers import Answer, ChatAnswer, ChatStream
 from loadgen.records import Outcome, outcome_of
 
 NS = 10**9

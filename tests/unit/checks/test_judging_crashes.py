@@ -15,13 +15,14 @@ from probe_stories import covered, endpoints
 from saved_histories import saved
 
 from chaos.checks import Completed, FaultsLanded, Recovered, ScaledDown, SloMet, SteadyBefore, UnreadyLeavesEndpoints
+from chaos.checks.judge import Judgement
+from chaos.checks.verdict import Answer, Check, Finding, Verdict
 from chaos.faults import Scale
-from chaos.gallery import draw_run
-from chaos.history import History, Ref
-from chaos.judgement import Judgement
+from chaos.history import History
+from chaos.objects.base import Ref
+from chaos.plugin.session_report import draw_run
 from chaos.slo import Slo
-from chaos.trial import Trial
-from chaos.verdict import Answer, Check, Finding, Verdict
+from chaos.trial.trial import Trial
 
 SERVED = SloMet(Slo(availability=0.99))
 UNGUARDED = "A1: a check that raises leaves the premises alone to decide, and they pass"

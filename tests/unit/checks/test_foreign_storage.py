@@ -9,7 +9,7 @@ import pytest
 from data_stories import CLAIMED, SCRATCH, killed_claimant, read
 
 from chaos.checks import DataSurvived
-from chaos.verdict import Answer, Finding
+from chaos.checks.verdict import Answer, Finding
 
 LASTING: Mapping[str, Mapping[str, Any]] = {
     "nfs": {"nfs": {"server": "fs", "path": "/w"}},

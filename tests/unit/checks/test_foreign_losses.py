@@ -8,7 +8,7 @@ from leg_stories import replaced_story
 from node_loss_stories import marked, moved, noticed, powered, standing
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
-from chaos.verdict import Answer, Check, Finding
+from chaos.checks.verdict import Answer, Check, Finding
 
 # --- each loss has a deadline of its own --------------------------------------------------------------------------
 
@@ -30,10 +30,10 @@ def test_a_rise_gives_a_lost_replica_no_new_time() -> None:
 def test_a_further_kill_gives_a_lost_replica_no_new_time() -> None:
     """Of three replicas killed 25 s apart, and all back at once, the first two came back long after 29 s."""
     story = Story(160).replicas("a", "b", "c", "g")
-    for number, (at_s, victim, heir) in enumerate(((30, "a", "x"), (55, "b", "y"), (80, "c", "z")), start=1):
+    for number, (at_s, victim, replacement) in enumerate(((30, "a", "x"), (55, "b", "y"), (80, "c", "z")), start=1):
         story.fault(victim, at_s=at_s, healed_s=at_s + 5)
         story.acted("delete-pod", at_s + 0.1, uid=victim, fault=f"pod-kill-{number}")
-        story.killed(victim, at_s + 0.2).replaced(heir, at_s + 0.3, ready_s=105)
+        story.killed(victim, at_s + 0.2).replaced(replacement, at_s + 0.3, ready_s=105)
     phases = (
         Phase("baseline", at(5), at(25)),
         Phase("fault", at(30), at(85)),
@@ -71,13 +71,13 @@ def test_a_later_scale_in_does_not_undo_a_late_replacement() -> None:
     assert "the power came back" not in finding.reason
 
 
-# --- when the deed began ------------------------------------------------------------------------------------------
+# --- when the action began ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="B17: a delete whose outcome is not known counts as when the deed began")
+@pytest.mark.xfail(strict=True, reason="B17: a delete whose outcome is not known counts as when the action began")
 def test_a_deed_that_was_asked_for_twice_began_at_either() -> None:
     """A delete that got no answer, asked again 20 s later and then done at once, does not make the pod late."""
-    story = replaced_story(deed=50.1, unready=50.2).has(actions=())
+    story = replaced_story(action=50.1, unready=50.2).has(actions=())
     story.acted("delete-pod", 30.1, outcome="info", fault="pod-kill-1").acted("delete-pod", 50.1, fault="pod-kill-1")
     finding = RecoveredInTime()(story.history())
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()

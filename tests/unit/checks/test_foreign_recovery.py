@@ -24,8 +24,9 @@ from node_loss_stories import marked, moved, noticed, powered, standing
 from probe_stories import endpoints
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
-from chaos.history import Fault, Phase, Ref
-from chaos.verdict import Answer, Check
+from chaos.checks.verdict import Answer, Check
+from chaos.history import Fault, Phase
+from chaos.objects.base import Ref
 
 MODEL = PROBED["containers"][0]
 

@@ -10,11 +10,11 @@ import pytest
 from histories import Story
 
 from chaos.checks import SloMet
+from chaos.checks.verdict import Answer, Finding
 from chaos.clock import NS
-from chaos.config.model import SloPart
 from chaos.errors import UsageError
 from chaos.slo import Slo, error_budget
-from chaos.verdict import Answer, Finding
+from chaos.trial.config.model import SloPart
 
 STRICT = Slo(availability=0.99, latency_p99_s=1.0)
 

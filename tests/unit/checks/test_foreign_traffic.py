@@ -8,7 +8,7 @@ from leg_stories import replaced_story
 from probe_stories import covered, endpoints
 
 from chaos.checks import FaultsLanded, RecoveredInTime, ZombieFound
-from chaos.verdict import Answer
+from chaos.checks.verdict import Answer
 
 # --- did the fault meet anybody? ----------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from leg_stories import restarted_story
 from probe_stories import covered, endpoints, hung, killing, restarted
 
 from chaos.checks import RecoveredInTime, RestartedByLiveness, ZombieFound
+from chaos.checks.verdict import Answer, Finding
 from chaos.clock import NS
-from chaos.verdict import Answer, Finding
 
 MODEL = PROBED["containers"][0]
 THREE_PROBES = {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 1}

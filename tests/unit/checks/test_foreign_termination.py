@@ -8,15 +8,8 @@ import pytest
 from termination_stories import Ending, drained_story, standing
 
 from chaos.checks import GracefulTermination
-from chaos.semantics import (
-    KUBERNETES,
-    grace_needed,
-    node_loss_bound,
-    pre_stop_needed_s,
-    termination,
-    unpromised_start,
-)
-from chaos.verdict import Answer, Finding
+from chaos.checks.verdict import Answer, Finding
+from chaos.semantics import KUBERNETES, grace_needed, node_loss_bound, pre_stop_needed_s, termination, unpromised_start
 
 
 def judged(story: Ending) -> Finding:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from histories import PROBED, Story, pod
 
-from chaos.advice import Advice, advise
-from chaos.verdict import Answer, Finding, Verdict
+from chaos.checks.remediation import Advice, advise
+from chaos.checks.verdict import Answer, Finding, Verdict
 
 Hook = dict[str, Any]
 
