@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from chaos.checks.verdict import Answer, Check, Evidence, Finding, Verdict
+from pydantic import TypeAdapter
+
+import chaos.checks
+from chaos.checks.verdict import Answer, Check, Evidence, Finding, Obligation, Verdict
 from chaos.errors import UsageError
 from chaos.history import History, load_history
 
 __all__ = ["Judgement", "judge_run", "read_verdict", "unjudged"]
 
 
+SCHEMA = 2
+"""Of verdict.json. An older one says other things under the same names, so it is refused and the run judged again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A run, what it recorded, and what the checks said of it."""
+    """A run, what it recorded, and what the checks said of it.
+
+    `interrupted` is what ended the judging early, e.g. Ctrl-C; the caller raises it once the verdict is kept.
+    """
 
     run: Path
     history: History
     verdict: Verdict
+    interrupted: BaseException | None = None
 
     def text(self) -> str:
         """The verdict as a failing test prints it: findings worst first, then where to look and how to replay."""
@@ -35,17 +47,58 @@ class Judgement:
 
 
 def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
-    """Judge the run folder `run`, and write its verdict.json."""
+    """Judge the run folder `run`, and write its verdict.json.
+
+    A check that raises is UNKNOWN, under its own name and with its traceback: nothing may pass by breaking down.
+    """
     history = load_history(run)
-    verdict = Verdict.of(check(history) for check in checks)
+    findings: list[Finding] = []
+    interrupted: BaseException | None = None
+    for check in checks:
+        try:
+            findings.append(check(history))
+        except Exception as error:  # noqa: BLE001  # whatever a check does, the verdict is written
+            findings.append(_raised(check, error))
+        except BaseException as error:  # noqa: BLE001  # Ctrl-C: kept, and raised by the caller
+            findings.append(_raised(check, error))
+            interrupted = interrupted or error
+    verdict = Verdict.of(findings)
     (run / "verdict.json").write_text(json.dumps(_plain(verdict), indent=1) + "\n")
-    return Judgement(run, history, verdict)
+    return Judgement(run, history, verdict, interrupted)
+
+
+def _raised(check: Check, error: BaseException) -> Finding:
+    """What is said in place of a check that could not do its work."""
+    what = "the judging was interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    return Finding(
+        check=check.name,
+        answer=Answer.UNKNOWN,
+        rule="The check does its work.",
+        limit="an answer",
+        measured="none: the check raised",
+        reason=what,
+        settle="a check that does not raise; report it with the traceback in verdict.json",
+        detail={"traceback": "".join(traceback.format_exception(error))},
+    )
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain data, answers by name."""
-    findings = [asdict(finding) | {"answer": finding.answer.name} for finding in verdict.findings]
-    return {"schema": 1, "answer": verdict.answer.name, "findings": findings}
+    return {
+        "schema": SCHEMA,
+        "answer": verdict.answer.name,
+        "findings": [_plain_finding(finding) for finding in verdict.findings],
+    }
+
+
+def _plain_finding(finding: Finding) -> dict[str, Any]:
+    plain = {field.name: getattr(finding, field.name) for field in fields(finding) if field.name != "detail"}
+    return plain | {
+        "answer": finding.answer.name,
+        "values": finding.values,
+        "evidence": [asdict(one) for one in finding.evidence],
+        "obligations": [asdict(one) | {"answer": one.answer.name} for one in finding.obligations],
+    }
 
 
 def read_verdict(run: Path) -> Verdict:
@@ -55,6 +108,8 @@ def read_verdict(run: Path) -> Verdict:
         saved = json.loads(path.read_text())
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist: this run was not judged", f"pytest --rejudge {run}") from None
+    if saved.get("schema") != SCHEMA:
+        raise UsageError(f"{path} was written by another version of gameday", f"judge it again: pytest --rejudge {run}")
     return Verdict(tuple(_finding(finding) for finding in saved["findings"]))
 
 
@@ -73,5 +128,37 @@ def unjudged(run: Path) -> Verdict:
 
 
 def _finding(saved: dict[str, Any]) -> Finding:
+    told = {name: value for name, value in saved.items() if name != "values"}
     evidence = tuple(Evidence(**one) for one in saved["evidence"])
-    return Finding(**(saved | {"answer": Answer[saved["answer"]], "evidence": evidence}))
+    obligations = tuple(_obligation(one) for one in saved["obligations"])
+    detail = _detail(saved["check"], saved["values"])
+    return Finding(
+        **(
+            told
+            | {
+                "answer": Answer[saved["answer"]],
+                "detail": detail,
+                "evidence": evidence,
+                "obligations": obligations,
+            }
+        )
+    )
+
+
+def _obligation(saved: dict[str, Any]) -> Obligation:
+    evidence = tuple(Evidence(**one) for one in saved["evidence"])
+    return Obligation(**(saved | {"answer": Answer[saved["answer"]], "evidence": evidence}))
+
+
+def _detail(check: str, values: Mapping[str, Any]) -> object:
+    """The typed detail of one of our checks; of a team's own check, and of one that raised, the plain values."""
+    kind = _details().get(check)
+    if kind is None or not values or "traceback" in values:
+        return values or None
+    return TypeAdapter(kind).validate_python(values)
+
+
+def _details() -> dict[str, type]:
+    """The type of the detail of each shipped check that has one, by the check's name."""
+    shipped = (getattr(chaos.checks, name) for name in chaos.checks.__all__)
+    return {check.name: check.Detail for check in shipped if hasattr(check, "Detail")}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from chaos.history import History
 
-__all__ = ["Answer", "Check", "Evidence", "Finding", "NotProven", "Verdict"]
+__all__ = ["Answer", "Check", "Evidence", "Finding", "NotProven", "Obligation", "Verdict"]
 
 
 class Answer(enum.IntEnum):
@@ -34,12 +34,44 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Obligation:
+    """One thing that was owed to one subject, and whether it was kept.
+
+    Attributes:
+        subject: whom it concerns: a victim, pod, claim, eviction, decision, stage, or the watch itself.
+        answer: PASS: kept; FAIL: broken; UNKNOWN: not decided.
+        reason: why it is no PASS, in one sentence.
+        settle: what would turn an UNKNOWN into an answer.
+        measured: what was seen of it.
+        bound: what it is compared with.
+        evidence: the moments that it rests on.
+    """
+
+    subject: str
+    answer: Answer = Answer.PASS
+    reason: str = ""
+    settle: str = ""
+    measured: str = ""
+    bound: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One check's answer.
 
-    `rule` is the claim in words; `limit` and `measured` are the two sides of the comparison as a person reads them,
-    `margin` the room left (or missing); `values` are the same numbers for machines (units in the keys).
-    `reason` explains anything but a PASS in one sentence; `settle` says what would turn an UNKNOWN into an answer.
+    Attributes:
+        check: the name of the check.
+        answer: the worst answer of its obligations.
+        rule: the claim in one sentence.
+        limit: one side of the comparison, as a person reads it.
+        measured: the other side.
+        margin: the room left, or missing.
+        reason: why it is no PASS, in one sentence.
+        settle: what would turn an UNKNOWN into an answer.
+        detail: the same in numbers: a frozen dataclass of the check's own, or a mapping.
+        evidence: the moments that it rests on, in order.
+        obligations: all that was owed, each with its answer.
     """
 
     check: str
@@ -50,8 +82,22 @@ class Finding:
     margin: str = ""
     reason: str = ""
     settle: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    detail: object = None
     evidence: tuple[Evidence, ...] = ()
+    obligations: tuple[Obligation, ...] = ()
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The detail as plain data, units in the keys, as verdict.json has it."""
+        if self.detail is None:
+            return {}
+        if is_dataclass(self.detail) and not isinstance(self.detail, type):
+            return asdict(self.detail)
+        if isinstance(self.detail, Mapping):
+            return self.detail
+        raise TypeError(
+            f"the detail of {self.check} is neither a dataclass nor a mapping: {type(self.detail).__name__}"
+        )
 
     def line(self) -> str:
         """The finding in one line, as a failing test prints it."""

@@ -215,6 +215,8 @@ class Trial:
     def _judge(self, checks: tuple[Check, ...]) -> None:
         self.judgement = judge_run(self.run, checks)
         self._draw(self.judgement)
+        if self.judgement.interrupted is not None:
+            raise self.judgement.interrupted
 
     # --- inside -------------------------------------------------------------------------------------------------
 

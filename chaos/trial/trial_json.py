@@ -75,7 +75,9 @@ def trial_facts(
 
 def versions() -> dict[str, str]:
     """Versions of what takes part on this side: ourselves, Python, and the libraries that measure."""
-    own = {name: importlib.metadata.version(name) for name in ("kube-gameday", "kubernetes", "locust", "pytest", "polars")}
+    own = {
+        name: importlib.metadata.version(name) for name in ("kube-gameday", "kubernetes", "locust", "pytest", "polars")
+    }
     return own | {"python": platform.python_version(), "git": _git_head()}
 
 

@@ -178,7 +178,7 @@ def drained_run() -> tuple[History, Verdict]:
             "users are served within the SLO",
             "objective 0.99, p99 at most 2 s",
             "availability 1.0000, p99 0.4 s",
-            values={"latency_p99_s": 0.4, "latency_objective_s": 2.0},
+            detail={"latency_p99_s": 0.4, "latency_objective_s": 2.0},
         ),
         Finding("drained", Answer.PASS, "a drained node is empty in time", "bound 60 s", "10.3 s"),
     )

@@ -317,7 +317,7 @@ def good_run() -> tuple[History, Verdict]:
                 "bound 14.0 s",
                 "8.1 s",
                 "5.9 s left",
-                values={"dips": [dip(25.1, 33.2, 14.0)]},
+                detail={"dips": [dip(25.1, 33.2, 14.0)]},
             ),
             Finding(
                 "witnessed",
@@ -383,7 +383,7 @@ def bad_run() -> tuple[History, Verdict]:
             "bound 26.0 s",
             "21.9 s",
             "4.1 s left",
-            values={"dips": [dip(30.1, 52.0, 26.0)]},
+            detail={"dips": [dip(30.1, 52.0, 26.0)]},
         ),
         Finding("witnessed", Answer.PASS, "somebody did die", "at least once", "delete-pod ok seen twice"),
     )

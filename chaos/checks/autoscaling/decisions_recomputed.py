@@ -106,7 +106,7 @@ class DecisionsRecomputed:
             measured=f"{sum(one.reached for one in decisions)} of {plural(len(decisions), 'decision')} reached",
             reason=reason,
             settle=settle,
-            values={"decisions": [one.values for one in decisions], "samples": len(history.metrics)},
+            detail={"decisions": [one.values for one in decisions], "samples": len(history.metrics)},
             evidence=tuple(Evidence(one.change.at_ns, one.words) for one in decisions),
         )
 

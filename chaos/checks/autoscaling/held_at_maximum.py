@@ -114,7 +114,7 @@ class HeldAtMaximum:
             measured="; ".join(stay.measured for stay in stays) or "nothing",
             reason=reason,
             settle=settle,
-            values={"surges": [stay.values for stay in stays]},
+            detail={"surges": [stay.values for stay in stays]},
             evidence=tuple(moment for stay in stays for moment in stay.evidence()),
         )
 

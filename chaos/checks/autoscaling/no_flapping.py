@@ -42,7 +42,7 @@ class NoFlapping:
             measured=f"{plural(len(turns), 'reversal')} in {plural(len(changes), 'change')} of desired replicas",
             reason=reason,
             settle=settle,
-            values={
+            detail={
                 "reversals": len(turns),
                 "reversals_max": self.reversals_max,
                 "desired": [(one.at_ns, one.before, one.after) for one in changes],

@@ -119,7 +119,7 @@ class ScaledDown:
             margin="" if slowest is None else slowest.bound.words,
             reason=reason,
             settle=settle,
-            values={"surges": [one.values for one in descents]},
+            detail={"surges": [one.values for one in descents]},
             evidence=tuple(sorted((e for one in descents for e in _evidence(one)), key=lambda one: one.at_ns)),
         )
 

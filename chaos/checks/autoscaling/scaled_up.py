@@ -92,7 +92,7 @@ class ScaledUp:
             margin="" if slowest is None else slowest[1].words,
             reason=reason,
             settle=settle,
-            values={
+            detail={
                 "surges": [climb.values | {"bound_s": bound.total_s} for climb, bound in climbs],
                 "cause": causes[0] if causes and answer is not Answer.PASS else "",
             },

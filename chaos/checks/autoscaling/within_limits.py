@@ -68,7 +68,7 @@ class WithinLimits:
             measured="desired unknown" if low is None else f"desired {low} to {high}",
             reason=reason,
             settle=settle,
-            values={"desired_min": low, "desired_max": high, "outside": len(outside), "grace_s": grace_s},
+            detail={"desired_min": low, "desired_max": high, "outside": len(outside), "grace_s": grace_s},
             evidence=tuple(Evidence(one.begin_ns, one.words) for one in outside),
         )
 

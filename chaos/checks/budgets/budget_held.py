@@ -101,7 +101,7 @@ class BudgetHeld:
             measured=_measured(account),
             reason="; ".join(reasons[:SHOWN]),
             settle="; ".join(dict.fromkeys(one.settle for one in doubts)) if answer is Answer.UNKNOWN else "",
-            values=self._values(account),
+            detail=self._values(account),
             evidence=tuple(sorted(_evidence(account), key=lambda one: one.at_ns)),
         )
 

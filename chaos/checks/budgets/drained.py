@@ -92,7 +92,7 @@ class Drained:
             margin="" if worst is None or blocked else _margin(worst.drain),
             reason=said.reason,
             settle=said.settle if answer is Answer.UNKNOWN else "",
-            values={"drains": [_values(one) for one in judged]},
+            detail={"drains": [_values(one) for one in judged]},
             evidence=tuple(sorted((e for one in judged for e in _evidence(one.drain)), key=lambda one: one.at_ns)),
         )
 

@@ -79,7 +79,7 @@ class NothingEvicted:
             settle="a trial that holds every node down for longer than the replicas tolerate, seen without a gap"
             if answer is Answer.UNKNOWN
             else "",
-            values={"marked": [name for _, name in told]},
+            detail={"marked": [name for _, name in told]},
             evidence=tuple(Evidence(at_ns, f"{name} was marked to go") for at_ns, name in sorted(told)),
         )
 

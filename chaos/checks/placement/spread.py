@@ -86,7 +86,7 @@ class Spread:
             measured="nothing seen" if last is None else f"skew {last.skew} ({last.words or 'no replica'})",
             reason=reason,
             settle=settle,
-            values={
+            detail={
                 "key": self.key,
                 "max_skew": self.max_skew,
                 "skew": None if last is None else last.skew,

@@ -58,7 +58,7 @@ class StayedInPool:
             f"{len(outside)} outside",
             reason="; ".join(dict.fromkeys(said)),
             settle="a trial whose watch of pods and nodes has no gap" if answer is Answer.UNKNOWN else "",
-            values={
+            detail={
                 "label": self.label,
                 "value": self.value,
                 "pods": len(lives),

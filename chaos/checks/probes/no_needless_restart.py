@@ -52,7 +52,7 @@ class NoNeedlessRestart:
             measured=f"{len(needless)} needless of {plural(seen, 'restart')}, {plural(len(lives), 'pod')}",
             reason=f"restarted without need: {', '.join(told)}" if told else "; ".join(doubts),
             settle="a trial whose pods are watched without a gap" if answer is Answer.UNKNOWN else "",
-            values={"restarts": seen, "needless": len(needless), "pods": len(lives)},
+            detail={"restarts": seen, "needless": len(needless), "pods": len(lives)},
             evidence=tuple(Evidence(at_ns, f"{life.name} ({life.uid[:8]}) was restarted") for life, at_ns in needless),
         )
 

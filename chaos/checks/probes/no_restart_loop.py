@@ -58,7 +58,7 @@ class NoRestartLoop:
             measured=f"{most} at most, {plural(len(lives), 'pod')}",
             reason=f"restarted: {told}" if told else "; ".join(doubts),
             settle="a trial whose pods are watched without a gap" if answer is Answer.UNKNOWN else "",
-            values={"restarts_most": most, "looping": len(looping), "pods": len(lives)},
+            detail={"restarts_most": most, "looping": len(looping), "pods": len(lives)},
             evidence=(
                 *(
                     Evidence(at_ns, f"{names[uid]} ({uid[:8]}) was restarted")

@@ -90,7 +90,7 @@ class RestartedByLiveness:
             margin=worst.bound_words,
             reason="; ".join(reasons),
             settle=worst.settle if worst.answer is Answer.UNKNOWN else "",
-            values={"containers": [one.values for one in cases if one.who]},
+            detail={"containers": [one.values for one in cases if one.who]},
             evidence=tuple(sorted((told for one in cases for told in one.evidence), key=lambda one: one.at_ns)),
         )
 

@@ -94,7 +94,7 @@ class UnreadyLeavesEndpoints:
             settle="a trial in which a pod turns not Ready, pods and endpoints watched without a gap"
             if worst is Answer.UNKNOWN
             else "",
-            values={"turns": [one.values for one in judged], "bound_s": bound_s},
+            detail={"turns": [one.values for one in judged], "bound_s": bound_s},
             evidence=tuple(_evidence(judged)),
         )
 

@@ -108,7 +108,7 @@ class ZombieFound:
             margin="" if worst is None else f"{worst.who}, {worst.silence.ended} after {worst.silent_s:.1f} s",
             reason="; ".join(failures or doubts),
             settle=_settle(doubts) if answer is Answer.UNKNOWN else "",
-            values={
+            detail={
                 "replicas": [_health(history, life) for life in lives],
                 "zombies": [case.values for case in cases],
             },

@@ -69,7 +69,7 @@ class Recovered:
             margin=_margin(worst),
             reason=reason,
             settle=_settle(judged) if answer is Answer.UNKNOWN else "",
-            values={
+            detail={
                 "dips_count": len(judged),
                 "dips": [one.values for one in shown],
                 "replicas_count": len(pairs),

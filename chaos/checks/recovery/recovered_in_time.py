@@ -59,7 +59,7 @@ class RecoveredInTime:
             margin="" if tightest is None else _margin(tightest),
             reason="; ".join(failures or doubts),
             settle=_settle(found) if answer is Answer.UNKNOWN else "",
-            values={
+            detail={
                 "recoveries_count": len(found),
                 "recoveries": [one.values for one in ordered[:SHOWN]],
                 "late": list(dict.fromkeys(name for one in found if one.broken for name in one.late)),

@@ -98,7 +98,7 @@ class Rescheduled:
             margin=_margin(worst),
             reason="; ".join(dict.fromkeys(case.reason for case in due if case.reason and case.answer is worst.answer)),
             settle=worst.settle,
-            values={"replicas": [case.values for case in due], "bound_parts": _parts(worst.bound)},
+            detail={"replicas": [case.values for case in due], "bound_parts": _parts(worst.bound)},
             evidence=tuple(sorted(_evidence(due), key=lambda one: one.at_ns)),
         )
 

@@ -61,7 +61,7 @@ class RollbackSafe:
             measured=_measured(shown),
             reason=reason,
             settle=settle,
-            values={"rollouts": [_values(history, course) for course in courses]},
+            detail={"rollouts": [_values(history, course) for course in courses]},
             evidence=tuple(sorted((e for course in courses for e in _evidence(course)), key=lambda one: one.at_ns)),
         )
 

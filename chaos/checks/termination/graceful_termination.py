@@ -60,7 +60,7 @@ class GracefulTermination:
             " without a gap"
             if answer is Answer.UNKNOWN
             else "",
-            values={
+            detail={
                 "longest_answer_s": None if longest is None else round(longest, 3),
                 "refused_meanwhile": strays.meanwhile.height,
                 "replicas": [_values(one) for one in ends],

@@ -59,7 +59,7 @@ class CapacityFound:
             measured="; ".join(limit.words for limit in limits) or "nothing",
             reason=reason,
             settle=settle,
-            values={"limits": [limit.plain() for limit in limits]},
+            detail={"limits": [limit.plain() for limit in limits]},
             evidence=tuple(
                 Evidence(step.end_ns, f"{plural(step.replicas, 'replica')}, {step.rate_rps:g}/s: {step.answer.name}")
                 for step in steps

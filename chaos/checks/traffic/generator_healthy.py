@@ -56,7 +56,7 @@ class GeneratorSound:
             + (f" ({arrivals.lost} lost with their worker)" if arrivals.lost else ""),
             reason="; ".join(reasons),
             settle=_settle(arrivals) if reasons else "",
-            values={
+            detail={
                 "start_lag_p99_s": sound.start_lag_p99_s,
                 "cpu_share_max": sound.cpu_share_max,
                 "arrivals_expected": arrivals.expected,

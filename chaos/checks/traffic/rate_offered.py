@@ -66,7 +66,7 @@ class RateOffered:
             measured=f"{sent} of {plural(planned, 'arrival')} sent in time",
             reason="; ".join(reasons),
             settle="a generator that keeps up, and a trial that lasts" if reasons else "",
-            values={"planned": planned, "sent": sent, "stretches": len(stretches)},
+            detail={"planned": planned, "sent": sent, "stretches": len(stretches)},
             evidence=tuple(_evidence(stretches)),
         )
 

@@ -55,7 +55,7 @@ class SloMet:
             margin=_margin(reading),
             reason=reason,
             settle=settle,
-            values=_values(reading, arrivals) | ({} if span is None else {"begin_ns": span[0], "end_ns": span[1]}),
+            detail=_values(reading, arrivals) | ({} if span is None else {"begin_ns": span[0], "end_ns": span[1]}),
             evidence=_examples(arrivals.requests, reading),
         )
 

@@ -36,7 +36,7 @@ class Completed:
             measured=f"{ended} of {plural(len(history.phases), 'phase')} ended",
             reason="; ".join(reasons),
             settle=_settle(dry_run=history.facts.dry_run) if reasons else "",
-            values={"phases": len(history.phases), "phases_ended": ended, "finished": history.finished},
+            detail={"phases": len(history.phases), "phases_ended": ended, "finished": history.finished},
             evidence=tuple(Evidence(phase.begin_ns, f"phase {phase.name} began") for phase in history.phases),
         )
 

@@ -85,7 +85,7 @@ class DataSurvived:
             settle="a trial that reads the data in its baseline, and again from replicas that came after the fault"
             if answer is Answer.UNKNOWN
             else "",
-            values={"readings": [_values(one) for one in readings]},
+            detail={"readings": [_values(one) for one in readings]},
             evidence=tuple(_evidence(readings)),
         )
 

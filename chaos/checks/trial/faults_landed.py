@@ -58,7 +58,7 @@ class FaultsLanded:
             measured=_measured(len(landed), len(history.faults), sum(met.values()), raised, under_load),
             reason="; ".join(reasons),
             settle="a trial in which each fault hits its victims while traffic flows" if reasons else "",
-            values={"faults": len(history.faults), "landed": len(landed), "requests_met": met, "surges": len(raised)},
+            detail={"faults": len(history.faults), "landed": len(landed), "requests_met": met, "surges": len(raised)},
             evidence=(
                 *(Evidence(fault.landed_ns or fault.begin_ns, _words(fault)) for fault in history.faults),
                 *(Evidence(surge.begin_ns, f"the load rose from {surge.words}") for surge in raised),

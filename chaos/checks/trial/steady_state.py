@@ -73,7 +73,7 @@ class SteadyBefore:
             measured=measured,
             reason=f"unsteady before any fault: {'; '.join(reasons)}" if reasons else "",
             settle="mend the system, or give it longer to settle before the baseline" if reasons else "",
-            values=values,
+            detail=values,
             evidence=evidence,
         )
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
-from chaos.history import History, Outcome
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.history import Action, History, Outcome
 
-__all__ = ["Witnessed"]
+__all__ = ["Witnessed", "WitnessedDetail"]
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedDetail:
+    """How often the action had the outcome, and how often another one."""
+
+    action: str
+    outcome: Outcome
+    seen: int
+    at_least: int
+    other_outcomes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +31,9 @@ class Witnessed:
     Never FAIL: that something was not seen says nothing against the system, but then the scenario proved nothing.
     """
 
+    name: ClassVar[str] = "witnessed"
+    Detail: ClassVar[type] = WitnessedDetail
+
     action: str
     outcome: Outcome = "ok"
     at_least: int = 1
@@ -26,40 +42,43 @@ class Witnessed:
         if self.at_least < 1:
             raise ValueError(f"Witnessed.at_least: {self.at_least} is not at least 1")
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "witnessed"
-
     def __call__(self, history: History) -> Finding:
         """Count the actions."""
         called = [action for action in history.actions if action.name == self.action]
         seen = [action for action in called if action.outcome == self.outcome]
-        dry_run = history.facts.dry_run
-        enough = len(seen) >= self.at_least and not dry_run
-        return Finding(
-            check=self.name,
-            answer=Answer.PASS if enough else Answer.UNKNOWN,
-            rule=f"{self.action} happens with outcome {self.outcome}, at least {plural(self.at_least, 'time')}.",
-            limit=f"at least {plural(self.at_least, 'time')}",
-            measured=f"{self.action} {self.outcome} seen {plural(len(seen), 'time')}",
-            reason="" if enough else _reason(len(called), len(seen), dry_run=dry_run),
-            settle="" if enough else "run it for real" if dry_run else "a trial in which it happens",
-            values={
-                "action": self.action,
-                "outcome": self.outcome,
-                "seen": len(seen),
-                "at_least": self.at_least,
-                "other_outcomes": len(called) - len(seen),
-            },
-            evidence=tuple(
-                Evidence(
-                    action.begin_ns if action.end_ns is None else action.end_ns,
-                    f"{action.name} {action.target.kind} {action.target.name}: {action.outcome}",
-                )
-                for action in seen
+        times = plural(self.at_least, "time")
+        return finding(
+            self.name,
+            f"{self.action} happens with outcome {self.outcome}, at least {times}.",
+            [self._obligation(history, called, seen)],
+            Summary(
+                measured=f"{self.action} {self.outcome} seen {plural(len(seen), 'time')}",
+                limit=f"at least {times}",
+                detail=WitnessedDetail(self.action, self.outcome, len(seen), self.at_least, len(called) - len(seen)),
             ),
+            nothing=unknown(self.action, "it was never tried"),
         )
+
+    def _obligation(self, history: History, called: list[Action], seen: list[Action]) -> Obligation:
+        evidence = tuple(map(_moment, seen))
+        measured, bound = f"{len(seen)} {self.outcome}", f"at least {self.at_least}"
+        if len(seen) >= self.at_least and not history.facts.dry_run:
+            return Obligation(self.action, measured=measured, bound=bound, evidence=evidence)
+        dry_run = history.facts.dry_run
+        return Obligation(
+            self.action,
+            Answer.UNKNOWN,
+            reason=_reason(len(called), len(seen), dry_run=dry_run),
+            settle="run it without --gameday-dry-run" if dry_run else "a trial in which it happens",
+            measured=measured,
+            bound=bound,
+            evidence=evidence,
+        )
+
+
+def _moment(action: Action) -> Evidence:
+    at_ns = action.begin_ns if action.end_ns is None else action.end_ns
+    return Evidence(at_ns, f"{action.name} {action.target.kind} {action.target.name}: {action.outcome}")
 
 
 def _reason(called: int, seen: int, *, dry_run: bool) -> str:

@@ -20,7 +20,7 @@ from chaos.semantics import BudgetStatus, Scales, budget_status
 
 def failed(check: str, answer: Answer = Answer.FAIL, **values: Any) -> Verdict:
     """A verdict of one finding."""
-    return Verdict.of((Finding(check, answer, "rule", "limit", "measured", reason="reason", values=values),))
+    return Verdict.of((Finding(check, answer, "rule", "limit", "measured", reason="reason", detail=values),))
 
 
 def budget(*, desired: int, generation: int = 1, **bound: Any) -> dict[str, Any]:

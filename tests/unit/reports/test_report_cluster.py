@@ -182,7 +182,7 @@ def test_the_objective_is_a_line_at_its_value() -> None:
 def test_an_objective_that_no_finding_names_is_not_drawn() -> None:
     """Without the objective's value there is no line, rather than a guess."""
     history, _ = made.good_run()
-    finding = Finding("slo-met", Answer.PASS, "rule", "objective 0.99", "1.0", values={"availability": 1.0})
+    finding = Finding("slo-met", Answer.PASS, "rule", "objective 0.99", "1.0", detail={"availability": 1.0})
     assert not summarise(history, Verdict.of((finding,))).limits
 
 

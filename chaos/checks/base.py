@@ -1,0 +1,82 @@
+"""What every check is made of: obligations. A finding is the worst of what was owed.
+
+An obligation is one thing that the system owed to one subject: a victim its replacement, an eviction its room in the
+budget, a claim its data, a rollout its end, the watch its coverage. A check lists all of them, kept or not, and
+`finding` sums them up. A check that owes nothing has nothing to prove, so it cannot pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.watch_coverage import blind_spots
+from chaos.history import History
+
+__all__ = ["Summary", "finding", "unknown", "watched"]
+
+GAPLESS = "a trial whose watch has no gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The comparison as a whole, for people: what was measured, against which limit, and the room that was left.
+
+    Attributes:
+        measured: what was seen, e.g. `2 evictions accepted, 1 refused`.
+        limit: what it is compared with, e.g. `at least 3 ready`.
+        margin: the room left or missing, empty where that says nothing.
+        detail: the same in numbers: a frozen dataclass of the check's own.
+        evidence: moments beside those of the obligations.
+    """
+
+    measured: str
+    limit: str
+    margin: str = ""
+    detail: object = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary, *, nothing: Obligation) -> Finding:
+    """Sum up what was owed: the worst answer, with the reasons of all obligations that have it.
+
+    Args:
+        check: the name of the check.
+        rule: the claim in one sentence.
+        owed: every obligation, in the order in which reasons are told.
+        summary: the comparison as a whole.
+        nothing: what is said if nothing was owed; its answer is UNKNOWN.
+    """
+    told = tuple(owed) or (nothing,)
+    answer = max(one.answer for one in told)
+    worst = [one for one in told if one.answer is answer]
+    evidence = (*summary.evidence, *(moment for one in told for moment in one.evidence))
+    return Finding(
+        check=check,
+        answer=answer,
+        rule=rule,
+        limit=summary.limit,
+        measured=summary.measured,
+        margin=summary.margin,
+        reason=_joined(one.reason for one in worst),
+        settle=_joined(one.settle for one in worst) if answer is Answer.UNKNOWN else "",
+        detail=summary.detail,
+        evidence=tuple(sorted(evidence, key=lambda moment: moment.at_ns)),
+        obligations=told,
+    )
+
+
+def unknown(subject: str, reason: str, settle: str = "") -> Obligation:
+    """An obligation that the evidence does not decide: why, and what would settle it."""
+    return Obligation(subject, Answer.UNKNOWN, reason=reason, settle=settle)
+
+
+def watched(history: History, kinds: Iterable[str], since_ns: int, until_ns: int) -> Iterator[Obligation]:
+    """What the record owes: a watch of each kind that has no gap over a span. Only what it failed to give is listed."""
+    for text in blind_spots(history, kinds, since_ns, until_ns):
+        yield unknown("the watch", text, GAPLESS)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
