@@ -3,7 +3,7 @@
 import pytest
 
 from chaos import faults
-from chaos.checks import GeneratorSound, NoNeedlessRestart, RateOffered, Recovered, SloMet, UnreadyLeavesEndpoints
+from chaos.checks import GeneratorHealthy, NoNeedlessRestart, RateOffered, Recovered, SloMet, UnreadyLeavesEndpoints
 from chaos.checks.traffic.windows import InPhase
 from chaos.faults import targets
 from chaos.slo import Slo
@@ -29,7 +29,7 @@ def test_two_of_three_replicas_carry_the_stated_load(trial, system, traffic):
         SloMet(SLO),
         SloMet(SLO, within=InPhase("fault")),
         RateOffered(peak_rps=STATED_RPS, peak_s=50),
-        GeneratorSound(SLO),
+        GeneratorHealthy(SLO),
         UnreadyLeavesEndpoints(),
         NoNeedlessRestart(),
         Recovered(),

@@ -7,7 +7,7 @@ from chaos.checks import (
     BudgetHeld,
     DecisionsRecomputed,
     Drained,
-    GeneratorSound,
+    GeneratorHealthy,
     HeldAtMaximum,
     NoFlapping,
     RateOffered,
@@ -57,7 +57,7 @@ def test_the_autoscaler_follows_a_fivefold_spike(trial, system, traffic):
         WithinLimits(),
         DecisionsRecomputed(),
         RateOffered(peak_rps=5, peak_s=90),
-        GeneratorSound(),
+        GeneratorHealthy(),
     )
 
 
@@ -108,7 +108,7 @@ def test_a_spike_is_followed_while_a_node_drains(trial, system, traffic):
         WithinLimits(),
         DecisionsRecomputed(),
         Witnessed("evict-pod"),
-        GeneratorSound(),
+        GeneratorHealthy(),
     )
 
 
@@ -133,5 +133,5 @@ def test_a_spike_at_the_maximum_is_carried_by_it(trial, traffic):
         WithinLimits(),
         DecisionsRecomputed(),
         RateOffered(peak_rps=3.5, peak_s=90),
-        GeneratorSound(),
+        GeneratorHealthy(),
     )

@@ -23,7 +23,7 @@ from chaos.checks.rollouts.rollback_safe import RollbackSafe
 from chaos.checks.rollouts.rolled_out import RolledOut
 from chaos.checks.termination.graceful_termination import GracefulTermination
 from chaos.checks.traffic.capacity_found import CapacityFound
-from chaos.checks.traffic.generator_healthy import GeneratorSound
+from chaos.checks.traffic.generator_healthy import GeneratorHealthy
 from chaos.checks.traffic.rate_offered import RateOffered
 from chaos.checks.traffic.slo_met import SloMet
 from chaos.checks.trial.completed import Completed
@@ -40,7 +40,7 @@ __all__ = [
     "DecisionsRecomputed",
     "Drained",
     "FaultsLanded",
-    "GeneratorSound",
+    "GeneratorHealthy",
     "GracefulTermination",
     "HeldAtMaximum",
     "NoFlapping",

@@ -14,7 +14,7 @@ from chaos.trial.setup import UnderTest
 __all__ = ["scaled_down", "scaled_up"]
 
 DRAIN_S = 30.0
-"""For what the surge left to answer: the window's bound counts from its last answer."""
+"""For what the spike left to answer: the window's bound counts from its last answer."""
 
 
 def scaled_down(system: UnderTest) -> Until:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaos.checks.traffic.capacity_estimate import AtRate, RateLimit
-from chaos.checks.traffic.confidence_intervals import Bar
+from chaos.checks.traffic.capacity_estimate import AtRate, CapacityEstimate
+from chaos.checks.traffic.confidence_intervals import Interval
 from chaos.checks.verdict import Verdict
 from chaos.history import History
 from chaos.history.sli import INDICATORS
@@ -54,7 +54,7 @@ def headings(slo: Slo) -> tuple[str, ...]:
 
 
 def cells(one: AtRate, slo: Slo) -> tuple[str, ...]:
-    """How often it held, answers a second, availability and percentiles with their error bars, as people read them."""
+    """How often it held, answers a second, availability and percentiles with their confidence intervals."""
     rates = [step.answered_rps for step in one.known if step.answered_rps is not None]
     share, bar = one.availability
     times = [one.p99_s(name) for name, _ in slo.times]
@@ -66,13 +66,13 @@ def cells(one: AtRate, slo: Slo) -> tuple[str, ...]:
     )
 
 
-def _bar(bar: Bar) -> str:
-    """An error bar; an end that so few requests leave open is said so."""
+def _bar(bar: Interval) -> str:
+    """A confidence interval; an end that so few requests leave open is said so."""
     low, high = (None if end is None else words.duration(end) for end in (bar.low, bar.high))
     return f"{low or 'open'} to {high or 'open'}"
 
 
-def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence[RateLimit]) -> str:
+def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence[CapacityEstimate]) -> str:
     """The page as text: one file, no script."""
     facts, rows = history.facts, _rows(limits)
     finding = next((one for one in verdict.findings if one.check == "capacity-found"), None)
@@ -108,18 +108,18 @@ def _slo(slo: Slo) -> str:
     return ", ".join([*told, *(f"{INDICATORS[name][0]} at most {value:g} s" for name, value in slo.times)])
 
 
-def _range(limits: Sequence[RateLimit]) -> tuple[float, float]:
+def _range(limits: Sequence[CapacityEstimate]) -> tuple[float, float]:
     rates = [one.rate_rps for limit in limits for one in limit.rates]
     return (min(rates) / 1.2, max(rates) * 1.2) if rates else (1.0, 10.0)
 
 
-def _x(rate_rps: float, limits: Sequence[RateLimit]) -> float:
+def _x(rate_rps: float, limits: Sequence[CapacityEstimate]) -> float:
     """The place of a rate: each doubling is as wide as the next."""
     low, high = _range(limits)
     return round(GUTTER + (WIDTH - GUTTER) * math.log(rate_rps / low) / math.log(high / low), 1)
 
 
-def _rows(limits: Sequence[RateLimit]) -> list[_Row]:
+def _rows(limits: Sequence[CapacityEstimate]) -> list[_Row]:
     rows = []
     for number, limit in enumerate(limits):
         dots = tuple(
@@ -132,7 +132,7 @@ def _rows(limits: Sequence[RateLimit]) -> list[_Row]:
     return rows
 
 
-def _ticks(limits: Sequence[RateLimit]) -> list[tuple[float, str]]:
+def _ticks(limits: Sequence[CapacityEstimate]) -> list[tuple[float, str]]:
     low, high = _range(limits)
     nice = [scale * 10**power for power in range(-2, 6) for scale in (1, 2, 5)]
     return [(_x(rate, limits), f"{rate:g}/s") for rate in nice if low <= rate <= high]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.checks import GeneratorSound, SloMet
+from chaos.checks import GeneratorHealthy, SloMet
 from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer, NotProven
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, ref_of
@@ -55,7 +55,7 @@ def lose_one(ready: Staged, admin: Cluster) -> str:
         killed = kill_worker(admin, 1)
         ready.trial.hold(duration_s=6)
     with pytest.raises(NotProven):
-        ready.trial.judge(GeneratorSound(), SloMet(SLO))
+        ready.trial.judge(GeneratorHealthy(), SloMet(SLO))
     return killed
 
 
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failu
     assert judgement.verdict.answer is Answer.UNKNOWN
     assert not [finding for finding in judgement.verdict.findings if finding.answer is Answer.FAIL]
     assert not history.stopped
-    sound, met = answers["generator-sound"], answers["slo-met"]
+    sound, met = answers["generator-healthy"], answers["slo-met"]
     assert f"worker 1 of the generator was lost, and {sound.values['arrivals_lost']} arrivals" in sound.reason
     assert killed in sound.reason
     assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] > 3 * RATE_RPS / 3
@@ -154,11 +154,11 @@ def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
         crew = admin.list("Pod", None, selector=CREW)
         assert {one["metadata"]["namespace"] for one in crew} == {"gameday-load-pods-test"}
         with pytest.raises(NotProven):  # there was no fault
-            ready.trial.judge(GeneratorSound(), SloMet(SLO))
+            ready.trial.judge(GeneratorHealthy(), SloMet(SLO))
     assert_nothing_left(admin)
     [judgement] = book.judged
     answers = {finding.check: finding.answer for finding in judgement.verdict.findings}
-    assert answers["generator-sound"] is answers["slo-met"] is Answer.PASS
+    assert answers["generator-healthy"] is answers["slo-met"] is Answer.PASS
     workers = load_history(book.run).load_workers
     assert len(workers) == 2
     for worker in workers:

@@ -12,7 +12,7 @@ from cpu_quota import CPU, held_by_quota, held_by_stops
 from judged import running
 from loopback import Served, outcomes, records, samples, wait_for_records, wait_until_past
 
-from chaos.checks import GeneratorSound, RateOffered, SloMet
+from chaos.checks import GeneratorHealthy, RateOffered, SloMet
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
 from chaos.slo import Slo
@@ -81,7 +81,7 @@ def test_a_generator_held_to_a_tenth_of_a_core_decides_nothing(
     assert finding.answer is Answer.UNKNOWN
     assert "the generator started late" in finding.reason
     assert finding.values["arrivals_expected"] == finding.values["arrivals_recorded"]
-    assert GeneratorSound()(history).answer is Answer.UNKNOWN
+    assert GeneratorHealthy()(history).answer is Answer.UNKNOWN
     assert RateOffered()(history).answer is Answer.UNKNOWN
 
 

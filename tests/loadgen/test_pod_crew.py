@@ -15,7 +15,7 @@ import pytest
 from loopback import Served, outcomes, records, samples, wait_for_records
 from pods_here import TOKEN, Meddle, ProxyHere, pods_here
 
-from chaos.checks import GeneratorSound, SloMet
+from chaos.checks import GeneratorHealthy, SloMet
 from chaos.checks.verdict import Answer as Verdict
 from chaos.clock import Clock
 from chaos.cluster import Journal
@@ -77,7 +77,7 @@ def test_two_pods_send_each_arrival_once_and_their_records_are_one(tmp_path: Pat
     assert {sample["worker"] for sample in samples(tmp_path) if sample.get("final")} == {0, 1}
     theirs = b"".join((pod.folder / "requests.jsonl").read_bytes() for pod in flow.proxy.pods.values())
     assert sorted(theirs.splitlines()) == sorted((tmp_path / "requests.jsonl").read_bytes().splitlines())
-    assert GeneratorSound()(flow.history()).answer is Verdict.PASS
+    assert GeneratorHealthy()(flow.history()).answer is Verdict.PASS
 
 
 def test_the_clock_of_a_pod_on_this_host_is_known_to_be_this_one(tmp_path: Path, server: Served) -> None:
@@ -121,7 +121,7 @@ def test_what_a_lost_pod_owed_is_lost_by_the_generator(tmp_path: Path, server: S
     own = sorted(row["id"] for row in records(tmp_path) if row["id"] % 2 == 0)
     assert own == list(range(0, 2 * len(own), 2))
     assert outcomes(tmp_path).keys() <= {"ok", "unsent"}
-    sound, met = GeneratorSound()(flow.history()), SloMet(Slo(availability=0.99))(flow.history())
+    sound, met = GeneratorHealthy()(flow.history()), SloMet(Slo(availability=0.99))(flow.history())
     assert (sound.answer, met.answer) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
     assert "worker 1 of the generator was lost, and" in sound.reason
     assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] > 0
@@ -220,7 +220,7 @@ def test_a_pod_whose_records_are_never_right_is_lost(tmp_path: Path, server: Ser
         flow.proxy.meddle = _one_pod_lies(lie)
         until(lambda: _lost(flow), deadline_s=20, awaited="the loss to be noticed")
     assert outcomes(tmp_path).keys() == {"ok"}
-    assert "have not the digest that was sent with them" in GeneratorSound()(flow.history()).reason
+    assert "have not the digest that was sent with them" in GeneratorHealthy()(flow.history()).reason
     assert SloMet(Slo(availability=0.99))(flow.history()).answer is Verdict.UNKNOWN
 
 

@@ -1,4 +1,4 @@
-"""Sometimes: a surge asks for more than the autoscaler may give, and it gives all of it until the surge is over."""
+"""Sometimes: a spike asks for more than the autoscaler may give, and it gives all of it until the spike is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
-from chaos.history.facts.load_spikes import Surge, surges
+from chaos.history.facts.load_spikes import LoadSpike, load_spikes
 from chaos.history.facts.replica_counts import desired_replicas
 
 __all__ = ["HeldAtMaximum"]
@@ -25,13 +25,13 @@ HIGHER = "a higher rate, or a lower maximum"
 
 @dataclass(frozen=True, slots=True)
 class _Stay:
-    """One surge at the maximum. Moments are None for what was not seen before the surge ended.
+    """One spike at the maximum. Moments are None for what was not seen before the spike ended.
 
     `reached_ns`: desired replicas were at the maximum. `beyond_ns`: from then on, the autoscaler first said that it
     wished for more. `left`: the first change away from the maximum.
     """
 
-    surge: Surge
+    spike: LoadSpike
     end_ns: int
     most: int
     highest: int
@@ -44,12 +44,12 @@ class _Stay:
         """The stay in numbers; seconds count from the step."""
 
         def after(at_ns: int | None) -> float | None:
-            return None if at_ns is None else round(seconds(at_ns - self.surge.begin_ns), 3)
+            return None if at_ns is None else round(seconds(at_ns - self.spike.begin_ns), 3)
 
         until_ns = self.end_ns if self.left is None else self.left.at_ns
         return {
-            "surge_begin_ns": self.surge.begin_ns,
-            "peak_rps": self.surge.peak_rps,
+            "spike_begin_ns": self.spike.begin_ns,
+            "peak_rps": self.spike.peak_rps,
             "replicas_max": self.most,
             "desired_highest": self.highest,
             "reached_s": after(self.reached_ns),
@@ -67,7 +67,7 @@ class _Stay:
 
     def evidence(self) -> Iterator[Evidence]:
         """The moments that the stay consists of."""
-        yield Evidence(self.surge.begin_ns, f"the load rose from {self.surge.words}")
+        yield Evidence(self.spike.begin_ns, f"the load rose from {self.spike.words}")
         if self.reached_ns is not None:
             yield Evidence(self.reached_ns, f"desired replicas reached the maximum of {self.most}")
         if self.beyond_ns is not None:
@@ -78,7 +78,7 @@ class _Stay:
 
 @dataclass(frozen=True, slots=True)
 class HeldAtMaximum:
-    """In a surge desired replicas reach the autoscaler's maximum, and stay there until the surge ends.
+    """In a spike desired replicas reach the autoscaler's maximum, and stay there until the spike ends.
 
     The autoscaler must have wished for more, in its own status, or the maximum was not put to the test: UNKNOWN. So it
     is where desired replicas never reached it, or the autoscaler itself took some away because its metrics asked for
@@ -92,8 +92,8 @@ class HeldAtMaximum:
         return "held-at-maximum"
 
     def __call__(self, history: History) -> Finding:
-        """Judge every surge of the trial."""
-        raised, scaler = surges(history), one_autoscaler(history)
+        """Judge every spike of the trial."""
+        raised, scaler = load_spikes(history), one_autoscaler(history)
         said: list[Said] = []
         stays: list[_Stay] = []
         if not raised:
@@ -101,52 +101,52 @@ class HeldAtMaximum:
         if isinstance(scaler, Said):
             said.append(scaler)
         else:
-            stays = [_stay(history, scaler, surge) for surge in raised]
+            stays = [_stay(history, scaler, spike) for spike in raised]
             for stay in stays:
-                unseen = unwatched(history, stay.surge.begin_ns, stay.end_ns)
+                unseen = unwatched(history, stay.spike.begin_ns, stay.end_ns)
                 said += weighed([*unseen, *_judged(scaler, stay)])
         answer, reason, settle = worst(said)
         return Finding(
             check=self.name,
             answer=answer,
-            rule="While a surge asks for more than the maximum, desired replicas stay at the maximum.",
-            limit="the maximum" if not stays else f"{stays[0].most} replicas until the surge ends",
+            rule="While a spike asks for more than the maximum, desired replicas stay at the maximum.",
+            limit="the maximum" if not stays else f"{stays[0].most} replicas until the spike ends",
             measured="; ".join(stay.measured for stay in stays) or "nothing",
             reason=reason,
             settle=settle,
-            detail={"surges": [stay.values for stay in stays]},
+            detail={"spikes": [stay.values for stay in stays]},
             evidence=tuple(moment for stay in stays for moment in stay.evidence()),
         )
 
 
-def _stay(history: History, life: AutoscalerLife, surge: Surge) -> _Stay:
-    """Read one surge off the history."""
-    end_ns = history.ended_ns if surge.end_ns is None else surge.end_ns
+def _stay(history: History, life: AutoscalerLife, spike: LoadSpike) -> _Stay:
+    """Read one spike off the history."""
+    end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
     most, desired = life.at(end_ns).most, desired_replicas(history)
-    changes = [one for one in rescales(history) if surge.begin_ns < one.at_ns <= end_ns]
+    changes = [one for one in rescales(history) if spike.begin_ns < one.at_ns <= end_ns]
     reached_ns: int | None = next((one.at_ns for one in changes if one.after >= most), None)
-    if (desired.value_at(surge.begin_ns) or 0) >= most:
-        reached_ns = surge.begin_ns
+    if (desired.value_at(spike.begin_ns) or 0) >= most:
+        reached_ns = spike.begin_ns
     left = beyond_ns = None
     if reached_ns is not None:
         left = next((one for one in changes if one.at_ns > reached_ns and one.after != most), None)
         states = [(reached_ns, life.at(reached_ns)), *(one for one in life.states if reached_ns < one[0] <= end_ns)]
         beyond_ns = next((at_ns for at_ns, view in states if view.limited == BEYOND), None)
-    highest = desired.max(surge.begin_ns, end_ns) or 0
-    return _Stay(surge, end_ns, most, highest, reached_ns, beyond_ns, left)
+    highest = desired.max(spike.begin_ns, end_ns) or 0
+    return _Stay(spike, end_ns, most, highest, reached_ns, beyond_ns, left)
 
 
 def _judged(life: AutoscalerLife, stay: _Stay) -> Iterator[Said]:
     """What speaks against a stay, or leaves it open."""
     if stay.reached_ns is None:
-        text = f"at most {stay.highest} replicas were desired: the surge did not ask for the maximum of {stay.most}"
+        text = f"at most {stay.highest} replicas were desired: the spike did not ask for the maximum of {stay.most}"
         yield Said(Answer.UNKNOWN, text, HIGHER)
         return
     if stay.left is not None and confirmed(life, stay.left):
-        text = f"{stay.left.words}, by the autoscaler: the surge did not ask for the maximum of {stay.most} any more"
+        text = f"{stay.left.words}, by the autoscaler: the spike did not ask for the maximum of {stay.most} any more"
         yield Said(Answer.UNKNOWN, text, HIGHER)
     elif stay.left is not None:
-        yield Said(Answer.FAIL, f"{stay.left.words} in the surge, and the autoscaler did not ask for it")
+        yield Said(Answer.FAIL, f"{stay.left.words} in the spike, and the autoscaler did not ask for it")
     elif stay.beyond_ns is None:
         text = f"the autoscaler never wished for more than its maximum of {stay.most}"
         yield Said(Answer.UNKNOWN, text, HIGHER)

@@ -1,4 +1,4 @@
-"""How the system followed a surge of the load up, leg by leg."""
+"""How the system followed a load spike up, leg by leg."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
-from chaos.history.facts.load_spikes import Surge
+from chaos.history.facts.load_spikes import LoadSpike
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.slo import Slo
@@ -21,20 +21,20 @@ from chaos.slo import Slo
 __all__ = ["Climb", "climb_of"]
 
 RATE_SPAN_NS = 10 * NS
-"""Answers are counted over ten seconds before the step, after it, and at the end of the surge."""
+"""Answers are counted over ten seconds before the step, after it, and at the end of the spike."""
 
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """One surge as the system followed it. Moments are None for what was not seen before the surge ended.
+    """One spike as the system followed it. Moments are None for what was not seen before the spike ended.
 
     `over_ns`: when the metrics API, or where it was not recorded the autoscaler, first said that a metric is over its
     target (`measured` at its highest, of `target`,
     in percent, None for metrics that are no percentage). `rises`: desired replicas. `pods`: those made since the first
-    rise. `desired` and `ready`: at the end of the surge. `regained_ns`: users inside the SLO again.
+    rise. `desired` and `ready`: at the end of the spike. `regained_ns`: users inside the SLO again.
     """
 
-    surge: Surge
+    spike: LoadSpike
     end_ns: int
     most: int
     start: int
@@ -51,7 +51,7 @@ class Climb:
 
     @property
     def at_most(self) -> bool:
-        """Whether desired replicas were at the autoscaler's maximum when the surge ended."""
+        """Whether desired replicas were at the autoscaler's maximum when the spike ended."""
         return self.desired >= self.most
 
     @property
@@ -64,7 +64,7 @@ class Climb:
         moments = {"metric_over": self.over_ns, "desired_raised": self.rises[0].at_ns if self.rises else None}
         moments |= last | {"slo_regained": self.regained_ns}
         return {
-            f"{name}_s": None if at_ns is None else round(seconds(at_ns - self.surge.begin_ns), 3)
+            f"{name}_s": None if at_ns is None else round(seconds(at_ns - self.spike.begin_ns), 3)
             for name, at_ns in moments.items()
         }
 
@@ -73,10 +73,10 @@ class Climb:
         """The climb in numbers."""
         before, after, end = self.answered
         return {
-            "surge_begin_ns": self.surge.begin_ns,
-            "surge_end_ns": self.end_ns,
-            "before_rps": self.surge.before_rps,
-            "peak_rps": self.surge.peak_rps,
+            "spike_begin_ns": self.spike.begin_ns,
+            "spike_end_ns": self.end_ns,
+            "before_rps": self.spike.before_rps,
+            "peak_rps": self.spike.peak_rps,
             "legs": self.legs,
             "metric": self.metric,
             "measured_percent_max": self.measured,
@@ -93,7 +93,7 @@ class Climb:
 
     def evidence(self) -> Iterator[Evidence]:
         """The moments that the climb consists of."""
-        yield Evidence(self.surge.begin_ns, f"the load rose from {self.surge.words}")
+        yield Evidence(self.spike.begin_ns, f"the load rose from {self.spike.words}")
         if self.over_ns is not None:
             yield Evidence(self.over_ns, f"{self.metric} was over its target of {self.target} %")
         for rise in self.rises:
@@ -106,15 +106,15 @@ class Climb:
         _, after, end = self.answered
         if after is not None and end is not None:
             text = f"{end:g} answers/s from {self.ready} replicas, {after:g}/s from {self.start} at the step"
-            yield Evidence(self.end_ns, f"{text}, {self.surge.peak_rps:g}/s asked for")
+            yield Evidence(self.end_ns, f"{text}, {self.spike.peak_rps:g}/s asked for")
         if self.regained_ns is not None:
-            yield Evidence(self.regained_ns, "users were inside the SLO from here to the end of the surge")
+            yield Evidence(self.regained_ns, "users were inside the SLO from here to the end of the spike")
 
 
-def climb_of(history: History, life: AutoscalerLife, surge: Surge, slo: Slo | None) -> Climb:
+def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo | None) -> Climb:
     """Read a climb off the history."""
-    begin_ns = surge.begin_ns
-    end_ns = history.ended_ns if surge.end_ns is None else surge.end_ns
+    begin_ns = spike.begin_ns
+    end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
     changes = [one for one in rescales(history) if begin_ns < one.at_ns <= end_ns]
     rises = tuple(one for one in changes if one.up)
     first_ns = rises[0].at_ns if rises else end_ns
@@ -125,7 +125,7 @@ def climb_of(history: History, life: AutoscalerLife, surge: Surge, slo: Slo | No
     sampled_ns = Reach.of(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
     over_ns = over_ns if sampled_ns is None else sampled_ns
     return Climb(
-        surge=surge,
+        spike=spike,
         end_ns=end_ns,
         most=life.at(end_ns).most,
         start=desired_replicas(history).value_at(begin_ns) or 0,

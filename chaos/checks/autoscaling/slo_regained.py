@@ -1,4 +1,4 @@
-"""From when on users were inside the SLO again while a surge lasted, and how many answers a second there were."""
+"""From when on users were inside the SLO again while a spike lasted, and how many answers a second there were."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from chaos.slo import Slo
 __all__ = ["TAIL_NS", "answered_rps", "regained_ns"]
 
 TAIL_NS = 10 * NS
-"""Users are well again only if they stay so for at least this long, up to the end of the surge."""
+"""Users are well again only if they stay so for at least this long, up to the end of the spike."""
 
 REQUESTS_MIN = 20
 """And if so many requests say so."""
 
 
 def regained_ns(history: History, slo: Slo, begin_ns: int, end_ns: int) -> int | None:
-    """The intended time of the first good request of the surge from which on all of it, to its end, is inside the SLO.
+    """The intended time of the first good request of the spike from which on all of it, to its end, is inside the SLO.
 
     Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
-    again before the surge ended.
+    again before the spike ended.
     """
     span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
     table = history.requests.filter(span & (pl.col("outcome") != "unsent")).sort("intended_ns", descending=True)

@@ -9,7 +9,7 @@ import polars as pl
 
 from chaos.checks.formatting import plural
 from chaos.checks.traffic.expected_arrivals import arrivals_within, is_closed, out_of_place
-from chaos.checks.traffic.generator_health import LAG_NS, Soundness, disorder, last_samples, soundness
+from chaos.checks.traffic.generator_health import LAG_NS, GeneratorHealth, disorder, health_of, last_samples
 from chaos.clock import NS
 from chaos.history import History, Stream
 
@@ -33,7 +33,7 @@ class Arrivals:
     lost: int
     duplicates: int
     unsent: int
-    sound: Soundness
+    sound: GeneratorHealth
     doubts: tuple[str, ...]
     requests: pl.DataFrame
     sure: pl.DataFrame
@@ -60,7 +60,7 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     samples = history.generator
     if span:
         samples = tuple(sample for sample in samples if span[0] < sample.at_ns <= span[1] + NS)
-    sound = soundness(once, samples, objective_s=objective_s)
+    sound = health_of(once, samples, objective_s=objective_s)
     unsent = once.filter(pl.col("outcome") == "unsent").height
     if duplicates := table.height - once.height:
         doubts.append(f"{duplicates} arrivals have more than one record")

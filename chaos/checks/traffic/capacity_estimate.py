@@ -9,11 +9,11 @@ from typing import Any
 
 from chaos.checks.formatting import finite, plural
 from chaos.checks.traffic.capacity_steps import RateStep
-from chaos.checks.traffic.confidence_intervals import Bar, p99_ranks, share_bar
+from chaos.checks.traffic.confidence_intervals import Interval, p99_ranks, share_interval
 from chaos.checks.verdict import Answer
 from chaos.slo import nearest_rank
 
-__all__ = ["AtRate", "RateLimit", "rate_limit"]
+__all__ = ["AtRate", "CapacityEstimate", "capacity_estimate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +44,23 @@ class AtRate:
         return tuple(one for one in self.steps if one.known)
 
     @property
-    def availability(self) -> tuple[float | None, Bar]:
-        """The share of requests answered in full in all known steps, with its error bar."""
+    def availability(self) -> tuple[float | None, Interval]:
+        """The share of requests answered in full in all known steps, with its confidence interval."""
         valid, bad = sum(one.valid for one in self.known), sum(one.bad for one in self.known)
-        return (1 - bad / valid if valid else None), share_bar(valid - bad, valid)
+        return (1 - bad / valid if valid else None), share_interval(valid - bad, valid)
 
-    def p99_s(self, name: str) -> tuple[float | None, Bar]:
-        """The 99th percentile of one of the SLO's times in all known steps, with its error bar."""
+    def p99_s(self, name: str) -> tuple[float | None, Interval]:
+        """The 99th percentile of one of the SLO's times in all known steps, with its confidence interval."""
         times = sorted(value for one in self.known for told, values in one.times_s if told == name for value in values)
         if not times:
-            return None, Bar(None, None)
+            return None, Interval(None, None)
         low, high = p99_ranks(len(times))
-        bar = Bar(None if low is None else times[low - 1], None if high is None else times[high - 1])
+        bar = Interval(None if low is None else times[low - 1], None if high is None else times[high - 1])
         return times[nearest_rank(len(times)) - 1], bar
 
     def plain(self) -> dict[str, Any]:
         """The rate in numbers."""
-        share, share_bar_ = self.availability
+        share, within = self.availability
         names = dict.fromkeys(name for one in self.known for name, _ in one.times_s)
         times = {name: self.p99_s(name) for name in names}
         return {
@@ -71,8 +71,8 @@ class AtRate:
             "requests": sum(one.valid for one in self.known),
             "bad": sum(one.bad for one in self.known),
             "availability": share,
-            "availability_low": share_bar_.low,
-            "availability_high": share_bar_.high,
+            "availability_low": within.low,
+            "availability_high": within.high,
             "answered_rps": [one.answered_rps for one in self.known],
             **{f"{name}_p99_s": finite(value) for name, (value, _) in times.items()},
             **{f"{name}_p99_low_s": finite(bar.low) for name, (_, bar) in times.items()},
@@ -81,7 +81,7 @@ class AtRate:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimit:
+class CapacityEstimate:
     """The limit of a number of replicas, as an interval of rates, lowest rate first.
 
     `held`: the highest rate at which, as at every lower one that was tried, the SLO held each time. `broke`: the lowest
@@ -139,7 +139,7 @@ class RateLimit:
         }
 
 
-def rate_limit(replicas: int, steps: Iterable[RateStep]) -> RateLimit:
+def capacity_estimate(replicas: int, steps: Iterable[RateStep]) -> CapacityEstimate:
     """What the steps on so many replicas say; steps on other numbers are left out."""
     mine = [one for one in steps if one.replicas == replicas]
     rates = tuple(
@@ -149,7 +149,7 @@ def rate_limit(replicas: int, steps: Iterable[RateStep]) -> RateLimit:
     highest_held = max((one.rate_rps for one in rates if one.held), default=-math.inf)
     held = [one for one in rates if one.held and one.rate_rps < lowest_broke]
     broke = [one for one in rates if one.broke and one.rate_rps > highest_held]
-    return RateLimit(
+    return CapacityEstimate(
         replicas,
         rates,
         held[-1] if held else None,

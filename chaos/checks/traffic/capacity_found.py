@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaos.checks.formatting import plural
 from chaos.checks.rollouts.common import Said, worst
-from chaos.checks.traffic.capacity_estimate import RateLimit, rate_limit
+from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.history import History
@@ -46,7 +46,7 @@ class CapacityFound:
     def __call__(self, history: History) -> Finding:
         """Judge every step of the trial."""
         steps = rate_steps(history, self.slo)
-        limits = [rate_limit(count, steps) for count in self.replicas]
+        limits = [capacity_estimate(count, steps) for count in self.replicas]
         said = [one for limit in limits for one in self._open(limit)]
         said += self._needed(limits[-1]) if limits else []
         answer, reason, settle = worst(said)
@@ -66,7 +66,7 @@ class CapacityFound:
             ),
         )
 
-    def _open(self, limit: RateLimit) -> Iterator[Said]:
+    def _open(self, limit: CapacityEstimate) -> Iterator[Said]:
         """What is not known of one number of replicas."""
         why = "".join(f": {one.steps[-1].reason}" for one in limit.unknown[:1])
         if limit.width is not None and limit.width <= self.resolution * ROUNDING:
@@ -80,7 +80,7 @@ class CapacityFound:
             text += f", {limit.width:.2f} times as high"
         yield Said(Answer.UNKNOWN, text, MORE)
 
-    def _needed(self, limit: RateLimit) -> Iterator[Said]:
+    def _needed(self, limit: CapacityEstimate) -> Iterator[Said]:
         """Whether the fewest replicas hold the rate that is asked for."""
         if self.need_rps is None or (limit.held and limit.held.rate_rps >= self.need_rps):
             return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.autoscaling.slo_regained import answered_rps
-from chaos.checks.traffic.generator_healthy import GeneratorSound
+from chaos.checks.traffic.generator_healthy import GeneratorHealthy
 from chaos.checks.traffic.slo_met import SloMet
 from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
@@ -67,7 +67,7 @@ def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
     table = history.requests.filter(meant & (pl.col("outcome") != "unsent"))
     finding = SloMet(slo, within=window)(history)
     # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.
-    doubts = [*_doubts(history, stream, end_ns), GeneratorSound(slo, within=window)(history).reason]
+    doubts = [*_doubts(history, stream, end_ns), GeneratorHealthy(slo, within=window)(history).reason]
     reason = "; ".join(doubt for doubt in doubts if doubt)
     return RateStep(
         stream=stream.name,

@@ -1,4 +1,4 @@
-"""Error bars of 95 % for a share and for a 99th percentile, from the requests alone.
+"""Confidence intervals of 95 % for a share and for a 99th percentile, from the requests alone.
 
 Both take requests to be independent of each other. In a queue they are not: one slow answer delays the next, so the
 truth may lie outside more often. Hence a rate is measured more than once, too, and each time is shown.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
-__all__ = ["CONFIDENCE", "Bar", "p99_ranks", "share_bar"]
+__all__ = ["CONFIDENCE", "Interval", "p99_ranks", "share_interval"]
 
 CONFIDENCE = 0.95
 
@@ -20,21 +20,21 @@ _Z = NormalDist().inv_cdf(1 - _TAIL)
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class Interval:
     """From `low` to `high`; None where so few requests leave that side open."""
 
     low: float | None
     high: float | None
 
 
-def share_bar(count: int, total: int) -> Bar:
+def share_interval(count: int, total: int) -> Interval:
     """The share of which `count` of `total` is a sample, by Wilson's score interval (E. B. Wilson, 1927)."""
     if not total:
-        return Bar(None, None)
+        return Interval(None, None)
     share, spread = count / total, _Z * _Z / total
     middle = (share + spread / 2) / (1 + spread)
     half = _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return Bar(0.0 if count == 0 else middle - half, 1.0 if count == total else middle + half)
+    return Interval(0.0 if count == 0 else middle - half, 1.0 if count == total else middle + half)
 
 
 def p99_ranks(count: int) -> tuple[int | None, int | None]:

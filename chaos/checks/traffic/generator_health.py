@@ -14,7 +14,7 @@ from chaos.clock import NS
 from chaos.history import GeneratorSample, History
 from chaos.slo import nearest_rank
 
-__all__ = ["CPU_SHARE_MAX", "LAG_NS", "START_LAG_MAX_S", "Soundness", "disorder", "last_samples", "soundness"]
+__all__ = ["CPU_SHARE_MAX", "LAG_NS", "START_LAG_MAX_S", "GeneratorHealth", "disorder", "health_of", "last_samples"]
 
 START_LAG_MAX_S = 0.05
 """A generator whose p99 start is later than this does not offer what was intended."""
@@ -29,7 +29,7 @@ LAG_NS = pl.col("sent_ns") - pl.col("intended_ns")
 
 
 @dataclass(frozen=True, slots=True)
-class Soundness:
+class GeneratorHealth:
     """How the generator did. None: nothing was sent, or nothing was sampled, so nobody knows."""
 
     start_lag_p99_s: float | None
@@ -60,13 +60,15 @@ class Soundness:
             yield f"the generator used {self.cpu_share_max:.0%} of its core, limit {CPU_SHARE_MAX:.0%}"
 
 
-def soundness(requests: pl.DataFrame, samples: tuple[GeneratorSample, ...], *, objective_s: float | None) -> Soundness:
+def health_of(
+    requests: pl.DataFrame, samples: tuple[GeneratorSample, ...], *, objective_s: float | None
+) -> GeneratorHealth:
     """Read it off request records and the generator's samples. `objective_s`: the shortest latency to be judged."""
     lags = requests.select(LAG_NS.drop_nulls().alias("lag"))["lag"]
     p99_s = None if lags.is_empty() else float(lags.sort()[nearest_rank(len(lags)) - 1]) / 1e9
     limit_s = START_LAG_MAX_S if objective_s is None else min(START_LAG_MAX_S, LAG_SHARE_MAX * objective_s)
     # Before the first arrival it starts up, which is work but delays nobody.
-    return Soundness(p99_s, limit_s, max((sample.cpu_share for sample in samples if sample.due), default=None))
+    return GeneratorHealth(p99_s, limit_s, max((sample.cpu_share for sample in samples if sample.due), default=None))
 
 
 def last_samples(history: History) -> tuple[GeneratorSample, ...]:

@@ -14,11 +14,11 @@ from chaos.checks.verdict import Answer, Finding
 from chaos.history import History
 from chaos.slo import Slo
 
-__all__ = ["GeneratorSound"]
+__all__ = ["GeneratorHealthy"]
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratorSound:
+class GeneratorHealthy:
     """The generator kept up, sent every intended arrival at its time, and accounts for each.
 
     `slo` narrows the start lag to a share of its shortest objective. `fresh`: no connection was used twice, since kept
@@ -34,7 +34,7 @@ class GeneratorSound:
     @property
     def name(self) -> str:
         """How reports and JUnit call the check."""
-        return "generator-sound" if self.within is None else f"generator-sound-{self.within.name}"
+        return "generator-healthy" if self.within is None else f"generator-healthy-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
         """Judge the generator's account of itself."""

@@ -1,4 +1,4 @@
-"""Sometimes: the trouble was made, and met users' requests: every fault, or where there is none a surge of the load."""
+"""Sometimes: the trouble was made, and met users' requests: every fault, or where there is none a load spike."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
-from chaos.history.facts.load_spikes import Surge, surges
+from chaos.history.facts.load_spikes import LoadSpike, load_spikes
 from chaos.objects.base import Ref, View
 
 __all__ = ["FaultsLanded"]
@@ -43,8 +43,8 @@ class FaultsLanded:
             for fault in history.faults
             for text in _reasons(history, fault, met[fault.id], deletions)
         ]
-        raised = () if history.faults else surges(history)
-        under_load = sum(_sent_in(history, surge) for surge in raised)
+        raised = () if history.faults else load_spikes(history)
+        under_load = sum(_sent_in(history, spike) for spike in raised)
         if not history.faults and not under_load:
             reasons.append("no fault was injected, and the load did not rise either")
         if history.facts.dry_run:
@@ -58,25 +58,30 @@ class FaultsLanded:
             measured=_measured(len(landed), len(history.faults), sum(met.values()), raised, under_load),
             reason="; ".join(reasons),
             settle="a trial in which each fault hits its victims while traffic flows" if reasons else "",
-            detail={"faults": len(history.faults), "landed": len(landed), "requests_met": met, "surges": len(raised)},
+            detail={
+                "faults": len(history.faults),
+                "landed": len(landed),
+                "requests_met": met,
+                "load_spikes": len(raised),
+            },
             evidence=(
                 *(Evidence(fault.landed_ns or fault.begin_ns, _words(fault)) for fault in history.faults),
-                *(Evidence(surge.begin_ns, f"the load rose from {surge.words}") for surge in raised),
+                *(Evidence(spike.begin_ns, f"the load rose from {spike.words}") for spike in raised),
             ),
         )
 
 
-def _measured(landed: int, faults: int, met: int, raised: tuple[Surge, ...], under_load: int) -> str:
+def _measured(landed: int, faults: int, met: int, raised: tuple[LoadSpike, ...], under_load: int) -> str:
     if raised:
-        words = ", ".join(surge.words for surge in raised)
+        words = ", ".join(spike.words for spike in raised)
         return f"no fault; the load rose from {words}, {plural(under_load, 'request')} sent meanwhile"
     return f"{landed} of {plural(faults, 'fault')} landed, {plural(met, 'request')} met"
 
 
-def _sent_in(history: History, surge: Surge) -> int:
-    """How many requests were sent of those intended in a surge."""
-    until_ns = history.ended_ns if surge.end_ns is None else surge.end_ns
-    meant = pl.col("intended_ns").is_between(surge.begin_ns, until_ns, closed="left")
+def _sent_in(history: History, spike: LoadSpike) -> int:
+    """How many requests were sent of those intended in a spike."""
+    until_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
+    meant = pl.col("intended_ns").is_between(spike.begin_ns, until_ns, closed="left")
     return history.requests.filter(meant & (pl.col("outcome") != "unsent")).height
 
 

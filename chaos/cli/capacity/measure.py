@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from chaos.checks.formatting import plural
-from chaos.checks.traffic.capacity_estimate import RateLimit, rate_limit
+from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.traffic.generator_health import last_samples
 from chaos.checks.verdict import NotProven
@@ -40,7 +40,7 @@ def measure(staged: Staged, asked: Asked, screen: Screen, *, present: int, timeo
     with staged.traffic.steady(rate_rps=asked.from_rps):
         staged.trial.baseline(duration_s=BASELINE_S)
     until_s = time.monotonic() + asked.time_s
-    known: RateLimit | None = None
+    known: CapacityEstimate | None = None
     for place, count in enumerate(asked.replicas):
         share_s = (until_s - time.monotonic()) / (len(asked.replicas) - place)
         steps = _Steps(staged, asked, count, timeout_s)
@@ -79,9 +79,9 @@ class _Steps:
     def __init__(self, staged: Staged, asked: Asked, replicas: int, timeout_s: float) -> None:
         self._staged, self._asked, self._replicas, self._timeout_s = staged, asked, replicas, timeout_s
 
-    def search(self, search: Search, screen: Screen, until_s: float) -> RateLimit:
+    def search(self, search: Search, screen: Screen, until_s: float) -> CapacityEstimate:
         """Step after step until the limit is known, `until_s` on the monotonic clock is over, or the trial stopped."""
-        limit = rate_limit(self._replicas, ())
+        limit = capacity_estimate(self._replicas, ())
         for done in range(search.steps_max):
             rate_rps = next_rate(search, limit)
             if rate_rps is None:
@@ -95,7 +95,7 @@ class _Steps:
             steps = rate_steps(history, self._asked.slo)
             if history.stopped or not steps or steps[-1].replicas != self._replicas:
                 break
-            limit = rate_limit(self._replicas, steps)
+            limit = capacity_estimate(self._replicas, steps)
             screen.show(steps[-1])
         return limit
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from chaos.checks.formatting import finite
 from chaos.checks.judge import Judgement
-from chaos.checks.traffic.capacity_estimate import RateLimit, rate_limit
+from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import RateStep, rate_steps
 from chaos.checks.traffic.confidence_intervals import CONFIDENCE
 from chaos.checks.verdict import Answer
@@ -63,9 +63,9 @@ def show(judgement: Judgement, asked: Asked, console: Console) -> None:
             console.print(Text(line.removesuffix("; to settle it: "), STYLES[finding.answer]), soft_wrap=True)
 
 
-def _limits(judgement: Judgement, asked: Asked) -> tuple[RateLimit, ...]:
+def _limits(judgement: Judgement, asked: Asked) -> tuple[CapacityEstimate, ...]:
     steps = rate_steps(judgement.history, asked.slo)
-    return tuple(rate_limit(count, steps) for count in asked.replicas)
+    return tuple(capacity_estimate(count, steps) for count in asked.replicas)
 
 
 def _plain(step: RateStep) -> dict[str, Any]:

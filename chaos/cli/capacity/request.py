@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from chaos.checks import CapacityFound
-from chaos.checks.traffic.capacity_estimate import RateLimit
+from chaos.checks.traffic.capacity_estimate import CapacityEstimate
 from chaos.cli.capacity.search import Search, rounded
 from chaos.errors import UsageError
 from chaos.slo import REQUESTS_FOR_P99, Slo
@@ -63,7 +63,7 @@ class Asked:
         enough = REQUESTS_FOR_P99 / rate_rps + 1 if tuple(self.slo.times) else 0.0
         return max(self.step_s, math.ceil(enough))
 
-    def search(self, known: RateLimit | None, replicas: int) -> Search:
+    def search(self, known: CapacityEstimate | None, replicas: int) -> Search:
         """How to search on so many replicas; what another number of them held says where to begin."""
         start_rps, growth = REQUESTS_FOR_P99 / self.step_s, COLD_GROWTH
         if known is not None and known.held is not None:

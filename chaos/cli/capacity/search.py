@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from chaos.checks.traffic.capacity_estimate import AtRate, RateLimit
+from chaos.checks.traffic.capacity_estimate import AtRate, CapacityEstimate
 from chaos.errors import UsageError
 
 __all__ = ["Search", "next_rate", "rounded"]
@@ -50,7 +50,7 @@ def rounded(rate_rps: float) -> float:
     return float(f"{rate_rps:.3g}")
 
 
-def next_rate(search: Search, limit: RateLimit) -> float | None:
+def next_rate(search: Search, limit: CapacityEstimate) -> float | None:
     """The rate to try next; None when the limit is known as well as was asked for, or the steps are used up."""
     if sum(len(one.steps) for one in limit.rates) >= search.steps_max:
         return None
@@ -70,7 +70,7 @@ def next_rate(search: Search, limit: RateLimit) -> float | None:
     return _confirming(search, limit, top, ceiling)
 
 
-def _top(limit: RateLimit, ceiling: AtRate | None) -> AtRate | None:
+def _top(limit: CapacityEstimate, ceiling: AtRate | None) -> AtRate | None:
     """The highest rate that held each time, below the first that did not."""
     below = [one for one in limit.rates if one.held and (ceiling is None or one.rate_rps < ceiling.rate_rps)]
     return below[-1] if below else None
@@ -88,7 +88,7 @@ def _outward(search: Search, top: AtRate | None, ceiling: AtRate | None) -> floa
     return max(rounded(ceiling.rate_rps / search.growth), search.from_rps)
 
 
-def _confirming(search: Search, limit: RateLimit, top: AtRate, ceiling: AtRate) -> float | None:
+def _confirming(search: Search, limit: CapacityEstimate, top: AtRate, ceiling: AtRate) -> float | None:
     """Both ends again; and where the upper one held sometimes, a higher one that never does."""
     if (rate_rps := _again(search, top)) is not None:
         return rate_rps

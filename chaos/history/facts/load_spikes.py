@@ -1,4 +1,4 @@
-"""The surges of the load that a trial made: when more was asked of the system than before, and when it was over."""
+"""The load spikes that a trial made: when more was asked of the system than before, and when it was over."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from chaos.history.cache import once
 from chaos.history.facts.offered_load import load_steps
 from chaos.history.model import History
 
-__all__ = ["RISE", "Surge", "surges"]
+__all__ = ["RISE", "LoadSpike", "load_spikes"]
 
 RISE = 1.5
-"""A load that grows by less than half is no surge."""
+"""A load that grows by less than half is no spike."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surge:
+class LoadSpike:
     """A span in which half as much again as before, or more, was offered.
 
     From the begin of the rise to the begin of the fall that takes it under the middle; None: it lasted to the end.
@@ -28,14 +28,14 @@ class Surge:
 
     @property
     def words(self) -> str:
-        """The surge for people, e.g. `1/s to 5/s`."""
+        """The spike for people, e.g. `1/s to 5/s`."""
         return f"{self.before_rps:g}/s to {self.peak_rps:g}/s"
 
 
 @once
-def surges(history: History) -> tuple[Surge, ...]:
-    """The surges of the trial, in order. The begin and the end of all traffic are none."""
-    found: list[Surge] = []
+def load_spikes(history: History) -> tuple[LoadSpike, ...]:
+    """The spikes of the trial, in order. The begin and the end of all traffic are none."""
+    found: list[LoadSpike] = []
     calm_rps = 0.0
     begin_ns: int | None = None
     rising_ns: int | None = None
@@ -49,10 +49,10 @@ def surges(history: History) -> tuple[Surge, ...]:
             if step.to_rps >= calm_rps * RISE:
                 begin_ns, peak_rps = rising_ns, step.to_rps
         elif step.to_rps <= (calm_rps + peak_rps) / 2:
-            found.append(Surge(begin_ns, step.begin_ns, calm_rps, peak_rps))
+            found.append(LoadSpike(begin_ns, step.begin_ns, calm_rps, peak_rps))
             begin_ns, rising_ns, calm_rps = None, None, step.to_rps
         else:
             peak_rps = max(peak_rps, step.to_rps)
     if begin_ns is not None:
-        found.append(Surge(begin_ns, None, calm_rps, peak_rps))
+        found.append(LoadSpike(begin_ns, None, calm_rps, peak_rps))
     return tuple(found)

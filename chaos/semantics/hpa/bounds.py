@@ -43,7 +43,7 @@ def rise_bound(behaviour: Behaviour, timings: Timings) -> Bound:
 
 
 def fall_bound(behaviour: Behaviour, timings: Timings, *, peak: int, bottom: int) -> Bound:
-    """From the end of the surge's last request to desired replicas back at `bottom`, as received over the watch.
+    """From the end of the spike's last request to desired replicas back at `bottom`, as received over the watch.
 
     The window counts from the last high recommendation, which the sync after the metrics' last high value may make;
     the sync that acts on it comes after the window. Each further step of the rate takes a period and a sync.

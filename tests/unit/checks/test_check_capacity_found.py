@@ -9,7 +9,7 @@ from capacity_stories import BOUNDS, SLO, Search, bracketed, steps_of
 from histories import nothing
 
 from chaos.checks import CapacityFound
-from chaos.checks.traffic.capacity_estimate import rate_limit
+from chaos.checks.traffic.capacity_estimate import capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.verdict import Answer, Finding
 
@@ -126,11 +126,11 @@ def test_no_record_is_unknown() -> None:
 
 def test_rates_that_held_sometimes_lie_between_the_two_ends() -> None:
     """They widen the interval, and are told."""
-    limit = rate_limit(3, steps_of(3, [(8, "++"), (10, "+-"), (12, "-+"), (14, "--"), (20, "??")]))
+    limit = capacity_estimate(3, steps_of(3, [(8, "++"), (10, "+-"), (12, "-+"), (14, "--"), (20, "??")]))
     assert limit.held is not None
     assert limit.broke is not None
     assert (limit.held.rate_rps, limit.broke.rate_rps) == (8, 14)
     assert [one.rate_rps for one in limit.wavering] == [10, 12]
     assert limit.width == 10 / 8
     assert limit.words == "3 replicas: held 8/s, not 14/s, 1 of 2 times 10/s, 1 of 2 times 12/s, unknown at 20/s"
-    assert rate_limit(1, ()).words == "1 replica: no limit known"
+    assert capacity_estimate(1, ()).words == "1 replica: no limit known"

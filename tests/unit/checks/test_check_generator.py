@@ -1,4 +1,4 @@
-"""GeneratorSound and RateOffered: whether what was measured is the service's doing, at the load that was meant."""
+"""GeneratorHealthy and RateOffered: whether what was measured is the service's doing, at the load that was meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from histories import Story, at
 
-from chaos.checks import GeneratorSound, RateOffered
+from chaos.checks import GeneratorHealthy, RateOffered
 from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
@@ -19,16 +19,16 @@ from loadgen.shapes.trace import Replay
 SPIKE = Spike(10, 50, at_s=20, for_s=30)
 
 
-def unsound(story: Story, check: GeneratorSound | None = None) -> str:
+def unsound(story: Story, check: GeneratorHealthy | None = None) -> str:
     """Why the generator is not sound; empty if it is."""
-    finding = (check or GeneratorSound())(story.history())
+    finding = (check or GeneratorHealthy())(story.history())
     assert finding.answer is (Answer.UNKNOWN if finding.reason else Answer.PASS)
     return finding.reason
 
 
 def test_a_generator_that_keeps_up_is_sound() -> None:
     """Its lag, its processor and its counts are within their limits, and are shown."""
-    finding = GeneratorSound()(Story().traffic().history())
+    finding = GeneratorHealthy()(Story().traffic().history())
     assert finding.answer is Answer.PASS
     assert finding.values["arrivals_expected"] == 1000
 
@@ -51,26 +51,26 @@ def test_the_lag_limit_follows_the_objective() -> None:
     """A generator that judges 0.2 s may lag by a tenth of it."""
     story = Story().traffic(lag_s=0.03)
     assert not unsound(story)
-    assert "limit 0.020 s" in unsound(story, GeneratorSound(Slo(latency_p99_s=0.2)))
+    assert "limit 0.020 s" in unsound(story, GeneratorHealthy(Slo(latency_p99_s=0.2)))
 
 
 def test_a_window_is_judged_by_itself() -> None:
     """A generator that was late in the second stream was sound in the first; a window that is not there is UNKNOWN."""
     story = Story().traffic(end_s=40).traffic(begin_s=50, end_s=90, lag_s=0.3)
-    assert not unsound(story, GeneratorSound(within=InStream("steady-1")))
-    assert "started late" in unsound(story, GeneratorSound(within=InStream("steady-2")))
-    assert "is not in the record" in unsound(story, GeneratorSound(within=InStream("steady-3")))
+    assert not unsound(story, GeneratorHealthy(within=InStream("steady-1")))
+    assert "started late" in unsound(story, GeneratorHealthy(within=InStream("steady-2")))
+    assert "is not in the record" in unsound(story, GeneratorHealthy(within=InStream("steady-3")))
 
 
 def test_kept_connections_are_unsound_where_fresh_ones_are_asked_for() -> None:
     """They pin traffic to replicas that were there before; without a count nobody knows."""
     story = Story().shaped(Steady(10))
-    assert not unsound(story, GeneratorSound(fresh=True))
+    assert not unsound(story, GeneratorHealthy(fresh=True))
     last = replace(story.parts["generator"][-1], reused=7)
     story.has(generator=(*story.parts["generator"][:-1], last))
-    assert "7 requests went over kept connections" in unsound(story, GeneratorSound(fresh=True))
+    assert "7 requests went over kept connections" in unsound(story, GeneratorHealthy(fresh=True))
     assert not unsound(story)
-    assert "did not count" in unsound(Story().traffic(), GeneratorSound(fresh=True))
+    assert "did not count" in unsound(Story().traffic(), GeneratorHealthy(fresh=True))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_load_that_was_sent_as_planned_passes(shape: Steady) -> None:
     """Whatever its shape, every arrival is counted by the plan, and the generator is sound."""
     history = Story().shaped(shape).history()
     assert RateOffered()(history).answer is Answer.PASS
-    assert GeneratorSound()(history).answer is Answer.PASS
+    assert GeneratorHealthy()(history).answer is Answer.PASS
 
 
 def test_a_peak_that_was_not_sent_is_unknown() -> None:
@@ -138,7 +138,7 @@ def of_two_workers(**second: bool) -> Story:
 
 def test_the_accounts_of_all_workers_are_added_up() -> None:
     """Half of the arrivals each is the whole, and so are their connections."""
-    finding = GeneratorSound()(of_two_workers().history())
+    finding = GeneratorHealthy()(of_two_workers().history())
     assert finding.answer is Answer.PASS
     assert (finding.values["connections_opened"], finding.values["connections_reused"]) == (1000, 3)
 

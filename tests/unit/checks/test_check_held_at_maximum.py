@@ -1,4 +1,4 @@
-"""HeldAtMaximum: a surge that asks for more than the maximum gets all of it until it ends."""
+"""HeldAtMaximum: a spike that asks for more than the maximum gets all of it until it ends."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def judged(story: Scaling) -> Finding:
 
 
 def test_a_maximum_that_is_reached_and_kept_passes() -> None:
-    """It is there 12 s after the step, and 48 s long, until the surge is over."""
+    """It is there 12 s after the step, and 48 s long, until the spike is over."""
     finding = judged(at_maximum())
     assert finding.answer is Answer.PASS, finding.line()
     assert finding.measured == "desired 4 from 12.0 s after the step, for 48.0 s"
-    assert finding.values["surges"][0]["beyond_s"] == 12.05
+    assert finding.values["spikes"][0]["beyond_s"] == 12.05
 
 
 def test_the_wish_for_more_may_come_later() -> None:
-    """The maximum is put to the test as soon as the autoscaler says so, at any time of the surge."""
+    """The maximum is put to the test as soon as the autoscaler says so, at any time of the spike."""
     later = at_maximum(beyond="").saw(60, "MODIFIED", hpa(4, limits=MOST_FOUR, limited=BEYOND), KIND)
     assert judged(later).answer is Answer.PASS
     too_late = at_maximum(beyond="").saw(95, "MODIFIED", hpa(4, limits=MOST_FOUR, limited=BEYOND), KIND)
@@ -32,11 +32,11 @@ def test_the_wish_for_more_may_come_later() -> None:
 
 
 def test_a_number_that_somebody_else_took_down_fails() -> None:
-    """The autoscaler did not ask for it; that the surge was still on is what makes it wrong."""
+    """The autoscaler did not ask for it; that the spike was still on is what makes it wrong."""
     story = at_maximum().saw(70, "MODIFIED", deployment(3), "Deployment")
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert "desired replicas 4 to 3 in the surge, and the autoscaler did not ask for it" in finding.reason
+    assert "desired replicas 4 to 3 in the spike, and the autoscaler did not ask for it" in finding.reason
     after = at_maximum().saw(100, "MODIFIED", deployment(3), "Deployment")
     assert judged(after).answer is Answer.PASS
 
@@ -46,7 +46,7 @@ def test_a_number_over_the_maximum_is_not_the_maximum() -> None:
     assert judged(at_maximum().saw(70, "MODIFIED", deployment(9), "Deployment")).answer is Answer.FAIL
 
 
-def test_a_surge_that_does_not_ask_for_it_proves_nothing() -> None:
+def test_a_spike_that_does_not_ask_for_it_proves_nothing() -> None:
     """Never reached, never wished for more, or taken down by the autoscaler itself: each is open, and says why."""
     short = judged(at_maximum(reached=3, beyond=""))
     assert short.answer is Answer.UNKNOWN
@@ -60,7 +60,7 @@ def test_a_surge_that_does_not_ask_for_it_proves_nothing() -> None:
 
 
 def test_what_was_not_seen_is_open() -> None:
-    """A gap in the surge, no surge, no autoscaler, and two of them."""
+    """A gap in the spike, no spike, no autoscaler, and two of them."""
     assert judged(at_maximum().gap(60, 61, KIND)).answer is Answer.UNKNOWN
     fallen = at_maximum().saw(70, "MODIFIED", deployment(3), "Deployment").gap(60, 61, "Deployment")
     assert judged(fallen).answer is Answer.UNKNOWN

@@ -136,7 +136,7 @@ def test_a_refused_eviction_needs_no_confirmation() -> None:
     assert judged(story.acted("evict-pod", 31, outcome="fail", fault="drain-1")).answer is Answer.PASS
 
 
-def test_a_surge_of_the_load_is_trouble_too() -> None:
+def test_a_spike_of_the_load_is_trouble_too() -> None:
     """Without a fault the load must have risen, and requests must have been sent meanwhile."""
     finding = FaultsLanded()(spike_story().history())
     assert finding.answer is Answer.PASS

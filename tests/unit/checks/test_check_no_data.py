@@ -28,7 +28,7 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
 }
-WITHOUT_WATCH = {"Completed", "GeneratorSound", "RateOffered", "SloMet", "Witnessed"}
+WITHOUT_WATCH = {"Completed", "GeneratorHealthy", "RateOffered", "SloMet", "Witnessed"}
 
 STORIES = {
     "BudgetHeld": drain_story,

@@ -1,4 +1,4 @@
-"""From when on users were inside the SLO again: the whole rest of the surge must be, and be long enough to tell."""
+"""From when on users were inside the SLO again: the whole rest of the spike must be, and be long enough to tell."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def told(*slow: int, rate_rps: float = 5, latency_s: float = 7.0) -> Story:
     ],
 )
 def test_the_first_request_from_which_on_all_is_well(slow: tuple[int, ...], since_s: float | None) -> None:
-    """Seconds outside of the surge (30 to 90 s) do not count."""
+    """Seconds outside of the spike (30 to 90 s) do not count."""
     found = regained_ns(told(*slow, 95).history(), SLO, at(30), at(90))
     assert found == (None if since_s is None else at(since_s))
 

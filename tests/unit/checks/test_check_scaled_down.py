@@ -1,4 +1,4 @@
-"""ScaledDown: the extra replicas go after a surge, not before the window and not too late."""
+"""ScaledDown: the extra replicas go after a spike, not before the window and not too late."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def judged(story: Scaling) -> Finding:
 
 
 def risen(until_s: float = 200, *, rises_s: float = 42) -> Scaling:
-    """A surge from 30 s to 90 s that took desired replicas from 2 to 4; what comes then is told by the test."""
+    """A spike from 30 s to 90 s that took desired replicas from 2 to 4; what comes then is told by the test."""
     story = Scaling(until_s).stands("a", "b").loaded(1, 0, until_s - 2).loaded(4, 30, 90)
     return story.rescaled(rises_s, 4, measured=100).made("c", rises_s + 0.1, rises_s + 4)
 
 
 def test_a_fall_after_the_window_and_in_time_passes() -> None:
-    """The way down is measured from the last answer of the surge."""
+    """The way down is measured from the last answer of the spike."""
     finding = judged(spike_story())
     assert finding.answer is Answer.PASS, finding.line()
-    (surge,) = finding.values["surges"]
-    assert surge["bound_s"] == FALL_BOUND_S
-    assert (surge["peak"], surge["bottom"]) == (7, 2)
-    assert surge["back_s"] == pytest.approx(42, abs=0.3)
+    (spike,) = finding.values["spikes"]
+    assert spike["bound_s"] == FALL_BOUND_S
+    assert (spike["peak"], spike["bottom"]) == (7, 2)
+    assert spike["back_s"] == pytest.approx(42, abs=0.3)
 
 
 def test_a_fall_before_the_window_fails() -> None:
@@ -90,7 +90,7 @@ def test_a_record_that_ends_before_the_bound_is_unknown() -> None:
 
 
 def test_no_rise_no_fall() -> None:
-    """A surge that was not followed up says nothing of the way down."""
+    """A spike that was not followed up says nothing of the way down."""
     assert judged(Scaling(200).stands("a", "b").loaded(1, 0, 190).loaded(4, 30, 90)).answer is Answer.UNKNOWN
 
 
@@ -109,7 +109,7 @@ def test_answers_under_way_on_the_pods_that_go_are_counted() -> None:
         elif at(128.5) < row["intended_ns"] < at(129.5):
             row.update(replica="model-d", end_ns=at(131))
     finding = judged(story)
-    (surge,) = finding.values["surges"]
-    assert (surge["pods_taken"], surge["answers_under_way"], surge["answers_lost"]) == (5, 1, 1)
+    (spike,) = finding.values["spikes"]
+    assert (spike["pods_taken"], spike["answers_under_way"], spike["answers_lost"]) == (5, 1, 1)
     assert "5 pods taken with 1 answer under way" in finding.measured
     assert any(one.text == "model-c was taken with 1 answer under way, 1 of them lost" for one in finding.evidence)

@@ -1,4 +1,4 @@
-"""ScaledUp: replicas follow a surge up, in time on every leg, until users are well again."""
+"""ScaledUp: replicas follow a spike up, in time on every leg, until users are well again."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def judged(story: Scaling, slo: Slo | None = SLO) -> Finding:
     return ScaledUp(slo)(story.history())
 
 
-def flat(*, scaler: dict[str, object] | None = None, surge_s: float = 60, slow_s: float = 60) -> Scaling:
+def flat(*, scaler: dict[str, object] | None = None, spike_s: float = 60, slow_s: float = 60) -> Scaling:
     """The same load, and nothing follows it; users wait for `slow_s` seconds of it."""
     story = Scaling(150).stands("a", "b", scaler=scaler)
-    return story.loaded(1, 0, 145).loaded(4, 30, 30 + surge_s).slow(30, 30 + slow_s)
+    return story.loaded(1, 0, 145).loaded(4, 30, 30 + spike_s).slow(30, 30 + slow_s)
 
 
 def test_a_spike_that_is_followed_passes_leg_by_leg() -> None:
     """The legs are named, each in seconds from the step, and the bound is the one that the timings give."""
     finding = judged(spike_story())
     assert finding.answer is Answer.PASS, finding.line()
-    (surge,) = finding.values["surges"]
-    assert surge["bound_s"] == RISE_BOUND_S
-    assert surge["legs"] == {
+    (spike,) = finding.values["spikes"]
+    assert spike["bound_s"] == RISE_BOUND_S
+    assert spike["legs"] == {
         "metric_over_s": pytest.approx(10.02),
         "desired_raised_s": pytest.approx(12),
         "scheduled_s": pytest.approx(32.2),
@@ -40,7 +40,7 @@ def test_a_spike_that_is_followed_passes_leg_by_leg() -> None:
         "ready_s": pytest.approx(37),
         "slo_regained_s": pytest.approx(40, abs=0.3),
     }
-    assert (surge["answered_before_rps"], surge["answered_at_end_rps"]) == (1.0, pytest.approx(5, abs=0.2))
+    assert (spike["answered_before_rps"], spike["answered_at_end_rps"]) == (1.0, pytest.approx(5, abs=0.2))
     assert "desired raised 12.0 s" in finding.measured
 
 
@@ -70,12 +70,12 @@ def test_missing_metrics_are_unknown_with_the_autoscalers_own_reason() -> None:
 
 def test_metrics_that_come_late_put_the_bound_off() -> None:
     """What follows within the bound of the first metrics cannot be called late; what has them long enough can."""
-    blind = flat(surge_s=90, slow_s=40).saw(20, "MODIFIED", hpa(2, inactive="FailedGetResourceMetric"), KIND)
+    blind = flat(spike_s=90, slow_s=40).saw(20, "MODIFIED", hpa(2, inactive="FailedGetResourceMetric"), KIND)
     blind.saw(50, "MODIFIED", hpa(2, measured=100), KIND)
     finding = judged(blind.rescaled(80, 4, measured=100).made("c", 80.1, 84).made("d", 80.1, 85))
     assert finding.answer is Answer.UNKNOWN
     assert "had no metrics until 20.0 s after the step: FailedGetResourceMetric: no" in finding.reason
-    never = flat(surge_s=90, slow_s=90).saw(20, "MODIFIED", hpa(2, inactive="FailedGetResourceMetric"), KIND)
+    never = flat(spike_s=90, slow_s=90).saw(20, "MODIFIED", hpa(2, inactive="FailedGetResourceMetric"), KIND)
     assert judged(never.saw(35, "MODIFIED", hpa(2, measured=30), KIND)).answer is Answer.FAIL
 
 
@@ -103,7 +103,7 @@ def test_a_load_that_nobody_feels_is_unknown() -> None:
 
 def test_a_late_rise_fails() -> None:
     """A first rise after the bound is a FAIL with both figures."""
-    story = flat(surge_s=90, slow_s=60).saw(45, "MODIFIED", hpa(2, measured=100), KIND)
+    story = flat(spike_s=90, slow_s=60).saw(45, "MODIFIED", hpa(2, measured=100), KIND)
     story.rescaled(80, 4, measured=100).made("c", 80.1, 84).made("d", 80.1, 85)
     finding = judged(story)
     assert finding.answer is Answer.FAIL
@@ -115,7 +115,7 @@ def test_a_pod_that_is_not_ready_in_time_is_named_with_its_stage(node: str, word
     """A new pod that no node takes, or that does not start, is the late leg."""
     from histories import pod  # noqa: PLC0415  # only here
 
-    story = flat(surge_s=90, slow_s=20).rescaled(42, 3, measured=100)
+    story = flat(spike_s=90, slow_s=20).rescaled(42, 3, measured=100)
     story.saw(42.1, "ADDED", pod("c", node=node))
     finding = judged(story)
     assert finding.answer is Answer.FAIL
@@ -124,7 +124,7 @@ def test_a_pod_that_is_not_ready_in_time_is_named_with_its_stage(node: str, word
 
 def test_at_the_maximum_and_still_slow_is_a_matter_of_capacity() -> None:
     """An autoscaler that did all it may, and users who still wait: FAIL, and the cause is capacity."""
-    story = flat(surge_s=90, slow_s=90).saw(40, "MODIFIED", hpa(2, limits=(2, 3)), KIND)
+    story = flat(spike_s=90, slow_s=90).saw(40, "MODIFIED", hpa(2, limits=(2, 3)), KIND)
     story.rescaled(42, 3, measured=100, limits=(2, 3)).made("c", 42.1, 46)
     finding = judged(story)
     assert finding.answer is Answer.FAIL
@@ -134,18 +134,18 @@ def test_at_the_maximum_and_still_slow_is_a_matter_of_capacity() -> None:
 
 def test_users_who_are_not_well_again_fail_it_with_room_left() -> None:
     """Below its maximum the autoscaler has not done all it may."""
-    story = flat(surge_s=90, slow_s=90).rescaled(42, 3, measured=100).made("c", 42.1, 46)
+    story = flat(spike_s=90, slow_s=90).rescaled(42, 3, measured=100).made("c", 42.1, 46)
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert "users were not inside the SLO again before the surge ended, with 3 of 3 replicas Ready" in finding.reason
+    assert "users were not inside the SLO again before the spike ended, with 3 of 3 replicas Ready" in finding.reason
     assert judged(story, slo=None).answer is Answer.PASS
 
 
-def test_a_surge_that_is_too_short_is_unknown() -> None:
+def test_a_spike_that_is_too_short_is_unknown() -> None:
     """What ends before the bound cannot show that nothing follows."""
-    finding = judged(flat(surge_s=30))
+    finding = judged(flat(spike_s=30))
     assert finding.answer is Answer.UNKNOWN
-    assert "the surge lasted 30.0 s, less than the 45 s" in finding.reason
+    assert "the spike lasted 30.0 s, less than the 45 s" in finding.reason
 
 
 def test_a_load_that_never_rose_is_unknown() -> None:
@@ -156,8 +156,8 @@ def test_a_load_that_never_rose_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("kind", [KIND, "Deployment", "Pod"])
-def test_a_gap_in_the_surge_is_unknown(kind: str) -> None:
-    """States that were lost in the surge may have been anything."""
+def test_a_gap_in_the_spike_is_unknown(kind: str) -> None:
+    """States that were lost in the spike may have been anything."""
     assert judged(spike_story().gap(50, 55, kind)).answer is Answer.UNKNOWN
 
 
@@ -170,7 +170,7 @@ def test_the_evidence_is_in_order() -> None:
 
 @pytest.mark.parametrize(("lost_s", "answer"), [(40, Answer.UNKNOWN), (140, Answer.FAIL)])
 def test_an_autoscaler_that_was_not_given_the_load_is_not_blamed(lost_s: float, answer: Answer) -> None:
-    """A load worker that was lost before the surge ended took a part of it away; one that was lost later did not."""
+    """A load worker that was lost before the spike ended took a part of it away; one that was lost later did not."""
     lost = LoadWorker(1, 2, "load-1", lost_ns=at(lost_s), lost="gone")
     story = flat().saw(35, "MODIFIED", hpa(2, measured=30), KIND).has(load_workers=(lost,))
     finding = judged(story)

@@ -59,7 +59,7 @@ def scaler(desired: int, metrics: Sequence[Mapping[str, Any]], current: Sequence
 def test_three_replicas_that_the_load_needs_stay_three(measured: int) -> None:
     """Three replicas at 41 to 53 % of a target of 60 % are rounded up to three again, so nothing is to fall.
 
-    Before the surge there were two at 62 %, which is within the tolerance.
+    Before the spike there were two at 62 %, which is within the tolerance.
     """
     story = Scaling(220).stands("a", "b", scaler=hpa(2, measured=62)).loaded(4, 0, 215).loaded(8, 30, 90)
     story.saw(41, "MODIFIED", hpa(2, measured=110), KIND)
@@ -188,7 +188,7 @@ def test_a_change_by_somebody_else_is_not_the_autoscalers(check: Check) -> None:
 @pytest.mark.xfail(strict=True, reason="C5: every life of an autoscaler counts as one more autoscaler.")
 @pytest.mark.parametrize("check", [ScaledUp(), WithinLimits()], ids=["scaled-up", "within-limits"])
 def test_an_autoscaler_that_was_made_anew_is_one(check: Check) -> None:
-    """The autoscaler was deleted and made anew under its name long before the surge: there never were two."""
+    """The autoscaler was deleted and made anew under its name long before the spike: there never were two."""
     story = Scaling(220).stands("a", "b").loaded(1, 0, 215).loaded(4, 60, 150)
 
     def anew(desired: int, measured: int) -> dict[str, Any]:

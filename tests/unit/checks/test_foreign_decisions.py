@@ -63,7 +63,7 @@ NEVER_MADE = pytest.mark.xfail(strict=True, reason="A3: pods that were never mad
     ids=["none", "one of two", "both"],
 )
 def test_a_rise_needs_all_its_pods(made: str, answer: Answer) -> None:
-    """A quota or a webhook that refuses the new pods leaves the surge unanswered, whatever the number says."""
+    """A quota or a webhook that refuses the new pods leaves the spike unanswered, whatever the number says."""
     finding = wished(made=made)
     assert finding.answer is answer, finding.line()
 

@@ -13,7 +13,7 @@ from report_pages import parse
 from rich.console import Console
 
 from chaos.checks.judge import Judgement
-from chaos.checks.traffic.capacity_estimate import rate_limit
+from chaos.checks.traffic.capacity_estimate import capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.verdict import Verdict
 from chaos.cli.capacity.output import show, write
@@ -35,7 +35,7 @@ def judgement(run: Path) -> Judgement:
 
 
 def test_the_page_shows_each_rate_and_runs_nothing(tmp_path: Path) -> None:
-    """Every rate has its row and its dot, with the error bars; there is no script, and no address of another host."""
+    """Every rate has its row and its dot, with the confidence intervals; no script, no address of another host."""
     write(judgement(tmp_path), ASKED)
     text = (tmp_path / "capacity.html").read_text()
     parse(text)
@@ -91,10 +91,10 @@ def test_a_step_is_long_enough_for_its_percentile() -> None:
 
 def test_a_search_begins_where_the_last_one_ended() -> None:
     """A hundred requests a step at first; then two thirds of the rate for two of three replicas, in smaller leaps."""
-    cold, warm = ASKED.search(None, 3), ASKED.search(rate_limit(3, steps_of(3, [(12, "+"), (14, "-")])), 2)
+    cold, warm = ASKED.search(None, 3), ASKED.search(capacity_estimate(3, steps_of(3, [(12, "+"), (14, "-")])), 2)
     assert (cold.start_rps, cold.growth) == (6.67, 2.0)
     assert (warm.start_rps, warm.growth) == (8, 1.25 * 1.25)
-    assert ASKED.search(rate_limit(3, steps_of(3, [(6, "-")])), 2).start_rps == 6.67
+    assert ASKED.search(capacity_estimate(3, steps_of(3, [(6, "-")])), 2).start_rps == 6.67
 
 
 def test_what_cannot_be_asked_for_is_refused() -> None:

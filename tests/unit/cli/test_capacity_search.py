@@ -9,7 +9,7 @@ from capacity_stories import steps_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.checks.traffic.capacity_estimate import RateLimit, rate_limit
+from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.cli.capacity.search import Search, next_rate
 from chaos.errors import UsageError
 
@@ -18,7 +18,7 @@ SEARCH = Search(from_rps=1, to_rps=100, start_rps=8)
 
 def after(*told: tuple[float, str]) -> float | None:
     """What is tried after these steps."""
-    return next_rate(SEARCH, rate_limit(3, steps_of(3, told)))
+    return next_rate(SEARCH, capacity_estimate(3, steps_of(3, told)))
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_a_rate_that_nobody_can_tell_of_is_tried_once_more_and_never_passed() ->
 def test_the_steps_are_bounded() -> None:
     """However the answers fall."""
     short = Search(from_rps=1, to_rps=100, start_rps=8, steps_max=2)
-    assert next_rate(short, rate_limit(3, steps_of(3, [(8, "+"), (16, "-")]))) is None
+    assert next_rate(short, capacity_estimate(3, steps_of(3, [(8, "+"), (16, "-")]))) is None
 
 
-def played(search: Search, answer: Callable[[float], str]) -> tuple[RateLimit, list[float]]:
+def played(search: Search, answer: Callable[[float], str]) -> tuple[CapacityEstimate, list[float]]:
     """A whole search against a service that answers so."""
     tried: list[tuple[float, str]] = []
-    limit = rate_limit(3, ())
+    limit = capacity_estimate(3, ())
     while (rate := next_rate(search, limit)) is not None:
         tried.append((rate, answer(rate)))
-        limit = rate_limit(3, steps_of(3, tried))
+        limit = capacity_estimate(3, steps_of(3, tried))
     return limit, [rate for rate, _ in tried]
 
 

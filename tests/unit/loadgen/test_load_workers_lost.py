@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from histories import Story, at
 
-from chaos.checks import GeneratorSound, RateOffered, SloMet
+from chaos.checks import GeneratorHealthy, RateOffered, SloMet
 from chaos.checks.traffic.accounting import account
 from chaos.checks.verdict import Answer, Verdict
 from chaos.history import LoadWorker
@@ -27,7 +27,7 @@ def without(story: Story, number: int, since: int) -> Story:
 
 def test_workers_that_live_leave_no_doubt() -> None:
     """Their clocks are known well enough, and nothing is missing."""
-    finding = GeneratorSound()(Story().traffic().has(load_workers=THREE).history())
+    finding = GeneratorHealthy()(Story().traffic().has(load_workers=THREE).history())
     assert finding.answer is Answer.PASS
     assert finding.values["arrivals_lost"] == 0
 
@@ -36,7 +36,7 @@ def test_what_a_lost_worker_owed_is_counted_and_named() -> None:
     """UNKNOWN with worker, number and reason; no failure of the service; the advice is about the workers."""
     history = without(Story().traffic(), 1, 500).history()
     owed = len([k for k in range(500, 1000) if k % 3 == 1])
-    sound, met = GeneratorSound()(history), SloMet(SLO)(history)
+    sound, met = GeneratorHealthy()(history), SloMet(SLO)(history)
     assert (sound.answer, met.answer) == (Answer.UNKNOWN, Answer.UNKNOWN)
     assert f"worker 1 of the generator was lost, and {owed} arrivals of its own with it: pod load-1" in sound.reason
     assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] == owed
@@ -51,7 +51,7 @@ def test_what_others_fail_to_record_is_not_put_on_the_lost_one() -> None:
     """A missing record of a worker that lived is missing, not lost."""
     story = without(Story().traffic(), 1, 500)
     story.rows = [row for row in story.rows if row["id"] != 600]
-    finding = GeneratorSound()(story.history())
+    finding = GeneratorHealthy()(story.history())
     missing, lost = finding.values["arrivals_missing"], finding.values["arrivals_lost"]
     assert (missing, lost) == (166 + 1, 166)
     assert "; 1 of 1000 intended arrivals have no record" in finding.reason
@@ -59,7 +59,7 @@ def test_what_others_fail_to_record_is_not_put_on_the_lost_one() -> None:
 
 def test_a_worker_that_is_lost_after_all_was_sent_owes_nothing() -> None:
     """It is told all the same: nobody could compare what it kept."""
-    finding = GeneratorSound()(without(Story().traffic(), 1, 1000).history())
+    finding = GeneratorHealthy()(without(Story().traffic(), 1, 1000).history())
     assert finding.answer is Answer.UNKNOWN
     assert "and 0 arrivals of its own with it" in finding.reason
 
@@ -85,7 +85,7 @@ def test_a_clock_that_is_not_known_well_enough_is_a_doubt() -> None:
     rough = replace(THREE[1], error_ns=80_000_000)
     apart = replace(THREE[1], drift_ns=-60_000_000, drift_error_ns=1_000_000)
     for one, words in ((rough, "0.080 s only"), (apart, "0.061 s only")):
-        finding = GeneratorSound()(Story().traffic().has(load_workers=(THREE[0], one)).history())
+        finding = GeneratorHealthy()(Story().traffic().has(load_workers=(THREE[0], one)).history())
         assert finding.answer is Answer.UNKNOWN
         assert f"the clock of worker 1 is known to {words}" in finding.reason
 

@@ -1,4 +1,4 @@
-"""The surges of the load: when half as much again as before was offered, or more."""
+"""The load spikes: when half as much again as before was offered, or more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from histories import Story, at
 
 from chaos.history import LoadPoint, Stream
-from chaos.history.facts.load_spikes import surges
+from chaos.history.facts.load_spikes import load_spikes
 
 Points = list[tuple[float, float]]
 
@@ -27,16 +27,18 @@ def stream(begin_s: float, end_s: float, points: Points) -> Stream:
         ([(0, 100, [(0, 1)]), (20, 30, [(20, 1)]), (50, 60, [(50, 2)])], [(20, 30, 1, 2), (50, 60, 1, 3)]),
         # a rise of less than half is none
         ([(0, 100, [(0, 4)]), (30, 60, [(30, 1)])], []),
-        # a ramp counts from its begin, and a peak in two steps is one surge
+        # a ramp counts from its begin, and a peak in two steps is one spike
         ([(0, 100, [(0, 2), (20, 2), (40, 8), (70, 8), (90, 2)])], [(20, 70, 2, 8)]),
         ([(0, 100, [(0, 2)]), (20, 80, [(20, 2)]), (40, 60, [(40, 4)])], [(20, 60, 2, 8)]),
         # one that lasts until traffic ends
         ([(0, 100, [(0, 1), (40, 1), (40, 5)])], [(40, 100, 1, 5)]),
     ],
 )
-def test_surges(streams: list[tuple[float, float, Points]], found: list[tuple[float, float, float, float]]) -> None:
+def test_load_spikes(
+    streams: list[tuple[float, float, Points]], found: list[tuple[float, float, float, float]]
+) -> None:
     """From the begin of the rise to the begin of the fall below the middle; the begin of all traffic is none."""
     history = Story().has(streams=tuple(stream(*one) for one in streams)).history()
-    assert [(one.begin_ns, one.end_ns, one.before_rps, one.peak_rps) for one in surges(history)] == [
+    assert [(one.begin_ns, one.end_ns, one.before_rps, one.peak_rps) for one in load_spikes(history)] == [
         (at(begin_s), at(end_s), before, peak) for begin_s, end_s, before, peak in found
     ]

@@ -1,4 +1,4 @@
-"""Error bars: a share by Wilson's interval, a 99th percentile by order statistics."""
+"""Confidence intervals: a share by Wilson's interval, a 99th percentile by order statistics."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import random
 
 import pytest
 
-from chaos.checks.traffic.confidence_intervals import p99_ranks, share_bar
+from chaos.checks.traffic.confidence_intervals import p99_ranks, share_interval
 
 
 def test_a_share_has_wilsons_interval() -> None:
     """The worked example of a tenth of a hundred: 0.055 to 0.174 (Brown, Cai and DasGupta, 2001)."""
-    bar = share_bar(10, 100)
-    assert bar.low is not None
-    assert bar.high is not None
-    assert (round(bar.low, 3), round(bar.high, 3)) == (0.055, 0.174)
+    interval = share_interval(10, 100)
+    assert interval.low is not None
+    assert interval.high is not None
+    assert (round(interval.low, 3), round(interval.high, 3)) == (0.055, 0.174)
 
 
 def test_nothing_bad_among_a_hundred_proves_no_perfection() -> None:
     """All of a hundred leave the share between 0.963 and 1; no request leaves it open."""
-    bar = share_bar(100, 100)
-    assert bar.high == 1.0
-    assert bar.low == pytest.approx(0.963, abs=0.0005)
-    assert share_bar(0, 0).low is None
-    assert share_bar(0, 100).low == 0.0
+    interval = share_interval(100, 100)
+    assert interval.high == 1.0
+    assert interval.low == pytest.approx(0.963, abs=0.0005)
+    assert share_interval(0, 0).low is None
+    assert share_interval(0, 100).low == 0.0
 
 
 @pytest.mark.parametrize(
