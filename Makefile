@@ -1,15 +1,20 @@
 # Everything a fresh Debian 12 machine needs is installed by the targets themselves; each is safe to repeat.
+#   make fast                      style, types, layers and unit tests: under a minute, without root, nothing built
+#   make unit FILE=tests/unit/…    the unit tests of one file or folder
+#   make test                      all tests of the project itself
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
 #   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
-#   make test                      style, types, layers and the tests of the project itself
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
-#   make soak                      an hour of steady load with trouble every few minutes, from a seed
+#   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
 #   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SCENARIOS ?= -m quick
+FILE ?= tests/unit
+# What mostly waits for Kubernetes' own timers runs side by side, each worker with a control plane on free ports.
+WORKERS ?= 4
 
 ifdef CONTEXT
 TARGET := --kube-context '$(CONTEXT)' $(if $(IMAGE),--image '$(IMAGE)') $(if $(SERVICE_URL),--service-url '$(SERVICE_URL)')
@@ -19,13 +24,20 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: scenarios test mutants staging peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test mutants staging peers soak prepared browser lint clean
+
+fast: lint
+	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
+
+unit: .venv/ready
+	$(BIN)/pytest $(FILE) $(ARGS)
 
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
 test: prepared browser lint
-	$(BIN)/pytest tests -m 'not slow' $(ARGS)
+	$(BIN)/pytest tests/unit tests/control_plane -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser -m 'not slow' $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)
