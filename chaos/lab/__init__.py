@@ -4,11 +4,10 @@
 """
 
 from chaos.lab.control_plane.timings import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings
-from chaos.lab.facts import LabFacts
 from chaos.lab.host.lock import User
 from chaos.lab.lab import Lab
 from chaos.lab.simulated import SimulatedCluster
-from chaos.lab.status import ComponentStatus, LabStatus
+from chaos.lab.status import ComponentStatus, LabFacts, LabStatus
 
 __all__ = [
     "DEFAULT_TIMINGS",

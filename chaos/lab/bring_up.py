@@ -10,28 +10,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.control_plane.admin import suite_api
-from chaos.lab.control_plane.api import Api
-from chaos.lab.control_plane.artefacts import Artefacts
-from chaos.lab.control_plane.audit import audit_flags
+from chaos.lab.control_plane.api import Api, suite_api
+from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
 from chaos.lab.control_plane.components import ADMINS, ControlPlane, make_control_plane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
-from chaos.lab.control_plane.objects import RBAC, admins_binding, kubelet_client_binding
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.control_plane.timings import KubernetesTimings
 from chaos.lab.control_plane.wait import await_components
-from chaos.lab.facts import CONTEXT, LabFacts, write_facts
 from chaos.lab.host.addresses import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
-from chaos.lab.host.launcher import Launcher, in_netns
 from chaos.lab.host.network import make_network
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import Process
-from chaos.lab.nodes.client import start_client
-from chaos.lab.nodes.nodes import await_proxy, prepare_node, start_kubelet, start_proxy
-from chaos.lab.nodes.readiness import nodes_ready
+from chaos.lab.host.processes import Launcher, Process, in_netns
+from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy
 from chaos.lab.nodes.volumes import storage_objects
+from chaos.lab.prepare import Artefacts
+from chaos.lab.status import CONTEXT, LabFacts, write_facts
 from chaos.progress import Progress
 
 __all__ = ["bring_up"]

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.bring_up import bring_up
-from chaos.lab.control_plane.admin import suite_api
-from chaos.lab.control_plane.artefacts import Artefacts, usual_artefacts
-from chaos.lab.control_plane.audit import refused
+from chaos.lab.control_plane.api import suite_api
+from chaos.lab.control_plane.authorization import refused
 from chaos.lab.control_plane.timings import LAB_TIMINGS, KubernetesTimings
-from chaos.lab.facts import LabFacts, read_facts
 from chaos.lab.host.addresses import Machine, client
 from chaos.lab.host.addresses import nodes as machines
 from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
-from chaos.lab.host.launcher import in_netns
+from chaos.lab.host.children import terminated_as_exit
 from chaos.lab.host.lock import User, lab_lock, register_use, users
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import Place, entering
-from chaos.lab.host.sigterm import terminated_as_exit
-from chaos.lab.images.importing import import_image
+from chaos.lab.host.processes import Place, entering, in_netns
+from chaos.lab.images.golden import import_image
 from chaos.lab.images.oci import image_names
 from chaos.lab.nodes.partition import reconnect_all
 from chaos.lab.nodes.power import restore_all
 from chaos.lab.nodes.volumes import reclaim_volumes
-from chaos.lab.status import LabStatus, look
+from chaos.lab.prepare import Artefacts, usual_artefacts
+from chaos.lab.status import LabFacts, LabStatus, look, read_facts
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.progress import Progress, Silent
 
-__all__ = ["Lab", "LabInUse"]
+__all__ = ["Lab", "LabInUse", "keep_lab", "lab_session"]
 
 CONTROL_COMPONENTS = (
     "etcd",
@@ -209,3 +207,33 @@ def _must_be_root() -> None:
 
 def _named(using: Sequence[User]) -> str:
     return "; ".join(str(user) for user in using)
+
+
+MARK = "ends-with-session"
+
+
+@contextmanager
+def lab_session(lab: Lab, *, nodes: int, words: str, keep: bool, progress: Progress) -> Iterator[LabFacts]:
+    """Have the lab up, in use by `words`, while the block runs. `keep` leaves it running at the end.
+
+    Raises what `Lab.up` and `Lab.use` raise.
+    """
+    mark = lab.paths.state / MARK
+    stood = lab.status().well
+    try:
+        with lab.use(words, nodes=nodes, progress=progress) as facts:
+            if not stood:
+                mark.touch(mode=0o600)
+            if keep:
+                keep_lab(lab)
+            yield facts
+    finally:
+        if mark.exists():
+            # Another session may have begun to use it since; then that one takes it down.
+            with suppress(LabInUse):
+                lab.down(progress=progress)
+
+
+def keep_lab(lab: Lab) -> None:
+    """Let the lab stay until somebody takes it down."""
+    (lab.paths.state / MARK).unlink(missing_ok=True)

@@ -18,14 +18,13 @@ from typing import Any, Self
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api
+from chaos.lab.control_plane.authorization import RBAC, admins_binding
 from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports, make_control_plane
-from chaos.lab.control_plane.objects import RBAC, admins_binding
 from chaos.lab.control_plane.timings import LAB_TIMINGS, KubernetesTimings
 from chaos.lab.control_plane.wait import await_components
-from chaos.lab.host.children import Child, start_child, stop_children
-from chaos.lab.host.sigterm import terminated_as_exit
-from chaos.lab.nodes.readiness import takes_pods
+from chaos.lab.host.children import Child, start_child, stop_children, terminated_as_exit
+from chaos.lab.nodes.nodes import takes_pods
 
 __all__ = ["SimulatedCluster"]
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from chaos.errors import LabError
-from chaos.lab.control_plane.admin import suite_api
-from chaos.lab.facts import LabFacts, read_facts
+from chaos.lab.control_plane.api import suite_api
 from chaos.lab.host.lock import User, users
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Process, processes_recorded
-from chaos.lab.nodes.readiness import nodes_ready
+from chaos.lab.nodes.nodes import nodes_ready
 from chaos.lab.teardown import anything_left
 
-__all__ = ["ComponentStatus", "LabStatus", "look"]
+__all__ = ["CONTEXT", "ComponentStatus", "LabFacts", "LabStatus", "look", "read_facts", "write_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +101,41 @@ def _ask(paths: LabPaths) -> tuple[bool, dict[str, bool]]:
 
 def _status(process: Process) -> ComponentStatus:
     return ComponentStatus(name=process.name, pid=process.pid, alive=process.alive(), log=process.log)
+
+
+CONTEXT = "gameday-lab"
+
+
+@dataclass(frozen=True, slots=True)
+class LabFacts:
+    """A lab that came up: `timings` are Kubernetes' own as it runs here, `stages` what starting it took, in seconds."""
+
+    kubeconfig: Path
+    context: str
+    nodes: tuple[str, ...]
+    timings: Mapping[str, Any]
+    client_netns: str
+    stages: tuple[tuple[str, float], ...]
+
+
+def write_facts(facts: LabFacts, path: Path) -> None:
+    """Write the facts, whole or not at all."""
+    whole = path.with_suffix(".new")
+    whole.write_text(json.dumps(asdict(facts) | {"kubeconfig": str(facts.kubeconfig)}, indent=1) + "\n")
+    whole.rename(path)
+
+
+def read_facts(path: Path) -> LabFacts | None:
+    """The facts of the lab that came up and was not taken down, or None."""
+    try:
+        kept = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    return LabFacts(
+        kubeconfig=Path(kept["kubeconfig"]),
+        context=kept["context"],
+        nodes=tuple(kept["nodes"]),
+        timings=kept["timings"],
+        client_netns=kept["client_netns"],
+        stages=tuple((name, seconds) for name, seconds in kept["stages"]),
+    )

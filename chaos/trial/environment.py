@@ -25,9 +25,9 @@ from chaos.faults.undo.startup import undo_leftovers
 from chaos.lab import Lab
 from chaos.lab.images.load import load_image as lab_load_image
 from chaos.lab.images.model import MODEL_IMAGE
+from chaos.lab.lab import lab_session
 from chaos.lab.nodes.partition import LabPodNetwork
 from chaos.lab.nodes.power import LabPower
-from chaos.lab.session import lab_session
 from chaos.progress import Progress
 from chaos.safety.abort_command import Watchdog
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits

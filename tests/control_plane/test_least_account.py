@@ -20,9 +20,9 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults import targets
 from chaos.faults.permissions import ACTIONS, Right, deploying_rights
-from chaos.lab.control_plane.audit import audit_flags, refused
+from chaos.lab.control_plane.authorization import audit_flags, refused
 from chaos.lab.control_plane.build import kube_program, kwok_program
-from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.lab.control_plane.pki import with_token
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal

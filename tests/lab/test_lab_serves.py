@@ -17,8 +17,7 @@ from lab_objects import PODS, SERVICES, await_gone, await_pod_ready, model_pod, 
 
 from chaos.errors import LabError, UsageError
 from chaos.lab import LAB_TIMINGS, Lab, LabFacts
-from chaos.lab.control_plane.admin import suite_api
-from chaos.lab.control_plane.api import Api
+from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.pki import Authority
 from chaos.lab.host.addresses import API_ADDRESS, HOST_ADDRESS, client, nodes
 from chaos.lab.host.cgroups import Cgroups

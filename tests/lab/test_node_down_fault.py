@@ -24,8 +24,8 @@ from chaos.faults import Field, Means, NodeDown, NodePower
 from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
+from chaos.lab.lab import lab_session
 from chaos.lab.nodes.power import LabPower, is_cut, is_frozen
-from chaos.lab.session import lab_session
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.progress import Silent

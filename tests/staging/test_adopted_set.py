@@ -23,7 +23,7 @@ from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults.permissions import ACTIONS
 from chaos.lab import Lab, LabFacts
-from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
 from chaos.plugin.terminal import sigterm_interrupts
 from chaos.progress import Terminal

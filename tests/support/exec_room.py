@@ -9,7 +9,7 @@ from lab_objects import model_pod
 
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.lab import Lab
-from chaos.lab.session import lab_session
+from chaos.lab.lab import lab_session
 from chaos.objects.base import Ref
 from chaos.progress import Silent
 from chaos.wait import until

@@ -15,9 +15,12 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from chaos.errors import LabError
+from chaos.lab.control_plane.components import Ports
 from chaos.lab.control_plane.pki import Credential
+from chaos.lab.host.addresses import API_ADDRESS
+from chaos.lab.host.paths import LabPaths
 
-__all__ = ["Api"]
+__all__ = ["Api", "suite_api"]
 
 CALL_DEADLINE_S = 10.0
 IDLE_MOST_S = 30.0
@@ -113,3 +116,10 @@ def _accepted(method: str, path: str, status: int, answer: bytes) -> Any:
             words = answer[:300].decode(errors="replace")
         raise LabError(f"the API server refused {method} {path}: {status}, {words}")
     return json.loads(answer)
+
+
+def suite_api(paths: LabPaths) -> Api:
+    """The API server, with the certificates that starting the lab wrote. Raises OSError if there are none."""
+    pki = paths.control / "pki"
+    credential = Credential(certificate=pki / "admin.crt", key=pki / "admin.key")
+    return Api(f"https://{API_ADDRESS}:{Ports().api}", authority=pki / "ca.crt", credential=credential)

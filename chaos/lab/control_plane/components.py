@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.lab.control_plane.kubeconfigs import write_kubeconfig
-from chaos.lab.control_plane.pki import Authority, Credential, private_folder, service_account_keys
+from chaos.lab.control_plane.pki import Authority, Credential, private_folder, service_account_keys, write_kubeconfig
 from chaos.lab.control_plane.timings import KubernetesTimings
 
 __all__ = ["ADMINS", "KUBELET_CLIENT", "ControlPlane", "Ports", "make_control_plane"]

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chaos.lab.control_plane.authorization import RBAC, cluster_role_binding
 from chaos.lab.control_plane.components import ControlPlane
-from chaos.lab.control_plane.objects import RBAC, cluster_role_binding
 from chaos.lab.host.addresses import API_ADDRESS
 
 __all__ = ["AVAILABLE_PATH", "REVIEWS_PATH", "metrics_objects", "metrics_server", "start_review"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import ipaddress
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["Authority", "Credential", "private_folder", "service_account_keys", "write_private"]
+__all__ = [
+    "Authority",
+    "Credential",
+    "private_folder",
+    "service_account_keys",
+    "with_token",
+    "write_kubeconfig",
+    "write_private",
+]
 
 # A machine whose clock was set back a little between `up` and use must still find the certificates valid.
 CLOCK_SLACK = dt.timedelta(hours=1)
@@ -148,3 +158,36 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def write_kubeconfig(path: Path, *, server: str, authority: Path, credential: Credential, context: str) -> Path:
+    """Write a kubeconfig whose only context is `context`; return its path.
+
+    `authority` is the certificate file by which `server` (an https URL) is verified. JSON, because it is YAML too.
+    """
+    cluster = {"server": server, "certificate-authority-data": _data(authority)}
+    user = {
+        "client-certificate-data": _data(credential.certificate),
+        "client-key-data": _data(credential.key),
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": context, "cluster": cluster}],
+        "users": [{"name": context, "user": user}],
+        "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
+        "current-context": context,
+    }
+    return write_private(path, json.dumps(config, indent=1) + "\n")
+
+
+def with_token(kubeconfig: Path, token: str, path: Path) -> Path:
+    """Write a kubeconfig like one of `write_kubeconfig`'s, but for a user who has this token; return its path."""
+    config = json.loads(kubeconfig.read_text())
+    (user,) = config["users"]
+    user["user"] = {"token": token}
+    return write_private(path, json.dumps(config, indent=1) + "\n")
+
+
+def _data(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from chaos.errors import LabError
 
-__all__ = ["Child", "start_child", "stop_children"]
+__all__ = ["Child", "start_child", "stop_children", "terminated_as_exit"]
 
 
 class Child:
@@ -65,3 +69,24 @@ def stop_children(children: Sequence[Child]) -> None:
         child.kill()
     for child in children:
         child.reap()
+
+
+@contextlib.contextmanager
+def terminated_as_exit() -> Iterator[None]:
+    """Let SIGTERM unwind this process like `sys.exit`, so that what was started is ended in order.
+
+    Only where nobody handles the signal yet, and only in the main thread, which alone may say so.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def exit_in_order(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, exit_in_order)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -5,13 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from chaos.errors import LabError
+from chaos.lab.host.cgroups import Cgroups
+from chaos.lab.host.network import NAMESPACES
+from chaos.lab.host.paths import LabPaths
 
-__all__ = ["Place", "Process", "entering", "processes_recorded", "record_process", "start_process"]
+__all__ = [
+    "Launcher",
+    "Place",
+    "Process",
+    "entering",
+    "in_netns",
+    "processes_recorded",
+    "record_process",
+    "start_process",
+]
 
 START_DEADLINE_S = 20.0
 ENDED_ALREADY = -1
@@ -110,3 +123,36 @@ def _started_ticks(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+class Launcher:
+    """Starts programs; safe to use from several threads."""
+
+    def __init__(self, paths: LabPaths, cgroups: Cgroups, kube: Path) -> None:
+        self.paths, self.cgroups, self.kube = paths, cgroups, kube
+        self._started: list[Process] = []
+        self._lock = threading.Lock()
+
+    @property
+    def started(self) -> tuple[Process, ...]:
+        """What was started, in order."""
+        with self._lock:
+            return tuple(self._started)
+
+    def run(self, name: str, argv: Sequence[str | Path], *, group: str, namespaces: Sequence[str] = ()) -> Process:
+        """Start `argv` as the component `name`. Raises LabError if it cannot be started."""
+        place = Place(self.cgroups.folders(group), tuple(namespaces))
+        process = start_process(name, argv, place=place, logs=self.paths.logs)
+        record_process(process, self.paths.processes)
+        with self._lock:
+            self._started.append(process)
+        return process
+
+    def run_kube(self, name: str, argv: Sequence[str], *, group: str, namespaces: Sequence[str] = ()) -> Process:
+        """Start a component of Kubernetes: `argv` begins with which."""
+        return self.run(name, [self.kube, *argv], group=group, namespaces=namespaces)
+
+
+def in_netns(name: str) -> tuple[str, ...]:
+    """The arguments of nsenter for one of the lab's network namespaces."""
+    return (f"--net={NAMESPACES / name}",)

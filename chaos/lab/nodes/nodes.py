@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.components import ControlPlane
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.addresses import Machine
+from chaos.lab.host.cgroups import CLIENT_GROUP
 from chaos.lab.host.changes import MOUNT_POINTS
-from chaos.lab.host.launcher import Launcher, in_netns
 from chaos.lab.host.network import NAMESPACES
-from chaos.lab.host.processes import Process
+from chaos.lab.host.processes import Launcher, Process, in_netns
 from chaos.lab.images.golden import clone_golden
 from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config
 
-__all__ = ["await_proxy", "prepare_node", "start_kubelet", "start_proxy"]
+__all__ = ["await_proxy", "nodes_ready", "prepare_node", "start_client", "start_kubelet", "start_proxy", "takes_pods"]
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 MACHINE_DEADLINE_S, CONTAINERD_DEADLINE_S, PROXY_DEADLINE_S = 10.0, 20.0, 40.0
@@ -178,3 +181,33 @@ def _answers(path: Path) -> bool:
         except OSError:
             return False
     return True
+
+
+def nodes_ready(api: Api) -> dict[str, bool]:
+    """Of each node whether it is Ready and takes pods. Raises LabError."""
+    return {node["metadata"]["name"]: takes_pods(node) for node in api.get("/api/v1/nodes")["items"]}
+
+
+def takes_pods(node: Mapping[str, Any]) -> bool:
+    """Whether a node is Ready and has no taint that keeps pods away."""
+    conditions = node["status"].get("conditions", ())
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return ready and not any(taint["effect"] != "PreferNoSchedule" for taint in node["spec"].get("taints", ()))
+
+
+def start_client(client: Machine, *, launcher: Launcher, kubeconfig: Path, service: str) -> None:
+    """Start the client's kube-proxy and wait until it leads the Service at address `service`. Raises LabError."""
+    # kube-proxy waits half a minute for a Node of its name before it begins (NewNodeManager in pkg/proxy/node.go), and
+    # does not mind when that Node is deleted later. So there is one, which takes no pod, until it has begun.
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": client.netns},
+        "spec": {"unschedulable": True},
+        "status": {"addresses": [{"type": "InternalIP", "address": client.address}]},
+    }
+    with suite_api(launcher.paths) as api:
+        api.create("/api/v1/nodes", node)
+        proxy = start_proxy(client, launcher=launcher, kubeconfig=kubeconfig, group=CLIENT_GROUP)
+        await_proxy(client, proxy, address=service)
+        api.delete(f"/api/v1/nodes/{client.netns}")

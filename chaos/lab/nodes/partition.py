@@ -10,8 +10,8 @@ import subprocess
 import threading
 
 from chaos.errors import LabError
-from chaos.lab.host.launcher import in_netns
 from chaos.lab.host.network import namespaces_left
+from chaos.lab.host.processes import in_netns
 from chaos.lab.nodes.power import machine_of
 
 __all__ = ["LabPodNetwork", "reconnect_all"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults.permissions import ACTIONS, READINGS, Right, deploying_rights
-from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 from chaos.trial.preflight.rbac import HOME, deploying_objects

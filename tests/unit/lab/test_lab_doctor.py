@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chaos.lab.host.doctor import CONTROLLERS, Complaint, complaints
-from chaos.lab.host.facts import GB, CgroupFacts, Folder, Host, cgroup_facts, examine
+from chaos.lab.doctor import CONTROLLERS, Complaint, complaints
+from chaos.lab.host_facts import GB, CgroupFacts, Folder, Host, cgroup_facts, examine
 
 WELL = Host(
     system="Linux",

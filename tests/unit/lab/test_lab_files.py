@@ -11,11 +11,11 @@ import pytest
 from chaos import semantics
 from chaos.lab import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings, LabFacts
 from chaos.lab.control_plane.pki import Credential
-from chaos.lab.facts import read_facts, write_facts
 from chaos.lab.host.addresses import client, nodes
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.nodes.files import cni_config, containerd_config, kube_proxy_config, kubelet_config
-from chaos.lab.nodes.readiness import takes_pods
+from chaos.lab.nodes.nodes import takes_pods
+from chaos.lab.status import read_facts, write_facts
 
 FOLDER = Path('/a "strange" folder')
 

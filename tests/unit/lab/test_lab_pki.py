@@ -14,8 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chaos.lab.control_plane.components import make_control_plane
-from chaos.lab.control_plane.kubeconfigs import write_kubeconfig
-from chaos.lab.control_plane.pki import Authority, private_folder, service_account_keys, write_private
+from chaos.lab.control_plane.pki import Authority, private_folder, service_account_keys, write_kubeconfig, write_private
 from chaos.lab.control_plane.timings import LAB_TIMINGS
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from chaos.errors import LabError
-from chaos.lab.images.oci import Layer, architecture, image_digest, image_names, layer_from_folder, write_image
+from chaos.lab.host.toolchain import architecture
+from chaos.lab.images.oci import Layer, image_digest, image_names, layer_from_folder, write_image
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from chaos.cli.app import app
 from chaos.cluster import KINDS
 from chaos.errors import ClusterRefused, UsageError
 from chaos.faults.permissions import ACTIONS, Right, actions_in, deploying_rights
-from chaos.lab.control_plane.audit import refused
-from chaos.lab.control_plane.kubeconfigs import with_token
+from chaos.lab.control_plane.authorization import refused
+from chaos.lab.control_plane.pki import with_token
 from chaos.trial.preflight.permissions import require_to_deploy
 from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects
 

