@@ -9,9 +9,9 @@ from chaos.errors import GamedayError, UsageError
 from chaos.history import load_history
 from reports import Report, read_facts, read_past, session_of, summarise, write_html, write_session
 from reports.build.earlier_runs import FILE as PAST
+from reports.build.earlier_runs import laid_over
 from reports.build.session import FILE as SESSION
 from reports.build.session import SessionFacts, Untold
-from reports.page.panels.overlay import laid_over
 from reports.page.screenshot import take_picture
 from reports.text.compare import Comparison, comparison
 

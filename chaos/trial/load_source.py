@@ -17,7 +17,7 @@ from chaos.system.deploy.namespace import namespace_of_trial, trial_namespace
 from chaos.trial.environment import Ground
 from chaos.trial.load_pods import MUSTER_S, LoadPods, Orders, PodCrew, pod_crew
 from loadgen.driver.reachability import await_reachable
-from loadgen.driver.workers import Crew, refuse_count
+from loadgen.driver.workers import WorkerGroup, refuse_count
 from loadgen.origin import InCluster, Origin
 from loadgen.profiles import Profile
 
@@ -53,7 +53,7 @@ class Load(Protocol):
     def origin(self) -> Origin:
         """Where it comes from."""
 
-    def start(self) -> Crew:
+    def start(self) -> WorkerGroup:
         """The generator, ready to send. Raises `HarnessBroken` if it does not come to it."""
 
     def unfit(self) -> str:
@@ -69,10 +69,10 @@ class HostLoad:
     workers: int
     orders: Orders
 
-    def start(self) -> Crew:
+    def start(self) -> WorkerGroup:
         """See `Load.start`."""
         orders = self.orders
-        return Crew.start(
+        return WorkerGroup.start(
             workers=self.workers,
             run_folder=orders.run_folder,
             clock=orders.clock,
@@ -98,9 +98,9 @@ class PodLoad:
     origin: Origin
     orders: Orders
     muster_s: float
-    _crew: Crew | None = None
+    _crew: WorkerGroup | None = None
 
-    def start(self) -> Crew:
+    def start(self) -> WorkerGroup:
         """See `Load.start`."""
         self._crew = self._crew or self.pods.muster(self.orders, self.muster_s)
         return self._crew

@@ -21,11 +21,11 @@ from chaos.history.facts.load_spikes import RISE
 from chaos.objects.base import Ref
 from loadgen.shapes import Steady
 from loadgen.shapes.base import Shape
-from loadgen.shapes.poisson import Poisson
+from loadgen.shapes.patterns import Poisson
 
 if TYPE_CHECKING:
     from loadgen.driver.driver import Generator
-    from loadgen.driver.workers import Crew
+    from loadgen.driver.workers import WorkerGroup
 
 __all__ = ["Arrivals", "RisingLoad", "Traffic", "allowed"]
 
@@ -51,7 +51,7 @@ class Traffic:
 
     def __init__(
         self,
-        start: Callable[[], Generator | Crew] | None,
+        start: Callable[[], Generator | WorkerGroup] | None,
         journal: Journal | None,
         *,
         profile: str,
@@ -67,7 +67,7 @@ class Traffic:
         self._journal = journal
         self._seed = seed
         self._said = {"profile": profile, "origin": origin, "url": url}
-        self.generator: Generator | Crew | None = None
+        self.generator: Generator | WorkerGroup | None = None
         """The running generator, once the first stream has begun."""
         self.ended_ns = 0
         """Until when traffic was told to flow; it may lie a little ahead. 0 before the first stream has ended."""
@@ -105,7 +105,7 @@ class Traffic:
             stream=name,
             shape=shape.words,
             rate_rps=shape.rate_min_rps,
-            course=[[begun.begin_ns + point.offset_ns, point.rate_rps] for point in shape.course],
+            course=[[begun.begin_ns + point.offset_ns, point.rate_rps] for point in shape.rate_profile],
             plan=shape.plain(),
             begin_ns=begun.begin_ns,
             **self._said,
@@ -121,7 +121,7 @@ class Traffic:
     def _ask(self, shape: Shape, peak_rps: float) -> None:
         """Have it allowed if the load rises by it. Raises what `rises` does."""
         if self._usual_rps is None:
-            self._usual_rps = shape.course[0].rate_rps if shape.course else 0.0
+            self._usual_rps = shape.rate_profile[0].rate_rps if shape.rate_profile else 0.0
         if peak_rps + sum(self._peaks_rps.values()) >= RISE * self._usual_rps:
             self._rises()
 
@@ -150,4 +150,4 @@ def allowed(consent: Callable[[Trouble], str], at_work: Callable[[], None]) -> N
 
 def _peak_rps(shape: Shape) -> float:
     """The highest rate that a shape has; of a trace, and of users in a closed loop, nobody knows it beforehand."""
-    return max((point.rate_rps for point in shape.course), default=math.inf)
+    return max((point.rate_rps for point in shape.rate_profile), default=math.inf)

@@ -1,4 +1,4 @@
-"""How a generator is spoken to: commands one way, answers the other. By the pipes of a process on this host."""
+"""A generator's process on this host: how it is started, given commands, and asked for answers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from chaos.errors import HarnessBroken
-from loadgen.driver.process import CLOSE_WITHIN_S, start
 
-__all__ = ["Channel", "Pipes", "facts_of", "last_lines"]
+__all__ = ["CLOSE_WITHIN_S", "Channel", "Pipes", "facts_of", "last_lines", "start"]
 
 TAIL_BYTES = 4096
 
@@ -130,3 +131,28 @@ def last_lines(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     return data if size <= TAIL_BYTES else data.partition(b"\n")[2]
+
+
+CLOSE_WITHIN_S = 5.0
+"""For an orderly end once its input is closed; after that the process is ended."""
+
+
+def start(
+    folder: Path,
+    wrap: Callable[[list[str]], list[str]] = list,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.Popen[bytes]:
+    """Start one whose words go to `folder`/generator.log; it is spoken to through its standard streams.
+
+    `wrap` may put a command before its own (to enter a network namespace), `environ` is added to the environment.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    with (folder / "generator.log").open("ab") as log:
+        return subprocess.Popen(
+            wrap([sys.executable, "-m", "loadgen.generator.locustfile"]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**own, **environ},
+            start_new_session=True,  # Ctrl-C at the terminal is for the parent, which decides
+        )

@@ -18,7 +18,7 @@ from chaos.history.model import GeneratorSample
 from loadgen.driver.driver import LEAD_NS, Finished, Generator, StreamHandle
 from loadgen.shapes.base import Shape
 
-__all__ = ["WORKERS_MAX", "Crew", "refuse_count"]
+__all__ = ["WORKERS_MAX", "WorkerGroup", "refuse_count"]
 
 WORKERS_MAX = 64
 
@@ -31,7 +31,7 @@ def refuse_count(workers: int) -> None:
         raise UsageError(f"workers: {workers} is not in 1..{WORKERS_MAX}")
 
 
-class Crew:
+class WorkerGroup:
     """Running generators that act as one. Use as a context manager, or call `close`: none outlives it.
 
     A worker that dies breaks the trial, unless there is somebody to tell: `on_lost` is called once with it and why, and
@@ -53,7 +53,7 @@ class Crew:
         self._lost: set[int] = set()
 
     @classmethod
-    def start(cls, *, workers: int, clock: Clock, **options: Any) -> Crew:
+    def start(cls, *, workers: int, clock: Clock, **options: Any) -> WorkerGroup:
         """Start so many generators on this host with the options of `Generator.start`; each has its own limit.
 
         Raises what that raises, and `UsageError` for a number of workers that is not in 1..64.

@@ -9,13 +9,28 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
-__all__ = ["BODY_MAX_BYTES", "Answer", "ChatAnswer", "ChatStream", "PlainAnswer"]
+__all__ = [
+    "BODY_MAX_BYTES",
+    "PROXY_REFUSALS",
+    "REFUSAL_BYTES",
+    "Answer",
+    "ChatAnswer",
+    "ChatStream",
+    "PlainAnswer",
+    "proxy_refusal",
+]
 
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """A chat answer, or one event of a stream, that is longer is taken for broken: memory is bounded."""
 
 LINES_MAX = 1024
 """The same bound for the data lines of one event."""
+
+PROXY_REFUSALS = frozenset({401, 403, 429})
+"""Statuses by which an API server refuses to proxy a request: not authenticated, not allowed, too busy."""
+
+REFUSAL_BYTES = 4096
+"""How much of such a body is read to tell the API server's own refusal from the service's."""
 
 EVENT_BREAK, DONE = b"", b"[DONE]"
 
@@ -181,6 +196,14 @@ class ChatStream(_Chat):
                 self.token_gaps_ns.append(at_ns - self._last_token_ns)
             self._last_token_ns = at_ns
         super()._choice(choice, at_ns)
+
+
+def proxy_refusal(status: int, body: bytes) -> str:
+    """Why the API server did not proxy a request, if the body is a Status of its API; empty: the service answered."""
+    status_object = _json(body) or {}
+    if (status_object.get("kind"), status_object.get("apiVersion")) != ("Status", "v1"):
+        return ""
+    return f"the API server did not pass it on: {status} {status_object.get('message', '')}"[:200].rstrip()
 
 
 def _json(text: bytes) -> dict[str, Any] | None:

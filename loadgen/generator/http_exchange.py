@@ -8,7 +8,6 @@ one that Locust's fast user has.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import ssl
@@ -22,7 +21,7 @@ import gevent.ssl  # type: ignore[import-untyped]
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from chaos.clock import NS
-from loadgen.generator.answers import Answer
+from loadgen.generator.answers import PROXY_REFUSALS, REFUSAL_BYTES, Answer, proxy_refusal
 from loadgen.origin import Credentials
 from loadgen.plan import Place
 from loadgen.records import OWN_FAULTS, Ending, Seen
@@ -32,12 +31,6 @@ __all__ = ["Exchange", "Transport", "tls_context"]
 READ_BYTES = 64 * 1024
 SETTLE_S = 1.0
 """After an answer's end mark, how long to wait for the connection's own orderly end."""
-
-HELD_UP = frozenset({401, 403, 429})
-"""What an API server says of a request that it does not pass on: who are you, you may not, I am busy."""
-
-STATUS_BYTES = 4096
-"""How much of such an answer is read to tell the API server's own words from those of the service behind it."""
 
 NAMES_FRESH_NS = NS
 """How long a looked-up address is used before the name is asked for again."""
@@ -163,13 +156,13 @@ class Transport:
 class Exchange:
     """One request and what came back. `run` once, then `settle` once the outcome is recorded."""
 
-    __slots__ = ("_expected", "_raw", "_reused", "_said", "_sock", "_transport", "answer", "response", "seen")
+    __slots__ = ("_expected", "_raw", "_refusal", "_reused", "_sock", "_transport", "answer", "response", "seen")
 
     def __init__(self, transport: Transport, raw: bytes, method: str, answer: Answer, expected: frozenset[int]) -> None:
         self._transport, self._raw, self.answer, self._expected = transport, raw, answer, expected
         self._sock: Any = None
         self._reused = False
-        self._said = b""
+        self._refusal = b""
         self.response = _Response(method, transport.replica_header)
         self.seen = Seen()
 
@@ -227,9 +220,9 @@ class Exchange:
             if response.arrived and seen.status in self._expected:
                 seen.body_bytes += len(response.arrived)
                 self.answer.feed(bytes(response.arrived), at_ns)
-            elif self._transport.proxied and seen.status in HELD_UP:
-                self._said = (self._said + bytes(response.arrived))[:STATUS_BYTES]
-                seen.held_up = _held_up(seen.status, self._said)
+            elif self._transport.proxied and seen.status in PROXY_REFUSALS:
+                self._refusal = (self._refusal + bytes(response.arrived))[:REFUSAL_BYTES]
+                seen.held_up = proxy_refusal(seen.status, self._refusal)
             response.arrived.clear()
         if response.done and seen.status in self._expected:
             self.answer.end(at_ns)
@@ -269,17 +262,6 @@ def tls_context(credentials: Credentials | None) -> ssl.SSLContext:
         finally:
             os.close(descriptor)
     return context
-
-
-def _held_up(status: int, said: bytes) -> str:
-    """The API server's words if a refusal is its own (a Status of its API), empty if it is the service's."""
-    try:
-        told = json.loads(said)
-    except ValueError:
-        return ""
-    if not isinstance(told, dict) or (told.get("kind"), told.get("apiVersion")) != ("Status", "v1"):
-        return ""
-    return f"the API server did not pass it on: {status} {told.get('message', '')}"[:200].rstrip()
 
 
 def _is_quiet(sock: gevent.socket.socket) -> bool:

@@ -1,18 +1,19 @@
-"""What runs in a load pod: keeps one generator, and does what the driver asks of it through the API server's proxy.
+"""What runs in a load pod (`python -m loadgen.pod.server`): one generator, driven through the API server's proxy.
 
-`python -m loadgen.pod.server`. It speaks HTTP on one port, one JSON object each way (`POST /do`), and does nothing for
-whoever does not have the driver's token, of which it knows the digest only. The generator is the same process as on
-any host (`loadgen.generator.locustfile`), with the same pipes. What is asked twice, because an answer was lost, is
-done once.
+It speaks HTTP on one port, one JSON object each way (`POST /do`), and only to whoever has the driver's token, of which
+it knows the digest alone. The generator is the same process as on any host. A request that is repeated because its
+answer was lost is done once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -22,10 +23,86 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from loadgen.driver.channel import CLOSE_WITHIN_S, start
 from loadgen.driver.reachability import await_reachable
 from loadgen.pod.contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, code_digest
-from loadgen.pod.keeper import Keeper
 from loadgen.pod.pages import page, sum_of
+
+__all__ = ["Keeper"]
+
+
+class Keeper:
+    """One generator. Commands and answers are numbered from 0: the k-th answer is to the k-th command."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._told = 0
+        self._answers: list[Any] = []
+        self._over = False
+        self._news = threading.Condition()
+
+    @property
+    def ended(self) -> int | None:
+        """The exit code of the generator, once all that it said is here; None until then."""
+        return self._process.returncode if self._process is not None and self._over else None
+
+    def tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        """Give the generator a command, unless it has it already; the first one starts it.
+
+        `environ` is added to its environment then. Raises `ValueError` for a number out of turn, `OSError` if it has
+        ended.
+        """
+        with self._news:
+            if number < self._told:
+                return
+            if number > self._told:
+                raise ValueError(f"command {number} before command {self._told}")
+            process = self._process = self._process or self._started(environ)
+            assert process.stdin is not None
+            self._told += 1
+            process.stdin.write(json.dumps(command).encode() + b"\n")
+            process.stdin.flush()
+
+    def answer(self, number: int, wait_s: float) -> Any:
+        """Its answer to a command; None if there is none within `wait_s` seconds."""
+        with self._news:
+            self._news.wait_for(lambda: len(self._answers) > number or self._over, wait_s)
+            return self._answers[number] if len(self._answers) > number else None
+
+    def orphan(self) -> None:
+        """Let the generator know that nobody tells it anything any more: it records what is left, and ends."""
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._process.stdin.close()
+
+    def close(self) -> None:
+        """End it."""
+        self.orphan()
+        if self._process is None:
+            return
+        try:
+            self._process.wait(CLOSE_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _started(self, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        process = start(self._folder, environ=environ)
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        return process
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            with self._news:
+                self._answers.append(json.loads(line))
+                self._news.notify_all()
+        process.wait()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
+
 
 ASKED_MAX = 64 * 1024 * 1024
 """A trace to be replayed is the longest that is ever sent."""

@@ -1,26 +1,18 @@
-"""When traffic arrives: pure functions of time, in whole nanoseconds, with no drift.
-
-A shape says how far after its begin the arrival number k is intended. Everything else (the arrivals of a span, how
-many are due by a moment) follows from that one function. Nothing here depends on what the service does, so a slow
-answer never delays the next arrival.
-"""
+"""Shapes with a rate: steady, ramp, step, spike, and Poisson arrivals; in whole nanoseconds, with no drift."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chaos.clock import NS
 from chaos.errors import UsageError
-from loadgen.shapes.arrival_times import UNIT, course_of, exact, rounded
-from loadgen.shapes.base import Point, Shape
-from loadgen.shapes.poisson import Poisson
-from loadgen.shapes.trace import Replay
-from loadgen.shapes.users import Users
+from loadgen.shapes.base import UNIT, Point, Shape, arrival_times, exact, rounded
 
-__all__ = ["RATE_MAX_RPS", "Poisson", "Ramp", "Replay", "Shape", "Spike", "Steady", "Step", "Users", "shape_from_plain"]
+__all__ = ["RATE_MAX_RPS", "Poisson", "Ramp", "Spike", "Steady", "Step"]
 
 RATE_MAX_RPS = 1_000_000
 """Above this no two arrivals could be told apart in a record; far above what one generator can send."""
@@ -63,8 +55,8 @@ class Steady(Shape):
             above += step
 
     @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`."""
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`."""
         return (Point(0, self.rate_rps),)
 
     @property
@@ -77,14 +69,14 @@ class Steady(Shape):
         return {"kind": "steady", **_values(self)}
 
 
-class _Coursed(Shape):
-    """A shape whose arrival k is intended when k arrivals lie under its course; the first at the begin."""
+class _RateShape(Shape):
+    """A shape whose arrival k is intended when k arrivals lie under its rate profile; the first at the begin."""
 
     __slots__ = ()
 
     def offset_ns(self, index: int) -> int:
         """See `Shape.offset_ns`."""
-        return course_of(self.course).moment_ns(index * UNIT)
+        return arrival_times(self.rate_profile).moment_ns(index * UNIT)
 
     def plain(self) -> dict[str, Any]:
         """See `Shape.plain`."""
@@ -92,7 +84,7 @@ class _Coursed(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class Ramp(_Coursed):
+class Ramp(_RateShape):
     """From `from_rps` (which may be 0) to `to_rps` in a straight line over `over_s` seconds; then it stays there.
 
     Raises `UsageError` for a rate out of (0, 1e6], or a span out of (0, a week].
@@ -109,8 +101,8 @@ class Ramp(_Coursed):
         _require_span(self, "over_s")
 
     @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`."""
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`."""
         return Point(0, self.from_rps), Point(round(self.over_s * NS), self.to_rps)
 
     @property
@@ -120,7 +112,7 @@ class Ramp(_Coursed):
 
 
 @dataclass(frozen=True, slots=True)
-class Step(_Coursed):
+class Step(_RateShape):
     """`rate_rps` at first, `to_rps` from `at_s` seconds after the begin on: up or down at once.
 
     Raises `UsageError` for a rate out of (0, 1e6], or a moment out of (0, a week].
@@ -136,8 +128,8 @@ class Step(_Coursed):
         _require_span(self, "at_s")
 
     @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`."""
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`."""
         at_ns = round(self.at_s * NS)
         return Point(0, self.rate_rps), Point(at_ns, self.rate_rps), Point(at_ns, self.to_rps)
 
@@ -148,7 +140,7 @@ class Step(_Coursed):
 
 
 @dataclass(frozen=True, slots=True)
-class Spike(_Coursed):
+class Spike(_RateShape):
     """`rate_rps`, and from `at_s` on `peak_rps` for `for_s` seconds; then `rate_rps` again.
 
     `ramp_s`: how long the way up takes, and the way down after the peak; 0: at once.
@@ -170,8 +162,8 @@ class Spike(_Coursed):
             _require_span(self, "ramp_s")
 
     @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`."""
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`."""
         moments_s = (self.at_s, self.at_s + self.ramp_s, self.at_s + self.ramp_s + self.for_s)
         rise_ns, top_ns, fall_ns = (round(moment_s * NS) for moment_s in moments_s)
         down_ns = round((moments_s[-1] + self.ramp_s) * NS)
@@ -185,6 +177,53 @@ class Spike(_Coursed):
         return (
             f"spike from {self.rate_rps:g}/s to {self.peak_rps:g}/s for {self.for_s:g} s after {self.at_s:g} s{slope}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Poisson(Shape):
+    """Arrivals of independent users: a Poisson process whose rate is that of another shape.
+
+    The gaps of a process of rate 1 are drawn from `seed`, and stretched by the rate profile (time change). The same
+    seed gives the same arrivals. Raises `UsageError` for a shape without a rate profile.
+    """
+
+    of: Shape
+    seed: int
+    _sums: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    _random: random.Random = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.of.rate_profile or isinstance(self.of, Poisson):
+            raise UsageError(
+                f"Poisson.of: {self.of.words} has no rate to draw from", "give a steady, ramp, step or spike"
+            )
+        object.__setattr__(self, "_random", random.Random(self.seed))  # noqa: S311  # arrivals, not a secret
+
+    def offset_ns(self, index: int) -> int:
+        """See `Shape.offset_ns`."""
+        while len(self._sums) <= index:
+            gap = round(-math.log(1.0 - self._random.random()) * UNIT)
+            self._sums.append((self._sums[-1] if self._sums else 0) + gap)
+        return arrival_times(self.of.rate_profile).moment_ns(self._sums[index])
+
+    @property
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`: the intended rate, not the one that was drawn."""
+        return self.of.rate_profile
+
+    @property
+    def rate_min_rps(self) -> float:
+        """See `Shape.rate_min_rps`: chance may leave any span empty."""
+        return 0.0
+
+    @property
+    def words(self) -> str:
+        """See `Shape.words`."""
+        return f"{self.of.words}, Poisson arrivals"
+
+    def plain(self) -> dict[str, Any]:
+        """See `Shape.plain`."""
+        return {"kind": "poisson", "of": self.of.plain(), "seed": self.seed}
 
 
 def _require_rate(shape: Shape, name: str) -> None:
@@ -206,31 +245,3 @@ def _require_span(shape: Shape, name: str) -> None:
 
 def _values(shape: Any) -> dict[str, Any]:
     return {item.name: getattr(shape, item.name) for item in fields(shape)}
-
-
-KINDS: Mapping[str, type[Any]] = {"steady": Steady, "ramp": Ramp, "step": Step, "spike": Spike}
-
-
-def shape_from_plain(data: Mapping[str, Any]) -> Shape:
-    """The shape that `Shape.plain` described. Raises `UsageError` for an unknown kind or a bad field."""
-    match dict(data):
-        case {"kind": "replay", **rest}:
-            return Replay.from_plain(rest)
-        case {"kind": "users", "locustfile": str(file), "users": int(users), "spawn_rate": rate, **others} if (
-            not others
-        ):
-            return Users(file, users, rate)
-        case {"kind": "poisson", "of": dict(of), "seed": int(seed), **others} if not others:
-            return Poisson(shape_from_plain(of), seed)
-        case {"kind": str(kind), **numbers} if kind in KINDS:
-            if set(numbers) == {item.name for item in fields(KINDS[kind])} and all(map(_is_number, numbers.values())):
-                shape: Shape = KINDS[kind](**numbers)
-                return shape
-            raise UsageError(f"shape: {kind} has other fields than {sorted(numbers)}, or one is no number")
-        case {"kind": str(kind)}:
-            raise UsageError(f"shape: {kind} with fields {sorted(set(data) - {'kind'})} is not known")
-    raise UsageError(f"shape: {data!r} is not a shape", 'give {"kind": "steady", "rate_rps": 20}')
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

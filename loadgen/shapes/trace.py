@@ -57,8 +57,8 @@ class Replay(Shape):
         return self.sizes[index] if self.sizes else None
 
     @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`: a trace has moments, but no rate."""
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`: a trace has moments, but no rate."""
         return ()
 
     @property

@@ -42,8 +42,8 @@ class Users(Shape):
         return 0
 
     @property
-    def course(self) -> tuple[Point, ...]:
-        """See `Shape.course`: the service's speed sets the rate."""
+    def rate_profile(self) -> tuple[Point, ...]:
+        """See `Shape.rate_profile`: the service's speed sets the rate."""
         return ()
 
     @property

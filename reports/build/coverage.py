@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from chaos.clock import NS
 from chaos.history import GeneratorSample, History
-from reports.model.parts import Buckets, Coverage, GeneratorSeries, Missing
+from reports.model.parts import Buckets, GeneratorSeries, Missing
+from reports.model.report import Coverage
 
 __all__ = ["coverage", "generator_series", "missing_of"]
 

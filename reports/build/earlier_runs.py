@@ -9,11 +9,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from reports.model.parts import FindingRow, PastAnswer, Usual
-from reports.model.report import Report
+from reports.model.parts import Missing, StepLine
+from reports.model.report import FindingRow, Overlay, PastAnswer, Report, Usual
 from reports.text.json import plain
 
-__all__ = ["FIGURES", "FILE", "LEAST_FOR_USUAL", "PastTrial", "append", "earlier", "read_past", "told", "usual"]
+__all__ = [
+    "FIGURES",
+    "FILE",
+    "LEAST_FOR_USUAL",
+    "PastTrial",
+    "append",
+    "earlier",
+    "laid_over",
+    "read_past",
+    "told",
+    "usual",
+]
 
 FILE = "history.jsonl"
 SHOWN = 12
@@ -154,3 +165,30 @@ def _news(now: str, before: Sequence[str]) -> str:
     if course[-1]:
         return "" if course[-2] else "fixed"
     return "new" if course[-2] else "still"
+
+
+def laid_over(before: Report, after: Report) -> Report:
+    """The later report with the ready replicas and the p99 of the earlier one behind its own."""
+    shift_ns = _anchor_ns(after) - _anchor_ns(before)
+    buckets = before.latency.buckets
+    spans = (
+        (buckets.begin_ns + k * buckets.width_ns + shift_ns, value)
+        for k, value in enumerate(before.latency.p99_s)
+        if value is not None
+    )
+    p99 = tuple((at_ns, at_ns + buckets.width_ns, value) for at_ns, value in spans)
+    return replace(after, overlay=Overlay(before.headline.run, shift_ns, _moved(before.ready, shift_ns), p99))
+
+
+def _anchor_ns(report: Report) -> int:
+    return min((fault.begin_ns for fault in report.faults), default=report.headline.began_ns)
+
+
+def _moved(line: StepLine, shift_ns: int) -> StepLine:
+    return StepLine(
+        points=tuple((at_ns + shift_ns, value) for at_ns, value in line.points),
+        begin_ns=line.begin_ns + shift_ns,
+        end_ns=line.end_ns + shift_ns,
+        missing=tuple(Missing(one.begin_ns + shift_ns, one.end_ns + shift_ns, one.reason) for one in line.missing),
+        slot_ns=line.slot_ns,
+    )

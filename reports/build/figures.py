@@ -1,4 +1,4 @@
-"""Sums over spans of time: the whole trial, and before, during and after each fault; and what tokens took."""
+"""Sums over spans of time: the whole trial, and before, during and after each fault; tokens; and the objectives."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from chaos.checks.verdict import Verdict
 from chaos.clock import NS
 from chaos.history import Fault, History
 from reports.build.traffic import by_bucket, percentile, rounded
-from reports.model.parts import Buckets, FaultWindow, TokenSeries
+from reports.model.parts import Buckets, TokenSeries
+from reports.model.report import FaultWindow, Limit
 
-__all__ = ["Total", "fault_windows", "token_series", "total"]
-
+__all__ = ["Total", "fault_windows", "judged_limits", "token_series", "total"]
 
 Total = tuple[int, int, float | None, float | None, float | None]
 """Valid requests, answered ones, their share, and the 50th and 99th percentile of response time."""
@@ -92,3 +93,18 @@ def token_series(table: pl.DataFrame, buckets: Buckets) -> TokenSeries | None:
         gap_all_p50_s=rounded(gap_all[0]),
         gap_all_p99_s=rounded(gap_all[1]),
     )
+
+
+MEASURES = {"latency": "latency_objective_s", "first token": "first_token_objective_s"}
+
+
+def judged_limits(verdict: Verdict) -> tuple[Limit, ...]:
+    """The objectives of `slo-met`: one limit a percentile, each value once, the answer that of the finding."""
+    found = {
+        (measure, float(finding.values[key])): Limit(measure, float(finding.values[key]), finding.answer.name)
+        for finding in verdict.findings
+        if finding.check == "slo-met"
+        for measure, key in MEASURES.items()
+        if finding.values.get(key) is not None
+    }
+    return tuple(found.values())

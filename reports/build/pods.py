@@ -10,7 +10,7 @@ import polars as pl
 from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.sli import GOOD
-from reports.build.downsampling import slot_of, worst_spans
+from reports.build.step_series import slot_of, worst_spans
 from reports.model.parts import Lanes, Missing, PodLane, StateSpan
 
 __all__ = ["LANES_DRAWN", "lanes", "struck"]
@@ -21,7 +21,7 @@ LANES_DRAWN = 40
 """Most lanes of a chart; those that a fault struck, and those that were born or lost in the trial, come first."""
 
 
-def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ...]) -> Lanes:
+def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ...]) -> Lanes[PodLane]:
     """The lanes that are drawn: by node, then in order of birth; those that never had a node come last."""
     blows = struck(history.faults, lives)
     told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))

@@ -13,24 +13,20 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from reports.build.autoscaler import autoscaler_courses
-from reports.build.buckets import cut, widths
-from reports.build.budgets import budget_courses
+from reports.build.cluster import autoscaler_series, budget_series, nodes
 from reports.build.coverage import coverage, generator_series, missing_of
 from reports.build.earlier_runs import PastTrial, told
-from reports.build.figures import Total, fault_windows, token_series, total
-from reports.build.nodes import nodes
-from reports.build.objectives import judged_limits
+from reports.build.figures import Total, fault_windows, judged_limits, token_series, total
 from reports.build.pods import lanes
 from reports.build.recovery import judged_dips, recovery_rows
 from reports.build.recovery_stages import leg_tables
+from reports.build.session import read_notes
 from reports.build.step_series import step_line
 from reports.build.story import story
-from reports.build.team_notes import NO_NOTES, read_notes
-from reports.build.traffic import heat_map, latency_series, records, traffic_series
-from reports.model.parts import EvidenceFile, FaultBand, FindingRow, Moment, PhaseBand, TrafficSeries
+from reports.build.traffic import cut, heat_map, latency_series, records, traffic_series, widths
+from reports.model.parts import FaultBand, Moment, PhaseBand, TrafficSeries
 from reports.model.recovery import RecoveryRow
-from reports.model.report import Headline, KeyFigures, Report
+from reports.model.report import NO_NOTES, EvidenceFile, FindingRow, Headline, KeyFigures, Report
 from reports.text import formatting as words
 
 __all__ = ["summarise"]
@@ -51,7 +47,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
     generator = generator_series(history, buckets)
     lives, dips = pod_lives(history), judged_dips(verdict)
     recovery = recovery_rows(history, lives, dips)
-    budgets = budget_courses(history)
+    budgets = budget_series(history)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
     report = Report(
@@ -65,7 +61,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         lanes=lanes(history, lives, ready_missing),
         budgets=budgets,
         nodes=nodes(history, lives),
-        autoscalers=autoscaler_courses(history),
+        autoscalers=autoscaler_series(history),
         limits=judged_limits(verdict),
         buckets=buckets,
         traffic=traffic,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.build.team_notes import TeamNotes, read_notes
-from reports.model.report import Report
+from reports.model.report import NO_NOTES, FollowUp, Report, TeamNotes
 
-__all__ = ["FILE", "Session", "SessionFacts", "Untold", "read_facts", "session_of", "write_facts"]
+__all__ = ["FILE", "Session", "SessionFacts", "Untold", "read_facts", "read_notes", "session_of", "write_facts"]
 
+NOTES_FILE = "notes.md"
+LENGTH_MAX = 20_000
+BOX = re.compile(r"^\s*[-*] \[( |x|X)\] (.+)$")
+OWNER = re.compile(r"(?<![\w@])@([\w.-]+)")
 FILE = "session.json"
 ORDER = {"FAIL": 0, "UNKNOWN": 1, "PASS": 2}
 
@@ -95,3 +99,24 @@ def read_facts(folder: Path) -> SessionFacts:
         runs=tuple(said["runs"]),
         untold=tuple(Untold(one["nodeid"], one["reason"]) for one in said["untold"]),
     )
+
+
+def read_notes(folder: Path) -> TeamNotes:
+    """The notes of a run folder, empty if there are none; what exceeds `LENGTH_MAX` characters is said to be cut."""
+    path = folder / NOTES_FILE
+    if not path.is_file():
+        return NO_NOTES
+    whole = path.read_text("utf-8", errors="replace")
+    text = whole[:LENGTH_MAX] + (
+        f"\n… showing {LENGTH_MAX:,} of {len(whole):,} characters" if whole[LENGTH_MAX:] else ""
+    )
+    boxes = [(line, BOX.match(line)) for line in text.splitlines()]
+    return TeamNotes(
+        text="\n".join(line for line, box in boxes if box is None).strip(),
+        follow_ups=tuple(_follow_up(box) for _, box in boxes if box is not None),
+    )
+
+
+def _follow_up(box: re.Match[str]) -> FollowUp:
+    owner = OWNER.search(box[2])
+    return FollowUp(box[1] != " ", OWNER.sub("", box[2], count=1).strip(), owner[1] if owner else "")

@@ -10,8 +10,7 @@ from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.history.sli import GOOD
-from reports.model.cluster import BudgetCourse
-from reports.model.parts import Moment
+from reports.model.parts import BudgetSeries, Moment
 from reports.text.formatting import count, plural
 
 __all__ = ["TOLD", "story"]
@@ -22,7 +21,7 @@ FAULTS = 3
 """Most faults that are told one by one."""
 
 
-def story(history: History, budgets: Sequence[BudgetCourse]) -> tuple[Moment, ...]:
+def story(history: History, budgets: Sequence[BudgetSeries]) -> tuple[Moment, ...]:
     """The moments, in order of time: faults, losses of replicas, evictions, bad requests, lost load workers, gaps."""
     begin_ns = min((fault.begin_ns for fault in history.faults), default=history.began_ns)
     moments = [
@@ -77,7 +76,7 @@ def _leavings(history: History, begin_ns: int) -> list[Moment]:
     return [Moment(at_ns, f"first of {plural(len(gone), 'replica')} to go, {how}: {life.name}")]
 
 
-def _evictions(budgets: Sequence[BudgetCourse]) -> list[Moment]:
+def _evictions(budgets: Sequence[BudgetSeries]) -> list[Moment]:
     """The first eviction of each answer."""
     seen: set[str] = set()
     told = []

@@ -1,4 +1,4 @@
-"""The parts of a `Report`: bands, lanes, series by time bucket, tables.
+"""What is drawn along the time axis: bands, lanes, and series of pods, nodes, budgets, autoscalers and requests.
 
 See reports.model.report for what None and infinity mean in a column.
 """
@@ -6,29 +6,31 @@ See reports.model.report for what None and infinity mean in a column.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 __all__ = [
+    "AutoscalerSeries",
     "Buckets",
-    "Coverage",
-    "EvidenceFile",
+    "BudgetSeries",
+    "EvictionMark",
     "FaultBand",
-    "FaultWindow",
-    "FindingRow",
     "GeneratorSeries",
     "HeatMap",
     "Lanes",
     "LatencySeries",
     "Missing",
     "Moment",
-    "PastAnswer",
+    "NodeLane",
+    "NodeSpan",
     "PhaseBand",
     "PodLane",
     "StateSpan",
     "StepLine",
     "TokenSeries",
     "TrafficSeries",
-    "Usual",
 ]
+
+Lane = TypeVar("Lane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +42,26 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class PastAnswer:
-    """What an earlier trial answered, and when it began."""
+class Missing:
+    """A span of which the record says nothing, and why."""
 
-    run: str
-    began_ns: int
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """The range of one key figure over earlier trials of the same kind that passed, and over how many."""
-
-    figure: str
-    low: float
-    high: float
-    trials: int
+    begin_ns: int
+    end_ns: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class FindingRow:
-    """One check's answer, with both sides of the comparison. `evidence_total` counts what `evidence` may leave out.
+class StepLine:
+    """A value that holds from its moment until the next; known only within `begin_ns` to `end_ns`, less `missing`.
 
-    `past` are its answers in earlier trials, oldest first; `news` is what that makes of it: `new`, `still`, `fixed`,
-    `flaky`, or empty.
+    With a `slot_ns` above 0 there were too many changes to draw: each slot of that width has the least value in it.
     """
 
-    check: str
-    answer: str
-    rule: str
-    limit: str
-    measured: str
-    margin: str
-    reason: str
-    settle: str
-    evidence: tuple[Moment, ...]
-    evidence_total: int
-    past: tuple[PastAnswer, ...] = ()
-    news: str = ""
+    points: tuple[tuple[int, int], ...]
+    begin_ns: int
+    end_ns: int
+    missing: tuple[Missing, ...]
+    slot_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,29 +97,6 @@ class FaultBand:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A span of which the record says nothing, and why."""
-
-    begin_ns: int
-    end_ns: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepLine:
-    """A value that holds from its moment until the next; known only within `begin_ns` to `end_ns`, less `missing`.
-
-    With a `slot_ns` above 0 there were too many changes to draw: each slot of that width has the least value in it.
-    """
-
-    points: tuple[tuple[int, int], ...]
-    begin_ns: int
-    end_ns: int
-    missing: tuple[Missing, ...]
-    slot_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class StateSpan:
     """What a pod was for a while: `pending`, `starting`, `ready`, `not ready` or `terminating`."""
 
@@ -164,16 +125,86 @@ class PodLane:
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
-    """The pods that are drawn, of how many there were, and where the record of pods has gaps.
+class Lanes(Generic[Lane]):
+    """The pods or nodes that are drawn, of how many there were, and where their record has gaps.
 
     With a `slot_ns` above 0 there were too many changes to draw: each slot of that width has the worst state in it.
     """
 
     total: int
-    shown: tuple[PodLane, ...]
+    shown: tuple[Lane, ...]
     missing: tuple[Missing, ...]
     slot_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpan:
+    """What a node was for a while: `ready`, `not ready` or `unknown`; cordoned or not; its other taints."""
+
+    ready: str
+    cordoned: bool
+    taints: tuple[str, ...]
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLane:
+    """One node's life within the trial. `replicas`: how many of the system's pods were ever on it."""
+
+    name: str
+    spans: tuple[NodeSpan, ...]
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvictionMark:
+    """One eviction that was asked for, when it was answered, and how.
+
+    `answer`: `accepted`; `refused` by a disruption budget (status 429 with that cause); `failed` for any other error;
+    `not known`. `fault` is the id of the fault that asked, empty where it was somebody else.
+    """
+
+    at_ns: int
+    pod: str
+    answer: str
+    words: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSeries:
+    """One disruption budget as its controller counted, and the evictions of pods that it binds.
+
+    The counts are known only where its status speaks of the newest wish. `wishes` are its bounds in words, each from
+    its moment on. With an empty `name` it stands for evictions of pods that no disruption budget binds.
+    """
+
+    uid: str
+    name: str
+    wishes: tuple[Moment, ...]
+    allowed: StepLine
+    healthy: StepLine
+    desired: StepLine
+    evictions: tuple[EvictionMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerSeries:
+    """One autoscaler: how many replicas it wanted and counted, its bounds, and its metric beside the target.
+
+    The metric is in percent of the request, averaged over the pods; `metric` is its name, empty if it has none that is
+    measured so. Nothing is known before its controller has first looked.
+    """
+
+    name: str
+    desired: StepLine
+    actual: StepLine
+    least: StepLine
+    most: StepLine
+    metric: str
+    measured: StepLine
+    target: StepLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,37 +289,3 @@ class GeneratorSeries:
     worst_lag_s: float | None
     worst_cpu_share: float | None
     missing: tuple[Missing, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FaultWindow:
-    """What users met before, during or after a fault; failures count as infinite in the percentiles."""
-
-    fault: str
-    window: str
-    begin_ns: int
-    end_ns: int
-    requests: int
-    answered_share: float | None
-    p50_s: float | None
-    p99_s: float | None
-    unanswered: int
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What one source recorded: from when to when (None if never), and what is missing in between."""
-
-    source: str
-    begin_ns: int | None
-    end_ns: int | None
-    missing: tuple[Missing, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceFile:
-    """One file of the run folder: its size and SHA-256, or None where it is absent."""
-
-    name: str
-    size_bytes: int | None
-    sha256: str

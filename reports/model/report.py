@@ -11,30 +11,42 @@ from dataclasses import dataclass
 
 from chaos.checks.remediation import Advice
 from reports.build.recovery_stages import LegTable
-from reports.build.team_notes import NO_NOTES, TeamNotes
-from reports.model.cluster import AutoscalerCourse, BudgetCourse, Limit, Nodes, Overlay
 from reports.model.parts import (
+    AutoscalerSeries,
     Buckets,
-    Coverage,
-    EvidenceFile,
+    BudgetSeries,
     FaultBand,
-    FaultWindow,
-    FindingRow,
     GeneratorSeries,
     HeatMap,
     Lanes,
     LatencySeries,
+    Missing,
     Moment,
-    PastAnswer,
+    NodeLane,
     PhaseBand,
+    PodLane,
     StepLine,
     TokenSeries,
     TrafficSeries,
-    Usual,
 )
 from reports.model.recovery import Dip, RecoveryRow
 
-__all__ = ["Headline", "KeyFigures", "Report"]
+__all__ = [
+    "NO_NOTES",
+    "Coverage",
+    "EvidenceFile",
+    "FaultWindow",
+    "FindingRow",
+    "FollowUp",
+    "Headline",
+    "KeyFigures",
+    "Limit",
+    "Overlay",
+    "PastAnswer",
+    "Report",
+    "TeamNotes",
+    "Usual",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,120 @@ class KeyFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class PastAnswer:
+    """What an earlier trial answered, and when it began."""
+
+    run: str
+    began_ns: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The range of one key figure over earlier trials of the same kind that passed, and over how many."""
+
+    figure: str
+    low: float
+    high: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRow:
+    """One check's answer, with both sides of the comparison. `evidence_total` counts what `evidence` may leave out.
+
+    `past` are its answers in earlier trials, oldest first; `news` is what that makes of it: `new`, `still`, `fixed`,
+    `flaky`, or empty.
+    """
+
+    check: str
+    answer: str
+    rule: str
+    limit: str
+    measured: str
+    margin: str
+    reason: str
+    settle: str
+    evidence: tuple[Moment, ...]
+    evidence_total: int
+    past: tuple[PastAnswer, ...] = ()
+    news: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultWindow:
+    """What users met before, during or after a fault; failures count as infinite in the percentiles."""
+
+    fault: str
+    window: str
+    begin_ns: int
+    end_ns: int
+    requests: int
+    answered_share: float | None
+    p50_s: float | None
+    p99_s: float | None
+    unanswered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An objective that a finding held users' requests to: `latency` or `first token`, the 99th percentile in s."""
+
+    measure: str
+    p99_s: float
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Lines of an earlier run, already moved by `shift_ns`; `p99` are (from, until, seconds) of its buckets."""
+
+    run: str
+    shift_ns: int
+    ready: StepLine
+    p99: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one source recorded: from when to when (None if never), and what is missing in between."""
+
+    source: str
+    begin_ns: int | None
+    end_ns: int | None
+    missing: tuple[Missing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """One file of the run folder: its size and SHA-256, or None where it is absent."""
+
+    name: str
+    size_bytes: int | None
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """One `- [ ] text @owner`; `owner` is empty if none is named."""
+
+    done: bool
+    text: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class TeamNotes:
+    """The notes: text without its check boxes, and those as follow-ups."""
+
+    text: str
+    follow_ups: tuple[FollowUp, ...]
+
+
+NO_NOTES = TeamNotes("", ())
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that the page, the terminal and the JSON show of one judged trial."""
 
@@ -102,10 +228,10 @@ class Report:
     faults: tuple[FaultBand, ...]
     ready: StepLine
     desired: StepLine
-    lanes: Lanes
-    budgets: tuple[BudgetCourse, ...]
-    nodes: Nodes
-    autoscalers: tuple[AutoscalerCourse, ...]
+    lanes: Lanes[PodLane]
+    budgets: tuple[BudgetSeries, ...]
+    nodes: Lanes[NodeLane]
+    autoscalers: tuple[AutoscalerSeries, ...]
     limits: tuple[Limit, ...]
     buckets: Buckets
     traffic: TrafficSeries

@@ -1,26 +1,42 @@
-"""One self-contained HTML page: readable without JavaScript, printable, and unable to fetch anything."""
+"""The pages of a trial and of a session: one self-contained HTML file each, unable to fetch anything."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import jinja2
 from markupsafe import Markup, escape
 
 from chaos.clock import NS
+from reports.build.session import Session
 from reports.model.report import Report
-from reports.page.panels.page_panels import panels
+from reports.page.panels import panels
 from reports.page.panels.panel import Panel, Table
 from reports.page.panels.phases import strip_of
-from reports.page.svg.scales import MS, TimeAxis, axis_of, time_ticks
-from reports.page.templating import asset, environment, script_hash, trusted
+from reports.page.svg import MS, TimeAxis, axis_of, time_ticks
 from reports.text import formatting as words
 from reports.text.json import plain
 
-__all__ = ["SIZE_MOST_BYTES", "TooLarge", "page", "write_html"]
+__all__ = [
+    "SIZE_MOST_BYTES",
+    "TooLarge",
+    "asset",
+    "environment",
+    "page",
+    "script_hash",
+    "session_page",
+    "trusted",
+    "write_html",
+    "write_session",
+]
 
 SIZE_MOST_BYTES = 4_000_000
 """A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
@@ -147,3 +163,54 @@ def _tick(at_ms: int, axis: TimeAxis) -> Markup:
     return Markup('<span class="tick" style="left:{}%">{}</span>').format(
         round(100 * at_ms / axis.span_ms, 3), words.clock(at_ns)
     )
+
+
+def write_session(session: Session, path: Path) -> None:
+    """Write the page. Raises OSError."""
+    path.write_text(session_page(session), "utf-8")
+
+
+def session_page(session: Session) -> str:
+    """The page as text."""
+    facts = session.facts
+    return (
+        environment()
+        .get_template("session.html.j2")
+        .render(
+            s=session,
+            facts=facts,
+            sign=SIGN,
+            words=words,
+            date=words.date(facts.began_ns),
+            began=words.clock(facts.began_ns),
+            ended=words.clock(facts.ended_ns),
+            took=words.duration((facts.ended_ns - facts.began_ns) / NS),
+            link=lambda run: f"../{quote(run)}/report.html",
+            css=trusted("report.css"),
+        )
+    )
+
+
+def environment() -> jinja2.Environment:
+    """Templates that escape whatever they are given, and raise for what they are not given."""
+    loader = jinja2.FunctionLoader(
+        lambda name: resources.files("reports.page").joinpath("templates", name).read_text("utf-8")
+    )
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def asset(name: str) -> str:
+    """One of our own files."""
+    return resources.files("reports.page").joinpath("assets", name).read_text("utf-8")
+
+
+def trusted(name: str) -> Markup:
+    """One of our own files, to be put into a page as it is."""
+    return Markup(asset(name))  # noqa: S704  # our own file
+
+
+def script_hash(script: str) -> str:
+    """How the content security policy names the one script that may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

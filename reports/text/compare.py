@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.build.earlier_runs import LEAST_FOR_USUAL, PastTrial, usual
-from reports.model.parts import FaultWindow
-from reports.model.report import Report
+from reports.model.report import FaultWindow, Report
 from reports.text import formatting as words
 from reports.text.terminal import STYLE
 

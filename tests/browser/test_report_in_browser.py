@@ -28,9 +28,8 @@ from report_size import made as hour
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Note
 from reports import SessionFacts, session_of, summarise, write_html
-from reports.page.report import SIZE_MOST_BYTES, page
+from reports.page.report import SIZE_MOST_BYTES, page, session_page
 from reports.page.screenshot import WIDTH_PX, take_picture
-from reports.page.session import session_page
 
 Show = Callable[..., Path]
 HOSTILE = '</script><script>window.owned=1</script><img src=x onerror="window.owned=1">{{7*7}}'

@@ -16,7 +16,7 @@ from chaos.cluster import Journal
 from chaos.history import History, load_history
 from chaos.trial.traffic import Traffic
 from loadgen.driver.driver import Generator
-from loadgen.driver.workers import Crew
+from loadgen.driver.workers import WorkerGroup
 from loadgen.profiles import Profile
 
 
@@ -48,11 +48,11 @@ def running(folder: Path, url: str, profile: Profile, workers: int = 1) -> Itera
     (folder / "trial.json").write_text(json.dumps(trial | {"system": system}))
     journal = Journal(folder / "actions.jsonl", clock)
 
-    def start() -> Generator | Crew:
+    def start() -> Generator | WorkerGroup:
         if workers == 1:
             return started(folder, url, profile, clock=clock)
         options: dict[str, Any] = {"run_folder": folder, "url": url, "profile": profile, "seed": 1}
-        return Crew.start(workers=workers, clock=clock, duration_max_s=60.0, **options)
+        return WorkerGroup.start(workers=workers, clock=clock, duration_max_s=60.0, **options)
 
     traffic = Traffic(
         start,

@@ -12,7 +12,7 @@ from chaos.errors import HarnessBroken, UsageError
 from chaos.trial.load_pods.agent import Agent, Unheard
 from loadgen.driver.clock_offset import Reading, read_remote
 from loadgen.driver.driver import Finished, Generator, StreamHandle
-from loadgen.driver.workers import Crew
+from loadgen.driver.workers import WorkerGroup
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
 
@@ -43,8 +43,8 @@ class Worker:
         }
 
 
-class ClusterCrew(Crew):
-    """See `Crew`. Which worker is lost, and how far each clock went apart, is journalled."""
+class ClusterCrew(WorkerGroup):
+    """See `WorkerGroup`. Which worker is lost, and how far each clock went apart, is journalled."""
 
     def __init__(self, workers: Sequence[Worker], clock: Clock, journal: Journal) -> None:
         super().__init__([worker.generator for worker in workers], clock, lead_ns=LEAD_NS, on_lost=self._lose)
@@ -53,7 +53,7 @@ class ClusterCrew(Crew):
         self._now_ns = clock.now_ns
 
     def begin(self, shape: Shape, name: str) -> StreamHandle:
-        """See `Crew.begin`. Raises `UsageError` for users of a locustfile, which is a file of this host."""
+        """See `WorkerGroup.begin`. Raises `UsageError` for users of a locustfile, which is a file of this host."""
         if isinstance(shape, Users):
             raise UsageError(
                 "a locustfile of your own runs on this host only", "leave --load-in-cluster out for this scenario"
@@ -61,7 +61,7 @@ class ClusterCrew(Crew):
         return super().begin(shape, name)
 
     def finish(self, drain_s: float | None = None) -> Finished:
-        """See `Crew.finish`; the clocks are compared before."""
+        """See `WorkerGroup.finish`; the clocks are compared before."""
         for number, worker in self._workers.items():
             if number not in self._lost:
                 self._compare(number, worker)

@@ -6,12 +6,24 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chaos.clock import NS
-from reports.model.parts import Coverage, Missing, TokenSeries
-from reports.model.report import Report
+from reports.model.parts import Missing, TokenSeries
+from reports.model.report import Coverage, Report
 from reports.page.panels.panel import Hole, Panel, Table, bucket_readout, bucket_rows, holes, spread
 from reports.page.panels.traffic import limit_ends, limit_lines
-from reports.page.svg.marks import bands, columns_path, drawing, path, rects, rules
-from reports.page.svg.scales import MS, Linear, Log, Tick, TimeAxis, nice_steps
+from reports.page.svg import (
+    MS,
+    Linear,
+    Log,
+    Tick,
+    TimeAxis,
+    bands,
+    columns_path,
+    drawing,
+    nice_steps,
+    path,
+    rects,
+    rules,
+)
 from reports.text import formatting as words
 
 __all__ = ["coverage_panel", "cpu_panel", "lag_panel", "tokens_panel"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from chaos.clock import NS
 from reports.model.parts import FaultBand
 from reports.model.report import Report
-from reports.page.svg.scales import TimeAxis
+from reports.page.svg import TimeAxis
 from reports.text import formatting as words
 
 __all__ = ["Strip", "strip_of"]

@@ -9,10 +9,20 @@ from chaos.clock import NS
 from reports.model.parts import PodLane
 from reports.model.recovery import Dip
 from reports.model.report import Report
-from reports.page.panels.panel import Panel, Readout, Spot, Table, holes
-from reports.page.panels.step_lines import counts_scale, ends, readout, steps_path, table, thinned
-from reports.page.svg.marks import Segment, bands, drawing, less, path, rects, rules, segments
-from reports.page.svg.scales import Linear, Tick, TimeAxis
+from reports.page.panels.panel import (
+    Panel,
+    Readout,
+    Spot,
+    Table,
+    counts_scale,
+    ends,
+    holes,
+    readout,
+    steps_path,
+    table,
+    thinned,
+)
+from reports.page.svg import Linear, Segment, Tick, TimeAxis, bands, drawing, less, path, rects, rules, segments
 from reports.text import formatting as words
 
 __all__ = ["lanes_panel", "replicas_panel"]

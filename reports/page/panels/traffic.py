@@ -7,11 +7,24 @@ from collections.abc import Sequence
 
 from chaos.clock import NS
 from reports.model.parts import Buckets
-from reports.model.report import Report
-from reports.page.panels.overlay import p99_segments
+from reports.model.report import Overlay, Report
 from reports.page.panels.panel import Panel, Table, bucket_readout, bucket_rows, holes, spread
-from reports.page.svg.marks import bands, columns_path, drawing, path, rects, rules, segments_path
-from reports.page.svg.scales import MS, Linear, Log, Tick, TimeAxis, nice_steps
+from reports.page.svg import (
+    MS,
+    Linear,
+    Log,
+    Segment,
+    Tick,
+    TimeAxis,
+    bands,
+    columns_path,
+    drawing,
+    nice_steps,
+    path,
+    rects,
+    rules,
+    segments_path,
+)
 from reports.text import formatting as words
 
 __all__ = ["NO_REQUESTS", "failures_panel", "heat_panel", "latency_panel", "limit_ends", "limit_lines", "rate_panel"]
@@ -114,7 +127,7 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
         if (last := _last(column)) is not None:
             ends.append((Tick(scale.y(last), name), f"t-{name}"))
     marks += limit_lines(report, "latency", scale, axis)
-    former = p99_segments(report.overlay, axis) if report.overlay else []
+    former = _former_p99(report.overlay, axis) if report.overlay else []
     marks += path("line former", segments_path((a, b, scale.y(value)) for a, b, value in former))
     thinned = ", dotted where n < 100" if any(latency.thin) else ""
     levels = [Tick(scale.y(value), words.brief(value)) for value in scale.levels()]
@@ -136,6 +149,12 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
         ),
         empty="" if report.key.requests else NO_REQUESTS,
     )
+
+
+def _former_p99(overlay: Overlay, axis: TimeAxis) -> list[Segment]:
+    """The earlier p99 as far as it lies on the axis of the later run."""
+    placed = ((axis.x(begin_ns), axis.x(end_ns), value) for begin_ns, end_ns, value in overlay.p99)
+    return [(begin, end, value) for begin, end, value in placed if end > begin]
 
 
 def _latency_words(report: Report, k: int) -> str:

@@ -13,7 +13,7 @@ from chaos.checks.verdict import Answer
 from chaos.clock import NS
 from chaos.slo import Slo
 from loadgen.shapes import Ramp, Spike, Steady
-from loadgen.shapes.poisson import Poisson
+from loadgen.shapes.patterns import Poisson
 from loadgen.shapes.trace import Replay
 
 SPIKE = Spike(10, 50, at_s=20, for_s=30)

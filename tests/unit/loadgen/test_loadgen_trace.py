@@ -14,7 +14,7 @@ from chaos.errors import UsageError
 from loadgen.profiles import HttpProfile, OpenAiChatProfile
 from loadgen.shapes import shape_from_plain
 from loadgen.shapes.base import NEVER_NS, Size
-from loadgen.shapes.poisson import Poisson
+from loadgen.shapes.patterns import Poisson
 from loadgen.shapes.trace import Replay, read_trace
 
 traces = st.lists(st.integers(min_value=0, max_value=10**12), min_size=1, max_size=50).map(sorted)

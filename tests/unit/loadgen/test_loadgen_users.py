@@ -14,7 +14,7 @@ from chaos.history import Stream
 from chaos.slo import Slo
 from loadgen.shapes import shape_from_plain
 from loadgen.shapes.base import NEVER_NS
-from loadgen.shapes.poisson import Poisson
+from loadgen.shapes.patterns import Poisson
 from loadgen.shapes.users import Users
 
 USERS = Users("somewhere/our_load.py", users=20, spawn_rate=2.5)
@@ -34,7 +34,7 @@ def closed(**fate: str) -> Story:
 
 def test_users_intend_nothing_by_plan() -> None:
     """No arrival, no rate; and the plan survives plain data."""
-    assert (USERS.offset_ns(0), USERS.count(10**18), USERS.course) == (NEVER_NS, 0, ())
+    assert (USERS.offset_ns(0), USERS.count(10**18), USERS.rate_profile) == (NEVER_NS, 0, ())
     assert shape_from_plain(USERS.plain()) == USERS
     assert USERS.words == "closed loop: 20 users of our_load.py"
 

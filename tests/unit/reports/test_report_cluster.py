@@ -12,9 +12,9 @@ from report_pages import parse
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Gap
 from reports import Report, summarise
-from reports.page.panels.page_panels import panels
+from reports.page.panels import panels
 from reports.page.report import page
-from reports.page.svg.scales import axis_of
+from reports.page.svg import axis_of
 
 NOTHING = Verdict(())
 

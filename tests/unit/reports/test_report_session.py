@@ -26,11 +26,9 @@ from chaos.history import load_history
 from chaos.plugin.session_report import Gallery
 from chaos.slo import Slo
 from reports import Report, SessionFacts, Untold, session_of, summarise
-from reports.build.earlier_runs import append, read_past
-from reports.build.team_notes import read_notes
-from reports.page.panels.overlay import laid_over
-from reports.page.report import page
-from reports.page.session import session_page
+from reports.build.earlier_runs import append, laid_over, read_past
+from reports.build.session import read_notes
+from reports.page.report import page, session_page
 from reports.text.compare import comparison
 
 RUNS = (made.good_run, made.bad_run, made.unknown_run)

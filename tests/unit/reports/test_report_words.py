@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from reports.build.downsampling import slot_of, worst_spans, worst_steps
+from reports.build.step_series import slot_of, worst_spans, worst_steps
 from reports.model.parts import StateSpan
 from reports.page.panels.panel import spread
-from reports.page.svg.scales import Log, Tick, axis_of, nice_steps, time_ticks
+from reports.page.svg import Log, Tick, axis_of, nice_steps, time_ticks
 from reports.text import formatting as words
 
 NS = 1_000_000_000

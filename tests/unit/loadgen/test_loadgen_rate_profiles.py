@@ -13,7 +13,7 @@ from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.shapes import Ramp, Spike, Steady, Step, shape_from_plain
 from loadgen.shapes.base import Point, Shape
-from loadgen.shapes.poisson import Poisson
+from loadgen.shapes.patterns import Poisson
 
 rates = st.one_of(st.sampled_from([0.1, 1, 3, 33.3, 5000]), st.floats(min_value=0.01, max_value=10_000))
 spans_s = st.floats(min_value=0.001, max_value=1000)
@@ -60,7 +60,7 @@ def test_moments_never_go_back(shape: Shape, index: int) -> None:
 @given(shapes, st.floats(min_value=0.01, max_value=20))
 def test_as_many_arrive_as_the_area_under_the_rate(shape: Shape, span_s: float) -> None:
     """Over any span from the begin the count is that of the area, within one arrival."""
-    points = [*shape.course, Point(10**18, shape.course[-1].rate_rps)]
+    points = [*shape.rate_profile, Point(10**18, shape.rate_profile[-1].rate_rps)]
     span_s = min(span_s, 20_000 / max(point.rate_rps for point in points))
     area, span_ns = 0.0, round(span_s * NS)
     for here, there in pairwise(points):

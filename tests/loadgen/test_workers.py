@@ -17,7 +17,7 @@ from chaos.errors import HarnessBroken, UsageError
 from chaos.history import load_history
 from chaos.slo import Slo
 from chaos.wait import until
-from loadgen.driver.workers import Crew
+from loadgen.driver.workers import WorkerGroup
 from loadgen.profiles import HttpProfile
 from loadgen.shapes import Spike
 from loadgen.shapes.users import Users
@@ -47,7 +47,7 @@ def kill_second(run: Run) -> None:
     """Kill the second worker in mid-run, and let the trial notice while the first goes on."""
     wait_for_records(run.folder, 100)
     crew = run.traffic.generator
-    assert isinstance(crew, Crew)
+    assert isinstance(crew, WorkerGroup)
     os.kill(crew.pids[1], signal.SIGKILL)
     wait_for_records(run.folder, len(records(run.folder)) + 50)
     until(lambda: _died(crew), deadline_s=10, awaited="the worker's end")
@@ -67,7 +67,7 @@ def test_a_worker_that_is_killed_is_said_and_its_arrivals_are_missing(tmp_path: 
     assert own == list(range(0, 2 * len(own), 2))
 
 
-def _died(crew: Crew) -> bool:
+def _died(crew: WorkerGroup) -> bool:
     try:
         crew.check()
     except HarnessBroken:
@@ -95,4 +95,4 @@ def test_users_are_shared_out(tmp_path: Path, server: Served) -> None:
 def test_a_crew_of_none_is_refused() -> None:
     """The message names what is wrong."""
     with pytest.raises(UsageError, match="workers: 0"):
-        Crew.start(workers=0, clock=Clock.start())
+        WorkerGroup.start(workers=0, clock=Clock.start())

@@ -1,1 +1,0 @@
-"""SVG marks and scales."""
