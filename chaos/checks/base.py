@@ -8,13 +8,13 @@ budget, a claim its data, a rollout its end, the watch its coverage. A check lis
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.checks.watch_coverage import blind_spots
 from chaos.history import History
 
-__all__ = ["Summary", "finding", "unknown", "watched"]
+__all__ = ["GAPLESS", "Summary", "finding", "undecided", "unknown", "watched"]
 
 GAPLESS = "a trial whose watch has no gap"
 
@@ -70,6 +70,13 @@ def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary,
 def unknown(subject: str, reason: str, settle: str = "") -> Obligation:
     """An obligation that the evidence does not decide: why, and what would settle it."""
     return Obligation(subject, Answer.UNKNOWN, reason=reason, settle=settle)
+
+
+def undecided(owed: Iterable[Obligation], settle: str = GAPLESS) -> Iterator[Obligation]:
+    """The same obligations where something was not seen: what looks broken may have been otherwise, so it is open."""
+    for one in owed:
+        broken = one.answer is Answer.FAIL
+        yield replace(one, answer=Answer.UNKNOWN, settle=one.settle or settle) if broken else one
 
 
 def watched(history: History, kinds: Iterable[str], since_ns: int, until_ns: int) -> Iterator[Obligation]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
+from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.evictions import Evictions, evictions_of
 from chaos.checks.budgets.granted import COUNTABLE, Problem, Stale, blurred, judge_evictions
 from chaos.checks.budgets.model import Record, Replay
 from chaos.checks.budgets.refused import judge_refusals, judge_unready
 from chaos.checks.budgets.replay import replay
-from chaos.checks.budgets.shortfalls import Shortage, shortages
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.checks.watch_coverage import blind_spots, judged_until_ns
@@ -34,7 +34,7 @@ class _Account:
     replay: Replay
     evictions: Evictions
     courses: tuple[_Course, ...]
-    dips: tuple[Shortage, ...]
+    dips: tuple[Dip, ...]
     problems: tuple[Problem, ...]
     stale: tuple[Stale, ...]
 
@@ -113,11 +113,11 @@ class BudgetHeld:
         dips = [
             dip
             for one in courses
-            for dip in shortages(history, played, one.record, since_ns, what=f"disruption budget {one.view.name}")
+            for dip in dips_of(history, played, one.record, since_ns, of=f"disruption budget {one.view.name}")
         ]
         if self.ready_min is not None:
             what = "the claim"
-            dips += shortages(history, played, played.system, since_ns, what=what, at_least=self.ready_min)
+            dips += dips_of(history, played, played.system, since_ns, of=what, at_least=self.ready_min)
         judged = list(judge_evictions(history, played, evictions))
         problems = [one for one in judged if isinstance(one, Problem)]
         problems += judge_refusals(history, played, evictions)
@@ -174,7 +174,7 @@ class BudgetHeld:
                 for one in account.courses
             ],
             "dips_count": len(account.dips),
-            "dips": [dip.values for dip in account.dips[:SHOWN]],
+            "dips": [asdict(dip) for dip in account.dips[:SHOWN]],
         }
 
 
@@ -201,7 +201,7 @@ def _since_ns(history: History, evictions: Evictions) -> int:
 
 
 def _doubts(
-    history: History, played: Replay, evictions: Evictions, dips: Iterable[Shortage], since_ns: int
+    history: History, played: Replay, evictions: Evictions, dips: Iterable[Dip], since_ns: int
 ) -> Iterator[Problem]:
     """What keeps a claim that nothing speaks against from being proved."""
     unknown = Answer.UNKNOWN
@@ -273,4 +273,4 @@ def _evidence(account: _Account) -> Iterator[Evidence]:
     for stale in account.stale:
         yield Evidence(stale.at_ns, stale.text)
     for dip in account.dips[:SHOWN]:
-        yield from dip.evidence()
+        yield from dip.evidence

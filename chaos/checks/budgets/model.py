@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from chaos.checks.base import unknown
+from chaos.checks.verdict import Obligation
 from chaos.history.facts.revisions import Revision
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
@@ -119,3 +121,9 @@ class Replay:
     replicas: frozenset[str]
     charged: frozenset[str]
     doubt: str
+
+    def ordered(self) -> Iterator[Obligation]:
+        """The order of events is known; listed only where it is not."""
+        if self.doubt:
+            settle = "a cluster whose resourceVersions count all kinds together"
+            yield unknown("the order of events", self.doubt, settle)

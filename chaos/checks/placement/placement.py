@@ -3,49 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from chaos.history import History
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import Membership
-from chaos.objects.base import Raw, matches
+from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
+from chaos.semantics.scheduling import could_take
 
-__all__ = ["Placement", "could_take", "placements"]
-
-KEEP_OUT = ("NoSchedule", "NoExecute")
+__all__ = ["Placement", "placements"]
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Ready replicas for each domain that could take one; `elsewhere` are those in no such domain."""
+    """Where ready replicas were from one moment on.
+
+    Attributes:
+        at_ns: the moment.
+        domains: ready replicas for each domain that could take one.
+        closed: ready replicas for each domain that could take no more.
+        elsewhere: those on nodes that lack the label, or were not seen.
+    """
 
     at_ns: int
     domains: Mapping[str, int]
+    closed: Mapping[str, int]
     elsewhere: int
 
     @property
     def ready(self) -> int:
         """All ready replicas."""
-        return sum(self.domains.values()) + self.elsewhere
+        return sum(self.domains.values()) + sum(self.closed.values()) + self.elsewhere
 
     @property
     def skew(self) -> int:
-        """The fullest domain less the emptiest, 0 without any."""
-        return max(self.domains.values(), default=0) - min(self.domains.values(), default=0)
+        """The fullest domain less the emptiest that could take a replica, 0 without any such."""
+        return max((*self.domains.values(), *self.closed.values())) - min(self.domains.values()) if self.domains else 0
 
     @property
     def words(self) -> str:
         """The counts in words, e.g. `n1 2, n2 1`."""
         counts = [f"{name} {count}" for name, count in sorted(self.domains.items())]
+        counts += [f"{name} {count} (closed)" for name, count in sorted(self.closed.items())]
         return ", ".join([*counts, *([f"elsewhere {self.elsewhere}"] if self.elsewhere else [])])
 
 
 @dataclass(slots=True)
-class _Scene:
-    """Nodes and ready replicas as they were last told. What is asked for at every event is kept, not counted anew."""
+class _Nodes:
+    """Nodes and ready replicas as they were last seen. What every event asks for is kept, not counted anew."""
 
     key: str
     nodes: dict[str, NodeView] = field(default_factory=dict)
@@ -94,83 +102,42 @@ class _Scene:
     def placed(self, at_ns: int) -> Placement:
         """How the ready replicas stand."""
         domains = dict.fromkeys(sorted(str(self.nodes[name].labels[self.key]) for name in self.open), 0)
+        closed: Counter[str] = Counter()
         elsewhere = 0
         for name, count in self.on.items():
             node = self.nodes.get(name)
-            domain = "" if node is None else str(node.labels.get(self.key, ""))
+            if node is None or self.key not in node.labels:
+                elsewhere += count
+                continue
+            domain = str(node.labels[self.key])
             if domain in domains:
                 domains[domain] += count
-            else:
-                elsewhere += count
-        return Placement(at_ns, domains, elsewhere)
+            elif count:
+                closed[domain] += count
+        return Placement(at_ns, domains, dict(closed), elsewhere)
 
 
 def placements(history: History, key: str) -> Iterator[Placement]:
     """Every placement, by the node label `key`, in order of time; one for each moment at which it changed."""
-    membership, scene = Membership.of(history), _Scene(key)
+    membership, nodes = Membership.of(history), _Nodes(key)
     last: Placement | None = None
     for event in history.watch:
         gone = event.type in ("DELETED", "VANISHED")
         if event.kind == "Node":
-            changed = scene.node(NodeView(event.object), gone=gone)
+            changed = nodes.node(NodeView(event.object), gone=gone)
         elif event.kind == "Pod":
             pod = PodView(event.object)
-            changed = membership.has(pod.uid, pod) and scene.pod(pod, gone=gone)
+            changed = membership.has(pod.uid, pod) and nodes.pod(pod, gone=gone)
         else:
             continue
         if not changed:
             continue
-        now = scene.placed(settled_ns(history, event.kind, event.at_ns))
-        if last is None or (last.domains, last.elsewhere) != (now.domains, now.elsewhere):
+        now = nodes.placed(settled_ns(history, event.kind, event.at_ns))
+        if last is None or last != replace(now, at_ns=last.at_ns):
             yield now
         last = now
 
 
 def _gist(node: NodeView) -> tuple[object, ...]:
     """All of a node that decides whether it could take a pod."""
-    return node.ready, node.unschedulable, node.labels, node.taints
-
-
-def could_take(node: NodeView, pod_spec: Raw) -> bool:
-    """Whether the scheduler could put a pod of that spec there: open, Ready, of the pod's choice, and tolerated.
-
-    Room (requests against what is allocatable) is left out.
-    """
-    if node.unschedulable or not node.ready:
-        return False
-    chosen = matches({"matchLabels": pod_spec.get("nodeSelector") or {}}, node.labels)
-    return chosen and _affine(node, pod_spec) and _tolerated(node.taints, pod_spec.get("tolerations") or ())
-
-
-def _affine(node: NodeView, pod_spec: Raw) -> bool:
-    """Required node affinity: one of its terms must match. Comparisons of numbers (`Gt`, `Lt`) do not."""
-    affinity = (pod_spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    if not required:
-        return True
-    return any(_term(term, node) for term in required.get("nodeSelectorTerms") or ())
-
-
-def _term(term: Raw, node: NodeView) -> bool:
-    fields = {"metadata.name": node.name}
-    try:
-        return matches({"matchExpressions": term.get("matchExpressions") or ()}, node.labels) and matches(
-            {"matchExpressions": term.get("matchFields") or ()}, fields
-        )
-    except ValueError:
-        return False
-
-
-def _tolerated(taints: Iterable[Raw], tolerations: Iterable[Raw]) -> bool:
-    given = tuple(tolerations)
-    keep_out = (taint for taint in taints if taint.get("effect") in KEEP_OUT)
-    return all(any(_tolerates(one, taint) for one in given) for taint in keep_out)
-
-
-def _tolerates(toleration: Raw, taint: Raw) -> bool:
-    if toleration.get("effect") not in (None, "", taint.get("effect")):
-        return False
-    key = toleration.get("key")
-    if toleration.get("operator") == "Exists":
-        return key in (None, "", taint.get("key"))
-    return bool(key == taint.get("key") and (toleration.get("value") or "") == (taint.get("value") or ""))
+    return node.ready, node.unschedulable, node.labels, node.taints, node.status.get("allocatable")

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown, watched
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
-from chaos.checks.watch_coverage import blind_spots, judged_until_ns
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.watch_coverage import judged_until_ns
 from chaos.history import History
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.kinds import NodeView
 
-__all__ = ["StayedInPool"]
+__all__ = ["StayedInPool", "StayedInPoolDetail"]
+
+GAPLESS = "a trial whose watch of pods and nodes has no gap"
 
 Labels = list[tuple[int, str | None]]
 """The values of a node's label, each from a moment on; None: it lacks the label."""
+
+
+@dataclass(frozen=True, slots=True)
+class StayedInPoolDetail:
+    """How many pods there were, how often one was outside the pool, and how many pods each node had."""
+
+    label: str
+    value: str
+    pods: int
+    outside: int
+    pods_by_node: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +43,11 @@ class StayedInPool:
     All through the trial, from the first phase to the last. A pod that waits for a node is nowhere, hence not outside.
     """
 
+    name: ClassVar[str] = "stayed-in-pool"
+    Detail: ClassVar[type] = StayedInPoolDetail
+
     label: str
     value: str
-
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "stayed-in-pool"
 
     def __call__(self, history: History) -> Finding:
         """Judge where every pod was."""
@@ -41,40 +55,33 @@ class StayedInPool:
         until_ns = judged_until_ns(history)
         nodes = _labels(history, self.label)
         lives = [life for life in pod_lives(history) if life.node and _lived(life, since_ns, until_ns)]
-        outside = [stray for life in lives for stray in self._strays(life, nodes, since_ns, until_ns)]
-        lost = [life for life in lives if life.node not in nodes]
-        doubts = list(blind_spots(history, ("Pod", "Node"), since_ns, until_ns))
-        doubts += [f"node {life.node}, with {life.name} on it, was never seen" for life in lost]
-        if not lives:
-            doubts.append("no pod of the system was on any node")
-        answer = Answer.FAIL if outside else Answer.UNKNOWN if doubts else Answer.PASS
-        said = [one.text for one in outside] or doubts
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule=f"Every replica runs on nodes with {self.label}={self.value} only.",
-            limit=f"only {self.label}={self.value}",
-            measured=f"{plural(len(lives), 'pod')} on {plural(len({life.node for life in lives}), 'node')}, "
-            f"{len(outside)} outside",
-            reason="; ".join(dict.fromkeys(said)),
-            settle="a trial whose watch of pods and nodes has no gap" if answer is Answer.UNKNOWN else "",
-            detail={
-                "label": self.label,
-                "value": self.value,
-                "pods": len(lives),
-                "outside": len(outside),
-                "pods_by_node": {
-                    node: sum(one.node == node for one in lives) for node in sorted({o.node for o in lives})
-                },
-            },
-            evidence=tuple(outside),
+        owed = [self._stay(life, nodes, since_ns, until_ns) for life in lives]
+        outside = sum(len(one.evidence) for one in owed)
+        on = Counter(life.node for life in lives)
+        return finding(
+            self.name,
+            f"Every replica runs on nodes with {self.label}={self.value} only.",
+            [*owed, *watched(history, ("Pod", "Node"), since_ns, until_ns)] if owed else [],
+            Summary(
+                f"{plural(len(lives), 'pod')} on {plural(len(on), 'node')}, {outside} outside",
+                f"only {self.label}={self.value}",
+                detail=StayedInPoolDetail(self.label, self.value, len(lives), outside, dict(sorted(on.items()))),
+            ),
+            nothing=unknown("the replicas", "no pod of the system was on any node", GAPLESS),
         )
 
-    def _strays(self, life: PodLife, nodes: Mapping[str, Labels], since_ns: int, until_ns: int) -> Iterator[Evidence]:
+    def _stay(self, life: PodLife, nodes: Mapping[str, Labels], since_ns: int, until_ns: int) -> Obligation:
+        """One pod was in the pool for as long as it was on its node."""
+        if life.node not in nodes:
+            return unknown(life.name, f"node {life.node}, with {life.name} on it, was never seen", GAPLESS)
+        outside = tuple(self._strays(life, nodes[life.node], since_ns, until_ns))
+        answer, reason = (Answer.FAIL, "; ".join(one.text for one in outside)) if outside else (Answer.PASS, "")
+        return Obligation(life.name, answer, reason, measured=f"on node {life.node}", evidence=outside)
+
+    def _strays(self, life: PodLife, values: Labels, since_ns: int, until_ns: int) -> Iterator[Evidence]:
         """Where a pod was outside of the pool, once for each value that its node had then."""
         begin_ns = max(since_ns, life.scheduled_ns or life.created_ns)
         end_ns = until_ns if life.gone_ns is None else min(until_ns, life.gone_ns)
-        values = nodes.get(life.node, [])
         place = max(0, bisect_right(values, begin_ns, key=lambda one: one[0]) - 1)
         for at_ns, value in values[place:]:
             if at_ns > end_ns:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.remediation.model import Advice, Case, patch_of
 from chaos.history.facts.replica_counts import ready_replicas
 
@@ -29,8 +30,8 @@ def one_node(case: Case) -> Iterator[Advice]:
     finding = case.failed("spread", "slo-met", "budget-held")
     if finding is None or case.workload.replicas < 2:
         return
-    if finding.check == "spread":
-        yield from _restart(case)
+    if isinstance(finding.detail, SpreadDetail):
+        yield _restart(case, finding.detail)
         return
     struck = {ref.name for fault in case.history.faults for ref in fault.victims if ref.kind == "Node"}
     held = Counter(life.node for life in case.lives if life.ready_at(case.at_ns))
@@ -56,26 +57,21 @@ def one_node(case: Case) -> Iterator[Advice]:
     yield Advice(finding.check, "Spread the replicas over nodes", why, sums, patch, case.how)
 
 
-def _restart(case: Case) -> Iterator[Advice]:
+def _restart(case: Case, spread: SpreadDetail) -> Advice:
     """Nothing moves running pods: new ones are placed anew, strictly."""
-    finding = case.failed("spread")
-    if finding is None:
-        return
-    skew, most = finding.values.get("skew"), finding.values.get("max_skew", 1)
     constraint = {
-        "maxSkew": most,
-        "topologyKey": finding.values.get("key") or HOST,
+        "maxSkew": spread.max_skew,
+        "topologyKey": spread.key,
         "whenUnsatisfiable": "DoNotSchedule",
         "labelSelector": dict(case.workload.selector),
     }
-    now = f"skew {skew} now, at most {most} wanted"
     sums = (
-        now,
+        f"skew {spread.skew} now, at most {spread.max_skew} wanted",
         "Kubernetes moves no running pod: this patch changes the template, so all replicas are placed anew",
     )
     why = "The scheduler may ignore a spread that it cannot keep (ScheduleAnyway), and nothing moves pods afterwards."
     patch = patch_of({"spec": {"template": {"spec": {"topologySpreadConstraints": [constraint]}}}})
-    yield Advice("spread", "Make the spread binding, and place the replicas anew", why, sums, patch, case.how)
+    return Advice("spread", "Make the spread binding, and place the replicas anew", why, sums, patch, case.how)
 
 
 def release_takes_all(case: Case) -> Iterator[Advice]:

@@ -4,31 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-from chaos.checks.budgets.shortfalls import Shortage
-from chaos.checks.rollouts.common import Said, dip_evidence, dips_said, in_time, unseen, weighed, worst
-from chaos.checks.rollouts.rollouts import Count, Rollout, counted_within, dips_below, rollout_of
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.budgets.dips import Dip
+from chaos.checks.rollouts.obligations import as_seen, floor_kept, in_time, never_changed, rollout_dips
+from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.checks.watch_coverage import judged_until_ns
 from chaos.clock import seconds
 from chaos.history import Fault, History
 
-__all__ = ["RollbackSafe"]
+__all__ = ["BadRolloutDetail", "RollbackSafe", "RollbackSafeDetail"]
 
 FAULT = "bad-rollout"
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
-    """One bad rollout as it went: `bad` are counts of its own template, `back` is when the former was whole again."""
+class BadRolloutDetail:
+    """One bad rollout in numbers.
 
-    fault: Fault
-    said: list[Said]
-    rollout: Rollout | None = None
-    bad: tuple[Count, ...] = ()
-    back: Count | None = None
-    dips: tuple[Shortage, ...] = ()
+    Attributes:
+        fault: the fault that made it.
+        changed_ns: when the template changed, None if that was not seen; then nothing else is known.
+        undone_ns: when it changed again.
+        active_s: how long the bad template was the Deployment's.
+        back_ns: when all pods were of the former template and Ready, None if they never were.
+        back_after_s: from the undoing to that.
+        bound_s: how long that may take.
+        ready_min: the fewest Ready pods while the bad template was the Deployment's.
+        ready_floor: how many of them the strategy keeps.
+        template_restored: whether the last template is the former one.
+        dips: each span below the floor.
+    """
+
+    fault: str
+    changed_ns: int | None = None
+    undone_ns: int | None = None
+    active_s: float | None = None
+    back_ns: int | None = None
+    back_after_s: float | None = None
+    bound_s: float | None = None
+    ready_min: int | None = None
+    ready_floor: int | None = None
+    template_restored: bool = False
+    dips: tuple[Dip, ...] = ()
+
+    @property
+    def limit(self) -> str:
+        """What it had to keep to, in words."""
+        if self.bound_s is None:
+            return "old replicas serve, and the former release is back"
+        return f"at least {self.ready_floor} ready, former release back within {self.bound_s:g} s"
+
+    @property
+    def measured(self) -> str:
+        """How it went, in words."""
+        if self.ready_min is None or self.active_s is None:
+            return "no bad rollout seen"
+        back = "not back whole" if self.back_after_s is None else f"back whole after {self.back_after_s:.1f} s"
+        return f"lowest {self.ready_min} ready in the {self.active_s:.1f} s of the bad release, {back}"
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackSafeDetail:
+    """Every bad rollout of the trial."""
+
+    rollouts: tuple[BadRolloutDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,122 +82,91 @@ class RollbackSafe:
     both are UNKNOWN.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "rollback-safe"
+    name: ClassVar[str] = "rollback-safe"
+    Detail: ClassVar[type] = RollbackSafeDetail
 
     def __call__(self, history: History) -> Finding:
         """Judge every bad rollout of the trial."""
-        courses = [_course(history, fault) for fault in history.faults if fault.name == FAULT]
-        said = [one for course in courses for one in course.said]
-        if not courses:
-            said = [Said(Answer.UNKNOWN, "no bad rollout was made", "a trial with a bad rollout")]
-        answer, reason, settle = worst(said)
-        shown = max(courses, key=lambda one: max((s.answer for s in one.said), default=Answer.PASS), default=None)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="A bad rollout halts while old replicas serve, and its undoing brings the former release back whole.",
-            limit=_limit(history, shown),
-            measured=_measured(shown),
-            reason=reason,
-            settle=settle,
-            detail={"rollouts": [_values(history, course) for course in courses]},
-            evidence=tuple(sorted((e for course in courses for e in _evidence(course)), key=lambda one: one.at_ns)),
+        judged = [_judge(history, fault) for fault in history.faults if fault.name == FAULT]
+        worst, _ = max(
+            judged,
+            key=lambda one: max(obligation.answer for obligation in one[1]),
+            default=(BadRolloutDetail(""), ()),
+        )
+        return finding(
+            self.name,
+            "A bad rollout halts while old replicas serve, and its undoing brings the former release back whole.",
+            [obligation for _, owed in judged for obligation in owed],
+            Summary(worst.measured, worst.limit, detail=RollbackSafeDetail(tuple(detail for detail, _ in judged))),
+            nothing=unknown("a bad rollout", "no bad rollout was made", "a trial with a bad rollout"),
         )
 
 
-def _course(history: History, fault: Fault) -> _Course:
+def _judge(history: History, fault: Fault) -> tuple[BadRolloutDetail, tuple[Obligation, ...]]:
+    """One bad rollout in numbers, and what it owed: that it halts, replicas that serve, and the way back."""
     rollout = rollout_of(history, fault)
     if rollout is None:
-        said = [Said(Answer.UNKNOWN, f"{fault.id}: the watch shows no change of the template", "a watched rollout")]
-        return _Course(fault, [*said, *unseen(history, fault, fault.begin_ns, fault.begin_ns)])
+        return BadRolloutDetail(fault.id), never_changed(history, fault)
     until_ns = judged_until_ns(history)
     undone_ns = until_ns if rollout.next_ns is None else rollout.next_ns
     bad = tuple(counted_within(history, rollout.made, rollout.changed_ns, undone_ns))
+    restored = rollout.last == rollout.former
     back = None
-    if rollout.next_ns is not None and rollout.last == rollout.former:
+    if rollout.next_ns is not None and restored:
         after = counted_within(history, rollout.former, undone_ns, history.ended_ns + 1)
         back = next((one for one in after if one.complete), None)
     end_ns = until_ns if back is None else back.at_ns
-    dips = dips_below(history, rollout.floor, rollout.changed_ns, end_ns)
-    said = [
-        *unseen(history, fault, fault.begin_ns, end_ns),
-        *_halted(rollout, bad),
-        *dips_said(rollout, dips),
-        *_restored(history, rollout, back, until_ns),
+    detail = BadRolloutDetail(
+        fault=fault.id,
+        changed_ns=rollout.changed_ns,
+        undone_ns=rollout.next_ns,
+        active_s=seconds((rollout.next_ns or bad[-1].at_ns) - rollout.changed_ns) if bad else None,
+        back_ns=None if back is None else back.at_ns,
+        back_after_s=None if back is None else seconds(back.at_ns - undone_ns),
+        bound_s=rollout.bound(history, rollout.former).total_s,
+        ready_min=min((one.ready for one in bad), default=None),
+        ready_floor=rollout.floor,
+        template_restored=restored,
+        dips=rollout_dips(history, rollout, end_ns),
+    )
+    owed = [
+        _halted(rollout, bad),
+        *floor_kept(rollout, detail.dips, detail.ready_min),
+        _restored(history, rollout, back, until_ns),
     ]
-    return _Course(fault, weighed(said), rollout, bad, back, dips)
+    return detail, as_seen(history, fault, end_ns, owed)
 
 
-def _halted(rollout: Rollout, bad: tuple[Count, ...]) -> Iterator[Said]:
+def _halted(rollout: Rollout, bad: tuple[Count, ...]) -> Obligation:
+    """There was a bad release, and it did not replace what served."""
+    reason = settle = ""
     if not any(one.active > one.others for one in bad):
-        yield Said(Answer.UNKNOWN, "no pod of the bad release was seen", "a trial that holds until one is there")
-    if any(one.complete for one in bad):
-        yield Said(
-            Answer.UNKNOWN, "the release became Ready as a whole, so it was not bad", "a release that cannot work"
-        )
-    if rollout.floor < 1:
-        text = f"maxUnavailable lets all of {min(rollout.desired)} pods go, so that none need serve"
-        yield Said(Answer.UNKNOWN, text, "a strategy that keeps pods")
+        reason, settle = "no pod of the bad release was seen", "a trial that holds until one is there"
+    elif any(one.complete for one in bad):
+        reason, settle = "the release became Ready as a whole, so it was not bad", "a release that cannot work"
+    elif rollout.floor < 1:
+        reason = f"maxUnavailable lets all of {min(rollout.desired)} pods go, so that none need serve"
+        settle = "a strategy that keeps pods"
+    answer = Answer.UNKNOWN if reason else Answer.PASS
+    return Obligation(
+        f"{rollout.fault.id}: it halts", answer, reason, settle, evidence=tuple(_template_changes(rollout))
+    )
 
 
-def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: int) -> Iterator[Said]:
+def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: int) -> Obligation:
+    """The former template is back, and all of its pods in time."""
+    subject = "the former release"
     if rollout.fault.healed_ns is None:
-        yield Said(Answer.UNKNOWN, "the bad rollout was never healed", "a trial that comes to its end")
-    elif rollout.last != rollout.former:
-        yield Said(Answer.FAIL, "the Deployment's pod template is not the former one, though it was healed")
-    elif rollout.next_ns is not None:
-        for one in in_time(rollout.bound(history, rollout.former), rollout.next_ns, back, until_ns):
-            yield Said(one.answer, f"the former release: {one.text}", one.settle)
+        return unknown(subject, "the bad rollout was never healed", "a trial that comes to its end")
+    if rollout.last != rollout.former or rollout.next_ns is None:
+        reason = "the Deployment's pod template is not the former one, though it was healed"
+        return Obligation(subject, Answer.FAIL, reason)
+    evidence = () if back is None else (Evidence(back.at_ns, "all pods were of the former template and Ready"),)
+    return in_time(subject, rollout.bound(history, rollout.former), rollout.next_ns, back, until_ns, evidence=evidence)
 
 
-def _limit(history: History, course: _Course | None) -> str:
-    if course is None or course.rollout is None:
-        return "old replicas serve, and the former release is back"
-    rollout = course.rollout
-    bound = rollout.bound(history, rollout.former)
-    return f"at least {rollout.floor} ready, former release back within {bound.total_s:g} s"
-
-
-def _measured(course: _Course | None) -> str:
-    if course is None or course.rollout is None or not course.bad:
-        return "no bad rollout seen"
-    rollout = course.rollout
-    back = "not back whole"
-    if course.back is not None and rollout.next_ns is not None:
-        back = f"back whole after {seconds(course.back.at_ns - rollout.next_ns):.1f} s"
-    stood_s = seconds((rollout.next_ns or course.bad[-1].at_ns) - rollout.changed_ns)
-    return f"lowest {min(one.ready for one in course.bad)} ready while it stood for {stood_s:.1f} s, {back}"
-
-
-def _values(history: History, course: _Course) -> dict[str, Any]:
-    rollout, back = course.rollout, course.back
-    if rollout is None:
-        return {"fault": course.fault.id, "changed_ns": None}
-    after_s = None if back is None or rollout.next_ns is None else seconds(back.at_ns - rollout.next_ns)
-    return {
-        "fault": course.fault.id,
-        "changed_ns": rollout.changed_ns,
-        "undone_ns": rollout.next_ns,
-        "back_ns": None if back is None else back.at_ns,
-        "back_after_s": after_s,
-        "bound_s": rollout.bound(history, rollout.former).total_s,
-        "ready_min": min((one.ready for one in course.bad), default=None),
-        "ready_floor": rollout.floor,
-        "template_restored": rollout.last == rollout.former,
-        "dips": [dip.values for dip in course.dips],
-    }
-
-
-def _evidence(course: _Course) -> Iterator[Evidence]:
-    rollout = course.rollout
-    if rollout is not None:
-        yield Evidence(rollout.changed_ns, f"{course.fault.id}: the template was changed")
-        if rollout.next_ns is not None:
-            again = "back to the former one" if rollout.last == rollout.former else "to another one"
-            yield Evidence(rollout.next_ns, f"the template was changed {again}")
-    if course.back is not None:
-        yield Evidence(course.back.at_ns, "all pods were of the former template and Ready")
-    yield from dip_evidence(course.dips)
+def _template_changes(rollout: Rollout) -> Iterator[Evidence]:
+    yield Evidence(rollout.changed_ns, f"{rollout.fault.id}: the template was changed")
+    if rollout.next_ns is not None:
+        again = "back to the former one" if rollout.last == rollout.former else "to another one"
+        yield Evidence(rollout.next_ns, f"the template was changed {again}")

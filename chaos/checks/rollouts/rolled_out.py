@@ -3,31 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
 
-from chaos.checks.budgets.shortfalls import Shortage
-from chaos.checks.rollouts.common import Said, dip_evidence, dips_said, in_time, unseen, weighed, worst
-from chaos.checks.rollouts.rollouts import Count, Rollout, counted_within, dips_below, rollout_of
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.budgets.dips import Dip
+from chaos.checks.rollouts.obligations import as_seen, floor_kept, in_time, never_changed, rollout_dips
+from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import Fault, History
 
-__all__ = ["RolledOut"]
+__all__ = ["RolledOut", "RolledOutDetail", "RollingUpdateDetail"]
 
 FAULT = "rolling-update"
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
-    """One rolling update as it went; `counts` from the state before it to its end."""
+class RollingUpdateDetail:
+    """One rolling update in numbers.
 
-    fault: Fault
-    said: list[Said]
-    rollout: Rollout | None = None
-    counts: tuple[Count, ...] = ()
-    done: Count | None = None
-    dips: tuple[Shortage, ...] = field(default=())
+    Attributes:
+        fault: the fault that made it.
+        changed_ns: when the template changed, None if that was not seen; then nothing else is known.
+        done_ns: when it was complete, None if it never was.
+        seconds: from the one to the other.
+        bound_s: how long that may take.
+        ready_min: the fewest Ready pods meanwhile.
+        ready_floor: how many of them the strategy keeps.
+        pods_max: the most pods that were there at once.
+        pods_ceiling: how many of them the strategy allows.
+        dips: each span below the floor.
+    """
+
+    fault: str
+    changed_ns: int | None = None
+    done_ns: int | None = None
+    seconds: float | None = None
+    bound_s: float | None = None
+    ready_min: int | None = None
+    ready_floor: int | None = None
+    pods_max: int | None = None
+    pods_ceiling: int | None = None
+    dips: tuple[Dip, ...] = ()
+
+    @property
+    def limit(self) -> str:
+        """What it had to keep to, in words."""
+        if self.bound_s is None:
+            return "complete within the derived bound"
+        return f"at least {self.ready_floor} ready, at most {self.pods_ceiling} pods, bound {self.bound_s:g} s"
+
+    @property
+    def measured(self) -> str:
+        """How it went, in words."""
+        if self.ready_min is None:
+            return "no rollout seen"
+        took = "not complete" if self.seconds is None else f"complete after {self.seconds:.1f} s"
+        return f"{took}, lowest {self.ready_min} ready, at most {self.pods_max} pods"
+
+
+@dataclass(frozen=True, slots=True)
+class RolledOutDetail:
+    """Every rolling update of the trial."""
+
+    rollouts: tuple[RollingUpdateDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,106 +80,78 @@ class RolledOut:
     ones. If the desired number changed meanwhile, the most lenient one counts.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "rolled-out"
+    name: ClassVar[str] = "rolled-out"
+    Detail: ClassVar[type] = RolledOutDetail
 
     def __call__(self, history: History) -> Finding:
         """Judge every rolling update of the trial."""
-        courses = [_course(history, fault) for fault in history.faults if fault.name == FAULT]
-        said = [one for course in courses for one in course.said]
-        if not courses:
-            said = [Said(Answer.UNKNOWN, "no rolling update was made", "a trial with a rolling update")]
-        answer, reason, settle = worst(said)
-        shown = max(courses, key=lambda one: max((s.answer for s in one.said), default=Answer.PASS), default=None)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="A rolling update replaces every pod in time, within maxUnavailable and maxSurge.",
-            limit=_limit(history, shown),
-            measured=_measured(shown),
-            reason=reason,
-            settle=settle,
-            detail={"rollouts": [_values(history, course) for course in courses]},
-            evidence=tuple(sorted((e for course in courses for e in _evidence(course)), key=lambda one: one.at_ns)),
+        judged = [_judge(history, fault) for fault in history.faults if fault.name == FAULT]
+        worst, _ = max(
+            judged,
+            key=lambda one: max(obligation.answer for obligation in one[1]),
+            default=(RollingUpdateDetail(""), ()),
+        )
+        return finding(
+            self.name,
+            "A rolling update replaces every pod in time, within maxUnavailable and maxSurge.",
+            [obligation for _, owed in judged for obligation in owed],
+            Summary(worst.measured, worst.limit, detail=RolledOutDetail(tuple(detail for detail, _ in judged))),
+            nothing=unknown("a rolling update", "no rolling update was made", "a trial with a rolling update"),
         )
 
 
-def _course(history: History, fault: Fault) -> _Course:
+def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[Obligation, ...]]:
+    """One rolling update in numbers, and what it owed: its floor, its ceiling, its end in time."""
     rollout = rollout_of(history, fault)
     if rollout is None:
-        said = [Said(Answer.UNKNOWN, f"{fault.id}: the watch shows no change of the template", "a watched rollout")]
-        return _Course(fault, [*said, *unseen(history, fault, fault.begin_ns, fault.begin_ns)])
+        return RollingUpdateDetail(fault.id), never_changed(history, fault)
     until_ns = history.ended_ns if rollout.next_ns is None else rollout.next_ns
     counts = tuple(counted_within(history, rollout.made, rollout.changed_ns, until_ns))
     done = next((one for one in counts if one.complete), None)
-    end_ns = until_ns if done is None else done.at_ns
     if done is not None:
-        counts = counts[: counts.index(done) + 1]
-    dips = dips_below(history, rollout.floor, rollout.changed_ns, end_ns)
-    said = [
-        *unseen(history, fault, fault.begin_ns, _watched_ns(history, end_ns)),
-        *dips_said(rollout, dips),
-        *_excess(rollout, counts),
-        *in_time(rollout.bound(history, rollout.made), rollout.changed_ns, done, _watched_ns(history, until_ns)),
-    ]
-    return _Course(fault, weighed(said), rollout, counts, done, dips)
-
-
-def _watched_ns(history: History, at_ns: int) -> int:
-    """A moment, or the last at which pods were watched if that was before."""
-    return min(at_ns, history.covered_ns.get("Pod", (at_ns, at_ns))[1])
-
-
-def _excess(rollout: Rollout, counts: tuple[Count, ...]) -> Iterator[Said]:
-    most = max((one.active for one in counts), default=0)
-    if most > rollout.ceiling:
-        yield Said(Answer.FAIL, f"{most} pods were there at once, desired and maxSurge make {rollout.ceiling}")
-
-
-def _limit(history: History, course: _Course | None) -> str:
-    if course is None or course.rollout is None:
-        return "complete within the derived bound"
-    rollout = course.rollout
+        until_ns, counts = done.at_ns, counts[: counts.index(done) + 1]
     bound = rollout.bound(history, rollout.made)
-    return f"at least {rollout.floor} ready, at most {rollout.ceiling} pods, bound {bound.total_s:g} s"
+    detail = RollingUpdateDetail(
+        fault=fault.id,
+        changed_ns=rollout.changed_ns,
+        done_ns=None if done is None else done.at_ns,
+        seconds=None if done is None else seconds(done.at_ns - rollout.changed_ns),
+        bound_s=bound.total_s,
+        ready_min=min((one.ready for one in counts), default=None),
+        ready_floor=rollout.floor,
+        pods_max=max((one.active for one in counts), default=None),
+        pods_ceiling=rollout.ceiling,
+        dips=rollout_dips(history, rollout, until_ns),
+    )
+    watched_ns = min(until_ns, history.covered_ns.get("Pod", (until_ns, until_ns))[1])
+    owed = [
+        *floor_kept(rollout, detail.dips, detail.ready_min),
+        *_ceiling_kept(rollout, detail.pods_max),
+        in_time(
+            fault.id, bound, rollout.changed_ns, done, watched_ns, evidence=tuple(_evidence(rollout, counts, done))
+        ),
+    ]
+    return detail, as_seen(history, fault, watched_ns, owed)
 
 
-def _measured(course: _Course | None) -> str:
-    if course is None or course.rollout is None or not course.counts:
-        return "no rollout seen"
-    lowest, most = min(one.ready for one in course.counts), max(one.active for one in course.counts)
-    took = "not complete"
-    if course.done is not None:
-        took = f"complete after {seconds(course.done.at_ns - course.rollout.changed_ns):.1f} s"
-    return f"{took}, lowest {lowest} ready, at most {most} pods"
+def _ceiling_kept(rollout: Rollout, most: int | None) -> Iterator[Obligation]:
+    if most is None:
+        return
+    over = most > rollout.ceiling
+    yield Obligation(
+        f"{rollout.fault.id}: pods at once",
+        Answer.FAIL if over else Answer.PASS,
+        f"{most} pods were there at once, desired and maxSurge make {rollout.ceiling}" if over else "",
+        measured=f"at most {most}",
+        bound=f"at most {rollout.ceiling}",
+    )
 
 
-def _values(history: History, course: _Course) -> dict[str, Any]:
-    rollout, done = course.rollout, course.done
-    if rollout is None:
-        return {"fault": course.fault.id, "changed_ns": None}
-    return {
-        "fault": course.fault.id,
-        "changed_ns": rollout.changed_ns,
-        "done_ns": None if done is None else done.at_ns,
-        "seconds": None if done is None else seconds(done.at_ns - rollout.changed_ns),
-        "bound_s": rollout.bound(history, rollout.made).total_s,
-        "ready_min": min((one.ready for one in course.counts), default=None),
-        "ready_floor": rollout.floor,
-        "pods_max": max((one.active for one in course.counts), default=None),
-        "pods_ceiling": rollout.ceiling,
-        "dips": [dip.values for dip in course.dips],
-    }
-
-
-def _evidence(course: _Course) -> Iterator[Evidence]:
-    if course.rollout is not None:
-        yield Evidence(course.rollout.changed_ns, f"{course.fault.id}: the template was changed")
-    for before, count in zip(course.counts, course.counts[1:], strict=False):
-        if count.new > before.new:
-            yield Evidence(count.at_ns, f"{count.new} of {count.desired} pods of the new template Ready")
-    if course.done is not None:
-        yield Evidence(course.done.at_ns, "the rollout was complete")
-    yield from dip_evidence(course.dips)
+def _evidence(rollout: Rollout, counts: tuple[Count, ...], done: Count | None) -> tuple[Evidence, ...]:
+    new = (
+        Evidence(count.at_ns, f"{count.new} of {count.desired} pods of the new template Ready")
+        for before, count in pairwise(counts)
+        if count.new > before.new
+    )
+    end = () if done is None else (Evidence(done.at_ns, "the rollout was complete"),)
+    return (Evidence(rollout.changed_ns, f"{rollout.fault.id}: the template was changed"), *new, *end)

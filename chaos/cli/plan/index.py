@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chaos.cli.plan.pod_shape import CORDON, Shape, ShapeBook
-from chaos.cli.plan.requests import HOST_PORT, allocatable
 from chaos.cli.plan.snapshot import Listing
 from chaos.cli.plan.volume_topology import Claims
 from chaos.objects.base import Raw, View
@@ -16,6 +15,7 @@ from chaos.objects.pod import PodView
 from chaos.objects.quantities import ONE
 from chaos.semantics import BudgetState, Scales, ScaleUnknown, bound_by, budget_status
 from chaos.semantics.budgets import controller_ref, disrupted
+from chaos.semantics.scheduling import HOST_PORT, allocatable
 
 __all__ = ["Guard", "Identity", "Node", "Owner", "Pod", "World"]
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from chaos.cli.plan.index import Identity, Node, World
 from chaos.cli.plan.pod_groups import Groups, Term
-from chaos.cli.plan.pod_shape import CORDON, Shape, tolerates
+from chaos.cli.plan.pod_shape import CORDON, Shape
 from chaos.objects.base import Raw
+from chaos.semantics.scheduling import tolerates
 
 __all__ = ["Barrier", "Crowd", "Move"]
 

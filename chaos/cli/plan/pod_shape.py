@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from chaos.cli.plan.requests import pod_requests
 from chaos.cli.plan.volume_topology import Claims
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
+from chaos.semantics.scheduling import fits_terms, pod_requests, shut_out
 
-__all__ = ["CORDON", "Shape", "ShapeBook", "fits_terms", "tolerates"]
+__all__ = ["CORDON", "Shape", "ShapeBook"]
 
 CORDON: Raw = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 """The taint that a cordoned node carries."""
@@ -57,10 +56,7 @@ class Shape:
 
     def shut_out(self, taints: Sequence[Raw]) -> bool:
         """Whether a taint keeps it away."""
-        return any(
-            taint.get("effect") in {"NoSchedule", "NoExecute"} and not tolerates(self.tolerations, taint)
-            for taint in taints
-        )
+        return shut_out(taints, self.tolerations)
 
 
 class ShapeBook:
@@ -138,63 +134,3 @@ def _unknown(spec: Raw, others: Mapping[str, Sequence[Raw]]) -> Iterator[str]:
         yield "it has scheduling gates"
     if any(term.get("namespaceSelector") for terms in others.values() for term in terms):
         yield "its affinity selects namespaces by their labels"
-
-
-def tolerates(tolerations: Sequence[Raw], taint: Raw) -> bool:
-    """Whether one of the tolerations lets a pod on a node with this taint."""
-    return any(_tolerated(one, taint) for one in tolerations)
-
-
-def _tolerated(one: Raw, taint: Raw) -> bool:
-    if one.get("effect") and one["effect"] != taint.get("effect"):
-        return False
-    key, operator = one.get("key") or "", one.get("operator") or "Equal"
-    if not key:
-        return bool(operator == "Exists")
-    if key != taint.get("key"):
-        return False
-    return bool(
-        operator == "Exists" or (operator == "Equal" and (one.get("value") or "") == (taint.get("value") or ""))
-    )
-
-
-def fits_terms(terms: Sequence[Raw], name: str, labels: Mapping[str, str]) -> bool:
-    """Whether a node satisfies one of the node selector terms; an empty term is satisfied by none."""
-    return any(
-        (term.get("matchExpressions") or term.get("matchFields"))
-        and all(_holds(one, labels) for one in term.get("matchExpressions") or ())
-        and all(_holds(one, {"metadata.name": name}) for one in term.get("matchFields") or ())
-        for term in terms
-    )
-
-
-def _holds(one: Raw, labels: Mapping[str, str]) -> bool:
-    value, values = labels.get(one["key"]), one.get("values") or ()
-    match one["operator"]:
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt" as sign:
-            return _compared(value, values, greater=sign == "Gt")
-        case unknown:
-            raise ValueError(f"node selector operator {unknown!r} is not known")
-
-
-@lru_cache(maxsize=1024)
-def _number(text: str) -> int | None:
-    try:
-        return int(text)
-    except ValueError:
-        return None
-
-
-def _compared(value: str | None, values: Sequence[str], *, greater: bool) -> bool:
-    ours, bound = _number(value or ""), _number(values[0]) if len(values) == 1 else None
-    if ours is None or bound is None:
-        return False
-    return ours > bound if greater else ours < bound

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from chaos.cli.plan.index import Identity, Node, World
 from chaos.cli.plan.pod_affinity import Barrier, Crowd, Move
-from chaos.cli.plan.pod_shape import CORDON, Shape, fits_terms, tolerates
+from chaos.cli.plan.pod_shape import CORDON, Shape
+from chaos.semantics.scheduling import fits_terms, tolerates
 
 __all__ = ["Homeless", "Room", "Taken"]
 

@@ -11,16 +11,29 @@ import pytest
 import yaml
 from histories import NAMESPACE, PROBED, Story, at, deployment, pod, replica_set
 
+from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.remediation import Advice, advise
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Fault, History
 from chaos.objects.base import Ref
 from chaos.semantics import BudgetStatus, Scales, budget_status
 
+UNEVEN = SpreadDetail(
+    key="zone",
+    max_skew=1,
+    skew=2,
+    skew_max_over_time=2,
+    domains={"a": 2, "b": 0},
+    closed={},
+    elsewhere=0,
+    placements_count=0,
+    placements=(),
+)
 
-def failed(check: str, answer: Answer = Answer.FAIL, **values: Any) -> Verdict:
+
+def failed(check: str, answer: Answer = Answer.FAIL, detail: object = None) -> Verdict:
     """A verdict of one finding."""
-    return Verdict.of((Finding(check, answer, "rule", "limit", "measured", reason="reason", detail=values),))
+    return Verdict.of((Finding(check, answer, "rule", "limit", "measured", reason="reason", detail=detail),))
 
 
 def budget(*, desired: int, generation: int = 1, **bound: Any) -> dict[str, Any]:
@@ -55,7 +68,7 @@ def only(history: History, verdict: Verdict) -> tuple[Advice, Any]:
 
 def test_a_missing_budget_is_written_out_whole() -> None:
     """Evictions took too many and nothing bound them: a whole object, replicas less the claim may go."""
-    advice, patch = only(watched(story("a", "b", "c", "d")), failed("budget-held", ready_min=3))
+    advice, patch = only(watched(story("a", "b", "c", "d")), failed("budget-held", detail={"ready_min": 3}))
     assert patch["kind"] == "PodDisruptionBudget"
     assert patch["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "model"}}}
     assert advice.sums == ("claim: at least 3 ready; 4 replicas - 3 = 1 may go at a time",)
@@ -63,13 +76,13 @@ def test_a_missing_budget_is_written_out_whole() -> None:
 
 def test_no_budget_is_missed_where_none_was_watched() -> None:
     """Without a watch of disruption budgets nobody knows that there is none."""
-    assert not advise(story("a", "b", "c").history(), failed("budget-held", ready_min=2))
+    assert not advise(story("a", "b", "c").history(), failed("budget-held", detail={"ready_min": 2}))
 
 
 def test_a_budget_that_is_too_loose_is_tightened() -> None:
     """MaxUnavailable 50 % of four keeps two where three were claimed; a minAvailable is taken away."""
     history = watched(story("a", "b", "c", "d", desired=2, minAvailable=2))
-    advice, patch = only(history, failed("budget-held", ready_min=3))
+    advice, patch = only(history, failed("budget-held", detail={"ready_min": 3}))
     assert patch == {"spec": {"maxUnavailable": 1, "minAvailable": None}}
     assert advice.sums[0] == "now: minAvailable 2 of 4 replicas keeps 2"
 
@@ -77,7 +90,7 @@ def test_a_budget_that_is_too_loose_is_tightened() -> None:
 def test_a_budget_that_keeps_the_claim_is_left_alone() -> None:
     """If the disruption budget was as tight as the claim, it is not the cause."""
     history = watched(story("a", "b", "c", "d", desired=3, maxUnavailable=1))
-    assert not advise(history, failed("budget-held", ready_min=3))
+    assert not advise(history, failed("budget-held", detail={"ready_min": 3}))
 
 
 def counted_with(patch: dict[str, Any], before: dict[str, Any], replicas: int) -> BudgetStatus:
@@ -101,7 +114,7 @@ def test_the_patched_budget_keeps_every_claim_and_lets_drains_finish(
     for claimed in range(1, replicas):
         before = budget(desired=0, **bound) if bound else {}
         history = watched(story(*uids, desired=0, **bound) if bound else story(*uids))
-        _, patch = only(history, failed("budget-held", ready_min=claimed))
+        _, patch = only(history, failed("budget-held", detail={"ready_min": claimed}))
         status = counted_with(patch, before, replicas)
         assert status.failed == ""
         assert status.desired == claimed
@@ -173,7 +186,7 @@ def test_replicas_on_two_nodes_are_not_called_packed() -> None:
 
 def test_a_spread_that_nothing_restores_is_made_binding() -> None:
     """Where replicas ended together, the constraint binds and the template's change places them anew."""
-    advice, patch = only(story("a", "b").history(), failed("spread", skew=2, max_skew=1, key="zone"))
+    advice, patch = only(story("a", "b").history(), failed("spread", detail=UNEVEN))
     (constraint,) = patch["spec"]["template"]["spec"]["topologySpreadConstraints"]
     assert (constraint["topologyKey"], constraint["maxSkew"]) == ("zone", 1)
     assert advice.sums[0] == "skew 2 now, at most 1 wanted"

@@ -9,9 +9,9 @@ from budget_stories import Guarded, budget, drain_story, guarded
 from histories import Story, at, node, pod
 
 from chaos.checks import Spread, StayedInPool
-from chaos.checks.placement.placement import could_take
 from chaos.checks.verdict import Answer, Finding
 from chaos.objects.kinds import NodeView
+from chaos.semantics.scheduling import could_take
 
 
 def spread(story: Story, key: str = "kubernetes.io/hostname", max_skew: int = 1) -> Finding:

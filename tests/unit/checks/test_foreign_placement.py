@@ -56,7 +56,6 @@ def spread(story: Story, key: str = "kubernetes.io/hostname") -> Finding:
     return Spread(key)(story.history())
 
 
-@pytest.mark.xfail(strict=True, reason="B9: a node without any GPU counts as an empty domain of a GPU workload.")
 def test_a_node_without_gpus_is_no_domain_of_a_gpu_workload() -> None:
     """Four GPU replicas, two on each of the two GPU nodes, are spread, whatever CPU nodes stand beside."""
     nodes = [with_devices("g1", 8), with_devices("g2", 8), with_devices("c1", 0)]
@@ -71,7 +70,6 @@ def test_an_empty_node_with_gpus_is_a_domain() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A12: replicas on a node that was closed after they came count for no domain.")
 @pytest.mark.parametrize("closed", [node("n1", cordoned=True), tainted("n1")], ids=["cordoned", "tainted"])
 def test_all_replicas_on_one_closed_node_are_not_spread(closed: Mapping[str, Any]) -> None:
     """Four replicas on one node that was closed later, beside two open and empty ones, are never evenly spread."""
@@ -79,7 +77,6 @@ def test_all_replicas_on_one_closed_node_are_not_spread(closed: Mapping[str, Any
     assert finding.answer in {Answer.FAIL, Answer.UNKNOWN}, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A12: replicas on a node without the label are measured, and not judged.")
 def test_replicas_on_a_node_without_the_label_stand_in_no_domain() -> None:
     """Nothing is known of the spread over zones of replicas whose node names no zone."""
     zones = [node(name, labels={ZONE: zone}) for name, zone in (("n2", "z2"), ("n3", "z3"))]
@@ -87,14 +84,12 @@ def test_replicas_on_a_node_without_the_label_stand_in_no_domain() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A13: a skew of at most one holds for one replica, wherever it stands.")
 def test_one_replica_cannot_be_spread() -> None:
     """One replica on one of two nodes proves nothing about spreading."""
     finding = spread(placed([node("n1"), node("n2")], ["n1"]))
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A13: ready replicas are not compared with desired ones.")
 @pytest.mark.parametrize("places", [["n1"], ["n1", "n2"]], ids=["one Ready", "two Ready"])
 def test_replicas_that_are_missing_leave_the_spread_open(places: Sequence[str]) -> None:
     """Where most of six desired replicas are not Ready, nobody knows how all of them would be spread."""

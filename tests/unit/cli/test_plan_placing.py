@@ -9,9 +9,9 @@ from cluster_objects import Obj, deployment, node, owner, pod
 from plan_clusters import listing
 
 from chaos.cli.plan.index import World
-from chaos.cli.plan.requests import pod_requests
 from chaos.cli.plan.scheduling import Homeless, Room, Taken
 from chaos.objects.quantities import milli
+from chaos.semantics.scheduling import pod_requests
 
 WEB: Obj = {"matchLabels": {"app": "web"}}
 

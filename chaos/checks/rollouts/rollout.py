@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.checks.budgets.replay import replay
-from chaos.checks.budgets.shortfalls import Shortage, shortages
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.membership import Membership
@@ -19,9 +17,8 @@ from chaos.objects.pod import PodView
 from chaos.semantics import Bound, Timings
 from chaos.semantics.rollout import Strategy, rollout_bound
 
-__all__ = ["KINDS", "Count", "Rollout", "counted_within", "dips_below", "order_doubt", "rollout_of"]
+__all__ = ["Count", "Rollout", "counted_within", "rollout_of"]
 
-KINDS = ("Pod", "Deployment", "ReplicaSet")
 HASH = "pod-template-hash"
 
 
@@ -145,18 +142,6 @@ def counted_within(history: History, template: Raw, begin_ns: int, until_ns: int
         yield count
     if stood is not None:
         yield replace(stood, at_ns=begin_ns)
-
-
-def dips_below(history: History, floor: int, begin_ns: int, until_ns: int) -> tuple[Shortage, ...]:
-    """Every dip of the system's ready pods below a floor within a span."""
-    played = replay(history)
-    found = shortages(history, played, played.system, begin_ns, what="the rollout's promise", at_least=floor)
-    return tuple(one for one in found if one.begin_ns <= until_ns)
-
-
-def order_doubt(history: History) -> str:
-    """Why the order of pods and budgets, hence every count, is in doubt; empty if it is not."""
-    return replay(history).doubt
 
 
 def _steps(history: History) -> Iterator[tuple[Revision, PodView | DeploymentView]]:
