@@ -32,7 +32,7 @@ from chaos.semantics.recovery import (
     recovery_bound,
     restart_bound,
 )
-from chaos.semantics.recovery_stages import LegName, LegRule, Way, leg_rules
+from chaos.semantics.recovery_stages import RecoveryPath, StageName, StageRule, stage_rules
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
 from chaos.semantics.timings import KUBERNETES, LAB, Timings
 
@@ -50,17 +50,17 @@ __all__ = [
     "Detection",
     "DrainOptions",
     "DrainSet",
-    "LegName",
-    "LegRule",
     "Part",
     "Probe",
+    "RecoveryPath",
     "ScaleUnknown",
     "Scales",
     "Stage",
+    "StageName",
+    "StageRule",
     "Termination",
     "Timings",
     "Unpromised",
-    "Way",
     "ZoneState",
     "backoff_s",
     "bound_by",
@@ -71,7 +71,6 @@ __all__ = [
     "endpoint_bound",
     "eviction_rates",
     "grace_needed",
-    "leg_rules",
     "liveness_bound_s",
     "node_loss_bound",
     "node_loss_detection",
@@ -80,6 +79,7 @@ __all__ = [
     "ready_bound_s",
     "recovery_bound",
     "restart_bound",
+    "stage_rules",
     "tainted_within_s",
     "termination",
     "toleration_s",

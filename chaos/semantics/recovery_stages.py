@@ -1,9 +1,9 @@
-"""The way back of one replica, leg by leg: which steps it has, and how long each may take.
+"""The path back of one replica, stage by stage: which steps it has, and how long each may take.
 
-The bound of each leg is made of the parts of the whole bound (`chaos.semantics.recovery`), which name their sources,
-so that legs and whole cannot come to differ. A leg alone is granted the same allowance as the whole, and every leg of
+The bound of each stage is made of the parts of the whole bound (`chaos.semantics.recovery`), which name their sources,
+so that stages and whole cannot differ. A stage alone is granted the same allowance as the whole, and every stage of
 which a kubelet tells is granted the kubelet's periodic status report: as none knows which of them will need it, the
-bounds of the legs add up to more than the bound of the whole. What nobody promises has no bound.
+bounds of the stages add up to more than the bound of the whole. What nobody promises has no bound.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from chaos.semantics.probes import Probe, Stage, liveness_bound_s, unpromised_st
 from chaos.semantics.recovery import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import Timings
 
-__all__ = ["LegName", "LegRule", "Way", "leg_rules"]
+__all__ = ["RecoveryPath", "StageName", "StageRule", "stage_rules"]
 
 Raw = Mapping[str, Any]
 
-Way = Literal["replaced", "moved", "restarted", "crashed", "returned", "node back"]
+RecoveryPath = Literal["replaced", "moved", "restarted", "crashed", "returned", "node back"]
 """How a replica comes back. `replaced`: deleted, another pod in its place; `moved`: the same after its node was lost.
 In the same pod: `restarted` by a probe; `crashed`: its container ended by itself, and runs anew; `returned`: it was not
 Ready for a while; `node back`: because its node was lost for a while."""
 
-LegName = Literal[
+StageName = Literal[
     "fault",
     "first failed request",
     "probe failure event",
@@ -41,9 +41,9 @@ LegName = Literal[
     "first answer",
     "latency back",
 ]
-"""The step that ends the leg; `fault` only begins."""
+"""The step that ends the stage; `fault` only begins."""
 
-LISTS: Mapping[Way, tuple[LegName, ...]] = {
+LISTS: Mapping[RecoveryPath, tuple[StageName, ...]] = {
     "replaced": ("replacement created", "scheduled", "started"),
     "moved": ("replacement created", "scheduled", "started"),
     "restarted": ("container restarted", "started"),
@@ -53,29 +53,29 @@ LISTS: Mapping[Way, tuple[LegName, ...]] = {
 }
 """What lies between the endpoint that was removed and Ready."""
 
-PROBED: tuple[Way, ...] = ("restarted", "returned")
+PROBED: tuple[RecoveryPath, ...] = ("restarted", "returned")
 
 
 @dataclass(frozen=True, slots=True)
-class LegRule:
-    """One leg: it begins when the last of `since` is done, and may take `bound`; with None nobody promises anything.
+class StageRule:
+    """One stage: it begins when the last of `since` is done, and may take `bound`; with None nobody promises anything.
 
     `aside`: the next step does not wait for it. `witness`: it shows what happens and is no step by itself (requests
     come when they come, and a kubelet may drop events): its absence breaks nothing.
     """
 
-    name: LegName
-    since: tuple[LegName, ...]
+    name: StageName
+    since: tuple[StageName, ...]
     bound: Bound | None = None
     aside: bool = False
     witness: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
-    """What the bounds of one way are made from."""
+class _Context:
+    """What the bounds of one path are made from."""
 
-    way: Way
+    path: RecoveryPath
     spec: Raw
     timings: Timings
     own: Part
@@ -84,23 +84,23 @@ class _Ground:
 
     @property
     def whole(self) -> Bound:
-        """The bound of the whole way, of whose parts the legs are made."""
-        if self.way == "moved":
+        """The bound of the whole path, of whose parts the stages are made."""
+        if self.path == "moved":
             return node_loss_bound(self.spec, self.timings, workload_kind=self.workload_kind)
-        if self.way == "replaced":
+        if self.path == "replaced":
             return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind)
         return restart_bound(self.spec, self.timings, restarts=self.restarts)
 
     def some(self, *names: str, before: tuple[Part, ...] = (), stage: Stage | None = None) -> Bound:
         """The parts of these names, the status report and the allowance where named; excused as the stage is."""
         parts = (*before, *(part for part in self.whole.parts if part.name in names))
-        in_place = self.way not in ("replaced", "moved")
+        in_place = self.path not in ("replaced", "moved")
         may = unpromised_start(self.spec) if in_place else recovery_bound(self.spec, self.timings).unpromised
         return Bound(parts, tuple(one for one in may if one.stage == stage))
 
 
-def leg_rules(
-    way: Way,
+def stage_rules(
+    path: RecoveryPath,
     pod_spec: Raw,
     timings: Timings,
     *,
@@ -108,71 +108,71 @@ def leg_rules(
     restarts: int = 0,
     workload_kind: str = "Deployment",
     first_answer: Bound | None = None,
-) -> tuple[LegRule, ...]:
-    """The legs of a way, in order, each with its bound.
+) -> tuple[StageRule, ...]:
+    """The stages of a path, in order, each with its bound.
 
     `detection_s` is how long the server itself may take to know that it is unwell, or well again, before its probes
     can tell. `restarts`: how often the container was restarted in the last ten minutes. `first_answer`: how long it may
     take from the endpoint to the first answer, which hangs on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    ground = _Ground(way, pod_spec, timings, own, restarts, workload_kind)
-    return tuple(_rules(ground, first_answer))
+    context = _Context(path, pod_spec, timings, own, restarts, workload_kind)
+    return tuple(_rules(context, first_answer))
 
 
-def _rules(ground: _Ground, first_answer: Bound | None) -> Iterator[LegRule]:
-    endpoint = endpoint_bound(ground.timings)
-    yield LegRule("first failed request", ("fault",), aside=True, witness=True)
-    if ground.way in PROBED:
-        yield LegRule("probe failure event", ("fault",), _event_bound(ground), aside=True, witness=True)
-    yield LegRule("unready", ("fault",), _unready_bound(ground))
-    yield LegRule("endpoint removed", ("unready",), endpoint, aside=True)
-    for name in LISTS[ground.way]:
-        yield _between(ground, name)
-    yield LegRule("Ready", _ready_since(ground.way), _ready_bound(ground))
-    yield LegRule("endpoint added", ("Ready",), endpoint)
-    yield LegRule("first answer", ("endpoint added",), first_answer)
-    yield LegRule("latency back", ("first answer",))
+def _rules(context: _Context, first_answer: Bound | None) -> Iterator[StageRule]:
+    endpoint = endpoint_bound(context.timings)
+    yield StageRule("first failed request", ("fault",), aside=True, witness=True)
+    if context.path in PROBED:
+        yield StageRule("probe failure event", ("fault",), _event_bound(context), aside=True, witness=True)
+    yield StageRule("unready", ("fault",), _unready_bound(context))
+    yield StageRule("endpoint removed", ("unready",), endpoint, aside=True)
+    for name in LISTS[context.path]:
+        yield _between(context, name)
+    yield StageRule("Ready", _ready_since(context.path), _ready_bound(context))
+    yield StageRule("endpoint added", ("Ready",), endpoint)
+    yield StageRule("first answer", ("endpoint added",), first_answer)
+    yield StageRule("latency back", ("first answer",))
 
 
-def _between(ground: _Ground, name: LegName) -> LegRule:
+def _between(context: _Context, name: StageName) -> StageRule:
     match name:
         case "fault healed":
-            return LegRule(name, ("fault",), aside=True, witness=True)
+            return StageRule(name, ("fault",), aside=True, witness=True)
         case "container restarted":
-            before = (ground.own,) if ground.way == "restarted" else ()
-            probe = ("liveness probe and grace",) if ground.way == "restarted" else ()
+            before = (context.own,) if context.path == "restarted" else ()
+            probe = ("liveness probe and grace",) if context.path == "restarted" else ()
             steps = (*probe, "exit seen", "back-off", "start", "status report", "allowance")
-            bound = ground.some(*steps, before=before)
-            unprobed = ground.way == "restarted" and liveness_bound_s(ground.spec) is None
-            return LegRule(name, ("fault",), None if unprobed else bound)
+            bound = context.some(*steps, before=before)
+            unprobed = context.path == "restarted" and liveness_bound_s(context.spec) is None
+            return StageRule(name, ("fault",), None if unprobed else bound)
         case "replacement created":
             steps = ("node eviction rate", "toleration of a lost node", "termination", "controller", "allowance")
-            return LegRule(name, ("unready",), None if _stays_bound(ground) else ground.some(*steps))
+            return StageRule(name, ("unready",), None if _stays_bound(context) else context.some(*steps))
         case "scheduled":
-            return LegRule(name, ("replacement created",), ground.some("scheduling and start", "allowance"))
+            return StageRule(name, ("replacement created",), context.some("scheduling and start", "allowance"))
         case _:
             steps = ("scheduling and start", "start", "status report", "allowance")
-            since: LegName = "replacement created" if ground.way in ("replaced", "moved") else "container restarted"
-            return LegRule(name, (since,), ground.some(*steps, stage="started"))
+            since: StageName = "replacement created" if context.path in ("replaced", "moved") else "container restarted"
+            return StageRule(name, (since,), context.some(*steps, stage="started"))
 
 
-def _stays_bound(ground: _Ground) -> bool:
+def _stays_bound(context: _Context) -> bool:
     """Whether the pod may stay bound to its lost node for ever, so that nobody has to replace it."""
-    plain = recovery_bound(ground.spec, ground.timings).unpromised
-    return ground.way == "moved" and any(one not in plain for one in ground.whole.unpromised)
+    plain = recovery_bound(context.spec, context.timings).unpromised
+    return context.path == "moved" and any(one not in plain for one in context.whole.unpromised)
 
 
-def _event_bound(ground: _Ground) -> Bound | None:
+def _event_bound(context: _Context) -> Bound | None:
     """The first failed probe: a tick comes within P, its answer within T; of each container the soonest probe."""
     first_s = [
         min((probe.period_s + probe.timeout_s for probe in _probes(container)), default=None)
-        for container in ground.spec.get("containers") or ()
+        for container in context.spec.get("containers") or ()
     ]
     if not first_s or None in first_s:
         return None
     probe = Part("first failed probe", max(one for one in first_s if one is not None), "the pod's own probe: P + T")
-    return Bound((ground.own, probe, *endpoint_bound(ground.timings).parts))
+    return Bound((context.own, probe, *endpoint_bound(context.timings).parts))
 
 
 def _probes(container: Raw) -> Iterator[Probe]:
@@ -181,33 +181,33 @@ def _probes(container: Raw) -> Iterator[Probe]:
             yield probe
 
 
-def _unready_bound(ground: _Ground) -> Bound | None:
-    if ground.way == "replaced":
-        return endpoint_bound(ground.timings)
-    if ground.way in ("moved", "node back"):
-        timings = ground.timings
+def _unready_bound(context: _Context) -> Bound | None:
+    if context.path == "replaced":
+        return endpoint_bound(context.timings)
+    if context.path in ("moved", "node back"):
+        timings = context.timings
         lost_s = timings.node_monitor_grace_s + 2 * timings.node_monitor_period_s
         source = "the controller's grace, seen one period late at its begin and at its end"
         return endpoint_bound(timings).after(Part("node declared lost", lost_s, source))
-    if ground.way == "crashed":
-        return ground.some("exit seen", "status report", "allowance")
-    detection_s = unready_bound_s(ground.spec)
+    if context.path == "crashed":
+        return context.some("exit seen", "status report", "allowance")
+    detection_s = unready_bound_s(context.spec)
     if detection_s is None:
         return None
     probe = Part("readiness probe", detection_s, "the pod's own probe: P + (F-1)*max(P, T) + T")
-    return ground.some("status report", "allowance", before=(ground.own, probe))
+    return context.some("status report", "allowance", before=(context.own, probe))
 
 
-def _ready_since(way: Way) -> tuple[LegName, ...]:
-    return ("unready", "fault healed") if way in ("returned", "node back") else ("started",)
+def _ready_since(path: RecoveryPath) -> tuple[StageName, ...]:
+    return ("unready", "fault healed") if path in ("returned", "node back") else ("started",)
 
 
-def _ready_bound(ground: _Ground) -> Bound | None:
-    if ground.way == "node back":
+def _ready_bound(context: _Context) -> Bound | None:
+    if context.path == "node back":
         return None
-    if ground.way != "returned":
-        return ground.some("startup and readiness probes", "status report", "allowance", stage="ready")
-    found = (Probe.of(container, "readinessProbe") for container in ground.spec.get("containers") or ())
+    if context.path != "returned":
+        return context.some("startup and readiness probes", "status report", "allowance", stage="ready")
+    found = (Probe.of(container, "readinessProbe") for container in context.spec.get("containers") or ())
     longest_s = max((probe.recovery_detection_s for probe in found if probe is not None), default=0.0)
     probe = Part("readiness probe", longest_s, "the pod's own probe: S*P + T")
-    return ground.some("status report", "allowance", before=(ground.own, probe))
+    return context.some("status report", "allowance", before=(context.own, probe))

@@ -33,7 +33,7 @@ FLAKY = 3
 """Changes between PASS and anything else, among those shown and this one, from which on a finding is flaky."""
 LEAST_FOR_USUAL = 3
 """Fewest passing trials whose range is called what is usual."""
-FIGURES = ("answered_share", "p50_s", "p99_s", "slowest_recovery_s", "longest_leg_s")
+FIGURES = ("answered_share", "p50_s", "p99_s", "slowest_recovery_s", "longest_stage_s")
 """The key figures that vary from trial to trial and are compared."""
 TRIALS_READ = 5000
 """Most trials of the file that are looked at, the newest."""

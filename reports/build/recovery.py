@@ -17,7 +17,7 @@ __all__ = ["judged_dips", "recovery_rows"]
 
 
 def recovery_rows(history: History, lives: Sequence[PodLife], dips: Sequence[Dip]) -> tuple[RecoveryRow, ...]:
-    """One row a struck pod, in the order of their losses; its legs and its total begin with the fault.
+    """One row a struck pod, in the order of their losses; its stages and its total begin with the fault.
 
     A victim that went away is paired with the next pod of its owner, each successor with one victim only. One that
     stayed is followed until it is Ready again. Victims that never lost anything have a row that says so.
@@ -57,7 +57,7 @@ def _replaced(history: History, life: PodLife, lives: Sequence[PodLife], fault: 
         how="replaced" if ready_ns else "replacement not Ready" if replacement else "no replacement seen",
         successor=replacement.name if replacement else "",
         successor_node=replacement.node if replacement else "",
-        legs=_legs(began_ns, (("unready", at_ns), *steps)),
+        stages=_stages(began_ns, (("unready", at_ns), *steps)),
         total_s=_between(began_ns, ready_ns),
         bound_s=None,
     )
@@ -82,7 +82,7 @@ def _in_place(history: History, life: PodLife, fault: Fault) -> RecoveryRow:
         how=f"in place, {restarted}" if again_ns else "not Ready again",
         successor=life.name,
         successor_node=life.node,
-        legs=_legs(began_ns, (("unready", at_ns), ("Ready", again_ns))),
+        stages=_stages(began_ns, (("unready", at_ns), ("Ready", again_ns))),
         total_s=_between(began_ns, again_ns),
         bound_s=None,
     )
@@ -103,13 +103,13 @@ def _unmoved(
     return tuple(rows)
 
 
-def _legs(begin_ns: int, steps: Sequence[tuple[str, int | None]]) -> tuple[Leg, ...]:
+def _stages(begin_ns: int, steps: Sequence[tuple[str, int | None]]) -> tuple[Leg, ...]:
     """Each step's seconds count from the last step that is known to have been reached."""
-    legs, from_ns = [], begin_ns
+    stages, from_ns = [], begin_ns
     for name, at_ns in steps:
-        legs.append(Leg(name, at_ns, _between(from_ns, at_ns)))
+        stages.append(Leg(name, at_ns, _between(from_ns, at_ns)))
         from_ns = at_ns if at_ns is not None else from_ns
-    return tuple(legs)
+    return tuple(stages)
 
 
 def _between(begin_ns: int | None, end_ns: int | None) -> float | None:

@@ -1,4 +1,4 @@
-"""The legs of each victim's recovery, as the finding on them judged them (docs/run-folder.md, `verdict.json`)."""
+"""The stages of each victim's recovery, as the finding on them judged them (docs/run-folder.md, `verdict.json`)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from chaos.checks.verdict import Verdict
 
-__all__ = ["LegRow", "LegTable", "leg_tables"]
+__all__ = ["StageRow", "StageTable", "stage_tables"]
 
 
 @dataclass(frozen=True, slots=True)
-class LegRow:
-    """One leg: its part of the whole, and what it took from the step that it begins with, beside its bound.
+class StageRow:
+    """One stage: its part of the whole, and what it took from the step that it begins with, beside its bound.
 
     None: not seen, or for a bound that nobody promises one. `answer` is PASS, UNKNOWN or FAIL; `note` says why.
     """
 
-    leg: str
+    stage: str
     at_ns: int | None
     seconds: float
     since: str
@@ -28,29 +28,29 @@ class LegRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LegTable:
-    """The recovery of one victim: `whole_s` from the fault to the last step, of which the legs' `seconds` are parts."""
+class StageTable:
+    """The recovery of one victim: `whole_s` from the fault to the last step, the sum of the stages' `seconds`."""
 
     fault: str
     victim: str
-    way: str
+    path: str
     replacement: str
     whole_s: float
     late: tuple[str, ...]
-    legs: tuple[LegRow, ...]
+    stages: tuple[StageRow, ...]
 
 
-def leg_tables(verdict: Verdict) -> tuple[LegTable, ...]:
-    """One table a victim, the worst first; none if no check judged legs."""
+def stage_tables(verdict: Verdict) -> tuple[StageTable, ...]:
+    """One table a victim, the worst first; none if no check judged stages."""
     return tuple(
-        LegTable(
+        StageTable(
             fault=told["fault"],
             victim=told["victim"],
-            way=told["way"],
+            path=told["path"],
             replacement=told["replacement"] or "",
             whole_s=told["whole_s"],
             late=tuple(told["late"]),
-            legs=tuple(LegRow(**leg) for leg in told["legs"]),
+            stages=tuple(StageRow(**stage) for stage in told["stages"]),
         )
         for finding in verdict.findings
         if finding.check == "recovered-in-time"

@@ -19,7 +19,7 @@ from reports.build.earlier_runs import PastTrial, told
 from reports.build.figures import Total, fault_windows, judged_limits, token_series, total
 from reports.build.pods import lanes
 from reports.build.recovery import judged_dips, recovery_rows
-from reports.build.recovery_stages import leg_tables
+from reports.build.recovery_stages import stage_tables
 from reports.build.session import read_notes
 from reports.build.step_series import step_line
 from reports.build.story import story
@@ -70,7 +70,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         tokens=token_series(table, cut(history, wide_ns)),
         generator=generator,
         recovery=recovery,
-        legs=leg_tables(verdict),
+        stages=stage_tables(verdict),
         dips=dips,
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),
@@ -125,8 +125,8 @@ def _sentence(verdict: Verdict) -> str:
 
 def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequence[RecoveryRow]) -> KeyFigures:
     valid, answered, share, p50_s, p99_s = sums
-    legs = [(leg.seconds, leg.name) for row in recovery for leg in row.legs if leg.seconds is not None]
-    longest_s, longest = max(legs, default=(None, ""))
+    stages = [(stage.seconds, stage.name) for row in recovery for stage in row.stages if stage.seconds is not None]
+    longest_s, longest = max(stages, default=(None, ""))
     times = [row.total_s for row in recovery if row.total_s is not None]
     return KeyFigures(
         requests=history.requests.height,
@@ -141,8 +141,8 @@ def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequen
         victims=sum(row.lost_ns is not None for row in recovery),
         recovered=len(times),
         slowest_recovery_s=max(times, default=None),
-        longest_leg=longest,
-        longest_leg_s=longest_s,
+        longest_stage=longest,
+        longest_stage_s=longest_s,
         silent_s=round(sum(hole.end_ns - hole.begin_ns for hole in traffic.missing) / NS, 3),
     )
 

@@ -32,7 +32,7 @@ class RecoveryRow:
     how: str
     successor: str
     successor_node: str
-    legs: tuple[Leg, ...]
+    stages: tuple[Leg, ...]
     total_s: float | None
     bound_s: float | None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chaos.checks.remediation import Advice
-from reports.build.recovery_stages import LegTable
+from reports.build.recovery_stages import StageTable
 from reports.model.parts import (
     AutoscalerSeries,
     Buckets,
@@ -82,7 +82,7 @@ class KeyFigures:
 
     `answered_share` is of valid requests: all that users intended, less those that the generator could not send.
     `victims` counts the pods that were lost to a fault, `recovered` those made good. `silent_s` is how long traffic
-    was due with no request on record. The longest leg is the slowest step of any victim's recovery; None with no
+    was due with no request on record. The longest stage is the slowest step of any victim's recovery; None with no
     recovery seen.
     """
 
@@ -98,8 +98,8 @@ class KeyFigures:
     victims: int
     recovered: int
     slowest_recovery_s: float | None
-    longest_leg: str
-    longest_leg_s: float | None
+    longest_stage: str
+    longest_stage_s: float | None
     silent_s: float
 
 
@@ -240,7 +240,7 @@ class Report:
     tokens: TokenSeries | None
     generator: GeneratorSeries
     recovery: tuple[RecoveryRow, ...]
-    legs: tuple[LegTable, ...]
+    stages: tuple[StageTable, ...]
     dips: tuple[Dip, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]

@@ -89,9 +89,9 @@ def page(report: Report) -> str:
             span_ms=axis.span_ms,
             grid="".join(f"M{at} 0V400" for at in ticks),
             ticks=[_tick(at, axis) for at in ticks],
-            legs=list(
+            stages=list(
                 dict.fromkeys(
-                    leg.name for row in sorted(report.recovery, key=lambda r: -len(r.legs)) for leg in row.legs
+                    stage.name for row in sorted(report.recovery, key=lambda r: -len(r.stages)) for stage in row.stages
                 )
             ),
             css=trusted("report.css"),

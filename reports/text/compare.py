@@ -21,7 +21,7 @@ FIGURES = (
     ("p50 response time", "p50_s", "duration"),
     ("p99 response time", "p99_s", "duration"),
     ("slowest recovery", "slowest_recovery_s", "duration"),
-    ("longest leg", "longest_leg_s", "duration"),
+    ("longest stage", "longest_stage_s", "duration"),
 )
 SHOW = {"share": words.share, "duration": words.duration}
 

@@ -17,7 +17,7 @@ __all__ = ["summary"]
 
 STYLE = {"PASS": "green", "UNKNOWN": "yellow", "FAIL": "bold red"}
 NAME_MOST = 34
-COLUMNS = (("verdict", 7), ("scenario", 12), ("longest leg", 8), ("answered", 8), ("p99", 12))
+COLUMNS = (("verdict", 7), ("scenario", 12), ("longest stage", 8), ("answered", 8), ("p99", 12))
 """Columns, and the least width at which each still tells something."""
 
 
@@ -46,8 +46,8 @@ def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False
 
 def _row(report: Report) -> tuple[Text, ...]:
     answer, key = report.headline.answer, report.key
-    leg = f"to {key.longest_leg} {words.duration(key.longest_leg_s)}" if key.longest_leg else "none seen"
-    texts = _short(report.headline.scenario), leg, words.share(key.answered_share), words.duration(key.p99_s)
+    stage = f"to {key.longest_stage} {words.duration(key.longest_stage_s)}" if key.longest_stage else "none seen"
+    texts = _short(report.headline.scenario), stage, words.share(key.answered_share), words.duration(key.p99_s)
     return (Text(answer, style=STYLE[answer]), *map(Text, texts))
 
 

@@ -16,7 +16,7 @@ from chaos.checks.watch_coverage import blind_spots, judged_until_ns
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.semantics import Timings, leg_rules
+from chaos.semantics import Timings, stage_rules
 
 __all__ = ["ZombieFound"]
 
@@ -172,7 +172,7 @@ def _judged(history: History, case: _Case) -> _Case:
 def _bound_s(history: History, life: PodLife, detection_s: float) -> float | None:
     """How long its probes may take to find a hang: until it is not Ready, or its container is restarted for it."""
     timings = Timings.of(history.facts.raw.get("timings") or {})
-    rules = {rule.name: rule.bound for rule in leg_rules("restarted", life.spec, timings, detection_s=detection_s)}
+    rules = {rule.name: rule.bound for rule in stage_rules("restarted", life.spec, timings, detection_s=detection_s)}
     bound = rules["unready"] or rules["container restarted"]
     return None if bound is None else bound.total_s
 

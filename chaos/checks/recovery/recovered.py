@@ -73,7 +73,7 @@ class Recovered:
                 "dips_count": len(judged),
                 "dips": [one.values for one in shown],
                 "replicas_count": len(pairs),
-                "replicas": [pair.legs for pair in pairs[:SHOWN]],
+                "replicas": [pair.stages for pair in pairs[:SHOWN]],
                 "bound_parts": _parts(worst.dip) if worst else [],
             },
             evidence=tuple(sorted(_evidence(shown, pairs[:SHOWN]), key=lambda one: one.at_ns)),

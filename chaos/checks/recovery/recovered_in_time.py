@@ -1,4 +1,4 @@
-"""Eventually: every leg of every victim's recovery took no longer than its own bound; the late one is named."""
+"""Eventually: every stage of every victim's recovery took no longer than its own bound; the late one is named."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class RecoveredInTime:
-    """The recovery of each victim, leg by leg: each leg that Kubernetes promises a time for kept it.
+    """The recovery of each victim, stage by stage: each stage that Kubernetes promises a time for kept it.
 
     `Recovered` judges the whole: when all replicas were back. This one judges the way: fault, first failed request,
     probe failure event, unready, endpoint removed, container restarted or replacement created, scheduled, started,
     Ready, endpoint added, first answer from that replica, latency back in the baseline's band. `detection_s` is how
     long the server itself may take to know that it is unwell, as for `RestartedByLiveness`.
 
-    FAIL names the late legs. UNKNOWN: no victim was lost, a gap, a step that was not seen and whose bound was not over,
-    or one that nothing bounds. First failed request and probe failure event only witness: requests may fail or not, and
-    a kubelet may drop events; what was not seen of them is said.
+    FAIL names the late stages. UNKNOWN: no victim was lost, a gap, a step that was not seen and whose bound was not
+    over, or one that nothing bounds. First failed request and probe failure event only witness: requests may fail or
+    not, and a kubelet may drop events; what was not seen of them is said.
 
     `values["recoveries"]` has the table, as docs/run-folder.md describes it.
     """
@@ -42,7 +42,7 @@ class RecoveredInTime:
         return "recovered-in-time"
 
     def __call__(self, history: History) -> Finding:
-        """Judge every leg of every victim."""
+        """Judge every stage of every victim."""
         found = recoveries(history, detection_s=self.detection_s)
         failures = [reason for one in found if one.broken for reason in _reasons(one, Answer.FAIL)]
         doubts = [reason for one in found for reason in _reasons(one, Answer.UNKNOWN)]
@@ -53,8 +53,8 @@ class RecoveredInTime:
         return Finding(
             check=self.name,
             answer=answer,
-            rule="Every leg of each victim's recovery takes no longer than its own derived bound.",
-            limit="each leg within its bound",
+            rule="Every stage of each victim's recovery takes no longer than its own derived bound.",
+            limit="each stage within its bound",
             measured=_measured(found),
             margin="" if tightest is None else _margin(tightest),
             reason="; ".join(failures or doubts),
@@ -69,29 +69,34 @@ class RecoveredInTime:
 
 
 def _reasons(recovery: Recovery, answer: Answer) -> Iterator[str]:
-    """What is wrong with its legs; of those that were not reached the one before says why."""
-    for leg in recovery.legs:
-        told = leg.reason and leg.reason != "not reached"
-        if leg.answer is answer and told and (recovery.broken or not leg.rule.witness):
-            yield f"{recovery.who}: {leg.name} {leg.reason}"
+    """What is wrong with its stages; of those that were not reached the one before says why."""
+    for stage in recovery.stages:
+        told = stage.reason and stage.reason != "not reached"
+        if stage.answer is answer and told and (recovery.broken or not stage.rule.witness):
+            yield f"{recovery.who}: {stage.name} {stage.reason}"
 
 
 def _tightest(found: Sequence[Recovery]) -> tuple[Recovery, Leg] | None:
-    """The leg that used the greatest share of its bound."""
-    legs = [(one, leg) for one in found for leg in one.legs if leg.took_ns is not None and leg.rule.bound is not None]
-    return max(legs, key=lambda pair: _share(pair[1]), default=None)
+    """The stage that used the greatest share of its bound."""
+    stages = [
+        (one, stage)
+        for one in found
+        for stage in one.stages
+        if stage.took_ns is not None and stage.rule.bound is not None
+    ]
+    return max(stages, key=lambda pair: _share(pair[1]), default=None)
 
 
-def _share(leg: Leg) -> float:
-    bound_s = leg.rule.bound.total_s if leg.rule.bound else 0.0
-    return seconds(leg.took_ns or 0) / max(bound_s, 0.001)
+def _share(stage: Leg) -> float:
+    bound_s = stage.rule.bound.total_s if stage.rule.bound else 0.0
+    return seconds(stage.took_ns or 0) / max(bound_s, 0.001)
 
 
 def _measured(found: Sequence[Recovery]) -> str:
     if not found:
         return "no recovery seen"
     slowest = max(found, key=lambda one: one.whole_s)
-    longest = max(slowest.legs, key=lambda leg: leg.part_ns)
+    longest = max(slowest.stages, key=lambda stage: stage.part_ns)
     return (
         f"{plural(len(found), 'recovery', 'recoveries')}, the slowest in {slowest.whole_s:.1f} s, "
         f"of which {longest.name} {seconds(longest.part_ns):.1f} s"
@@ -99,10 +104,10 @@ def _measured(found: Sequence[Recovery]) -> str:
 
 
 def _margin(tightest: tuple[Recovery, Leg]) -> str:
-    recovery, leg = tightest
-    bound_s = leg.rule.bound.total_s if leg.rule.bound else 0.0
-    took_s = seconds(leg.took_ns or 0)
-    return f"nearest its bound: {leg.name} of {recovery.course.life.name}, {took_s:.1f} s of {bound_s:g} s"
+    recovery, stage = tightest
+    bound_s = stage.rule.bound.total_s if stage.rule.bound else 0.0
+    took_s = seconds(stage.took_ns or 0)
+    return f"nearest its bound: {stage.name} of {recovery.course.life.name}, {took_s:.1f} s of {bound_s:g} s"
 
 
 def _settle(found: Sequence[Recovery]) -> str:
@@ -114,8 +119,8 @@ def _settle(found: Sequence[Recovery]) -> str:
 def _evidence(found: Sequence[Recovery]) -> Iterator[Evidence]:
     for recovery in found:
         yield Evidence(recovery.course.moments["fault"], f"{recovery.course.fault.id} struck {recovery.who}")
-        for leg in recovery.legs:
-            if leg.at_ns is not None:
-                note = f" ({leg.note})" if leg.note else ""
-                part_s = seconds(leg.part_ns)
-                yield Evidence(leg.at_ns, f"{recovery.course.life.name}: {leg.name}, +{part_s:.3f} s{note}")
+        for stage in recovery.stages:
+            if stage.at_ns is not None:
+                note = f" ({stage.note})" if stage.note else ""
+                part_s = seconds(stage.part_ns)
+                yield Evidence(stage.at_ns, f"{recovery.course.life.name}: {stage.name}, +{part_s:.3f} s{note}")

@@ -1,4 +1,4 @@
-"""What became of each victim of each fault: the way it came back, and when each step of that way was seen."""
+"""What became of each victim of each fault: the path it came back, and when each step of that path was seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.endpoints import Span, endpoint_spans
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states
-from chaos.semantics import LegName, Way
+from chaos.semantics import RecoveryPath, StageName
 
 __all__ = ["HANGS", "Course", "action_began_ns", "courses"]
 
@@ -34,9 +34,9 @@ class Course:
     fault: Fault
     life: PodLife
     replacement: PodLife | None
-    way: Way
+    path: RecoveryPath
     needed: bool
-    moments: Mapping[LegName, int]
+    moments: Mapping[StageName, int]
     until_ns: int
 
 
@@ -55,17 +55,17 @@ def courses(history: History) -> tuple[Course, ...]:
     replacements = {pair.victim.uid: pair for pair in successions(history, lost, lives, since_ns)}
     told = []
     for fault, life in struck:
-        way = _way(causes, fault, life)
+        path = _path(causes, fault, life)
         pair = replacements.get(life.uid)
-        away = way in ("replaced", "moved")
+        away = path in ("replaced", "moved")
         replacement = (pair.successor if pair else None) if away else life
         needed = not away or pair is None or pair.needed
         until_ns = min(
             (one.begin_ns for one in history.faults if one.begin_ns > fault.begin_ns), default=history.ended_ns
         )
-        seen = _own(_moments(history, fault, life, replacement, way), until_ns)
+        seen = _own(_moments(history, fault, life, replacement, path), until_ns)
         moments = seen | _of_users(history, replacement, seen, until_ns)
-        told.append(Course(fault, life, replacement, way, needed, moments, until_ns))
+        told.append(Course(fault, life, replacement, path, needed, moments, until_ns))
     return tuple(told)
 
 
@@ -89,7 +89,7 @@ def action_began_ns(history: History, fault: Fault, life: PodLife) -> int:
     return min(acts, default=fault.begin_ns)
 
 
-def _way(causes: Causes, fault: Fault, life: PodLife) -> Way:
+def _path(causes: Causes, fault: Fault, life: PodLife) -> RecoveryPath:
     at_ns = fault.begin_ns
     restarted_ns = _first(life.restarted_ns, at_ns)
     lost_ns = life.lost_ns if life.lost_ns is not None and life.lost_ns >= at_ns else None
@@ -107,29 +107,29 @@ def _way(causes: Causes, fault: Fault, life: PodLife) -> Way:
 
 
 def _moments(
-    history: History, fault: Fault, life: PodLife, replacement: PodLife | None, way: Way
-) -> dict[LegName, int]:
+    history: History, fault: Fault, life: PodLife, replacement: PodLife | None, path: RecoveryPath
+) -> dict[StageName, int]:
     did_ns = action_began_ns(history, fault, life)
     unready_ns = _unready_ns(life, fault.begin_ns)
     spans = endpoint_spans(history).get(life.uid, ())
     removed_ns = _first((end for _, end in spans if end is not None), did_ns)
-    seen: dict[LegName, int | None] = {"unready": unready_ns, "endpoint removed": removed_ns}
+    seen: dict[StageName, int | None] = {"unready": unready_ns, "endpoint removed": removed_ns}
     seen["probe failure event"] = _probe_failed_ns(history, life.uid, did_ns)
-    if way in ("replaced", "moved"):
+    if path in ("replaced", "moved"):
         seen |= _of_replacement(history, replacement)
-    elif unready_ns is not None or way in ("restarted", "crashed"):
-        seen |= _in_place(history, fault, life, way, (did_ns, unready_ns, removed_ns))
-    known: dict[LegName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
+    elif unready_ns is not None or path in ("restarted", "crashed"):
+        seen |= _in_place(history, fault, life, path, (did_ns, unready_ns, removed_ns))
+    known: dict[StageName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
     return {"fault": did_ns, **known}
 
 
-def _own(seen: dict[LegName, int], until_ns: int) -> dict[LegName, int]:
+def _own(seen: dict[StageName, int], until_ns: int) -> dict[StageName, int]:
     """Without a probe's failure that came when the replica was Ready again: it tells of another time."""
     until_ns = min(until_ns, seen.get("Ready", until_ns))
     return {name: at_ns for name, at_ns in seen.items() if name != "probe failure event" or at_ns <= until_ns}
 
 
-def _of_replacement(history: History, replacement: PodLife | None) -> dict[LegName, int | None]:
+def _of_replacement(history: History, replacement: PodLife | None) -> dict[StageName, int | None]:
     if replacement is None:
         return {}
     spans = endpoint_spans(history).get(replacement.uid, ())
@@ -143,12 +143,12 @@ def _of_replacement(history: History, replacement: PodLife | None) -> dict[LegNa
 
 
 def _in_place(
-    history: History, fault: Fault, life: PodLife, way: Way, told: tuple[int, int | None, int | None]
-) -> dict[LegName, int | None]:
+    history: History, fault: Fault, life: PodLife, path: RecoveryPath, told: tuple[int, int | None, int | None]
+) -> dict[StageName, int | None]:
     did_ns, unready_ns, removed_ns = told
     restarted_ns = _first(life.restarted_ns, did_ns)
-    seen: dict[LegName, int | None] = {}
-    if way in ("restarted", "crashed"):
+    seen: dict[StageName, int | None] = {}
+    if path in ("restarted", "crashed"):
         after_ns = restarted_ns
         seen["container restarted"] = restarted_ns
         if restarted_ns is not None:
@@ -176,10 +176,10 @@ def _added_ns(spans: tuple[Span, ...], removed_ns: int | None, ready_ns: int) ->
 
 
 def _of_users(
-    history: History, replacement: PodLife | None, seen: Mapping[LegName, int], until_ns: int
-) -> dict[LegName, int]:
+    history: History, replacement: PodLife | None, seen: Mapping[StageName, int], until_ns: int
+) -> dict[StageName, int]:
     """What users saw of it."""
-    told: dict[LegName, int | None] = {}
+    told: dict[StageName, int | None] = {}
     answered_ns = None
     if replacement is not None and "Ready" in seen:
         answered_ns = first_answer_ns(

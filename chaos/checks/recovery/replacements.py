@@ -1,4 +1,4 @@
-"""Who replaced whom: victims paired with their successors, and how long each leg of the way took."""
+"""Who replaced whom: victims paired with their successors, and how long each stage of the way took."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Succession:
     needed: bool
 
     @property
-    def legs(self) -> Mapping[str, Any]:
-        """Seconds from the loss of the victim to each leg of its successor's way, None for one that was not seen."""
+    def stages(self) -> Mapping[str, Any]:
+        """Seconds from the loss of the victim to each stage of its successor's way, None for one that was not seen."""
         replacement = self.successor
         moments: dict[str, int | None] = {
             "created_s": None if replacement is None else replacement.created_ns,

@@ -1,4 +1,4 @@
-"""Eventually: the replicas of a lost node come back elsewhere, leg by leg within what Kubernetes' clocks promise."""
+"""The replicas of a lost node come back elsewhere, stage by stage within what Kubernetes' clocks promise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.loss_stages import Leg, Step, late_leg, legs_of
+from chaos.checks.recovery.loss_stages import Leg, Step, late_stage, stages_of
 from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses
 from chaos.checks.recovery.replacements import Succession, successions
 from chaos.checks.recovery.stuck_volumes import held_up_by
@@ -40,7 +40,7 @@ class _Case:
     loss: NodeLoss
     limit_s: float
     bound: Bound
-    legs: tuple[Leg, ...] = ()
+    stages: tuple[Leg, ...] = ()
     seconds: float | None = None
     late: str = ""
     reason: str = ""
@@ -51,16 +51,20 @@ class _Case:
         """The case in numbers."""
         told = {"pod": self.who, "node": self.loss.node, "answer": self.answer.name, "limit_s": self.limit_s}
         taken = None if self.seconds is None else round(self.seconds, 3)
-        return told | {"seconds": taken, "late_leg": self.late or None, "legs": [leg.values for leg in self.legs]}
+        return told | {
+            "seconds": taken,
+            "late_stage": self.late or None,
+            "stages": [stage.values for stage in self.stages],
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Rescheduled:
     """Every replica of a lost node has a replacement on another node, Ready within the bound.
 
-    The bound counts from the moment in which the node lost its power. Its legs: the node is NotReady, the replica's
+    The bound counts from the moment in which the node lost its power. Its stages: the node is NotReady, the replica's
     endpoint is gone, the pod is marked for deletion, the replacement is created, scheduled, started and Ready. A FAIL
-    names the leg that was late, and a volume claim that is stuck to the lost node where that is the cause.
+    names the stage that was late, and a volume claim that is stuck to the lost node where that is the cause.
 
     `within_s` is a promise of your own in place of the bound that the pods' spec and the cluster's timings imply.
     UNKNOWN if no node with a replica was lost, if the power came back first, with a gap, with a record that ends before
@@ -124,8 +128,8 @@ class Rescheduled:
         if life.lost_ns is None and loss.on_ns is not None and loss.on_ns < deadline_ns:
             return None
         replacement = pair.successor if pair else None
-        legs = legs_of(loss.begin_ns, _steps(history, loss, life, replacement, bound))
-        case = _Case(Answer.PASS, f"{life.name} ({life.uid[:8]})", loss, limit_s, bound, legs)
+        stages = stages_of(loss.begin_ns, _steps(history, loss, life, replacement, bound))
+        case = _Case(Answer.PASS, f"{life.name} ({life.uid[:8]})", loss, limit_s, bound, stages)
         ready_ns = replacement.ready_ns if replacement else None
         known_ns = min(history.covered_ns.get("Pod", (0, 0))[1], history.ended_ns)
         until_ns = min(known_ns, deadline_ns) if ready_ns is None else ready_ns
@@ -153,10 +157,10 @@ class Rescheduled:
 
     def _late(self, history: History, case: _Case, replacement: PodLife | None, until_ns: int) -> _Case:
         """A replica that was back too late, or not at all: a FAIL, unless nothing is promised."""
-        leg = late_leg(case.legs, until_ns)
-        # Every leg kept its own bound, but together they broke a promise that is shorter than their sum.
-        which = "late" if leg else "longest"
-        name = (leg or max(case.legs, key=lambda one: one.seconds or 0.0)).name
+        stage = late_stage(case.stages, until_ns)
+        # Every stage kept its own bound, but together they broke a promise that is shorter than their sum.
+        which = "late" if stage else "longest"
+        name = (stage or max(case.stages, key=lambda one: one.seconds or 0.0)).name
         excuses = case.bound.excuses(STAGES[name]) if name in STAGES and self.within_s is None else ()
         held_up = ""
         if replacement is not None and name in HELD_UP:
@@ -200,9 +204,9 @@ def _steps(
     yield Step("replacement Ready", replacement.ready_ns if replacement else None, sum(allowed[name] for name in rest))
 
 
-def _why(history: History, case: _Case, leg: str) -> str:
-    """What the spec itself says to the leg that was late."""
-    if leg != "pod marked":
+def _why(history: History, case: _Case, stage: str) -> str:
+    """What the spec itself says to the stage that was late."""
+    if stage != "pod marked":
         return ""
     timings = Timings.of(history.facts.raw.get("timings") or {})
     life = next((life for life in pod_lives(history) if f"{life.name} ({life.uid[:8]})" == case.who), None)
@@ -216,7 +220,11 @@ def _unknown(case: _Case, reason: str, settle: str) -> _Case:
 
 
 def _margin(case: _Case) -> str:
-    told = [f"{leg.name} {leg.seconds:.1f} s (bound {leg.bound_s:.3g})" for leg in case.legs if leg.seconds is not None]
+    told = [
+        f"{stage.name} {stage.seconds:.1f} s (bound {stage.bound_s:.3g})"
+        for stage in case.stages
+        if stage.seconds is not None
+    ]
     return ", ".join(told)
 
 
@@ -227,6 +235,6 @@ def _parts(bound: Bound) -> list[dict[str, object]]:
 def _evidence(cases: list[_Case]) -> Iterator[Evidence]:
     for case in cases:
         yield Evidence(case.loss.off_ns, f"node {case.loss.node}, which held {case.who}, lost its power")
-        for leg in case.legs:
-            if leg.end_ns is not None:
-                yield Evidence(leg.end_ns, f"{case.who}: {leg.name}, {leg.seconds:.1f} s after the step before")
+        for stage in case.stages:
+            if stage.end_ns is not None:
+                yield Evidence(stage.end_ns, f"{case.who}: {stage.name}, {stage.seconds:.1f} s after the step before")

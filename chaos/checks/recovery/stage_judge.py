@@ -1,4 +1,4 @@
-"""Whether each leg of a recovery kept its bound, and if it did not, whether that breaks a promise."""
+"""Whether each stage of a recovery kept its bound, and if it did not, whether that breaks a promise."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.endpoints import endpoint_spans
-from chaos.semantics import Bound, LegName, Timings, leg_rules
+from chaos.semantics import Bound, StageName, Timings, stage_rules
 
 __all__ = ["Recovery", "recoveries"]
 
 REMEMBERED_NS = 600 * NS
 """The kubelet forgets its back-off after ten minutes of running."""
 
-TOLD_BY: Mapping[LegName, str] = {
+TOLD_BY: Mapping[StageName, str] = {
     "probe failure event": "Event",
     "unready": "Pod",
     "endpoint removed": "EndpointSlice",
@@ -38,25 +38,25 @@ TOLD_BY: Mapping[LegName, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How one victim was made good, leg by leg."""
+    """How one victim was made good, stage by stage."""
 
     course: Course
-    legs: tuple[Leg, ...]
+    stages: tuple[Leg, ...]
 
     @property
     def whole_s(self) -> float:
-        """From the fault to the last step: the sum of the legs' parts."""
-        return seconds(whole_ns(self.legs))
+        """From the fault to the last step: the sum of the stages' parts."""
+        return seconds(whole_ns(self.stages))
 
     @property
-    def late(self) -> tuple[LegName, ...]:
-        """The legs that took longer than promised, in order."""
-        return tuple(leg.name for leg in self.legs if leg.answer is Answer.FAIL)
+    def late(self) -> tuple[StageName, ...]:
+        """The stages that took longer than promised, in order."""
+        return tuple(stage.name for stage in self.stages if stage.answer is Answer.FAIL)
 
     @property
     def broken(self) -> bool:
         """Whether a promise was broken: a witness that comes late shows that only if a step was late, too."""
-        return any(leg.answer is Answer.FAIL and not leg.rule.witness for leg in self.legs)
+        return any(stage.answer is Answer.FAIL and not stage.rule.witness for stage in self.stages)
 
     @property
     def who(self) -> str:
@@ -75,17 +75,17 @@ class Recovery:
             "fault_name": course.fault.name,
             "victim": course.life.name,
             "victim_uid": course.life.uid,
-            "way": course.way,
+            "path": course.path,
             "replacement": None if replacement is None else replacement.name,
             "fault_ns": course.moments["fault"],
             "whole_s": round(self.whole_s, 3),
             "late": list(self.late),
-            "legs": [leg.values for leg in self.legs],
+            "stages": [stage.values for stage in self.stages],
         }
 
 
 def recoveries(history: History, *, detection_s: float = 0.0) -> tuple[Recovery, ...]:
-    """Every victim's recovery, each leg judged. `detection_s` as in `chaos.semantics.leg_rules`.
+    """Every victim's recovery, each stage judged. `detection_s` as in `chaos.semantics.stage_rules`.
 
     A victim whose owner asked for fewer pods afterwards is left out: nobody had to take its place.
     """
@@ -98,8 +98,8 @@ def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
     answer = None
     if "endpoint added" in moments:
         answer = first_answer_bound(history, moments["endpoint added"], timings)
-    rules = leg_rules(
-        course.way,
+    rules = stage_rules(
+        course.path,
         (course.replacement or course.life).spec,
         timings,
         detection_s=detection_s,
@@ -107,54 +107,58 @@ def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
         workload_kind=history.facts.workload.pods_by,
         first_answer=answer,
     )
-    legs = placed(rules, moments)
-    return Recovery(course, tuple(_judged(history, course, leg) for leg in legs))
+    stages = placed(rules, moments)
+    return Recovery(course, tuple(_judged(history, course, stage) for stage in stages))
 
 
-def _judged(history: History, course: Course, leg: Leg) -> Leg:
-    if leg.at_ns is None:
-        return _unseen(history, course, leg)
-    if leg.since_ns is None:
-        return replace(leg, answer=Answer.UNKNOWN, reason=f"{' or '.join(leg.rule.since)} was not seen before it")
-    for kind in _kinds(leg):
-        if gaps_in(history, kind, min(leg.since_ns, leg.at_ns), max(leg.since_ns, leg.at_ns)):
-            return replace(leg, answer=Answer.UNKNOWN, reason=f"the watch of {kind}s had a gap in it")
-    return leg if leg.rule.bound is None else _measured(history, leg, leg.rule.bound, (leg.since_ns, leg.at_ns))
+def _judged(history: History, course: Course, stage: Leg) -> Leg:
+    if stage.at_ns is None:
+        return _unseen(history, course, stage)
+    if stage.since_ns is None:
+        return replace(stage, answer=Answer.UNKNOWN, reason=f"{' or '.join(stage.rule.since)} was not seen before it")
+    for kind in _kinds(stage):
+        if gaps_in(history, kind, min(stage.since_ns, stage.at_ns), max(stage.since_ns, stage.at_ns)):
+            return replace(stage, answer=Answer.UNKNOWN, reason=f"the watch of {kind}s had a gap in it")
+    return (
+        stage
+        if stage.rule.bound is None
+        else _measured(history, stage, stage.rule.bound, (stage.since_ns, stage.at_ns))
+    )
 
 
-def _measured(history: History, leg: Leg, bound: Bound, span: tuple[int, int]) -> Leg:
-    """Hold a leg that was seen against its bound; word that came late makes its moments uncertain."""
+def _measured(history: History, stage: Leg, bound: Bound, span: tuple[int, int]) -> Leg:
+    """Hold a stage that was seen against its bound; word that came late makes its moments uncertain."""
     since_ns, at_ns = span
-    kinds, bound_ns = _kinds(leg), round(bound.total_s * NS)
+    kinds, bound_ns = _kinds(stage), round(bound.total_s * NS)
     if at_ns - _earliest(history, kinds, since_ns) <= bound_ns:
-        return leg
+        return stage
     if _earliest(history, kinds, at_ns) - since_ns <= bound_ns:
-        return replace(leg, answer=Answer.UNKNOWN, reason="news came late from the watch, so the bound may be kept")
-    took = f"took {seconds(leg.took_ns or 0):.1f} s, bound {bound.total_s:g} s"
-    return _late(leg, bound, took)
+        return replace(stage, answer=Answer.UNKNOWN, reason="news came late from the watch, so the bound may be kept")
+    took = f"took {seconds(stage.took_ns or 0):.1f} s, bound {bound.total_s:g} s"
+    return _late(stage, bound, took)
 
 
-def _unseen(history: History, course: Course, leg: Leg) -> Leg:
+def _unseen(history: History, course: Course, stage: Leg) -> Leg:
     """A step that was not seen: late if it was watched for beyond its bound, else it is not known."""
-    bound = leg.rule.bound
-    if leg.rule.witness:
-        return leg
-    if _void(course, leg):
-        return replace(leg, note="not seen; it was Ready again before the endpoint had to go")
-    if bound is not None and leg.since_ns is not None and not (doubt := _doubt(history, course, leg, bound)):
-        return _late(leg, bound, f"not seen within its bound of {bound.total_s:g} s")
-    if leg.since_ns is None:
-        return replace(leg, answer=Answer.UNKNOWN, reason="not reached")
-    return replace(leg, answer=Answer.UNKNOWN, reason="not seen" if bound is None else doubt)
+    bound = stage.rule.bound
+    if stage.rule.witness:
+        return stage
+    if _void(course, stage):
+        return replace(stage, note="not seen; it was Ready again before the endpoint had to go")
+    if bound is not None and stage.since_ns is not None and not (doubt := _doubt(history, course, stage, bound)):
+        return _late(stage, bound, f"not seen within its bound of {bound.total_s:g} s")
+    if stage.since_ns is None:
+        return replace(stage, answer=Answer.UNKNOWN, reason="not reached")
+    return replace(stage, answer=Answer.UNKNOWN, reason="not seen" if bound is None else doubt)
 
 
-def _doubt(history: History, course: Course, leg: Leg, bound: Bound) -> str:
+def _doubt(history: History, course: Course, stage: Leg, bound: Bound) -> str:
     """Why a step that was not seen may have come in time for all that, empty if it did not."""
-    since_ns = leg.since_ns or 0
+    since_ns = stage.since_ns or 0
     deadline_ns = since_ns + round(bound.total_s * NS)
-    until_ns = _watched_until_ns(history, course, leg.name)
-    kind = TOLD_BY.get(leg.name)
-    if leg.name.startswith("endpoint") and not _stood(history, course, leg):
+    until_ns = _watched_until_ns(history, course, stage.name)
+    kind = TOLD_BY.get(stage.name)
+    if stage.name.startswith("endpoint") and not _stood(history, course, stage):
         return "not seen, nor that it had one among the ready endpoints"
     if kind and not covered(history, kind, since_ns, min(deadline_ns, until_ns)):
         return f"the watch of {kind}s did not cover it"
@@ -163,32 +167,32 @@ def _doubt(history: History, course: Course, leg: Leg, bound: Bound) -> str:
     return ""
 
 
-def _late(leg: Leg, bound: Bound, words: str) -> Leg:
+def _late(stage: Leg, bound: Bound, words: str) -> Leg:
     """Over the bound: a broken promise unless something may take longer without breaking one."""
     if bound.unpromised:
         reasons = "; ".join(dict.fromkeys(one.reason for one in bound.unpromised))
-        return replace(leg, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
-    return replace(leg, answer=Answer.FAIL, reason=words)
+        return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
+    return replace(stage, answer=Answer.FAIL, reason=words)
 
 
-def _void(course: Course, leg: Leg) -> bool:
+def _void(course: Course, stage: Leg) -> bool:
     """Whether its endpoint need not have left: it was Ready again before the bound was over."""
-    if leg.name != "endpoint removed" or leg.since_ns is None or leg.rule.bound is None:
+    if stage.name != "endpoint removed" or stage.since_ns is None or stage.rule.bound is None:
         return False
     back_ns = course.moments.get("Ready")
-    in_place = course.way not in ("replaced", "moved")
-    return in_place and back_ns is not None and back_ns <= leg.since_ns + round(leg.rule.bound.total_s * NS)
+    in_place = course.path not in ("replaced", "moved")
+    return in_place and back_ns is not None and back_ns <= stage.since_ns + round(stage.rule.bound.total_s * NS)
 
 
-def _stood(history: History, course: Course, leg: Leg) -> bool:
+def _stood(history: History, course: Course, stage: Leg) -> bool:
     """Whether endpoints are seen at all, and the victim was among the ready ones before it had to leave them."""
     spans = endpoint_spans(history)
-    if leg.name != "endpoint removed":
+    if stage.name != "endpoint removed":
         return bool(spans)
-    return any(begin <= (leg.since_ns or 0) for begin, _ in spans.get(course.life.uid, ()))
+    return any(begin <= (stage.since_ns or 0) for begin, _ in spans.get(course.life.uid, ()))
 
 
-def _watched_until_ns(history: History, course: Course, name: LegName) -> int:
+def _watched_until_ns(history: History, course: Course, name: StageName) -> int:
     """Until when a step that did not come could have been seen, and had to come."""
     if name == "first answer":
         return flowing_until_ns(history, course.moments["fault"])
@@ -198,8 +202,8 @@ def _watched_until_ns(history: History, course: Course, name: LegName) -> int:
     return min(until_ns, healed_ns) if lifts and healed_ns is not None else until_ns
 
 
-def _kinds(leg: Leg) -> tuple[str, ...]:
-    names = (leg.name, *leg.rule.since)
+def _kinds(stage: Leg) -> tuple[str, ...]:
+    names = (stage.name, *stage.rule.since)
     return tuple(dict.fromkeys(TOLD_BY[name] for name in names if name in TOLD_BY))
 
 

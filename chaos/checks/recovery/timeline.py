@@ -1,12 +1,12 @@
-"""The recovery of one victim as legs that never overlap, and whose parts add up to the whole.
+"""The recovery of one victim as stages that never overlap, and whose parts add up to the whole.
 
 Every moment is of the recorder's one clock: when word of a step was received, or when the generator saw it. No server's
-or node's clock takes part, so none that differs can make a leg negative. Word of different kinds comes over different
+or node's clock takes part, so none that differs can make a stage negative. Word of different kinds comes over different
 watches, so a step may be seen before the one that it follows from: its part of the whole is zero then, and the
-neighbour in whose part that time lies says so. A step on which the next does not wait (`LegRule.aside`) has a part only
-if it came before that next one.
+neighbour in whose part that time lies says so. A step on which the next does not wait (`StageRule.aside`) has a part
+only if it came before that next one.
 
-Beside its part of the whole each leg has the time since the step that it begins with; that is what its bound binds.
+Beside its part of the whole each stage has the time since the step that it begins with; that is what its bound binds.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any
 
 from chaos.checks.verdict import Answer
 from chaos.clock import seconds
-from chaos.semantics import LegName, LegRule
+from chaos.semantics import StageName, StageRule
 
 __all__ = ["Leg", "placed", "whole_ns"]
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One leg as it was. `at_ns`: when its step was seen, None if it was not.
+    """One stage as it was. `at_ns`: when its step was seen, None if it was not.
 
     `part_ns` is its part of the whole, 0 for one that was not seen or was out of order. `since_ns` is when the step
     that it begins with was seen (None: it was not), and `took_ns` how long it took from there. `answer` and `reason`
     say whether that kept the bound; `note` tells what is odd about its place.
     """
 
-    rule: LegRule
+    rule: StageRule
     at_ns: int | None
     since_ns: int | None
     part_ns: int = 0
@@ -40,7 +40,7 @@ class Leg:
     reason: str = ""
 
     @property
-    def name(self) -> LegName:
+    def name(self) -> StageName:
         """The step that ends it."""
         return self.rule.name
 
@@ -51,10 +51,10 @@ class Leg:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The leg in numbers, as docs/run-folder.md describes them."""
+        """The stage in numbers, as docs/run-folder.md describes them."""
         bound, took_ns = self.rule.bound, self.took_ns
         return {
-            "leg": self.name,
+            "stage": self.name,
             "at_ns": self.at_ns,
             "seconds": round(seconds(self.part_ns), 3),
             "since": " and ".join(self.rule.since),
@@ -66,42 +66,42 @@ class Leg:
         }
 
 
-def placed(rules: Sequence[LegRule], moments: Mapping[LegName, int]) -> tuple[Leg, ...]:
-    """Put the steps that were seen in order. `moments` has `fault`, with which the first leg begins."""
-    legs: list[Leg] = []
-    asides: dict[LegName, str] = {}
+def placed(rules: Sequence[StageRule], moments: Mapping[StageName, int]) -> tuple[Leg, ...]:
+    """Put the steps that were seen in order. `moments` has `fault`, with which the first stage begins."""
+    stages: list[Leg] = []
+    asides: dict[StageName, str] = {}
     reached_ns, holder = moments["fault"], -1
     for place, rule in enumerate(rules):
         at_ns = moments.get(rule.name)
         since = [moments[name] for name in rule.since if name in moments]
-        leg = Leg(rule, at_ns, max(since, default=None))
+        stage = Leg(rule, at_ns, max(since, default=None))
         following = _following(rules[place + 1 :], moments)
         if at_ns is None:
-            leg = replace(leg, note="not seen" if rule.witness else "")
+            stage = replace(stage, note="not seen" if rule.witness else "")
         elif rule.aside and following is not None and at_ns > moments[following]:
             late = f"{seconds(at_ns - moments[following]):.3f} s after"
-            leg = replace(leg, note=f"{late} {following}, which does not wait for it")
+            stage = replace(stage, note=f"{late} {following}, which does not wait for it")
             asides[following] = _joined(asides.get(following, ""), f"{rule.name} came {late} it")
         elif at_ns < reached_ns:
             early = f"{seconds(reached_ns - at_ns):.3f} s before"
-            leg = replace(leg, note=f"seen {early} the step that it follows")
+            stage = replace(stage, note=f"seen {early} the step that it follows")
             if holder >= 0:
-                legs[holder] = replace(
-                    legs[holder], note=_joined(legs[holder].note, f"{rule.name} was seen {early} it")
+                stages[holder] = replace(
+                    stages[holder], note=_joined(stages[holder].note, f"{rule.name} was seen {early} it")
                 )
         else:
-            leg = replace(leg, part_ns=at_ns - reached_ns)
+            stage = replace(stage, part_ns=at_ns - reached_ns)
             reached_ns, holder = at_ns, place
-        legs.append(leg)
-    return tuple(replace(leg, note=_joined(leg.note, asides.get(leg.name, ""))) for leg in legs)
+        stages.append(stage)
+    return tuple(replace(stage, note=_joined(stage.note, asides.get(stage.name, ""))) for stage in stages)
 
 
-def whole_ns(legs: Sequence[Leg]) -> int:
+def whole_ns(stages: Sequence[Leg]) -> int:
     """From the fault to the last step that was seen and waited for: the sum of the parts."""
-    return sum(leg.part_ns for leg in legs)
+    return sum(stage.part_ns for stage in stages)
 
 
-def _following(later: Sequence[LegRule], moments: Mapping[LegName, int]) -> LegName | None:
+def _following(later: Sequence[StageRule], moments: Mapping[StageName, int]) -> StageName | None:
     """Of the later steps that others wait for, the one that was seen first."""
     seen = [rule.name for rule in later if not rule.aside and rule.name in moments]
     return min(seen, key=moments.__getitem__, default=None)

@@ -11,9 +11,9 @@ from budget_stories import drain_story, guarded
 from capacity_stories import BOUNDS, bracketed
 from data_stories import survived_story
 from histories import Story, facts, kill_story, nothing
-from leg_stories import replaced_story, restarted_story
 from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
+from recovery_stories import replaced_story, restarted_story
 from rollout_stories import bad_story, update_story
 from termination_stories import drained_story
 

@@ -1,4 +1,4 @@
-"""RecoveredInTime: every leg of the way back is held against its own bound, and the late one is named."""
+"""RecoveredInTime: every stage of the path back is held against its own bound, and the late one is named."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, facts, kill_story, nothing
-from leg_stories import replaced_story, restarted_story
 from probe_stories import hung
+from recovery_stories import replaced_story, restarted_story
 
 from chaos.checks import RecoveredInTime
 from chaos.checks.verdict import Answer, Finding
@@ -25,18 +25,18 @@ def judged(story: Story, detection_s: float = 0.0) -> Finding:
     return RecoveredInTime(detection_s=detection_s)(story.history())
 
 
-def leg_of(finding: Finding, name: str) -> dict[str, Any]:
-    """One leg of the only recovery."""
+def stage_of(finding: Finding, name: str) -> dict[str, Any]:
+    """One stage of the only recovery."""
     (recovery,) = finding.values["recoveries"]
-    return next(leg for leg in recovery["legs"] if leg["leg"] == name)
+    return next(stage for stage in recovery["stages"] if stage["stage"] == name)
 
 
-def test_a_replaced_pod_passes_with_every_leg_in_the_table() -> None:
-    """Each leg has its time, and all of them add up to the whole, from the action to latency in its band."""
+def test_a_replaced_pod_passes_with_every_stage_in_the_table() -> None:
+    """Each stage has its time, and all of them add up to the whole, from the action to latency in its band."""
     finding = judged(replaced_story())
     assert finding.answer is Answer.PASS, finding.line()
     (recovery,) = finding.values["recoveries"]
-    parts = {leg["leg"]: leg["seconds"] for leg in recovery["legs"]}
+    parts = {stage["stage"]: stage["seconds"] for stage in recovery["stages"]}
     assert parts == {
         "first failed request": 0,
         "unready": pytest.approx(0.1),
@@ -50,16 +50,16 @@ def test_a_replaced_pod_passes_with_every_leg_in_the_table() -> None:
         "latency back": 0,
     }
     assert recovery["whole_s"] == pytest.approx(sum(parts.values())) == pytest.approx(4.9)
-    assert (recovery["way"], recovery["replacement"], recovery["late"]) == ("replaced", "model-d", [])
-    assert leg_of(finding, "first failed request")["note"] == "not seen"
+    assert (recovery["path"], recovery["replacement"], recovery["late"]) == ("replaced", "model-d", [])
+    assert stage_of(finding, "first failed request")["note"] == "not seen"
 
 
-def test_a_restarted_container_passes_with_every_leg_in_the_table() -> None:
+def test_a_restarted_container_passes_with_every_stage_in_the_table() -> None:
     """A hang is followed from the first failed request to latency in its band, in the same pod."""
     finding = judged(restarted_story())
     assert finding.answer is Answer.PASS, finding.line()
     (recovery,) = finding.values["recoveries"]
-    parts = {leg["leg"]: leg["seconds"] for leg in recovery["legs"]}
+    parts = {stage["stage"]: stage["seconds"] for stage in recovery["stages"]}
     assert list(parts) == [
         "first failed request",
         "probe failure event",
@@ -74,7 +74,7 @@ def test_a_restarted_container_passes_with_every_leg_in_the_table() -> None:
     ]
     assert parts["first failed request"] == parts["probe failure event"] == parts["unready"] == pytest.approx(1)
     assert parts["container restarted"] == pytest.approx(6.8)
-    restart = leg_of(finding, "container restarted")
+    restart = stage_of(finding, "container restarted")
     assert (restart["since"], restart["took_s"], restart["bound_s"]) == ("fault", 10, 14 + 1 + 5 + 10 + 5)
 
 
@@ -87,7 +87,7 @@ REPLACED_LATE = {
     "Ready": (31.5, READY_S),
     "endpoint added": (34, ENDPOINT_S),
 }
-"""Each leg: when the step is seen that it begins with, and its bound."""
+"""Each stage: when the step is seen that it begins with, and its bound."""
 
 RESTARTED_LATE = {
     "unready": (30, 4 + STATUS_S + ALLOWANCE_S),
@@ -99,27 +99,27 @@ RESTARTED_LATE = {
 }
 
 
-@pytest.mark.parametrize("leg", REPLACED_LATE)
-def test_each_leg_of_a_replacement_that_is_late_is_named(leg: str) -> None:
-    """At its bound it passes; just over it FAIL, and this leg alone is late."""
-    since_s, bound_s = REPLACED_LATE[leg]
-    key = leg.replace(" ", "_")
+@pytest.mark.parametrize("stage", REPLACED_LATE)
+def test_each_stage_of_a_replacement_that_is_late_is_named(stage: str) -> None:
+    """At its bound it passes; just over it FAIL, and this stage alone is late."""
+    since_s, bound_s = REPLACED_LATE[stage]
+    key = stage.replace(" ", "_")
     assert judged(replaced_story(**{key: since_s + bound_s})).answer is Answer.PASS
     finding = judged(replaced_story(**{key: since_s + bound_s + 0.01}))
     assert finding.answer is Answer.FAIL
-    assert finding.values["late"] == [leg], finding.reason
-    assert f"{leg} took" in finding.reason
+    assert finding.values["late"] == [stage], finding.reason
+    assert f"{stage} took" in finding.reason
 
 
-@pytest.mark.parametrize("leg", RESTARTED_LATE)
-def test_each_leg_of_a_restart_that_is_late_is_named(leg: str) -> None:
-    """At its bound it passes; just over it FAIL, and the leg is named."""
-    since_s, bound_s = RESTARTED_LATE[leg]
-    key = leg.replace(" ", "_")
+@pytest.mark.parametrize("stage", RESTARTED_LATE)
+def test_each_stage_of_a_restart_that_is_late_is_named(stage: str) -> None:
+    """At its bound it passes; just over it FAIL, and the stage is named."""
+    since_s, bound_s = RESTARTED_LATE[stage]
+    key = stage.replace(" ", "_")
     assert judged(restarted_story(**{key: since_s + bound_s})).answer is Answer.PASS
     finding = judged(restarted_story(**{key: since_s + bound_s + 0.01}))
     assert finding.answer is Answer.FAIL
-    assert finding.values["late"][0] == leg or leg in finding.values["late"], finding.reason
+    assert finding.values["late"][0] == stage or stage in finding.values["late"], finding.reason
 
 
 def test_an_answer_that_never_came_though_it_must_have_been_asked_fails() -> None:
@@ -130,13 +130,13 @@ def test_an_answer_that_never_came_though_it_must_have_been_asked_fails() -> Non
 
 
 def test_a_step_that_never_came_fails_once_its_bound_is_over() -> None:
-    """No replacement was made within the bound: that leg is late, and those after it were not reached."""
+    """No replacement was made within the bound: that stage is late, and those after it were not reached."""
     story = replaced_story()
     story.events = [event for event in story.events if event.object["metadata"]["uid"] != "d"]
     finding = judged(story)
     assert finding.answer is Answer.FAIL
     assert "replacement created not seen within its bound of 6 s" in finding.reason
-    assert leg_of(finding, "Ready")["note"] == "not reached"
+    assert stage_of(finding, "Ready")["note"] == "not reached"
 
 
 def test_the_servers_own_detection_adds_to_the_bounds_before_it_is_known() -> None:
@@ -153,8 +153,8 @@ def test_a_late_probe_event_alone_breaks_no_promise() -> None:
     story.events.remove(event)
     finding = judged(story.saw(36, "ADDED", event.object, "Event"))
     assert finding.answer is Answer.PASS, finding.line()
-    assert leg_of(finding, "probe failure event")["seconds"] == 0
-    assert "probe failure event came 3.000 s after it" in leg_of(finding, "unready")["note"]
+    assert stage_of(finding, "probe failure event")["seconds"] == 0
+    assert "probe failure event came 3.000 s after it" in stage_of(finding, "unready")["note"]
 
 
 def test_a_probe_event_of_a_later_time_is_not_of_this_one() -> None:
@@ -164,8 +164,8 @@ def test_a_probe_event_of_a_later_time_is_not_of_this_one() -> None:
     story.events.remove(event)
     finding = judged(story.saw(90, "ADDED", event.object, "Event"))
     assert finding.answer is Answer.PASS, finding.line()
-    leg = leg_of(finding, "probe failure event")
-    assert (leg["took_s"], leg["answer"], leg["note"]) == (None, "PASS", "not seen")
+    stage = stage_of(finding, "probe failure event")
+    assert (stage["took_s"], stage["answer"], stage["note"]) == (None, "PASS", "not seen")
 
 
 def test_a_step_that_is_seen_too_early_has_no_part_and_its_neighbour_says_so() -> None:
@@ -175,12 +175,12 @@ def test_a_step_that_is_seen_too_early_has_no_part_and_its_neighbour_says_so() -
     story.events.remove(added)
     finding = judged(story.saw(33.98, "MODIFIED", added.object, "EndpointSlice"))
     assert finding.answer is Answer.PASS, finding.line()
-    assert leg_of(finding, "endpoint added")["seconds"] == leg_of(finding, "endpoint added")["took_s"] == 0
-    assert "endpoint added was seen 0.020 s before it" in leg_of(finding, "Ready")["note"]
+    assert stage_of(finding, "endpoint added")["seconds"] == stage_of(finding, "endpoint added")["took_s"] == 0
+    assert "endpoint added was seen 0.020 s before it" in stage_of(finding, "Ready")["note"]
 
 
 @pytest.mark.parametrize("kind", ["Pod", "EndpointSlice"])
-def test_a_gap_in_a_leg_is_unknown(kind: str) -> None:
+def test_a_gap_in_a_stage_is_unknown(kind: str) -> None:
     """What happened in the gap may have happened at any time in it."""
     finding = judged(replaced_story().gap(33.9, 34.05, kind))
     assert finding.answer is Answer.UNKNOWN
@@ -234,14 +234,14 @@ def test_latency_that_stays_out_of_its_band_is_unknown() -> None:
 
 
 def test_latency_is_back_when_a_block_of_requests_is_in_the_band() -> None:
-    """The leg ends with the start of the first request of that block."""
+    """The stage ends with the start of the first request of that block."""
     story = replaced_story()
     for row in story.rows:
         if at(34) < row["intended_ns"] < at(40):
             row["end_ns"] += 5_000_000_000
     finding = judged(story)
     assert finding.answer is Answer.PASS, finding.line()
-    assert leg_of(finding, "latency back")["at_ns"] == pytest.approx(at(39.8), abs=3e8)
+    assert stage_of(finding, "latency back")["at_ns"] == pytest.approx(at(39.8), abs=3e8)
 
 
 def test_a_hang_that_nothing_ever_found_fails() -> None:
@@ -270,4 +270,4 @@ def test_kept_connections_do_not_tell_when_a_replica_must_have_been_asked() -> N
     shared = facts(raw={"system": {"selector": {"app": "model"}, "connections": "reuse"}})
     finding = judged(replaced_story(first_answer=150).has(facts=shared))
     assert finding.answer is Answer.PASS, finding.line()
-    assert leg_of(finding, "first answer")["bound_words"] == "nobody promises it"
+    assert stage_of(finding, "first answer")["bound_words"] == "nobody promises it"

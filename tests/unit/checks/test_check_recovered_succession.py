@@ -13,8 +13,8 @@ def judged(story: Story) -> Finding:
     return Recovered()(story.history())
 
 
-def test_a_replacement_in_time_passes_with_its_legs() -> None:
-    """A kill whose replacement is Ready within the bound passes, and each leg is told in seconds from the loss."""
+def test_a_replacement_in_time_passes_with_its_stages() -> None:
+    """A kill whose replacement is Ready within the bound passes, and each stage is told in seconds from the loss."""
     finding = judged(kill_story())
     assert finding.answer is Answer.PASS
     assert finding.values["dips"][0]["bound_s"] == 29

@@ -1,4 +1,4 @@
-"""Rescheduled: leg by leg, in time or late, and what cannot be told."""
+"""Rescheduled: stage by stage, in time or late, and what cannot be told."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATIENT = {
         }
     ],
 }
-LEGS = (
+STAGES = (
     "node NotReady",
     "endpoint gone",
     "pod marked",
@@ -48,19 +48,19 @@ def judged(story: Story, within_s: float | None = None) -> Finding:
     return Rescheduled(within_s=within_s)(story.history())
 
 
-def test_a_replica_that_is_back_in_time_passes_leg_by_leg() -> None:
-    """Each leg begins where the one before it ended; together they are the whole way."""
+def test_a_replica_that_is_back_in_time_passes_stage_by_stage() -> None:
+    """Each stage begins where the one before it ended; together they are the whole way."""
     finding = judged(node_loss_story())
     assert finding.answer is Answer.PASS, finding.reason
     (replica,) = finding.values["replicas"]
     assert (replica["seconds"], replica["limit_s"]) == (32, BOUND_S)
-    assert tuple(leg["leg"] for leg in replica["legs"]) == LEGS
-    assert [leg["seconds"] for leg in replica["legs"]] == pytest.approx([17, 0.2, 10.8, 0.1, 0.1, 0.9, 2.9])
-    assert sum(leg["seconds"] for leg in replica["legs"]) == pytest.approx(32)
+    assert tuple(stage["stage"] for stage in replica["stages"]) == STAGES
+    assert [stage["seconds"] for stage in replica["stages"]] == pytest.approx([17, 0.2, 10.8, 0.1, 0.1, 0.9, 2.9])
+    assert sum(stage["seconds"] for stage in replica["stages"]) == pytest.approx(32)
     assert sum(part["seconds"] for part in finding.values["bound_parts"]) == BOUND_S
 
 
-def test_news_in_another_order_makes_no_leg_negative() -> None:
+def test_news_in_another_order_makes_no_stage_negative() -> None:
     """An endpoint that is seen to go before its node is seen NotReady took no time of its own."""
     story = node_loss_story()
     late = [
@@ -70,12 +70,12 @@ def test_news_in_another_order_makes_no_leg_negative() -> None:
         story.events.remove(event)
         story.saw(48, "MODIFIED", event.object, "Node")
     (replica,) = judged(story).values["replicas"]
-    assert [leg["seconds"] for leg in replica["legs"]][:2] == [18, 0]
-    assert sum(leg["seconds"] for leg in replica["legs"]) == pytest.approx(32)
+    assert [stage["seconds"] for stage in replica["stages"]][:2] == [18, 0]
+    assert sum(stage["seconds"] for stage in replica["stages"]) == pytest.approx(32)
 
 
 @pytest.mark.parametrize(
-    ("story", "leg"),
+    ("story", "stage"),
     [
         (powered(standing(end_s=150), "n1", on_s=140), "node NotReady"),
         (noticed(powered(standing(end_s=150), "n1", on_s=140)), "pod marked"),
@@ -88,12 +88,12 @@ def test_news_in_another_order_makes_no_leg_negative() -> None:
         (moved(marked(noticed(powered(standing(end_s=150), "n1", on_s=140))), ready_s=105), "replacement Ready"),
     ],
 )
-def test_the_leg_that_was_late_is_named(story: Story, leg: str) -> None:
+def test_the_stage_that_was_late_is_named(story: Story, stage: str) -> None:
     """Whatever step is missing at the limit, or took too long, is named."""
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert f"late was: {leg}" in finding.reason
-    assert finding.values["replicas"][0]["late_leg"] == leg
+    assert f"late was: {stage}" in finding.reason
+    assert finding.values["replicas"][0]["late_stage"] == stage
 
 
 def test_a_promise_of_ones_own_counts_in_place_of_the_bound() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, facts
-from leg_stories import answered, replaced_story, restarted_story
 from probe_stories import hung
+from recovery_stories import answered, replaced_story, restarted_story
 
 from chaos.checks import ZombieFound
 from chaos.checks.recovery.request_exposure import MISSED_MAX, requests_needed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from histories import PROBED, Phase, Story, at, deployment, pod, replica_set
-from leg_stories import replaced_story
 from node_loss_stories import marked, moved, noticed, powered, standing
+from recovery_stories import replaced_story
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check, Finding

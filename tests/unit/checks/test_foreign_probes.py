@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, pod
-from leg_stories import restarted_story
 from probe_stories import covered, endpoints, hung, killing, restarted
+from recovery_stories import restarted_story
 
 from chaos.checks import RecoveredInTime, RestartedByLiveness, ZombieFound
 from chaos.checks.verdict import Answer, Finding
@@ -92,7 +92,7 @@ def test_a_hang_that_was_healed_early_beside_a_sidecar_proves_nothing(sidecar: M
     assert "nothing restarts one that hangs" not in finding.reason
 
 
-# --- every leg within its bound -----------------------------------------------------------------------------
+# --- every stage within its bound -----------------------------------------------------------------------------
 
 
 def found_late(sidecar: Mapping[str, Any] | None) -> Finding:
@@ -107,7 +107,7 @@ def test_a_hang_found_after_200_s_is_late() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A9: no leg has a bound any more once any container lacks a probe.")
+@pytest.mark.xfail(strict=True, reason="A9: no stage has a bound any more once any container lacks a probe.")
 def test_a_log_shipper_does_not_excuse_a_hang_found_after_200_s() -> None:
     """A log shipper without probes takes nothing from what the model's own probes promise."""
     finding = found_late(SHIPPER)

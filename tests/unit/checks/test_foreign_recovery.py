@@ -19,9 +19,9 @@ from histories import (
     pod,
     replica_set,
 )
-from leg_stories import replaced_story
 from node_loss_stories import marked, moved, noticed, powered, standing
 from probe_stories import endpoints
+from recovery_stories import replaced_story
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from histories import Story, kill_story
-from leg_stories import replaced_story
 from probe_stories import covered, endpoints
+from recovery_stories import replaced_story
 
 from chaos.checks import FaultsLanded, RecoveredInTime, ZombieFound
 from chaos.checks.verdict import Answer

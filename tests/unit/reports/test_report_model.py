@@ -108,15 +108,15 @@ def test_a_window_holds_the_requests_whose_life_overlaps_the_fault() -> None:
     assert during.p99_s == math.inf
 
 
-def test_recovery_is_split_into_legs_that_add_up() -> None:
-    """The legs are those of the victim's own successor and add up to the whole; the bound is the dip's."""
+def test_recovery_is_split_into_stages_that_add_up() -> None:
+    """The stages are those of the victim's own successor and add up to the whole; the bound is the dip's."""
     report = summarise(*made.good_run())
     (row,) = report.recovery
     assert (row.victim, row.successor, row.how) == (made.VICTIM.name, "model-6f7d9c-zr8c5", "replaced")
-    lost, *rest = row.legs
-    assert [leg.name for leg in row.legs] == ["unready", "replacement created", "scheduled", "started", "Ready"]
+    lost, *rest = row.stages
+    assert [stage.name for stage in row.stages] == ["unready", "replacement created", "scheduled", "started", "Ready"]
     assert lost.seconds == pytest.approx(0.1)
-    assert sum(leg.seconds or 0 for leg in rest) == pytest.approx(8.1)
+    assert sum(stage.seconds or 0 for stage in rest) == pytest.approx(8.1)
     assert row.total_s == pytest.approx(8.2)
     assert row.bound_s == pytest.approx(14.1)
 
@@ -134,15 +134,15 @@ def test_a_victim_restarted_in_place_recovers_in_place() -> None:
     history = made.history(60, (plan,), Asked(), 0, faults=(made.fault(30, 40, plan),))
     (row,) = summarise(history, NOTHING_JUDGED).recovery
     assert (row.how, row.successor, row.total_s) == ("in place, 0 restarts", plan.name, 11.0)
-    assert [(leg.name, leg.seconds) for leg in row.legs] == [("unready", 0.5), ("Ready", 10.5)]
+    assert [(stage.name, stage.seconds) for stage in row.stages] == [("unready", 0.5), ("Ready", 10.5)]
 
 
-def test_what_a_lost_node_waits_for_is_the_longest_leg() -> None:
-    """A leg before the loss counts, too: a node that is noticed after 16 s costs more than its replica's 8 s start."""
+def test_what_a_lost_node_waits_for_is_the_longest_stage() -> None:
+    """A stage before the loss counts: a node that is noticed after 16 s costs more than its replica's start of 8 s."""
     victim, replacement = made.replaced(made.VICTIM, 46.0, 54.0, "model-6f7d9c-zr8c5", "n2")
     history = made.history(90, (victim, replacement), Asked(), 0, faults=(made.fault(30, 60, made.VICTIM),))
     key = summarise(history, NOTHING_JUDGED).key
-    assert (key.longest_leg, key.longest_leg_s) == ("unready", pytest.approx(16.0))
+    assert (key.longest_stage, key.longest_stage_s) == ("unready", pytest.approx(16.0))
     assert key.slowest_recovery_s == pytest.approx(24.0)
 
 

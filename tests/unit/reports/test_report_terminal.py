@@ -19,7 +19,7 @@ def test_the_summary_fits_100_columns() -> None:
 
 
 def test_the_summary_has_a_row_for_each_trial() -> None:
-    """Verdict, longest leg, availability and p99 of every trial, as the report has them."""
+    """Verdict, longest stage, availability and p99 of every trial, as the report has them."""
     lines = summary(REPORTS, width=100).splitlines()
     assert [line.split()[0] for line in lines[1:6]] == ["PASS", "FAIL", "UNKNOWN", "UNKNOWN", "UNKNOWN"]
     for line, report in zip(lines[1:6], REPORTS, strict=True):

@@ -1,4 +1,4 @@
-"""Trials of many faults one after the other, for the table of legs: `python tests/bench/recovery_legs.py` runs them."""
+"""Trials of many faults in turn, for the table of stages: `python tests/bench/recovery_stages.py` runs them."""
 
 import pytest
 
@@ -18,7 +18,7 @@ KILL_SETTLE_S, HANG_SETTLE_S, LOSS_SETTLE_S = 6, 5, 6
 
 @pytest.mark.system(replicas=3)
 def test_kills(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
-    """One replica after the other is killed by force; each recovers leg by leg within its bounds."""
+    """One replica after the other is killed by force; each recovers stage by stage within its bounds."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=8)
         for _ in range(faults_count):
@@ -30,7 +30,7 @@ def test_kills(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: 
 
 @pytest.mark.system(replicas=2, grace_s=10, env=SERVER)
 def test_hangs(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
-    """One engine after the other hangs; each is found and restarted by its probes within the bounds of its legs."""
+    """One engine after the other hangs; each is found and restarted by its probes within the bounds of its stages."""
     with traffic.steady(rate_rps=3):
         trial.baseline(duration_s=8)
         for _ in range(faults_count):
@@ -44,7 +44,7 @@ def test_hangs(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: 
 @pytest.mark.needs("node-power")
 @pytest.mark.system(replicas=4)
 def test_losses(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
-    """The fullest node is lost time and again; its replicas come back elsewhere within the bounds of their legs."""
+    """The fullest node is lost time and again; its replicas come back elsewhere within the bounds of their stages."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=8)
         for _ in range(faults_count):

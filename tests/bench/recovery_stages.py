@@ -1,8 +1,8 @@
-"""How long each leg of a recovery takes: bound, median and worst over many kills, hangs and node losses on the lab.
+"""How long each stage of a recovery takes: bound, median and worst over many kills, hangs and node losses on the lab.
 
-`python tests/bench/recovery_legs.py --kills 20 --hangs 20 --losses 5` (as root) makes so many, one after the other in
+`python tests/bench/recovery_stages.py --kills 20 --hangs 20 --losses 5` (as root) makes so many, one after the other in
 one trial of each kind, and prints the table over all run folders under `--runs`; so portions add up. Without a number
-it only prints. Exits with 1 if any leg was late or is not known.
+it only prints. Exits with 1 if any stage was late or is not known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from leg_trials import DETECTION_S
+from stage_trials import DETECTION_S
 
 from chaos.checks.recovery.stage_judge import Recovery, recoveries
 from chaos.checks.recovery.timeline import Leg
@@ -23,12 +23,12 @@ from chaos.clock import seconds
 from chaos.history import load_history
 
 HERE = Path(__file__).parent
-HEAD = ("leg", "since", "bound s", "median s", "worst s", "part of the whole, median s", "seen")
+HEAD = ("stage", "since", "bound s", "median s", "worst s", "part of the whole, median s", "seen")
 
 
 def run(trial: str, faults: int, runs: Path) -> None:
     """Run one trial of so many faults on the lab; what it found is in its run folder."""
-    file = f"{HERE / 'leg_trials.py'}::{trial}"
+    file = f"{HERE / 'stage_trials.py'}::{trial}"
     command = [sys.executable, "-m", "pytest", "-q", file, "--faults", str(faults), "--runs", str(runs)]
     subprocess.run(command, check=False, cwd=HERE.parent.parent)
 
@@ -48,28 +48,28 @@ def table(kind: str, found: Sequence[Recovery]) -> Iterator[str]:
     """The table of one kind of recovery, in Markdown."""
     whole = [one.whole_s for one in found]
     broken = sum(one.broken for one in found)
-    unknown = sum(any(leg.answer is Answer.UNKNOWN for leg in one.legs) for one in found)
+    unknown = sum(any(stage.answer is Answer.UNKNOWN for stage in one.stages) for one in found)
     yield f"{len(found)} x {kind}: whole median {statistics.median(whole):.2f} s, worst {max(whole):.2f} s"
-    yield f"legs late in {broken}, not known in {unknown}"
+    yield f"stages late in {broken}, not known in {unknown}"
     yield ""
     yield "| " + " | ".join(HEAD) + " |"
     yield "| " + " | ".join("---" for _ in HEAD) + " |"
-    for name in dict.fromkeys(leg.name for one in found for leg in one.legs):
-        yield _row([leg for one in found for leg in one.legs if leg.name == name], len(found))
+    for name in dict.fromkeys(stage.name for one in found for stage in one.stages):
+        yield _row([stage for one in found for stage in one.stages if stage.name == name], len(found))
     yield ""
 
 
-def _row(legs: Sequence[Leg], count: int) -> str:
-    took = [seconds(leg.took_ns) for leg in legs if leg.took_ns is not None]
-    bounds = sorted({round(leg.rule.bound.total_s, 1) for leg in legs if leg.rule.bound is not None})
+def _row(stages: Sequence[Leg], count: int) -> str:
+    took = [seconds(stage.took_ns) for stage in stages if stage.took_ns is not None]
+    bounds = sorted({round(stage.rule.bound.total_s, 1) for stage in stages if stage.rule.bound is not None})
     bound = "none" if not bounds else _words(bounds)
     cells = (
-        legs[0].name,
-        " and ".join(legs[0].rule.since),
+        stages[0].name,
+        " and ".join(stages[0].rule.since),
         bound,
         f"{statistics.median(took):.3f}" if took else "-",
         f"{max(took):.3f}" if took else "-",
-        f"{statistics.median(seconds(leg.part_ns) for leg in legs):.3f}",
+        f"{statistics.median(seconds(stage.part_ns) for stage in stages):.3f}",
         f"{len(took)} of {count}",
     )
     return "| " + " | ".join(cells) + " |"
@@ -80,16 +80,16 @@ def _words(bounds: Sequence[float]) -> str:
 
 
 def _kind(recovery: Recovery) -> str:
-    """The fault and the way back: the legs of another way begin with other steps."""
-    return f"{recovery.course.fault.name}, {recovery.course.way}"
+    """The fault and the path back: the stages of another path begin with other steps."""
+    return f"{recovery.course.fault.name}, {recovery.course.path}"
 
 
 def late(found: Iterable[Recovery]) -> Iterator[str]:
-    """Each leg that was late or is not known, in words."""
+    """Each stage that was late or is not known, in words."""
     for one in found:
-        for leg in one.legs:
-            if leg.answer is not Answer.PASS:
-                yield f"{leg.answer.name} {one.course.fault.id} {one.who}: {leg.name} {leg.reason}"
+        for stage in one.stages:
+            if stage.answer is not Answer.PASS:
+                yield f"{stage.answer.name} {one.course.fault.id} {one.who}: {stage.name} {stage.reason}"
 
 
 def main() -> int:
@@ -97,7 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=0, help="pod kills, all in one trial")
     parser.add_argument("--hangs", type=int, default=0, help="hangs, all in one trial")
-    parser.add_argument("--runs", type=Path, default=Path("runs/legs"), help="where run folders are made and read")
+    parser.add_argument("--runs", type=Path, default=Path("runs/stages"), help="where run folders are made and read")
     parser.add_argument("--losses", type=int, default=0, help="nodes that lose their power, all in one trial")
     given = parser.parse_args()
     runs = given.runs.resolve()
@@ -109,7 +109,7 @@ def main() -> int:
         for line in table(kind, [one for one in found if _kind(one) == kind]):
             sys.stdout.write(line + "\n")
     troubles = list(late(found))
-    sys.stdout.write("".join(f"{line}\n" for line in troubles) or "every leg within its bound\n")
+    sys.stdout.write("".join(f"{line}\n" for line in troubles) or "every stage within its bound\n")
     return 1 if troubles or not found else 0
 
 

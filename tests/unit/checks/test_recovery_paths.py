@@ -1,4 +1,4 @@
-"""Every way back has its own legs: after a node loss, a crash, a trouble that passes; and what was spared has none."""
+"""Every path back has its own stages: after a node loss, a crash, a fault that passes; and what was spared has none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, node, pod
-from leg_stories import answered, replaced_story, restarted_story
 from probe_stories import COVERED, endpoints, hung
+from recovery_stories import answered, replaced_story, restarted_story
 
 from chaos.checks import RecoveredInTime
 from chaos.checks.verdict import Answer, Finding
@@ -29,9 +29,9 @@ def only(finding: Finding) -> dict[str, Any]:
     return dict(recovery)
 
 
-def legs_of(finding: Finding) -> dict[str, dict[str, Any]]:
-    """Its legs by name."""
-    return {leg["leg"]: leg for leg in only(finding)["legs"]}
+def stages_of(finding: Finding) -> dict[str, dict[str, Any]]:
+    """Its stages by name."""
+    return {stage["stage"]: stage for stage in only(finding)["stages"]}
 
 
 def node_lost(created_s: float = 95, *, spec: Any = None) -> Story:
@@ -51,14 +51,14 @@ def node_lost(created_s: float = 95, *, spec: Any = None) -> Story:
     return answered(story.traffic(end_s=290), "a", 30, "d", created_s + 5)
 
 
-def test_a_replica_on_a_lost_node_moves_leg_by_leg() -> None:
+def test_a_replica_on_a_lost_node_moves_stage_by_stage() -> None:
     """Not Ready within the node's grace, replaced within its toleration and the rate of evictions."""
     finding = judged(node_lost())
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["way"] == "moved"
-    legs = legs_of(finding)
-    assert (legs["unready"]["took_s"], legs["unready"]["bound_s"]) == (pytest.approx(50.1), 50 + 2 * 5 + 1 + 5)
-    created = legs["replacement created"]
+    assert only(finding)["path"] == "moved"
+    stages = stages_of(finding)
+    assert (stages["unready"]["took_s"], stages["unready"]["bound_s"]) == (pytest.approx(50.1), 50 + 2 * 5 + 1 + 5)
+    created = stages["replacement created"]
     assert (created["took_s"], created["bound_s"]) == (pytest.approx(14.9), 10 + 10 + 1 + 5)
 
 
@@ -74,7 +74,7 @@ def test_a_replica_that_tolerates_the_loss_for_ever_may_move_as_late_as_it_likes
     forever = [{key: value for key, value in SOON[0].items() if key != "tolerationSeconds"}]
     finding = judged(node_lost(created_s=200, spec={**PROBED, "tolerations": forever}))
     assert finding.answer is Answer.PASS, finding.line()
-    assert legs_of(finding)["replacement created"]["bound_s"] is None
+    assert stages_of(finding)["replacement created"]["bound_s"] is None
 
 
 def crashed(**late: float) -> Story:
@@ -88,11 +88,11 @@ def test_a_crash_is_held_to_the_kubelets_sight_of_the_exit() -> None:
     """No probe is waited for: exit seen, back-off, start and report."""
     finding = judged(crashed(first_failed_request=30, unready=30.5))
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["way"] == "crashed"
-    legs = legs_of(finding)
-    assert "probe failure event" not in legs
-    assert legs["unready"]["bound_s"] == 1 + 10 + 5
-    assert legs["container restarted"]["bound_s"] == 1 + 5 + 10 + 5
+    assert only(finding)["path"] == "crashed"
+    stages = stages_of(finding)
+    assert "probe failure event" not in stages
+    assert stages["unready"]["bound_s"] == 1 + 10 + 5
+    assert stages["container restarted"]["bound_s"] == 1 + 5 + 10 + 5
     assert judged(crashed(unready=46.1)).values["late"][0] == "unready"
 
 
@@ -112,10 +112,10 @@ def test_a_trouble_that_passes_counts_from_the_heal() -> None:
     """Ready follows the heal by its readiness probe; how long we held the fault has no bound."""
     finding = judged(passing())
     assert finding.answer is Answer.PASS, finding.line()
-    legs = legs_of(finding)
-    assert only(finding)["way"] == "returned"
-    assert legs["fault healed"]["bound_s"] is None
-    assert (legs["Ready"]["took_s"], legs["Ready"]["bound_s"]) == (2, 1 + 1 + 10 + 5)
+    stages = stages_of(finding)
+    assert only(finding)["path"] == "returned"
+    assert stages["fault healed"]["bound_s"] is None
+    assert (stages["Ready"]["took_s"], stages["Ready"]["bound_s"]) == (2, 1 + 1 + 10 + 5)
     assert judged(passing(ready_s=77.1)).values["late"] == ["Ready"]
 
 
@@ -125,7 +125,7 @@ def test_an_endpoint_that_need_not_go_is_not_missed() -> None:
     story.events = [one for one in story.events if one.kind != "EndpointSlice" or one.at_ns == at(0)]
     finding = judged(story)
     assert finding.answer is Answer.PASS, finding.line()
-    assert "Ready again before the endpoint had to go" in legs_of(finding)["endpoint removed"]["note"]
+    assert "Ready again before the endpoint had to go" in stages_of(finding)["endpoint removed"]["note"]
 
 
 def test_a_victim_that_was_spared_has_no_recovery() -> None:

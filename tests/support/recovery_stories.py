@@ -1,4 +1,4 @@
-"""Hand-written histories of recoveries in which every leg is seen: a pod that is replaced, one restarted in place."""
+"""Hand-written histories of recoveries in which every stage is seen: a pod that is replaced, one restarted in place."""
 
 from __future__ import annotations
 
