@@ -15,7 +15,7 @@ from chaos.errors import UsageError
 from chaos.faults.permissions import ACTIONS, DEPLOYED, READINGS, Action, deploying_rights, rights_of
 from chaos.system.adopt.find import Wish, adopt
 from chaos.system.adopt.workload import workload_named
-from chaos.system.manifests.folder import read_manifests
+from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review.manifests import review
 from chaos.system.review.workload import lacks_of
 from chaos.trial.config import CONFIG_NAME, find_config, read_config

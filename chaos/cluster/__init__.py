@@ -3,15 +3,14 @@
 from chaos.cluster import mutations
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.connect import connect
-from chaos.cluster.executor import DRY_RUN, DryRunExecutor, Executor, LiveExecutor
+from chaos.cluster.executor import DRY_RUN, DryRunExecutor, Executor, LiveExecutor, PatientHand, unrecorded_executor
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.pod_exec import Command, Ran, execute
 from chaos.cluster.resources import KINDS, Kind, path_of, ref_of, resource_of, selector_of
 from chaos.cluster.result import Done
-from chaos.cluster.retrying import PatientHand, unrecorded_executor
 from chaos.cluster.watch.metrics_sampler import Sampling
 from chaos.cluster.watch.recorder import Recorder
-from chaos.cluster.watch.scope import WATCHED, Limits, Scope
+from chaos.cluster.watch.store import WATCHED, Limits, Scope
 from chaos.history.writing.action_log import Entry, Journal, NullJournal
 
 __all__ = [

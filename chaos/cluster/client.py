@@ -9,8 +9,7 @@ from typing import Any, Self
 
 import tenacity
 
-from chaos.cluster.discovery import served_kind
-from chaos.cluster.resources import Kind, complete, kind_of, path_of
+from chaos.cluster.resources import Kind, complete, kind_of, path_of, served_kind
 from chaos.cluster.transport import Answer, Broken, NotSent, Query, Transport
 from chaos.errors import ClusterRefused
 

@@ -1,4 +1,4 @@
-"""The bytes that go to the API server and come back: one request, one answer, nothing tried twice.
+"""The HTTP transport to the API server: one request, one answer, nothing tried twice; and the credentials it uses.
 
 The `kubernetes` package makes the connection (kubeconfig, TLS, tokens and their renewal, proxies); its models are not
 used, because each costs 0.3 ms and refuses what it does not know. What can go wrong is told apart here, once: the
@@ -15,20 +15,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client import ApiClient
+from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
-from chaos.cluster.credentials import Identity, identity_of
 from chaos.errors import ClusterRefused, UsageError
 
-__all__ = ["CONNECT_S", "KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Transport"]
+__all__ = [
+    "CONNECT_S",
+    "KEEPALIVE",
+    "KEEPALIVE_S",
+    "Answer",
+    "Broken",
+    "Identity",
+    "NotSent",
+    "Query",
+    "Silent",
+    "Transport",
+    "identity_of",
+]
 
 CONNECT_S = 3.0
 """How long a connection may take to come about, TCP and each step of TLS."""
@@ -247,3 +259,28 @@ def _plain(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
     return (str(error) or type(error).__name__).rpartition("object at ")[2].partition(">: ")[2] or str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Certificates to trust, a client certificate, and headers with a token: whichever the kubeconfig gave."""
+
+    ca_pem: str | None = field(default=None, repr=False)
+    cert_pem: str | None = field(default=None, repr=False)
+    key_pem: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def identity_of(configuration: Configuration) -> Identity:
+    """Read the identity out of a loaded kubeconfig."""
+    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    return Identity(
+        ca_pem=_text(configuration.ssl_ca_cert),
+        cert_pem=_text(configuration.cert_file),
+        key_pem=_text(configuration.key_file),
+        headers={"authorization": token} if token else {},
+    )
+
+
+def _text(path: str | None) -> str | None:
+    return Path(path).read_text(encoding="ascii") if path else None

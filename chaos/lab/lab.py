@@ -1,4 +1,4 @@
-"""The lab: real Kubernetes on this host, for whoever wants one up, down, looked at or used."""
+"""The lab: real Kubernetes on this host. Start it, look at it, use it for a session, take it down."""
 
 from __future__ import annotations
 

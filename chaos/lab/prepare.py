@@ -1,4 +1,4 @@
-"""Everything that must be on the host before the lab can start, installed and built once: safe to repeat."""
+"""Install and build what the lab needs, once: host packages, Kubernetes, images. Safe to repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the lab is: what of it there is, what of it lives, and who uses it."""
+"""The lab's state: the facts of one that came up, which of its programs live, and who uses it."""
 
 from __future__ import annotations
 

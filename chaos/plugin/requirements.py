@@ -13,7 +13,7 @@ from chaos.faults import Trouble
 from chaos.faults.permissions import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
-from chaos.system.manifests.folder import Manifests, read_manifests
+from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.requirements import NO_DATA, TELL_DATA, refuse_fields, unmet
 from chaos.trial.config import LoadPart
 from chaos.trial.environment import Ground

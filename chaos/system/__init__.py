@@ -1,14 +1,12 @@
 """The system under test: what people write about it, the objects that follow, and getting it to run."""
 
+from chaos.system.blockers import Blocker, blockers, in_words
 from chaos.system.deploy.apply import deploy, teardown
 from chaos.system.deploy.availability import available_bound_s, shortfall
-from chaos.system.deploy.namespace import delete_namespace, namespace_of_trial, sweep, trial_namespace
+from chaos.system.deploy.namespace import Decision, delete_namespace, namespace_of_trial, sweep, trial_namespace
 from chaos.system.deploy.seed_volumes import fill_claims
-from chaos.system.deploy.stale_namespaces import Decision
 from chaos.system.deploy.wait import NeverAvailable, wait_available
-from chaos.system.diagnosis.blocker import Blocker, in_words
-from chaos.system.diagnosis.blockers import blockers
-from chaos.system.manifests.labels import selector
+from chaos.system.manifests.names import selector
 from chaos.system.manifests.render import manifests
 from chaos.system.spec.parts import (
     Autoscale,

@@ -38,11 +38,11 @@ from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec, fill_claims
 from chaos.system.adopt.drift import compared
 from chaos.system.adopt.find import Adopted, adopt
-from chaos.system.adopt.live_volumes import serving_container
+from chaos.system.adopt.live_spec import serving_container
 from chaos.system.deploy.apply import deploy
+from chaos.system.deploy.manifest_folder import Manifests, apply_manifests
 from chaos.system.deploy.namespace import namespace_of_trial, trial_namespace
 from chaos.system.deploy.wait import NeverAvailable, wait_available
-from chaos.system.manifests.folder import Manifests, apply_manifests
 from chaos.trial.context import World
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Ground

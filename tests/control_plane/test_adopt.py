@@ -21,7 +21,7 @@ from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system.adopt.find import Wish, adopt
-from chaos.system.manifests.folder import read_manifests
+from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.trial.setup import Staged
 
 

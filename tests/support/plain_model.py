@@ -14,7 +14,7 @@ from chaos.cluster import Cluster
 from chaos.lab.images.model import MODEL_IMAGE
 from chaos.objects.kinds import DeploymentView
 from chaos.system import SystemSpec
-from chaos.system.manifests.labels import MANAGED_BY, RUN_LABEL
+from chaos.system.manifests.names import MANAGED_BY, RUN_LABEL
 from chaos.system.manifests.render import manifests
 from chaos.wait import until
 

@@ -13,7 +13,7 @@ from chaos.cluster import connect
 from chaos.lab.simulated import SimulatedCluster
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
-from chaos.system.manifests.folder import Manifests
+from chaos.system.deploy.manifest_folder import Manifests
 from chaos.trial.environment import Ground
 from chaos.trial.load_source import LoadWish
 from chaos.trial.setup import Callbacks, Staged, staged

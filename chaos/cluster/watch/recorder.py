@@ -17,8 +17,7 @@ from chaos.cluster.client import Cluster
 from chaos.cluster.watch.heartbeat import Pulse
 from chaos.cluster.watch.metrics_sampler import Sampler, Sampling
 from chaos.cluster.watch.reflector import Follower
-from chaos.cluster.watch.scope import Limits, Scope
-from chaos.cluster.watch.store import Live
+from chaos.cluster.watch.store import Limits, Live, Scope
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
 from chaos.history.writing.jsonl import AppendFile
 from chaos.history.writing.watch_log import Record

@@ -20,8 +20,7 @@ from chaos.clock import NS, Clock
 from chaos.cluster.resources import Kind
 from chaos.cluster.transport import KEEPALIVE_S, Answer, Broken, NotSent, Silent, Transport
 from chaos.cluster.watch.decoder import BadFrame, Frame, Item, cut_page, lines, read_frame
-from chaos.cluster.watch.scope import Limits, Scope
-from chaos.cluster.watch.store import Live, State
+from chaos.cluster.watch.store import Limits, Live, Scope, State
 from chaos.errors import ClusterRefused, GamedayError, HarnessBroken
 from chaos.history.writing.watch_log import Record
 

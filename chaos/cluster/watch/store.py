@@ -1,4 +1,4 @@
-"""The newest state of every watched object, and waiting for it to become something."""
+"""The newest state of every watched object, waiting for it to become something, and what is watched."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chaos.cluster.resources import complete
 
-__all__ = ["Live", "State"]
-
+__all__ = ["WATCHED", "Limits", "Live", "Scope", "State"]
 
 LOOK_S = 0.01
 """Whoever waits looks at once after a change, and then not again for this long."""
@@ -110,3 +110,32 @@ class Live:
         self._version += 1
         if self._waiting:
             self._changed.notify_all()
+
+
+WATCHED = ("Pod", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
+"""What every trial watches in its system's namespace, beside the workload itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to watch: a kind, in one namespace or (None) in all, narrowed by a label selector or to one name."""
+
+    kind: str
+    namespace: str | None = None
+    selector: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a watch is.
+
+    `silence_max_s`: a watch that brings nothing for longer is taken for broken. Bookmarks come once a minute (an idle
+    kind's first one was seen after two). `outage_max_s`: how long the API server may be away before the recorder gives
+    up and the trial ends. `pulse_s`: how often what the server lists is held against what the watch brought, so that a
+    connection that stands and is dead is noticed sooner than by its silence.
+    """
+
+    silence_max_s: float = 180.0
+    outage_max_s: float = 120.0
+    pulse_s: float = 5.0

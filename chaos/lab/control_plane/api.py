@@ -1,6 +1,6 @@
 """The few calls that starting a cluster needs, over verified TLS with a client certificate.
 
-The suite's own hand on a cluster is `chaos.cluster`; this one exists before there is a cluster to hold.
+The suite itself uses `chaos.cluster`; this client exists before there is a cluster.
 """
 
 from __future__ import annotations

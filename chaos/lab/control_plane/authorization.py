@@ -1,4 +1,4 @@
-"""The API server's own log of what the suite's accounts asked for: who was refused what is found there at once."""
+"""Who may do what on a cluster of ours (RBAC), and the audit log of what the suite's ServiceAccount was refused."""
 
 from __future__ import annotations
 

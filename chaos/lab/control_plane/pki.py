@@ -1,4 +1,4 @@
-"""Certificate authorities and the certificates they issue: EC P-256, a year long, kept in files that only we read."""
+"""Certificate authorities, the certificates that they issue (EC P-256, a year long), and kubeconfigs: private files."""
 
 from __future__ import annotations
 

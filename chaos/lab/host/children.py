@@ -1,4 +1,4 @@
-"""Programs that live no longer than this process: its children, ended with it however it ends."""
+"""Child processes that end with this process, however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start the lab's programs so that they outlive us, and know them again later."""
+"""Start the lab's programs in their control groups and namespaces, so that they outlive us and can be found again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A containerd root folder into which the images were imported once; every node starts from a clone of it.
+"""Images into containerd: a root folder into which they were imported once, and of which every node gets a clone.
 
 Importing unpacks hundreds of megabytes, which takes seconds; a clone shares the unpacked files by hard links, which
 takes a fraction of one. That is safe because containerd and overlayfs never write to what was imported.

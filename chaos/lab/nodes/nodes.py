@@ -1,4 +1,4 @@
-"""Nodes: each has its own containerd, kubelet and kube-proxy, in a network and a mount namespace of its own.
+"""Nodes, each with its own containerd, kubelet and kube-proxy in its own network and mount namespace; and the client.
 
 A node's mounts exist only in its mount namespace. They vanish with its last process, so the host never sees them and
 nothing is ever deleted through one.

@@ -14,8 +14,7 @@ from chaos.errors import UsageError
 from chaos.history.facts.autoscaler import AutoscalerView
 from chaos.objects.base import Raw, View, matches
 from chaos.system.adopt.controller_chain import Source
-from chaos.system.adopt.live_spec import spec_of
-from chaos.system.adopt.live_volumes import shared_claims, volumes_of
+from chaos.system.adopt.live_spec import shared_claims, spec_of, volumes_of
 from chaos.system.adopt.workload import Workload, read_workload
 from chaos.system.system import System
 

@@ -9,8 +9,8 @@ from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import TimedOut
 from chaos.objects.base import Ref, View
 from chaos.objects.pod import PodView
-from chaos.system.deploy.apply_errors import refusal
-from chaos.system.manifests.labels import MANAGER, RUN_LABEL, label_value, selector
+from chaos.system.deploy.apply import refusal
+from chaos.system.manifests.names import MANAGER, RUN_LABEL, label_value, selector
 from chaos.system.manifests.pod_template import Manifest, claim_name, fill_container, unless_empty
 from chaos.system.manifests.render import claim_manifest
 from chaos.system.spec.parts import Fill, Volume

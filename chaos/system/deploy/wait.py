@@ -10,13 +10,11 @@ from chaos.errors import ClusterRefused, TimedOut
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
 from chaos.progress import Progress, Silent
+from chaos.system.blockers import Blocker, blockers, in_words
 from chaos.system.deploy.availability import available_bound_s, shortfall
-from chaos.system.deploy.blocker_timeout import Patience
-from chaos.system.diagnosis.blocker import Blocker, in_words
-from chaos.system.diagnosis.blockers import blockers
 from chaos.system.system import System
 
-__all__ = ["NeverAvailable", "wait_available"]
+__all__ = ["NeverAvailable", "Patience", "wait_available"]
 
 LOOK_S = 1.0
 """How often blockers are looked at while nothing happens: some are told by time alone."""
@@ -106,3 +104,18 @@ def _last_lines(cluster: Cluster, system: System, found: Sequence[Blocker]) -> d
                 lines[name] = said[-1][:200]
                 break
     return lines
+
+
+class Patience:
+    """Remembers since when each blocker has stood; one that went away starts anew if it comes back."""
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, str], float] = {}
+
+    def lost(self, found: Sequence[Blocker], now_s: float) -> Blocker | None:
+        """Take what is in the way at `now_s`, and give an blocker that has outlasted its patience, if there is one."""
+        self._since = {(one.kind, one.who): self._since.get((one.kind, one.who), now_s) for one in found}
+        for one in found:
+            if one.patience_s is not None and now_s - self._since[one.kind, one.who] >= one.patience_s:
+                return one
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chaos.system.manifests.labels import selector
+from chaos.system.manifests.names import selector
 from chaos.system.spec.parts import Fill, ProbeSpec, Volume
 from chaos.system.spec.system_spec import SystemSpec
 

@@ -6,7 +6,7 @@ an autoscaler stands. The run's label is on the objects, never in the pod templa
 
 from __future__ import annotations
 
-from chaos.system.manifests.labels import RUN_LABEL, label_value, selector
+from chaos.system.manifests.names import RUN_LABEL, label_value, selector
 from chaos.system.manifests.pod_template import (
     PORT_NAME,
     Manifest,

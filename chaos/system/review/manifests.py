@@ -11,7 +11,7 @@ from chaos.cluster import KINDS
 from chaos.errors import UsageError
 from chaos.objects.base import View
 from chaos.system.adopt.find import adopt
-from chaos.system.manifests.folder import Manifests, read_manifests
+from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.review.workload import Lack, lacks_of
 
 __all__ = ["review"]

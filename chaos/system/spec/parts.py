@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from chaos.system.spec.base import Written
-from chaos.system.spec.types import Count, CountOrShare, Image, Name, Path, Quantity, Seconds
+from chaos.system.spec.base import Count, CountOrShare, Image, Name, Path, Quantity, Seconds, Written
 
 __all__ = [
     "AccessMode",

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from chaos.objects.quantities import amount
-from chaos.system.spec.base import Written
+from chaos.system.spec.base import Count, Image, Labels, Name, Port, Quantity, Seconds, Written
 from chaos.system.spec.parts import (
     Autoscale,
     DisruptionBudget,
@@ -24,7 +24,6 @@ from chaos.system.spec.parts import (
     Toleration,
     Volume,
 )
-from chaos.system.spec.types import Count, Image, Labels, Name, Port, Quantity, Seconds
 
 __all__ = ["SystemSpec"]
 

@@ -15,8 +15,7 @@ from chaos.semantics import KUBERNETES, Timings
 from chaos.slo import Slo
 from chaos.system.adopt.find import Wish
 from chaos.system.adopt.workload import kind_named, workload_named
-from chaos.system.spec.base import Written
-from chaos.system.spec.types import Port, Quantity
+from chaos.system.spec.base import Port, Quantity, Written
 from loadgen.driver.workers import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 

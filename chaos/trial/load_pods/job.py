@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.objects.base import Ref
-from chaos.system.manifests.labels import MANAGED_BY, MANAGER, RUN_LABEL, label_value
+from chaos.system.manifests.names import MANAGED_BY, MANAGER, RUN_LABEL, label_value
 from loadgen.pod.contract import FOLDER, PORT, TOKEN_DIGEST
 
 __all__ = ["CORES", "INDEX", "LoadPods", "job_manifest", "job_name", "pod_selector"]

@@ -21,9 +21,8 @@ from chaos.errors import HarnessBroken, TimedOut
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
 from chaos.safety import Inverse, UndoLog
-from chaos.system.deploy.apply_errors import refusal
-from chaos.system.diagnosis.blocker import in_words
-from chaos.system.diagnosis.blockers import blockers
+from chaos.system.blockers import blockers, in_words
+from chaos.system.deploy.apply import refusal
 from chaos.trial.load_pods.agent import Agent, Unheard
 from chaos.trial.load_pods.channel import PodChannel
 from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector

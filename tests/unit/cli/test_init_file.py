@@ -11,7 +11,7 @@ import yaml
 
 from chaos.cluster import ClusterFacts
 from chaos.system.adopt.find import Adopted, adopt
-from chaos.system.manifests.folder import read_manifests
+from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review.workload import Lack, lacks_of
 from chaos.trial.config import GamedayConfig, read_config
 from chaos.trial.config.template import file_text

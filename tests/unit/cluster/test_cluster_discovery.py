@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos.cluster.discovery import served_kind
-from chaos.cluster.resources import Kind, ref_of, resource_of
+from chaos.cluster.resources import Kind, ref_of, resource_of, served_kind
 from chaos.errors import UsageError
 
 

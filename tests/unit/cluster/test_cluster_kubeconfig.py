@@ -8,7 +8,7 @@ import pytest
 from kubernetes.client import Configuration
 
 from chaos.cluster import connect
-from chaos.cluster.credentials import identity_of
+from chaos.cluster.transport import identity_of
 from chaos.errors import UsageError
 
 CONTEXT = """

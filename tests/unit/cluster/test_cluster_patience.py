@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from chaos.cluster import Done, Mutation, PatientHand, mutations
-from chaos.cluster import retrying as patience
-from chaos.cluster.retrying import worth_asking_again
+from chaos.cluster import executor as patience
+from chaos.cluster.executor import worth_asking_again
 from chaos.objects.base import Ref
 
 POD = Ref("Pod", "ns", "model-0", "u-1")

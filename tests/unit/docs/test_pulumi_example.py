@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chaos.cli.app import app
-from chaos.system.manifests.folder import read_manifests
+from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review.manifests import review
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "pulumi"

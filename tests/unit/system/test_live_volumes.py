@@ -8,8 +8,7 @@ import pytest
 
 from chaos.errors import UsageError
 from chaos.system import SystemSpec
-from chaos.system.adopt.live_spec import spec_of
-from chaos.system.adopt.live_volumes import shared_claims, volumes_of
+from chaos.system.adopt.live_spec import shared_claims, spec_of, volumes_of
 from chaos.system.spec.parts import Volume
 
 

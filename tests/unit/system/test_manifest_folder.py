@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from chaos.errors import UsageError
-from chaos.system.manifests.folder import read_manifests
+from chaos.system.deploy.manifest_folder import read_manifests
 
 LABELS = {"app": "chat"}
 DEPLOYMENT: dict[str, Any] = {

@@ -12,7 +12,7 @@ import pytest
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import WorkloadKind
 from chaos.system.deploy.availability import available_bound_s, shortfall
-from chaos.system.manifests.labels import selector
+from chaos.system.manifests.names import selector
 from chaos.system.spec.parts import Autoscale, ProbeSpec, Rollout
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.safety.owner import Owner, started_tick
-from chaos.system.deploy.stale_namespaces import Decision, decide
+from chaos.system.deploy.namespace import Decision, decide
 from chaos.system.manifests.names import fresh_suffix, namespace_name
 
 HERE = Owner(host="ci-1", scope="boot/pid:[1]", pid=100, started=5000)

@@ -22,7 +22,7 @@ from chaos.system import (
     selector,
 )
 from chaos.system.deploy.seed_volumes import fill_job
-from chaos.system.manifests.labels import label_value
+from chaos.system.manifests.names import label_value
 
 SMALL = SystemSpec(
     name="tiny",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chaos.system.deploy.blocker_timeout import Patience
-from chaos.system.diagnosis.blocker import Blocker
+from chaos.system.blockers import Blocker
+from chaos.system.deploy.wait import Patience
 
 ABSENT = Blocker("image", "model-a", "image model:1 cannot be pulled: not found", 30)
 BACK_OFF = Blocker("image", "model-a", "image model:1 cannot be pulled: back-off", 30)

@@ -9,7 +9,7 @@ import pytest
 from chaos.cluster import Done
 from chaos.errors import ClusterRefused, GamedayError, UsageError
 from chaos.objects.base import Ref
-from chaos.system.deploy.apply_errors import refusal
+from chaos.system.deploy.apply import refusal
 
 MODEL = Ref("Deployment", "here", "model")
 

@@ -14,8 +14,8 @@ from chaos.cluster import KINDS, Executor, mutations
 from chaos.errors import UsageError
 from chaos.objects.base import Ref
 from chaos.system.adopt.find import Wish, adopt
-from chaos.system.deploy.apply_errors import refusal
-from chaos.system.manifests.labels import MANAGER
+from chaos.system.deploy.apply import refusal
+from chaos.system.manifests.names import MANAGER
 from chaos.system.spec.system_spec import SystemSpec
 
 __all__ = ["Manifests", "apply_manifests", "read_manifests"]

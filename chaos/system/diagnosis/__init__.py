@@ -1,1 +1,0 @@
-"""What keeps replicas from being Ready, in words. Pure."""
