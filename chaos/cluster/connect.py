@@ -98,7 +98,7 @@ def _client(files: Sequence[Path], context: str) -> ApiClient:
     except (ConfigException, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"the context {context} in {files[0]} cannot be used: {reason}") from error
-    client.user_agent = f"gameday/{version('gameday')}"
+    client.user_agent = f"gameday/{version('kube-gameday')}"
     return client
 
 
