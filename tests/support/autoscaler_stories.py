@@ -166,7 +166,10 @@ BEYOND = "TooManyReplicas"
 
 
 def at_maximum(*, beyond: str = BEYOND, reached: int = 4) -> Scaling:
-    """A spike from 30 to 90 s, for which the autoscaler sets a number at 42 s and, it may be, wishes for more."""
+    """A spike from 30 to 90 s, for which the autoscaler sets a number at 42 s and, it may be, asks for more."""
     story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=MOST_FOUR))
     story.loaded(1, 0, 110).loaded(4, 30, 90)
-    return story.rescaled(42, reached, measured=100, limits=MOST_FOUR, limited=beyond)
+    story.rescaled(42, reached, measured=100, limits=MOST_FOUR, limited=beyond)
+    for uid in "cdef"[: reached - 2]:
+        story.made(uid, 42.1, 46)
+    return story

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chaos.checks.rollouts.common import GAPLESS, Said
-from chaos.checks.verdict import Answer, Evidence
-from chaos.checks.watch_coverage import blind_spots, judged_until_ns
-from chaos.clock import NS
+from chaos.checks.base import undecided, unknown, watched
+from chaos.checks.verdict import Answer, Evidence, Obligation
+from chaos.checks.watch_coverage import judged_until_ns
+from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.autoscaler import KIND, AutoscalerLife, autoscalers
-from chaos.history.facts.replica_counts import desired_replicas
-from chaos.semantics import Timings
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.replica_counts import active_replicas, desired_replicas, workload_states
+from chaos.semantics import Timings, recovery_bound
 from chaos.semantics.hpa.stabilization import Behaviour
 
 __all__ = [
+    "NOT_ASKED",
     "Blind",
     "Rescale",
     "behaviour_at",
     "confirmed",
+    "in_turn",
     "one_autoscaler",
+    "replicas_made",
     "rescale_evidence",
     "rescales",
+    "scalers_in",
     "stood_still",
     "timings_of",
+    "unless_unseen",
     "unwatched",
     "watched_since_ns",
     "watched_until_ns",
@@ -35,6 +41,8 @@ __all__ = [
 
 NEAR_NS = 5 * NS
 """The autoscaler changes the workload first and its own status right after; news of the two may lie so far apart."""
+
+NOT_ASKED = "the autoscaler did not ask for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Rescale:
 
     @property
     def up(self) -> bool:
-        """Whether more were asked for."""
+        """Whether more are desired than before."""
         return self.after > self.before
 
     @property
@@ -71,24 +79,75 @@ def rescales(history: History) -> tuple[Rescale, ...]:
     return tuple(Rescale(at_ns, before, after) for (_, before), (at_ns, after) in pairwise(points))
 
 
-def one_autoscaler(history: History) -> AutoscalerLife | Said:
-    """The autoscaler of the workload; or, if it has none or several, what that leaves open."""
-    found = [life for life in autoscalers(history) if life.gone_ns is None or life.gone_ns > life.first_ns]
+def scalers_in(history: History, begin_ns: int | None = None, until_ns: int | None = None) -> list[AutoscalerLife]:
+    """The autoscalers that scaled the workload at some time of a span; by default of the whole trial."""
+    begin_ns = history.began_ns if begin_ns is None else begin_ns
+    until_ns = history.ended_ns if until_ns is None else until_ns
+    return [
+        life
+        for life in autoscalers(history)
+        if life.first_ns <= until_ns and (life.gone_ns is None or life.gone_ns > max(begin_ns, life.first_ns))
+    ]
+
+
+def in_turn(lives: Sequence[AutoscalerLife]) -> bool:
+    """Whether no two of them were there at one time."""
+    return all(one.gone_ns is not None and one.gone_ns <= other.first_ns for one, other in pairwise(lives))
+
+
+def one_autoscaler(
+    history: History, begin_ns: int | None = None, until_ns: int | None = None
+) -> AutoscalerLife | Obligation:
+    """The autoscaler of the workload in a span; or, if it has none or several, what that leaves open."""
+    found, workload = scalers_in(history, begin_ns, until_ns), history.facts.workload_name
     if len(found) == 1:
         return found[0]
-    workload = history.facts.workload_name
     if not found:
-        return Said(Answer.UNKNOWN, f"no autoscaler scales {workload}", "a system with a HorizontalPodAutoscaler")
-    names = " and ".join(life.name for life in found)
+        return unknown("autoscaler", f"no autoscaler scales {workload}", "a system with a HorizontalPodAutoscaler")
+    if in_turn(found):
+        text = f"the autoscaler {found[-1].name} was made anew in the time that is judged"
+        return unknown("autoscaler", text, "a trial in which one autoscaler is there all the time")
+    names = " and ".join(dict.fromkeys(life.name for life in found))
     text = f"{len(found)} autoscalers scale {workload} ({names}): which of them decided cannot be told"
-    return Said(Answer.UNKNOWN, text, "one autoscaler for one workload")
+    return unknown("autoscaler", text, "one autoscaler for one workload")
 
 
-def unwatched(history: History, begin_ns: int, until_ns: int | None = None) -> Iterator[Said]:
+def unwatched(history: History, begin_ns: int, until_ns: int | None = None) -> list[Obligation]:
     """Where the watch did not see the autoscaler, the workload or its pods."""
     until_ns = watched_until_ns(history) if until_ns is None else until_ns
-    for text in blind_spots(history, _kinds(history), begin_ns, until_ns):
-        yield Said(Answer.UNKNOWN, text, GAPLESS, blind=True)
+    return list(watched(history, _kinds(history), begin_ns, until_ns))
+
+
+def unless_unseen(unseen: Sequence[Obligation], owed: Iterable[Obligation]) -> list[Obligation]:
+    """All obligations; where something was not seen, what looks broken may not have been, so it is open."""
+    return [*unseen, *(undecided(owed) if unseen else owed)]
+
+
+def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Obligation]:
+    """Of each replica that a rise asked for: its pod is made in time, if it is desired for as long.
+
+    The workload's controller owes the pods; a quota or a webhook that refuses them leaves the rise without effect.
+    """
+    spec = next((view.pod_spec for _, view in reversed(workload_states(history)) if view.pod_spec), None)
+    spec = spec or next((life.spec for life in pod_lives(history)), {})
+    bound = recovery_bound(spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
+    deadline_ns = rise.at_ns + round(bound.total_s * NS)
+    desired, active = desired_replicas(history), active_replicas(history)
+    there = active.max(rise.at_ns - NS, min(deadline_ns, until_ns)) or 0
+    for number in range(rise.before + 1, rise.after + 1):
+        subject, limit = f"replica {number} of {rise.after}", f"made within {bound.total_s:g} s"
+        text = f"no pod was made for {subject}"
+        if there >= number:
+            yield Obligation(subject, measured="made", bound=limit)
+        elif (desired.min(rise.at_ns, min(deadline_ns, until_ns)) or 0) < number:
+            continue  # taken back before it was due
+        elif until_ns < deadline_ns:
+            waited_s = seconds(max(0, until_ns - rise.at_ns))
+            yield unknown(subject, f"{text} in {waited_s:.1f} s, bound {bound.total_s:g} s", "a longer load spike")
+        elif excuses := bound.excuses("created"):
+            yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")
+        else:
+            yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s", bound=limit)
 
 
 def _kinds(history: History) -> tuple[str, ...]:
@@ -129,7 +188,7 @@ def behaviour_at(life: AutoscalerLife, at_ns: int) -> Behaviour:
 
 
 def confirmed(life: AutoscalerLife, change: Rescale) -> bool:
-    """Whether the autoscaler itself says that it made a change: its status asks for that number at about that time."""
+    """Whether the autoscaler's own status asks for the number that a change set, at about that time."""
     states = [(at_ns, view) for at_ns, view in life.states if abs(at_ns - change.at_ns) <= NEAR_NS]
     return any(view.desired == change.after for _, view in states)
 
@@ -139,7 +198,6 @@ def timings_of(history: History) -> Timings:
     return Timings.of(history.facts.raw.get("timings") or {})
 
 
-def rescale_evidence(changes: tuple[Rescale, ...]) -> Iterator[Evidence]:
+def rescale_evidence(changes: Iterable[Rescale]) -> tuple[Evidence, ...]:
     """Each change as a moment that a finding rests on."""
-    for change in changes:
-        yield Evidence(change.at_ns, change.words)
+    return tuple(Evidence(change.at_ns, change.words) for change in changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 from chaos.checks.autoscaling.common import (
     Rescale,
@@ -11,13 +11,14 @@ from chaos.checks.autoscaling.common import (
     confirmed,
     one_autoscaler,
     rescales,
+    unless_unseen,
     unwatched,
     watched_since_ns,
 )
 from chaos.checks.autoscaling.recommendations import BEFORE_NS, Reach
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.rollouts.common import Said, weighed, worst
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
@@ -26,17 +27,19 @@ from chaos.history.facts.replica_counts import desired_replicas
 from chaos.semantics.hpa.replica_calculator import Proposal
 from chaos.semantics.hpa.stabilization import Behaviour, Change, Limits, held, scaled
 
-__all__ = ["DecisionsRecomputed"]
+__all__ = ["DecisionsRecomputed", "DecisionsRecomputedDetail"]
 
 STEP_NS = NS
 """Within a window, what may have been recommended is computed for every second."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class DecisionDetail:
     """One change that the autoscaler made, and the numbers that the record lets it reach; `why` if that is unknown."""
 
-    change: Rescale
+    at_ns: int
+    before: int
+    after: int
     reachable: tuple[int, ...]
     measured: tuple[int, ...] = ()
     why: str = ""
@@ -44,27 +47,29 @@ class _Decision:
     @property
     def reached(self) -> bool:
         """Whether the change is among them."""
-        return self.change.after in self.reachable
+        return self.after in self.reachable
 
     @property
-    def words(self) -> str:
-        """The decision for people."""
-        numbers = ", ".join(str(number) for number in self.reachable) or "nothing"
-        seen = f", measured {', '.join(str(one) for one in self.measured)}" if self.measured else ""
-        return f"{self.change.words}: the record allows {numbers}{seen}"
+    def obligation(self) -> Obligation:
+        """That the record gives the number that was set."""
+        change = f"desired replicas {self.before} to {self.after}"
+        numbers = ", ".join(map(str, self.reachable)) or "nothing"
+        seen = f", measured {', '.join(map(str, self.measured))}" if self.measured else ""
+        words, limit = f"{change}: the record allows {numbers}{seen}", f"one of {numbers}"
+        evidence = (Evidence(self.at_ns, words),)
+        if self.why:
+            text = f"{change}: {self.why}"
+            return Obligation(change, Answer.UNKNOWN, text, "a whole record", str(self.after), "", evidence)
+        answer, reason = (Answer.PASS, "") if self.reached else (Answer.FAIL, words)
+        return Obligation(change, answer, reason, "", str(self.after), limit, evidence)
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """The decision in numbers."""
-        change = self.change
-        return {
-            "at_ns": change.at_ns,
-            "before": change.before,
-            "after": change.after,
-            "reachable": self.reachable,
-            "measured": self.measured,
-            "why": self.why,
-        }
+
+@dataclass(frozen=True, slots=True)
+class DecisionsRecomputedDetail:
+    """Each decision, and how many samples of the metrics there were."""
+
+    decisions: tuple[DecisionDetail, ...]
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,46 +77,38 @@ class DecisionsRecomputed:
     """Each number that the autoscaler set is one that Kubernetes' rules give for the samples and pods recorded then.
 
     When exactly it looked is not recorded, only when its change was received. So each sample and each state of the pods
-    that may have stood then is tried, and of its windows all that its syncs may have recommended meanwhile. A decision
+    that may have held then is tried, and of its windows all that its syncs may have recommended meanwhile. A decision
     that none of them gives is a FAIL, and is shown with what they give.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "decisions-recomputed"
+    name: ClassVar[str] = "decisions-recomputed"
+    Detail: ClassVar[type] = DecisionsRecomputedDetail
 
     def __call__(self, history: History) -> Finding:
         """Compute every decision again."""
         scaler = one_autoscaler(history)
-        decisions: tuple[_Decision, ...] = ()
-        if isinstance(scaler, Said):
-            said = [*unwatched(history, history.began_ns), scaler]
+        decisions: tuple[DecisionDetail, ...] = ()
+        if isinstance(scaler, Obligation):
+            owed = [*unwatched(history, history.began_ns), scaler]
         else:
-            said = list(unwatched(history, watched_since_ns(history, scaler)))
             made = [one for one in rescales(history) if one.at_ns >= scaler.first_ns and confirmed(scaler, one)]
             decisions = tuple(_decision(history, scaler, one) for one in made)
-            if not decisions:
-                said.append(Said(Answer.UNKNOWN, "the autoscaler changed nothing", "a trial in which the load changes"))
-        said += [
-            Said(Answer.UNKNOWN, f"{one.change.words}: {one.why}", "a whole record") for one in decisions if one.why
-        ]
-        said += [Said(Answer.FAIL, one.words) for one in decisions if not one.why and not one.reached]
-        answer, reason, settle = worst(weighed(said))
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="Every decision of the autoscaler follows from the recorded metrics, pods and its own rules.",
-            limit="all of them",
-            measured=f"{sum(one.reached for one in decisions)} of {plural(len(decisions), 'decision')} reached",
-            reason=reason,
-            settle=settle,
-            detail={"decisions": [one.values for one in decisions], "samples": len(history.metrics)},
-            evidence=tuple(Evidence(one.change.at_ns, one.words) for one in decisions),
+            unseen = unwatched(history, watched_since_ns(history, scaler))
+            owed = unless_unseen(unseen, [one.obligation for one in decisions])
+        return finding(
+            self.name,
+            "Every decision of the autoscaler follows from the recorded metrics, pods and its own rules.",
+            owed,
+            Summary(
+                measured=f"{sum(one.reached for one in decisions)} of {plural(len(decisions), 'decision')} reached",
+                limit="all of them",
+                detail=DecisionsRecomputedDetail(decisions, len(history.metrics)),
+            ),
+            nothing=unknown("decisions", "the autoscaler changed nothing", "a trial in which the load changes"),
         )
 
 
-def _decision(history: History, life: AutoscalerLife, change: Rescale) -> _Decision:
+def _decision(history: History, life: AutoscalerLife, change: Rescale) -> DecisionDetail:
     view, behaviour = life.at(change.at_ns), behaviour_at(life, change.at_ns)
     limits = Limits(view.least, view.most)
     # After a watch that was cut off, word of it may have come much later.
@@ -127,7 +124,7 @@ def _decision(history: History, life: AutoscalerLife, change: Rescale) -> _Decis
         if not life.listed:  # it has no memory of the time before it was made
             since_ns = max(since_ns, life.first_ns + BEFORE_NS)
         if why := reach.uncomputable(change.at_ns) or reach.holes(min(since_ns, begin_ns), change.at_ns):
-            return _Decision(change, (), why=why)
+            return DecisionDetail(change.at_ns, change.before, change.after, (), why=why)
         proposals = reach.proposals(begin_ns, change.at_ns, change.before)
         wanted = _held(reach, behaviour, change, proposals)
     reachable = {
@@ -146,7 +143,7 @@ def _decision(history: History, life: AutoscalerLife, change: Rescale) -> _Decis
         )
     }
     measured = sorted({one.measured for one in proposals if one.measured is not None})
-    return _Decision(change, tuple(sorted(reachable)), tuple(measured))
+    return DecisionDetail(change.at_ns, change.before, change.after, tuple(sorted(reachable)), tuple(measured))
 
 
 def _window_s(behaviour: Behaviour, change: Rescale) -> float:

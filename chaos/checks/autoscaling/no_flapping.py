@@ -2,65 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
-from chaos.checks.autoscaling.common import Rescale, one_autoscaler, rescale_evidence, rescales, unwatched
+from chaos.checks.autoscaling.common import (
+    NOT_ASKED,
+    Rescale,
+    confirmed,
+    one_autoscaler,
+    rescale_evidence,
+    rescales,
+    unless_unseen,
+    unwatched,
+)
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.rollouts.common import Said, weighed, worst
-from chaos.checks.verdict import Answer, Finding
+from chaos.checks.verdict import Answer, Finding, Obligation
 from chaos.history import History
+from chaos.history.facts.autoscaler import AutoscalerLife
 
-__all__ = ["NoFlapping"]
+__all__ = ["NoFlapping", "NoFlappingDetail"]
+
+
+@dataclass(frozen=True, slots=True)
+class NoFlappingDetail:
+    """How often desired replicas turned, and each change of them: its moment (ns), the number before and after."""
+
+    reversals: int
+    reversals_max: int
+    desired: tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class NoFlapping:
     """Desired replicas change their direction at most `reversals_max` times: up and down again once is one reversal.
 
-    Counted from the begin of the first phase. An autoscaler that changed nothing was not put to the test: UNKNOWN.
+    Counted from the begin of the first phase. An autoscaler that changed nothing was not put to the test: UNKNOWN. So
+    is a change that it did not ask for: what it would have done without that, nobody can tell.
     """
 
-    reversals_max: int = 1
+    name: ClassVar[str] = "no-flapping"
+    Detail: ClassVar[type] = NoFlappingDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "no-flapping"
+    reversals_max: int = 1
 
     def __call__(self, history: History) -> Finding:
         """Judge every change of desired replicas since the first phase began."""
         begin_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
-        changes = tuple(one for one in rescales(history) if one.at_ns >= begin_ns)
-        turns = tuple(after for before, after in pairwise(changes) if before.up != after.up)
-        answer, reason, settle = worst(self._said(history, begin_ns, changes, turns))
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="The autoscaler does not go back and forth.",
-            limit=f"at most {plural(self.reversals_max, 'reversal')}",
-            measured=f"{plural(len(turns), 'reversal')} in {plural(len(changes), 'change')} of desired replicas",
-            reason=reason,
-            settle=settle,
-            detail={
-                "reversals": len(turns),
-                "reversals_max": self.reversals_max,
-                "desired": [(one.at_ns, one.before, one.after) for one in changes],
-            },
-            evidence=tuple(rescale_evidence(changes)),
+        changes = [one for one in rescales(history) if one.at_ns >= begin_ns]
+        scaler, turns = one_autoscaler(history), _turns(changes)
+        return finding(
+            self.name,
+            "The autoscaler does not go back and forth.",
+            unless_unseen(unwatched(history, begin_ns), self._owed(scaler, changes)),
+            Summary(
+                measured=f"{plural(turns, 'reversal')} in {plural(len(changes), 'change')} of desired replicas",
+                limit=f"at most {plural(self.reversals_max, 'reversal')}",
+                detail=NoFlappingDetail(
+                    turns, self.reversals_max, tuple((one.at_ns, one.before, one.after) for one in changes)
+                ),
+                evidence=rescale_evidence(changes),
+            ),
+            nothing=unknown("desired replicas", "desired replicas never changed", "a trial in which the load changes"),
         )
 
-    def _said(
-        self, history: History, begin_ns: int, changes: tuple[Rescale, ...], turns: tuple[Rescale, ...]
-    ) -> list[Said]:
-        said = list(unwatched(history, begin_ns))
-        scaler = one_autoscaler(history)
-        if isinstance(scaler, Said):
-            said.append(scaler)
-        if len(turns) > self.reversals_max:
-            course = ", ".join(str(number) for number in (changes[0].before, *(one.after for one in changes)))
-            both = f"; {scaler.text}" if isinstance(scaler, Said) else ""
-            said.append(Said(Answer.FAIL, f"desired replicas went {course}{both}"))
-        elif not changes:
-            said.append(Said(Answer.UNKNOWN, "desired replicas never changed", "a trial in which the load changes"))
-        return weighed(said)
+    def _owed(self, scaler: AutoscalerLife | Obligation, changes: list[Rescale]) -> Iterator[Obligation]:
+        """That an autoscaler is there, that each change is its own, and that they do not turn too often."""
+        own = changes
+        if isinstance(scaler, Obligation):
+            yield scaler
+        else:
+            own = [one for one in changes if confirmed(scaler, one)]
+            for one in changes:
+                if one not in own:
+                    yield unknown(one.words, f"{one.words}, and {NOT_ASKED}", "a trial in which nobody else scales")
+        if (turns := _turns(own)) > self.reversals_max:
+            numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
+            both = f"; {scaler.reason}" if isinstance(scaler, Obligation) else ""
+            yield Obligation("desired replicas", Answer.FAIL, f"desired replicas went {numbers}{both}")
+        elif own:
+            measured, bound = plural(turns, "reversal"), f"at most {self.reversals_max}"
+            yield Obligation("desired replicas", measured=measured, bound=bound)
+
+
+def _turns(changes: list[Rescale]) -> int:
+    return sum(before.up != after.up for before, after in pairwise(changes))

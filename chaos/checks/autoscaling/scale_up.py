@@ -1,10 +1,9 @@
-"""How the system followed a load spike up, leg by leg."""
+"""How the system followed a load spike up, stage by stage."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from chaos.checks.autoscaling.common import Rescale, behaviour_at, rescales
 from chaos.checks.autoscaling.recommendations import Reach
@@ -18,10 +17,45 @@ from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.slo import Slo
 
-__all__ = ["Climb", "climb_of"]
+__all__ = ["Climb", "FollowedDetail", "climb_of"]
 
 RATE_SPAN_NS = 10 * NS
 """Answers are counted over ten seconds before the step, after it, and at the end of the spike."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagesDetail:
+    """Seconds from the step to the end of each stage; None for what was not seen before the spike ended."""
+
+    metric_over_s: float | None
+    desired_raised_s: float | None
+    scheduled_s: float | None
+    started_s: float | None
+    ready_s: float | None
+    slo_regained_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedDetail:
+    """One load spike as the system followed it, in numbers; the metric's are None where it is no percentage."""
+
+    spike_begin_ns: int
+    spike_end_ns: int
+    before_rps: float
+    peak_rps: float
+    stages: StagesDetail
+    bound_s: float
+    metric: str
+    measured_percent_max: int | None
+    target_percent: int | None
+    desired_before: int
+    desired_at_end: int
+    ready_at_end: int
+    replicas_max: int
+    rises: tuple[tuple[int, int, int], ...]
+    answered_before_rps: float | None
+    answered_at_step_rps: float | None
+    answered_at_end_rps: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +89,8 @@ class Climb:
         return self.desired >= self.most
 
     @property
-    def legs(self) -> dict[str, float | None]:
-        """Seconds from the step to each leg's end."""
+    def stages(self) -> dict[str, float | None]:
+        """Seconds from the step to each stage's end."""
         last = {
             name: _last(tuple(getattr(life, f"{name}_ns") for life in self.pods))
             for name in ("scheduled", "started", "ready")
@@ -68,28 +102,28 @@ class Climb:
             for name, at_ns in moments.items()
         }
 
-    @property
-    def values(self) -> dict[str, Any]:
+    def detail(self, bound_s: float) -> FollowedDetail:
         """The climb in numbers."""
         before, after, end = self.answered
-        return {
-            "spike_begin_ns": self.spike.begin_ns,
-            "spike_end_ns": self.end_ns,
-            "before_rps": self.spike.before_rps,
-            "peak_rps": self.spike.peak_rps,
-            "legs": self.legs,
-            "metric": self.metric,
-            "measured_percent_max": self.measured,
-            "target_percent": self.target,
-            "desired_before": self.start,
-            "desired_at_end": self.desired,
-            "ready_at_end": self.ready,
-            "replicas_max": self.most,
-            "rises": [(one.at_ns, one.before, one.after) for one in self.rises],
-            "answered_before_rps": before,
-            "answered_at_step_rps": after,
-            "answered_at_end_rps": end,
-        }
+        return FollowedDetail(
+            spike_begin_ns=self.spike.begin_ns,
+            spike_end_ns=self.end_ns,
+            before_rps=self.spike.before_rps,
+            peak_rps=self.spike.peak_rps,
+            stages=StagesDetail(**self.stages),
+            bound_s=bound_s,
+            metric=self.metric,
+            measured_percent_max=self.measured,
+            target_percent=self.target,
+            desired_before=self.start,
+            desired_at_end=self.desired,
+            ready_at_end=self.ready,
+            replicas_max=self.most,
+            rises=tuple((one.at_ns, one.before, one.after) for one in self.rises),
+            answered_before_rps=before,
+            answered_at_step_rps=after,
+            answered_at_end_rps=end,
+        )
 
     def evidence(self) -> Iterator[Evidence]:
         """The moments that the climb consists of."""
@@ -149,22 +183,21 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
 def _metric(life: AutoscalerLife, begin_ns: int, end_ns: int) -> tuple[int | None, str, int | None, int | None]:
     """When a metric was first over its target, which, its highest value, and the target, in percent.
 
-    Of several metrics the one that came highest above its target is told.
+    Of several metrics it is the one that came highest above its target.
     """
     worst: tuple[float, int | None, str, int | None, int | None] = (-1.0, None, "", None, None)
-    wished = life.at(begin_ns).metrics
-    for number, wish in enumerate(wished):
-        name, target = wish.name, wish.percent
+    for number, metric in enumerate(life.at(begin_ns).metrics):
+        name, target = metric.name, metric.percent
         if target is None:
             worst = max(worst, (-0.5, None, name, None, None), key=lambda one: one[0])
             continue
         over = 1.0 + behaviour_at(life, begin_ns).up.tolerance
         seen = [
-            (at_ns, one.percent)
+            (at_ns, reading.percent)
             for at_ns, view in life.states
             if begin_ns < at_ns <= end_ns
-            for one in view.measured[number : number + 1]
-            if one.name == name and one.percent is not None
+            for wanted, reading in view.readings[number : number + 1]
+            if wanted.name == name and reading.percent is not None
         ]
         high = max((percent for _, percent in seen), default=None)
         first_ns = next((at_ns for at_ns, percent in seen if percent / target > over), None)

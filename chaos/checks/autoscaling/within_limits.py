@@ -4,16 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from chaos.checks.autoscaling.common import one_autoscaler, timings_of, unwatched, watched_since_ns, watched_until_ns
-from chaos.checks.rollouts.common import Said, weighed, worst
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.autoscaling.common import (
+    in_turn,
+    one_autoscaler,
+    scalers_in,
+    timings_of,
+    unless_unseen,
+    unwatched,
+    watched_since_ns,
+    watched_until_ns,
+)
+from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.replica_counts import desired_replicas
 
-__all__ = ["WithinLimits"]
+__all__ = ["WithinLimits", "WithinLimitsDetail"]
+
+
+@dataclass(frozen=True, slots=True)
+class WithinLimitsDetail:
+    """The least and the most replicas that were desired, and how often that lay outside of the limits."""
+
+    desired_min: int | None
+    desired_max: int | None
+    outside: int
+    grace_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +46,19 @@ class _Outside:
     least: int
     most: int
 
-    @property
-    def words(self) -> str:
-        """The span for people."""
+    def obligation(self, grace_s: float) -> Obligation:
+        """That the number is brought back within the grace."""
         lasted_s = seconds(self.end_ns - self.begin_ns)
-        return f"{self.desired} replicas desired for {lasted_s:.1f} s, limits {self.least} to {self.most}"
+        text = f"{self.desired} replicas desired for {lasted_s:.1f} s, limits {self.least} to {self.most}"
+        late = self.end_ns - self.begin_ns > grace_s * NS
+        return Obligation(
+            f"{self.desired} desired replicas",
+            Answer.FAIL if late else Answer.PASS,
+            text if late else "",
+            measured=f"brought back after {lasted_s:.1f} s",
+            bound=f"{grace_s:g} s",
+            evidence=(Evidence(self.begin_ns, text),),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +69,37 @@ class WithinLimits:
     bring the number back. That desired replicas reached the maximum is allowed; whether it was enough, `ScaledUp` says.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "within-limits"
+    name: ClassVar[str] = "within-limits"
+    Detail: ClassVar[type] = WithinLimitsDetail
 
     def __call__(self, history: History) -> Finding:
         """Judge every moment of the trial since the autoscaler was first seen."""
-        scaler = one_autoscaler(history)
-        begin_ns = history.began_ns if isinstance(scaler, Said) else watched_since_ns(history, scaler)
+        scaler, found = one_autoscaler(history), scalers_in(history)
+        lives = found if in_turn(found) else []
+        begin_ns = watched_since_ns(history, lives[0]) if lives else history.began_ns
         grace_s = timings_of(history).hpa_sync_s + timings_of(history).allowance_s
-        outside = () if isinstance(scaler, Said) else tuple(_outside(history, scaler))
-        said = list(unwatched(history, begin_ns))
-        if isinstance(scaler, Said):
-            said.append(scaler)
-        said += [Said(Answer.FAIL, one.words) for one in outside if one.end_ns - one.begin_ns > grace_s * NS]
-        answer, reason, settle = worst(weighed(said))
+        outside = [span for life in lives for span in _outside(history, life)]
+        owed = [span.obligation(grace_s) for span in outside]
         desired = desired_replicas(history)
         low, high = desired.min(begin_ns, desired.end_ns), desired.max(begin_ns, desired.end_ns)
-        limits = "" if isinstance(scaler, Said) else f"{scaler.states[-1][1].least} to {scaler.states[-1][1].most}"
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="Desired replicas stay between the autoscaler's minimum and maximum.",
-            limit=f"{limits or 'minReplicas to maxReplicas'}, brought back within {grace_s:g} s",
-            measured="desired unknown" if low is None else f"desired {low} to {high}",
-            reason=reason,
-            settle=settle,
-            detail={"desired_min": low, "desired_max": high, "outside": len(outside), "grace_s": grace_s},
-            evidence=tuple(Evidence(one.begin_ns, one.words) for one in outside),
+        measured = "desired unknown" if low is None else f"desired {low} to {high}"
+        limits = f"{lives[-1].states[-1][1].least} to {lives[-1].states[-1][1].most}" if lives else ""
+        if isinstance(scaler, Obligation) and not lives:
+            owed.append(scaler)
+        elif low is None:
+            owed.append(unknown("desired replicas", "the desired number was never seen", "a watch of the workload"))
+        elif not outside:
+            owed.append(Obligation("desired replicas", measured=measured, bound=limits))
+        return finding(
+            self.name,
+            "Desired replicas stay between the autoscaler's minimum and maximum.",
+            unless_unseen(unwatched(history, begin_ns), owed),
+            Summary(
+                measured=measured,
+                limit=f"{limits or 'minReplicas to maxReplicas'}, brought back within {grace_s:g} s",
+                detail=WithinLimitsDetail(low, high, len(outside), grace_s),
+            ),
+            nothing=unknown("desired replicas", "nothing was desired", "a whole record"),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
@@ -41,7 +42,7 @@ class MetricView:
 
     @property
     def percent(self) -> int | None:
-        """The percentage of the request, wished or measured; None for other targets."""
+        """The percentage of the request, desired or measured; None for other targets."""
         part = self.source.get("target") or self.source.get("current") or {}
         given = part.get("averageUtilization")
         return None if given is None else int(given)
@@ -79,6 +80,16 @@ class AutoscalerView(View):
         return tuple(MetricView(raw) for raw in self.status.get("currentMetrics") or () if raw.get("type"))
 
     @property
+    def readings(self) -> tuple[tuple[MetricView, MetricView], ...]:
+        """Each metric with what was last measured of it, which is empty where it could not be read.
+
+        The status has an entry for each metric of the spec, in their order.
+        """
+        entries = [MetricView(raw or {}) for raw in self.status.get("currentMetrics") or ()]
+        pairs = zip_longest(self.metrics, entries[: len(self.metrics)], fillvalue=MetricView({}))
+        return tuple((one, seen if seen.name == one.name else MetricView({})) for one, seen in pairs)
+
+    @property
     def desired(self) -> int:
         """How many replicas it last asked for."""
         return int(self.status.get("desiredReplicas", 0))
@@ -93,7 +104,7 @@ class AutoscalerView(View):
 
     @property
     def limited(self) -> str:
-        """Kubernetes' word for what cut its last wish (`TooManyReplicas`, `ScaleUpLimit`, …), empty if nothing did."""
+        """Kubernetes' word for what cut its last number (`TooManyReplicas`, `ScaleUpLimit`, …), empty for none."""
         condition = self.condition("ScalingLimited")
         return str(condition.get("reason", "")) if condition.get("status") == "True" else ""
 

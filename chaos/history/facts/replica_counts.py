@@ -23,6 +23,7 @@ __all__ = [
     "Membership",
     "PodLife",
     "Steps",
+    "active_replicas",
     "controller_kinds",
     "covered",
     "desired_replicas",
@@ -45,7 +46,15 @@ ENDED = ("DELETED", "VANISHED")
 @once
 def ready_replicas(history: History) -> Steps:
     """How many pods of the system were Ready and not being deleted."""
-    return _steps(history, "Pod", _ready_counts(history))
+    spans = [span for life in pod_lives(history) for span in life.ready_spans]
+    return _steps(history, "Pod", _counts(spans))
+
+
+@once
+def active_replicas(history: History) -> Steps:
+    """How many pods of the system there were that were not being deleted, Ready or not."""
+    spans = [(life.created_ns, life.lost_ns) for life in pod_lives(history)]
+    return _steps(history, "Pod", _counts(spans))
 
 
 @once
@@ -92,8 +101,8 @@ def _of_kind(history: History, kind: str) -> Iterator[WatchEvent]:
     return (event for event in history.watch if event.kind == kind)
 
 
-def _ready_counts(history: History) -> Iterator[tuple[int, int]]:
-    spans = [span for life in pod_lives(history) for span in life.ready_spans]
+def _counts(spans: list[tuple[int, int | None]]) -> Iterator[tuple[int, int]]:
+    """How many spans hold, at each moment at which that changes."""
     changes = [(begin_ns, 1) for begin_ns, _ in spans]
     changes += [(end_ns, -1) for _, end_ns in spans if end_ns is not None]
     changes.sort()

@@ -29,7 +29,7 @@ TOLERANCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far the ratio of measured to wished may lie from 1 without any change, each end included."""
+    """How far the ratio of measured to desired may lie from 1 without any change, each end included."""
 
     up: float = TOLERANCE
     down: float = TOLERANCE

@@ -47,13 +47,13 @@ def test_a_number_over_the_maximum_is_not_the_maximum() -> None:
 
 
 def test_a_spike_that_does_not_ask_for_it_proves_nothing() -> None:
-    """Never reached, never wished for more, or taken down by the autoscaler itself: each is open, and says why."""
+    """Never reached, never asked for more, or taken down by the autoscaler itself: each is open, and says why."""
     short = judged(at_maximum(reached=3, beyond=""))
     assert short.answer is Answer.UNKNOWN
     assert "at most 3 replicas were desired" in short.reason
     enough = judged(at_maximum(beyond=""))
     assert enough.answer is Answer.UNKNOWN
-    assert "never wished for more than its maximum of 4" in enough.reason
+    assert "never asked for more than its maximum of 4" in enough.reason
     fell = judged(at_maximum().rescaled(80, 3, measured=40, limits=MOST_FOUR))
     assert fell.answer is Answer.UNKNOWN
     assert "by the autoscaler" in fell.reason
@@ -70,3 +70,12 @@ def test_what_was_not_seen_is_open() -> None:
     two = judged(at_maximum().saw(0, "LISTED", hpa(2, name="other"), KIND))
     assert two.answer is Answer.UNKNOWN
     assert "2 autoscalers scale model" in two.reason
+
+
+def test_a_maximum_without_its_pods_is_not_held() -> None:
+    """Where no pod is made for the last replica, the number alone stands at the maximum."""
+    story = Scaling(120).stands("a", "b", scaler=hpa(2, measured=40, limits=MOST_FOUR)).loaded(1, 0, 110)
+    story.loaded(4, 30, 90).rescaled(42, 4, measured=100, limits=MOST_FOUR, limited=BEYOND).made("c", 42.1, 46)
+    finding = judged(story)
+    assert finding.answer is Answer.FAIL
+    assert finding.reason == "no pod was made for replica 4 of 4 within 29 s"

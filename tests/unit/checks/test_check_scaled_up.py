@@ -1,4 +1,4 @@
-"""ScaledUp: replicas follow a spike up, in time on every leg, until users are well again."""
+"""ScaledUp: replicas follow a spike up, in time at every stage, until users are well again."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def flat(*, scaler: dict[str, object] | None = None, spike_s: float = 60, slow_s
     return story.loaded(1, 0, 145).loaded(4, 30, 30 + spike_s).slow(30, 30 + slow_s)
 
 
-def test_a_spike_that_is_followed_passes_leg_by_leg() -> None:
-    """The legs are named, each in seconds from the step, and the bound is the one that the timings give."""
+def test_a_spike_that_is_followed_passes_stage_by_stage() -> None:
+    """The stages are named, each in seconds from the step, and the bound is the one that the timings give."""
     finding = judged(spike_story())
     assert finding.answer is Answer.PASS, finding.line()
     (spike,) = finding.values["spikes"]
     assert spike["bound_s"] == RISE_BOUND_S
-    assert spike["legs"] == {
+    assert spike["stages"] == {
         "metric_over_s": pytest.approx(10.02),
         "desired_raised_s": pytest.approx(12),
         "scheduled_s": pytest.approx(32.2),
@@ -80,7 +80,7 @@ def test_metrics_that_come_late_put_the_bound_off() -> None:
 
 
 def test_a_rise_that_never_comes_though_the_metric_is_over_fails() -> None:
-    """The leg that broke is named: the metric was over its target, and desired replicas stayed."""
+    """The stage that broke is named: the metric was over its target, and desired replicas stayed."""
     finding = judged(flat().saw(45, "MODIFIED", hpa(2, measured=100), KIND))
     assert finding.answer is Answer.FAIL
     assert "desired replicas did not rise, though cpu was over its target 15.0 s after the step" in finding.reason
@@ -112,7 +112,7 @@ def test_a_late_rise_fails() -> None:
 
 @pytest.mark.parametrize(("node", "word"), [("", "scheduled"), ("n1", "started")])
 def test_a_pod_that_is_not_ready_in_time_is_named_with_its_stage(node: str, word: str) -> None:
-    """A new pod that no node takes, or that does not start, is the late leg."""
+    """A new pod that no node takes, or that does not start, is the late stage."""
     from histories import pod  # noqa: PLC0415  # only here
 
     story = flat(spike_s=90, slow_s=20).rescaled(42, 3, measured=100)

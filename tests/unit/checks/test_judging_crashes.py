@@ -71,7 +71,6 @@ def test_an_old_failed_pod_changes_nothing(failed_pod: bool) -> None:  # noqa: F
     assert finding.answer is Answer.PASS, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A2: a trial without a spike of its load makes the check raise")
 def test_a_load_that_never_rose_leaves_a_scale_in_unknown() -> None:
     """Without a spike there is nothing from which an autoscaler could come down."""
     finding = ScaledDown()(Scaling(120).stands("a", "b").loaded(2, 0, 115).history())
