@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from chaos.clock import NS
 from chaos.objects.base import Raw, View
 
 __all__ = ["ContainerView", "PodView"]
@@ -41,6 +43,11 @@ class ContainerView:
     def running_since(self) -> str:
         """When it started to run, empty while it does not run."""
         return str(((self.raw.get("state") or {}).get("running") or {}).get("startedAt", ""))
+
+    @property
+    def started_ns(self) -> int | None:
+        """When it started to run, in epoch ns by the node's clock; None while it does not run."""
+        return round(datetime.fromisoformat(self.running_since).timestamp()) * NS if self.running_since else None
 
     @property
     def waiting(self) -> str:
@@ -88,19 +95,27 @@ class PodView(View):
         return not self.deleting and self.ready_condition
 
     @property
+    def sidecars(self) -> frozenset[str]:
+        """The names of its sidecars: init containers that always restart and run beside the others (KEP-753)."""
+        inits = self.spec.get("initContainers") or ()
+        return frozenset(str(one.get("name", "")) for one in inits if one.get("restartPolicy") == "Always")
+
+    @property
     def containers(self) -> tuple[ContainerView, ...]:
-        """The statuses of its containers, none before the kubelet has taken it."""
-        return tuple(ContainerView(raw) for raw in self.status.get("containerStatuses") or ())
+        """The statuses of its containers, then of its sidecars; none before the kubelet has taken it."""
+        told = self.status.get("initContainerStatuses") or ()
+        sidecars = [one for one in told if str(one.get("name", "")) in self.sidecars]
+        return tuple(ContainerView(raw) for raw in (*(self.status.get("containerStatuses") or ()), *sidecars))
 
     @property
     def restarts(self) -> int:
         """Restarts of all its containers."""
-        return sum(int(raw.get("restartCount", 0)) for raw in self.status.get("containerStatuses") or ())
+        return sum(one.restarts for one in self.containers)
 
     @property
     def running(self) -> bool:
         """Whether all its containers run."""
-        wanted = len(self.spec.get("containers") or ())
+        wanted = len(self.spec.get("containers") or ()) + len(self.sidecars)
         return sum(bool(container.running_since) for container in self.containers) >= max(1, wanted)
 
     @property

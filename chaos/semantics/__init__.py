@@ -14,13 +14,13 @@ from chaos.semantics.node_loss import (
     zone_state,
 )
 from chaos.semantics.probes import (
+    ContainerProbes,
     Probe,
     Stage,
     Unpromised,
-    liveness_bound_s,
+    container_probes,
     ready_bound_s,
     unpromised_start,
-    unready_bound_s,
 )
 from chaos.semantics.recovery import (
     Bound,
@@ -31,6 +31,7 @@ from chaos.semantics.recovery import (
     power_loss_bound,
     recovery_bound,
     restart_bound,
+    restarts_remembered,
 )
 from chaos.semantics.recovery_stages import RecoveryPath, StageName, StageRule, stage_rules
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination
@@ -46,6 +47,7 @@ __all__ = [
     "BudgetState",
     "BudgetStatus",
     "Cause",
+    "ContainerProbes",
     "Decision",
     "Detection",
     "DrainOptions",
@@ -65,13 +67,13 @@ __all__ = [
     "backoff_s",
     "bound_by",
     "budget_status",
+    "container_probes",
     "decide_eviction",
     "drain_bound",
     "drain_set",
     "endpoint_bound",
     "eviction_rates",
     "grace_needed",
-    "liveness_bound_s",
     "node_loss_bound",
     "node_loss_detection",
     "power_loss_bound",
@@ -79,11 +81,11 @@ __all__ = [
     "ready_bound_s",
     "recovery_bound",
     "restart_bound",
+    "restarts_remembered",
     "stage_rules",
     "tainted_within_s",
     "termination",
     "toleration_s",
     "unpromised_start",
-    "unready_bound_s",
     "zone_state",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.objects.base import Raw
-from chaos.semantics.timings import Timings
+from chaos.semantics.timings import KUBERNETES, Timings
 
 __all__ = [
     "LOSS_TAINTS",
@@ -35,20 +35,8 @@ NOT_READY = "node.kubernetes.io/not-ready"
 LOSS_TAINTS = frozenset({UNREACHABLE, NOT_READY})
 """The taints of a node that is lost; they go when it is back."""
 
-EVICTION_RATE = 0.1
-"""Nodes a second in one zone (`--node-eviction-rate`)."""
-
-SECONDARY_EVICTION_RATE = 0.01
-"""The same in a zone in partial disruption of a large cluster (`--secondary-node-eviction-rate`)."""
-
-LARGE_ZONE = 50
-"""A zone of at most so many nodes that is in partial disruption is not evicted (`--large-cluster-size-threshold`)."""
-
-UNHEALTHY_SHARE = 0.55
-"""From this share of NotReady nodes on a zone is in partial disruption (`--unhealthy-zone-threshold`)."""
-
 UNHEALTHY_MORE_THAN = 2
-"""… if more nodes than this are NotReady."""
+"""A zone is in partial disruption only if more nodes than this are NotReady; no flag changes it."""
 
 RENEWALS = 4
 """A kubelet renews its lease so many times within the lease's duration."""
@@ -73,30 +61,30 @@ def node_loss_detection(timings: Timings) -> Detection:
     return Detection(max(0.0, grace_s - timings.node_lease_s / RENEWALS), grace_s + 2 * period_s)
 
 
-def zone_state(ready: int, not_ready: int) -> ZoneState:
+def zone_state(ready: int, not_ready: int, timings: Timings = KUBERNETES) -> ZoneState:
     """How the controller judges a zone by its nodes."""
     if not_ready and not ready:
         return "full"
-    ill = not_ready > UNHEALTHY_MORE_THAN and not_ready / (ready + not_ready) >= UNHEALTHY_SHARE
+    ill = not_ready > UNHEALTHY_MORE_THAN and not_ready / (ready + not_ready) >= timings.unhealthy_zone_share
     return "partial" if ill else "normal"
 
 
-def eviction_rates(zones: Mapping[str, tuple[int, int]]) -> Mapping[str, float]:
+def eviction_rates(zones: Mapping[str, tuple[int, int]], timings: Timings = KUBERNETES) -> Mapping[str, float]:
     """How many nodes a second are tainted in each zone, given its numbers of Ready and NotReady nodes.
 
     Where every zone is without a Ready node nothing is evicted: more likely the control plane is cut off than all nodes
     lost. A single zone without one is evicted at the normal rate.
     """
-    states = {name: zone_state(*nodes) for name, nodes in zones.items()}
+    states = {name: zone_state(*nodes, timings) for name, nodes in zones.items()}
     if states and all(state == "full" for state in states.values()):
         return dict.fromkeys(zones, 0.0)
-    return {name: _rate(states[name], sum(nodes)) for name, nodes in zones.items()}
+    return {name: _rate(states[name], sum(nodes), timings) for name, nodes in zones.items()}
 
 
-def _rate(state: ZoneState, size: int) -> float:
+def _rate(state: ZoneState, size: int, timings: Timings) -> float:
     if state != "partial":
-        return EVICTION_RATE
-    return SECONDARY_EVICTION_RATE if size > LARGE_ZONE else 0.0
+        return timings.node_eviction_rate
+    return timings.secondary_node_eviction_rate if size > timings.large_cluster_nodes else 0.0
 
 
 def tainted_within_s(nodes: int, rate: float) -> float | None:

@@ -1,6 +1,9 @@
-"""How soon the kubelet's probes see a change, as bounds over a raw pod spec.
+"""How soon the kubelet's probes see a change: bounds of one container, and of the pod where all of them count.
 
-Source of every rule: kubernetes.md A.5, read in kubelet's prober/worker.go. With period P, timeout T, failure threshold
+A pod is Ready when all its containers are, so how long that takes is the pod's; what a hang brings about is that of
+the one container that hangs. Sidecars (init containers that always restart, KEP-753) are containers here.
+
+Source of every rule: Kubernetes' pkg/kubelet/prober/worker.go. With period P, timeout T, failure threshold
 F, success threshold S and Q = max(P, T), because a probe that hangs holds up the next tick:
 
 - a failure that answers at once is acted on after at most F*P;
@@ -13,14 +16,16 @@ P; that is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["Probe", "Stage", "Unpromised", "liveness_bound_s", "ready_bound_s", "unpromised_start", "unready_bound_s"]
+__all__ = ["ContainerProbes", "Probe", "Stage", "Unpromised", "container_probes", "ready_bound_s", "unpromised_start"]
 
 Raw = Mapping[str, Any]
 
+GRACE_DEFAULT_S = 30.0
+"""terminationGracePeriodSeconds of a spec that names none."""
 
 Stage = Literal["created", "scheduled", "started", "ready"]
 """What a replica is on its way to become, in this order."""
@@ -82,26 +87,81 @@ class Probe:
         return self.initial_delay_s + self.hang_detection_s
 
 
+@dataclass(frozen=True, slots=True)
+class ContainerProbes:
+    """What one container's probes promise, each bound in seconds.
+
+    Attributes:
+        name: the container's.
+        grace_s: how long it may take to end once it is told to: its liveness probe's own grace, else the pod's.
+        sidecar: whether it is an init container that always restarts.
+    """
+
+    name: str
+    grace_s: float
+    sidecar: bool
+    startup: Probe | None
+    readiness: Probe | None
+    liveness: Probe | None
+
+    @property
+    def unready_s(self) -> float | None:
+        """The longest time from its hang to the pod's being not Ready; None without a readiness probe."""
+        return self.readiness.hang_detection_s if self.readiness else None
+
+    @property
+    def ended_s(self) -> float | None:
+        """The longest time from its hang to its end: detection, then the grace, of which 2 s are sure.
+
+        None without a liveness probe: nothing restarts it then.
+        """
+        return self.liveness.hang_detection_s + max(self.grace_s, 2) if self.liveness else None
+
+    @property
+    def first_failure_s(self) -> float | None:
+        """The longest time from its hang to the first probe that fails: a tick, and its timeout; None without any."""
+        probes = (self.readiness, self.liveness)
+        return min((probe.period_s + probe.timeout_s for probe in probes if probe), default=None)
+
+    @property
+    def start_s(self) -> float:
+        """The longest that its startup probe lets a start take; 0 without one."""
+        return self.startup.start_window_s if self.startup else 0.0
+
+    @property
+    def ready_s(self) -> float:
+        """The longest time from its start to its being ready: the startup window, then readiness after its delay."""
+        if self.readiness is None:
+            return self.start_s
+        return max(self.start_s, self.readiness.initial_delay_s) + self.readiness.recovery_detection_s
+
+
+def container_probes(pod_spec: Raw, container: str = "") -> tuple[ContainerProbes, ...]:
+    """The probes of each container of a pod, sidecars first; of the named one only, if one is named."""
+    sidecars = [one for one in _inits(pod_spec) if one.get("restartPolicy") == "Always"]
+    found = [_of(one, pod_spec, sidecar=True) for one in sidecars]
+    found += [_of(one, pod_spec, sidecar=False) for one in pod_spec.get("containers") or ()]
+    return tuple(one for one in found if container in ("", one.name))
+
+
 def ready_bound_s(pod_spec: Raw) -> float:
     """The longest time from the start of a pod's containers to Ready, if the pod keeps what its spec promises.
 
     Each container may use its whole startup window; then readiness must pass, and not before its initial delay. The
-    first readiness probe follows a startup success at once, but the bound grants it S periods. Sidecars (init
-    containers with restartPolicy Always) start one after another, before the others. Without a startup probe nothing
-    is granted for the start itself: see `unpromised_start`.
+    first readiness probe follows a startup success at once, but the bound grants it S periods. Sidecars start one after
+    another, before the others. Without a startup probe nothing is granted for the start: see `unpromised_start`.
     """
-    sidecars_s = sum(_start_window_s(container) for container in _sidecars(pod_spec))
-    containers = (*_sidecars(pod_spec), *(pod_spec.get("containers") or ()))
-    return sidecars_s + max((_container_ready_s(container) for container in containers), default=0.0)
+    probes = container_probes(pod_spec)
+    return sum(one.start_s for one in probes if one.sidecar) + max((one.ready_s for one in probes), default=0.0)
 
 
 def unpromised_start(pod_spec: Raw) -> tuple[Unpromised, ...]:
     """What may delay Ready for as long as it likes without breaking a promise; empty if nothing may.
 
-    While any is named, a start that takes longer than `ready_bound_s` proves nothing against the system.
+    While any is named, a start that takes longer than `ready_bound_s` proves nothing against the system. A sidecar
+    without a readiness probe is ready as soon as it runs, so its start delays nothing.
     """
-    containers = pod_spec.get("containers") or ()
-    slow = [str(one.get("name", "")) for one in containers if not one.get("startupProbe")]
+    slow = [one.name for one in container_probes(pod_spec) if not one.startup and (one.readiness or not one.sidecar)]
     plain = [str(one.get("name", "")) for one in _inits(pod_spec) if one.get("restartPolicy") != "Always"]
     gates = [str(gate.get("conditionType", "")) for gate in pod_spec.get("readinessGates") or ()]
     return (
@@ -111,46 +171,19 @@ def unpromised_start(pod_spec: Raw) -> tuple[Unpromised, ...]:
     )
 
 
-def unready_bound_s(pod_spec: Raw) -> float | None:
-    """The longest time from a hang of any one container to not Ready; None if a container has no readiness probe."""
-    probes = [Probe.of(container, "readinessProbe") for container in pod_spec.get("containers") or ()]
-    found = [probe.hang_detection_s for probe in probes if probe is not None]
-    return max(found) if found and len(found) == len(probes) else None
-
-
-def liveness_bound_s(pod_spec: Raw) -> float | None:
-    """The longest time from a hang to the end of the container: detection, then the grace, of which 2 s are sure.
-
-    None if some container has no liveness probe: nothing restarts it then.
-    """
+def _of(container: Raw, pod_spec: Raw, *, sidecar: bool) -> ContainerProbes:
+    liveness = Probe.of(container, "livenessProbe")
     pod_grace_s = pod_spec.get("terminationGracePeriodSeconds")
-    pod_grace_s = 30 if pod_grace_s is None else pod_grace_s
-    bounds: list[float] = []
-    for container in pod_spec.get("containers") or ():
-        probe = Probe.of(container, "livenessProbe")
-        if probe is None:
-            return None
-        grace_s = pod_grace_s if probe.grace_s is None else probe.grace_s
-        bounds.append(probe.hang_detection_s + max(grace_s, 2))
-    return max(bounds, default=None)
+    own_s = None if liveness is None else liveness.grace_s
+    return ContainerProbes(
+        name=str(container.get("name", "")),
+        grace_s=own_s if own_s is not None else GRACE_DEFAULT_S if pod_grace_s is None else pod_grace_s,
+        sidecar=sidecar,
+        startup=Probe.of(container, "startupProbe"),
+        readiness=Probe.of(container, "readinessProbe"),
+        liveness=liveness,
+    )
 
 
 def _inits(pod_spec: Raw) -> tuple[Raw, ...]:
     return tuple(pod_spec.get("initContainers") or ())
-
-
-def _sidecars(pod_spec: Raw) -> Iterator[Raw]:
-    return (container for container in _inits(pod_spec) if container.get("restartPolicy") == "Always")
-
-
-def _start_window_s(container: Raw) -> float:
-    startup = Probe.of(container, "startupProbe")
-    return startup.start_window_s if startup else 0.0
-
-
-def _container_ready_s(container: Raw) -> float:
-    started_s = _start_window_s(container)
-    readiness = Probe.of(container, "readinessProbe")
-    if readiness is None:
-        return started_s
-    return max(started_s, readiness.initial_delay_s) + readiness.recovery_detection_s

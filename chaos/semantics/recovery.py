@@ -6,12 +6,13 @@ without breaking any promise: beyond such a bound a check cannot say FAIL.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaos.semantics.node_loss import EVICTION_RATE, node_loss_detection, tainted_within_s, toleration_s
-from chaos.semantics.probes import Stage, Unpromised, liveness_bound_s, ready_bound_s, unpromised_start
+from chaos.clock import seconds
+from chaos.semantics.node_loss import node_loss_detection, tainted_within_s, toleration_s
+from chaos.semantics.probes import GRACE_DEFAULT_S, Stage, Unpromised, container_probes, ready_bound_s, unpromised_start
 from chaos.semantics.timings import Timings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "power_loss_bound",
     "recovery_bound",
     "restart_bound",
+    "restarts_remembered",
 ]
 
 Raw = Mapping[str, Any]
@@ -32,6 +34,9 @@ POD_STARTUP = 5.0
 STATUS_SYNC = 10.0
 EXIT_SEEN = 1.0
 BACKOFF_FIRST = 10.0
+BACKOFF_MEMORY = 600.0
+"""A container that has run for longer starts without back-off again; the cap does not change it (KEP-4603)."""
+
 AT_ONCE = frozenset({"Deployment", "ReplicaSet", "ReplicationController"})
 """Controllers that replace a pod as soon as its deletion is accepted (`FilterActivePods` of Kubernetes)."""
 
@@ -81,9 +86,9 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
     controller that is not Kubernetes' own nobody promises which: it is granted the longer way, and the same objective
     for its one write. An image that has to be pulled is outside of Kubernetes' objective for pod startup.
     """
-    pulls = [
-        str(one.get("name", "")) for one in pod_spec.get("containers") or () if one.get("imagePullPolicy") != "Never"
-    ]
+    sidecars = [one for one in pod_spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    run = (*sidecars, *(pod_spec.get("containers") or ()))
+    pulls = [str(one.get("name", "")) for one in run if one.get("imagePullPolicy") != "Never"]
     unpromised = (
         *unpromised_start(pod_spec),
         *(Unpromised("started", f"the image of container {name!r} may have to be pulled") for name in pulls),
@@ -102,21 +107,31 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
     source = "terminationGracePeriodSeconds"
     if workload_kind != "StatefulSet":
         source += f": nobody promises when a {workload_kind} replaces a pod, so it may wait until the old one is gone"
-    return bound.after(Part("termination", 30 if grace_s is None else grace_s, source))
+    return bound.after(Part("termination", GRACE_DEFAULT_S if grace_s is None else grace_s, source))
 
 
-def restart_bound(pod_spec: Raw, timings: Timings, *, restarts: int = 0) -> Bound:
+def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", restarts: int = 0) -> Bound:
     """From not Ready to Ready again for a container that hangs or dies in place: same pod, one restart more.
 
-    `restarts` is how often it was restarted in the last ten minutes, for the back-off.
+    Args:
+        pod_spec: the pod's raw spec.
+        timings: the cluster's.
+        container: which one hangs or died; empty where that is not known: then the slowest liveness probe counts.
+        restarts: how many of its restarts the kubelet remembers, for the back-off (`restarts_remembered`).
     """
-    detection_s = liveness_bound_s(pod_spec)
-    missing: tuple[Unpromised, ...] = ()
-    if detection_s is None:
-        missing = (Unpromised("ready", "not every container has a liveness probe, so nothing restarts one that hangs"),)
+    probes = container_probes(pod_spec, container)
+    detected_s = [one.ended_s for one in probes if one.ended_s is not None]
+    # Of several containers, one without any probe cannot have turned the pod not Ready by its hang.
+    stuck = [one.name for one in probes if not one.liveness and (one.readiness or not detected_s)]
+    missing = tuple(
+        Unpromised("ready", f"container {name!r} has no liveness probe, so nothing restarts it when it hangs")
+        for name in stuck
+    )
     parts = (
         Part(
-            "liveness probe and grace", detection_s or 0.0, "the pod's own probe: P + (F-1)*max(P, T) + T, then grace"
+            "liveness probe and grace",
+            max(detected_s, default=0.0),
+            "the container's own probe: P + (F-1)*max(P, T) + T, then grace",
         ),
         Part("exit seen", EXIT_SEEN, "kubelet relists containers every second"),
         Part("back-off", backoff_s(restarts, timings.restart_backoff_cap_s), "kubelet's restart back-off"),
@@ -137,7 +152,11 @@ def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "De
     """
     tolerated_s = toleration_s(pod_spec, timings)
     bound = recovery_bound(pod_spec, timings).after(
-        Part("node eviction rate", tainted_within_s(nodes, EVICTION_RATE) or 0.0, "the controller taints 0.1 nodes/s"),
+        Part(
+            "node eviction rate",
+            tainted_within_s(nodes, timings.node_eviction_rate) or 0.0,
+            "the controller's node-eviction-rate",
+        ),
         Part("toleration of a lost node", tolerated_s or 0.0, "the pod's toleration of the unreachable taint"),
     )
     unpromised = bound.unpromised
@@ -172,6 +191,33 @@ def endpoint_bound(timings: Timings) -> Bound:
 def backoff_s(restarts: int, cap_s: float) -> float:
     """The kubelet's wait before a restart: none before the first, then 10, 20, 40 s … up to the cap."""
     return 0.0 if restarts <= 0 else min(BACKOFF_FIRST * 2.0 ** min(restarts - 1, 30), cap_s)
+
+
+def restarts_remembered(
+    restarts_ns: Mapping[str, Iterable[int]], at_ns: int, timings: Timings, *, container: str = ""
+) -> int:
+    """How many restarts of a container the kubelet's back-off remembers at a moment.
+
+    They go on adding up as long as none was followed by ten minutes of running (Kubernetes' kubelet.go,
+    `crashLoopBackOff.HasExpiredFunc`). The wait before a restart is no part of the running.
+
+    Args:
+        restarts_ns: of each container by name, when it was restarted.
+        at_ns: the moment.
+        timings: the cluster's, for the cap of the wait.
+        container: which one; empty: the one with the most.
+    """
+    chosen = (moments for name, moments in restarts_ns.items() if container in ("", name))
+    return max((_chain(sorted(moments), at_ns, timings.restart_backoff_cap_s) for moments in chosen), default=0)
+
+
+def _chain(moments: list[int], at_ns: int, cap_s: float) -> int:
+    count, last_ns = 0, 0
+    for restart_ns in (one for one in moments if one <= at_ns):
+        if count and seconds(restart_ns - last_ns) > BACKOFF_MEMORY + backoff_s(count, cap_s):
+            count = 0
+        count, last_ns = count + 1, restart_ns
+    return count if count and seconds(at_ns - last_ns) <= BACKOFF_MEMORY else 0
 
 
 def _allowance(timings: Timings) -> Part:

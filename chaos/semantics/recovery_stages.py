@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chaos.semantics.probes import Probe, Stage, liveness_bound_s, unpromised_start, unready_bound_s
+from chaos.semantics.probes import ContainerProbes, Stage, container_probes, unpromised_start
 from chaos.semantics.recovery import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import Timings
 
@@ -81,6 +81,7 @@ class _Context:
     own: Part
     restarts: int
     workload_kind: str
+    container: str
 
     @property
     def whole(self) -> Bound:
@@ -89,7 +90,12 @@ class _Context:
             return node_loss_bound(self.spec, self.timings, workload_kind=self.workload_kind)
         if self.path == "replaced":
             return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind)
-        return restart_bound(self.spec, self.timings, restarts=self.restarts)
+        return restart_bound(self.spec, self.timings, container=self.container, restarts=self.restarts)
+
+    @property
+    def probes(self) -> tuple[ContainerProbes, ...]:
+        """Those of the container that hangs; of all, where it is not known which."""
+        return container_probes(self.spec, self.container)
 
     def some(self, *names: str, before: tuple[Part, ...] = (), stage: Stage | None = None) -> Bound:
         """The parts of these names, the status report and the allowance where named; excused as the stage is."""
@@ -104,6 +110,7 @@ def stage_rules(
     pod_spec: Raw,
     timings: Timings,
     *,
+    container: str = "",
     detection_s: float = 0.0,
     restarts: int = 0,
     workload_kind: str = "Deployment",
@@ -111,12 +118,13 @@ def stage_rules(
 ) -> tuple[StageRule, ...]:
     """The stages of a path, in order, each with its bound.
 
+    `container` is the one that hangs or ended; empty where that is not known: then the slowest probe of any counts.
     `detection_s` is how long the server itself may take to know that it is unwell, or well again, before its probes
-    can tell. `restarts`: how often the container was restarted in the last ten minutes. `first_answer`: how long it may
+    can tell. `restarts`: how many restarts the kubelet remembers. `first_answer`: how long it may
     take from the endpoint to the first answer, which hangs on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    context = _Context(path, pod_spec, timings, own, restarts, workload_kind)
+    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, container)
     return tuple(_rules(context, first_answer))
 
 
@@ -144,7 +152,7 @@ def _between(context: _Context, name: StageName) -> StageRule:
             probe = ("liveness probe and grace",) if context.path == "restarted" else ()
             steps = (*probe, "exit seen", "back-off", "start", "status report", "allowance")
             bound = context.some(*steps, before=before)
-            unprobed = context.path == "restarted" and liveness_bound_s(context.spec) is None
+            unprobed = context.path == "restarted" and not any(one.liveness for one in context.probes)
             return StageRule(name, ("fault",), None if unprobed else bound)
         case "replacement created":
             steps = ("node eviction rate", "toleration of a lost node", "termination", "controller", "allowance")
@@ -165,20 +173,11 @@ def _stays_bound(context: _Context) -> bool:
 
 def _event_bound(context: _Context) -> Bound | None:
     """The first failed probe: a tick comes within P, its answer within T; of each container the soonest probe."""
-    first_s = [
-        min((probe.period_s + probe.timeout_s for probe in _probes(container)), default=None)
-        for container in context.spec.get("containers") or ()
-    ]
-    if not first_s or None in first_s:
+    first_s = [one.first_failure_s for one in context.probes if one.first_failure_s is not None]
+    if not first_s:
         return None
-    probe = Part("first failed probe", max(one for one in first_s if one is not None), "the pod's own probe: P + T")
+    probe = Part("first failed probe", max(first_s), "the container's own probe: P + T")
     return Bound((context.own, probe, *endpoint_bound(context.timings).parts))
-
-
-def _probes(container: Raw) -> Iterator[Probe]:
-    for kind in ("readinessProbe", "livenessProbe"):
-        if (probe := Probe.of(container, kind)) is not None:
-            yield probe
 
 
 def _unready_bound(context: _Context) -> Bound | None:
@@ -191,10 +190,10 @@ def _unready_bound(context: _Context) -> Bound | None:
         return endpoint_bound(timings).after(Part("node declared lost", lost_s, source))
     if context.path == "crashed":
         return context.some("exit seen", "status report", "allowance")
-    detection_s = unready_bound_s(context.spec)
-    if detection_s is None:
+    detected_s = [one.unready_s for one in context.probes if one.unready_s is not None]
+    if not detected_s:
         return None
-    probe = Part("readiness probe", detection_s, "the pod's own probe: P + (F-1)*max(P, T) + T")
+    probe = Part("readiness probe", max(detected_s), "the container's own probe: P + (F-1)*max(P, T) + T")
     return context.some("status report", "allowance", before=(context.own, probe))
 
 
@@ -207,7 +206,7 @@ def _ready_bound(context: _Context) -> Bound | None:
         return None
     if context.path != "returned":
         return context.some("startup and readiness probes", "status report", "allowance", stage="ready")
-    found = (Probe.of(container, "readinessProbe") for container in context.spec.get("containers") or ())
+    found = (one.readiness for one in container_probes(context.spec))
     longest_s = max((probe.recovery_detection_s for probe in found if probe is not None), default=0.0)
     probe = Part("readiness probe", longest_s, "the pod's own probe: S*P + T")
     return context.some("status report", "allowance", before=(context.own, probe))

@@ -20,15 +20,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chaos.semantics.probes import GRACE_DEFAULT_S
 from chaos.semantics.recovery import API_CALL, Bound, Part
 from chaos.semantics.timings import Timings
 
 __all__ = ["Between", "Termination", "grace_needed", "pre_stop_needed_s", "termination"]
 
 Raw = Mapping[str, Any]
-
-GRACE_DEFAULT = 30.0
-"""terminationGracePeriodSeconds of a spec that names none."""
 
 SURE_AFTER_TERM = 2.0
 """What a container has between SIGTERM and SIGKILL at least: the kubelet's `minimumGracePeriodInSeconds`."""
@@ -80,7 +78,7 @@ def termination(pod_spec: Raw, timings: Timings, *, grace_s: float | None = None
     it may take no time, or all of the grace, at whose end it is abandoned.
     """
     told_s = pod_spec.get("terminationGracePeriodSeconds") if grace_s is None else grace_s
-    wanted_s = GRACE_DEFAULT if told_s is None else float(told_s)
+    wanted_s = GRACE_DEFAULT_S if told_s is None else float(told_s)
     forced = wanted_s == 0
     effective_s = FORCED_GRACE if forced else wanted_s
     hooks = [_pre_stop(container, effective_s) for container in pod_spec.get("containers") or ()] or [Between(0, 0)]

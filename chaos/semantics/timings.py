@@ -1,4 +1,4 @@
-"""How a cluster is timed: periods and delays that no object shows, taken from trial.json.
+"""How a cluster is timed: periods, delays and flags of its components that no object shows, taken from trial.json.
 
 Two profiles have names: `kubernetes`, the defaults of its components, and `lab`, shortened so that trials stay short.
 The field names are those of trial.json's `timings`; what it leaves out is taken as Kubernetes' default.
@@ -15,35 +15,59 @@ __all__ = ["KUBERNETES", "LAB", "Timings"]
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds, each the flag or configuration field of the component named (kubernetes.md A.5, A.7, A.8).
+    """What flags and configuration set, in seconds where not said otherwise.
 
-    `node_monitor_*`: controller manager's node-monitor-period and -grace-period. `node_lease_s`: the kubelet's
-    nodeLeaseDurationSeconds. `*_toleration_s`: what the API server adds to
-    pods that do not say how long they stay bound to a lost node. `hpa_*`: the autoscaler's sync period, CPU
-    initialisation and initial readiness. `restart_backoff_cap_s`: kubelet's maxContainerRestartPeriod.
-    `metrics_resolution_s`: metrics-server's. `proxy_sync_s`: kube-proxy's minSyncPeriod. `allowance_s` is ours: what
-    delivery over a watch and a busy machine may add to any sequence of steps.
+    Source: Kubernetes documentation, "Command line tools reference" and "Configuration APIs".
+
+    Attributes:
+        name: of the profile.
+        node_monitor_period_s: kube-controller-manager's `--node-monitor-period`.
+        node_monitor_grace_s: its `--node-monitor-grace-period`.
+        node_lease_s: the kubelet's nodeLeaseDurationSeconds.
+        node_eviction_rate: nodes a second of one zone that are tainted when lost (`--node-eviction-rate`).
+        secondary_node_eviction_rate: the same in a large zone in partial disruption (`--secondary-node-eviction-rate`).
+        large_cluster_nodes: a zone of at most so many is not evicted then (`--large-cluster-size-threshold`).
+        unhealthy_zone_share: from this share of lost nodes on a zone is in partial disruption
+            (`--unhealthy-zone-threshold`).
+        not_ready_toleration_s: how long pods that do not say so stay bound to a node that is not ready, as the API
+            server adds it (`--default-not-ready-toleration-seconds`).
+        unreachable_toleration_s: the same for one that is unreachable (`--default-unreachable-toleration-seconds`).
+        hpa_sync_s: the autoscaler's `--horizontal-pod-autoscaler-sync-period`.
+        hpa_cpu_initialization_s: its `--horizontal-pod-autoscaler-cpu-initialization-period`.
+        hpa_initial_readiness_s: its `--horizontal-pod-autoscaler-initial-readiness-delay`.
+        hpa_tolerance: how far the ratio of measured to target may lie from 1 (`--horizontal-pod-autoscaler-tolerance`).
+        hpa_downscale_stabilization_s: its `--horizontal-pod-autoscaler-downscale-stabilization`.
+        restart_backoff_cap_s: the kubelet's crashLoopBackOff.maxContainerRestartPeriod.
+        metrics_resolution_s: metrics-server's `--metric-resolution`.
+        proxy_sync_s: kube-proxy's minSyncPeriod.
+        allowance_s: ours: what delivery over a watch and a busy machine may add to any sequence of steps.
     """
 
     name: str = "kubernetes"
     node_monitor_period_s: float = 5
     node_monitor_grace_s: float = 50
     node_lease_s: float = 40
+    node_eviction_rate: float = 0.1
+    secondary_node_eviction_rate: float = 0.01
+    large_cluster_nodes: int = 50
+    unhealthy_zone_share: float = 0.55
     not_ready_toleration_s: float = 300
     unreachable_toleration_s: float = 300
     hpa_sync_s: float = 15
     hpa_cpu_initialization_s: float = 300
     hpa_initial_readiness_s: float = 30
+    hpa_tolerance: float = 0.1
+    hpa_downscale_stabilization_s: float = 300
     restart_backoff_cap_s: float = 300
     metrics_resolution_s: float = 15
     proxy_sync_s: float = 1
     allowance_s: float = 5
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Timings:
+    def of(cls, recorded: Mapping[str, Any]) -> Timings:
         """Read trial.json's `timings`; fields that we do not know are for others."""
         known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in told.items() if name in known and value is not None})
+        return cls(**{name: value for name, value in recorded.items() if name in known and value is not None})
 
 
 KUBERNETES = Timings()

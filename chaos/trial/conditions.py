@@ -43,7 +43,7 @@ def scaled_up(system: UnderTest) -> Until:
         return any(wanted > floor for wanted in _wanted(system, recorder))
 
     found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
-    bounds_s = [rise_bound(Behaviour.of(one.spec), system.timings).total_s for one in found]
+    bounds_s = [rise_bound(Behaviour.of(one.spec, system.timings), system.timings).total_s for one in found]
     return Until(words, seen, max(bounds_s, default=0.0))
 
 
@@ -62,7 +62,9 @@ def _deadline_s(system: UnderTest, recorder: Recorder, floor: int) -> float:
     gone_s = max((bound_s + system.spec.grace_s for bound_s in bounds), default=0.0)
     found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
     bounds_s = [
-        fall_bound(Behaviour.of(one.spec), system.timings, peak=max(one.most, floor), bottom=floor).total_s
+        fall_bound(
+            Behaviour.of(one.spec, system.timings), system.timings, peak=max(one.most, floor), bottom=floor
+        ).total_s
         for one in found
     ]
     return max(bounds_s, default=0.0) + gone_s + DRAIN_S

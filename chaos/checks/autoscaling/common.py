@@ -182,9 +182,9 @@ def stood_still(life: AutoscalerLife, begin_ns: int, until_ns: int) -> Blind | N
     return found
 
 
-def behaviour_at(life: AutoscalerLife, at_ns: int) -> Behaviour:
+def behaviour_at(history: History, life: AutoscalerLife, at_ns: int) -> Behaviour:
     """Its windows and rates at a moment."""
-    return Behaviour.of(life.at(at_ns).spec)
+    return Behaviour.of(life.at(at_ns).spec, timings_of(history))
 
 
 def confirmed(life: AutoscalerLife, change: Rescale) -> bool:

@@ -109,7 +109,7 @@ class DecisionsRecomputed:
 
 
 def _decision(history: History, life: AutoscalerLife, change: Rescale) -> DecisionDetail:
-    view, behaviour = life.at(change.at_ns), behaviour_at(life, change.at_ns)
+    view, behaviour = life.at(change.at_ns), behaviour_at(history, life, change.at_ns)
     limits = Limits(view.least, view.most)
     # After a watch that was cut off, word of it may have come much later.
     begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS

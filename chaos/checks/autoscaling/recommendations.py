@@ -79,7 +79,7 @@ class Reach:
         return None
 
     def _over(self, sample: MetricsSample) -> bool:
-        over = 1.0 + behaviour_at(self.life, sample.at_ns).up.tolerance
+        over = 1.0 + behaviour_at(self.history, self.life, sample.at_ns).up.tolerance
         pods = next(_snapshots(self.history, sample.at_ns, sample.at_ns))
         current = desired_replicas(self.history).value_at(sample.at_ns) or 0
         for metric in self.life.at(sample.at_ns).metrics:
@@ -97,7 +97,7 @@ class Reach:
 
     def _proposal(self, sample: MetricsSample, pods: tuple[PodView, ...], now_ns: int, current: int) -> Proposal:
         view = self.life.at(now_ns)
-        tolerance = behaviour_at(self.life, now_ns).tolerance
+        tolerance = behaviour_at(self.history, self.life, now_ns).tolerance
         proposals = [self._metric(one, sample, pods, now_ns, (current, tolerance)) for one in view.metrics]
         return strongest(proposals, current=current)
 

@@ -154,7 +154,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     first_ns = rises[0].at_ns if rises else end_ns
     # News of a pod may come a moment before that of the number that asked for it.
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
-    over_ns, metric, measured, target = _metric(life, begin_ns, end_ns)
+    over_ns, metric, measured, target = _metric(history, life, begin_ns, end_ns)
     # The metrics API had it before the autoscaler looked, where it was recorded.
     sampled_ns = Reach.of(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
     over_ns = over_ns if sampled_ns is None else sampled_ns
@@ -180,7 +180,9 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     )
 
 
-def _metric(life: AutoscalerLife, begin_ns: int, end_ns: int) -> tuple[int | None, str, int | None, int | None]:
+def _metric(
+    history: History, life: AutoscalerLife, begin_ns: int, end_ns: int
+) -> tuple[int | None, str, int | None, int | None]:
     """When a metric was first over its target, which, its highest value, and the target, in percent.
 
     Of several metrics it is the one that came highest above its target.
@@ -191,7 +193,7 @@ def _metric(life: AutoscalerLife, begin_ns: int, end_ns: int) -> tuple[int | Non
         if target is None:
             worst = max(worst, (-0.5, None, name, None, None), key=lambda one: one[0])
             continue
-        over = 1.0 + behaviour_at(life, begin_ns).up.tolerance
+        over = 1.0 + behaviour_at(history, life, begin_ns).up.tolerance
         seen = [
             (at_ns, reading.percent)
             for at_ns, view in life.states

@@ -203,11 +203,11 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
             calm_ns=max(spike.end_ns, last_ns or 0),
             peak=peak,
             bottom=bottom,
-            bound=fall_bound(behaviour_at(life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom),
+            bound=fall_bound(behaviour_at(history, life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom),
             falls=falls,
             back_ns=next((one.at_ns for one in falls if one.after <= bottom), None),
             until_ns=until_ns,
-            holding=_holding(life, until_ns),
+            holding=_holding(history, life, until_ns),
             taken=tuple(_taken(history, spike.end_ns, until_ns)),
         )
 
@@ -222,12 +222,12 @@ def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[_Taken]:
         yield _Taken(life.name, at_ns, rows.height, rows.filter(~pl.col("outcome").is_in(GOOD)).height)
 
 
-def _holding(life: AutoscalerLife, at_ns: int) -> str:
+def _holding(history: History, life: AutoscalerLife, at_ns: int) -> str:
     """Which metric still holds the replicas up at a moment, in words; empty if none is known to.
 
     One that cannot be read lets nothing fall, whatever the others say.
     """
-    view, down = life.at(at_ns), behaviour_at(life, at_ns).down.tolerance
+    view, down = life.at(at_ns), behaviour_at(history, life, at_ns).down.tolerance
     for metric, seen in view.readings:
         if metric.percent and seen.percent is not None and seen.percent / metric.percent >= 1.0 - down:
             return f"{metric.name} is at {seen.percent} % of {metric.percent} %"
@@ -244,7 +244,7 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         if not confirmed(life, fall):
             yield unknown(fall.words, f"{fall.words}, and {NOT_ASKED}", "a trial in which nobody else scales")
             continue
-        window_s = behaviour_at(life, fall.at_ns).down.window_s
+        window_s = behaviour_at(history, life, fall.at_ns).down.window_s
         asked = [(one.at_ns, one.after) for one in changes[:index] if one.up and confirmed(life, one)]
         if not life.listed:
             asked.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))

@@ -70,7 +70,7 @@ class ScaledUp:
                 here.append(("autoscaler", _without(history, spike, scaler)))
             else:
                 climb = climb_of(history, scaler, spike, self.slo)
-                bound = rise_bound(behaviour_at(scaler, spike.begin_ns), timings_of(history))
+                bound = rise_bound(behaviour_at(history, scaler, spike.begin_ns), timings_of(history))
                 climbs.append((climb, bound))
                 here += _judged(history, scaler, climb, bound, slo=self.slo)
                 here = [(cause, _doubted(history, climb, one)) for cause, one in here]

@@ -12,13 +12,12 @@ from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.objects.pod import ContainerView, PodView
-from chaos.semantics import Bound, Part, Timings, liveness_bound_s, restart_bound
+from chaos.semantics import Bound, Part, Timings, container_probes, restart_bound, restarts_remembered
 
 __all__ = ["RestartedByLiveness"]
 
-REMEMBERED_NS = 600 * NS
 READY_PART = "startup and readiness probes"
 
 
@@ -102,9 +101,10 @@ def _judge(history: History, fault: Fault, uid: str, name: str, detection_s: flo
     if life is None:
         return _Judged(Answer.UNKNOWN, who, f"the watch log knows no pod {who}", "a trial whose pods are watched")
     timings = Timings.of(history.facts.raw.get("timings") or {})
-    recent = sum(fault.begin_ns - REMEMBERED_NS <= at_ns <= fault.begin_ns for at_ns in life.restarted_ns)
+    container = struck_container(fault, life)
+    recent = restarts_remembered(life.all_restarts_ns, fault.begin_ns, timings, container=container)
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know it is stuck")
-    bound = restart_bound(life.spec, timings, restarts=recent).after(own)
+    bound = restart_bound(life.spec, timings, container=container, restarts=recent).after(own)
     to_restart = replace(bound, parts=tuple(part for part in bound.parts if part.name != READY_PART))
     states = pod_states(history, uid)
     before = [pod.restarts for at_ns, pod in states if at_ns <= fault.begin_ns]
@@ -128,10 +128,9 @@ def _never(history: History, fault: Fault, life: PodLife, case: _Judged) -> _Jud
     """No restart was seen: a FAIL if the hang stood, and was watched, for the whole bound."""
     assert fault.landed_ns is not None
     who = case.who
-    if liveness_bound_s(life.spec) is None and covered(history, "Pod", fault.begin_ns, fault.landed_ns):
-        reason = (
-            f"{who} was not restarted: not every container has a liveness probe, so nothing restarts one that hangs"
-        )
+    probes = container_probes(life.spec, struck_container(fault, life))
+    if not any(one.liveness for one in probes) and covered(history, "Pod", fault.begin_ns, fault.landed_ns):
+        reason = f"{who} was not restarted: it has no liveness probe, so nothing restarts it when it hangs"
         return replace(case, answer=Answer.FAIL, reason=reason, bound_s=None, bound_words="")
     assert case.bound_s is not None
     deadline_ns = fault.landed_ns + round(case.bound_s * NS)

@@ -13,12 +13,17 @@ from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import node_outages, workload_states
 from chaos.objects.base import Raw
 from chaos.objects.kinds import ReplicaSetView
-from chaos.semantics import Bound, Timings, Unpromised, node_loss_bound, recovery_bound, restart_bound
+from chaos.semantics import (
+    Bound,
+    Timings,
+    Unpromised,
+    node_loss_bound,
+    recovery_bound,
+    restart_bound,
+    restarts_remembered,
+)
 
 __all__ = ["Cause", "Causes", "Leaving", "victims_of"]
-
-RESTARTS_REMEMBERED_NS = 600 * NS
-"""The kubelet forgets its back-off after ten minutes of running."""
 
 NODE_NEWS_NS = 5 * NS
 """A pod and its node turn not Ready together, but the news of the two comes over different watches."""
@@ -75,7 +80,7 @@ class Causes:
         if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
             return self._once(("node", id(life.spec)), lambda: self._with_node(life.spec))
-        recent = sum(at_ns - RESTARTS_REMEMBERED_NS <= restart_ns <= at_ns for restart_ns in life.restarted_ns)
+        recent = restarts_remembered(life.all_restarts_ns, at_ns, self.timings)
         seen = covered(self.history, "Node", at_ns, at_ns)
         return self._once(("place", id(spec), recent, seen), lambda: self._in_place(spec, recent, node_seen=seen))
 

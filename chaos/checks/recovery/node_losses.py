@@ -8,7 +8,7 @@ from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import node_outages
 from chaos.objects.kinds import NodeView
-from chaos.semantics import eviction_rates
+from chaos.semantics import Timings, eviction_rates
 
 __all__ = ["NodeLoss", "is_member", "node_losses"]
 
@@ -50,6 +50,7 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
     faults = {fault.id: fault for fault in history.faults if fault.landed_ns is not None}
     offs = [one for one in history.actions if one.name == "power-off" and one.outcome != "fail" and one.fault in faults]
     named = {(one.fault, one.target.name) for one in offs}
+    timings = Timings.of(history.facts.raw.get("timings") or {})
     losses = []
     for off in offs:
         fault = faults[str(off.fault)]
@@ -71,7 +72,7 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
                 on_ns=min((at_ns for at_ns in ons if at_ns > off.begin_ns), default=None),
                 unready_ns=_unready_ns(history, off.target.name, off.begin_ns),
                 peers=max(1, sum(zones.get(name, ("", True))[0] == zone for name in down)),
-                rate=eviction_rates(counts).get(zone, 0.0),
+                rate=eviction_rates(counts, timings).get(zone, 0.0),
             )
         )
     return tuple(losses)

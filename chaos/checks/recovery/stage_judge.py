@@ -15,12 +15,10 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.endpoints import endpoint_spans
-from chaos.semantics import Bound, StageName, Timings, stage_rules
+from chaos.history.facts.pod_lifecycles import struck_container
+from chaos.semantics import Bound, StageName, Timings, restarts_remembered, stage_rules
 
 __all__ = ["Recovery", "recoveries"]
-
-REMEMBERED_NS = 600 * NS
-"""The kubelet forgets its back-off after ten minutes of running."""
 
 TOLD_BY: Mapping[StageName, str] = {
     "probe failure event": "Event",
@@ -95,6 +93,7 @@ def recoveries(history: History, *, detection_s: float = 0.0) -> tuple[Recovery,
 def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
     timings = Timings.of(history.facts.raw.get("timings") or {})
     fault_ns, moments = course.moments["fault"], course.moments
+    container = struck_container(course.fault, course.life)
     answer = None
     if "endpoint added" in moments:
         answer = first_answer_bound(history, moments["endpoint added"], timings)
@@ -102,8 +101,9 @@ def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
         course.path,
         (course.replacement or course.life).spec,
         timings,
+        container=container,
         detection_s=detection_s,
-        restarts=sum(fault_ns - REMEMBERED_NS <= at_ns < fault_ns for at_ns in course.life.restarted_ns),
+        restarts=restarts_remembered(course.life.all_restarts_ns, fault_ns, timings, container=container),
         workload_kind=history.facts.workload.pods_by,
         first_answer=answer,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chaos.checks.remediation.model import Advice, Case, patch_of
-from chaos.semantics import Probe, liveness_bound_s
+from chaos.semantics import Probe, container_probes
 
 __all__ = ["liveness_hasty", "liveness_missing", "readiness_missing"]
 
@@ -21,10 +21,11 @@ def liveness_missing(case: Case) -> Iterator[Advice]:
     handler = _handler(case, "startupProbe", "readinessProbe")
     probe = {**handler, "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3}
     told = {**case.pod_spec, "containers": [{**container, "livenessProbe": probe}]}
+    killed_s = max((one.ended_s or 0.0 for one in container_probes(told)), default=0.0)
     grace_s = case.pod_spec.get("terminationGracePeriodSeconds", 30)
     sums: tuple[str, ...] = (
         "a hang is seen after P + (F - 1) * max(P, T) + T = 2 + 2 * 2 + 2 = 8 s",
-        f"with the grace of {grace_s} s the container is killed within {liveness_bound_s(told):g} s",
+        f"with the grace of {grace_s} s the container is killed within {killed_s:g} s",
     )
     if not handler:
         sums += ("the container has no other probe to copy the request from: put your server's health path in",)

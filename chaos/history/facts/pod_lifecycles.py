@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import Membership
-from chaos.history.model import History, WatchEvent
+from chaos.history.model import Fault, History, WatchEvent
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
-__all__ = ["PodLife", "pod_lives", "pod_states"]
+__all__ = ["PodLife", "pod_lives", "pod_states", "struck_container"]
+
+IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
+"""The faults that strike one container of a pod: the one that they name, else the pod's first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodLife:
     """One pod of the system. Every moment is when we received word of it, on the trial's clock; None: never seen.
 
-    `created_ns` is when it was first seen; `listed` says that it was in a list then, hence older than that.
-    `started_ns`: all containers run. `ready_spans`: Ready and not being deleted; an end of None means to the last.
-    `terminating_ns`: its deletion was accepted. `gone_ns`: the object is gone; `gone_uncertain` says that it vanished
-    in a gap, so that this is only the latest moment possible. `restarted_ns`: each time a restart was seen.
-    `first_index` and `lost_index` are places in `History.watch`, which order what shares a moment.
-    `spec` is the raw pod spec last seen.
+    Attributes:
+        created_ns: when it was first seen.
+        listed: it was in a list then, hence older than that.
+        started_ns: all containers run.
+        ready_spans: Ready and not being deleted; an end of None means to the last.
+        terminating_ns: its deletion was accepted.
+        gone_ns: the object is gone.
+        gone_uncertain: it vanished in a gap, so that `gone_ns` is only the latest moment possible.
+        restarts: of all its containers, before the record too.
+        restarts_ns: of each container each time a restart was seen.
+        earlier_restarts_ns: of each container that was restarted before the record: the latest that each of those
+            restarts can have been.
+        first_index: its place in `History.watch`, which orders what shares a moment.
+        lost_index: the same of its loss.
+        spec: the raw pod spec last seen.
     """
 
     uid: str
@@ -39,7 +52,8 @@ class PodLife:
     gone_ns: int | None
     gone_uncertain: bool
     restarts: int
-    restarted_ns: tuple[int, ...]
+    restarts_ns: Mapping[str, tuple[int, ...]]
+    earlier_restarts_ns: Mapping[str, tuple[int, ...]]
     first_index: int
     lost_index: int | None
     spec: Raw
@@ -48,6 +62,17 @@ class PodLife:
     def lost_ns(self) -> int | None:
         """When it ceased to count as a replica: its deletion was accepted, or it was gone without notice."""
         return self.gone_ns if self.terminating_ns is None else self.terminating_ns
+
+    @property
+    def restarted_ns(self) -> tuple[int, ...]:
+        """Each moment at which a restart of any container was seen."""
+        return tuple(sorted({at_ns for moments in self.restarts_ns.values() for at_ns in moments}))
+
+    @property
+    def all_restarts_ns(self) -> Mapping[str, tuple[int, ...]]:
+        """The restarts of each container, those before the record too."""
+        names = {*self.earlier_restarts_ns, *self.restarts_ns}
+        return {name: self.earlier_restarts_ns.get(name, ()) + self.restarts_ns.get(name, ()) for name in names}
 
     @property
     def ready_ns(self) -> int | None:
@@ -75,8 +100,9 @@ class _Life:
     terminating_ns: int | None = None
     gone_ns: int | None = None
     gone_uncertain: bool = False
-    restarted_ns: list[int] = field(default_factory=list)
-    restarts: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    restarts_ns: dict[str, list[int]] = field(default_factory=dict)
+    earlier_ns: dict[str, list[int]] = field(default_factory=dict)
     lost_index: int | None = None
 
     def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
@@ -103,9 +129,15 @@ class _Life:
             self.scheduled_ns = at_ns
         if self.started_ns is None and pod.running:
             self.started_ns = at_ns
-        if (restarts := pod.restarts) > self.restarts:
-            self.restarted_ns.append(at_ns)
-            self.restarts = restarts
+        for container in pod.containers:
+            if container.name not in self.counts:
+                began_ns = min(at_ns, container.started_ns or at_ns)
+                self.earlier_ns[container.name] = [began_ns] * container.restarts
+                self.counts[container.name] = container.restarts
+            more = container.restarts - self.counts[container.name]
+            if more > 0:
+                self.restarts_ns.setdefault(container.name, []).extend([at_ns] * more)
+                self.counts[container.name] = container.restarts
 
     def done(self) -> PodLife:
         """The life as it was."""
@@ -123,8 +155,9 @@ class _Life:
             terminating_ns=self.terminating_ns,
             gone_ns=self.gone_ns,
             gone_uncertain=self.gone_uncertain,
-            restarts=self.restarts,
-            restarted_ns=tuple(self.restarted_ns),
+            restarts=sum(self.counts.values()),
+            restarts_ns={name: tuple(moments) for name, moments in self.restarts_ns.items()},
+            earlier_restarts_ns={name: tuple(moments) for name, moments in self.earlier_ns.items() if moments},
             first_index=self.first_index,
             lost_index=self.lost_index,
             spec=self.last.spec,
@@ -146,7 +179,7 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
         at_ns = settled_ns(history, "Pod", event.at_ns)
         life = lives.get(uid)
         if life is None:
-            life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod, restarts=pod.restarts)
+            life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod)
         life.read(event, pod, at_ns, index)
     return tuple(life.done() for life in lives.values())
 
@@ -155,3 +188,11 @@ def pod_states(history: History, uid: str) -> tuple[tuple[int, PodView], ...]:
     """Every state of one pod with the moment of its receipt, in order."""
     pods = ((event.at_ns, PodView(event.object)) for event in history.watch if event.kind == "Pod")
     return tuple((at_ns, pod) for at_ns, pod in pods if pod.uid == uid)
+
+
+def struck_container(fault: Fault, life: PodLife) -> str:
+    """The name of the container of a pod that a fault struck, empty for a fault of whole pods or nodes."""
+    if fault.name not in IN_CONTAINERS:
+        return ""
+    named = str(fault.parameters.get("container") or "")
+    return named or next((str(one.get("name", "")) for one in life.spec.get("containers") or ()), "")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.semantics.hpa.pod_groups import Groups, PodSample, ReplicaState
+from chaos.semantics.timings import KUBERNETES
 
 __all__ = [
     "Proposal",
@@ -23,16 +24,13 @@ __all__ = [
     "strongest",
 ]
 
-TOLERANCE = 0.1
-"""The controller's `--horizontal-pod-autoscaler-tolerance`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """How far the ratio of measured to desired may lie from 1 without any change, each end included."""
 
-    up: float = TOLERANCE
-    down: float = TOLERANCE
+    up: float = KUBERNETES.hpa_tolerance
+    down: float = KUBERNETES.hpa_tolerance
 
     def holds(self, ratio: float) -> bool:
         """Whether the ratio is too near to 1 to act on."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from chaos.objects.quantities import ONE, milli
-from chaos.semantics.hpa.replica_calculator import TOLERANCE, Proposal, Tolerance
+from chaos.semantics.hpa.replica_calculator import Proposal, Tolerance
+from chaos.semantics.timings import KUBERNETES, Timings
 
 __all__ = [
-    "DOWN_WINDOW_S",
     "Behaviour",
     "Change",
     "Limits",
@@ -29,9 +29,6 @@ __all__ = [
 ]
 
 Raw = Mapping[str, Any]
-
-DOWN_WINDOW_S = 300.0
-"""The controller's `--horizontal-pod-autoscaler-downscale-stabilization`."""
 
 BURST = 4
 """Without a `behavior`, a scale-up reaches at least so many replicas, or twice as many as there are."""
@@ -55,11 +52,11 @@ class Rules:
     window_s: float
     select: Select
     policies: tuple[Policy, ...]
-    tolerance: float = TOLERANCE
+    tolerance: float = KUBERNETES.hpa_tolerance
 
 
 UP = Rules(0.0, "Max", (Policy("Pods", 4, 15), Policy("Percent", 100, 15)))
-DOWN = Rules(DOWN_WINDOW_S, "Max", (Policy("Percent", 100, 15),))
+DOWN = Rules(KUBERNETES.hpa_downscale_stabilization_s, "Max", (Policy("Percent", 100, 15),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +68,15 @@ class Behaviour:
     given: bool = False
 
     @classmethod
-    def of(cls, spec: Raw) -> Behaviour:
-        """Read the `behavior` of a raw HorizontalPodAutoscaler's spec."""
+    def of(cls, spec: Raw, timings: Timings = KUBERNETES) -> Behaviour:
+        """Read the `behavior` of a raw HorizontalPodAutoscaler's spec; the controller's flags fill in what it omits."""
+        up = replace(UP, tolerance=timings.hpa_tolerance)
+        down = replace(DOWN, tolerance=timings.hpa_tolerance, window_s=timings.hpa_downscale_stabilization_s)
         behaviour = spec.get("behavior")
         if behaviour is None:
-            return cls()
-        up, down = behaviour.get("scaleUp") or {}, behaviour.get("scaleDown") or {}
-        return cls(_rules(up, UP), _rules(down, DOWN), given=True)
+            return cls(up, down)
+        ups, downs = behaviour.get("scaleUp") or {}, behaviour.get("scaleDown") or {}
+        return cls(_rules(ups, up), _rules(downs, down), given=True)
 
     @property
     def tolerance(self) -> Tolerance:

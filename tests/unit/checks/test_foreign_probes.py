@@ -62,18 +62,13 @@ def restarted_after_a_hang(sidecar: Mapping[str, Any] | None) -> Story:
     return runs_beside(story, sidecar)
 
 
-def sidecars(cause: str, *wrong: str) -> list[Any]:
-    """The model's container alone and beside each sidecar, of which these are judged wrongly for that cause."""
-    mark = pytest.mark.xfail(strict=True, reason=cause)
-    return [pytest.param(one, id=name, marks=[mark] if name in wrong else []) for name, one in SIDECARS.items()]
+beside_each = pytest.mark.parametrize("sidecar", SIDECARS.values(), ids=SIDECARS)
 
 
 # --- restarted by its liveness probe ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "sidecar", sidecars("B1: a sidecar without a liveness probe takes the model's bound away.", "proxy", "log shipper")
-)
+@beside_each
 def test_a_sidecar_does_not_change_the_bound_of_the_model(sidecar: Mapping[str, Any] | None) -> None:
     """A sidecar without a liveness probe does not change the bound of the model's container."""
     finding = RestartedByLiveness()(restarted_after_a_hang(sidecar).history())
@@ -81,9 +76,7 @@ def test_a_sidecar_does_not_change_the_bound_of_the_model(sidecar: Mapping[str, 
     assert "bound 82 s" in finding.line()
 
 
-@pytest.mark.parametrize(
-    "sidecar", sidecars("B1: the model's own liveness probe is overlooked beside a sidecar.", "proxy", "log shipper")
-)
+@beside_each
 def test_a_hang_that_was_healed_early_beside_a_sidecar_proves_nothing(sidecar: Mapping[str, Any] | None) -> None:
     """A hang of 5 s ends long before the model's liveness probe was due, with or without a sidecar."""
     story = hung(spec=beside(PATIENT, sidecar), healed_s=35, end_s=200)
@@ -107,7 +100,6 @@ def test_a_hang_found_after_200_s_is_late() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A9: no stage has a bound any more once any container lacks a probe.")
 def test_a_log_shipper_does_not_excuse_a_hang_found_after_200_s() -> None:
     """A log shipper without probes takes nothing from what the model's own probes promise."""
     finding = found_late(SHIPPER)
@@ -117,9 +109,7 @@ def test_a_log_shipper_does_not_excuse_a_hang_found_after_200_s() -> None:
 # --- zombies ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "sidecar", sidecars("B1: the model's own probes are overlooked beside one that has none.", "log shipper")
-)
+@beside_each
 def test_a_short_hang_beside_a_sidecar_is_no_zombie(sidecar: Mapping[str, Any] | None) -> None:
     """A hang of 6 s is over before the 19 s that the model's probes may take, with or without a sidecar."""
     story = hung(spec=beside(PROBED, sidecar), healed_s=36, end_s=120)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from histories import PROBED
+from histories import PROBED, at
 
 from chaos.semantics import (
     KUBERNETES,
@@ -13,13 +14,13 @@ from chaos.semantics import (
     Probe,
     Timings,
     backoff_s,
-    liveness_bound_s,
+    container_probes,
     node_loss_bound,
     ready_bound_s,
     recovery_bound,
     restart_bound,
+    restarts_remembered,
     unpromised_start,
-    unready_bound_s,
 )
 
 
@@ -83,20 +84,70 @@ def test_what_nothing_limits_is_named() -> None:
     assert unpromised_start(PROBED) == ()
 
 
-def test_liveness_bound_ends_with_the_grace() -> None:
+def ended_s(spec: Mapping[str, Any]) -> list[float | None]:
+    """How long a hang of each container of a pod may last."""
+    return [one.ended_s for one in container_probes(spec)]
+
+
+def test_a_hang_ends_with_the_grace() -> None:
     """A hang lasts until detection and grace are over; a probe's own grace goes first; two seconds are sure."""
-    assert liveness_bound_s(PROBED) == 4 + 10
+    assert ended_s(PROBED) == [4 + 10]
     own = container(livenessProbe={"periodSeconds": 1, "terminationGracePeriodSeconds": 5})
-    assert liveness_bound_s({"containers": [own]}) == 4 + 5
-    assert liveness_bound_s({"terminationGracePeriodSeconds": 0, "containers": PROBED["containers"]}) == 4 + 2
-    assert liveness_bound_s({"containers": [*PROBED["containers"], container()]}) is None
-    assert liveness_bound_s({"containers": []}) is None
+    assert ended_s({"containers": [own]}) == [4 + 5]
+    assert ended_s({"terminationGracePeriodSeconds": 0, "containers": PROBED["containers"]}) == [4 + 2]
+    assert ended_s({"containers": []}) == []
 
 
-def test_unready_bound_wants_a_readiness_probe_everywhere() -> None:
-    """A container without readiness probe may hang for ever and stay Ready."""
-    assert unready_bound_s(PROBED) == 4
-    assert unready_bound_s({"containers": [*PROBED["containers"], container()]}) is None
+def test_each_container_has_its_own_bounds() -> None:
+    """A container without probes may hang for ever and stay Ready, which takes nothing from what the others promise."""
+    spec = {**PROBED, "containers": [*PROBED["containers"], container(name="shipper")]}
+    assert ended_s(spec) == [4 + 10, None]
+    assert [one.unready_s for one in container_probes(spec)] == [4, None]
+    assert restart_bound(spec, KUBERNETES).parts == restart_bound(PROBED, KUBERNETES).parts
+    assert restart_bound(spec, KUBERNETES, container="m").excuses("ready") == unpromised_words(spec)
+    (said,) = restart_bound(spec, KUBERNETES, container="shipper").unpromised[:1]
+    assert said.reason == "container 'shipper' has no liveness probe, so nothing restarts it when it hangs"
+
+
+def unpromised_words(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """What may delay the start of a pod."""
+    return tuple(one.reason for one in unpromised_start(spec))
+
+
+def test_a_container_that_turns_not_ready_without_being_restarted_has_no_bound() -> None:
+    """Of several containers one with a readiness probe and no liveness probe may stay not Ready for ever."""
+    proxy = container(name="proxy", readinessProbe={"periodSeconds": 15})
+    spec = {**PROBED, "containers": [*PROBED["containers"], proxy]}
+    assert "container 'proxy' has no liveness probe" in restart_bound(spec, KUBERNETES).excuses("ready")[0]
+
+
+def test_sidecars_are_containers() -> None:
+    """An init container that always restarts has bounds as any other container; a plain one has none."""
+    inits = [
+        container(name="fetch"),
+        container(name="proxy", restartPolicy="Always", livenessProbe={"periodSeconds": 2}),
+    ]
+    spec = {**PROBED, "initContainers": inits}
+    assert [(one.name, one.ended_s) for one in container_probes(spec)] == [("proxy", 2 + 2 * 2 + 1 + 10), ("m", 14)]
+
+
+@pytest.mark.parametrize(
+    ("restarts_s", "remembered"),
+    [
+        ([], 0),
+        ([100], 1),
+        ([-500.5], 0),
+        ([-550, 0, 100], 3),
+        ([-1090, -500, 0], 3),
+        ([-1300, -500, 0], 2),
+        ([10, 20, 30, 900], 3),
+    ],
+)
+def test_restarts_are_remembered_until_one_ran_for_ten_minutes(restarts_s: list[float], remembered: int) -> None:
+    """They add up while each run was shorter than ten minutes; the wait before a restart is no part of the run."""
+    moments = [at(one) for one in restarts_s]
+    assert restarts_remembered({"m": moments, "other": []}, at(100), KUBERNETES) == remembered
+    assert restarts_remembered({"m": moments}, at(100), KUBERNETES, container="other") == 0
 
 
 @pytest.mark.parametrize(("restarts", "waits_s"), [(0, 0), (1, 10), (2, 20), (5, 160), (6, 300), (100, 300)])
