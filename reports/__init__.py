@@ -2,7 +2,7 @@
 
 from reports.build.earlier_runs import append, read_past
 from reports.build.report import summarise
-from reports.build.session import Session, SessionFacts, Untold, read_facts, session_of, write_facts
+from reports.build.session import Session, SessionFacts, Unjudged, read_facts, session_of, write_facts
 from reports.model.report import Report
 from reports.page.report import TooLarge, write_html, write_session
 from reports.text.json import to_json
@@ -14,7 +14,7 @@ __all__ = [
     "Session",
     "SessionFacts",
     "TooLarge",
-    "Untold",
+    "Unjudged",
     "append",
     "markdown",
     "read_facts",

@@ -11,7 +11,7 @@ from reports import Report, read_facts, read_past, session_of, summarise, write_
 from reports.build.earlier_runs import FILE as PAST
 from reports.build.earlier_runs import laid_over
 from reports.build.session import FILE as SESSION
-from reports.build.session import SessionFacts, Untold
+from reports.build.session import SessionFacts, Unjudged
 from reports.page.screenshot import take_picture
 from reports.text.compare import Comparison, comparison
 
@@ -53,10 +53,10 @@ def _session(folder: Path) -> tuple[SessionFacts, list[Report]]:
         try:
             reports.append(load_report(folder.resolve().parent / run))
         except GamedayError as error:
-            lost.append(Untold(run, f"its run folder cannot be read any more: {error}"))
+            lost.append(Unjudged(run, f"its run folder cannot be read any more: {error}"))
     kept = SessionFacts(
         facts.name, facts.began_ns, facts.ended_ns, facts.seed, facts.where, facts.command, facts.runs,
-        (*facts.untold, *lost),
+        (*facts.unjudged, *lost),
     )  # fmt: skip
     return kept, reports
 

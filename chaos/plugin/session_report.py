@@ -15,7 +15,7 @@ from chaos.history import load_history
 from reports import (
     Report,
     SessionFacts,
-    Untold,
+    Unjudged,
     append,
     markdown,
     read_past,
@@ -122,7 +122,7 @@ class Gallery:
             where=options.where,
             command="pytest " + " ".join(terminal.config.invocation_params.args),
             runs=tuple(report.headline.run for report in self._reports),
-            untold=tuple(self._untold(terminal)),
+            unjudged=tuple(self._without_verdict(terminal)),
         )
         write_facts(folder, facts)
         (folder / "summary.md").write_text(markdown(self._reports), "utf-8")
@@ -130,7 +130,7 @@ class Gallery:
         write_session(session_of(folder, facts, self._reports), path)
         return path
 
-    def _untold(self, terminal: pytest.TerminalReporter) -> list[Untold]:
+    def _without_verdict(self, terminal: pytest.TerminalReporter) -> list[Unjudged]:
         """Scenarios that ended without any verdict, with the last line of what pytest says of them."""
         told = {report.headline.nodeid for report in self._reports}
         ended = [*terminal.stats.get("error", ()), *terminal.stats.get("failed", ())]
@@ -139,5 +139,5 @@ class Gallery:
             if nodeid not in told:
                 reasons.setdefault(nodeid, ["interrupted before its trial was on record"])
         return [
-            Untold(nodeid, (lines or ["no reason was given"])[0][:REASON_LENGTH]) for nodeid, lines in reasons.items()
+            Unjudged(nodeid, (lines or ["no reason was given"])[0][:REASON_LENGTH]) for nodeid, lines in reasons.items()
         ]

@@ -31,27 +31,27 @@ from reports.model.parts import (
 __all__ = ["NODES_DRAWN", "autoscaler_series", "budget_series", "nodes"]
 
 BUDGET = "PodDisruptionBudget"
-UNCOUNTED = "its controller has not counted by this wish yet"
+UNCOUNTED = "its controller has not counted by these bounds yet"
 
 
 def budget_series(history: History) -> tuple[BudgetSeries, ...]:
-    """One course a disruption budget, those with evictions first; then evictions that none bound."""
+    """One series a disruption budget, those with evictions first; then the evictions that no budget binds."""
     missing = missing_of(history, BUDGET)
     pods = _evicted_pods(history)
     marks = sorted(_evictions(history, pods), key=lambda pair: pair[1].at_ns)
     budgets = states_of(history, BUDGET, PodDisruptionBudgetView)
     unbound = dict.fromkeys(range(len(marks)))
-    courses = []
+    series = []
     for uid, states in budgets.items():
         mine = [k for k, (pod_uid, mark) in enumerate(marks) if _binds(states, pods.get(pod_uid), mark.at_ns)]
         for k in mine:
             unbound.pop(k, None)
-        courses.append(_budget(history, uid, states, [marks[k][1] for k in mine], missing))
-    courses.sort(key=lambda course: -len(course.evictions))
+        series.append(_budget(history, uid, states, [marks[k][1] for k in mine], missing))
+    series.sort(key=lambda budget: -len(budget.evictions))
     if unbound:
         nothing = StepLine((), history.ended_ns, history.ended_ns, ())
-        courses.append(BudgetSeries("", "", (), nothing, nothing, nothing, tuple(marks[k][1] for k in unbound)))
-    return tuple(courses)
+        series.append(BudgetSeries("", "", (), nothing, nothing, nothing, tuple(marks[k][1] for k in unbound)))
+    return tuple(series)
 
 
 def _budget(
@@ -67,29 +67,29 @@ def _budget(
 
         return line(history, states, read, missing=missing, unknown=UNCOUNTED)
 
-    wishes: list[Moment] = []
+    bounds: list[Moment] = []
     for at_ns, view in states:
         text = "deleted" if view is None else view.bound
-        if not wishes or wishes[-1].text != text:
-            wishes.append(Moment(at_ns, text))
+        if not bounds or bounds[-1].text != text:
+            bounds.append(Moment(at_ns, text))
     name = next(view.name for _, view in states if view is not None)
-    return BudgetSeries(uid, name, tuple(wishes), of("allowed"), of("healthy"), of("desired"), tuple(marks))
+    return BudgetSeries(uid, name, tuple(bounds), of("allowed"), of("healthy"), of("desired"), tuple(marks))
 
 
 def _evicted_pods(history: History) -> Mapping[str, list[tuple[int, PodView]]]:
-    """The states of every pod that an eviction was asked for, or that was evicted, by UID."""
-    asked = {action.target.uid for action in history.actions if action.name == EVICT}
+    """The states of every pod whose eviction was requested, or that was evicted, by UID."""
+    requested = {action.target.uid for action in history.actions if action.name == EVICT}
     found: dict[str, list[tuple[int, PodView]]] = {}
     for event in history.watch:
         if event.kind == "Pod":
             pod = PodView(event.object)
-            if pod.uid in asked or pod.disruption == EVICTED:
+            if pod.uid in requested or pod.disruption == EVICTED:
                 found.setdefault(pod.uid, []).append((event.at_ns, pod))
     return found
 
 
 def _evictions(history: History, pods: Mapping[str, list[tuple[int, PodView]]]) -> Iterator[tuple[str, EvictionMark]]:
-    """Every eviction with its pod's UID: ours by the journal, others by the mark that they leave on a replica."""
+    """Every eviction with its pod's UID: ours from the action log, others from the condition on an evicted replica."""
     ours = {action.target.uid for action in history.actions if action.name == EVICT and action.outcome != "fail"}
     for action in history.actions:
         if action.name == EVICT and not rehearsed(action):
@@ -97,10 +97,10 @@ def _evictions(history: History, pods: Mapping[str, list[tuple[int, PodView]]]) 
             answer, words = _eviction_answer(action)
             yield action.target.uid, EvictionMark(at_ns, action.target.name, answer, words, action.fault or "")
     replicas = {life.uid for life in pod_lives(history)}
-    for uid, course in pods.items():
-        seen = next(((at_ns, pod) for at_ns, pod in course if pod.disruption == EVICTED), None)
+    for uid, states in pods.items():
+        seen = next(((at_ns, pod) for at_ns, pod in states if pod.disruption == EVICTED), None)
         if seen and uid in replicas and uid not in ours and seen[0] >= history.began_ns:
-            yield uid, EvictionMark(seen[0], seen[1].name, "accepted", "asked for by somebody else", "")
+            yield uid, EvictionMark(seen[0], seen[1].name, "accepted", "requested by another client", "")
 
 
 def _eviction_answer(action: Action) -> tuple[str, str]:
@@ -112,10 +112,10 @@ def _eviction_answer(action: Action) -> tuple[str, str]:
     return ("refused" if refused_by_budget(action) else "failed"), reason
 
 
-def _binds(states: States[PodDisruptionBudgetView], course: Sequence[tuple[int, PodView]] | None, at_ns: int) -> bool:
-    """Whether the budget, as it was then, binds the pod; one that the watch never saw is bound by nothing known."""
+def _binds(states: States[PodDisruptionBudgetView], seen: Sequence[tuple[int, PodView]] | None, at_ns: int) -> bool:
+    """Whether the budget bound the pod at that moment; False for a pod that the watch never saw."""
     budget = [view for when_ns, view in states if when_ns <= at_ns][-1:]
-    pods = [pod for when_ns, pod in course or () if when_ns <= at_ns][-1:] or [pod for _, pod in (course or ())[:1]]
+    pods = [pod for when_ns, pod in seen or () if when_ns <= at_ns][-1:] or [pod for _, pod in (seen or ())[:1]]
     return bool(pods) and bool(budget) and budget[0] is not None and budget[0].selects(pods[0])
 
 
@@ -124,7 +124,7 @@ NODES_DRAWN = 24
 CORDON = "node.kubernetes.io/unschedulable"
 """The taint that goes with a cordon, which is shown as such."""
 WORSE = {"ready": 0, "unknown": 1, "not ready": 2}
-"""Which word of Ready stands for a slot that saw more than one."""
+"""Which Ready state is drawn for a slot that saw more than one."""
 READY = {"True": "ready", "False": "not ready"}
 
 
@@ -132,11 +132,11 @@ def nodes(history: History, lives: Sequence[PodLife]) -> Lanes[NodeLane]:
     """The lanes that are drawn, by name."""
     held = Counter(life.node for life in lives if life.node)
     lanes = [_node_lane(history, states, held) for states in states_of(history, "Node", NodeView).values()]
-    told = sorted(lanes, key=lambda lane: (not _eventful(lane), not lane.replicas, lane.name))[:NODES_DRAWN]
-    slot_ns = slot_of(sum(len(lane.spans) for lane in told), history.began_ns, history.ended_ns)
+    drawn = sorted(lanes, key=lambda lane: (not _eventful(lane), not lane.replicas, lane.name))[:NODES_DRAWN]
+    slot_ns = slot_of(sum(len(lane.spans) for lane in drawn), history.began_ns, history.ended_ns)
     if slot_ns:
-        told = [replace(lane, spans=_worst_node_spans(lane.spans, history.began_ns, slot_ns)) for lane in told]
-    shown = tuple(sorted(told, key=lambda lane: lane.name))
+        drawn = [replace(lane, spans=_worst_node_spans(lane.spans, history.began_ns, slot_ns)) for lane in drawn]
+    shown = tuple(sorted(drawn, key=lambda lane: lane.name))
     return Lanes(len(lanes), shown, missing_of(history, "Node"), slot_ns)
 
 
@@ -183,42 +183,41 @@ def _taints(view: NodeView) -> Iterator[str]:
 
 
 def _merged_spans(spans: Iterable[NodeSpan]) -> list[NodeSpan]:
-    """Heartbeats change nothing that is drawn: neighbours that say the same are one span."""
+    """Join neighbouring spans of the same state: heartbeats change nothing that is drawn."""
     merged: list[NodeSpan] = []
     for span in spans:
         last = merged[-1] if merged else None
-        same = last is not None and (last.ready, last.cordoned, last.taints) == (
-            span.ready,
-            span.cordoned,
-            span.taints,
-        )
-        if last is not None and same and last.end_ns == span.begin_ns:
-            merged[-1] = NodeSpan(span.ready, span.cordoned, span.taints, last.begin_ns, span.end_ns)
+        if (
+            last is not None
+            and last.end_ns == span.begin_ns
+            and replace(span, begin_ns=last.begin_ns) == replace(last, end_ns=span.end_ns)
+        ):
+            merged[-1] = replace(last, end_ns=span.end_ns)
         else:
             merged.append(span)
     return merged
 
 
 AUTOSCALER = "HorizontalPodAutoscaler"
-NOT_LOOKED = "its controller has not looked yet"
+NOT_LOOKED = "its controller has not reported yet"
 NOT_MEASURED = "the autoscaler has no measurement"
 
 
 def autoscaler_series(history: History) -> tuple[AutoscalerSeries, ...]:
-    """One course an autoscaler of the workload under test, in the order in which they were seen."""
+    """One series for each autoscaler of the workload under test, in the order in which they were seen."""
     facts = history.facts
-    courses = []
+    series = []
     for states in states_of(history, AUTOSCALER, View).values():
         last = next(view for _, view in reversed(states) if view is not None)
         if AutoscalerView(last.raw).target == (facts.workload_kind, facts.workload_name):
-            courses.append(_autoscaler(history, last.name, states))
-    return tuple(courses)
+            series.append(_autoscaler(history, last.name, states))
+    return tuple(series)
 
 
 def _autoscaler(history: History, name: str, states: States[View]) -> AutoscalerSeries:
     missing = missing_of(history, AUTOSCALER)
     last = next(view for _, view in reversed(states) if view is not None)
-    metric = next((name for name, _ in _wished(last)), "")
+    metric = next((name for name, _ in _targets(last)), "")
 
     def of(read: Callable[[View], int | None], unknown: str = NOT_LOOKED) -> StepLine:
         return line(history, states, read, missing=missing, unknown=unknown)
@@ -231,16 +230,16 @@ def _autoscaler(history: History, name: str, states: States[View]) -> Autoscaler
         most=of(lambda view: int(view.spec.get("maxReplicas", 1))),
         metric=metric,
         measured=of(lambda view: _measured(view, metric), NOT_MEASURED),
-        target=of(lambda view: dict(_wished(view)).get(metric)),
+        target=of(lambda view: dict(_targets(view)).get(metric)),
     )
 
 
 def _counted(view: View, name: str) -> int | None:
-    """A count of the status; without any condition its zeros were written by nobody."""
+    """A count of the status; None before the controller has set any condition, when its zeros mean nothing."""
     return int(view.status.get(name, 0)) if view.status.get("conditions") else None
 
 
-def _wished(view: View) -> Iterator[tuple[str, int]]:
+def _targets(view: View) -> Iterator[tuple[str, int]]:
     """The metrics that are measured in percent of the request, with their targets."""
     for metric in view.spec.get("metrics") or ():
         name, part = _resource(metric)
@@ -250,7 +249,7 @@ def _wished(view: View) -> Iterator[tuple[str, int]]:
 
 
 def _measured(view: View, metric: str) -> int | None:
-    """What it last measured, None where it says that it could not."""
+    """The last measurement in percent; None where the autoscaler reports that it has none."""
     if view.condition("ScalingActive").get("status") == "False":
         return None
     for one in view.status.get("currentMetrics") or ():

@@ -1,4 +1,4 @@
-"""What the record covers, and where it is silent; and how the load generator itself was doing."""
+"""What the record covers and where it has gaps, and the health of the load generator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.model.report import Coverage
 __all__ = ["coverage", "generator_series", "missing_of"]
 
 SILENT_NS = int(2.5 * NS)
-"""The generator writes a line a second; two lines later it has been silent."""
+"""The generator writes a sample a second; a gap is longer than two missing ones."""
 
 
 def missing_of(history: History, *kinds: str) -> tuple[Missing, ...]:
@@ -22,9 +22,9 @@ def missing_of(history: History, *kinds: str) -> tuple[Missing, ...]:
     for kind in kinds:
         begin_ns, end_ns = history.covered_ns.get(kind, (history.ended_ns, history.ended_ns))
         if begin_ns - history.began_ns > NS:
-            holes.append(Missing(history.began_ns, begin_ns, f"{kind} was not watched yet"))
+            holes.append(Missing(history.began_ns, begin_ns, f"{kind} was not yet watched"))
         if history.ended_ns - end_ns > NS:
-            holes.append(Missing(end_ns, history.ended_ns, f"{kind} was not watched any more"))
+            holes.append(Missing(end_ns, history.ended_ns, f"{kind} was no longer watched"))
     return tuple(sorted(holes, key=lambda hole: hole.begin_ns))
 
 
@@ -61,7 +61,7 @@ def generator_series(history: History, buckets: Buckets) -> GeneratorSeries:
         in_flight=tuple(max(sample.in_flight for sample in group) if group else None for group in groups),
         worst_lag_s=round(max(lags) / NS, 6) if lags else None,
         worst_cpu_share=round(max(busy), 4) if busy else None,
-        missing=_silences(history),
+        missing=_generator_gaps(history),
     )
 
 
@@ -69,7 +69,7 @@ def _worst_s(values: Iterable[int | None]) -> float | None:
     return max((round(value / NS, 6) for value in values if value is not None), default=None)
 
 
-def _silences(history: History) -> tuple[Missing, ...]:
+def _generator_gaps(history: History) -> tuple[Missing, ...]:
     """Spans of traffic in which the generator wrote no line."""
     if not history.streams:
         return ()
@@ -77,6 +77,6 @@ def _silences(history: History) -> tuple[Missing, ...]:
     end_ns = max(stream.end_ns or history.ended_ns for stream in history.streams)
     times: Sequence[int] = [begin_ns, *(s.at_ns for s in history.generator if begin_ns < s.at_ns < end_ns), end_ns]
     spans = pairwise(times)
-    # A line speaks of the second that ends with it; the last span ends with the traffic, of which no line speaks.
-    silences = ((a, b if b == end_ns else b - NS) for a, b in spans if b - a > SILENT_NS)
-    return tuple(Missing(a, b, "the generator wrote no line") for a, b in silences)
+    # A sample covers the second before it; the last span ends with the traffic, without a sample.
+    gaps = ((a, b if b == end_ns else b - NS) for a, b in spans if b - a > SILENT_NS)
+    return tuple(Missing(a, b, "the load generator reported nothing") for a, b in gaps)

@@ -1,4 +1,4 @@
-"""What earlier trials came to: one line a trial in runs/history.jsonl, and what is new against them."""
+"""Earlier trials: one line each in runs/history.jsonl, and what is new compared with them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = [
     "earlier",
     "laid_over",
     "read_past",
-    "told",
     "usual",
+    "with_past",
 ]
 
 FILE = "history.jsonl"
 SHOWN = 12
-"""Most earlier answers that are shown, and that are asked whether a finding is flaky."""
+"""Most earlier answers that are shown, and from which a flaky finding is told from a stable one."""
 FLAKY = 3
-"""Changes between PASS and anything else, among those shown and this one, from which on a finding is flaky."""
+"""A finding is flaky if its answer changed between PASS and another that often, among those shown and this one."""
 LEAST_FOR_USUAL = 3
-"""Fewest passing trials whose range is called what is usual."""
+"""Fewest passing trials whose range is shown as the usual one."""
 FIGURES = ("answered_share", "p50_s", "p99_s", "slowest_recovery_s", "longest_stage_s")
 """The key figures that vary from trial to trial and are compared."""
 TRIALS_READ = 5000
@@ -78,7 +78,7 @@ def append(path: Path, report: Report) -> None:
     }
     text = json.dumps(plain(line), allow_nan=False, ensure_ascii=False) + "\n"
     with path.open("ab+") as file:
-        # A process that was killed may have left half a line; ours must not become its other half.
+        # A killed process may have left half a line: begin a new one.
         if file.tell() and path.read_bytes()[-1:] != b"\n":
             text = "\n" + text
         file.write(text.encode())
@@ -87,7 +87,7 @@ def append(path: Path, report: Report) -> None:
 def read_past(path: Path) -> tuple[PastTrial, ...]:
     """The trials of the file in order of time; of a run that was judged again the last line counts.
 
-    A file that is not there is empty; a line that is not whole is left out, since whoever wrote it was killed.
+    No file: none. A broken line, left by a process that was killed, is skipped.
     """
     if not path.is_file():
         return ()
@@ -132,10 +132,10 @@ def earlier(report: Report, past: Iterable[PastTrial]) -> tuple[PastTrial, ...]:
     )
 
 
-def told(report: Report, past: Iterable[PastTrial]) -> Report:
-    """The report with what each finding was in earlier trials, and whether that makes it news."""
+def with_past(report: Report, past: Iterable[PastTrial]) -> Report:
+    """The report with each finding's answers in earlier trials, and what is new in it."""
     before = earlier(report, past)
-    rows = tuple(_with_past(row, before) for row in report.findings)
+    rows = tuple(_row_with_past(row, before) for row in report.findings)
     trials = tuple(PastAnswer(one.run, one.began_ns, one.answer) for one in before[-SHOWN:])
     return replace(report, findings=rows, past=trials, usual=tuple(usual(before)))
 
@@ -149,22 +149,22 @@ def usual(before: Sequence[PastTrial]) -> Iterator[Usual]:
             yield Usual(figure, min(values), max(values), len(values))
 
 
-def _with_past(row: FindingRow, before: Sequence[PastTrial]) -> FindingRow:
+def _row_with_past(row: FindingRow, before: Sequence[PastTrial]) -> FindingRow:
     key = row.check, row.rule
     answers = [PastAnswer(one.run, one.began_ns, one.findings[key]) for one in before if key in one.findings][-SHOWN:]
     return replace(row, past=tuple(answers), news=_news(row.answer, [one.answer for one in answers]))
 
 
 def _news(now: str, before: Sequence[str]) -> str:
-    """`new`: it held the last time; `still`: it did not; `fixed`: it holds again; `flaky`: it goes to and fro."""
+    """`new`: it passed the last time; `still`: it did not; `fixed`: it passes again; `flaky`: it keeps changing."""
     if not before:
         return ""
-    course = [answer == "PASS" for answer in (*before, now)]
-    if sum(a != b for a, b in pairwise(course)) >= FLAKY:
+    passed = [answer == "PASS" for answer in (*before, now)]
+    if sum(a != b for a, b in pairwise(passed)) >= FLAKY:
         return "flaky"
-    if course[-1]:
-        return "" if course[-2] else "fixed"
-    return "new" if course[-2] else "still"
+    if passed[-1]:
+        return "" if passed[-2] else "fixed"
+    return "new" if passed[-2] else "still"
 
 
 def laid_over(before: Report, after: Report) -> Report:

@@ -15,7 +15,7 @@ from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from reports.build.cluster import autoscaler_series, budget_series, nodes
 from reports.build.coverage import coverage, generator_series, missing_of
-from reports.build.earlier_runs import PastTrial, told
+from reports.build.earlier_runs import PastTrial, with_past
 from reports.build.figures import Total, fault_windows, judged_limits, token_series, total
 from reports.build.pods import lanes
 from reports.build.recovery import judged_dips, recovery_rows
@@ -81,14 +81,14 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         advice=advise(history, verdict),
         team=NO_NOTES if run is None else read_notes(run),
     )
-    return told(report, past)
+    return with_past(report, past)
 
 
 def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
     answers = [finding.answer for finding in verdict.findings]
     ended = ""
     if not history.finished:
-        ended = "The run died before its end: this is what it had recorded until then."
+        ended = "The run died before its end; this is what it had recorded."
     if history.stopped:
         ended = f"The trial was stopped: {history.stopped}." + (f" {ended}" if ended else "")
     return Headline(
@@ -113,14 +113,14 @@ def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
 
 
 def _sentence(verdict: Verdict) -> str:
-    """Why the verdict is what it is: the worst finding's reason, or what was held."""
+    """Why the verdict is what it is: the worst finding's reason, or that all checks passed."""
     if not verdict.findings:
         return "Nothing was checked, so nothing was proved."
     worst = verdict.findings[0]
     if worst.answer is Answer.PASS:
-        return f"All {words.plural(len(verdict.findings), 'claim')} held."
-    said = worst.reason or f"{worst.measured}, {worst.limit}"
-    return f"{worst.check}: {said.rstrip('.')}."
+        return f"All {words.plural(len(verdict.findings), 'check')} passed."
+    reason = worst.reason or f"{worst.measured}, {worst.limit}"
+    return f"{worst.check}: {reason.rstrip('.')}."
 
 
 def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequence[RecoveryRow]) -> KeyFigures:

@@ -1,4 +1,4 @@
-"""All trials of one pytest session: what the session's page shows, as numbers and labels."""
+"""All trials of one pytest session, as its page shows them, and the notes that people add in notes.md."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from reports.model.report import NO_NOTES, FollowUp, Report, TeamNotes
 
-__all__ = ["FILE", "Session", "SessionFacts", "Untold", "read_facts", "read_notes", "session_of", "write_facts"]
+__all__ = ["FILE", "Session", "SessionFacts", "Unjudged", "read_facts", "read_notes", "session_of", "write_facts"]
 
 NOTES_FILE = "notes.md"
 LENGTH_MAX = 20_000
@@ -23,7 +22,7 @@ ORDER = {"FAIL": 0, "UNKNOWN": 1, "PASS": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class Unjudged:
     """A scenario that ended without a verdict, and the first line of why."""
 
     nodeid: str
@@ -41,7 +40,7 @@ class SessionFacts:
     where: str
     command: str
     runs: tuple[str, ...]
-    untold: tuple[Untold, ...]
+    unjudged: tuple[Unjudged, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Session:
 
 def session_of(folder: Path, facts: SessionFacts, reports: Sequence[Report]) -> Session:
     """Sum a session up: the worst verdict is the session's, and a scenario without one makes it UNKNOWN at least."""
-    answers = [report.headline.answer for report in reports] + ["UNKNOWN"] * len(facts.untold)
+    answers = [report.headline.answer for report in reports] + ["UNKNOWN"] * len(facts.unjudged)
     named = {report.headline.run: read_notes(folder.parent / report.headline.run) for report in reports}
     return Session(
         facts=facts,
@@ -72,37 +71,26 @@ def session_of(folder: Path, facts: SessionFacts, reports: Sequence[Report]) -> 
 
 def write_facts(folder: Path, facts: SessionFacts) -> None:
     """Write session.json. Raises OSError."""
-    plain: dict[str, Any] = {
-        "schema": 1,
-        "name": facts.name,
-        "began_ns": facts.began_ns,
-        "ended_ns": facts.ended_ns,
-        "seed": facts.seed,
-        "where": facts.where,
-        "command": facts.command,
-        "runs": list(facts.runs),
-        "untold": [{"nodeid": one.nodeid, "reason": one.reason} for one in facts.untold],
-    }
-    (folder / FILE).write_text(json.dumps(plain, indent=1) + "\n", "utf-8")
+    (folder / FILE).write_text(json.dumps({"schema": 1, **asdict(facts)}, indent=1) + "\n", "utf-8")
 
 
 def read_facts(folder: Path) -> SessionFacts:
     """Read session.json. Raises OSError, or ValueError or KeyError for what is not one."""
-    said = json.loads((folder / FILE).read_text("utf-8"))
+    saved = json.loads((folder / FILE).read_text("utf-8"))
     return SessionFacts(
-        name=said["name"],
-        began_ns=int(said["began_ns"]),
-        ended_ns=int(said["ended_ns"]),
-        seed=int(said["seed"]),
-        where=said["where"],
-        command=said["command"],
-        runs=tuple(said["runs"]),
-        untold=tuple(Untold(one["nodeid"], one["reason"]) for one in said["untold"]),
+        name=saved["name"],
+        began_ns=int(saved["began_ns"]),
+        ended_ns=int(saved["ended_ns"]),
+        seed=int(saved["seed"]),
+        where=saved["where"],
+        command=saved["command"],
+        runs=tuple(saved["runs"]),
+        unjudged=tuple(Unjudged(one["nodeid"], one["reason"]) for one in saved["unjudged"]),
     )
 
 
 def read_notes(folder: Path) -> TeamNotes:
-    """The notes of a run folder, empty if there are none; what exceeds `LENGTH_MAX` characters is said to be cut."""
+    """The notes of a run folder, empty if there are none; cut at `LENGTH_MAX` characters, with a line that says so."""
     path = folder / NOTES_FILE
     if not path.is_file():
         return NO_NOTES

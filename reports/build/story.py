@@ -1,4 +1,4 @@
-"""What happened, in order: the few moments by which a reader sees what broke first."""
+"""What broke first: the key moments of a trial, in order of time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chaos.history.sli import GOOD
 from reports.model.parts import BudgetSeries, Moment
 from reports.text.formatting import count, plural
 
-__all__ = ["TOLD", "story"]
+__all__ = ["MOMENTS_SHOWN", "story"]
 
-TOLD = 14
-"""Most moments that are told; the earliest are kept, since the first is what is looked for."""
-FAULTS = 3
-"""Most faults that are told one by one."""
+MOMENTS_SHOWN = 14
+"""Most moments that are shown; the earliest are kept, since the reader looks for the first."""
+FAULTS_SHOWN = 3
+"""Most faults that are shown one by one."""
 
 
 def story(history: History, budgets: Sequence[BudgetSeries]) -> tuple[Moment, ...]:
@@ -26,25 +26,25 @@ def story(history: History, budgets: Sequence[BudgetSeries]) -> tuple[Moment, ..
     begin_ns = min((fault.begin_ns for fault in history.faults), default=history.began_ns)
     moments = [
         *_faults(history),
-        *(_evictions(budgets) or _leavings(history, begin_ns)),
+        *(_evictions(budgets) or _first_loss(history, begin_ns)),
         *_replicas(history, begin_ns),
         *_requests(history),
         *_workers(history),
         *_gaps(history),
     ]
-    return tuple(sorted(moments, key=lambda moment: moment.at_ns)[:TOLD])
+    return tuple(sorted(moments, key=lambda moment: moment.at_ns)[:MOMENTS_SHOWN])
 
 
 def _faults(history: History) -> Iterator[Moment]:
-    for fault in history.faults[:FAULTS]:
+    for fault in history.faults[:FAULTS_SHOWN]:
         yield Moment(fault.begin_ns, f"{fault.id} began: {fault.words}")
         if fault.result and fault.result_ns is not None:
             yield Moment(fault.result_ns, f"{fault.id} {fault.result}: {fault.result_words}")
         if fault.missed:
             yield Moment(fault.begin_ns, f"{fault.id} did not land: {fault.missed}")
-    if len(history.faults) > FAULTS:
-        later = history.faults[FAULTS]
-        yield Moment(later.begin_ns, f"and {plural(len(history.faults) - FAULTS, 'more fault')} from here on")
+    if len(history.faults) > FAULTS_SHOWN:
+        later = history.faults[FAULTS_SHOWN]
+        yield Moment(later.begin_ns, f"and {plural(len(history.faults) - FAULTS_SHOWN, 'more fault')} from here on")
 
 
 def _replicas(history: History, begin_ns: int) -> Iterator[Moment]:
@@ -64,29 +64,29 @@ def _replicas(history: History, begin_ns: int) -> Iterator[Moment]:
         yield Moment(over_ns, back + (f"; {plural(len(dips) - 1, 'more dip')} later" if len(dips) > 1 else ""))
 
 
-def _leavings(history: History, begin_ns: int) -> list[Moment]:
-    """The first replica that went, where no eviction tells it: asked to end, or gone at once."""
+def _first_loss(history: History, begin_ns: int) -> list[Moment]:
+    """The first lost replica, for a trial without evictions: it was terminated, or was gone at once."""
     gone = [
         (life.lost_ns, life) for life in pod_lives(history) if life.lost_ns is not None and life.lost_ns >= begin_ns
     ]
     if not gone:
         return []
     at_ns, life = min(gone, key=lambda pair: pair[0])
-    how = "asked to end" if life.terminating_ns is not None else "gone at once"
-    return [Moment(at_ns, f"first of {plural(len(gone), 'replica')} to go, {how}: {life.name}")]
+    how = "terminated" if life.terminating_ns is not None else "gone at once"
+    return [Moment(at_ns, f"first of {plural(len(gone), 'replica')} lost, {how}: {life.name}")]
 
 
 def _evictions(budgets: Sequence[BudgetSeries]) -> list[Moment]:
     """The first eviction of each answer."""
     seen: set[str] = set()
-    told = []
+    first = []
     marks = sorted((mark for budget in budgets for mark in budget.evictions), key=lambda mark: mark.at_ns)
     for mark in marks:
         if mark.answer not in seen:
             seen.add(mark.answer)
             total = sum(other.answer == mark.answer for other in marks)
-            told.append(Moment(mark.at_ns, f"first of {plural(total, 'eviction')} {mark.answer}: {mark.pod}"))
-    return told
+            first.append(Moment(mark.at_ns, f"first of {plural(total, 'eviction')} {mark.answer}: {mark.pod}"))
+    return first
 
 
 def _requests(history: History) -> Iterator[Moment]:
@@ -96,20 +96,24 @@ def _requests(history: History) -> Iterator[Moment]:
         return
     first, last = bad.row(0, named=True), bad.row(-1, named=True)
     error = f", {first['error']}" if first["error"] else ""
-    yield Moment(first["intended_ns"], f"first of {count(bad.height)} bad requests intended: {first['outcome']}{error}")
+    yield Moment(
+        first["intended_ns"], f"first of {count(bad.height)} bad requests, by intended start: {first['outcome']}{error}"
+    )
     if bad.height > 1:
-        yield Moment(last["intended_ns"], f"last of {count(bad.height)} bad requests intended: {last['outcome']}")
+        yield Moment(
+            last["intended_ns"], f"last of {count(bad.height)} bad requests, by intended start: {last['outcome']}"
+        )
 
 
 def _workers(history: History) -> Iterator[Moment]:
-    """Load workers that were lost: what they owed from there on is no failure of the service."""
+    """Lost load workers: the requests that they did not send are no failures of the service."""
     for worker in history.load_workers:
         if worker.lost_ns is not None:
             which = f"load worker {worker.number} of {worker.workers}"
-            yield Moment(worker.lost_ns, f"{which} was lost, and what it had yet to send with it: {worker.lost}")
+            yield Moment(worker.lost_ns, f"{which} was lost with the requests it had yet to send: {worker.lost}")
 
 
 def _gaps(history: History) -> Iterator[Moment]:
     for since_ns, until_ns in dict.fromkeys((gap.since_ns, gap.until_ns) for gap in history.gaps):
         kinds = ", ".join(sorted({gap.kind for gap in history.gaps if gap.since_ns == since_ns}))
-        yield Moment(since_ns, f"the watch of {kinds} was blind for {(until_ns - since_ns) / 1e9:.1f} s")
+        yield Moment(since_ns, f"the watch of {kinds} missed {(until_ns - since_ns) / 1e9:.1f} s")

@@ -30,7 +30,7 @@ NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DRAWN = 360
 """Most buckets of a chart: more would be thinner than a line."""
 LEAST_DRAWN = 12
-"""Fewest latency buckets that still show a course over time."""
+"""Fewest latency buckets that still show a change over time."""
 
 
 def cut(history: History, width_ns: int) -> Buckets:
@@ -136,7 +136,7 @@ def traffic_series(history: History, table: pl.DataFrame, buckets: Buckets) -> T
         *((pl.col("outcome") == name).sum().alias(f"outcome {name}") for name in names),
     )
     flowing_s = traffic_s(history, buckets)
-    silent = _silent(history, columns["offered"], flowing_s, buckets)
+    silent = _without_records(history, columns["offered"], flowing_s, buckets)
     known = [
         n is not None or (s > 0 and k not in silent)
         for k, (n, s) in enumerate(zip(columns["offered"], flowing_s, strict=True))
@@ -166,8 +166,10 @@ def _per_second(values: Sequence[int | None], flowing_s: Sequence[float], bucket
     )
 
 
-def _silent(history: History, offered: Sequence[int | None], flowing_s: Sequence[float], buckets: Buckets) -> set[int]:
-    """Buckets without a record in which the streams should have left some."""
+def _without_records(
+    history: History, offered: Sequence[int | None], flowing_s: Sequence[float], buckets: Buckets
+) -> set[int]:
+    """Buckets without a record for which the streams planned several requests."""
     silent = set()
     for k, (n, passed_s) in enumerate(zip(offered, flowing_s, strict=True)):
         left_ns = buckets.begin_ns + k * buckets.width_ns
@@ -190,7 +192,7 @@ def _missing(silent: Iterable[int], buckets: Buckets, ended_ns: int) -> tuple[Mi
             runs.append([k, k])
     zero, width = buckets.begin_ns, buckets.width_ns
     return tuple(
-        Missing(zero + a * width, min(zero + (b + 1) * width, ended_ns), "traffic was due, and no request is on record")
+        Missing(zero + a * width, min(zero + (b + 1) * width, ended_ns), "requests were due, but none is on record")
         for a, b in runs
     )
 

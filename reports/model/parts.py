@@ -176,13 +176,13 @@ class EvictionMark:
 class BudgetSeries:
     """One disruption budget as its controller counted, and the evictions of pods that it binds.
 
-    The counts are known only where its status speaks of the newest wish. `wishes` are its bounds in words, each from
+    The counts are known only where its status is about the newest bounds. `bounds` are those in words, each from
     its moment on. With an empty `name` it stands for evictions of pods that no disruption budget binds.
     """
 
     uid: str
     name: str
-    wishes: tuple[Moment, ...]
+    bounds: tuple[Moment, ...]
     allowed: StepLine
     healthy: StepLine
     desired: StepLine

@@ -134,8 +134,8 @@ def _embedded(value: Any) -> Markup:
 
 
 def _readouts(drawn: list[Panel], axis: TimeAxis) -> dict[str, Any]:
-    told = {panel.id: [[at for at, _ in panel.readout], [text for _, text in panel.readout]] for panel in drawn}
-    return {"axis": {"zero_ms": axis.zero_ns / MS, "span_ms": axis.span_ms}, "panels": told}
+    texts = {panel.id: [[at for at, _ in panel.readout], [text for _, text in panel.readout]] for panel in drawn}
+    return {"axis": {"zero_ms": axis.zero_ns / MS, "span_ms": axis.span_ms}, "panels": texts}
 
 
 def _table(table: Table) -> Markup:
@@ -144,8 +144,8 @@ def _table(table: Table) -> Markup:
     rows = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in table.rows[:ROWS_MOST])
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     hidden = f"Showing {ROWS_MOST:,} of {len(table.rows):,} rows." if len(table.rows) > ROWS_MOST else ""
-    said = " ".join(part for part in (hidden, table.note) if part)
-    note = f'<p class="of">{escape(said)}</p>' if said else ""
+    text = " ".join(part for part in (hidden, table.note) if part)
+    note = f'<p class="of">{escape(text)}</p>' if text else ""
     return Markup(f'<table class="data"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}')  # noqa: S704  # escaped cell by cell
 
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: what each finding said, what each figure was, and whether that is more than noise."""
+"""Two runs side by side: their findings and figures, and whether a difference is more than noise."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Figure:
 
     @property
     def outside(self) -> bool | None:
-        """Whether the later one lies outside of what earlier runs had; None if that is not known."""
+        """Whether the later value is outside the range of earlier runs; None if that is not known."""
         if self.noise is None or self.after is None:
             return None
         return not self.noise[0] <= self.after <= self.noise[1]
@@ -117,11 +117,15 @@ def _windows(before: Sequence[FaultWindow], after: Sequence[FaultWindow]) -> Ite
 
 
 def _differs(before: Report, after: Report) -> Iterator[tuple[str, str, str]]:
-    """Facts of the system, the cluster and the versions that are not the same; names and times of runs left out."""
+    """Differing facts of the system, the cluster and the versions; names and times of runs are left out."""
     first, second = dict(before.provenance), dict(after.provenance)
     for name in dict.fromkeys((*first, *second)):
-        told = name.startswith(("spec.", "timings.", "versions.", "cluster.")) or name in ("nodeid", "scenario", "seed")
-        if told and first.get(name) != second.get(name):
+        compared = name.startswith(("spec.", "timings.", "versions.", "cluster.")) or name in (
+            "nodeid",
+            "scenario",
+            "seed",
+        )
+        if compared and first.get(name) != second.get(name):
             yield name, first.get(name, ""), second.get(name, "")
 
 
@@ -132,7 +136,7 @@ def show_comparison(compared: Comparison, console: Console) -> None:
     findings = _table("check", "before", "after", "measured before", "measured after")
     for check, _, a, b, was, now in compared.findings:
         style = "bold" if a != b else ""
-        cells = (Text(a or "not asked", STYLE.get(a, "")), Text(b or "not asked", STYLE.get(b, "")))
+        cells = (Text(a or "not checked", STYLE.get(a, "")), Text(b or "not checked", STYLE.get(b, "")))
         findings.add_row(Text(check, style), *cells, Text(was), Text(now))
     verdict = [Text(answer, STYLE[answer]) for answer in compared.answers]
     findings.add_row(Text("verdict", "bold"), *verdict, Text(""), Text(""))
@@ -140,14 +144,14 @@ def show_comparison(compared: Comparison, console: Console) -> None:
     figures = _table("figure", "before", "after", f"{compared.noise_runs} earlier passing runs", "")
     for one in compared.figures:
         range_ = "" if one.noise is None else f"{one.text(one.noise[0])} to {one.text(one.noise[1])}"
-        said = {None: "", True: "outside", False: "within"}[one.outside]
-        row = (one.name, one.text(one.before), one.text(one.after), range_, said)
+        place = {None: "", True: "outside", False: "within"}[one.outside]
+        row = (one.name, one.text(one.before), one.text(one.after), range_, place)
         figures.add_row(*map(Text, row))
     console.print(figures)
     if compared.noise_runs < LEAST_FOR_USUAL:
-        console.print(Text(f"What runs vary by is not known: it takes {LEAST_FOR_USUAL} earlier passing runs."))
+        console.print(Text(f"No usual range is known: that takes {LEAST_FOR_USUAL} earlier passing runs."))
     if compared.differs:
-        differs = _table("not alike", "before", "after")
+        differs = _table("differs", "before", "after")
         for name, was, now in compared.differs:
             differs.add_row(Text(name), Text(was), Text(now))
         console.print(differs)

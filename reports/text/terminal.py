@@ -18,11 +18,11 @@ __all__ = ["summary"]
 STYLE = {"PASS": "green", "UNKNOWN": "yellow", "FAIL": "bold red"}
 NAME_MOST = 34
 COLUMNS = (("verdict", 7), ("scenario", 12), ("longest stage", 8), ("answered", 8), ("p99", 12))
-"""Columns, and the least width at which each still tells something."""
+"""Columns, and the least width at which each can still be read."""
 
 
 def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False) -> str:
-    """One row a trial, and below it the reason of anything but a PASS and where its page lies.
+    """One row a trial, and below it where its page is, and why it did not pass.
 
     `width` is in columns; `colour` adds the terminal's own codes.
     """
@@ -46,7 +46,7 @@ def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False
 
 def _row(report: Report) -> tuple[Text, ...]:
     answer, key = report.headline.answer, report.key
-    stage = f"to {key.longest_stage} {words.duration(key.longest_stage_s)}" if key.longest_stage else "none seen"
+    stage = f"until {key.longest_stage} {words.duration(key.longest_stage_s)}" if key.longest_stage else "none seen"
     texts = _short(report.headline.scenario), stage, words.share(key.answered_share), words.duration(key.p99_s)
     return (Text(answer, style=STYLE[answer]), *map(Text, texts))
 
@@ -61,7 +61,7 @@ def _short(scenario: str) -> str:
 
 
 def _place(report: Report) -> Text:
-    """Which trial, and where its page lies; never broken, so that the path can be copied."""
+    """Which trial, and the path of its page; never broken, so that it can be copied."""
     head = report.headline
     place = f"report {head.folder}/report.html" if head.folder else "no report was written"
     return Text.assemble((head.answer, STYLE[head.answer]), f" {_short(head.scenario)}  {place}")

@@ -40,13 +40,13 @@ def budget_panels(report: Report, axis: TimeAxis) -> list[Panel]:
     """One panel a disruption budget; none where there is neither a budget nor an eviction."""
     shown = report.budgets[:BUDGETS_DRAWN]
     hidden = len(report.budgets) - len(shown)
-    return [_budget_panel(report, course, k, axis, hidden) for k, course in enumerate(shown)]
+    return [_budget_panel(report, budget, k, axis, hidden) for k, budget in enumerate(shown)]
 
 
-def _budget_panel(report: Report, course: BudgetSeries, number: int, axis: TimeAxis, hidden: int) -> Panel:
-    named = bool(course.name)
+def _budget_panel(report: Report, budget: BudgetSeries, number: int, axis: TimeAxis, hidden: int) -> Panel:
+    named = bool(budget.name)
     height = 96.0 if named else EVICTIONS_ROW + 4
-    lines = {"healthy": course.healthy, "must stay": course.desired, "may go": course.allowed} if named else {}
+    lines = {"healthy": budget.healthy, "must stay": budget.desired, "may go": budget.allowed} if named else {}
     pieces = {name: segments(one, axis) for name, one in lines.items()}
     scale, steps = counts_scale(pieces, height, EVICTIONS_ROW + 8)
     marks = rects("evictions-row", [(0, 0, axis.span_ms, EVICTIONS_ROW)])
@@ -56,47 +56,47 @@ def _budget_panel(report: Report, course: BudgetSeries, number: int, axis: TimeA
         marks += path("line allowed", steps_path(pieces["may go"], scale))
         marks += path("line desired", steps_path(pieces["must stay"], scale))
         marks += path("line ready", steps_path(pieces["healthy"], scale))
-    marks += "".join(
-        path(f"ev e-{answer.replace(' ', '-')}", _eviction_ticks(course, answer, axis, height))
-        for answer in EVICTION_SIGN
-    )
+    for answer in EVICTION_SIGN:
+        marks += path(f"ev {_eviction_css(answer)}", _eviction_ticks(budget, answer, axis, height))
+    counts = Counter(mark.answer for mark in budget.evictions)
     return Panel(
         id=f"budget-{number}",
-        title=f"Disruption budget {course.name}" if named else "Evictions",
-        note=_budget_note(course, hidden if number == 0 else 0),
+        title=f"Disruption budget {budget.name}" if named else "Evictions",
+        note=_budget_note(budget, counts, hidden if number == 0 else 0),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=(Tick(EVICTIONS_ROW / 2, "evictions"), *(Tick(scale.y(step), f"{step:g}") for step in steps if named)),
         ends=ends(pieces, scale, height, BUDGET_CSS),
-        spots=tuple(_eviction_spot(mark, axis) for mark in course.evictions[:MARKS_NAMED]),
-        holes=holes(course.allowed.missing, axis, top=EVICTIONS_ROW, height=height - EVICTIONS_ROW) if named else (),
+        spots=tuple(_eviction_spot(mark, axis) for mark in budget.evictions[:MARKS_NAMED]),
+        holes=holes(budget.allowed.missing, axis, top=EVICTIONS_ROW, height=height - EVICTIONS_ROW) if named else (),
         readout=readout(
-            pieces, axis, more=_evictions_so_far(course, axis), also=[axis.x(mark.at_ns) for mark in course.evictions]
+            pieces, axis, more=_evictions_so_far(budget, axis), also=[axis.x(mark.at_ns) for mark in budget.evictions]
         ),
-        table=_budget_table(course, lines),
-        key=tuple(
-            (f"ev-key e-{answer.replace(' ', '-')}", answer)
-            for answer in EVICTION_SIGN
-            if _eviction_counts(course)[answer]
-        ),
-        empty="" if any(pieces.values()) or course.evictions else "Its controller was never seen to count.",
+        table=_budget_table(budget, lines),
+        key=tuple((f"ev-key {_eviction_css(answer)}", answer) for answer in EVICTION_SIGN if counts[answer]),
+        empty="" if any(pieces.values()) or budget.evictions else "No count by its controller is on record.",
     )
 
 
-def _eviction_counts(course: BudgetSeries) -> Counter[str]:
-    return Counter(mark.answer for mark in course.evictions)
+def _eviction_css(answer: str) -> str:
+    return f"e-{answer.replace(' ', '-')}"
 
 
-def _budget_note(course: BudgetSeries, hidden: int) -> str:
-    wishes = " → ".join(wish.text for wish in course.wishes) if course.name else "no disruption budget bound these pods"
-    counted = _eviction_counts(course)
-    told = ", ".join(f"{counted[answer]} {answer}" for answer in EVICTION_SIGN if counted[answer]) or "none asked for"
+def _count_words(counted: Counter[str]) -> str:
+    return ", ".join(f"{counted[answer]} {answer}" for answer in EVICTION_SIGN if counted[answer])
+
+
+def _budget_note(budget: BudgetSeries, counts: Counter[str], hidden: int) -> str:
+    bounds = (
+        " → ".join(bound.text for bound in budget.bounds) if budget.name else "no disruption budget bound these pods"
+    )
+    answers = _count_words(counts) or "none requested"
     rest = f"; {words.plural(hidden, 'more disruption budget')} not drawn" if hidden else ""
-    return f"{wishes}; evictions: {told}{thinned('lowest', course.allowed.slot_ns)}{rest}"
+    return f"{bounds}; evictions: {answers}{thinned('lowest', budget.allowed.slot_ns)}{rest}"
 
 
-def _eviction_ticks(course: BudgetSeries, answer: str, axis: TimeAxis, height: float) -> str:
-    moments = dict.fromkeys(axis.x(mark.at_ns) for mark in course.evictions if mark.answer == answer)
+def _eviction_ticks(budget: BudgetSeries, answer: str, axis: TimeAxis, height: float) -> str:
+    moments = dict.fromkeys(axis.x(mark.at_ns) for mark in budget.evictions if mark.answer == answer)
     return "".join(f"M{x} {EVICTIONS_ROW:g}V{height:g}" for x in moments)
 
 
@@ -104,31 +104,29 @@ def _eviction_spot(mark: EvictionMark, axis: TimeAxis) -> Spot:
     why = f": {mark.words}" if mark.words else ""
     whose = f" for {mark.fault}" if mark.fault else ""
     hint = f"eviction of {mark.pod}{whose} {mark.answer} at {words.stamp(mark.at_ns)} UTC{why}"
-    css = f"eviction e-{mark.answer.replace(' ', '-')}"
+    css = f"eviction {_eviction_css(mark.answer)}"
     return Spot(
         axis.percent(mark.at_ns), axis.x(mark.at_ns), EVICTIONS_ROW / 2, EVICTION_SIGN[mark.answer], css, "middle", hint
     )
 
 
-def _evictions_so_far(course: BudgetSeries, axis: TimeAxis) -> Callable[[int], str]:
-    """Words for how many evictions had been answered how, up to a moment."""
-    moments: Sequence[int] = [axis.x(mark.at_ns) for mark in course.evictions]
+def _evictions_so_far(budget: BudgetSeries, axis: TimeAxis) -> Callable[[int], str]:
+    """How many evictions had been accepted and refused up to a moment, as text."""
+    moments: Sequence[int] = [axis.x(mark.at_ns) for mark in budget.evictions]
 
     def more(moment: int) -> str:
-        counted = Counter(mark.answer for mark in course.evictions[: bisect_right(moments, moment)])
-        told = ", ".join(f"{counted[answer]} {answer}" for answer in EVICTION_SIGN if counted[answer])
-        lead = "; " if course.name else ""
-        return f"{lead}evictions so far: {told}" if told else ""
+        answers = _count_words(Counter(mark.answer for mark in budget.evictions[: bisect_right(moments, moment)]))
+        return f"{'; ' if budget.name else ''}evictions so far: {answers}" if answers else ""
 
     return more
 
 
-def _budget_table(course: BudgetSeries, lines: Mapping[str, StepLine]) -> Table:
+def _budget_table(budget: BudgetSeries, lines: Mapping[str, StepLine]) -> Table:
     rows: list[tuple[str, ...]] = [
         (words.stamp(mark.at_ns), "eviction", f"{mark.pod}: {mark.answer}", mark.words or "", mark.fault)
-        for mark in course.evictions
+        for mark in budget.evictions
     ]
-    rows += [(words.stamp(wish.at_ns), "wish", wish.text, "", "") for wish in course.wishes]
+    rows += [(words.stamp(bound.at_ns), "bound", bound.text, "", "") for bound in budget.bounds]
     rows += [(*row, "", "") for row in table(lines).rows]
     return Table(("from (UTC)", "what", "value", "why", "fault"), tuple(sorted(rows)))
 
@@ -146,7 +144,7 @@ Box = tuple[float, float, float, float]
 
 
 def node_panels(report: Report, axis: TimeAxis) -> list[Panel]:
-    """The panel, or none where no node was watched."""
+    """One panel of all nodes; none where no node was watched."""
     shown = report.nodes.shown
     if not shown:
         return []
@@ -161,7 +159,7 @@ def node_panels(report: Report, axis: TimeAxis) -> list[Panel]:
         title="Nodes",
         note=words.plural(report.nodes.total, "node")
         + thinned("worst state", report.nodes.slot_ns)
-        + (f"; showing {len(shown)}, those that changed first" if hidden else ""),
+        + (f"; showing {len(shown)}: those that changed come first" if hidden else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), "".join(rects(css, boxes[css]) for css in boxes)),
         levels=tuple(Tick((k + 0.5) * NODE_LANE, lane.name) for k, lane in enumerate(shown)),
@@ -196,7 +194,7 @@ def _node_words(span: NodeSpan) -> str:
 
 
 def _nodes_readout(report: Report, axis: TimeAxis) -> Readout:
-    """How many nodes were plainly Ready, and what the others were, by name; told anew at each change."""
+    """How many nodes were Ready and nothing else, and the state of each other node, at each change."""
     begins: dict[int, list[tuple[str, NodeSpan]]] = {}
     ends: dict[int, list[str]] = {}
     for lane in report.nodes.shown:
@@ -204,21 +202,21 @@ def _nodes_readout(report: Report, axis: TimeAxis) -> Readout:
             begins.setdefault(axis.x(span.begin_ns), []).append((lane.name, span))
             ends.setdefault(axis.x(span.end_ns), []).append(lane.name)
     now: dict[str, NodeSpan] = {}
-    told: list[tuple[int, str]] = []
+    texts: list[tuple[int, str]] = []
     for moment in sorted(edge for edge in {0, *begins, *ends} if edge < axis.span_ms):
         for name in ends.get(moment, ()):
             now.pop(name, None)
         now.update(begins.get(moment, ()))
-        told.append((moment, _nodes_words(now)))
-    return tuple(told)
+        texts.append((moment, _nodes_words(now)))
+    return tuple(texts)
 
 
 def _nodes_words(now: Mapping[str, NodeSpan]) -> str:
-    said = {name: _node_words(span) for name, span in sorted(now.items())}
-    plain = sum(text == READY for text in said.values())
+    states = {name: _node_words(span) for name, span in sorted(now.items())}
+    plain = sum(text == READY for text in states.values())
     parts = [f"{plain} {READY}"] if plain else []
-    parts += [f"{name} {text}" for name, text in said.items() if text != READY]
-    return "; ".join(parts) or "no node is known"
+    parts += [f"{name} {text}" for name, text in states.items() if text != READY]
+    return "; ".join(parts) or "no node on record"
 
 
 def _nodes_table(report: Report) -> Table:
@@ -237,15 +235,15 @@ AUTOSCALER_PAD = 12.0
 def autoscaler_panels(report: Report, axis: TimeAxis) -> list[Panel]:
     """Two panels an autoscaler, one where it has no metric in percent; none without an autoscaler."""
     panels = []
-    for k, course in enumerate(report.autoscalers):
-        panels.append(_autoscaler_replicas(report, course, k, axis))
-        if course.metric:
-            panels.append(_autoscaler_metric(report, course, k, axis))
+    for k, scaler in enumerate(report.autoscalers):
+        panels.append(_autoscaler_replicas(report, scaler, k, axis))
+        if scaler.metric:
+            panels.append(_autoscaler_metric(report, scaler, k, axis))
     return panels
 
 
-def _autoscaler_replicas(report: Report, course: AutoscalerSeries, number: int, axis: TimeAxis) -> Panel:
-    lines = {"desired": course.desired, "actual": course.actual, "min": course.least, "max": course.most}
+def _autoscaler_replicas(report: Report, scaler: AutoscalerSeries, number: int, axis: TimeAxis) -> Panel:
+    lines = {"desired": scaler.desired, "actual": scaler.actual, "min": scaler.least, "max": scaler.most}
     pieces = {name: segments(line, axis) for name, line in lines.items()}
     scale, steps = counts_scale(pieces, AUTOSCALER_PX, AUTOSCALER_PAD)
     marks = (
@@ -258,21 +256,22 @@ def _autoscaler_replicas(report: Report, course: AutoscalerSeries, number: int, 
     css = {"desired": "t-desired", "actual": "t-ready", "min": "t-limit", "max": "t-limit"}
     return Panel(
         id=f"autoscaler-{number}",
-        title=f"Autoscaler {course.name}",
-        note="replicas that it desired and counted, between its bounds" + thinned("lowest", course.desired.slot_ns),
+        title=f"Autoscaler {scaler.name}",
+        note="replicas that it desired and counted, with its minimum and maximum"
+        + thinned("lowest", scaler.desired.slot_ns),
         height=AUTOSCALER_PX,
         drawing=drawing(bands(report.faults, axis, AUTOSCALER_PX), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
         ends=ends(pieces, scale, AUTOSCALER_PX, css),
-        holes=holes(course.desired.missing, axis),
+        holes=holes(scaler.desired.missing, axis),
         readout=readout(pieces, axis),
         table=table(lines, head="replicas"),
-        empty="" if pieces["desired"] or pieces["actual"] else "The autoscaler was never seen to look.",
+        empty="" if pieces["desired"] or pieces["actual"] else "The autoscaler reported nothing.",
     )
 
 
-def _autoscaler_metric(report: Report, course: AutoscalerSeries, number: int, axis: TimeAxis) -> Panel:
-    lines = {"measured": course.measured, "target": course.target}
+def _autoscaler_metric(report: Report, scaler: AutoscalerSeries, number: int, axis: TimeAxis) -> Panel:
+    lines = {"measured": scaler.measured, "target": scaler.target}
     pieces = {name: segments(line, axis) for name, line in lines.items()}
     steps = nice_steps(max((value for line in pieces.values() for _, _, value in line), default=100.0), 3)
     scale = Linear(steps[-1] or 100.0, AUTOSCALER_PX, AUTOSCALER_PAD)
@@ -284,14 +283,14 @@ def _autoscaler_metric(report: Report, course: AutoscalerSeries, number: int, ax
     )
     return Panel(
         id=f"metric-{number}",
-        title=f"Autoscaler {course.name}: {course.metric}",
-        note="percent of the request, averaged over the pods, as the autoscaler last read it",
+        title=f"Autoscaler {scaler.name}: {scaler.metric}",
+        note="percent of the pods' requests, as the autoscaler last reported it",
         height=AUTOSCALER_PX,
         drawing=drawing(bands(report.faults, axis, AUTOSCALER_PX), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g} %") for step in steps),
         ends=ends(pieces, scale, AUTOSCALER_PX, {"measured": "t-answered", "target": "t-limit"}, " %"),
-        holes=holes(course.measured.missing, axis),
+        holes=holes(scaler.measured.missing, axis),
         readout=readout(pieces, axis, unit=" %"),
         table=table(lines, unit=" %", head="percent of the request"),
-        empty="" if pieces["measured"] else "The autoscaler had no measurement.",
+        empty="" if pieces["measured"] else "The autoscaler reported no measurement.",
     )

@@ -8,16 +8,24 @@ from collections.abc import Sequence
 from chaos.clock import NS
 from reports.model.parts import Missing, TokenSeries
 from reports.model.report import Coverage, Report
-from reports.page.panels.panel import Hole, Panel, Table, bucket_readout, bucket_rows, holes, spread
+from reports.page.panels.panel import (
+    Hole,
+    Panel,
+    Table,
+    bucket_path,
+    bucket_readout,
+    bucket_rows,
+    holes,
+    last_known,
+    spread,
+)
 from reports.page.panels.traffic import limit_ends, limit_lines
 from reports.page.svg import (
-    MS,
     Linear,
     Log,
     Tick,
     TimeAxis,
     bands,
-    columns_path,
     drawing,
     nice_steps,
     path,
@@ -28,7 +36,7 @@ from reports.text import formatting as words
 
 __all__ = ["coverage_panel", "cpu_panel", "lag_panel", "tokens_panel"]
 
-NO_SAMPLE = "The load generator left no sample."
+NO_SAMPLE = "The load generator reported nothing."
 ROW = 16.0
 NOT_WATCHED = ("requests", "generator")
 
@@ -48,11 +56,9 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
     scale = Log(low / 1.2, max(high * 1.2, low * 2), height, 18.0)
     marks, ends = rules(axis, [scale.y(value) for value in scale.levels()]), []
     for name, css, column in lines:
-        places = [None if value is None else scale.y(value) for value in column]
-        marks += path(f"line {css}", columns_path(places, buckets.width_ns // MS, axis.span_ms))
-        last = next((place for place in reversed(places) if place is not None), None)
-        if last is not None:
-            ends.append((Tick(last, name), f"t-{css.replace(' ', ' t-')}"))
+        marks += path(f"line {css}", bucket_path(column, scale, buckets, axis))
+        if (last := last_known(column)) is not None:
+            ends.append((Tick(scale.y(last), name), f"t-{css.replace(' ', ' t-')}"))
     marks += limit_lines(report, "first token", scale, axis)
     ends += limit_ends(report, "first token", scale)
     return Panel(
@@ -86,34 +92,32 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
 
 def lag_panel(report: Report, axis: TimeAxis) -> Panel:
     """How late the generator started its requests: the worst of each bucket."""
-    height, generator, width_ms = 64.0, report.generator, report.buckets.width_ns // MS
+    height, generator, buckets = 64.0, report.generator, report.buckets
     steps = nice_steps(max(generator.worst_lag_s or 0.0, 0.005), 2)
     scale = Linear(steps[-1], height, 10.0)
-    places = [None if value is None else scale.y(value) for value in generator.lag_max_s]
-    typical = [None if value is None else scale.y(value) for value in generator.lag_p99_s]
     marks = (
         rules(axis, [scale.y(step) for step in steps])
-        + path("fill generator", columns_path(places, width_ms, axis.span_ms, floor=height))
-        + path("line generator p99", columns_path(typical, width_ms, axis.span_ms))
-        + path("line generator", columns_path(places, width_ms, axis.span_ms))
+        + path("fill generator", bucket_path(generator.lag_max_s, scale, buckets, axis, floor=height))
+        + path("line generator p99", bucket_path(generator.lag_p99_s, scale, buckets, axis))
+        + path("line generator", bucket_path(generator.lag_max_s, scale, buckets, axis))
     )
     return Panel(
         id="lag",
         title="Generator lag",
-        note=f"start after intended start, worst of each bucket; of all {words.duration(generator.worst_lag_s)}",
+        note=f"delay after intended start, worst of each bucket; overall {words.duration(generator.worst_lag_s)}",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), words.brief(step)) for step in steps),
         holes=holes(generator.missing, axis),
         readout=bucket_readout(
-            report.buckets,
+            buckets,
             lambda k: f"max {words.duration(generator.lag_max_s[k])}, p99 {words.duration(generator.lag_p99_s[k])}",
         ),
         table=Table(
             ("from (UTC)", "T+", "lag max", "lag p99", "in flight", "CPU of one core"),
-            bucket_rows(report.buckets, lambda k: _generator_row(report, k)),
+            bucket_rows(buckets, lambda k: _generator_row(report, k)),
         ),
-        empty="" if any(place is not None for place in places) else NO_SAMPLE,
+        empty=NO_SAMPLE if last_known(generator.lag_max_s) is None else "",
     )
 
 
@@ -127,13 +131,12 @@ def _generator_row(report: Report, k: int) -> tuple[str, ...] | None:
 
 def cpu_panel(report: Report, axis: TimeAxis) -> Panel:
     """How much of one core the generator used: the busiest second of each bucket."""
-    height, cpu, width_ms = 48.0, report.generator.cpu_share, report.buckets.width_ns // MS
+    height, cpu, buckets = 48.0, report.generator.cpu_share, report.buckets
     scale = Linear(max(1.0, report.generator.worst_cpu_share or 0.0), height, 8.0)
-    places = [None if value is None else scale.y(value) for value in cpu]
     marks = (
         rules(axis, [scale.y(0), scale.y(0.5), scale.y(1)])
-        + path("fill generator", columns_path(places, width_ms, axis.span_ms, floor=height))
-        + path("line generator", columns_path(places, width_ms, axis.span_ms))
+        + path("fill generator", bucket_path(cpu, scale, buckets, axis, floor=height))
+        + path("line generator", bucket_path(cpu, scale, buckets, axis))
     )
     return Panel(
         id="cpu",
@@ -143,12 +146,12 @@ def cpu_panel(report: Report, axis: TimeAxis) -> Panel:
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(value), f"{value:.0%}") for value in (0.0, 0.5, 1.0)),
         holes=holes(report.generator.missing, axis),
-        readout=bucket_readout(report.buckets, lambda k: words.share(cpu[k])),
+        readout=bucket_readout(buckets, lambda k: words.share(cpu[k])),
         table=Table(
             ("from (UTC)", "T+", "CPU of one core"),
-            bucket_rows(report.buckets, lambda k: None if cpu[k] is None else (words.share(cpu[k]),)),
+            bucket_rows(buckets, lambda k: None if cpu[k] is None else (words.share(cpu[k]),)),
         ),
-        empty="" if any(value is not None for value in cpu) else NO_SAMPLE,
+        empty=NO_SAMPLE if last_known(cpu) is None else "",
     )
 
 
@@ -165,7 +168,7 @@ def coverage_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="coverage",
         title="What the record covers",
-        note="a gap is a span in which states may have been lost",
+        note="hatched: changes may be missing from the record",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), rects("covered", bars)),
         levels=tuple(Tick((k + 0.5) * ROW, label) for k, (label, _) in enumerate(rows)),

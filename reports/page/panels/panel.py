@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from reports.model.parts import Buckets, Missing, StepLine
-from reports.page.svg import MS, Linear, Segment, Tick, TimeAxis, nice_steps, segments_path
+from reports.page.svg import MS, Linear, Log, Segment, Tick, TimeAxis, columns_path, nice_steps, segments_path
 from reports.text import formatting as words
 
 __all__ = [
@@ -18,11 +18,13 @@ __all__ = [
     "Readout",
     "Spot",
     "Table",
+    "bucket_path",
     "bucket_readout",
     "bucket_rows",
     "counts_scale",
     "ends",
     "holes",
+    "last_known",
     "readout",
     "spread",
     "steps_path",
@@ -115,24 +117,37 @@ def spread(labels: Sequence[tuple[Tick, str]], height: float, gap: float = 14.0)
 
 
 def bucket_rows(buckets: Buckets, row: Callable[[int], tuple[str, ...] | None]) -> tuple[tuple[str, ...], ...]:
-    """One row a bucket: when it begins in UTC and since the trial began, then what `row` says of it."""
+    """One row a bucket: begin in UTC and since the trial began, then what `row` returns; none where that is None."""
     rows = []
     for k in range(buckets.count):
-        said = row(k)
-        if said is not None:
+        cells = row(k)
+        if cells is not None:
             at_ns = buckets.begin_ns + k * buckets.width_ns
-            rows.append((words.clock(at_ns), words.elapsed(at_ns, buckets.begin_ns, digits=0), *said))
+            rows.append((words.clock(at_ns), words.elapsed(at_ns, buckets.begin_ns, digits=0), *cells))
     return tuple(rows)
 
 
-def bucket_readout(buckets: Buckets, say: Callable[[int], str]) -> Readout:
-    """What `say` says of each bucket, without repeating itself."""
-    told: list[tuple[int, str]] = []
+def bucket_readout(buckets: Buckets, text_of: Callable[[int], str]) -> Readout:
+    """The text of each bucket, where it differs from that of the bucket before."""
+    texts: list[tuple[int, str]] = []
     for k in range(buckets.count):
-        text = say(k)
-        if not told or told[-1][1] != text:
-            told.append((k * buckets.width_ns // MS, text))
-    return tuple(told)
+        text = text_of(k)
+        if not texts or texts[-1][1] != text:
+            texts.append((k * buckets.width_ns // MS, text))
+    return tuple(texts)
+
+
+def bucket_path(
+    column: Sequence[float | None], scale: Linear | Log, buckets: Buckets, axis: TimeAxis, *, floor: float | None = None
+) -> str:
+    """A column of one value a bucket as a step line, open where it is None; filled down to `floor` if one is given."""
+    places = [None if value is None else scale.y(value) for value in column]
+    return columns_path(places, buckets.width_ns // MS, axis.span_ms, floor=floor)
+
+
+def last_known(column: Sequence[float | None]) -> float | None:
+    """The last value that is not None."""
+    return next((value for value in reversed(column) if value is not None), None)
 
 
 NOT_KNOWN = "not known"
@@ -179,11 +194,11 @@ def readout(
         return f"{line[k][2]:g}{unit}" if k >= 0 and moment < line[k][1] else NOT_KNOWN
 
     edges = (edge for line in pieces.values() for a, b, _ in line for edge in (a, b) if edge < axis.span_ms)
-    told: list[tuple[int, str]] = []
+    texts: list[tuple[int, str]] = []
     for moment in sorted({0, *edges, *also}):
-        said = ", ".join(f"{name} {at(line, moment)}" for name, line in pieces.items())
-        told.append((moment, said + (more(moment) if more else "")))
-    return tuple(told)
+        text = ", ".join(f"{name} {at(line, moment)}" for name, line in pieces.items())
+        texts.append((moment, text + (more(moment) if more else "")))
+    return tuple(texts)
 
 
 def table(lines: Mapping[str, StepLine], *, unit: str = "", head: str = "value") -> Table:

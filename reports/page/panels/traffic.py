@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from chaos.clock import NS
 from reports.model.parts import Buckets
 from reports.model.report import Overlay, Report
-from reports.page.panels.panel import Panel, Table, bucket_readout, bucket_rows, holes, spread
+from reports.page.panels.panel import Panel, Table, bucket_path, bucket_readout, bucket_rows, holes, last_known, spread
 from reports.page.svg import (
     MS,
     Linear,
@@ -17,7 +16,6 @@ from reports.page.svg import (
     Tick,
     TimeAxis,
     bands,
-    columns_path,
     drawing,
     nice_steps,
     path,
@@ -46,17 +44,15 @@ def rate_panel(report: Report, axis: TimeAxis) -> Panel:
     """Requests offered, and of those the answered, per second, by intended start."""
     height, traffic = 96.0, report.traffic
     steps = nice_steps(max((rate for rate in traffic.offered_rps if rate is not None), default=1.0), 3)
-    scale, width_ms = Linear(steps[-1], height, 10.0), report.buckets.width_ns // MS
-    offered = [None if rate is None else scale.y(rate) for rate in traffic.offered_rps]
-    answered = [None if rate is None else scale.y(rate) for rate in traffic.answered_rps]
+    scale = Linear(steps[-1], height, 10.0)
     marks = (
         rules(axis, [scale.y(step) for step in steps])
-        + path("fill answered", columns_path(answered, width_ms, axis.span_ms, floor=height))
-        + path("line offered", columns_path(offered, width_ms, axis.span_ms))
-        + path("line answered", columns_path(answered, width_ms, axis.span_ms))
+        + path("fill answered", bucket_path(traffic.answered_rps, scale, report.buckets, axis, floor=height))
+        + path("line offered", bucket_path(traffic.offered_rps, scale, report.buckets, axis))
+        + path("line answered", bucket_path(traffic.answered_rps, scale, report.buckets, axis))
     )
-    lasts = (("offered", traffic.offered_rps), ("answered", traffic.answered_rps))
-    ends = [(Tick(scale.y(rate), name), f"t-{name}") for name, column in lasts if (rate := _last(column)) is not None]
+    lasts = (("offered", last_known(traffic.offered_rps)), ("answered", last_known(traffic.answered_rps)))
+    ends = [(Tick(scale.y(rate), name), f"t-{name}") for name, rate in lasts if rate is not None]
     return Panel(
         id="rate",
         title="Requests per second",
@@ -73,10 +69,6 @@ def rate_panel(report: Report, axis: TimeAxis) -> Panel:
         ),
         empty="" if report.key.requests else NO_REQUESTS,
     )
-
-
-def _last(column: Sequence[float | None]) -> float | None:
-    return next((value for value in reversed(column) if value is not None), None)
 
 
 def _rate_words(report: Report, k: int) -> str:
@@ -114,27 +106,26 @@ def limit_ends(report: Report, measure: str, scale: Log) -> list[tuple[Tick, str
 def latency_panel(report: Report, axis: TimeAxis) -> Panel:
     """Percentiles of response time by bucket, failures as infinite; where few requests lie behind them, dotted."""
     height, latency = 150.0, report.latency
-    scale, width_ms = _latency_scale(report, height), latency.buckets.width_ns // MS
+    scale = _latency_scale(report, height)
     marks = rules(axis, [scale.y(value) for value in scale.levels()])
     marks += rects("unanswered-row", [(0, 0, axis.span_ms, UNANSWERED_PX)])
     ends = []
     for name, column in (("p50", latency.p50_s), ("p90", latency.p90_s), ("p99", latency.p99_s)):
-        places = [None if value is None else scale.y(value) for value in column]
-        thin = [place if latency.thin[k] and name == "p99" else None for k, place in enumerate(places)]
-        full = [None if thin[k] is not None else place for k, place in enumerate(places)]
-        marks += path(f"line {name} thin", columns_path(thin, width_ms, axis.span_ms))
-        marks += path(f"line {name}", columns_path(full, width_ms, axis.span_ms))
-        if (last := _last(column)) is not None:
+        thin = [value if latency.thin[k] and name == "p99" else None for k, value in enumerate(column)]
+        full = [None if thin[k] is not None else value for k, value in enumerate(column)]
+        marks += path(f"line {name} thin", bucket_path(thin, scale, latency.buckets, axis))
+        marks += path(f"line {name}", bucket_path(full, scale, latency.buckets, axis))
+        if (last := last_known(column)) is not None:
             ends.append((Tick(scale.y(last), name), f"t-{name}"))
     marks += limit_lines(report, "latency", scale, axis)
     former = _former_p99(report.overlay, axis) if report.overlay else []
     marks += path("line former", segments_path((a, b, scale.y(value)) for a, b, value in former))
-    thinned = ", dotted where n < 100" if any(latency.thin) else ""
+    thinned = "; dotted below 100 requests" if any(latency.thin) else ""
     levels = [Tick(scale.y(value), words.brief(value)) for value in scale.levels()]
     return Panel(
         id="latency",
         title="Response time",
-        note=f"percentiles of {_width_words(latency.buckets)} buckets, unanswered count as ∞{thinned}"
+        note=f"percentiles of {_width_words(latency.buckets)} buckets; unanswered count as ∞{thinned}"
         + (f"; grey: p99 in {report.overlay.run}" if report.overlay else ""),
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
@@ -162,8 +153,8 @@ def _latency_words(report: Report, k: int) -> str:
     if latency.n[k] is None:
         return "no data"
     named = (("p50", latency.p50_s), ("p90", latency.p90_s), ("p99", latency.p99_s))
-    said = ", ".join(f"{name} {words.duration(column[k])}" for name, column in named)
-    return f"{said}, n {words.count(latency.n[k])}"
+    text = ", ".join(f"{name} {words.duration(column[k])}" for name, column in named)
+    return f"{text}, {words.plural(latency.n[k] or 0, 'request')}"
 
 
 def _latency_row(report: Report, k: int) -> tuple[str, ...] | None:
@@ -194,7 +185,7 @@ def heat_panel(report: Report, axis: TimeAxis) -> Panel:
     return Panel(
         id="heat",
         title="Response time, all requests",
-        note=f"the stronger, the more requests; strongest {words.count(most)} in {_width_words(report.buckets)}",
+        note=f"the stronger the colour, the more requests; at most {words.count(most)} in one cell",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=(Tick(UNANSWERED_PX / 2, "not answered"), *levels),
@@ -245,8 +236,8 @@ def failures_panel(report: Report, axis: TimeAxis) -> Panel:
         ends.append((Tick(foot - ROW / 2, words.count(report.traffic.totals[name])), f"t-{known}"))
     return Panel(
         id="failures",
-        title="Requests not answered well",
-        note=f"by class and intended start; the highest bar is {most}" if outcomes else "",
+        title="Failed, late and unsent requests",
+        note=f"by outcome and intended start; highest bar: {most}" if outcomes else "",
         height=height,
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(levels),

@@ -49,7 +49,7 @@ def test_a_changed_wish_makes_the_old_count_unknown() -> None:
         budget(22, "MODIFIED", 0, 4, 4, generation=2, observed=2, spec={"minAvailable": 4}),
     )
     (course,) = report.budgets
-    assert [wish.text for wish in course.wishes] == ["maxUnavailable 1", "minAvailable 4"]
+    assert [bound.text for bound in course.bounds] == ["maxUnavailable 1", "minAvailable 4"]
     assert [(hole.begin_ns, hole.end_ns) for hole in course.allowed.missing] == [(at(20), at(22))]
     told = readings(report, "budget-0")
     assert told[20_000].startswith("healthy not known, must stay not known, may go not known")
@@ -92,7 +92,7 @@ def test_an_eviction_by_somebody_else_is_drawn() -> None:
     """A replica that carries the mark of an eviction which the journal lacks was evicted by somebody else."""
     report = base(budget(0.05, "LISTED", 1, 4, 3, observed=1), pod_evicted(30, made.INITIAL[2]))
     (mark,) = report.budgets[0].evictions
-    assert (mark.answer, mark.pod, mark.words) == ("accepted", made.INITIAL[2].name, "asked for by somebody else")
+    assert (mark.answer, mark.pod, mark.words) == ("accepted", made.INITIAL[2].name, "requested by another client")
 
 
 def test_a_gap_of_the_budget_watch_is_a_gap_of_its_lines() -> None:
@@ -122,7 +122,7 @@ def test_nodes_tell_cordon_taint_and_ready_apart() -> None:
     assert [(span.begin_ns, span.end_ns) for span in lane.spans][1:] == [(at(10), at(20)), (at(20), at(30))]
     told = readings(report, "nodes")
     assert told[10_000] == "n1 Ready, cordoned"
-    assert told[30_000] == "no node is known"
+    assert told[30_000] == "no node on record"
 
 
 def test_a_node_that_flaps_is_thinned_to_its_worst() -> None:

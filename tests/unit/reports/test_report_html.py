@@ -108,7 +108,7 @@ def test_a_gap_is_drawn_as_a_gap() -> None:
         assert not [x for x in reached if 20_000 < x < 40_000]
     (hole,) = of(elements, "span", "hole", "panel-rate")
     assert (hole.attributes["data-b"], hole.attributes["data-e"]) == ("20000", "40000")
-    assert "no request is on record" in hole.attributes["title"]
+    assert "none is on record" in hole.attributes["title"]
 
 
 def test_pods_are_not_drawn_where_the_watch_was_blind() -> None:

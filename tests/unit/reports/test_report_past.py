@@ -13,7 +13,7 @@ import report_histories as made
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.clock import NS
 from reports import Report, append, read_past, summarise
-from reports.build.earlier_runs import told
+from reports.build.earlier_runs import with_past
 from reports.page.report import page
 
 
@@ -31,7 +31,7 @@ def course(path: Path, answers: str) -> Report:
     words = {"P": "PASS", "F": "FAIL", "U": "UNKNOWN"}
     report = trial(0, "PASS")
     for number, letter in enumerate(answers):
-        report = told(trial(number, words[letter]), read_past(path))
+        report = with_past(trial(number, words[letter]), read_past(path))
         append(path, report)
     return report
 
@@ -91,7 +91,7 @@ def test_judging_again_replaces_the_answer(tmp_path: Path) -> None:
     append(path, trial(0, "FAIL"))
     append(path, trial(0, "PASS"))
     assert [one.answer for one in read_past(path)] == ["PASS"]
-    assert told(trial(0, "PASS"), read_past(path)).past == ()
+    assert with_past(trial(0, "PASS"), read_past(path)).past == ()
 
 
 @pytest.mark.parametrize("other", [{"nodeid": "other"}, {"place": "staging"}, {"dry_run": True}])
@@ -99,7 +99,7 @@ def test_only_trials_of_the_same_kind_count(tmp_path: Path, other: dict[str, obj
     """Another scenario, another cluster and a dry run say nothing about this finding."""
     path = tmp_path / "history.jsonl"
     append(path, trial(0, "PASS", **other))
-    (row,) = told(trial(1, "FAIL"), read_past(path)).findings
+    (row,) = with_past(trial(1, "FAIL"), read_past(path)).findings
     assert (row.news, row.past) == ("", ())
 
 
@@ -113,7 +113,7 @@ def test_the_page_shows_what_is_new(tmp_path: Path) -> None:
     text = page(course(tmp_path / "history.jsonl", "PPF"))
     assert '<span class="news n-new">new</span>' in text
     assert text.count('class="p-PASS"') == 4  # twice: of the trial and of its finding
-    assert "against 2 earlier trials: 1 new" in text
+    assert "compared with 2 earlier trials: 1 new" in text
 
 
 def test_what_is_usual_is_the_range_of_three_passing_trials(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ def test_what_is_usual_is_the_range_of_three_passing_trials(tmp_path: Path) -> N
     for number, (answer, p99_s) in enumerate((("PASS", 0.4), ("FAIL", 9.0), ("PASS", 0.6))):
         report = trial(number, answer)
         append(path, replace(report, key=replace(report.key, p99_s=p99_s)))
-    assert told(trial(9, "PASS"), read_past(path)).usual == ()
+    assert with_past(trial(9, "PASS"), read_past(path)).usual == ()
     append(path, replace(trial(3, "PASS"), key=replace(report.key, p99_s=0.5)))
-    after = told(trial(9, "PASS"), read_past(path))
+    after = with_past(trial(9, "PASS"), read_past(path))
     (p99,) = [one for one in after.usual if one.figure == "p99_s"]
     assert (p99.low, p99.high, p99.trials) == (0.4, 0.6, 3)
     assert "usually 400 ms to 600 ms (3 passing trials)" in page(after)

@@ -25,7 +25,7 @@ from chaos.errors import UsageError
 from chaos.history import load_history
 from chaos.plugin.session_report import Gallery
 from chaos.slo import Slo
-from reports import Report, SessionFacts, Untold, session_of, summarise
+from reports import Report, SessionFacts, Unjudged, session_of, summarise
 from reports.build.earlier_runs import append, laid_over, read_past
 from reports.build.session import read_notes
 from reports.page.report import page, session_page
@@ -43,10 +43,10 @@ def reports() -> list[Report]:
     return found
 
 
-def facts(*untold: Untold) -> SessionFacts:
+def facts(*unjudged: Unjudged) -> SessionFacts:
     """What is known of a session."""
     runs = tuple(f"run {number}" for number in range(len(RUNS)))
-    return SessionFacts("s-1", made.at(0), made.at(300), 7, "on the lab", "pytest scenarios", runs, untold)
+    return SessionFacts("s-1", made.at(0), made.at(300), 7, "on the lab", "pytest scenarios", runs, unjudged)
 
 
 def folder_in(tmp_path: Path) -> Path:
@@ -67,7 +67,7 @@ def test_the_worst_trial_stands_first(tmp_path: Path) -> None:
 
 def test_a_scenario_without_a_verdict_is_never_green(tmp_path: Path) -> None:
     """With every judged trial passed, one that ended without a verdict makes the session UNKNOWN, with its reason."""
-    session = session_of(folder_in(tmp_path), facts(Untold("t.py::test_x", "HarnessBroken: no lab")), reports()[:1])
+    session = session_of(folder_in(tmp_path), facts(Unjudged("t.py::test_x", "HarnessBroken: no lab")), reports()[:1])
     assert session.answer == "UNKNOWN"
     text = session_page(session)
     assert "t.py::test_x" in text
@@ -153,7 +153,7 @@ def test_a_session_leaves_a_page_a_line_and_its_facts(tmp_path: Path) -> None:
     saved = json.loads((session / "session.json").read_text())
     assert saved["runs"] == ["judged", "died"]
     assert (session / "summary.md").read_text().count("UNKNOWN") >= 2
-    assert {one["nodeid"]: one["reason"] for one in saved["untold"]}["t.py::test_c"] == "HarnessBroken: no room"
+    assert {one["nodeid"]: one["reason"] for one in saved["unjudged"]}["t.py::test_c"] == "HarnessBroken: no room"
     assert "the run ended before it was judged" in (died / "report.html").read_text()
     assert [one.run for one in read_past(tmp_path / "history.jsonl")] == ["judged", "died"]
     assert terminal.lines[-1] == f"session {session / 'report.html'}"

@@ -21,7 +21,7 @@ def test_a_failed_trial_tells_cause_loss_and_users_in_order() -> None:
     report = summarise(*made.bad_run())
     words = [text for _, text in told(report)]
     assert words[0].startswith("pod-kill-1 began")
-    assert words[1].startswith("first of 2 replicas to go, asked to end: ")
+    assert words[1].startswith("first of 2 replicas lost, terminated: ")
     assert words[2] == "ready replicas fell to 3 of 4"
     lowest = words.index("ready replicas at their lowest: 0 of 4")
     first = next(k for k, text in enumerate(words) if "bad requests" in text)
@@ -44,8 +44,8 @@ def test_the_generator_s_own_failures_are_not_told_as_users_trouble() -> None:
 
 
 def test_a_gap_and_an_eviction_are_told() -> None:
-    """The watch's blind span, and the first eviction of each answer, stand in the story."""
-    assert any("was blind for 7.0 s" in text for _, text in told(summarise(*made.unknown_run())))
+    """The story has the gap of the watch and the first eviction of each answer."""
+    assert any("missed 7.0 s" in text for _, text in told(summarise(*made.unknown_run())))
     words = [text for _, text in told(summarise(*drained_run()))]
     assert any(text.startswith("first of 2 evictions accepted") for text in words)
     assert any(text.startswith("first of 2 evictions refused") for text in words)
