@@ -17,7 +17,7 @@ FILE ?= tests/unit
 WORKERS ?= 4
 
 ifdef CONTEXT
-TARGET := --kube-context '$(CONTEXT)' $(if $(IMAGE),--image '$(IMAGE)') $(if $(SERVICE_URL),--service-url '$(SERVICE_URL)')
+TARGET := --gameday-kube-context '$(CONTEXT)' $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(SERVICE_URL),--gameday-service-url '$(SERVICE_URL)')
 READY := .venv/ready
 else
 TARGET :=
@@ -49,7 +49,7 @@ peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)
 
 soak: $(READY)
-	$(BIN)/pytest scenarios/test_soak.py --soak-s 3600 $(TARGET) $(ARGS)
+	$(BIN)/pytest scenarios/test_soak.py --gameday-soak-s 3600 $(TARGET) $(ARGS)
 
 browser:
 	@{ command -v chromium && command -v chromedriver; } >/dev/null || (apt-get update -q && apt-get install -q -y --no-install-recommends chromium chromium-driver fonts-dejavu-core)

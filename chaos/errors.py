@@ -5,7 +5,16 @@ The system under test being unwell is never one of these: it is evidence, and a 
 
 from __future__ import annotations
 
-__all__ = ["ClusterRefused", "GamedayError", "HarnessBroken", "LabError", "NotAllowed", "TimedOut", "UsageError"]
+__all__ = [
+    "ClusterRefused",
+    "GamedayError",
+    "HarnessBroken",
+    "LabError",
+    "NotAllowed",
+    "NotProven",
+    "TimedOut",
+    "UsageError",
+]
 
 
 class GamedayError(Exception):
@@ -55,3 +64,7 @@ class HarnessBroken(GamedayError):
 
 class TimedOut(GamedayError):
     """Something did not come true in time; `what` says what was awaited and what was seen last."""
+
+
+class NotProven(AssertionError):
+    """The scenario's claim was not proved: a plain string with the findings, worst first, and the report's path."""

@@ -40,10 +40,8 @@ class Judgement:
         seed = self.history.facts.seed
         nodeid = str(self.history.facts.raw.get("nodeid", ""))
         # What no scenario made, a command made, and is known by it.
-        replay = f"pytest '{nodeid}'" if "::" in nodeid else nodeid
-        return (
-            f"{self.verdict.lines()}\nseed {seed}   report {self.run / 'report.html'}   replay: {replay} --seed {seed}"
-        )
+        replay = f"pytest '{nodeid}' --gameday-seed" if "::" in nodeid else f"{nodeid} --seed"
+        return f"{self.verdict.lines()}\nseed {seed}   report {self.run / 'report.html'}   replay: {replay} {seed}"
 
 
 def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
@@ -107,9 +105,11 @@ def read_verdict(run: Path) -> Verdict:
     try:
         saved = json.loads(path.read_text())
     except FileNotFoundError:
-        raise UsageError(f"{path} does not exist: this run was not judged", f"pytest --rejudge {run}") from None
+        raise UsageError(f"{path} does not exist: this run was not judged", f"pytest --gameday-rejudge {run}") from None
     if saved.get("schema") != SCHEMA:
-        raise UsageError(f"{path} was written by another version of gameday", f"judge it again: pytest --rejudge {run}")
+        raise UsageError(
+            f"{path} was written by another version of gameday", f"judge it again: pytest --gameday-rejudge {run}"
+        )
     return Verdict(tuple(_finding(finding) for finding in saved["findings"]))
 
 
@@ -122,7 +122,7 @@ def unjudged(run: Path) -> Verdict:
         limit="a verdict",
         measured="none",
         reason="the run ended before it was judged",
-        settle=f"judge it by its own scenario: pytest SCENARIO --rejudge {run}",
+        settle=f"judge it by its own scenario: pytest SCENARIO --gameday-rejudge {run}",
     )
     return Verdict((finding,))
 

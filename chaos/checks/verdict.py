@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from chaos.history import History
 
-__all__ = ["Answer", "Check", "Evidence", "Finding", "NotProven", "Obligation", "Verdict"]
+__all__ = ["Answer", "Check", "Evidence", "Finding", "Obligation", "Verdict"]
 
 
 class Answer(enum.IntEnum):
@@ -149,7 +149,3 @@ class Verdict:
     def lines(self) -> str:
         """One line a finding, worst first."""
         return "\n".join(finding.line() for finding in self.findings)
-
-
-class NotProven(AssertionError):
-    """The scenario's claim was not proved: a plain string with the findings, worst first, and the report's path."""

@@ -21,7 +21,7 @@ from chaos.semantics import KUBERNETES, node_loss_detection, power_loss_bound
 
 __all__ = ["NO_POWER", "NodeDown"]
 
-NO_POWER = "nobody can take a node's power away: give --node-off and --node-on"
+NO_POWER = "nobody can take a node's power away: give --gameday-node-off and --gameday-node-on"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The options that the plugin adds to pytest, read once into one value."""
+"""The options that the plugin adds to pytest, read once into one value; each begins with --gameday-."""
 
 from __future__ import annotations
 
@@ -7,31 +7,69 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chaos.errors import UsageError
-from chaos.faults import CommandPower, Means
-from chaos.trial.config import find_config
-from loadgen.driver.workers import WORKERS_MAX
 
-__all__ = ["SEED_MAX", "Options", "add_options", "field_of", "read_options"]
+if TYPE_CHECKING:
+    from chaos.faults import Means
+
+__all__ = ["SEED_MAX", "Options", "add_options", "field_of", "given", "options_of"]
 
 SEED_MAX = 1_000_000
+RUNS = Path("runs")
+LAB_NODES = 3
+
+CONFIG_HELP = (
+    "run on the system that already runs and that this file names (default: gameday.toml or [tool.gameday] in "
+    "pyproject.toml beside pytest's own configuration; an empty name for neither)"
+)
+
+FLAGS = {
+    "dry-run": "write down what faults would do, and do nothing",
+    "require-consent": "fail what the owners have not allowed; else it is skipped, with the command that allows it",
+    "keep-lab": "leave the lab running at the end",
+    "keep-namespace": "leave each trial's namespace for a look",
+    "load-in-cluster": "send the load from pods in the cluster, by the Service's name",
+}
+"""Options without a value, and their help."""
+
+VALUES: Mapping[str, tuple[type, str, str]] = {
+    "config": (str, "FILE", CONFIG_HELP),
+    "manifests": (Path, "DIR", "deploy the manifests of this folder, not the conftest's system"),
+    "kube-context": (str, "NAME", "run on this kubeconfig context, not on the lab"),
+    "kubeconfig": (Path, "FILE", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"),
+    "image": (str, "IMAGE", "image of the reference model that the cluster can pull"),
+    "service-url": (str, "URL", "how this host reaches the service; may hold {namespace} and {service}"),
+    "node-off": (str, "COMMAND", "command that powers a node off, e.g. 'virsh suspend {node}'; not for the lab"),
+    "node-on": (str, "COMMAND", "command that powers it on again, e.g. 'virsh resume {node}'"),
+    "seed": (int, "N", "choose the same victims as the run with this seed"),
+    "rejudge": (Path, "RUN", "judge this run folder again, with no cluster"),
+    "runs": (Path, "DIR", f"where run folders are made (default: {RUNS})"),
+    "lab-nodes": (int, "N", f"nodes of the lab (default: {LAB_NODES})"),
+    "load-workers": (int, "N", "workers that share the load (default: gameday.toml's, else 1; a core each)"),
+    "load-image": (str, "IMAGE", "image of load pods that the cluster can pull (docs/load.md)"),
+    "pods-max": (int, "N", "most pods that faults may have down at once (default: all replicas)"),
+    "soak-s": (float, "SECONDS", "run the ready-made soak scenario for so long, e.g. 3600"),
+}
+"""Options with a value: its type, what stands for it in the help, and the help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for. `context` empty means the lab; `rejudge` is a saved run to judge again.
+    """What the user asked for.
 
-    `system` is the file that names a system that already runs; without one, each trial deploys its own, from the
-    folder `manifests` if there is one.
-
-    `fields` are fields of the SystemSpec that this session changes, over those of a scenario's marker.
+    Attributes:
+        config_file: names a system that already runs; without one each trial deploys its own.
+        manifests: a folder of what each trial deploys, in place of the conftest's system.
+        context: of the kubeconfig; empty means the lab.
+        rejudge: a saved run to judge again.
+        fields: fields of the SystemSpec that this session changes, over those of a scenario's marker.
     """
 
-    system: Path | None
+    config_file: Path | None
     manifests: Path | None
     context: str
     kubeconfig: Path | None
@@ -56,6 +94,8 @@ class Options:
     @property
     def means(self) -> Means:
         """What the user gives beside the API. Raises `UsageError` for a command that names no node."""
+        from chaos.faults import CommandPower, Means
+
         return Means(CommandPower(self.node_off, self.node_on) if self.node_off else None)
 
     @property
@@ -63,147 +103,129 @@ class Options:
         """Where scenarios run, in words."""
         if self.rejudge:
             return f"judging {self.rejudge} again"
-        if self.system:
-            return f"on the system of {self.system}"
+        if self.config_file:
+            return f"on the system of {self.config_file}"
         return f"on context {self.context}" if self.context else "on the lab"
+
+
+OPTIONS = pytest.StashKey[Options]()
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare the options, in a group of their own."""
     group = parser.getgroup("gameday", "gameday: resilience scenarios on Kubernetes")
+    for name, (kind, metavar, words) in VALUES.items():
+        group.addoption(f"--gameday-{name}", type=kind, metavar=metavar, help=words)
     group.addoption(
-        "--system",
-        metavar="FILE",
-        help="run on the system that already runs and that this file names (default: gameday.toml or [tool.gameday] in "
-        "pyproject.toml beside pytest's own configuration; an empty name for neither)",
-    )
-    group.addoption(
-        "--manifests", type=Path, metavar="DIR", help="deploy the manifests of this folder, not the conftest's system"
-    )
-    group.addoption("--kube-context", default="", metavar="NAME", help="run on this kubeconfig context, not on the lab")
-    group.addoption(
-        "--kubeconfig", type=Path, metavar="FILE", help="kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"
-    )
-    group.addoption("--image", default="", help="image of the reference model that the cluster can pull")
-    group.addoption(
-        "--service-url",
-        default="",
-        metavar="URL",
-        help="how this host reaches the service; may hold {namespace} and {service}",
-    )
-    group.addoption(
-        "--node-off",
-        default="",
-        metavar="COMMAND",
-        help="command that takes a node's power away, e.g. 'virsh suspend {node}'; the lab has its own means",
-    )
-    group.addoption(
-        "--node-on", default="", metavar="COMMAND", help="command that gives it back, e.g. 'virsh resume {node}'"
-    )
-    group.addoption(
-        "--system-field",
+        "--gameday-system-field",
         action="append",
-        default=[],
         metavar="NAME=VALUE",
         help="change a field of every scenario's SystemSpec, e.g. replicas=1; may be given more than once",
     )
-    group.addoption("--seed", type=int, help="choose the same victims as the run with this seed")
-    group.addoption(
-        "--gameday-dry-run", action="store_true", help="rehearse: write down what faults would do, and do nothing"
-    )
-    group.addoption(
-        "--require-consent",
-        action="store_true",
-        help="a scenario that the owners have not allowed fails; else it is skipped, with the command that allows it",
-    )
-    group.addoption("--rejudge", type=Path, metavar="RUN", help="judge this run folder again, with no cluster")
-    group.addoption(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where run folders are made (default: runs)"
-    )
-    group.addoption("--lab-nodes", type=int, default=3, metavar="N", help="nodes of the lab (default: 3)")
-    group.addoption("--keep-lab", action="store_true", help="leave the lab running at the end")
-    group.addoption("--keep-namespace", action="store_true", help="leave each trial's namespace for a look")
-    group.addoption(
-        "--load-workers",
-        type=int,
-        metavar="N",
-        help="workers that share the load (default: gameday.toml's, else 1; a core each)",
-    )
-    group.addoption(
-        "--load-in-cluster", action="store_true", help="send the load from pods in the cluster, by the Service's name"
-    )
-    group.addoption(
-        "--load-image", default="", metavar="IMAGE", help="image of these pods that the cluster can pull (docs/load.md)"
-    )
-    group.addoption(
-        "--pods-max", type=int, metavar="N", help="most pods that faults may have down at once (default: all replicas)"
-    )
+    for name, words in FLAGS.items():
+        group.addoption(f"--gameday-{name}", action="store_true", default=None, help=words)
 
 
-def read_options(config: pytest.Config) -> Options:
-    """Read the options. Raises `pytest.UsageError` for values that cannot be."""
+def _value(config: pytest.Config, name: str) -> Any:
+    return config.getoption(f"gameday_{name.replace('-', '_')}")
 
-    def of(name: str) -> object:
-        return config.getoption(name)
 
+def given(config: pytest.Config) -> bool:
+    """Whether any of the options was given."""
+    return any(_value(config, name) is not None for name in (*VALUES, *FLAGS, "system-field"))
+
+
+def options_of(config: pytest.Config) -> Options:
+    """Read the options, once. Raises `pytest.UsageError` for values that cannot be."""
+    if OPTIONS not in config.stash:
+        config.stash[OPTIONS] = _read(config)
+    return config.stash[OPTIONS]
+
+
+def _read(config: pytest.Config) -> Options:
+    def text(name: str) -> str:
+        return str(_value(config, name) or "")
+
+    def flag(name: str) -> bool:
+        return bool(_value(config, name))
+
+    seed, lab_nodes = _value(config, "seed"), _value(config, "lab-nodes")
     options = Options(
-        system=_system(config),
-        manifests=config.getoption("manifests"),
-        context=str(of("kube_context")),
-        kubeconfig=config.getoption("kubeconfig"),
-        image=str(of("image")),
-        service_url=str(of("service_url")),
-        node_off=str(of("node_off")),
-        node_on=str(of("node_on")),
-        seed=random.randrange(SEED_MAX) if of("seed") is None else int(config.getoption("seed")),  # noqa: S311  # replayable
-        dry_run=bool(of("gameday_dry_run")),
-        require_consent=bool(of("require_consent")),
-        rejudge=config.getoption("rejudge"),
-        runs=config.getoption("runs"),
-        lab_nodes=config.getoption("lab_nodes"),
-        keep_lab=bool(of("keep_lab")),
-        keep_namespace=bool(of("keep_namespace")),
-        pods_max=config.getoption("pods_max"),
-        load_workers=config.getoption("load_workers"),
+        config_file=_config_file(config),
+        manifests=_value(config, "manifests"),
+        context=text("kube-context"),
+        kubeconfig=_value(config, "kubeconfig"),
+        image=text("image"),
+        service_url=text("service-url"),
+        node_off=text("node-off"),
+        node_on=text("node-on"),
+        seed=random.randrange(SEED_MAX) if seed is None else seed,  # noqa: S311  # replayable
+        dry_run=flag("dry-run"),
+        require_consent=flag("require-consent"),
+        rejudge=_value(config, "rejudge"),
+        runs=_value(config, "runs") or RUNS,
+        lab_nodes=LAB_NODES if lab_nodes is None else lab_nodes,
+        keep_lab=flag("keep-lab"),
+        keep_namespace=flag("keep-namespace"),
+        pods_max=_value(config, "pods-max"),
+        load_workers=_value(config, "load-workers"),
+        load_in_cluster=flag("load-in-cluster"),
+        load_image=text("load-image"),
         fields=_fields(config),
-        load_in_cluster=bool(of("load_in_cluster")),
-        load_image=str(of("load_image")),
     )
-    if options.kubeconfig and not (options.context or options.system):
-        raise pytest.UsageError("--kubeconfig goes with --kube-context NAME: without it scenarios run on the lab")
-    if bool(options.node_off) != bool(options.node_on):
-        raise pytest.UsageError("--node-off and --node-on go together: whoever takes a node's power gives it back")
-    if options.node_off and not (options.context or options.system):
-        raise pytest.UsageError("--node-off goes with --kube-context NAME or --system: the lab has its own means")
-    if options.manifests and options.system:
-        raise pytest.UsageError("--manifests and --system: a system is deployed or adopted, not both")
-    if options.lab_nodes < 1:
-        raise pytest.UsageError(f"--lab-nodes {options.lab_nodes}: give at least 1")
-    if options.pods_max is not None and options.pods_max < 1:
-        raise pytest.UsageError(f"--pods-max {options.pods_max}: give at least 1")
-    _refuse_load(options)
+    if objection := _objection(options) or _objection_to_place(options) or _objection_to_load(options):
+        raise pytest.UsageError(objection)
     return options
 
 
-def _refuse_load(options: Options) -> None:
-    """Raise `pytest.UsageError` for options about load that do not go together."""
-    if options.load_workers is not None and not 1 <= options.load_workers <= WORKERS_MAX:
-        raise pytest.UsageError(f"--load-workers {options.load_workers}: is not in 1..{WORKERS_MAX}")
-    if options.load_image and not (options.context or options.system):
-        raise pytest.UsageError("--load-image goes with --kube-context NAME or --system FILE: the lab makes its own")
-    if options.load_in_cluster and options.dry_run and options.system:
-        raise pytest.UsageError(
-            "--gameday-dry-run changes nothing, and load pods are a change: leave --load-in-cluster out"
+def _objection(options: Options) -> str:
+    """Which options do not go together, or have a value that cannot be; empty if none."""
+    if options.manifests and options.config_file:
+        return "--gameday-manifests and --gameday-config: a system is deployed or adopted, not both"
+    if options.lab_nodes < 1:
+        return f"--gameday-lab-nodes {options.lab_nodes}: give at least 1"
+    if options.pods_max is not None and options.pods_max < 1:
+        return f"--gameday-pods-max {options.pods_max}: give at least 1"
+    return ""
+
+
+def _objection_to_place(options: Options) -> str:
+    """The same of the options about where scenarios run."""
+    elsewhere = options.context or options.config_file
+    if options.kubeconfig and not elsewhere:
+        return "--gameday-kubeconfig goes with --gameday-kube-context NAME: without it scenarios run on the lab"
+    if bool(options.node_off) != bool(options.node_on):
+        return "--gameday-node-off and --gameday-node-on go together: whoever powers a node off powers it on again"
+    if options.node_off and not elsewhere:
+        return "--gameday-node-off goes with --gameday-kube-context or --gameday-config: the lab has its own means"
+    return ""
+
+
+def _objection_to_load(options: Options) -> str:
+    """The same of the options about load."""
+    if options.load_workers is not None:
+        from loadgen.driver.workers import WORKERS_MAX
+
+        if not 1 <= options.load_workers <= WORKERS_MAX:
+            return f"--gameday-load-workers {options.load_workers}: is not in 1..{WORKERS_MAX}"
+    if options.load_image and not (options.context or options.config_file):
+        return (
+            "--gameday-load-image goes with --gameday-kube-context NAME or --gameday-config FILE: the lab makes its own"
         )
+    if options.load_in_cluster and options.dry_run and options.config_file:
+        return "--gameday-dry-run changes nothing, and load pods are a change: leave --gameday-load-in-cluster out"
+    return ""
 
 
-def _system(config: pytest.Config) -> Path | None:
-    """The file that names a system: as told, or as found; none for the lab, which deploys its own."""
-    told = config.getoption("system")
-    if told is not None:
-        return Path(told) if told else None
-    if config.getoption("manifests"):
+def _config_file(config: pytest.Config) -> Path | None:
+    """The file that names a system: as given, or as found; none for the lab, which deploys its own."""
+    name = _value(config, "config")
+    if name is not None:
+        return Path(name) if name else None
+    if _value(config, "manifests"):
         return None
+    from chaos.trial.config import find_config
+
     try:
         return find_config(config.rootpath)
     except UsageError as wrong:
@@ -214,7 +236,7 @@ def field_of(text: str) -> tuple[str, Any]:
     """Read `name=value`; the value is JSON where it can be, else text. Raises `UsageError`."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"--system-field {text}: give NAME=VALUE, e.g. replicas=1")
+        raise UsageError(f"--gameday-system-field {text}: give NAME=VALUE, e.g. replicas=1")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -223,6 +245,6 @@ def field_of(text: str) -> tuple[str, Any]:
 
 def _fields(config: pytest.Config) -> Mapping[str, Any]:
     try:
-        return dict(map(field_of, config.getoption("system_field")))
+        return dict(map(field_of, _value(config, "system-field") or ()))
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None

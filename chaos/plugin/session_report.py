@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from chaos.plugin.options import Options
 
-__all__ = ["Gallery", "draw_run"]
+__all__ = ["SessionReport", "draw_run"]
 
 REASON_LENGTH = 300
 
@@ -50,7 +50,7 @@ def draw_run(judgement: Judgement) -> Report:
     return report
 
 
-class Gallery:
+class SessionReport:
     """Draws what a session's trials came to."""
 
     def __init__(self, options: Options) -> None:

@@ -48,7 +48,7 @@ class BlastRadius:
         if pods and pods + down > self.pods_max:
             raise UsageError(
                 f"blast radius: {pods} pods and {down} already down are more than the {self.pods_max} allowed at once",
-                "aim at fewer pods, or raise --pods-max; in gameday.toml safety.pods_max, safety.percent_max",
+                "aim at fewer pods, or raise --gameday-pods-max; in gameday.toml safety.pods_max, safety.percent_max",
             )
         self._admit_nodes([victim.name for victim in victims if victim.kind == "Node"], nodes_out, foreign)
 

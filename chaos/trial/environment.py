@@ -94,7 +94,7 @@ class Ground:
                 there = self.cluster.get("StorageClass", None, name) is not None
             except ClusterRefused as refused:
                 return f"StorageClass {name} cannot be looked up: {refused.what}"
-            return "" if there else f"there is no StorageClass {name}: name yours with --system-field volumes=…"
+            return "" if there else f"there is no StorageClass {name}: name yours with --gameday-system-field volumes=…"
         raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: data, node-power, storage-class:NAME")
 
 
@@ -263,6 +263,6 @@ def _load_image_told(told: str) -> str:
     if not told:
         raise UsageError(
             "load from inside the cluster needs an image that its nodes can pull",
-            "build it as docs/load.md says, then --load-image IMAGE, or image under [load] in gameday.toml",
+            "build it as docs/load.md says, then --gameday-load-image IMAGE, or image under [load] in gameday.toml",
         )
     return told

@@ -191,7 +191,7 @@ def aliases_of(ground: Ground, system: System) -> dict[str, str]:
     if system.cluster_ip in {"", "None"}:
         raise UsageError(
             f"Service {system.service} has no address of its own, and this cluster has no name service",
-            "leave --load-in-cluster out",
+            "leave --gameday-load-in-cluster out",
         )
     return {service_name(system): system.cluster_ip}
 

@@ -15,7 +15,7 @@ def reference_spec(ground: Ground) -> SystemSpec:
     if not ground.reference_image:
         raise UsageError(
             f"context {ground.cluster.facts.context} has no image of the reference model",
-            "build chaos/lab/images/model_server with its Dockerfile, push it, and name it with --image",
+            "build chaos/lab/images/model_server with its Dockerfile, push it, and name it: --gameday-image IMAGE",
         )
     on_lab = ground.kind == "lab"
     return SystemSpec(

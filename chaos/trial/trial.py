@@ -17,10 +17,10 @@ from pathlib import Path
 
 from chaos.checks import Completed, FaultsLanded, SteadyBefore
 from chaos.checks.judge import Judgement, judge_run
-from chaos.checks.verdict import Answer, Check, NotProven
+from chaos.checks.verdict import Answer, Check
 from chaos.clock import seconds
 from chaos.cluster import DryRunExecutor
-from chaos.errors import HarnessBroken, NotAllowed, UsageError
+from chaos.errors import HarnessBroken, NotAllowed, NotProven, UsageError
 from chaos.faults import Fault, Field, Until
 from chaos.faults.base import leaves_foreign, parameters_of, spares_no_node
 from chaos.faults.support.cluster_view import foreign_pods

@@ -29,7 +29,7 @@ HEAD = ("stage", "since", "bound s", "median s", "worst s", "part of the whole, 
 def run(trial: str, faults: int, runs: Path) -> None:
     """Run one trial of so many faults on the lab; what it found is in its run folder."""
     file = f"{HERE / 'stage_trials.py'}::{trial}"
-    command = [sys.executable, "-m", "pytest", "-q", file, "--faults", str(faults), "--runs", str(runs)]
+    command = [sys.executable, "-m", "pytest", "-q", file, "--faults", str(faults), "--gameday-runs", str(runs)]
     subprocess.run(command, check=False, cwd=HERE.parent.parent)
 
 

@@ -13,9 +13,9 @@ from trial_ground import Room, answering
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
-from chaos.checks.verdict import Answer, NotProven
+from chaos.checks.verdict import Answer
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
-from chaos.errors import UsageError
+from chaos.errors import NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster

@@ -15,10 +15,10 @@ from plain_service import plain_namespace
 from trial_ground import Room, answering
 
 from chaos.checks import SloMet
-from chaos.checks.verdict import Answer, NotProven
+from chaos.checks.verdict import Answer
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, connect
-from chaos.errors import HarnessBroken
+from chaos.errors import HarnessBroken, NotProven
 from chaos.faults.undo import find_left, undo_all
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster

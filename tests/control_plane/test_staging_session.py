@@ -91,7 +91,7 @@ def test_without_consent_scenarios_are_skipped_with_the_command(pytester: pytest
 
 def test_consent_that_is_required_and_not_there_fails_the_session(pytester: pytest.Pytester, staging: Staging) -> None:
     """In a nightly run a withdrawn consent is not green; what the system cannot support is skipped all the same."""
-    result, written = session(pytester, staging, staging.file(), "--require-consent")
+    result, written = session(pytester, staging, staging.file(), "--gameday-require-consent")
     result.assert_outcomes(errors=1, skipped=2)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert f"kubectl annotate namespace {staging.namespace} gameday.dev/adopt=enabled" in result.stdout.str()

@@ -15,8 +15,8 @@ from trial_ground import SPEC, Room, answering
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.checks.judge import judge_run, read_verdict
-from chaos.checks.verdict import Answer, NotProven
-from chaos.errors import HarnessBroken, UsageError
+from chaos.checks.verdict import Answer
+from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster

@@ -12,8 +12,9 @@ import pytest
 from chaos import faults
 from chaos.checks import Recovered
 from chaos.checks.judge import read_verdict
-from chaos.checks.verdict import Answer, NotProven
+from chaos.checks.verdict import Answer
 from chaos.cluster import Cluster
+from chaos.errors import NotProven
 from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab import Lab

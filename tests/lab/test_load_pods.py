@@ -11,8 +11,9 @@ import pytest
 
 from chaos.checks import GeneratorHealthy, SloMet
 from chaos.checks.judge import Judgement
-from chaos.checks.verdict import Answer, NotProven
+from chaos.checks.verdict import Answer
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, ref_of
+from chaos.errors import NotProven
 from chaos.faults.undo import find_left
 from chaos.history import load_history
 from chaos.lab import Lab

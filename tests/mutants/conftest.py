@@ -7,10 +7,12 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from chaos.checks.verdict import Answer, NotProven
+from chaos import SystemSpec
+from chaos.checks.verdict import Answer
 from chaos.cluster import Executor, LiveExecutor, NullJournal, connect
+from chaos.errors import NotProven
 from chaos.lab import Lab
-from chaos.plugin.hooks import STAGED
+from chaos.plugin.stash import STAGED
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,7 +47,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 @pytest.fixture(scope="session")
-def owner(ground: object) -> Iterator[Executor]:  # the lab is up with it
+def owner(reference_model: SystemSpec) -> Iterator[Executor]:  # the lab is up with it
     """The hand of whoever owns the cluster: what is broken from outside is none of the suite's own account's doing."""
     facts = Lab().facts()
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:

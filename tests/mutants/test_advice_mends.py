@@ -15,7 +15,7 @@ from chaos.cluster import Executor, mutations
 from chaos.cluster.mutations import MERGE, STRATEGIC
 from chaos.faults import targets
 from chaos.objects.kinds import DeploymentView, PodDisruptionBudgetView
-from chaos.plugin.hooks import GALLERY
+from chaos.plugin.stash import SESSION_REPORT
 from chaos.slo import Slo
 from chaos.trial.setup import UnderTest
 from chaos.trial.traffic import Traffic
@@ -35,7 +35,7 @@ def mend(request: pytest.FixtureRequest, owner: Executor, system: UnderTest) -> 
     """Call it with the name of the broken twin: applies the one patch of its report, and waits until it is in force."""
 
     def mender(broken: str) -> None:
-        reports = [one for one in request.config.stash[GALLERY].reports if one.headline.scenario == broken]
+        reports = [one for one in request.config.stash[SESSION_REPORT].reports if one.headline.scenario == broken]
         assert reports, f"{broken} has to run before"
         (advice,) = reports[-1].advice
         patch = yaml.safe_load(advice.patch)

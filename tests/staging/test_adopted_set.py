@@ -180,8 +180,9 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
 
 def session(running: Lab, config: Path, scenarios: list[str]) -> int:
     """Run these scenarios, and return pytest's exit code."""
-    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header", "--system", str(config)]
-    argv += ["--junitxml", str(config.parent / "junit.xml"), "--runs", str(config.parent / "runs"), *scenarios]
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", "--no-header"]
+    argv += ["--gameday-config", str(config)]
+    argv += ["--junitxml", str(config.parent / "junit.xml"), "--gameday-runs", str(config.parent / "runs"), *scenarios]
     # From the lab's client: a machine beside the cluster, from which the Service is reached as users reach it.
     command, environment = running.client_command(argv), {**os.environ, "KUBECONFIG": ""}
     return subprocess.run(command, cwd=ROOT, env=environment, timeout=SESSION_S, check=False).returncode

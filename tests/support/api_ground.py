@@ -21,9 +21,9 @@ from plain_service import apply_all, plain_namespace, service_of, snapshot
 from chaos import faults
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
 from chaos.checks.judge import read_verdict
-from chaos.checks.verdict import NotProven, Verdict
+from chaos.checks.verdict import Verdict
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
-from chaos.errors import GamedayError
+from chaos.errors import GamedayError, NotProven
 from chaos.faults import targets
 from chaos.history import History, load_history
 from chaos.lab.simulated import SimulatedCluster

@@ -10,11 +10,11 @@ from chaos.checks.formatting import plural
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.traffic.generator_health import last_samples
-from chaos.checks.verdict import NotProven
 from chaos.cli.capacity.progress import Screen
 from chaos.cli.capacity.request import Asked
 from chaos.cli.capacity.search import Search, next_rate
 from chaos.clock import seconds
+from chaos.errors import NotProven
 from chaos.faults import Scale, Until
 from chaos.history import History, load_history
 from chaos.trial.setup import Staged

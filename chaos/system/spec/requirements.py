@@ -135,5 +135,5 @@ def refuse_fields(fields: Mapping[str, Any]) -> None:
     """Refuse fields that a session would change. Raises `UsageError`: an adopted system is left as it is."""
     if fields:
         raise UsageError(
-            f"--system-field {', '.join(fields)}: an adopted system is not changed", "leave the option out"
+            f"--gameday-system-field {', '.join(fields)}: an adopted system is not changed", "leave the option out"
         )

@@ -41,6 +41,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", "name the file with --system") from None
+        raise UsageError(
+            f"{path} cannot be read: {error}", "name the file with --gameday-config, or --system of the command gameday"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}") from None

@@ -56,7 +56,8 @@ class ClusterCrew(WorkerGroup):
         """See `WorkerGroup.begin`. Raises `UsageError` for users of a locustfile, which is a file of this host."""
         if isinstance(shape, Users):
             raise UsageError(
-                "a locustfile of your own runs on this host only", "leave --load-in-cluster out for this scenario"
+                "a locustfile of your own runs on this host only",
+                "leave --gameday-load-in-cluster out for this scenario",
             )
         return super().begin(shape, name)
 

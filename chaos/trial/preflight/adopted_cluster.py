@@ -66,7 +66,7 @@ def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None 
     if not named:
         raise UsageError(
             f"{path}: cluster.context is missing: a cluster of others is never taken from the current context",
-            "name it in the file, or with --kube-context NAME",
+            "name it in the file, or with --gameday-kube-context NAME",
         )
     namespace = config.system.namespace
     if is_protected(namespace) or namespace in config.safety.protected:

@@ -1,7 +1,7 @@
 """manifests.py PROGRAM FOLDER [KEY=VALUE…]: write the Kubernetes objects that a Pulumi program declares as YAML files.
 
 It runs the program under Pulumi's own mocks: no engine, no cluster, no network. So it shows what the program says, not
-what `pulumi up` would change. Then: `pytest scenarios --manifests FOLDER`.
+what `pulumi up` would change. Then: `pytest scenarios --gameday-manifests FOLDER`.
 """
 
 import copy

@@ -119,4 +119,4 @@ def test_what_a_command_made_is_replayed_by_that_command(tmp_path: Path) -> None
     history = replace(made.history, facts=replace(made.history.facts, raw=raw))
     assert replace(made, history=history).text().endswith("replay: gameday capacity --latency-p99-s 2 --seed 1")
     raw["nodeid"] = "test_a.py::test_b"
-    assert replace(made, history=history).text().endswith("replay: pytest 'test_a.py::test_b' --seed 1")
+    assert replace(made, history=history).text().endswith("replay: pytest 'test_a.py::test_b' --gameday-seed 1")

@@ -58,7 +58,7 @@ def saved(pytester: pytest.Pytester) -> Path:
 def test_a_scenario_that_never_judges_fails(pytester: pytest.Pytester, saved: Path) -> None:
     """A scenario that returns without a verdict is failed, in words and without a traceback."""
     pytester.makepyfile(test_scenario=SCENARIO.format(end=""))
-    result = pytester.runpytest("--rejudge", str(saved))
+    result = pytester.runpytest("--gameday-rejudge", str(saved))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["NotProven:", "*returned without trial.judge*"])
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -67,9 +67,11 @@ def test_a_scenario_that_never_judges_fails(pytester: pytest.Pytester, saved: Pa
 def test_a_saved_run_without_evidence_is_unknown(pytester: pytest.Pytester, saved: Path) -> None:
     """Judging an empty record again ends in UNKNOWN, writes the verdict and the report, and names the replay."""
     pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))
-    result = pytester.runpytest("--rejudge", str(saved))
+    result = pytester.runpytest("--gameday-rejudge", str(saved))
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["UNKNOWN recovered*", "*replay: pytest 'test_scenario.py::test_claim' --seed 7"])
+    result.stdout.fnmatch_lines(
+        ["UNKNOWN recovered*", "*replay: pytest 'test_scenario.py::test_claim' --gameday-seed 7"]
+    )
     assert json.loads((saved / "verdict.json").read_text())["answer"] == "UNKNOWN"
     assert (saved / "report.html").stat().st_size > 0
 
@@ -77,7 +79,7 @@ def test_a_saved_run_without_evidence_is_unknown(pytester: pytest.Pytester, save
 def test_junit_has_a_property_for_each_finding(pytester: pytest.Pytester, saved: Path) -> None:
     """One testcase a scenario, with the verdict, the run, the seed and each finding in one line."""
     pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))
-    pytester.runpytest("--rejudge", str(saved), "--junitxml", "junit.xml")
+    pytester.runpytest("--gameday-rejudge", str(saved), "--junitxml", "junit.xml")
     cases = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")  # noqa: S314  # we wrote it
     (told,) = [{one.get("name"): one.get("value") for one in case.iter("property")} for case in cases]
     assert (told["verdict"], told["seed"], told["cluster"]) == ("UNKNOWN", "7", "lab")
@@ -88,7 +90,7 @@ def test_junit_has_a_property_for_each_finding(pytester: pytest.Pytester, saved:
 def test_only_the_saved_scenario_is_judged_again(pytester: pytest.Pytester, saved: Path) -> None:
     """Other scenarios are deselected; if the saved one is not there, pytest refuses with its name."""
     pytester.makepyfile(test_other="def test_claim(trial): pass")
-    result = pytester.runpytest("--rejudge", str(saved))
+    result = pytester.runpytest("--gameday-rejudge", str(saved))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*it is a trial of test_scenario.py::test_claim, which is not among*"])
 
@@ -111,11 +113,11 @@ def test_our_errors_have_no_traceback(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--lab-nodes", "0"], "*--lab-nodes 0: give at least 1*"),
-        (["--pods-max", "0"], "*--pods-max 0: give at least 1*"),
-        (["--kubeconfig", "there"], "*--kubeconfig goes with --kube-context NAME*"),
-        (["--system-field", "replicas"], "*--system-field replicas: give NAME=VALUE*"),
-        (["--rejudge", "nowhere"], "*--rejudge nowhere: not a run folder*"),
+        (["--gameday-lab-nodes", "0"], "*--gameday-lab-nodes 0: give at least 1*"),
+        (["--gameday-pods-max", "0"], "*--gameday-pods-max 0: give at least 1*"),
+        (["--gameday-kubeconfig", "there"], "*--gameday-kubeconfig goes with --gameday-kube-context NAME*"),
+        (["--gameday-system-field", "replicas"], "*--gameday-system-field replicas: give NAME=VALUE*"),
+        (["--gameday-rejudge", "nowhere"], "*--gameday-rejudge nowhere: not a run folder*"),
         (["--no-such-option"], "*unrecognized arguments: --no-such-option*"),
     ],
 )
@@ -164,8 +166,11 @@ def test_a_wrong_marker_argument_is_named(pytester: pytest.Pytester, marker: str
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--kube-context", "x", "--node-off", "a {node}"), "--node-off and --node-on go together"),
-        (("--node-off", "a {node}", "--node-on", "b {node}"), "the lab has its own means"),
+        (
+            ("--gameday-kube-context", "x", "--gameday-node-off", "a {node}"),
+            "--gameday-node-off and --gameday-node-on go together",
+        ),
+        (("--gameday-node-off", "a {node}", "--gameday-node-on", "b {node}"), "the lab has its own means"),
     ],
 )
 def test_node_power_options_that_do_not_go_together_are_refused(
@@ -180,9 +185,9 @@ def test_node_power_options_that_do_not_go_together_are_refused(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--load-workers", "0"], "--load-workers 0: is not in 1..64"),
-        (["--load-image", "x"], "the lab makes its own"),
-        (["--load-in-cluster", "--gameday-dry-run", "--system", "x.toml"], "load pods are a change"),
+        (["--gameday-load-workers", "0"], "--gameday-load-workers 0: is not in 1..64"),
+        (["--gameday-load-image", "x"], "the lab makes its own"),
+        (["--gameday-load-in-cluster", "--gameday-dry-run", "--gameday-config", "x.toml"], "load pods are a change"),
     ],
 )
 def test_options_about_load_that_cannot_be_are_refused(pytester: pytest.Pytester, words: list[str], told: str) -> None:
@@ -199,7 +204,7 @@ def test_claim(trial):
     '''A claim.'''
 
 @pytest.fixture
-def stage():
+def _stage():
     pytest.skip("not allowed")
 """
 

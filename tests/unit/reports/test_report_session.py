@@ -23,7 +23,7 @@ from chaos.cli.app import app
 from chaos.cli.reports import compare_runs, load_report, redraw
 from chaos.errors import UsageError
 from chaos.history import load_history
-from chaos.plugin.session_report import Gallery
+from chaos.plugin.session_report import SessionReport
 from chaos.slo import Slo
 from reports import Report, SessionFacts, Unjudged, session_of, summarise
 from reports.build.earlier_runs import append, laid_over, read_past
@@ -124,9 +124,9 @@ class Terminal:
         self.lines.append(line)
 
 
-def gallery(tmp_path: Path) -> Gallery:
+def gallery(tmp_path: Path) -> SessionReport:
     """A gallery of a session whose run folders lie here."""
-    return Gallery(SimpleNamespace(runs=tmp_path, seed=7, where="on the lab", rejudge=None))  # type: ignore[arg-type]  # the options it reads
+    return SessionReport(SimpleNamespace(runs=tmp_path, seed=7, where="on the lab", rejudge=None))  # type: ignore[arg-type]  # the options it reads
 
 
 def run_folder(tmp_path: Path, name: str) -> Path:
@@ -180,7 +180,7 @@ def test_a_run_that_was_not_judged_can_be_drawn(tmp_path: Path) -> None:
     """The evidence of a run that died is shown, as UNKNOWN, with how to judge it."""
     report = load_report(run_folder(tmp_path, "died"))
     assert report.headline.answer == "UNKNOWN"
-    assert "--rejudge" in report.findings[0].settle
+    assert "--gameday-rejudge" in report.findings[0].settle
 
 
 def test_the_page_s_findings_are_those_of_verdict_json(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_a_field_that_does_not_exist_is_named() -> None:
 
 
 def test_an_adopted_system_is_not_changed_from_the_command_line() -> None:
-    """--system-field is refused with the fields that it names."""
+    """--gameday-system-field is refused with the fields that it names."""
     refuse_fields({})
-    with pytest.raises(UsageError, match="--system-field replicas: an adopted system is not changed"):
+    with pytest.raises(UsageError, match="--gameday-system-field replicas: an adopted system is not changed"):
         refuse_fields({"replicas": 1})
 
 

@@ -28,7 +28,7 @@ def ground(power: CommandPower | None = None) -> Ground:
 def test_node_power_is_there_or_its_lack_is_told() -> None:
     """Without a means the options that give one are named."""
     assert ground(CommandPower("off {node}", "on {node}")).lacks("node-power") == ""
-    assert "--node-off and --node-on" in ground().lacks("node-power")
+    assert "--gameday-node-off and --gameday-node-on" in ground().lacks("node-power")
 
 
 def test_a_storage_class_is_looked_up_by_its_name() -> None:

@@ -1,0 +1,97 @@
+"""The fixtures that scenarios use: `trial`, `system`, `traffic`, `slo`; and those that a conftest gives.
+
+A conftest.py gives `system_spec` (what is to be deployed) and `request_profile` (what one request is), unless
+gameday.toml names a system that already runs. Each imports what it needs when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chaos.errors import UsageError
+
+if TYPE_CHECKING:
+    from chaos.slo import Slo
+    from chaos.system import SystemSpec
+    from chaos.trial.environment import Ground
+    from chaos.trial.setup import Staged, UnderTest
+    from chaos.trial.traffic import Traffic
+    from chaos.trial.trial import Trial
+    from loadgen.profiles import Profile
+
+__all__: list[str] = []
+
+
+@pytest.fixture
+def trial(_stage: Staged) -> Trial:  # a value
+    """The trial: phases, faults and the judgement."""
+    return _stage.trial
+
+
+@pytest.fixture
+def system(_stage: Staged) -> UnderTest:  # a value
+    """The system under test, deployed and available."""
+    return _stage.system
+
+
+@pytest.fixture
+def traffic(_stage: Staged) -> Traffic:  # a value
+    """Users: streams of requests to the system."""
+    return _stage.traffic
+
+
+@pytest.fixture(scope="session")
+def slo(pytestconfig: pytest.Config) -> Slo:
+    """What users were promised: as gameday.toml says; one in a hundred may fail, and 5 s, where no file says."""
+    from chaos.plugin.stage import promised
+
+    return promised(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def system_spec() -> SystemSpec:
+    """What is deployed, before a scenario's marker changes it: to be given by your conftest.py."""
+    raise UsageError("no system to test", "define a fixture system_spec in conftest.py that returns a chaos.SystemSpec")
+
+
+@pytest.fixture(scope="session")
+def request_profile() -> Profile:
+    """What one request is: to be given by your conftest.py."""
+    raise UsageError(
+        "no request to send", "define a fixture request_profile in conftest.py that returns one of chaos.profiles"
+    )
+
+
+@pytest.fixture(scope="session")
+def reference_model(_environment: Ground) -> SystemSpec:  # a value
+    """The reference model, a small language model that each cluster can run, for a conftest that has no other."""
+    from chaos.trial.reference_model import reference_spec
+
+    return reference_spec(_environment)
+
+
+@pytest.fixture(scope="session")
+def reference_profile() -> Profile:
+    """One request to the reference model: a short chat, streamed."""
+    from chaos.trial.reference_model import reference_profile as given
+
+    return given()
+
+
+@pytest.fixture(scope="session")
+def _environment(pytestconfig: pytest.Config) -> Iterator[Ground]:
+    """The cluster that this session's scenarios run on."""
+    from chaos.plugin.stage import environment
+
+    yield from environment(pytestconfig)
+
+
+@pytest.fixture
+def _stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
+    """One trial of this scenario, set up."""
+    from chaos.plugin.stage import stage
+
+    yield from stage(request)

@@ -1,0 +1,168 @@
+"""What the fixtures hand out: the environment of a session, and one trial of a scenario, set up."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from chaos.errors import GamedayError
+from chaos.plugin.options import Options, options_of
+from chaos.plugin.requirements import (
+    adopted_for,
+    consent_for,
+    limits_of,
+    load_for,
+    manifests_for,
+    marked,
+    may_deploy,
+    profile_for,
+    refuse_unmet,
+)
+from chaos.plugin.session_report import SessionReport
+from chaos.plugin.stash import SESSION_REPORT, STAGED
+from chaos.plugin.terminal import Voice, sigterm_interrupts, uncaptured
+from chaos.progress import Terminal
+from chaos.slo import Slo
+from chaos.system import SystemSpec
+from chaos.trial.config import read_config
+from chaos.trial.environment import Ground, on_adopted, on_context, on_lab
+from chaos.trial.setup import Callbacks, Staged, inert, staged
+from chaos.trial.trial_json import ScenarioFacts
+
+__all__ = ["environment", "promised", "stage"]
+
+
+def promised(config: pytest.Config) -> Slo:
+    """What users were promised: as gameday.toml says, else 99 % and 5 s."""
+    file = options_of(config).config_file
+    part = read_config(file).slo if file else None
+    return part.slo() if part else Slo(availability=0.99, latency_p99_s=5.0)
+
+
+def environment(config: pytest.Config) -> Iterator[Ground]:
+    """The cluster of a session; one that cannot be had ends the session with pytest's usage error."""
+    with sigterm_interrupts():
+        try:
+            with _opened(config, options_of(config)) as opened:
+                yield opened
+        except GamedayError as error:
+            pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
+
+
+@contextmanager
+def _opened(config: pytest.Config, options: Options) -> Iterator[Ground]:
+    with uncaptured(config):
+        if options.config_file:
+            opening = on_adopted(
+                options.config_file,
+                kubeconfig=options.kubeconfig,
+                context=options.context,
+                service_url=options.service_url,
+                means=options.means,
+                say=Voice(config).say,
+                load_image=options.load_image,
+            )
+        elif options.context:
+            opening = on_context(
+                kubeconfig=options.kubeconfig,
+                context=options.context,
+                image=options.image,
+                service_url=options.service_url,
+                means=options.means,
+                load_image=options.load_image,
+            )
+        else:
+            words = "pytest " + " ".join(config.invocation_params.args)
+            opening = on_lab(nodes=options.lab_nodes, keep=options.keep_lab, words=words, progress=Terminal())
+        opened = opening.__enter__()
+    try:
+        yield opened
+    finally:
+        with uncaptured(config):
+            opening.__exit__(None, None, None)
+
+
+def session_report(config: pytest.Config) -> SessionReport:
+    """The report of this session, begun with its first trial."""
+    return config.stash.setdefault(SESSION_REPORT, SessionReport(options_of(config)))
+
+
+def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
+    """One trial of this scenario, set up."""
+    options, report = options_of(request.config), session_report(request.config)
+    callbacks = Callbacks(say=Voice(request.config).say, draw=report.drawer(request.node))
+    if options.rejudge:
+        placeholder = SystemSpec(name="saved", image="saved")
+        request.node.stash[STAGED] = inert(options.rejudge, placeholder, callbacks=callbacks)
+        yield request.node.stash[STAGED]
+        return
+    with _live(request, options, report, callbacks) as ready:
+        request.node.stash[STAGED] = ready
+        yield ready
+
+
+@contextmanager
+def _live(
+    request: pytest.FixtureRequest, options: Options, report: SessionReport, callbacks: Callbacks
+) -> Iterator[Staged]:
+    """A trial on the session's cluster, unless the scenario is skipped or refused."""
+    # What a conftest or a marker has wrong is told before a cluster is started.
+    manifests = manifests_for(request, options.manifests, options.fields)
+    spec = manifests.spec if manifests else None
+    if not (options.config_file or manifests):
+        spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
+    ground: Ground = request.getfixturevalue("_environment")
+    load = load_for(ground, in_cluster=options.load_in_cluster, workers=options.load_workers, dry_run=options.dry_run)
+    adopted = adopted_for(
+        request,
+        ground,
+        options.fields,
+        dry_run=options.dry_run,
+        load=load,
+        require_consent=options.require_consent,
+    )
+    spec = adopted.system.spec if adopted else spec
+    assert spec is not None
+    scenario = _scenario(request, options.seed)
+    may_deploy(request, ground, spec, manifests, load)
+    refuse_unmet(request, ground, spec, ours=adopted is None and manifests is None)
+    pods_max, nodes_max = limits_of(ground, adopted, options.pods_max)
+    with staged(
+        ground,
+        spec,
+        profile_for(request, ground),
+        scenario,
+        run=report.begun(request.node.nodeid, _run_folder(options.runs, scenario)),
+        dry_run=options.dry_run,
+        pods_max=pods_max,
+        nodes_max=nodes_max,
+        load_wish=load,
+        keep_namespace=options.keep_namespace,
+        callbacks=callbacks,
+        adopted=adopted,
+        manifests=manifests,
+        consent=consent_for(ground, adopted),
+        claim=ground.claim,
+        lost=ground.stop,
+    ) as ready:
+        yield ready
+
+
+def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:
+    doc = (getattr(request.node, "function", None) and request.node.function.__doc__) or ""
+    claim = doc.strip().partition("\n")[0]
+    return ScenarioFacts(name=request.node.name, nodeid=request.node.nodeid, claim=claim, seed=seed)
+
+
+def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:
+    """Name the run folder after when, the scenario's first words and parameters, and the seed."""
+    name, _, parameters = scenario.name.removeprefix("test_").partition("[")
+    words = textwrap.shorten(name.replace("_", " "), 32, placeholder="")
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{words} {parameters}".lower()).strip("-")
+    return runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{slug}-{scenario.seed}"
