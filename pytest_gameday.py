@@ -7,25 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
 
 __all__ = ["clash", "clash_words"]
 
-PACKAGES = ("chaos", "loadgen", "reports")
-HOME = Path(__file__).resolve().parent
-CLASH = pytest.StashKey[str]()
+PACKAGES = {"chaos": "plugin/hooks.py", "loadgen": "generator/locustfile.py", "reports": "page/__init__.py"}
+"""The packages of gameday, and a file by which each is known."""
 
 
-def clash(names: Sequence[str] = PACKAGES) -> Path | None:
+def clash(names: Iterable[str] = PACKAGES) -> Path | None:
     """Where Python finds the first package of these names that is not gameday's; None if all are."""
     for name in names:
         module = sys.modules.get(name)
         spec = getattr(module, "__spec__", None) or importlib.util.find_spec(name)
         for place in (spec.submodule_search_locations or [spec.origin or name]) if spec else []:
-            if Path(place).resolve() != HOME / name:
+            if not (Path(place) / PACKAGES[name]).is_file():
                 return Path(place)
     return None
 

@@ -90,7 +90,9 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Ground]:
 
 def session_report(config: pytest.Config) -> SessionReport:
     """The report of this session, begun with its first trial."""
-    return config.stash.setdefault(SESSION_REPORT, SessionReport(options_of(config)))
+    if SESSION_REPORT not in config.stash:
+        config.stash[SESSION_REPORT] = SessionReport(options_of(config))
+    return config.stash[SESSION_REPORT]
 
 
 def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
