@@ -1,6 +1,6 @@
 """What the disruption controller counts for a disruption budget, from the objects that it reads.
 
-Follows `trySync` of Kubernetes' disruption controller (kubernetes.md A.2): a status is what it writes at its next count
+Follows `trySync` of Kubernetes' disruption controller: a status is what it writes at its next count
 of these objects. It counts when a budget or a pod of it changes, so a real status may be older. Where several budgets
 select one pod, a change of that pod makes it count one of them only, whichever comes first.
 """
@@ -26,6 +26,7 @@ __all__ = [
     "bound_by",
     "budget_status",
     "controller_ref",
+    "desired_healthy",
     "disrupted",
     "scale_possible",
 ]
@@ -154,6 +155,24 @@ def budget_status(budget: Raw, pods: Iterable[Raw], scales: Scales, *, at: datet
     healthy = sum(pod.ready and not disrupted(view, pod, at=at) for pod in selected)
     allowed = max(0, healthy - desired) if expected > 0 else 0
     return BudgetStatus(expected, healthy, desired, allowed, unmanaged=unmanaged)
+
+
+def desired_healthy(
+    view: PodDisruptionBudgetView, pods: Iterable[Raw], scales: Scales, *, at: datetime
+) -> tuple[int, str]:
+    """How many pods a budget wants healthy: a number of its spec, its status where that is up to date, else a count.
+
+    Where nobody can count, it is what its status said last, with the reason.
+    """
+    least = view.spec.get("minAvailable")
+    if isinstance(least, int):
+        return least, ""
+    if view.up_to_date:
+        return view.desired, ""
+    try:
+        return budget_status(view.raw, pods, scales, at=at).desired, ""
+    except ScaleUnknown as error:
+        return view.desired, str(error)
 
 
 def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scales) -> tuple[int, int, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from chaos.checks.budgets.evictions import EVICT, refused_by_budget, rehearsed
+from chaos.checks.budgets.evictions import EVICT, is_dry_run, refused_by_budget
 from chaos.checks.budgets.model import EVICTED
 from chaos.history import Action, History
 from chaos.history.facts.autoscaler import AutoscalerView
@@ -92,7 +92,7 @@ def _evictions(history: History, pods: Mapping[str, list[tuple[int, PodView]]]) 
     """Every eviction with its pod's UID: ours from the action log, others from the condition on an evicted replica."""
     ours = {action.target.uid for action in history.actions if action.name == EVICT and action.outcome != "fail"}
     for action in history.actions:
-        if action.name == EVICT and not rehearsed(action):
+        if action.name == EVICT and not is_dry_run(action):
             at_ns = action.begin_ns if action.end_ns is None else action.end_ns
             answer, words = _eviction_answer(action)
             yield action.target.uid, EvictionMark(at_ns, action.target.name, answer, words, action.fault or "")

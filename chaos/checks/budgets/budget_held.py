@@ -2,66 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
 
+from chaos.checks.base import GAPLESS, Summary, finding, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
+from chaos.checks.budgets.eviction_rules import (
+    ALONE,
+    COUNTABLE,
+    KINDS,
+    accepted_owed,
+    blurred,
+    refused_owed,
+    stale_ms,
+    unready_owed,
+)
 from chaos.checks.budgets.evictions import Evictions, evictions_of
-from chaos.checks.budgets.granted import COUNTABLE, Problem, Stale, blurred, judge_evictions
-from chaos.checks.budgets.model import Record, Replay
-from chaos.checks.budgets.refused import judge_refusals, judge_unready
+from chaos.checks.budgets.model import HealthCount, Record, Replay
 from chaos.checks.budgets.replay import replay
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
-from chaos.checks.watch_coverage import blind_spots, judged_until_ns
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.watch_coverage import judged_until_ns
 from chaos.history import History
-from chaos.objects.kinds import PodDisruptionBudgetView
 
-__all__ = ["BudgetHeld"]
+__all__ = ["BudgetDetail", "BudgetHeld", "BudgetHeldDetail"]
 
 SHOWN = 50
 """How many dips a finding lists; it says how many there were."""
 
-KINDS = ("Pod", "PodDisruptionBudget")
-ASK = "a trial in which a pod that a disruption budget binds is evicted"
-GAPLESS = "a trial whose watch has no gap"
-
 
 @dataclass(frozen=True, slots=True)
-class _Account:
-    """All that was found in a trial."""
+class BudgetDetail:
+    """One budget that binds the system: how many it needed, and had, in the time that is judged."""
 
-    replay: Replay
-    evictions: Evictions
-    courses: tuple[_Course, ...]
-    dips: tuple[Dip, ...]
-    problems: tuple[Problem, ...]
-    stale: tuple[Stale, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """One budget that binds the system, and how many it needed, and had, in the time that is judged.
-
-    `unknown` is why nobody can say for a while how many it needed.
-    """
-
-    view: PodDisruptionBudgetView
-    record: Record
-    needs: tuple[int, ...]
-    had: tuple[int, ...]
-    unknown: str
+    name: str
+    bound: str
+    desired_min: int | None
+    desired_max: int | None
+    healthy_min: int | None
 
     @property
-    def need(self) -> str:
-        """How many it needed, in words."""
-        least, most = min(self.needs, default=0), max(self.needs, default=0)
-        return str(most) if least == most else f"{least} to {most}"
+    def words(self) -> str:
+        """What it needed, in words."""
+        least, most = self.desired_min or 0, self.desired_max or 0
+        return f"{self.name} ({self.bound}) needs {most if least == most else f'{least} to {most}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetHeldDetail:
+    """All evictions, budgets and dips of a trial in numbers.
+
+    Attributes:
+        evictions_accepted: of Ready pods.
+        evictions_of_others: those of them that somebody else asked for.
+        evictions_refused: ours that a budget refused.
+        evictions_unready: accepted for pods that were not Ready, which no budget counts.
+        evictions_stale: granted on a count that did not know yet of a pod lost just before.
+        lowest_after_eviction: the fewest of the system's pods that were ready after one.
+        ready_min: the scenario's claim.
+        budgets: each budget that binds the system.
+        dips_count: how many dips there were.
+        dips: the first of them.
+    """
+
+    ready_min: int | None = None
+    evictions_accepted: int = 0
+    evictions_of_others: int = 0
+    evictions_refused: int = 0
+    evictions_unready: int = 0
+    evictions_stale: int = 0
+    lowest_after_eviction: int | None = None
+    budgets: tuple[BudgetDetail, ...] = ()
+    dips_count: int = 0
+    dips: tuple[Dip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetHeld:
-    """No eviction, ours or anybody's, took more pods than the disruption budget lets go (invariants I1 to I3 and I5).
+    """No eviction, ours or anybody's, took more pods than the disruption budget lets go.
 
     Judged from the watch log in resourceVersion order, so a dip between two events is found however short. Each
     accepted eviction must have been charged to an up-to-date budget with room, and leave as many healthy as it needs;
@@ -73,122 +92,118 @@ class BudgetHeld:
     cluster's disruption budget says, or if it has none.
     """
 
+    name: ClassVar[str] = "budget-held"
+    Detail: ClassVar[type] = BudgetHeldDetail
+
     ready_min: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.ready_min is not None and self.ready_min < 1:
             raise ValueError(f"BudgetHeld.ready_min: {self.ready_min} is not at least 1")
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "budget-held"
-
     def __call__(self, history: History) -> Finding:
         """Judge every eviction and every dip of the trial."""
-        account = self._account(history)
-        # Where the order of events is in doubt, so is whatever speaks against the claim.
-        failures = [one for one in account.problems if one.answer is Answer.FAIL and not account.replay.doubt]
-        doubts = [one for one in account.problems if one not in failures]
-        answer = Answer.FAIL if failures else Answer.UNKNOWN if doubts else Answer.PASS
-        told = failures or doubts
-        reasons = list(dict.fromkeys(one.text for one in told)) or list(_left_to_the_slo(account))
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule=self._rule(),
-            limit=self._limit(account),
-            measured=_measured(account),
-            reason="; ".join(reasons[:SHOWN]),
-            settle="; ".join(dict.fromkeys(one.settle for one in doubts)) if answer is Answer.UNKNOWN else "",
-            detail=self._values(account),
-            evidence=tuple(sorted(_evidence(account), key=lambda one: one.at_ns)),
-        )
-
-    def _account(self, history: History) -> _Account:
         played = replay(history)
         evictions = evictions_of(history, played)
         since_ns = _since_ns(history, evictions)
-        courses = tuple(_courses(played, since_ns))
+        ours = [record for record in played.budgets.values() if record.ours and record.view is not None]
         dips = [
             dip
-            for one in courses
-            for dip in dips_of(history, played, one.record, since_ns, of=f"disruption budget {one.view.name}")
+            for record in ours
+            if not record.beyond_watch
+            for dip in dips_of(history, played, record, since_ns, of=f"disruption budget {record.name}")
         ]
         if self.ready_min is not None:
-            what = "the claim"
-            dips += dips_of(history, played, played.system, since_ns, of=what, at_least=self.ready_min)
-        judged = list(judge_evictions(history, played, evictions))
-        problems = [one for one in judged if isinstance(one, Problem)]
-        problems += judge_refusals(history, played, evictions)
-        problems += judge_unready(history, played, evictions)
-        problems += self._claim(history, evictions, courses, since_ns)
-        problems += _doubts(history, played, evictions, dips, since_ns)
-        stale = tuple(one for one in judged if isinstance(one, Stale))
-        return _Account(played, evictions, courses, tuple(dips), tuple(problems), stale)
+            dips += dips_of(history, played, played.system, since_ns, of="the claim", at_least=self.ready_min)
+        owed = [
+            *accepted_owed(history, played, evictions),
+            *refused_owed(history, played, evictions),
+            *unready_owed(history, played, evictions),
+            *evictions.open,
+            *self._claim(history, played, evictions),
+        ]
+        # Where the order of events is in doubt, so is whatever speaks against the claim.
+        doubts = [*played.ordered(), *_unproved(history, played, evictions, since_ns)]
+        owed = [*doubts, *(undecided(owed) if played.doubt else owed)]
+        owed += [self._budget(record, since_ns) for record in ours]
+        owed += [_dip(dip, shown=number < SHOWN) for number, dip in enumerate(dips)]
+        detail = self._detail(history, played, evictions, [_counted(record, since_ns) for record in ours], dips)
+        claim = "" if self.ready_min is None else f", nor fewer than {self.ready_min} of the system Ready"
+        limit = [] if self.ready_min is None else [f"at least {self.ready_min} ready"]
+        limit += [budget.words for budget in detail.budgets]
+        return finding(
+            self.name,
+            f"No eviction leaves fewer pods healthy than the disruption budget needs{claim}.",
+            owed,
+            Summary(_measured(evictions, dips), ", ".join(limit) or "a disruption budget", detail=detail),
+            nothing=unknown("evictions", "no eviction was seen", "a trial in which a pod is evicted"),
+        )
 
-    def _claim(
-        self, history: History, evictions: Evictions, courses: tuple[_Course, ...], since_ns: int
-    ) -> Iterator[Problem]:
+    def _claim(self, history: History, played: Replay, evictions: Evictions) -> Iterator[Obligation]:
         """The claim in numbers, against every eviction of one of the system's ready pods."""
         if self.ready_min is None:
             return
         for one in evictions.accepted:
-            if one.uid in replay(history).replicas and one.left < self.ready_min:
-                text = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
-                yield Problem(Answer.UNKNOWN if blurred(history, one) else Answer.FAIL, one.at_ns, text)
-        for course in courses:
-            if course.unknown:
-                text = f"how many disruption budget {course.view.name} needs is not known for a while: {course.unknown}"
-                yield Problem(Answer.UNKNOWN, since_ns, text, COUNTABLE)
-            elif (least := min(course.needs, default=0)) < self.ready_min:
-                text = f"disruption budget {course.view.name} needs only {least}, less than the claim {self.ready_min}"
-                yield Problem(Answer.UNKNOWN, since_ns, text, "a disruption budget that needs what is claimed")
+            if one.uid not in played.replicas:
+                continue
+            subject, measured, bound = f"{one.name}: the claim", f"{one.left} ready", f"at least {self.ready_min}"
+            if one.left >= self.ready_min:
+                yield Obligation(subject, measured=measured, bound=bound)
+                continue
+            reason = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
+            answer, settle = (Answer.UNKNOWN, GAPLESS) if blurred(history, one) else (Answer.FAIL, "")
+            yield Obligation(subject, answer, reason, settle, measured, bound, (Evidence(one.at_ns, reason),))
 
-    def _rule(self) -> str:
-        claim = "" if self.ready_min is None else f", nor fewer than {self.ready_min} of the system Ready"
-        return f"No eviction leaves fewer pods healthy than the disruption budget needs{claim}."
+    def _budget(self, record: Record, since_ns: int) -> Obligation:
+        """A budget as a whole: its pods were all watched, and it needs as many as are claimed."""
+        budget = _counted(record, since_ns)
+        uncounted = next((one.unknown for one in _judged(record, since_ns) if one.unknown), "")
+        reason = settle = ""
+        if record.beyond_watch:
+            reason, settle = record.beyond_words, ALONE
+        elif self.ready_min is not None and uncounted:
+            reason = f"how many disruption budget {record.name} needs is not known for a while: {uncounted}"
+            settle = COUNTABLE
+        elif self.ready_min is not None and (least := budget.desired_min or 0) < self.ready_min:
+            reason = f"disruption budget {record.name} needs only {least}, less than the claim {self.ready_min}"
+            settle = "a disruption budget that needs what is claimed"
+        answer = Answer.UNKNOWN if reason else Answer.PASS
+        return Obligation(record.name, answer, reason, settle, f"{budget.healthy_min} healthy at least", budget.words)
 
-    def _limit(self, account: _Account) -> str:
-        needs = [f"{one.view.name} ({one.view.bound}) needs {one.need}" for one in account.courses]
-        claim = [] if self.ready_min is None else [f"at least {self.ready_min} ready"]
-        return ", ".join([*claim, *needs]) or "a disruption budget"
-
-    def _values(self, account: _Account) -> dict[str, object]:
-        return {
-            "evictions_accepted": len(account.evictions.accepted),
-            "evictions_of_others": sum(one.by is None for one in account.evictions.accepted),
-            "evictions_refused": len(account.evictions.refused),
-            "evictions_unready": len(account.evictions.unready),
-            "evictions_stale": len(account.stale),
-            "lowest_after_eviction": min((one.left for one in account.evictions.accepted), default=None),
-            "ready_min": self.ready_min,
-            "budgets": [
-                {
-                    "name": one.view.name,
-                    "bound": one.view.bound,
-                    "desired_min": min(one.needs, default=None),
-                    "desired_max": max(one.needs, default=None),
-                    "healthy_min": min(one.had, default=None),
-                }
-                for one in account.courses
-            ],
-            "dips_count": len(account.dips),
-            "dips": [asdict(dip) for dip in account.dips[:SHOWN]],
-        }
+    def _detail(
+        self, history: History, played: Replay, evictions: Evictions, budgets: list[BudgetDetail], dips: list[Dip]
+    ) -> BudgetHeldDetail:
+        grants = [one.grant for one in evictions.accepted if one.grant is not None]
+        return BudgetHeldDetail(
+            ready_min=self.ready_min,
+            evictions_accepted=len(evictions.accepted),
+            evictions_of_others=sum(one.by is None for one in evictions.accepted),
+            evictions_refused=len(evictions.refused),
+            evictions_unready=len(evictions.unready),
+            evictions_stale=sum(stale_ms(history, played, grant) is not None for grant in grants),
+            lowest_after_eviction=min((one.left for one in evictions.accepted), default=None),
+            budgets=tuple(budgets),
+            dips_count=len(dips),
+            dips=tuple(dips[:SHOWN]),
+        )
 
 
-def _courses(played: Replay, since_ns: int) -> Iterator[_Course]:
-    for record in played.budgets.values():
-        if record.ours and record.view is not None:
-            place = sum(one.at_ns <= since_ns for one in record.standings)
-            judged = record.standings[max(0, place - 1) :]
-            needs = tuple(one.desired for one in judged if not one.unknown)
-            had, unknown = (
-                tuple(one.healthy for one in judged),
-                next((one.unknown for one in judged if one.unknown), ""),
-            )
-            yield _Course(record.view, record, needs, had, unknown)
+def _judged(record: Record, since_ns: int) -> tuple[HealthCount, ...]:
+    """A budget's counts in the time that is judged, first as it was when that began."""
+    place = sum(one.at_ns <= since_ns for one in record.counts)
+    return record.counts[max(0, place - 1) :]
+
+
+def _counted(record: Record, since_ns: int) -> BudgetDetail:
+    counts = _judged(record, since_ns)
+    needs = [one.desired for one in counts if not one.unknown]
+    return BudgetDetail(
+        name=record.name,
+        bound="" if record.view is None else record.view.bound,
+        desired_min=min(needs, default=None),
+        desired_max=max(needs, default=None),
+        healthy_min=min((one.healthy for one in counts), default=None),
+    )
 
 
 def _since_ns(history: History, evictions: Evictions) -> int:
@@ -200,77 +215,44 @@ def _since_ns(history: History, evictions: Evictions) -> int:
     return min(begins, default=history.began_ns)
 
 
-def _doubts(
-    history: History, played: Replay, evictions: Evictions, dips: Iterable[Dip], since_ns: int
-) -> Iterator[Problem]:
-    """What keeps a claim that nothing speaks against from being proved."""
-    unknown = Answer.UNKNOWN
-    if played.doubt:
-        yield Problem(unknown, since_ns, played.doubt, "a cluster whose resourceVersions count all kinds together")
+def _dip(dip: Dip, *, shown: bool) -> Obligation:
+    """A dip was seen whole; what an eviction did is judged with the eviction, all else no budget binds."""
+    bound, measured = f"at least {dip.desired} healthy", f"{dip.lowest} healthy"
+    evidence = dip.evidence if shown else ()
+    if dip.unseen:
+        reason = f"a dip lies in a gap of the watch: {dip.words}"
+        return Obligation(dip.of, Answer.UNKNOWN, reason, GAPLESS, measured, bound, evidence)
+    reason = f"not by eviction, so left to the SLO: {dip.words}" if shown else ""
+    return Obligation(dip.of, reason=reason, measured=measured, bound=bound, evidence=evidence)
+
+
+def _unproved(history: History, played: Replay, evictions: Evictions, since_ns: int) -> Iterator[Obligation]:
+    """What keeps a claim that nothing speaks against from being proved: the record, or no budget put to the test."""
     if history.facts.dry_run:
-        yield Problem(unknown, since_ns, "a dry run (--gameday-dry-run) evicts nothing", "run the trial for real")
-    for text in blind_spots(history, KINDS, since_ns, judged_until_ns(history)):
-        yield Problem(unknown, since_ns, text, GAPLESS)
-    for text in evictions.open:
-        yield Problem(unknown, since_ns, text, "a trial in which every eviction is answered, or watched for a minute")
-    for dip in dips:
-        if dip.unseen:
-            yield Problem(unknown, dip.begin_ns, f"a dip lies in a gap of the watch: {dip.words}", GAPLESS)
-    yield from _unasked(history, played, evictions, since_ns)
-
-
-def _unasked(history: History, played: Replay, evictions: Evictions, since_ns: int) -> Iterator[Problem]:
-    """Why no budget was put to the test."""
+        yield unknown("the trial", "a dry run (--gameday-dry-run) evicts nothing", "run the trial for real")
+    yield from watched(history, KINDS, since_ns, judged_until_ns(history))
     if not any(record.ours for record in played.budgets.values()) and "PodDisruptionBudget" in history.covered_ns:
+        declared = (history.facts.raw.get("spec") or {}).get("disruption_budget")
+        though = ", though the system's spec declares one" if declared else ""
         settle = "a disruption budget that selects the system's pods"
-        yield Problem(Answer.UNKNOWN, since_ns, _missing(history), settle)
+        yield unknown("the budget", f"no disruption budget binds the system's pods{though}", settle)
     if evictions.ambiguous:
         names = ", ".join(sorted({action.target.name for action in evictions.ambiguous}))
-        text = f"two disruption budgets bind {names}, so every eviction is refused"
-        yield Problem(Answer.UNKNOWN, since_ns, text, "one disruption budget for each pod")
+        reason = f"two disruption budgets bind {names}, so every eviction is refused"
+        yield unknown("the budget", reason, "one disruption budget for each pod")
     elif not evictions.refused and not any(one.binding for one in evictions.accepted):
-        text = "the disruption budget was never asked: no eviction of a Ready pod met it"
-        yield Problem(Answer.UNKNOWN, since_ns, text, ASK)
+        reason = "the disruption budget was never asked: no eviction of a Ready pod met it"
+        yield unknown("the budget", reason, "a trial in which a pod that a disruption budget binds is evicted")
 
 
-def _missing(history: History) -> str:
-    declared = (history.facts.raw.get("spec") or {}).get("disruption_budget")
-    told = ", though the system's spec declares one" if declared else ""
-    return f"no disruption budget binds the system's pods{told}"
-
-
-def _left_to_the_slo(account: _Account) -> Iterator[str]:
-    """What the budget does not bind and is told all the same."""
-    if account.dips:
-        yield f"not by eviction, so left to the SLO: {'; '.join(dip.words for dip in account.dips[:SHOWN])}"
-    for one in account.stale:
-        yield f"granted on an old count, as Kubernetes documents: {one.text}"
-
-
-def _measured(account: _Account) -> str:
-    evictions = account.evictions
+def _measured(evictions: Evictions, dips: list[Dip]) -> str:
     others = sum(one.by is None for one in evictions.accepted)
-    told = f"{plural(len(evictions.accepted), 'eviction')} accepted" + (f" ({others} by others)" if others else "")
-    told += f", {len(evictions.refused)} refused"
+    words = f"{plural(len(evictions.accepted), 'eviction')} accepted" + (f" ({others} by others)" if others else "")
+    words += f", {len(evictions.refused)} refused"
     lowest = [one.grant.healthy if one.grant else one.left for one in evictions.accepted]
     if lowest:
-        told += f", lowest {min(lowest)} healthy after one"
-    if account.dips:
-        deepest = max(account.dips, key=lambda dip: dip.desired - dip.lowest)
-        told += f"; {plural(len(account.dips), 'dip')}, deepest {deepest.lowest} of {deepest.desired} needed"
-    return told
-
-
-def _evidence(account: _Account) -> Iterator[Evidence]:
-    for one in account.evictions.accepted:
-        left = f"{one.grant.healthy} healthy of {one.grant.desired} needed" if one.grant else f"{one.left} ready"
-        yield Evidence(one.at_ns, f"{one.name} evicted ({one.whose}), {left} left")
-    for action in account.evictions.refused:
-        yield Evidence(action.begin_ns, f"eviction of {action.target.name} refused by its disruption budget")
-    for problem in account.problems:
-        if problem.answer is Answer.FAIL:
-            yield Evidence(problem.at_ns, problem.text)
-    for stale in account.stale:
-        yield Evidence(stale.at_ns, stale.text)
-    for dip in account.dips[:SHOWN]:
-        yield from dip.evidence
+        words += f", lowest {min(lowest)} healthy after one"
+    if dips:
+        deepest = max(dips, key=lambda dip: dip.desired - dip.lowest)
+        words += f"; {plural(len(dips), 'dip')}, deepest {deepest.lowest} of {deepest.desired} needed"
+    return words

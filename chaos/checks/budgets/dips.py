@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from chaos.checks.budgets.model import EVICTED, Change, Record, Replay, Standing
+from chaos.checks.budgets.model import EVICTED, Change, HealthCount, Record, Replay
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -103,13 +103,13 @@ def dips_of(
         at_least: how many have to be healthy, in place of the budget's own need.
     """
 
-    def need(standing: Standing) -> int:
-        return standing.desired if at_least is None else at_least
+    def need(count: HealthCount) -> int:
+        return count.desired if at_least is None else at_least
 
-    def short(standing: Standing) -> bool:
-        return not standing.unknown and standing.healthy < need(standing)
+    def short(count: HealthCount) -> bool:
+        return not count.unknown and count.healthy < need(count)
 
-    spans = [tuple(group) for _, group in groupby(record.standings, key=short)]
+    spans = [tuple(group) for _, group in groupby(record.counts, key=short)]
     found: list[Dip] = []
     for before, span, after in zip([(), *spans], spans, [*spans[1:], ()], strict=False):
         if not short(span[0]):
@@ -134,10 +134,10 @@ def dips_of(
 
 
 def _losses(
-    history: History, replay: Replay, record: Record, span: tuple[Standing, ...], ended: int | None
+    history: History, replay: Replay, record: Record, span: tuple[HealthCount, ...], ended: int | None
 ) -> tuple[Loss, ...]:
     """The pods that were lost up to a revision, each with its first cause: by themselves, or by an eviction."""
-    losses = [_loss(history, replay, change) for standing in span for change in standing.lost]
+    losses = [_loss(history, replay, change) for count in span for change in count.lost]
     uid = "" if record.view is None else record.view.uid
     for grant in replay.grants:
         pod, number = grant.pod, grant.revision.number

@@ -4,49 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
+from chaos.checks.base import GAPLESS, Summary, finding, unknown
 from chaos.checks.budgets.drains import Drain, drains_of
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.model import Record
 from chaos.checks.budgets.replay import replay
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.revisions import DELIVERY_NS
 
-__all__ = ["Drained"]
+__all__ = ["DrainDetail", "Drained", "DrainedDetail"]
 
 LONGER = "a drain with a longer deadline"
-GAPLESS = "a trial whose watch has no gap"
 
 GONE = 404
 """An eviction of a pod that was gone already held nothing up."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One drain and its answer."""
+class DrainDetail:
+    """One drain in numbers.
 
-    drain: Drain
-    answer: Answer
-    reason: str = ""
-    settle: str = ""
+    Attributes:
+        fault: the fault that drained.
+        result: how it says that it ended.
+        nodes: its nodes.
+        pods: how many replicas were on them.
+        begin_ns: when it began.
+        anchor_ns: from when its bound counts.
+        end_ns: when it ended, None if it never said so.
+        seconds: how long it took from the anchor.
+        bound_s: how long that may take.
+        round_s: how long one round of eviction and replacement may take.
+        permits: how many evictions at a time the budgets permitted, None without a budget.
+        blocked_by: the budgets that it says refused it to the end.
+    """
+
+    fault: str
+    result: str
+    nodes: tuple[str, ...]
+    pods: int
+    begin_ns: int
+    anchor_ns: int
+    end_ns: int | None
+    seconds: float | None
+    bound_s: float
+    round_s: float
+    permits: int | None
+    blocked_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What is said of an answer."""
+class DrainedDetail:
+    """Every drain of the trial."""
 
-    reason: str
-    settle: str
+    drains: tuple[DrainDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """Every drain (of `node`, or of any) left its nodes empty within the derived bound (invariant I4).
+    """Every drain (of `node`, or of any) left its nodes empty within the derived bound.
 
     The bound counts from when the disruption budget had room: evicting, replacing and asking again, in as many rounds
     as the budget makes necessary. A drain that the budget blocks is a FAIL of this claim, and no fault of Kubernetes;
@@ -54,101 +76,89 @@ class Drained:
     short to tell the two apart is UNKNOWN.
     """
 
+    name: ClassVar[str] = "drained"
+    Detail: ClassVar[type] = DrainedDetail
+
     node: str | None = None
     blocked_by: str | None = None
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "drained"
-
     def __call__(self, history: History) -> Finding:
         """Judge every drain of the trial."""
-        judged = [
-            self._judge(history, drain) for drain in drains_of(history, replay(history), pod_lives(history), self.node)
-        ]
+        drains = drains_of(history, replay(history), pod_lives(history), self.node)
+        owed = [self._judge(history, drain) for drain in drains]
+        worst = max(zip(owed, drains, strict=True), key=lambda one: one[0].answer, default=None)
+        if drains and history.facts.dry_run:
+            owed = [unknown("the drain", "a dry run (--gameday-dry-run) drains nothing", "run the trial for real")]
         where = "" if self.node is None else f" of node {self.node}"
-        if not judged:
-            nothing = _Said(f"no drain{where} was made", "a trial that drains a node with replicas on it")
-            return self._finding(Answer.UNKNOWN, [], nothing)
-        if history.facts.dry_run:
-            dry_run = _Said("a dry run (--gameday-dry-run) drains nothing", "run the trial for real")
-            return self._finding(Answer.UNKNOWN, judged, dry_run)
-        answer = max(one.answer for one in judged)
-        told = [one for one in judged if one.answer is answer and one.reason]
-        said = _Said("; ".join(one.reason for one in told), "; ".join(dict.fromkeys(one.settle for one in told)))
-        return self._finding(answer, judged, said)
-
-    def _finding(self, answer: Answer, judged: list[_Judged], said: _Said) -> Finding:
-        worst = max(judged, key=lambda one: one.answer, default=None)
         blocked = f"blocked by disruption budget {self.blocked_by}" if self.blocked_by else ""
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule=f"The drain is {blocked}." if blocked else "A drained node is empty within the derived bound.",
-            limit=blocked
-            or ("finished within the bound" if worst is None else f"bound {worst.drain.bound.total_s:g} s"),
-            measured="no drain" if worst is None else _measured(worst.drain),
-            margin="" if worst is None or blocked else _margin(worst.drain),
-            reason=said.reason,
-            settle=said.settle if answer is Answer.UNKNOWN else "",
-            detail={"drains": [_values(one) for one in judged]},
-            evidence=tuple(sorted((e for one in judged for e in _evidence(one.drain)), key=lambda one: one.at_ns)),
+        return finding(
+            self.name,
+            f"The drain is {blocked}." if blocked else "A drained node is empty within the derived bound.",
+            owed,
+            Summary(
+                "no drain" if worst is None else worst[0].measured,
+                blocked or ("finished within the bound" if worst is None else f"bound {worst[0].bound}"),
+                "" if worst is None or blocked else _margin(worst[1]),
+                DrainedDetail(tuple(map(_detail, drains))),
+            ),
+            nothing=unknown(
+                f"a drain{where}", f"no drain{where} was made", "a trial that drains a node with replicas on it"
+            ),
         )
 
-    def _judge(self, history: History, drain: Drain) -> _Judged:
+    def _judge(self, history: History, drain: Drain) -> Obligation:
         fault = drain.fault
         if fault.missed or fault.landed_ns is None:
-            return _Judged(drain, Answer.UNKNOWN, f"{fault.id} did not land: {fault.missed or 'no proof'}", LONGER)
+            return _owed(drain, Answer.UNKNOWN, f"{fault.id} did not land: {fault.missed or 'no proof'}", LONGER)
         if drain.end_ns is None:
-            return _Judged(drain, Answer.UNKNOWN, f"{fault.id} never said how it ended", "a trial that waits for it")
+            return _owed(drain, Answer.UNKNOWN, f"{fault.id} never said how it ended", "a trial that waits for it")
         if fault.result == "finished":
             return self._finished(history, drain)
         if fault.result == "blocked":
             return self._blocked(history, drain)
         return self._undone(history, drain)
 
-    def _finished(self, history: History, drain: Drain) -> _Judged:
+    def _finished(self, history: History, drain: Drain) -> Obligation:
         end_ns = drain.end_ns or 0
         if not covered(history, "Pod", end_ns, end_ns):
-            return _Judged(drain, Answer.UNKNOWN, "pods were not watched as the drain ended", GAPLESS)
+            return _owed(drain, Answer.UNKNOWN, "pods were not watched as the drain ended", GAPLESS)
         left = [
             life for stay in drain.stays for life in stay.left_at(stay.until_ns or end_ns) if stay.until_ns is not None
         ]
         if left:
             names = ", ".join(sorted(life.name for life in left))
             if any(life.gone_uncertain for life in left):
-                return _Judged(drain, Answer.UNKNOWN, f"whether {names} was gone lies in a gap of the watch", GAPLESS)
-            return _Judged(drain, Answer.FAIL, f"pods were left on {drain.nodes}: {names}")
+                return _owed(drain, Answer.UNKNOWN, f"whether {names} was gone lies in a gap of the watch", GAPLESS)
+            return _owed(drain, Answer.FAIL, f"pods were left on {drain.nodes}: {names}")
         if not any(stay.lives for stay in drain.stays):
-            return _Judged(drain, Answer.UNKNOWN, f"no replica was on {drain.nodes}", "a node with replicas on it")
+            return _owed(drain, Answer.UNKNOWN, f"no replica was on {drain.nodes}", "a node with replicas on it")
         if self.blocked_by:
-            return _Judged(drain, Answer.FAIL, f"the drain of {drain.nodes} finished: nothing blocked it")
+            return _owed(drain, Answer.FAIL, f"the drain of {drain.nodes} finished: nothing blocked it")
         return self._in_time(history, drain)
 
-    def _in_time(self, history: History, drain: Drain) -> _Judged:
+    def _in_time(self, history: History, drain: Drain) -> Obligation:
         took_s, end_ns = drain.took_s or 0.0, drain.end_ns or 0
         if took_s <= drain.bound.total_s:
-            return _Judged(drain, Answer.PASS)
+            return _owed(drain, Answer.PASS)
         over = f"the drain of {drain.nodes} took {took_s:.1f} s, bound {drain.bound.total_s:g} s"
         kinds = ("Pod", "PodDisruptionBudget")
         if any(gaps_in(history, kind, drain.fault.begin_ns, end_ns) for kind in kinds):
-            return _Judged(drain, Answer.UNKNOWN, f"{over}, but what held it up lies in a gap of the watch", GAPLESS)
+            return _owed(drain, Answer.UNKNOWN, f"{over}, but what held it up lies in a gap of the watch", GAPLESS)
         if any(
             one.kind in kinds and one.since_ns <= end_ns and one.until_ns >= drain.fault.begin_ns
             for one in history.late
         ):
-            return _Judged(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
+            return _owed(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
         if held_up := _held_up(history, drain):
             said = f"{over}, but {plural(len(held_up), 'eviction')} met trouble of the API server ({held_up[0]})"
-            return _Judged(drain, Answer.UNKNOWN, said, "a trial while the API server is well")
+            return _owed(drain, Answer.UNKNOWN, said, "a trial while the API server is well")
         if drain.bound.unpromised:
             why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
             settle = "a startup probe, and an image that need not be pulled"
-            return _Judged(drain, Answer.UNKNOWN, f"{over}, but no promise was broken: {why}", settle)
-        return _Judged(drain, Answer.FAIL, over)
+            return _owed(drain, Answer.UNKNOWN, f"{over}, but no promise was broken: {why}", settle)
+        return _owed(drain, Answer.FAIL, over)
 
-    def _blocked(self, history: History, drain: Drain) -> _Judged:
+    def _blocked(self, history: History, drain: Drain) -> Obligation:
         """Blocked, as a budget demands: for certain, or only up to a deadline that was too short."""
         names = drain.blockers
         named = " and ".join(names) or "(of a name that was not seen)"
@@ -157,31 +167,37 @@ class Drained:
             why.append("a replacement found no node: " + "; ".join(map(str, drain.fault.result_detail["pending"])))
         end_ns = drain.end_ns or 0
         if not covered(history, "PodDisruptionBudget", end_ns, end_ns):
-            return _Judged(drain, Answer.UNKNOWN, "disruption budgets were not watched as the drain ended", GAPLESS)
+            return _owed(drain, Answer.UNKNOWN, "disruption budgets were not watched as the drain ended", GAPLESS)
         if not why or not _full(drain):
             short = f"blocked by disruption budget {named} at its deadline, which was too short to decide"
             settle = f"{LONGER}: a round takes up to {drain.round_s:g} s"
-            return _Judged(drain, Answer.UNKNOWN, short, settle)
+            return _owed(drain, Answer.UNKNOWN, short, settle)
         said = f"the drain of {drain.nodes} was blocked, as disruption budget {named} demands: {'; '.join(why)}"
         if self.blocked_by is None:
-            return _Judged(drain, Answer.FAIL, said)
+            return _owed(drain, Answer.FAIL, said)
         if self.blocked_by not in names:
-            return _Judged(drain, Answer.FAIL, f"{said}; the claim is disruption budget {self.blocked_by}")
-        return _Judged(drain, Answer.PASS)
+            return _owed(drain, Answer.FAIL, f"{said}; the claim is disruption budget {self.blocked_by}")
+        return _owed(drain, Answer.PASS)
 
-    def _undone(self, history: History, drain: Drain) -> _Judged:
+    def _undone(self, history: History, drain: Drain) -> Obligation:
         """Stopped, or failed: a FAIL only if it had had all the time that it may take, or could never finish."""
         fault = drain.fault
         said = f"the drain of {drain.nodes} ended {fault.result}: {fault.result_words}"
         ours = [action for action in history.actions if action.fault == fault.id and action.outcome == "fail"]
         if any(TWO_BUDGETS in str(action.detail.get("reason", "")) for action in ours):
-            return _Judged(drain, Answer.FAIL, f"{said}; two disruption budgets bind a pod, so it cannot be evicted")
+            return _owed(drain, Answer.FAIL, f"{said}; two disruption budgets bind a pod, so it cannot be evicted")
         if self.blocked_by:
-            return _Judged(drain, Answer.UNKNOWN, f"{said}, so what blocked it is not known", LONGER)
+            return _owed(drain, Answer.UNKNOWN, f"{said}, so what blocked it is not known", LONGER)
         if (drain.took_s or 0.0) <= drain.bound.total_s:
-            return _Judged(drain, Answer.UNKNOWN, said, f"{LONGER}: it may take up to {drain.bound.total_s:g} s")
+            return _owed(drain, Answer.UNKNOWN, said, f"{LONGER}: it may take up to {drain.bound.total_s:g} s")
         late = self._in_time(history, drain)
-        return _Judged(drain, late.answer, f"{said}; {late.reason}", late.settle)
+        return _owed(drain, late.answer, f"{said}; {late.reason}", late.settle)
+
+
+def _owed(drain: Drain, answer: Answer, reason: str = "", settle: str = "") -> Obligation:
+    """What one drain owed."""
+    measured, bound = _measured(drain), f"{drain.bound.total_s:g} s"
+    return Obligation(drain.fault.id, answer, reason, settle, measured, bound, tuple(_evidence(drain)))
 
 
 def _held_up(history: History, drain: Drain) -> tuple[str, ...]:
@@ -237,23 +253,21 @@ def _margin(drain: Drain) -> str:
     return f"{words} ({drain.bound.words})" if drain.bound.words else words
 
 
-def _values(one: _Judged) -> dict[str, Any]:
-    drain = one.drain
-    return {
-        "answer": one.answer.name,
-        "fault": drain.fault.id,
-        "result": drain.fault.result,
-        "nodes": [stay.node for stay in drain.stays],
-        "pods": sum(len(stay.lives) for stay in drain.stays),
-        "begin_ns": drain.fault.begin_ns,
-        "anchor_ns": drain.anchor_ns,
-        "end_ns": drain.end_ns,
-        "seconds": drain.took_s,
-        "bound_s": drain.bound.total_s,
-        "round_s": drain.round_s,
-        "permits": drain.permits,
-        "blocked_by": list(drain.blockers),
-    }
+def _detail(drain: Drain) -> DrainDetail:
+    return DrainDetail(
+        fault=drain.fault.id,
+        result=drain.fault.result,
+        nodes=tuple(stay.node for stay in drain.stays),
+        pods=sum(len(stay.lives) for stay in drain.stays),
+        begin_ns=drain.fault.begin_ns,
+        anchor_ns=drain.anchor_ns,
+        end_ns=drain.end_ns,
+        seconds=drain.took_s,
+        bound_s=drain.bound.total_s,
+        round_s=drain.round_s,
+        permits=drain.permits,
+        blocked_by=drain.blockers,
+    )
 
 
 def _evidence(drain: Drain) -> Iterator[Evidence]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from chaos.checks.base import unknown
 from chaos.checks.budgets.model import Change, Grant, Replay
+from chaos.checks.verdict import Obligation
 from chaos.clock import NS
 from chaos.history import Action, History
 from chaos.history.coverage import covered
+from chaos.objects.pod import PodView
 
-__all__ = ["EVICT", "REQUEST_NS", "Eviction", "Evictions", "evictions_of", "refused_by_budget", "rehearsed"]
+__all__ = ["EVICT", "TWO_BUDGETS", "Eviction", "Evictions", "evictions_of", "is_dry_run", "refused_by_budget"]
 
 EVICT = "evict-pod"
 BUDGET = "DisruptionBudget"
@@ -22,11 +25,20 @@ REQUEST_NS = 60 * NS
 
 @dataclass(frozen=True, slots=True)
 class Eviction:
-    """One accepted eviction. `ready`: its pod was Ready and staying just before, so that a budget had to count it.
+    """One accepted eviction.
 
-    `grant` is the charge to a budget, None if none was charged; `sign` is then what showed the eviction. `binding` are
-    the budgets, by UID, that bound the pod. `left` is how many of the system's pods were ready after it. `asked_ns`:
-    the request was not made before. `by` is our action, None for somebody else's.
+    Attributes:
+        uid: the pod's.
+        name: the pod's.
+        at_ns: when it was seen.
+        asked_ns: the request was not made before.
+        binding: the budgets, by UID, that bound the pod.
+        left: how many of the system's pods were ready after it.
+        lossy: states before it may have been lost in a gap of the watch.
+        ready: its pod was Ready and staying just before, so that a budget had to count it.
+        by: our action, None for somebody else's.
+        grant: the charge to a budget, None if none was charged.
+        sign: without a charge, what showed the eviction.
     """
 
     uid: str
@@ -46,20 +58,31 @@ class Eviction:
         """Who asked, in words."""
         return "ours" if self.by else "somebody else's"
 
+    @property
+    def left_words(self) -> str:
+        """How many were left, in words: of its budget's pods, or of the system's where none was charged."""
+        if self.grant is None:
+            return f"{self.left} ready"
+        return f"{self.grant.healthy} healthy of {self.grant.desired} needed"
+
 
 @dataclass(frozen=True, slots=True)
 class Evictions:
-    """All of them. `unready` were accepted for pods that were not Ready, which no budget counts.
+    """All of them.
 
-    `refused` are ours that a budget refused; `ambiguous` those refused because two budgets bind the pod. `open` says
-    of which nobody can tell whether they happened. `pending` are budget charges for a pod that the watch does not know.
+    Attributes:
+        accepted: those of Ready pods.
+        unready: those accepted for pods that were not Ready, which no budget counts.
+        refused: ours that a budget refused.
+        ambiguous: ours that were refused because two budgets bind the pod.
+        open: ours of which nobody can tell whether they happened.
     """
 
     accepted: tuple[Eviction, ...]
     unready: tuple[Eviction, ...]
     refused: tuple[Action, ...]
     ambiguous: tuple[Action, ...]
-    open: tuple[str, ...]
+    open: tuple[Obligation, ...]
 
     @property
     def first_ns(self) -> int | None:
@@ -69,7 +92,7 @@ class Evictions:
         return min(moments, default=None)
 
 
-def rehearsed(action: Action) -> bool:
+def is_dry_run(action: Action) -> bool:
     """Whether the server was asked to do nothing (`dryRun`)."""
     return bool((action.detail.get("query") or {}).get("dryRun"))
 
@@ -81,7 +104,7 @@ def refused_by_budget(action: Action) -> bool:
 
 def evictions_of(history: History, replay: Replay) -> Evictions:
     """Gather the evictions."""
-    ours = [action for action in history.actions if action.name == EVICT and not rehearsed(action)]
+    ours = [action for action in history.actions if action.name == EVICT and not is_dry_run(action)]
     done: dict[str, list[Action]] = {}
     for action in ours:
         if action.outcome != "fail":
@@ -103,74 +126,58 @@ def _accepted(replay: Replay, done: Mapping[str, list[Action]]) -> Iterator[Evic
     for grant in replay.grants:
         if grant.pod is not None:
             granted.add(grant.pod.uid)
-            yield _of_grant(grant, done.get(grant.pod.uid, []))
-    for uid in dict.fromkeys((*replay.marked, *(uid for uid, ours in done.items() if _sure(ours)))):
+            yield _eviction(grant.pod, grant, done.get(grant.pod.uid, []), ready=grant.pod.ready)
+    sure = (uid for uid, ours in done.items() if any(action.outcome == "ok" for action in ours))
+    for uid in dict.fromkeys((*replay.marked, *sure)):
         if uid in granted or uid in replay.charged:
             continue
         sign = replay.marked.get(uid) or replay.left.get(uid)
         if sign is not None:
-            yield _of_sign(uid, sign, done.get(uid, []))
+            yield _eviction(sign.pod, sign, done.get(uid, []), ready=sign.was_ready)
 
 
-def _of_grant(grant: Grant, ours: list[Action]) -> Eviction:
-    assert grant.pod is not None
-    by, asked_ns = _asked(ours, grant.revision.at_ns)
-    return Eviction(
-        uid=grant.pod.uid,
-        name=grant.name,
-        at_ns=grant.revision.at_ns,
-        asked_ns=asked_ns,
-        binding=grant.binding,
-        left=grant.left,
-        lossy=grant.revision.lossy,
-        ready=grant.pod.ready,
-        by=by,
-        grant=grant,
-        sign=None,
-    )
-
-
-def _of_sign(uid: str, sign: Change, ours: list[Action]) -> Eviction:
-    by, asked_ns = _asked(ours, sign.revision.at_ns)
-    return Eviction(
-        uid=uid,
-        name=sign.pod.name,
-        at_ns=sign.revision.at_ns,
-        asked_ns=asked_ns,
-        binding=sign.binding,
-        left=sign.left,
-        lossy=sign.revision.lossy,
-        ready=sign.was_ready,
-        by=by,
-        grant=None,
-        sign=sign,
-    )
-
-
-def _asked(ours: list[Action], at_ns: int) -> tuple[Action | None, int]:
-    """The action that asked for it, if it was ours, and the earliest moment at which it was asked for."""
+def _eviction(pod: PodView, shown: Grant | Change, ours: list[Action], *, ready: bool) -> Eviction:
+    """The eviction of a pod that a charge or a sign shows."""
+    at_ns = shown.revision.at_ns
     before = [action for action in ours if action.begin_ns <= at_ns]
-    return (before[-1], before[-1].begin_ns) if before else (None, at_ns - REQUEST_NS)
+    return Eviction(
+        uid=pod.uid,
+        name=pod.name,
+        at_ns=at_ns,
+        asked_ns=before[-1].begin_ns if before else at_ns - REQUEST_NS,
+        binding=shown.binding,
+        left=shown.left,
+        lossy=shown.revision.lossy,
+        ready=ready,
+        by=before[-1] if before else None,
+        grant=shown if isinstance(shown, Grant) else None,
+        sign=shown if isinstance(shown, Change) else None,
+    )
 
 
-def _open(history: History, replay: Replay, ours: list[Action]) -> Iterator[str]:
-    """Which of ours the watch log does not settle."""
+def _open(history: History, replay: Replay, ours: list[Action]) -> Iterator[Obligation]:
+    """Those of ours which the watch log does not decide."""
+    settle = "a trial in which every eviction is answered, or watched for a minute"
     signs = {grant.pod.uid for grant in replay.grants if grant.pod is not None} | set(replay.marked)
     for action in ours:
-        ref = action.target
-        if action.outcome == "fail" or ref.uid in signs or ref.uid in replay.charged:
+        uid, name = action.target.uid, action.target.name
+        if action.outcome == "fail" or uid in signs or uid in replay.charged:
             continue
-        left = replay.left.get(ref.uid)
-        if ref.uid not in replay.pods:
-            yield f"the watch log knows no pod with the UID of {ref.name}, whose eviction was {_said(action)}"
+        left = replay.left.get(uid)
+        if uid not in replay.pods:
+            answered = "accepted" if action.outcome == "ok" else "not answered"
+            reason = f"the watch log knows no pod with the UID of {name}, whose eviction was {answered}"
         elif action.outcome == "ok" and left is None:
-            yield f"the eviction of {ref.name} was accepted, but the watch log does not show it"
+            reason = f"the eviction of {name} was accepted, but the watch log does not show it"
         elif action.outcome == "info" and not _never(history, action, left):
-            yield f"whether {ref.name} was evicted is not known: {action.detail.get('reason') or 'no answer came'}"
+            reason = f"whether {name} was evicted is not known: {action.detail.get('reason') or 'no answer came'}"
+        else:
+            continue
+        yield unknown(name, reason, settle)
 
 
 def _never(history: History, action: Action, left: Change | None) -> bool:
-    """Whether the watch settles that an eviction without an answer did not happen.
+    """Whether the watch proves that an eviction without an answer did not happen.
 
     It did not if the pod went unmarked, for what the API evicts it marks; or if it stayed for as long as the request
     can have lived.
@@ -178,11 +185,3 @@ def _never(history: History, action: Action, left: Change | None) -> bool:
     until_ns = action.begin_ns + REQUEST_NS if left is None else left.revision.at_ns
     seen = covered(history, "Pod", action.begin_ns, until_ns)
     return seen and covered(history, "PodDisruptionBudget", action.begin_ns, until_ns)
-
-
-def _sure(ours: list[Action]) -> bool:
-    return any(action.outcome == "ok" for action in ours)
-
-
-def _said(action: Action) -> str:
-    return "accepted" if action.outcome == "ok" else "not answered"

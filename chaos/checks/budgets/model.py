@@ -11,7 +11,7 @@ from chaos.history.facts.revisions import Revision
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
 
-__all__ = ["EVICTED", "Change", "Grant", "Record", "Replay", "Standing"]
+__all__ = ["EVICTED", "Change", "Grant", "HealthCount", "Record", "Replay"]
 
 EVICTED = "EvictionByEvictionAPI"
 """The reason of the condition DisruptionTarget on a pod whose eviction was accepted (KEP-3329)."""
@@ -19,10 +19,14 @@ EVICTED = "EvictionByEvictionAPI"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one revision did to one pod. `before` is None for a new pod, `after` for one that is gone.
+    """What one revision did to one pod.
 
-    `binding` are the budgets, by UID, that bound it just before; `left` is how many of the system's pods were ready
-    after it, those not counted whose eviction was accepted.
+    Attributes:
+        revision: the revision.
+        before: the pod before it, None for a new one.
+        after: the pod after it, None for one that is gone.
+        binding: the budgets, by UID, that bound it just before.
+        left: how many of the system's pods were ready after it, without those whose eviction was accepted.
     """
 
     revision: Revision
@@ -44,10 +48,19 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A budget was charged for the eviction of one pod, None if no pod of that name was known.
+    """A budget was charged for the eviction of one pod.
 
-    `before` and `after` are the budget around it. `healthy`, `desired` and `unknown` are how it stood then, `left` as
-    in Change.
+    Attributes:
+        revision: the revision of the budget.
+        name: the pod's name.
+        pod: the pod, None if none of that name was known.
+        before: the budget before it.
+        after: the budget after it.
+        binding: the budgets, by UID, that bound the pod.
+        healthy: how many of the budget's pods were healthy after it.
+        desired: how many had to be.
+        left: how many of the system's pods were ready after it.
+        unknown: why nobody can say how many had to be healthy, else empty.
     """
 
     revision: Revision
@@ -63,10 +76,16 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How many pods were healthy, and had to be, from one revision on; `lost` are those that it made unhealthy.
+class HealthCount:
+    """How many pods were healthy, and had to be, from one revision on.
 
-    `unknown` is why nobody can say how many had to be.
+    Attributes:
+        revision: the revision.
+        at_ns: when it was received.
+        healthy: how many were healthy.
+        desired: how many had to be.
+        lost: the changes that made pods unhealthy.
+        unknown: why nobody can say how many had to be healthy, else empty.
     """
 
     revision: Revision
@@ -79,17 +98,21 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One budget's course. `states` are (received, budget, None once it is deleted); `ours`: it bound a replica.
+    """One budget over time; without a budget the system's ready pods.
 
-    `aimed_ns` is when its selector, or the budget itself, was last new. `counted` are the revisions at which its status
-    counted no more pods healthy than there were, so that it had heard of every loss before. Without a budget (`view`
-    None) it is the course of the system's ready pods.
+    Attributes:
+        view: the budget as it was last, None for the system's ready pods.
+        counts: how many of its pods were healthy, at each change.
+        states: the budget from each receipt on, None once it is deleted.
+        selecting_since_ns: when its selector, or the budget itself, was last new.
+        counted: revisions at which its status counted no more pods healthy than there were: it knew of every loss.
+        ours: it bound a replica of the system.
     """
 
     view: PodDisruptionBudgetView | None
-    standings: tuple[Standing, ...]
+    counts: tuple[HealthCount, ...]
     states: tuple[tuple[int, PodDisruptionBudgetView | None], ...]
-    aimed_ns: int
+    selecting_since_ns: int
     counted: tuple[int, ...]
     ours: bool
 
@@ -97,6 +120,16 @@ class Record:
     def name(self) -> str:
         """The budget's name."""
         return "" if self.view is None else self.view.name
+
+    @property
+    def beyond_watch(self) -> bool:
+        """Whether its status counted more healthy pods than there were, all the time: it binds unwatched ones."""
+        return not self.counted and any(view is not None and view.up_to_date for _, view in self.states)
+
+    @property
+    def beyond_words(self) -> str:
+        """That, in words."""
+        return f"disruption budget {self.name} counts more healthy pods than were watched, so it binds others too"
 
     def in_force(self, since_ns: int, until_ns: int) -> tuple[PodDisruptionBudgetView | None, ...]:
         """Every state that may have been in force in a span: the one before it, and all that were received in it."""
@@ -106,10 +139,18 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The whole. `marked` and `left` are, by UID, the first sign of an accepted eviction, and of any deletion.
+    """All budgets and pods over time.
 
-    `charged` are pods for which a budget had been charged before anything was judged. `replicas` are the system's, by
-    UID. `doubt` says why the order of events is not known.
+    Attributes:
+        budgets: each budget, by UID.
+        system: the system's ready pods.
+        grants: every charge to a budget.
+        marked: the first sign of each accepted eviction, by the pod's UID.
+        left: the first sign of each deletion, by the pod's UID.
+        pods: every pod as it was last, by UID.
+        replicas: the UIDs of the system's own.
+        charged: the UIDs of pods for which a budget had been charged before anything was judged.
+        doubt: why the order of events is not known, else empty.
     """
 
     budgets: Mapping[str, Record]

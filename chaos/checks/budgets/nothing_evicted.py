@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.checks.base import Summary, finding, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NodeLoss, node_losses
-from chaos.checks.verdict import Answer, Evidence, Finding
-from chaos.checks.watch_coverage import blind_spots
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Timings, toleration_s
 
-__all__ = ["NothingEvicted"]
+__all__ = ["NothingEvicted", "NothingEvictedDetail"]
+
+LIMIT = "none marked"
+OUTLASTING = "a trial that holds every node down for longer than the replicas tolerate, seen without a gap"
 
 SAME_PASS_NS = NS
 """Nodes that a pass of the monitor finds NotReady are said to be so within moments of each other."""
 
 
+@dataclass(frozen=True, slots=True)
+class NothingEvictedDetail:
+    """The replicas that were marked to go, in order, and for how long every node was NotReady."""
+
+    marked: tuple[str, ...] = ()
+    outage_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NothingEvicted:
     """From the moment in which every node was NotReady to that in which power came back, no replica was marked to go.
 
@@ -30,58 +45,59 @@ class NothingEvicted:
     until then Kubernetes evicts as ever.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "nothing-evicted"
+    name: ClassVar[str] = "nothing-evicted"
+    Detail: ClassVar[type] = NothingEvictedDetail
 
     def __call__(self, history: History) -> Finding:
         """Judge the outage of all nodes."""
         losses = node_losses(history)
         if reason := _incomplete(history, losses):
-            return self._finding(Answer.UNKNOWN, "no outage of every node", reason)
-        begin_ns = max(loss.unready_ns or 0 for loss in losses)
-        end_ns = min(history.ended_ns if loss.on_ns is None else loss.on_ns for loss in losses)
-        lives = tuple({life.uid: life for loss in losses for life in loss.held(pod_lives(history))}.values())
-        marked = [life for life in lives if life.lost_ns is not None and life.lost_ns < end_ns]
-        measured = (
-            f"{len(marked)} of {plural(len(lives), 'replica')} marked to go; "
-            f"every node NotReady for {max(0.0, seconds(end_ns - begin_ns)):.1f} s"
-        )
-        last = {loss.node for loss in losses if begin_ns - (loss.unready_ns or 0) <= SAME_PASS_NS}
-        raced = [life for life in marked if life.node in last]
-        if raced:
-            measured += f"; {len(raced)} of them on the last node to be NotReady, by the controller's own race"
-        # News of nodes and of pods comes over two watches: what was marked in the same moments proves nothing.
-        allowance_ns = round(Timings.of(history.facts.raw.get("timings") or {}).allowance_s * NS)
-        others = [life for life in marked if life.node not in last]
-        late = [life.name for life in others if (life.lost_ns or 0) > begin_ns + allowance_ns]
-        if late:
-            reason = f"evicted though no node was left: {', '.join(late)}"
-            return self._finding(Answer.FAIL, measured, reason, marked)
-        doubts = [*blind_spots(history, ("Pod", "Node"), min(loss.begin_ns for loss in losses), end_ns)]
-        if others:
-            doubts.append(f"marked before every node was NotReady: {', '.join(life.name for life in others)}")
-        if raced and all(life.node in last for life in lives):
-            doubts.append("every replica was on the last node to be NotReady, so none is left to tell")
-        doubts += _too_short(history, lives, end_ns - begin_ns)
-        return self._finding(Answer.UNKNOWN if doubts else Answer.PASS, measured, "; ".join(doubts), marked)
+            owed, summary = [unknown("the outage", reason, OUTLASTING)], Summary("no outage of every node", LIMIT)
+        else:
+            owed, summary = _judged(history, losses)
+        nothing = unknown("the replicas", "no replica was on the nodes", OUTLASTING)
+        return finding(self.name, "While every node is lost, no replica is evicted.", owed, summary, nothing=nothing)
 
-    def _finding(self, answer: Answer, measured: str, reason: str, marked: list[PodLife] | None = None) -> Finding:
-        told = [(life.lost_ns, life.name) for life in marked or () if life.lost_ns is not None]
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="While every node is lost, no replica is evicted.",
-            limit="none marked",
-            measured=measured,
-            reason=reason,
-            settle="a trial that holds every node down for longer than the replicas tolerate, seen without a gap"
-            if answer is Answer.UNKNOWN
-            else "",
-            detail={"marked": [name for _, name in told]},
-            evidence=tuple(Evidence(at_ns, f"{name} was marked to go") for at_ns, name in sorted(told)),
-        )
+
+def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obligation], Summary]:
+    """What each replica was owed, and the outage itself; with the whole in numbers."""
+    begin_ns = max(loss.unready_ns or 0 for loss in losses)
+    end_ns = min(history.ended_ns if loss.on_ns is None else loss.on_ns for loss in losses)
+    lives = tuple({life.uid: life for loss in losses for life in loss.held(pod_lives(history))}.values())
+    last = {loss.node for loss in losses if begin_ns - (loss.unready_ns or 0) <= SAME_PASS_NS}
+    marked = [life for life in lives if life.lost_ns is not None and life.lost_ns < end_ns]
+    raced = sum(life.node in last for life in marked)
+    timings = Timings.of(history.facts.raw.get("timings") or {})
+    # News of nodes and of pods comes over two watches: what was marked in the same moments proves nothing.
+    sure_ns = begin_ns + round(timings.allowance_s * NS)
+    owed = [_replica(life, end_ns, sure_ns, raced=life.node in last) for life in lives]
+    owed += watched(history, ("Pod", "Node"), min(loss.begin_ns for loss in losses), end_ns)
+    if raced and all(life.node in last for life in lives):
+        reason = "every replica was on the last node to be NotReady, so none is left to tell"
+        owed.append(unknown("the replicas", reason, OUTLASTING))
+    outage_s = seconds(end_ns - begin_ns)
+    if lives and (short := _too_short(lives, timings, outage_s)):
+        owed.append(unknown("the outage", short, OUTLASTING))
+    measured = f"{len(marked)} of {plural(len(lives), 'replica')} marked to go; "
+    measured += f"every node NotReady for {max(0.0, outage_s):.1f} s"
+    if raced:
+        measured += f"; {raced} of them on the last node to be NotReady, by the controller's own race"
+    names = tuple(life.name for life in sorted(marked, key=lambda life: life.lost_ns or 0))
+    return owed if lives else [], Summary(measured, LIMIT, detail=NothingEvictedDetail(names, outage_s))
+
+
+def _replica(life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obligation:
+    """One replica was not marked to go, or only by the controller's own race."""
+    if life.lost_ns is None or life.lost_ns >= end_ns:
+        return Obligation(life.name, measured="not marked")
+    evidence = (Evidence(life.lost_ns, f"{life.name} was marked to go"),)
+    answer, reason, settle = Answer.PASS, "", ""
+    if not raced and life.lost_ns > sure_ns:
+        answer, reason = Answer.FAIL, f"evicted though no node was left: {life.name}"
+    elif not raced:
+        answer, reason = Answer.UNKNOWN, f"marked before every node was NotReady: {life.name}"
+        settle = OUTLASTING
+    return Obligation(life.name, answer, reason, settle, "marked", LIMIT, evidence)
 
 
 def _incomplete(history: History, losses: tuple[NodeLoss, ...]) -> str:
@@ -95,14 +111,12 @@ def _incomplete(history: History, losses: tuple[NodeLoss, ...]) -> str:
     return f"never seen NotReady: {', '.join(silent)}" if silent else ""
 
 
-def _too_short(history: History, lives: tuple[PodLife, ...], lasted_ns: int) -> list[str]:
-    timings = Timings.of(history.facts.raw.get("timings") or {})
-    if not lives:
-        return ["no replica was on the nodes"]
-    times = [toleration_s(life.spec, timings) for life in lives]
-    if any(tolerated is None for tolerated in times):
-        return ["a replica tolerates a lost node for ever, so nothing would evict it anyway"]
-    wanted_s = max(tolerated or 0.0 for tolerated in times) + 2 * timings.node_monitor_period_s
-    if seconds(lasted_ns) >= wanted_s:
-        return []
-    return [f"every node was NotReady for {seconds(lasted_ns):.1f} s, and only after {wanted_s:g} s it means something"]
+def _too_short(lives: tuple[PodLife, ...], timings: Timings, outage_s: float) -> str:
+    """Why the outage proves nothing: it did not outlast what the replicas tolerate."""
+    tolerated = [toleration_s(life.spec, timings) for life in lives]
+    if None in tolerated:
+        return "a replica tolerates a lost node for ever, so nothing would evict it anyway"
+    needed_s = max(one or 0.0 for one in tolerated) + 2 * timings.node_monitor_period_s
+    if outage_s >= needed_s:
+        return ""
+    return f"every node was NotReady for {outage_s:.1f} s, and only after {needed_s:g} s it means something"

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from chaos.checks.budgets.model import EVICTED, Change, Grant, Record, Replay, Standing
-from chaos.checks.budgets.required_healthy import Controllers, Need, needed
+from chaos.checks.budgets.model import EVICTED, Change, Grant, HealthCount, Record, Replay
+from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.membership import Membership
 from chaos.history.facts.replica_counts import controller_kinds
 from chaos.history.facts.revisions import Revision, by_revision
+from chaos.objects.base import Raw, View
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
 from chaos.objects.workload_kind import WorkloadKind
+from chaos.semantics import Scales
+from chaos.semantics.budgets import desired_healthy
 
 __all__ = ["replay"]
 
@@ -27,17 +31,18 @@ KINDS = ("Pod", "PodDisruptionBudget", "Deployment")
 
 
 @dataclass(slots=True)
-class _Course:
+class _Tally:
     """One budget, or the system itself, while it is replayed."""
 
     selects: Callable[[PodView], bool]
     view: PodDisruptionBudgetView | None = None
     base: set[str] = field(default_factory=set)
     taken: set[str] = field(default_factory=set)
-    need: Need = Need(0)  # noqa: RUF009  # frozen
-    standings: list[Standing] = field(default_factory=list)
+    desired: int = 0
+    unknown: str = ""
+    counts: list[HealthCount] = field(default_factory=list)
     states: list[tuple[int, PodDisruptionBudgetView | None]] = field(default_factory=list)
-    aimed_ns: int = 0
+    selecting_since_ns: int = 0
     counted: list[int] = field(default_factory=list)
     ours: bool = False
     deleted: bool = False
@@ -46,29 +51,29 @@ class _Course:
     def healthy(self) -> int:
         return len(self.base - self.taken) if self.taken else len(self.base)
 
-    def stand(self, revision: Revision, lost: tuple[Change, ...] = (), *, at_ns: int | None = None) -> None:
-        """Keep how it stands, if that is new."""
-        last = self.standings[-1] if self.standings else None
-        need = self.need
+    def count(self, revision: Revision, lost: tuple[Change, ...] = (), *, at_ns: int | None = None) -> None:
+        """Keep how many are healthy and have to be, if that is new."""
+        when_ns = revision.at_ns if at_ns is None else at_ns
+        now = HealthCount(revision, when_ns, self.healthy, self.desired, lost, self.unknown)
+        last = self.counts[-1] if self.counts else None
         if (
             last is None
             or lost
-            or (last.healthy, last.desired, last.unknown)
-            != (
-                self.healthy,
-                need.desired,
-                need.unknown,
-            )
+            or (last.healthy, last.desired, last.unknown) != (now.healthy, now.desired, now.unknown)
         ):
-            when_ns = revision.at_ns if at_ns is None else at_ns
-            self.standings.append(Standing(revision, when_ns, self.healthy, need.desired, lost, need.unknown))
+            self.counts.append(now)
+
+    def note_counted(self, number: int) -> None:
+        """Note a revision at which the budget's own status counted no more pods healthy than there are."""
+        if self.view is not None and self.view.up_to_date and self.view.healthy <= self.healthy:
+            self.counted.append(number)
 
     def done(self) -> Record:
         return Record(
             view=self.view,
-            standings=tuple(self.standings),
+            counts=tuple(self.counts),
             states=tuple(self.states),
-            aimed_ns=self.aimed_ns,
+            selecting_since_ns=self.selecting_since_ns,
             counted=tuple(self.counted),
             ours=self.ours,
         )
@@ -99,9 +104,11 @@ class _Player:
         self._pods: dict[str, PodView] = {}
         self._known: dict[str, PodView] = {}
         self._names: dict[tuple[str, str], str] = {}
-        self._budgets: dict[str, _Course] = {}
-        self._system = _Course(lambda pod: membership.has(pod.uid, pod))
-        self._controllers = Controllers(kinds)
+        self._budgets: dict[str, _Tally] = {}
+        self._system = _Tally(lambda pod: membership.has(pod.uid, pod))
+        self._kinds = kinds
+        self._controllers: dict[str, Raw] = {}
+        self._scales = Scales()
         self._grants: list[Grant] = []
         self._marked: dict[str, Change] = {}
         self._left: dict[str, Change] = {}
@@ -118,19 +125,28 @@ class _Player:
         elif state.kind == "PodDisruptionBudget":
             self._budget(state)
         else:
-            self._controllers.take(state)
+            self._controller(state)
+
+    def _controller(self, state: Revision) -> None:
+        uid = View(state.object).uid
+        if state.gone:
+            self._controllers.pop(uid, None)
+        else:
+            self._controllers[uid] = {"kind": state.kind, **state.object}
+        self._scales = Scales(self._controllers.values(), self._kinds.values())
 
     def begin(self) -> None:
-        """Keep how all stood when the lists were complete; nothing before that is judged."""
+        """Count all when the lists are complete; nothing before that is judged."""
         if self._begun or self._last is None:
             return
         self._begun = True
-        for course in self._courses():
-            course.stand(self._last, at_ns=self._begin_ns)
+        for tally in self._tallies():
+            tally.note_counted(self._first)
+            tally.count(self._last, at_ns=self._begin_ns)
 
     def done(self, doubt: str) -> Replay:
         """The whole."""
-        budgets = {uid: course.done() for uid, course in self._budgets.items()}
+        budgets = {uid: tally.done() for uid, tally in self._budgets.items()}
         return Replay(
             budgets=budgets,
             system=self._system.done(),
@@ -143,13 +159,13 @@ class _Player:
             doubt=doubt,
         )
 
-    def _courses(self) -> Iterator[_Course]:
+    def _tallies(self) -> Iterator[_Tally]:
         yield self._system
         yield from self._budgets.values()
 
-    def _stand(self, course: _Course, state: Revision, lost: tuple[Change, ...] = ()) -> None:
+    def _count(self, tally: _Tally, state: Revision, lost: tuple[Change, ...] = ()) -> None:
         if self._begun:
-            course.stand(state, lost)
+            tally.count(state, lost)
 
     # --- pods -----------------------------------------------------------------------------------------------------
 
@@ -164,14 +180,14 @@ class _Player:
             self._system.taken.add(uid)
         elif after is not None and not after.deleting and not self._granted(uid):
             self._system.taken.discard(uid)
-        fell = [course for course in self._courses() if self._fell(course, uid, after)]
+        fell = [tally for tally in self._tallies() if self._fell(tally, uid, after)]
         change = Change(state, before, after, binding, self._system.healthy)
         if evicted and uid not in self._marked and self._begun and (before is None or before.disruption != EVICTED):
             self._marked[uid] = change
         if (after is None or after.deleting) and uid not in self._left and self._begun:
             self._left[uid] = change
-        for course in self._courses():
-            self._weigh(course, change, fell=course in fell)
+        for tally in self._tallies():
+            self._weigh(tally, change, fell=tally in fell)
 
     def _store(self, uid: str, after: PodView | None, view: PodView) -> None:
         self._known[uid] = view
@@ -186,56 +202,55 @@ class _Player:
         if self._system.selects(view):
             self._replicas.add(uid)
 
-    def _fell(self, course: _Course, uid: str, after: PodView | None) -> bool:
+    def _fell(self, tally: _Tally, uid: str, after: PodView | None) -> bool:
         """Count the pod anew; say whether it ceased to be healthy by itself, rather than by a grant before."""
-        was = uid in course.base
-        now = after is not None and after.ready and not course.deleted and course.selects(after)
-        (course.base.add if now else course.base.discard)(uid)
-        return was and not now and uid not in course.taken
+        was = uid in tally.base
+        now = after is not None and after.ready and not tally.deleted and tally.selects(after)
+        (tally.base.add if now else tally.base.discard)(uid)
+        return was and not now and uid not in tally.taken
 
-    def _weigh(self, course: _Course, change: Change, *, fell: bool) -> None:
-        if course.view is not None and not course.deleted:
-            course.ours = course.ours or (change.pod.uid in self._replicas and course.selects(change.pod))
-            course.need = self._needed(course.view, change.revision.at_ns)
-        self._stand(course, change.revision, (change,) if fell else ())
+    def _weigh(self, tally: _Tally, change: Change, *, fell: bool) -> None:
+        if tally.view is not None and not tally.deleted:
+            tally.ours = tally.ours or (change.pod.uid in self._replicas and tally.selects(change.pod))
+            tally.desired, tally.unknown = self._desired(tally.view, change.revision.at_ns)
+        self._count(tally, change.revision, (change,) if fell else ())
 
     def _binding(self, pod: PodView) -> tuple[str, ...]:
-        return tuple(uid for uid, course in self._budgets.items() if not course.deleted and course.selects(pod))
+        return tuple(uid for uid, tally in self._budgets.items() if not tally.deleted and tally.selects(pod))
 
     def _granted(self, uid: str) -> bool:
-        return any(uid in course.taken for course in self._budgets.values())
+        return any(uid in tally.taken for tally in self._budgets.values())
 
     # --- budgets --------------------------------------------------------------------------------------------------
 
     def _budget(self, state: Revision) -> None:
         view = PodDisruptionBudgetView(state.object)
-        course = self._budgets.get(view.uid)
-        if course is None:
-            course = self._budgets[view.uid] = _Course(view.selects)
-        before, course.view, course.deleted = course.view, view, state.gone
-        course.states.append((state.at_ns, None if state.gone else view))
+        tally = self._budgets.get(view.uid)
+        if tally is None:
+            tally = self._budgets[view.uid] = _Tally(view.selects)
+        before, tally.view, tally.deleted = tally.view, view, state.gone
+        tally.states.append((state.at_ns, None if state.gone else view))
         if before is None or before.spec.get("selector") != view.spec.get("selector"):
-            course.selects, course.aimed_ns = view.selects, state.at_ns
-            course.base = {uid for uid, pod in self._pods.items() if pod.ready and view.selects(pod)}
-            course.ours = course.ours or any(course.selects(self._known[uid]) for uid in self._replicas)
+            tally.selects, tally.selecting_since_ns = view.selects, state.at_ns
+            tally.base = {uid for uid, pod in self._pods.items() if pod.ready and view.selects(pod)}
+            tally.ours = tally.ours or any(tally.selects(self._known[uid]) for uid in self._replicas)
         if state.gone:
-            course.base = set()
-        course.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
-        course.need = Need(0) if state.gone else self._needed(view, state.at_ns)
-        if view.up_to_date and view.healthy <= course.healthy:
-            course.counted.append(state.number)
-        new = view.disrupted - before.disrupted if before is not None and self._begun else frozenset()
+            tally.base = set()
+        tally.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
+        tally.desired, tally.unknown = (0, "") if state.gone else self._desired(view, state.at_ns)
+        tally.note_counted(state.number)
+        new = _newly_charged(before, view) if before is not None and self._begun else frozenset()
         if before is None or not self._begun:
-            self._charged |= course.taken
+            self._charged |= tally.taken
         for name in sorted(new):
-            self._grant(state, course, before or view, view, name)
-        self._stand(course, state)
-        self._stand(self._system, state)
+            self._grant(state, tally, before or view, view, name)
+        self._count(tally, state)
+        self._count(self._system, state)
 
     def _grant(
         self,
         state: Revision,
-        course: _Course,
+        tally: _Tally,
         before: PodDisruptionBudgetView,
         after: PodDisruptionBudgetView,
         name: str,
@@ -245,8 +260,28 @@ class _Player:
         if pod is not None:
             self._system.taken.add(uid)
         binding = self._binding(pod) if pod else ()
-        healthy, need, left = course.healthy, course.need, self._system.healthy
-        self._grants.append(Grant(state, name, pod, before, after, binding, healthy, need.desired, left, need.unknown))
+        self._grants.append(
+            Grant(
+                revision=state,
+                name=name,
+                pod=pod,
+                before=before,
+                after=after,
+                binding=binding,
+                healthy=tally.healthy,
+                desired=tally.desired,
+                left=self._system.healthy,
+                unknown=tally.unknown,
+            )
+        )
 
-    def _needed(self, view: PodDisruptionBudgetView, at_ns: int) -> Need:
-        return needed(view, self._pods.values(), self._controllers, at_ns)
+    def _desired(self, view: PodDisruptionBudgetView, at_ns: int) -> tuple[int, str]:
+        at = datetime.fromtimestamp(seconds(at_ns), UTC)
+        return desired_healthy(view, (pod.raw for pod in self._pods.values()), self._scales, at=at)
+
+
+def _newly_charged(before: PodDisruptionBudgetView, after: PodDisruptionBudgetView) -> frozenset[str]:
+    """The pods, by name, that were charged by a change; a name that comes again is charged at another moment."""
+    charges = (view.status.get("disruptedPods") or {} for view in (before, after))
+    was, now = (set(charged.items()) for charged in charges)
+    return frozenset(name for name, _ in now - was)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from chaos.checks.budgets.budget_held import BudgetHeldDetail
 from chaos.checks.remediation.model import Advice, Case, patch_of
-from chaos.checks.verdict import Answer
+from chaos.checks.verdict import Answer, Finding
 from chaos.objects.kinds import PodDisruptionBudgetView
 
 __all__ = ["budget_blocks_all", "budget_missing", "budget_too_loose"]
@@ -18,7 +19,7 @@ def budget_missing(case: Case) -> Iterator[Advice]:
     replicas = case.workload.replicas
     if finding is None or case.budgets or not case.budgets_seen or replicas < 2:
         return
-    may_go, sums = _may_go(finding.values.get("ready_min"), replicas)
+    may_go, sums = _may_go(_claimed(finding), replicas)
     facts = case.history.facts
     whole: dict[str, Any] = {
         "apiVersion": "policy/v1",
@@ -33,8 +34,8 @@ def budget_missing(case: Case) -> Iterator[Advice]:
 def budget_too_loose(case: Case) -> Iterator[Advice]:
     """The disruption budget was kept, and lets more go than the claim says."""
     finding = case.failed("budget-held")
-    claimed = finding.values.get("ready_min") if finding else None
-    if finding is None or claimed is None:
+    claimed = _claimed(finding)
+    if claimed is None:
         return
     replicas = case.workload.replicas
     for budget in case.budgets:
@@ -68,6 +69,12 @@ def budget_blocks_all(case: Case) -> Iterator[Advice]:
         why = f"The disruption budget {budget.name} wants every replica, so no drain can ever finish."
         patch = patch_of({"spec": _bound(budget, 1)})
         yield Advice("drained", "Let the disruption budget permit one", why, sums, patch, _how(budget))
+
+
+def _claimed(finding: Finding | None) -> int | None:
+    """How many ready replicas the scenario claimed."""
+    detail = finding.detail if finding else None
+    return detail.ready_min if isinstance(detail, BudgetHeldDetail) else None
 
 
 def _may_go(claimed: int | None, replicas: int) -> tuple[int, tuple[str, ...]]:

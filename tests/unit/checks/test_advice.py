@@ -11,6 +11,7 @@ import pytest
 import yaml
 from histories import NAMESPACE, PROBED, Story, at, deployment, pod, replica_set
 
+from chaos.checks.budgets.budget_held import BudgetHeldDetail
 from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.remediation import Advice, advise
 from chaos.checks.verdict import Answer, Finding, Verdict
@@ -68,7 +69,9 @@ def only(history: History, verdict: Verdict) -> tuple[Advice, Any]:
 
 def test_a_missing_budget_is_written_out_whole() -> None:
     """Evictions took too many and nothing bound them: a whole object, replicas less the claim may go."""
-    advice, patch = only(watched(story("a", "b", "c", "d")), failed("budget-held", detail={"ready_min": 3}))
+    advice, patch = only(
+        watched(story("a", "b", "c", "d")), failed("budget-held", detail=BudgetHeldDetail(ready_min=3))
+    )
     assert patch["kind"] == "PodDisruptionBudget"
     assert patch["spec"] == {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "model"}}}
     assert advice.sums == ("claim: at least 3 ready; 4 replicas - 3 = 1 may go at a time",)
@@ -76,13 +79,13 @@ def test_a_missing_budget_is_written_out_whole() -> None:
 
 def test_no_budget_is_missed_where_none_was_watched() -> None:
     """Without a watch of disruption budgets nobody knows that there is none."""
-    assert not advise(story("a", "b", "c").history(), failed("budget-held", detail={"ready_min": 2}))
+    assert not advise(story("a", "b", "c").history(), failed("budget-held", detail=BudgetHeldDetail(ready_min=2)))
 
 
 def test_a_budget_that_is_too_loose_is_tightened() -> None:
     """MaxUnavailable 50 % of four keeps two where three were claimed; a minAvailable is taken away."""
     history = watched(story("a", "b", "c", "d", desired=2, minAvailable=2))
-    advice, patch = only(history, failed("budget-held", detail={"ready_min": 3}))
+    advice, patch = only(history, failed("budget-held", detail=BudgetHeldDetail(ready_min=3)))
     assert patch == {"spec": {"maxUnavailable": 1, "minAvailable": None}}
     assert advice.sums[0] == "now: minAvailable 2 of 4 replicas keeps 2"
 
@@ -90,7 +93,7 @@ def test_a_budget_that_is_too_loose_is_tightened() -> None:
 def test_a_budget_that_keeps_the_claim_is_left_alone() -> None:
     """If the disruption budget was as tight as the claim, it is not the cause."""
     history = watched(story("a", "b", "c", "d", desired=3, maxUnavailable=1))
-    assert not advise(history, failed("budget-held", detail={"ready_min": 3}))
+    assert not advise(history, failed("budget-held", detail=BudgetHeldDetail(ready_min=3)))
 
 
 def counted_with(patch: dict[str, Any], before: dict[str, Any], replicas: int) -> BudgetStatus:
@@ -114,7 +117,7 @@ def test_the_patched_budget_keeps_every_claim_and_lets_drains_finish(
     for claimed in range(1, replicas):
         before = budget(desired=0, **bound) if bound else {}
         history = watched(story(*uids, desired=0, **bound) if bound else story(*uids))
-        _, patch = only(history, failed("budget-held", detail={"ready_min": claimed}))
+        _, patch = only(history, failed("budget-held", detail=BudgetHeldDetail(ready_min=claimed)))
         status = counted_with(patch, before, replicas)
         assert status.failed == ""
         assert status.desired == claimed

@@ -306,4 +306,4 @@ def test_the_worst_drain_decides() -> None:
     story.counted(50, budget(desired=4, generation=2))
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert [one["answer"] for one in finding.values["drains"]] == ["PASS", "FAIL"]
+    assert [one.answer for one in finding.obligations] == [Answer.PASS, Answer.FAIL]

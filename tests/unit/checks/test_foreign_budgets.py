@@ -56,6 +56,20 @@ def test_a_neighbours_long_grace_does_not_make_our_drain_late() -> None:
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
 
 
+# --- a budget over more pods than are watched ----------------------------------------------------------------------
+
+
+def test_a_budget_over_unwatched_pods_is_unknown() -> None:
+    """Ten pods are healthy by its own count and four are watched: whether enough were left is not known."""
+    story = Guarded().stands("a", "b", "c", "d", pdb=budget(healthy=10, desired=9, expected=10))
+    story.traffic()
+    story.fault("a", name="evict").acted("evict-pod", 30.1, uid="a", fault="evict-1")
+    story.charged("a", 30.2, healthy=10, desired=9).leaves("a", 30.202).counted(30.3, budget(healthy=9, desired=9))
+    finding = BudgetHeld()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "binds others too" in finding.reason
+
+
 # --- a StatefulSet's names come again -----------------------------------------------------------------------------
 
 TWO_MAY_GO = {"maxUnavailable": 2, "selector": {"matchLabels": {"app": WORKLOAD}}}
@@ -92,7 +106,6 @@ def evicted_twice() -> Finding:
     return BudgetHeld()(story.saw(38, "DELETED", successor(deleting=True)).history())
 
 
-@pytest.mark.xfail(strict=True, reason="B20: a charge is known by a new name alone")
 def test_the_same_name_may_be_charged_twice() -> None:
     """A second eviction of a StatefulSet's name is charged under the entry that is already there."""
     finding = evicted_twice()
