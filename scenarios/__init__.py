@@ -1,0 +1,1 @@
+"""Ready-made scenarios; installed as `gameday_scenarios`: pytest --pyargs gameday_scenarios."""
