@@ -2,11 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import GeneratorHealthy, NoNeedlessRestart, RateOffered, Recovered, SloMet, UnreadyLeavesEndpoints
-from chaos.checks.traffic.windows import InPhase
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 # A short answer takes a replica of half a core about 0.3 s: two of them carry three a second with room to spare.
 STATED_RPS = 3
@@ -26,11 +22,11 @@ def test_two_of_three_replicas_carry_the_stated_load(trial, system, traffic):
         trial.recovery()
 
     trial.judge(
-        SloMet(SLO),
-        SloMet(SLO, within=InPhase("fault")),
-        RateOffered(peak_rps=STATED_RPS, peak_s=50),
-        GeneratorHealthy(SLO),
-        UnreadyLeavesEndpoints(),
-        NoNeedlessRestart(),
-        Recovered(),
+        checks.SloMet(SLO),
+        checks.SloMet(SLO, within=checks.InPhase("fault")),
+        checks.RateOffered(peak_rps=STATED_RPS, peak_s=50),
+        checks.GeneratorHealthy(SLO),
+        checks.UnreadyLeavesEndpoints(),
+        checks.NoNeedlessRestart(),
+        checks.Recovered(),
     )

@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import BudgetHeld, Recovered, SloMet, Witnessed
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 ALL_ANSWERED = Slo(availability=1.0)
 
@@ -41,10 +38,10 @@ def test_unready_pods_are_evicted_as_the_policy_says(trial, system, traffic, gra
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(),
-        Witnessed("evict-pod", outcome="ok", at_least=granted),
-        Witnessed("evict-pod", outcome="fail", at_least=4 - granted),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(),
+        checks.Witnessed("evict-pod", outcome="ok", at_least=granted),
+        checks.Witnessed("evict-pod", outcome="fail", at_least=4 - granted),
     )
 
 
@@ -58,9 +55,9 @@ def test_of_many_evictions_at_once_only_the_allowed_are_granted(trial, system, t
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=3),
-        Recovered(),
-        Witnessed("evict-pod", outcome="ok"),
-        Witnessed("evict-pod", outcome="fail", at_least=3),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=3),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod", outcome="ok"),
+        checks.Witnessed("evict-pod", outcome="fail", at_least=3),
     )

@@ -2,26 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import (
-    BudgetHeld,
-    DecisionsRecomputed,
-    Drained,
-    GeneratorHealthy,
-    HeldAtMaximum,
-    NoFlapping,
-    RateOffered,
-    ScaledDown,
-    ScaledUp,
-    SloMet,
-    WithinLimits,
-    Witnessed,
-)
-from chaos.checks.traffic.windows import WhileRaised
-from chaos.faults import targets
-from chaos.slo import Slo
-from chaos.system.spec.parts import Autoscale
-from chaos.trial.conditions import scaled_down, scaled_up
+from chaos import Autoscale, Slo, checks, conditions, faults, targets
 
 # At its fewest replicas the system cannot carry the spike: requests wait in its queues, and none may be lost.
 QUEUES = {"QUEUE_MAX": "100"}
@@ -47,17 +28,17 @@ def test_the_autoscaler_follows_a_fivefold_spike(trial, system, traffic):
         trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=100)
-        trial.hold(until=scaled_down(system))
+        trial.hold(until=conditions.scaled_down(system))
 
     trial.judge(
-        SloMet(NONE_LOST),
-        ScaledUp(WELL),
-        ScaledDown(),
-        NoFlapping(),
-        WithinLimits(),
-        DecisionsRecomputed(),
-        RateOffered(peak_rps=5, peak_s=90),
-        GeneratorHealthy(),
+        checks.SloMet(NONE_LOST),
+        checks.ScaledUp(WELL),
+        checks.ScaledDown(),
+        checks.NoFlapping(),
+        checks.WithinLimits(),
+        checks.DecisionsRecomputed(),
+        checks.RateOffered(peak_rps=5, peak_s=90),
+        checks.GeneratorHealthy(),
     )
 
 
@@ -77,7 +58,7 @@ def test_two_bursts_do_not_make_the_autoscaler_flap(trial, traffic):
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=20)
 
-    trial.judge(SloMet(NONE_LOST), NoFlapping(), WithinLimits(), DecisionsRecomputed())
+    trial.judge(checks.SloMet(NONE_LOST), checks.NoFlapping(), checks.WithinLimits(), checks.DecisionsRecomputed())
 
 
 @pytest.mark.needs(nodes=2)
@@ -93,7 +74,7 @@ def test_a_spike_is_followed_while_a_node_drains(trial, system, traffic):
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=4):
-            trial.hold(until=scaled_up(system))
+            trial.hold(until=conditions.scaled_up(system))
             drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=90)
             with trial.fault(drain):
                 trial.hold(until=drain.ended)
@@ -101,14 +82,14 @@ def test_a_spike_is_followed_while_a_node_drains(trial, system, traffic):
         trial.recovery()
 
     trial.judge(
-        SloMet(NONE_LOST),
-        ScaledUp(WELL),
-        Drained(),
-        BudgetHeld(ready_min=2),
-        WithinLimits(),
-        DecisionsRecomputed(),
-        Witnessed("evict-pod"),
-        GeneratorHealthy(),
+        checks.SloMet(NONE_LOST),
+        checks.ScaledUp(WELL),
+        checks.Drained(),
+        checks.BudgetHeld(ready_min=2),
+        checks.WithinLimits(),
+        checks.DecisionsRecomputed(),
+        checks.Witnessed("evict-pod"),
+        checks.GeneratorHealthy(),
     )
 
 
@@ -126,12 +107,12 @@ def test_a_spike_at_the_maximum_is_carried_by_it(trial, traffic):
             trial.hold(duration_s=AT_MAXIMUM_S + WINDOW_S)
 
     trial.judge(
-        SloMet(NONE_LOST),
-        SloMet(WELL, within=WhileRaised(settle_s=AT_MAXIMUM_S)),
-        ScaledUp(WELL),
-        HeldAtMaximum(),
-        WithinLimits(),
-        DecisionsRecomputed(),
-        RateOffered(peak_rps=3.5, peak_s=90),
-        GeneratorHealthy(),
+        checks.SloMet(NONE_LOST),
+        checks.SloMet(WELL, within=checks.WhileRaised(settle_s=AT_MAXIMUM_S)),
+        checks.ScaledUp(WELL),
+        checks.HeldAtMaximum(),
+        checks.WithinLimits(),
+        checks.DecisionsRecomputed(),
+        checks.RateOffered(peak_rps=3.5, peak_s=90),
+        checks.GeneratorHealthy(),
     )

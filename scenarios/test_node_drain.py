@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 pytestmark = pytest.mark.needs(nodes=2)
 
@@ -24,7 +21,13 @@ def test_a_drained_node_costs_no_request(trial, system, traffic):
             trial.hold(until=drain.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED_SOON), BudgetHeld(ready_min=3), Drained(), Recovered(), Witnessed("evict-pod"))
+    trial.judge(
+        checks.SloMet(ALL_ANSWERED_SOON),
+        checks.BudgetHeld(ready_min=3),
+        checks.Drained(),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod"),
+    )
 
 
 @pytest.mark.system(replicas=4, disruption_budget={"min_available": 4})
@@ -38,10 +41,10 @@ def test_a_drain_that_the_disruption_budget_forbids_is_blocked(trial, system, tr
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=4),
-        Drained(blocked_by=system.disruption_budget.name),
-        Witnessed("evict-pod", outcome="fail", at_least=2),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=4),
+        checks.Drained(blocked_by=system.disruption_budget.name),
+        checks.Witnessed("evict-pod", outcome="fail", at_least=2),
     )
 
 
@@ -58,12 +61,12 @@ def test_a_blocked_drain_goes_on_when_the_disruption_budget_is_changed(trial, sy
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=3),
-        Drained(),
-        Recovered(),
-        Witnessed("evict-pod", outcome="fail"),
-        Witnessed("evict-pod", outcome="ok", at_least=2),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=3),
+        checks.Drained(),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod", outcome="fail"),
+        checks.Witnessed("evict-pod", outcome="ok", at_least=2),
     )
 
 
@@ -79,9 +82,9 @@ def test_two_drains_at_once_share_the_disruption_budget(trial, system, traffic):
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=3),
-        Drained(),
-        Recovered(),
-        Witnessed("evict-pod", outcome="ok", at_least=2),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=3),
+        checks.Drained(),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod", outcome="ok", at_least=2),
     )

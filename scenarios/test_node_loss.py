@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import NoNeedlessRestart, NothingEvicted, Recovered, Rescheduled, SloMet, Witnessed
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 pytestmark = pytest.mark.needs("node-power")
 
@@ -31,7 +28,9 @@ def test_replicas_of_a_lost_node_come_back_elsewhere(trial, system, traffic):
             trial.hold(until=down.replaced)
         trial.recovery()
 
-    trial.judge(SloMet(HALF_FOR_20_OF_60_S), Rescheduled(), Recovered(), Witnessed("power-on"))
+    trial.judge(
+        checks.SloMet(HALF_FOR_20_OF_60_S), checks.Rescheduled(), checks.Recovered(), checks.Witnessed("power-on")
+    )
 
 
 @pytest.mark.system(replicas=4)
@@ -43,7 +42,9 @@ def test_a_node_that_is_soon_back_keeps_its_replicas(trial, system, traffic):
             trial.hold(duration_s=8)
         trial.hold(duration_s=10)
 
-    trial.judge(SloMet(HALF_FOR_8_OF_25_S), NoNeedlessRestart(restarting=()), Witnessed("power-on"))
+    trial.judge(
+        checks.SloMet(HALF_FOR_8_OF_25_S), checks.NoNeedlessRestart(restarting=()), checks.Witnessed("power-on")
+    )
 
 
 @pytest.mark.system(replicas=4, spread={"hostname": None, "zone": "ScheduleAnyway"})
@@ -56,7 +57,9 @@ def test_a_lost_zone_is_made_good_by_the_others(trial, system, traffic):
             trial.hold(until=down.replaced)
         trial.recovery()
 
-    trial.judge(SloMet(HALF_FOR_20_OF_60_S), Rescheduled(), Recovered(), Witnessed("power-on"))
+    trial.judge(
+        checks.SloMet(HALF_FOR_20_OF_60_S), checks.Rescheduled(), checks.Recovered(), checks.Witnessed("power-on")
+    )
 
 
 @pytest.mark.system(replicas=3)
@@ -70,4 +73,9 @@ def test_nothing_is_evicted_while_every_node_is_lost(trial, system, traffic):
             trial.hold(duration_s=TOLERATED_S + 3 * MONITOR_PERIOD_S)
         trial.recovery()
 
-    trial.judge(NothingEvicted(), NoNeedlessRestart(restarting=()), Recovered(), Witnessed("power-on", at_least=2))
+    trial.judge(
+        checks.NothingEvicted(),
+        checks.NoNeedlessRestart(restarting=()),
+        checks.Recovered(),
+        checks.Witnessed("power-on", at_least=2),
+    )

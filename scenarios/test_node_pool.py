@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, StayedInPool, Witnessed
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 pytestmark = pytest.mark.needs(nodes=2, node_label="gameday.dev/pool")
 
@@ -27,11 +24,11 @@ def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=3),
-        Drained(),
-        Recovered(),
-        Witnessed("evict-pod", outcome="ok", at_least=2),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=3),
+        checks.Drained(),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod", outcome="ok", at_least=2),
     )
 
 
@@ -46,12 +43,12 @@ def test_replicas_bound_to_a_pool_stay_in_it(trial, system, traffic):
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=2),
-        Drained(),
-        StayedInPool("gameday.dev/pool", "blue"),
-        Recovered(),
-        Witnessed("evict-pod"),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=2),
+        checks.Drained(),
+        checks.StayedInPool("gameday.dev/pool", "blue"),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod"),
     )
 
 
@@ -66,11 +63,11 @@ def test_a_drain_with_nowhere_to_go_stops_at_the_disruption_budget(trial, system
         trial.recovery()
 
     trial.judge(
-        SloMet(ALL_ANSWERED),
-        BudgetHeld(ready_min=2),
-        Drained(blocked_by=system.disruption_budget.name),
-        StayedInPool("gameday.dev/pool", "green"),
-        Recovered(),
-        Witnessed("evict-pod", outcome="ok"),
-        Witnessed("evict-pod", outcome="fail", at_least=2),
+        checks.SloMet(ALL_ANSWERED),
+        checks.BudgetHeld(ready_min=2),
+        checks.Drained(blocked_by=system.disruption_budget.name),
+        checks.StayedInPool("gameday.dev/pool", "green"),
+        checks.Recovered(),
+        checks.Witnessed("evict-pod", outcome="ok"),
+        checks.Witnessed("evict-pod", outcome="fail", at_least=2),
     )

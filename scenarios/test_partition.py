@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import NoNeedlessRestart, SloMet
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 # Probes come from the kubelet beside it, so nothing takes the replica out of the traffic: one of three takes its share
 # of the requests for the 8 s of 30 s that it is cut off, and the few that it was answering.
@@ -21,4 +18,4 @@ def test_a_replica_that_is_cut_off_costs_its_share_and_returns(trial, system, tr
             trial.hold(duration_s=5)
         trial.hold(duration_s=10)
 
-    trial.judge(SloMet(A_THIRD_FOR_8_OF_30_S), NoNeedlessRestart(restarting=()))
+    trial.judge(checks.SloMet(A_THIRD_FOR_8_OF_30_S), checks.NoNeedlessRestart(restarting=()))

@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import DataSurvived, Drained, Recovered, Rescheduled, SloMet, Witnessed
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 WEIGHTS = "/weights/model.gguf"
 ON_A_CLAIM = {
@@ -40,7 +37,7 @@ def test_weights_survive_killed_pods(trial, system, traffic):
         trial.recovery()
         trial.read_data()
 
-    trial.judge(SloMet(SLO), DataSurvived(), Recovered(), Witnessed("delete-pod"))
+    trial.judge(checks.SloMet(SLO), checks.DataSurvived(), checks.Recovered(), checks.Witnessed("delete-pod"))
 
 
 def test_weights_survive_a_drain(trial, system, traffic):
@@ -54,7 +51,7 @@ def test_weights_survive_a_drain(trial, system, traffic):
         trial.recovery()
         trial.read_data()
 
-    trial.judge(SloMet(SLO), DataSurvived(), Drained(), Recovered())
+    trial.judge(checks.SloMet(SLO), checks.DataSurvived(), checks.Drained(), checks.Recovered())
 
 
 @pytest.mark.needs("node-power")
@@ -69,4 +66,4 @@ def test_weights_survive_a_lost_node(trial, system, traffic):
             trial.read_data()
         trial.recovery()
 
-    trial.judge(SloMet(A_THIRD_FOR_20_OF_60_S), DataSurvived(), Rescheduled(), Recovered())
+    trial.judge(checks.SloMet(A_THIRD_FOR_20_OF_60_S), checks.DataSurvived(), checks.Rescheduled(), checks.Recovered())

@@ -2,9 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import Recovered, RecoveredInTime, SloMet, Witnessed
-from chaos.faults import targets
+from chaos import checks, faults, targets
 
 
 @pytest.mark.quick
@@ -19,4 +17,6 @@ def test_killed_pods_are_replaced_within_the_slo(trial, system, traffic, slo, pi
             trial.hold(duration_s=10)
         trial.recovery()
 
-    trial.judge(SloMet(slo), Recovered(), RecoveredInTime(), Witnessed("delete-pod", outcome="ok"))
+    trial.judge(
+        checks.SloMet(slo), checks.Recovered(), checks.RecoveredInTime(), checks.Witnessed("delete-pod", outcome="ok")
+    )

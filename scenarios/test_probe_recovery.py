@@ -2,21 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import (
-    NoNeedlessRestart,
-    NoRestartLoop,
-    Recovered,
-    RecoveredInTime,
-    RestartedByLiveness,
-    RolledOut,
-    SloMet,
-    UnreadyLeavesEndpoints,
-    ZombieFound,
-)
-from chaos.faults import targets
-from chaos.slo import Slo
-from chaos.system import ProbeSpec
+from chaos import Slo, checks, faults, targets
 
 STALL_S, SELF_CHECK_S, GRACE_S = 5, 3, 10
 SERVER = {"STALL_S": str(STALL_S), "SELF_CHECK_S": str(SELF_CHECK_S), "GRACE_S": str(GRACE_S)}
@@ -38,12 +24,12 @@ CUT_OFF = Slo(availability=0.85)
 # five are left for its latency.
 SETTLE_S = 15
 
-PATIENT = ProbeSpec(path="/livez", period_s=LIVENESS_PERIOD_S, timeout_s=2, failure_threshold=30)
+PATIENT = {"path": "/livez", "period_s": LIVENESS_PERIOD_S, "timeout_s": 2, "failure_threshold": 30}
 
 # Nobody is lost to a replica that only says that it is not ready: it serves whoever still comes.
 NOTHING_LOST = Slo(availability=1.0)
 
-LIVE_WHEN_STARTED = ProbeSpec(path="/startupz", period_s=1, failure_threshold=3)
+LIVE_WHEN_STARTED = {"path": "/startupz", "period_s": 1, "failure_threshold": 3}
 """A liveness probe that fails while the weights load, as one does that asks the model itself; 3 s of patience."""
 
 
@@ -58,13 +44,13 @@ def test_a_hung_engine_is_restarted_by_its_liveness_probe(trial, system, traffic
         trial.recovery(settle_s=SETTLE_S)
 
     trial.judge(
-        SloMet(HALF_FOR_A_WHILE),
-        RestartedByLiveness(detection_s=DETECTION_S),
-        UnreadyLeavesEndpoints(),
-        NoNeedlessRestart(),
-        ZombieFound(detection_s=DETECTION_S),
-        RecoveredInTime(detection_s=DETECTION_S),
-        Recovered(),
+        checks.SloMet(HALF_FOR_A_WHILE),
+        checks.RestartedByLiveness(detection_s=DETECTION_S),
+        checks.UnreadyLeavesEndpoints(),
+        checks.NoNeedlessRestart(),
+        checks.ZombieFound(detection_s=DETECTION_S),
+        checks.RecoveredInTime(detection_s=DETECTION_S),
+        checks.Recovered(),
     )
 
 
@@ -77,7 +63,13 @@ def test_a_crashed_engine_is_restarted_in_place(trial, system, traffic):
             trial.hold(duration_s=5)
         trial.recovery(settle_s=SETTLE_S)
 
-    trial.judge(SloMet(CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), RecoveredInTime(), Recovered())
+    trial.judge(
+        checks.SloMet(CUT_OFF),
+        checks.UnreadyLeavesEndpoints(),
+        checks.NoNeedlessRestart(),
+        checks.RecoveredInTime(),
+        checks.Recovered(),
+    )
 
 
 @pytest.mark.system(replicas=2, grace_s=GRACE_S, env=SERVER, liveness=PATIENT)
@@ -90,12 +82,12 @@ def test_a_hang_that_passes_costs_the_traffic_but_no_restart(trial, system, traf
         trial.recovery(settle_s=SETTLE_S)
 
     trial.judge(
-        SloMet(HALF_FOR_A_WHILE),
-        UnreadyLeavesEndpoints(),
-        NoNeedlessRestart(restarting=()),
-        ZombieFound(detection_s=DETECTION_S),
-        RecoveredInTime(detection_s=DETECTION_S),
-        Recovered(),
+        checks.SloMet(HALF_FOR_A_WHILE),
+        checks.UnreadyLeavesEndpoints(),
+        checks.NoNeedlessRestart(restarting=()),
+        checks.ZombieFound(detection_s=DETECTION_S),
+        checks.RecoveredInTime(detection_s=DETECTION_S),
+        checks.Recovered(),
     )
 
 
@@ -109,7 +101,11 @@ def test_a_replica_that_is_only_not_ready_is_not_restarted(trial, system, traffi
         trial.recovery()
 
     trial.judge(
-        SloMet(NOTHING_LOST), UnreadyLeavesEndpoints(), NoNeedlessRestart(), NoRestartLoop(restarts_max=0), Recovered()
+        checks.SloMet(NOTHING_LOST),
+        checks.UnreadyLeavesEndpoints(),
+        checks.NoNeedlessRestart(),
+        checks.NoRestartLoop(restarts_max=0),
+        checks.Recovered(),
     )
 
 
@@ -123,7 +119,12 @@ def test_a_slow_start_is_shielded_by_the_startup_probe(trial, system, traffic):
             trial.hold(until=slow.ended)
         trial.recovery()
 
-    trial.judge(SloMet(NOTHING_LOST), RolledOut(), NoNeedlessRestart(), NoRestartLoop(restarts_max=0))
+    trial.judge(
+        checks.SloMet(NOTHING_LOST),
+        checks.RolledOut(),
+        checks.NoNeedlessRestart(),
+        checks.NoRestartLoop(restarts_max=0),
+    )
 
 
 @pytest.mark.system(replicas=2)
@@ -135,4 +136,10 @@ def test_a_replica_that_runs_out_of_memory_is_restarted_in_place(trial, system, 
             trial.hold(duration_s=5)
         trial.recovery()
 
-    trial.judge(SloMet(CUT_OFF), UnreadyLeavesEndpoints(), NoNeedlessRestart(), NoRestartLoop(), Recovered())
+    trial.judge(
+        checks.SloMet(CUT_OFF),
+        checks.UnreadyLeavesEndpoints(),
+        checks.NoNeedlessRestart(),
+        checks.NoRestartLoop(),
+        checks.Recovered(),
+    )

@@ -2,9 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import RollbackSafe, RolledOut, SloMet, Spread, Witnessed
-from chaos.slo import Slo
+from chaos import Slo, checks, faults
 
 ALL_ANSWERED = Slo(availability=1.0)
 
@@ -19,7 +17,7 @@ def test_a_release_loses_no_request(trial, system, traffic):
             trial.hold(until=release.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED), RolledOut(), Spread(), Witnessed("roll-out"))
+    trial.judge(checks.SloMet(ALL_ANSWERED), checks.RolledOut(), checks.Spread(), checks.Witnessed("roll-out"))
 
 
 @pytest.mark.system(replicas=3, rollout={"progress_deadline_s": 15})
@@ -33,4 +31,4 @@ def test_a_bad_release_halts_and_is_rolled_back(trial, system, traffic, kind):
             trial.hold(until=release.ended)
         trial.recovery()
 
-    trial.judge(SloMet(ALL_ANSWERED), RollbackSafe(), Witnessed("restore-template"))
+    trial.judge(checks.SloMet(ALL_ANSWERED), checks.RollbackSafe(), checks.Witnessed("restore-template"))

@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos.checks import DecisionsRecomputed, ScaledDown, SloMet, WithinLimits
-from chaos.slo import Slo
-from chaos.system.spec.parts import Autoscale
-from chaos.trial.conditions import scaled_down
+from chaos import Autoscale, Slo, checks, conditions
 
 ALL_ANSWERED = Slo(availability=1.0)
 
@@ -26,6 +23,6 @@ def test_streams_survive_the_scale_in(trial, system, traffic):
         trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=SURGE_RPS):
             trial.hold(duration_s=50)
-        trial.hold(until=scaled_down(system))
+        trial.hold(until=conditions.scaled_down(system))
 
-    trial.judge(SloMet(ALL_ANSWERED), ScaledDown(), WithinLimits(), DecisionsRecomputed())
+    trial.judge(checks.SloMet(ALL_ANSWERED), checks.ScaledDown(), checks.WithinLimits(), checks.DecisionsRecomputed())

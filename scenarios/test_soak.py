@@ -2,10 +2,7 @@
 
 import pytest
 
-from chaos import faults
-from chaos.checks import BudgetHeld, Drained, NoNeedlessRestart, NoRestartLoop, Recovered, SloMet
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 # A killed process takes along what it was answering; of a request every half second that is one or two each time.
 SLO = Slo(availability=0.99)
@@ -47,4 +44,11 @@ def test_an_hour_of_steady_load_with_trouble_every_few_minutes(trial, system, tr
             if left_s <= 0:
                 break
 
-    trial.judge(SloMet(SLO), BudgetHeld(), Drained(), Recovered(), NoNeedlessRestart(), NoRestartLoop(restarts_max=10))
+    trial.judge(
+        checks.SloMet(SLO),
+        checks.BudgetHeld(),
+        checks.Drained(),
+        checks.Recovered(),
+        checks.NoNeedlessRestart(),
+        checks.NoRestartLoop(restarts_max=10),
+    )

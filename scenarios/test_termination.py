@@ -4,10 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos import faults
-from chaos.checks import GracefulTermination, Recovered, RolledOut, SloMet, Witnessed
-from chaos.faults import targets
-from chaos.slo import Slo
+from chaos import Slo, checks, faults, targets
 
 ALL_ANSWERED = Slo(availability=1.0)
 
@@ -45,7 +42,12 @@ def test_a_killed_replica_ends_its_streams(trial, system, traffic):
                 trial.hold(duration_s=2)
             trial.recovery()
 
-    trial.judge(GracefulTermination(), SloMet(ALL_ANSWERED), Recovered(), Witnessed("delete-pod", outcome="ok"))
+    trial.judge(
+        checks.GracefulTermination(),
+        checks.SloMet(ALL_ANSWERED),
+        checks.Recovered(),
+        checks.Witnessed("delete-pod", outcome="ok"),
+    )
 
 
 @pytest.mark.system(replicas=2)
@@ -58,4 +60,9 @@ def test_a_release_ends_every_stream(trial, system, traffic):
             trial.hold(until=release.ended)
         trial.recovery()
 
-    trial.judge(GracefulTermination(), SloMet(ALL_ANSWERED), RolledOut(), Witnessed("roll-out", outcome="ok"))
+    trial.judge(
+        checks.GracefulTermination(),
+        checks.SloMet(ALL_ANSWERED),
+        checks.RolledOut(),
+        checks.Witnessed("roll-out", outcome="ok"),
+    )

@@ -26,6 +26,7 @@ from chaos.checks.traffic.capacity_found import CapacityFound
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
 from chaos.checks.traffic.rate_offered import RateOffered
 from chaos.checks.traffic.slo_met import SloMet
+from chaos.checks.traffic.windows import InPhase, WhileRaised
 from chaos.checks.trial.completed import Completed
 from chaos.checks.trial.data_survived import DataSurvived
 from chaos.checks.trial.faults_landed import FaultsLanded
@@ -43,6 +44,7 @@ __all__ = [
     "GeneratorHealthy",
     "GracefulTermination",
     "HeldAtMaximum",
+    "InPhase",
     "NoFlapping",
     "NoNeedlessRestart",
     "NoRestartLoop",
@@ -61,6 +63,7 @@ __all__ = [
     "StayedInPool",
     "SteadyBefore",
     "UnreadyLeavesEndpoints",
+    "WhileRaised",
     "WithinLimits",
     "Witnessed",
     "ZombieFound",
