@@ -21,6 +21,7 @@ __all__ = [
     "PercentileReading",
     "Slo",
     "SloReading",
+    "enough_requests",
     "error_budget",
     "nearest_rank",
     "read_slo",
@@ -60,7 +61,7 @@ class Slo:
             if share is not None and not 0 < share <= 1:
                 raise ValueError(f"Slo.{name}: {share} is not a share in (0, 1]")
         for name, value in times.items():
-            if value <= 0:
+            if not 0 < value < math.inf:
                 raise ValueError(f"Slo.{name}_p99_s: {value} is not a positive number of seconds")
 
     @property
@@ -78,6 +79,12 @@ class Slo:
         """
         named = (self.latency_p99_s, self.first_token_p99_s)
         return min((value for value in named if value is not None), default=None)
+
+    @property
+    def requests_min(self) -> int:
+        """How many requests it takes at least to show that every objective is met."""
+        shares = [enough_requests(share) for share in (self.availability, self.goodput) if share is not None]
+        return max(*shares, REQUESTS_FOR_P99 if tuple(self.times) else 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +186,14 @@ def error_budget(objective: float, valid: int) -> int:
     The objective is taken as the decimal that was written: 0.99 of 100 leaves 1, in spite of binary fractions.
     """
     return math.floor(round((1 - objective) * valid, 6))
+
+
+def enough_requests(objective: float) -> int:
+    """With how many requests, all of them good, a share begins to say something: a tenth of one may be bad then.
+
+    Of twenty requests nobody can tell 0.9999 from 0.99. All of them (1) can be said of any number.
+    """
+    return 1 if objective == 1 else math.ceil(round(0.1 / (1 - objective), 6))
 
 
 def read_slo(requests: pl.DataFrame, slo: Slo) -> SloReading:

@@ -128,11 +128,11 @@ def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failu
     assert not [finding for finding in judgement.verdict.findings if finding.answer is Answer.FAIL]
     assert not history.stopped
     sound, met = answers["generator-healthy"], answers["slo-met"]
-    assert f"worker 1 of the generator was lost, and {sound.values['arrivals_lost']} arrivals" in sound.reason
+    assert f"worker 1 of the generator was lost, and {sound.values['arrivals']['lost']} arrivals" in sound.reason
     assert killed in sound.reason
-    assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] > 3 * RATE_RPS / 3
+    assert sound.values["arrivals"]["lost"] == sound.values["arrivals"]["missing"] > 3 * RATE_RPS / 3
     assert not met.values["bad"]
-    expected = int(str(sound.values["arrivals_expected"]))
+    expected = int(str(sound.values["arrivals"]["expected"]))
     for number in (0, 2):
         own = sorted(row["id"] for row in history.requests.iter_rows(named=True) if row["id"] % 3 == number)
         assert own == list(range(number, expected, 3))

@@ -37,9 +37,9 @@ def test_a_server_frozen_for_15_s_shows_as_15_s(tmp_path: Path, own_server: Serv
         wait_for_records(tmp_path, 25 + round(FROZEN_S * 50))
     finding = SloMet(SLOW)(run.history())
     assert finding.answer is Answer.FAIL
-    assert FROZEN_S * 0.95 <= finding.values["latency_p99_s"] <= FROZEN_S + 2
-    assert finding.values["arrivals_expected"] == finding.values["arrivals_recorded"] == finding.values["good"]
-    assert not finding.values["arrivals_missing"]
+    assert FROZEN_S * 0.95 <= finding.values["times"]["latency"]["p99_s"] <= FROZEN_S + 2
+    assert finding.values["arrivals"]["expected"] == finding.values["arrivals"]["recorded"] == finding.values["good"]
+    assert not finding.values["arrivals"]["missing"]
     rows = records(tmp_path)
     during = [row for row in rows if frozen_ns + NS <= row["intended_ns"] < frozen_ns + 2 * NS]
     assert len(during) == 50
@@ -80,7 +80,7 @@ def test_a_generator_held_to_a_tenth_of_a_core_decides_nothing(
     finding = SloMet(Slo(latency_p99_s=0.5))(history)
     assert finding.answer is Answer.UNKNOWN
     assert "the generator started late" in finding.reason
-    assert finding.values["arrivals_expected"] == finding.values["arrivals_recorded"]
+    assert finding.values["arrivals"]["expected"] == finding.values["arrivals"]["recorded"]
     assert GeneratorHealthy()(history).answer is Answer.UNKNOWN
     assert RateOffered()(history).answer is Answer.UNKNOWN
 
@@ -93,6 +93,6 @@ def test_a_spike_is_offered_as_planned(tmp_path: Path, server: Served) -> None:
     ):
         wait_for_records(tmp_path, 320)
     finding = SloMet(Slo(availability=0.99))(run.history())
-    assert finding.values["arrivals_expected"] == finding.values["arrivals_recorded"] == len(records(tmp_path))
+    assert finding.values["arrivals"]["expected"] == finding.values["arrivals"]["recorded"] == len(records(tmp_path))
     assert RateOffered(peak_rps=100, peak_s=2)(run.history()).values["planned"] == len(records(tmp_path))
-    assert not finding.values["arrivals_missing"]
+    assert not finding.values["arrivals"]["missing"]

@@ -88,7 +88,7 @@ def test_a_closed_loop_proves_no_latency(tmp_path: Path, server: Served) -> None
     assert finding.answer is Answer.UNKNOWN
     assert "users-1 is a closed loop" in finding.reason
     available = SloMet(Slo(availability=0.99))(history)
-    assert available.values["arrivals_recorded"] == available.values["good"] == len(records(tmp_path))
+    assert available.values["arrivals"]["recorded"] == available.values["good"] == len(records(tmp_path))
 
 
 def test_refusals_are_recorded_as_such(tmp_path: Path, own_server: Served) -> None:

@@ -73,7 +73,7 @@ def test_two_pods_send_each_arrival_once_and_their_records_are_one(tmp_path: Pat
         wait_for_records(tmp_path, 120)
     finding = SloMet(Slo(availability=0.99))(flow.history())
     assert finding.answer is Verdict.PASS, finding
-    assert finding.values["arrivals_expected"] == finding.values["arrivals_recorded"] == len(records(tmp_path))
+    assert finding.values["arrivals"]["expected"] == finding.values["arrivals"]["recorded"] == len(records(tmp_path))
     assert {sample["worker"] for sample in samples(tmp_path) if sample.get("final")} == {0, 1}
     theirs = b"".join((pod.folder / "requests.jsonl").read_bytes() for pod in flow.proxy.pods.values())
     assert sorted(theirs.splitlines()) == sorted((tmp_path / "requests.jsonl").read_bytes().splitlines())
@@ -124,10 +124,10 @@ def test_what_a_lost_pod_owed_is_lost_by_the_generator(tmp_path: Path, server: S
     sound, met = GeneratorHealthy()(flow.history()), SloMet(Slo(availability=0.99))(flow.history())
     assert (sound.answer, met.answer) == (Verdict.UNKNOWN, Verdict.UNKNOWN)
     assert "worker 1 of the generator was lost, and" in sound.reason
-    assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] > 0
+    assert sound.values["arrivals"]["lost"] == sound.values["arrivals"]["missing"] > 0
     assert not met.values["bad"]
     odd = sum(row["id"] % 2 for row in records(tmp_path))
-    assert sound.values["arrivals_lost"] == len(range(1, sound.values["arrivals_expected"], 2)) - odd
+    assert sound.values["arrivals"]["lost"] == len(range(1, sound.values["arrivals"]["expected"], 2)) - odd
 
 
 def test_a_crew_that_is_all_lost_breaks_the_trial(tmp_path: Path, server: Served) -> None:
@@ -257,4 +257,4 @@ def test_an_outage_of_the_way_to_the_pods_costs_none_of_them(
     assert not any(worker.lost for worker in flow.history().load_workers)
     finding = SloMet(Slo(availability=0.99))(flow.history())
     assert finding.answer is Verdict.PASS, finding
-    assert finding.values["arrivals_recorded"] == finding.values["arrivals_expected"]
+    assert finding.values["arrivals"]["recorded"] == finding.values["arrivals"]["expected"]

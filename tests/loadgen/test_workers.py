@@ -34,9 +34,9 @@ def test_three_workers_send_each_arrival_once(tmp_path: Path, server: Served) ->
     ):
         wait_for_records(tmp_path, 200)
     finding = SloMet(SLO)(run.history())
-    assert finding.values["arrivals_expected"] == finding.values["arrivals_recorded"] == len(records(tmp_path))
-    assert not finding.values["arrivals_missing"]
-    assert not finding.values["arrivals_duplicated"]
+    assert finding.values["arrivals"]["expected"] == finding.values["arrivals"]["recorded"] == len(records(tmp_path))
+    assert not finding.values["arrivals"]["missing"]
+    assert not finding.values["arrivals"]["duplicated"]
     assert outcomes(tmp_path).keys() == {"ok"}
     finals = [sample for sample in samples(tmp_path) if sample.get("final")]
     assert {sample["worker"] for sample in finals} == {0, 1, 2}
@@ -89,7 +89,7 @@ def test_users_are_shared_out(tmp_path: Path, server: Served) -> None:
     rows = records(tmp_path)
     assert len({row["id"] for row in rows}) == len(rows)
     assert {row["id"] % 2 for row in rows} == {0, 1}
-    assert SloMet(SLO)(run.history()).values["arrivals_expected"] == len(rows)
+    assert SloMet(SLO)(run.history()).values["arrivals"]["expected"] == len(rows)
 
 
 def test_a_crew_of_none_is_refused() -> None:

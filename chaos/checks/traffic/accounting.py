@@ -12,37 +12,64 @@ from chaos.checks.traffic.expected_arrivals import arrivals_within, is_closed, o
 from chaos.checks.traffic.generator_health import LAG_NS, GeneratorHealth, disorder, health_of, last_samples
 from chaos.clock import NS
 from chaos.history import History, Stream
+from chaos.history.sli import GOOD
 
-__all__ = ["Arrivals", "account"]
+__all__ = ["ArrivalCounts", "Arrivals", "account"]
 
 FATES = ("ok", "late", "truncated", "failed", "unanswered", "refused", "unsent")
 """Best first: of two records of one arrival the better is believed when the question is whether a FAIL is sure."""
 
+EARLY_NS = NS // 1000
+"""Clocks of one host may disagree by so much; what lies further before its cause is no measurement."""
+
+IMPOSSIBLE = (
+    (pl.col("sent_ns") < pl.col("intended_ns") - EARLY_NS)
+    | (pl.col("end_ns") < pl.max_horizontal("intended_ns", "sent_ns") - EARLY_NS)
+    | (pl.col("outcome").is_in(GOOD) & pl.col("sent_ns").is_null())
+).fill_null(value=False)
+"""Records whose times contradict each other."""
+
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
-    """The account. `expected` is None if nothing says how many were intended.
+class ArrivalCounts:
+    """How many arrivals there were.
 
-    `lost` of the `missing` ones were owed by workers that were lost. `sound`: how the generator did meanwhile. `doubts`
-    in words; while there is any, no PASS. `requests` are all records, each arrival once; `sure` those that are beyond
-    doubt, `doubtful` how many arrivals are not.
+    Attributes:
+        expected: how many were intended; None if nothing says so.
+        recorded: how many have a record.
+        missing: how many have none.
+        lost: of the missing, how many were owed by workers that were lost.
+        duplicated: records beyond the first of an arrival.
+        unsent: how many the generator could not send.
+        doubtful: how many are not beyond doubt, the missing ones included.
     """
 
     expected: int | None
+    recorded: int
     missing: int
     lost: int
-    duplicates: int
+    duplicated: int
     unsent: int
-    sound: GeneratorHealth
+    doubtful: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """The account of all arrivals.
+
+    Attributes:
+        counts: how many there were.
+        generator: how the generator did meanwhile.
+        doubts: in words; while there is any, no PASS.
+        requests: all records, each arrival once.
+        sure: those of them that are beyond doubt.
+    """
+
+    counts: ArrivalCounts
+    generator: GeneratorHealth
     doubts: tuple[str, ...]
     requests: pl.DataFrame
     sure: pl.DataFrame
-    doubtful: int
-
-    @property
-    def recorded(self) -> int:
-        """How many arrivals have a record."""
-        return self.requests.height
 
 
 def account(history: History, *, objective_s: float | None = None, span: tuple[int, int] | None = None) -> Arrivals:
@@ -60,13 +87,15 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     samples = history.generator
     if span:
         samples = tuple(sample for sample in samples if span[0] < sample.at_ns <= span[1] + NS)
-    sound = health_of(once, samples, objective_s=objective_s)
+    generator = health_of(once, samples, objective_s=objective_s)
     unsent = once.filter(pl.col("outcome") == "unsent").height
+    if impossible := once.filter(IMPOSSIBLE).height:
+        doubts.append(f"{plural(impossible, 'record')} with times that cannot be: sent or ended before it was intended")
     if duplicates := table.height - once.height:
         doubts.append(f"{duplicates} arrivals have more than one record")
     if unsent:
         doubts.append(f"{unsent} arrivals were never sent, or not passed on to the service")
-    doubts.extend(sound.doubts)
+    doubts.extend(generator.doubts)
     if objective_s is not None:
         doubts.extend(
             f"traffic {stream.name} is a closed loop: a slow answer holds the next request back, which flatters latency"
@@ -75,22 +104,19 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
         )
     if not table.is_empty():
         doubts.extend(disorder(history))
-    sure = once.filter(pl.col("outcome") != "unsent")
-    if sound.behind:
-        sure = sure.filter(LAG_NS.is_null() | (sound.lag_limit_s * 1e9 >= LAG_NS))
-    doubtful = once.height - sure.height + missing
-    return Arrivals(
+    sure = once.filter((pl.col("outcome") != "unsent") & ~IMPOSSIBLE)
+    if generator.behind:
+        sure = sure.filter(LAG_NS.is_null() | (generator.lag_limit_s * 1e9 >= LAG_NS))
+    counts = ArrivalCounts(
         expected,
+        once.height,
         missing,
         min(missing, sum(lost.values())),
         duplicates,
         unsent,
-        sound,
-        tuple(doubts),
-        once,
-        sure,
-        doubtful,
+        doubtful=once.height - sure.height + missing,
     )
+    return Arrivals(counts, generator, tuple(doubts), once, sure)
 
 
 def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +132,7 @@ def _expected(
 ) -> tuple[int | None, int, list[str]]:
     """How many arrivals were intended, how many of them have no record, and what is doubtful about that.
 
-    Of `lost` ones it is told already why they have none.
+    Why the `lost` ones have none is said elsewhere.
     """
     doubts: list[str] = []
     known = {stream.name for stream in history.streams}
@@ -114,10 +140,10 @@ def _expected(
         doubts.append(f"{strays} records belong to no stream of this trial")
     rows = {stream.name: once.filter(pl.col("stream") == stream.name) for stream in history.streams}
     counts = [_stream_count(stream, rows[stream.name], span, doubts) for stream in history.streams]
-    told = [count for count in counts if count is not None]
+    known_counts = [count for count in counts if count is not None]
     # The generator's last word is of the whole trial: it says nothing about a part.
     due = None if span else _due(history)
-    expected = sum(told) if len(told) == len(counts) and (counts or not span) else due
+    expected = sum(known_counts) if len(known_counts) == len(counts) and (counts or not span) else due
     if due is not None and expected is not None and due != expected:
         doubts.append(f"the generator counted {due} arrivals, the streams {expected}")
         expected = max(due, expected)

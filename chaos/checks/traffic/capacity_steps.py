@@ -9,7 +9,7 @@ import polars as pl
 
 from chaos.checks.autoscaling.slo_regained import answered_rps
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
-from chaos.checks.traffic.slo_met import SloMet
+from chaos.checks.traffic.slo_met import SloMet, SloMetDetail
 from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
 from chaos.checks.watch_coverage import blind_spots
@@ -66,6 +66,7 @@ def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
     meant = pl.col("intended_ns").is_between(stream.begin_ns, end_ns, closed="left")
     table = history.requests.filter(meant & (pl.col("outcome") != "unsent"))
     finding = SloMet(slo, within=window)(history)
+    users = finding.detail
     # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.
     doubts = [*_doubts(history, stream, end_ns), GeneratorHealthy(slo, within=window)(history).reason]
     reason = "; ".join(doubt for doubt in doubts if doubt)
@@ -77,8 +78,8 @@ def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
         end_ns=end_ns,
         answer=Answer.UNKNOWN if reason else finding.answer,
         reason=reason or finding.reason,
-        valid=int(finding.values.get("valid", 0)),
-        bad=int(finding.values.get("bad", 0)),
+        valid=users.valid if isinstance(users, SloMetDetail) else 0,
+        bad=users.bad if isinstance(users, SloMetDetail) else 0,
         answered_rps=answered_rps(history, stream.begin_ns, end_ns),
         times_s=tuple(
             (name, tuple(table.select(INDICATORS[name][1].alias("s"))["s"].drop_nulls().sort().to_list()))

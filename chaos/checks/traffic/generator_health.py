@@ -85,8 +85,8 @@ def disorder(history: History) -> Iterator[str]:
         if worker.clock_error_ns > START_LAG_MAX_S * NS:
             yield f"the clock of worker {worker.number} is known to {worker.clock_error_ns / NS:.3f} s only"
     lasts = last_samples(history)
-    told = {worker.number for worker in history.load_workers if worker.lost_ns is not None}
-    lost = [last.worker for last in lasts if history.finished and not last.final and last.worker not in told]
+    known = {worker.number for worker in history.load_workers if worker.lost_ns is not None}
+    lost = [last.worker for last in lasts if history.finished and not last.final and last.worker not in known]
     if lost and len(lasts) == 1:
         yield "the generator did not end in order"
     elif lost:

@@ -1,20 +1,31 @@
-"""On request: the load generator itself was sound, so that what it measured is the service's doing."""
+"""On request: the load generator itself was healthy, so that what it measured is the service's doing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural, seconds_words
-from chaos.checks.traffic.accounting import Arrivals, account
-from chaos.checks.traffic.generator_health import CPU_SHARE_MAX, last_samples
+from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account
+from chaos.checks.traffic.generator_health import CPU_SHARE_MAX, GeneratorHealth, last_samples
 from chaos.checks.traffic.windows import Window
-from chaos.checks.verdict import Answer, Finding
+from chaos.checks.verdict import Finding, Obligation
 from chaos.history import History
 from chaos.slo import Slo
 
-__all__ = ["GeneratorHealthy"]
+__all__ = ["GeneratorHealthy", "GeneratorHealthyDetail"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorHealthyDetail:
+    """How the generator did, the arrivals that it accounts for, and its connections (None: not counted)."""
+
+    generator: GeneratorHealth
+    arrivals: ArrivalCounts
+    connections_opened: int | None
+    connections_reused: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,71 +38,64 @@ class GeneratorHealthy:
     service. `SloMet` keeps the same limits unasked; this check shows them by themselves.
     """
 
+    Detail: ClassVar[type] = GeneratorHealthyDetail
+
     slo: Slo | None = None
     fresh: bool = False
     within: Window | None = None
 
     @property
     def name(self) -> str:
-        """How reports and JUnit call the check."""
+        """How reports and JUnit call the check, with its window."""
         return "generator-healthy" if self.within is None else f"generator-healthy-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
         """Judge the generator's account of itself."""
+        where = "" if self.within is None else f", {self.within.words}"
+        rule = f"The load generator keeps up, and accounts for every arrival that it intended{where}."
         span = None if self.within is None else self.within.span(history)
         if isinstance(span, str):
-            settle = "a trial that has this window"
-            return self._finding(Answer.UNKNOWN, limit="", measured="nothing", reason=span, settle=settle)
+            absent = unknown("window", span, "a trial that has this window")
+            return finding(self.name, rule, (), Summary("nothing", "the window"), nothing=absent)
         arrivals = account(history, objective_s=self.slo.shortest_s if self.slo else None, span=span)
-        reasons = tuple(self._reasons(history, arrivals))
-        opened, reused = _connections(history)
-        sound = arrivals.sound
-        limits = [f"start lag p99 at most {sound.lag_limit_s:g} s", f"at most {CPU_SHARE_MAX:.0%} of its core"]
-        busy = "unknown" if sound.cpu_share_max is None else f"{sound.cpu_share_max:.0%}"
-        lag = "unknown" if sound.start_lag_p99_s is None else seconds_words(sound.start_lag_p99_s)
-        return self._finding(
-            Answer.UNKNOWN if reasons else Answer.PASS,
-            limit=", ".join([*limits, "every arrival sent once", *(["no connection kept"] if self.fresh else [])]),
-            measured=f"start lag p99 {lag}, core used {busy}, {arrivals.unsent} unsent, {arrivals.missing} missing"
-            + (f" ({arrivals.lost} lost with their worker)" if arrivals.lost else ""),
-            reason="; ".join(reasons),
-            settle=_settle(arrivals) if reasons else "",
-            detail={
-                "start_lag_p99_s": sound.start_lag_p99_s,
-                "cpu_share_max": sound.cpu_share_max,
-                "arrivals_expected": arrivals.expected,
-                "arrivals_recorded": arrivals.recorded,
-                "arrivals_missing": arrivals.missing,
-                "arrivals_lost": arrivals.lost,
-                "arrivals_duplicated": arrivals.duplicates,
-                "arrivals_unsent": arrivals.unsent,
-                "connections_opened": opened,
-                "connections_reused": reused,
-            },
+        counts, health = arrivals.counts, arrivals.generator
+        limits = [f"start lag p99 at most {health.lag_limit_s:g} s", f"at most {CPU_SHARE_MAX:.0%} of its core"]
+        busy = "unknown" if health.cpu_share_max is None else f"{health.cpu_share_max:.0%}"
+        lag = "unknown" if health.start_lag_p99_s is None else seconds_words(health.start_lag_p99_s)
+        return finding(
+            self.name,
+            rule,
+            self._owed(history, arrivals),
+            Summary(
+                measured=f"start lag p99 {lag}, core used {busy}, {counts.unsent} unsent, {counts.missing} missing"
+                + (f" ({counts.lost} lost with their worker)" if counts.lost else ""),
+                limit=", ".join([*limits, "every arrival sent once", *(["no connection kept"] if self.fresh else [])]),
+                detail=GeneratorHealthyDetail(health, counts, *_connections(history)),
+            ),
+            nothing=unknown("generator", "nothing is known of it", "a trial with traffic"),
         )
 
-    def _finding(self, answer: Answer, **more: Any) -> Finding:
-        rule = "The load generator keeps up, and accounts for every arrival that it intended"
-        where = "" if self.within is None else f", {self.within.words}"
-        return Finding(check=self.name, answer=answer, rule=f"{rule}{where}.", **more)
-
-    def _reasons(self, history: History, arrivals: Arrivals) -> Iterator[str]:
+    def _owed(self, history: History, arrivals: Arrivals) -> Iterator[Obligation]:
+        """Each stream and worker; with fresh connections, that none was kept."""
+        settle = "a lower rate, or a generator with a processor of its own"
+        if arrivals.counts.lost:
+            settle = "a trial whose load workers live to its end"
         if arrivals.requests.is_empty():
-            yield "no request was made"
-        yield from arrivals.doubts
+            yield unknown("traffic", "no request was made", settle)
+        yield from (unknown("generator", doubt, settle) for doubt in arrivals.doubts)
+        if not arrivals.doubts and not arrivals.requests.is_empty():
+            yield from (Obligation(f"traffic {stream.name}") for stream in history.streams)
+            yield from (Obligation(f"worker {last.worker}") for last in last_samples(history))
         if not self.fresh or not history.generator:
             return
         opened, reused = _connections(history)
         if opened is None or reused is None:
-            yield "the generator did not count its connections"
+            yield unknown("connections", "the generator did not count its connections", settle)
         elif reused:
-            yield f"{plural(reused, 'request')} went over kept connections, which pin traffic to old replicas"
-
-
-def _settle(arrivals: Arrivals) -> str:
-    if arrivals.lost:
-        return "a trial whose load workers live to its end"
-    return "a lower rate, or a generator with a processor of its own"
+            text = f"{plural(reused, 'request')} went over kept connections, which pin traffic to old replicas"
+            yield unknown("connections", text, settle)
+        else:
+            yield Obligation("connections", measured=f"{opened} opened", bound="none kept")
 
 
 def _connections(history: History) -> tuple[int | None, int | None]:

@@ -5,20 +5,33 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.traffic.expected_arrivals import arrivals_within, out_of_place
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.offered_load import load_steps
 
-__all__ = ["RateOffered"]
+__all__ = ["RateOffered", "RateOfferedDetail"]
 
 SHARE_MIN = 0.99
 """Below this share of what was planned, another load was offered than the one that is spoken of."""
+
+SETTLE = "a generator that keeps up, and a trial that lasts"
+
+
+@dataclass(frozen=True, slots=True)
+class RateOfferedDetail:
+    """How many arrivals were planned and sent in time, and between how many changes of load."""
+
+    planned: int
+    sent: int
+    stretches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +43,21 @@ class _Stretch:
     planned: int
     sent: int
 
-    @property
-    def kept(self) -> bool:
-        """Whether enough were sent; one may have slipped over the seam."""
-        return self.sent >= min(self.planned - 1, SHARE_MIN * self.planned)
+    def obligation(self, history: History) -> Obligation:
+        """That enough were sent; one may have slipped over the seam."""
+        span = " to ".join(f"{(at_ns - history.began_ns) / NS:.1f} s" for at_ns in (self.begin_ns, self.end_ns))
+        lasted = f"{self.planned} arrivals planned over {(self.end_ns - self.begin_ns) / NS:.1f} s, {self.sent} sent"
+        kept = self.sent >= min(self.planned - 1, SHARE_MIN * self.planned)
+        reason = f"from {span} {self.sent} of {plural(self.planned, 'planned arrival')} were sent"
+        return Obligation(
+            span,
+            Answer.PASS if kept else Answer.UNKNOWN,
+            "" if kept else reason,
+            "" if kept else SETTLE,
+            measured=f"{self.sent} sent",
+            bound=f"{SHARE_MIN:.0%} of {self.planned}",
+            evidence=(Evidence(self.begin_ns, lasted),),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +68,51 @@ class RateOffered:
     a load that was not offered says nothing about the system.
     """
 
+    name: ClassVar[str] = "rate-offered"
+    Detail: ClassVar[type] = RateOfferedDetail
+
     peak_rps: float | None = None
     peak_s: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "rate-offered"
 
     def __call__(self, history: History) -> Finding:
         """Judge what was sent."""
         stretches = tuple(_stretches(history))
         planned, sent = sum(one.planned for one in stretches), sum(one.sent for one in stretches)
-        reasons = tuple(self._reasons(history, stretches))
         peak = "" if self.peak_rps is None else f", {self.peak_rps:g}/s for {self.peak_s:g} s"
-        return Finding(
-            check=self.name,
-            answer=Answer.UNKNOWN if reasons else Answer.PASS,
-            rule="The load that the scenario means is really offered, before and after each change.",
-            limit=f"{SHARE_MIN:.0%} of the planned arrivals sent in each stretch{peak}",
-            measured=f"{sent} of {plural(planned, 'arrival')} sent in time",
-            reason="; ".join(reasons),
-            settle="a generator that keeps up, and a trial that lasts" if reasons else "",
-            detail={"planned": planned, "sent": sent, "stretches": len(stretches)},
-            evidence=tuple(_evidence(stretches)),
+        owed = [*_streams(history), *(one.obligation(history) for one in stretches), *self._peak(history)]
+        if not stretches:
+            owed.append(unknown("load", "no load was planned", SETTLE))
+        return finding(
+            self.name,
+            "The load that the scenario means is really offered, before and after each change.",
+            owed,
+            Summary(
+                measured=f"{sent} of {plural(planned, 'arrival')} sent in time",
+                limit=f"{SHARE_MIN:.0%} of the planned arrivals sent in each stretch{peak}",
+                detail=RateOfferedDetail(planned, sent, len(stretches)),
+            ),
+            nothing=unknown("load", "no load was planned", SETTLE),
         )
 
-    def _reasons(self, history: History, stretches: tuple[_Stretch, ...]) -> Iterator[str]:
-        if not sum(one.planned for one in stretches):
-            yield "no load was planned"
-        for stream in history.streams:
-            if stream.end_ns is None:
-                yield f"traffic {stream.name} has no recorded end"
-            elif out_of_place(stream, history.requests.filter(pl.col("stream") == stream.name)):
-                yield f"records of traffic {stream.name} do not stand where its plan has them"
-        for one in stretches:
-            if not one.kept:
-                span = f"{(one.begin_ns - history.began_ns) / NS:.1f} s to {(one.end_ns - history.began_ns) / NS:.1f} s"
-                yield f"from {span} {one.sent} of {plural(one.planned, 'planned arrival')} were sent"
-        if self.peak_rps is not None and (reached_s := _seconds_at(history, self.peak_rps)) < max(self.peak_s, 1e-3):
-            yield f"{self.peak_rps:g}/s were planned for {reached_s:.1f} s only"
+    def _peak(self, history: History) -> Iterator[Obligation]:
+        """That the peak was reached for long enough, if one is asked for."""
+        if self.peak_rps is None:
+            return
+        reached_s = _seconds_at(history, self.peak_rps)
+        if reached_s < max(self.peak_s, 1e-3):
+            yield unknown("peak", f"{self.peak_rps:g}/s were planned for {reached_s:.1f} s only", SETTLE)
+        else:
+            yield Obligation("peak", measured=f"{reached_s:.1f} s", bound=f"{self.peak_s:g} s")
+
+
+def _streams(history: History) -> Iterator[Obligation]:
+    """That each stream has an end, and its records are where its plan has them."""
+    for stream in history.streams:
+        if stream.end_ns is None:
+            yield unknown(stream.name, f"traffic {stream.name} has no recorded end", SETTLE)
+        elif out_of_place(stream, history.requests.filter(pl.col("stream") == stream.name)):
+            text = f"records of traffic {stream.name} do not stand where its plan has them"
+            yield unknown(stream.name, text, SETTLE)
 
 
 def _stretches(history: History) -> Iterator[_Stretch]:
@@ -111,9 +140,3 @@ def _seconds_at(history: History, rate_rps: float) -> float:
         elif since_ns is not None and step.to_rps < rate_rps:
             total_ns, since_ns = total_ns + step.begin_ns - since_ns, None
     return (total_ns + (history.ended_ns - since_ns if since_ns is not None else 0)) / NS
-
-
-def _evidence(stretches: tuple[_Stretch, ...]) -> Iterator[Evidence]:
-    for one in stretches:
-        span_s = (one.end_ns - one.begin_ns) / NS
-        yield Evidence(one.begin_ns, f"{one.planned} arrivals planned over {span_s:.1f} s, {one.sent} sent")

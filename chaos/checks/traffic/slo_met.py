@@ -2,26 +2,80 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import polars as pl
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import finite, plural, seconds_words, share_words
-from chaos.checks.traffic.accounting import Arrivals, account
+from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account
 from chaos.checks.traffic.expected_arrivals import is_closed
+from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
 from chaos.history.sli import GOOD, INDICATORS, response_s
-from chaos.history.token_metrics import read_tokens
-from chaos.slo import REQUESTS_FOR_P99, PercentileReading, Slo, SloReading, error_budget, nearest_rank, read_slo
+from chaos.history.token_metrics import TokenReading, read_tokens
+from chaos.slo import REQUESTS_FOR_P99, Slo, SloReading, enough_requests, error_budget, nearest_rank, read_slo
 
-__all__ = ["SloMet"]
+__all__ = ["PercentileDetail", "SloMet", "SloMetDetail"]
 
 EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PercentileDetail:
+    """One of the SLO's times: its 99th percentile (None: never answered), and how many requests were over it."""
+
+    p99_s: float | None
+    objective_s: float
+    over: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SloMetDetail:
+    """What the requests came to; `times` by their name in `INDICATORS`, the span only for a window."""
+
+    valid: int
+    good: int
+    bad: int
+    availability: float | None
+    error_budget: int | None
+    goodput: float | None
+    meeting_all_limits: int | None
+    outcomes: Mapping[str, int]
+    times: Mapping[str, PercentileDetail]
+    arrivals: ArrivalCounts
+    generator: GeneratorHealth
+    tokens: TokenReading | None
+    begin_ns: int | None
+    end_ns: int | None
+
+    @classmethod
+    def of(cls, reading: SloReading, arrivals: Arrivals, span: tuple[int, int] | None) -> SloMetDetail:
+        """The numbers of a trial, or of a span of it."""
+        return cls(
+            valid=reading.valid,
+            good=reading.good,
+            bad=reading.bad,
+            availability=reading.availability,
+            error_budget=reading.budget,
+            goodput=reading.goodput,
+            meeting_all_limits=reading.meeting,
+            outcomes=dict(reading.outcomes),
+            times={
+                name: PercentileDetail(finite(one.p99_s), one.objective_s, one.over, one.allowed)
+                for name, one in reading.times.items()
+            },
+            arrivals=arrivals.counts,
+            generator=arrivals.generator,
+            tokens=read_tokens(arrivals.requests),
+            begin_ns=span[0] if span else None,
+            end_ns=span[1] if span else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,85 +84,95 @@ class SloMet:
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for a percentile, or a window that the record does not have.
+    for an objective, or a window that the record does not have.
     """
+
+    Detail: ClassVar[type] = SloMetDetail
 
     slo: Slo
     within: Window | None = None
 
     @property
     def name(self) -> str:
-        """How reports and JUnit call the check."""
+        """How reports and JUnit call the check, with its window."""
         return "slo-met" if self.within is None else f"slo-met-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
         """Judge the requests of the trial, or of the window."""
-        span = None if self.within is None else self.within.span(history)
-        if isinstance(span, str):
-            return self._finding(Answer.UNKNOWN, measured="nothing", reason=span, settle="a trial that has this window")
-        arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
-        reading = read_slo(arrivals.requests, self.slo)
-        answer, reason, settle = _decide(reading, arrivals)
-        return self._finding(
-            answer,
-            measured=", ".join((*_measures(reading), *_closed_loops(history))),
-            margin=_margin(reading),
-            reason=reason,
-            settle=settle,
-            detail=_values(reading, arrivals) | ({} if span is None else {"begin_ns": span[0], "end_ns": span[1]}),
-            evidence=_examples(arrivals.requests, reading),
-        )
-
-    def _finding(self, answer: Answer, **more: Any) -> Finding:
         where = "over all traffic of the trial" if self.within is None else self.within.words
         rule, limit = f"Users stay inside the SLO {where}.", ", ".join(_limits(self.slo))
-        return Finding(check=self.name, answer=answer, rule=rule, limit=limit, **more)
+        span = None if self.within is None else self.within.span(history)
+        if isinstance(span, str):
+            absent = unknown("window", span, "a trial that has this window")
+            return finding(self.name, rule, (), Summary("nothing", limit), nothing=absent)
+        arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
+        reading = read_slo(arrivals.requests, self.slo)
+        return finding(
+            self.name,
+            rule,
+            _owed(reading, arrivals),
+            Summary(
+                measured=", ".join((*_measures(reading), *_closed_loops(history))),
+                limit=limit,
+                margin=_margin(reading),
+                detail=SloMetDetail.of(reading, arrivals, span),
+                evidence=_examples(arrivals.requests, reading),
+            ),
+            nothing=unknown("users", "the SLO has no objective", "an objective"),
+        )
 
 
-def _decide(reading: SloReading, arrivals: Arrivals) -> tuple[Answer, str, str]:
-    """The answer, its reason, and what would settle it."""
+def _owed(reading: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
+    """That traffic flowed and is accounted for, and each objective."""
     if not reading.valid:
-        reason = "; ".join(("no request was made", *arrivals.doubts))
-        return Answer.UNKNOWN, reason, "let traffic flow"
-    if failures := tuple(_failures(reading.slo, arrivals)):
-        return Answer.FAIL, "; ".join(failures), ""
+        yield unknown("traffic", "no request was made", "let traffic flow")
+    settle = "a trial whose generator keeps up and accounts for every arrival" if reading.valid else "let traffic flow"
+    yield from (unknown("traffic", doubt, settle) for doubt in arrivals.doubts)
     if reading.unmetered:
-        reason = f"{plural(reading.unmetered, 'full answer')} without usage: nobody counted their tokens"
-        return Answer.UNKNOWN, reason, "a server that sends usage, and a profile that asks for it"
-    few = [text for name, one in reading.percentiles.items() for text in _too_few(name, one)]
-    if arrivals.doubts:
-        settle = "a trial whose generator keeps up and accounts for every arrival"
-        return Answer.UNKNOWN, "; ".join((*arrivals.doubts, *few)), settle
-    if few:
-        return Answer.UNKNOWN, "; ".join(few), "more requests: a longer trial or a higher rate"
-    return Answer.PASS, "", ""
+        text = f"{plural(reading.unmetered, 'full answer')} without usage: nobody counted their tokens"
+        yield unknown("tokens", text, "a server that sends usage, and a profile that asks for it")
+    if reading.valid:
+        yield from _objectives(reading, read_slo(arrivals.sure, reading.slo), arrivals)
 
 
-def _failures(slo: Slo, arrivals: Arrivals) -> Iterator[str]:
-    """The objectives that are missed beyond doubt."""
-    sure = read_slo(arrivals.sure, slo)
-    doubtful = f" even if all {arrivals.doubtful} doubtful arrivals had been well" if arrivals.doubtful else ""
+def _objectives(reading: SloReading, sure: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
+    """Each objective, over all requests (`reading`) and over those beyond doubt (`sure`)."""
+    slo, doubtful = reading.slo, arrivals.counts.doubtful
+    # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
+    behind = arrivals.generator.behind
     if slo.availability is not None:
-        spent, may = sure.bad, error_budget(slo.availability, sure.valid + arrivals.doubtful)
-        if spent > may:
-            yield f"availability: {plural(spent, 'bad request')}, {may} allowed{doubtful}"
+        words = f"availability: {plural(sure.bad, 'bad request')}"
+        may = error_budget(slo.availability, sure.valid + doubtful)
+        yield _objective(words, sure.bad, may, (reading.valid, enough_requests(slo.availability)), arrivals)
     if slo.goodput is not None and sure.meeting is not None:
-        short = sure.bad if arrivals.sound.behind else sure.valid - sure.meeting
-        may = error_budget(slo.goodput, sure.valid + arrivals.doubtful)
-        if short > may:
-            yield f"goodput: {plural(short, 'request')} missed a limit, {may} allowed{doubtful}"
-    for name, reading in sure.percentiles.items():
-        # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
-        over = sure.bad if arrivals.sound.behind else reading.over
-        count = max(reading.count + arrivals.doubtful, REQUESTS_FOR_P99)
-        may = count - nearest_rank(count)
-        if over > may:
-            yield f"{name}: {plural(over, 'request')} over {reading.objective_s:g} s, {may} allowed{doubtful}"
+        short = sure.bad if behind else sure.valid - sure.meeting
+        words = f"goodput: {plural(short, 'request')} missed a limit"
+        may = error_budget(slo.goodput, sure.valid + doubtful)
+        yield _objective(words, short, may, (reading.valid, enough_requests(slo.goodput)), arrivals)
+    for name, one in sure.percentiles.items():
+        over = sure.bad if behind else one.over
+        count = max(one.count + doubtful, REQUESTS_FOR_P99)
+        words = f"{name}: {plural(over, 'request')} over {one.objective_s:g} s"
+        enough = (reading.percentiles[name].count, REQUESTS_FOR_P99)
+        yield _objective(words, over, count - nearest_rank(count), enough, arrivals)
 
 
-def _too_few(name: str, reading: PercentileReading) -> Iterator[str]:
-    if reading.count < REQUESTS_FOR_P99:
-        yield f"{name} over {plural(reading.count, 'request')} decides nothing: it needs at least {REQUESTS_FOR_P99}"
+def _objective(words: str, over: int, may: int, enough: tuple[int, int], arrivals: Arrivals) -> Obligation:
+    """One objective, which `over` requests miss beyond doubt where `may` are allowed to.
+
+    `enough`: how many requests there were, and how many it takes to say that it is met.
+    """
+    subject, count, doubtful = words.partition(":")[0], enough[0], arrivals.counts.doubtful
+    measured, bound = f"{over} of {plural(count, 'request')}", f"{may} allowed"
+    if over > may:
+        mended = f" even if all {doubtful} doubtful arrivals had been well" if doubtful else ""
+        return Obligation(subject, Answer.FAIL, f"{words}, {bound}{mended}", measured=measured, bound=bound)
+    if count < enough[1]:
+        reason = f"{subject} over {plural(count, 'request')} decides nothing: it needs at least {enough[1]}"
+        return unknown(subject, reason, "more requests: a longer trial or a higher rate")
+    if arrivals.doubts:  # which are listed by themselves
+        return Obligation(subject, Answer.UNKNOWN, measured=measured, bound=bound)
+    return Obligation(subject, measured=measured, bound=bound)
 
 
 def _limits(slo: Slo) -> Iterator[str]:
@@ -140,34 +204,6 @@ def _margin(reading: SloReading) -> str:
     if reading.budget is None:
         return f"{plural(reading.bad, 'bad request')}" if reading.valid else ""
     return f"error budget {plural(reading.budget, 'bad request')}, spent {reading.bad}"
-
-
-def _values(reading: SloReading, arrivals: Arrivals) -> dict[str, object]:
-    values: dict[str, object] = {
-        "valid": reading.valid,
-        "good": reading.good,
-        "bad": reading.bad,
-        "availability": reading.availability,
-        "error_budget": reading.budget,
-        "outcomes": dict(reading.outcomes),
-        "arrivals_expected": arrivals.expected,
-        "arrivals_recorded": arrivals.recorded,
-        "arrivals_missing": arrivals.missing,
-        "arrivals_lost": arrivals.lost,
-        "arrivals_duplicated": arrivals.duplicates,
-        "arrivals_unsent": arrivals.unsent,
-        "arrivals_doubtful": arrivals.doubtful,
-        "start_lag_p99_s": arrivals.sound.start_lag_p99_s,
-        "generator_cpu_share_max": arrivals.sound.cpu_share_max,
-    }
-    for name, one in reading.times.items():
-        values |= {f"{name}_p99_s": finite(one.p99_s), f"{name}_objective_s": one.objective_s}
-        values |= {f"{name}_over": one.over, f"{name}_allowed": one.allowed}
-    if reading.meeting is not None:
-        values |= {"goodput": reading.goodput, "meeting_all_limits": reading.meeting}
-    if tokens := read_tokens(arrivals.requests):
-        values["tokens"] = dataclasses.asdict(tokens)
-    return values
 
 
 def _examples(table: pl.DataFrame, reading: SloReading) -> tuple[Evidence, ...]:

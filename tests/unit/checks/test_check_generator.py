@@ -30,7 +30,7 @@ def test_a_generator_that_keeps_up_is_sound() -> None:
     """Its lag, its processor and its counts are within their limits, and are shown."""
     finding = GeneratorHealthy()(Story().traffic().history())
     assert finding.answer is Answer.PASS
-    assert finding.values["arrivals_expected"] == 1000
+    assert finding.values["arrivals"]["expected"] == 1000
 
 
 def test_each_limit_of_the_generator_makes_it_unsound() -> None:

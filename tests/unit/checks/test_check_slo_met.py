@@ -26,7 +26,7 @@ def test_all_answered_in_time_passes_with_its_counts() -> None:
     """A thousand good requests meet the SLO, and the finding says of how many it speaks."""
     finding = judged(Story().traffic())
     assert finding.answer is Answer.PASS
-    assert (finding.values["valid"], finding.values["arrivals_expected"]) == (1000, 1000)
+    assert (finding.values["valid"], finding.values["arrivals"]["expected"]) == (1000, 1000)
     assert finding.margin == "error budget 10 bad requests, spent 0"
 
 
@@ -56,7 +56,7 @@ def test_failures_are_slower_than_any_answer() -> None:
     finding = judged(Story().traffic().fate(range(11), "refused"), Slo(latency_p99_s=2.0))
     assert finding.answer is Answer.FAIL
     assert "p99 never answered" in finding.measured
-    assert finding.values["latency_p99_s"] is None
+    assert finding.values["times"]["latency"]["p99_s"] is None
 
 
 def test_latency_counts_from_the_intended_start() -> None:
@@ -105,7 +105,7 @@ def test_a_lost_tail_is_unknown() -> None:
     del story.rows[900:]
     finding = judged(story)
     assert finding.answer is Answer.UNKNOWN
-    assert finding.values["arrivals_missing"] == 100
+    assert finding.values["arrivals"]["missing"] == 100
 
 
 def test_a_duplicate_record_is_unknown() -> None:
@@ -123,7 +123,7 @@ def test_a_duplicate_does_not_make_up_for_a_missing_one() -> None:
     story.rows[8] = dict(story.rows[7])
     finding = judged(story)
     assert finding.answer is Answer.UNKNOWN
-    assert (finding.values["arrivals_missing"], finding.values["arrivals_duplicated"]) == (1, 1)
+    assert (finding.values["arrivals"]["missing"], finding.values["arrivals"]["duplicated"]) == (1, 1)
 
 
 def test_a_record_too_many_is_unknown() -> None:

@@ -33,7 +33,11 @@ def test_the_window_of_a_spike_has_its_own_percentiles() -> None:
     finding = in_spike(story)
     assert SloMet(SLO)(story.history()).answer is Answer.PASS
     assert finding.answer is Answer.FAIL
-    assert (finding.values["valid"], finding.values["latency_over"], finding.values["latency_allowed"]) == (
+    assert (
+        finding.values["valid"],
+        finding.values["times"]["latency"]["over"],
+        finding.values["times"]["latency"]["allowed"],
+    ) == (
         1000,
         15,
         10,

@@ -29,7 +29,7 @@ def test_workers_that_live_leave_no_doubt() -> None:
     """Their clocks are known well enough, and nothing is missing."""
     finding = GeneratorHealthy()(Story().traffic().has(load_workers=THREE).history())
     assert finding.answer is Answer.PASS
-    assert finding.values["arrivals_lost"] == 0
+    assert finding.values["arrivals"]["lost"] == 0
 
 
 def test_what_a_lost_worker_owed_is_counted_and_named() -> None:
@@ -39,12 +39,12 @@ def test_what_a_lost_worker_owed_is_counted_and_named() -> None:
     sound, met = GeneratorHealthy()(history), SloMet(SLO)(history)
     assert (sound.answer, met.answer) == (Answer.UNKNOWN, Answer.UNKNOWN)
     assert f"worker 1 of the generator was lost, and {owed} arrivals of its own with it: pod load-1" in sound.reason
-    assert sound.values["arrivals_lost"] == sound.values["arrivals_missing"] == owed
+    assert sound.values["arrivals"]["lost"] == sound.values["arrivals"]["missing"] == owed
     assert f"{owed} lost with their worker" in sound.measured
     assert "load workers" in sound.settle
     assert "have no record" not in sound.reason
     assert met.values["bad"] == 0
-    assert met.values["arrivals_lost"] == owed
+    assert met.values["arrivals"]["lost"] == owed
 
 
 def test_what_others_fail_to_record_is_not_put_on_the_lost_one() -> None:
@@ -52,7 +52,7 @@ def test_what_others_fail_to_record_is_not_put_on_the_lost_one() -> None:
     story = without(Story().traffic(), 1, 500)
     story.rows = [row for row in story.rows if row["id"] != 600]
     finding = GeneratorHealthy()(story.history())
-    missing, lost = finding.values["arrivals_missing"], finding.values["arrivals_lost"]
+    missing, lost = finding.values["arrivals"]["missing"], finding.values["arrivals"]["lost"]
     assert (missing, lost) == (166 + 1, 166)
     assert "; 1 of 1000 intended arrivals have no record" in finding.reason
 
