@@ -94,6 +94,7 @@ def _plain_finding(finding: Finding) -> dict[str, Any]:
     return plain | {
         "answer": finding.answer.name,
         "values": finding.values,
+        "detail": type(finding.detail).__name__,
         "evidence": [asdict(one) for one in finding.evidence],
         "obligations": [asdict(one) | {"answer": one.answer.name} for one in finding.obligations],
     }
@@ -128,13 +129,13 @@ def unjudged(run: Path) -> Verdict:
 
 
 def _finding(saved: dict[str, Any]) -> Finding:
-    told = {name: value for name, value in saved.items() if name != "values"}
+    plain = {name: value for name, value in saved.items() if name not in ("values", "detail")}
     evidence = tuple(Evidence(**one) for one in saved["evidence"])
     obligations = tuple(_obligation(one) for one in saved["obligations"])
-    detail = _detail(saved["check"], saved["values"])
+    detail = _detail(saved["detail"], saved["values"])
     return Finding(
         **(
-            told
+            plain
             | {
                 "answer": Answer[saved["answer"]],
                 "detail": detail,
@@ -150,15 +151,13 @@ def _obligation(saved: dict[str, Any]) -> Obligation:
     return Obligation(**(saved | {"answer": Answer[saved["answer"]], "evidence": evidence}))
 
 
-def _detail(check: str, values: Mapping[str, Any]) -> object:
+def _detail(name: str, values: Mapping[str, Any]) -> object:
     """The typed detail of one of our checks; of a team's own check, and of one that raised, the plain values."""
-    kind = _details().get(check)
-    if kind is None or not values or "traceback" in values:
-        return values or None
-    return TypeAdapter(kind).validate_python(values)
+    kind = _details().get(name)
+    return (values or None) if kind is None else TypeAdapter(kind).validate_python(values)
 
 
 def _details() -> dict[str, type]:
-    """The type of the detail of each shipped check that has one, by the check's name."""
+    """The types of the details of the shipped checks, by their names."""
     shipped = (getattr(chaos.checks, name) for name in chaos.checks.__all__)
-    return {check.name: check.Detail for check in shipped if hasattr(check, "Detail")}
+    return {check.Detail.__name__: check.Detail for check in shipped if hasattr(check, "Detail")}

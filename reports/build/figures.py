@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from chaos.checks.traffic.slo_met import SloMetDetail
 from chaos.checks.verdict import Verdict
 from chaos.clock import NS
 from chaos.history import Fault, History
@@ -95,16 +96,17 @@ def token_series(table: pl.DataFrame, buckets: Buckets) -> TokenSeries | None:
     )
 
 
-MEASURES = {"latency": "latency_objective_s", "first token": "first_token_objective_s"}
+MEASURES = {"latency": "latency", "first_token": "first token"}
+"""The times of an SLO that a chart draws, with the chart's words."""
 
 
 def judged_limits(verdict: Verdict) -> tuple[Limit, ...]:
-    """The objectives of `slo-met`: one limit a percentile, each value once, the answer that of the finding."""
+    """The objectives that all traffic was held to: each value of a percentile once, the answer that of the finding."""
     found = {
-        (measure, float(finding.values[key])): Limit(measure, float(finding.values[key]), finding.answer.name)
+        (name, one.objective_s): Limit(MEASURES[name], one.objective_s, finding.answer.name)
         for finding in verdict.findings
-        if finding.check == "slo-met"
-        for measure, key in MEASURES.items()
-        if finding.values.get(key) is not None
+        if isinstance(finding.detail, SloMetDetail) and finding.detail.begin_ns is None
+        for name, one in finding.detail.times.items()
+        if name in MEASURES
     }
     return tuple(found.values())

@@ -9,6 +9,9 @@ from typing import Any
 import report_histories as made
 from report_histories import NAMESPACE, at
 
+from chaos.checks.traffic.accounting import ArrivalCounts
+from chaos.checks.traffic.generator_health import GeneratorHealth
+from chaos.checks.traffic.slo_met import PercentileDetail, SloMetDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Action, Fault, History, Outcome, Phase, WatchEvent
 from chaos.objects.base import Ref
@@ -120,6 +123,26 @@ def with_events(history: History, *events: WatchEvent, kinds: Iterable[str] = ()
     return replace(history, watch=watch, covered_ns=covered)
 
 
+def served(latency: PercentileDetail) -> SloMetDetail:
+    """What `SloMet` says of 600 good requests."""
+    return SloMetDetail(
+        valid=600,
+        good=600,
+        bad=0,
+        availability=1.0,
+        error_budget=6,
+        goodput=None,
+        meeting_all_limits=None,
+        outcomes={"ok": 600},
+        times={"latency": latency},
+        arrivals=ArrivalCounts(600, 600, 0, 0, 0, 0, 0),
+        generator=GeneratorHealth(0.001, 0.05, 0.1),
+        tokens=None,
+        begin_ns=None,
+        end_ns=None,
+    )
+
+
 def drained_run() -> tuple[History, Verdict]:
     """A node is drained: one pod goes, the next is refused twice and goes once the first is replaced. PASS."""
     first, heir_1 = made.replaced(made.INITIAL[0], 20.1, 26.0, "model-6f7d9c-aaaaa", "n2")
@@ -178,7 +201,7 @@ def drained_run() -> tuple[History, Verdict]:
             "users are served within the SLO",
             "objective 0.99, p99 at most 2 s",
             "availability 1.0000, p99 0.4 s",
-            detail={"latency_p99_s": 0.4, "latency_objective_s": 2.0},
+            detail=served(PercentileDetail(p99_s=0.4, objective_s=2.0, over=0, allowed=6)),
         ),
         Finding("drained", Answer.PASS, "a drained node is empty in time", "bound 60 s", "10.3 s"),
     )

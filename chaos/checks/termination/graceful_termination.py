@@ -84,7 +84,7 @@ def _doubts(history: History, ends: tuple[Held, ...], strays: Unnamed, longest: 
     """Why the ends that were seen do not prove the claim."""
     since_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
     yield from blind_spots(history, ("Pod",), since_ns, judged_until_ns(history))
-    if missing := account(history).missing:
+    if missing := account(history).counts.missing:
         yield f"{plural(missing, 'arrival')} left no record"
     if history.requests["replica"].is_null().all():
         yield "no answer names the replica that gave it"

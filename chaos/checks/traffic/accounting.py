@@ -9,7 +9,14 @@ import polars as pl
 
 from chaos.checks.formatting import plural
 from chaos.checks.traffic.expected_arrivals import arrivals_within, is_closed, out_of_place
-from chaos.checks.traffic.generator_health import LAG_NS, GeneratorHealth, disorder, health_of, last_samples
+from chaos.checks.traffic.generator_health import (
+    LAG_NS,
+    START_LAG_MAX_S,
+    GeneratorHealth,
+    disorder,
+    health_of,
+    last_samples,
+)
 from chaos.clock import NS
 from chaos.history import History, Stream
 from chaos.history.sli import GOOD
@@ -19,8 +26,8 @@ __all__ = ["ArrivalCounts", "Arrivals", "account"]
 FATES = ("ok", "late", "truncated", "failed", "unanswered", "refused", "unsent")
 """Best first: of two records of one arrival the better is believed when the question is whether a FAIL is sure."""
 
-EARLY_NS = NS // 1000
-"""Clocks of one host may disagree by so much; what lies further before its cause is no measurement."""
+EARLY_NS = round(START_LAG_MAX_S * NS)
+"""Clocks may disagree by so much; what lies further before its cause is no measurement."""
 
 IMPOSSIBLE = (
     (pl.col("sent_ns") < pl.col("intended_ns") - EARLY_NS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
 from recovery_stories import replaced_story, restarted_story
 from rollout_stories import bad_story, update_story
+from saved_histories import saved
 from termination_stories import drained_story
 
 import chaos.checks
 from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefore, Witnessed
+from chaos.checks.judge import judge_run, read_verdict
 from chaos.checks.verdict import Answer, Check
 from chaos.slo import Slo
 
@@ -116,3 +119,13 @@ def test_findings_hold_both_sides_of_the_comparison(check: Check) -> None:
     assert finding.limit
     assert finding.measured
     assert finding.values
+
+
+@pytest.mark.parametrize("check", [one for one in every_check() if hasattr(one, "Detail")], ids=title)
+def test_a_typed_detail_survives_verdict_json(check: Check, tmp_path: Path) -> None:
+    """What a check found is read back from verdict.json in its own type, with the same values."""
+    run = saved(story_of(check).history(), tmp_path / "run")
+    (found,) = judge_run(run, [check]).verdict.findings
+    (read,) = read_verdict(run).findings
+    assert read.detail == found.detail
+    assert type(read.detail) is getattr(check, "Detail")  # noqa: B009  # not every check has one

@@ -71,7 +71,7 @@ def test_each_worker_s_own_arrivals_of_a_part_are_counted(number: int) -> None:
     stream = history.streams[0]
     span = (stream.begin_ns + 10**9, stream.begin_ns + 2 * 10**9)
     owed = sum(k % 3 == number for k in range(10, 20))
-    assert account(history, span=span).lost == owed
+    assert account(history, span=span).counts.lost == owed
 
 
 def test_a_failure_that_is_sure_stays_one() -> None:
