@@ -19,7 +19,7 @@ from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review.manifests import review
 from chaos.system.review.workload import lacks_of
 from chaos.trial.config import CONFIG_NAME, find_config, read_config
-from chaos.trial.config.template import file_text
+from chaos.trial.config_template import file_text
 from chaos.trial.preflight.adopted_cluster import is_protected
 from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects, role_objects
 

@@ -16,8 +16,9 @@ from chaos.errors import UsageError
 if TYPE_CHECKING:
     from chaos.slo import Slo
     from chaos.system import SystemSpec
-    from chaos.trial.environment import Ground
-    from chaos.trial.setup import Staged, UnderTest
+    from chaos.trial.environment import Environment
+    from chaos.trial.run import RunningTrial
+    from chaos.trial.system_under_test import SystemUnderTest
     from chaos.trial.traffic import Traffic
     from chaos.trial.trial import Trial
     from loadgen.profiles import Profile
@@ -26,19 +27,19 @@ __all__: list[str] = []
 
 
 @pytest.fixture
-def trial(_stage: Staged) -> Trial:  # a value
+def trial(_stage: RunningTrial) -> Trial:  # a value
     """The trial: phases, faults and the judgement."""
     return _stage.trial
 
 
 @pytest.fixture
-def system(_stage: Staged) -> UnderTest:  # a value
+def system(_stage: RunningTrial) -> SystemUnderTest:  # a value
     """The system under test, deployed and available."""
     return _stage.system
 
 
 @pytest.fixture
-def traffic(_stage: Staged) -> Traffic:  # a value
+def traffic(_stage: RunningTrial) -> Traffic:  # a value
     """Users: streams of requests to the system."""
     return _stage.traffic
 
@@ -66,7 +67,7 @@ def request_profile() -> Profile:
 
 
 @pytest.fixture(scope="session")
-def reference_model(_environment: Ground) -> SystemSpec:  # a value
+def reference_model(_environment: Environment) -> SystemSpec:  # a value
     """The reference model, a small language model that each cluster can run, for a conftest that has no other."""
     from chaos.trial.reference_model import reference_spec
 
@@ -82,7 +83,7 @@ def reference_profile() -> Profile:
 
 
 @pytest.fixture(scope="session")
-def _environment(pytestconfig: pytest.Config) -> Iterator[Ground]:
+def _environment(pytestconfig: pytest.Config) -> Iterator[Environment]:
     """The cluster that this session's scenarios run on."""
     from chaos.plugin.stage import environment
 
@@ -90,7 +91,7 @@ def _environment(pytestconfig: pytest.Config) -> Iterator[Ground]:
 
 
 @pytest.fixture
-def _stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
+def _stage(request: pytest.FixtureRequest) -> Iterator[RunningTrial]:
     """One trial of this scenario, set up."""
     from chaos.plugin.stage import stage
 

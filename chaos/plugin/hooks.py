@@ -101,7 +101,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _in_words(error: BaseException) -> str:
-    from chaos.trial.setup import in_words
+    from chaos.trial.run import in_words
 
     return in_words(error)
 

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaos.errors import NotAllowed, UsageError
-from chaos.faults import Trouble
 from chaos.faults.permissions import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.requirements import NO_DATA, TELL_DATA, refuse_fields, unmet
 from chaos.trial.config import LoadPart
-from chaos.trial.environment import Ground
-from chaos.trial.load_source import LoadWish
-from chaos.trial.preflight.api_versions import without_metrics
-from chaos.trial.preflight.permissions import consent_of, require_rights, require_to_deploy, require_usage, unallowed
+from chaos.trial.environment import Environment
+from chaos.trial.preflight.checks import (
+    require_rights,
+    require_to_deploy,
+    require_usage,
+    unallowed,
+    without_metrics,
+)
+from chaos.trial.request import LoadSettings
 from loadgen.profiles import Profile
 
 __all__ = [
     "adopted_for",
     "allow_deploying",
-    "consent_for",
     "deployed_fields",
-    "limits_of",
     "load_for",
     "manifests_for",
     "marked",
@@ -58,11 +60,11 @@ def deployed_fields(node: pytest.Item) -> dict[str, Any]:
 
 def adopted_for(
     request: pytest.FixtureRequest,
-    ground: Ground,
+    ground: Environment,
     fields: Mapping[str, Any],
     *,
     dry_run: bool,
-    load: LoadWish,
+    load: LoadSettings,
     require_consent: bool = False,
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
@@ -112,7 +114,11 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
 
 
 def may_deploy(
-    request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, manifests: Manifests | None, load: LoadWish
+    request: pytest.FixtureRequest,
+    ground: Environment,
+    spec: SystemSpec,
+    manifests: Manifests | None,
+    load: LoadSettings,
 ) -> None:
     """Make sure that a trial that deploys its system may do all that this scenario does, and on the lab no more.
 
@@ -126,7 +132,7 @@ def may_deploy(
 
 
 def allow_deploying(
-    ground: Ground,
+    ground: Environment,
     actions: Iterable[Action],
     *,
     kinds: Iterable[str] = DEPLOYED,
@@ -139,16 +145,7 @@ def allow_deploying(
     require_to_deploy(ground.cluster, rights)
 
 
-def limits_of(ground: Ground, adopted: Adopted | None, pods_max: int | None) -> tuple[int | None, int | None]:
-    """The most pods and the most nodes that may be down at once because of us; None leaves it to the trial."""
-    if ground.adoption is None or adopted is None:
-        return pods_max, None
-    spec = adopted.system.spec
-    bound = ground.adoption.pods_max(spec.replicas_floor, spec.losses_tolerated)
-    return min(pods_max or bound, bound), ground.adoption.config.safety.nodes_max
-
-
-def refuse_unmet(request: pytest.FixtureRequest, ground: Ground, spec: SystemSpec, *, ours: bool) -> None:
+def refuse_unmet(request: pytest.FixtureRequest, ground: Environment, spec: SystemSpec, *, ours: bool) -> None:
     """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed.
 
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
@@ -164,31 +161,21 @@ def refuse_unmet(request: pytest.FixtureRequest, ground: Ground, spec: SystemSpe
         pytest.skip("; ".join(dict.fromkeys(lacks)))
 
 
-def consent_for(ground: Ground, adopted: Adopted | None, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
-    """What is asked before each trouble: the owners' consent on an adopted system; what we deploy is ours.
-
-    `load` is the word that allows a load that rises.
-    """
-    if ground.adoption is None or adopted is None:
-        return lambda _trouble: ""
-    return consent_of(ground.adoption, adopted, load=load)
-
-
-def profile_for(request: pytest.FixtureRequest, ground: Ground) -> Profile:
+def profile_for(request: pytest.FixtureRequest, ground: Environment) -> Profile:
     """What one request is: as the system's file says, else the fixture `request_profile`."""
     told = ground.adoption.config.traffic.request_profile() if ground.adoption else None
     profile: Profile = told or request.getfixturevalue("request_profile")
     return profile
 
 
-def load_for(ground: Ground, *, in_cluster: bool, workers: int | None, dry_run: bool) -> LoadWish:
+def load_for(ground: Environment, *, in_cluster: bool, workers: int | None, dry_run: bool) -> LoadSettings:
     """Where the load comes from: as this session was told, else as the system's file says.
 
     A `dry_run` session makes no pods on a system that already runs: traffic then comes from this host.
     """
     told = ground.adoption.config.load if ground.adoption else LoadPart()
     pods = in_cluster or (told.in_cluster and not dry_run)
-    return LoadWish(workers=workers or told.workers, in_cluster=pods)
+    return LoadSettings(workers=workers or told.workers, in_cluster=pods)
 
 
 def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
@@ -216,7 +203,7 @@ def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
     return actions_in(function.__code__, function.__globals__) if function is not None else ()
 
 
-def _troubles(request: pytest.FixtureRequest, load: LoadWish) -> tuple[Action, ...]:
+def _troubles(request: pytest.FixtureRequest, load: LoadSettings) -> tuple[Action, ...]:
     """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
     function = getattr(request.node, "function", None)
     rises = function is not None and raises_load(function.__code__, function.__globals__)
@@ -230,7 +217,7 @@ def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
             yield f"{action.name} changes a {action.workload_kind}, and the system is a {kind}"
 
 
-def _lacking(request: pytest.FixtureRequest, ground: Ground, *, ours: bool) -> Iterator[str]:
+def _lacking(request: pytest.FixtureRequest, ground: Environment, *, ours: bool) -> Iterator[str]:
     """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
     nodes = ground.cluster.facts.nodes
     for marker in request.node.iter_markers("needs"):

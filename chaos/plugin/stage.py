@@ -6,7 +6,7 @@ import re
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,6 @@ from chaos.errors import GamedayError
 from chaos.plugin.options import Options, options_of
 from chaos.plugin.requirements import (
     adopted_for,
-    consent_for,
-    limits_of,
     load_for,
     manifests_for,
     marked,
@@ -30,10 +28,12 @@ from chaos.plugin.terminal import Voice, sigterm_interrupts, uncaptured
 from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.system import SystemSpec
+from chaos.trial.adopted_environment import adopted_environment
 from chaos.trial.config import read_config
-from chaos.trial.environment import Ground, on_adopted, on_context, on_lab
-from chaos.trial.setup import Callbacks, Staged, inert, staged
-from chaos.trial.trial_json import ScenarioFacts
+from chaos.trial.environment import Environment, context_environment
+from chaos.trial.lab_environment import lab_environment
+from chaos.trial.request import Output, ScenarioFacts, TrialRequest
+from chaos.trial.run import RunningTrial, rejudge_trial, run_trial
 
 __all__ = ["environment", "promised", "stage"]
 
@@ -45,7 +45,7 @@ def promised(config: pytest.Config) -> Slo:
     return part.slo() if part else Slo(availability=0.99, latency_p99_s=5.0)
 
 
-def environment(config: pytest.Config) -> Iterator[Ground]:
+def environment(config: pytest.Config) -> Iterator[Environment]:
     """The cluster of a session; one that cannot be had ends the session with pytest's usage error."""
     with sigterm_interrupts():
         try:
@@ -56,30 +56,31 @@ def environment(config: pytest.Config) -> Iterator[Ground]:
 
 
 @contextmanager
-def _opened(config: pytest.Config, options: Options) -> Iterator[Ground]:
+def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
+    opening: AbstractContextManager[Environment]
     with uncaptured(config):
         if options.config_file:
-            opening = on_adopted(
+            opening = adopted_environment(
                 options.config_file,
                 kubeconfig=options.kubeconfig,
                 context=options.context,
                 service_url=options.service_url,
-                means=options.means,
+                infrastructure=options.means,
                 say=Voice(config).say,
                 load_image=options.load_image,
             )
         elif options.context:
-            opening = on_context(
+            opening = context_environment(
                 kubeconfig=options.kubeconfig,
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
-                means=options.means,
+                infrastructure=options.means,
                 load_image=options.load_image,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)
-            opening = on_lab(nodes=options.lab_nodes, keep=options.keep_lab, words=words, progress=Terminal())
+            opening = lab_environment(nodes=options.lab_nodes, keep=options.keep_lab, words=words, progress=Terminal())
         opened = opening.__enter__()
     try:
         yield opened
@@ -95,64 +96,60 @@ def session_report(config: pytest.Config) -> SessionReport:
     return config.stash[SESSION_REPORT]
 
 
-def stage(request: pytest.FixtureRequest) -> Iterator[Staged]:
+def stage(request: pytest.FixtureRequest) -> Iterator[RunningTrial]:
     """One trial of this scenario, set up."""
     options, report = options_of(request.config), session_report(request.config)
-    callbacks = Callbacks(say=Voice(request.config).say, draw=report.drawer(request.node))
+    output = Output(say=Voice(request.config).say, draw=report.drawer(request.node))
     if options.rejudge:
         placeholder = SystemSpec(name="saved", image="saved")
-        request.node.stash[STAGED] = inert(options.rejudge, placeholder, callbacks=callbacks)
+        request.node.stash[STAGED] = rejudge_trial(options.rejudge, placeholder, output)
         yield request.node.stash[STAGED]
         return
-    with _live(request, options, report, callbacks) as ready:
+    with _live(request, options, report, output) as ready:
         request.node.stash[STAGED] = ready
         yield ready
 
 
 @contextmanager
 def _live(
-    request: pytest.FixtureRequest, options: Options, report: SessionReport, callbacks: Callbacks
-) -> Iterator[Staged]:
+    request: pytest.FixtureRequest, options: Options, report: SessionReport, output: Output
+) -> Iterator[RunningTrial]:
     """A trial on the session's cluster, unless the scenario is skipped or refused."""
     # What a conftest or a marker has wrong is told before a cluster is started.
     manifests = manifests_for(request, options.manifests, options.fields)
     spec = manifests.spec if manifests else None
     if not (options.config_file or manifests):
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
-    ground: Ground = request.getfixturevalue("_environment")
-    load = load_for(ground, in_cluster=options.load_in_cluster, workers=options.load_workers, dry_run=options.dry_run)
+    environment: Environment = request.getfixturevalue("_environment")
+    load = load_for(
+        environment, in_cluster=options.load_in_cluster, workers=options.load_workers, dry_run=options.dry_run
+    )
     adopted = adopted_for(
         request,
-        ground,
+        environment,
         options.fields,
         dry_run=options.dry_run,
         load=load,
         require_consent=options.require_consent,
     )
+    system = adopted or manifests or spec
     spec = adopted.system.spec if adopted else spec
     assert spec is not None
+    assert system is not None
     scenario = _scenario(request, options.seed)
-    may_deploy(request, ground, spec, manifests, load)
-    refuse_unmet(request, ground, spec, ours=adopted is None and manifests is None)
-    pods_max, nodes_max = limits_of(ground, adopted, options.pods_max)
-    with staged(
-        ground,
-        spec,
-        profile_for(request, ground),
-        scenario,
+    may_deploy(request, environment, spec, manifests, load)
+    refuse_unmet(request, environment, spec, ours=adopted is None and manifests is None)
+    wanted = TrialRequest(
+        scenario=scenario,
         run=report.begun(request.node.nodeid, _run_folder(options.runs, scenario)),
+        system=system,
+        profile=profile_for(request, environment),
+        load=load,
+        pods_max=options.pods_max,
         dry_run=options.dry_run,
-        pods_max=pods_max,
-        nodes_max=nodes_max,
-        load_wish=load,
         keep_namespace=options.keep_namespace,
-        callbacks=callbacks,
-        adopted=adopted,
-        manifests=manifests,
-        consent=consent_for(ground, adopted),
-        claim=ground.claim,
-        lost=ground.stop,
-    ) as ready:
+    )
+    with run_trial(environment, wanted, output) as ready:
         yield ready
 
 

@@ -8,10 +8,10 @@ import pytest
 
 if TYPE_CHECKING:
     from chaos.plugin.session_report import SessionReport
-    from chaos.trial.setup import Staged
+    from chaos.trial.run import RunningTrial
 
 __all__ = ["SESSION_REPORT", "STAGED", "UNTRIED"]
 
 SESSION_REPORT: pytest.StashKey[SessionReport] = pytest.StashKey()
-STAGED: pytest.StashKey[Staged] = pytest.StashKey()
+STAGED: pytest.StashKey[RunningTrial] = pytest.StashKey()
 UNTRIED: pytest.StashKey[str] = pytest.StashKey()

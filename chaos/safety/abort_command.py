@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Watchdog"]
+__all__ = ["AbortCommand"]
 
 REASON_MAX = 200
 
 
-class Watchdog:
+class AbortCommand:
     """A context manager that asks while it is entered. A command that does not answer in its time is taken for a no."""
 
     def __init__(self, command: Sequence[str], *, every_s: float) -> None:
@@ -24,7 +24,7 @@ class Watchdog:
         self.started = False
         self._command, self._every_s = list(command), every_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._asking, name="watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._ask_on, name="abort-command", daemon=True)
 
     def __enter__(self) -> Self:
         self.started = True
@@ -39,13 +39,13 @@ class Watchdog:
         if self._command:
             self._thread.join(self._every_s + 1)
 
-    def _asking(self) -> None:
+    def _ask_on(self) -> None:
         while not self.objection:
-            self.objection = self._asked()
+            self.objection = self._ask()
             if self._stop.wait(self._every_s):
                 return
 
-    def _asked(self) -> str:
+    def _ask(self) -> str:
         """Ask once. Return why the run is to stop, empty if it is not."""
         name = self._command[0]
         try:

@@ -15,10 +15,11 @@ from typing import Any
 from pydantic_core import from_json
 
 from chaos.clock import NS, Clock
+from chaos.history.reading.jsonl import Tail
 from chaos.history.sli import GOOD
 from chaos.objects.quantities import milli
 
-__all__ = ["LEAST_REQUESTS", "NO_LIMITS", "AbortLimits", "SpentLimit", "UsageLimit", "Watched"]
+__all__ = ["LEAST_REQUESTS", "NO_LIMITS", "AbortConditions", "AbortLimits", "SpentLimit", "UsageLimit"]
 
 LEAST_REQUESTS = 100
 """Of fewer the error budget is counted as of so many: else the first bad request would be all of it."""
@@ -45,30 +46,11 @@ class AbortLimits:
 NO_LIMITS = AbortLimits()
 
 
-class _Tail:
-    """The whole lines that were appended to a file since it was looked at last."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._at = 0
-
-    def more(self) -> bytes:
-        """Read on; a line that is not whole yet waits for the next time."""
-        if not self._path.exists():
-            return b""
-        with self._path.open("rb") as file:
-            file.seek(self._at)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._at += len(whole)
-        return whole
-
-
 class SpentLimit:
     """Stops a trial that has spent more than a share of the error budget of its requests so far."""
 
     def __init__(self, requests: Path, *, availability: float, share: float) -> None:
-        self._tail = _Tail(requests)
+        self._tail = Tail(requests)
         self._availability, self._share = availability, share
         self._valid = self._bad = 0
 
@@ -96,7 +78,7 @@ class UsageLimit:
     def __init__(
         self, metrics: Path, limits: Mapping[str, str], *, ours: Callable[[], Collection[str]], clock: Clock
     ) -> None:
-        self._tail = _Tail(metrics)
+        self._tail = Tail(metrics)
         self._limits = {resource: (milli(most), most) for resource, most in limits.items()}
         self._ours, self._clock = ours, clock
         self._seen_ns = clock.now_ns()
@@ -139,20 +121,22 @@ def _amount(resource: str, thousandths: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """All limits of one trial, watched."""
+class AbortConditions:
+    """All limits of one trial, read off its run folder while it goes on."""
 
     limits: tuple[SpentLimit | UsageLimit, ...]
 
     @classmethod
-    def of(cls, told: AbortLimits, run: Path, *, ours: Callable[[], Collection[str]], clock: Clock) -> Watched:
-        """Watch what these limits are about in a run folder."""
+    def of(
+        cls, limits: AbortLimits, run: Path, *, ours: Callable[[], Collection[str]], clock: Clock
+    ) -> AbortConditions:
+        """The limits that are set, over the files of a run folder."""
         found: list[SpentLimit | UsageLimit] = []
-        if told.budget_share is not None and told.availability is not None:
+        if limits.budget_share is not None and limits.availability is not None:
             path = run / "requests.jsonl"
-            found.append(SpentLimit(path, availability=told.availability, share=told.budget_share))
-        if told.usage:
-            found.append(UsageLimit(run / "metrics.jsonl", told.usage, ours=ours, clock=clock))
+            found.append(SpentLimit(path, availability=limits.availability, share=limits.budget_share))
+        if limits.usage:
+            found.append(UsageLimit(run / "metrics.jsonl", limits.usage, ours=ours, clock=clock))
         return cls(tuple(found))
 
     def objection(self) -> str:

@@ -67,7 +67,7 @@ class RunLease:
             self._lost = f"the lease {self._ref.namespace}/{LEASE_NAME} was not renewed for {LOST_AFTER_S:g} s"
         return self._lost
 
-    def stands(self) -> bool:
+    def held(self) -> bool:
         """Whether somebody holds it, alive or dead. Only reads. Raises `ClusterRefused` if it cannot be read."""
         return bool(holder_of(self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)))
 
@@ -78,7 +78,7 @@ class RunLease:
             self._await_expiry(holder, View(found or {}))
             found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
             if holder_of(found) not in ("", holder):
-                raise self._held(holder_of(found))
+                raise self._conflict(holder_of(found))
         self._take(found)
         self.taken = True
         self._thread.start()
@@ -110,9 +110,9 @@ class RunLease:
             if not holder_of(now):
                 return
             if View(now or {}).spec.get("renewTime") != seen.spec.get("renewTime"):
-                raise self._held(holder_of(now))
+                raise self._conflict(holder_of(now))
 
-    def _held(self, holder: str) -> ClusterRefused:
+    def _conflict(self, holder: str) -> ClusterRefused:
         return ClusterRefused(
             f"another run is at work in namespace {self._ref.namespace}: {holder}",
             "wait for its end; gameday status says what it does",
@@ -127,7 +127,7 @@ class RunLease:
             self._version = str(View(found).metadata["resourceVersion"])
             done = self._executor.do(mutations.patch(self._ref, self._body(self._holder), action="take-lease"))
         if done.outcome == "fail" and done.status == 409:
-            raise self._held(holder_of(self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)) or "another")
+            raise self._conflict(holder_of(self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)) or "another")
         if not self._noted(done):
             raise ClusterRefused(
                 f"the lease {self._ref.namespace}/{LEASE_NAME} cannot be taken: {done.reason}",

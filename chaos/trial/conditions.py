@@ -1,4 +1,4 @@
-"""What a scenario may wait for with `trial.hold(until=…)` that no fault brings about: the autoscaler's course."""
+"""What a scenario may wait for with `trial.hold(until=…)` that no fault brings about: what the autoscaler does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chaos.objects.pod import PodView
 from chaos.semantics import recovery_bound
 from chaos.semantics.hpa.bounds import fall_bound, rise_bound
 from chaos.semantics.hpa.stabilization import Behaviour
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 
 __all__ = ["scaled_down", "scaled_up"]
 
@@ -17,7 +17,7 @@ DRAIN_S = 30.0
 """For what the spike left to answer: the window's bound counts from its last answer."""
 
 
-def scaled_down(system: UnderTest) -> Until:
+def scaled_down(system: SystemUnderTest) -> Until:
     """Until the system is back at its fewest replicas, and no other pod is left; at most as long as is derived."""
     floor, words = system.spec.replicas_floor, f"the system is back at {system.spec.replicas_floor} replicas"
     recorder = system.recorder
@@ -32,7 +32,7 @@ def scaled_down(system: UnderTest) -> Until:
     return Until(words, seen, _deadline_s(system, recorder, floor))
 
 
-def scaled_up(system: UnderTest) -> Until:
+def scaled_up(system: SystemUnderTest) -> Until:
     """Until more replicas are desired than the system's fewest; at most as long as the autoscaler's bound."""
     floor, words = system.spec.replicas_floor, f"more than {system.spec.replicas_floor} replicas are desired"
     recorder = system.recorder
@@ -47,14 +47,14 @@ def scaled_up(system: UnderTest) -> Until:
     return Until(words, seen, max(bounds_s, default=0.0))
 
 
-def _wanted(system: UnderTest, recorder: Recorder) -> list[int]:
+def _wanted(system: SystemUnderTest, recorder: Recorder) -> list[int]:
     """How many replicas the workload desires, for each state of it that is there and says so."""
     kind = system.workload_kind
     found = [kind.wanted(raw) for raw in recorder.objects(kind.name)]
     return [wanted for wanted in found if wanted is not None]
 
 
-def _deadline_s(system: UnderTest, recorder: Recorder, floor: int) -> float:
+def _deadline_s(system: SystemUnderTest, recorder: Recorder, floor: int) -> float:
     """The derived bound of the fall, and of the end of the pods that go."""
     specs = [pod["spec"] for pod in recorder.objects("Pod")]
     kind = system.workload_kind.pods_by

@@ -1,69 +1,123 @@
-"""What a live trial works with, and what it sees of the system there."""
+"""What a live trial works with: the connection, the record, the system, and what may be done to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Executor, Journal, Recorder
-from chaos.faults import Means, Trouble
-from chaos.objects.base import View
+from chaos.cluster import DryRunExecutor
+from chaos.errors import NotAllowed
+from chaos.faults import Fault, Field, Trouble
+from chaos.faults.base import leaves_foreign, spares_no_node
+from chaos.faults.permissions import LOAD
+from chaos.faults.support.cluster_view import foreign_pods
+from chaos.objects.base import Ref, View
+from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
-from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
-from chaos.safety import BlastRadius, NoUndoLog, UndoLog
-from chaos.semantics import Timings, recovery_bound
+from chaos.safety import BlastRadius
+from chaos.safety.abort_conditions import AbortConditions
+from chaos.semantics import recovery_bound
+from chaos.system import System
 from chaos.trial.data_readings import Data
-from chaos.trial.traffic import Traffic
+from chaos.trial.environment import Environment
 
-__all__ = ["World", "desired", "recovery_bound_s", "whole"]
+__all__ = ["RisingLoad", "TrialContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What a live trial works with.
+class RisingLoad:
+    """More traffic than a trial began with: the owners of a service have to allow it as they do a fault."""
 
-    `claim` is called before anything is done to the system, `lost` says why the trial must not go on, `consent` what
-    speaks against a fault; empty for nothing.
+    name: str = LOAD.name
+    victims: tuple[Ref, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialContext(Field):
+    """What a live trial works with; faults see the part of it that is theirs.
+
+    Attributes:
+        clock: The clock of everything that is recorded.
+        environment: Where the trial runs: takes the lease, and knows why to stop.
+        system: The system as it was deployed or found.
+        blast_radius: How much may be down at once.
+        data: What of the system must survive, and how it is read.
+        consent: Gives the owners' objection to a fault, empty for none.
+        abort_conditions: What the trial may cost before it stops.
     """
 
     clock: Clock
-    cluster: Cluster
-    journal: Journal
-    recorder: Recorder
-    executor: Executor
-    traffic: Traffic
+    environment: Environment
+    system: System
     blast_radius: BlastRadius
-    workload: str
-    timings: Timings
     data: Data
-    means: Means
-    workload_kind: WorkloadKind = DEPLOYMENT
-    adopted: bool = False
-    undo: UndoLog = field(default_factory=NoUndoLog)
-    claim: Callable[[], None] = lambda: None
-    lost: Callable[[], str] = lambda: ""
-    consent: Callable[[Trouble], str] = lambda _trouble: ""
+    consent: Callable[[Trouble], str]
+    abort_conditions: AbortConditions
 
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing is done to the system."""
+        return isinstance(self.executor, DryRunExecutor)
 
-def desired(world: World) -> int | None:
-    """How many replicas the workload asks for, None if it is not there, or does not say."""
-    for workload in world.recorder.objects(world.workload_kind.name):
-        if View(workload).name == world.workload:
-            return world.workload_kind.wanted(workload)
-    return None
+    def claim(self) -> None:
+        """Before anything is done to the system. Raises `ClusterRefused` if another run is at work."""
+        if not self.dry_run:
+            self.environment.claim()
 
+    def stop_reason(self) -> str:
+        """Why the trial must not go on; empty while it may."""
+        return self.environment.stop_reason() or self.abort_conditions.objection()
 
-def recovery_bound_s(world: World) -> float:
-    """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
-    specs = [pod["spec"] for pod in world.recorder.objects("Pod")]
-    kind = world.workload_kind.pods_by
-    return max((recovery_bound(spec, world.timings, workload_kind=kind).total_s for spec in specs), default=0.0)
+    def allow(self, fault: Trouble) -> None:
+        """Ask the owners. Raises `NotAllowed` with their objection."""
+        if objection := self.consent(fault):
+            raise NotAllowed(objection)
 
+    def allow_rising_load(self) -> None:
+        """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` as `claim` does."""
+        self.allow(RisingLoad())
+        self.claim()
 
-def whole(world: World) -> bool:
-    """Whether as many pods are Ready as the workload desires."""
-    wanted = desired(world)
-    pods = [PodView(pod) for pod in world.recorder.objects("Pod")]
-    ready = sum(pod.ready and not pod.deleting for pod in pods)
-    return wanted is not None and ready >= wanted
+    def admit(self, fault: Fault) -> None:
+        """Hold a fault against consent and blast radius. Raises `NotAllowed` or `UsageError`."""
+        self.allow(fault)
+        pods = self.pods()
+        hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
+        nodes = [node for node in map(NodeView, self.recorder.objects("Node")) if node.name not in hit]
+        # On nodes of others their owners' bound holds, whatever a scenario is about.
+        unbounded = spares_no_node(fault) and not self.adopted
+        radius = replace(self.blast_radius, nodes_max=None) if unbounded else self.blast_radius
+        radius.admit(
+            fault.victims,
+            ours={pod.uid for pod in pods},
+            down=max(0, (self.desired_replicas() or 0) - self._ready(pods)),
+            nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
+            foreign=() if leaves_foreign(fault) else foreign_pods(self.cluster, hit, self.namespace),
+        )
+
+    def pods(self) -> list[PodView]:
+        """The system's pods, now."""
+        return [PodView(pod) for pod in self.recorder.objects("Pod")]
+
+    def desired_replicas(self) -> int | None:
+        """How many replicas the workload asks for, None if it is not there, or does not say."""
+        for workload in self.recorder.objects(self.workload_kind.name):
+            if View(workload).name == self.system.workload.name:
+                return self.workload_kind.wanted(workload)
+        return None
+
+    def has_all_replicas(self) -> bool:
+        """Whether as many pods are Ready as the workload desires."""
+        desired = self.desired_replicas()
+        return desired is not None and self._ready(self.pods()) >= desired
+
+    def recovery_bound_s(self) -> float:
+        """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
+        kind = self.workload_kind.pods_by
+        specs = [pod["spec"] for pod in self.recorder.objects("Pod")]
+        return max((recovery_bound(spec, self.timings, workload_kind=kind).total_s for spec in specs), default=0.0)
+
+    @staticmethod
+    def _ready(pods: list[PodView]) -> int:
+        return sum(pod.ready and not pod.deleting for pod in pods)

@@ -5,45 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from chaos.clock import Clock
-from chaos.cluster import Executor, Journal, LiveExecutor, NullJournal
+from chaos.cluster import Executor, LiveExecutor, NullJournal
 from chaos.errors import HarnessBroken, UsageError
 from chaos.safety import ClusterUndoLog, NoUndoLog, UndoLog
 from chaos.system import System
 from chaos.system.deploy.namespace import namespace_of_trial, trial_namespace
-from chaos.trial.environment import Ground
-from chaos.trial.load_pods import MUSTER_S, LoadPods, Orders, PodCrew, pod_crew
+from chaos.trial.context import TrialContext
+from chaos.trial.environment import Environment
+from chaos.trial.load_pods.job import LoadPods
+from chaos.trial.load_pods.workers import LoadJob, load_job
+from chaos.trial.request import TrialRequest
 from loadgen.driver.reachability import await_reachable
 from loadgen.driver.workers import WorkerGroup, refuse_count
 from loadgen.origin import InCluster, Origin
-from loadgen.profiles import Profile
+from loadgen.plan import Plan
 
-__all__ = ["DURATION_MAX_S", "Load", "LoadWish", "aliases_of", "in_cluster", "load_of"]
+__all__ = ["DURATION_MAX_S", "Load", "aliases_of", "in_cluster", "load_of"]
 
 REACH_S = 20.0
 """For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""
 
+IN_FLIGHT_MAX = 2000
+
 DURATION_MAX_S = 2 * 3600.0
 """A generator that nobody ends stops by itself after this."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadWish:
-    """How many workers send, and whether they are pods, which have `muster_s` seconds to be there."""
-
-    workers: int = 1
-    in_cluster: bool = False
-    muster_s: float = MUSTER_S
-
-    @property
-    def words(self) -> str:
-        """Where the load comes from, if it is pods; empty if the ground says it."""
-        return (
-            f"{self.workers} pods in the cluster, by the Service's name; no ingress, no TLS" if self.in_cluster else ""
-        )
 
 
 class Load(Protocol):
@@ -64,29 +51,29 @@ class Load(Protocol):
 class HostLoad:
     """Processes on this host, started with the first stream."""
 
-    ground: Ground
+    environment: Environment
     origin: Origin
     workers: int
-    orders: Orders
+    plan: Plan
 
     def start(self) -> WorkerGroup:
         """See `Load.start`."""
-        orders = self.orders
+        plan = self.plan
         return WorkerGroup.start(
             workers=self.workers,
-            run_folder=orders.run_folder,
-            clock=orders.clock,
-            profile=orders.profile,
-            url=orders.url,
-            seed=orders.seed,
-            duration_max_s=orders.duration_max_s,
-            wrap=self.ground.wrap,
+            run_folder=plan.run_folder,
+            clock=plan.clock,
+            profile=plan.profile,
+            url=plan.url,
+            seed=plan.seed,
+            duration_max_s=plan.duration_max_s,
+            wrap=self.environment.client_command,
             credentials=self.origin.credentials,
         )
 
     def unfit(self) -> str:
         """See `Load.unfit`."""
-        why = await_reachable(self.origin.url, self.ground.wrap, deadline_s=REACH_S)
+        why = await_reachable(self.origin.url, self.environment.client_command, deadline_s=REACH_S)
         return f"the Service takes no connection from {self.origin.name}: {why}" if why else ""
 
 
@@ -94,16 +81,16 @@ class HostLoad:
 class PodLoad:
     """Pods inside the cluster, which are there before the first phase, or there is no trial."""
 
-    pods: PodCrew
+    pods: LoadJob
     origin: Origin
-    orders: Orders
-    muster_s: float
-    _crew: WorkerGroup | None = None
+    plan: Plan
+    start_deadline_s: float
+    _workers: WorkerGroup | None = None
 
     def start(self) -> WorkerGroup:
         """See `Load.start`."""
-        self._crew = self._crew or self.pods.muster(self.orders, self.muster_s)
-        return self._crew
+        self._workers = self._workers or self.pods.start(self.plan, self.start_deadline_s)
+        return self._workers
 
     def unfit(self) -> str:
         """See `Load.unfit`."""
@@ -111,72 +98,71 @@ class PodLoad:
             self.start()
         except HarnessBroken as broken:
             return broken.what
-        why = self.pods.unreached(self.orders.url, REACH_S)
+        why = self.pods.unreached(self.plan.url, REACH_S)
         return f"the Service takes no connection from {self.origin.name}: {why}" if why else ""
 
     def close(self) -> None:
         """End the generators."""
-        if self._crew is not None:
-            self._crew.close()
+        if self._workers is not None:
+            self._workers.close()
 
 
 @contextmanager
-def load_of(
-    wish: LoadWish,
-    ground: Ground,
-    system: System,
-    *,
-    executor: Executor,
-    journal: Journal,
-    profile: Profile,
-    seed: int,
-    run: Path,
-    clock: Clock,
-    adopted: bool,
-) -> Iterator[Load]:
-    """Set the load of a trial up, and take it down when the block ends.
+def load_of(request: TrialRequest, context: TrialContext, executor: Executor) -> Iterator[Load]:
+    """Set the load of a trial up, and take it down when the block ends. `executor` starts pods, also in a dry run.
 
-    Pods that send to a system that already runs live beside it in its namespace, and their removal is promised first;
-    otherwise they have a namespace of their own, apart from what is watched. Raises as `pod_crew` and
-    `Ground.load_image` do.
+    Pods that send to a system that already runs live beside it in its namespace, and the undo entry of their removal is
+    written first; otherwise they have a namespace of their own, apart from what is watched. Raises as `load_job` and
+    `Environment.load_image` do.
     """
-    refuse_count(wish.workers)
-    place = ground.origin(system) if not wish.in_cluster else in_cluster(system, wish.workers)
-    orders = Orders(
-        run_folder=run,
-        clock=clock,
-        url=place.url,
-        profile=profile,
-        seed=seed,
+    settings, environment, system = request.load, context.environment, context.system
+    refuse_count(settings.workers)
+    origin = in_cluster(system, settings.workers) if settings.in_cluster else environment.origin(system)
+    plan = Plan(
+        clock=context.clock,
+        run_folder=request.run,
+        url=origin.url,
+        profile=request.profile,
+        seed=request.scenario.seed,
+        in_flight_max=IN_FLIGHT_MAX,
         duration_max_s=DURATION_MAX_S,
     )
-    if not wish.in_cluster:
-        yield HostLoad(ground, place, wish.workers, orders)
+    if not settings.in_cluster:
+        yield HostLoad(environment, origin, settings.workers, plan)
         return
+    context.claim()
     with ExitStack() as stack:
-        tidy = LiveExecutor(ground.cluster, NullJournal())
-        namespace = system.namespace
-        undo: UndoLog = NoUndoLog()
-        if adopted:
+        pods = stack.enter_context(_pods(request, context, executor))
+        load = PodLoad(pods, origin, plan, settings.start_deadline_s)
+        stack.callback(load.close)
+        yield load
+
+
+@contextmanager
+def _pods(request: TrialRequest, context: TrialContext, executor: Executor) -> Iterator[LoadJob]:
+    """The pods that send, where they may live."""
+    environment, system, run = context.environment, context.system, request.run.name
+    tidy = LiveExecutor(context.cluster, NullJournal())
+    with ExitStack() as stack:
+        if context.adopted:
             # Its own: the trial's own undo journal writes all of its ConfigMap each time.
-            undo = ClusterUndoLog(tidy, namespace, f"{run.name} load", deadline_s=DURATION_MAX_S)
+            undo: UndoLog = ClusterUndoLog(tidy, system.namespace, f"{run} load", deadline_s=DURATION_MAX_S)
+            namespace = system.namespace
         else:
-            namespace = namespace_of_trial("load", f"{run.name} load")
-            stack.enter_context(trial_namespace(ground.cluster, tidy, namespace, run=run.name, pods_only=True))
+            undo, namespace = NoUndoLog(), namespace_of_trial("load", f"{run} load")
+            stack.enter_context(trial_namespace(context.cluster, tidy, namespace, run=run, pods_only=True))
         pods = LoadPods(
             namespace=namespace,
-            run=run.name,
-            image=ground.load_image(),
-            workers=wish.workers,
+            run=run,
+            image=environment.load_image(),
+            workers=request.load.workers,
             lasts_s=DURATION_MAX_S,
             target_namespace=system.namespace,
             target_labels=system.selector,
-            aliases=aliases_of(ground, system),
+            aliases=aliases_of(environment, system),
         )
-        crew = pod_crew(ground.cluster, pods, executor=executor, tidy=tidy, journal=journal, undo=undo)
-        load = PodLoad(stack.enter_context(crew), place, orders, wish.muster_s)
-        stack.callback(load.close)
-        yield load
+        workers = load_job(context.cluster, pods, executor=executor, tidy=tidy, journal=context.journal, undo=undo)
+        yield stack.enter_context(workers)
 
 
 def in_cluster(system: System, workers: int) -> InCluster:
@@ -184,9 +170,9 @@ def in_cluster(system: System, workers: int) -> InCluster:
     return InCluster(f"http://{service_name(system)}:{system.port}", workers)
 
 
-def aliases_of(ground: Ground, system: System) -> dict[str, str]:
+def aliases_of(environment: Environment, system: System) -> dict[str, str]:
     """The Service's address by its name, where the cluster has no name service that would tell it."""
-    if ground.name_service:
+    if environment.has_dns:
         return {}
     if system.cluster_ip in {"", "None"}:
         raise UsageError(

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from chaos.errors import UsageError
 from chaos.system import SystemSpec
-from chaos.trial.environment import Ground
+from chaos.trial.environment import Environment
 from loadgen.profiles import OpenAiChatProfile, Profile
 
 __all__ = ["reference_profile", "reference_spec"]
 
 
-def reference_spec(ground: Ground) -> SystemSpec:
+def reference_spec(environment: Environment) -> SystemSpec:
     """SmolLM2 on llama.cpp. Raises `UsageError` where the cluster has no image of it."""
-    if not ground.reference_image:
+    if not environment.reference_image:
         raise UsageError(
-            f"context {ground.cluster.facts.context} has no image of the reference model",
+            f"context {environment.cluster.facts.context} has no image of the reference model",
             "build chaos/lab/images/model_server with its Dockerfile, push it, and name it: --gameday-image IMAGE",
         )
-    on_lab = ground.kind == "lab"
+    on_lab = environment.kind == "lab"
     return SystemSpec(
         name="model",
-        image=ground.reference_image,
+        image=environment.reference_image,
         image_pull_policy="Never" if on_lab else "IfNotPresent",
         profile="openai-chat",
     )

@@ -10,15 +10,10 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from chaos.cluster import Journal
-from chaos.errors import NotAllowed
-from chaos.faults import Trouble
-from chaos.faults.permissions import LOAD
 from chaos.history.facts.load_spikes import RISE
-from chaos.objects.base import Ref
 from loadgen.shapes import Steady
 from loadgen.shapes.base import Shape
 from loadgen.shapes.patterns import Poisson
@@ -27,26 +22,18 @@ if TYPE_CHECKING:
     from loadgen.driver.driver import Generator
     from loadgen.driver.workers import WorkerGroup
 
-__all__ = ["Arrivals", "RisingLoad", "Traffic", "allowed"]
+__all__ = ["Arrivals", "Traffic"]
 
 Arrivals = Literal["even", "poisson"]
 """How arrivals lie within the rate: evenly spaced, or as those of independent users, drawn from the trial's seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class RisingLoad:
-    """More traffic than a trial began with: trouble, which the owners of a service have to allow as they do a fault."""
-
-    name: str = LOAD.name
-    victims: tuple[Ref, ...] = ()
 
 
 class Traffic:
     """Streams of requests to the system under test.
 
     `start` starts the generator; it is None when a saved run is judged again, and then nothing flows.
-    `profile` and `origin` are what the journal says of each stream. Poisson arrivals are drawn from `seed`.
-    `rises` is called before a stream that lets the load rise by half or more over that of the first; it may refuse.
+    `profile`, `origin` and `url` are recorded with each stream. Poisson arrivals are drawn from `seed`.
+    `before_rise` is called before a stream that raises the load by half or more over that of the first; it may refuse.
     """
 
     def __init__(
@@ -58,15 +45,15 @@ class Traffic:
         origin: str,
         url: str,
         seed: int = 0,
-        rises: Callable[[], None] = lambda: None,
+        before_rise: Callable[[], None] = lambda: None,
     ) -> None:
         self._start = start
-        self._rises = rises
+        self._before_rise = before_rise
         self._usual_rps: float | None = None
         self._peaks_rps: dict[str, float] = {}
         self._journal = journal
         self._seed = seed
-        self._said = {"profile": profile, "origin": origin, "url": url}
+        self._labels = {"profile": profile, "origin": origin, "url": url}
         self.generator: Generator | WorkerGroup | None = None
         """The running generator, once the first stream has begun."""
         self.ended_ns = 0
@@ -91,7 +78,7 @@ class Traffic:
             yield
             return
         peak_rps = _peak_rps(shape)
-        self._ask(shape, peak_rps)
+        self._ask_to_rise(shape, peak_rps)
         self._count += 1
         name = f"{shape.plain()['kind']}-{self._count}"
         self._peaks_rps[name] = peak_rps
@@ -108,7 +95,7 @@ class Traffic:
             course=[[begun.begin_ns + point.offset_ns, point.rate_rps] for point in shape.rate_profile],
             plan=shape.plain(),
             begin_ns=begun.begin_ns,
-            **self._said,
+            **self._labels,
         )
         try:
             yield
@@ -118,12 +105,17 @@ class Traffic:
             self.ended_ns = max(self.ended_ns, ended.end_ns or 0)
             self._journal.event("traffic-end", stream=name, end_ns=ended.end_ns)
 
-    def _ask(self, shape: Shape, peak_rps: float) -> None:
-        """Have it allowed if the load rises by it. Raises what `rises` does."""
+    def _ask_to_rise(self, shape: Shape, peak_rps: float) -> None:
+        """Have it allowed if the load rises by it. Raises what `before_rise` does."""
         if self._usual_rps is None:
             self._usual_rps = shape.rate_profile[0].rate_rps if shape.rate_profile else 0.0
         if peak_rps + sum(self._peaks_rps.values()) >= RISE * self._usual_rps:
-            self._rises()
+            self._before_rise()
+
+    @property
+    def flows(self) -> bool:
+        """Whether requests are being sent."""
+        return bool(self._peaks_rps)
 
     def check(self) -> None:
         """Raise `HarnessBroken` if the generator has died."""
@@ -139,13 +131,6 @@ class Traffic:
         """Stop the generator at once, if it still runs."""
         if self.generator is not None:
             self.generator.close()
-
-
-def allowed(consent: Callable[[Trouble], str], at_work: Callable[[], None]) -> None:
-    """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` if another run is at work."""
-    if objection := consent(RisingLoad()):
-        raise NotAllowed(objection)
-    at_work()
 
 
 def _peak_rps(shape: Shape) -> float:

@@ -5,7 +5,7 @@ import pytest
 from chaos import faults
 from chaos.checks import RecoveredInTime
 from chaos.faults import targets
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -17,7 +17,7 @@ KILL_SETTLE_S, HANG_SETTLE_S, LOSS_SETTLE_S = 6, 5, 6
 
 
 @pytest.mark.system(replicas=3)
-def test_kills(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
+def test_kills(trial: Trial, system: SystemUnderTest, traffic: Traffic, faults_count: int) -> None:
     """One replica after the other is killed by force; each recovers stage by stage within its bounds."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=8)
@@ -29,7 +29,7 @@ def test_kills(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: 
 
 
 @pytest.mark.system(replicas=2, grace_s=10, env=SERVER)
-def test_hangs(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
+def test_hangs(trial: Trial, system: SystemUnderTest, traffic: Traffic, faults_count: int) -> None:
     """One engine after the other hangs; each is found and restarted by its probes within the bounds of its stages."""
     with traffic.steady(rate_rps=3):
         trial.baseline(duration_s=8)
@@ -43,7 +43,7 @@ def test_hangs(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: 
 
 @pytest.mark.needs("node-power")
 @pytest.mark.system(replicas=4)
-def test_losses(trial: Trial, system: UnderTest, traffic: Traffic, faults_count: int) -> None:
+def test_losses(trial: Trial, system: SystemUnderTest, traffic: Traffic, faults_count: int) -> None:
     """The fullest node is lost time and again; its replicas come back elsewhere within the bounds of their stages."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=8)

@@ -22,7 +22,7 @@ from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system.adopt.find import Wish, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.trial.setup import Staged
+from chaos.trial.run import RunningTrial
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_what_is_missing_or_ambiguous_is_named(cluster: Cluster) -> None:
             adopt(cluster, Wish(namespace="nowhere", kind="Deployment", name="chat"))
 
 
-def kill_one(ready: Staged) -> None:
+def kill_one(ready: RunningTrial) -> None:
     """A whole scenario: one pod dies and is replaced."""
     with ready.traffic.steady(rate_rps=10):
         ready.trial.baseline(duration_s=2)
@@ -96,7 +96,7 @@ def test_a_trial_leaves_an_adopted_system_as_it_was(room: Room, kind: str) -> No
             room.cluster,
             Wish(namespace=namespace, kind="Deployment" if kind == "Deployment" else "StatefulSet", name="chat"),
         )
-        with room.trial("adopted", adopted=found) as ready:
+        with room.trial("adopted", found) as ready:
             assert len(ready.system.pods()) == 4
             kill_one(ready)
         assert room.judged[-1].verdict.answer is Answer.PASS
@@ -113,7 +113,7 @@ def test_a_rollout_on_an_adopted_system_is_put_back(room: Room) -> None:
     with shared_namespace(room.cluster) as namespace:
         before = snapshot(room.cluster, namespace)
         found = adopt(room.cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
-        with room.trial("rolled", adopted=found) as ready, ready.traffic.steady(rate_rps=10):
+        with room.trial("rolled", found) as ready, ready.traffic.steady(rate_rps=10):
             ready.trial.baseline(duration_s=2)
             release = faults.RollingUpdate(ready.system.workload)
             with ready.trial.fault(release):
@@ -128,7 +128,7 @@ def test_manifests_of_a_folder_are_deployed_and_tried(room: Room, tmp_path: Path
     folder = tmp_path / "written"
     folder.mkdir()
     (folder / "all.yaml").write_text(yaml.safe_dump_all(service_of("chat", replicas=3)))
-    with room.trial("manifests", manifests=read_manifests(folder)) as ready:
+    with room.trial("manifests", read_manifests(folder)) as ready:
         namespace = ready.system.namespace
         assert namespace.startswith("gameday-")
         kill_one(ready)
@@ -143,13 +143,13 @@ def test_a_neighbours_pod_is_outside_the_blast_radius(room: Room) -> None:
         other = room.cluster.list("Pod", namespace, selector="app=other")[0]["metadata"]
         aimed = targets.Targets("the neighbour", (Ref("Pod", namespace, other["name"], other["uid"]),))
 
-        def scenario(ready: Staged) -> None:
+        def scenario(ready: RunningTrial) -> None:
             with ready.traffic.steady(rate_rps=10):
                 ready.trial.baseline(duration_s=2)
                 with ready.trial.fault(faults.PodKill(aimed)):
                     pass
 
-        with pytest.raises(UsageError, match="is not part of the system"), room.trial("aimed", adopted=found) as ready:
+        with pytest.raises(UsageError, match="is not part of the system"), room.trial("aimed", found) as ready:
             scenario(ready)
         assert room.cluster.get("Pod", namespace, other["name"]) is not None
 
@@ -160,7 +160,7 @@ def test_a_lost_lease_stops_the_trial_and_heals(room: Room) -> None:
         before = snapshot(room.cluster, namespace)
         found = adopt(room.cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
         lost: list[str] = []
-        with room.trial("lost", adopted=found, lost=lambda: "".join(lost)) as ready, ready.traffic.steady(rate_rps=10):
+        with room.trial("lost", found, lost=lambda: "".join(lost)) as ready, ready.traffic.steady(rate_rps=10):
             ready.trial.baseline(duration_s=2)
             with ready.trial.fault(faults.BudgetChange(ready.system.disruption_budget, max_unavailable=2)):
                 lost.append("the lease is held by another run now")

@@ -25,7 +25,7 @@ from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
 from chaos.plugin.terminal import uncaptured
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
-from chaos.trial.preflight.permissions import require_usage
+from chaos.trial.preflight.checks import require_usage
 
 NODES, UNDO, EVICTION, ALL = "/nodes/", "/configmaps/", "/eviction", "."
 

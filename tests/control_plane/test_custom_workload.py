@@ -257,7 +257,7 @@ def test_pods_are_followed_up_to_the_workload(
         with room.cluster:
             found = adopt(room.cluster, Wish(namespace=namespace, kind=kind, name="chat"))
             assert found.system.workload_kind.through == through
-            with room.trial("followed", adopted=found) as ready:
+            with room.trial("followed", found) as ready:
                 with ready.traffic.steady(rate_rps=10):
                     ready.trial.baseline(duration_s=2)
                     with ready.trial.fault(faults.PodKill(targets.one(ready.system), grace_s=0)):

@@ -19,7 +19,7 @@ from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.system import DisruptionBudget, SystemSpec
-from chaos.trial.setup import Staged
+from chaos.trial.run import RunningTrial
 
 GUARDED = SystemSpec(
     name="model",
@@ -71,20 +71,20 @@ def closed(room: Room) -> list[str]:
 
 def test_a_node_with_pods_of_others_is_outside_the_blast_radius(room: Room, strangers: list[str]) -> None:
     """The drain is refused before the node is closed, and the pod of the others is named."""
-    with room.trial("foreign") as staged:
-        drain = faults.NodeDrain(targets.fullest_node(staged.system))
-        with pytest.raises(UsageError, match="1 pods of others along: default/stranger-"), staged.trial.fault(drain):
+    with room.trial("foreign") as running:
+        drain = faults.NodeDrain(targets.fullest_node(running.system))
+        with pytest.raises(UsageError, match="1 pods of others along: default/stranger-"), running.trial.fault(drain):
             pass
     assert not any(action.name == "cordon" for action in load_history(room.runs / "foreign").actions)
 
 
 def test_pods_of_others_can_be_left_where_they_are(room: Room, strangers: list[str]) -> None:
     """With leave_foreign the system's pods are evicted, and the others live on."""
-    with room.trial("left") as staged, staged.traffic.steady(rate_rps=20):
-        staged.trial.baseline(duration_s=1)
-        drain = faults.NodeDrain(targets.fullest_node(staged.system), deadline_s=30, leave_foreign=True)
-        with staged.trial.fault(drain):
-            staged.trial.hold(until=drain.ended)
+    with room.trial("left") as running, running.traffic.steady(rate_rps=20):
+        running.trial.baseline(duration_s=1)
+        drain = faults.NodeDrain(targets.fullest_node(running.system), deadline_s=30, leave_foreign=True)
+        with running.trial.fault(drain):
+            running.trial.hold(until=drain.ended)
     (fault,) = load_history(room.runs / "left").faults
     assert (fault.result, fault.healed_ns is not None) == ("finished", True)
     assert {pod["metadata"]["uid"] for pod in room.cluster.list("Pod", "default")} >= set(strangers)
@@ -94,14 +94,14 @@ def test_pods_of_others_can_be_left_where_they_are(room: Room, strangers: list[s
 def test_a_drain_that_is_interrupted_leaves_no_node_closed(room: Room) -> None:
     """Ctrl-C in the body of a blocked drain stops it and opens the node."""
 
-    def interrupted(staged: Staged) -> None:
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=1)
-            with staged.trial.fault(faults.NodeDrain(targets.fullest_node(staged.system), deadline_s=600)):
+    def interrupted(running: RunningTrial) -> None:
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=1)
+            with running.trial.fault(faults.NodeDrain(targets.fullest_node(running.system), deadline_s=600)):
                 raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), room.trial("interrupted", GUARDED) as staged:
-        interrupted(staged)
+    with pytest.raises(KeyboardInterrupt), room.trial("interrupted", GUARDED) as running:
+        interrupted(running)
     (fault,) = load_history(room.runs / "interrupted").faults
     assert fault.result == "stopped"
     assert closed(room) == []
@@ -109,24 +109,24 @@ def test_a_drain_that_is_interrupted_leaves_no_node_closed(room: Room) -> None:
 
 def test_a_drained_node_is_proved_and_recovered_from(room: Room) -> None:
     """A whole trial with a drain passes: it landed, met requests, and the replicas are back."""
-    with room.trial("drained") as staged:
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=2)
-            drain = faults.NodeDrain(targets.fullest_node(staged.system), deadline_s=30)
-            with staged.trial.fault(drain):
-                staged.trial.hold(until=drain.ended)
-            staged.trial.recovery()
-        staged.trial.judge(Recovered(), Witnessed("evict-pod"))
+    with room.trial("drained") as running:
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=2)
+            drain = faults.NodeDrain(targets.fullest_node(running.system), deadline_s=30)
+            with running.trial.fault(drain):
+                running.trial.hold(until=drain.ended)
+            running.trial.recovery()
+        running.trial.judge(Recovered(), Witnessed("evict-pod"))
     (fault,) = load_history(room.runs / "drained").faults
     assert fault.result == "finished"
 
 
 def test_a_rehearsed_drain_touches_nothing(room: Room) -> None:
     """DryRun, the cordon is only written down, nobody is evicted, and the fault counts as missed."""
-    with room.trial("dry_run", dry_run=True) as staged, staged.traffic.steady(rate_rps=20):
-        staged.trial.baseline(duration_s=1)
-        with staged.trial.fault(faults.NodeDrain(targets.fullest_node(staged.system))):
-            staged.trial.hold(duration_s=1)
+    with room.trial("dry_run", dry_run=True) as running, running.traffic.steady(rate_rps=20):
+        running.trial.baseline(duration_s=1)
+        with running.trial.fault(faults.NodeDrain(targets.fullest_node(running.system))):
+            running.trial.hold(duration_s=1)
     history = load_history(room.runs / "dry_run")
     assert "dry_run" in history.faults[0].missed
     assert not any(action.name == "evict-pod" for action in history.actions)

@@ -26,8 +26,8 @@ from chaos.lab.control_plane.pki import with_token
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
-from chaos.trial.preflight.permissions import require_to_deploy
-from chaos.trial.preflight.service_account import Account, least_account
+from chaos.trial.preflight.checks import require_to_deploy
+from chaos.trial.preflight.service_account import ServiceAccount, least_privileged
 
 pytest_plugins = ["pytester"]
 
@@ -87,13 +87,15 @@ def admin(simulated: SimulatedCluster) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def account(simulated: SimulatedCluster, admin: Cluster) -> Iterator[Account]:
+def account(simulated: SimulatedCluster, admin: Cluster) -> Iterator[ServiceAccount]:
     """An account of this process."""
-    with least_account(admin, simulated.kubeconfig) as made:
+    with least_privileged(admin, simulated.kubeconfig) as made:
         yield made
 
 
-def test_a_trial_runs_with_its_own_rights_alone(simulated: SimulatedCluster, account: Account, tmp_path: Path) -> None:
+def test_a_trial_runs_with_its_own_rights_alone(
+    simulated: SimulatedCluster, account: ServiceAccount, tmp_path: Path
+) -> None:
     """A kill and its recovery pass with the rights of a kill, and the account may do nothing else."""
     account.grant(KILL)
     require_to_deploy(account.cluster, KILL)
@@ -102,7 +104,7 @@ def test_a_trial_runs_with_its_own_rights_alone(simulated: SimulatedCluster, acc
     with answering() as url:
         room = Room(simulated, url, tmp_path)
         room.cluster.close()
-        room.ground = replace(room.ground, cluster=account.cluster)
+        room.environment = replace(room.environment, cluster=account.cluster)
         with room.trial("kill", SPEC) as staged:
             with staged.traffic.steady(rate_rps=10):
                 staged.trial.baseline(duration_s=2)
@@ -114,7 +116,7 @@ def test_a_trial_runs_with_its_own_rights_alone(simulated: SimulatedCluster, acc
 
 
 @pytest.mark.parametrize("missing", [KILL[0], KILL[-1], Right("get", "Pod", "log", everywhere=True)])
-def test_a_right_that_is_taken_away_is_named(account: Account, missing: Right) -> None:
+def test_a_right_that_is_taken_away_is_named(account: ServiceAccount, missing: Right) -> None:
     """By its verb and its kind, and that alone."""
     account.grant([right for right in KILL if right != missing])
     with pytest.raises(ClusterRefused) as told:
@@ -122,7 +124,7 @@ def test_a_right_that_is_taken_away_is_named(account: Account, missing: Right) -
     assert told.value.what == f"context {account.cluster.facts.context} may not: {missing.words}"
 
 
-def test_what_an_account_was_denied_is_in_the_audit_log(account: Account, paths: LabPaths) -> None:
+def test_what_an_account_was_denied_is_in_the_audit_log(account: ServiceAccount, paths: LabPaths) -> None:
     """Each denial once, in words; what it was allowed, and asked about, is none."""
     account.grant(KILL)
     assert account.cluster.list("Node")
@@ -135,7 +137,7 @@ def test_what_an_account_was_denied_is_in_the_audit_log(account: Account, paths:
 
 def test_an_account_that_is_ended_is_nobody(simulated: SimulatedCluster, admin: Cluster) -> None:
     """Nothing of it is left that anybody could use."""
-    with least_account(admin, simulated.kubeconfig) as made:
+    with least_privileged(admin, simulated.kubeconfig) as made:
         name = made.user.rpartition(":")[2]
         assert admin.get("ClusterRole", None, name) is not None
     assert admin.get("ClusterRole", None, name) is None

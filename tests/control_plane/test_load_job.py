@@ -1,4 +1,4 @@
-"""The Job of a crew of load pods on a real control plane: made as written, and gone in the end whoever dies."""
+"""The Job of load pods on a real control plane: made as written, and gone in the end whoever dies."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.safety import ClusterUndoLog
 from chaos.slo import Slo
-from chaos.trial.load_pods import LoadPods, Orders, pod_crew
-from chaos.trial.load_pods.job import CREW, INDEX, job_manifest, pod_selector
-from chaos.trial.load_source import LoadWish
+from chaos.trial.load_pods.job import INDEX, LOAD_LABEL, LoadPods, job_manifest, pod_selector
+from chaos.trial.load_pods.workers import load_job
+from chaos.trial.request import LoadSettings
 from chaos.wait import until
+from loadgen.plan import Plan
 from loadgen.profiles import HttpProfile
 
 
@@ -52,7 +53,7 @@ def place(namespace: str) -> LoadPods:
 
 
 def pods_of(cluster: Cluster, pods: LoadPods) -> list[dict[str, Any]]:
-    """The crew's pods."""
+    """The Job's pods."""
     return cluster.list("Pod", pods.namespace, selector=pod_selector(pods))
 
 
@@ -66,21 +67,22 @@ def agreed(wanted: Any, live: Any) -> bool:
 
 
 def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path: Path) -> None:
-    """The API server keeps every field; pods that do not answer are no crew; nothing is left, and no promise."""
-    orders = Orders(
+    """The API server keeps every field; pods that do not answer are no workers; nothing is left, and no promise."""
+    plan = Plan(
         run_folder=tmp_path,
         clock=Clock.start(),
         url="http://chat",
         profile=HttpProfile(),
         seed=1,
+        in_flight_max=2000,
         duration_max_s=60.0,
     )
     with plain_namespace(cluster) as namespace:
         pods, executor = place(namespace), LiveExecutor(cluster, NullJournal())
         undo = ClusterUndoLog(executor, namespace, pods.run, deadline_s=600)
         with (
-            Journal(tmp_path / "actions.jsonl", orders.clock) as journal,
-            pod_crew(cluster, pods, executor=executor, tidy=executor, journal=journal, undo=undo) as crew,
+            Journal(tmp_path / "actions.jsonl", plan.clock) as journal,
+            load_job(cluster, pods, executor=executor, tidy=executor, journal=journal, undo=undo) as job,
         ):
             live = cluster.get("Job", namespace, pods.job.name)
             wanted = job_manifest(pods, "x")
@@ -91,7 +93,7 @@ def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path
             assert {one["metadata"]["annotations"][INDEX] for one in pods_of(cluster, pods)} == {"0", "1", "2"}
             assert len(find_left(cluster, namespace)) == 1
             with pytest.raises(HarnessBroken, match="0 of 3 load workers were ready within 2 s"):
-                crew.muster(orders, deadline_s=2.0)
+                job.start(plan, deadline_s=2.0)
         assert cluster.get("Job", namespace, pods.job.name) is None
         assert not pods_of(cluster, pods)
         assert not find_left(cluster, namespace)
@@ -118,7 +120,7 @@ def _die(kubeconfig: str, context: str, namespace: str) -> None:
     with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
         pods, executor = place(namespace), LiveExecutor(cluster, NullJournal())
         undo = ClusterUndoLog(executor, namespace, pods.run, deadline_s=600)
-        with pod_crew(cluster, pods, executor=executor, tidy=executor, journal=NullJournal(), undo=undo):
+        with load_job(cluster, pods, executor=executor, tidy=executor, journal=NullJournal(), undo=undo):
             until(lambda: len(pods_of(cluster, pods)) == 3, deadline_s=20, awaited="three pods")
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -127,9 +129,9 @@ def test_a_trial_without_its_load_workers_is_unknown(simulated: SimulatedCluster
     """It is stopped before its first phase with the reason, nothing is sent, and nothing is left."""
     with answering() as url:
         room = Room(simulated, url, tmp_path)
-        room.ground = replace(room.ground, load_image=lambda: "registry.example/load:1")
-        wish = LoadWish(workers=2, in_cluster=True, muster_s=2.0)
-        with room.trial("workers-missing", load_wish=wish) as ready:
+        room.environment = replace(room.environment, load_image_name="registry.example/load:1")
+        load = LoadSettings(workers=2, in_cluster=True, start_deadline_s=2.0)
+        with room.trial("workers-missing", load=load) as ready:
             with ready.traffic.steady(rate_rps=10):
                 ready.trial.baseline(duration_s=2)
             with pytest.raises(NotProven, match="0 of 2 load workers were ready within 2 s"):
@@ -139,6 +141,6 @@ def test_a_trial_without_its_load_workers_is_unknown(simulated: SimulatedCluster
         history = load_history(room.runs / "workers-missing")
         assert "0 of 2 load workers" in history.stopped
         assert not history.streams
-        assert not room.cluster.list("Job", None, selector=CREW)
-        assert not room.cluster.list("Pod", None, selector=CREW)
+        assert not room.cluster.list("Job", None, selector=LOAD_LABEL)
+        assert not room.cluster.list("Pod", None, selector=LOAD_LABEL)
         room.cluster.close()

@@ -20,7 +20,8 @@ from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
-from chaos.trial.setup import Callbacks, Staged, inert
+from chaos.trial.request import Output
+from chaos.trial.run import RunningTrial, rejudge_trial
 
 CHECKS = (Recovered(), Witnessed("delete-pod", outcome="ok"))
 
@@ -41,48 +42,48 @@ def answers(run: Path) -> dict[str, str]:
 
 def test_a_killed_pod_is_replaced_and_the_verdict_is_pass(room: Room) -> None:
     """A kill under traffic, recovered from, passes every check, and the trial's namespace is gone afterwards."""
-    with room.trial("kill") as staged:
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=2)
-            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
-                staged.trial.hold(duration_s=1)
-            staged.trial.recovery()
-        staged.trial.judge(*CHECKS)
+    with room.trial("kill") as running:
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=2)
+            with running.trial.fault(faults.PodKill(targets.one(running.system), grace_s=0)):
+                running.trial.hold(duration_s=1)
+            running.trial.recovery()
+        running.trial.judge(*CHECKS)
     assert set(answers(room.runs / "kill").values()) == {"PASS"}
     assert room.namespaces() == []
 
 
 def test_the_same_seed_chooses_the_same_rank(room: Room) -> None:
     """Victims are picked by rank from the trial's seed, so the fault's victim is one of the ready pods by UID."""
-    with room.trial("seed") as staged:
-        first, again = targets.one(staged.system), {pod.uid for pod in staged.system.ready_pods()}
+    with room.trial("seed") as running:
+        first, again = targets.one(running.system), {pod.uid for pod in running.system.ready_pods()}
         assert first.refs[0].uid in again
         assert len(first.refs) == 1
 
 
 def test_a_dry_run_trial_kills_nobody_and_cannot_pass(room: Room) -> None:
     """A dry run writes the kill down as not done; every pod lives, and the verdict is UNKNOWN."""
-    with room.trial("dry_run", dry_run=True) as staged:
-        before = {pod.uid for pod in staged.system.ready_pods()}
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=1)
-            with staged.trial.fault(faults.PodKill(targets.every(staged.system), grace_s=0)):
-                staged.trial.hold(duration_s=1)
+    with room.trial("dry_run", dry_run=True) as running:
+        before = {pod.uid for pod in running.system.ready_pods()}
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=1)
+            with running.trial.fault(faults.PodKill(targets.every(running.system), grace_s=0)):
+                running.trial.hold(duration_s=1)
         with pytest.raises(NotProven):
-            staged.trial.judge(*CHECKS)
-        assert {pod.uid for pod in staged.system.ready_pods()} == before
+            running.trial.judge(*CHECKS)
+        assert {pod.uid for pod in running.system.ready_pods()} == before
     assert answers(room.runs / "dry_run")["witnessed"] == "UNKNOWN"
 
 
 def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Room) -> None:
     """No request in the baseline: the trial is stopped, nobody is killed, the verdict is UNKNOWN."""
-    with room.trial("unsteady") as staged:
-        staged.trial.baseline(duration_s=1)
-        with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
-            staged.trial.hold(duration_s=60)
-        staged.trial.recovery()
+    with room.trial("unsteady") as running:
+        running.trial.baseline(duration_s=1)
+        with running.trial.fault(faults.PodKill(targets.one(running.system), grace_s=0)):
+            running.trial.hold(duration_s=60)
+        running.trial.recovery()
         with pytest.raises(NotProven):
-            staged.trial.judge(*CHECKS)
+            running.trial.judge(*CHECKS)
     history = load_history(room.runs / "unsteady")
     assert history.faults == ()
     assert not any(action.name == "delete-pod" for action in history.actions)
@@ -91,18 +92,18 @@ def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Roo
 
 def test_after_a_fault_that_missed_nothing_is_held_or_done_any_more(room: Room) -> None:
     """Nobody can take a node's power: the trial does not wait for its loss, kills nobody either, and says UNKNOWN."""
-    with room.trial("missed") as staged:
+    with room.trial("missed") as running:
         began = time.monotonic()
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=1)
-            down = faults.NodeDown(targets.fullest_node(staged.system), leave_foreign=True)
-            with staged.trial.fault(down):
-                staged.trial.hold(until=down.replaced)
-            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
-                staged.trial.hold(duration_s=300)
-            staged.trial.recovery(settle_s=1)
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=1)
+            down = faults.NodeDown(targets.fullest_node(running.system), leave_foreign=True)
+            with running.trial.fault(down):
+                running.trial.hold(until=down.replaced)
+            with running.trial.fault(faults.PodKill(targets.one(running.system), grace_s=0)):
+                running.trial.hold(duration_s=300)
+            running.trial.recovery(settle_s=1)
         with pytest.raises(NotProven):
-            staged.trial.judge()
+            running.trial.judge()
         assert time.monotonic() - began < 300
     history = load_history(room.runs / "missed")
     assert [(fault.name, fault.healed_ns is not None) for fault in history.faults] == [("node-down", True)]
@@ -114,10 +115,10 @@ def test_after_a_fault_that_missed_nothing_is_held_or_done_any_more(room: Room) 
 def test_a_scenario_that_raises_is_judged_unknown_and_leaves_nothing(room: Room) -> None:
     """An error in the scenario's body heals the fault, closes the record and removes the namespace."""
 
-    def scenario(staged: Staged) -> None:
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=1)
-            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
+    def scenario(running: RunningTrial) -> None:
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=1)
+            with running.trial.fault(faults.PodKill(targets.one(running.system), grace_s=0)):
                 raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -132,11 +133,11 @@ def test_a_scenario_that_raises_is_judged_unknown_and_leaves_nothing(room: Room)
 def test_a_generator_that_dies_breaks_the_trial_in_words(room: Room) -> None:
     """The load generator killed in mid-trial ends the trial as a broken harness, and the verdict is not PASS."""
 
-    def scenario(staged: Staged) -> None:
-        with staged.traffic.steady(rate_rps=20):
-            assert staged.traffic.generator is not None
-            os.kill(staged.traffic.generator.pids[0], signal.SIGKILL)
-            staged.trial.hold(duration_s=30)
+    def scenario(running: RunningTrial) -> None:
+        with running.traffic.steady(rate_rps=20):
+            assert running.traffic.generator is not None
+            os.kill(running.traffic.generator.pids[0], signal.SIGKILL)
+            running.trial.hold(duration_s=30)
 
     with pytest.raises(HarnessBroken, match="load generator ended"):
         room.run("dead", scenario)
@@ -148,34 +149,34 @@ def test_a_system_that_never_becomes_available_is_evidence_not_an_error(room: Ro
     """A system that no node can hold stops the trial with the scheduler's words in the verdict."""
     spec = SPEC.having(node_selector={"no-such": "node"}, startup=None, readiness=None, liveness=None)
     spec = spec.having(rollout={"progress_deadline_s": 5})
-    with room.trial("unschedulable", spec) as staged:
-        staged.trial.baseline(duration_s=60)
+    with room.trial("unschedulable", spec) as running:
+        running.trial.baseline(duration_s=60)
         with pytest.raises(NotProven, match="didn't match Pod's node affinity/selector"):
-            staged.trial.judge(*CHECKS)
+            running.trial.judge(*CHECKS)
 
 
 def test_more_pods_than_the_blast_radius_allows_are_refused(room: Room) -> None:
     """A fault aimed at more pods than allowed is refused before it does anything."""
-    with room.trial("radius") as staged:
-        victims = targets.every(staged.system)
+    with room.trial("radius") as running:
+        victims = targets.every(running.system)
         twice = targets.Targets("twice the system", victims.refs + victims.refs)
-        with pytest.raises(UsageError, match="blast radius"), staged.trial.fault(faults.PodKill(twice, grace_s=0)):
+        with pytest.raises(UsageError, match="blast radius"), running.trial.fault(faults.PodKill(twice, grace_s=0)):
             pass
     assert not any(action.name == "delete-pod" for action in load_history(room.runs / "radius").actions)
 
 
 def test_a_saved_run_can_be_judged_again_with_no_cluster(room: Room) -> None:
     """The same checks over the saved run give the same findings, and the inert trial touches nothing."""
-    with room.trial("saved") as staged:
-        with staged.traffic.steady(rate_rps=20):
-            staged.trial.baseline(duration_s=1)
-            with staged.trial.fault(faults.PodKill(targets.one(staged.system), grace_s=0)):
-                staged.trial.hold(duration_s=1)
-            staged.trial.recovery()
-        staged.trial.judge(*CHECKS)
+    with room.trial("saved") as running:
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=1)
+            with running.trial.fault(faults.PodKill(targets.one(running.system), grace_s=0)):
+                running.trial.hold(duration_s=1)
+            running.trial.recovery()
+        running.trial.judge(*CHECKS)
     run = room.runs / "saved"
     first = json.loads((run / "verdict.json").read_text())
-    again = inert(run, SPEC, callbacks=Callbacks(say=room.said.append, draw=lambda judged: judged.run))
+    again = rejudge_trial(run, SPEC, Output(say=room.said.append, draw=lambda judged: judged.run))
     with again.traffic.steady(rate_rps=20):
         again.trial.baseline(duration_s=1000)
         with again.trial.fault(faults.PodKill(targets.one(again.system), grace_s=0)):

@@ -21,10 +21,11 @@ from chaos.lab import Lab
 from chaos.progress import Terminal
 from chaos.safety.abort_conditions import AbortLimits
 from chaos.system import SystemSpec
-from chaos.trial.environment import Ground, on_lab
-from chaos.trial.preflight.api_versions import ADOPTED_KINDS, require_metrics, require_served
-from chaos.trial.setup import Callbacks, Staged, staged
-from chaos.trial.trial_json import ScenarioFacts
+from chaos.trial.environment import Environment
+from chaos.trial.lab_environment import lab_environment
+from chaos.trial.preflight.checks import ADOPTED_KINDS, require_metrics, require_served
+from chaos.trial.request import Output, ScenarioFacts, TrialRequest
+from chaos.trial.run import RunningTrial, run_trial
 from chaos.wait import until
 from loadgen.profiles import OpenAiChatProfile
 
@@ -38,27 +39,23 @@ NEW_VALUE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def ground(no_lab: Lab) -> Iterator[Ground]:
+def ground(no_lab: Lab) -> Iterator[Environment]:
     """The lab with two nodes."""
-    with on_lab(nodes=2, keep=False, words="the tests of limits", progress=Terminal()) as stood:
+    with lab_environment(nodes=2, keep=False, words="the tests of limits", progress=Terminal()) as stood:
         yield stood
 
 
 @contextmanager
-def model(ground: Ground, run: Path) -> Iterator[Staged]:
+def model(ground: Environment, run: Path) -> Iterator[RunningTrial]:
     """A trial on two replicas of the reference model."""
     spec = SystemSpec(name="model", image=ground.reference_image, image_pull_policy="Never", profile="openai-chat")
-    with staged(
-        ground,
-        spec.having(replicas=2),
-        OpenAiChatProfile(model="smollm2", prompts=("Say hello.",), max_tokens=4),
-        ScenarioFacts("usage", "tests/usage", "A node may be drained.", seed=7),
+    request = TrialRequest(
+        scenario=ScenarioFacts("usage", "tests/usage", "A node may be drained.", seed=7),
         run=run,
-        dry_run=False,
-        pods_max=None,
-        keep_namespace=False,
-        callbacks=Callbacks(lambda _line: None, lambda judged: judged.run),
-    ) as ready:
+        system=spec.having(replicas=2),
+        profile=OpenAiChatProfile(model="smollm2", prompts=("Say hello.",), max_tokens=4),
+    )
+    with run_trial(ground, request, Output(lambda _line: None, lambda judged: judged.run)) as ready:
         yield ready
 
 
@@ -68,7 +65,7 @@ def known(cluster: Cluster, namespace: str, pods: list[str]) -> bool:
     return told >= set(pods)
 
 
-def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Ground, tmp_path: Path) -> None:
+def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Environment, tmp_path: Path) -> None:
     """A model holds more than 20 MiB: the trial stops, the node is open again, and the verdict is UNKNOWN."""
     limited = replace(ground, limits=AbortLimits(usage={"memory": "20Mi"}))
     run = tmp_path / "run"
@@ -88,7 +85,7 @@ def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Ground, tmp_path
     assert not any(node["spec"].get("unschedulable") for node in ground.cluster.list("Node"))
 
 
-def test_the_lab_serves_and_tells_all_that_is_asked_for_first(ground: Ground, tmp_path: Path) -> None:
+def test_the_lab_serves_and_tells_all_that_is_asked_for_first(ground: Environment, tmp_path: Path) -> None:
     """Every API version is there, and the metrics API comes to know pods that are new."""
     require_served(ground.cluster, ADOPTED_KINDS)
     with model(ground, tmp_path / "served") as ready:

@@ -25,11 +25,12 @@ from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted, Wish, adopt
 from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.namespace import trial_namespace
-from chaos.trial.environment import Ground, on_lab
-from chaos.trial.load_pods.job import CREW, INDEX
-from chaos.trial.load_source import LoadWish
-from chaos.trial.setup import Callbacks, Staged, staged
-from chaos.trial.trial_json import ScenarioFacts
+from chaos.trial.environment import Environment
+from chaos.trial.lab_environment import lab_environment
+from chaos.trial.load_pods.job import INDEX, LOAD_LABEL
+from chaos.trial.load_source import LoadSettings
+from chaos.trial.request import Output, ScenarioFacts, TrialRequest
+from chaos.trial.run import RunningTrial, run_trial
 from loadgen.profiles import HttpProfile
 from reports import summarise
 from reports.page.report import page
@@ -43,13 +44,13 @@ SLO = Slo(availability=0.99)
 
 def kill_worker(admin: Cluster, number: int) -> str:
     """Delete the pod of a worker at once, and give its name."""
-    pods = admin.list("Pod", None, selector=CREW)
+    pods = admin.list("Pod", None, selector=LOAD_LABEL)
     raw = next(one for one in pods if one["metadata"]["annotations"][INDEX] == str(number))
     assert LiveExecutor(admin, NullJournal()).do(mutations.delete_pod(ref_of(raw), grace_s=0)).outcome == "ok"
     return str(raw["metadata"]["name"])
 
 
-def lose_one(ready: Staged, admin: Cluster) -> str:
+def lose_one(ready: RunningTrial, admin: Cluster) -> str:
     """A trial of three workers, of which the second dies; the name of its pod."""
     with ready.traffic.steady(rate_rps=RATE_RPS):
         ready.trial.baseline(duration_s=6)
@@ -61,15 +62,15 @@ def lose_one(ready: Staged, admin: Cluster) -> str:
 
 
 @pytest.fixture(scope="module")
-def ground() -> Iterator[Ground]:
+def ground() -> Iterator[Environment]:
     """The lab, as an account with the rights of a trial whose load comes from pods, and no more."""
-    with on_lab(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as stood:
+    with lab_environment(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as stood:
         allow_deploying(stood, (), load_pods=True)
         yield stood
 
 
 @pytest.fixture(scope="module")
-def admin(ground: Ground) -> Iterator[Cluster]:  # the lab is up with it
+def admin(ground: Environment) -> Iterator[Cluster]:  # the lab is up with it
     """The cluster as its administrator: what a test does to it, and looks at, is none of the account's doing."""
     facts = Lab().facts()
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
@@ -89,33 +90,28 @@ class Book:
         return self.run / "report.html"
 
     @contextmanager
-    def trial(self, ground: Ground, workers: int, adopted: Adopted | None = None) -> Iterator[Staged]:
+    def trial(self, ground: Environment, workers: int, adopted: Adopted | None = None) -> Iterator[RunningTrial]:
         """A trial with so many load pods."""
-        with staged(
-            ground,
-            adopted.system.spec if adopted else SPEC,
-            HttpProfile(path="/readyz"),
-            ScenarioFacts("load_pods", "tests/load_pods", "a claim", seed=7),
+        request = TrialRequest(
+            scenario=ScenarioFacts("load_pods", "tests/load_pods", "a claim", seed=7),
             run=self.run,
-            dry_run=False,
-            pods_max=None,
-            load_wish=LoadWish(workers=workers, in_cluster=True),
-            keep_namespace=False,
-            callbacks=Callbacks(say=print, draw=self.draw),
-            adopted=adopted,
-        ) as ready:
+            system=adopted or SPEC,
+            profile=HttpProfile(path="/readyz"),
+            load=LoadSettings(workers=workers, in_cluster=True),
+        )
+        with run_trial(ground, request, Output(say=print, draw=self.draw)) as ready:
             yield ready
 
 
 def assert_nothing_left(admin: Cluster) -> None:
-    """No Job, no pod of a crew, and no promise."""
-    assert not admin.list("Pod", None, selector=CREW)
-    assert not admin.list("Job", None, selector=CREW)
+    """No Job, no load pod, and no promise."""
+    assert not admin.list("Pod", None, selector=LOAD_LABEL)
+    assert not admin.list("Job", None, selector=LOAD_LABEL)
     assert not find_left(admin, None)
 
 
 def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failure(
-    ground: Ground, admin: Cluster, tmp_path: Path
+    ground: Environment, admin: Cluster, tmp_path: Path
 ) -> None:
     """The records of the other two are whole, what the killed one owed is counted and named, and nothing is left."""
     book = Book(tmp_path / "run")
@@ -142,7 +138,7 @@ def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failu
 
 
 def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
-    ground: Ground, admin: Cluster, tmp_path: Path
+    ground: Environment, admin: Cluster, tmp_path: Path
 ) -> None:
     """All nodes of the lab have one clock: what is measured through the API server is nothing, to within its error."""
     book = Book(tmp_path / "run")
@@ -152,8 +148,8 @@ def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
     ):
         with ready.traffic.steady(rate_rps=RATE_RPS):
             ready.trial.baseline(duration_s=8)
-        crew = admin.list("Pod", None, selector=CREW)
-        assert {one["metadata"]["namespace"] for one in crew} == {"gameday-load-pods-test"}
+        pods = admin.list("Pod", None, selector=LOAD_LABEL)
+        assert {one["metadata"]["namespace"] for one in pods} == {"gameday-load-pods-test"}
         with pytest.raises(NotProven):  # there was no fault
             ready.trial.judge(GeneratorHealthy(), SloMet(SLO))
     assert_nothing_left(admin)

@@ -1,4 +1,4 @@
-"""A crew of load pods: begun together, read in pieces, whole at the end, and honest about a pod that is lost."""
+"""A job of load pods: begun together, read in pieces, whole at the end, and honest about a pod that is lost."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from chaos.cluster.transport import Answer, Broken
 from chaos.errors import HarnessBroken, UsageError
 from chaos.history import History, load_history
 from chaos.slo import Slo
-from chaos.trial.load_pods import LoadPods, Orders, PodCrew
+from chaos.trial.load_pods.job import LoadPods
+from chaos.trial.load_pods.workers import LoadJob
 from chaos.trial.traffic import Traffic
 from chaos.wait import until
+from loadgen.plan import Plan
 from loadgen.profiles import HttpProfile
 from loadgen.shapes.users import Users
 
@@ -33,6 +35,13 @@ OK = HttpProfile(path="/ok")
 PLACE = LoadPods(
     namespace="here", run="run", image="i", workers=2, lasts_s=60, target_namespace="t", target_labels={"app": "t"}
 )
+
+
+def plan_of(folder: Path, clock: Clock, url: str, profile: HttpProfile = OK) -> Plan:
+    """A minute of load into a folder."""
+    return Plan(
+        run_folder=folder, clock=clock, url=url, profile=profile, seed=1, in_flight_max=2000, duration_max_s=60.0
+    )
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,10 +64,12 @@ def flowing(folder: Path, url: str, profile: HttpProfile = OK, workers: int = 2)
     system = {"namespace": "t", "workload": {"kind": "Deployment", "name": "server"}, "service": "server"}
     trial = {"scenario": "pods", "seed": 1, "clock": dataclasses.asdict(clock), "system": system}
     (folder / "trial.json").write_text(json.dumps(trial))
-    orders = Orders(run_folder=folder, clock=clock, url=url, profile=profile, seed=1, duration_max_s=60.0)
+    plan = Plan(
+        run_folder=folder, clock=clock, url=url, profile=profile, seed=1, in_flight_max=2000, duration_max_s=60.0
+    )
     with Journal(folder / "actions.jsonl", clock) as journal, pods_here(folder, workers) as proxy:
-        crew = PodCrew(proxy, journal, dataclasses.replace(PLACE, workers=workers), TOKEN)  # type: ignore[arg-type]  # stands in
-        traffic = Traffic(lambda: crew.muster(orders), journal, profile="http", origin="pods", url=url)
+        job = LoadJob(proxy, journal, dataclasses.replace(PLACE, workers=workers), TOKEN)  # type: ignore[arg-type]  # stands in
+        traffic = Traffic(lambda: job.start(plan), journal, profile="http", origin="pods", url=url)
         try:
             yield Flow(folder, proxy, traffic)
             traffic.finish()
@@ -130,7 +141,7 @@ def test_what_a_lost_pod_owed_is_lost_by_the_generator(tmp_path: Path, server: S
     assert sound.values["arrivals"]["lost"] == len(range(1, sound.values["arrivals"]["expected"], 2)) - odd
 
 
-def test_a_crew_that_is_all_lost_breaks_the_trial(tmp_path: Path, server: Served) -> None:
+def test_a_job_that_is_all_lost_breaks_the_trial(tmp_path: Path, server: Served) -> None:
     """With nobody left to send there is nothing to go on with."""
     running = flowing(tmp_path, server.url)
     with pytest.raises(HarnessBroken, match="every worker"), running as flow, flow.traffic.steady(rate_rps=20):
@@ -144,22 +155,38 @@ def lose_all(flow: Flow) -> None:
     until(flow.traffic.check, deadline_s=20, awaited="the end of the last")
 
 
-def test_fewer_pods_than_asked_for_are_no_crew(tmp_path: Path) -> None:
+def test_fewer_pods_than_asked_for_are_no_job(tmp_path: Path) -> None:
     """The reason counts them and says what is missing."""
-    orders = Orders(run_folder=tmp_path, clock=Clock.start(), url="http://x", profile=OK, seed=1, duration_max_s=60.0)
-    with Journal(tmp_path / "actions.jsonl", orders.clock) as journal, pods_here(tmp_path, 1) as proxy:
-        crew = PodCrew(proxy, journal, PLACE, TOKEN)  # type: ignore[arg-type]  # stands in
+    plan = Plan(
+        run_folder=tmp_path,
+        clock=Clock.start(),
+        url="http://x",
+        profile=OK,
+        seed=1,
+        in_flight_max=2000,
+        duration_max_s=60.0,
+    )
+    with Journal(tmp_path / "actions.jsonl", plan.clock) as journal, pods_here(tmp_path, 1) as proxy:
+        job = LoadJob(proxy, journal, PLACE, TOKEN)  # type: ignore[arg-type]  # stands in
         with pytest.raises(HarnessBroken, match="1 of 2 load workers were ready within 1 s: the Job made 1 pods"):
-            crew.muster(orders, deadline_s=1.0)
+            job.start(plan, deadline_s=1.0)
 
 
 def test_a_pod_obeys_its_own_driver_only(tmp_path: Path) -> None:
     """Without the token nothing is done, and the message says so."""
-    orders = Orders(run_folder=tmp_path, clock=Clock.start(), url="http://x", profile=OK, seed=1, duration_max_s=60.0)
-    with Journal(tmp_path / "actions.jsonl", orders.clock) as journal, pods_here(tmp_path, 2) as proxy:
-        crew = PodCrew(proxy, journal, PLACE, "another's")  # type: ignore[arg-type]  # stands in
+    plan = Plan(
+        run_folder=tmp_path,
+        clock=Clock.start(),
+        url="http://x",
+        profile=OK,
+        seed=1,
+        in_flight_max=2000,
+        duration_max_s=60.0,
+    )
+    with Journal(tmp_path / "actions.jsonl", plan.clock) as journal, pods_here(tmp_path, 2) as proxy:
+        job = LoadJob(proxy, journal, PLACE, "another's")  # type: ignore[arg-type]  # stands in
         with pytest.raises(HarnessBroken, match=r"0 of 2 load workers .* not this pod's token"):
-            crew.muster(orders, deadline_s=1.0)
+            job.start(plan, deadline_s=1.0)
 
 
 def test_an_image_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -168,11 +195,19 @@ def test_an_image_of_another_version_is_refused(tmp_path: Path) -> None:
     def older(action: str, _told: object, answer: Answer) -> Answer:
         return Answer(200, b'{"code": "of last week"}') if action == "hello" else answer
 
-    orders = Orders(run_folder=tmp_path, clock=Clock.start(), url="http://x", profile=OK, seed=1, duration_max_s=60.0)
-    with Journal(tmp_path / "actions.jsonl", orders.clock) as journal, pods_here(tmp_path, 2) as proxy:
+    plan = Plan(
+        run_folder=tmp_path,
+        clock=Clock.start(),
+        url="http://x",
+        profile=OK,
+        seed=1,
+        in_flight_max=2000,
+        duration_max_s=60.0,
+    )
+    with Journal(tmp_path / "actions.jsonl", plan.clock) as journal, pods_here(tmp_path, 2) as proxy:
         proxy.meddle = older
         with pytest.raises(HarnessBroken, match="another version"):
-            PodCrew(proxy, journal, PLACE, TOKEN).muster(orders)  # type: ignore[arg-type]  # stands in
+            LoadJob(proxy, journal, PLACE, TOKEN).start(plan)  # type: ignore[arg-type]  # stands in
 
 
 def test_users_of_a_locustfile_stay_on_this_host(tmp_path: Path, server: Served) -> None:

@@ -46,12 +46,12 @@ def test_three_workers_send_each_arrival_once(tmp_path: Path, server: Served) ->
 def kill_second(run: Run) -> None:
     """Kill the second worker in mid-run, and let the trial notice while the first goes on."""
     wait_for_records(run.folder, 100)
-    crew = run.traffic.generator
-    assert isinstance(crew, WorkerGroup)
-    os.kill(crew.pids[1], signal.SIGKILL)
+    workers = run.traffic.generator
+    assert isinstance(workers, WorkerGroup)
+    os.kill(workers.pids[1], signal.SIGKILL)
     wait_for_records(run.folder, len(records(run.folder)) + 50)
-    until(lambda: _died(crew), deadline_s=10, awaited="the worker's end")
-    crew.check()
+    until(lambda: _died(workers), deadline_s=10, awaited="the worker's end")
+    workers.check()
 
 
 def test_a_worker_that_is_killed_is_said_and_its_arrivals_are_missing(tmp_path: Path, server: Served) -> None:
@@ -67,9 +67,9 @@ def test_a_worker_that_is_killed_is_said_and_its_arrivals_are_missing(tmp_path: 
     assert own == list(range(0, 2 * len(own), 2))
 
 
-def _died(crew: WorkerGroup) -> bool:
+def _died(workers: WorkerGroup) -> bool:
     try:
-        crew.check()
+        workers.check()
     except HarnessBroken:
         return True
     return False
@@ -92,7 +92,7 @@ def test_users_are_shared_out(tmp_path: Path, server: Served) -> None:
     assert SloMet(SLO)(run.history()).values["arrivals"]["expected"] == len(rows)
 
 
-def test_a_crew_of_none_is_refused() -> None:
+def test_no_worker_at_all_is_refused() -> None:
     """The message names what is wrong."""
     with pytest.raises(UsageError, match="workers: 0"):
         WorkerGroup.start(workers=0, clock=Clock.start())

@@ -17,7 +17,7 @@ from chaos.faults import targets
 from chaos.objects.kinds import DeploymentView, PodDisruptionBudgetView
 from chaos.plugin.stash import SESSION_REPORT
 from chaos.slo import Slo
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
 @pytest.fixture
-def mend(request: pytest.FixtureRequest, owner: Executor, system: UnderTest) -> Mend:
+def mend(request: pytest.FixtureRequest, owner: Executor, system: SystemUnderTest) -> Mend:
     """Call it with the name of the broken twin: applies the one patch of its report, and waits until it is in force."""
 
     def mender(broken: str) -> None:
@@ -48,7 +48,7 @@ def mend(request: pytest.FixtureRequest, owner: Executor, system: UnderTest) -> 
     return mender
 
 
-def _mutation(patch: dict[str, Any], system: UnderTest) -> mutations.Mutation:
+def _mutation(patch: dict[str, Any], system: SystemUnderTest) -> mutations.Mutation:
     """The patch as the advice says: whole objects as they are, strategic for the workload, merge for the rest."""
     if "kind" in patch:
         return mutations.create({**patch, "metadata": {**patch["metadata"], "namespace": system.namespace}})
@@ -57,7 +57,7 @@ def _mutation(patch: dict[str, Any], system: UnderTest) -> mutations.Mutation:
     return mutations.patch(system.disruption_budget, patch, MERGE)
 
 
-def _in_force(system: UnderTest, patch: dict[str, Any]) -> bool:
+def _in_force(system: SystemUnderTest, patch: dict[str, Any]) -> bool:
     """Whether the controller that the patch speaks to has done what it says."""
     assert system.recorder is not None
     if "template" in patch.get("spec", {}):
@@ -68,7 +68,7 @@ def _in_force(system: UnderTest, patch: dict[str, Any]) -> bool:
     return any(one.up_to_date and one.spec.get("maxUnavailable") == wanted and one.allowed for one in budgets)
 
 
-def drained(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def drained(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Drain the fullest node under traffic, and claim that three of four stay."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=5)
@@ -81,13 +81,13 @@ def drained(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
 
 @pytest.mark.system(replicas=4, disruption_budget=None)
 @pytest.mark.caught_by("budget-held", "FAIL")
-def test_without_a_budget(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_without_a_budget(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Broken: nothing refuses the second eviction."""
     drained(trial, system, traffic)
 
 
 @pytest.mark.system(replicas=4, disruption_budget=None)
-def test_without_a_budget_mended(trial: Trial, system: UnderTest, traffic: Traffic, mend: Mend) -> None:
+def test_without_a_budget_mended(trial: Trial, system: SystemUnderTest, traffic: Traffic, mend: Mend) -> None:
     """Mended: the disruption budget of the advice keeps three."""
     mend("test_without_a_budget")
     drained(trial, system, traffic)
@@ -95,19 +95,19 @@ def test_without_a_budget_mended(trial: Trial, system: UnderTest, traffic: Traff
 
 @pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": "50%"})
 @pytest.mark.caught_by("budget-held", "FAIL")
-def test_with_a_loose_budget(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_with_a_loose_budget(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Broken: the disruption budget lets two go."""
     drained(trial, system, traffic)
 
 
 @pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": "50%"})
-def test_with_a_loose_budget_mended(trial: Trial, system: UnderTest, traffic: Traffic, mend: Mend) -> None:
+def test_with_a_loose_budget_mended(trial: Trial, system: SystemUnderTest, traffic: Traffic, mend: Mend) -> None:
     """Mended: the bound of the advice lets one go at a time."""
     mend("test_with_a_loose_budget")
     drained(trial, system, traffic)
 
 
-def released(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def released(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Roll a release out under streaming traffic, and claim that every request is answered."""
     with traffic.steady(rate_rps=6):
         trial.baseline(duration_s=5)
@@ -120,13 +120,13 @@ def released(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
 
 @pytest.mark.system(replicas=3, grace_s=1, env={"SETTLE_S": "0", "GRACE_S": "1"})
 @pytest.mark.caught_by("slo-met", "FAIL")
-def test_without_time_to_leave(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_without_time_to_leave(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Broken: a leaving replica stops at once, and its answers are cut short."""
     released(trial, system, traffic)
 
 
 @pytest.mark.system(replicas=3, grace_s=1, env={"SETTLE_S": "0", "GRACE_S": "1"})
-def test_without_time_to_leave_mended(trial: Trial, system: UnderTest, traffic: Traffic, mend: Mend) -> None:
+def test_without_time_to_leave_mended(trial: Trial, system: SystemUnderTest, traffic: Traffic, mend: Mend) -> None:
     """Mended: the sleep and the grace of the advice let it end its answers."""
     mend("test_without_time_to_leave")
     released(trial, system, traffic)

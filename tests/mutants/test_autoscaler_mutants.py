@@ -9,7 +9,8 @@ from chaos.cluster import Executor, mutations
 from chaos.slo import Slo
 from chaos.system.spec.parts import Autoscale
 from chaos.trial.conditions import scaled_up
-from chaos.trial.setup import Staged, UnderTest
+from chaos.trial.run import RunningTrial
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -26,7 +27,7 @@ def spike(trial: Trial, traffic: Traffic, rate_rps: float = 4) -> None:
             trial.hold(duration_s=60)
 
 
-def scaler(owner: Executor, stage: Staged, resource: str, percent: int) -> None:
+def scaler(owner: Executor, stage: RunningTrial, resource: str, percent: int) -> None:
     """Put an autoscaler over the system that SystemSpec would not make."""
     target = {"type": "Utilization", "averageUtilization": percent}
     spec: dict[str, Any] = {
@@ -46,20 +47,22 @@ def scaler(owner: Executor, stage: Staged, resource: str, percent: int) -> None:
 
 
 @pytest.fixture
-def over_memory(owner: Executor, stage: Staged) -> None:
+def over_memory(owner: Executor, stage: RunningTrial) -> None:
     """An autoscaler that looks at memory, which the load does not move."""
     scaler(owner, stage, "memory", 150)
 
 
 @pytest.fixture
-def over_cpu(owner: Executor, stage: Staged) -> None:
+def over_cpu(owner: Executor, stage: RunningTrial) -> None:
     """The usual autoscaler, over a system that it does not suit."""
     scaler(owner, stage, "cpu", 60)
 
 
 @pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
 @pytest.mark.caught_by("scaled-up", "FAIL", "no autoscaler scales")
-def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_without_an_autoscaler_nothing_follows_the_load(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """Two replicas stay two, however long users wait."""
     spike(trial, traffic)
     trial.judge(ScaledUp(WELL))
@@ -69,7 +72,9 @@ def test_without_an_autoscaler_nothing_follows_the_load(trial: Trial, system: Un
     cpu_request="200m", cpu_limit="200m", autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60)
 )
 @pytest.mark.caught_by("scaled-up", "FAIL", "capacity: at its maximum of 3 replicas")
-def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """The autoscaler does all it may, and users still wait: the finding says capacity.
 
     Three replicas answer about five a second, as the model takes requests that wait together; eight are too many.
@@ -81,7 +86,9 @@ def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(trial: Trial, system:
 @pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
 @pytest.mark.caught_by("scaled-up", "FAIL", "the load does not move this metric")
 @pytest.mark.usefixtures("over_memory")
-def test_an_autoscaler_on_the_wrong_metric_sees_no_load(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_an_autoscaler_on_the_wrong_metric_sees_no_load(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """Memory stays under its target while users wait."""
     spike(trial, traffic)
     trial.judge(ScaledUp(WELL))
@@ -90,7 +97,7 @@ def test_an_autoscaler_on_the_wrong_metric_sees_no_load(trial: Trial, system: Un
 @pytest.mark.system(replicas=2, cpu_request=None, cpu_limit=None)
 @pytest.mark.caught_by("scaled-up", "UNKNOWN", "the autoscaler has no metrics")
 @pytest.mark.usefixtures("over_cpu")
-def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A share of nothing cannot be computed: the autoscaler says so itself, and nothing is proved."""
     spike(trial, traffic)
     trial.judge(ScaledUp(WELL))
@@ -103,7 +110,7 @@ def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: Unde
     autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=0),
 )
 @pytest.mark.caught_by("no-flapping", "FAIL")
-def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_window_of_zero_flaps(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Without a window every burst is scaled up for, and every calm scaled down."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=15)
@@ -123,7 +130,7 @@ def test_a_window_of_zero_flaps(trial: Trial, system: UnderTest, traffic: Traffi
 )
 @pytest.mark.caught_by("held-at-maximum", "FAIL", "the autoscaler did not ask for it")
 def test_a_rival_takes_a_replica_from_the_maximum(
-    trial: Trial, system: UnderTest, traffic: Traffic, owner: Executor
+    trial: Trial, system: SystemUnderTest, traffic: Traffic, owner: Executor
 ) -> None:
     """Somebody scales down in mid-spike, though the autoscaler wants all that it may have."""
     with traffic.steady(rate_rps=1):

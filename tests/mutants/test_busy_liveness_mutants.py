@@ -5,7 +5,7 @@ import pytest
 from chaos.checks import NoRestartLoop, SloMet
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 from loadgen.profiles import HttpProfile, Profile
@@ -51,7 +51,7 @@ def request_profile() -> Profile:
 )
 @pytest.mark.caught_by("no-restart-loop", "FAIL")
 def test_liveness_that_load_can_fail_ends_replicas_again_and_again(
-    trial: Trial, system: UnderTest, traffic: Traffic
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
 ) -> None:
     """Above what two replicas can do, each is restarted until the load goes; a restart gives no capacity."""
     assert system.spec.replicas == 2

@@ -5,7 +5,7 @@ import pytest
 from chaos import faults
 from chaos.checks import SloMet
 from chaos.slo import Slo
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 from loadgen.profiles import HttpProfile
@@ -21,7 +21,7 @@ def request_profile() -> HttpProfile:
 
 @pytest.mark.system(replicas=3, env={"SETTLE_S": "0"})
 @pytest.mark.caught_by("slo-met", "FAIL")
-def test_without_pre_stop_connections_are_refused(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_without_pre_stop_connections_are_refused(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """No preStop: the server closes on SIGTERM, before every node knows that the replica ends."""
     with traffic.steady(rate_rps=50):
         trial.baseline(duration_s=10)

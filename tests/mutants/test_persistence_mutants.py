@@ -6,7 +6,7 @@ from chaos import faults
 from chaos.checks import DataSurvived, SloMet
 from chaos.faults import targets
 from chaos.slo import Slo
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 @pytest.mark.system(replicas=2, volumes=[SHARED], command=["sh", "-c", f"{FETCHED}; {SERVE}"])
 @pytest.mark.caught_by("data-survived", "FAIL")
-def test_weights_in_the_containers_own_layer_go_with_it(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_weights_in_the_containers_own_layer_go_with_it(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """The claim is there, but each container serves a copy of its own, and that is not the same after a kill."""
     with traffic.steady(rate_rps=2):
         trial.baseline(duration_s=5)
@@ -40,7 +42,9 @@ def test_weights_in_the_containers_own_layer_go_with_it(trial: Trial, system: Un
 
 @pytest.mark.system(replicas=2, volumes=[LOCAL], env={"WEIGHTS": WEIGHTS})
 @pytest.mark.caught_by("data-survived", "FAIL")
-def test_a_claim_that_is_bound_to_one_node_is_lost_with_it(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_claim_that_is_bound_to_one_node_is_lost_with_it(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """All replicas have to be where their claim is; when that node is lost, none can be had elsewhere."""
     with traffic.steady(rate_rps=2):
         trial.baseline(duration_s=5)

@@ -10,7 +10,8 @@ from chaos.cluster import Executor, mutations
 from chaos.faults import Field, targets
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
-from chaos.trial.setup import Staged, UnderTest
+from chaos.trial.run import RunningTrial
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -22,7 +23,9 @@ pytestmark = pytest.mark.root
 
 @pytest.mark.system(replicas=1)
 @pytest.mark.caught_by("slo-met", "FAIL")
-def test_a_single_replica_killed_by_force_breaks_the_slo(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_single_replica_killed_by_force_breaks_the_slo(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """With one replica nobody carries the traffic while it is replaced."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=5)
@@ -33,7 +36,7 @@ def test_a_single_replica_killed_by_force_breaks_the_slo(trial: Trial, system: U
 
 
 @pytest.fixture
-def no_more_pods(owner: Executor, stage: Staged) -> None:
+def no_more_pods(owner: Executor, stage: RunningTrial) -> None:
     """Forbid every new pod in the trial's namespace."""
     quota = {
         "apiVersion": "v1",
@@ -48,7 +51,9 @@ def no_more_pods(owner: Executor, stage: Staged) -> None:
 @pytest.mark.system(replicas=2, startup=QUICK_START)
 @pytest.mark.caught_by("recovered", "FAIL")
 @pytest.mark.usefixtures("no_more_pods")
-def test_replicas_that_never_come_back_are_not_recovered(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_replicas_that_never_come_back_are_not_recovered(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """A quota refuses the replacement: the dip outlasts the bound, though every request is answered."""
     with traffic.steady(rate_rps=2):
         trial.baseline(duration_s=5)
@@ -74,7 +79,7 @@ class KillThatMisses(faults.PodKill):
 
 @pytest.mark.system(replicas=2)
 @pytest.mark.caught_by("fault-landed", "UNKNOWN")
-def test_a_kill_that_misses_proves_nothing(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_kill_that_misses_proves_nothing(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A fault that never landed cannot end in PASS, however well the system looks."""
     with traffic.steady(rate_rps=2):
         trial.baseline(duration_s=5)

@@ -5,7 +5,7 @@ import pytest
 from chaos import faults
 from chaos.checks import SloMet, Witnessed
 from chaos.slo import Slo
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -14,7 +14,7 @@ ALL_ANSWERED = Slo(availability=1.0)
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
-def released(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def released(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Roll a release out under streaming traffic."""
     with traffic.steady(rate_rps=6):
         trial.baseline(duration_s=5)
@@ -26,7 +26,7 @@ def released(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
 
 @pytest.mark.system(replicas=3, grace_s=1, env={"SETTLE_S": "0", "GRACE_S": "1"})
 @pytest.mark.caught_by("slo-met", "FAIL")
-def test_a_server_that_does_not_drain_loses_requests(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_server_that_does_not_drain_loses_requests(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Without time to settle, and with no grace for what is being answered, a release cuts answers short."""
     released(trial, system, traffic)
     trial.judge(SloMet(ALL_ANSWERED), Witnessed("roll-out", outcome="ok"))
@@ -34,7 +34,7 @@ def test_a_server_that_does_not_drain_loses_requests(trial: Trial, system: Under
 
 @pytest.mark.system(replicas=3, rollout={"max_surge": 0, "max_unavailable": "100%"})
 @pytest.mark.caught_by("slo-met", "FAIL")
-def test_a_release_that_takes_every_replica_at_once(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_a_release_that_takes_every_replica_at_once(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A strategy that allows every replica to be missing leaves nobody to answer until the new ones have started."""
     released(trial, system, traffic)
     trial.judge(SloMet(ALL_ANSWERED), Witnessed("roll-out", outcome="ok"))
@@ -43,7 +43,7 @@ def test_a_release_that_takes_every_replica_at_once(trial: Trial, system: UnderT
 @pytest.mark.system(replicas=3, rollout={"max_surge": 0, "max_unavailable": "100%", "progress_deadline_s": 10})
 @pytest.mark.caught_by("slo-met", "FAIL")
 def test_a_bad_release_with_that_strategy_takes_the_service_down(
-    trial: Trial, system: UnderTest, traffic: Traffic
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
 ) -> None:
     """The old replicas go before the new ones are known to be bad, and users have nobody until the rollback."""
     with traffic.steady(rate_rps=4):

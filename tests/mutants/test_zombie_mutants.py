@@ -7,7 +7,7 @@ from chaos.checks import SloMet, ZombieFound
 from chaos.faults import targets
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -23,7 +23,9 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 @pytest.mark.system(replicas=2, grace_s=10, env=SERVER, readiness=FRONT, liveness=FRONT)
 @pytest.mark.caught_by("zombie-found", "FAIL")
-def test_probes_of_the_front_alone_never_find_a_hung_engine(trial: Trial, system: UnderTest, traffic: Traffic) -> None:
+def test_probes_of_the_front_alone_never_find_a_hung_engine(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
     """The front answers its probes, the endpoint stays, and half of the users get no token."""
     with traffic.steady(rate_rps=3):
         trial.baseline(duration_s=8)

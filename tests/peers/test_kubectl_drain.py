@@ -12,7 +12,7 @@ from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab import Lab
 from chaos.slo import Slo
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def left_on(system: UnderTest, node: str) -> tuple[int, bool]:
+def left_on(system: SystemUnderTest, node: str) -> tuple[int, bool]:
     """How many pods of the system a node still has, and whether it is closed."""
     (closed,) = [one.unschedulable for one in system.nodes() if one.name == node]
     return sum(pod.node == node for pod in system.pods()), closed
@@ -35,7 +35,9 @@ def statuses(answers: list[tuple[str, int]]) -> dict[int, int]:
 
 
 @pytest.mark.system(replicas=4)
-def test_our_drain_does_what_kubectl_does(trial: Trial, system: UnderTest, traffic: Traffic, tmp_path: Path) -> None:
+def test_our_drain_does_what_kubectl_does(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic, tmp_path: Path
+) -> None:
     """Two drains of a node with two replicas, where one may go at a time: ours, then kubectl's, on the same system."""
     ends = []
     with traffic.steady(rate_rps=2):

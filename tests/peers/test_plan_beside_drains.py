@@ -9,8 +9,8 @@ from chaos.clock import seconds
 from chaos.faults import targets
 from chaos.history import Fault, load_history
 from chaos.semantics import DrainOptions
-from chaos.trial.environment import Ground
-from chaos.trial.setup import UnderTest
+from chaos.trial.environment import Environment
+from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
 
@@ -20,7 +20,7 @@ LEFT_S = 12.0
 """How long a drain that never ends is looked at: two of the pauses between its tries."""
 
 
-def foretold(ground: Ground, system: UnderTest, node: str) -> DrainAnswer:
+def foretold(ground: Environment, system: SystemUnderTest, node: str) -> DrainAnswer:
     """What the plan says of one node."""
     options = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True)
     plan = make_plan(gather(ground.cluster), options=options, judged=frozenset({system.namespace}))
@@ -28,7 +28,9 @@ def foretold(ground: Ground, system: UnderTest, node: str) -> DrainAnswer:
     return said
 
 
-def drained(trial: Trial, system: UnderTest, traffic: Traffic, ground: Ground, ends: float) -> tuple[DrainAnswer, int]:
+def drained(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic, ground: Environment, ends: float
+) -> tuple[DrainAnswer, int]:
     """Ask the plan, drain the fullest node, and give its answer with the number of pods left without a node."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=3)
@@ -60,7 +62,7 @@ def took(trial: Trial) -> tuple[Fault, float, int]:
     ],
 )
 def test_a_drain_that_the_plan_lets_finish_finishes(
-    answer: Answer, trial: Trial, system: UnderTest, traffic: Traffic, ground: Ground
+    answer: Answer, trial: Trial, system: SystemUnderTest, traffic: Traffic, ground: Environment
 ) -> None:
     """It ends within the plan's bound, with as many evictions as the plan counted, and leaves nobody without a node."""
     said, pending = drained(trial, system, traffic, ground, 60)
@@ -93,7 +95,7 @@ def test_a_drain_that_the_plan_lets_finish_finishes(
     ],
 )
 def test_a_drain_that_the_plan_sees_deadlock_is_blocked(
-    expected: tuple[str, int], trial: Trial, system: UnderTest, traffic: Traffic, ground: Ground
+    expected: tuple[str, int], trial: Trial, system: SystemUnderTest, traffic: Traffic, ground: Environment
 ) -> None:
     """It gets as far as the plan's reason lets it, and is still refused when its time is up."""
     said, pending = drained(trial, system, traffic, ground, LEFT_S)

@@ -28,7 +28,7 @@ from chaos.objects.base import Ref
 from chaos.plugin.terminal import sigterm_interrupts
 from chaos.progress import Terminal
 from chaos.system.adopt.drift import differences
-from chaos.trial.config.model import TimingsPart
+from chaos.trial.config import TimingsPart
 from chaos.wait import until
 
 pytestmark = [

@@ -28,11 +28,10 @@ from chaos.faults import targets
 from chaos.history import History, load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
-from chaos.plugin.requirements import consent_for, limits_of
 from chaos.slo import Slo
-from chaos.trial.environment import Ground, on_adopted
-from chaos.trial.setup import Callbacks, Staged, staged
-from chaos.trial.trial_json import ScenarioFacts
+from chaos.trial.adopted_environment import AdoptedEnvironment, adopted_environment
+from chaos.trial.request import Output, ScenarioFacts, TrialRequest
+from chaos.trial.run import RunningTrial, run_trial
 from loadgen.profiles import HttpProfile
 
 __all__ = ["ApiGround", "Moments", "Ran", "api_ground"]
@@ -116,27 +115,17 @@ class ApiGround:
         error = ""
         try:
             moments.begin(self)
-            with self.opened(safety) as ground:
-                assert ground.adoption is not None
-                adopted = ground.adoption.find()
-                ground.begin()
-                pods_max, nodes_max = limits_of(ground, adopted, None)
-                with staged(
-                    ground,
-                    adopted.system.spec,
-                    HttpProfile(path="/"),
-                    ScenarioFacts("drain", "tests/drain", "A node may be drained.", seed=7),
+            with self.opened(safety) as environment:
+                adopted = environment.adoption.find()
+                environment.begin()
+                request = TrialRequest(
+                    scenario=ScenarioFacts("drain", "tests/drain", "A node may be drained.", seed=7),
                     run=self.folder / "run",
-                    dry_run=False,
-                    pods_max=pods_max,
-                    nodes_max=nodes_max,
-                    keep_namespace=False,
-                    callbacks=Callbacks(self.said.append, lambda judged: judged.run / "report.html"),
-                    adopted=adopted,
-                    claim=ground.claim,
-                    lost=ground.stop,
-                    consent=consent_for(ground, adopted),
-                ) as ready:
+                    system=adopted,
+                    profile=HttpProfile(path="/"),
+                )
+                output = Output(self.said.append, lambda judged: judged.run / "report.html")
+                with run_trial(environment, request, output) as ready:
                     self._scenario(ready, moments)
         except (GamedayError, NotProven) as ended:
             error = str(ended)
@@ -145,12 +134,12 @@ class ApiGround:
         run = self.folder / "run"
         return Ran(read_verdict(run), load_history(run), error, before, after)
 
-    def opened(self, safety: Mapping[str, object]) -> AbstractContextManager[Ground]:
+    def opened(self, safety: Mapping[str, object]) -> AbstractContextManager[AdoptedEnvironment]:
         """A session on the service, through the proxy."""
         file, kubeconfig = self._file(safety), self.proxy.kubeconfig
-        return on_adopted(file, kubeconfig=kubeconfig, context="", service_url="", say=self.said.append)
+        return adopted_environment(file, kubeconfig=kubeconfig, context="", service_url="", say=self.said.append)
 
-    def _scenario(self, ready: Staged, moments: Moments) -> None:
+    def _scenario(self, ready: RunningTrial, moments: Moments) -> None:
         trial, system, traffic = ready.trial, ready.system, ready.traffic
         with traffic.steady(rate_rps=20):
             trial.baseline(duration_s=1.5)

@@ -70,8 +70,8 @@ class ProxyHere:
 
     def list(self, kind: str, _namespace: str, *, selector: str = "") -> list[dict[str, Any]]:
         """All the pods that are there, for their own selector."""
-        crew = kind == "Pod" and selector.startswith("gameday.dev/crew")
-        return [raw for name in self.pods if (raw := self.get("Pod", "here", name))] if crew else []
+        ours = kind == "Pod" and selector.startswith("gameday.dev/load-job")
+        return [raw for name in self.pods if (raw := self.get("Pod", "here", name))] if ours else []
 
     def _raw(self, name: str) -> dict[str, Any]:
         index = name.rpartition("-")[2]

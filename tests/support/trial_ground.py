@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from typing_extensions import override
 
 from chaos.checks.judge import Judgement
 from chaos.cluster import connect
@@ -14,11 +17,9 @@ from chaos.lab.simulated import SimulatedCluster
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests
-from chaos.trial.environment import Ground
-from chaos.trial.load_source import LoadWish
-from chaos.trial.setup import Callbacks, Staged, staged
-from chaos.trial.trial_json import ScenarioFacts
-from loadgen.origin import HostDirect
+from chaos.trial.environment import Environment
+from chaos.trial.request import LoadSettings, Output, ScenarioFacts, TrialRequest
+from chaos.trial.run import RunningTrial, run_trial
 from loadgen.profiles import HttpProfile
 
 SPEC = SystemSpec(name="model", image="registry.example/model:1", image_pull_policy="Never", replicas=2, grace_s=1)
@@ -50,14 +51,23 @@ def answering() -> Iterator[str]:
             thread.join()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppableEnvironment(Environment):
+    """A cluster on which a test may stop the trial, as a lost lease does."""
+
+    lost: Callable[[], str] = lambda: ""
+
+    @override
+    def stop_reason(self) -> str:
+        return self.lost()
+
+
 class Room:
     """One trial's surroundings: where it writes, and what it said and drew."""
 
     def __init__(self, simulated: SimulatedCluster, url: str, runs: Path) -> None:
         self.cluster = connect(kubeconfig=simulated.kubeconfig, context=simulated.context)
-        self.ground = Ground(
-            "context", self.cluster, {"name": "kubernetes"}, "", "this host", lambda _system: HostDirect(url), list
-        )
+        self.environment = StoppableEnvironment(cluster=self.cluster, service_url=url)
         self.runs = runs
         self.said: list[str] = []
         self.judged: list[Judgement] = []
@@ -66,35 +76,26 @@ class Room:
     def trial(
         self,
         name: str,
-        spec: SystemSpec = SPEC,
+        system: SystemSpec | Adopted | Manifests = SPEC,
         *,
         dry_run: bool = False,
-        adopted: Adopted | None = None,
-        manifests: Manifests | None = None,
         lost: Callable[[], str] = lambda: "",
-        load_wish: LoadWish = LoadWish(),  # noqa: B008  # frozen
-    ) -> Iterator[Staged]:
-        """A trial of a scenario called `name`; `lost` tells why the run's lease is not its own any more."""
-        callbacks = Callbacks(say=self.said.append, draw=self._draw)
-        scenario = ScenarioFacts(name, f"tests/{name}", "a claim", seed=7)
-        with staged(
-            self.ground,
-            adopted.system.spec if adopted else manifests.spec if manifests else spec,
-            HttpProfile(path="/"),
-            scenario,
+        load: LoadSettings = LoadSettings(),  # noqa: B008  # frozen
+    ) -> Iterator[RunningTrial]:
+        """A trial of a scenario called `name`; `lost` gives why the run's lease is not its own any more."""
+        request = TrialRequest(
+            scenario=ScenarioFacts(name, f"tests/{name}", "a claim", seed=7),
             run=self.runs / name,
+            system=system,
+            profile=HttpProfile(path="/"),
+            load=load,
             dry_run=dry_run,
-            pods_max=None,
-            keep_namespace=False,
-            callbacks=callbacks,
-            adopted=adopted,
-            manifests=manifests,
-            lost=lost,
-            load_wish=load_wish,
-        ) as ready:
+        )
+        environment = replace(self.environment, lost=lost)
+        with run_trial(environment, request, Output(say=self.said.append, draw=self._draw)) as ready:
             yield ready
 
-    def run(self, name: str, scenario: Callable[[Staged], None]) -> None:
+    def run(self, name: str, scenario: Callable[[RunningTrial], None]) -> None:
         """Run a scenario in a trial."""
         with self.trial(name) as ready:
             scenario(ready)

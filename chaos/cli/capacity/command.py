@@ -19,13 +19,11 @@ from chaos.cli.capacity.output import show, write
 from chaos.cli.capacity.progress import Screen
 from chaos.cli.capacity.request import Asked
 from chaos.plugin.options import SEED_MAX, field_of
-from chaos.plugin.requirements import consent_for
 from chaos.plugin.session_report import draw_run
 from chaos.plugin.terminal import sigterm_interrupts
 from chaos.slo import Slo
-from chaos.trial.load_source import LoadWish
-from chaos.trial.setup import Callbacks, staged
-from chaos.trial.trial_json import ScenarioFacts
+from chaos.trial.request import LoadSettings, Output, ScenarioFacts, TrialRequest
+from chaos.trial.run import run_trial
 
 __all__ = ["capacity_command"]
 
@@ -110,22 +108,15 @@ def _measured(
         return judgement.run
 
     run = runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-capacity-{facts.seed}"
-    with staged(
-        place.ground,
-        place.spec,
-        place.profile,
-        facts,
+    request = TrialRequest(
+        scenario=facts,
         run=run,
-        dry_run=False,
-        pods_max=place.pods_max,
-        nodes_max=place.nodes_max,
-        load_wish=LoadWish(load_workers),
-        keep_namespace=False,
-        callbacks=Callbacks(say=screen.say, draw=draw),
-        adopted=place.adopted,
-        lost=place.ground.stop,
-        consent=consent_for(place.ground, place.adopted, load=CAPACITY.name),
-    ) as ready:
+        system=place.adopted or place.spec,
+        profile=place.profile,
+        load=LoadSettings(load_workers),
+        load_action=CAPACITY.name,
+    )
+    with run_trial(place.environment, request, Output(say=screen.say, draw=draw)) as ready:
         measure(ready, asked, screen, present=place.spec.replicas, timeout_s=place.profile.timeout_s)
     assert ready.trial.judgement is not None, "it was judged, or an error was raised"
     return ready.trial.judgement

@@ -15,15 +15,17 @@ from typing import Any
 from chaos.cli.capacity.progress import Screen
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults.permissions import ACTIONS, Action
-from chaos.plugin.requirements import allow_deploying, limits_of
+from chaos.plugin.requirements import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.requirements import refuse_fields
+from chaos.trial.adopted_environment import adopted_environment
 from chaos.trial.config import find_config
-from chaos.trial.environment import Ground, on_adopted, on_context, on_lab
-from chaos.trial.preflight.permissions import require_rights, unallowed
+from chaos.trial.environment import Environment, context_environment
+from chaos.trial.lab_environment import lab_environment
+from chaos.trial.preflight.checks import require_rights, unallowed
 from chaos.trial.reference_model import reference_profile, reference_spec
 from loadgen.profiles import Profile
 
@@ -59,16 +61,14 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A ground with a system on it: what to deploy, or what was found; the numbers of replicas that may be measured."""
+    """A system in its environment, to be deployed or found there; the numbers of replicas that may be measured."""
 
-    ground: Ground
+    environment: Environment
     spec: SystemSpec
     profile: Profile
     replicas: tuple[int, ...]
     adopted: Adopted | None = None
     slo: Slo | None = None
-    nodes_max: int | None = None
-    pods_max: int | None = None
 
 
 @contextmanager
@@ -81,22 +81,22 @@ def placed(
 
     Raises `UsageError`, `ClusterRefused` and `NotAllowed` in words before anything is written.
     """
-    with _ground(where, screen) as ground:
-        if ground.adoption is not None:
+    with _environment(where, screen) as environment:
+        if environment.adoption is not None:
             refuse_fields(fields)
-            place = _on_adopted(ground, replicas, losses, screen)
-            ground.begin()
+            place = _on_adopted(environment, replicas, losses, screen)
+            environment.begin()
         else:
             most = replicas or REPLICAS
-            spec = reference_spec(ground).having(**fields).having(replicas=most, autoscale=None)
-            allow_deploying(ground, [SCALE], claims=any(volume.storage for volume in spec.volumes))
-            place = Place(ground, spec, reference_profile(), _counts(most, losses))
+            spec = reference_spec(environment).having(**fields).having(replicas=most, autoscale=None)
+            allow_deploying(environment, [SCALE], claims=any(volume.storage for volume in spec.volumes))
+            place = Place(environment, spec, reference_profile(), _counts(most, losses))
         yield place
 
 
-def _ground(where: Where, screen: Screen) -> AbstractContextManager[Ground]:
+def _environment(where: Where, screen: Screen) -> AbstractContextManager[Environment]:
     if where.file is not None:
-        return on_adopted(
+        return adopted_environment(
             where.file,
             kubeconfig=where.kubeconfig,
             context=where.context,
@@ -104,16 +104,16 @@ def _ground(where: Where, screen: Screen) -> AbstractContextManager[Ground]:
             say=screen.say,
         )
     if where.context:
-        return on_context(
+        return context_environment(
             kubeconfig=where.kubeconfig, context=where.context, image=where.image, service_url=where.service_url
         )
     if where.kubeconfig is not None:
         raise UsageError("--kubeconfig goes with --kube-context NAME", "name the context, or leave both for the lab")
-    return on_lab(nodes=where.lab_nodes, keep=where.keep_lab, words=where.command, progress=Terminal())
+    return lab_environment(nodes=where.lab_nodes, keep=where.keep_lab, words=where.command, progress=Terminal())
 
 
-def _on_adopted(ground: Ground, replicas: int | None, losses: int, screen: Screen) -> Place:
-    adoption = ground.adoption
+def _on_adopted(environment: Environment, replicas: int | None, losses: int, screen: Screen) -> Place:
+    adoption = environment.adoption
     assert adoption is not None
     adopted = adoption.find()
     spec, config = adopted.system.spec, adoption.config
@@ -123,8 +123,8 @@ def _on_adopted(ground: Ground, replicas: int | None, losses: int, screen: Scree
         raise UsageError(f"{adoption.path}: traffic.profile is missing", "say what one request is: see docs/staging.md")
     if refused := list(unallowed(adoption, adopted, [CAPACITY])):
         raise NotAllowed("; ".join(refused))
-    pods_max, nodes_max = limits_of(ground, adopted, None)
-    counts = _counts(spec.replicas, min(losses, pods_max or 0))
+    pods_max = environment.blast_radius(spec, adopted.system.namespace, None).pods_max
+    counts = _counts(spec.replicas, min(losses, pods_max))
     actions = [CAPACITY]
     if len(counts) > 1:
         kind = adopted.system.workload.kind
@@ -136,7 +136,7 @@ def _on_adopted(ground: Ground, replicas: int | None, losses: int, screen: Scree
             actions.append(SCALE)
     require_rights(adoption, adopted, actions)
     slo = config.slo.slo() if config.slo else None
-    return Place(ground, spec, profile, counts, adopted, slo, nodes_max, pods_max)
+    return Place(environment, spec, profile, counts, adopted, slo)
 
 
 def _measurable(adopted: Adopted, replicas: int | None) -> None:

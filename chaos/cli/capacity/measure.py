@@ -17,7 +17,7 @@ from chaos.clock import seconds
 from chaos.errors import NotProven
 from chaos.faults import Scale, Until
 from chaos.history import History, load_history
-from chaos.trial.setup import Staged
+from chaos.trial.run import RunningTrial
 from chaos.trial.trial import Trial
 
 __all__ = ["measure"]
@@ -31,31 +31,31 @@ SPARE_S = 2.0
 """The generator tells how it is once a second."""
 
 
-def measure(staged: Staged, asked: Asked, screen: Screen, *, present: int, timeout_s: float) -> None:
+def measure(running: RunningTrial, asked: Asked, screen: Screen, *, present: int, timeout_s: float) -> None:
     """Search on each number of replicas, and judge the trial; `present` of them are there at first.
 
     `timeout_s` is after which time a request is given up.
     """
-    _warm_up(staged, asked.search(None, asked.replicas[0]).start_rps * WARM_SHARE, timeout_s)
-    with staged.traffic.steady(rate_rps=asked.from_rps):
-        staged.trial.baseline(duration_s=BASELINE_S)
+    _warm_up(running, asked.search(None, asked.replicas[0]).start_rps * WARM_SHARE, timeout_s)
+    with running.traffic.steady(rate_rps=asked.from_rps):
+        running.trial.baseline(duration_s=BASELINE_S)
     until_s = time.monotonic() + asked.time_s
     known: CapacityEstimate | None = None
     for place, count in enumerate(asked.replicas):
         share_s = (until_s - time.monotonic()) / (len(asked.replicas) - place)
-        steps = _Steps(staged, asked, count, timeout_s)
-        with _scaled(staged, count, present):
+        steps = _Steps(running, asked, count, timeout_s)
+        with _scaled(running, count, present):
             found = steps.search(asked.search(known, count), screen, time.monotonic() + share_s)
         known = found if found.held is not None else known
     with suppress(NotProven):  # the verdict is shown, whatever it is
-        staged.trial.judge(asked.check, trouble=False)
+        running.trial.judge(asked.check, needs_fault=False)
 
 
-def _warm_up(staged: Staged, rate_rps: float, timeout_s: float) -> None:
+def _warm_up(running: RunningTrial, rate_rps: float, timeout_s: float) -> None:
     """Let every replica give its first answers, which are slow, before anything is judged."""
-    with staged.traffic.steady(rate_rps=rate_rps):
-        staged.trial.hold(duration_s=WARM_S)
-    _until_answered(staged.trial, timeout_s)
+    with running.traffic.steady(rate_rps=rate_rps):
+        running.trial.hold(duration_s=WARM_S)
+    _until_answered(running.trial, timeout_s)
 
 
 def _until_answered(trial: Trial, timeout_s: float) -> None:
@@ -63,21 +63,21 @@ def _until_answered(trial: Trial, timeout_s: float) -> None:
 
 
 @contextmanager
-def _scaled(staged: Staged, count: int, present: int) -> Iterator[None]:
+def _scaled(running: RunningTrial, count: int, present: int) -> Iterator[None]:
     """Let the system have so many replicas in the block."""
     if count == present:
         yield
         return
-    with staged.trial.fault(Scale(staged.system.workload, count)):
+    with running.trial.fault(Scale(running.system.workload, count)):
         yield
-    staged.trial.recovery(settle_s=0)
+    running.trial.recovery(settle_s=0)
 
 
 class _Steps:
     """The steps on one number of replicas."""
 
-    def __init__(self, staged: Staged, asked: Asked, replicas: int, timeout_s: float) -> None:
-        self._staged, self._asked, self._replicas, self._timeout_s = staged, asked, replicas, timeout_s
+    def __init__(self, running: RunningTrial, asked: Asked, replicas: int, timeout_s: float) -> None:
+        self._running, self._asked, self._replicas, self._timeout_s = running, asked, replicas, timeout_s
 
     def search(self, search: Search, screen: Screen, until_s: float) -> CapacityEstimate:
         """Step after step until the limit is known, `until_s` on the monotonic clock is over, or the trial stopped."""
@@ -91,7 +91,7 @@ class _Steps:
                 screen.say(f"{plural(self._replicas, 'replica')}: no time left for {rate_rps:g}/s")
                 break
             with screen.step(self._replicas, rate_rps, done, search.steps_max, duration_s):
-                history = self._step(self._staged.trial, rate_rps, duration_s)
+                history = self._step(self._running.trial, rate_rps, duration_s)
             steps = rate_steps(history, self._asked.slo)
             if history.stopped or not steps or steps[-1].replicas != self._replicas:
                 break
@@ -100,7 +100,7 @@ class _Steps:
         return limit
 
     def _step(self, trial: Trial, rate_rps: float, duration_s: float) -> History:
-        with self._staged.traffic.steady(rate_rps=rate_rps):
+        with self._running.traffic.steady(rate_rps=rate_rps):
             trial.hold(duration_s=duration_s)
         _until_answered(trial, self._timeout_s)
         # A sign of life: the watch is known to have been there up to this line.

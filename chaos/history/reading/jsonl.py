@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from chaos.errors import UsageError
 
-__all__ = ["damaged", "read_lines", "whole_lines"]
+__all__ = ["Tail", "damaged", "read_lines", "whole_lines"]
 
 
 def damaged(path: Path, line: int, why: str) -> UsageError:
@@ -74,3 +74,22 @@ def _take_all(path: Path, data: bytes, take: Callable[[int, dict[str, Any]], Non
             raise damaged(path, number, f"field {error} is missing") from None
         except (TypeError, ValueError) as error:
             raise damaged(path, number, str(error)) from None
+
+
+class Tail:
+    """The whole lines that were appended to a file since it was looked at last; the file may not be there yet."""
+
+    def __init__(self, path: Path, *, from_end: bool = False) -> None:
+        self._path = path
+        self._at = path.stat().st_size if from_end and path.exists() else 0
+
+    def more(self) -> bytes:
+        """Read on; a line that is not whole yet waits for the next time."""
+        if not self._path.exists():
+            return b""
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._at += len(whole)
+        return whole

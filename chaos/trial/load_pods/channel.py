@@ -1,4 +1,4 @@
-"""The way to a generator in a pod, and its records' way back: in pieces as they come, each checked by its digest.
+"""Drive a generator in a pod through the API server's proxy, and copy its records, each piece checked by its digest.
 
 A thread reads the pod twice a second and appends whole lines to the run folder's own files, so that what a killed trial
 or a lost pod leaves is what it was half a second before. At the end the copy is held against the whole.
@@ -10,18 +10,23 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos.errors import HarnessBroken
-from chaos.trial.load_pods.agent import Agent, Unheard
+from chaos.cluster import Cluster, path_of
+from chaos.errors import ClusterRefused, GamedayError, HarnessBroken
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from loadgen.driver.channel import facts_of
-from loadgen.pod.contract import RECORDS
+from loadgen.driver.clock_offset import Remote
+from loadgen.pod.contract import PORT, RECORDS
 from loadgen.pod.pages import BadPage, Copy
 from loadgen.records import append
 
-__all__ = ["OUTAGE_MAX_S", "PodChannel"]
+__all__ = ["OUTAGE_MAX_S", "Agent", "PodChannel", "Unheard"]
 
+ANSWER_S = 10.0
 READ_EVERY_S = 0.5
 HEAR_S = 2.0
 RETRY_S = 0.2
@@ -30,6 +35,58 @@ OUTAGE_MAX_S = 120.0
 
 BAD_MAX = 5
 """So many pieces in a row that are not what was sent: the way to the pod cannot be trusted."""
+
+
+class Unheard(GamedayError):
+    """The pod gave no answer: it, the way to it, or the API server is away. What was asked may have been done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A pod that keeps a generator. `token` is what it obeys; each action may be asked for again."""
+
+    cluster: Cluster
+    pod: Ref
+    token: str = field(repr=False)
+
+    def do(self, action: str, *, timeout_s: float = ANSWER_S, **told: Any) -> dict[str, Any]:
+        """Ask for a action of `loadgen.pod.server`. Raises `Unheard`."""
+        path = f"{path_of('Pod', self.pod.namespace)}/{self.pod.name}:{PORT}/proxy/do"
+        body = {"token": self.token, "do": action, "told": told}
+        try:
+            answer = self.cluster.transport.call("POST", path, body=body, timeout_s=timeout_s)
+        except ClusterRefused as refused:
+            raise Unheard(f"pod {self.pod.name}: {refused.what}") from None
+        said = answer.json()
+        if not answer.ok or not isinstance(said, dict) or said.get("kind") == "Status":
+            told_why = said.get("why") if isinstance(said, dict) else None
+            raise Unheard(f"pod {self.pod.name}: {told_why or answer.words()}")
+        return said
+
+    def clock(self) -> Remote:
+        """What its clocks show. Raises `Unheard`."""
+        return Remote(**self.do("clock"))
+
+    def gone(self) -> str:
+        """Why this very pod will never answer again; empty if it may, or if nobody can tell now."""
+        try:
+            raw = self.cluster.get("Pod", self.pod.namespace, self.pod.name)
+        except ClusterRefused:
+            return ""
+        if raw is None or raw["metadata"]["uid"] != self.pod.uid:
+            return f"pod {self.pod.name} was deleted"
+        if PodView(raw).finished:
+            return f"pod {self.pod.name} has ended: {_ending(raw)}"
+        return ""
+
+
+def _ending(raw: dict[str, Any]) -> str:
+    """How a pod ended, as its status has it."""
+    status = raw.get("status") or {}
+    for one in status.get("containerStatuses") or ():
+        if ended := (one.get("state") or {}).get("terminated"):
+            return f"{ended.get('reason') or 'no reason given'}, exit code {ended.get('exitCode')}"
+    return str(status.get("message") or status.get("reason") or status.get("phase") or "no reason given")
 
 
 class PodChannel:

@@ -1,6 +1,6 @@
-"""What a crew in the cluster is told, and the Job that follows from it: pure.
+"""The Job of load pods: pure.
 
-One Indexed Job and nothing else: a pod is told its plan by the driver, so there is no ConfigMap to go stale, and it
+One Indexed Job and nothing else: a pod gets its plan from the driver, so there is no ConfigMap to go stale, and it
 needs no rights of its own. A failed index leaves the others at work (`backoffLimitPerIndex`): with `backoffLimit: 0`
 alone the Job's controller would end every pod as soon as one is lost.
 """
@@ -29,13 +29,13 @@ TTL_S = 600
 """A Job that nobody removed goes by itself so long after its end."""
 
 INDEX = "batch.kubernetes.io/job-completion-index"
-CREW = "gameday.dev/crew"
+LOAD_LABEL = "gameday.dev/load-job"
 HOST_KEY = "kubernetes.io/hostname"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPods:
-    """A crew of `workers` pods in `namespace`, made from `image`, that end by themselves `lasts_s` after their start.
+    """`workers` pods in `namespace`, made from `image`, that end by themselves `lasts_s` after their start.
 
     `target_namespace` and `target_labels` are of the pods under test, whose nodes they keep away from where they can.
     `aliases` are addresses by name, for a cluster without a name service.
@@ -62,13 +62,13 @@ def job_name(run: str) -> str:
 
 
 def pod_selector(pods: LoadPods) -> str:
-    """By what the crew's pods are found."""
-    return f"{CREW}={pods.job.name}"
+    """The selector of the Job's pods."""
+    return f"{LOAD_LABEL}={pods.job.name}"
 
 
 def job_manifest(pods: LoadPods, token_digest: str) -> dict[str, Any]:
     """The Job. `token_digest` is the SHA-256 of the token that a pod obeys, as hex."""
-    labels = {MANAGED_BY: MANAGER, "app.kubernetes.io/component": "load", CREW: pods.job.name}
+    labels = {MANAGED_BY: MANAGER, "app.kubernetes.io/component": "load", LOAD_LABEL: pods.job.name}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -125,7 +125,7 @@ def _container(pods: LoadPods, token_digest: str) -> dict[str, Any]:
     return {
         "name": "load",
         "image": pods.image,
-        "ports": [{"name": "crew", "containerPort": PORT}],
+        "ports": [{"name": "driver", "containerPort": PORT}],
         "env": [{"name": TOKEN_DIGEST, "value": token_digest}, {"name": FOLDER, "value": "/records"}],
         "resources": {"requests": amounts, "limits": amounts},
         "readinessProbe": {"httpGet": {"path": "/", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 1},

@@ -1,7 +1,7 @@
-"""A crew in the cluster from its Job to its end: up, counted, told one moment to begin at, read, and removed.
+"""Load pods from their Job to its end: waited for, each handed its part of the plan, read, and removed.
 
 There is no master. The driver asks each pod for its clock and gives it the trial's, so that all records are on one time
-axis as they are written, and every stream begins at one moment for all. Fewer pods than asked for is no crew.
+axis as they are written, and every stream begins at one moment for all. Fewer pods than asked for send nothing.
 """
 
 from __future__ import annotations
@@ -9,62 +9,112 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from chaos.clock import Clock
+from chaos.clock import NS, Clock
 from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selector_of
-from chaos.errors import HarnessBroken, TimedOut
+from chaos.errors import HarnessBroken, TimedOut, UsageError
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
 from chaos.safety import Inverse, UndoLog
 from chaos.system.blockers import blockers, in_words
 from chaos.system.deploy.apply import refusal
-from chaos.trial.load_pods.agent import Agent, Unheard
-from chaos.trial.load_pods.channel import PodChannel
+from chaos.trial.load_pods.channel import Agent, PodChannel, Unheard
 from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector
-from chaos.trial.load_pods.worker_group import ClusterCrew, Worker
 from chaos.wait import until
-from loadgen.driver.clock_offset import anchored, read_remote
-from loadgen.driver.driver import Generator
+from loadgen.driver.clock_offset import Reading, anchored, read_remote
+from loadgen.driver.driver import Finished, Generator, StreamHandle
+from loadgen.driver.workers import WorkerGroup
 from loadgen.plan import Plan, filled, variables
 from loadgen.pod.contract import code_digest
-from loadgen.profiles import Profile
+from loadgen.shapes.base import Shape
+from loadgen.shapes.users import Users
 
-__all__ = ["MUSTER_S", "Orders", "PodCrew", "pod_crew"]
+__all__ = ["LoadJob", "PodWorkers", "load_job"]
 
-MUSTER_S = 120.0
-"""For all pods to be there: pulling an image on each node is the longest of it."""
+LEAD_NS = NS
+"""A stream begins and ends this far ahead: through the API server a command takes some hundredths of a second."""
 
 GONE_S = 60.0
 POLL_S = 0.5
 REACH_MORE_S = 15.0
 """For the answer to a look whether the service is reached, beyond the time of the look itself."""
 
-IN_FLIGHT_MAX = 2000
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One of them: its generator, its pod, the clock that it was given, and the reading that this comes from."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What the whole crew is to do: as `loadgen.plan.Plan` has it, on the trial's clock and into its run folder."""
-
-    run_folder: Path
+    generator: Generator
+    agent: Agent
     clock: Clock
-    url: str
-    profile: Profile
-    seed: int
-    duration_max_s: float
+    reading: Reading
+    node: str
+
+    def facts(self) -> dict[str, Any]:
+        """What the journal says of it when it is ready."""
+        return {
+            "worker": self.generator.worker,
+            "pod": self.agent.pod.name,
+            "node": self.node,
+            "offset_ns": self.reading.offset_ns,
+            "error_ns": self.reading.error_ns,
+        }
+
+
+class PodWorkers(WorkerGroup):
+    """See `WorkerGroup`. Which worker is lost, and how far each clock went apart, is journalled."""
+
+    def __init__(self, workers: Sequence[Worker], clock: Clock, journal: Journal) -> None:
+        super().__init__([worker.generator for worker in workers], clock, lead_ns=LEAD_NS, on_lost=self._lose)
+        self._workers = {worker.generator.worker: worker for worker in workers}
+        self._journal = journal
+        self._now_ns = clock.now_ns
+
+    def begin(self, shape: Shape, name: str) -> StreamHandle:
+        """See `WorkerGroup.begin`. Raises `UsageError` for users of a locustfile, which is a file of this host."""
+        if isinstance(shape, Users):
+            raise UsageError(
+                "a locustfile of your own runs on this host only",
+                "leave --gameday-load-in-cluster out for this scenario",
+            )
+        return super().begin(shape, name)
+
+    def finish(self, drain_s: float | None = None) -> Finished:
+        """See `WorkerGroup.finish`; the clocks are compared before."""
+        for number, worker in self._workers.items():
+            if number not in self._lost:
+                self._compare(number, worker)
+        return super().finish(drain_s)
+
+    def _compare(self, number: int, worker: Worker) -> None:
+        try:
+            reading = read_remote(worker.agent.clock, self._now_ns)
+        except Unheard:
+            return  # whether it is lost is told where it is asked for its records
+        self._journal.event(
+            "worker-clock", worker=number, drift_ns=reading.drift_ns(worker.clock), error_ns=reading.error_ns
+        )
+
+    def _lose(self, generator: Generator, broken: HarnessBroken) -> None:
+        worker = self._workers[generator.worker]
+        self._journal.event(
+            "worker-lost",
+            worker=generator.worker,
+            workers=len(self._workers),
+            pod=worker.agent.pod.name,
+            reason=broken.what,
+        )
 
 
 @dataclass(slots=True)
-class PodCrew:
-    """The pods of one crew, and what is known of each that has reported, by worker.
-
-    That is how it is asked, its node, and its folder of records.
-    """
+class LoadJob:
+    """The Job of load pods, and for each pod that has reported, by worker: its agent, node and folder of records."""
 
     cluster: Cluster
     journal: Journal
@@ -75,8 +125,11 @@ class PodCrew:
     folders: dict[int, Path] = field(default_factory=dict)
     _unfit: dict[str, str] = field(default_factory=dict)
 
-    def muster(self, orders: Orders, deadline_s: float = MUSTER_S) -> ClusterCrew:
-        """Wait for all workers and make a crew of them. Raises `HarnessBroken` saying who is missing and why."""
+    def start(self, plan: Plan, deadline_s: float = 120.0) -> PodWorkers:
+        """Wait for all workers and hand each its part of the plan, which is on the trial's clock.
+
+        Raises `HarnessBroken` saying who is missing and why.
+        """
         try:
             until(self._all_here, deadline_s=deadline_s, poll_s=POLL_S, awaited="the load workers")
         except TimedOut:
@@ -88,7 +141,7 @@ class PodCrew:
         workers: list[Worker] = []
         try:
             for number, agent in sorted(self.agents.items()):
-                workers.append(self._worker(number, agent, orders))
+                workers.append(self._worker(number, agent, plan))
             with ThreadPoolExecutor(len(workers)) as pool:
                 list(pool.map(lambda worker: worker.generator.ready(None), workers))
         except BaseException:
@@ -98,7 +151,7 @@ class PodCrew:
         for worker in workers:
             self.journal.event("worker-ready", workers=self.pods.workers, **worker.facts())
         self._note_shared_nodes()
-        return ClusterCrew(workers, orders.clock, self.journal)
+        return PodWorkers(workers, plan.clock, self.journal)
 
     def unreached(self, url: str, deadline_s: float) -> str:
         """Wait until each worker gets a connection to the service; why one does not, empty if all do."""
@@ -148,28 +201,18 @@ class PodCrew:
             unheard += [f"the Job made {len(listed)} pods", *said[-1:]]
         return "; ".join(one for one in (told, *unheard) if one) or "they are there, but not ready"
 
-    def _worker(self, number: int, agent: Agent, orders: Orders) -> Worker:
+    def _worker(self, number: int, agent: Agent, plan: Plan) -> Worker:
         try:
-            reading = read_remote(agent.clock, orders.clock.now_ns)
+            reading = read_remote(agent.clock, plan.clock.now_ns)
         except Unheard as unheard:
             raise HarnessBroken(unheard.what) from None
         clock = anchored(reading)
-        plan = Plan(
-            clock=clock,
-            run_folder=self.folders[number],
-            url=orders.url,
-            profile=orders.profile,
-            seed=orders.seed,
-            in_flight_max=IN_FLIGHT_MAX,
-            duration_max_s=orders.duration_max_s,
-            worker=number,
-            workers=self.pods.workers,
-            cores=CORES,
+        own = replace(
+            plan, clock=clock, run_folder=self.folders[number], worker=number, workers=self.pods.workers, cores=CORES
         )
-        environ = _named(orders.profile.headers, os.environ)
-        channel = PodChannel(agent, orders.run_folder, environ)
-        generator = Generator(channel, plan, orders.run_folder, orders.clock)
-        return Worker(generator, agent, clock, reading, self.nodes[number])
+        environ = _named(plan.profile.headers, os.environ)
+        channel = PodChannel(agent, plan.run_folder, environ)
+        return Worker(Generator(channel, own, plan.run_folder, plan.clock), agent, clock, reading, self.nodes[number])
 
     def _note_shared_nodes(self) -> None:
         """Say which workers are on a node with a pod under test: there they compete with it."""
@@ -184,9 +227,9 @@ class PodCrew:
 
 
 @contextmanager
-def pod_crew(
+def load_job(
     cluster: Cluster, pods: LoadPods, *, executor: Executor, tidy: Executor, journal: Journal, undo: UndoLog
-) -> Iterator[PodCrew]:
+) -> Iterator[LoadJob]:
     """Make the Job, and remove it and its pods when the block ends. Its removal is promised to `undo` before.
 
     `executor` makes it, `tidy` removes it: what comes after the trial is no part of its record. Raises `ClusterRefused`
@@ -202,7 +245,7 @@ def pod_crew(
         done = executor.do(replace(mutations.create(manifest), action="start-load"))
         if done.outcome != "ok":
             raise refusal("created", pods.job, done)
-        yield PodCrew(cluster, journal, pods, token)
+        yield LoadJob(cluster, journal, pods, token)
     finally:
         tidy.do(replace(mutations.delete(pods.job), action="end-load"))
         _await_gone(cluster, pods)

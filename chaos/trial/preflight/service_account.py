@@ -19,7 +19,7 @@ from chaos.safety.owner import Owner
 from chaos.trial.preflight.rbac import HOME, deploying_objects
 from chaos.wait import until
 
-__all__ = ["Account", "least_account"]
+__all__ = ["ServiceAccount", "least_privileged"]
 
 TOKEN_S = 7 * 24 * 3600
 """How long an account's token is valid: longer than any session, which nobody could renew it for."""
@@ -30,7 +30,7 @@ IN_FORCE_S = 10.0
 MANAGER = "gameday-lab"
 
 
-class Account:
+class ServiceAccount:
     """One session's account. `cluster` is the cluster as it sees it, `user` its name to the API server."""
 
     def __init__(self, admin: Cluster, name: str) -> None:
@@ -92,13 +92,13 @@ class Account:
 
 
 @contextmanager
-def least_account(admin: Cluster, kubeconfig: Path) -> Iterator[Account]:
+def least_privileged(admin: Cluster, kubeconfig: Path) -> Iterator[ServiceAccount]:
     """An account for this session; `kubeconfig` is the administrator's, for the server's address.
 
     Raises `ClusterRefused` if it cannot be made.
     """
     # Sessions may share a lab, and each grants its own scenarios' rights.
-    account = Account(admin, f"gameday-{Owner.this_process().pid}")
+    account = ServiceAccount(admin, f"gameday-{Owner.this_process().pid}")
     try:
         account.open(kubeconfig)
         yield account

@@ -14,7 +14,7 @@ from chaos.checks.verdict import Answer, Finding
 from chaos.clock import NS
 from chaos.errors import UsageError
 from chaos.slo import Slo, error_budget
-from chaos.trial.config.model import SloPart
+from chaos.trial.config import SloPart
 
 STRICT = Slo(availability=0.99, latency_p99_s=1.0)
 

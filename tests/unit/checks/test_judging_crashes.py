@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,9 @@ from chaos.history import History
 from chaos.objects.base import Ref
 from chaos.plugin.session_report import draw_run
 from chaos.slo import Slo
+from chaos.system import SystemSpec
+from chaos.trial.request import Output
+from chaos.trial.run import rejudge_trial
 from chaos.trial.trial import Trial
 
 SERVED = SloMet(Slo(availability=0.99))
@@ -99,9 +103,14 @@ def drawn(judgement: Judgement) -> Path:
     return judgement.run / "report.html"
 
 
+def rejudged(run: Path, draw: Callable[[Judgement], Path]) -> Trial:
+    """The trial over a saved run."""
+    return rejudge_trial(run, SystemSpec(name="saved", image="saved"), Output(lambda _: None, draw)).trial
+
+
 def closed(history: History, run: Path, *checks: Check) -> dict[str, Any]:
     """Judge a saved trial as a scenario does, close it as its stage does, and read what verdict.json says."""
-    trial = Trial(saved(history, run), None, say=lambda _: None, draw=drawn)
+    trial = rejudged(saved(history, run), drawn)
     with suppress(Exception, KeyboardInterrupt):
         trial.judge(*checks)
     trial.stop("the scenario raised")
@@ -163,15 +172,14 @@ def test_a_fault_that_missed_leaves_a_measurement_unknown() -> None:
     assert Verdict.of(check(missed()) for check in checks).answer is Answer.UNKNOWN
 
 
-@pytest.mark.xfail(strict=True, reason="A20: judged again, a trial that measures forgets its faults")
 def test_a_fault_that_missed_is_remembered_when_judged_again(tmp_path: Path) -> None:
     """A saved run comes to the same verdict as the live trial: the fault never landed."""
-    trial = Trial(saved(missed(), tmp_path / "runs" / "one"), None, say=lambda _: None, draw=lambda one: one.run)
+    trial = rejudged(saved(missed(), tmp_path / "runs" / "one"), lambda one: one.run)
     with suppress(AssertionError):
         trial.baseline(duration_s=20)
         with trial.fault(Scale(Ref("Deployment", "", ""), 1)):
             trial.hold(duration_s=1)
-        trial.judge(SERVED, trouble=False)
+        trial.judge(SERVED, needs_fault=False)
     assert trial.judgement is not None
     found = {one.check: one.answer for one in trial.judgement.verdict.findings}
     assert found.get("fault-landed") is Answer.UNKNOWN

@@ -14,7 +14,7 @@ from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review.workload import Lack, lacks_of
 from chaos.trial.config import GamedayConfig, read_config
-from chaos.trial.config.template import file_text
+from chaos.trial.config_template import file_text
 
 LABELS = {"app": "chat"}
 HEALTH = {"httpGet": {"path": "/ready", "port": 8000}}

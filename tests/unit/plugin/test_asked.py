@@ -10,8 +10,7 @@ import pytest
 from chaos.errors import UsageError
 from chaos.plugin.requirements import deployed_fields, marked, refuse_unmet, wanted_fields
 from chaos.system import SystemSpec
-from chaos.trial.environment import Ground
-from loadgen.origin import HostDirect
+from chaos.trial.environment import Environment
 
 PLAIN = SystemSpec(name="model", image="registry.example/model:1")
 FILLED = {"command": ["cp", "a", "b"], "files": ["model.gguf"]}
@@ -37,7 +36,7 @@ class OneClass:
         return {"kind": kind} if (kind, name) == ("StorageClass", "fast") else None
 
 
-GROUND = Ground("lab", OneClass(), {}, "", "this host", lambda _system: HostDirect("http://x"), list)  # type: ignore[arg-type]  # stands in
+GROUND = Environment(cluster=OneClass())  # type: ignore[arg-type]  # stands in
 
 
 def test_fields_of_a_deployed_system_are_not_asked_of_one_that_runs() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaos.clock import NS, Clock
-from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits, SpentLimit, UsageLimit, Watched
+from chaos.safety.abort_conditions import NO_LIMITS, AbortConditions, AbortLimits, SpentLimit, UsageLimit
 
 
 def requests(path: Path, *outcomes: str) -> None:
@@ -111,9 +111,9 @@ def test_a_limit_that_cannot_be_seen_stops_the_trial(tmp_path: Path, clock: Stop
 
 def test_without_limits_nothing_stops(tmp_path: Path, clock: Stopped) -> None:
     """What nobody limits is not looked at; what is limited is."""
-    assert Watched.of(NO_LIMITS, tmp_path, ours=set, clock=clock).limits == ()
+    assert AbortConditions.of(NO_LIMITS, tmp_path, ours=set, clock=clock).limits == ()
     told = AbortLimits(budget_share=1.0, availability=0.99, usage={"cpu": "1"})
-    watched = Watched.of(told, tmp_path, ours=set, clock=clock)
+    watched = AbortConditions.of(told, tmp_path, ours=set, clock=clock)
     assert watched.objection() == ""
     requests(tmp_path / "requests.jsonl", "failed", "failed")
     assert "safety.abort_error_budget" in watched.objection()

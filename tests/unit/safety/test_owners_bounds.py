@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 from cluster_objects import node
+from trial_contexts import context_with
 
 from chaos import faults
 from chaos.errors import UsageError
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
-from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.safety import BlastRadius
 from chaos.trial.config import GamedayConfig
 from chaos.trial.preflight.adopted_cluster import Adoption
-from chaos.trial.trial import Trial
 
 NODES = ("n1", "n2", "n3")
 
@@ -47,17 +46,17 @@ def test_how_many_pods_may_be_down_at_once(safety: dict[str, Any], replicas: int
 def admit(*, adopted: bool) -> None:
     """Ask whether every node may be lost at once, where one node is the bound."""
     objects = {"Node": [node(name) for name in NODES], "Pod": [], "Deployment": []}
-    world: Any = SimpleNamespace(
-        adopted=adopted,
-        blast_radius=BlastRadius("llm", pods_max=8, nodes_max=1),
-        consent=lambda _trouble: "",
+    context = context_with(
         recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
-        workload="chat",
-        workload_kind=DEPLOYMENT,
+        namespace="llm",
+        adopted=adopted,
+        system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat")),
+        blast_radius=BlastRadius("llm", pods_max=8, nodes_max=1),
+        consent=lambda _fault: "",
     )
     refs = tuple(Ref("Node", "", name, f"uid-{name}") for name in NODES)
     down = faults.NodeDown(Targets("all nodes", refs), leave_foreign=True, every_node=True)
-    Trial(Path(), world, say=lambda _: None, draw=lambda _: Path())._admit(world, down)
+    context.admit(down)
 
 
 def test_a_scenario_of_every_node_does_not_lift_the_owners_bound() -> None:

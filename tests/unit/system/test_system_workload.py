@@ -13,7 +13,7 @@ from chaos.errors import ClusterRefused, UsageError
 from chaos.objects.workload_kind import WorkloadKind
 from chaos.system.adopt.find import Wish, adopt
 from chaos.system.adopt.workload import Workload, read_workload, workload_named
-from chaos.trial.config.template import file_text
+from chaos.trial.config_template import file_text
 
 NAME, RESOURCE, API = "Rollout.argoproj.io", "rollouts.argoproj.io", "argoproj.io/v1alpha1"
 ROLLOUT = Kind(NAME, API, "rollouts")

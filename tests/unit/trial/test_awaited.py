@@ -14,7 +14,7 @@ from chaos.semantics import LAB
 from chaos.system import SystemSpec
 from chaos.system.spec.parts import Autoscale
 from chaos.trial.conditions import scaled_down, scaled_up
-from chaos.trial.setup import UnderTest
+from chaos.trial.system_under_test import SystemUnderTest
 
 RNG = random.Random(1)  # noqa: S311  # nothing is picked
 SPEC = SystemSpec(name="model", image="model:1", autoscale=Autoscale(replicas_min=2, replicas_max=8))
@@ -31,9 +31,9 @@ class Seen:
         return tuple(self.kinds.get(kind, ()))
 
 
-def under_test(seen: Seen | None) -> UnderTest:
+def under_test(seen: Seen | None) -> SystemUnderTest:
     """The system as a scenario has it."""
-    return UnderTest(SPEC, "ns", "", RNG, cast("Recorder | None", seen), timings=LAB)
+    return SystemUnderTest(SPEC, "ns", "", RNG, cast("Recorder | None", seen), timings=LAB)
 
 
 def test_it_is_seen_when_the_number_is_back_and_the_extra_pods_are_gone() -> None:

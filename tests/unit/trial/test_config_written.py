@@ -11,7 +11,7 @@ from chaos.system import System, SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.parts import Volume
 from chaos.trial.config import read_config
-from chaos.trial.config.template import file_text
+from chaos.trial.config_template import file_text
 
 FACTS = ClusterFacts("staging", "https://x", "1.33", "3f0c", ())
 

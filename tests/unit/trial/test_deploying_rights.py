@@ -19,7 +19,7 @@ from chaos.errors import ClusterRefused, UsageError
 from chaos.faults.permissions import ACTIONS, Right, actions_in, deploying_rights
 from chaos.lab.control_plane.authorization import refused
 from chaos.lab.control_plane.pki import with_token
-from chaos.trial.preflight.permissions import require_to_deploy
+from chaos.trial.preflight.checks import require_to_deploy
 from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects
 
 KILL = deploying_rights([ACTIONS["PodKill"]], proxied=False, claims=False)

@@ -8,8 +8,7 @@ import pytest
 
 from chaos.errors import UsageError
 from chaos.faults import CommandPower, Means
-from chaos.trial.environment import Ground
-from loadgen.origin import HostDirect
+from chaos.trial.environment import Environment
 
 
 class Classes:
@@ -20,25 +19,25 @@ class Classes:
         return {"kind": kind} if (kind, name) == ("StorageClass", "fast") else None
 
 
-def ground(power: CommandPower | None = None) -> Ground:
-    """A ground of which only the needs are asked."""
-    return Ground("context", Classes(), {}, "", "this host", lambda _system: HostDirect("http://x"), list, Means(power))  # type: ignore[arg-type]  # stands in
+def environment(power: CommandPower | None = None) -> Environment:
+    """One of which only the needs are asked."""
+    return Environment(cluster=Classes(), infrastructure=Means(power))  # type: ignore[arg-type]  # stands in
 
 
 def test_node_power_is_there_or_its_lack_is_told() -> None:
     """Without a means the options that give one are named."""
-    assert ground(CommandPower("off {node}", "on {node}")).lacks("node-power") == ""
-    assert "--gameday-node-off and --gameday-node-on" in ground().lacks("node-power")
+    assert environment(CommandPower("off {node}", "on {node}")).lacks("node-power") == ""
+    assert "--gameday-node-off and --gameday-node-on" in environment().lacks("node-power")
 
 
 def test_a_storage_class_is_looked_up_by_its_name() -> None:
     """One that is there is no lack; one that is not is named."""
-    assert ground().lacks("storage-class:fast") == ""
-    assert "there is no StorageClass slow" in ground().lacks("storage-class:slow")
+    assert environment().lacks("storage-class:fast") == ""
+    assert "there is no StorageClass slow" in environment().lacks("storage-class:slow")
 
 
 @pytest.mark.parametrize("need", ["power", "storage-class", "storage-class:"])
 def test_a_need_that_nobody_knows_is_refused(need: str) -> None:
     """A mistyped need must not pass for one that is met."""
     with pytest.raises(UsageError, match="is not known"):
-        ground().lacks(need)
+        environment().lacks(need)

@@ -1,4 +1,4 @@
-"""The Job of a crew: what a cluster is asked for, and what it is not."""
+"""The Job of load pods: what a cluster is asked for, and what it is not."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_its_pods_are_none_of_the_service_s() -> None:
     """No label of the pods under test is on them, or its Service would send users to a load worker."""
     labels = job_manifest(PODS, "a digest")["spec"]["template"]["metadata"]["labels"]
     assert not PODS.target_labels.items() <= labels.items()
-    assert pod_selector(PODS) == "gameday.dev/crew=" + labels["gameday.dev/crew"]
+    assert pod_selector(PODS) == "gameday.dev/load-job=" + labels["gameday.dev/load-job"]
 
 
 def test_no_token_is_in_it() -> None:

@@ -17,9 +17,8 @@ from chaos.objects.base import Ref
 from chaos.plugin.requirements import load_for
 from chaos.system import System, SystemSpec
 from chaos.trial.config import LoadPart
-from chaos.trial.environment import Ground
+from chaos.trial.environment import Environment
 from chaos.trial.load_source import aliases_of, in_cluster
-from loadgen.origin import HostDirect
 
 FILE = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
 SYSTEM = System(
@@ -36,25 +35,25 @@ SYSTEM = System(
 )
 
 
-def ground(load: LoadPart | None = None) -> Ground:
-    """A ground of which only the load is asked, with a file's part about it or without a file."""
-    made = Ground("context", SimpleNamespace(), {}, "", "here", lambda _system: HostDirect("http://x"), list)  # type: ignore[arg-type]  # stands in
+def environment(load: LoadPart | None = None) -> Environment:
+    """One of which only the load is asked, with a file's part about it or without a file."""
+    made = Environment(cluster=SimpleNamespace())  # type: ignore[arg-type]  # stands in
     adoption: Any = SimpleNamespace(config=SimpleNamespace(load=load))
     return replace(made, adoption=adoption) if load else made
 
 
 def test_without_a_word_one_process_of_this_host_sends() -> None:
     """The option makes pods of it; the number is as told."""
-    assert load_for(ground(), in_cluster=False, workers=None, dry_run=False).workers == 1
-    assert not load_for(ground(), in_cluster=False, workers=3, dry_run=False).in_cluster
-    wish = load_for(ground(), in_cluster=True, workers=3, dry_run=False)
-    assert (wish.workers, wish.in_cluster) == (3, True)
-    assert wish.words == "3 pods in the cluster, by the Service's name; no ingress, no TLS"
+    assert load_for(environment(), in_cluster=False, workers=None, dry_run=False).workers == 1
+    assert not load_for(environment(), in_cluster=False, workers=3, dry_run=False).in_cluster
+    load = load_for(environment(), in_cluster=True, workers=3, dry_run=False)
+    assert (load.workers, load.in_cluster) == (3, True)
+    assert load.words == "3 pods in the cluster, by the Service's name; no ingress, no TLS"
 
 
 def test_the_file_says_it_and_options_say_it_over() -> None:
     """A dry run makes no pods beside a service that already runs."""
-    file = ground(LoadPart(in_cluster=True, image="x", workers=4))
+    file = environment(LoadPart(in_cluster=True, image="x", workers=4))
     assert load_for(file, in_cluster=False, workers=None, dry_run=False).workers == 4
     assert load_for(file, in_cluster=False, workers=2, dry_run=False).workers == 2
     assert load_for(file, in_cluster=False, workers=None, dry_run=False).in_cluster
@@ -67,8 +66,8 @@ def test_pods_send_to_the_service_by_its_name() -> None:
     assert origin.url == "http://chat.llm.svc:8000"
     assert origin.name == "3 pods in the cluster"
     assert "no ingress and no TLS" in origin.words
-    assert aliases_of(ground(), SYSTEM) == {}
-    nameless = replace(ground(), name_service=False)
+    assert aliases_of(environment(), SYSTEM) == {}
+    nameless: Any = SimpleNamespace(has_dns=False)
     assert aliases_of(nameless, SYSTEM) == {"chat.llm.svc": "10.96.0.7"}
     with pytest.raises(UsageError, match="Service chat has no address of its own"):
         aliases_of(nameless, replace(SYSTEM, cluster_ip="None"))
@@ -77,7 +76,7 @@ def test_pods_send_to_the_service_by_its_name() -> None:
 def test_without_an_image_the_user_is_told_how_to_give_one() -> None:
     """Before any pod is asked for."""
     with pytest.raises(UsageError, match="an image that its nodes can pull"):
-        ground().load_image()
+        environment().load_image()
 
 
 @pytest.mark.parametrize(("text", "words"), [("", ["--load-in-cluster"]), ("[load]\nin_cluster = true\n", [])])

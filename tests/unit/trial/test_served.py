@@ -11,7 +11,7 @@ import pytest
 from chaos.cluster import KINDS, ClusterFacts
 from chaos.cluster.transport import Answer
 from chaos.errors import ClusterRefused
-from chaos.trial.preflight.api_versions import (
+from chaos.trial.preflight.checks import (
     ADOPTED_KINDS,
     DEPLOYED_KINDS,
     require_metrics,

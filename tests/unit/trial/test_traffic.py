@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from run_folders import Folder
+from trial_contexts import context_with
 
 from chaos.clock import Clock
 from chaos.cluster import Journal
 from chaos.errors import NotAllowed
 from chaos.history.facts.offered_load import load_steps
-from chaos.trial.traffic import RisingLoad, Traffic, allowed
+from chaos.trial.context import RisingLoad
+from chaos.trial.traffic import Traffic
 from loadgen.driver.driver import StreamHandle
 from loadgen.shapes import Ramp, Spike, Steady, shape_from_plain
 from loadgen.shapes.base import Shape
@@ -42,10 +44,12 @@ def journalled(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / "actions.jsonl").read_text().splitlines()]
 
 
-def traffic(path: Path, seed: int = 1, rises: Callable[[], None] = lambda: None) -> Traffic:
+def traffic(path: Path, seed: int = 1, before_rise: Callable[[], None] = lambda: None) -> Traffic:
     """Traffic that journals into `path`."""
     journal = Journal(path / "actions.jsonl", Clock.start())
-    return Traffic(generator, journal, profile="http", origin="here", url="http://x", seed=seed, rises=rises)
+    return Traffic(
+        generator, journal, profile="http", origin="here", url="http://x", seed=seed, before_rise=before_rise
+    )
 
 
 def test_the_moments_of_a_spike_are_journalled(tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_nothing_flows_when_a_saved_run_is_judged_again() -> None:
 def test_a_load_that_rises_is_asked_for_before_it_flows(tmp_path: Path, shapes: list[Shape], asked: int) -> None:
     """Half as much again as the first stream began with, or a rate that nobody knows, is trouble."""
     times: list[None] = []
-    flows = traffic(tmp_path, rises=lambda: times.append(None))
+    flows = traffic(tmp_path, before_rise=lambda: times.append(None))
     with contextlib.ExitStack() as stack:
         for shape in shapes:
             stack.enter_context(flows.shape(shape))
@@ -122,7 +126,7 @@ def test_a_load_that_rises_is_asked_for_before_it_flows(tmp_path: Path, shapes: 
 def test_streams_one_after_the_other_are_held_against_the_first(tmp_path: Path) -> None:
     """What has ended does not count, but what is usual stays what the trial began with."""
     times: list[None] = []
-    flows = traffic(tmp_path, rises=lambda: times.append(None))
+    flows = traffic(tmp_path, before_rise=lambda: times.append(None))
     for rate_rps in (2, 2, 8):
         with flows.steady(rate_rps=rate_rps):
             pass
@@ -133,11 +137,9 @@ def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
     """The refusal comes before the stream, and before the run takes hold of the system."""
     claimed: list[None] = []
     consent = {"load": "load is not allowed"}
-
-    def rises() -> None:
-        allowed(lambda trouble: consent.get(trouble.name, ""), lambda: claimed.append(None))
-
-    flows = traffic(tmp_path, rises=rises)
+    environment = SimpleNamespace(claim=lambda: claimed.append(None))
+    context = context_with(environment=environment, consent=lambda fault: consent.get(fault.name, ""))
+    flows = traffic(tmp_path, before_rise=context.allow_rising_load)
     with flows.steady(rate_rps=1):
         with pytest.raises(NotAllowed, match="load is not allowed"), flows.steady(rate_rps=9):
             pytest.fail("it flows")

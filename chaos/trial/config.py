@@ -1,9 +1,14 @@
-"""The parts of gameday.toml, each checked and said in words. Numbers are pods, nodes, seconds or shares, as named."""
+"""gameday.toml, or `[tool.gameday]` in pyproject.toml: what people write about a system that already runs.
+
+A mistake is reported with the file and the key. Numbers are pods, nodes, seconds or shares, as named.
+"""
 
 from __future__ import annotations
 
 import posixpath
+import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -20,6 +25,7 @@ from loadgen.driver.workers import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
 __all__ = [
+    "CONFIG_NAME",
     "ClusterPart",
     "GamedayConfig",
     "LoadPart",
@@ -27,8 +33,14 @@ __all__ = [
     "SafetyPart",
     "SloPart",
     "SystemPart",
+    "TimingsPart",
     "TrafficPart",
+    "find_config",
+    "read_config",
 ]
+
+CONFIG_NAME = "gameday.toml"
+PYPROJECT = "pyproject.toml"
 
 
 def _named(text: str) -> str:
@@ -252,3 +264,35 @@ class GamedayConfig(Written):
         availability = self.slo.availability if self.slo else None
         usage = {str(resource): most for resource, most in (self.safety.abort_usage or {}).items()}
         return AbortLimits(self.safety.abort_error_budget, availability, usage or None)
+
+
+def find_config(root: Path) -> Path | None:
+    """Find the file of a repository: gameday.toml, or a pyproject.toml that has `[tool.gameday]`; None without one."""
+    if (root / CONFIG_NAME).is_file():
+        return root / CONFIG_NAME
+    pyproject = root / PYPROJECT
+    return pyproject if pyproject.is_file() and "gameday" in (_parsed(pyproject).get("tool") or {}) else None
+
+
+def read_config(path: Path) -> GamedayConfig:
+    """Read a file. Raises `UsageError` that names the file and the key."""
+    parsed = _parsed(path)
+    where = str(path)
+    if path.name == PYPROJECT:
+        parsed = (parsed.get("tool") or {}).get("gameday") or {}
+        where = f"{path} [tool.gameday]"
+    try:
+        return GamedayConfig.model_validate(parsed)
+    except UsageError as wrong:
+        told = wrong.what.removeprefix(GamedayConfig.__name__)
+        raise UsageError(f"{where}: {told.lstrip('.: ')}", wrong.fix) from None
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        fix = "name the file with --gameday-config, or --system of the command gameday"
+        raise UsageError(f"{path} cannot be read: {error}", fix) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is no TOML: {error}") from None

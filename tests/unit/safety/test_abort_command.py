@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.safety.abort_command import Watchdog
+from chaos.safety.abort_command import AbortCommand
 from chaos.wait import until
 
 EVERY_S = 0.2
@@ -29,23 +29,23 @@ def python(program: str) -> list[str]:
 )
 def test_whatever_is_not_a_yes_is_a_no(command: list[str], words: str) -> None:
     """An exit code, no answer and no program all stop the run, each with its reason."""
-    with Watchdog(command, every_s=EVERY_S if "sleep" in str(command) else 5) as dog:
-        until(lambda: dog.objection, deadline_s=20, awaited="an objection")
-    assert words in dog.objection
+    with AbortCommand(command, every_s=EVERY_S if "sleep" in str(command) else 5) as abort:
+        until(lambda: abort.objection, deadline_s=20, awaited="an objection")
+    assert words in abort.objection
 
 
 def test_a_yes_is_asked_for_again(tmp_path: Path) -> None:
     """As long as the command is content the run goes on; when it changes its mind, that is noticed."""
     spoilt = tmp_path / "spoilt"
     program = f"import pathlib, sys; sys.exit(pathlib.Path({str(spoilt)!r}).exists())"
-    with Watchdog(python(program), every_s=5) as dog:
-        assert dog.objection == ""
-    with Watchdog(python(program), every_s=1) as dog:
+    with AbortCommand(python(program), every_s=5) as abort:
+        assert abort.objection == ""
+    with AbortCommand(python(program), every_s=1) as abort:
         spoilt.touch()
-        until(lambda: dog.objection, deadline_s=20, awaited="an objection")
+        until(lambda: abort.objection, deadline_s=20, awaited="an objection")
 
 
 def test_without_a_command_nothing_is_asked() -> None:
     """No limit is no limit."""
-    with Watchdog([], every_s=EVERY_S) as dog:
-        assert dog.objection == ""
+    with AbortCommand([], every_s=EVERY_S) as abort:
+        assert abort.objection == ""

@@ -1,0 +1,118 @@
+"""The cluster that a gameday.toml names, for the system that already runs there, as the environment of a session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from typing_extensions import override
+
+from chaos.clock import utc_iso
+from chaos.cluster import unrecorded_executor
+from chaos.faults import Means, Trouble
+from chaos.faults.permissions import LOAD
+from chaos.faults.support.infrastructure import NO_MEANS
+from chaos.faults.undo.discovery import find_left
+from chaos.faults.undo.startup import undo_leftovers
+from chaos.safety import BlastRadius
+from chaos.safety.abort_command import AbortCommand
+from chaos.safety.lease import RunLease
+from chaos.safety.owner import Owner
+from chaos.system import SystemSpec
+from chaos.system.adopt.find import Adopted
+from chaos.trial.config import read_config
+from chaos.trial.environment import Environment
+from chaos.trial.preflight.adopted_cluster import Adoption, open_adoption
+from chaos.trial.preflight.checks import ADOPTED_KINDS, consent_of, require_served
+
+__all__ = ["AdoptedEnvironment", "adopted_environment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedEnvironment(Environment):
+    """A cluster of others, with the system that already runs there.
+
+    Only `claim` writes: it takes the lease of the system's namespace, and undoes what dead runs left. Where there is
+    something to take over or to undo, `begin` does that at once. `until_end` leaves both at the session's end.
+    """
+
+    adoption: Adoption
+    lease: RunLease
+    abort_command: AbortCommand
+    until_end: ExitStack
+    say: Callable[[str], None]
+
+    @override
+    def begin(self) -> None:
+        if not self.abort_command.started:
+            self.until_end.enter_context(self.abort_command)
+        namespace = self.adoption.config.system.namespace
+        if not self.lease.taken and (
+            self.lease.held() or any(not one.alive for one in find_left(self.cluster, namespace))
+        ):
+            self.claim()
+
+    @override
+    def claim(self) -> None:
+        if not self.lease.taken:
+            self.until_end.enter_context(self.lease)
+            namespace = self.adoption.config.system.namespace
+            for done in undo_leftovers(self.cluster, namespace, self.infrastructure.node_power):
+                self.say(f"of the dead run {done.run}: {done.words}")
+
+    @override
+    def stop_reason(self) -> str:
+        return (self.lease.lost if self.lease.taken else "") or self.abort_command.objection
+
+    @override
+    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Trouble], str]:
+        assert adopted is not None, "only the system that already runs is tried here"
+        return consent_of(self.adoption, adopted, load=load_action)
+
+    @override
+    def blast_radius(self, spec: SystemSpec, namespace: str, pods_max: int | None) -> BlastRadius:
+        bound = self.adoption.pods_max(spec.replicas_floor, spec.losses_tolerated)
+        return BlastRadius(namespace, min(pods_max or bound, bound), self.adoption.config.safety.nodes_max)
+
+
+@contextmanager
+def adopted_environment(
+    path: Path,
+    *,
+    kubeconfig: Path | None,
+    context: str,
+    service_url: str,
+    infrastructure: Means = NO_MEANS,
+    say: Callable[[str], None],
+    load_image: str = "",
+) -> Iterator[AdoptedEnvironment]:
+    """The cluster of a gameday.toml. No namespace is swept: they are left to their owners.
+
+    Raises `UsageError` or `ClusterRefused` before anything is written.
+    """
+    config = read_config(path)
+    adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context)
+    cluster, namespace = adoption.cluster, config.system.namespace
+    require_served(cluster, ADOPTED_KINDS)
+    adoption.find()
+    if infrastructure.node_power is None and config.node_power is not None:
+        infrastructure = replace(infrastructure, node_power=config.node_power.power())
+    me = Owner.this_process()
+    holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
+    with cluster, ExitStack() as until_end:
+        yield AdoptedEnvironment(
+            cluster=cluster,
+            timings=asdict(config.cluster.timings.timings()),
+            service_url=service_url or config.traffic.url or "",
+            load_image_name=load_image or config.load.image or "",
+            infrastructure=infrastructure,
+            limits=config.abort_limits(),
+            adoption=adoption,
+            lease=RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=say),
+            abort_command=AbortCommand(config.safety.abort, every_s=config.safety.abort_every_s),
+            until_end=until_end,
+            say=say,
+        )

@@ -1,0 +1,101 @@
+"""The lab on this host as the environment of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from typing_extensions import override
+
+from chaos.cluster import connect, unrecorded_executor
+from chaos.errors import LabError
+from chaos.faults import Means
+from chaos.faults.permissions import Right
+from chaos.faults.undo.startup import undo_leftovers
+from chaos.lab import Lab
+from chaos.lab.images.load import load_image
+from chaos.lab.images.model import MODEL_IMAGE
+from chaos.lab.lab import lab_session
+from chaos.lab.nodes.partition import LabPodNetwork
+from chaos.lab.nodes.power import LabPower
+from chaos.progress import Progress
+from chaos.system import System
+from chaos.system.deploy.namespace import sweep
+from chaos.trial.environment import Environment
+from chaos.trial.preflight.service_account import ServiceAccount, least_privileged
+from loadgen.origin import LabClient, Origin
+
+__all__ = ["LabEnvironment", "lab_environment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabEnvironment(Environment):
+    """The lab; scenarios run as `account`, which has the rights that they need and no more."""
+
+    kind: ClassVar[Literal["lab", "context"]] = "lab"
+    has_dns: ClassVar[bool] = False
+
+    lab: Lab
+    account: ServiceAccount
+    progress: Progress
+
+    @property
+    @override
+    def origin_name(self) -> str:
+        return "lab client"
+
+    @property
+    @override
+    def proxied(self) -> bool:
+        return False
+
+    @override
+    def origin(self, system: System) -> Origin:
+        return LabClient(f"http://{system.cluster_ip}:{system.port}")
+
+    @override
+    def client_command(self, command: list[str]) -> list[str]:
+        return self.lab.client_command(command)
+
+    @override
+    def load_image(self) -> str:
+        return self.lab.take_image(load_image(self.progress), self.progress)
+
+    @override
+    def grant(self, rights: Sequence[Right]) -> None:
+        self.account.grant(rights)
+
+
+@contextmanager
+def lab_environment(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterator[LabEnvironment]:
+    """The lab, started if it is not running; one that this session started is taken down at its end unless `keep`.
+
+    Raises `LabError` if it cannot be started, and at the end if the API server refused the account anything: then a
+    right is missing from our tables, whatever came of it.
+    """
+    lab = Lab()
+    with (
+        lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts,
+        connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin,
+    ):
+        # Whatever a dead session could do, the lab is whole again for the next one, which may be able to do less.
+        undo_leftovers(admin, None, LabPower())
+        with least_privileged(admin, facts.kubeconfig) as account:
+            sweep(account.cluster, unrecorded_executor(account.cluster))
+            lab.reclaim_volumes()
+            yield LabEnvironment(
+                cluster=account.cluster,
+                timings=facts.timings,
+                reference_image=MODEL_IMAGE,
+                infrastructure=Means(LabPower(), LabPodNetwork()),
+                lab=lab,
+                account=account,
+                progress=progress,
+            )
+            if refused := lab.refused(account.user):
+                raise LabError(
+                    f"the account of these scenarios was refused: {', '.join(refused)}",
+                    "a right is missing in chaos/faults/permissions.py",
+                )

@@ -1,0 +1,92 @@
+"""Wait until the replicas that took a lost one's place have answered users, as the record of requests shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import from_json
+
+from chaos.checks.recovery.request_exposure import PROXY_S, requests_needed
+from chaos.clock import Clock, seconds
+from chaos.history.reading.jsonl import Tail
+from chaos.history.sli import GOOD
+from chaos.objects.pod import PodView
+from chaos.semantics import Timings
+
+__all__ = ["AwaitedAnswers", "Replica", "ready_replicas"]
+
+MORE_ANSWERS = 10
+"""Requests that follow the last first answer: latency is judged from then on, by blocks of five of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One turn of a pod at serving: a restart, or a time of not being Ready, begins another one."""
+
+    name: str
+    uid: str
+    ready_since: str
+    restarts: int
+
+
+def ready_replicas(pods: Iterable[PodView]) -> frozenset[Replica]:
+    """The pods that are Ready now."""
+    return frozenset(
+        Replica(pod.name, pod.uid, str(pod.condition("Ready").get("lastTransitionTime", "")), pod.restarts)
+        for pod in pods
+        if pod.ready
+    )
+
+
+class AwaitedAnswers:
+    """Reads requests.jsonl from now on, for the first full answer of each replica that was not there `before`."""
+
+    def __init__(self, requests: Path, before: frozenset[Replica], now: frozenset[Replica], clock: Clock) -> None:
+        self.missing = {one.name for one in now - before}
+        self._ready = {one.name for one in now}
+        self._tail = Tail(requests, from_end=True)
+        self._clock = clock
+        self._since_ns = self._last_first_ns = clock.now_ns()
+        self._starts: list[int] = []
+        self._slowest_ns = 0
+        self._named = False
+
+    def complete(self) -> bool:
+        """Whether each replica has answered, and some requests of any replica came after."""
+        self._read()
+        after = sum(start_ns >= self._last_first_ns for start_ns in self._starts)
+        return not self.missing and after >= MORE_ANSWERS
+
+    def bound_s(self, timings: Timings) -> float:
+        """How long it may take from the moment at which this was made; 0 if the traffic cannot tell.
+
+        So many requests must come that each replica is surely sent one, as `first_answer_bound` judges it.
+        """
+        self._read()
+        waited_s = seconds(self._clock.now_ns() - self._since_ns)
+        if not self._named or not self._starts:
+            return 0.0
+        pace_s = waited_s / len(self._starts)
+        requests = requests_needed(len(self._ready)) + MORE_ANSWERS
+        return PROXY_S + pace_s * requests + seconds(self._slowest_ns) + timings.allowance_s
+
+    def _read(self) -> None:
+        for line in self._tail.more().splitlines():
+            self._take(from_json(line))
+
+    def _take(self, record: dict[str, Any]) -> None:
+        if record["outcome"] == "unsent":
+            return
+        if record["intended_ns"] >= self._since_ns:
+            self._starts.append(record["intended_ns"])
+        if record["outcome"] not in GOOD or record["replica"] not in self._ready:
+            return
+        self._named = True
+        self._slowest_ns = max(self._slowest_ns, record["end_ns"] - record["intended_ns"])
+        came_ns = record["first_token_ns"] or record["first_byte_ns"] or record["end_ns"]
+        if record["replica"] in self.missing and came_ns >= self._since_ns:
+            self.missing.remove(record["replica"])
+            self._last_first_ns = max(self._last_first_ns, came_ns)

@@ -1,0 +1,173 @@
+"""What is asked for before a trial begins, and what trial.json says of it, as docs/run-folder.md describes it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaos.checks.judge import Judgement
+from chaos.clock import Clock
+from chaos.faults.permissions import LOAD
+from chaos.objects.workload_kind import DEPLOYMENT
+from chaos.system import System, SystemSpec, selector
+from chaos.system.adopt.find import Adopted, adopt
+from chaos.system.deploy.manifest_folder import Manifests
+from chaos.system.deploy.namespace import namespace_of_trial
+from chaos.trial.environment import Environment
+from loadgen.profiles import Profile
+
+__all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "trial_facts", "versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFacts:
+    """The scenario that a trial executes: its test's name and node id, its claim (the docstring), and the seed."""
+
+    name: str
+    nodeid: str
+    claim: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """Where the load comes from.
+
+    Attributes:
+        workers: How many processes or pods share it.
+        in_cluster: Whether they are pods in the cluster; otherwise they are processes of this host.
+        start_deadline_s: How long pods may take to be ready; pulling an image on each node is the longest of it.
+    """
+
+    workers: int = 1
+    in_cluster: bool = False
+    start_deadline_s: float = 120.0
+
+    @property
+    def words(self) -> str:
+        """Where the load comes from, if it is pods; empty if the environment says it."""
+        return (
+            f"{self.workers} pods in the cluster, by the Service's name; no ingress, no TLS" if self.in_cluster else ""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a trial reports to: `say` shows a line to people, `draw` writes the report of a judgement."""
+
+    say: Callable[[str], None]
+    draw: Callable[[Judgement], Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRequest:
+    """One trial, as it was asked for.
+
+    Attributes:
+        scenario: What is executed.
+        run: The run folder, which must not be there yet.
+        system: What is tried: a spec or manifests to deploy, or a system that already runs and is left there.
+        profile: What one request is.
+        load: Where the load comes from.
+        pods_max: The most pods that may be down at once because of us, None for the usual.
+        dry_run: Do nothing to the system; the verdict cannot be PASS then.
+        keep_namespace: Leave the trial's namespace there at the end.
+        load_action: The action by which owners allow a load that rises.
+    """
+
+    scenario: ScenarioFacts
+    run: Path
+    system: SystemSpec | Manifests | Adopted
+    profile: Profile
+    load: LoadSettings = LoadSettings()
+    pods_max: int | None = None
+    dry_run: bool = False
+    keep_namespace: bool = False
+    load_action: str = LOAD.name
+
+    @property
+    def adopted(self) -> Adopted | None:
+        """The system that already runs; None if the trial deploys its own."""
+        return self.system if isinstance(self.system, Adopted) else None
+
+    @property
+    def spec(self) -> SystemSpec:
+        """What the system is, whoever deploys it."""
+        if isinstance(self.system, SystemSpec):
+            return self.system
+        return self.system.spec if isinstance(self.system, Manifests) else self.system.system.spec
+
+    @property
+    def namespace(self) -> str:
+        """Where the system runs: one of the trial's own, unless it runs already."""
+        if isinstance(self.system, Adopted):
+            return self.system.system.namespace
+        return namespace_of_trial(self.scenario.name, self.run.name)
+
+    def found(self) -> Adopted | None:
+        """The system as it was written by others, None if our spec says what it is."""
+        if isinstance(self.system, Manifests):
+            return adopt(self.system, self.system.wish(self.namespace))
+        return self.adopted
+
+
+def trial_facts(environment: Environment, request: TrialRequest, clock: Clock, found: System | None) -> dict[str, Any]:
+    """The content of trial.json. `found` is a system that no spec of ours describes."""
+    spec, scenario = request.spec, request.scenario
+    budget = found.disruption_budget if found else None
+    own_budget = spec.name if spec.disruption_budget and not found else ""
+    return {
+        "schema": 1,
+        "run": request.run.name,
+        "scenario": scenario.name,
+        "nodeid": scenario.nodeid,
+        "claim": scenario.claim,
+        "seed": scenario.seed,
+        "dry_run": request.dry_run,
+        "clock": asdict(clock),
+        "cluster": {"kind": environment.kind, **asdict(environment.cluster.facts)},
+        "timings": dict(environment.timings),
+        "system": {
+            "namespace": request.namespace,
+            "workload": {**(found.workload_kind if found else DEPLOYMENT).plain(), "name": spec.name},
+            "service": found.service if found else spec.name,
+            "disruption_budget": budget.name if budget else own_budget,
+            "port": spec.service_port,
+            "selector": dict(found.selector if found else selector(spec)),
+            "profile": spec.profile,
+            "connections": request.profile.connections,
+            "adopted": request.adopted is not None,
+            "origin": request.load.words or environment.origin_name,
+        },
+        "spec": spec.model_dump(mode="json"),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what takes part on this side: ourselves, Python, and the libraries that measure."""
+    own = {
+        name: importlib.metadata.version(name) for name in ("kube-gameday", "kubernetes", "locust", "pytest", "polars")
+    }
+    return own | {"python": platform.python_version(), "git": _git_head()}
+
+
+def _git_head() -> str:
+    """The commit of the checkout that this file is in, with a + if files differ from it; empty if there is none."""
+    try:
+        head = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return head.stdout.strip()

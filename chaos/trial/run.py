@@ -1,0 +1,232 @@
+"""Run one trial: set up the run folder, the record, the system and its traffic; hand them out; take them down.
+
+The order matters: the facts are written before the first mutation, the recorder runs before the system is deployed, and
+whatever was set up is taken down in reverse, also after an error or Ctrl-C. A system that does not become available is
+evidence, not an error: the trial is stopped, and its verdict says what was in the way.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chaos.clock import Clock
+from chaos.cluster import (
+    WATCHED,
+    DryRunExecutor,
+    Executor,
+    Journal,
+    LiveExecutor,
+    PatientHand,
+    Recorder,
+    Sampling,
+    Scope,
+    unrecorded_executor,
+)
+from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
+from chaos.safety import ClusterUndoLog, NoUndoLog
+from chaos.safety.abort_conditions import AbortConditions
+from chaos.semantics import Timings
+from chaos.system import System, SystemSpec, fill_claims
+from chaos.system.adopt.drift import compared
+from chaos.system.adopt.find import Adopted, adopt
+from chaos.system.adopt.live_spec import serving_container
+from chaos.system.deploy.apply import deploy
+from chaos.system.deploy.manifest_folder import Manifests, apply_manifests
+from chaos.system.deploy.namespace import trial_namespace
+from chaos.system.deploy.wait import NeverAvailable, wait_available
+from chaos.trial.context import TrialContext
+from chaos.trial.data_readings import Data
+from chaos.trial.environment import Environment
+from chaos.trial.load_source import DURATION_MAX_S, load_of
+from chaos.trial.request import Output, TrialRequest, trial_facts
+from chaos.trial.system_under_test import SystemUnderTest
+from chaos.trial.traffic import Traffic
+from chaos.trial.trial import Trial
+
+__all__ = ["RunningTrial", "in_words", "rejudge_trial", "run_trial"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTrial:
+    """What the fixtures hand to a scenario."""
+
+    trial: Trial
+    system: SystemUnderTest
+    traffic: Traffic
+
+
+@contextmanager
+def run_trial(environment: Environment, request: TrialRequest, output: Output) -> Iterator[RunningTrial]:
+    """Set a live trial up, hand it out, and take it down.
+
+    Raises `GamedayError` if it cannot be set up. What a scenario raises ends the trial, which is judged all the same.
+    """
+    clock = Clock.start()
+    request.run.mkdir(parents=True)
+    found = request.found()
+    facts = trial_facts(environment, request, clock, found.system if found else None)
+    (request.run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal(request.run / "actions.jsonl", clock))
+        setup = _Setup(environment, request, clock, journal)
+        stack.enter_context(setup.home(output))
+        recorder = stack.enter_context(setup.recorder(found))
+        system, unfilled = setup.system()
+        context = setup.context(system, recorder)
+        load = stack.enter_context(load_of(request, context, setup.executor))
+        traffic = Traffic(
+            load.start,
+            journal,
+            profile=request.profile.name,
+            origin=load.origin.name,
+            url=load.origin.url,
+            seed=request.scenario.seed,
+            before_rise=context.allow_rising_load,
+        )
+        stack.callback(traffic.close)
+        trial = Trial(request.run, context, traffic, output)
+        output.say(f"{request.spec.replicas_floor} replicas of {request.spec.image} in {request.namespace}")
+        if blocker := unfilled or _unavailable(context) or load.unfit():
+            trial.stop(blocker)
+            if request.load.in_cluster:
+                traffic.silence()
+        try:
+            yield RunningTrial(trial, _under_test(request, context), traffic)
+        except BaseException as error:
+            trial.stop(in_words(error))
+            raise
+        finally:
+            trial.abandon("the scenario ended without a verdict")
+
+
+def rejudge_trial(run: Path, spec: SystemSpec, output: Output) -> RunningTrial:
+    """A trial over a saved run: every `with` does nothing, and `judge` reads what was saved."""
+    recorded = json.loads((run / "trial.json").read_text()).get("system", {})
+    # Runs from before it was recorded: what we deploy has one name for all.
+    budget = recorded.get("disruption_budget", recorded.get("workload", {}).get("name", ""))
+    traffic = Traffic(None, None, profile="", origin="", url="")
+    rng = random.Random(0)  # noqa: S311  # nothing is chosen
+    system = SystemUnderTest(spec, "", "", rng, disruption_budget=Ref("PodDisruptionBudget", "", budget))
+    return RunningTrial(Trial(run, None, traffic, output), system, traffic)
+
+
+def in_words(error: BaseException) -> str:
+    """Why a trial ended early, for its record."""
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """The parts of a trial, each made from what was asked for."""
+
+    environment: Environment
+    request: TrialRequest
+    clock: Clock
+    journal: Journal
+
+    @property
+    def live(self) -> LiveExecutor:
+        """Does each mutation once, journalled."""
+        return LiveExecutor(self.environment.cluster, self.journal)
+
+    @property
+    def executor(self) -> Executor:
+        """Does mutations, again where that is safe."""
+        return PatientHand(self.live)
+
+    def home(self, output: Output) -> AbstractContextManager[object]:
+        """The trial's own namespace, which goes last; or a look at a system that stays, before and after."""
+        cluster, request = self.environment.cluster, self.request
+        if request.adopted:
+            return compared(cluster, request.adopted.system, request.run / "adopted.json", output.say)
+        # What the namespace's removal does is no part of the trial's record.
+        executor, run, keep = unrecorded_executor(cluster), request.run.name, request.keep_namespace
+        return trial_namespace(cluster, executor, request.namespace, run=run, keep=keep, pods_only=True)
+
+    def recorder(self, found: Adopted | None) -> Recorder:
+        """What is watched, and whose usage is sampled: ten times for each new value, to know when it came."""
+        namespace, limits = self.request.namespace, self.environment.limits
+        own = found.scopes if found else tuple(Scope(kind, namespace) for kind in ("Deployment", *WATCHED))
+        # Without claims nobody needs the right to see volumes.
+        claims = not found and any(volume.storage for volume in self.request.spec.volumes)
+        storage = (Scope("PersistentVolumeClaim", namespace), Scope("PersistentVolume", None)) if claims else ()
+        period_s = Timings.of(self.environment.timings).metrics_resolution_s / 10
+        sampling = Sampling(namespace, period_s, always=bool(limits.usage))
+        path = self.request.run / "watch.jsonl"
+        scopes = [*own, Scope("Node", None), *storage]
+        return Recorder(self.environment.cluster, self.clock, path, scopes, sampling=sampling)
+
+    def system(self) -> tuple[System, str]:
+        """The system, deployed unless it runs already; and why its claims could not be filled, empty if they are."""
+        wanted, namespace, run = self.request.system, self.request.namespace, self.request.run.name
+        cluster = self.environment.cluster
+        if isinstance(wanted, Adopted):
+            return wanted.system, ""
+        if isinstance(wanted, Manifests):
+            apply_manifests(self.executor, wanted, namespace)
+            return adopt(cluster, wanted.wish(namespace)).system, ""
+        unfilled = fill_claims(cluster, self.executor, wanted, namespace, run=run)
+        return deploy(self.executor, wanted, namespace, run=run), unfilled
+
+    def context(self, system: System, recorder: Recorder) -> TrialContext:
+        """What the trial works with."""
+        environment, request, namespace = self.environment, self.request, self.request.namespace
+        undo = ClusterUndoLog(self.live, namespace, request.run.name, deadline_s=DURATION_MAX_S)
+        # Others call the container that serves as they like.
+        container = serving_container(system.template)["name"] if system.template else request.spec.name
+
+        def pod_names() -> frozenset[str]:
+            return frozenset(PodView(pod).name for pod in recorder.objects("Pod"))
+
+        return TrialContext(
+            executor=DryRunExecutor(self.journal) if request.dry_run else self.executor,
+            recorder=recorder,
+            cluster=environment.cluster,
+            journal=self.journal,
+            fault="",
+            namespace=namespace,
+            timings=Timings.of(environment.timings),
+            means=environment.infrastructure,
+            workload_kind=system.workload_kind,
+            adopted=request.adopted is not None,
+            undo=NoUndoLog() if request.dry_run else undo,
+            clock=self.clock,
+            environment=environment,
+            system=system,
+            blast_radius=environment.blast_radius(request.spec, namespace, request.pods_max),
+            data=Data(container, request.spec.kept_files, request.spec.port, request.profile),
+            consent=environment.consent(request.adopted, load_action=request.load_action),
+            abort_conditions=AbortConditions.of(environment.limits, request.run, ours=pod_names, clock=self.clock),
+        )
+
+
+def _under_test(request: TrialRequest, context: TrialContext) -> SystemUnderTest:
+    system = context.system
+    selected = ", ".join(f"{key}={value}" for key, value in system.selector.items())
+    under_test = SystemUnderTest(
+        spec=request.spec,
+        namespace=system.namespace,
+        words=f"{selected} in namespace {system.namespace}",
+        rng=random.Random(request.scenario.seed),  # noqa: S311  # replayable
+        recorder=context.recorder,
+        workload=system.workload,
+        timings=context.timings,
+        workload_kind=system.workload_kind,
+    )
+    budget = system.disruption_budget
+    return replace(under_test, disruption_budget=budget) if budget else under_test
+
+
+def _unavailable(context: TrialContext) -> str:
+    """Wait for the system; why it did not become available, empty if it did."""
+    try:
+        wait_available(context.cluster, context.recorder, context.system, hpa_sync_s=context.timings.hpa_sync_s)
+    except NeverAvailable as never:
+        return str(never)
+    return ""

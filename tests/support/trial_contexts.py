@@ -1,0 +1,18 @@
+"""A trial's context of which a test uses only some parts."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from chaos.trial.context import TrialContext
+
+__all__ = ["context_with"]
+
+OPTIONAL = {"timings", "means", "workload_kind", "adopted", "undo"}
+
+
+def context_with(**parts: Any) -> TrialContext:
+    """A context with these parts; the others that have no default are None."""
+    absent = {one.name: None for one in fields(TrialContext) if one.name not in OPTIONAL}
+    return TrialContext(**{**absent, **parts})  # type: ignore[arg-type]  # a test uses what it gives
