@@ -28,8 +28,7 @@ from chaos.system.deploy.namespace import trial_namespace
 from chaos.trial.environment import Environment
 from chaos.trial.lab_environment import lab_environment
 from chaos.trial.load_pods.job import INDEX, LOAD_LABEL
-from chaos.trial.load_source import LoadSettings
-from chaos.trial.request import Output, ScenarioFacts, TrialRequest
+from chaos.trial.request import LoadSettings, Output, ScenarioFacts, TrialRequest
 from chaos.trial.run import RunningTrial, run_trial
 from loadgen.profiles import HttpProfile
 from reports import summarise

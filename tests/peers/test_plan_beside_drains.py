@@ -20,22 +20,29 @@ LEFT_S = 12.0
 """How long a drain that never ends is looked at: two of the pauses between its tries."""
 
 
-def foretold(ground: Environment, system: SystemUnderTest, node: str) -> DrainAnswer:
+@pytest.fixture
+def environment(request: pytest.FixtureRequest) -> Environment:
+    """The cluster of the session."""
+    found: Environment = request.getfixturevalue("_environment")
+    return found
+
+
+def foretold(environment: Environment, system: SystemUnderTest, node: str) -> DrainAnswer:
     """What the plan says of one node."""
     options = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True)
-    plan = make_plan(gather(ground.cluster), options=options, judged=frozenset({system.namespace}))
+    plan = make_plan(gather(environment.cluster), options=options, judged=frozenset({system.namespace}))
     (said,) = [answer for answer in plan.nodes if answer.nodes == (node,)]
     return said
 
 
 def drained(
-    trial: Trial, system: SystemUnderTest, traffic: Traffic, ground: Environment, ends: float
+    trial: Trial, system: SystemUnderTest, traffic: Traffic, environment: Environment, ends: float
 ) -> tuple[DrainAnswer, int]:
     """Ask the plan, drain the fullest node, and give its answer with the number of pods left without a node."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=3)
         node = targets.fullest_node(system)
-        said = foretold(ground, system, node.refs[0].name)
+        said = foretold(environment, system, node.refs[0].name)
         drain = faults.NodeDrain(node, deadline_s=ends)
         with trial.fault(drain):
             trial.hold(until=drain.ended)
@@ -62,10 +69,10 @@ def took(trial: Trial) -> tuple[Fault, float, int]:
     ],
 )
 def test_a_drain_that_the_plan_lets_finish_finishes(
-    answer: Answer, trial: Trial, system: SystemUnderTest, traffic: Traffic, ground: Environment
+    answer: Answer, trial: Trial, system: SystemUnderTest, traffic: Traffic, environment: Environment
 ) -> None:
     """It ends within the plan's bound, with as many evictions as the plan counted, and leaves nobody without a node."""
-    said, pending = drained(trial, system, traffic, ground, 60)
+    said, pending = drained(trial, system, traffic, environment, 60)
     trial.judge(Drained())
     fault, took_s, evicted = took(trial)
     assert said.answer is answer, said
@@ -95,10 +102,10 @@ def test_a_drain_that_the_plan_lets_finish_finishes(
     ],
 )
 def test_a_drain_that_the_plan_sees_deadlock_is_blocked(
-    expected: tuple[str, int], trial: Trial, system: SystemUnderTest, traffic: Traffic, ground: Environment
+    expected: tuple[str, int], trial: Trial, system: SystemUnderTest, traffic: Traffic, environment: Environment
 ) -> None:
     """It gets as far as the plan's reason lets it, and is still refused when its time is up."""
-    said, pending = drained(trial, system, traffic, ground, LEFT_S)
+    said, pending = drained(trial, system, traffic, environment, LEFT_S)
     trial.judge(BudgetHeld(), Drained(blocked_by="model"))
     fault, _, evicted = took(trial)
     assert said.answer is Answer.DEADLOCKS, said
