@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaos.checks.traffic.capacity_estimate import AtRate, CapacityEstimate
+from chaos.checks.traffic.capacity_found import CapacityFoundDetail
 from chaos.checks.traffic.confidence_intervals import Interval
 from chaos.checks.verdict import Verdict
 from chaos.history import History
@@ -74,7 +75,7 @@ def _bar(bar: Interval) -> str:
 def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence[CapacityEstimate]) -> str:
     """The page as text: one file, no script."""
     facts, rows = history.facts, _rows(limits)
-    finding = next((one for one in verdict.findings if one.check == "capacity-found"), None)
+    finding = next((one for one in verdict.findings if isinstance(one.detail, CapacityFoundDetail)), None)
     return (
         environment()
         .get_template("capacity.html.j2")

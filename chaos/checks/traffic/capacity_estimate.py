@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from chaos.checks.formatting import finite, plural
 from chaos.checks.traffic.capacity_steps import RateStep
@@ -13,7 +12,44 @@ from chaos.checks.traffic.confidence_intervals import Interval, p99_ranks, share
 from chaos.checks.verdict import Answer
 from chaos.slo import nearest_rank
 
-__all__ = ["AtRate", "CapacityEstimate", "capacity_estimate"]
+__all__ = ["AtRate", "CapacityEstimate", "EstimateDetail", "capacity_estimate"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeDetail:
+    """The 99th percentile of a time with its confidence interval; None: never answered, or open for few requests."""
+
+    p99_s: float | None
+    low_s: float | None
+    high_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateDetail:
+    """All steps at one rate: how often the SLO held, and what users got in those that are known."""
+
+    rate_rps: float
+    held: int
+    broke: int
+    unknown: int
+    requests: int
+    bad: int
+    availability: float | None
+    availability_low: float | None
+    availability_high: float | None
+    answered_rps: tuple[float | None, ...]
+    times: Mapping[str, TimeDetail]
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateDetail:
+    """The limit of a number of replicas: between the highest rate that held each time and the lowest that never did."""
+
+    replicas: int
+    held_rps: float | None
+    broke_rps: float | None
+    words: str
+    rates: tuple[RateDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +87,35 @@ class AtRate:
 
     def p99_s(self, name: str) -> tuple[float | None, Interval]:
         """The 99th percentile of one of the SLO's times in all known steps, with its confidence interval."""
-        times = sorted(value for one in self.known for told, values in one.times_s if told == name for value in values)
+        times = sorted(value for one in self.known for its, values in one.times_s if its == name for value in values)
         if not times:
             return None, Interval(None, None)
         low, high = p99_ranks(len(times))
         bar = Interval(None if low is None else times[low - 1], None if high is None else times[high - 1])
         return times[nearest_rank(len(times)) - 1], bar
 
-    def plain(self) -> dict[str, Any]:
+    @property
+    def detail(self) -> RateDetail:
         """The rate in numbers."""
         share, within = self.availability
         names = dict.fromkeys(name for one in self.known for name, _ in one.times_s)
         times = {name: self.p99_s(name) for name in names}
-        return {
-            "rate_rps": self.rate_rps,
-            "held": self.held,
-            "broke": self.broke,
-            "unknown": self.unknown,
-            "requests": sum(one.valid for one in self.known),
-            "bad": sum(one.bad for one in self.known),
-            "availability": share,
-            "availability_low": within.low,
-            "availability_high": within.high,
-            "answered_rps": [one.answered_rps for one in self.known],
-            **{f"{name}_p99_s": finite(value) for name, (value, _) in times.items()},
-            **{f"{name}_p99_low_s": finite(bar.low) for name, (_, bar) in times.items()},
-            **{f"{name}_p99_high_s": finite(bar.high) for name, (_, bar) in times.items()},
-        }
+        return RateDetail(
+            rate_rps=self.rate_rps,
+            held=self.held,
+            broke=self.broke,
+            unknown=self.unknown,
+            requests=sum(one.valid for one in self.known),
+            bad=sum(one.bad for one in self.known),
+            availability=share,
+            availability_low=within.low,
+            availability_high=within.high,
+            answered_rps=tuple(one.answered_rps for one in self.known),
+            times={
+                name: TimeDetail(finite(value), finite(its.low), finite(its.high))
+                for name, (value, its) in times.items()
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +166,16 @@ class CapacityEstimate:
             return f"{who}: not even {self.broke.rate_rps:g}/s{tail}"
         return f"{who}: no limit known{tail}"
 
-    def plain(self) -> dict[str, Any]:
-        """The limit in numbers."""
-        return {
-            "replicas": self.replicas,
-            "held_rps": self.held.rate_rps if self.held else None,
-            "broke_rps": self.broke.rate_rps if self.broke else None,
-            "words": self.words,
-            "rates": [one.plain() for one in self.rates],
-        }
+    @property
+    def detail(self) -> EstimateDetail:
+        """The estimate in numbers."""
+        return EstimateDetail(
+            self.replicas,
+            self.held.rate_rps if self.held else None,
+            self.broke.rate_rps if self.broke else None,
+            self.words,
+            tuple(one.detail for one in self.rates),
+        )
 
 
 def capacity_estimate(replicas: int, steps: Iterable[RateStep]) -> CapacityEstimate:

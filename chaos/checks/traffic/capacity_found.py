@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.rollouts.common import Said, worst
-from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
+from chaos.checks.traffic.capacity_estimate import CapacityEstimate, EstimateDetail, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
 from chaos.slo import Slo
 
-__all__ = ["CapacityFound"]
+__all__ = ["CapacityFound", "CapacityFoundDetail"]
 
 ROUNDING = 1.01
 """Rates are rounded to three digits."""
 
 MORE = "more time, or a narrower range of rates"
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityFoundDetail:
+    """The limit of each number of replicas."""
+
+    limits: tuple[EstimateDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,9 @@ class CapacityFound:
     else FAIL.
     """
 
+    name: ClassVar[str] = "capacity-found"
+    Detail: ClassVar[type] = CapacityFoundDetail
+
     slo: Slo
     replicas: tuple[int, ...]
     from_rps: float
@@ -38,53 +49,51 @@ class CapacityFound:
     resolution: float
     need_rps: float | None = None
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "capacity-found"
-
     def __call__(self, history: History) -> Finding:
         """Judge every step of the trial."""
         steps = rate_steps(history, self.slo)
         limits = [capacity_estimate(count, steps) for count in self.replicas]
-        said = [one for limit in limits for one in self._open(limit)]
-        said += self._needed(limits[-1]) if limits else []
-        answer, reason, settle = worst(said)
+        owed = [self._known(limit) for limit in limits]
+        owed += self._needed(limits[-1]) if limits else []
         need = "" if self.need_rps is None else f", {self.need_rps:g}/s on {self.replicas[-1]}"
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="The highest rate within the SLO is known for each number of replicas.",
-            limit=f"to a factor of {self.resolution:g}{need}",
-            measured="; ".join(limit.words for limit in limits) or "nothing",
-            reason=reason,
-            settle=settle,
-            detail={"limits": [limit.plain() for limit in limits]},
-            evidence=tuple(
-                Evidence(step.end_ns, f"{plural(step.replicas, 'replica')}, {step.rate_rps:g}/s: {step.answer.name}")
-                for step in steps
+        return finding(
+            self.name,
+            "The highest rate within the SLO is known for each number of replicas.",
+            owed,
+            Summary(
+                measured="; ".join(limit.words for limit in limits) or "nothing",
+                limit=f"to a factor of {self.resolution:g}{need}",
+                detail=CapacityFoundDetail(tuple(limit.detail for limit in limits)),
+                evidence=tuple(
+                    Evidence(one.end_ns, f"{plural(one.replicas, 'replica')}, {one.rate_rps:g}/s: {one.answer.name}")
+                    for one in steps
+                ),
             ),
+            nothing=unknown("replicas", "no number of replicas was asked about", "a number of replicas"),
         )
 
-    def _open(self, limit: CapacityEstimate) -> Iterator[Said]:
-        """What is not known of one number of replicas."""
+    def _known(self, limit: CapacityEstimate) -> Obligation:
+        """That the limit of one number of replicas is known."""
+        subject, bound = plural(limit.replicas, "replica"), f"to a factor of {self.resolution:g}"
+        near = limit.width is not None and limit.width <= self.resolution * ROUNDING
+        top = limit.held and not limit.unknown and limit.held.rate_rps >= self.to_rps
+        bottom = limit.broke and not limit.held and not limit.unknown and limit.broke.rate_rps <= self.from_rps
+        if near or top or bottom:
+            return Obligation(subject, measured=limit.words, bound=bound)
         why = "".join(f": {one.steps[-1].reason}" for one in limit.unknown[:1])
-        if limit.width is not None and limit.width <= self.resolution * ROUNDING:
-            return
-        if limit.held and not limit.unknown and limit.held.rate_rps >= self.to_rps:
-            return
-        if limit.broke and not limit.held and not limit.unknown and limit.broke.rate_rps <= self.from_rps:
-            return
-        text = f"{limit.words}{why}" if limit.rates else f"{plural(limit.replicas, 'replica')}: no step was made"
+        text = f"{limit.words}{why}" if limit.rates else f"{subject}: no step was made"
         if limit.width is not None:
             text += f", {limit.width:.2f} times as high"
-        yield Said(Answer.UNKNOWN, text, MORE)
+        return unknown(subject, text, MORE)
 
-    def _needed(self, limit: CapacityEstimate) -> Iterator[Said]:
-        """Whether the fewest replicas hold the rate that is asked for."""
-        if self.need_rps is None or (limit.held and limit.held.rate_rps >= self.need_rps):
+    def _needed(self, limit: CapacityEstimate) -> Iterator[Obligation]:
+        """That the fewest replicas hold the rate that is asked for."""
+        if self.need_rps is None:
             return
-        if limit.broke and limit.broke.rate_rps <= self.need_rps:
-            yield Said(Answer.FAIL, f"{limit.words}, {self.need_rps:g}/s needed")
+        bound = f"{self.need_rps:g}/s"
+        if limit.held and limit.held.rate_rps >= self.need_rps:
+            yield Obligation("needed rate", measured=limit.words, bound=bound)
+        elif limit.broke and limit.broke.rate_rps <= self.need_rps:
+            yield Obligation("needed rate", Answer.FAIL, f"{limit.words}, {bound} needed", bound=bound)
         else:
-            yield Said(Answer.UNKNOWN, f"{limit.words}: whether {self.need_rps:g}/s is held was not found", MORE)
+            yield unknown("needed rate", f"{limit.words}: whether {bound} is held was not found", MORE)

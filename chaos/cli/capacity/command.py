@@ -15,9 +15,8 @@ from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.environment import CAPACITY, Place, Where, placed
 from chaos.cli.capacity.measure import measure
-from chaos.cli.capacity.output import show, write
-from chaos.cli.capacity.progress import Screen
-from chaos.cli.capacity.request import Asked
+from chaos.cli.capacity.output import Screen, show, write
+from chaos.cli.capacity.search import Measurement
 from chaos.plugin.options import SEED_MAX, field_of
 from chaos.plugin.session_report import draw_run
 from chaos.plugin.terminal import sigterm_interrupts
@@ -79,7 +78,7 @@ def capacity_command(  # one parameter an option
     fields = dict(map(field_of, system_field or ()))
     standing = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
     with sigterm_interrupts(), standing as place:
-        asked = Asked(
+        asked = Measurement(
             slo=_slo(place, chosen),
             replicas=place.replicas,
             from_rps=from_rps,
@@ -101,7 +100,7 @@ def capacity_command(  # one parameter an option
 
 
 def _measured(
-    place: Place, asked: Asked, screen: Screen, facts: ScenarioFacts, *, runs: Path, load_workers: int
+    place: Place, asked: Measurement, screen: Screen, facts: ScenarioFacts, *, runs: Path, load_workers: int
 ) -> Judgement:
     def draw(judgement: Judgement) -> Path:
         draw_run(judgement)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.cli.capacity.progress import Screen
+from chaos.cli.capacity.output import Screen
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults.permissions import ACTIONS, Action
 from chaos.plugin.requirements import allow_deploying

@@ -10,9 +10,8 @@ from chaos.checks.formatting import plural
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.traffic.generator_health import last_samples
-from chaos.cli.capacity.progress import Screen
-from chaos.cli.capacity.request import Asked
-from chaos.cli.capacity.search import Search, next_rate
+from chaos.cli.capacity.output import Screen
+from chaos.cli.capacity.search import Measurement, Search, next_rate
 from chaos.clock import seconds
 from chaos.errors import NotProven
 from chaos.faults import Scale, Until
@@ -31,7 +30,7 @@ SPARE_S = 2.0
 """The generator tells how it is once a second."""
 
 
-def measure(running: RunningTrial, asked: Asked, screen: Screen, *, present: int, timeout_s: float) -> None:
+def measure(running: RunningTrial, asked: Measurement, screen: Screen, *, present: int, timeout_s: float) -> None:
     """Search on each number of replicas, and judge the trial; `present` of them are there at first.
 
     `timeout_s` is after which time a request is given up.
@@ -76,7 +75,7 @@ def _scaled(running: RunningTrial, count: int, present: int) -> Iterator[None]:
 class _Steps:
     """The steps on one number of replicas."""
 
-    def __init__(self, running: RunningTrial, asked: Asked, replicas: int, timeout_s: float) -> None:
+    def __init__(self, running: RunningTrial, asked: Measurement, replicas: int, timeout_s: float) -> None:
         self._running, self._asked, self._replicas, self._timeout_s = running, asked, replicas, timeout_s
 
     def search(self, search: Search, screen: Screen, until_s: float) -> CapacityEstimate:

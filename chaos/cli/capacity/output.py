@@ -1,30 +1,68 @@
-"""What a measurement of capacity leaves: capacity.json and capacity.html in the run folder, a table on the screen."""
+"""What a measurement of capacity shows while it runs, and what it leaves: two files in the run folder, a table."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from chaos.checks.formatting import finite
+from chaos.checks.formatting import finite, plural, seconds_words
 from chaos.checks.judge import Judgement
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import RateStep, rate_steps
 from chaos.checks.traffic.confidence_intervals import CONFIDENCE
 from chaos.checks.verdict import Answer
-from chaos.cli.capacity.progress import STYLES
-from chaos.cli.capacity.request import Asked
+from chaos.cli.capacity.search import Measurement
 from reports.page.capacity import capacity_page, cells, headings, said
 
-__all__ = ["show", "write"]
+__all__ = ["Screen", "show", "write"]
+
+STYLES = {Answer.PASS: "green", Answer.FAIL: "red", Answer.UNKNOWN: "yellow"}
+WORDS = {Answer.PASS: "held", Answer.FAIL: "did not hold", Answer.UNKNOWN: "unknown"}
 
 
-def write(judgement: Judgement, asked: Asked) -> tuple[Path, ...]:
+class Screen:
+    """A console: on a terminal a bar for the step in hand, which is gone when it is over; elsewhere a line a step."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(Text(text), style="dim", soft_wrap=True)
+
+    @contextmanager
+    def step(self, replicas: int, rate_rps: float, done: int, most: int, duration_s: float) -> Iterator[None]:
+        """Show that a step is under way."""
+        words = f"{plural(replicas, 'replica')}  {rate_rps:g}/s for {duration_s:g} s  step {done + 1} of at most {most}"
+        if not self._console.is_terminal:
+            self._console.print(Text(words), soft_wrap=True)
+            yield
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(pulse_style="cyan"), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            progress.add_task(words, total=None)
+            yield
+
+    def show(self, step: RateStep) -> None:
+        """Say what a step came to."""
+        line = Text(f"{plural(step.replicas, 'replica')}  {step.rate_rps:g}/s  ")
+        line.append(WORDS[step.answer], STYLES[step.answer])
+        answered = "" if step.answered_rps is None else f"  {step.answered_rps:g}/s answered"
+        times = "".join(f"  {name} p99 {seconds_words(step.p99_s(name))}" for name, values in step.times_s if values)
+        line.append(f"{answered}{times}" + (f"  {step.reason}" if step.reason else ""))
+        self._console.print(line, soft_wrap=True)
+
+
+def write(judgement: Judgement, asked: Measurement) -> tuple[Path, ...]:
     """Write both files, and return their paths and that of the trial's own report."""
     run, limits = judgement.run, _limits(judgement, asked)
     data = {
@@ -34,7 +72,7 @@ def write(judgement: Judgement, asked: Asked) -> tuple[Path, ...]:
         "slo": {name: value for name, value in asdict(asked.slo).items() if value is not None},
         "asked": {name: value for name, value in asdict(asked).items() if name != "slo"},
         "confidence": CONFIDENCE,
-        "limits": [limit.plain() for limit in limits],
+        "limits": [asdict(limit.detail) for limit in limits],
         "steps": [_plain(step) for step in rate_steps(judgement.history, asked.slo)],
     }
     (run / "capacity.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
@@ -42,19 +80,19 @@ def write(judgement: Judgement, asked: Asked) -> tuple[Path, ...]:
     return run / "capacity.json", run / "capacity.html", run / "report.html"
 
 
-def show(judgement: Judgement, asked: Asked, console: Console) -> None:
+def show(judgement: Judgement, asked: Measurement, console: Console) -> None:
     """Print the rates beside each limit: the highest that held, the lowest that did not, what lies between."""
     table = Table(box=None, pad_edge=False, title_justify="left", title_style="bold")
     table.title = f"{judgement.verdict.answer.name}: the highest rate within the SLO, for {asked.step_s:g} s or longer"
     for heading in ("replicas", "rate", "", *headings(asked.slo)):
         table.add_column(heading, justify="right" if heading in ("replicas", "rate") else "left")
     for limit in _limits(judgement, asked):
-        told = [one for one in limit.rates if one in (limit.held, limit.broke, *limit.wavering, *limit.unknown)]
-        for one in told:
+        shown = [one for one in limit.rates if one in (limit.held, limit.broke, *limit.wavering, *limit.unknown)]
+        for one in shown:
             answer = max(step.answer for step in one.steps)
             word = Text(said(one), STYLES[answer])
             table.add_row(str(limit.replicas), f"{one.rate_rps:g}/s", word, *cells(one, asked.slo))
-        if not told:
+        if not shown:
             table.add_row(str(limit.replicas), "", Text("not measured", STYLES[Answer.UNKNOWN]))
     console.print(table)
     for finding in judgement.verdict.findings:
@@ -63,13 +101,13 @@ def show(judgement: Judgement, asked: Asked, console: Console) -> None:
             console.print(Text(line.removesuffix("; to settle it: "), STYLES[finding.answer]), soft_wrap=True)
 
 
-def _limits(judgement: Judgement, asked: Asked) -> tuple[CapacityEstimate, ...]:
+def _limits(judgement: Judgement, asked: Measurement) -> tuple[CapacityEstimate, ...]:
     steps = rate_steps(judgement.history, asked.slo)
     return tuple(capacity_estimate(count, steps) for count in asked.replicas)
 
 
 def _plain(step: RateStep) -> dict[str, Any]:
     """A step in numbers, without each request's time."""
-    told = {name: value for name, value in asdict(step).items() if name != "times_s"}
+    plain = {name: value for name, value in asdict(step).items() if name != "times_s"}
     times = {f"{name}_p99_s": finite(step.p99_s(name)) for name, _ in step.times_s}
-    return told | {"answer": step.answer.name} | times
+    return plain | {"answer": step.answer.name} | times

@@ -1,4 +1,4 @@
-"""Which rate to try next. Pure: from the steps so far to the next one, or to the end of the search.
+"""What a measurement of capacity is to find out, and which rate to try next. Pure.
 
 From `start_rps` up by `growth` until a rate does not hold (or down until one does), then in the middle between the two,
 until they are no further apart than `resolution`; then both again, until each was tried `repeats` times. A rate that
@@ -10,10 +10,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from chaos.checks import CapacityFound
 from chaos.checks.traffic.capacity_estimate import AtRate, CapacityEstimate
 from chaos.errors import UsageError
+from chaos.slo import REQUESTS_FOR_P99, Slo
 
-__all__ = ["Search", "next_rate", "rounded"]
+__all__ = ["Measurement", "Search", "next_rate"]
+
+STEP_MAX_S = 120.0
+"""A rate so low that its objectives would take longer is not searched for."""
+
+COLD_GROWTH = 2.0
 
 UNKNOWN_TRIES = 2
 
@@ -43,6 +50,65 @@ class Search:
             )
         if self.repeats < 1 or self.steps_max < 1:
             raise UsageError("each rate is tried at least once", "give at least 1 repeat and 1 step")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A measurement: on `replicas` of the system (most first), rates from `from_rps` to `to_rps`, under `slo`.
+
+    A step lasts `step_s`, or longer where an objective needs more requests. `time_s` bounds the search as a whole;
+    each number of replicas has its share of what is left. `need_rps`: what the fewest replicas must hold, if anything.
+    Raises `UsageError`.
+    """
+
+    slo: Slo
+    replicas: tuple[int, ...]
+    from_rps: float
+    to_rps: float
+    resolution: float
+    repeats: int
+    step_s: float
+    time_s: float
+    need_rps: float | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.step_s, self.time_s, self.from_rps) <= 0:
+            raise UsageError("rates and times are above zero", "give positive numbers")
+        if self.need_rps is not None and not self.from_rps <= self.need_rps <= self.to_rps:
+            raise UsageError(
+                f"the needed rate of {self.need_rps:g}/s is not between {self.from_rps:g}/s and {self.to_rps:g}/s",
+                "widen the range of rates",
+            )
+        if self.duration_s(self.from_rps) > max(self.step_s, STEP_MAX_S):
+            raise UsageError(
+                f"at {self.from_rps:g}/s the objectives take {self.duration_s(self.from_rps):g} s a step",
+                f"begin with a rate at which {self.slo.requests_min} requests take less than {STEP_MAX_S:g} s",
+            )
+        self.search(None, self.replicas[0])
+
+    @property
+    def check(self) -> CapacityFound:
+        """What is claimed at the end."""
+        return CapacityFound(self.slo, self.replicas, self.from_rps, self.to_rps, self.resolution, self.need_rps)
+
+    def duration_s(self, rate_rps: float) -> float:
+        """How long a step at a rate lasts: long enough for every objective."""
+        return max(self.step_s, math.ceil(self.slo.requests_min / rate_rps + 1))
+
+    def search(self, known: CapacityEstimate | None, replicas: int) -> Search:
+        """How to search on so many replicas; what another number of them held says where to begin."""
+        start_rps, growth = REQUESTS_FOR_P99 / self.step_s, COLD_GROWTH
+        if known is not None and known.held is not None:
+            start_rps = known.held.rate_rps * replicas / known.replicas
+            growth = self.resolution * self.resolution
+        return Search(
+            from_rps=self.from_rps,
+            to_rps=self.to_rps,
+            start_rps=rounded(min(max(start_rps, self.from_rps), self.to_rps)),
+            growth=max(growth, self.resolution),
+            resolution=self.resolution,
+            repeats=self.repeats,
+        )
 
 
 def rounded(rate_rps: float) -> float:

@@ -30,9 +30,10 @@ def test_a_limit_between_two_rates_is_found() -> None:
     assert (held["held"], held["broke"], held["requests"], held["bad"]) == (2, 0, 400, 0)
     assert (broke["held"], broke["broke"]) == (0, 2)
     assert held["availability_low"] == pytest.approx(0.9905, abs=0.0001)
-    assert (held["latency_p99_s"], held["latency_p99_high_s"]) == (0.1, 0.1)
-    assert held["answered_rps"] == [pytest.approx(10, abs=0.1)] * 2
-    assert broke["latency_p99_s"] == 5.0
+    latency = held["times"]["latency"]
+    assert (latency["p99_s"], latency["high_s"]) == (0.1, 0.1)
+    assert held["answered_rps"] == pytest.approx((10, 10), abs=0.1)
+    assert broke["times"]["latency"]["p99_s"] == 5.0
 
 
 def test_the_baseline_is_no_step() -> None:

@@ -16,13 +16,12 @@ from chaos.checks.judge import Judgement
 from chaos.checks.traffic.capacity_estimate import capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.verdict import Verdict
-from chaos.cli.capacity.output import show, write
-from chaos.cli.capacity.progress import Screen
-from chaos.cli.capacity.request import Asked
+from chaos.cli.capacity.output import Screen, show, write
+from chaos.cli.capacity.search import Measurement
 from chaos.errors import UsageError
 from chaos.slo import Slo
 
-ASKED = Asked(
+ASKED = Measurement(
     slo=SLO, replicas=(3, 2), from_rps=5, to_rps=50, resolution=1.25, repeats=2, step_s=15, time_s=300, need_rps=None
 )
 
@@ -85,7 +84,7 @@ def test_a_screen_that_is_no_terminal_gets_a_line_a_step(tmp_path: Path) -> None
 def test_a_step_is_long_enough_for_its_percentile() -> None:
     """A hundred requests; without a percentile as long as was asked."""
     assert [ASKED.duration_s(rate) for rate in (50, 10, 4, 1)] == [15, 15, 26, 101]
-    only = Asked(Slo(availability=0.99), (3,), 1, 50, 1.25, 2, 15, 300)
+    only = Measurement(Slo(availability=0.99), (3,), 1, 50, 1.25, 2, 15, 300)
     assert only.duration_s(1) == 15
 
 
@@ -109,7 +108,7 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
     ):
         told = {"from_rps": 5.0, "to_rps": 50.0, "resolution": 1.25, "step_s": 15.0, "time_s": 300.0, **wrong}
         with pytest.raises(UsageError):
-            Asked(slo=SLO, replicas=(3,), repeats=2, **told)  # type: ignore[arg-type]
+            Measurement(slo=SLO, replicas=(3,), repeats=2, **told)  # type: ignore[arg-type]
 
 
 def test_what_a_command_made_is_replayed_by_that_command(tmp_path: Path) -> None:
