@@ -143,23 +143,29 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", resta
     return Bound(parts, (*missing, *unpromised_start(pod_spec)))
 
 
-def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1) -> Bound:
+def node_loss_bound(
+    pod_spec: Raw,
+    timings: Timings,
+    *,
+    workload_kind: str = "Deployment",
+    nodes: int = 1,
+    rate: float | None = None,
+) -> Bound:
     """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
 
-    The pod stays bound for its toleration of the unreachable taint, and nodes of one zone are tainted one in ten
-    seconds: `nodes` of it are lost at once. A StatefulSet does not replace a pod on a lost node at all until somebody
-    says that the node is gone; whether a controller of others does, nobody promises.
+    The pod stays bound for its toleration of the unreachable taint. Of one zone `nodes` are lost at once, tainted at
+    `rate` nodes a second (None: the controller's node-eviction-rate). A StatefulSet does not replace a pod on a lost node at all until somebody says that the node
+    is gone; whether a controller of others does, nobody promises.
     """
+    rate = timings.node_eviction_rate if rate is None else rate
     tolerated_s = toleration_s(pod_spec, timings)
     bound = recovery_bound(pod_spec, timings).after(
-        Part(
-            "node eviction rate",
-            tainted_within_s(nodes, timings.node_eviction_rate) or 0.0,
-            "the controller's node-eviction-rate",
-        ),
+        Part("node eviction rate", tainted_within_s(nodes, rate) or 0.0, f"the controller taints {rate:g} nodes/s"),
         Part("toleration of a lost node", tolerated_s or 0.0, "the pod's toleration of the unreachable taint"),
     )
     unpromised = bound.unpromised
+    if not rate:
+        unpromised += (Unpromised("ready", "nothing is evicted: too many nodes were lost at once"),)
     if tolerated_s is None:
         unpromised += (Unpromised("ready", "the pod tolerates a lost node for ever"),)
     if workload_kind == "StatefulSet":
@@ -170,14 +176,21 @@ def node_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "De
     return Bound(bound.parts, unpromised)
 
 
-def power_loss_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1) -> Bound:
+def power_loss_bound(
+    pod_spec: Raw,
+    timings: Timings,
+    *,
+    workload_kind: str = "Deployment",
+    nodes: int = 1,
+    rate: float | None = None,
+) -> Bound:
     """As `node_loss_bound`, but from the moment in which the node stood still, before anybody knew of it."""
     noticed = Part(
         "node monitor",
         node_loss_detection(timings).worst_s,
         "node-monitor-grace-period, and a period to see the last renewal and another to see the end of the grace",
     )
-    return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, nodes=nodes).after(noticed)
+    return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, nodes=nodes, rate=rate).after(noticed)
 
 
 def endpoint_bound(timings: Timings) -> Bound:

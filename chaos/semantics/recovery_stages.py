@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from chaos.semantics.node_loss import toleration_s
 from chaos.semantics.probes import ContainerProbes, Stage, container_probes, unpromised_start
 from chaos.semantics.recovery import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import Timings
@@ -32,6 +33,7 @@ StageName = Literal[
     "unready",
     "endpoint removed",
     "fault healed",
+    "marked for deletion",
     "container restarted",
     "replacement created",
     "scheduled",
@@ -45,7 +47,7 @@ StageName = Literal[
 
 LISTS: Mapping[RecoveryPath, tuple[StageName, ...]] = {
     "replaced": ("replacement created", "scheduled", "started"),
-    "moved": ("replacement created", "scheduled", "started"),
+    "moved": ("marked for deletion", "replacement created", "scheduled", "started"),
     "restarted": ("container restarted", "started"),
     "crashed": ("container restarted", "started"),
     "returned": ("fault healed",),
@@ -82,12 +84,16 @@ class _Context:
     restarts: int
     workload_kind: str
     container: str
+    nodes: int
+    rate: float | None
 
     @property
     def whole(self) -> Bound:
         """The bound of the whole path, of whose parts the stages are made."""
         if self.path == "moved":
-            return node_loss_bound(self.spec, self.timings, workload_kind=self.workload_kind)
+            return node_loss_bound(
+                self.spec, self.timings, workload_kind=self.workload_kind, nodes=self.nodes, rate=self.rate
+            )
         if self.path == "replaced":
             return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind)
         return restart_bound(self.spec, self.timings, container=self.container, restarts=self.restarts)
@@ -114,6 +120,8 @@ def stage_rules(
     detection_s: float = 0.0,
     restarts: int = 0,
     workload_kind: str = "Deployment",
+    nodes: int = 1,
+    rate: float | None = None,
     first_answer: Bound | None = None,
 ) -> tuple[StageRule, ...]:
     """The stages of a path, in order, each with its bound.
@@ -124,7 +132,7 @@ def stage_rules(
     take from the endpoint to the first answer, which hangs on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, container)
+    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, container, nodes, rate)
     return tuple(_rules(context, first_answer))
 
 
@@ -154,6 +162,10 @@ def _between(context: _Context, name: StageName) -> StageRule:
             bound = context.some(*steps, before=before)
             unprobed = context.path == "restarted" and not any(one.liveness for one in context.probes)
             return StageRule(name, ("fault",), None if unprobed else bound)
+        case "marked for deletion":
+            steps = ("node eviction rate", "toleration of a lost node", "allowance")
+            forever = toleration_s(context.spec, context.timings) is None or context.rate == 0
+            return StageRule(name, ("unready",), None if forever else context.some(*steps), aside=True)
         case "replacement created":
             steps = ("node eviction rate", "toleration of a lost node", "termination", "controller", "allowance")
             return StageRule(name, ("unready",), None if _stays_bound(context) else context.some(*steps))

@@ -1,4 +1,4 @@
-"""Pods as lanes, and the recovery of each victim, step by step."""
+"""Pods as lanes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from chaos.history import Fault, History
+from chaos.checks.recovery.losses import losses
+from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.sli import GOOD
 from reports.build.step_series import slot_of, worst_spans
@@ -23,7 +24,7 @@ LANES_DRAWN = 40
 
 def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ...]) -> Lanes[PodLane]:
     """The lanes that are drawn: by node, then in order of birth; those that never had a node come last."""
-    blows = struck(history.faults, lives)
+    blows = struck(history)
     told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
     kept = sorted(told[:LANES_DRAWN], key=lambda life: _place(history, life))
     labels = _labels([life.name for life in kept])
@@ -37,29 +38,10 @@ def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ..
     return Lanes(len(lives), shown, missing, slot_ns)
 
 
-def struck(faults: Iterable[Fault], lives: Sequence[PodLife]) -> Mapping[str, tuple[int, str]]:
-    """By pod UID: when a fault took the pod or its node, and the fault's id.
-
-    A pod counts as struck through its node if it was there when the fault began and lost its Ready state or its life
-    before the fault was over.
-    """
-    blows: dict[str, tuple[int, str]] = {}
-    for fault in sorted(faults, key=lambda fault: fault.begin_ns):
-        pods = {ref.uid for ref in fault.victims if ref.kind == "Pod"}
-        nodes = {ref.name for ref in fault.victims if ref.kind == "Node"}
-        for life in lives:
-            hit = life.uid in pods or (life.node in nodes and life.created_ns <= fault.begin_ns)
-            at_ns = lost_ns(life, fault.begin_ns) if hit and not fault.missed else None
-            if at_ns is not None:
-                blows.setdefault(life.uid, (at_ns, fault.id))
-    return blows
-
-
-def lost_ns(life: PodLife, from_ns: int) -> int | None:
-    """When the pod first ceased to serve from a moment on: began to terminate, vanished, or was no longer Ready."""
-    ends = (end for _, end in life.ready_spans)
-    moments = (at for at in (life.terminating_ns, life.gone_ns, *ends) if at is not None)
-    return min((at for at in moments if at >= from_ns), default=None)
+def struck(history: History) -> Mapping[str, tuple[int, str]]:
+    """By pod UID: when a fault took the pod, and the fault's id."""
+    taken = [loss for loss in losses(history) if loss.fault is not None and loss.lost_ns is not None]
+    return {loss.life.uid: (loss.since_ns, loss.fault.id) for loss in reversed(taken) if loss.fault is not None}
 
 
 def _answered(history: History) -> Mapping[str, int]:

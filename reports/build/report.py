@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from chaos.checks.recovery.recovered import RecoveredDetail
+from chaos.checks.recovery.recovered_in_time import RecoveryDetail
+from chaos.checks.recovery.timeline import steps_of, timelines
 from chaos.checks.remediation import advise
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.clock import NS
@@ -18,14 +21,11 @@ from reports.build.coverage import coverage, generator_series, missing_of
 from reports.build.earlier_runs import PastTrial, with_past
 from reports.build.figures import Total, fault_windows, judged_limits, token_series, total
 from reports.build.pods import lanes
-from reports.build.recovery import judged_dips, recovery_rows
-from reports.build.recovery_stages import stage_tables
 from reports.build.session import read_notes
 from reports.build.step_series import step_line
 from reports.build.story import story
 from reports.build.traffic import cut, heat_map, latency_series, records, traffic_series, widths
 from reports.model.parts import FaultBand, Moment, PhaseBand, TrafficSeries
-from reports.model.recovery import RecoveryRow
 from reports.model.report import NO_NOTES, EvidenceFile, FindingRow, Headline, KeyFigures, Report
 from reports.text import formatting as words
 
@@ -45,14 +45,13 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
     buckets, table = cut(history, narrow_ns), records(history)
     traffic = traffic_series(history, table, buckets)
     generator = generator_series(history, buckets)
-    lives, dips = pod_lives(history), judged_dips(verdict)
-    recovery = recovery_rows(history, lives, dips)
+    lives, details = pod_lives(history), [finding.detail for finding in verdict.findings]
     budgets = budget_series(history)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
     report = Report(
         headline=_headline(history, verdict, run),
-        key=_key(history, total(table), traffic, recovery),
+        key=_key(history, total(table), traffic),
         findings=tuple(_finding(finding) for finding in verdict.findings),
         phases=tuple(_phases(history)),
         faults=tuple(_faults(history)),
@@ -69,9 +68,8 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         heat=heat_map(table, buckets, traffic),
         tokens=token_series(table, cut(history, wide_ns)),
         generator=generator,
-        recovery=recovery,
-        stages=stage_tables(verdict),
-        dips=dips,
+        losses=tuple(loss for one in details if isinstance(one, RecoveredDetail) for loss in one.losses),
+        recoveries=tuple(victim for one in details if isinstance(one, RecoveryDetail) for victim in one.recoveries),
         windows=fault_windows(history, table),
         coverage=coverage(history, traffic.missing, generator),
         story=story(history, budgets),
@@ -123,11 +121,14 @@ def _sentence(verdict: Verdict) -> str:
     return f"{worst.check}: {reason.rstrip('.')}."
 
 
-def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequence[RecoveryRow]) -> KeyFigures:
+def _key(history: History, sums: Total, traffic: TrafficSeries) -> KeyFigures:
     valid, answered, share, p50_s, p99_s = sums
-    stages = [(stage.seconds, stage.name) for row in recovery for stage in row.stages if stage.seconds is not None]
-    longest_s, longest = max(stages, default=(None, ""))
-    times = [row.total_s for row in recovery if row.total_s is not None]
+    lost = [line for line in timelines(history) if line.loss.lost_ns is not None]
+    steps = [steps_of(line.loss, line.moments["fault"]) for line in lost]
+    longest_s, longest = max(
+        ((step.seconds, step.name) for one in steps for step in one if step.seconds is not None), default=(None, "")
+    )
+    times = [sum(step.seconds or 0.0 for step in one) for one in steps if one[-1].at_ns is not None]
     return KeyFigures(
         requests=history.requests.height,
         valid=valid,
@@ -138,9 +139,9 @@ def _key(history: History, sums: Total, traffic: TrafficSeries, recovery: Sequen
         p99_s=p99_s,
         faults=len(history.faults),
         faults_landed=sum(fault.landed_ns is not None for fault in history.faults),
-        victims=sum(row.lost_ns is not None for row in recovery),
+        victims=len(lost),
         recovered=len(times),
-        slowest_recovery_s=max(times, default=None),
+        slowest_recovery_s=round(max(times), 3) if times else None,
         longest_stage=longest,
         longest_stage_s=longest_s,
         silent_s=round(sum(hole.end_ns - hole.begin_ns for hole in traffic.missing) / NS, 3),

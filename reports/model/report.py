@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chaos.checks.recovery.recovered import LossDetail
+from chaos.checks.recovery.recovered_in_time import VictimDetail
 from chaos.checks.remediation import Advice
-from reports.build.recovery_stages import StageTable
 from reports.model.parts import (
     AutoscalerSeries,
     Buckets,
@@ -29,7 +30,6 @@ from reports.model.parts import (
     TokenSeries,
     TrafficSeries,
 )
-from reports.model.recovery import Dip, RecoveryRow
 
 __all__ = [
     "NO_NOTES",
@@ -239,9 +239,8 @@ class Report:
     heat: HeatMap
     tokens: TokenSeries | None
     generator: GeneratorSeries
-    recovery: tuple[RecoveryRow, ...]
-    stages: tuple[StageTable, ...]
-    dips: tuple[Dip, ...]
+    losses: tuple[LossDetail, ...]
+    recoveries: tuple[VictimDetail, ...]
     windows: tuple[FaultWindow, ...]
     coverage: tuple[Coverage, ...]
     story: tuple[Moment, ...]

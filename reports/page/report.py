@@ -89,9 +89,9 @@ def page(report: Report) -> str:
             span_ms=axis.span_ms,
             grid="".join(f"M{at} 0V400" for at in ticks),
             ticks=[_tick(at, axis) for at in ticks],
-            stages=list(
+            steps=list(
                 dict.fromkeys(
-                    stage.name for row in sorted(report.recovery, key=lambda r: -len(r.stages)) for stage in row.stages
+                    step.name for loss in sorted(report.losses, key=lambda one: -len(one.steps)) for step in loss.steps
                 )
             ),
             css=trusted("report.css"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.recoveries import HANGS
+from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History

@@ -8,9 +8,15 @@ from typing import Any
 
 from chaos.checks.formatting import plural
 from chaos.checks.probes.stalls import Silence, serving_spans, silences
-from chaos.checks.recovery.client_impact import baseline_band, names_replicas
-from chaos.checks.recovery.recoveries import HANGS
-from chaos.checks.recovery.request_exposure import MISSED_MAX, Asked, asked, fresh_connections
+from chaos.checks.recovery.client_impact import (
+    MISSED_MAX,
+    Asked,
+    asked,
+    baseline_band,
+    fresh_connections,
+    names_replicas,
+)
+from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding
 from chaos.checks.watch_coverage import blind_spots, judged_until_ns
 from chaos.clock import NS, seconds

@@ -1,13 +1,14 @@
-"""What took replicas away, and how long the system's own spec gives it to have them back."""
+"""What took a replica away, and how long the system's own spec gives it to have it back."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from chaos.checks.recovery.node_losses import ZoneLoss, zone_loss
 from chaos.clock import NS
-from chaos.history import Fault, History
+from chaos.history import History
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import node_outages, workload_states
@@ -23,19 +24,10 @@ from chaos.semantics import (
     restarts_remembered,
 )
 
-__all__ = ["Cause", "Causes", "Leaving", "victims_of"]
+__all__ = ["Cause", "Causes"]
 
 NODE_NEWS_NS = 5 * NS
 """A pod and its node turn not Ready together, but the news of the two comes over different watches."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """A replica ceased to be Ready. `asked`: a fault took it, rather than that it fell by itself."""
-
-    at_ns: int
-    life: PodLife
-    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +40,31 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """All that took replicas away in a trial, in order of time, and what is needed to name each one's bound."""
+    """What is needed to name the cause of each loss in a trial, and its bound."""
 
     history: History
     timings: Timings
-    leavings: tuple[Leaving, ...]
     workloads: tuple[tuple[int, ReplicaSetView], ...]
     outages: Mapping[str, tuple[tuple[int, int | None], ...]]
     _known: dict[tuple[object, ...], Cause] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, history: History, lives: tuple[PodLife, ...]) -> Causes:
-        """Gather them from the lives of all replicas."""
-        asked = set(_asked(history, lives))
-        leavings = [Leaving(at_ns, life, (life.uid, at_ns) in asked) for life in lives for at_ns in _moments(life)]
-        leavings.sort(key=lambda leaving: leaving.at_ns)
+    def of(cls, history: History) -> Causes:
+        """Gather it from a history."""
         timings = Timings.of(history.facts.raw.get("timings") or {})
-        return cls(history, timings, tuple(leavings), workload_states(history), node_outages(history))
+        return cls(history, timings, workload_states(history), node_outages(history))
 
-    def between(self, begin_ns: int, end_ns: int) -> tuple[Leaving, ...]:
-        """The leavings of a span, both ends included."""
-        first = bisect_left(self.leavings, begin_ns, key=_when)
-        return self.leavings[first : bisect_right(self.leavings, end_ns, key=_when)]
-
-    def cause_of(self, leaving: Leaving) -> Cause:
-        """What happened to a replica that ceased to be Ready, and the bound for its return."""
-        life, at_ns = leaving.life, leaving.at_ns
+    def cause_of(self, life: PodLife, at_ns: int | None) -> Cause:
+        """What happened to a replica that ceased to be Ready, or never did (None), and the bound for its return."""
+        if at_ns is None:
+            return self._once(("place", id(life.spec)), lambda: self._in_place(life.spec, 0, node_seen=True))
         spec = self._template(at_ns) or life.spec
         if life.lost_ns == at_ns:
             return self._once(("deleted", id(spec)), lambda: self._deleted(spec))
         if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
-            return self._once(("node", id(life.spec)), lambda: self._with_node(life.spec))
+            lost = zone_loss(self.history, life.node, at_ns)
+            return self._once(("node", id(life.spec), lost), lambda: self._with_node(life.spec, lost))
         recent = restarts_remembered(life.all_restarts_ns, at_ns, self.timings)
         seen = covered(self.history, "Node", at_ns, at_ns)
         return self._once(("place", id(spec), recent, seen), lambda: self._in_place(spec, recent, node_seen=seen))
@@ -94,8 +79,9 @@ class Causes:
         bound = recovery_bound(spec, self.timings, workload_kind=self.history.facts.workload.pods_by)
         return Cause("replacement of a deleted pod", bound)
 
-    def _with_node(self, spec: Raw) -> Cause:
-        bound = node_loss_bound(spec, self.timings, workload_kind=self.history.facts.workload.pods_by)
+    def _with_node(self, spec: Raw, lost: ZoneLoss) -> Cause:
+        kind = self.history.facts.workload.pods_by
+        bound = node_loss_bound(spec, self.timings, workload_kind=kind, nodes=lost.nodes, rate=lost.rate)
         return Cause("replacement after the loss of a node", bound)
 
     def _in_place(self, spec: Raw, recent: int, *, node_seen: bool) -> Cause:
@@ -123,27 +109,3 @@ class Causes:
         place = bisect_right(self.workloads, at_ns, key=lambda state: state[0])
         spec = self.workloads[place - 1][1].pod_spec if place else {}
         return spec if spec.get("containers") else {}
-
-
-def victims_of(history: History, fault: Fault, lives: tuple[PodLife, ...]) -> tuple[PodLife, ...]:
-    """The replicas that a fault was aimed at: by UID, or because they were on a victim node."""
-    acted = [action.target for action in history.actions if action.fault == fault.id and action.outcome != "fail"]
-    refs = (*fault.victims, *acted)
-    uids = {ref.uid for ref in refs if ref.kind == "Pod" and ref.uid}
-    nodes = {ref.name for ref in refs if ref.kind == "Node"}
-    return tuple(life for life in lives if life.uid in uids or life.node in nodes)
-
-
-def _asked(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[str, int]]:
-    """Where a fault took its victims: for each, by UID, the moment when it first ceased to be Ready in that fault."""
-    for fault in history.faults:
-        for life in victims_of(history, fault, lives):
-            yield from [(life.uid, at_ns) for at_ns in _moments(life) if at_ns >= fault.begin_ns][:1]
-
-
-def _moments(life: PodLife) -> tuple[int, ...]:
-    return tuple(end_ns for _, end_ns in life.ready_spans if end_ns is not None)
-
-
-def _when(leaving: Leaving) -> int:
-    return leaving.at_ns

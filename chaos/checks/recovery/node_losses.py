@@ -1,28 +1,43 @@
-"""Nodes whose power was taken, as the journal tells it, and what the cluster looked like then."""
+"""Nodes that were lost: whose power was taken, as the journal tells it, and how soon their zone is evicted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chaos.clock import NS
 from chaos.history import Fault, History
+from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import node_outages
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Timings, eviction_rates
 
-__all__ = ["NodeLoss", "is_member", "node_losses"]
+__all__ = ["NodeLoss", "ZoneLoss", "is_member", "node_losses", "zone_loss"]
 
 ZONE = "topology.kubernetes.io/zone"
+
+TOGETHER_NS = 5 * NS
+"""Nodes that are lost together are NotReady within so much of each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneLoss:
+    """How many nodes of one zone were lost together, and how many a second are then tainted (None: as usual)."""
+
+    nodes: int
+    rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class NodeLoss:
     """One node that was lost on purpose.
 
-    It lost its power at some time from `begin_ns` to `off_ns`, and began to get it back at `on_ns` (None: never).
-    `unready_ns` is when the API server said that it is NotReady (None: it never did). `peers` is how many nodes of its
-    zone were lost with it, itself among them, and `rate` how many nodes a second the controller taints in that zone
-    when all of them are NotReady.
+    Attributes:
+        begin_ns: from when on its power may have been gone.
+        off_ns: from when on it was gone for certain.
+        on_ns: when it began to get it back; None: never.
+        unready_ns: when the API server said that it is NotReady; None: it never did.
+        zone: what its zone lost with it.
     """
 
     node: str
@@ -31,8 +46,7 @@ class NodeLoss:
     off_ns: int
     on_ns: int | None
     unready_ns: int | None
-    peers: int
-    rate: float
+    zone: ZoneLoss
 
     def held(self, lives: tuple[PodLife, ...]) -> tuple[PodLife, ...]:
         """The replicas that were on it when it was lost."""
@@ -41,16 +55,16 @@ class NodeLoss:
             for life in lives
             if life.node == self.node
             and life.created_ns < self.begin_ns
-            and (life.lost_ns is None or life.lost_ns > self.begin_ns)
+            and (life.left_ns is None or life.left_ns > self.begin_ns)
         )
 
 
+@once
 def node_losses(history: History) -> tuple[NodeLoss, ...]:
     """Every node that a fault of this trial took down, if that fault landed."""
     faults = {fault.id: fault for fault in history.faults if fault.landed_ns is not None}
     offs = [one for one in history.actions if one.name == "power-off" and one.outcome != "fail" and one.fault in faults]
     named = {(one.fault, one.target.name) for one in offs}
-    timings = Timings.of(history.facts.raw.get("timings") or {})
     losses = []
     for off in offs:
         fault = faults[str(off.fault)]
@@ -60,9 +74,6 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
             if (one.name, one.fault, one.target.name) == ("power-on", off.fault, off.target.name)
         )
         down = {name for id_, name in named if id_ == off.fault}
-        zones = _zones(history, off.begin_ns)
-        zone = zones.get(off.target.name, ("", True))[0]
-        counts = _counts(zones, down)
         losses.append(
             NodeLoss(
                 node=off.target.name,
@@ -71,11 +82,28 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
                 off_ns=off.end_ns or off.begin_ns,
                 on_ns=min((at_ns for at_ns in ons if at_ns > off.begin_ns), default=None),
                 unready_ns=_unready_ns(history, off.target.name, off.begin_ns),
-                peers=max(1, sum(zones.get(name, ("", True))[0] == zone for name in down)),
-                rate=eviction_rates(counts, timings).get(zone, 0.0),
+                zone=_zone_loss(history, _zones(history, off.begin_ns), off.target.name, down),
             )
         )
     return tuple(losses)
+
+
+def zone_loss(history: History, node: str, at_ns: int) -> ZoneLoss:
+    """What a node's zone lost with it: by the fault that took it, or else by what was NotReady about that moment."""
+    taken = [loss for loss in node_losses(history) if loss.node == node and is_member(loss, at_ns)]
+    if taken:
+        return taken[-1].zone
+    zones = _zones(history, at_ns + TOGETHER_NS)
+    if node not in zones:
+        return ZoneLoss(1, None)
+    return _zone_loss(history, zones, node, {node, *(name for name, (_, ready) in zones.items() if not ready)})
+
+
+def _zone_loss(history: History, zones: dict[str, tuple[str, bool]], node: str, down: set[str]) -> ZoneLoss:
+    zone = zones.get(node, ("", True))[0]
+    nodes = sum(zones.get(name, ("", True))[0] == zone for name in down)
+    timings = Timings.of(history.facts.raw.get("timings") or {})
+    return ZoneLoss(max(1, nodes), eviction_rates(_counts(zones, down), timings).get(zone, 0.0))
 
 
 def is_member(loss: NodeLoss, at_ns: int) -> bool:

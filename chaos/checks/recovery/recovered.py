@@ -4,83 +4,134 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
 
+from chaos.checks.base import GAPLESS, Summary, finding, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.causes import victims_of
-from chaos.checks.recovery.dip_judge import Judged, judge_dip
-from chaos.checks.recovery.dips import Dip, dips_of
-from chaos.checks.recovery.replacements import Succession, successions
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.recovery.loss_judge import judge_loss
+from chaos.checks.recovery.losses import Loss, NewReplica, losses, new_replicas, victims_of
+from chaos.checks.recovery.timeline import StepDetail, steps_of, timelines
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.replica_counts import desired_replicas
+from chaos.semantics import Part
 
-__all__ = ["Recovered"]
+__all__ = ["LossDetail", "Recovered", "RecoveredDetail"]
 
 SHOWN = 50
-"""How many dips, worst first, and replicas a finding lists; it says how many there were."""
+"""How many losses, worst first, a finding lists; it says how many there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossDetail:
+    """One lost replica, or one that was newly desired (`path` is `new`).
+
+    Attributes:
+        answer: whether it was back in time.
+        victim: the replica; `node` is where it was.
+        fault: the fault that took it, empty if none did.
+        struck_ns: when that fault struck it.
+        path: how it came back, or has to: `replaced`, `moved`, `restarted`, `crashed`, `returned`, `node back`, `new`.
+        cause: the same for people.
+        lost_ns, due_ns: when it was lost, and when it was due back: `bound_s` later.
+        back_ns: when it was made good; None if it was not.
+        seconds: from the loss until then, or until the end of the record.
+        replacement: the pod in its place, itself where it came back itself.
+        steps: from the fault, or else from the loss, to Ready.
+    """
+
+    answer: str
+    victim: str
+    victim_uid: str
+    node: str
+    fault: str
+    struck_ns: int | None
+    path: str
+    cause: str
+    lost_ns: int
+    due_ns: int
+    bound_s: float
+    back_ns: int | None
+    seconds: float
+    replacement: str | None
+    replacement_uid: str | None
+    replacement_node: str | None
+    steps: tuple[StepDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredDetail:
+    """The losses, in order, at most 50 of `losses_count`, and how the bound of the worst comes about."""
+
+    losses_count: int
+    losses: tuple[LossDetail, ...]
+    bound_parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Every dip of ready below desired since the first fault ended within its derived bound.
+    """Every replica that was lost since the first fault, and every one newly desired, was Ready within its bound.
 
-    The bound counts from the first observation below desired, not from the heal, and starts anew when a fault takes a
-    further victim or more replicas are desired. A dip that never was proves nothing, so without one the answer is
-    UNKNOWN; so it is with a gap in the watch, with a recording that ended before the bound, and where the spec
-    promises nothing about what took so long.
+    Each has its own deadline, which counts from its loss and not from the heal, and which nothing moves. A loss is made
+    good by its replacement, or when ready replicas are as many as desired again. One that was given up before it was
+    due, because fewer replicas were desired, is not owed. Without a loss that is owed there is nothing to prove: the
+    answer is UNKNOWN. So it is with a gap in the watch, with a recording that ended before the bound, and where the
+    spec promises nothing about what took so long.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "recovered"
+    name: ClassVar[str] = "recovered"
+    Detail: ClassVar[type] = RecoveredDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge every dip of the trial."""
+        """Judge every loss of the trial."""
+        rule = "Lost replicas are back within the time that the system's own spec promises."
         if not history.faults:
-            return self._finding(Answer.UNKNOWN, (), (), "no fault was injected, so there was nothing to recover from")
+            nothing = unknown("replicas", "no fault was injected, so there was nothing to recover from", TAKES)
+            return finding(self.name, rule, (), Summary("no loss seen", WITHIN), nothing=nothing)
         since_ns = min(fault.begin_ns for fault in history.faults)
-        lives = pod_lives(history)
-        victims = tuple({life.uid: life for f in history.faults for life in victims_of(history, f, lives)}.values())
-        pairs = successions(history, victims, lives, since_ns)
-        judged = tuple(judge_dip(history, dip, lives) for dip in dips_of(history, lives, since_ns))
-        failures = [one.reason for one in judged if one.answer is Answer.FAIL]
-        if failures:
-            return self._finding(Answer.FAIL, judged, pairs, "; ".join(failures))
-        doubts = [*_coverage(history, since_ns), *(one.reason for one in judged if one.answer is Answer.UNKNOWN)]
-        doubts += _open_questions(judged, pairs, victims, since_ns)
-        answer = Answer.UNKNOWN if doubts else Answer.PASS
-        return self._finding(answer, judged, pairs, "; ".join(doubts))
-
-    def _finding(
-        self, answer: Answer, judged: tuple[Judged, ...], pairs: tuple[Succession, ...], reason: str
-    ) -> Finding:
-        by_badness = sorted(judged, key=lambda one: (one.answer, one.seconds - one.dip.bound.total_s), reverse=True)
-        worst = by_badness[0] if by_badness else None
-        shown = sorted(by_badness[:SHOWN], key=lambda one: one.dip.begin_ns)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="Lost replicas are back within the time that the system's own spec promises.",
-            limit=_limit(worst),
-            measured=_measured(worst),
-            margin=_margin(worst),
-            reason=reason,
-            settle=_settle(judged) if answer is Answer.UNKNOWN else "",
-            detail={
-                "dips_count": len(judged),
-                "dips": [one.values for one in shown],
-                "replicas_count": len(pairs),
-                "replicas": [pair.stages for pair in pairs[:SHOWN]],
-                "bound_parts": _parts(worst.dip) if worst else [],
-            },
-            evidence=tuple(sorted(_evidence(shown, pairs[:SHOWN]), key=lambda one: one.at_ns)),
-        )
+        missed = _missed(history, since_ns)
+        given_up = _given_up(history, missed)
+        owed = tuple((one, judge_loss(history, one)) for one in missed if one not in given_up)
+        doubts = [*_coverage(history, since_ns), *_premises(history, missed, [one for one, _ in owed], since_ns)]
+        kept = [obligation for _, obligation in owed]
+        return finding(self.name, rule, (*kept, *doubts), _summary(history, owed), nothing=unknown("replicas", ""))
 
 
-def _coverage(history: History, since_ns: int) -> Iterator[str]:
+WITHIN = "back within the derived bound"
+TAKES = "a trial whose fault takes replicas that were ready, watched without a gap"
+
+
+def _missed(history: History, since_ns: int) -> tuple[Loss | NewReplica, ...]:
+    """Whatever left ready below desired since a moment, or had left it so by then."""
+
+    def open_since(one: Loss | NewReplica) -> bool:
+        return one.since_ns >= since_ns or one.back_ns is None or one.back_ns > since_ns
+
+    lost = {(one.life.uid, one.lost_ns): one for one in losses(history) if one.lost_ns is not None and one.short}
+    found: tuple[Loss | NewReplica, ...] = (*lost.values(), *new_replicas(history, history.began_ns))
+    return tuple(sorted((one for one in found if open_since(one)), key=lambda one: one.since_ns))
+
+
+def _given_up(history: History, missed: Sequence[Loss | NewReplica]) -> tuple[Loss | NewReplica, ...]:
+    """Those that fewer desired replicas made needless before they were due: no more of them than the number fell by."""
+    given_up: list[Loss | NewReplica] = []
+    for (_, before), (at_ns, after) in pairwise(desired_replicas(history).points):
+        open_then = [
+            one
+            for one in reversed(missed)
+            if one.since_ns < at_ns < one.due_ns
+            and (one.back_ns is None or one.back_ns > one.due_ns)
+            and one not in given_up
+        ]
+        given_up += open_then[: max(0, before - after)]
+    return tuple(given_up)
+
+
+def _coverage(history: History, since_ns: int) -> Iterator[Obligation]:
     """Why the watch does not carry a PASS: it must be whole from the first fault to the end of the last phase."""
     ends = [phase.end_ns for phase in history.phases if phase.end_ns is not None]
     ends += [fault.healed_ns for fault in history.faults if fault.healed_ns is not None]
@@ -89,68 +140,88 @@ def _coverage(history: History, since_ns: int) -> Iterator[str]:
         gaps = gaps_in(history, kind, since_ns, until_ns)
         if gaps:
             lost_s = sum(seconds(gap.until_ns - gap.since_ns) for gap in gaps)
-            yield f"the watch of {kind}s had {plural(len(gaps), 'gap')} since the first fault ({lost_s:.1f} s)"
+            text = f"the watch of {kind}s had {plural(len(gaps), 'gap')} since the first fault ({lost_s:.1f} s)"
+            yield unknown("the watch", text, GAPLESS)
         elif not covered(history, kind, since_ns, until_ns):
-            yield f"the watch of {kind}s did not cover the time from the first fault to the end"
+            text = f"the watch of {kind}s did not cover the time from the first fault to the end"
+            yield unknown("the watch", text, GAPLESS)
 
 
-def _open_questions(
-    judged: tuple[Judged, ...], pairs: tuple[Succession, ...], victims: tuple[PodLife, ...], since_ns: int
-) -> Iterator[str]:
-    began = [one.dip for one in judged if one.dip.begin_ns >= since_ns]
-    if not began:
-        lost = sum(life.lost_ns is not None and life.lost_ns >= since_ns for life in victims)
-        what = f"though {plural(lost, 'victim was', 'victims were')} lost" if lost else "and no victim was lost"
-        yield f"ready was never seen to fall below desired after the first fault, {what}"
-    if len(began) < len(judged):
-        yield "ready was below desired already when the first fault began"
-    orphans = [pair.victim.name for pair in pairs if pair.needed and pair.successor is None]
-    if orphans:
-        yield f"no pod of the same owner was made after the loss of {', '.join(orphans)}"
+def _premises(
+    history: History, missed: Sequence[Loss | NewReplica], owed: Sequence[Loss | NewReplica], since_ns: int
+) -> Iterator[Obligation]:
+    """Why the losses prove nothing, or not only what the faults do."""
+    if any(one.since_ns < since_ns for one in missed):
+        yield unknown("replicas", "ready was below desired already when the first fault began", TAKES)
+    if any(one.since_ns >= since_ns for one in owed):
+        return
+    if any(one.since_ns >= since_ns for one in missed):
+        text = "fewer replicas were desired before any lost one was due, so none had to come back"
+        yield unknown("replicas", text, "a trial in which as many replicas stay desired")
+        return
+    lives = pod_lives(history)
+    victims = {life.uid: life for fault in history.faults for life in victims_of(history, fault, lives)}
+    lost = sum(life.lost_ns is not None and life.lost_ns >= since_ns for life in victims.values())
+    what = f"though {plural(lost, 'victim was', 'victims were')} lost" if lost else "and no victim was lost"
+    yield unknown("replicas", f"ready was never seen to fall below desired after the first fault, {what}", TAKES)
 
 
-def _limit(worst: Judged | None) -> str:
-    return "back within the derived bound" if worst is None else f"bound {worst.dip.bound.total_s:g} s"
+def _away_s(history: History, one: Loss | NewReplica) -> float:
+    end_ns = history.covered_ns.get("Pod", (0, history.ended_ns))[1] if one.back_ns is None else one.back_ns
+    return max(0.0, seconds(end_ns - one.since_ns))
 
 
-def _measured(worst: Judged | None) -> str:
-    if worst is None:
-        return "no dip seen"
-    dip = worst.dip
-    if dip.end_ns is None:
-        return f"ready {dip.lowest} of {dip.desired}, not back {worst.seconds:.1f} s later"
-    return f"ready {dip.lowest} of {dip.desired}, back after {worst.seconds:.1f} s"
+def _summary(history: History, owed: Sequence[tuple[Loss | NewReplica, Obligation]]) -> Summary:
+    def badness(pair: tuple[Loss | NewReplica, Obligation]) -> tuple[Answer, float]:
+        one, obligation = pair
+        return obligation.answer, _away_s(history, one) - one.bound.total_s
+
+    ordered = sorted(owed, key=badness, reverse=True)
+    if not ordered:
+        return Summary("no loss seen", WITHIN, detail=RecoveredDetail(0, (), ()))
+    worst = ordered[0][0]
+    struck = {id(line.loss): line.moments["fault"] for line in timelines(history)}
+    shown = sorted(ordered[:SHOWN], key=lambda pair: pair[0].since_ns)
+    details = tuple(_detail(history, one, obligation, struck.get(id(one))) for one, obligation in shown)
+    took_s = _away_s(history, worst)
+    back = f"back after {took_s:.1f} s" if worst.back_ns is not None else f"not back {took_s:.1f} s later"
+    left_s = worst.bound.total_s - took_s
+    room = f"{left_s:.1f} s left" if left_s >= 0 else f"{-left_s:.1f} s over"
+    return Summary(
+        measured=f"{plural(len(owed), 'loss', 'losses')}, {worst.who} {back}",
+        limit=f"bound {worst.bound.total_s:g} s",
+        margin=f"{room} ({worst.cause}: {worst.bound.words})",
+        detail=RecoveredDetail(len(owed), details, worst.bound.parts),
+        evidence=tuple(moment for one, _ in shown for moment in _evidence(one)),
+    )
 
 
-def _margin(worst: Judged | None) -> str:
-    if worst is None:
-        return ""
-    left_s = worst.dip.bound.total_s - worst.seconds
-    words = f"{left_s:.1f} s left" if left_s >= 0 else f"{-left_s:.1f} s over"
-    return f"{words} ({worst.dip.cause}: {worst.dip.bound.words})"
+def _detail(history: History, one: Loss | NewReplica, obligation: Obligation, struck_ns: int | None) -> LossDetail:
+    life, pod = one.life if isinstance(one, Loss) else None, one.replacement
+    return LossDetail(
+        answer=obligation.answer.name,
+        victim=one.who if life is None else life.name,
+        victim_uid="" if life is None else life.uid,
+        node="" if life is None else life.node,
+        fault=one.fault.id if isinstance(one, Loss) and one.fault is not None else "",
+        struck_ns=struck_ns,
+        path=one.path if isinstance(one, Loss) else "new",
+        cause=one.cause,
+        lost_ns=one.since_ns,
+        due_ns=one.due_ns,
+        bound_s=round(one.bound.total_s, 3),
+        back_ns=one.back_ns,
+        seconds=round(_away_s(history, one), 3),
+        replacement=None if pod is None else pod.name,
+        replacement_uid=None if pod is None else pod.uid,
+        replacement_node=None if pod is None else pod.node,
+        steps=tuple(steps_of(one, struck_ns)),
+    )
 
 
-def _settle(judged: tuple[Judged, ...]) -> str:
-    told = [one.settle for one in judged if one.settle]
-    return "; ".join(dict.fromkeys(told)) or "a trial whose fault takes replicas that were ready, watched without a gap"
-
-
-def _parts(dip: Dip) -> list[dict[str, object]]:
-    return [{"name": part.name, "seconds": part.seconds, "source": part.source} for part in dip.bound.parts]
-
-
-def _evidence(judged: Sequence[Judged], pairs: tuple[Succession, ...]) -> Iterator[Evidence]:
-    for one in judged:
-        yield Evidence(
-            one.dip.begin_ns, f"ready fell below desired ({one.dip.lowest} of {one.dip.desired} at the lowest)"
-        )
-        if one.dip.end_ns is not None:
-            yield Evidence(one.dip.end_ns, f"ready was back at desired, {one.seconds:.1f} s after the last loss")
-    for pair in pairs:
-        yield Evidence(pair.lost_ns, f"{pair.victim.name} ({pair.victim.uid[:8]}) was lost")
-        if pair.successor is not None and pair.successor.ready_ns is not None:
-            after_s = seconds(pair.successor.ready_ns - pair.lost_ns)
-            yield Evidence(
-                pair.successor.ready_ns,
-                f"{pair.successor.name} was Ready in place of {pair.victim.name}, {after_s:.1f} s after its loss",
-            )
+def _evidence(one: Loss | NewReplica) -> Iterator[Evidence]:
+    lost = f"{one.who} was lost" if isinstance(one, Loss) else f"{one.who} was desired"
+    yield Evidence(one.since_ns, lost)
+    if one.replacement is not None and one.ready_ns is not None:
+        after_s = seconds(one.ready_ns - one.since_ns)
+        yield Evidence(one.ready_ns, f"{one.replacement.name} was Ready, {after_s:.1f} s after {lost}")

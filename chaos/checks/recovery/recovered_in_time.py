@@ -4,25 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.stage_judge import Recovery, recoveries
-from chaos.checks.recovery.timeline import Leg
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.recovery.stages import Stage, StageDetail
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import History
 
-__all__ = ["RecoveredInTime"]
+__all__ = ["RecoveredInTime", "RecoveryDetail", "VictimDetail"]
 
 SHOWN = 50
 """How many recoveries, worst first, a finding lists; it says how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
+class VictimDetail:
+    """The recovery of one victim, as docs/run-folder.md describes it."""
+
+    fault: str
+    fault_name: str
+    victim: str
+    victim_uid: str
+    path: str
+    replacement: str | None
+    fault_ns: int
+    whole_s: float
+    late: tuple[str, ...]
+    stages: tuple[StageDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryDetail:
+    """The recoveries, worst first, at most 50 of `recoveries_count`, and the names of the late stages."""
+
+    recoveries_count: int
+    recoveries: tuple[VictimDetail, ...]
+    late: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveredInTime:
     """The recovery of each victim, stage by stage: each stage that Kubernetes promises a time for kept it.
 
-    `Recovered` judges the whole: when all replicas were back. This one judges the way: fault, first failed request,
+    `Recovered` judges the whole: when each loss was made good. This one judges the stages: fault, first failed request,
     probe failure event, unready, endpoint removed, container restarted or replacement created, scheduled, started,
     Ready, endpoint added, first answer from that replica, latency back in the baseline's band. `detection_s` is how
     long the server itself may take to know that it is unwell, as for `RestartedByLiveness`.
@@ -30,66 +57,72 @@ class RecoveredInTime:
     FAIL names the late stages. UNKNOWN: no victim was lost, a gap, a step that was not seen and whose bound was not
     over, or one that nothing bounds. First failed request and probe failure event only witness: requests may fail or
     not, and a kubelet may drop events; what was not seen of them is said.
-
-    `values["recoveries"]` has the table, as docs/run-folder.md describes it.
     """
 
-    detection_s: float = 0.0
+    name: ClassVar[str] = "recovered-in-time"
+    Detail: ClassVar[type] = RecoveryDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "recovered-in-time"
+    detection_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
         """Judge every stage of every victim."""
         found = recoveries(history, detection_s=self.detection_s)
-        failures = [reason for one in found if one.broken for reason in _reasons(one, Answer.FAIL)]
-        doubts = [reason for one in found for reason in _reasons(one, Answer.UNKNOWN)]
-        doubts += ["no victim of a fault that landed was lost"] if not found else []
-        answer = Answer.FAIL if failures else Answer.UNKNOWN if doubts else Answer.PASS
         ordered = sorted(found, key=lambda one: (one.broken, one.whole_s), reverse=True)
-        tightest = _tightest(found)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="Every stage of each victim's recovery takes no longer than its own derived bound.",
-            limit="each stage within its bound",
+        summary = Summary(
             measured=_measured(found),
-            margin="" if tightest is None else _margin(tightest),
-            reason="; ".join(failures or doubts),
-            settle=_settle(found) if answer is Answer.UNKNOWN else "",
-            detail={
-                "recoveries_count": len(found),
-                "recoveries": [one.values for one in ordered[:SHOWN]],
-                "late": list(dict.fromkeys(name for one in found if one.broken for name in one.late)),
-            },
-            evidence=tuple(sorted(_evidence(ordered[:SHOWN]), key=lambda one: one.at_ns)),
+            limit="each stage within its bound",
+            margin=_margin(found),
+            detail=RecoveryDetail(
+                recoveries_count=len(found),
+                recoveries=tuple(_victim(one) for one in ordered[:SHOWN]),
+                late=tuple(dict.fromkeys(name for one in found if one.broken for name in one.late)),
+            ),
+            evidence=tuple(_evidence(ordered[:SHOWN])),
+        )
+        return finding(
+            self.name,
+            "Every stage of each victim's recovery takes no longer than its own derived bound.",
+            (obligation for one in found for obligation in _owed(one)),
+            summary,
+            nothing=NOTHING,
         )
 
 
-def _reasons(recovery: Recovery, answer: Answer) -> Iterator[str]:
-    """What is wrong with its stages; of those that were not reached the one before says why."""
+def _owed(recovery: Recovery) -> Iterator[Obligation]:
+    """Each stage. A witness owes nothing, unless a promise was broken; why one was not reached, the one before says."""
     for stage in recovery.stages:
-        told = stage.reason and stage.reason != "not reached"
-        if stage.answer is answer and told and (recovery.broken or not stage.rule.witness):
-            yield f"{recovery.who}: {stage.name} {stage.reason}"
+        if stage.rule.witness and not (recovery.broken and stage.answer is Answer.FAIL):
+            continue
+        detail = stage.detail
+        told = stage.reason if stage.reason != "not reached" else ""
+        yield Obligation(
+            subject=f"{recovery.who}: {stage.name}",
+            answer=stage.answer,
+            reason=f"{recovery.who}: {stage.name} {told}" if told else "",
+            settle=SETTLE if stage.answer is Answer.UNKNOWN else "",
+            measured="" if detail.took_s is None else f"{detail.took_s:g} s",
+            bound="" if detail.bound_s is None else f"{detail.bound_s:g} s",
+        )
 
 
-def _tightest(found: Sequence[Recovery]) -> tuple[Recovery, Leg] | None:
-    """The stage that used the greatest share of its bound."""
-    stages = [
-        (one, stage)
-        for one in found
-        for stage in one.stages
-        if stage.took_ns is not None and stage.rule.bound is not None
-    ]
-    return max(stages, key=lambda pair: _share(pair[1]), default=None)
+NOTHING = unknown("victims", "no victim of a fault that landed was lost", "a trial whose fault takes a replica")
+SETTLE = "traffic that names its replica and goes on for long enough, watched without a gap until the bounds are over"
 
 
-def _share(stage: Leg) -> float:
-    bound_s = stage.rule.bound.total_s if stage.rule.bound else 0.0
-    return seconds(stage.took_ns or 0) / max(bound_s, 0.001)
+def _victim(recovery: Recovery) -> VictimDetail:
+    loss, pod = recovery.timeline.loss, recovery.timeline.loss.replacement
+    return VictimDetail(
+        fault=recovery.timeline.fault.id,
+        fault_name=recovery.timeline.fault.name,
+        victim=loss.life.name,
+        victim_uid=loss.life.uid,
+        path=loss.path,
+        replacement=None if pod is None or pod.uid == loss.life.uid else pod.name,
+        fault_ns=recovery.timeline.moments["fault"],
+        whole_s=round(recovery.whole_s, 3),
+        late=recovery.late,
+        stages=tuple(stage.detail for stage in recovery.stages),
+    )
 
 
 def _measured(found: Sequence[Recovery]) -> str:
@@ -103,24 +136,28 @@ def _measured(found: Sequence[Recovery]) -> str:
     )
 
 
-def _margin(tightest: tuple[Recovery, Leg]) -> str:
-    recovery, stage = tightest
+def _margin(found: Sequence[Recovery]) -> str:
+    """The stage that used the greatest share of its bound."""
+    timed = [(one, stage) for one in found for stage in one.stages if stage.took_ns is not None and stage.rule.bound]
+    if not timed:
+        return ""
+    recovery, stage = max(timed, key=lambda pair: _share(pair[1]))
     bound_s = stage.rule.bound.total_s if stage.rule.bound else 0.0
     took_s = seconds(stage.took_ns or 0)
-    return f"nearest its bound: {stage.name} of {recovery.course.life.name}, {took_s:.1f} s of {bound_s:g} s"
+    return f"nearest its bound: {stage.name} of {recovery.timeline.loss.life.name}, {took_s:.1f} s of {bound_s:g} s"
 
 
-def _settle(found: Sequence[Recovery]) -> str:
-    if not found:
-        return "a trial whose fault takes a replica"
-    return "traffic that names its replica and goes on for long enough, watched without a gap until the bounds are over"
+def _share(stage: Stage) -> float:
+    bound_s = stage.rule.bound.total_s if stage.rule.bound else 0.0
+    return seconds(stage.took_ns or 0) / max(bound_s, 0.001)
 
 
 def _evidence(found: Sequence[Recovery]) -> Iterator[Evidence]:
     for recovery in found:
-        yield Evidence(recovery.course.moments["fault"], f"{recovery.course.fault.id} struck {recovery.who}")
+        timeline = recovery.timeline
+        yield Evidence(timeline.moments["fault"], f"{timeline.fault.id} struck {recovery.who}")
         for stage in recovery.stages:
             if stage.at_ns is not None:
                 note = f" ({stage.note})" if stage.note else ""
                 part_s = seconds(stage.part_ns)
-                yield Evidence(stage.at_ns, f"{recovery.course.life.name}: {stage.name}, +{part_s:.3f} s{note}")
+                yield Evidence(stage.at_ns, f"{timeline.loss.life.name}: {stage.name}, +{part_s:.3f} s{note}")

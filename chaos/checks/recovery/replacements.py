@@ -1,85 +1,117 @@
-"""Who replaced whom: victims paired with their successors, and how long each stage of the way took."""
+"""Which pod was made in place of which: by owner and by order in the watch log, as a ReplicaSet's controller counts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-from chaos.clock import seconds
 from chaos.history import History
-from chaos.history.facts.pod_lifecycles import PodLife
-from chaos.history.facts.replica_counts import desired_replicas, owner_replicas
+from chaos.history.cache import once
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import owner_replicas
+from chaos.history.step_function import Steps
 
-__all__ = ["Succession", "successions"]
+__all__ = ["Replacements", "replacements"]
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
-    """A victim that was lost, and the pod that its owner made in its place, None if none was seen.
+class Replacements:
+    """The outcome of the pairing.
 
-    `needed` is False if its owner asked for fewer pods afterwards, so that nobody had to take its place.
+    Attributes:
+        of: by the UID of a pod that was lost, the pod in its place. Where that one was lost before it was Ready, the
+            next one in turn. A pod that is not in here has no replacement.
+        extra: pods that were made in nobody's place, in order.
     """
 
-    victim: PodLife
-    lost_ns: int
-    successor: PodLife | None
-    needed: bool
-
-    @property
-    def stages(self) -> Mapping[str, Any]:
-        """Seconds from the loss of the victim to each stage of its successor's way, None for one that was not seen."""
-        replacement = self.successor
-        moments: dict[str, int | None] = {
-            "created_s": None if replacement is None else replacement.created_ns,
-            "scheduled_s": None if replacement is None else replacement.scheduled_ns,
-            "started_s": None if replacement is None else replacement.started_ns,
-            "ready_s": None if replacement is None else replacement.ready_ns,
-        }
-        return {
-            "victim": self.victim.name,
-            "victim_uid": self.victim.uid,
-            "lost_ns": self.lost_ns,
-            "replacement": replacement.name if replacement else None,
-            "replacement_uid": replacement.uid if replacement else None,
-            "needed": self.needed,
-        } | {
-            name: None if at_ns is None else round(seconds(at_ns - self.lost_ns), 3) for name, at_ns in moments.items()
-        }
+    of: Mapping[str, PodLife]
+    extra: tuple[PodLife, ...]
 
 
-def successions(
-    history: History, victims: tuple[PodLife, ...], lives: tuple[PodLife, ...], since_ns: int
-) -> tuple[Succession, ...]:
-    """Pair the n-th victim lost since `since_ns` with the n-th pod that the same owner made after that loss.
+@once
+def replacements(history: History) -> Replacements:
+    """Pair every pod that was lost with the pod that its owner made for it.
 
-    By UID, owner and order in the watch log: never a pod that was there before the victim was lost, never another
-    owner's, and none twice.
+    Never with a pod that was there before the loss, nor with another owner's, and none twice. A pod that its owner gave
+    up because fewer were desired has none.
     """
-    taken: set[str] = set()
-    pairs: list[Succession] = []
-    for victim in sorted((one for one in victims if one.lost_index is not None), key=lambda one: one.lost_index or 0):
-        lost_ns = victim.lost_ns
-        if lost_ns is None or lost_ns < since_ns:
-            continue
-        replacement = next((life for life in lives if life.uid not in taken and _follows(life, victim)), None)
-        if replacement is not None:
-            taken.add(replacement.uid)
-        pairs.append(Succession(victim, lost_ns, replacement, _needed(history, victim, lost_ns)))
-    return tuple(pairs)
+    lives = pod_lives(history)
+    paired: dict[str, PodLife] = {}
+    extra: list[PodLife] = []
+    for owner in dict.fromkeys(life.owner_uid for life in lives):
+        own = _Owner(owner_replicas(history, owner))
+        for life, made in _turns([life for life in lives if life.owner_uid == owner]):
+            if not made:
+                own.lose(life)
+            elif vacancy := own.make(life):
+                paired |= dict.fromkeys((lost.uid for lost in vacancy), life)
+            elif not life.listed:
+                extra.append(life)
+    return Replacements(paired, tuple(sorted(extra, key=lambda life: life.first_index)))
 
 
-def _follows(life: PodLife, victim: PodLife) -> bool:
-    return (
-        life.owner_uid == victim.owner_uid
-        and life.uid != victim.uid
-        and victim.lost_index is not None
-        and life.first_index > victim.lost_index
-    )
+def _turns(lives: list[PodLife]) -> Iterator[tuple[PodLife, bool]]:
+    """Each pod's being made (True) and lost (False), in the order of the watch log.
+
+    What was finished or being deleted when it was first seen has its replacement already.
+    """
+    counted = [life for life in lives if life.lost_index != life.first_index]
+    turns = [(life.first_index, True, life) for life in counted]
+    turns += [(life.lost_index, False, life) for life in counted if life.lost_index is not None]
+    for _, made, life in sorted(turns, key=lambda turn: (turn[0], not turn[1])):
+        yield life, made
 
 
-def _needed(history: History, victim: PodLife, lost_ns: int) -> bool:
-    wanted = owner_replicas(history, victim.owner_uid) or desired_replicas(history)
-    before = wanted.value_at(lost_ns)
-    after = wanted.min(lost_ns, wanted.end_ns)
-    return before is None or after is None or after >= before
+@dataclass(slots=True)
+class _Owner:
+    """A controller of pods while its actions are read.
+
+    Attributes:
+        desired: how many pods it wants.
+        active: how many it has.
+        vacancies: the places to fill, oldest first: all pods that were lost from each.
+        places: by the UID of a pod that was made, the place that it filled.
+        given_up: how many pods it gave up because fewer are desired.
+    """
+
+    desired: Steps
+    active: int = 0
+    vacancies: list[list[PodLife]] = field(default_factory=list)
+    places: dict[str, list[PodLife]] = field(default_factory=dict)
+    given_up: int = 0
+
+    def lose(self, life: PodLife) -> None:
+        """A pod went: for good if fewer are desired, or else its place is to be filled."""
+        self.active -= 1
+        at_ns = life.left_ns or life.created_ns
+        desired = self.desired.value_at(at_ns)
+        if desired is not None and self.active >= desired and self._to_give_up(at_ns) > 0:
+            self.given_up += 1
+            return
+        earlier = [] if life.ready_spans else self.places.get(life.uid, [])
+        self.vacancies.append([*earlier, life])
+
+    def make(self, life: PodLife) -> list[PodLife] | None:
+        """A pod was made: in whose place, if in anybody's."""
+        desired = self.desired.value_at(life.created_ns)
+        if desired is not None:
+            # A place that was given up before word came that fewer are desired.
+            while len(self.vacancies) > max(1, desired - self.active) and self._to_give_up(life.created_ns) > 0:
+                self.vacancies.pop(0)
+                self.given_up += 1
+        self.active += 1
+        if not self.vacancies:
+            return None
+        # A StatefulSet makes each member under its own name, in whatever order they went.
+        named = [place for place, lost in enumerate(self.vacancies) if lost[-1].name == life.name]
+        self.places[life.uid] = self.vacancies.pop(named[0] if named else 0)
+        return self.places[life.uid]
+
+    def _to_give_up(self, at_ns: int) -> int:
+        """By how many pods the number fell by then, less those that were given up."""
+        fell = 0
+        for (_, before), (change_ns, after) in pairwise(self.desired.points):
+            if change_ns <= at_ns:
+                fell = max(0, fell + before - after)
+        return fell - self.given_up

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from chaos.checks.recovery.client_impact import flowing_until_ns
-from chaos.checks.recovery.recoveries import HANGS, Course, courses
-from chaos.checks.recovery.request_exposure import first_answer_bound
-from chaos.checks.recovery.timeline import Leg, placed, whole_ns
+from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
+from chaos.checks.recovery.node_losses import zone_loss
+from chaos.checks.recovery.stages import Stage, placed, whole_ns
+from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
 from chaos.checks.verdict import Answer
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -18,10 +17,11 @@ from chaos.history.facts.endpoints import endpoint_spans
 from chaos.history.facts.pod_lifecycles import struck_container
 from chaos.semantics import Bound, StageName, Timings, restarts_remembered, stage_rules
 
-__all__ = ["Recovery", "recoveries"]
+__all__ = ["Recovery", "judged_stages", "recoveries"]
 
 TOLD_BY: Mapping[StageName, str] = {
     "probe failure event": "Event",
+    "marked for deletion": "Pod",
     "unready": "Pod",
     "endpoint removed": "EndpointSlice",
     "container restarted": "Pod",
@@ -36,10 +36,10 @@ TOLD_BY: Mapping[StageName, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How one victim was made good, stage by stage."""
+    """The timeline of one victim, and its stages, each judged."""
 
-    course: Course
-    stages: tuple[Leg, ...]
+    timeline: Timeline
+    stages: tuple[Stage, ...]
 
     @property
     def whole_s(self) -> float:
@@ -59,106 +59,87 @@ class Recovery:
     @property
     def who(self) -> str:
         """The victim, for people."""
-        return f"{self.course.life.name} ({self.course.life.uid[:8]})"
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The recovery in numbers, as docs/run-folder.md describes them."""
-        course = self.course
-        replacement = (
-            course.replacement if course.replacement is not None and course.replacement.uid != course.life.uid else None
-        )
-        return {
-            "fault": course.fault.id,
-            "fault_name": course.fault.name,
-            "victim": course.life.name,
-            "victim_uid": course.life.uid,
-            "path": course.path,
-            "replacement": None if replacement is None else replacement.name,
-            "fault_ns": course.moments["fault"],
-            "whole_s": round(self.whole_s, 3),
-            "late": list(self.late),
-            "stages": [stage.values for stage in self.stages],
-        }
+        return self.timeline.loss.who
 
 
 def recoveries(history: History, *, detection_s: float = 0.0) -> tuple[Recovery, ...]:
     """Every victim's recovery, each stage judged. `detection_s` as in `chaos.semantics.stage_rules`.
 
-    A victim whose owner asked for fewer pods afterwards is left out: nobody had to take its place.
+    A victim whose owner wanted fewer pods before it was due is left out: nobody had to take its place.
     """
-    return tuple(_recovery(history, course, detection_s) for course in courses(history) if course.needed)
+    found = timelines(history)
+    return tuple(Recovery(one, judged_stages(history, one, detection_s)) for one in found if one.loss.needed)
 
 
-def _recovery(history: History, course: Course, detection_s: float) -> Recovery:
+def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0) -> tuple[Stage, ...]:
+    """The stages of a timeline, each held against its own bound."""
+    loss, moments = timeline.loss, timeline.moments
     timings = Timings.of(history.facts.raw.get("timings") or {})
-    fault_ns, moments = course.moments["fault"], course.moments
-    container = struck_container(course.fault, course.life)
-    answer = None
+    fault_ns, answer = moments["fault"], None
+    container = struck_container(timeline.fault, loss.life)
     if "endpoint added" in moments:
         answer = first_answer_bound(history, moments["endpoint added"], timings)
+    zone = zone_loss(history, loss.life.node, loss.since_ns)
     rules = stage_rules(
-        course.path,
-        (course.replacement or course.life).spec,
+        loss.path,
+        (loss.replacement or loss.life).spec,
         timings,
         container=container,
         detection_s=detection_s,
-        restarts=restarts_remembered(course.life.all_restarts_ns, fault_ns, timings, container=container),
+        restarts=restarts_remembered(loss.life.all_restarts_ns, fault_ns, timings, container=container),
         workload_kind=history.facts.workload.pods_by,
+        nodes=zone.nodes,
+        rate=zone.rate,
         first_answer=answer,
     )
-    stages = placed(rules, moments)
-    return Recovery(course, tuple(_judged(history, course, stage) for stage in stages))
+    return tuple(_judged(history, timeline, stage) for stage in placed(rules, moments))
 
 
-def _judged(history: History, course: Course, stage: Leg) -> Leg:
+def _judged(history: History, timeline: Timeline, stage: Stage) -> Stage:
     if stage.at_ns is None:
-        return _unseen(history, course, stage)
+        return _unseen(history, timeline, stage)
     if stage.since_ns is None:
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{' or '.join(stage.rule.since)} was not seen before it")
     for kind in _kinds(stage):
         if gaps_in(history, kind, min(stage.since_ns, stage.at_ns), max(stage.since_ns, stage.at_ns)):
             return replace(stage, answer=Answer.UNKNOWN, reason=f"the watch of {kind}s had a gap in it")
-    return (
-        stage
-        if stage.rule.bound is None
-        else _measured(history, stage, stage.rule.bound, (stage.since_ns, stage.at_ns))
-    )
+    return stage if stage.rule.bound is None else _measured(history, timeline, stage, stage.rule.bound)
 
 
-def _measured(history: History, stage: Leg, bound: Bound, span: tuple[int, int]) -> Leg:
-    """Hold a stage that was seen against its bound; word that came late makes its moments uncertain."""
-    since_ns, at_ns = span
+def _measured(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> Stage:
+    """Hold a stage that was seen against its bound; what came late, or was done twice, makes its moments uncertain."""
+    since_ns, at_ns = stage.since_ns or 0, stage.at_ns or 0
     kinds, bound_ns = _kinds(stage), round(bound.total_s * NS)
-    if at_ns - _earliest(history, kinds, since_ns) <= bound_ns:
+    began_ns = min(since_ns, timeline.earliest_ns) if stage.rule.since == ("fault",) else since_ns
+    if at_ns - min(_earliest(history, kinds, since_ns), began_ns) <= bound_ns:
         return stage
     if _earliest(history, kinds, at_ns) - since_ns <= bound_ns:
-        return replace(stage, answer=Answer.UNKNOWN, reason="news came late from the watch, so the bound may be kept")
-    took = f"took {seconds(stage.took_ns or 0):.1f} s, bound {bound.total_s:g} s"
-    return _late(stage, bound, took)
+        reason = "news came late from the watch" if began_ns == since_ns else "the action was asked for more than once"
+        return replace(stage, answer=Answer.UNKNOWN, reason=f"{reason}, so the bound may be kept")
+    return _late(stage, bound, f"took {seconds(stage.took_ns or 0):.1f} s, bound {bound.total_s:g} s")
 
 
-def _unseen(history: History, course: Course, stage: Leg) -> Leg:
+def _unseen(history: History, timeline: Timeline, stage: Stage) -> Stage:
     """A step that was not seen: late if it was watched for beyond its bound, else it is not known."""
     bound = stage.rule.bound
     if stage.rule.witness:
         return stage
-    if _void(course, stage):
+    if _void(timeline, stage):
         return replace(stage, note="not seen; it was Ready again before the endpoint had to go")
-    if bound is not None and stage.since_ns is not None and not (doubt := _doubt(history, course, stage, bound)):
+    if bound is not None and stage.since_ns is not None and not (doubt := _doubt(history, timeline, stage, bound)):
         return _late(stage, bound, f"not seen within its bound of {bound.total_s:g} s")
     if stage.since_ns is None:
         return replace(stage, answer=Answer.UNKNOWN, reason="not reached")
     return replace(stage, answer=Answer.UNKNOWN, reason="not seen" if bound is None else doubt)
 
 
-def _doubt(history: History, course: Course, stage: Leg, bound: Bound) -> str:
+def _doubt(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> str:
     """Why a step that was not seen may have come in time for all that, empty if it did not."""
     since_ns = stage.since_ns or 0
     deadline_ns = since_ns + round(bound.total_s * NS)
-    until_ns = _watched_until_ns(history, course, stage.name)
+    until_ns = _watched_until_ns(history, timeline, stage.name)
     kind = TOLD_BY.get(stage.name)
-    if stage.name.startswith("endpoint") and not _stood(history, course, stage):
+    if stage.name.startswith("endpoint") and not _stood(history, timeline, stage):
         return "not seen, nor that it had one among the ready endpoints"
     if kind and not covered(history, kind, since_ns, min(deadline_ns, until_ns)):
         return f"the watch of {kind}s did not cover it"
@@ -167,7 +148,7 @@ def _doubt(history: History, course: Course, stage: Leg, bound: Bound) -> str:
     return ""
 
 
-def _late(stage: Leg, bound: Bound, words: str) -> Leg:
+def _late(stage: Stage, bound: Bound, words: str) -> Stage:
     """Over the bound: a broken promise unless something may take longer without breaking one."""
     if bound.unpromised:
         reasons = "; ".join(dict.fromkeys(one.reason for one in bound.unpromised))
@@ -175,34 +156,34 @@ def _late(stage: Leg, bound: Bound, words: str) -> Leg:
     return replace(stage, answer=Answer.FAIL, reason=words)
 
 
-def _void(course: Course, stage: Leg) -> bool:
+def _void(timeline: Timeline, stage: Stage) -> bool:
     """Whether its endpoint need not have left: it was Ready again before the bound was over."""
     if stage.name != "endpoint removed" or stage.since_ns is None or stage.rule.bound is None:
         return False
-    back_ns = course.moments.get("Ready")
-    in_place = course.path not in ("replaced", "moved")
+    back_ns = timeline.moments.get("Ready")
+    in_place = timeline.loss.path not in ("replaced", "moved")
     return in_place and back_ns is not None and back_ns <= stage.since_ns + round(stage.rule.bound.total_s * NS)
 
 
-def _stood(history: History, course: Course, stage: Leg) -> bool:
+def _stood(history: History, timeline: Timeline, stage: Stage) -> bool:
     """Whether endpoints are seen at all, and the victim was among the ready ones before it had to leave them."""
     spans = endpoint_spans(history)
     if stage.name != "endpoint removed":
         return bool(spans)
-    return any(begin <= (stage.since_ns or 0) for begin, _ in spans.get(course.life.uid, ()))
+    return any(begin <= (stage.since_ns or 0) for begin, _ in spans.get(timeline.loss.life.uid, ()))
 
 
-def _watched_until_ns(history: History, course: Course, name: StageName) -> int:
+def _watched_until_ns(history: History, timeline: Timeline, name: StageName) -> int:
     """Until when a step that did not come could have been seen, and had to come."""
     if name == "first answer":
-        return flowing_until_ns(history, course.moments["fault"])
+        return flowing_until_ns(history, timeline.moments["fault"])
     until_ns = history.covered_ns.get(TOLD_BY.get(name, ""), (0, history.ended_ns))[1]
-    healed_ns = course.fault.healed_ns
-    lifts = course.fault.name == HANGS and name in ("unready", "container restarted")
+    healed_ns = timeline.fault.healed_ns
+    lifts = timeline.fault.name == HANGS and name in ("unready", "container restarted")
     return min(until_ns, healed_ns) if lifts and healed_ns is not None else until_ns
 
 
-def _kinds(stage: Leg) -> tuple[str, ...]:
+def _kinds(stage: Stage) -> tuple[str, ...]:
     names = (stage.name, *stage.rule.since)
     return tuple(dict.fromkeys(TOLD_BY[name] for name in names if name in TOLD_BY))
 

@@ -1,111 +1,208 @@
-"""The recovery of one victim as stages that never overlap, and whose parts add up to the whole.
-
-Every moment is of the recorder's one clock: when word of a step was received, or when the generator saw it. No server's
-or node's clock takes part, so none that differs can make a stage negative. Word of different kinds comes over different
-watches, so a step may be seen before the one that it follows from: its part of the whole is zero then, and the
-neighbour in whose part that time lies says so. A step on which the next does not wait (`StageRule.aside`) has a part
-only if it came before that next one.
-
-Beside its part of the whole each stage has the time since the step that it begins with; that is what its bound binds.
-"""
+"""When each step of each recovery was seen: the one timeline that checks judge and reports draw."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from chaos.checks.verdict import Answer
+from chaos.checks.recovery.client_impact import first_answer_ns, first_failed_ns, latency_back_ns
+from chaos.checks.recovery.losses import AWAY, Loss, NewReplica, losses
 from chaos.clock import seconds
-from chaos.semantics import StageName, StageRule
+from chaos.history import Fault, History
+from chaos.history.cache import once
+from chaos.history.facts.endpoints import Span, endpoint_spans
+from chaos.history.facts.pod_lifecycles import PodLife, pod_states
+from chaos.semantics import RecoveryPath, StageName
 
-__all__ = ["Leg", "placed", "whole_ns"]
+__all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]
+
+HANGS = "process-hang"
+"""The fault that stops a process without ending it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """One stage as it was. `at_ns`: when its step was seen, None if it was not.
+class Timeline:
+    """One victim of one fault, step by step.
 
-    `part_ns` is its part of the whole, 0 for one that was not seen or was out of order. `since_ns` is when the step
-    that it begins with was seen (None: it was not), and `took_ns` how long it took from there. `answer` and `reason`
-    say whether that kept the bound; `note` tells what is odd about its place.
+    Attributes:
+        loss: the loss, with its replacement.
+        fault: the fault that took it.
+        moments: when each step was seen, by the recorder's clock; what was not seen is absent.
+        earliest_ns: when the fault may have struck at the earliest; `moments["fault"]` is the latest.
+        until_ns: up to when what followed was this fault's doing.
     """
 
-    rule: StageRule
+    loss: Loss
+    fault: Fault
+    moments: Mapping[StageName, int]
+    earliest_ns: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepDetail:
+    """One step up to Ready: when it was seen, and how long after the last one before it that was."""
+
+    name: str
     at_ns: int | None
-    since_ns: int | None
-    part_ns: int = 0
-    note: str = ""
-    answer: Answer = Answer.PASS
-    reason: str = ""
-
-    @property
-    def name(self) -> StageName:
-        """The step that ends it."""
-        return self.rule.name
-
-    @property
-    def took_ns(self) -> int | None:
-        """From the step that it begins with to its own, never negative; None if either was not seen."""
-        return None if self.at_ns is None or self.since_ns is None else max(0, self.at_ns - self.since_ns)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The stage in numbers, as docs/run-folder.md describes them."""
-        bound, took_ns = self.rule.bound, self.took_ns
-        return {
-            "stage": self.name,
-            "at_ns": self.at_ns,
-            "seconds": round(seconds(self.part_ns), 3),
-            "since": " and ".join(self.rule.since),
-            "took_s": None if took_ns is None else round(seconds(took_ns), 3),
-            "bound_s": None if bound is None else round(bound.total_s, 3),
-            "bound_words": "nobody promises it" if bound is None else bound.words,
-            "answer": self.answer.name,
-            "note": "; ".join(text for text in (self.reason, self.note) if text),
-        }
+    seconds: float | None
 
 
-def placed(rules: Sequence[StageRule], moments: Mapping[StageName, int]) -> tuple[Leg, ...]:
-    """Put the steps that were seen in order. `moments` has `fault`, with which the first stage begins."""
-    stages: list[Leg] = []
-    asides: dict[StageName, str] = {}
-    reached_ns, holder = moments["fault"], -1
-    for place, rule in enumerate(rules):
-        at_ns = moments.get(rule.name)
-        since = [moments[name] for name in rule.since if name in moments]
-        stage = Leg(rule, at_ns, max(since, default=None))
-        following = _following(rules[place + 1 :], moments)
-        if at_ns is None:
-            stage = replace(stage, note="not seen" if rule.witness else "")
-        elif rule.aside and following is not None and at_ns > moments[following]:
-            late = f"{seconds(at_ns - moments[following]):.3f} s after"
-            stage = replace(stage, note=f"{late} {following}, which does not wait for it")
-            asides[following] = _joined(asides.get(following, ""), f"{rule.name} came {late} it")
-        elif at_ns < reached_ns:
-            early = f"{seconds(reached_ns - at_ns):.3f} s before"
-            stage = replace(stage, note=f"seen {early} the step that it follows")
-            if holder >= 0:
-                stages[holder] = replace(
-                    stages[holder], note=_joined(stages[holder].note, f"{rule.name} was seen {early} it")
-                )
-        else:
-            stage = replace(stage, part_ns=at_ns - reached_ns)
-            reached_ns, holder = at_ns, place
-        stages.append(stage)
-    return tuple(replace(stage, note=_joined(stage.note, asides.get(stage.name, ""))) for stage in stages)
+@once
+def timelines(history: History) -> tuple[Timeline, ...]:
+    """The timeline of every loss that a fault made, in the order of the faults."""
+    order = {fault.id: place for place, fault in enumerate(history.faults)}
+    found = [timeline_of(history, loss, loss.fault) for loss in losses(history) if loss.fault is not None]
+    return tuple(sorted(found, key=lambda one: order[one.fault.id]))
 
 
-def whole_ns(stages: Sequence[Leg]) -> int:
-    """From the fault to the last step that was seen and waited for: the sum of the parts."""
-    return sum(stage.part_ns for stage in stages)
+def timeline_of(history: History, loss: Loss, fault: Fault, struck_ns: int | None = None) -> Timeline:
+    """The timeline of one loss; `struck_ns`: when the fault struck it, if not by an action on its pod."""
+    later = (one.begin_ns for one in history.faults if one.begin_ns > fault.begin_ns)
+    until_ns = min(later, default=history.ended_ns)
+    earliest_ns, did_ns = _struck(history, fault, loss) if struck_ns is None else (struck_ns, struck_ns)
+    seen = _own(_moments(history, loss, fault, did_ns), until_ns)
+    moments = seen | _of_users(history, loss.replacement, seen, until_ns)
+    return Timeline(loss, fault, moments, earliest_ns, until_ns)
 
 
-def _following(later: Sequence[StageRule], moments: Mapping[StageName, int]) -> StageName | None:
-    """Of the later steps that others wait for, the one that was seen first."""
-    seen = [rule.name for rule in later if not rule.aside and rule.name in moments]
-    return min(seen, key=moments.__getitem__, default=None)
+def steps_of(one: Loss | NewReplica, struck_ns: int | None) -> tuple[StepDetail, ...]:
+    """The steps from when the fault struck, or else from the loss, to Ready."""
+    pod = one.replacement
+    seen: list[tuple[str, int | None]] = [] if struck_ns is None else [("unready", one.since_ns)]
+    if pod is None or not isinstance(one, Loss) or pod.uid != one.life.uid:
+        seen += [
+            ("replacement created", None if pod is None else pod.created_ns),
+            ("scheduled", None if pod is None else pod.scheduled_ns),
+            ("started", None if pod is None else pod.started_ns),
+        ]
+    steps, reached_ns = [], one.since_ns if struck_ns is None else struck_ns
+    for name, at_ns in (*seen, ("Ready", one.ready_ns)):
+        steps.append(StepDetail(name, at_ns, None if at_ns is None else round(seconds(max(0, at_ns - reached_ns)), 3)))
+        reached_ns = max(reached_ns, at_ns or 0)
+    return tuple(steps)
 
 
-def _joined(*notes: str) -> str:
-    return "; ".join(note for note in notes if note)
+def _struck(history: History, fault: Fault, loss: Loss) -> tuple[int, int]:
+    """When our first action on this very pod began, at the earliest and at the latest, by the clock of the watch.
+
+    Of an action whose outcome is not known, and that was asked for again, either may have been the one.
+    """
+    acts = [
+        action
+        for action in history.actions
+        if action.fault == fault.id and action.target.uid == loss.life.uid and action.outcome != "fail"
+    ]
+    first = min(acts, key=lambda action: action.begin_ns, default=None)
+    if first is None:
+        return fault.begin_ns, fault.begin_ns
+    again = [
+        action.begin_ns
+        for action in acts
+        if first.outcome == "info" and (action.name, action.outcome) == (first.name, "ok")
+        if loss.lost_ns is None or action.begin_ns <= loss.lost_ns
+    ]
+    return first.begin_ns, min(again, default=first.begin_ns)
+
+
+def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[StageName, int]:
+    life, fell_ns = loss.life, loss.lost_ns
+    removed_ns = _first((end for _, end in endpoint_spans(history).get(life.uid, ()) if end is not None), did_ns)
+    seen: dict[StageName, int | None] = {"unready": fell_ns, "endpoint removed": removed_ns}
+    seen["probe failure event"] = _probe_failed_ns(history, life.uid, did_ns)
+    if loss.path in AWAY:
+        seen |= _of_replacement(history, life, loss.replacement)
+    elif fell_ns is not None or loss.path in ("restarted", "crashed"):
+        seen |= _in_place(history, fault, life, loss.path, (did_ns, fell_ns, removed_ns))
+    known: dict[StageName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
+    return {"fault": did_ns, **known}
+
+
+def _own(seen: dict[StageName, int], until_ns: int) -> dict[StageName, int]:
+    """Without a probe's failure that came when the replica was Ready again: it tells of another time."""
+    until_ns = min(until_ns, seen.get("Ready", until_ns))
+    return {name: at_ns for name, at_ns in seen.items() if name != "probe failure event" or at_ns <= until_ns}
+
+
+def _of_replacement(history: History, life: PodLife, replacement: PodLife | None) -> dict[StageName, int | None]:
+    """When the steps of another pod's taking its place were seen."""
+    marked: dict[StageName, int | None] = {"marked for deletion": life.lost_ns}
+    if replacement is None:
+        return marked
+    spans = endpoint_spans(history).get(replacement.uid, ())
+    return marked | {
+        "replacement created": replacement.created_ns,
+        "scheduled": replacement.scheduled_ns,
+        "started": replacement.started_ns,
+        "Ready": replacement.ready_ns,
+        "endpoint added": spans[0][0] if spans else None,
+    }
+
+
+def _in_place(
+    history: History, fault: Fault, life: PodLife, path: RecoveryPath, told: tuple[int, int | None, int | None]
+) -> dict[StageName, int | None]:
+    did_ns, fell_ns, removed_ns = told
+    restarted_ns = _first(life.restarted_ns, did_ns)
+    seen: dict[StageName, int | None] = {}
+    if path in ("restarted", "crashed"):
+        after_ns = restarted_ns
+        seen["container restarted"] = restarted_ns
+        if restarted_ns is not None:
+            states = pod_states(history, life.uid)
+            seen["started"] = next((at for at, pod in states if at >= restarted_ns and pod.running), None)
+    else:
+        after_ns = fell_ns
+        seen["fault healed"] = fault.healed_ns
+    if after_ns is None:
+        return seen
+    # Word of the restart may be word of Ready too, when a busy server skips the states in between.
+    ready_ns = after_ns if life.ready_at(after_ns) else _first((begin for begin, _ in life.ready_spans), after_ns)
+    seen["Ready"] = ready_ns
+    if ready_ns is not None:
+        seen["endpoint added"] = _added_ns(endpoint_spans(history).get(life.uid, ()), removed_ns, ready_ns)
+    return seen
+
+
+def _added_ns(spans: tuple[Span, ...], removed_ns: int | None, ready_ns: int) -> int | None:
+    """When the endpoint was there again: with Ready, if it had never gone."""
+    if removed_ns is None or removed_ns > ready_ns:
+        inside = any(begin <= ready_ns and (end is None or ready_ns < end) for begin, end in spans)
+        return ready_ns if inside else _first((begin for begin, _ in spans), ready_ns)
+    return _first((begin for begin, _ in spans), removed_ns)
+
+
+def _of_users(
+    history: History, replacement: PodLife | None, seen: Mapping[StageName, int], until_ns: int
+) -> dict[StageName, int]:
+    """What users saw of it."""
+    told: dict[StageName, int | None] = {}
+    answered_ns = None
+    if replacement is not None and "Ready" in seen:
+        answered_ns = first_answer_ns(
+            history, replacement.name, min(seen["Ready"], seen.get("endpoint added", seen["Ready"]))
+        )
+        told["first answer"] = answered_ns
+    if answered_ns is not None:
+        told["latency back"] = latency_back_ns(history, answered_ns, until_ns)
+    # Requests that fail after the replica serves again are not for want of it.
+    last_ns = until_ns if answered_ns is None else min(answered_ns, until_ns)
+    told["first failed request"] = first_failed_ns(history, seen["fault"], last_ns)
+    return {name: at_ns for name, at_ns in told.items() if at_ns is not None}
+
+
+def _probe_failed_ns(history: History, uid: str, since_ns: int) -> int | None:
+    """When the kubelet first said that a readiness or liveness probe of the pod failed."""
+    for event in history.watch:
+        if event.kind != "Event" or event.type == "LISTED" or event.at_ns < since_ns:
+            continue
+        raw = event.object
+        about = (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid", "")
+        text = str(raw.get("message") or raw.get("note") or "")
+        if about == uid and raw.get("reason") == "Unhealthy" and text.startswith(("Readiness", "Liveness")):
+            return event.at_ns
+    return None
+
+
+def _first(moments: Iterable[int], since_ns: int) -> int | None:
+    return min((at_ns for at_ns in moments if at_ns >= since_ns), default=None)

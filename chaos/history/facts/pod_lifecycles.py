@@ -28,6 +28,7 @@ class PodLife:
         started_ns: all containers run.
         ready_spans: Ready and not being deleted; an end of None means to the last.
         terminating_ns: its deletion was accepted.
+        finished_ns: its phase was Succeeded or Failed, so that no controller counts it any more.
         gone_ns: the object is gone.
         gone_uncertain: it vanished in a gap, so that `gone_ns` is only the latest moment possible.
         restarts: of all its containers, before the record too.
@@ -35,7 +36,7 @@ class PodLife:
         earlier_restarts_ns: of each container that was restarted before the record: the latest that each of those
             restarts can have been.
         first_index: its place in `History.watch`, which orders what shares a moment.
-        lost_index: the same of its loss.
+        lost_index: where it ceased to count for its controller: finished, being deleted, or gone.
         spec: the raw pod spec last seen.
     """
 
@@ -49,6 +50,7 @@ class PodLife:
     started_ns: int | None
     ready_spans: tuple[tuple[int, int | None], ...]
     terminating_ns: int | None
+    finished_ns: int | None
     gone_ns: int | None
     gone_uncertain: bool
     restarts: int
@@ -75,6 +77,11 @@ class PodLife:
         return {name: self.earlier_restarts_ns.get(name, ()) + self.restarts_ns.get(name, ()) for name in names}
 
     @property
+    def left_ns(self) -> int | None:
+        """When its controller ceased to count it: lost, or finished before that."""
+        return min((at_ns for at_ns in (self.lost_ns, self.finished_ns) if at_ns is not None), default=None)
+
+    @property
     def ready_ns(self) -> int | None:
         """When it was first Ready."""
         return self.ready_spans[0][0] if self.ready_spans else None
@@ -98,6 +105,7 @@ class _Life:
     ready_since_ns: int | None = None
     spans: list[tuple[int, int | None]] = field(default_factory=list)
     terminating_ns: int | None = None
+    finished_ns: int | None = None
     gone_ns: int | None = None
     gone_uncertain: bool = False
     counts: dict[str, int] = field(default_factory=dict)
@@ -121,7 +129,9 @@ class _Life:
             self.gone_ns, self.gone_uncertain = at_ns, event.type == "VANISHED"
         elif deleting and self.terminating_ns is None:
             self.terminating_ns = at_ns
-        if self.lost_index is None and (ended or deleting):
+        if self.finished_ns is None and pod.finished:
+            self.finished_ns = at_ns
+        if self.lost_index is None and (ended or deleting or pod.finished):
             self.lost_index = index
 
     def _milestones(self, pod: PodView, at_ns: int) -> None:
@@ -153,6 +163,7 @@ class _Life:
             started_ns=self.started_ns,
             ready_spans=spans,
             terminating_ns=self.terminating_ns,
+            finished_ns=self.finished_ns,
             gone_ns=self.gone_ns,
             gone_uncertain=self.gone_uncertain,
             restarts=sum(self.counts.values()),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from chaos.clock import NS
+from chaos.checks.recovery.recovered import LossDetail
 from reports.model.parts import PodLane
-from reports.model.recovery import Dip
 from reports.model.report import Report
 from reports.page.panels.panel import (
     Panel,
@@ -145,7 +144,7 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
         + path("line former", steps_path(former, scale))
         + path("line desired", steps_path(desired, scale))
         + path("line ready", steps_path(ready, scale))
-        + path("bound", "".join(_bracket(dip, axis) for dip in report.dips))
+        + path("bound", "".join(_bracket(loss, axis) for loss in report.losses))
     )
     return Panel(
         id="replicas",
@@ -157,7 +156,7 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
         drawing=drawing(bands(report.faults, axis, height), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g}") for step in steps),
         ends=ends(pieces, scale, height, {"ready": "t-ready", "desired": "t-desired"}),
-        spots=tuple(_bound_spot(dip, axis) for dip in report.dips) if len(report.dips) <= BOUNDS_NAMED else (),
+        spots=tuple(_bound_spot(loss, axis) for loss in report.losses) if len(report.losses) <= BOUNDS_NAMED else (),
         holes=holes(report.ready.missing, axis) + holes(report.desired.missing, axis, height=pad - 2),
         readout=readout(pieces, axis),
         table=table(lines, head="replicas"),
@@ -165,28 +164,23 @@ def replicas_panel(report: Report, axis: TimeAxis) -> Panel:
     )
 
 
-def _deadline_ns(dip: Dip) -> int:
-    return dip.anchor_ns + round(dip.bound_s * NS)
-
-
-def _bracket(dip: Dip, axis: TimeAxis) -> str:
-    """From where the bound counts until when the replicas must be back, with an end if that lies on the axis."""
-    begin, due = axis.x(dip.anchor_ns), axis.x(_deadline_ns(dip))
+def _bracket(loss: LossDetail, axis: TimeAxis) -> str:
+    """From the loss of a replica until it must be back, with an end if that lies on the axis."""
+    begin, due = axis.x(loss.lost_ns), axis.x(loss.due_ns)
     return f"M{begin} 8H{due}" + (f"M{due} 4V12" if due < axis.span_ms else "")
 
 
-def _bound_spot(dip: Dip, axis: TimeAxis) -> Spot:
-    deadline_ns = _deadline_ns(dip)
-    percent, text = axis.percent(deadline_ns), f"bound {dip.bound_s:g} s"
-    hint = f"back at desired is due by {words.stamp(deadline_ns)} UTC"
-    return Spot(percent, axis.x(deadline_ns), 8.0, text, "note", "left" if percent > CROWDED else "right", hint)
+def _bound_spot(loss: LossDetail, axis: TimeAxis) -> Spot:
+    percent, text = axis.percent(loss.due_ns), f"bound {loss.bound_s:g} s"
+    hint = f"{loss.victim} is due back by {words.stamp(loss.due_ns)} UTC"
+    return Spot(percent, axis.x(loss.due_ns), 8.0, text, "note", "left" if percent > CROWDED else "right", hint)
 
 
 def _shortfall(ready: Sequence[Segment], desired: Sequence[Segment], scale: Linear) -> str:
     boxes = []
     for a, b, value in ready:
-        for c, d, wish in desired:
+        for c, d, wanted in desired:
             left, right = max(a, c), min(b, d)
-            if right > left and wish > value:
-                boxes.append((left, scale.y(wish), right - left, scale.y(value) - scale.y(wish)))
+            if right > left and wanted > value:
+                boxes.append((left, scale.y(wanted), right - left, scale.y(value) - scale.y(wanted)))
     return rects("short", boxes)

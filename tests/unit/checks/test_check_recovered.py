@@ -1,4 +1,4 @@
-"""Recovered: every dip ends within the derived bound, told on histories that must fail, pass, and stay open."""
+"""Recovered: every loss is made good within its derived bound, on histories that must fail, pass, and stay open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def judged(story: Story) -> Finding:
 def test_the_bound_shows_how_it_came_about() -> None:
     """The parts of the bound add up to it, and each names its source."""
     values = judged(kill_story()).values
-    assert sum(part["seconds"] for part in values["bound_parts"]) == values["dips"][0]["bound_s"]
+    assert sum(part["seconds"] for part in values["bound_parts"]) == values["losses"][0]["bound_s"]
     assert all(part["source"] for part in values["bound_parts"])
 
 
@@ -104,39 +104,42 @@ def test_a_graceful_deletion_dips_when_it_is_accepted() -> None:
     story.replaced("d", 30.3, ready_s=33).saw(40.2, "DELETED", pod("a", deleting=True))
     finding = judged(story)
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["seconds"] == pytest.approx(2.8)
+    assert finding.values["losses"][0]["seconds"] == pytest.approx(2.8)
 
 
-def test_a_further_victim_starts_the_bound_anew() -> None:
+def test_a_further_victim_has_a_deadline_of_its_own() -> None:
     """While a drain goes on, each victim that the fault takes gives the system its time for that one."""
     story = Story().replicas("a", "b", "c").fault("a", "b", healed_s=60).killed("a", 30.2)
     story.replaced("d", 30.3, ready_s=55).killed("b", 50).replaced("e", 50.1, ready_s=70)
     finding = judged(story)
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["anchor_ns"] == at(50)
+    assert [loss["due_ns"] for loss in finding.values["losses"]] == [at(30.2 + 29), at(50 + 29)]
 
 
 def test_a_replica_that_falls_by_itself_gives_no_new_time() -> None:
-    """A replacement that crashes again and again does not restart the bound."""
+    """What falls by itself later does not move the deadline of the first."""
     story = Story().replicas("a", "b", "c").fault("a").killed("a", 30.2).killed("b", 50)
     story.replaced("d", 50.1, ready_s=70).replaced("e", 50.2, ready_s=71)
     assert judged(story).answer is Answer.FAIL
 
 
 def test_more_replicas_desired_are_given_their_time() -> None:
-    """A rise of desired in a dip counts as more asked of the system, from that moment."""
+    """A rise of desired replicas asks for a new one, which is due from that moment on."""
     story = killed().saw(50, "MODIFIED", deployment(4), "Deployment")
     story.replaced("d", 30.3, ready_s=52).replaced("e", 50.1, ready_s=75)
     finding = judged(story)
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["anchor_ns"] == at(50)
+    assert [(loss["path"], loss["due_ns"]) for loss in finding.values["losses"]] == [
+        ("replaced", at(30.2 + 29)),
+        ("new", at(50 + 29)),
+    ]
 
 
-def test_the_worst_of_many_dips_is_the_one_reported() -> None:
-    """Of several dips the finding's headline is the one with the least room left."""
+def test_the_worst_of_many_losses_is_the_one_reported() -> None:
+    """The headline of the finding is the loss with the least room left."""
     story = Story().replicas("a", "b", "c").fault("a").killed("a", 30.2).replaced("d", 30.3, ready_s=32)
     story.fault("b", at_s=60, healed_s=65).killed("b", 60.2).replaced("e", 60.3, ready_s=80)
     finding = judged(story)
     assert finding.answer is Answer.PASS
     assert "back after 19.8 s" in finding.measured
-    assert finding.values["dips_count"] == 2
+    assert finding.values["losses_count"] == 2

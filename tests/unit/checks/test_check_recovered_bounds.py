@@ -64,8 +64,8 @@ def test_a_hung_replica_has_the_time_of_a_restart() -> None:
     story = Story().replicas("a", "b", "c").fault("a", name="process-hang").saw(33, "MODIFIED", pod("a", running=True))
     finding = judged(story.saw(70, "MODIFIED", pod("a", ready=True, restarts=1)))
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["cause"] == "restart in place"
-    assert finding.values["dips"][0]["bound_s"] == 43
+    assert finding.values["losses"][0]["cause"] == "restart in place"
+    assert finding.values["losses"][0]["bound_s"] == 43
 
 
 def test_a_victim_that_falls_again_gives_no_new_time() -> None:
@@ -76,7 +76,9 @@ def test_a_victim_that_falls_again_gives_no_new_time() -> None:
         story.saw(second + 5, "MODIFIED", pod("a", ready=True, restarts=second))
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert finding.values["dips"][0]["anchor_ns"] == at(33)
+    first, *others = finding.values["losses"]
+    assert (first["victim_uid"], first["answer"], first["due_ns"]) == ("c", "FAIL", at(32 + 29))
+    assert {loss["victim_uid"] for loss in others} == {"a"}
 
 
 def test_a_replica_that_was_restarted_before_must_wait() -> None:
@@ -85,7 +87,7 @@ def test_a_replica_that_was_restarted_before_must_wait() -> None:
     story.fault("a", name="process-hang").saw(33, "MODIFIED", pod("a", running=True, restarts=1))
     finding = judged(story.saw(80, "MODIFIED", pod("a", ready=True, restarts=2)))
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["bound_s"] == 43 + 10
+    assert finding.values["losses"][0]["bound_s"] == 43 + 10
 
 
 def test_a_hung_replica_that_is_never_restarted_fails() -> None:
@@ -109,8 +111,8 @@ def test_a_lost_node_is_tolerated_first() -> None:
     """A pod on a lost node is given its toleration before its replacement's time begins to count."""
     finding = Recovered()(node_lost(toleration_s=60, ready_s=125))
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["cause"] == "replacement after the loss of a node"
-    assert finding.values["dips"][0]["bound_s"] == 29 + 10 + 60
+    assert finding.values["losses"][0]["cause"] == "replacement after the loss of a node"
+    assert finding.values["losses"][0]["bound_s"] == 29 + 10 + 60
 
 
 def test_a_lost_node_that_takes_longer_fails() -> None:
@@ -146,5 +148,5 @@ def test_a_stateful_set_is_given_the_grace_of_its_old_pod() -> None:
     covered = dict.fromkeys(("Pod", "StatefulSet", "Node"), (at(0), at(120)))
     finding = judged(story.has(covered_ns=covered))
     assert finding.answer is Answer.PASS
-    assert finding.values["dips"][0]["bound_s"] == 29 + 10
-    assert finding.values["replicas"][0]["replacement_uid"] == "b"
+    assert finding.values["losses"][0]["bound_s"] == 29 + 10
+    assert finding.values["losses"][0]["replacement_uid"] == "b"

@@ -50,7 +50,7 @@ def test_a_replaced_pod_passes_with_every_stage_in_the_table() -> None:
         "latency back": 0,
     }
     assert recovery["whole_s"] == pytest.approx(sum(parts.values())) == pytest.approx(4.9)
-    assert (recovery["path"], recovery["replacement"], recovery["late"]) == ("replaced", "model-d", [])
+    assert (recovery["path"], recovery["replacement"], recovery["late"]) == ("replaced", "model-d", ())
     assert stage_of(finding, "first failed request")["note"] == "not seen"
 
 
@@ -107,7 +107,7 @@ def test_each_stage_of_a_replacement_that_is_late_is_named(stage: str) -> None:
     assert judged(replaced_story(**{key: since_s + bound_s})).answer is Answer.PASS
     finding = judged(replaced_story(**{key: since_s + bound_s + 0.01}))
     assert finding.answer is Answer.FAIL
-    assert finding.values["late"] == [stage], finding.reason
+    assert finding.values["late"] == (stage,), finding.reason
     assert f"{stage} took" in finding.reason
 
 
@@ -126,7 +126,7 @@ def test_an_answer_that_never_came_though_it_must_have_been_asked_fails() -> Non
     """The replica stands in the endpoints, and twenty requests and more all go to the other one."""
     finding = judged(replaced_story(first_answer=150))
     assert finding.answer is Answer.FAIL
-    assert finding.values["late"] == ["first answer"]
+    assert finding.values["late"] == ("first answer",)
 
 
 def test_a_step_that_never_came_fails_once_its_bound_is_over() -> None:

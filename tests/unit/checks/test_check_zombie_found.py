@@ -11,7 +11,7 @@ from probe_stories import hung
 from recovery_stories import answered, replaced_story, restarted_story
 
 from chaos.checks import ZombieFound
-from chaos.checks.recovery.request_exposure import MISSED_MAX, requests_needed
+from chaos.checks.recovery.client_impact import MISSED_MAX, requests_needed
 from chaos.checks.verdict import Answer, Finding
 from chaos.history import Phase
 

@@ -131,7 +131,7 @@ def test_a_pod_that_is_not_replaced_fails() -> None:
     story = custom().fault("a").killed("a", 30.2)
     finding = Recovered()(story.history())
     assert finding.answer is Answer.FAIL
-    assert finding.values["dips"][0]["bound_s"] == 29 + 10
+    assert finding.values["losses"][0]["bound_s"] == 29 + 10
     sources = [part.source for part in recovery_bound(PROBED, KUBERNETES, workload_kind=KIND).parts]
     assert any(f"nobody promises when a {KIND} replaces a pod" in source for source in sources)
 

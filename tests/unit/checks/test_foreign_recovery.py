@@ -134,7 +134,6 @@ def test_members_that_come_together_have_the_time_of_one(check: Check) -> None:
 # --- a scale-in meanwhile -----------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="A5: a fall of desired replicas counts as being back.")
 def test_fewer_wanted_is_not_back() -> None:
     """Two of four replicas never come back; after 20 s only two are wanted, before any replacement was due."""
     story = Story(120).replicas("a", "b", "c", "d").fault("a", "b")
@@ -148,18 +147,13 @@ def test_fewer_wanted_is_not_back() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
-FORGOTTEN = pytest.mark.xfail(
-    strict=True, reason="C3: who is wanted is asked of the whole trial, so a later scale-in takes the victim out of it."
-)
-
-
 @pytest.mark.parametrize(
     ("check", "scaled_in"),
     [
         pytest.param(Recovered(), False, id="recovered"),
         pytest.param(RecoveredInTime(), False, id="recovered-in-time"),
         pytest.param(Recovered(), True, id="recovered, then a scale-in"),
-        pytest.param(RecoveredInTime(), True, id="recovered-in-time, then a scale-in", marks=FORGOTTEN),
+        pytest.param(RecoveredInTime(), True, id="recovered-in-time, then a scale-in"),
     ],
 )
 def test_a_late_recovery_stays_late(check: Check, *, scaled_in: bool) -> None:
@@ -183,18 +177,15 @@ def failed() -> dict[str, Any]:
     return raw
 
 
-SUCCEEDED = pytest.mark.xfail(strict=True, reason="B10: a pod that had failed is expected to have a successor.")
-
-
 @pytest.mark.parametrize(
     ("check", "evicted_s"),
     [
         pytest.param(Rescheduled(), None, id="rescheduled, no failed pod"),
-        pytest.param(Rescheduled(), 57.9, id="rescheduled, evicted before the live one", marks=SUCCEEDED),
-        pytest.param(Rescheduled(), 58.05, id="rescheduled, evicted after the live one", marks=SUCCEEDED),
+        pytest.param(Rescheduled(), 57.9, id="rescheduled, evicted before the live one"),
+        pytest.param(Rescheduled(), 58.05, id="rescheduled, evicted after the live one"),
         pytest.param(Recovered(), None, id="recovered, no failed pod"),
-        pytest.param(Recovered(), 57.9, id="recovered, evicted before the live one", marks=SUCCEEDED),
-        pytest.param(Recovered(), 58.05, id="recovered, evicted after the live one", marks=SUCCEEDED),
+        pytest.param(Recovered(), 57.9, id="recovered, evicted before the live one"),
+        pytest.param(Recovered(), 58.05, id="recovered, evicted after the live one"),
     ],
 )
 def test_a_failed_pod_has_no_successor(check: Check, evicted_s: float | None) -> None:

@@ -66,7 +66,7 @@ def test_a_replacement_after_a_node_loss_that_is_late_is_named() -> None:
     """The pod stayed bound for longer than its toleration."""
     finding = judged(node_lost(created_s=120))
     assert finding.answer is Answer.FAIL
-    assert finding.values["late"] == ["replacement created"]
+    assert finding.values["late"] == ("marked for deletion", "replacement created")
 
 
 def test_a_replica_that_tolerates_the_loss_for_ever_may_move_as_late_as_it_likes() -> None:
@@ -116,7 +116,7 @@ def test_a_trouble_that_passes_counts_from_the_heal() -> None:
     assert only(finding)["path"] == "returned"
     assert stages["fault healed"]["bound_s"] is None
     assert (stages["Ready"]["took_s"], stages["Ready"]["bound_s"]) == (2, 1 + 1 + 10 + 5)
-    assert judged(passing(ready_s=77.1)).values["late"] == ["Ready"]
+    assert judged(passing(ready_s=77.1)).values["late"] == ("Ready",)
 
 
 def test_an_endpoint_that_need_not_go_is_not_missed() -> None:

@@ -9,7 +9,7 @@ from histories import PROBED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.checks.recovery.timeline import placed, whole_ns
+from chaos.checks.recovery.stages import placed, whole_ns
 from chaos.semantics import LAB, RecoveryPath, StageName, recovery_bound, restart_bound, stage_rules
 
 PATHS = get_args(RecoveryPath)

@@ -1,0 +1,272 @@
+"""The replicas that were lost, one record each: by what cause, until when they are due back, and what came of it.
+
+Each loss has one deadline, which counts from when the replica ceased to be Ready. Nothing that happens later moves it:
+no further loss, no rise of desired replicas, no scale-in after it was due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chaos.checks.recovery.causes import Causes
+from chaos.checks.recovery.node_losses import NodeLoss
+from chaos.checks.recovery.replacements import replacements
+from chaos.clock import NS
+from chaos.history import Fault, History
+from chaos.history.cache import once
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
+from chaos.semantics import Bound, RecoveryPath
+
+__all__ = ["AWAY", "Loss", "NewReplica", "losses", "moved_from", "new_replicas", "victims_of"]
+
+EXITS = frozenset({"process-crash", "memory-hog"})
+"""Faults that end a container; every other one leaves it to the probes."""
+
+AWAY: tuple[RecoveryPath, ...] = ("replaced", "moved")
+"""The paths on which another pod takes the place of the lost one."""
+
+NEWS_NS = NS
+"""Word of a new pod may come this much before word of the number that asked for it, over another watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One replica that was lost, and the one that is to be there in its place.
+
+    Attributes:
+        life: the replica.
+        fault: the fault that took it; None if it fell by itself.
+        lost_ns: when it ceased to be Ready; None if it was hit for certain, and never seen to fall.
+        path: how it came back, or has to.
+        cause: the same for people, and what the bound is for.
+        bound: how long it may be away.
+        replacement: the pod in its place, itself where it came back itself; None if there was none.
+        whole_ns: when ready replicas were next back at what was desired at the loss, or at more.
+        short: whether fewer replicas than desired were ready when it was lost.
+        needed: whether as many were wanted of its owner until it was due.
+    """
+
+    life: PodLife
+    fault: Fault | None
+    lost_ns: int | None
+    path: RecoveryPath
+    cause: str
+    bound: Bound
+    replacement: PodLife | None
+    whole_ns: int | None
+    short: bool
+    needed: bool
+
+    @property
+    def since_ns(self) -> int:
+        """From when its deadline counts."""
+        if self.lost_ns is not None:
+            return self.lost_ns
+        return 0 if self.fault is None else self.fault.begin_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When it must be back at the latest."""
+        return self.since_ns + round(self.bound.total_s * NS)
+
+    @property
+    def who(self) -> str:
+        """The replica, for people."""
+        return f"{self.life.name} ({self.life.uid[:8]})"
+
+    @property
+    def ready_ns(self) -> int | None:
+        """When its replacement was Ready, None if it was not seen to be."""
+        if self.replacement is None:
+            return None
+        if self.replacement.uid != self.life.uid:
+            return self.replacement.ready_ns
+        return next((begin_ns for begin_ns, _ in self.life.ready_spans if begin_ns > self.since_ns), None)
+
+    @property
+    def back_ns(self) -> int | None:
+        """When the loss was made good: by its replacement, or by any other that made the number whole."""
+        return min((at_ns for at_ns in (self.ready_ns, self.whole_ns) if at_ns is not None), default=None)
+
+    @property
+    def waiting(self) -> PodLife | None:
+        """The pod that had to be Ready when it was due, None if there was none."""
+        gone = self.life.left_ns is not None and self.life.left_ns <= self.due_ns
+        pod = self.replacement if gone and self.path in AWAY else None if gone else self.life
+        return pod if pod is not None and pod.created_ns <= self.due_ns else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewReplica:
+    """One replica more that was desired; `replacement` is the pod that was made for it."""
+
+    since_ns: int
+    cause: str
+    bound: Bound
+    replacement: PodLife | None
+    whole_ns: int | None
+    who: str = "a new replica"
+
+    @property
+    def due_ns(self) -> int:
+        """When it must be Ready at the latest."""
+        return self.since_ns + round(self.bound.total_s * NS)
+
+    @property
+    def back_ns(self) -> int | None:
+        """When it was Ready, or the number whole."""
+        return min((at_ns for at_ns in (self.ready_ns, self.whole_ns) if at_ns is not None), default=None)
+
+    @property
+    def ready_ns(self) -> int | None:
+        """When its pod was Ready, None if it was not seen to be."""
+        return None if self.replacement is None else self.replacement.ready_ns
+
+    @property
+    def waiting(self) -> PodLife | None:
+        """The pod that had to be Ready when it was due, None if there was none."""
+        pod = self.replacement
+        return pod if pod is not None and pod.created_ns <= self.due_ns else None
+
+
+@once
+def losses(history: History) -> tuple[Loss, ...]:
+    """Every replica that ceased to be Ready, and every one that was hit for certain, in the order of their losses."""
+    lives = pod_lives(history)
+    causes = Causes.of(history)
+    taken = {(life.uid, at_ns): fault for fault, life, at_ns in _taken(history, lives)}
+    found = [
+        _loss(history, causes, life, taken.pop((life.uid, at_ns), None), at_ns)
+        for life in lives
+        for _, at_ns in life.ready_spans
+        if at_ns is not None
+    ]
+    by_uid = {life.uid: life for life in lives}
+    # What is left was hit, and nothing ever came of it.
+    found += [_loss(history, causes, by_uid[uid], fault, None) for (uid, _), fault in taken.items()]
+    return tuple(sorted(found, key=lambda loss: loss.since_ns))
+
+
+def new_replicas(history: History, since_ns: int) -> tuple[NewReplica, ...]:
+    """Every replica more that was desired from a moment on, and was not there yet, in order."""
+    desired, causes = desired_replicas(history), Causes.of(history)
+    ready, spare = ready_replicas(history), list(replacements(history).extra)
+    found = []
+    for at_ns in desired.rises(since_ns, desired.end_ns):
+        cause, wanted = causes.growth(at_ns), desired.value_at(at_ns) or 0
+        missing = wanted - (ready.value_at(at_ns) or 0)
+        for _ in range(min(missing, wanted - (desired.value_at(at_ns - 1) or 0))):
+            pod = next((life for life in spare if life.created_ns >= at_ns - NEWS_NS), None)
+            if pod is not None:
+                spare.remove(pod)
+            found.append(NewReplica(at_ns, cause.words, cause.bound, pod, _whole_ns(history, at_ns)))
+    return tuple(found)
+
+
+def moved_from(history: History, life: PodLife, lost: NodeLoss, bound: Bound, due_ns: int) -> Loss:
+    """The loss of a replica whose node lost its power, which is to be replaced elsewhere until it is due."""
+    return Loss(
+        life=life,
+        fault=lost.fault,
+        lost_ns=unready_ns(life, lost.begin_ns),
+        path="moved",
+        cause="replacement after the loss of a node",
+        bound=bound,
+        replacement=replacements(history).of.get(life.uid),
+        whole_ns=None,
+        short=True,
+        needed=_needed(history, life, lost.begin_ns, due_ns),
+    )
+
+
+def victims_of(history: History, fault: Fault, lives: tuple[PodLife, ...]) -> tuple[PodLife, ...]:
+    """The replicas that a fault was aimed at: by UID, or because they were on a victim node."""
+    acted = [action.target for action in history.actions if action.fault == fault.id and action.outcome != "fail"]
+    refs = (*fault.victims, *acted)
+    uids = {ref.uid for ref in refs if ref.kind == "Pod" and ref.uid}
+    nodes = {ref.name for ref in refs if ref.kind == "Node"}
+    return tuple(life for life in lives if life.uid in uids or life.node in nodes)
+
+
+def unready_ns(life: PodLife, since_ns: int) -> int | None:
+    """When it first ceased to be Ready from a moment on."""
+    return min((end for _, end in life.ready_spans if end is not None and end >= since_ns), default=None)
+
+
+def _taken(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[Fault, PodLife, int]]:
+    """Whom each fault took, and when: the first moment not Ready since it began. Of two faults the later one did it.
+
+    A process that was proved to hang or to have crashed is taken even if nothing ever came of it. One that was spared
+    (an eviction was refused, a drain stopped before it), or was not Ready anyway, is not.
+    """
+    for fault in history.faults:
+        if fault.missed:
+            continue
+        aimed = {ref.uid for ref in fault.victims if ref.kind == "Pod"}
+        proved = fault.name.startswith("process") and fault.landed_ns is not None
+        for life in victims_of(history, fault, lives):
+            at_ns = unready_ns(life, fault.begin_ns)
+            if life.uid in aimed or life.ready_at(fault.begin_ns):
+                if at_ns is not None:
+                    yield fault, life, at_ns
+                elif proved and life.uid in aimed:
+                    yield fault, life, -fault.begin_ns
+
+
+def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, lost_ns: int | None) -> Loss:
+    cause = causes.cause_of(life, lost_ns)
+    path = _path(causes, fault, life, lost_ns)
+    replacement = replacements(history).of.get(life.uid) if path in AWAY else life
+    at_ns = lost_ns if lost_ns is not None or fault is None else fault.begin_ns
+    since_ns = at_ns or 0
+    below = None if lost_ns is None else ready_replicas(history).minus(desired_replicas(history)).value_at(lost_ns)
+    return Loss(
+        life=life,
+        fault=fault,
+        lost_ns=lost_ns,
+        path=path,
+        cause=cause.words,
+        bound=cause.bound,
+        replacement=replacement,
+        whole_ns=None if lost_ns is None else _whole_ns(history, lost_ns),
+        short=below is not None and below < 0,
+        needed=path not in AWAY or _needed(history, life, since_ns, since_ns + round(cause.bound.total_s * NS)),
+    )
+
+
+def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | None) -> RecoveryPath:
+    exits = fault is not None and fault.name in EXITS
+    since_ns = lost_ns if fault is None else fault.begin_ns
+    again_ns = next((begin for begin, _ in life.ready_spans if lost_ns is not None and begin > lost_ns), None)
+    ended_ns = life.lost_ns if lost_ns is not None and life.lost_ns is not None and life.lost_ns >= lost_ns else None
+    restarted_ns = next((at_ns for at_ns in life.restarted_ns if at_ns >= (since_ns or 0)), None)
+    if again_ns is not None:
+        ended_ns = None
+        restarted_ns = restarted_ns if restarted_ns is not None and restarted_ns <= again_ns else None
+    if restarted_ns is not None and (ended_ns is None or restarted_ns < ended_ns):
+        return "crashed" if exits else "restarted"
+    node_lost = lost_ns is not None and lost_ns != life.lost_ns and causes.node_lost(life.node, lost_ns)
+    if ended_ns is not None:
+        return "moved" if node_lost else "replaced"
+    if lost_ns is not None:
+        return "node back" if node_lost else "returned"
+    return "crashed" if exits else "restarted"
+
+
+def _needed(history: History, life: PodLife, since_ns: int, due_ns: int) -> bool:
+    """Whether its owner wanted as many until it was due; what is wanted later excuses nothing."""
+    wanted = owner_replicas(history, life.owner_uid) or desired_replicas(history)
+    before, after = wanted.value_at(since_ns), wanted.min(since_ns, min(due_ns, wanted.end_ns))
+    return before is None or after is None or after >= before
+
+
+def _whole_ns(history: History, since_ns: int) -> int | None:
+    """When ready replicas were next as many as desired, if no fewer were desired than at first."""
+    desired, short = desired_replicas(history), ready_replicas(history).minus(desired_replicas(history))
+    first = desired.value_at(since_ns)
+    for at_ns, difference in short.points:
+        if at_ns > since_ns and difference >= 0 and (desired.value_at(at_ns) or 0) >= (first or 0):
+            return at_ns
+    return None
