@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from chaos.checks import Recovered
 from chaos.checks.verdict import Answer, Evidence, Finding, Verdict
 from chaos.clock import NS
 from chaos.history import (
@@ -277,13 +278,6 @@ def replaced(plan: PodPlan, lost_s: float, ready_s: float, name: str, node: str)
     return replace(plan, terminating_s=lost_s, gone_s=over_s), PodPlan(name, node, lost_s + 0.15, ready_s)
 
 
-def dip(begin_s: float, end_s: float | None, bound_s: float) -> dict[str, Any]:
-    """A dip as the finding on recovery gives it."""
-    end_ns = None if end_s is None else at(end_s)
-    answer = "PASS" if end_s is not None and end_s - begin_s <= bound_s else "FAIL"
-    return {"begin_ns": at(begin_s), "end_ns": end_ns, "anchor_ns": at(begin_s), "bound_s": bound_s, "answer": answer}
-
-
 def good_run() -> tuple[History, Verdict]:
     """One pod is killed, the rest carry the traffic, a successor is Ready 8 s later: PASS."""
     victim, replacement = replaced(VICTIM, 25.1, 33.2, "model-6f7d9c-zr8c5", "n2")
@@ -317,7 +311,7 @@ def good_run() -> tuple[History, Verdict]:
                 "bound 14.0 s",
                 "8.1 s",
                 "5.9 s left",
-                detail={"dips": [dip(25.1, 33.2, 14.0)]},
+                detail=Recovered()(made).detail,
             ),
             Finding(
                 "witnessed",
@@ -383,7 +377,7 @@ def bad_run() -> tuple[History, Verdict]:
             "bound 26.0 s",
             "21.9 s",
             "4.1 s left",
-            detail={"dips": [dip(30.1, 52.0, 26.0)]},
+            detail=Recovered()(made).detail,
         ),
         Finding("witnessed", Answer.PASS, "somebody did die", "at least once", "delete-pod ok seen twice"),
     )

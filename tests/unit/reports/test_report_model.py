@@ -12,6 +12,8 @@ import pytest
 import report_histories as made
 from report_histories import Asked, at
 
+from chaos.checks import Recovered
+from chaos.checks.recovery.recovered import RecoveredDetail
 from chaos.checks.verdict import Verdict
 from chaos.history import History, Stream
 from chaos.slo import Slo, read_slo
@@ -108,33 +110,44 @@ def test_a_window_holds_the_requests_whose_life_overlaps_the_fault() -> None:
     assert during.p99_s == math.inf
 
 
-def test_recovery_is_split_into_stages_that_add_up() -> None:
-    """The stages are those of the victim's own successor and add up to the whole; the bound is the dip's."""
-    report = summarise(*made.good_run())
-    (row,) = report.recovery
-    assert (row.victim, row.successor, row.how) == (made.VICTIM.name, "model-6f7d9c-zr8c5", "replaced")
-    lost, *rest = row.stages
-    assert [stage.name for stage in row.stages] == ["unready", "replacement created", "scheduled", "started", "Ready"]
-    assert lost.seconds == pytest.approx(0.1)
-    assert sum(stage.seconds or 0 for stage in rest) == pytest.approx(8.1)
-    assert row.total_s == pytest.approx(8.2)
-    assert row.bound_s == pytest.approx(14.1)
+def test_the_losses_are_those_of_the_finding() -> None:
+    """The table has the numbers of the finding on recovery: the steps add up, and the bound is the loss's own."""
+    history, verdict = made.good_run()
+    report = summarise(history, verdict)
+    (loss,) = report.losses
+    assert (loss.victim, loss.replacement, loss.path) == (made.VICTIM.name, "model-6f7d9c-zr8c5", "replaced")
+    first, *rest = loss.steps
+    assert [step.name for step in loss.steps] == ["unready", "replacement created", "scheduled", "started", "Ready"]
+    assert first.seconds == pytest.approx(0.1)
+    assert sum(step.seconds or 0 for step in rest) == pytest.approx(8.1)
+    assert report.key.slowest_recovery_s == pytest.approx(8.2)
+    (finding,) = (one for one in verdict.findings if one.check == "recovered")
+    assert isinstance(finding.detail, RecoveredDetail)
+    assert report.losses == finding.detail.losses
 
 
-def test_two_victims_have_two_successors() -> None:
-    """No successor makes good two victims."""
+def test_two_victims_have_two_replacements() -> None:
+    """No pod makes good two victims."""
     report = summarise(*made.bad_run())
-    assert len({row.successor for row in report.recovery}) == 2
+    taken = [loss for loss in report.losses if loss.path == "replaced"]
+    assert len({loss.replacement for loss in taken}) == len(taken) == 2
     assert report.key.slowest_recovery_s == pytest.approx(22.0)
 
 
 def test_a_victim_restarted_in_place_recovers_in_place() -> None:
-    """A victim that lost Ready and got it back without leaving is its own successor."""
+    """A victim that lost Ready and got it back without leaving is its own replacement."""
     plan = replace(made.VICTIM, unready=((30.5, 41.0),))
     history = made.history(60, (plan,), Asked(), 0, faults=(made.fault(30, 40, plan),))
-    (row,) = summarise(history, NOTHING_JUDGED).recovery
-    assert (row.how, row.successor, row.total_s) == ("in place, 0 restarts", plan.name, 11.0)
-    assert [(stage.name, stage.seconds) for stage in row.stages] == [("unready", 0.5), ("Ready", 10.5)]
+    (loss,) = summarise(history, Verdict.of([Recovered()(history)])).losses
+    assert (loss.path, loss.replacement, loss.seconds) == ("returned", plan.name, 10.5)
+    assert [(step.name, step.seconds) for step in loss.steps] == [("unready", 0.5), ("Ready", 10.5)]
+
+
+def test_without_a_finding_on_recovery_no_table_claims_one() -> None:
+    """Losses that nobody judged are counted, and not shown as if somebody had."""
+    history, _ = made.good_run()
+    report = summarise(history, NOTHING_JUDGED)
+    assert (report.losses, report.recoveries, report.key.victims, report.key.recovered) == ((), (), 1, 1)
 
 
 def test_what_a_lost_node_waits_for_is_the_longest_stage() -> None:
@@ -153,7 +166,6 @@ def test_a_fault_that_missed_struck_nobody() -> None:
     report = summarise(made.history(60, (plan,), Asked(), 0, faults=(missed,)), NOTHING_JUDGED)
     assert report.lanes.shown[0].struck_ns is None
     assert (report.key.faults_landed, report.key.victims) == (0, 0)
-    assert report.recovery[0].how == "no loss seen"
     assert report.windows == ()
 
 
@@ -174,8 +186,7 @@ def test_a_killed_run_has_a_report() -> None:
     assert "died before its end" in report.headline.how_it_ended
     last = report.faults[-1]
     assert (last.healed_ns, last.end_ns) == (None, report.headline.ended_ns)
-    assert report.recovery[-1].how == "no replacement seen"
-    assert report.recovery[-1].total_s is None
+    assert report.key.recovered < report.key.victims
 
 
 def test_an_empty_history_has_a_report() -> None:

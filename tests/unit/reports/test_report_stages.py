@@ -15,7 +15,7 @@ def test_the_table_has_every_stage_with_its_bound() -> None:
     """Part, time and bound of each stage stand in the page and in the numbers behind it."""
     history = restarted_story().history()
     report = summarise(history, Verdict.of([RecoveredInTime()(history)]))
-    (table,) = report.stages
+    (table,) = report.recoveries
     assert sum(stage.seconds for stage in table.stages) == pytest.approx(table.whole_s)
     text = page(report)
     for stage in table.stages:
@@ -28,7 +28,7 @@ def test_the_late_stage_is_named() -> None:
     """A reader sees which stage took too long."""
     history = replaced_story(endpoint_added=60).history()
     report = summarise(history, Verdict.of([RecoveredInTime()(history)]))
-    assert report.stages[0].late == ("endpoint added",)
+    assert report.recoveries[0].late == ("endpoint added",)
     assert "late: <b>endpoint added</b>" in page(report)
 
 
@@ -36,5 +36,5 @@ def test_without_the_check_there_is_no_table() -> None:
     """Stages that nobody judged are not shown as if somebody had."""
     history = replaced_story().history()
     report = summarise(history, Verdict.of([Recovered()(history)]))
-    assert report.stages == ()
+    assert report.recoveries == ()
     assert "stage by stage" not in page(report)
