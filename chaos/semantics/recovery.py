@@ -153,9 +153,9 @@ def node_loss_bound(
 ) -> Bound:
     """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
 
-    The pod stays bound for its toleration of the unreachable taint. Of one zone `nodes` are lost at once, tainted at
-    `rate` nodes a second (None: the controller's node-eviction-rate). A StatefulSet does not replace a pod on a lost node at all until somebody says that the node
-    is gone; whether a controller of others does, nobody promises.
+    The pod stays bound for its toleration of the unreachable taint. Of one zone `nodes` are lost at once, and tainted
+    at `rate` a second (None: the controller's node-eviction-rate). A StatefulSet does not replace a pod on a lost node
+    at all until somebody says that the node is gone; whether a controller of others does, nobody promises.
     """
     rate = timings.node_eviction_rate if rate is None else rate
     tolerated_s = toleration_s(pod_spec, timings)
