@@ -1,10 +1,10 @@
-"""Where traffic is sent from, and what can therefore not be seen: the report says it beside every result."""
+"""Where traffic is sent from, and what it therefore cannot show; the report has both beside every result."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from chaos.errors import UsageError
@@ -33,12 +33,7 @@ class Credentials:
 
     def plain(self) -> dict[str, Any]:
         """The credentials as plain JSON data, for the pipe only."""
-        return {
-            "ca_pem": self.ca_pem,
-            "cert_pem": self.cert_pem,
-            "key_pem": self.key_pem,
-            "headers": dict(self.headers),
-        }
+        return asdict(self)
 
 
 class Origin(Protocol):
@@ -50,7 +45,7 @@ class Origin(Protocol):
 
     @property
     def words(self) -> str:
-        """One or two sentences for the report: the way a request takes, and what it cannot show."""
+        """One or two sentences for the report: the path of a request, and what it cannot show."""
 
     @property
     def url(self) -> str:
@@ -65,26 +60,19 @@ class Origin(Protocol):
 class LabClient:
     """The lab's client namespace: a host of its own beside the nodes, sending to the Service's cluster address."""
 
+    name: ClassVar[str] = "lab client"
+    credentials: ClassVar[None] = None
     url: str
 
     def __post_init__(self) -> None:
         _require_url("LabClient.url", self.url)
 
     @property
-    def name(self) -> str:
-        """See `Origin.name`."""
-        return "lab client"
-
-    @property
-    def credentials(self) -> None:
-        """See `Origin.credentials`."""
-
-    @property
     def words(self) -> str:
         """See `Origin.words`."""
         return (
             f"Sent from a client host outside the nodes to {self.url}, through kube-proxy's rules. "
-            "It passes no ingress and no TLS, and every node shares the machine of the generator."
+            "It passes no ingress and no TLS, and all nodes run on the machine of the generator."
         )
 
 
@@ -92,26 +80,19 @@ class LabClient:
 class HostDirect:
     """This host, sending to an address that it can reach: an ingress, a load balancer, a node port."""
 
+    name: ClassVar[str] = "this host"
+    credentials: ClassVar[None] = None
     url: str
 
     def __post_init__(self) -> None:
         _require_url("HostDirect.url", self.url)
 
     @property
-    def name(self) -> str:
-        """See `Origin.name`."""
-        return "this host"
-
-    @property
-    def credentials(self) -> None:
-        """See `Origin.credentials`."""
-
-    @property
     def words(self) -> str:
         """See `Origin.words`."""
         return (
             f"Sent from this host straight to {self.url}. "
-            "The network in between counts as part of the service: its losses and delays cannot be told apart."
+            "The network in between counts as part of the service: its losses and delays look like the service's."
         )
 
 
@@ -119,6 +100,7 @@ class HostDirect:
 class InCluster:
     """Pods inside the cluster, sending to the Service by its name."""
 
+    credentials: ClassVar[None] = None
     url: str
     workers: int
 
@@ -129,10 +111,6 @@ class InCluster:
     def name(self) -> str:
         """See `Origin.name`."""
         return f"{self.workers} pods in the cluster"
-
-    @property
-    def credentials(self) -> None:
-        """See `Origin.credentials`."""
 
     @property
     def words(self) -> str:
@@ -150,6 +128,7 @@ class ApiServerProxy:
     `server` is the API server's address as the kubeconfig has it, `port` the Service port's name or number.
     """
 
+    name: ClassVar[str] = "API server proxy"
     server: str
     namespace: str
     service: str
@@ -163,11 +142,6 @@ class ApiServerProxy:
                 raise UsageError(f"ApiServerProxy.{name}: {getattr(self, name)!r} is not a name that Kubernetes allows")
 
     @property
-    def name(self) -> str:
-        """See `Origin.name`."""
-        return "API server proxy"
-
-    @property
     def url(self) -> str:
         """See `Origin.url`."""
         place = f"namespaces/{self.namespace}/services/{self.service}:{self.port}"
@@ -178,7 +152,7 @@ class ApiServerProxy:
         """See `Origin.words`."""
         return (
             f"Sent through the API server at {self.server}, which picks a ready endpoint itself: kube-proxy, ingress "
-            "and the Service's address are not tried. Its own delays and refusals (429, 502, 503) count as the "
+            "and the Service's address are not tested. Its own delays and refusals (429, 502, 503) count as the "
             "service's, and the service sees neither an Authorization header nor the client's address."
         )
 

@@ -1,4 +1,4 @@
-"""What the generator process is told before it starts, and the bytes that follow from it: pure.
+"""The generator's plan, and the bytes of each request that follow from it: pure.
 
 The plan travels as one JSON line through the process's standard input, the credentials beside it: neither is ever on a
 command line or on disk.
@@ -27,10 +27,12 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 class Plan:
     """What one generator process is to do.
 
-    `in_flight_max`: most requests at once; an arrival above it is recorded as `unsent`. `duration_max_s`: the process
-    ends by itself that long after its start, whatever it is told. `listeners`: modules that the process imports before
-    it sends, so that they can add listeners to `locust.events`. `worker` of `workers`: of each stream this process
-    sends the arrivals whose number leaves `worker` when divided by `workers`. `cores`: how much processor it may have.
+    Attributes:
+        in_flight_max: most requests at once; an arrival above it is recorded as `unsent`.
+        duration_max_s: the process ends by itself that long after its start, whatever its commands.
+        listeners: modules that the process imports first, so that they can add listeners to `locust.events`.
+        worker: of each stream, this process sends the arrivals whose number modulo `workers` is `worker`.
+        cores: how many processors it may use.
     """
 
     clock: Clock

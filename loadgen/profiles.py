@@ -34,7 +34,7 @@ _SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-k
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it is sent, but for the host and what the environment fills in."""
+    """One request as it is sent, but without the host and the values from the environment."""
 
     method: str
     path: str
@@ -114,8 +114,8 @@ class Profile:
 class HttpProfile(Profile):
     """A plain HTTP request; an answer is a whole message with one of `expect_status`.
 
-    A body that is ended by closing the connection (neither `Content-Length` nor chunked) cannot be told from one that
-    was cut cleanly, so such a service needs a profile that knows its end mark.
+    A body that is ended by closing the connection (neither `Content-Length` nor chunked) looks the same as one
+    that was cut cleanly, so such a service needs a profile that knows its end mark.
     """
 
     name: ClassVar[str] = "http"
@@ -142,7 +142,7 @@ class HttpProfile(Profile):
         return (Request(self.method.upper(), self.path, self.headers, (self.body or "").encode()),)
 
     def sized(self, size: Size) -> Request:
-        """See `Profile.sized`: `size_in` is bytes of the body; how large the answer is, is the service's affair."""
+        """See `Profile.sized`: `size_in` is bytes of the body; the size of the answer is up to the service."""
         body = (self.body or "").encode() if size.size_in is None else b"x" * size.size_in
         return Request(self.method.upper(), self.path, self.headers, body)
 

@@ -39,7 +39,7 @@ Ending = Literal["complete", "broken", "no-connection", "time-limit", "own-fault
 the time limit passed; the generator itself could not go on."""
 
 OWN_FAULTS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE})
-"""Errors of opening a connection that say the generator's host is short of something, never that the service is."""
+"""Errors of opening a connection that come from shortages of the generator's host, never of the service."""
 
 
 class Record(NamedTuple):
@@ -65,7 +65,7 @@ class Record(NamedTuple):
 class Seen:
     """What was seen of one exchange so far; filled in as it goes.
 
-    `held_up`: the words of the API server, on whose proxy the request was to go, that did not pass it on.
+    `held_up`: why the API server did not pass the request on, where it was to go through its proxy.
     """
 
     sent_ns: int | None = None
@@ -114,7 +114,7 @@ def record_of(
     """The record of an arrival whose exchange ended at `ended_ns`."""
     status_expected = None if seen.status is None else seen.status in expected
     end_ns = answer.full_ns if answer.full_ns is not None and status_expected else ended_ns
-    # Whom the service never heard of it cannot have failed.
+    # The service cannot have failed a request that never reached it.
     outcome: Outcome = "unsent"
     if not seen.held_up:
         outcome = outcome_of(

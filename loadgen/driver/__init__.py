@@ -1,1 +1,1 @@
-"""The parent's side of a load generator: start it, tell it what to send, read what it recorded."""
+"""The parent's side of a load generator: start it, command it, read what it recorded."""

@@ -21,9 +21,12 @@ __all__ = ["CLOSE_WITHIN_S", "Channel", "Pipes", "facts_of", "last_lines", "star
 
 TAIL_BYTES = 4096
 
+CLOSE_WITHIN_S = 5.0
+"""Seconds for an orderly end once its input is closed; after that the process is ended."""
+
 
 class Channel(Protocol):
-    """The way to one generator, wherever it runs. Commands and answers are those of `loadgen.generator.control`."""
+    """Commands to and answers from one generator, wherever it runs. See `loadgen.generator.control`."""
 
     def send(self, command: Mapping[str, Any]) -> None:
         """Give a command. Raises `HarnessBroken` if the generator is gone."""
@@ -32,14 +35,35 @@ class Channel(Protocol):
         """Take the answer to the oldest command that has none yet. Raises `HarnessBroken` if it is another, or none."""
 
     def check(self) -> None:
-        """Raise `HarnessBroken` if the generator is gone though nobody told it to finish."""
+        """Raise `HarnessBroken` if the generator ended without a command to finish."""
 
     def close(self) -> None:
         """End the generator if it still runs. Never raises because of how it ended."""
 
 
+def start(
+    folder: Path,
+    wrap: Callable[[list[str]], list[str]] = list,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.Popen[bytes]:
+    """Start a generator that logs to `folder`/generator.log and takes commands through its standard streams.
+
+    `wrap` may put a command before its own (to enter a network namespace), `environ` is added to the environment.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    with (folder / "generator.log").open("ab") as log:
+        return subprocess.Popen(
+            wrap([sys.executable, "-m", "loadgen.generator.locustfile"]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**own, **environ},
+            start_new_session=True,  # Ctrl-C at the terminal is for the parent, which decides
+        )
+
+
 class Pipes:
-    """A generator's process on this host, spoken to through its standard streams."""
+    """A generator's process on this host, driven through its standard streams."""
 
     def __init__(self, run_folder: Path, wrap: Callable[[list[str]], list[str]]) -> None:
         """Start the process. `wrap` may put a command before its own (to enter a network namespace)."""
@@ -71,9 +95,7 @@ class Pipes:
             selector.register(self._stdout, selectors.EVENT_READ)
             while b"\n" not in self._rest:
                 if not selector.select(max(0.0, until_s - time.monotonic())):
-                    raise HarnessBroken(
-                        f"the load generator did not say {kind!r} within {within_s:g} s{self._log_tail()}"
-                    )
+                    raise HarnessBroken(f"no {kind!r} from the load generator within {within_s:g} s{self._log_tail()}")
                 data = os.read(self._stdout.fileno(), 65536)
                 if not data:
                     self._died()
@@ -85,7 +107,7 @@ class Pipes:
         """See `Channel.check`."""
         if self._process.poll() is not None:
             raise HarnessBroken(
-                f"the load generator ended with code {self._process.returncode} in mid-trial{self._log_tail()}",
+                f"the load generator ended with code {self._process.returncode} during the trial{self._log_tail()}",
                 f"read {self._log}",
             )
 
@@ -113,9 +135,9 @@ class Pipes:
 
 
 def facts_of(answer: Mapping[str, Any], kind: str, log: Path) -> dict[str, Any]:
-    """What an answer says, if it is of that kind. Raises `HarnessBroken` in the generator's words otherwise."""
+    """The facts of an answer of that kind. Raises `HarnessBroken` with the generator's reason for any other answer."""
     if kind not in answer:
-        why = answer.get("broken", {}).get("why", f"it said {answer!r} instead of {kind}")
+        why = answer.get("broken", {}).get("why", f"it answered {answer!r} instead of {kind}")
         raise HarnessBroken(f"the load generator: {why}", f"read {log}")
     facts: dict[str, Any] = answer[kind]
     return facts
@@ -131,28 +153,3 @@ def last_lines(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     return data if size <= TAIL_BYTES else data.partition(b"\n")[2]
-
-
-CLOSE_WITHIN_S = 5.0
-"""For an orderly end once its input is closed; after that the process is ended."""
-
-
-def start(
-    folder: Path,
-    wrap: Callable[[list[str]], list[str]] = list,
-    environ: Mapping[str, str] = MappingProxyType({}),
-) -> subprocess.Popen[bytes]:
-    """Start one whose words go to `folder`/generator.log; it is spoken to through its standard streams.
-
-    `wrap` may put a command before its own (to enter a network namespace), `environ` is added to the environment.
-    """
-    own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    with (folder / "generator.log").open("ab") as log:
-        return subprocess.Popen(
-            wrap([sys.executable, "-m", "loadgen.generator.locustfile"]),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**own, **environ},
-            start_new_session=True,  # Ctrl-C at the terminal is for the parent, which decides
-        )

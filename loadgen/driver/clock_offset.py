@@ -1,12 +1,12 @@
 """Another host's clock, as seen from here: read a few times, and known to within half of the quickest round trip.
 
-A host that is asked for its time reads it somewhere between the question and the answer. Taking the middle is wrong by
-at most half of the time in between, whichever way was the slower one.
+The other host reads its clock somewhere between request and answer. Taking the middle is wrong by at most half of the
+round trip, whichever direction was the slower one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaos.clock import Clock
@@ -53,8 +53,8 @@ class Reading:
 
 
 def read_remote(ask: Callable[[], Remote], now_ns: Callable[[], int], readings: int = READINGS) -> Reading:
-    """Ask so often, and keep the reading that is known best. Raises whatever `ask` raises."""
-    return _best(_read(ask, now_ns) for _ in range(readings))
+    """Read that often, and keep the reading with the least error. Raises whatever `ask` raises."""
+    return min((_read(ask, now_ns) for _ in range(readings)), key=lambda reading: reading.error_ns)
 
 
 def anchored(reading: Reading) -> Clock:
@@ -66,7 +66,3 @@ def _read(ask: Callable[[], Remote], now_ns: Callable[[], int]) -> Reading:
     asked_ns = now_ns()
     remote = ask()
     return Reading(asked_ns, now_ns(), remote)
-
-
-def _best(readings: Iterable[Reading]) -> Reading:
-    return min(readings, key=lambda reading: reading.error_ns)

@@ -1,6 +1,6 @@
-"""The parent's side of a load generator: start it, tell it what to send, and notice when it dies.
+"""The parent's side of a load generator: start it, command it, and notice when it dies.
 
-Imports no Locust: that would patch this process. The driver returns facts; who runs the trial writes them down.
+Imports no Locust: that would patch this process. The driver returns facts; the trial records them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["LEAD_NS", "Finished", "Generator", "StreamHandle"]
 READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 10.0
 LEAD_NS = 200_000_000
-"""A stream begins and ends this far in the future, so that the command is there before the moment is."""
+"""A stream begins and ends this far in the future, so that the command arrives before the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class StreamHandle:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What the generator says it did: arrivals due by plan, and records by outcome, for each stream."""
+    """What the generator reports at its end: arrivals due by plan, and records by outcome, for each stream."""
 
     due: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
@@ -134,7 +134,7 @@ class Generator:
         return tuple(self._streams)
 
     def begin(self, shape: Shape, name: str, begin_ns: int | None = None) -> StreamHandle:
-        """Let a stream flow, from a moment that lies a little ahead. Raises `UsageError` for a name used before."""
+        """Begin a stream, a little in the future. Raises `UsageError` for a name used before."""
         if name in self._streams:
             raise UsageError(f"stream {name}: began already in this trial", "give it another name")
         begin_ns = self._clock.now_ns() + LEAD_NS if begin_ns is None else begin_ns
@@ -144,21 +144,21 @@ class Generator:
         return self._streams[name]
 
     def end(self, name: str, end_ns: int | None = None) -> StreamHandle:
-        """Let a stream end, at a moment that lies a little ahead; requests in flight go on. Again: the same answer."""
+        """End a stream, a little in the future; requests in flight go on. Ending it again returns the same."""
         stream = self._streams[name]
         if stream.end_ns is None:
             end_ns = self._clock.now_ns() + LEAD_NS if end_ns is None else end_ns
             self._send({"end": {"stream": name, "end_ns": end_ns}})
-            within_s = ANSWER_WITHIN_S + self._plan.profile.timeout_s  # users finish what they are at
+            within_s = ANSWER_WITHIN_S + self._plan.profile.timeout_s  # users finish their task
             answer = self._channel.answer("ended", within_s)
             self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, answer["end_ns"])
         return stream
 
     def finish(self, drain_s: float | None = None) -> Finished:
-        """End what still flows, wait for what is in flight, and end the process.
+        """End all streams, wait for requests in flight, and end the process.
 
         `drain_s`: how long to wait after the last stream's end; what is still in flight then is recorded as `unsent`,
-        since nobody can know what would have become of it. None waits until every request has been answered or has met
+        since its outcome is unknown. None waits until every request has been answered or has met
         its own time limit.
         """
         if self._finished is not None:
@@ -182,7 +182,7 @@ class Generator:
         return self._finished
 
     def check(self) -> None:
-        """Raise `HarnessBroken` if the generator died before it was told to finish."""
+        """Raise `HarnessBroken` if the generator died before it was to finish."""
         if self._finished is None:
             self._channel.check()
 

@@ -2,8 +2,8 @@
 
 Run as `python -m loadgen.driver.reachability URL DEADLINE_S`.
 
-A Service is up for the API server some moments before the rules that lead to it are in force everywhere. A stream that
-began in between would see refusals that say nothing about the system. Only a connection is made; nothing is sent.
+The API server has a Service some moments before kube-proxy has its rules on every node. A stream that began in between
+would see refusals that are no fault of the system. Only a connection is made; nothing is sent.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _main() -> int:
     try:
         until(connects, deadline_s=deadline_s, poll_s=0.05, awaited=f"a connection to {url}", last_seen=lambda: last)
     except TimedOut as late:
-        print(late, file=sys.stderr)  # noqa: T201  # a command speaks on its streams
+        print(late, file=sys.stderr)  # noqa: T201  # the output of a command
         return 1
     return 0
 

@@ -34,9 +34,10 @@ def refuse_count(workers: int) -> None:
 class WorkerGroup:
     """Running generators that act as one. Use as a context manager, or call `close`: none outlives it.
 
-    A worker that dies breaks the trial, unless there is somebody to tell: `on_lost` is called once with it and why, and
-    the others go on while there are any. What the lost one owed is then missing from the record. `lead_ns` is how far
-    ahead a stream begins and ends, so that each worker knows of it before.
+    Args:
+        lead_ns: how far in the future a stream begins and ends, so that each worker has the command by then.
+        on_lost: called once with a worker that died and the reason; the others go on while there are any, and the
+            lost worker's arrivals are missing from the record. Without it, a worker that dies breaks the trial.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """What counts as an answer: readers that are fed the body of a response as it comes.
 
-Pure: no socket, no clock of their own. The reader of a profile says whether the answer is there in full, when its
-tokens came and what it cost; it keeps no text. A body is read only if the status was one that the profile expects.
+Pure: no socket, no clock of their own. A profile's reader decides whether the answer is complete, when its tokens came
+and how many there were; it keeps no text. A body is read only if the status was one that the profile expects.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Answer(Protocol):
     """What has been understood of one response body so far."""
 
     full_ns: int | None
-    """When the answer was known to be complete; None until then."""
+    """When the answer was complete; None until then."""
     error: str | None
     """What is wrong with it, in a few words; None if nothing is."""
     ended: bool
-    """Its end mark was read: nothing more is worth waiting for."""
+    """Its end mark was read: nothing more will come."""
     first_token_ns: int | None
     token_gaps_ns: list[int] | None
     tokens_in: int | None

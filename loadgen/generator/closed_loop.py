@@ -1,7 +1,7 @@
 """The closed loop: a user's own locustfile, run as it is, every request recorded. Only the generator imports this.
 
-Locust's `request` event tells of each request when it is over. Its start is both the intended and the real one, for a
-closed loop intends nothing.
+Locust fires its `request` event when a request is over. The real start counts as the intended one, since a closed loop
+plans no arrivals.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["ClosedLoop", "ClosedStream"]
 ERROR_LONGEST = 120
 
 JUST_BEFORE = 0.95
-"""This share of the time limit has passed: who is still at it then will be cut off."""
+"""After this share of the time limit, users that still run will be cut off."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class ClosedStream:
 
 
 class ClosedLoop:
-    """Starts and stops users, and records what Locust says of their requests."""
+    """Starts and stops users, and records their requests as Locust reports them."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class ClosedLoop:
             user_classes=self._load(users.locustfile),
             events=locust.events,
             host=self._url,
-            stop_timeout=self._timeout_s,  # a user that is told to stop may finish the task that it is at
+            stop_timeout=self._timeout_s,  # a stopped user may finish its task
         )
         events: Any = environment.events
         runner = environment.create_local_runner()
@@ -87,14 +87,14 @@ class ClosedLoop:
             runner.start(own, spawn_rate=(users.spawn_rate or users.users) / self._workers)
 
     def end(self, name: str) -> int:
-        """Stop the users of a stream, once each has done the task that it is at, and say when that was.
+        """Stop the users of a stream once each has finished its task, and return that moment.
 
-        Users that are still at it when the time limit is over are cut off; what they waited for becomes `unsent`.
+        Users that have not finished at the time limit are cut off; the requests that they waited for become `unsent`.
         """
         stream = self.streams[name]
         if stream.end_ns is None:
             stop_ns, cut = self._now_ns(), []
-            # Locust tells nobody whom it cuts off: count them just before it does.
+            # Locust does not report whom it cuts off: count them just before it does.
             watch = gevent.spawn_later(self._timeout_s * JUST_BEFORE, lambda: cut.extend(stream.runner.user_greenlets))
             stream.runner.stop()
             watch.kill()

@@ -33,7 +33,7 @@ SETTLE_S = 1.0
 """After an answer's end mark, how long to wait for the connection's own orderly end."""
 
 NAMES_FRESH_NS = NS
-"""How long a looked-up address is used before the name is asked for again."""
+"""How long a looked-up address is used before the name is looked up again."""
 
 
 class _Response(HTTPResponse):
@@ -65,9 +65,9 @@ class _Response(HTTPResponse):
 
 
 class Transport:
-    """The way to the service: its address, TLS, and the connections that are kept.
+    """Connections to the service: its address, TLS, and those that are kept.
 
-    `proxied`: an API server stands in between, which may not pass a request on.
+    `proxied`: requests go through an API server, which may refuse to pass one on.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Exchange:
         self.seen = Seen()
 
     def run(self, limit_s: float) -> Ending:
-        """Do the exchange, for at most `limit_s` seconds. Facts are in `seen` and `answer`, also if it ends ill."""
+        """Do the exchange, for at most `limit_s` seconds. Facts are in `seen` and `answer`, also if it fails."""
         self.seen.sent_ns = self._transport.now_ns()
         with gevent.Timeout(limit_s, False):  # False: leave the block in silence
             return self._connect() or self._converse()
@@ -202,7 +202,7 @@ class Exchange:
                     seen.error = self._closed_words()
                     return "broken"
         except HTTPParseError as error:
-            # The parser says so of a message that ended too early, too: bytes were promised that never came.
+            # The parser raises this also for a message that ended too early: announced bytes never came.
             seen.error = f"not the whole of an HTTP message: {error.args[0] if error.args else error}"[:120]
             if seen.first_byte_ns is not None and not data:
                 seen.error = self._closed_words()
@@ -265,7 +265,7 @@ def tls_context(credentials: Credentials | None) -> ssl.SSLContext:
 
 
 def _is_quiet(sock: gevent.socket.socket) -> bool:
-    """Whether a kept connection is still open with nothing to read: the peer has neither closed nor spoken."""
+    """Whether a kept connection is still open with nothing to read: the peer neither closed it nor sent anything."""
     sock.settimeout(0.0)
     try:
         sock.recv(1) if isinstance(sock, gevent.ssl.SSLSocket) else sock.recv(1, socket.MSG_PEEK)

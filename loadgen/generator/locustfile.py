@@ -67,10 +67,11 @@ class Session:
         keep = profile.connections == "reuse"
         extra = credentials.headers if credentials else {}
 
-        def raw(ask: Request) -> tuple[str, bytes]:
-            return ask.method, request_bytes(ask, place, filled(ask.headers, os.environ) | extra, keep=keep)
+        def raw(request: Request) -> tuple[str, bytes]:
+            headers = filled(request.headers, os.environ) | extra
+            return request.method, request_bytes(request, place, headers, keep=keep)
 
-        raws = tuple(raw(ask) for ask in profile.requests(plan.seed))
+        raws = tuple(raw(request) for request in profile.requests(plan.seed))
         tls = tls_context(credentials) if place.tls else None
         self._name = raws[0][1].split(b" ", 2)[1].decode("latin-1")
         self._records = Writer(plan.run_folder / "requests.jsonl")
@@ -108,7 +109,7 @@ class Session:
         self._cpu = CpuMeter(self.now_ns(), time.process_time_ns(), plan.cores)
 
     def run(self) -> None:
-        """Follow commands until told to finish, the parent is gone, or the hard limit has come."""
+        """Follow commands until the one to finish, the end of the parent, or the hard limit."""
         watch = gevent.spawn(self._watch)
         watch.link_exception(lambda dead: self.broken(f"generator.jsonl: {dead.exception!r}"))
         self._control.answer("ready", pid=os.getpid(), locust=locust.__version__)
@@ -125,7 +126,7 @@ class Session:
             try:
                 command = self._control.receive((self._limit_ns - self.now_ns()) / NS)
             except TimeoutError:
-                self._control.answer("broken", why=f"its limit of {self._plan.duration_max_s:g} s has come")
+                self._control.answer("broken", why=f"its time limit of {self._plan.duration_max_s:g} s is over")
                 return ORPHAN_DRAIN_S
             match command:
                 case None:

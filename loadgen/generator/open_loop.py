@@ -34,7 +34,7 @@ class _GivenUp(BaseException):
 
 @dataclass(slots=True)
 class OpenStream:
-    """A stream of traffic under way. `end_ns` is None until it is told to end.
+    """A stream of traffic under way. `end_ns` is None until its end is set.
 
     Of its arrivals this process has every `workers`-th, from number `worker` on; `next_index` is yet to be launched.
     """
@@ -131,7 +131,7 @@ class OpenLoop:
             stream.end_ns = max(end_ns, stream.launched_ns())
             next_ns = stream.begin_ns + stream.shape.offset_ns(stream.next_index)
             if next_ns >= stream.end_ns and stream.dispatcher is not None:
-                stream.dispatcher.kill(block=False)  # it only sleeps until an arrival that is not to be
+                stream.dispatcher.kill(block=False)  # it only sleeps until an arrival that will not be
         return stream.end_ns
 
     def drain(self, drain_s: float) -> None:
@@ -196,7 +196,7 @@ class OpenLoop:
         seen = exchange.seen
         left_ns = intended_ns + self._timeout_ns - self._now_ns()
         if left_ns <= 0:
-            seen.error = "the generator came to it after its time limit"
+            seen.error = "the generator reached it after its time limit"
             return "own-fault"
         self.tally.sent += 1
         self.tally.lags_ns.append(self._timeout_ns - left_ns)

@@ -20,8 +20,8 @@ RECORDS = ("requests.jsonl", "generator.jsonl", "generator.log")
 """What a pod's generator writes, and the driver reads."""
 
 SILENCE_MAX_S = 130.0
-"""A pod whose driver has not asked for so long ends itself. A trial outlives an API server that is away for two minutes
-(`chaos.cluster.Limits.outage_max_s`), so a pod has to wait as long."""
+"""A pod whose driver has been silent for so long ends itself. A trial outlives an API server that is away for two
+minutes (`chaos.cluster.Limits.outage_max_s`), so a pod has to wait as long."""
 
 IMAGE_MODULES = ("__init__.py", "clock.py", "errors.py", "wait.py")
 """What the generator needs of `chaos`."""

@@ -52,9 +52,9 @@ class Copy:
         except (AttributeError, KeyError, TypeError, UnicodeEncodeError) as error:
             raise BadPage(f"no piece of a file: {error!r}") from None
         if offset != self.size:
-            raise BadPage(f"a piece from byte {offset}, {self.size} was asked for")
+            raise BadPage(f"a piece from byte {offset} instead of {self.size}")
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise BadPage(f"{len(data)} bytes from byte {offset} have not the digest that was sent with them")
+            raise BadPage(f"{len(data)} bytes from byte {offset} do not match the digest that was sent with them")
         if data and not data.endswith(b"\n"):
             raise BadPage(f"a line from byte {offset} is cut")
         self.size += len(data)
@@ -65,4 +65,4 @@ class Copy:
         """How the copy differs from the whole file, whose size and digest are given; empty if it is the same."""
         if whole["size"] != self.size:
             return f"{self.size} of {whole['size']} bytes"
-        return "" if whole["sha256"] == self._digest.hexdigest() else "another digest than the whole file's"
+        return "" if whole["sha256"] == self._digest.hexdigest() else "its digest is not that of the whole file"

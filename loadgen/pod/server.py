@@ -37,30 +37,30 @@ class Keeper:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._told = 0
+        self._commands = 0
         self._answers: list[Any] = []
         self._over = False
         self._news = threading.Condition()
 
     @property
     def ended(self) -> int | None:
-        """The exit code of the generator, once all that it said is here; None until then."""
+        """The exit code of the generator, once all of its answers are here; None until then."""
         return self._process.returncode if self._process is not None and self._over else None
 
     def tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        """Give the generator a command, unless it has it already; the first one starts it.
+        """Give the generator a command, unless it has it already; the first command starts it.
 
         `environ` is added to its environment then. Raises `ValueError` for a number out of turn, `OSError` if it has
         ended.
         """
         with self._news:
-            if number < self._told:
+            if number < self._commands:
                 return
-            if number > self._told:
-                raise ValueError(f"command {number} before command {self._told}")
+            if number > self._commands:
+                raise ValueError(f"command {number} before command {self._commands}")
             process = self._process = self._process or self._started(environ)
             assert process.stdin is not None
-            self._told += 1
+            self._commands += 1
             process.stdin.write(json.dumps(command).encode() + b"\n")
             process.stdin.flush()
 
@@ -71,7 +71,7 @@ class Keeper:
             return self._answers[number] if len(self._answers) > number else None
 
     def orphan(self) -> None:
-        """Let the generator know that nobody tells it anything any more: it records what is left, and ends."""
+        """Close the generator's input: it records what is left, and ends."""
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError, ValueError):
                 self._process.stdin.close()
@@ -104,22 +104,22 @@ class Keeper:
             self._news.notify_all()
 
 
-ASKED_MAX = 64 * 1024 * 1024
+REQUEST_MAX_BYTES = 64 * 1024 * 1024
 """A trace to be replayed is the longest that is ever sent."""
 
-HEAR_MAX_S = 5.0
+ANSWER_WAIT_MAX_S = 5.0
 WATCH_S = 0.2
 
 
 class Pod:
-    """The actions that the driver may ask for, by name, and how long ago it last asked."""
+    """The actions that the driver may request, by name, and how long ago it last did."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._keeper = Keeper(folder)
-        self._asked_s = time.monotonic()
+        self._last_request_s = time.monotonic()
         self._leaving = threading.Event()
-        self._told_to_end = threading.Event()
+        self._terminating = threading.Event()
         self.actions: Mapping[str, Callable[..., Mapping[str, Any]]] = {
             "hello": lambda: {"code": code_digest(), "folder": str(folder)},
             "clock": lambda: {"mono_ns": time.monotonic_ns(), "utc_ns": time.time_ns()},
@@ -131,10 +131,10 @@ class Pod:
             "leave": self._leave,
         }
 
-    def do(self, action: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    def do(self, action: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do one of them. Raises `KeyError` or `TypeError` for what is none."""
-        self._asked_s = time.monotonic()
-        return self.actions[action](**told)
+        self._last_request_s = time.monotonic()
+        return self.actions[action](**arguments)
 
     def wait(self) -> int:
         """Wait until the driver lets the pod go, or is silent for too long; then end the generator in order.
@@ -142,15 +142,15 @@ class Pod:
         Returns the exit code: 0 if the driver had all it wanted.
         """
         while not self._leaving.wait(WATCH_S):
-            if time.monotonic() - self._asked_s > SILENCE_MAX_S:
+            if time.monotonic() - self._last_request_s > SILENCE_MAX_S:
                 self._keeper.close()
                 return 1
         self._keeper.close()
-        return 1 if self._told_to_end.is_set() else 0
+        return 1 if self._terminating.is_set() else 0
 
-    def told_to_end(self) -> None:
-        """The kubelet ends the pod: let the generator record what it can, and be read until the grace is over."""
-        self._told_to_end.set()
+    def terminate(self) -> None:
+        """The kubelet ends the pod: let the generator record what is left, to be read within the grace period."""
+        self._terminating.set()
         self._keeper.orphan()
 
     def _tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> Mapping[str, Any]:
@@ -158,7 +158,7 @@ class Pod:
         return {}
 
     def _hear(self, number: int, wait_s: float) -> Mapping[str, Any]:
-        answer = self._keeper.answer(number, min(wait_s, HEAR_MAX_S))
+        answer = self._keeper.answer(number, min(wait_s, ANSWER_WAIT_MAX_S))
         return {"answer": answer, **self._state()}
 
     def _read(self, offsets: Mapping[str, int]) -> Mapping[str, Any]:
@@ -169,7 +169,7 @@ class Pod:
         } | state
 
     def _state(self) -> dict[str, Any]:
-        return {"ended": self._keeper.ended, "told_to_end": self._told_to_end.is_set()}
+        return {"ended": self._keeper.ended, "told_to_end": self._terminating.is_set()}
 
     def _leave(self) -> Mapping[str, Any]:
         self._leaving.set()
@@ -181,7 +181,7 @@ def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clocks are read the worse.
+        # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clock readings get worse.
         wbufsize = -1
         disable_nagle_algorithm = True
 
@@ -190,25 +190,25 @@ def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            if length > ASKED_MAX:
+            if length > REQUEST_MAX_BYTES:
                 self.close_connection = True
-                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"over {ASKED_MAX} bytes"})
+                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"over {REQUEST_MAX_BYTES} bytes"})
                 return
             try:
-                asked = json.loads(self.rfile.read(length))
-                given = hashlib.sha256(str(asked["token"]).encode()).hexdigest()
+                request = json.loads(self.rfile.read(length))
+                given = hashlib.sha256(str(request["token"]).encode()).hexdigest()
                 if not hmac.compare_digest(given, token_digest):
                     self._answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
                     return
-                self._answer(HTTPStatus.OK, pod.do(asked["do"], asked["told"]))
+                self._answer(HTTPStatus.OK, pod.do(request["do"], request["told"]))
             except (KeyError, TypeError, ValueError, OSError) as error:
                 self._answer(HTTPStatus.BAD_REQUEST, {"why": repr(error)})
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-            """Nothing: the driver asks twice a second."""
+            """Nothing: the driver sends a request twice a second."""
 
-        def _answer(self, status: HTTPStatus, said: Mapping[str, Any]) -> None:
-            body = json.dumps(said).encode()
+        def _answer(self, status: HTTPStatus, facts: Mapping[str, Any]) -> None:
+            body = json.dumps(facts).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -222,7 +222,7 @@ def main() -> int:
     """Serve until the driver lets the pod go."""
     folder = Path(os.environ.get(FOLDER, "."))
     pod = Pod(folder)
-    signal.signal(signal.SIGTERM, lambda *_: pod.told_to_end())
+    signal.signal(signal.SIGTERM, lambda *_: pod.terminate())
     server = ThreadingHTTPServer(
         ("", PORT if len(sys.argv) < 2 else int(sys.argv[1])), handler_of(pod, os.environ[TOKEN_DIGEST])
     )

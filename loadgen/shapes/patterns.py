@@ -15,7 +15,7 @@ from loadgen.shapes.base import UNIT, Point, Shape, arrival_times, exact, rounde
 __all__ = ["RATE_MAX_RPS", "Poisson", "Ramp", "Spike", "Steady", "Step"]
 
 RATE_MAX_RPS = 1_000_000
-"""Above this no two arrivals could be told apart in a record; far above what one generator can send."""
+"""Far above what one generator can send."""
 
 SECONDS_MAX = 7 * 24 * 3600
 """A generator runs for a week at most."""

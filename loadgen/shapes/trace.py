@@ -83,7 +83,7 @@ def read_trace(path: Path, *, speed: float = 1.0) -> Replay:
     """Read a CSV file: column `at_s` (seconds from the begin), if wanted `size_in` and `size_out`, a line an arrival.
 
     `size_in` and `size_out` are bytes of the body for profile `http` (which has no `size_out`), and tokens for
-    `openai-chat`. `speed` above 1 lets time run faster. Raises `UsageError`, naming the line, for what is not as said.
+    `openai-chat`. `speed` above 1 lets time run faster. Raises `UsageError`, naming the line, for anything else.
     """
     if not speed > 0:
         raise UsageError(f"speed: {speed} is not above 0")

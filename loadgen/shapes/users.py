@@ -1,4 +1,4 @@
-"""Users of somebody's own locustfile: a closed loop, so nothing says beforehand when its requests arrive."""
+"""Users of a team's own locustfile: a closed loop, whose arrivals nothing plans."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ USERS_MAX = 10_000
 class Users(Shape):
     """So many of Locust's users, of the classes that `locustfile` defines, run as they are against the system.
 
-    A closed loop: each user waits for an answer before the next request, so a slow service is asked less, and its
-    latencies are flattered. It intends no arrival by plan. `spawn_rate`: users started a second; None: all at once.
+    A closed loop: each user waits for an answer before the next request, so a slow service gets fewer requests, and its
+    latencies look better than they are. No arrival is planned. `spawn_rate`: users started a second; None: all at once.
     Raises `UsageError` if there is no such file, or for a number that is not above 0.
     """
 

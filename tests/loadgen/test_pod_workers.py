@@ -255,7 +255,7 @@ def test_a_pod_whose_records_are_never_right_is_lost(tmp_path: Path, server: Ser
         flow.proxy.meddle = _one_pod_lies(lie)
         until(lambda: _lost(flow), deadline_s=20, awaited="the loss to be noticed")
     assert outcomes(tmp_path).keys() == {"ok"}
-    assert "have not the digest that was sent with them" in GeneratorHealthy()(flow.history()).reason
+    assert "do not match the digest that was sent with them" in GeneratorHealthy()(flow.history()).reason
     assert SloMet(Slo(availability=0.99))(flow.history()).answer is Verdict.UNKNOWN
 
 

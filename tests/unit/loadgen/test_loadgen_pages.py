@@ -62,8 +62,8 @@ def test_what_is_not_what_was_sent_is_refused_and_nothing_of_it_is_taken(tmp_pat
     copy, right = Copy(), page(path, 0)
     cut = b"one\ntw"
     for wrong, words in (
-        (right | {"text": "one\ntwO\n"}, "have not the digest"),
-        (right | {"text": "one\n"}, "have not the digest"),
+        (right | {"text": "one\ntwO\n"}, "do not match the digest"),
+        (right | {"text": "one\n"}, "do not match the digest"),
         (right | {"text": cut.decode(), "sha256": hashlib.sha256(cut).hexdigest()}, "is cut"),
         (right | {"offset": 4}, "a piece from byte 4, 0 was asked for"),
         (right | {"text": None}, "no piece of a file"),
@@ -84,7 +84,7 @@ def test_a_copy_that_is_not_the_whole_says_how(tmp_path: Path) -> None:
     path.write_bytes(b"one\ntwo\n")
     assert copy.differs(sum_of(path)) == "4 of 8 bytes"
     path.write_bytes(b"oNe\n")
-    assert copy.differs(sum_of(path)) == "another digest than the whole file's"
+    assert copy.differs(sum_of(path)) == "its digest is not that of the whole file"
 
 
 def test_a_file_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
