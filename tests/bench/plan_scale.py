@@ -75,7 +75,7 @@ def _planned(cluster: Cluster) -> tuple[float, float]:
     counted = ", ".join(f"{plan.pairs.counted[answer]} {answer.words}" for answer in Answer)
     sys.stdout.write(
         f"  {took:.2f} s: {len(plan.nodes)} nodes, {len(plan.pools)} pools, {plan.pairs.total} pairs ({counted}), "
-        f"{plan.pairs.simulated} of them played, {plan.pairs.left} left open\n"
+        f"{plan.pairs.simulated} of them played, {plan.pairs.not_played} left open\n"
     )
     return took, read
 

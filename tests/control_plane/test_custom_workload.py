@@ -18,8 +18,8 @@ from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.checks.verdict import Answer
 from chaos.cli.app import app
-from chaos.cli.plan.index import World
-from chaos.cli.plan.snapshot_reader import gather
+from chaos.cli.plan import gather
+from chaos.cli.plan.index import ClusterIndex
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets
@@ -208,7 +208,7 @@ def test_a_wrong_name_is_told_with_the_right_one(cluster: Cluster, kept: tuple[s
 
 def test_a_plan_counts_its_budget_through_the_scale(cluster: Cluster, kept: tuple[str, Controller]) -> None:
     """`gameday plan` counts as the disruption controller does, though it never lists objects of that kind."""
-    guard_ = World.of(gather(cluster)).guards[f"{kept[0]}/chat-pdb"]
+    guard_ = ClusterIndex.of(gather(cluster)).budgets[f"{kept[0]}/chat-pdb"]
     assert (guard_.unknown, guard_.state.healthy, guard_.state.desired, guard_.state.allowed) == ("", 3, 2, 1)
 
 

@@ -58,7 +58,7 @@ def test_a_thousand_nodes_are_thought_through_in_time() -> None:
     assert took_s < REACH_S
     assert plan.pairs.total == 499_500
     assert sum(plan.pairs.counted.values()) == plan.pairs.total
-    assert plan.pairs.left == 0
+    assert plan.pairs.not_played == 0
     assert plan.pairs.counted[Answer.WAITS] > 0
 
 

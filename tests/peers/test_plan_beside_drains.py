@@ -76,7 +76,7 @@ def test_a_drain_that_the_plan_lets_finish_finishes(
     trial.judge(Drained())
     fault, took_s, evicted = took(trial)
     assert said.answer is answer, said
-    assert (fault.result, evicted, pending) == ("finished", said.moves, len(said.homeless))
+    assert (fault.result, evicted, pending) == ("finished", said.pods, len(said.homeless))
     assert said.bound_s is not None
     assert took_s <= said.bound_s
 

@@ -1,28 +1,48 @@
-"""The command `gameday plan`."""
+"""The command `gameday plan`, and the tables that it prints."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from chaos.cli.plan.output import as_data, show
+from chaos.cli.plan.listing import Listing, gather
 from chaos.cli.plan.planner import POOL_LABEL, make_plan
-from chaos.cli.plan.snapshot import Listing
-from chaos.cli.plan.snapshot_reader import gather
+from chaos.cli.plan.results import Answer, DrainAnswer, Plan, as_data
 from chaos.cluster import Cluster, connect
 from chaos.errors import LabError, UsageError
 from chaos.lab import Lab
 from chaos.objects.base import View
 from chaos.semantics import KUBERNETES, DrainOptions, Timings
 
-__all__ = ["plan_command"]
+__all__ = ["plan_command", "show"]
+
+ROWS_MAX = 40
+
+MANY = {
+    Answer.FINISHES: "finish",
+    Answer.WAITS: "wait",
+    Answer.CANNOT_TELL: "we cannot tell of",
+    Answer.REFUSED: "are refused",
+    Answer.DEADLOCKS: "deadlock",
+}
+
+STYLES = {
+    Answer.FINISHES: "green",
+    Answer.WAITS: "cyan",
+    Answer.CANNOT_TELL: "yellow",
+    Answer.REFUSED: "yellow",
+    Answer.DEADLOCKS: "red",
+}
 
 
 def plan_command(
@@ -46,7 +66,7 @@ def plan_command(
     ] = False,
     ignore_daemonsets: Annotated[bool, typer.Option(help="As kubectl drain: leave pods of DaemonSets alone.")] = True,
 ) -> None:
-    """Say what draining each node, each pool and each pair of nodes would come to. Reads only; changes nothing."""
+    """Predict what draining each node, each pool and each pair of nodes would do. Reads only; changes nothing."""
     options = DrainOptions(ignore_daemonsets=ignore_daemonsets, delete_emptydir_data=delete_emptydir_data, force=force)
     cluster, timings, where = _reached(kube_context, kubeconfig)
     with cluster:
@@ -97,3 +117,84 @@ def _only_context(kubeconfig: Path | None) -> str | None:
     if len(names) > 1:
         raise UsageError(f"{kubeconfig} has {len(names)} contexts", f"name one: --kube-context {' | '.join(names)}")
     return names[0] if names else None
+
+
+def show(plan: Plan, console: Console, *, where: str) -> None:
+    """Print the plan: nodes, pools and pairs, the worst first."""
+    console.print(
+        f"{where}: {len(plan.nodes)} nodes, {plan.pods} pods, {plan.disruption_budgets} disruption budgets",
+        style="bold",
+    )
+    for kind in plan.unread:
+        console.print(f"We may not read {kind}s: of pods with a claim nobody can tell where they fit.", style="yellow")
+    _table(console, "Draining one node", [(answer.nodes[0], answer) for answer in plan.nodes])
+    if plan.pools:
+        pools = [(f"{pool.name} ({len(pool.drain.nodes)} nodes)", pool.drain) for pool in plan.pools]
+        _table(console, f"Draining a whole pool ({plan.pool_label})", pools)
+    else:
+        console.print(f"\nNo node has the label {plan.pool_label}, so there are no pools.")
+    _show_pairs(plan, console)
+    if any(answer.unpromised for answer in plan.nodes):
+        console.print("* something may take longer without breaking a promise; --json says what", style="dim")
+
+
+def _show_pairs(plan: Plan, console: Console) -> None:
+    pairs = plan.pairs
+    if not pairs.total:
+        return
+    console.print(f"\nDraining two nodes together: {pairs.total} pairs, {_counted(pairs.counted)}.")
+    worse = [(" + ".join(answer.nodes), answer) for answer in pairs.worse]
+    if worse:
+        _table(console, f"Worse together than alone ({pairs.worse_total} pairs)", worse, total=pairs.worse_total)
+    else:
+        console.print("No pair fares worse than its nodes alone.")
+    if pairs.grouped:
+        console.print(f"{pairs.simulated} pairs were simulated. The others were grouped: {pairs.grouped}.", style="dim")
+    if pairs.not_played:
+        console.print(
+            f"{pairs.not_played} pairs were not simulated, as there are too many: of them we cannot tell.",
+            style="yellow",
+        )
+
+
+def _table(console: Console, title: str, rows: Sequence[tuple[str, DrainAnswer]], *, total: int | None = None) -> None:
+    """The rows that matter, the worst first, and how many were left out."""
+    ordered = sorted(rows, key=lambda row: (-row[1].answer, not row[1].homeless))
+    console.print()
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, show_edge=False)
+    table.add_column("what", overflow="fold")
+    table.add_column("answer", no_wrap=True)
+    table.add_column("pods", justify="right")
+    table.add_column("within", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    for name, answer in ordered[:ROWS_MAX]:
+        word = Text(answer.answer.words, style=STYLES[answer.answer])
+        table.add_row(Text(name), word, str(answer.pods), _within(answer), Text("\n".join(_lines(answer))))
+    console.print(table)
+    hidden = (len(ordered) if total is None else total) - min(len(ordered), ROWS_MAX)
+    if hidden > 0:
+        rest = _counted(Counter(answer.answer for _, answer in ordered[ROWS_MAX:]))
+        console.print(
+            f"and {hidden} more{': ' + rest if rest else ''}; --json has all that was worked out", style="dim"
+        )
+
+
+def _within(answer: DrainAnswer) -> str:
+    if answer.bound_s is None:
+        return ""
+    return f"{answer.bound_s:.0f} s{'*' if answer.unpromised else ''}"
+
+
+def _lines(answer: DrainAnswer) -> Iterable[str]:
+    for reason in answer.reasons:
+        yield reason.words
+    counts = Counter(one.words for one in answer.homeless)
+    already = " ".join(reason.words for reason in answer.reasons)
+    for words, count in counts.items():
+        if words not in already:
+            first = next(one.pod for one in answer.homeless if one.words == words)
+            yield f"{first}{f' and {count - 1} more' if count > 1 else ''} will have no successor: {words}"
+
+
+def _counted(counted: Counter[Answer] | dict[Answer, int]) -> str:
+    return ", ".join(f"{counted[answer]} {MANY[answer]}" for answer in reversed(Answer) if counted.get(answer))

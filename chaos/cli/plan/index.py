@@ -6,9 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chaos.cli.plan.pod_shape import CORDON, Shape, ShapeBook
-from chaos.cli.plan.snapshot import Listing
-from chaos.cli.plan.volume_topology import Claims
+from chaos.cli.plan.listing import Listing
+from chaos.cli.plan.pod_shape import CORDON, Claims, Shape, ShapeBook
 from chaos.objects.base import Raw, View
 from chaos.objects.kinds import NodeView, PodDisruptionBudgetView, ReplicaSetView
 from chaos.objects.pod import PodView
@@ -17,7 +16,7 @@ from chaos.semantics import BudgetState, Scales, ScaleUnknown, bound_by, budget_
 from chaos.semantics.budgets import controller_ref, disrupted
 from chaos.semantics.scheduling import HOST_PORT, allocatable
 
-__all__ = ["Guard", "Identity", "Node", "Owner", "Pod", "World"]
+__all__ = ["Budget", "ClusterIndex", "Identity", "Node", "Owner", "Pod"]
 
 Identity = tuple[str, frozenset[tuple[str, str]]]
 """Namespace and labels: what a selector sees of a pod."""
@@ -55,19 +54,19 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pod:
-    """A pod; `key` is namespace/name, `guards` are the keys of the disruption budgets that bind it."""
+    """A pod; `key` is namespace/name, `budgets` are the keys of the disruption budgets that bind it."""
 
     view: PodView
     key: str
     node: str
-    guards: tuple[str, ...]
+    budgets: tuple[str, ...]
     shape: Shape
     identity: Identity
     owner: Owner | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Guard:
+class Budget:
     """A disruption budget at the start; `wanted` is how many pods there should be in all, by those who own them.
 
     `unready` are its pods that should be Ready and are not; `marked` are Ready pods that do not count, as their
@@ -86,20 +85,20 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class ClusterIndex:
     """Nodes, pods and disruption budgets by name. `active` pods take room: bound, not finished and to stay."""
 
     listing: Listing
     nodes: Mapping[str, Node]
     pods: Mapping[str, tuple[Pod, ...]]
-    guards: Mapping[str, Guard]
+    budgets: Mapping[str, Budget]
     identities: Mapping[Identity, Mapping[str, int]]
     active: tuple[Pod, ...]
     priority_min: int
     daemon_sets: Collection[tuple[str, str]] = field(default_factory=frozenset)
 
     @classmethod
-    def of(cls, listing: Listing) -> World:
+    def of(cls, listing: Listing) -> ClusterIndex:
         """Index a listing."""
         nodes = {view.name: _node(view) for view in map(NodeView, listing.nodes)}
         pods = _pods(listing)
@@ -117,7 +116,7 @@ class World:
             listing=listing,
             nodes=nodes,
             pods={name: tuple(found) for name, found in by_node.items()},
-            guards=_guards(listing, pods),
+            budgets=_budgets(listing, pods),
             identities=identities,
             active=active,
             priority_min=min((pod.shape.priority for pod in active), default=0),
@@ -168,20 +167,20 @@ def _owners(listing: Listing, pods: Sequence[PodView]) -> dict[str, Owner]:
     return owners
 
 
-def _guards(listing: Listing, pods: Sequence[Pod]) -> dict[str, Guard]:
+def _budgets(listing: Listing, pods: Sequence[Pod]) -> dict[str, Budget]:
     scales = Scales(listing.controllers)
     bound: dict[str, list[Pod]] = defaultdict(list)
     for pod in pods:
-        for key in pod.guards:
+        for key in pod.budgets:
             bound[key].append(pod)
-    guards = {}
+    budgets = {}
     for raw in listing.budgets:
         view = PodDisruptionBudgetView(raw)
-        guards[_key(view)] = _guard(view, tuple(bound[_key(view)]), scales, listing)
-    return guards
+        budgets[_key(view)] = _budget(view, tuple(bound[_key(view)]), scales, listing)
+    return budgets
 
 
-def _guard(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales, listing: Listing) -> Guard:
+def _budget(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales, listing: Listing) -> Budget:
     """A disruption budget as its controller counts it now, whatever it last wrote."""
     key, written = _key(view), replace(BudgetState.of(view.raw), name=_key(view))
     owners = {pod.owner.uid: pod.owner.wanted for pod in pods if pod.owner and pod.owner.known}
@@ -192,7 +191,7 @@ def _guard(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales,
         now = budget_status(view.raw, [pod.view.raw for pod in pods], scales, at=listing.at)
     except ScaleUnknown as error:
         unknown = "" if view.up_to_date else f"{error}, and its controller has not counted it"
-        return Guard(view, key, written, pods, wanted, unready, unknown=unknown)
+        return Budget(view, key, written, pods, wanted, unready, unknown=unknown)
     state = BudgetState(
         name=key,
         healthy=now.healthy,
@@ -204,7 +203,7 @@ def _guard(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales,
         expects=now.expected > 0,
     )
     marked = tuple(pod for pod in pods if pod.view.ready and disrupted(view, pod.view, at=listing.at))
-    return Guard(view, key, state, pods, wanted, unready, marked)
+    return Budget(view, key, state, pods, wanted, unready, marked)
 
 
 def _key(view: View) -> str:

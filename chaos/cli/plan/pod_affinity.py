@@ -6,19 +6,18 @@ not modelled (`Shape.unknown` says so), `namespaceSelector: {}` is: all namespac
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from chaos.cli.plan.index import Identity, Node, World
-from chaos.cli.plan.pod_groups import Groups, Term
-from chaos.cli.plan.pod_shape import CORDON, Shape
-from chaos.objects.base import Raw
+from chaos.cli.plan.index import ClusterIndex, Identity, Node
+from chaos.cli.plan.pod_shape import CORDON, HONOR, Shape
+from chaos.objects.base import Raw, matches
 from chaos.semantics.scheduling import tolerates
 
-__all__ = ["Barrier", "Crowd", "Move"]
-
-HONOR = "Honor"
+__all__ = ["Barrier", "Move", "PodAffinity"]
 
 Barrier = Callable[[Node], str]
 """Says why a node does not do, empty if it does."""
@@ -57,16 +56,83 @@ class _Spread:
         return 0 if len(places) < self.places_min else min(places.values(), default=0)
 
 
-class Crowd:
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """Some pods, and the label that says which nodes are one place. There is one object for each such group.
+
+    `namespaces` None are all; `selector` is a label selector as JSON.
+    """
+
+    namespaces: frozenset[str] | None
+    selector: str
+    topology: str
+
+
+class Groups:
+    """The groups of a cluster."""
+
+    def __init__(self, cluster: ClusterIndex) -> None:
+        self._cluster = cluster
+        self._term = cache(Term)
+        self.of_affinity = cache(self._of_affinity)
+        self.matches = cache(self._matches)
+        self.count = cache(self._count)
+
+    def of_spread(self, rule: Raw, identity: Identity) -> Term:
+        """The pods over which a topology spread rule counts."""
+        return self._term(frozenset({identity[0]}), _selector(rule, identity), str(rule["topologyKey"]))
+
+    def _of_affinity(self, shape: Shape, identity: Identity, kind: str) -> tuple[Term, ...]:
+        """The pods that a pod's required `podAffinity` or `podAntiAffinity` speaks of."""
+        return tuple(self._affine(raw, identity) for raw in shape.affinity.get(kind) or ())
+
+    def _matches(self, term: Term, identity: Identity) -> bool:
+        """Whether a pod is in the group."""
+        inside = term.namespaces is None or identity[0] in term.namespaces
+        selector = json.loads(term.selector)
+        return inside and selector is not None and matches(selector, dict(identity[1]))
+
+    def _count(self, term: Term) -> Counter[str]:
+        """How many pods of the group each node has, at the start."""
+        found: Counter[str] = Counter()
+        for identity, nodes in self._cluster.identities.items():
+            if self.matches(term, identity):
+                found.update(nodes)
+        return found
+
+    def _affine(self, raw: Raw, identity: Identity) -> Term:
+        chosen = raw.get("namespaceSelector")
+        own = [identity[0]] if chosen is None else []
+        namespaces = None if chosen == {} else frozenset(raw.get("namespaces") or own)
+        return self._term(namespaces, _selector(raw, identity), str(raw["topologyKey"]))
+
+
+def _selector(raw: Raw, identity: Identity) -> str:
+    """The label selector, as JSON, with the pod's own values of `matchLabelKeys` in it; null selects nothing."""
+    selector = raw.get("labelSelector")
+    if selector is None:
+        return "null"
+    labels = dict(identity[1])
+    own = [
+        {"key": key, "operator": operator, "values": [labels[key]]}
+        for name, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+        for key in raw.get(name) or ()
+        if key in labels
+    ]
+    expressions = [*(selector.get("matchExpressions") or ()), *own]
+    return json.dumps({**selector, "matchExpressions": expressions}, sort_keys=True)
+
+
+class PodAffinity:
     """The pods that are where they are. Counts are kept, because many placements ask for the same."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._groups = Groups(world)
-        self._spreads: dict[tuple[Shape, Identity], tuple[_Spread, ...]] = {}
-        self._facing: dict[Identity, tuple[Term, ...]] = {}
+    def __init__(self, cluster: ClusterIndex) -> None:
+        self._cluster = cluster
+        self._groups = Groups(cluster)
+        self._spread = cache(self._spreads)
+        self._against = cache(self._opposing)
         self._holders: dict[Term, Counter[str]] = {}
-        for pod in world.active:
+        for pod in cluster.active:
             for term in self._groups.of_affinity(pod.shape, pod.identity, "podAntiAffinity"):
                 self._holders.setdefault(term, Counter())[pod.node] += 1
 
@@ -126,18 +192,16 @@ class Crowd:
 
     # --- topology spread ----------------------------------------------------------------------------------------
 
-    def _spread(self, shape: Shape, identity: Identity) -> tuple[_Spread, ...]:
-        if not shape.spread:
-            return ()
-        found = self._spreads.get((shape, identity))
-        if found is None:
-            found = tuple(self._counted(rule, shape, identity) for rule in shape.spread)
-            self._spreads[shape, identity] = found
-        return found
+    def _spreads(self, shape: Shape, identity: Identity) -> tuple[_Spread, ...]:
+        return tuple(self._counted(rule, shape, identity) for rule in shape.spread)
 
     def _counted(self, rule: Raw, shape: Shape, identity: Identity) -> _Spread:
         term = self._groups.of_spread(rule, identity)
-        counted = [node for node in self._world.nodes.values() if _counts(rule, shape, node)]
+        counted = [
+            node
+            for node in self._cluster.nodes.values()
+            if shape.spreads_over(rule, node.name, node.labels, node.taints)
+        ]
         here = self._groups.count(term)
         sizes: Counter[str] = Counter()
         places: Counter[str] = Counter()
@@ -161,14 +225,14 @@ class Crowd:
         topology, here = one.term.topology, self._groups.count(one.term)
         sizes = Counter(one.sizes) if gone else one.sizes
         for name in gone:
-            place = self._world.nodes[name].labels[topology]
+            place = self._cluster.nodes[name].labels[topology]
             sizes[place] -= 1
             places[place] -= here[name]
             if not sizes[place]:
                 del places[place]
         for move in moves:
             if move.node in one.counted and move.node not in gone and self._groups.matches(one.term, move.identity):
-                places[self._world.nodes[move.node].labels[topology]] += move.sign
+                places[self._cluster.nodes[move.node].labels[topology]] += move.sign
         limit, words = one.skew_max + one.least(places) - one.itself, one.words
 
         def barrier(node: Node) -> str:
@@ -190,13 +254,9 @@ class Crowd:
                     there[move.node] += move.sign
             yield self._away_from(term, there)
 
-    def _against(self, identity: Identity) -> tuple[Term, ...]:
+    def _opposing(self, identity: Identity) -> tuple[Term, ...]:
         """The anti-affinity of pods that are there which concerns a pod like this."""
-        found = self._facing.get(identity)
-        if found is None:
-            found = tuple(term for term in self._holders if self._groups.matches(term, identity))
-            self._facing[identity] = found
-        return found
+        return tuple(term for term in self._holders if self._groups.matches(term, identity))
 
     def _away_from(self, term: Term, there: Mapping[str, int]) -> Barrier:
         taken = self._places(term, there)
@@ -205,13 +265,12 @@ class Crowd:
     def _beside(self, shape: Shape, identity: Identity, moves: tuple[Move, ...]) -> Iterator[Barrier]:
         for term in self._groups.of_affinity(shape, identity, "podAffinity"):
             places = self._places(term, self._moved(term, moves))
-            # the first of a group that wants to be together may go anywhere that has the label
-            first = not places and self._groups.matches(term, identity)
-            yield _near(term.topology, places, first=first)
+            # the first of a group that is to be together may go anywhere that has the label
+            yield _near(term.topology, places, first=not places and self._groups.matches(term, identity))
 
     def _places(self, term: Term, there: Mapping[str, int]) -> set[str]:
         """The places that have any."""
-        nodes = self._world.nodes
+        nodes = self._cluster.nodes
         return {
             place
             for name, count in there.items()
@@ -235,12 +294,3 @@ def _near(topology: str, places: set[str], *, first: bool) -> Barrier:
         return "" if place is not None and (first or place in places) else "pod affinity"
 
     return barrier
-
-
-def _counts(rule: Raw, shape: Shape, node: Node) -> bool:
-    """Whether a node is among those over which the rule spreads (nodeAffinityPolicy, nodeTaintsPolicy)."""
-    if any(one["topologyKey"] not in node.labels for one in shape.spread):
-        return False
-    if rule.get("nodeAffinityPolicy", HONOR) == HONOR and not shape.selects(node.name, node.labels):
-        return False
-    return rule.get("nodeTaintsPolicy") != HONOR or not shape.shut_out(node.taints)

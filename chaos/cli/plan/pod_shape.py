@@ -8,28 +8,96 @@ applies to a pod and is not modelled stands in `unknown`, and then nobody can te
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from chaos.cli.plan.volume_topology import Claims
-from chaos.objects.base import Raw
+from chaos.cli.plan.listing import Listing
+from chaos.objects.base import Raw, View
 from chaos.objects.pod import PodView
 from chaos.semantics.scheduling import fits_terms, pod_requests, shut_out
 
-__all__ = ["CORDON", "Shape", "ShapeBook"]
+__all__ = ["CORDON", "HONOR", "Claims", "Shape", "ShapeBook"]
 
 CORDON: Raw = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 """The taint that a cordoned node carries."""
 
+HONOR = "Honor"
 SCHEDULER = "default-scheduler"
+
+
+ONE_NODE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRule:
+    """What a volume demands of a node: one of the terms of its affinity, as JSON; or why that cannot be told."""
+
+    claim: str
+    terms: str = ""
+    unknown: str = ""
+
+
+@dataclass(slots=True)
+class Claims:
+    """The claims and volumes of a listing."""
+
+    _claims: dict[tuple[str, str], View] | None
+    _volumes: dict[str, View] | None
+    _users: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, listing: Listing) -> Claims:
+        """Index them, and count by how many pods each claim is in use."""
+        claims = None if listing.claims is None else {(v.namespace, v.name): v for v in map(View, listing.claims)}
+        volumes = None if listing.volumes is None else {v.name: v for v in map(View, listing.volumes)}
+        users = Counter(
+            (pod.namespace, name)
+            for pod in map(PodView, listing.pods)
+            if pod.node and not pod.finished and not pod.deleting
+            for name in _names(pod)
+        )
+        return cls(claims, volumes, users)
+
+    def volumes(self, pod: PodView) -> tuple[VolumeRule, ...]:
+        """What binds a successor of the pod to nodes, nothing for a pod without claims."""
+        found = [self._rule(pod.namespace, name) for name in _names(pod)]
+        made_anew = [
+            VolumeRule(volume["name"], unknown=f"volume {volume['name']} is made anew for each pod")
+            for volume in pod.spec.get("volumes") or ()
+            if "ephemeral" in volume
+        ]
+        return (*(rule for rule in found if rule is not None), *made_anew)
+
+    def _rule(self, namespace: str, name: str) -> VolumeRule | None:
+        if self._claims is None or self._volumes is None:
+            return VolumeRule(name, unknown=f"we may not read where claim {name} can be used")
+        claim = self._claims.get((namespace, name))
+        volume = self._volumes.get(str(claim.spec.get("volumeName", ""))) if claim else None
+        if claim is None or volume is None:
+            return VolumeRule(name, unknown=f"claim {name} is bound to no volume")
+        if ONE_NODE.issuperset(claim.spec.get("accessModes") or ()) and self._users[namespace, name] > 1:
+            return VolumeRule(name, unknown=f"claim {name} is for one node at a time and several pods use it")
+        required = (volume.spec.get("nodeAffinity") or {}).get("required")
+        return VolumeRule(name, _terms(required)) if required else None
+
+
+def _names(pod: PodView) -> Iterator[str]:
+    for volume in pod.spec.get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            yield str(volume["persistentVolumeClaim"].get("claimName", ""))
+
+
+def _terms(required: Raw) -> str:
+    return json.dumps(required.get("nodeSelectorTerms") or [], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """Demands on a node. `terms` are groups of node selector terms, of each of which one must hold.
 
-    `ties` names the claims whose volumes are among them. `unknown` says which rules that apply are not modelled.
+    `volumes` names the claims whose volumes are among them. `unknown` says which rules that apply are not modelled.
     """
 
     requests: Mapping[str, int]
@@ -38,13 +106,13 @@ class Shape:
     tolerations: Sequence[Raw]
     spread: Sequence[Raw]
     affinity: Raw
-    ties: tuple[str, ...]
+    volumes: tuple[str, ...]
     priority: int
     preempts: bool
     unknown: tuple[str, ...]
 
     @property
-    def crowded(self) -> bool:
+    def depends_on_others(self) -> bool:
         """Whether it makes demands on other pods' places."""
         return bool(self.spread or self.affinity)
 
@@ -57,6 +125,14 @@ class Shape:
     def shut_out(self, taints: Sequence[Raw]) -> bool:
         """Whether a taint keeps it away."""
         return shut_out(taints, self.tolerations)
+
+    def spreads_over(self, rule: Raw, name: str, labels: Mapping[str, str], taints: Sequence[Raw]) -> bool:
+        """Whether a node is among those over which a rule spreads (nodeAffinityPolicy, nodeTaintsPolicy)."""
+        if any(one["topologyKey"] not in labels for one in self.spread):
+            return False
+        if rule.get("nodeAffinityPolicy", HONOR) == HONOR and not self.selects(name, labels):
+            return False
+        return rule.get("nodeTaintsPolicy") != HONOR or not self.shut_out(taints)
 
 
 class ShapeBook:
@@ -89,35 +165,35 @@ class ShapeBook:
             for one in spec.get("topologySpreadConstraints") or ()
             if one.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule"
         ]
-        ties = self._claims.ties(pod)
-        crowded = bool(spread or others)
+        volumes = self._claims.volumes(pod)
+        depends_on_others = bool(spread or others)
         return {
             "requests": pod_requests(spec),
             "selector": spec.get("nodeSelector") or {},
             "terms": node.get("nodeSelectorTerms"),
-            "ties": [(tie.claim, tie.terms) for tie in ties if tie.terms],
+            "volumes": [(rule.claim, rule.terms) for rule in volumes if rule.terms],
             "tolerations": spec.get("tolerations") or [],
             "spread": spread,
             "affinity": others,
             "priority": spec.get("priority") or 0,
             "preempts": spec.get("preemptionPolicy") != "Never",
-            "unknown": [*(tie.unknown for tie in ties if tie.unknown), *_unknown(spec, others)],
+            "unknown": [*(rule.unknown for rule in volumes if rule.unknown), *_unknown(spec, others)],
             # two pods whose demands on others read alike may still mean different others
-            "whose": [pod.namespace, dict(pod.labels)] if crowded else [],
+            "whose": [pod.namespace, dict(pod.labels)] if depends_on_others else [],
         }
 
 
 def _shape(parts: Mapping[str, Any]) -> Shape:
-    ties = [json.loads(terms) for _, terms in parts["ties"]]
+    volumes = [json.loads(terms) for _, terms in parts["volumes"]]
     own = [] if parts["terms"] is None else [parts["terms"]]
     return Shape(
         requests=parts["requests"],
         selector=parts["selector"],
-        terms=(*own, *ties),
+        terms=(*own, *volumes),
         tolerations=parts["tolerations"],
         spread=parts["spread"],
         affinity=parts["affinity"],
-        ties=tuple(claim for claim, _ in parts["ties"]),
+        volumes=tuple(claim for claim, _ in parts["volumes"]),
         priority=parts["priority"],
         preempts=parts["preempts"],
         unknown=tuple(parts["unknown"]),

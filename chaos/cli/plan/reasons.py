@@ -1,14 +1,14 @@
-"""Why a drain does not simply finish: from a course, the pods and the disruption budgets to reasons in words."""
+"""Why a drain does not simply finish: from its outcome, the pods and the disruption budgets to reasons in words."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
-from chaos.cli.plan.index import Guard, Pod, World
+from chaos.cli.plan.index import Budget, ClusterIndex, Pod
 from chaos.cli.plan.results import Answer, Code, Reason
 from chaos.cli.plan.scheduling import Homeless
-from chaos.cli.plan.simulation import Course
+from chaos.cli.plan.simulation import Outcome
 from chaos.semantics import BudgetState, Decision
 from chaos.semantics.kubectl_drain import Sorted
 
@@ -44,11 +44,11 @@ def filters(refused: Sequence[Sorted]) -> Iterator[Reason]:
         yield Reason(Answer.REFUSED, "kubectl-filter", words, tuple(pods))
 
 
-def lost_nodes(world: World, nodes: Sequence[str], evict: Sequence[Pod]) -> Iterator[Reason]:
+def lost_nodes(cluster: ClusterIndex, nodes: Sequence[str], evict: Sequence[Pod]) -> Iterator[Reason]:
     """Nodes whose kubelet is silent: evictions are granted, and the pods stay."""
     for name in nodes:
         pods = tuple(pod.key for pod in evict if pod.node == name)
-        if pods and not world.nodes[name].ready:
+        if pods and not cluster.nodes[name].ready:
             words = f"the kubelet of {name} does not answer: evicted pods stay until it is back"
             yield Reason(Answer.DEADLOCKS, "node-lost", words, pods)
 
@@ -62,25 +62,25 @@ def finalizers(evict: Sequence[Pod]) -> Iterator[Reason]:
             yield Reason(Answer.WAITS, "finalizer", words, (pod.key,))
 
 
-def uncounted(world: World, evict: Sequence[Pod]) -> Iterator[Reason]:
+def uncounted(cluster: ClusterIndex, evict: Sequence[Pod]) -> Iterator[Reason]:
     """Disruption budgets of which nobody can tell what they permit."""
-    for key in dict.fromkeys(key for pod in evict for key in pod.guards):
-        if world.guards[key].unknown:
-            yield _unknown(world.guards[key], tuple(pod.key for pod in evict if key in pod.guards))
+    for key in dict.fromkeys(key for pod in evict for key in pod.budgets):
+        if cluster.budgets[key].unknown:
+            yield _unknown(cluster.budgets[key], tuple(pod.key for pod in evict if key in pod.budgets))
 
 
-def _unknown(guard: Guard, pods: tuple[str, ...]) -> Reason:
-    return Reason(Answer.CANNOT_TELL, "budget-unknown", f"{guard.key}: {guard.unknown}", pods)
+def _unknown(budget: Budget, pods: tuple[str, ...]) -> Reason:
+    return Reason(Answer.CANNOT_TELL, "budget-unknown", f"{budget.key}: {budget.unknown}", pods)
 
 
-def delays(world: World, evict: Sequence[Pod], course: Course) -> Iterator[Reason]:
+def delays(cluster: ClusterIndex, evict: Sequence[Pod], outcome: Outcome) -> Iterator[Reason]:
     """Disruption budgets that let go fewer at a time than are to go."""
-    for key in course.delayed:
-        guard, pods = world.guards[key], [pod.key for pod in evict if key in pod.guards]
-        if guard.state.allowed:
-            words = f"{key} ({guard.view.bound}) lets {guard.state.allowed} of {len(pods)} pods here go at a time"
+    for key in outcome.delayed:
+        budget, pods = cluster.budgets[key], [pod.key for pod in evict if key in pod.budgets]
+        if budget.state.allowed:
+            words = f"{key} ({budget.view.bound}) lets {budget.state.allowed} of {len(pods)} pods here go at a time"
         else:
-            words = f"{key} ({guard.view.bound}) lets no pod go until more are Ready"
+            words = f"{key} ({budget.view.bound}) lets no pod go until more are Ready"
         yield Reason(Answer.WAITS, "one-after-another", words, tuple(pods))
 
 
@@ -103,45 +103,45 @@ def by_order(homeless: Sequence[Pod]) -> Reason:
     return Reason(Answer.CANNOT_TELL, "order", words, keys)
 
 
-def stuck(world: World, course: Course, pod: Pod, decision: Decision, *, curable: bool) -> Reason:
+def stuck(cluster: ClusterIndex, outcome: Outcome, pod: Pod, decision: Decision, *, curable: bool) -> Reason:
     """Why a pod can never go; `curable`: it could, were all pods Ready."""
     if decision.cause == "several-budgets":
         return Reason(Answer.DEADLOCKS, "two-budgets", decision.words, (pod.key,))
-    (guard,) = (world.guards[key] for key in pod.guards)
-    if guard.unknown:
-        return _unknown(guard, (pod.key,))
-    state, bound = course.guards[guard.key], f"{guard.key} ({guard.view.bound})"
+    (budget,) = (cluster.budgets[key] for key in pod.budgets)
+    if budget.unknown:
+        return _unknown(budget, (pod.key,))
+    state, bound = outcome.budgets[budget.key], f"{budget.key} ({budget.view.bound})"
     if state.failed:
         words = f"{bound} permits none: its controller cannot count it, as {state.failed}"
         return Reason(Answer.DEADLOCKS, "not-countable", words, (pod.key,))
     if not state.expects:
         words = f"{bound} permits none: by its controller's count it has no pods to expect"
         return Reason(Answer.DEADLOCKS, "expects-none", words, (pod.key,))
-    if state.desired >= guard.wanted:
+    if state.desired >= budget.wanted:
         words = (
-            f"{bound} wants {state.desired} healthy of the {guard.wanted} pods there are to be: it never lets any go"
+            f"{bound} wants {state.desired} healthy of the {budget.wanted} pods there are to be: it never lets any go"
         )
         return Reason(Answer.DEADLOCKS, "all-must-stay", words, (pod.key,))
-    return _short(course, pod, guard, state, curable=curable)
+    return _short(outcome, pod, budget, state, curable=curable)
 
 
-def _short(course: Course, pod: Pod, guard: Guard, state: BudgetState, *, curable: bool) -> Reason:
+def _short(outcome: Outcome, pod: Pod, budget: Budget, state: BudgetState, *, curable: bool) -> Reason:
     """Why a disruption budget that could permit some permits none: replacements without a place, pods not Ready."""
-    wants = f"{guard.key} wants {state.desired} healthy and has {state.healthy}"
-    homeless = [(one, found) for one, found in course.homeless if guard.key in one.guards]
+    wants = f"{budget.key} wants {state.desired} healthy and has {state.healthy}"
+    homeless = [(one, found) for one, found in outcome.homeless if budget.key in one.budgets]
     if homeless:
         answer, code = _of_homeless([found for _, found in homeless])
         one, found = max(homeless, key=lambda pair: pair[1].sure)
         return Reason(answer, code, f"{wants}; the replacement of {one.key}: {found.words}", (pod.key,))
-    if guard.unready and curable:
-        names = _named([one.key for one in guard.unready])
+    if budget.unready and curable:
+        names = _named([one.key for one in budget.unready])
         words = f"{wants}; not Ready for longer than their probes allow: {names}"
         if not pod.view.ready_condition:
             words += "; a pod that is not Ready may only go while enough others are, unless the policy is AlwaysAllow"
         return Reason(Answer.DEADLOCKS, "unready", words, (pod.key,))
-    there = sum(not one.view.deleting and not one.view.finished for one in guard.pods)
-    if there < guard.wanted:
-        words = f"{wants}; only {there} of {guard.wanted} pods exist, and why cannot be seen"
+    there = sum(not one.view.deleting and not one.view.finished for one in budget.pods)
+    if there < budget.wanted:
+        words = f"{wants}; only {there} of {budget.wanted} pods exist, and why cannot be seen"
         return Reason(Answer.CANNOT_TELL, "pods-missing", words, (pod.key,))
     return Reason(Answer.DEADLOCKS, "spent", wants, (pod.key,))
 

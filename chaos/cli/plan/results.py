@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["Answer", "Code", "DrainAnswer", "Pairs", "Plan", "Pool", "Reason"]
+__all__ = ["Answer", "Code", "DrainAnswer", "Pairs", "Plan", "Pool", "Reason", "Unplaced", "as_data"]
 
 
 class Answer(IntEnum):
@@ -57,28 +58,41 @@ class Reason:
     pods: tuple[str, ...] = ()
 
 
+class Unplaced(NamedTuple):
+    """A pod whose replacement has no place, or none that can be seen, and why."""
+
+    pod: str
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class DrainAnswer:
-    """What would become of draining these nodes together.
+    """What draining these nodes together would do.
 
-    `moves`: pods that would be evicted. `homeless`: replacements for which there is no place, or none that we can see,
-    each with why; a drain can finish and leave some. `bound_s`: by when it is over if all pods keep what their specs
-    promise, None if it does not end by itself; `unpromised`: what may take longer all the same.
+    Attributes:
+        nodes: the nodes.
+        answer: the worst of the reasons' answers.
+        reasons: why it does not simply finish.
+        pods: how many pods would be evicted.
+        rounds: in how many rounds.
+        homeless: replacements without a place; a drain can finish and leave some.
+        bound_s: by when it is over if all pods keep what their specs promise, None if it does not end by itself.
+        unpromised: what may take longer all the same.
     """
 
     nodes: tuple[str, ...]
     answer: Answer
     reasons: tuple[Reason, ...]
-    moves: int
+    pods: int
     rounds: int
-    homeless: tuple[tuple[str, str], ...] = ()
+    homeless: tuple[Unplaced, ...] = ()
     bound_s: float | None = None
     unpromised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A node pool: the value of the pool label, and what would become of draining all its nodes together."""
+    """A node pool: the value of the pool label, and what draining all its nodes together would do."""
 
     name: str
     drain: DrainAnswer
@@ -86,11 +100,16 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """All pairs of nodes. `counted`: how many have each answer.
+    """All pairs of nodes.
 
-    `worse`: those that fare worse than either of their nodes alone, as far as they are listed; `worse_total` how many
-    there are. `simulated` were played through one by one; the others were grouped, `grouped` says by what. `left` were
-    neither: nothing is said of them but that we cannot tell.
+    Attributes:
+        total: how many there are.
+        counted: how many have each answer.
+        worse: those that fare worse than either of their nodes alone, as far as they are listed.
+        worse_total: how many of those there are.
+        simulated: how many were simulated one by one.
+        not_played: how many were neither simulated nor grouped: of them nobody can tell.
+        grouped: by what the others were grouped, empty if none was.
     """
 
     total: int
@@ -98,7 +117,7 @@ class Pairs:
     worse: tuple[DrainAnswer, ...]
     worse_total: int
     simulated: int
-    left: int
+    not_played: int
     grouped: str
 
 
@@ -111,5 +130,20 @@ class Plan:
     pairs: Pairs
     pool_label: str
     pods: int
-    budgets: int
+    disruption_budgets: int
     unread: tuple[str, ...] = ()
+
+
+def as_data(value: Any) -> Any:
+    """A plan, or a part of it, as plain data for JSON; docs/plan.md describes the fields."""
+    if isinstance(value, Pool):
+        return {"name": value.name, **as_data(value.drain)}
+    if is_dataclass(value):
+        return {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Unplaced):
+        return value._asdict()
+    if isinstance(value, Mapping):
+        return {as_data(key): as_data(one) for key, one in value.items()}
+    if isinstance(value, tuple):
+        return [as_data(one) for one in value]
+    return value.words if isinstance(value, Answer) else value

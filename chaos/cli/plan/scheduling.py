@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
-from chaos.cli.plan.index import Identity, Node, World
-from chaos.cli.plan.pod_affinity import Barrier, Crowd, Move
+from chaos.cli.plan.index import ClusterIndex, Identity, Node
+from chaos.cli.plan.pod_affinity import Barrier, Move, PodAffinity
 from chaos.cli.plan.pod_shape import CORDON, Shape
 from chaos.semantics.scheduling import fits_terms, tolerates
 
@@ -62,11 +63,11 @@ class Taken:
 class Room:
     """The places that are left."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._crowd = Crowd(world)
-        self._fitting: dict[Shape, list[Node]] = {}
-        self._always: dict[tuple[Shape, Identity], int] = {}
+    def __init__(self, cluster: ClusterIndex) -> None:
+        self._cluster = cluster
+        self._affinity = PodAffinity(cluster)
+        self._fits = cache(self._fitting)
+        self.always = cache(self._count_always)
 
     def place(self, shape: Shape, identity: Identity, taken: Taken) -> str | Homeless:
         """Find a node for one more pod and take its room; return the node's name, or why there is none."""
@@ -79,25 +80,18 @@ class Room:
         taken.come(shape, identity, found)
         return found
 
-    def always(self, shape: Shape, identity: Identity) -> int:
+    def _count_always(self, shape: Shape, identity: Identity) -> int:
         """How many nodes would do at the start, each of which a pod that comes before can spoil alone.
 
         While more nodes than that come and go, a place is sure whatever the scheduler prefers. 0: nobody can say.
         """
-        key = (shape, identity)
-        found = self._always.get(key)
-        if found is None:
-            found = self._always[key] = self._count_always(shape, identity)
-        return found
-
-    def _count_always(self, shape: Shape, identity: Identity) -> int:
-        return 0 if shape.unknown else self._crowd.always(shape, identity, self._fits(shape))
+        return 0 if shape.unknown else self._affinity.always(shape, identity, self._fits(shape))
 
     def _find(self, shape: Shape, identity: Identity, taken: Taken) -> str | None:
         nodes = self._fits(shape)
         if not nodes:
             return None
-        barrier = self._crowd.barrier(shape, identity, taken.moves, taken.closed)
+        barrier = self._affinity.barrier(shape, identity, taken.moves, taken.closed)
         begin = len(taken.asked) % len(nodes)
         for number in range(len(nodes)):
             node = nodes[(begin + number) % len(nodes)]
@@ -107,27 +101,21 @@ class Room:
                 return node.name
         return None
 
-    def _fits(self, shape: Shape) -> list[Node]:
-        """The nodes that would take such a pod at the start, other pods' wishes aside; the emptiest first."""
-        found = self._fitting.get(shape)
-        if found is None:
-            found = [
-                node for node in self._world.nodes.values() if _lets_in(shape, node) and _has_room(node, shape, {})
-            ]
-            found.sort(key=lambda node: -node.lacks("cpu"))
-            self._fitting[shape] = found
-        return found
+    def _fitting(self, shape: Shape) -> list[Node]:
+        """The nodes that would take such a pod at the start, other pods' rules aside; the emptiest first."""
+        found = (node for node in self._cluster.nodes.values() if _lets_in(shape, node) and _has_room(node, shape, {}))
+        return sorted(found, key=lambda node: -node.lacks("cpu"))
 
     # --- nowhere ------------------------------------------------------------------------------------------------
 
     def _nowhere(self, shape: Shape, identity: Identity, taken: Taken) -> Homeless:
         words = self._counted(shape, identity, taken)
-        if shape.preempts and shape.priority > self._world.priority_min:
+        if shape.preempts and shape.priority > self._cluster.priority_min:
             return Homeless(f"{words}; it might preempt pods of lower priority", sure=False)
-        opened = [node for node in self._world.nodes.values() if node.name not in taken.closed]
-        ties = shape.terms[len(shape.terms) - len(shape.ties) :]
-        volume = bool(ties) and not any(
-            all(fits_terms(terms, node.name, node.labels) for terms in ties) for node in opened
+        opened = [node for node in self._cluster.nodes.values() if node.name not in taken.closed]
+        volumes = shape.terms[len(shape.terms) - len(shape.volumes) :]
+        volume = bool(volumes) and not any(
+            all(fits_terms(terms, node.name, node.labels) for terms in volumes) for node in opened
         )
         sure = self._find(shape, identity, taken.only(shape)) is None or self._too_much(taken)
         return Homeless(words if sure else f"{words}; another choice of places might do", sure, volume)
@@ -138,7 +126,7 @@ class Room:
         nodes = {
             node.name: node
             for shape in dict.fromkeys(shapes)
-            for node in self._world.nodes.values()
+            for node in self._cluster.nodes.values()
             if node.name not in taken.closed and _lets_in(shape, node)
         }
         asked: Counter[str] = Counter()
@@ -150,10 +138,10 @@ class Room:
 
     def _counted(self, shape: Shape, identity: Identity, taken: Taken) -> str:
         """How many nodes do not do for which reason, as the scheduler's own message counts them."""
-        barrier = self._crowd.barrier(shape, identity, taken.moves, taken.closed)
-        reasons = Counter(_objection(node, shape, taken, barrier) for node in self._world.nodes.values())
-        told = ", ".join(f"{count} {words}" for words, count in reasons.most_common())
-        return f"0 of {len(self._world.nodes)} nodes fit: {told}"
+        barrier = self._affinity.barrier(shape, identity, taken.moves, taken.closed)
+        reasons = Counter(_objection(node, shape, taken, barrier) for node in self._cluster.nodes.values())
+        counts = ", ".join(f"{count} {words}" for words, count in reasons.most_common())
+        return f"0 of {len(self._cluster.nodes)} nodes fit: {counts}"
 
 
 def _lets_in(shape: Shape, node: Node) -> bool:
@@ -190,8 +178,8 @@ def _objection(node: Node, shape: Shape, taken: Taken, barrier: Barrier | None) 
 
 
 def _misfit(node: Node, shape: Shape) -> str:
-    ties = shape.terms[len(shape.terms) - len(shape.ties) :]
-    for claim, terms in zip(shape.ties, ties, strict=True):
+    volumes = shape.terms[len(shape.terms) - len(shape.volumes) :]
+    for claim, terms in zip(shape.volumes, volumes, strict=True):
         if not fits_terms(terms, node.name, node.labels):
             return f"out of reach of the volume of claim {claim}"
     return "not chosen by its node selector or affinity"

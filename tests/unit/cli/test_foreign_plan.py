@@ -11,7 +11,7 @@ from plan_clusters import answer_of, codes, plan_of, spread_out
 from rich.console import Console
 
 from chaos.cli.plan import Answer
-from chaos.cli.plan.output import show
+from chaos.cli.plan.command import show
 from chaos.semantics import DrainOptions
 
 ONE_AWAY = {"maxUnavailable": 1}

@@ -17,14 +17,14 @@ AGENT = owner("DaemonSet", "agent")
 def test_without_a_disruption_budget_a_drain_finishes_at_once() -> None:
     """Nothing holds the pods, and each finds a place."""
     answer = answer_of()
-    assert (answer.answer, answer.moves, answer.rounds, answer.homeless) == (Answer.FINISHES, 1, 1, ())
+    assert (answer.answer, answer.pods, answer.rounds, answer.homeless) == (Answer.FINISHES, 1, 1, ())
     assert answer.reasons == ()
 
 
 def test_an_empty_node_is_drained_already() -> None:
     """No pod, no round."""
     answer = answer_of(nodes=[*three_nodes(), node("n4")], name="n4")
-    assert (answer.answer, answer.moves, answer.rounds) == (Answer.FINISHES, 0, 0)
+    assert (answer.answer, answer.pods, answer.rounds) == (Answer.FINISHES, 0, 0)
 
 
 def test_a_budget_with_room_lets_all_go_at_once() -> None:

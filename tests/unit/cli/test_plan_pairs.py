@@ -11,10 +11,9 @@ import pytest
 from cluster_objects import Obj, budget, deployment, node, pod
 from plan_clusters import codes, listing, plan_of, spread_out
 
-from chaos.cli.plan import Answer, Listing
-from chaos.cli.plan import node_pairs as pairs
+from chaos.cli.plan import Answer, Listing, planner
 from chaos.cli.plan.drain_outcome import Judge
-from chaos.cli.plan.index import World
+from chaos.cli.plan.index import ClusterIndex
 from chaos.semantics import KUBERNETES, DrainOptions
 
 
@@ -103,39 +102,39 @@ def _random_cluster(seed: int, *, tight: bool) -> Listing:
 
 def _each_played(judge: Judge) -> Counter[Answer]:
     """The answers of all pairs, played one by one."""
-    return Counter(judge.drain(both).answer for both in combinations(sorted(judge.world.nodes), 2))
+    return Counter(judge.drain(both).answer for both in combinations(sorted(judge.cluster.nodes), 2))
 
 
 @pytest.mark.parametrize("tight", [False, True], ids=["roomy", "tight"])
 @pytest.mark.parametrize("seed", range(8))
 def test_grouping_says_what_playing_says(seed: int, *, tight: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Grouped pairs have the very counts that playing each has; what grouping leaves open is left open."""
-    world = World.of(_random_cluster(seed, tight=tight))
+    world = ClusterIndex.of(_random_cluster(seed, tight=tight))
     judge = Judge(world, options=DrainOptions(ignore_daemonsets=True), timings=KUBERNETES)
     alone = [judge.drain((name,)) for name in sorted(world.nodes)]
     played = _each_played(judge)
 
-    monkeypatch.setattr(pairs, "PLAYED_MAX", 30 * 29 // 2 - 1)
-    grouped = pairs.judge_pairs(judge, alone)
+    monkeypatch.setattr(planner, "SIMULATED_MAX", 30 * 29 // 2 - 1)
+    grouped = planner.judge_pairs(judge, alone)
     assert grouped.simulated < grouped.total, "nothing was grouped"
-    assert grouped.left == 0
+    assert grouped.not_played == 0
     assert grouped.counted == {answer: played[answer] for answer in Answer}
 
-    monkeypatch.setattr(pairs, "PLAYED_MAX", 0)
-    unplayed = pairs.judge_pairs(judge, alone)
-    assert unplayed.left == grouped.simulated
+    monkeypatch.setattr(planner, "SIMULATED_MAX", 0)
+    unplayed = planner.judge_pairs(judge, alone)
+    assert unplayed.not_played == grouped.simulated
     settled = {answer: unplayed.counted[answer] for answer in Answer}
-    settled[Answer.CANNOT_TELL] -= unplayed.left
+    settled[Answer.CANNOT_TELL] -= unplayed.not_played
     assert all(settled[answer] <= played[answer] for answer in Answer)
     assert sum(unplayed.counted.values()) == unplayed.total
 
 
 def test_what_is_too_much_to_play_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit nothing is guessed: those pairs count as such of which we cannot tell."""
-    monkeypatch.setattr(pairs, "PLAYED_MAX", 1)
+    monkeypatch.setattr(planner, "SIMULATED_MAX", 1)
     nodes = [node(f"n{index}", cpu="1") for index in (1, 2, 3)]
     found = plan_of(nodes=nodes, pods=spread_out(3, cpu="600m")).pairs
-    assert (found.total, found.simulated, found.left) == (3, 1, 2)
+    assert (found.total, found.simulated, found.not_played) == (3, 1, 2)
     assert found.counted[Answer.CANNOT_TELL] == 2
 
 

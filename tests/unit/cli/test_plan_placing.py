@@ -8,7 +8,7 @@ import pytest
 from cluster_objects import Obj, deployment, node, owner, pod
 from plan_clusters import listing
 
-from chaos.cli.plan.index import World
+from chaos.cli.plan.index import ClusterIndex
 from chaos.cli.plan.scheduling import Homeless, Room, Taken
 from chaos.objects.quantities import milli
 from chaos.semantics.scheduling import pod_requests
@@ -20,7 +20,7 @@ def place(spec: Obj, nodes: list[Obj], *, others: list[Obj] | None = None, **mor
     """The node for the replacement of pod `moving` of app `web`, which leaves n1; or why there is none."""
     moving = pod("moving", node="n1", **spec)
     cluster = listing(nodes=nodes, pods=[moving, *(others or [])], controllers=deployment("web", 1), **more)
-    world = World.of(cluster)
+    world = ClusterIndex.of(cluster)
     (one,) = [found for found in world.pods["n1"] if found.view.name == "moving"]
     taken = Taken(frozenset({"n1"}))
     taken.leave(one.shape, one.identity, "n1")
@@ -234,7 +234,7 @@ def test_a_place_that_another_choice_would_leave_is_not_denied() -> None:
     """A small pod may have taken the only node that fits the large one: that is the scheduler's choice, not a fact."""
     nodes = [node("n1"), node("n2", cpu="3"), node("n3", cpu="1")]
     small, large = pod("small", node="n1", cpu="1"), pod("large", app="api", node="n1", cpu="3")
-    world = World.of(listing(nodes=nodes, pods=[small, large], controllers=[]))
+    world = ClusterIndex.of(listing(nodes=nodes, pods=[small, large], controllers=[]))
     room, taken = Room(world), Taken(frozenset({"n1"}))
     first, second = world.pods["n1"]
     taken.come(first.shape, first.identity, "n2")
@@ -248,7 +248,7 @@ def test_more_than_all_there_is_left_is_denied() -> None:
     """Two pods of different kinds that ask together for more than is left: one has no place, whatever is chosen."""
     nodes = [node("n1"), node("n2", cpu="3")]
     small, large = pod("small", node="n1", cpu="1"), pod("large", app="api", node="n1", cpu="3")
-    world = World.of(listing(nodes=nodes, pods=[small, large], controllers=[]))
+    world = ClusterIndex.of(listing(nodes=nodes, pods=[small, large], controllers=[]))
     room, taken = Room(world), Taken(frozenset({"n1"}))
     first, second = world.pods["n1"]
     assert room.place(first.shape, first.identity, taken) == "n2"

@@ -15,8 +15,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from chaos.cli.plan import Plan
-from chaos.cli.plan.command import plan_command
-from chaos.cli.plan.output import as_data, show
+from chaos.cli.plan.command import plan_command, show
+from chaos.cli.plan.results import as_data
 from chaos.errors import LabError, UsageError
 
 

@@ -1,19 +1,19 @@
-"""Reading what a plan needs: each kind listed once, nothing written."""
+"""The objects that a plan is made of: each kind listed once, nothing written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from chaos.cli.plan.snapshot import Listing
 from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused, UsageError
 from chaos.objects.base import Raw, View, kind_in
 from chaos.semantics.budgets import controller_ref, scale_possible
 
-__all__ = ["gather"]
+__all__ = ["Listing", "gather"]
 
 OTHERS_MAX = 200
 """How many controllers of other kinds are asked for their scale; the budgets of the rest stay uncounted."""
@@ -21,6 +21,23 @@ OTHERS_MAX = 200
 CONTROLLERS = ("Deployment", "ReplicaSet", "StatefulSet")
 NEEDED = ("Node", "Pod", "PodDisruptionBudget", *CONTROLLERS, "DaemonSet")
 WANTED = ("PersistentVolumeClaim", "PersistentVolume")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Raw objects, each kind listed once. `at` is when, with a time zone.
+
+    `claims` and `volumes` are None where we may not read them: of a pod with a claim nobody can then say where it fits.
+    """
+
+    at: datetime
+    nodes: Sequence[Raw] = ()
+    pods: Sequence[Raw] = ()
+    budgets: Sequence[Raw] = ()
+    controllers: Sequence[Raw] = ()
+    daemon_sets: Sequence[Raw] = ()
+    claims: Sequence[Raw] | None = ()
+    volumes: Sequence[Raw] | None = ()
 
 
 def gather(cluster: Cluster) -> Listing:
