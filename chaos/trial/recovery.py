@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from chaos.checks.recovery.request_exposure import PROXY_S, requests_needed
+from chaos.checks.recovery.client_impact import PROXY_S, requests_needed
 from chaos.clock import Clock, seconds
 from chaos.history.reading.jsonl import Tail
 from chaos.history.sli import GOOD

@@ -77,7 +77,7 @@ class ZombieFound:
     One that is Ready and among the endpoints, must have been asked, and gives no token is a zombie. Its probes must
     find it within their derived bound, `detection_s` being how long the server itself may take to know that it is
     stuck. It must have been asked when chance would have all requests of the time miss it less often than once in a
-    million (`chaos.checks.recovery.request_exposure`). Requests too young to have been answered, by the slowest of the
+    million (`chaos.checks.recovery.client_impact`). Requests too young to have been answered, by the slowest of the
     baseline, do not count.
 
     FAIL: a replica that a fault made hang, or that must have been asked for longer than the bound, was not found within
