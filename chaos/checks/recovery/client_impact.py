@@ -26,6 +26,7 @@ from chaos.semantics import Bound, Part, Timings
 __all__ = [
     "BLOCK",
     "MISSED_MAX",
+    "PROXY_S",
     "Asked",
     "Band",
     "asked",
