@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.checks.watch_coverage import blind_spots
 from chaos.history import History
+from chaos.semantics import Timings
 
-__all__ = ["GAPLESS", "Summary", "finding", "undecided", "unknown", "watched"]
+__all__ = ["GAPLESS", "Summary", "finding", "timings_of", "undecided", "unknown", "watched"]
 
 GAPLESS = "a trial whose watch has no gap"
 
@@ -70,6 +71,11 @@ def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary,
 def unknown(subject: str, reason: str, settle: str = "") -> Obligation:
     """An obligation that the evidence does not decide: why, and what would settle it."""
     return Obligation(subject, Answer.UNKNOWN, reason=reason, settle=settle)
+
+
+def timings_of(history: History) -> Timings:
+    """How the trial's cluster is timed."""
+    return Timings.of(history.facts.raw.get("timings") or {})
 
 
 def undecided(owed: Iterable[Obligation], settle: str = GAPLESS) -> Iterator[Obligation]:

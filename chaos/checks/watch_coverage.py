@@ -9,7 +9,12 @@ from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 
-__all__ = ["blind_spots", "judged_until_ns"]
+__all__ = ["blind_spots", "judged_since_ns", "judged_until_ns"]
+
+
+def judged_since_ns(history: History) -> int:
+    """The begin of the first phase; of the recording, if there is none."""
+    return min((phase.begin_ns for phase in history.phases), default=history.began_ns)
 
 
 def judged_until_ns(history: History) -> int:

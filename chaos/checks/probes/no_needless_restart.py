@@ -4,98 +4,91 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown, watched
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
-from chaos.history.coverage import gaps_in
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.objects.pod import PodView
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
 
-__all__ = ["NoNeedlessRestart", "restart_doubts", "restarts_seen"]
+__all__ = ["NO_POD", "NoNeedlessRestart", "NoNeedlessRestartDetail", "restarts_watched"]
 
 RESTARTING = ("process-hang", "process-crash", "memory-hog")
 """The faults that a container should be restarted for, once each."""
+
+NO_POD = unknown("the pods", "no pod was seen", "a trial whose pods are watched without a gap")
+
+
+@dataclass(frozen=True, slots=True)
+class NoNeedlessRestartDetail:
+    """How many restarts there were, how many of them without need, and of how many pods."""
+
+    restarts: int
+    needless: int
+    pods: int
 
 
 @dataclass(frozen=True, slots=True)
 class NoNeedlessRestart:
     """No container of the system was restarted, from the first sight of it on, but for its own hang or crash.
 
-    Each fault of a kind in `restarting` excuses one restart of each of its victims; leave it empty where a fault ends
-    before any restart is due. UNKNOWN where the watch of pods had a gap or did not reach to the end of the last phase,
-    or where no pod was seen.
+    Each fault of a kind in `restarting` excuses one restart of the container that it struck, in each of its victims;
+    leave it empty where a fault ends before any restart is due. UNKNOWN where the watch of pods had a gap or did not
+    reach to the end of the last phase, or where no pod was seen.
     """
 
-    restarting: tuple[str, ...] = RESTARTING
+    name: ClassVar[str] = "no-needless-restart"
+    Detail: ClassVar[type] = NoNeedlessRestartDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "no-needless-restart"
+    restarting: tuple[str, ...] = RESTARTING
 
     def __call__(self, history: History) -> Finding:
         """Count the restarts of every replica."""
         lives = pod_lives(history)
-        restarts = restarts_seen(history, {life.uid for life in lives})
-        left = {life.uid: self._needless(history, life, restarts.get(life.uid, [])) for life in lives}
-        needless = [(life, at_ns) for life in lives for at_ns in left[life.uid]]
-        doubts = restart_doubts(history, lives)
-        answer = Answer.FAIL if needless else Answer.UNKNOWN if doubts else Answer.PASS
-        seen = sum(map(len, restarts.values()))
-        told = [f"{life.name} {plural(len(left[life.uid]), 'time')}" for life in lives if left[life.uid]]
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="No container is restarted but for a fault that should restart it.",
-            limit="0 needless restarts",
-            measured=f"{len(needless)} needless of {plural(seen, 'restart')}, {plural(len(lives), 'pod')}",
-            reason=f"restarted without need: {', '.join(told)}" if told else "; ".join(doubts),
-            settle="a trial whose pods are watched without a gap" if answer is Answer.UNKNOWN else "",
-            detail={"restarts": seen, "needless": len(needless), "pods": len(lives)},
-            evidence=tuple(Evidence(at_ns, f"{life.name} ({life.uid[:8]}) was restarted") for life, at_ns in needless),
+        needless = {life.uid: self._needless(history, life) for life in lives}
+        restarts = sum(len(moments) for life in lives for moments in life.restarts_ns.values())
+        count = sum(map(len, needless.values()))
+        return finding(
+            self.name,
+            "No container is restarted but for a fault that should restart it.",
+            [*(_obligation(life, needless[life.uid]) for life in lives), *restarts_watched(history)],
+            Summary(
+                f"{count} needless of {plural(restarts, 'restart')}, {plural(len(lives), 'pod')}",
+                "0 needless restarts",
+                detail=NoNeedlessRestartDetail(restarts, count, len(lives)),
+            ),
+            nothing=NO_POD,
         )
 
-    def _needless(self, history: History, life: PodLife, restarts: list[int]) -> tuple[int, ...]:
-        """The restarts of a pod that no fault excuses."""
-        left = list(restarts)
+    def _needless(self, history: History, life: PodLife) -> tuple[int, ...]:
+        """When the containers of a pod were restarted and no fault excuses it."""
+        left = {name: list(moments) for name, moments in life.restarts_ns.items()}
         for fault in history.faults:
             if fault.name in self.restarting and any(ref.uid == life.uid for ref in fault.victims):
-                excused = next((at_ns for at_ns in left if at_ns > fault.begin_ns), None)
+                own = left.get(struck_container(fault, life), [])
+                excused = next((at_ns for at_ns in own if at_ns > fault.begin_ns), None)
                 if excused is not None:
-                    left.remove(excused)
-        return tuple(left)
+                    own.remove(excused)
+        return tuple(sorted(at_ns for moments in left.values() for at_ns in moments))
 
 
-def restarts_seen(history: History, uids: set[str]) -> dict[str, list[int]]:
-    """For each pod by UID when word came of each of its restarts; of two at once, twice the same moment."""
-    counts: dict[str, int] = {}
-    restarts: dict[str, list[int]] = {}
-    for event in history.watch:
-        if event.kind != "Pod":
-            continue
-        pod = PodView(event.object)
-        if pod.uid in uids:
-            more = pod.restarts - counts.setdefault(pod.uid, pod.restarts)
-            restarts.setdefault(pod.uid, []).extend([event.at_ns] * max(0, more))
-            counts[pod.uid] = max(counts[pod.uid], pod.restarts)
-    return restarts
+def _obligation(life: PodLife, needless: tuple[int, ...]) -> Obligation:
+    times = plural(len(needless), "time")
+    return Obligation(
+        life.who,
+        Answer.FAIL if needless else Answer.PASS,
+        f"{life.name} was restarted {times} without need" if needless else "",
+        measured=plural(len(needless), "needless restart"),
+        bound="none",
+        evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in needless),
+    )
 
 
-def restart_doubts(history: History, lives: tuple[PodLife, ...]) -> tuple[str, ...]:
-    """Why restarts may have gone unseen; empty if none can have."""
-    return tuple(_doubts(history, lives))
-
-
-def _doubts(history: History, lives: tuple[PodLife, ...]) -> Iterator[str]:
-    if "Pod" not in history.covered_ns:
-        yield "pods were not watched"
-        return
-    begin_ns, end_ns = history.covered_ns["Pod"]
-    if gaps_in(history, "Pod", begin_ns, end_ns):
-        yield "the watch of Pods had a gap"
-    until_ns = max((phase.end_ns for phase in history.phases if phase.end_ns is not None), default=history.ended_ns)
-    if end_ns < until_ns:
-        yield "the watch of Pods ended before the last phase"
-    if not lives:
-        yield "no pod was seen"
+def restarts_watched(history: History) -> Iterator[Obligation]:
+    """That pods were watched without a gap until the last phase ended, so that no restart can hide."""
+    first_ns, last_ns = history.covered_ns.get("Pod", (history.began_ns, history.ended_ns))
+    ends = [phase.end_ns for phase in history.phases if phase.end_ns is not None]
+    yield from watched(history, ("Pod",), first_ns, max([last_ns, *ends]))
+    if not pod_lives(history):
+        yield NO_POD

@@ -4,220 +4,258 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
+from chaos.checks.base import GAPLESS, Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.timeline import HANGS
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
-from chaos.objects.pod import ContainerView, PodView
-from chaos.semantics import Bound, Part, Timings, container_probes, restart_bound, restarts_remembered
+from chaos.objects.base import Ref
+from chaos.objects.pod import ContainerView
+from chaos.semantics import Bound, Part, container_probes, restart_bound, restarts_remembered
 
-__all__ = ["RestartedByLiveness"]
+__all__ = ["HungContainerDetail", "RestartedByLiveness", "RestartedByLivenessDetail"]
 
 READY_PART = "startup and readiness probes"
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One hung container. `bound_s`: None where no promise stands. `restart_s` and `ready_s` count from the landing."""
+class HungContainerDetail:
+    """One hung container: when it was restarted and Ready again, in seconds from the landing; None: never seen.
 
-    answer: Answer
+    `bound_s` is how long its restart may take, None where nothing promises one.
+    """
+
     who: str
-    reason: str = ""
-    settle: str = ""
-    bound_s: float | None = None
-    restart_s: float | None = None
-    ready_s: float | None = None
-    bound_words: str = ""
-    evidence: tuple[Evidence, ...] = ()
+    container: str
+    bound_s: float | None
+    restart_s: float | None
+    ready_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestartedByLivenessDetail:
+    """Every container that was made to hang."""
+
+    containers: tuple[HungContainerDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Restart:
+    """The first restart that was seen of a hung container: when, how many at once, and its state then."""
+
+    at_ns: int
+    times: int
+    state: ContainerView
+
+
+@dataclass(frozen=True, slots=True)
+class _Hang:
+    """A container that a fault made hang at `landed_ns`. `bound` reaches to Ready, `restart_bound` to the restart."""
+
+    history: History
+    fault: Fault
+    life: PodLife
+    container: str
+    landed_ns: int
+    bound: Bound
 
     @property
-    def values(self) -> dict[str, Any]:
-        """The case in numbers."""
-        taken = {"bound_s": self.bound_s, "restart_s": self.restart_s, "ready_s": self.ready_s}
-        return {"who": self.who, "answer": self.answer.name} | taken
+    def restart_bound(self) -> Bound:
+        """What of the bound lies before the restart."""
+        return replace(self.bound, parts=tuple(part for part in self.bound.parts if part.name != READY_PART))
+
+    @property
+    def probed(self) -> bool:
+        """Whether a liveness probe looks at it."""
+        return any(one.liveness for one in container_probes(self.life.spec, self.container))
+
+    def restart(self) -> _Restart | None:
+        """Its first restart after the fault began."""
+        known = 0
+        for at_ns, pod in pod_states(self.history, self.life.uid):
+            for one in pod.containers:
+                if one.name != self.container:
+                    continue
+                if at_ns <= self.fault.begin_ns:
+                    known = one.restarts
+                elif one.restarts > known:
+                    return _Restart(at_ns, one.restarts - known, one)
+        return None
+
+    def ready_ns(self, restart: _Restart) -> int | None:
+        """When its pod was Ready after a restart: word of the one may be word of the other, on a busy server."""
+        later = (begin for begin, _ in self.life.ready_spans if begin >= restart.at_ns)
+        return restart.at_ns if self.life.ready_at(restart.at_ns) else next(later, None)
+
+    def detail(self) -> HungContainerDetail:
+        """The hang in numbers."""
+        restart = self.restart()
+        ready_ns = None if restart is None else self.ready_ns(restart)
+        return HungContainerDetail(
+            who=self.life.who,
+            container=self.container,
+            bound_s=self.restart_bound.total_s if self.probed else None,
+            restart_s=None if restart is None else seconds(max(0, restart.at_ns - self.landed_ns)),
+            ready_s=None if ready_ns is None else seconds(ready_ns - self.landed_ns),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class RestartedByLiveness:
     """Each victim of a hang is the same pod afterwards (by UID), restarted once by its liveness probe, and Ready again.
 
-    The bound counts from the landing. `detection_s` is how long the server itself may take to know that it is stuck,
-    before its liveness endpoint can tell: 0 for a process that hangs together with that endpoint. What follows is
-    `chaos.semantics.restart_bound`: probe, grace, exit, back-off, start, and for Ready its probes.
+    The bound counts from the landing, and is that of the container that hangs. `detection_s` is how long the server
+    itself may take to know that it is stuck, before its liveness endpoint can tell: 0 for a process that hangs together
+    with that endpoint. What follows is `chaos.semantics.restart_bound`: probe, grace, exit, back-off, start, and for
+    Ready its probes.
 
     FAIL: no restart within the bound, one too late, no Ready in time, or no liveness probe that could restart it.
     UNKNOWN: no hang landed, the watch had a gap, the hang was healed or the record ended before the bound, or no event
     says that it was the liveness probe.
     """
 
-    detection_s: float = 0.0
+    name: ClassVar[str] = "restarted-by-liveness"
+    Detail: ClassVar[type] = RestartedByLivenessDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "restarted-by-liveness"
+    detection_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
         """Judge every victim of every hang."""
-        landed = [fault for fault in history.faults if fault.name == HANGS and fault.landed_ns is not None]
-        cases = [
-            _judge(history, fault, ref.uid, ref.name, self.detection_s)
-            for fault in landed
+        hangs = [
+            self._hang(history, fault, fault.landed_ns, ref)
+            for fault in history.faults
+            if fault.name == HANGS and fault.landed_ns is not None
             for ref in fault.victims
             if ref.kind == "Pod"
         ]
-        if not cases:
-            cases = [
-                _Judged(Answer.UNKNOWN, "", "no process was made to hang", "a trial with a ProcessHang that lands")
-            ]
-        worst = max(cases, key=lambda one: (one.answer, one.restart_s or 0.0))
-        reasons = [one.reason for one in cases if one.reason and one.answer is worst.answer]
-        restarted = sum(one.restart_s is not None for one in cases)
-        slowest = max((one.restart_s for one in cases if one.restart_s is not None), default=None)
-        took = "" if slowest is None else f", the slowest after {slowest:.1f} s"
-        return Finding(
-            check=self.name,
-            answer=worst.answer,
-            rule="A process that hangs is restarted by its liveness probe, in the same pod, within the derived bound.",
-            limit="within the derived bound" if worst.bound_s is None else f"bound {worst.bound_s:g} s",
-            measured=f"{restarted} of {plural(len([one for one in cases if one.who]), 'container')} restarted{took}",
-            margin=worst.bound_words,
-            reason="; ".join(reasons),
-            settle=worst.settle if worst.answer is Answer.UNKNOWN else "",
-            detail={"containers": [one.values for one in cases if one.who]},
-            evidence=tuple(sorted((told for one in cases for told in one.evidence), key=lambda one: one.at_ns)),
+        owed = [_obligation(hang) if isinstance(hang, _Hang) else hang for hang in hangs]
+        judged = [(hang, hang.detail(), one) for hang, one in zip(hangs, owed, strict=True) if isinstance(hang, _Hang)]
+        times_s = [detail.restart_s for _, detail, _ in judged if detail.restart_s is not None]
+        took = f", the slowest after {max(times_s):.1f} s" if times_s else ""
+        worst = max(judged, key=lambda one: (one[2].answer, one[1].restart_s or 0.0), default=None)
+        bound = worst[0].restart_bound if worst is not None and worst[0].probed else None
+        return finding(
+            self.name,
+            "A process that hangs is restarted by its liveness probe, in the same pod, within the derived bound.",
+            owed,
+            Summary(
+                f"{len(times_s)} of {plural(len(hangs), 'container')} restarted{took}",
+                "within the derived bound" if bound is None else f"bound {bound.total_s:g} s",
+                "" if bound is None else bound.words,
+                detail=RestartedByLivenessDetail(tuple(detail for _, detail, _ in judged)),
+            ),
+            nothing=unknown("a hang", "no process was made to hang", "a trial with a ProcessHang that lands"),
         )
 
+    def _hang(self, history: History, fault: Fault, landed_ns: int, victim: Ref) -> _Hang | Obligation:
+        life = next((one for one in pod_lives(history) if one.uid == victim.uid), None)
+        if life is None:
+            who = f"{victim.name} ({victim.uid[:8]})"
+            return unknown(who, f"the watch log knows no pod {who}", "a trial whose pods are watched")
+        timings, container = timings_of(history), struck_container(fault, life)
+        count = restarts_remembered(life.all_restarts_ns, fault.begin_ns, timings, container=container)
+        source = "the scenario: how long the server takes to know it is stuck"
+        own = Part("the server's own detection", self.detection_s, source)
+        bound = restart_bound(life.spec, timings, container=container, restarts=count).after(own)
+        return _Hang(history, fault, life, container, landed_ns, bound)
 
-def _judge(history: History, fault: Fault, uid: str, name: str, detection_s: float) -> _Judged:
-    assert fault.landed_ns is not None
-    who = f"{name} ({uid[:8]})"
-    life = next((one for one in pod_lives(history) if one.uid == uid), None)
-    if life is None:
-        return _Judged(Answer.UNKNOWN, who, f"the watch log knows no pod {who}", "a trial whose pods are watched")
-    timings = Timings.of(history.facts.raw.get("timings") or {})
-    container = struck_container(fault, life)
-    recent = restarts_remembered(life.all_restarts_ns, fault.begin_ns, timings, container=container)
-    own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know it is stuck")
-    bound = restart_bound(life.spec, timings, container=container, restarts=recent).after(own)
-    to_restart = replace(bound, parts=tuple(part for part in bound.parts if part.name != READY_PART))
-    states = pod_states(history, uid)
-    before = [pod.restarts for at_ns, pod in states if at_ns <= fault.begin_ns]
-    known = before[-1] if before else 0
-    after = next(((at_ns, pod) for at_ns, pod in states if at_ns > fault.begin_ns and pod.restarts > known), None)
-    case = _Judged(Answer.PASS, who, bound_s=to_restart.total_s, bound_words=to_restart.words)
-    if after is None:
-        return _never(history, fault, life, case)
-    at_ns, pod = after
-    case = replace(
-        case,
-        restart_s=seconds(max(0, at_ns - fault.landed_ns)),
-        evidence=tuple(_told(history, fault, pod, at_ns, who)),
+
+def _obligation(hang: _Hang) -> Obligation:
+    """That the container was restarted by its probe in time, and its pod Ready again."""
+    restart = hang.restart()
+    if restart is None:
+        return _never(hang)
+    who = hang.life.who
+    measured = f"restarted after {seconds(max(0, restart.at_ns - hang.landed_ns)):.1f} s"
+    one = _restarted(hang, restart) or _ready(hang, restart) or Obligation(who)
+    return replace(
+        one, measured=measured, bound=f"{hang.restart_bound.total_s:g} s", evidence=tuple(_evidence(hang, restart))
     )
-    if (judged := _restart(history, fault, case, (at_ns, pod), pod.restarts - known)) is not None:
-        return judged
-    return _ready(history, life, case, (fault.landed_ns, at_ns), bound)
 
 
-def _never(history: History, fault: Fault, life: PodLife, case: _Judged) -> _Judged:
+def _never(hang: _Hang) -> Obligation:
     """No restart was seen: a FAIL if the hang stood, and was watched, for the whole bound."""
-    assert fault.landed_ns is not None
-    who = case.who
-    probes = container_probes(life.spec, struck_container(fault, life))
-    if not any(one.liveness for one in probes) and covered(history, "Pod", fault.begin_ns, fault.landed_ns):
-        reason = f"{who} was not restarted: it has no liveness probe, so nothing restarts it when it hangs"
-        return replace(case, answer=Answer.FAIL, reason=reason, bound_s=None, bound_words="")
-    assert case.bound_s is not None
-    deadline_ns = fault.landed_ns + round(case.bound_s * NS)
-    if gaps_in(history, "Pod", fault.begin_ns, deadline_ns) or "Pod" not in history.covered_ns:
-        return _unknown(case, f"the watch of Pods had a gap while {who} hung", "a trial whose watch has no gap")
+    history, who = hang.history, hang.life.who
+    if not hang.probed and covered(history, "Pod", hang.fault.begin_ns, hang.landed_ns):
+        why = f"container {hang.container!r} has no liveness probe, so nothing restarts it when it hangs"
+        return Obligation(who, Answer.FAIL, f"{who} was not restarted: {why}", measured="not restarted")
+    bound_s = hang.restart_bound.total_s
+    deadline_ns = hang.landed_ns + round(bound_s * NS)
+    if gaps_in(history, "Pod", hang.fault.begin_ns, deadline_ns) or "Pod" not in history.covered_ns:
+        return unknown(who, f"the watch of Pods had a gap while {who} hung", GAPLESS)
     ends = {
-        "it was healed": fault.healed_ns,
-        "the pod was deleted": life.lost_ns,
+        "it was healed": hang.fault.healed_ns,
+        "the pod was deleted": hang.life.lost_ns,
         "the record ended": min(history.covered_ns["Pod"][1], history.ended_ns),
     }
     ended_ns, why = min((at_ns, why) for why, at_ns in ends.items() if at_ns is not None)
     if ended_ns < deadline_ns:
-        stood_s = seconds(max(0, ended_ns - fault.landed_ns))
-        reason = f"{who}: {why} {stood_s:.1f} s after it began to hang, before the bound of {case.bound_s:g} s"
-        return _unknown(case, reason, "a fault that stands for the whole bound")
-    return replace(case, answer=Answer.FAIL, reason=f"{who} was not restarted within {case.bound_s:g} s")
+        stood_s = seconds(max(0, ended_ns - hang.landed_ns))
+        reason = f"{who}: {why} {stood_s:.1f} s after it began to hang, before the bound of {bound_s:g} s"
+        return unknown(who, reason, "a fault that lasts for the whole bound")
+    reason = f"{who} was not restarted within {bound_s:g} s"
+    return Obligation(who, Answer.FAIL, reason, measured="not restarted", bound=f"{bound_s:g} s")
 
 
-def _restart(history: History, fault: Fault, case: _Judged, state: tuple[int, PodView], times: int) -> _Judged | None:
-    """Judge the moment and the kind of the restart, first seen in `state`; None if nothing is wrong with it."""
-    at_ns, pod = state
-    assert fault.landed_ns is not None
-    assert case.bound_s is not None
-    bound_ns = round(case.bound_s * NS)
-    if gaps_in(history, "Pod", fault.begin_ns, at_ns):
-        return _unknown(case, f"the watch of Pods had a gap while {case.who} hung", "a trial whose watch has no gap")
-    if earliest_ns(history, "Pod", at_ns) - fault.landed_ns > bound_ns:
-        reason = f"{case.who} was restarted {case.restart_s:.1f} s after it began to hang, bound {case.bound_s:g} s"
-        return replace(case, answer=Answer.FAIL, reason=reason)
-    if at_ns - fault.landed_ns > bound_ns:
-        return _unknown(case, "news came late from the watch", "a trial whose watch is not cut off")
-    if times != 1:
-        return replace(case, answer=Answer.FAIL, reason=f"{case.who} was restarted {times} times at once")
-    if not any(True for _ in _killings(history, pod.uid, fault.begin_ns, at_ns)):
-        reason = f"no event says that the liveness probe of {case.who} asked for the restart"
-        return _unknown(case, reason, "a trial that watches Events")
+def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
+    """What is wrong with the moment or the kind of the restart, None if nothing is."""
+    history, who, bound_s = hang.history, hang.life.who, hang.restart_bound.total_s
+    deadline_ns = hang.landed_ns + round(bound_s * NS)
+    if gaps_in(history, "Pod", hang.fault.begin_ns, restart.at_ns):
+        return unknown(who, f"the watch of Pods had a gap while {who} hung", GAPLESS)
+    if earliest_ns(history, "Pod", restart.at_ns) > deadline_ns:
+        after_s = seconds(restart.at_ns - hang.landed_ns)
+        reason = f"{who} was restarted {after_s:.1f} s after it began to hang, bound {bound_s:g} s"
+        return Obligation(who, Answer.FAIL, reason)
+    if restart.at_ns > deadline_ns:
+        return unknown(who, "news came late from the watch", "a trial whose watch is not cut off")
+    if restart.times != 1:
+        return Obligation(who, Answer.FAIL, f"{who} was restarted {restart.times} times at once")
+    if not any(True for _ in _killings(hang, restart.at_ns)):
+        reason = f"no event says that the liveness probe of {who} asked for the restart"
+        return unknown(who, reason, "a trial that watches Events")
     return None
 
 
-def _ready(history: History, life: PodLife, case: _Judged, moments: tuple[int, int], bound: Bound) -> _Judged:
-    """Judge whether the same pod was Ready again in time; `moments`: when the hang landed and the restart was seen."""
-    landed_ns, at_ns = moments
-    deadline_ns = landed_ns + round(bound.total_s * NS)
-    later = (begin for begin, _ in life.ready_spans if begin >= at_ns)
-    # Word of the restart may be word of Ready too, when a busy server skips the states in between.
-    ready_ns = at_ns if life.ready_at(at_ns) else next(later, None)
-    if ready_ns is not None:
-        case = replace(case, ready_s=seconds(ready_ns - landed_ns))
-        if ready_ns <= deadline_ns:
-            return case
-    elif min(history.ended_ns, life.lost_ns or history.ended_ns) < deadline_ns:
-        reason = f"{case.who}: the record or the pod ended before it was Ready again"
-        return _unknown(case, reason, "a longer recovery phase")
-    if gaps_in(history, "Pod", at_ns, deadline_ns) or (excuses := bound.excuses("ready")):
-        why = "the watch had a gap" if gaps_in(history, "Pod", at_ns, deadline_ns) else "; ".join(excuses)
-        return _unknown(case, f"{case.who} was not Ready within {bound.total_s:g} s: {why}", "a startup probe, no gap")
-    return replace(case, answer=Answer.FAIL, reason=f"{case.who} was not Ready again within {bound.total_s:g} s")
+def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
+    """What is wrong with the pod's being Ready after the restart, None if it was in time."""
+    history, who, bound_s = hang.history, hang.life.who, hang.bound.total_s
+    deadline_ns, ready_ns = hang.landed_ns + round(bound_s * NS), hang.ready_ns(restart)
+    if ready_ns is not None and ready_ns <= deadline_ns:
+        return None
+    until_ns = min(history.ended_ns, history.covered_ns.get("Pod", (0, 0))[1], hang.life.lost_ns or history.ended_ns)
+    if ready_ns is None and until_ns < deadline_ns:
+        return unknown(who, f"{who}: the record or the pod ended before it was Ready again", "a longer recovery phase")
+    gaps = gaps_in(history, "Pod", restart.at_ns, deadline_ns)
+    if gaps or (excuses := hang.bound.excuses("ready")):
+        why = "the watch had a gap" if gaps else "; ".join(excuses)
+        return unknown(who, f"{who} was not Ready within {bound_s:g} s: {why}", "a startup probe, no gap")
+    return Obligation(who, Answer.FAIL, f"{who} was not Ready again within {bound_s:g} s")
 
 
-def _unknown(case: _Judged, reason: str, settle: str) -> _Judged:
-    return replace(case, answer=Answer.UNKNOWN, reason=reason, settle=settle)
-
-
-def _killings(history: History, uid: str, begin_ns: int, end_ns: int) -> Iterator[tuple[int, str]]:
-    """When the kubelet said, after the hang began, that it ends a container of the pod for its liveness probe."""
-    for event in history.watch:
-        if event.kind != "Event" or event.type == "LISTED" or not begin_ns <= event.at_ns:
+def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:
+    """When the kubelet said, after the hang began, that it ends this container for its liveness probe."""
+    for event in hang.history.watch:
+        # News of the two kinds comes over different watches, so the event may come a little after the restart.
+        if event.kind != "Event" or event.type == "LISTED":
+            continue
+        if not hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS:
             continue
         raw = event.object
         about = (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid", "")
         text = str(raw.get("message") or raw.get("note") or "")
-        # News of the two kinds comes over different watches, so the event may come a little after the restart.
-        near = event.at_ns <= end_ns + 10 * NS
-        if about == uid and raw.get("reason") == "Killing" and "failed liveness probe" in text and near:
-            yield event.at_ns, text
+        named = f"ontainer {hang.container} failed liveness probe" in text
+        if about == hang.life.uid and raw.get("reason") == "Killing" and named:
+            yield Evidence(event.at_ns, f"{hang.life.who}: {text}")
 
 
-def _told(history: History, fault: Fault, pod: PodView, at_ns: int, who: str) -> Iterator[Evidence]:
-    for killed_ns, text in _killings(history, pod.uid, fault.begin_ns, at_ns):
-        yield Evidence(killed_ns, f"{who}: {text}")
-    for container in pod.containers:
-        if container.restarts:
-            yield Evidence(at_ns, f"{who} was restarted, count {container.restarts}; before it {_exit(container)}")
-
-
-def _exit(container: ContainerView) -> str:
-    ended = container.last_exit
-    return (
-        f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode', 'unknown')}" if ended else "its end unseen"
-    )
+def _evidence(hang: _Hang, restart: _Restart) -> Iterator[Evidence]:
+    yield from _killings(hang, restart.at_ns)
+    ended = restart.state.last_exit
+    how = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode', 'unknown')}" if ended else "its end unseen"
+    yield Evidence(restart.at_ns, f"{hang.life.who} was restarted, count {restart.state.restarts}; before it {how}")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import ClassVar, Literal
 
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.endpoints import Span, endpoint_spans
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.semantics import Timings, endpoint_bound
+from chaos.semantics import endpoint_bound
 
-__all__ = ["UnreadyLeavesEndpoints"]
+__all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]
 
 KINDS = ("Pod", "EndpointSlice")
+SETTLE = "a trial in which a pod turns not Ready, pods and endpoints watched without a gap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +34,21 @@ class _Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """What its endpoint did: after `seconds` it followed, None if it was not seen to."""
+class TurnDetail:
+    """A pod turned not Ready (`leave`) or Ready again (`return`); its endpoint followed after `seconds`, if it did."""
 
-    turn: _Turn
-    answer: Answer
+    pod: str
+    way: Literal["leave", "return"]
+    at_ns: int
     seconds: float | None
-    reason: str = ""
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """The turn in numbers."""
-        turn = self.turn
-        told = {"pod": turn.life.name, "way": turn.way, "at_ns": turn.at_ns, "answer": self.answer.name}
-        return told | {"seconds": None if self.seconds is None else round(self.seconds, 3)}
+
+@dataclass(frozen=True, slots=True)
+class UnreadyLeavesEndpointsDetail:
+    """Every turn that demanded something of an endpoint, and the bound."""
+
+    turns: tuple[TurnDetail, ...]
+    bound_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,85 +60,100 @@ class UnreadyLeavesEndpoints:
     within the bound demands nothing. UNKNOWN if no pod turned, and with a gap.
     """
 
-    allowance_s: float = field(default=0.0, kw_only=True)
+    name: ClassVar[str] = "unready-leaves-endpoints"
+    Detail: ClassVar[type] = UnreadyLeavesEndpointsDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "unready-leaves-endpoints"
+    allowance_s: float = field(default=0.0, kw_only=True)
 
     def __call__(self, history: History) -> Finding:
         """Judge every turn."""
-        timings = Timings.of(history.facts.raw.get("timings") or {})
-        bound_s = endpoint_bound(timings).total_s + self.allowance_s
+        bound_s = endpoint_bound(timings_of(history)).total_s + self.allowance_s
         spans = endpoint_spans(history)
-        turns = [turn for life in pod_lives(history) for turn in _turns(life)]
-        judged = [one for turn in turns if (one := _judge(history, turn, spans.get(turn.life.uid, ()), bound_s))]
-        left = sum(one.turn.way == "leave" for one in judged)
-        worst = max((one.answer for one in judged), default=Answer.UNKNOWN)
-        reasons = [one.reason for one in judged if one.reason and one.answer is worst]
-        if not left:
-            reasons.append("no pod turned not Ready and stayed so, so nothing had to leave")
-            worst = max(worst, Answer.UNKNOWN)
-        hidden = [kind for kind in KINDS if gaps_in(history, kind, history.began_ns, history.ended_ns)]
-        if hidden and worst is not Answer.FAIL:
-            reasons.append(f"the watch had gaps ({', '.join(hidden)}), in which a turn may have been missed")
-            worst = Answer.UNKNOWN
-        slowest_s = max((one.seconds for one in judged if one.seconds is not None), default=None)
+        judged = [
+            one
+            for life in pod_lives(history)
+            for turn in _turns(life)
+            if (one := _judge(history, turn, spans.get(life.uid, ()), bound_s))
+        ]
+        turns = tuple(detail for detail, _ in judged)
+        owed = [obligation for _, obligation in judged]
+        slowest_s = max((one.seconds for one in turns if one.seconds is not None), default=None)
         took = "" if slowest_s is None else f", the slowest after {slowest_s:.1f} s"
-        followed = sum(one.answer is Answer.PASS for one in judged)
-        return Finding(
-            check=self.name,
-            answer=worst,
-            rule="A pod that is not Ready leaves the Service's ready endpoints, and returns when it is Ready.",
-            limit=f"bound {bound_s:g} s",
-            measured=f"{followed} of {plural(len(judged), 'turn')} followed{took}",
-            margin="" if slowest_s is None or worst is Answer.FAIL else f"{bound_s - slowest_s:.1f} s left",
-            reason="; ".join(reasons),
-            settle="a trial in which a pod turns not Ready, pods and endpoints watched without a gap"
-            if worst is Answer.UNKNOWN
-            else "",
-            detail={"turns": [one.values for one in judged], "bound_s": bound_s},
-            evidence=tuple(_evidence(judged)),
+        followed = sum(one.answer is Answer.PASS for one in owed)
+        broken = any(one.answer is Answer.FAIL for one in owed)
+        return finding(
+            self.name,
+            "A pod that is not Ready leaves the Service's ready endpoints, and returns when it is Ready.",
+            [*owed, *_doubts(history, turns)],
+            Summary(
+                f"{followed} of {plural(len(turns), 'turn')} followed{took}",
+                f"bound {bound_s:g} s",
+                "" if slowest_s is None or broken else f"{bound_s - slowest_s:.1f} s left",
+                detail=UnreadyLeavesEndpointsDetail(turns, bound_s),
+            ),
+            nothing=unknown("the pods", "no pod turned", SETTLE),
         )
+
+
+def _doubts(history: History, turns: tuple[TurnDetail, ...]) -> Iterator[Obligation]:
+    if not any(one.way == "leave" for one in turns):
+        yield unknown("the pods", "no pod turned not Ready and stayed so, so nothing had to leave", SETTLE)
+    if hidden := [kind for kind in KINDS if gaps_in(history, kind, history.began_ns, history.ended_ns)]:
+        reason = f"the watch had gaps ({', '.join(hidden)}), in which a turn may have been missed"
+        yield unknown("the watch", reason, SETTLE)
 
 
 def _turns(life: PodLife) -> Iterator[_Turn]:
     """Where a pod that goes on living turned not Ready, and Ready again."""
-    for (_, end_ns), following in zip(life.ready_spans, (*life.ready_spans[1:], None), strict=True):
+    for (_, end_ns), following in pairwise((*life.ready_spans, (None, None))):
         if end_ns is None or (life.lost_ns is not None and end_ns >= life.lost_ns):
             return
-        back_ns = following[0] if following else None
+        back_ns, again_ns = following
         yield _Turn(life, "leave", end_ns, _first(back_ns, life.lost_ns))
-        if following:
-            yield _Turn(life, "return", following[0], _first(following[1], life.lost_ns))
+        if back_ns is not None:
+            yield _Turn(life, "return", back_ns, _first(again_ns, life.lost_ns))
 
 
 def _first(*moments: int | None) -> int | None:
     return min((at_ns for at_ns in moments if at_ns is not None), default=None)
 
 
-def _judge(history: History, turn: _Turn, spans: tuple[Span, ...], bound_s: float) -> _Judged | None:
+def _judge(
+    history: History, turn: _Turn, spans: tuple[Span, ...], bound_s: float
+) -> tuple[TurnDetail, Obligation] | None:
     """Judge one turn, None if it demands nothing: it was void before the bound, and nothing followed."""
     deadline_ns = turn.at_ns + round(bound_s * NS)
-    who = f"{turn.life.name} ({turn.life.uid[:8]})"
-    watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in KINDS)
+    who = turn.life.who
     begin_ns = min([begin for begin, _ in spans], default=None)
-    if not watched or (turn.way == "leave" and (begin_ns is None or begin_ns > turn.at_ns)):
-        return _Judged(turn, Answer.UNKNOWN, None, f"{who} was not seen among the ready endpoints before it turned")
     followed_ns = _followed_ns(turn, spans)
-    void = turn.void_ns is not None and turn.void_ns <= deadline_ns
-    if followed_ns is None and void:
-        return None
     until_ns = min(deadline_ns, followed_ns or deadline_ns)
-    if not all(covered(history, kind, turn.at_ns, until_ns) for kind in KINDS):
-        return _Judged(turn, Answer.UNKNOWN, None, f"the watch did not see what became of the endpoint of {who}")
-    if followed_ns is not None and followed_ns <= deadline_ns:
-        return _Judged(turn, Answer.PASS, seconds(followed_ns - turn.at_ns))
-    if any(late.kind in KINDS and late.until_ns >= turn.at_ns for late in history.late):
-        return _Judged(turn, Answer.UNKNOWN, None, f"news of the endpoint of {who} may have come late")
-    words = "left the ready endpoints" if turn.way == "leave" else "returned to the ready endpoints"
-    return _Judged(turn, Answer.FAIL, None, f"{who} had not {words} {bound_s:g} s after it turned")
+    late = any(one.kind in KINDS and one.until_ns >= turn.at_ns for one in history.late)
+    watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in KINDS)
+    if not watched or (turn.way == "leave" and (begin_ns is None or begin_ns > turn.at_ns)):
+        doubt = f"{who} was not seen among the ready endpoints before it turned"
+    elif followed_ns is None and turn.void_ns is not None and turn.void_ns <= deadline_ns:
+        return None
+    elif not all(covered(history, kind, turn.at_ns, until_ns) for kind in KINDS):
+        doubt = f"the watch did not see what became of the endpoint of {who}"
+    elif followed_ns is not None and followed_ns <= deadline_ns:
+        took_s = seconds(followed_ns - turn.at_ns)
+        return _judged(turn, bound_s, took_s, Obligation(who))
+    elif late:
+        doubt = f"news of the endpoint of {who} may have come late"
+    else:
+        words = "left" if turn.way == "leave" else "returned to"
+        reason = f"{who} had not {words} the ready endpoints {bound_s:g} s after it turned"
+        return _judged(turn, bound_s, None, Obligation(who, Answer.FAIL, reason))
+    return _judged(turn, bound_s, None, unknown(who, doubt, SETTLE))
+
+
+def _judged(turn: _Turn, bound_s: float, took_s: float | None, obligation: Obligation) -> tuple[TurnDetail, Obligation]:
+    """The turn in numbers, and what it owed, with its moment."""
+    turned = "not Ready" if turn.way == "leave" else "Ready again"
+    then = "its endpoint did not follow" if took_s is None else f"its endpoint followed {took_s:.1f} s later"
+    detail = TurnDetail(turn.life.name, turn.way, turn.at_ns, None if took_s is None else round(took_s, 3))
+    moment = Evidence(turn.at_ns, f"{turn.life.name} turned {turned}; {then}")
+    return detail, replace(obligation, measured=then, bound=f"{bound_s:g} s", evidence=(moment,))
 
 
 def _followed_ns(turn: _Turn, spans: tuple[Span, ...]) -> int | None:
@@ -146,12 +165,3 @@ def _followed_ns(turn: _Turn, spans: tuple[Span, ...]) -> int | None:
     followed_ns = _first(*moments)
     before_void = turn.void_ns is None or followed_ns is None or followed_ns <= turn.void_ns
     return followed_ns if before_void else None
-
-
-def _evidence(judged: list[_Judged]) -> Iterator[Evidence]:
-    for one in sorted(judged, key=lambda one: one.turn.at_ns):
-        turned = "not Ready" if one.turn.way == "leave" else "Ready again"
-        then = (
-            "its endpoint did not follow" if one.seconds is None else f"its endpoint followed {one.seconds:.1f} s later"
-        )
-        yield Evidence(one.turn.at_ns, f"{one.turn.life.name} turned {turned}; {then}")

@@ -4,70 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, timings_of, undecided, unknown, watched
 from chaos.checks.formatting import plural
-from chaos.checks.probes.stalls import Silence, serving_spans, silences
-from chaos.checks.recovery.client_impact import (
-    MISSED_MAX,
-    Asked,
-    asked,
-    baseline_band,
-    fresh_connections,
-    names_replicas,
-)
+from chaos.checks.probes.stalls import Ended, Silence, serving_spans, silences
+from chaos.checks.recovery.client_impact import MISSED_MAX, asked, baseline_band, fresh_connections, names_replicas
 from chaos.checks.recovery.timeline import HANGS
-from chaos.checks.verdict import Answer, Evidence, Finding
-from chaos.checks.watch_coverage import blind_spots, judged_until_ns
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.watch_coverage import judged_since_ns, judged_until_ns
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.semantics import Timings, stage_rules
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
+from chaos.semantics import stage_rules
 
-__all__ = ["ZombieFound"]
+__all__ = ["ReplicaHealthDetail", "ZombieDetail", "ZombieFound", "ZombieFoundDetail"]
 
 FOUND = ("not Ready", "left the endpoints")
+SETTLE = "a ProcessHang that lands under traffic that names its replica"
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
-    """A silence that is judged. `proved`: a fault made it hang from the silence's begin on, and showed so.
+class ReplicaHealthDetail:
+    """How long a replica served by probe and endpoint, its answers, and its longest stretch without a token."""
 
-    `asked` is what it was to get while it was silent. `bound_s` is None where no probe of its looks for a hang.
+    replica: str
+    serving_s: float
+    answers: int
+    longest_silence_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ZombieDetail:
+    """A silence that is judged.
+
+    Attributes:
+        replica: who gave no token while it was Ready and among the endpoints.
+        uid: the replica's.
+        proved_by_fault: a fault made it hang from the silence's begin on, and showed so.
+        since_ns: when the silence began.
+        silent_s: how long it lasted.
+        ended: how it ended.
+        bound_s: how long its probes may take to find a hang; None where none looks for one.
+        requests_expected: how many requests it was to get meanwhile, on average.
+        missed_by_chance: how likely all requests of that time missed it.
     """
 
-    silence: Silence
-    proved: bool
+    replica: str
+    uid: str
+    proved_by_fault: bool
+    since_ns: int
+    silent_s: float
+    ended: Ended
     bound_s: float | None
-    asked: Asked
-    answer: Answer = Answer.PASS
-    reason: str = ""
+    requests_expected: float
+    missed_by_chance: float
 
-    @property
-    def who(self) -> str:
-        """The replica, for people."""
-        return f"{self.silence.life.name} ({self.silence.life.uid[:8]})"
 
-    @property
-    def silent_s(self) -> float:
-        """How long it gave no token while it was Ready and among the endpoints."""
-        return seconds(self.silence.end_ns - self.silence.begin_ns)
+@dataclass(frozen=True, slots=True)
+class ZombieFoundDetail:
+    """Three-way health of each replica, and each silence that is judged."""
 
-    @property
-    def values(self) -> dict[str, Any]:
-        """The case in numbers."""
-        return {
-            "replica": self.silence.life.name,
-            "uid": self.silence.life.uid,
-            "proved_by_fault": self.proved,
-            "since_ns": self.silence.begin_ns,
-            "silent_s": round(self.silent_s, 3),
-            "ended": self.silence.ended,
-            "bound_s": self.bound_s,
-            "requests_expected": round(self.asked.expected, 1),
-            "missed_by_chance": self.asked.missed,
-            "answer": self.answer.name,
-        }
+    replicas: tuple[ReplicaHealthDetail, ...]
+    zombies: tuple[ZombieDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,154 +84,143 @@ class ZombieFound:
     because then nothing had to be found.
     """
 
-    detection_s: float = 0.0
+    name: ClassVar[str] = "zombie-found"
+    Detail: ClassVar[type] = ZombieFoundDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "zombie-found"
+    detection_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
         """Judge every replica's silences."""
         lives = pod_lives(history)
-        cases = [case for life in lives for case in _cases(history, life, self.detection_s)]
-        failures = [case.reason for case in cases if case.answer is Answer.FAIL]
-        doubts = [case.reason for case in cases if case.answer is Answer.UNKNOWN]
-        doubts += _doubts(history)
-        if not any(case.proved for case in cases):
-            doubts.append("no replica that was Ready and among the endpoints was made to hang")
-        if _blind(history):
-            doubts, failures = [*doubts, *failures], []
-        answer = Answer.FAIL if failures else Answer.UNKNOWN if doubts else Answer.PASS
-        worst = max(cases, key=lambda case: (case.answer, case.silent_s), default=None)
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="A replica that is Ready and among the endpoints, and gives no token, is found by its probes in time.",
-            limit=_limit(worst),
-            measured=_measured(cases, worst),
-            margin="" if worst is None else f"{worst.who}, {worst.silence.ended} after {worst.silent_s:.1f} s",
-            reason="; ".join(failures or doubts),
-            settle=_settle(doubts) if answer is Answer.UNKNOWN else "",
-            detail={
-                "replicas": [_health(history, life) for life in lives],
-                "zombies": [case.values for case in cases],
-            },
-            evidence=tuple(sorted(_evidence(cases), key=lambda one: one.at_ns)),
+        judged = [one for life in lives for one in self._judged(history, life)]
+        owed, zombies = [one for one, _ in judged], tuple(zombie for _, zombie in judged)
+        blind = tuple(watched(history, ("Pod", "EndpointSlice"), judged_since_ns(history), judged_until_ns(history)))
+        worst = max(judged, key=lambda one: (one[0].answer, one[1].silent_s), default=None)
+        measured, limit, margin = "no zombie seen", "within the derived bound", ""
+        if worst is not None:
+            one, zombie = worst
+            found = sum(zombie.ended in FOUND for zombie in zombies)
+            silent = plural(len(zombies), "silent replica")
+            measured = f"{found} of {silent} found, the longest silent for {zombie.silent_s:.1f} s"
+            limit = limit if zombie.bound_s is None else f"bound {zombie.bound_s:g} s"
+            margin = f"{one.subject}, {zombie.ended} after {zombie.silent_s:.1f} s"
+        health = tuple(_health(history, life) for life in lives)
+        return finding(
+            self.name,
+            "A replica that is Ready and among the endpoints, and gives no token, is found by its probes in time.",
+            [*(undecided(owed) if blind else owed), *_doubts(history, zombies), *blind],
+            Summary(measured, limit, margin, detail=ZombieFoundDetail(health, zombies)),
+            nothing=unknown("the replicas", "no replica was seen", SETTLE),
         )
 
+    def _judged(self, history: History, life: PodLife) -> Iterator[tuple[Obligation, ZombieDetail]]:
+        """The silences that matter: those of a hang that landed, and those that are longer than the probes may need."""
+        quiet = list(silences(history, life))
+        proved: list[int] = []
+        for landed_ns, container in _hangs(history, life):
+            after = [replace(one, begin_ns=max(one.begin_ns, landed_ns)) for one in quiet if one.end_ns > landed_ns]
+            if after and any(begin <= landed_ns < end for begin, end, _ in serving_spans(history, life)):
+                longest = max(after, key=lambda one: one.end_ns - one.begin_ns)
+                proved.append(longest.end_ns)
+                yield _judge(history, longest, self._bound_s(history, life, container), proved=True)
+        bound_s = self._bound_s(history, life, "")
+        for silence in quiet:
+            long = bound_s is not None and seconds(silence.end_ns - silence.begin_ns) > bound_s
+            if long and silence.end_ns not in proved:
+                yield _judge(history, silence, bound_s, proved=False)
 
-def _cases(history: History, life: PodLife, detection_s: float) -> Iterator[_Case]:
-    """The silences that matter: those of a hang that landed, and those that are longer than the probes may need."""
-    bound_s = _bound_s(history, life, detection_s)
-    quiet = list(silences(history, life))
-    proved: list[Silence] = []
-    for landed_ns in _hangs(history, life):
-        after = [replace(one, begin_ns=max(one.begin_ns, landed_ns)) for one in quiet if one.end_ns > landed_ns]
-        if after and any(begin <= landed_ns < end for begin, end, _ in serving_spans(history, life)):
-            proved.append(max(after, key=lambda one: one.end_ns - one.begin_ns))
-    for silence in proved:
-        yield _judged(history, _case(history, silence, bound_s, proved=True))
-    for silence in quiet:
-        long = bound_s is not None and seconds(silence.end_ns - silence.begin_ns) > bound_s
-        if long and not any(one.end_ns == silence.end_ns for one in proved):
-            yield _judged(history, _case(history, silence, bound_s, proved=False))
+    def _bound_s(self, history: History, life: PodLife, container: str) -> float | None:
+        """How long its probes may take to find a hang: until it is not Ready, or its container is restarted for it."""
+        rules = stage_rules(
+            "restarted", life.spec, timings_of(history), container=container, detection_s=self.detection_s
+        )
+        bounds = {rule.name: rule.bound for rule in rules}
+        bound = bounds["unready"] or bounds["container restarted"]
+        return None if bound is None else bound.total_s
 
 
-def _hangs(history: History, life: PodLife) -> Iterator[int]:
+def _hangs(history: History, life: PodLife) -> Iterator[tuple[int, str]]:
+    """When faults made the replica hang, and in which container."""
     for fault in history.faults:
         if fault.name == HANGS and fault.landed_ns is not None and any(ref.uid == life.uid for ref in fault.victims):
-            yield fault.landed_ns
+            yield fault.landed_ns, struck_container(fault, life)
 
 
-def _case(history: History, silence: Silence, bound_s: float | None, *, proved: bool) -> _Case:
-    band = baseline_band(history)
+def _judge(
+    history: History, silence: Silence, bound_s: float | None, *, proved: bool
+) -> tuple[Obligation, ZombieDetail]:
+    """A silence, with what the replica was to get meanwhile, and whether it was found in time."""
+    band, life = baseline_band(history), silence.life
     young_ns = round(band.slowest_s * NS) if band else 0
-    return _Case(silence, proved, bound_s, asked(history, silence.begin_ns, silence.end_ns - young_ns))
-
-
-def _judged(history: History, case: _Case) -> _Case:
-    silence, bound_s = case.silence, case.bound_s
-    told = f"{case.who} was Ready and among the endpoints, and gave no token for {case.silent_s:.1f} s"
-    if bound_s is not None and case.silent_s <= bound_s:
-        if silence.ended in FOUND:
-            return case
-        reason = f"{case.who}: {silence.ended} {case.silent_s:.1f} s into the bound of {bound_s:g} s"
-        return replace(case, answer=Answer.UNKNOWN, reason=reason)
-    if case.asked.missed >= MISSED_MAX or not _telling(history):
-        thin = (
-            f"the {case.asked.expected:.1f} requests that it was to get all miss it with chance {case.asked.missed:.1g}"
-        )
-        return replace(case, answer=Answer.UNKNOWN, reason=f"{told}, but the traffic is too thin to tell: {thin}")
-    if bound_s is None:
-        if silence.ended in FOUND:
-            return case
-        return replace(case, answer=Answer.FAIL, reason=f"{told}; no probe of its looks for a hang ({silence.ended})")
+    share = asked(history, silence.begin_ns, silence.end_ns - young_ns)
+    silent_s = seconds(silence.end_ns - silence.begin_ns)
+    zombie = ZombieDetail(
+        replica=life.name,
+        uid=life.uid,
+        proved_by_fault=proved,
+        since_ns=silence.begin_ns,
+        silent_s=silent_s,
+        ended=silence.ended,
+        bound_s=bound_s,
+        requests_expected=round(share.expected, 1),
+        missed_by_chance=share.missed,
+    )
     # Not knowing when it went silent for good, it did at the latest when it must have been asked.
-    sure_ns = silence.begin_ns if case.proved else case.asked.sure_ns or silence.end_ns
-    words = f"{told}, bound {bound_s:g} s ({silence.ended})"
-    sure = seconds(silence.end_ns - sure_ns) > bound_s
-    return replace(case, answer=Answer.FAIL if sure else Answer.UNKNOWN, reason=words)
+    sure_ns = silence.begin_ns if proved else share.sure_ns or silence.end_ns
+    one = _found(history, life.who, zombie, seconds(silence.end_ns - sure_ns))
+    how = "was made to hang" if proved else "gave its last token"
+    evidence = (
+        Evidence(silence.begin_ns, f"{life.who} {how} while Ready and among the endpoints"),
+        Evidence(silence.end_ns, f"{life.who}: {silence.ended}, {silent_s:.1f} s later"),
+    )
+    bound = "no probe looks for a hang" if bound_s is None else f"{bound_s:g} s"
+    return replace(one, measured=f"{silence.ended} after {silent_s:.1f} s", bound=bound, evidence=evidence), zombie
 
 
-def _bound_s(history: History, life: PodLife, detection_s: float) -> float | None:
-    """How long its probes may take to find a hang: until it is not Ready, or its container is restarted for it."""
-    timings = Timings.of(history.facts.raw.get("timings") or {})
-    rules = {rule.name: rule.bound for rule in stage_rules("restarted", life.spec, timings, detection_s=detection_s)}
-    bound = rules["unready"] or rules["container restarted"]
-    return None if bound is None else bound.total_s
+def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float) -> Obligation:
+    """Whether the replica was found in time; it must have been asked for `sure_s` before the silence's end."""
+    bound_s, words = zombie.bound_s, f"{who} was Ready and among the endpoints, and gave no token"
+    words = f"{words} for {zombie.silent_s:.1f} s"
+    if bound_s is not None and zombie.silent_s <= bound_s:
+        if zombie.ended in FOUND:
+            return Obligation(who)
+        reason = f"{who}: {zombie.ended} {zombie.silent_s:.1f} s into the bound of {bound_s:g} s"
+        return unknown(who, reason, SETTLE)
+    telling = names_replicas(history) and fresh_connections(history) and baseline_band(history) is not None
+    if zombie.missed_by_chance >= MISSED_MAX or not telling:
+        chance = f"the {zombie.requests_expected:.1f} requests that it was to get all miss it with chance"
+        reason = f"{words}, but the traffic is too thin to tell: {chance} {zombie.missed_by_chance:.1g}"
+        return unknown(who, reason, "more requests: a higher rate")
+    if bound_s is None:
+        if zombie.ended in FOUND:
+            return Obligation(who)
+        return Obligation(who, Answer.FAIL, f"{words}; no probe of its looks for a hang ({zombie.ended})")
+    late = f"{words}, bound {bound_s:g} s ({zombie.ended})"
+    return Obligation(who, Answer.FAIL, late) if sure_s > bound_s else unknown(who, late, SETTLE)
 
 
-def _telling(history: History) -> bool:
-    return names_replicas(history) and fresh_connections(history) and baseline_band(history) is not None
-
-
-def _doubts(history: History) -> Iterator[str]:
+def _doubts(history: History, zombies: tuple[ZombieDetail, ...]) -> Iterator[Obligation]:
+    """What else the claim needs: traffic that tells who answers, and a replica that hung."""
     if not history.streams:
-        yield "no traffic flowed"
+        yield unknown("the traffic", "no traffic flowed", SETTLE)
     elif not names_replicas(history):
-        yield "no answer names the replica that gave it"
+        yield unknown("the traffic", "no answer names the replica that gave it", SETTLE)
     elif baseline_band(history) is None:
-        yield "too few requests were answered before the first fault to say how long an answer takes"
+        reason = "too few requests were answered before the first fault to say how long an answer takes"
+        yield unknown("the traffic", reason, SETTLE)
     if not fresh_connections(history):
-        yield "connections were kept, which go on to the pod that they were opened to"
-    yield from _blind(history)
+        reason = "connections were kept, which go on to the pod that they were opened to"
+        yield unknown("the traffic", reason, SETTLE)
+    if not any(zombie.proved_by_fault for zombie in zombies):
+        reason = "no replica that was Ready and among the endpoints was made to hang"
+        yield unknown("a hang", reason, SETTLE)
 
 
-def _blind(history: History) -> tuple[str, ...]:
-    since_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
-    return tuple(blind_spots(history, ("Pod", "EndpointSlice"), since_ns, judged_until_ns(history)))
-
-
-def _health(history: History, life: PodLife) -> dict[str, Any]:
-    """Three-way health: how long it served by probe and endpoint, and the longest stretch of that without a token."""
-    quiet = list(silences(history, life))
-    return {
-        "replica": life.name,
-        "serving_s": round(sum(seconds(end - begin) for begin, end, _ in serving_spans(history, life)), 3),
-        "answers": history.requests.filter(history.requests["replica"] == life.name).height,
-        "longest_silence_s": round(max((seconds(one.end_ns - one.begin_ns) for one in quiet), default=0.0), 3),
-    }
-
-
-def _limit(worst: _Case | None) -> str:
-    return "within the derived bound" if worst is None or worst.bound_s is None else f"bound {worst.bound_s:g} s"
-
-
-def _measured(cases: list[_Case], worst: _Case | None) -> str:
-    if worst is None:
-        return "no zombie seen"
-    found = sum(case.silence.ended in FOUND for case in cases)
-    return f"{found} of {plural(len(cases), 'silent replica')} found, the longest silent for {worst.silent_s:.1f} s"
-
-
-def _settle(doubts: list[str]) -> str:
-    thin = any("too thin" in doubt for doubt in doubts)
-    return "more requests: a higher rate" if thin else "a ProcessHang that lands under traffic that names its replica"
-
-
-def _evidence(cases: list[_Case]) -> Iterator[Evidence]:
-    for case in cases:
-        how = "was made to hang" if case.proved else "gave its last token"
-        yield Evidence(case.silence.begin_ns, f"{case.who} {how} while Ready and among the endpoints")
-        yield Evidence(case.silence.end_ns, f"{case.who}: {case.silence.ended}, {case.silent_s:.1f} s later")
+def _health(history: History, life: PodLife) -> ReplicaHealthDetail:
+    quiet = [seconds(one.end_ns - one.begin_ns) for one in silences(history, life)]
+    return ReplicaHealthDetail(
+        replica=life.name,
+        serving_s=round(sum(seconds(end - begin) for begin, end, _ in serving_spans(history, life)), 3),
+        answers=history.requests.filter(history.requests["replica"] == life.name).height,
+        longest_silence_s=round(max(quiet, default=0.0), 3),
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from chaos.checks.base import timings_of
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
@@ -15,7 +16,7 @@ from chaos.history.facts.terminations import Ending, endings
 from chaos.history.sli import GOOD
 from chaos.semantics import Termination, Timings, termination
 
-__all__ = ["Held", "Unnamed", "held", "longest_s", "unnamed"]
+__all__ = ["HeldRequests", "Unnamed", "held_requests", "longest_s", "unnamed"]
 
 SLACK_NS = NS // 2
 """Word of a deletion comes over the watch, so that what the deletion did may be known a moment before it."""
@@ -27,13 +28,19 @@ ERROR_STATUS = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldRequests:
     """What one replica held from its deletion on.
 
-    `under_way`: requests that it was answering when it was deleted; `accepted`: those that were sent afterwards, the
-    last of them `accepted_last_s` after the deletion. `cut` are answers that it did not bring to their end, `errors`
-    those after its deletion that are an error of a status seen nowhere else in the trial; `unsure` counts requests
-    whose end says nothing of the replica's. `node_lost`: its node was not Ready meanwhile, so that no kubelet ended it.
+    Attributes:
+        ending: its end, as the watch log shows it.
+        termination: what its spec promises of it.
+        under_way: requests that it was answering when it was deleted.
+        accepted: those that were sent afterwards.
+        accepted_last_s: when the last of them was, in seconds from the deletion.
+        cut: answers that it did not bring to their end.
+        errors: requests that it answered after its deletion with an error status seen nowhere else in the trial.
+        unsure: how many requests ended in a way that says nothing of the replica's end.
+        node_lost: its node was not Ready meanwhile, so that no kubelet ended it.
     """
 
     ending: Ending
@@ -66,20 +73,25 @@ class Held:
 class Unnamed:
     """Requests that were lost without an answer that names a replica.
 
-    `meanwhile` were lost while replicas ended, and another had been Ready for long; `names` are those that ended.
-    `alone` were lost while no other was, or while another was in trouble itself. `otherwise` were lost while no replica
-    ended: then something else refuses requests, and none can be laid to an end.
+    Attributes:
+        meanwhile: lost while replicas ended, and another had been Ready for long.
+        names: those replicas that ended.
+        alone: how many were lost while no other was Ready, or while another turned not Ready or was restarted.
+        otherwise: how many were lost while no replica ended: then something else refuses requests, and none can be
+            laid to an end.
+        unanswered: how many clients gave up that had waited while a replica ended.
     """
 
     meanwhile: pl.DataFrame
     names: tuple[str, ...]
     alone: int
     otherwise: int
+    unanswered: int
 
 
-def held(history: History) -> tuple[Held, ...]:
+def held_requests(history: History) -> tuple[HeldRequests, ...]:
     """What every replica that was deleted held, in order of deletion."""
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     found = endings(history)
     answers = history.requests.filter(pl.col("replica").is_in([one.life.name for one in found]))
     by_name = answers.partition_by("replica", as_dict=True)
@@ -89,19 +101,22 @@ def held(history: History) -> tuple[Held, ...]:
     return tuple(_held(history, one, its, usual, timings) for one, its in zip(found, rows, strict=True))
 
 
-def unnamed(history: History, ends: Sequence[Held]) -> Unnamed:
+def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     """The requests that nobody answered, laid beside the ends of replicas."""
     windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
-    lost = history.requests.filter(
-        pl.col("replica").is_null() & pl.col("outcome").is_in(["refused", "failed", "truncated"])
-    )
+    nameless = history.requests.filter(pl.col("replica").is_null())
+    lost = nameless.filter(pl.col("outcome").is_in(["refused", "failed", "truncated"]))
+    given_up = nameless.filter(pl.col("outcome") == "unanswered")
+    waiting = [(pl.col("sent_ns") <= end) & (pl.col("end_ns") >= begin) for _, begin, end in windows]
+    unanswered = given_up.filter(pl.any_horizontal(pl.lit(value=False), *waiting)).height
     inside = lost.filter(_during([(begin, end) for _, begin, end in windows]))
     longest_ns = round(max((one.termination.unrouted.worst_s for one in ends), default=0.0) * NS)
     spans = [span for life in pod_lives(history) for span in life.ready_spans]
     others = [(begin + longest_ns, history.ended_ns if end is None else end - 1) for begin, end in spans]
     meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others))
     names = [name for name, *window in windows if not meanwhile.filter(_during([window])).is_empty()]
-    return Unnamed(meanwhile, tuple(names), inside.height - meanwhile.height, lost.height - inside.height)
+    alone, otherwise = inside.height - meanwhile.height, lost.height - inside.height
+    return Unnamed(meanwhile, tuple(names), alone, otherwise, unanswered)
 
 
 def longest_s(history: History) -> float | None:
@@ -111,7 +126,7 @@ def longest_s(history: History) -> float | None:
     return None if longest_ns is None else seconds(longest_ns)
 
 
-def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> Held:
+def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> HeldRequests:
     cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~_is_error())
     errors = _errors(rows).filter(pl.col("sent_ns") > ending.asked_ns)
     after = rows.filter(pl.col("sent_ns") > ending.asked_ns)
@@ -119,7 +134,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     until_ns = ending.life.gone_ns or history.ended_ns
     outages = node_outages(history).get(ending.life.node, ())
     strange = errors.filter(~pl.col("status").is_in(list(usual)))
-    return Held(
+    return HeldRequests(
         ending=ending,
         termination=termination(ending.life.spec, timings, grace_s=ending.grace_s),
         under_way=rows.filter((pl.col("sent_ns") <= ending.asked_ns) & (pl.col("end_ns") > ending.asked_ns)).height,
@@ -138,13 +153,13 @@ def _of(answers: pl.DataFrame, ending: Ending, ended_ns: int) -> pl.DataFrame:
     return answers.filter((pl.col("sent_ns") <= gone_ns) & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS))
 
 
-def _window(one: Held, ended_ns: int) -> tuple[int, int]:
+def _window(one: HeldRequests, ended_ns: int) -> tuple[int, int]:
     """From the deletion until nothing is sent to the replica any more."""
     unrouted_ns = one.ending.asked_ns + round(one.termination.unrouted.worst_s * NS)
     return one.ending.asked_ns - SLACK_NS, max(one.ending.life.gone_ns or ended_ns, unrouted_ns)
 
 
-def _shaken(history: History, ends: Iterable[Held], windows: Iterable[tuple[str, int, int]]) -> bool:
+def _shaken(history: History, ends: Iterable[HeldRequests], windows: Iterable[tuple[str, int, int]]) -> bool:
     """Whether another replica was restarted or turned not Ready at about that time, and may have refused as well."""
     ended = {one.ending.life.uid for one in ends}
     others = [life for life in pod_lives(history) if life.uid not in ended]

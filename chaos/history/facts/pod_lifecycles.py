@@ -61,6 +61,11 @@ class PodLife:
     spec: Raw
 
     @property
+    def who(self) -> str:
+        """The pod for people: its name, and enough of its UID to tell it from a successor of that name."""
+        return f"{self.name} ({self.uid[:8]})"
+
+    @property
     def lost_ns(self) -> int | None:
         """When it ceased to count as a replica: its deletion was accepted, or it was gone without notice."""
         return self.gone_ns if self.terminating_ns is None else self.terminating_ns

@@ -31,7 +31,7 @@ def test_a_drain_passes() -> None:
     assert finding.answer is Answer.PASS, finding.line()
     counted = of_a(finding)
     assert (counted["under_way"], counted["accepted_after"], counted["cut"]) == (1, 1, 0)
-    assert (counted["exit_codes"], counted["stopped_s"], counted["accepted_last_s"]) == ([0], 5.9, 0.5)
+    assert (counted["exit_codes"], counted["stopped_s"], counted["accepted_last_s"]) == ((0,), 5.9, 0.5)
     assert finding.margin == "5.5 s of grace to spare"
     assert "longest answer 4.500 s" in finding.measured
 

@@ -41,7 +41,7 @@ def test_a_second_restart_of_the_same_pod_fails() -> None:
     story = hang_story().saw(60, "MODIFIED", restarted("a", 2)).saw(70, "MODIFIED", restarted("a", 3))
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert "a 3 times" in finding.reason
+    assert "model-a was restarted 3 times" in finding.reason
     assert [one.at_ns for one in finding.evidence] == [at(40), at(60), at(70)]
 
 

@@ -31,7 +31,6 @@ def with_proxy(raw: Mapping[str, Any], restarts: int = 0) -> dict[str, Any]:
     return {**raw, "status": {**raw["status"], "containerStatuses": containers}}
 
 
-@pytest.mark.xfail(strict=True, reason="A11: the restart of any container of the pod counts")
 def test_the_restart_of_a_sidecar_does_not_end_the_hang() -> None:
     """The process in `m` hangs and the kubelet restarts `proxy`: the container that hangs was not restarted."""
     story = hung(spec=BESIDE_PROXY)
@@ -57,7 +56,6 @@ def test_a_restart_that_is_watched_to_its_end_passes() -> None:
     assert RestartedByLiveness()(hang_story().history()).answer is Answer.PASS
 
 
-@pytest.mark.xfail(strict=True, reason="B18: the end of the trial is taken for the end of the pods' watch")
 def test_a_restart_whose_end_was_not_watched_is_unknown() -> None:
     """A watch that ends 1 s after the restart does not show whether the container became Ready in time."""
     finding = RestartedByLiveness()(cut_short(hang_story().history(), 41))

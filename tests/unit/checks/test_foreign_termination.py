@@ -31,7 +31,6 @@ def test_a_replica_that_ends_its_requests_passes() -> None:
     assert judged(drained_story()).answer is Answer.PASS
 
 
-@pytest.mark.xfail(strict=True, reason="A14: requests without an answer that name no replica are forgotten")
 def test_requests_that_nobody_answered_leave_it_open() -> None:
     """Clients that gave up waiting while a replica ended may have been that replica's own."""
     finding = judged(lost_meanwhile("unanswered", waited_s=29.9))
@@ -44,7 +43,6 @@ def test_requests_that_failed_without_a_name_do_not_pass() -> None:
     assert finding.answer in {Answer.UNKNOWN, Answer.FAIL}, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A15: one replica that ended gracefully speaks for all that ended")
 def test_one_graceful_end_does_not_speak_for_idle_replicas() -> None:
     """Three replicas end, and only one of them held a request: the claim is proved for that one alone."""
     story = standing().stream("a", 28, 32).ends("a", 30, 36).replaced("d", 30.1, ready_s=34)

@@ -45,23 +45,13 @@ def never_ready() -> Story:
     return story.killed("a", 30.2).replaced("d", 30.3, ready_s=None).traffic()
 
 
-@pytest.mark.xfail(strict=True, reason="A2: a pod that was never Ready makes the check raise")
 def test_a_replacement_that_is_never_ready_can_be_judged() -> None:
     """A pod that was never Ready never turned unready either, and is no reason to raise."""
     finding = UnreadyLeavesEndpoints()(never_ready().history())
     assert finding.answer in {Answer.UNKNOWN, Answer.FAIL}, finding.line()
 
 
-@pytest.mark.parametrize(
-    "failed_pod",
-    [
-        False,
-        pytest.param(
-            True, marks=pytest.mark.xfail(strict=True, reason="A2: a pod that was never Ready makes the check raise")
-        ),
-    ],
-    ids=["alone", "beside an evicted pod"],
-)
+@pytest.mark.parametrize("failed_pod", [False, True], ids=["alone", "beside an evicted pod"])
 def test_an_old_failed_pod_changes_nothing(failed_pod: bool) -> None:  # noqa: FBT001  # a parameter of the table
     """A pod that was evicted long ago and stands in the list as Failed does not hide a perfect course."""
     story = endpoint_story()
