@@ -165,8 +165,7 @@ class Trial:
         `needs_fault=False`.
         """
         self._close()
-        landed = (FaultsLanded(),) if needs_fault or load_history(self.run).faults else ()
-        self._judge((*checks, Completed(), self._steady, *landed))
+        self._judge((*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault)))
         if self.judgement is not None and self.judgement.verdict.answer is not Answer.PASS:
             raise NotProven(self.judgement.text())
 

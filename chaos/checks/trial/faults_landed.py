@@ -1,81 +1,92 @@
-"""Sometimes: the trouble was made, and met users' requests: every fault, or where there is none a load spike."""
+"""Sometimes: faults were injected, and met users' requests; where there is none, the load must have risen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import polars as pl
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import Fault, History
-from chaos.history.coverage import earliest_ns
+from chaos.history.coverage import covered, earliest_ns
+from chaos.history.facts.endpoints import endpoint_spans
 from chaos.history.facts.load_spikes import LoadSpike, load_spikes
 from chaos.objects.base import Ref, View
 
-__all__ = ["FaultsLanded"]
+__all__ = ["FaultsLanded", "FaultsLandedDetail"]
 
 KILLS = ("delete-pod", "evict-pod")
 KILLING_FAULT = "pod-kill"
+SETTLE = "a trial in which each fault hits its victims while traffic flows"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultsLandedDetail:
+    """How many faults there were and how many landed, the requests that each met, and how many load spikes counted."""
+
+    faults: int
+    landed: int
+    requests_met: Mapping[str, int]
+    spikes: int
 
 
 @dataclass(frozen=True, slots=True)
 class FaultsLanded:
-    """Each fault has its landing proof, and users' requests were under way while it stood.
+    """Each fault has its landing proof, and users' requests were under way while it was active.
 
-    A trial without a fault makes its trouble with the load: then it must have risen by half at least, and requests must
-    have been sent meanwhile. For pods that were killed the watch log must say so too: the victim's UID was deleted,
-    after the fault began. Never FAIL: trouble that was not made says nothing against the system, but proves nothing.
+    A trial without a fault disturbs with its load: then it must have risen by half at least, and requests must have
+    been sent meanwhile; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
+    that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A victim that
+    was never among the Service's endpoints met nobody. Never FAIL: a fault that did not land says nothing against the
+    system, but proves nothing.
     """
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "fault-landed"
+    name: ClassVar[str] = "fault-landed"
+    Detail: ClassVar[type] = FaultsLandedDetail
+
+    needed: bool = True
 
     def __call__(self, history: History) -> Finding:
         """Judge every fault of the trial."""
-        met = {fault.id: _requests_met(history, fault) for fault in history.faults}
+        met = {fault.id: _requests_met(history, fault).height for fault in history.faults}
+        spikes = () if history.faults or not self.needed else load_spikes(history)
+        sent = sum(_sent_in(history, spike) for spike in spikes)
+        landed = sum(fault.landed_ns is not None for fault in history.faults)
+        measured = (
+            f"{landed} of {plural(len(history.faults), 'fault')} landed, {plural(sum(met.values()), 'request')} met"
+        )
+        if not history.faults and not self.needed:
+            measured = "no fault was injected, and none is needed"
+        elif spikes:
+            words = ", ".join(spike.words for spike in spikes)
+            measured = f"no fault; the load rose from {words}, {plural(sent, 'request')} sent meanwhile"
         deletions = _deletions(history)
-        reasons = [
-            f"{fault.id}: {text}"
-            for fault in history.faults
-            for text in _reasons(history, fault, met[fault.id], deletions)
-        ]
-        raised = () if history.faults else load_spikes(history)
-        under_load = sum(_sent_in(history, spike) for spike in raised)
-        if not history.faults and not under_load:
-            reasons.append("no fault was injected, and the load did not rise either")
-        if history.facts.dry_run:
-            reasons.append("a dry run (--gameday-dry-run) injects nothing")
-        landed = [fault for fault in history.faults if fault.landed_ns is not None]
-        return Finding(
-            check=self.name,
-            answer=Answer.UNKNOWN if reasons else Answer.PASS,
-            rule="Every fault lands, and meets users' requests.",
-            limit="each with proof and requests",
-            measured=_measured(len(landed), len(history.faults), sum(met.values()), raised, under_load),
-            reason="; ".join(reasons),
-            settle="a trial in which each fault hits its victims while traffic flows" if reasons else "",
-            detail={
-                "faults": len(history.faults),
-                "landed": len(landed),
-                "requests_met": met,
-                "load_spikes": len(raised),
-            },
-            evidence=(
-                *(Evidence(fault.landed_ns or fault.begin_ns, _words(fault)) for fault in history.faults),
-                *(Evidence(spike.begin_ns, f"the load rose from {spike.words}") for spike in raised),
+        owed = [one for fault in history.faults for one in _owed(history, fault, deletions)]
+        owed += [_rise(spike) for spike in spikes if sent]
+        if history.facts.dry_run and (self.needed or history.faults):
+            owed.append(unknown("the faults", "a dry run (--gameday-dry-run) injects nothing", SETTLE))
+        if not history.faults and not self.needed:
+            owed.append(Obligation("the faults", measured="none was injected", bound="none is needed"))
+        return finding(
+            self.name,
+            "Every fault lands, and meets users' requests.",
+            owed,
+            Summary(
+                measured,
+                "each with proof and requests",
+                detail=FaultsLandedDetail(len(history.faults), landed, met, len(spikes)),
             ),
+            nothing=unknown("the faults", "no fault was injected, and the load did not rise either", SETTLE),
         )
 
 
-def _measured(landed: int, faults: int, met: int, raised: tuple[LoadSpike, ...], under_load: int) -> str:
-    if raised:
-        words = ", ".join(spike.words for spike in raised)
-        return f"no fault; the load rose from {words}, {plural(under_load, 'request')} sent meanwhile"
-    return f"{landed} of {plural(faults, 'fault')} landed, {plural(met, 'request')} met"
+def _rise(spike: LoadSpike) -> Obligation:
+    evidence = (Evidence(spike.begin_ns, f"the load rose from {spike.words}"),)
+    return Obligation("the load", measured=spike.words, evidence=evidence)
 
 
 def _sent_in(history: History, spike: LoadSpike) -> int:
@@ -85,33 +96,54 @@ def _sent_in(history: History, spike: LoadSpike) -> int:
     return history.requests.filter(meant & (pl.col("outcome") != "unsent")).height
 
 
-def _words(fault: Fault) -> str:
-    if fault.landed_ns is None:
-        return f"{fault.id} did not land: {fault.missed or 'no proof'}"
-    return f"{fault.id} landed: {fault.proof}"
-
-
-def _requests_met(history: History, fault: Fault) -> int:
-    """How many requests were sent that were under way, or intended, between a fault's beginning and its heal."""
+def _requests_met(history: History, fault: Fault) -> pl.DataFrame:
+    """The requests that were sent and were under way, or intended, between a fault's beginning and its heal."""
     until_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
     under_way = (pl.col("intended_ns") <= until_ns) & (pl.col("end_ns") >= fault.begin_ns)
-    return history.requests.filter(under_way & (pl.col("outcome") != "unsent")).height
+    return history.requests.filter(under_way & (pl.col("outcome") != "unsent"))
 
 
-def _reasons(history: History, fault: Fault, met: int, deletions: Mapping[str, int | None]) -> Iterator[str]:
-    if fault.missed:
-        yield f"it did not land: {fault.missed}"
-    elif fault.landed_ns is None:
-        yield "nothing proved that it landed"
-    elif not fault.proof:
-        yield "its landing has no proof in words"
-    if not met:
-        yield "no request was under way while it stood"
+def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -> Iterator[Obligation]:
+    """What one fault owes: its landing, requests that it met, and victims that were hit and served somebody."""
+    yield _landing(fault)
+    met = _requests_met(history, fault)
+    landed_ns = fault.begin_ns if fault.landed_ns is None else fault.landed_ns
+    # One that was sent before, and ended before anything was proved to have happened, met nothing.
+    if met.filter((pl.col("intended_ns") >= fault.begin_ns) | (pl.col("end_ns") >= landed_ns)).is_empty():
+        yield unknown(fault.id, f"{fault.id}: no request was under way while it was active", SETTLE)
+    else:
+        yield Obligation(fault.id, measured=f"{plural(met.height, 'request')} met", bound="at least 1")
     if fault.name == KILLING_FAULT and not fault.victims:
-        yield "it had no victim"
-    for victim in _killed(history, fault):
-        if text := _unconfirmed(fault, victim, deletions):
-            yield text
+        yield unknown(fault.id, f"{fault.id}: it had no victim", SETTLE)
+    killed = _killed(history, fault)
+    for victim in dict.fromkeys((*killed, *(ref for ref in fault.victims if ref.kind == "Pod"))):
+        doubt = _unconfirmed(fault, victim, deletions) if victim in killed else ""
+        doubt = doubt or _unserving(history, fault, victim)
+        yield unknown(victim.name, f"{fault.id}: {doubt}", SETTLE) if doubt else Obligation(victim.name, measured="hit")
+
+
+def _landing(fault: Fault) -> Obligation:
+    doubt = ""
+    if fault.missed:
+        doubt = f"it did not land: {fault.missed}"
+    elif fault.landed_ns is None:
+        doubt = "nothing proved that it landed"
+    elif not fault.proof:
+        doubt = "its landing has no proof in words"
+    words = f"landed: {fault.proof}" if fault.landed_ns is not None else f"did not land: {fault.missed or 'no proof'}"
+    one = unknown(fault.id, f"{fault.id}: {doubt}", SETTLE) if doubt else Obligation(fault.id)
+    evidence = (Evidence(fault.landed_ns or fault.begin_ns, f"{fault.id} {words}"),)
+    return replace(one, measured=words, evidence=evidence)
+
+
+def _unserving(history: History, fault: Fault, victim: Ref) -> str:
+    """Why users cannot have met a victim, empty if they can: it was in no ready endpoint of the Service by then."""
+    spans = endpoint_spans(history)
+    if not spans or not victim.uid or not covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns):
+        return ""
+    if any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
+        return ""
+    return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
 
 
 def _killed(history: History, fault: Fault) -> tuple[Ref, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural, share_words
 from chaos.checks.traffic.expected_arrivals import arrivals_within, out_of_place
-from chaos.checks.verdict import Answer, Evidence, Finding
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
@@ -17,9 +19,27 @@ from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.history.sli import GOOD
 from chaos.slo import Slo
 
-__all__ = ["SteadyBefore"]
+__all__ = ["SteadyBefore", "SteadyBeforeDetail"]
 
 AVAILABILITY = 0.99
+SETTLE = "mend the system, or give it longer to settle before the baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyBeforeDetail:
+    """The baseline in numbers, None where nothing was seen.
+
+    Attributes:
+        ready_min: the fewest replicas that were Ready.
+        desired_max: the most that were desired.
+        requests_valid: requests that count.
+        requests_good: those of them that were answered in full.
+    """
+
+    ready_min: int | None
+    desired_max: int | None
+    requests_valid: int
+    requests_good: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,50 +51,39 @@ class SteadyBefore:
     to it.
     """
 
-    slo: Slo | None = None
+    name: ClassVar[str] = "steady-state"
+    Detail: ClassVar[type] = SteadyBeforeDetail
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "steady-state"
+    slo: Slo | None = None
 
     def __call__(self, history: History) -> Finding:
         """Judge the baseline."""
         baseline = next((phase for phase in history.phases if phase.name == "baseline"), None)
-        if baseline is None or baseline.end_ns is None:
-            reason = "no baseline was recorded" if baseline is None else "the baseline never ended"
-            return self._finding("nothing", (reason,), {})
-        end_ns = _cut(history, baseline.end_ns)
-        ready, desired = ready_replicas(history), desired_replicas(history)
-        lowest, wanted = ready.min(baseline.begin_ns, end_ns), desired.max(baseline.begin_ns, end_ns)
-        good, valid = _requests(history, baseline, end_ns)
-        below = tuple(
-            Evidence(begin, f"ready fell below desired ({ready.value_at(begin)} of {desired.value_at(begin)})")
-            for begin, end in ready.minus(desired).spans_below(0)
-            if begin <= end_ns and (end is None or end > baseline.begin_ns)
-        )
-        reasons = (
-            *_replica_reasons(history, baseline.begin_ns, end_ns, wanted=wanted, dipped=bool(below)),
-            *_request_reasons(good, valid),
-            *_slow_reasons(history, baseline, end_ns, self.slo),
-        )
-        measured = f"ready {lowest} of {wanted}, availability {share_words(good / valid) if valid else 'unknown'}"
-        values = {"ready_min": lowest, "desired_max": wanted, "requests_valid": valid, "requests_good": good}
-        return self._finding(measured, reasons, values, below)
-
-    def _finding(
-        self, measured: str, reasons: tuple[str, ...], values: Mapping[str, object], evidence: tuple[Evidence, ...] = ()
-    ) -> Finding:
-        return Finding(
-            check=self.name,
-            answer=Answer.UNKNOWN if reasons else Answer.PASS,
-            rule="Before any fault every desired replica is Ready and users are answered.",
-            limit=f"all ready, availability at least {AVAILABILITY}" + _latency_limit(self.slo),
-            measured=measured,
-            reason=f"unsteady before any fault: {'; '.join(reasons)}" if reasons else "",
-            settle="mend the system, or give it longer to settle before the baseline" if reasons else "",
-            detail=values,
-            evidence=evidence,
+        owed: list[Obligation] = []
+        measured, detail = "nothing", None
+        if baseline is not None and baseline.end_ns is not None:
+            end_ns = _cut(history, baseline.end_ns)
+            good, valid = _requests(history, baseline, end_ns)
+            lowest = ready_replicas(history).min(baseline.begin_ns, end_ns)
+            desired = desired_replicas(history).max(baseline.begin_ns, end_ns)
+            detail = SteadyBeforeDetail(lowest, desired, valid, good)
+            availability = share_words(good / valid) if valid else "unknown"
+            measured = f"ready {lowest} of {desired}, availability {availability}"
+            owed = [
+                *_watch(history, baseline.begin_ns, end_ns),
+                _replicas(history, baseline.begin_ns, end_ns, detail),
+                _answers(detail),
+                *_latency(history, baseline, end_ns, self.slo),
+            ]
+        why = "no baseline was recorded" if baseline is None else "the baseline never ended"
+        return finding(
+            self.name,
+            "Before any fault every desired replica is Ready and users are answered.",
+            owed,
+            Summary(
+                measured, f"all ready, availability at least {AVAILABILITY}{_latency_limit(self.slo)}", detail=detail
+            ),
+            nothing=unknown("the baseline", why, SETTLE),
         )
 
 
@@ -101,8 +110,8 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int]
     return good.height, good.height + bad.height + stuck
 
 
-def _slow_reasons(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[str]:
-    """Requests of the baseline that had already taken longer than the objective when it ended, or before."""
+def _latency(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[Obligation]:
+    """That few requests of the baseline had taken longer than the objective when it ended, or before."""
     if slo is None or slo.latency_p99_s is None:
         return
     objective_ns = round(slo.latency_p99_s * NS)
@@ -111,8 +120,9 @@ def _slow_reasons(history: History, baseline: Phase, end_ns: int, slo: Slo | Non
     table = table.filter(pl.col("outcome") != "unsent")
     slow = table.filter(ended - intended > objective_ns).height
     slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)
-    if slow > max(1, table.height // 100):
-        yield f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"
+    words = f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"
+    few = slow <= max(1, table.height // 100)
+    yield Obligation("latency", measured=words) if few else unknown("latency", words, SETTLE)
 
 
 def _latency_limit(slo: Slo | None) -> str:
@@ -129,20 +139,41 @@ def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: in
     return max(0, intended - rows.filter(span).height)
 
 
-def _replica_reasons(
-    history: History, begin_ns: int, end_ns: int, *, wanted: int | None, dipped: bool
-) -> Iterator[str]:
+def _watch(history: History, begin_ns: int, end_ns: int) -> Iterator[Obligation]:
     for kind in ("Pod", history.facts.workload_kind):
         if not covered(history, kind, begin_ns, end_ns):
-            yield f"the watch of {kind}s did not cover the whole baseline"
-    if not wanted:
-        yield "no replica was desired"
-    elif dipped:
-        yield "not every desired replica was Ready all the time"
+            yield unknown("the watch", f"the watch of {kind}s did not cover the whole baseline", SETTLE)
 
 
-def _request_reasons(good: int, valid: int) -> Iterator[str]:
+def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBeforeDetail) -> Obligation:
+    """That every desired replica was Ready all the time."""
+    if not detail.desired_max:
+        return unknown("the replicas", "no replica was desired", SETTLE)
+    ready, desired = ready_replicas(history), desired_replicas(history)
+    below = tuple(
+        Evidence(begin, f"ready fell below desired ({ready.value_at(begin)} of {desired.value_at(begin)})")
+        for begin, end in ready.minus(desired).spans_below(0)
+        if begin <= end_ns and (end is None or end > begin_ns)
+    )
+    reason = "not every desired replica was Ready all the time" if below else ""
+    return Obligation(
+        "the replicas",
+        Answer.UNKNOWN if below else Answer.PASS,
+        reason,
+        SETTLE if below else "",
+        measured=f"{detail.ready_min} ready",
+        bound=f"{detail.desired_max} desired",
+        evidence=below,
+    )
+
+
+def _answers(detail: SteadyBeforeDetail) -> Obligation:
+    """That users were answered."""
+    good, valid = detail.requests_good, detail.requests_valid
     if not valid:
-        yield "no request was answered"
-    elif good < AVAILABILITY * valid:
-        yield f"{valid - good} of {plural(valid, 'request')} were not answered in full"
+        return unknown("the requests", "no request was answered", SETTLE)
+    if good < AVAILABILITY * valid:
+        return unknown(
+            "the requests", f"{valid - good} of {plural(valid, 'request')} were not answered in full", SETTLE
+        )
+    return Obligation("the requests", measured=f"{good} of {valid} answered", bound=f"at least {AVAILABILITY:g} of all")

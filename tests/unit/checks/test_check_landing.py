@@ -59,7 +59,7 @@ def test_a_fault_without_requests_is_unknown() -> None:
     story.rows = [row for row in story.rows if row["intended_ns"] < at(20)]
     finding = judged(story)
     assert finding.answer is Answer.UNKNOWN
-    assert "no request was under way while it stood" in finding.reason
+    assert "no request was under way while it was active" in finding.reason
 
 
 def test_a_request_that_was_under_way_meets_the_fault() -> None:

@@ -78,7 +78,7 @@ def test_a_replica_missing_at_any_time_is_unsteady() -> None:
     story = kill_story().saw(10, "MODIFIED", pod("b", running=True)).saw(10.5, "MODIFIED", pod("b", ready=True))
     finding = steady(story)
     assert finding.answer is Answer.UNKNOWN
-    assert finding.reason.startswith("unsteady before any fault")
+    assert finding.reason == "not every desired replica was Ready all the time"
 
 
 def test_a_dip_that_began_earlier_is_unsteady() -> None:
