@@ -1,44 +1,77 @@
-"""Always: what replicas hold on their claim is the same before and after the trouble, for whoever came since."""
+"""Always: what replicas hold on their claim is the same before and after a fault, for whoever came since."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
+from chaos.checks.base import Summary, finding, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.recovery.stuck_volumes import held_up_by
-from chaos.checks.verdict import Answer, Evidence, Finding
-from chaos.checks.watch_coverage import blind_spots
-from chaos.history import Action, History
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.history import Action, History, Outcome
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.base import Raw
 
-__all__ = ["DataSurvived"]
+__all__ = ["DataReadingDetail", "DataSurvived", "DataSurvivedDetail"]
+
+SETTLE = "a trial that reads the data in its baseline, and again from replicas that came after the fault"
+
+Item = tuple[str, ...]
+"""What is compared: the path of a file and its claim, or the answer and all claims that it comes from."""
+
+ANSWER = "the answer"
+
+
+@dataclass(frozen=True, slots=True)
+class DataReadingDetail:
+    """What one replica was found to hold: checksums by path, and its answer.
+
+    `after`: the first fault had begun; `since`: it was made, or its container started anew, after that.
+    """
+
+    pod: str
+    after: bool
+    since: bool
+    outcome: Outcome
+    files: Mapping[str, str]
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DataSurvivedDetail:
+    """Every reading of the trial, in order."""
+
+    readings: tuple[DataReadingDetail, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What one replica was found to hold. `since`: it was made, or its container started anew, after the trouble.
+    """A reading with its action, and the pod that was read, None if the watch log does not know it.
 
-    `claims`: by path the claim on which a file lies, where it is one that outlives its pod.
+    `claims`: by path the claim on which a file lies, where it is one that outlives its pod. `lost`: the pod was lost or
+    restarted after the first fault began.
     """
 
     action: Action
-    who: str
-    after: bool
-    since: bool
-    files: Mapping[str, str]
+    life: PodLife | None
+    detail: DataReadingDetail
     claims: Mapping[str, str]
     missing: tuple[str, ...]
-    answer: str | None
+    lost: bool
 
-    def told(self, *, answers: bool) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What it says of what: a file of its claim, and the answer from all of its claims."""
-        yield from (((path, self.claims.get(path, "")), digest) for path, digest in self.files.items())
-        if answers and self.answer is not None:
-            yield ("the answer", *sorted(set(self.claims.values()))), self.answer
+    @property
+    def why(self) -> str:
+        """Why it did not go well."""
+        return str(self.action.detail.get("reason") or "no reason given")
+
+    def items(self) -> Iterator[tuple[Item, str]]:
+        """What it shows of what: each file on its claim, and the answer from all of its claims."""
+        yield from (((path, self.claims.get(path, "")), digest) for path, digest in self.detail.files.items())
+        if self.detail.answer is not None:
+            yield (ANSWER, *sorted(set(self.claims.values()))), self.detail.answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,78 +81,129 @@ class DataSurvived:
     Readings are `trial.read_data()`. FAIL: a checksum or an answer differs, between replicas too, but where each has a
     claim of its own that outlives it (a StatefulSet's); a file is gone; it does not lie on a claim, so that it goes
     with its pod; or a replica waited for a claim that is stuck to a lost node.
-    UNKNOWN: nothing was read before, or nothing of it afterwards in a replica that came since, or a reading failed.
-    `answers` False compares files alone, for a service whose answers differ each time.
+    UNKNOWN: nothing was read before, a file of a replica that was lost was not read again in one that came since, or a
+    reading failed. `answers` False compares files alone, for a service whose answers differ each time.
     """
+
+    name: ClassVar[str] = "data-survived"
+    Detail: ClassVar[type] = DataSurvivedDetail
 
     answers: bool = True
 
-    @property
-    def name(self) -> str:
-        """How reports and JUnit call the check."""
-        return "data-survived"
-
     def __call__(self, history: History) -> Finding:
         """Compare all readings of the trial."""
-        lives = {life.uid: life for life in pod_lives(history)}
-        readings = tuple(_readings(history, lives))
-        before = [one for one in readings if not one.after]
-        after = [one for one in readings if one.after]
-        wrong = [
-            *_unclaimed(readings, lives),
-            *_missing(readings),
-            *self._differences(readings),
-            *_stuck(history, lives),
-        ]
-        doubts = [*_doubts(readings, before, after), *_unseen(history, readings, lives)]
-        answer = Answer.FAIL if wrong else Answer.UNKNOWN if doubts else Answer.PASS
-        sums = sorted({f"{path} {digest[:12]}" for one in readings for path, digest in one.files.items()})
-        return Finding(
-            check=self.name,
-            answer=answer,
-            rule="What replicas hold on their claim is the same before and after the trouble.",
-            limit="the same in every replica",
-            measured=f"{plural(len(before), 'replica')} read before, {len(after)} after, "
-            f"{sum(one.since for one in after)} of them made or restarted since; {', '.join(sums) or 'no checksum'}",
-            reason="; ".join(dict.fromkeys(wrong or doubts)),
-            settle="a trial that reads the data in its baseline, and again from replicas that came after the fault"
-            if answer is Answer.UNKNOWN
-            else "",
-            detail={"readings": [_values(one) for one in readings]},
-            evidence=tuple(_evidence(readings)),
+        readings = tuple(_readings(history))
+        details = tuple(one.detail for one in readings)
+        before, after = sum(not one.after for one in details), sum(one.after for one in details)
+        sums = sorted({f"{path} {digest[:12]}" for one in details for path, digest in one.files.items()})
+        return finding(
+            self.name,
+            "What replicas hold on their claim is the same before and after the fault.",
+            [
+                *(owed for one in readings for owed in _of_reading(one)),
+                *self._items(readings),
+                *_stuck(history),
+                *_proved(readings),
+                *_watched(history, readings),
+            ],
+            Summary(
+                f"{plural(before, 'replica')} read before, {after} after, {sum(one.since for one in details)} of them"
+                f" made or restarted since; {', '.join(sums) or 'no checksum'}",
+                "the same in every replica",
+                detail=DataSurvivedDetail(details),
+                evidence=tuple(map(_moment, readings)),
+            ),
+            nothing=unknown("the data", "nothing was read", SETTLE),
         )
 
-    def _differences(self, readings: Sequence[_Reading]) -> Iterator[str]:
-        """Where two readings do not say the same: each against the first that tells."""
-        known: dict[tuple[str, ...], tuple[str, str]] = {}
+    def _items(self, readings: Sequence[_Reading]) -> Iterator[Obligation]:
+        """That each file and each answer that was read before is the same in whoever came since."""
+        shown: dict[Item, list[tuple[_Reading, str]]] = {}
         for one in readings:
-            for what, value in one.told(answers=self.answers):
-                first, who = known.setdefault(what, (value, one.who))
+            for item, value in one.items():
+                if self.answers or item[0] != ANSWER:
+                    shown.setdefault(item, []).append((one, value))
+        for item, found in shown.items():
+            what = " of claim ".join(part for part in item[:2] if part)
+            first, whose = found[0][1], found[0][0].detail.pod
+            for one, value in found:
                 if value != first:
-                    yield f"{what[0]} of {one.who} is {value[:24]!r}, of {who} it was {first[:24]!r}"
+                    reason = f"{item[0]} of {one.detail.pod} is {value[:24]!r}, of {whose} it was {first[:24]!r}"
+                    yield Obligation(what, Answer.FAIL, reason, measured=value[:24], bound=first[:24])
+            again = any(one.detail.since for one, _ in found)
+            lost = [one.detail.pod for one, _ in found if one.lost and not one.detail.after]
+            if lost and not again and item[0] != ANSWER:
+                reason = f"{what}, which {lost[0]} held, was not read again in a replica made or restarted since"
+                yield unknown(what, reason, SETTLE)
+            elif again and not found[0][0].detail.after:
+                yield Obligation(what, measured=f"the same in {plural(len(found), 'reading')}", bound=first[:24])
 
 
-def _readings(history: History, lives: Mapping[str, PodLife]) -> Iterator[_Reading]:
-    begun_ns = min((fault.begin_ns for fault in history.faults), default=None)
+def _of_reading(one: _Reading) -> Iterator[Obligation]:
+    """That a reading went well, and that what was read lies on a claim."""
+    who = one.detail.pod
+    for path in one.action.detail.get("wanted") or ():
+        if one.life is not None and (where := _place(one.life.spec, str(path), _container(one.action))):
+            reason = f"{path} of {one.life.name} lies in {where}, not on a claim: it goes with it"
+            yield Obligation(who, Answer.FAIL, reason)
+    if one.missing:
+        yield Obligation(who, Answer.FAIL, f"{who} has not {', '.join(one.missing)}: {one.why}")
+    elif one.detail.outcome == "info":
+        yield unknown(who, f"{who} could not be read: {one.why}", SETTLE)
+    elif one.detail.outcome == "fail":
+        yield unknown(who, f"{who} was not read: {one.why}", SETTLE)
+
+
+def _proved(readings: Sequence[_Reading]) -> Iterator[Obligation]:
+    """What the readings as a whole lack to prove anything."""
+    before = {item for one in readings for item, _ in one.items() if not one.detail.after and item[0] != ANSWER}
+    came = {item for one in readings for item, _ in one.items() if one.detail.since and item[0] != ANSWER}
+    if not before:
+        yield unknown("the data", "no file was read before the first fault", SETTLE)
+    if not came:
+        reason = "no file was read in a replica that was made or restarted after the fault began"
+        yield unknown("the data", reason, SETTLE)
+    elif before and not before & came:
+        reason = "no file on a claim that was read before was read again in a replica made or restarted since"
+        yield unknown("the data", reason, SETTLE)
+
+
+def _watched(history: History, readings: Sequence[_Reading]) -> Iterator[Obligation]:
+    """That the watch shows where what was read lies, and who was made since."""
+    for one in readings:
+        if one.life is None:
+            yield unknown(one.detail.pod, f"the watch log knows no pod {one.detail.pod}", SETTLE)
+    if readings:
+        moments = [one.action.begin_ns for one in readings]
+        yield from watched(history, ("Pod",), min(moments), max(moments))
+
+
+def _readings(history: History) -> Iterator[_Reading]:
+    lives = {life.uid: life for life in pod_lives(history)}
+    begun_ns = min((fault.begin_ns for fault in history.faults), default=history.ended_ns)
     for action in history.actions:
         if action.name != "read-data":
             continue
-        after = begun_ns is not None and action.begin_ns > begun_ns
-        life = lives.get(action.target.uid)
-        moments = [] if life is None else [life.created_ns, *life.restarted_ns]
-        since = begun_ns is not None and any(begun_ns < at_ns < action.begin_ns for at_ns in moments)
+        after, life = action.begin_ns > begun_ns, lives.get(action.target.uid)
+        starts = [] if life is None else [life.created_ns, *life.restarted_ns]
+        ends = [] if life is None else [at_ns for at_ns in (life.lost_ns, *life.restarted_ns) if at_ns is not None]
         files = {str(path): str(digest) for path, digest in (action.detail.get("files") or {}).items()}
         gone = [str(path) for path in action.detail.get("wanted") or () if path not in files]
         answer = action.detail.get("answer")
         yield _Reading(
             action=action,
-            who=f"{action.target.name} ({action.target.uid[:8]})",
-            after=after,
-            since=after and since,
-            files=files,
+            life=life,
+            detail=DataReadingDetail(
+                pod=f"{action.target.name} ({action.target.uid[:8]})",
+                after=after,
+                since=after and any(begun_ns < at_ns < action.begin_ns for at_ns in starts),
+                outcome=action.outcome,
+                files=files,
+                answer=None if answer is None else str(answer),
+            ),
             claims={} if life is None else dict(_claims(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
-            answer=None if answer is None else str(answer),
+            lost=any(at_ns > begun_ns for at_ns in ends),
         )
 
 
@@ -133,14 +217,6 @@ def _claims(life: PodLife, paths: Iterable[str], container: str) -> Iterator[tup
         volume = _volume(life.spec, path, container) or {}
         if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
             yield path, str(name)
-
-
-def _unclaimed(readings: Sequence[_Reading], lives: Mapping[str, PodLife]) -> Iterator[str]:
-    for one in readings:
-        life = lives.get(one.action.target.uid)
-        for path in one.action.detail.get("wanted") or ():
-            if life is not None and (where := _place(life.spec, str(path), _container(one.action))):
-                yield f"{path} of {life.name} lies in {where}, not on a claim: it goes with it"
 
 
 def _place(spec: Raw, path: str, container: str) -> str:
@@ -164,59 +240,21 @@ def _volume(spec: Raw, path: str, container: str) -> Raw | None:
     return next((one for one in spec.get("volumes") or () if one["name"] == nearest["name"]), named)
 
 
-def _missing(readings: Sequence[_Reading]) -> Iterator[str]:
-    for one in readings:
-        if one.missing:
-            yield f"{one.who} has not {', '.join(one.missing)}: {one.action.detail.get('reason', 'no reason given')}"
-
-
-def _stuck(history: History, lives: Mapping[str, PodLife]) -> Iterator[str]:
+def _stuck(history: History) -> Iterator[Obligation]:
     """Replicas that waited for a claim that only a lost node could serve, though they were due to run."""
     losses = node_losses(history)
     for loss in losses:
         until_ns = history.ended_ns if loss.on_ns is None else loss.on_ns
         lost = {one.node for one in losses if is_member(one, until_ns - 1)}
-        for life in lives.values():
+        for life in pod_lives(history):
             waited = life.scheduled_ns is None or life.scheduled_ns > until_ns
             if loss.begin_ns < life.created_ns < until_ns and waited:
                 words = held_up_by(history, life, lost, until_ns)
                 if words.startswith("claim "):
-                    yield f"{life.name} could not be scheduled: {words}"
+                    yield Obligation(life.who, Answer.FAIL, f"{life.name} could not be scheduled: {words}")
 
 
-def _doubts(readings: Sequence[_Reading], before: Sequence[_Reading], after: Sequence[_Reading]) -> Iterator[str]:
-    if not any(one.files for one in before):
-        yield "no file was read before the first fault"
-    came = [one for one in after if one.files and one.since]
-    known = {what for one in before for what, _ in one.told(answers=False)}
-    if not came:
-        yield "no file was read in a replica that was made or restarted after the fault began"
-    elif known and not any(what in known for one in came for what, _ in one.told(answers=False)):
-        yield "no file on a claim that was read before was read again in a replica made or restarted since"
-    for one in readings:
-        if one.action.outcome == "info":
-            yield f"{one.who} could not be read: {one.action.detail.get('reason', 'no reason given')}"
-        elif one.action.outcome == "fail" and not one.missing:
-            yield f"{one.who} was not read: {one.action.detail.get('reason', 'no reason given')}"
-
-
-def _unseen(history: History, readings: Sequence[_Reading], lives: Mapping[str, PodLife]) -> Iterator[str]:
-    """Why the watch does not say where what was read lies, or who was made since."""
-    for one in readings:
-        if one.action.target.uid not in lives:
-            yield f"the watch log knows no pod {one.who}"
-    if readings:
-        moments = [one.action.begin_ns for one in readings]
-        yield from blind_spots(history, ("Pod",), min(moments), max(moments))
-
-
-def _values(one: _Reading) -> dict[str, Any]:
-    told = {"pod": one.who, "after": one.after, "since": one.since, "outcome": one.action.outcome}
-    return told | {"files": dict(one.files), "answer": one.answer}
-
-
-def _evidence(readings: Sequence[_Reading]) -> Iterator[Evidence]:
-    for one in readings:
-        sums = ", ".join(f"{path} {digest[:12]}" for path, digest in one.files.items()) or "nothing"
-        said = f", answers {one.answer!r}" if one.answer is not None else ""
-        yield Evidence(one.action.end_ns or one.action.begin_ns, f"{one.who} holds {sums}{said}")
+def _moment(one: _Reading) -> Evidence:
+    sums = ", ".join(f"{path} {digest[:12]}" for path, digest in one.detail.files.items()) or "nothing"
+    words = "" if one.detail.answer is None else f", answers {one.detail.answer!r}"
+    return Evidence(one.action.end_ns or one.action.begin_ns, f"{one.detail.pod} holds {sums}{words}")
