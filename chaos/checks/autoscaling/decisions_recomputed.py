@@ -111,7 +111,7 @@ class DecisionsRecomputed:
 def _decision(history: History, life: AutoscalerLife, change: Rescale) -> DecisionDetail:
     view, behaviour = life.at(change.at_ns), behaviour_at(history, life, change.at_ns)
     limits = Limits(view.least, view.most)
-    # After a watch that was cut off, word of it may have come much later.
+    # After a watch that was cut off, news of it may have come much later.
     begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
     before = [one for one in rescales(history) if one.at_ns < change.at_ns and confirmed(life, one)]
     changes = [Change(one.at_ns / NS, one.after - one.before) for one in before]
@@ -181,7 +181,7 @@ def _extremes(reach: Reach, change: Rescale, window_s: float, *, lowest: bool) -
     everything = frozenset[int]().union(*possible)
     width = round(reach.timings.hpa_sync_s * NS / STEP_NS) + 2
     stretches = [frozenset[int]().union(*possible[low : low + width]) for low in range(len(possible) - width + 1)]
-    # The first seconds may lie before the window, by as much as the decision came before word of it.
+    # The first seconds may lie before the window, by as much as the decision came before news of it.
     sure = [stretch for stretch in stretches[round(BEFORE_NS / STEP_NS) :] if stretch]
     if window_s and not reach.life.listed and begin_ns == reach.life.first_ns:
         found = desired_replicas(reach.history).value_at(begin_ns) or 0

@@ -23,7 +23,7 @@ from chaos.semantics.hpa.replica_calculator import Proposal, Target, Tolerance, 
 __all__ = ["BEFORE_NS", "Reach"]
 
 BEFORE_NS = 2 * NS
-"""A decision was made at most this long before we received word of it."""
+"""A decision was made at most this long before we received news of it."""
 
 COMPUTABLE = ("Resource", "ContainerResource")
 
@@ -89,7 +89,7 @@ class Reach:
         return False
 
     def _around(self, begin_ns: int, end_ns: int) -> tuple[MetricsSample, ...]:
-        """The samples whose values may have stood in a span: from the last before it to the first after it."""
+        """The samples whose values may have held in a span: from the last before it to the first after it."""
         samples = self.history.metrics
         first = bisect_right(samples, begin_ns, key=lambda one: one.at_ns) - 1
         last = bisect_left(samples, end_ns, key=lambda one: one.asked_ns)
@@ -107,7 +107,7 @@ class Reach:
         sample: MetricsSample,
         pods: tuple[PodView, ...],
         now_ns: int,
-        standing: tuple[int, Tolerance],
+        scale: tuple[int, Tolerance],
     ) -> Proposal:
         if sample.error or metric.type not in COMPUTABLE:
             return Proposal(None, reason=sample.error or f"{metric.type} is not recorded")
@@ -122,7 +122,7 @@ class Reach:
             cpu_initialization_s=self.timings.hpa_cpu_initialization_s,
             initial_readiness_s=self.timings.hpa_initial_readiness_s,
         )
-        current, tolerance = standing
+        current, tolerance = scale
         return metric_replicas(states, usage, groups, _target(metric), current=current, tolerance=tolerance)
 
 
@@ -158,7 +158,7 @@ def _pod_events(history: History) -> tuple[tuple[int, PodView, bool], ...]:
 
 
 def _snapshots(history: History, begin_ns: int, end_ns: int) -> Iterator[tuple[PodView, ...]]:
-    """The pods as they stood at the begin of a span, and after every change in it."""
+    """The pods as they were at the begin of a span, and after every change in it."""
     there: dict[str, PodView] = {}
     begun = False
     for at_ns, pod, gone in _pod_events(history):

@@ -104,7 +104,7 @@ class WithinLimits:
 
 
 def _outside(history: History, life: AutoscalerLife) -> Iterator[_Outside]:
-    """Spans in which one number lay outside the limits that stood when they began or changed."""
+    """Spans in which one number lay outside the limits in force when they began or changed."""
     until_ns = min(watched_until_ns(history), life.gone_ns or history.ended_ns)
     points = desired_replicas(history).points
     moments = sorted({*(at_ns for at_ns, _ in points), *(at_ns for at_ns, _ in life.states), until_ns})

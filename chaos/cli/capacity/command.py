@@ -29,6 +29,7 @@ __all__ = ["capacity_command"]
 CLAIM = "The highest rate within the SLO is known for each number of replicas."
 
 USUAL = Slo(availability=0.99, latency_p99_s=5.0)
+"""Where neither the command line nor the system's file names objectives."""
 
 
 def capacity_command(  # one parameter an option
@@ -73,13 +74,13 @@ def capacity_command(  # one parameter an option
     """
     screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(sys.argv[1:])
     where = Where(system, kube_context, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
-    told = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
-    chosen = {name: value for name, value in told.items() if value is not None}
+    named = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
+    objectives = {name: value for name, value in named.items() if value is not None}
     fields = dict(map(field_of, system_field or ()))
-    standing = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
-    with sigterm_interrupts(), standing as place:
-        asked = Measurement(
-            slo=_slo(place, chosen),
+    found = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
+    with sigterm_interrupts(), found as place:
+        measurement = Measurement(
+            slo=Slo(**objectives) if objectives else place.slo or USUAL,
             replicas=place.replicas,
             from_rps=from_rps,
             to_rps=to_rps,
@@ -91,16 +92,16 @@ def capacity_command(  # one parameter an option
         )
         drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
         facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
-        judgement = _measured(place, asked, screen, facts, runs=runs, load_workers=load_workers)
-    written = write(judgement, asked)
-    show(judgement, asked, Console())
+        judgement = _measured(place, measurement, screen, facts, runs=runs, load_workers=load_workers)
+    written = write(judgement, measurement)
+    show(judgement, measurement, Console())
     for path in written:
         print(path)  # noqa: T201  # a command speaks on its streams
     raise typer.Exit(0 if judgement.verdict.answer is Answer.PASS else 1)
 
 
 def _measured(
-    place: Place, asked: Measurement, screen: Screen, facts: ScenarioFacts, *, runs: Path, load_workers: int
+    place: Place, measurement: Measurement, screen: Screen, facts: ScenarioFacts, *, runs: Path, load_workers: int
 ) -> Judgement:
     def draw(judgement: Judgement) -> Path:
         draw_run(judgement)
@@ -116,11 +117,6 @@ def _measured(
         load_action=CAPACITY.name,
     )
     with run_trial(place.environment, request, Output(say=screen.say, draw=draw)) as ready:
-        measure(ready, asked, screen, present=place.spec.replicas, timeout_s=place.profile.timeout_s)
+        measure(ready, measurement, screen, present=place.spec.replicas, timeout_s=place.profile.timeout_s)
     assert ready.trial.judgement is not None, "it was judged, or an error was raised"
     return ready.trial.judgement
-
-
-def _slo(place: Place, told: dict[str, float]) -> Slo:
-    """The objectives: as told, else as the system's file says, else the usual."""
-    return Slo(**told) if told else place.slo or USUAL

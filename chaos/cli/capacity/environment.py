@@ -40,7 +40,7 @@ REPLICAS = 3
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What the command line says of the place; `system` is a file, `context` one of the kubeconfig."""
+    """The environment as the command line gives it; `system` is a file, `context` one of the kubeconfig."""
 
     system: Path | None
     context: str
@@ -53,7 +53,7 @@ class Where:
 
     @property
     def file(self) -> Path | None:
-        """The file that names a system: as told, or as found here, unless a context is to deploy one."""
+        """The file that names a system: as given, or as found here, unless a context is to deploy one."""
         if self.system is not None:
             return self.system
         return None if self.image else find_config(Path.cwd())
@@ -75,7 +75,7 @@ class Place:
 def placed(
     where: Where, *, replicas: int | None, losses: int, fields: Mapping[str, Any], screen: Screen
 ) -> Iterator[Place]:
-    """Stand there. `replicas` is the greatest number, None for what is usual; up to `losses` fewer are measured too.
+    """Find or plan the system. `replicas` is the greatest number (None: the default); up to `losses` fewer count too.
 
     `fields` are changed in the spec of what is deployed; a system that already runs is as it is.
 
@@ -140,7 +140,7 @@ def _on_adopted(environment: Environment, replicas: int | None, losses: int, scr
 
 
 def _measurable(adopted: Adopted, replicas: int | None) -> None:
-    """Raises `UsageError` for a system whose number of replicas does not stand still, or is not as asked for."""
+    """Raises `UsageError` for a system whose number of replicas changes by itself, or is not the given one."""
     spec, workload = adopted.system.spec, adopted.system.workload
     if spec.autoscale is not None:
         raise UsageError(

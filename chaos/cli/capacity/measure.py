@@ -30,24 +30,24 @@ SPARE_S = 2.0
 """The generator tells how it is once a second."""
 
 
-def measure(running: RunningTrial, asked: Measurement, screen: Screen, *, present: int, timeout_s: float) -> None:
+def measure(running: RunningTrial, measurement: Measurement, screen: Screen, *, present: int, timeout_s: float) -> None:
     """Search on each number of replicas, and judge the trial; `present` of them are there at first.
 
     `timeout_s` is after which time a request is given up.
     """
-    _warm_up(running, asked.search(None, asked.replicas[0]).start_rps * WARM_SHARE, timeout_s)
-    with running.traffic.steady(rate_rps=asked.from_rps):
+    _warm_up(running, measurement.search(None, measurement.replicas[0]).start_rps * WARM_SHARE, timeout_s)
+    with running.traffic.steady(rate_rps=measurement.from_rps):
         running.trial.baseline(duration_s=BASELINE_S)
-    until_s = time.monotonic() + asked.time_s
+    until_s = time.monotonic() + measurement.time_s
     known: CapacityEstimate | None = None
-    for place, count in enumerate(asked.replicas):
-        share_s = (until_s - time.monotonic()) / (len(asked.replicas) - place)
-        steps = _Steps(running, asked, count, timeout_s)
+    for place, count in enumerate(measurement.replicas):
+        share_s = (until_s - time.monotonic()) / (len(measurement.replicas) - place)
+        steps = _Steps(running, measurement, count, timeout_s)
         with _scaled(running, count, present):
-            found = steps.search(asked.search(known, count), screen, time.monotonic() + share_s)
+            found = steps.search(measurement.search(known, count), screen, time.monotonic() + share_s)
         known = found if found.held is not None else known
     with suppress(NotProven):  # the verdict is shown, whatever it is
-        running.trial.judge(asked.check, needs_fault=False)
+        running.trial.judge(measurement.check, needs_fault=False)
 
 
 def _warm_up(running: RunningTrial, rate_rps: float, timeout_s: float) -> None:
@@ -75,8 +75,8 @@ def _scaled(running: RunningTrial, count: int, present: int) -> Iterator[None]:
 class _Steps:
     """The steps on one number of replicas."""
 
-    def __init__(self, running: RunningTrial, asked: Measurement, replicas: int, timeout_s: float) -> None:
-        self._running, self._asked, self._replicas, self._timeout_s = running, asked, replicas, timeout_s
+    def __init__(self, running: RunningTrial, measurement: Measurement, replicas: int, timeout_s: float) -> None:
+        self._running, self._measurement, self._replicas, self._timeout_s = running, measurement, replicas, timeout_s
 
     def search(self, search: Search, screen: Screen, until_s: float) -> CapacityEstimate:
         """Step after step until the limit is known, `until_s` on the monotonic clock is over, or the trial stopped."""
@@ -85,13 +85,13 @@ class _Steps:
             rate_rps = next_rate(search, limit)
             if rate_rps is None:
                 break
-            duration_s = self._asked.duration_s(rate_rps)
+            duration_s = self._measurement.duration_s(rate_rps)
             if time.monotonic() + duration_s > until_s and done:
                 screen.say(f"{plural(self._replicas, 'replica')}: no time left for {rate_rps:g}/s")
                 break
             with screen.step(self._replicas, rate_rps, done, search.steps_max, duration_s):
                 history = self._step(self._running.trial, rate_rps, duration_s)
-            steps = rate_steps(history, self._asked.slo)
+            steps = rate_steps(history, self._measurement.slo)
             if history.stopped or not steps or steps[-1].replicas != self._replicas:
                 break
             limit = capacity_estimate(self._replicas, steps)

@@ -62,36 +62,39 @@ class Screen:
         self._console.print(line, soft_wrap=True)
 
 
-def write(judgement: Judgement, asked: Measurement) -> tuple[Path, ...]:
+def write(judgement: Judgement, measurement: Measurement) -> tuple[Path, ...]:
     """Write both files, and return their paths and that of the trial's own report."""
-    run, limits = judgement.run, _limits(judgement, asked)
+    run, limits = judgement.run, _limits(judgement, measurement)
     data = {
         "schema": 1,
         "run": run.name,
         "answer": judgement.verdict.answer.name,
-        "slo": {name: value for name, value in asdict(asked.slo).items() if value is not None},
-        "asked": {name: value for name, value in asdict(asked).items() if name != "slo"},
+        "slo": {name: value for name, value in asdict(measurement.slo).items() if value is not None},
+        "asked": {name: value for name, value in asdict(measurement).items() if name != "slo"},
         "confidence": CONFIDENCE,
         "limits": [asdict(limit.detail) for limit in limits],
-        "steps": [_plain(step) for step in rate_steps(judgement.history, asked.slo)],
+        "steps": [_plain(step) for step in rate_steps(judgement.history, measurement.slo)],
     }
     (run / "capacity.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
-    (run / "capacity.html").write_text(capacity_page(judgement.history, judgement.verdict, asked.slo, limits), "utf-8")
+    (run / "capacity.html").write_text(
+        capacity_page(judgement.history, judgement.verdict, measurement.slo, limits), "utf-8"
+    )
     return run / "capacity.json", run / "capacity.html", run / "report.html"
 
 
-def show(judgement: Judgement, asked: Measurement, console: Console) -> None:
+def show(judgement: Judgement, measurement: Measurement, console: Console) -> None:
     """Print the rates beside each limit: the highest that held, the lowest that did not, what lies between."""
     table = Table(box=None, pad_edge=False, title_justify="left", title_style="bold")
-    table.title = f"{judgement.verdict.answer.name}: the highest rate within the SLO, for {asked.step_s:g} s or longer"
-    for heading in ("replicas", "rate", "", *headings(asked.slo)):
+    table.title = (
+        f"{judgement.verdict.answer.name}: the highest rate within the SLO, for {measurement.step_s:g} s or longer"
+    )
+    for heading in ("replicas", "rate", "", *headings(measurement.slo)):
         table.add_column(heading, justify="right" if heading in ("replicas", "rate") else "left")
-    for limit in _limits(judgement, asked):
+    for limit in _limits(judgement, measurement):
         shown = [one for one in limit.rates if one in (limit.held, limit.broke, *limit.wavering, *limit.unknown)]
         for one in shown:
-            answer = max(step.answer for step in one.steps)
-            word = Text(said(one), STYLES[answer])
-            table.add_row(str(limit.replicas), f"{one.rate_rps:g}/s", word, *cells(one, asked.slo))
+            word = Text(said(one), STYLES[max(step.answer for step in one.steps)])
+            table.add_row(str(limit.replicas), f"{one.rate_rps:g}/s", word, *cells(one, measurement.slo))
         if not shown:
             table.add_row(str(limit.replicas), "", Text("not measured", STYLES[Answer.UNKNOWN]))
     console.print(table)
@@ -101,9 +104,9 @@ def show(judgement: Judgement, asked: Measurement, console: Console) -> None:
             console.print(Text(line.removesuffix("; to settle it: "), STYLES[finding.answer]), soft_wrap=True)
 
 
-def _limits(judgement: Judgement, asked: Measurement) -> tuple[CapacityEstimate, ...]:
-    steps = rate_steps(judgement.history, asked.slo)
-    return tuple(capacity_estimate(count, steps) for count in asked.replicas)
+def _limits(judgement: Judgement, measurement: Measurement) -> tuple[CapacityEstimate, ...]:
+    steps = rate_steps(judgement.history, measurement.slo)
+    return tuple(capacity_estimate(count, steps) for count in measurement.replicas)
 
 
 def _plain(step: RateStep) -> dict[str, Any]:

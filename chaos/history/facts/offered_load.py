@@ -31,10 +31,10 @@ def offered(history: History) -> tuple[LoadPoint, ...]:
     A trace has no rate and adds nothing. A stream without an end flows until the record ends.
     """
     flows = [(stream.course, _end_ns(stream, history)) for stream in history.streams if stream.course]
-    moments = {point.at_ns for course, end_ns in flows for point in course if point.at_ns < end_ns}
+    moments = {point.at_ns for path, end_ns in flows for point in path if point.at_ns < end_ns}
     points = []
     for at_ns in sorted(moments | {end_ns for _, end_ns in flows}):
-        rates = [_rates(course, end_ns, at_ns) for course, end_ns in flows]
+        rates = [_rates(path, end_ns, at_ns) for path, end_ns in flows]
         before, after = (LoadPoint(at_ns, sum(side)) for side in zip(*rates, strict=True))
         points += [before] if _same(before.rate_rps, after.rate_rps) else [before, after]
     return tuple(points)
@@ -53,18 +53,18 @@ def _end_ns(stream: Stream, history: History) -> int:
     return history.ended_ns if stream.end_ns is None else stream.end_ns
 
 
-def _rates(course: tuple[LoadPoint, ...], end_ns: int, at_ns: int) -> tuple[float, float]:
+def _rates(path: tuple[LoadPoint, ...], end_ns: int, at_ns: int) -> tuple[float, float]:
     """The rate of one stream just before and just after a moment."""
     if at_ns > end_ns:
         return 0.0, 0.0
-    first = bisect.bisect_left(course, at_ns, key=lambda point: point.at_ns)
-    behind = bisect.bisect_right(course, at_ns, key=lambda point: point.at_ns)
+    first = bisect.bisect_left(path, at_ns, key=lambda point: point.at_ns)
+    behind = bisect.bisect_right(path, at_ns, key=lambda point: point.at_ns)
     if first == 0:
-        before, after = 0.0, course[behind - 1].rate_rps if behind else 0.0
+        before, after = 0.0, path[behind - 1].rate_rps if behind else 0.0
     elif first < behind:
-        before, after = course[first].rate_rps, course[behind - 1].rate_rps
+        before, after = path[first].rate_rps, path[behind - 1].rate_rps
     else:
-        before = after = _between(course[first - 1], course[min(first, len(course) - 1)], at_ns)
+        before = after = _between(path[first - 1], path[min(first, len(path) - 1)], at_ns)
     return before, 0.0 if at_ns == end_ns else after
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from chaos.history.cache import once
-from chaos.history.coverage import covered, earliest_ns, gaps_in, settled_ns
-from chaos.history.facts.membership import Membership, is_workload
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.coverage import settled_ns
+from chaos.history.facts.membership import is_workload
+from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.model import History, WatchEvent
 from chaos.history.step_function import Steps
 from chaos.objects.base import View
@@ -20,18 +20,11 @@ from chaos.objects.kinds import EndpointSliceView, NodeView, ReplicaSetView
 from chaos.objects.workload_kind import WorkloadKind
 
 __all__ = [
-    "Membership",
-    "PodLife",
-    "Steps",
     "active_replicas",
     "controller_kinds",
-    "covered",
     "desired_replicas",
-    "earliest_ns",
-    "gaps_in",
     "node_outages",
     "owner_replicas",
-    "pod_lives",
     "ready_endpoints",
     "ready_replicas",
     "workload_states",
@@ -59,13 +52,13 @@ def active_replicas(history: History) -> Steps:
 
 @once
 def desired_replicas(history: History) -> Steps:
-    """How many replicas the workload asked for, 0 once it is deleted; where it does not say is a gap."""
+    """How many replicas the workload wants, 0 once it is deleted; a gap where it gives no number."""
     return _steps(history, history.facts.workload_kind, _desired_counts(history))
 
 
 @once
 def ready_endpoints(history: History) -> Steps:
-    """How many ready endpoints the system's Service had; one that stands in two slices counts once."""
+    """How many ready endpoints the system's Service had; one that is in two slices counts once."""
     return _steps(history, "EndpointSlice", _endpoint_counts(history))
 
 

@@ -20,7 +20,6 @@ __all__ = [
     "Target",
     "Tolerance",
     "metric_replicas",
-    "single_value_replicas",
     "strongest",
 ]
 
@@ -138,31 +137,6 @@ def _refined(
     if (refined < 1.0 and wanted > current) or (refined > 1.0 and wanted < current):
         return current
     return wanted
-
-
-def single_value_replicas(
-    usage: int,
-    target: int,
-    *,
-    average: bool,
-    current: int,
-    pods_there: int,
-    pods_ready: int,
-    tolerance: Tolerance,
-) -> Proposal:
-    """What a metric with one value for all asks for (Object, External).
-
-    As a `Value` the ratio multiplies the pods that are Ready; as an `AverageValue` (`average`) the value is shared by
-    the pods that are there, and the target divides it. Amounts in thousandths.
-    """
-    if average:
-        ratio = usage / (target * pods_there) if pods_there else math.inf
-        wanted = pods_there if tolerance.holds(ratio) else math.ceil(usage / target)
-        return Proposal(wanted, math.ceil(usage / pods_there) if pods_there else None)
-    ratio = usage / target
-    if current == 0:
-        return Proposal(math.ceil(ratio), usage)
-    return Proposal(current if tolerance.holds(ratio) else math.ceil(ratio * pods_ready), usage)
 
 
 def strongest(proposals: Iterable[Proposal], *, current: int) -> Proposal:

@@ -15,7 +15,6 @@ from chaos.semantics.hpa.replica_calculator import (
     Target,
     Tolerance,
     metric_replicas,
-    single_value_replicas,
     strongest,
 )
 
@@ -180,30 +179,6 @@ def test_what_cannot_be_computed_says_why(pods: list[ReplicaState], usage: list[
 def test_each_direction_may_have_a_tolerance_of_its_own(used: int, replicas: int) -> None:
     """`behavior.scaleUp.tolerance` 0.04 lets 63 of 60 through where 62 is kept; the other direction keeps its own."""
     assert propose([used, used], tolerance=Tolerance(up=0.04, down=0.1)).replicas == replicas
-
-
-@pytest.mark.parametrize(
-    ("usage", "average", "current", "there", "ready", "replicas"),
-    [
-        # Value: the ratio multiplies the Ready pods
-        (200, False, 4, 4, 4, 8),
-        (200, False, 4, 4, 3, 6),
-        (110, False, 4, 4, 3, 4),
-        (111, False, 4, 4, 4, 5),
-        (50, False, 4, 4, 4, 2),
-        # AverageValue: the value divided by the target, whatever is Ready
-        (450, True, 3, 3, 1, 5),
-        (330, True, 3, 3, 1, 3),
-        (331, True, 3, 3, 1, 4),
-        (0, True, 3, 3, 3, 0),
-    ],
-)
-def test_one_value_for_all(*, usage: int, average: bool, current: int, there: int, ready: int, replicas: int) -> None:
-    """Object and External metrics, with a target of 100."""
-    found = single_value_replicas(
-        usage, 100, average=average, current=current, pods_there=there, pods_ready=ready, tolerance=Tolerance()
-    )
-    assert found.replicas == replicas
 
 
 @pytest.mark.parametrize(
