@@ -3,17 +3,13 @@
 `Lab` is the lab of this host; `SimulatedCluster` is a real control plane with simulated nodes, which needs no root.
 """
 
-from chaos.lab.control_plane.timings import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings
 from chaos.lab.host.lock import User
 from chaos.lab.lab import Lab
 from chaos.lab.simulated import SimulatedCluster
 from chaos.lab.status import ComponentStatus, LabFacts, LabStatus
 
 __all__ = [
-    "DEFAULT_TIMINGS",
-    "LAB_TIMINGS",
     "ComponentStatus",
-    "KubernetesTimings",
     "Lab",
     "LabFacts",
     "LabStatus",

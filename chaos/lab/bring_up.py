@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from chaos.errors import LabError
@@ -15,7 +15,6 @@ from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_fl
 from chaos.lab.control_plane.components import ADMINS, ControlPlane, make_control_plane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
-from chaos.lab.control_plane.timings import KubernetesTimings
 from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.addresses import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
@@ -28,6 +27,7 @@ from chaos.lab.nodes.volumes import storage_objects
 from chaos.lab.prepare import Artefacts
 from chaos.lab.status import CONTEXT, LabFacts, write_facts
 from chaos.progress import Progress
+from chaos.semantics.timings import Timings
 
 __all__ = ["bring_up"]
 
@@ -54,7 +54,7 @@ class Stages:
 
 
 def bring_up(
-    paths: LabPaths, machines: Sequence[Machine], artefacts: Artefacts, timings: KubernetesTimings, progress: Progress
+    paths: LabPaths, machines: Sequence[Machine], artefacts: Artefacts, timings: Timings, progress: Progress
 ) -> LabFacts:
     """Make everything and wait until all nodes take pods. There must be nothing of a lab on the host.
 
@@ -91,7 +91,7 @@ def bring_up(
         kubeconfig=paths.kubeconfig,
         context=CONTEXT,
         nodes=tuple(node.name for node in machines),
-        timings=timings.as_mapping(),
+        timings=asdict(timings),
         client_netns=CLIENT,
         stages=tuple(stages.taken),
     )

@@ -11,7 +11,6 @@ from chaos.errors import LabError
 from chaos.lab.bring_up import bring_up
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.control_plane.authorization import refused
-from chaos.lab.control_plane.timings import LAB_TIMINGS, KubernetesTimings
 from chaos.lab.host.addresses import Machine, client
 from chaos.lab.host.addresses import nodes as machines
 from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
@@ -28,6 +27,7 @@ from chaos.lab.prepare import Artefacts, usual_artefacts
 from chaos.lab.status import LabFacts, LabStatus, look, read_facts
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.progress import Progress, Silent
+from chaos.semantics.timings import LAB, Timings
 
 __all__ = ["Lab", "LabInUse", "keep_lab", "lab_session"]
 
@@ -54,7 +54,7 @@ class Lab:
         *,
         artefacts: Callable[[Progress], Artefacts] = usual_artefacts,
         paths: LabPaths | None = None,
-        timings: KubernetesTimings = LAB_TIMINGS,
+        timings: Timings = LAB,
     ) -> None:
         self.paths = paths or LabPaths.usual()
         self._artefacts = artefacts

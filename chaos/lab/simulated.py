@@ -21,10 +21,10 @@ from chaos.lab.control_plane.api import Api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding
 from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports, make_control_plane
-from chaos.lab.control_plane.timings import LAB_TIMINGS, KubernetesTimings
 from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.children import Child, start_child, stop_children, terminated_as_exit
 from chaos.lab.nodes.nodes import takes_pods
+from chaos.semantics.timings import LAB, Timings
 
 __all__ = ["SimulatedCluster"]
 
@@ -50,7 +50,7 @@ class SimulatedCluster:
         *,
         kube: Path,
         kwok: KwokProgram,
-        timings: KubernetesTimings = LAB_TIMINGS,
+        timings: Timings = LAB,
         api_server_flags: Sequence[str] = (),
     ) -> None:
         self.timings = timings

@@ -21,6 +21,7 @@ class Timings:
 
     Attributes:
         name: of the profile.
+        node_status_update_s: the kubelet's nodeStatusUpdateFrequency.
         node_monitor_period_s: kube-controller-manager's `--node-monitor-period`.
         node_monitor_grace_s: its `--node-monitor-grace-period`.
         node_lease_s: the kubelet's nodeLeaseDurationSeconds.
@@ -44,6 +45,7 @@ class Timings:
     """
 
     name: str = "kubernetes"
+    node_status_update_s: float = 10
     node_monitor_period_s: float = 5
     node_monitor_grace_s: float = 50
     node_lease_s: float = 40
@@ -74,8 +76,10 @@ KUBERNETES = Timings()
 
 LAB = Timings(
     name="lab",
+    node_status_update_s=4,
     node_monitor_period_s=2,
     node_monitor_grace_s=16,
+    # A kubelet renews its lease four times within this: as often within the grace as with the defaults.
     node_lease_s=16,
     not_ready_toleration_s=10,
     unreachable_toleration_s=10,

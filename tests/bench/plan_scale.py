@@ -20,10 +20,10 @@ from chaos.cli.plan import Answer, gather, make_plan
 from chaos.cluster import Cluster, connect
 from chaos.cluster.resources import path_of
 from chaos.lab.control_plane.build import kube_program, kwok_program
-from chaos.lab.control_plane.timings import DEFAULT_TIMINGS
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
 from chaos.semantics import DrainOptions
+from chaos.semantics.timings import KUBERNETES
 from chaos.wait import until
 
 REACH_S = 10.0
@@ -43,7 +43,7 @@ def main() -> int:
     say = sys.stdout.write
     # While the cluster is built the machine is busier than the lab's short graces for nodes forgive.
     kube, kwok = kube_program(progress), kwok_program(progress)
-    with SimulatedCluster(kube=kube, kwok=kwok, timings=DEFAULT_TIMINGS) as simulated:
+    with SimulatedCluster(kube=kube, kwok=kwok, timings=KUBERNETES) as simulated:
         began = time.monotonic()
         for zone in range(ZONES):
             for pool in range(POOLS):

@@ -8,16 +8,17 @@ import pytest
 from lab_objects import PODS, await_pod_ready, model_pod
 
 from chaos.errors import LabError
-from chaos.lab import LAB_TIMINGS, Lab
+from chaos.lab import Lab
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.nodes.nodes import nodes_ready
 from chaos.lab.nodes.power import cut_link, freeze, is_cut, is_frozen, restore_link, thaw
 from chaos.progress import Silent
+from chaos.semantics.timings import LAB
 from chaos.wait import until
 
 pytestmark = pytest.mark.root
 # The monitor looks every `node_monitor_period_s`, and two cores may be busy.
-LOST_DEADLINE_S = LAB_TIMINGS.node_monitor_grace_s + 2 * LAB_TIMINGS.node_monitor_period_s + 20
+LOST_DEADLINE_S = LAB.node_monitor_grace_s + 2 * LAB.node_monitor_period_s + 20
 BACK_DEADLINE_S = 60.0
 
 

@@ -10,19 +10,21 @@ import stat
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from lab_objects import PODS, SERVICES, await_gone, await_pod_ready, model_pod, service_of
 
 from chaos.errors import LabError, UsageError
-from chaos.lab import LAB_TIMINGS, Lab, LabFacts
+from chaos.lab import Lab, LabFacts
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.pki import Authority
 from chaos.lab.host.addresses import API_ADDRESS, HOST_ADDRESS, client, nodes
 from chaos.lab.host.cgroups import Cgroups
 from chaos.lab.host.network import NAMESPACES, namespaces_left
 from chaos.progress import Silent
+from chaos.semantics.timings import LAB
 from chaos.wait import until
 
 pytestmark = pytest.mark.root
@@ -247,7 +249,7 @@ def test_a_second_up_joins_at_once(lab: Lab, facts: LabFacts) -> None:
 def test_facts_tell_timings_and_stages(facts: LabFacts) -> None:
     """The facts name the timings that Kubernetes runs with here, and what each stage of the start took."""
     assert facts.context == "gameday-lab"
-    assert facts.timings == LAB_TIMINGS.as_mapping()
+    assert facts.timings == asdict(LAB)
     assert dict(facts.stages).keys() >= {"API server", "nodes ready"}
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.lab.control_plane.pki import Authority, Credential, private_folder, service_account_keys, write_kubeconfig
-from chaos.lab.control_plane.timings import KubernetesTimings
+from chaos.semantics.timings import Timings
 
 __all__ = ["ADMINS", "KUBELET_CLIENT", "ControlPlane", "Ports", "make_control_plane"]
 
@@ -39,7 +39,7 @@ class ControlPlane:
     advertised: str
     ports: Ports
     service_range: str
-    timings: KubernetesTimings
+    timings: Timings
     authority: Authority
     etcd_authority: Authority
     front_authority: Authority
@@ -176,7 +176,7 @@ def make_control_plane(
     bind: str,
     advertised: str,
     service_range: str,
-    timings: KubernetesTimings,
+    timings: Timings,
     ports: Ports | None = None,
     api_server_flags: Sequence[str] = (),
     client_flags: Sequence[str] = (),

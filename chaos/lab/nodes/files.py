@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from chaos.lab.control_plane.pki import Credential
-from chaos.lab.control_plane.timings import KubernetesTimings
 from chaos.lab.host.addresses import POD_RANGE, Machine
+from chaos.semantics.timings import Timings
 
 __all__ = ["KERNEL_SETTINGS", "cni_config", "containerd_config", "kube_proxy_config", "kubelet_config"]
 
@@ -60,7 +60,7 @@ disabled_plugins = [{unused}]
 
 
 def kubelet_config(
-    *, folder: Path, socket: Path, cgroup: str, authority: Path, serving: Credential, timings: KubernetesTimings
+    *, folder: Path, socket: Path, cgroup: str, authority: Path, serving: Credential, timings: Timings
 ) -> str:
     """The KubeletConfiguration, as JSON. `cgroup` is the group below which the pods' groups are made."""
     config: Mapping[str, Any] = {

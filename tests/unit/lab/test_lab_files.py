@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from chaos import semantics
-from chaos.lab import DEFAULT_TIMINGS, LAB_TIMINGS, KubernetesTimings, LabFacts
+from chaos.lab import LabFacts
 from chaos.lab.control_plane.pki import Credential
 from chaos.lab.host.addresses import client, nodes
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.nodes.files import cni_config, containerd_config, kube_proxy_config, kubelet_config
 from chaos.lab.nodes.nodes import takes_pods
 from chaos.lab.status import read_facts, write_facts
+from chaos.semantics.timings import LAB
 
 FOLDER = Path('/a "strange" folder')
 
@@ -41,7 +42,7 @@ def test_the_kubelet_admits_nobody_unknown() -> None:
             cgroup="/gameday/n1/pods",
             authority=FOLDER / "ca.crt",
             serving=Credential(FOLDER / "k.crt", FOLDER / "k.key"),
-            timings=LAB_TIMINGS,
+            timings=LAB,
         )
     )
     assert config["authentication"]["anonymous"] == {"enabled": False}
@@ -49,7 +50,7 @@ def test_the_kubelet_admits_nobody_unknown() -> None:
     assert config["readOnlyPort"] == 0
     assert config["tlsCertFile"] == str(FOLDER / "k.crt")
     assert config["crashLoopBackOff"] == {"maxContainerRestartPeriod": "5s"}
-    assert config["nodeLeaseDurationSeconds"] * 1.0 <= LAB_TIMINGS.node_monitor_grace_s
+    assert config["nodeLeaseDurationSeconds"] * 1.0 <= LAB.node_monitor_grace_s
 
 
 def test_each_node_hands_out_its_own_addresses() -> None:
@@ -70,16 +71,10 @@ def test_the_clients_proxy_is_no_nodes() -> None:
     assert (proxy["conntrack"]["maxPerCore"], proxy["conntrack"]["min"]) == (0, 0)
 
 
-@pytest.mark.parametrize(("ran", "judged"), [(LAB_TIMINGS, semantics.LAB), (DEFAULT_TIMINGS, semantics.KUBERNETES)])
-def test_what_is_run_is_what_is_judged_by(ran: KubernetesTimings, judged: semantics.Timings) -> None:
-    """The timings that components are told are those that bounds are derived from."""
-    assert semantics.Timings.of(ran.as_mapping()) == judged
-
-
 def test_facts_are_read_as_they_were_written(tmp_path: Path) -> None:
     """The facts survive from one command to the next; no file means no lab."""
     assert read_facts(tmp_path / "facts.json") is None
-    facts = LabFacts(Path("/k"), "c", ("n1", "n2"), LAB_TIMINGS.as_mapping(), "ns", (("API server", 4.5),))
+    facts = LabFacts(Path("/k"), "c", ("n1", "n2"), asdict(LAB), "ns", (("API server", 4.5),))
     write_facts(facts, tmp_path / "facts.json")
     assert read_facts(tmp_path / "facts.json") == facts
 

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chaos.lab.control_plane.components import make_control_plane
 from chaos.lab.control_plane.pki import Authority, private_folder, service_account_keys, write_kubeconfig, write_private
-from chaos.lab.control_plane.timings import LAB_TIMINGS
+from chaos.semantics.timings import LAB
 
 
 def _read(path: Path) -> x509.Certificate:
@@ -101,7 +101,7 @@ def test_a_kubeconfig_stands_alone(tmp_path: Path) -> None:
 def test_the_control_plane_trusts_nothing_unverified(tmp_path: Path) -> None:
     """No flag of the control plane skips verification, admits strangers or speaks plain HTTP."""
     control = make_control_plane(
-        tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", service_range="10.96.0.0/16", timings=LAB_TIMINGS
+        tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", service_range="10.96.0.0/16", timings=LAB
     )
     words = [*control.etcd(), *control.api_server(), *control.controller_manager(), *control.scheduler()]
     assert not [word for word in words if "insecure" in word or "http://" in word or "AlwaysAllow" in word]
@@ -112,9 +112,9 @@ def test_the_control_plane_trusts_nothing_unverified(tmp_path: Path) -> None:
 def test_the_timings_reach_the_components(tmp_path: Path) -> None:
     """What a trial records as the cluster's timings is what the components are told."""
     control = make_control_plane(
-        tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", service_range="10.96.0.0/16", timings=LAB_TIMINGS
+        tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", service_range="10.96.0.0/16", timings=LAB
     )
     told = set(control.controller_manager()) | set(control.api_server())
-    assert f"--node-monitor-grace-period={LAB_TIMINGS.node_monitor_grace_s}s" in told
-    assert f"--horizontal-pod-autoscaler-sync-period={LAB_TIMINGS.hpa_sync_s}s" in told
-    assert f"--default-unreachable-toleration-seconds={LAB_TIMINGS.unreachable_toleration_s}" in told
+    assert f"--node-monitor-grace-period={LAB.node_monitor_grace_s}s" in told
+    assert f"--horizontal-pod-autoscaler-sync-period={LAB.hpa_sync_s}s" in told
+    assert f"--default-unreachable-toleration-seconds={LAB.unreachable_toleration_s}" in told
