@@ -7,17 +7,16 @@ from typing import Any
 
 from chaos.checks.budgets.budget_held import BudgetHeldDetail
 from chaos.checks.remediation.model import Advice, Case, patch_of
-from chaos.checks.verdict import Answer, Finding
+from chaos.checks.verdict import Finding
 from chaos.objects.kinds import PodDisruptionBudgetView
 
 __all__ = ["budget_blocks_all", "budget_missing", "budget_too_loose"]
 
 
-def budget_missing(case: Case) -> Iterator[Advice]:
+def budget_missing(case: Case, finding: Finding) -> Iterator[Advice]:
     """Evictions took more than the claim lets go, and no disruption budget bound the replicas."""
-    finding = case.failed("budget-held")
     replicas = case.workload.replicas
-    if finding is None or case.budgets or not case.budgets_seen or replicas < 2:
+    if case.budgets or not case.budgets_seen or replicas < 2:
         return
     may_go, sums = _may_go(_claimed(finding), replicas)
     facts = case.history.facts
@@ -28,12 +27,11 @@ def budget_missing(case: Case) -> Iterator[Advice]:
         "spec": {"maxUnavailable": may_go, "selector": dict(case.workload.selector)},
     }
     why = "No disruption budget binds the replicas, so nothing refuses an eviction, however few are left."
-    yield Advice("budget-held", "Add a disruption budget", why, sums, patch_of(whole), "kubectl apply -f patch.yaml")
+    yield Advice(finding.check, "Add a disruption budget", why, sums, patch_of(whole), "kubectl apply -f patch.yaml")
 
 
-def budget_too_loose(case: Case) -> Iterator[Advice]:
+def budget_too_loose(case: Case, finding: Finding) -> Iterator[Advice]:
     """The disruption budget was kept, and lets more go than the claim says."""
-    finding = case.failed("budget-held")
     claimed = _claimed(finding)
     if claimed is None:
         return
@@ -45,17 +43,16 @@ def budget_too_loose(case: Case) -> Iterator[Advice]:
         was = f"now: {budget.bound} of {replicas} replicas keeps {budget.desired}"
         why = f"The disruption budget {budget.name} ({budget.bound}) keeps {budget.desired}, the claim is {claimed}."
         patch = patch_of({"spec": _bound(budget, may_go)})
-        yield Advice("budget-held", "Tighten the disruption budget", why, (was, *sums), patch, _how(budget))
+        yield Advice(finding.check, "Tighten the disruption budget", why, (was, *sums), patch, _how(budget))
 
 
-def budget_blocks_all(case: Case) -> Iterator[Advice]:
+def budget_blocks_all(case: Case, finding: Finding) -> Iterator[Advice]:
     """A drain ended blocked by a disruption budget that wants every replica, so that it never lets any go."""
     blocked = [
         fault for fault in case.history.faults if fault.result == "blocked" and fault.result_detail.get("budget")
     ]
-    unheld = [f for f in case.verdict.findings if f.check == "drained" and f.answer is not Answer.PASS]
     replicas = case.workload.replicas
-    if not blocked or not unheld or replicas < 2:
+    if not blocked or replicas < 2:
         return
     names = {str(fault.result_detail["budget"]) for fault in blocked}
     for budget in case.budgets:
@@ -68,13 +65,12 @@ def budget_blocks_all(case: Case) -> Iterator[Advice]:
         )
         why = f"The disruption budget {budget.name} wants every replica, so no drain can ever finish."
         patch = patch_of({"spec": _bound(budget, 1)})
-        yield Advice("drained", "Let the disruption budget permit one", why, sums, patch, _how(budget))
+        yield Advice(finding.check, "Let the disruption budget permit one", why, sums, patch, _how(budget))
 
 
-def _claimed(finding: Finding | None) -> int | None:
+def _claimed(finding: Finding) -> int | None:
     """How many ready replicas the scenario claimed."""
-    detail = finding.detail if finding else None
-    return detail.ready_min if isinstance(detail, BudgetHeldDetail) else None
+    return finding.detail.ready_min if isinstance(finding.detail, BudgetHeldDetail) else None
 
 
 def _may_go(claimed: int | None, replicas: int) -> tuple[int, tuple[str, ...]]:

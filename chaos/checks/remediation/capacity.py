@@ -8,6 +8,7 @@ from typing import Any
 
 from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.remediation.model import Advice, Case, patch_of
+from chaos.checks.verdict import Finding
 from chaos.history.facts.replica_counts import ready_replicas
 
 __all__ = ["one_node", "one_replica", "release_takes_all"]
@@ -15,20 +16,18 @@ __all__ = ["one_node", "one_replica", "release_takes_all"]
 HOST = "kubernetes.io/hostname"
 
 
-def one_replica(case: Case) -> Iterator[Advice]:
+def one_replica(case: Case, finding: Finding) -> Iterator[Advice]:
     """Users were not served, and there was one replica to serve them."""
-    finding = case.failed("slo-met", "budget-held")
-    if finding is None or case.workload.replicas != 1 or _lowest(case) != 0:
+    if case.workload.replicas != 1 or _lowest(case) != 0:
         return
     sums = ("1 replica - 1 lost = 0 to serve", "2 replicas - 1 lost = 1 to serve")
     why = "With a single replica nobody serves while it is replaced; no probe and no budget can change that."
     yield Advice(finding.check, "Run more than one replica", why, sums, patch_of({"spec": {"replicas": 2}}), case.how)
 
 
-def one_node(case: Case) -> Iterator[Advice]:
+def one_node(case: Case, finding: Finding) -> Iterator[Advice]:
     """All replicas were on one node when a fault took that node, or ended there."""
-    finding = case.failed("spread", "slo-met", "budget-held")
-    if finding is None or case.workload.replicas < 2:
+    if case.workload.replicas < 2:
         return
     if isinstance(finding.detail, SpreadDetail):
         yield _restart(case, finding.detail)
@@ -74,17 +73,11 @@ def _restart(case: Case, spread: SpreadDetail) -> Advice:
     return Advice("spread", "Make the spread binding, and place the replicas anew", why, sums, patch, case.how)
 
 
-def release_takes_all(case: Case) -> Iterator[Advice]:
+def release_takes_all(case: Case, finding: Finding) -> Iterator[Advice]:
     """A release left nobody to serve, because its strategy lets every replica be missing."""
-    finding = case.failed("slo-met")
     released = [fault for fault in case.history.faults if fault.name in ("rolling-update", "bad-rollout")]
     rolling = (case.workload.spec.get("strategy") or {}).get("rollingUpdate") or {}
-    if (
-        finding is None
-        or not released
-        or case.history.facts.workload_kind != "Deployment"
-        or "maxUnavailable" not in rolling
-    ):
+    if not released or case.history.facts.workload_kind != "Deployment" or "maxUnavailable" not in rolling:
         return
     replicas = case.workload.replicas
     missing = _whole(rolling["maxUnavailable"], replicas)
@@ -97,7 +90,12 @@ def release_takes_all(case: Case) -> Iterator[Advice]:
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     why = "The release may take every replica at once, before any new one has shown that it works."
     yield Advice(
-        "slo-met", "Let a release keep its replicas", why, sums, patch_of({"spec": {"strategy": strategy}}), case.how
+        finding.check,
+        "Let a release keep its replicas",
+        why,
+        sums,
+        patch_of({"spec": {"strategy": strategy}}),
+        case.how,
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import workload_states
@@ -39,10 +38,9 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A judged history, and the system as it was when the first fault began. `budgets` are those that bind replicas."""
+    """A trial, and the system as it was when the first fault began. `budgets` are those that bind replicas."""
 
     history: History
-    verdict: Verdict
     workload: ReplicaSetView
     budgets: tuple[PodDisruptionBudgetView, ...]
     budgets_seen: bool
@@ -50,7 +48,7 @@ class Case:
     at_ns: int
 
     @classmethod
-    def of(cls, history: History, verdict: Verdict) -> Case | None:
+    def of(cls, history: History) -> Case | None:
         """Gather it; None if the workload was never seen, or is of a kind that we know no patches for."""
         if history.facts.workload_kind not in PATCHED:
             return None
@@ -60,11 +58,7 @@ class Case:
         if not before:
             return None
         budgets, seen = _budgets(history, at_ns), "PodDisruptionBudget" in history.covered_ns
-        return cls(history, verdict, before[-1], budgets, seen, pod_lives(history), at_ns)
-
-    def failed(self, *checks: str) -> Finding | None:
-        """The first finding of these checks that is a FAIL."""
-        return next((f for f in self.verdict.findings if f.check in checks and f.answer is Answer.FAIL), None)
+        return cls(history, before[-1], budgets, seen, pod_lives(history), at_ns)
 
     @property
     def pod_spec(self) -> Raw:

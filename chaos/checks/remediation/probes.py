@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chaos.checks.remediation.model import Advice, Case, patch_of
+from chaos.checks.verdict import Finding
 from chaos.semantics import Probe, container_probes
 
 __all__ = ["liveness_hasty", "liveness_missing", "readiness_missing"]
@@ -13,10 +14,10 @@ __all__ = ["liveness_hasty", "liveness_missing", "readiness_missing"]
 HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
 
 
-def liveness_missing(case: Case) -> Iterator[Advice]:
+def liveness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
     """A replica hung, and no liveness probe was there to restart it."""
-    finding, container = case.failed("restarted-by-liveness"), case.container
-    if finding is None or not container or container.get("livenessProbe"):
+    container = case.container
+    if not container or container.get("livenessProbe"):
         return
     handler = _handler(case, "startupProbe", "readinessProbe")
     probe = {**handler, "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3}
@@ -34,11 +35,10 @@ def liveness_missing(case: Case) -> Iterator[Advice]:
     yield Advice(finding.check, "Add a liveness probe", why, sums, _probe(case, "livenessProbe", probe), case.how)
 
 
-def liveness_hasty(case: Case) -> Iterator[Advice]:
+def liveness_hasty(case: Case, finding: Finding) -> Iterator[Advice]:
     """A replica was restarted that would have passed again: its liveness probe gives up at once."""
-    finding = case.failed("no-needless-restart")
     probe = Probe.of(case.container, "livenessProbe")
-    if finding is None or probe is None or probe.failure_threshold > 1:
+    if probe is None or probe.failure_threshold > 1:
         return
     period_s, timeout_s = probe.period_s, probe.timeout_s
     now = f"now: P + (F - 1) * max(P, T) + T = {period_s:g} + 0 + {timeout_s:g} = {probe.hang_detection_s:g} s"
@@ -62,10 +62,10 @@ def _stood_s(fault: Any) -> float:
     return 0.0 if end_ns is None else float(end_ns - begin_ns) / 1e9
 
 
-def readiness_missing(case: Case) -> Iterator[Advice]:
+def readiness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
     """Users met replicas that could not answer, and no readiness probe kept those out of the traffic."""
-    finding, container = case.failed("slo-met", "unready-leaves-endpoints"), case.container
-    if finding is None or not container or container.get("readinessProbe") or not case.history.faults:
+    container = case.container
+    if not container or container.get("readinessProbe") or not case.history.faults:
         return
     handler = _handler(case, "startupProbe", "livenessProbe") or {"httpGet": {"path": "/readyz", "port": _port(case)}}
     probe = {**handler, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3}

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from chaos.checks.remediation.model import Advice, Case, patch_of
+from chaos.checks.verdict import Finding
 from chaos.clock import NS
 from chaos.history.facts.replica_counts import ready_replicas
 from chaos.history.sli import GOOD
@@ -23,10 +24,9 @@ SHARE = 0.5
 """Least share of the bad requests that must lie around ends of pods."""
 
 
-def shutdown_too_short(case: Case) -> Iterator[Advice]:
+def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
     """Most bad requests lie around the ends of pods that were asked to go while others were ready."""
-    finding = case.failed("slo-met")
-    if finding is None or not _around_ends(case):
+    if not _around_ends(case):
         return
     grace_s = int(case.pod_spec.get("terminationGracePeriodSeconds", 30))
     sleep_s = _sleep_s(case)
@@ -49,7 +49,7 @@ def shutdown_too_short(case: Case) -> Iterator[Advice]:
         "left them, or were killed before their last answer was out."
     )
     patch = patch_of({"spec": {"template": {"spec": spec}}})
-    yield Advice("slo-met", "Give a leaving replica time", why, sums, patch, case.how)
+    yield Advice(finding.check, "Give a leaving replica time", why, sums, patch, case.how)
 
 
 def _around_ends(case: Case) -> bool:

@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 import yaml
 from histories import NAMESPACE, PROBED, Story, at, deployment, pod, replica_set
+from report_cluster import served
 
 from chaos.checks.budgets.budget_held import BudgetHeldDetail
+from chaos.checks.budgets.drained import DrainedDetail
 from chaos.checks.placement.spread import SpreadDetail
+from chaos.checks.probes.no_needless_restart import NoNeedlessRestartDetail
+from chaos.checks.probes.restarted_by_liveness import RestartedByLivenessDetail
 from chaos.checks.remediation import Advice, advise
+from chaos.checks.traffic.slo_met import PercentileDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Fault, History
 from chaos.objects.base import Ref
@@ -32,9 +37,21 @@ UNEVEN = SpreadDetail(
 )
 
 
+DETAILS: Mapping[str, object] = {
+    "budget-held": BudgetHeldDetail(ready_min=1),
+    "drained": DrainedDetail(()),
+    "no-needless-restart": NoNeedlessRestartDetail(restarts=1, needless=1, pods=3),
+    "restarted-by-liveness": RestartedByLivenessDetail(()),
+    "slo-met": served(PercentileDetail(p99_s=0.4, objective_s=2.0, over=0, allowed=6)),
+}
+"""What the findings hold that need no numbers of their own: rules are chosen by its type."""
+
+
 def failed(check: str, answer: Answer = Answer.FAIL, detail: object = None) -> Verdict:
     """A verdict of one finding."""
-    return Verdict.of((Finding(check, answer, "rule", "limit", "measured", reason="reason", detail=detail),))
+    return Verdict.of(
+        (Finding(check, answer, "rule", "limit", "measured", reason="reason", detail=detail or DETAILS.get(check)),)
+    )
 
 
 def budget(*, desired: int, generation: int = 1, **bound: Any) -> dict[str, Any]:

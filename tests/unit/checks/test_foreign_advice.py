@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from histories import PROBED, Story, pod
+from report_cluster import served
 
 from chaos.checks.remediation import Advice, advise
+from chaos.checks.traffic.slo_met import PercentileDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 
 Hook = dict[str, Any]
@@ -28,7 +30,8 @@ def advised(hook: Hook, grace_s: int) -> tuple[Advice, ...]:
     spec = {**PROBED, "terminationGracePeriodSeconds": grace_s, "containers": [container]}
     story = Story().replicas("a", "b", "c", spec=spec).fault("a").traffic(latency_s=2.5)
     story.saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True, spec=spec)).killed("a", 33)
-    missed = Finding("slo-met", Answer.FAIL, "rule", "limit", "measured", reason="reason")
+    detail = served(PercentileDetail(p99_s=None, objective_s=2.0, over=3, allowed=6))
+    missed = Finding("slo-met", Answer.FAIL, "rule", "limit", "measured", reason="reason", detail=detail)
     return tuple(advise(story.fate((305, 310, 315), "truncated").history(), Verdict.of((missed,))))
 
 
