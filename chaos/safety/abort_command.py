@@ -1,4 +1,4 @@
-"""A limit of the user's own while a run goes on: a command that is asked every few seconds whether all is well.
+"""A limit of the user's own while a run goes on: a command that is run every few seconds to see whether all is well.
 
 Its exit code is its answer: anything but 0 stops the trial, which then heals; its last line is the reason.
 """
@@ -58,5 +58,5 @@ class AbortCommand:
             return f"safety.abort: {name} cannot be run: {error.strerror}"
         if done.returncode == 0:
             return ""
-        said = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
-        return f"safety.abort: {name} says: {said[-1][:REASON_MAX]}"
+        output = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
+        return f"safety.abort: {name} says: {output[-1][:REASON_MAX]}"

@@ -83,7 +83,7 @@ class UsageLimit:
         self._ours, self._clock = ours, clock
         self._seen_ns = clock.now_ns()
         self._pods: list[Mapping[str, Any]] = []
-        self._error = "the metrics API said nothing"
+        self._error = "the metrics API gave no answer"
 
     def objection(self) -> str:
         """Why the trial is to stop, empty while it may go on."""
@@ -93,7 +93,7 @@ class UsageLimit:
                 return over
         blind_s = (self._clock.now_ns() - self._seen_ns) / NS
         if blind_s > BLIND_S:
-            return f"safety.abort_usage: no word of the system's pods for {blind_s:.0f} s: {self._error}"
+            return f"safety.abort_usage: no usage of the system's pods for {blind_s:.0f} s: {self._error}"
         return ""
 
     def _take(self, sample: Mapping[str, Any], ours: Collection[str]) -> str:

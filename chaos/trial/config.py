@@ -77,8 +77,8 @@ class TimingsPart(Written):
 
     def timings(self) -> Timings:
         """The cluster's timings: these, and Kubernetes' defaults for the rest."""
-        told = self.model_dump(exclude_none=True)
-        return Timings.of({"name": "gameday.toml", **told}) if told else KUBERNETES
+        given = self.model_dump(exclude_none=True)
+        return Timings.of({"name": "gameday.toml", **given}) if given else KUBERNETES
 
 
 class ClusterPart(Written):
@@ -91,7 +91,7 @@ class ClusterPart(Written):
 
 
 class SystemPart(Written):
-    """What already runs there: one workload, its Service, and what stands around it. What is left out is found.
+    """What already runs there: one workload, its Service, and the objects around it. What is left out is looked up.
 
     `workload` names one of any kind, as `PLURAL.GROUP/NAME`. `through` are the kinds of controllers between its pods
     and it, beside ReplicaSets, as `PLURAL.GROUP`: found where they may be listed, and needed for the rights to.
@@ -284,8 +284,8 @@ def read_config(path: Path) -> GamedayConfig:
     try:
         return GamedayConfig.model_validate(parsed)
     except UsageError as wrong:
-        told = wrong.what.removeprefix(GamedayConfig.__name__)
-        raise UsageError(f"{where}: {told.lstrip('.: ')}", wrong.fix) from None
+        what = wrong.what.removeprefix(GamedayConfig.__name__)
+        raise UsageError(f"{where}: {what.lstrip('.: ')}", wrong.fix) from None
 
 
 def _parsed(path: Path) -> dict[str, Any]:

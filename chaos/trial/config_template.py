@@ -11,15 +11,40 @@ from chaos.system.adopt.find import Adopted
 
 __all__ = ["file_text"]
 
+REST = """\
+[traffic]
+# url = "https://…"  # how this host reaches the service; without it through the API server's proxy
+profile = "http"  # or openai-chat, with request = {{ model = "…", prompts = ["…"] }}
+request = {{ path = {path} }}  # a request of your users says more than a probe's path
+
+# [load]  # from pods in the cluster instead: see docs/load.md
+# in_cluster = true
+# image = "registry.example/gameday-load@sha256:…"
+# workers = 2
+
+[slo]
+availability = 0.99
+# latency_p99_s = 2.0
+
+[safety]
+pods_max = {pods_max}
+nodes_max = 1
+# percent_max = 50  # of the replicas
+# allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow
+# protected = ["payments"]  # namespaces that are never touched, beside kube-…
+# abort = ["./is-staging-well.sh"]  # run every abort_every_s = 10 seconds: when it fails, the trial stops
+# abort_error_budget = 2.0  # times the error budget of slo.availability
+# abort_usage = {{ memory = "900Mi" }}  # of any pod of the service, by the metrics API; cpu too
+
+# [node_power]  # for scenarios of lost nodes: your own commands, run without a shell
+# off = "virsh suspend {{node}}"
+# on = "virsh resume {{node}}"
+"""
+
 
 def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
     """The file, with what people have to fill in as comments."""
-    system, spec = found.system, found.system.spec
-    names = {ref.kind: ref.name for ref in system.objects}
-    optional = {
-        "disruption_budget": names.get("PodDisruptionBudget"),
-        "autoscaler": names.get("HorizontalPodAutoscaler"),
-    }
+    spec = found.system.spec
     path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
     lines = [
         "[cluster]",
@@ -28,52 +53,33 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         f"{_line('uid', facts.uid)}  # of its namespace kube-system: no other cluster has it",
         "# timings = { hpa_sync_s = 15 }  # where the cluster differs from Kubernetes' defaults",
         "",
-        "[system]",
-        _line("namespace", system.namespace),
-        *_workload(found),
-        _line("service", system.service),
-        f"port = {system.port}",
-        *(_line(key, value) for key, value in optional.items() if value),
-        f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users",
-        *_data(spec),
-        "",
-        "[traffic]",
-        '# url = "https://…"  # how this host reaches the service; without it through the API server\'s proxy',
-        'profile = "http"  # or openai-chat, with request = { model = "…", prompts = ["…"] }',
-        f"request = {{ path = {json.dumps(path)} }}  # a request of your users says more than a probe's path",
-        "",
-        "# [load]  # from pods in the cluster instead: see docs/load.md",
-        "# in_cluster = true",
-        '# image = "registry.example/gameday-load@sha256:…"',
-        "# workers = 2",
-        "",
-        "[slo]",
-        "availability = 0.99",
-        "# latency_p99_s = 2.0",
-        "",
-        "[safety]",
-        f"pods_max = {max(1, spec.losses_tolerated)}",
-        "nodes_max = 1",
-        "# percent_max = 50  # of the replicas",
-        '# allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow',
-        '# protected = ["payments"]  # namespaces that are never touched, beside kube-…',
-        '# abort = ["./is-staging-well.sh"]  # run every abort_every_s = 10 seconds: when it fails, the trial stops',
-        "# abort_error_budget = 2.0  # times the error budget of slo.availability",
-        '# abort_usage = { memory = "900Mi" }  # of any pod of the service, by the metrics API; cpu too',
-        "",
-        "# [node_power]  # for scenarios of lost nodes: your own commands, run without a shell",
-        '# off = "virsh suspend {node}"',
-        '# on = "virsh resume {node}"',
+        *_system(found),
+        REST.format(path=json.dumps(path), pods_max=max(1, spec.losses_tolerated)),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
+
+
+def _system(found: Adopted) -> Iterator[str]:
+    system, spec = found.system, found.system.spec
+    names = {ref.kind: ref.name for ref in system.objects}
+    yield "[system]"
+    yield _line("namespace", system.namespace)
+    yield from _workload(found)
+    yield _line("service", system.service)
+    yield f"port = {system.port}"
+    optional = {"disruption_budget": "PodDisruptionBudget", "autoscaler": "HorizontalPodAutoscaler"}
+    yield from (_line(key, names[kind]) for key, kind in optional.items() if kind in names)
+    yield f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users"
+    yield from _data(spec)
+    yield ""
 
 
 def _data(spec: SystemSpec) -> list[str]:
     """A line to complete where there are claims: what lies on them, only the owners know."""
     claims = {one.mount_path: one.claim or "one of each replica" for one in spec.volumes if one.claim or one.storage}
-    told = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
+    where = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
     shape = ", ".join(json.dumps(f"{path}/…", ensure_ascii=False) for path in claims)
-    return [f"# data = [{shape}]  # files that must survive, below {told}"] if claims else []
+    return [f"# data = [{shape}]  # files that must survive, below {where}"] if claims else []
 
 
 def _workload(found: Adopted) -> Iterator[str]:
@@ -83,7 +89,7 @@ def _workload(found: Adopted) -> Iterator[str]:
         return
     yield _line("workload", f"{found.resource}/{ref.name}")
     if found.through:
-        yield f"through = {json.dumps(found.through)}  # what stands between its pods and it"
+        yield f"through = {json.dumps(found.through)}  # the controllers between it and its pods"
 
 
 def _line(key: str, value: str) -> str:

@@ -33,7 +33,7 @@ CHECKSUM = 'if command -v sha256sum >/dev/null; then sha256sum "$@"; else busybo
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What is read: files by their paths in a container, and the question that is asked at the pod's port."""
+    """What is read: files by their paths in a container, and the request that is sent to the pod's port."""
 
     container: str
     files: tuple[str, ...]
@@ -106,6 +106,6 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
 
 def _greedy(body: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     """The same question each time, answered with the likeliest tokens, whole."""
-    asked = {key: value for key, value in body.items() if key != "stream_options"}
+    kept = {key: value for key, value in body.items() if key != "stream_options"}
     messages = [{"role": "user", "content": prompt}]
-    return asked | {"messages": messages, "stream": False, "temperature": 0, "seed": SEED}
+    return kept | {"messages": messages, "stream": False, "temperature": 0, "seed": SEED}

@@ -44,7 +44,7 @@ class Load(Protocol):
         """The generator, ready to send. Raises `HarnessBroken` if it does not come to it."""
 
     def unfit(self) -> str:
-        """Why nothing can be sent to the system; empty if it can. Asked when the system is available."""
+        """Why nothing can be sent to the system; empty if it can. Called when the system is available."""
 
 
 @dataclass(frozen=True, slots=True)

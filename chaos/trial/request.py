@@ -1,4 +1,4 @@
-"""What is asked for before a trial begins, and what trial.json says of it, as docs/run-folder.md describes it."""
+"""The request for one trial, and the content of trial.json that follows from it: see docs/run-folder.md."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRequest:
-    """One trial, as it was asked for.
+    """What to run: one trial.
 
     Attributes:
         scenario: What is executed.

@@ -123,7 +123,7 @@ def in_words(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """The parts of a trial, each made from what was asked for."""
+    """The parts of a trial, each made from the request."""
 
     environment: Environment
     request: TrialRequest

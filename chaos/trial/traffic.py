@@ -57,7 +57,7 @@ class Traffic:
         self.generator: Generator | WorkerGroup | None = None
         """The running generator, once the first stream has begun."""
         self.ended_ns = 0
-        """Until when traffic was told to flow; it may lie a little ahead. 0 before the first stream has ended."""
+        """The end of traffic as it was planned; it may lie a little ahead. 0 before the first stream has ended."""
         self._count = 0
 
     def silence(self) -> None:

@@ -190,7 +190,7 @@ class Trial:
         self._say("letting requests end, then judging")
         try:
             self._traffic.finish()
-            # The end of a stream lies a little ahead of the word that ends it, and the watch is judged up to there.
+            # A stream ends a little after the command that ends it, and the watch is judged up to there.
             if (left_s := seconds(self._traffic.ended_ns - context.clock.now_ns())) > 0:
                 context.recorder.wait_for(lambda: False, left_s)
             context.recorder.stop()
@@ -252,7 +252,7 @@ class Trial:
         self._say(f"missed: {reason}")
 
     def _heal(self, context: TrialContext, fault: Fault) -> None:
-        """Heal, and journal whether that went well. What could not be undone is said, and stops the trial."""
+        """Heal, and journal whether that went well. What could not be undone stops the trial."""
         try:
             left = fault.heal(context)
         except BaseException as error:

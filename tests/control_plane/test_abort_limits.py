@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_ground import ApiGround, Moments, api_ground
+from api_trial import ApiTrial, Moments, api_trial
 
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
@@ -23,20 +23,20 @@ SOON_S = 15.0
 
 
 @pytest.fixture
-def ground(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[ApiGround]:
+def api(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[ApiTrial]:
     """A service of others."""
-    with api_ground(simulated, tmp_path) as made:
+    with api_trial(simulated, tmp_path) as made:
         yield made
 
 
-def users_down(ground: ApiGround) -> None:
+def users_down(api: ApiTrial) -> None:
     """The service fails its users from now on."""
-    ground.users.down = True
+    api.users.down = True
 
 
-def test_a_spent_error_budget_stops_the_trial_and_heals(ground: ApiGround) -> None:
+def test_a_spent_error_budget_stops_the_trial_and_heals(api: ApiTrial) -> None:
     """More bad requests than the owner grants: stopped with that reason; FAIL, as the SLO is broken beyond doubt."""
-    ran = ground.run(Moments(fault=users_down, hold_s=HOLD_S), abort_error_budget=2.0)
+    ran = api.run(Moments(fault=users_down, hold_s=HOLD_S), abort_error_budget=2.0)
     (fault,) = ran.history.faults
     assert "safety.abort_error_budget" in ran.history.stopped
     assert "2 of the error budget of availability 0.99" in ran.history.stopped
@@ -44,22 +44,22 @@ def test_a_spent_error_budget_stops_the_trial_and_heals(ground: ApiGround) -> No
     assert (fault.healed_ns - fault.begin_ns) / NS < SOON_S
     answers = {finding.check: finding.answer for finding in ran.verdict.findings}
     assert (answers["slo-met"], answers["completed"]) == (Answer.FAIL, Answer.UNKNOWN)
-    assert (ran.left, find_left(ground.direct, ground.namespace)) == ([], ())
+    assert (ran.left, find_left(api.direct, api.namespace)) == ([], ())
 
 
-def test_a_budget_that_is_not_spent_stops_nothing(ground: ApiGround) -> None:
+def test_a_budget_that_is_not_spent_stops_nothing(api: ApiTrial) -> None:
     """With the same limit a service that answers its users comes to its end, and passes."""
-    ran = ground.run(Moments(), abort_error_budget=2.0)
+    ran = api.run(Moments(), abort_error_budget=2.0)
     assert ran.verdict.answer is Answer.PASS, ran.words
 
 
-def test_a_command_stops_the_trial_and_heals(ground: ApiGround, tmp_path: Path) -> None:
+def test_a_command_stops_the_trial_and_heals(api: ApiTrial, tmp_path: Path) -> None:
     """The owner's own word is the reason, and nothing else is said of the service than that it is not known."""
     spoilt = tmp_path / "spoilt"
     program = f"import pathlib, sys; print('paging'); sys.exit(pathlib.Path({str(spoilt)!r}).exists())"
     began = time.monotonic()
-    moments = Moments(fault=lambda _ground: spoilt.touch(), hold_s=HOLD_S)
-    ran = ground.run(moments, abort=[sys.executable, "-c", program], abort_every_s=2)
+    moments = Moments(fault=lambda _api: spoilt.touch(), hold_s=HOLD_S)
+    ran = api.run(moments, abort=[sys.executable, "-c", program], abort_every_s=2)
     (fault,) = ran.history.faults
     assert f"safety.abort: {sys.executable} says: paging" in ran.history.stopped
     assert fault.healed_ns is not None
@@ -67,4 +67,4 @@ def test_a_command_stops_the_trial_and_heals(ground: ApiGround, tmp_path: Path) 
     assert time.monotonic() - began < HOLD_S
     assert ran.verdict.answer is Answer.UNKNOWN, ran.words
     assert "safety.abort" in ran.verdict.findings[0].reason
-    assert (ran.left, find_left(ground.direct, ground.namespace)) == ([], ())
+    assert (ran.left, find_left(api.direct, api.namespace)) == ([], ())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from plain_service import apply_all, plain_namespace, service_of, shared_namespace, snapshot
-from trial_ground import Room, answering
+from trial_room import Room, answering
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed

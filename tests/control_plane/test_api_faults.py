@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from api_ground import ApiGround, Moments, Ran, api_ground
+from api_trial import ApiTrial, Moments, Ran, api_trial
 from fault_proxy import Answer, Drop, Hang, Swallow, Trouble
 from plain_service import snapshot
 
@@ -52,35 +52,35 @@ DENIED = Answer(403, status(403, "Forbidden", 'admission webhook "guard.example"
 UNFIT = Answer(400, status(400, "BadRequest", 'admission webhook "guard.example" denied the request: not today'))
 
 
-def met(trouble: Trouble, *rules: tuple[str, str, int]) -> Callable[[ApiGround], None]:
+def met(trouble: Trouble, *rules: tuple[str, str, int]) -> Callable[[ApiTrial], None]:
     """Let requests meet a trouble; each rule is a method (empty for any), a path, and how many."""
 
-    def arm(ground: ApiGround) -> None:
+    def arm(api: ApiTrial) -> None:
         for method, path, times in rules:
-            ground.proxy.trouble(trouble, method=method, path=path, times=times)
+            api.proxy.trouble(trouble, method=method, path=path, times=times)
 
     return arm
 
 
-def both(*actions: Callable[[ApiGround], object]) -> Callable[[ApiGround], None]:
+def both(*actions: Callable[[ApiTrial], object]) -> Callable[[ApiTrial], None]:
     """Do one after the other."""
 
-    def do(ground: ApiGround) -> None:
+    def do(api: ApiTrial) -> None:
         for action in actions:
-            action(ground)
+            action(api)
 
     return do
 
 
-def gone(ground: ApiGround) -> None:
+def gone(api: ApiTrial) -> None:
     """Break every watch, and let each be told once that its version is gone."""
-    ground.proxy.trouble(GONE, path="watch=true", times=ground.proxy.watches())
-    ground.proxy.cut()
+    api.proxy.trouble(GONE, path="watch=true", times=api.proxy.watches())
+    api.proxy.cut()
 
 
-def users_down(ground: ApiGround) -> None:
+def users_down(api: ApiTrial) -> None:
     """The service itself fails its users."""
-    ground.users.down = True
+    api.users.down = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +187,13 @@ CASES: dict[str, Case] = {
     ),
     "token-renewed": Case(
         "the token expired in mid-trial; the file that the kubeconfig names has a new one",
-        Moments(begin=lambda ground: ground.proxy.demand("first"), fault=lambda ground: ground.proxy.demand("second")),
+        Moments(begin=lambda api: api.proxy.demand("first"), fault=lambda api: api.proxy.demand("second")),
     ),
     "token-expired": Case(
         "the token expired in mid-trial, and there is no other",
         Moments(
-            begin=lambda ground: ground.proxy.demand("first"),
-            heal=lambda ground: ground.proxy.demand("second", told=False),
+            begin=lambda api: api.proxy.demand("first"),
+            heal=lambda api: api.proxy.demand("second", told=False),
         ),
         Said.UNKNOWN,
         "not healed: node .* is still cordoned .*401 Unauthorized",
@@ -208,13 +208,13 @@ CASES: dict[str, Case] = {
     ),
     "half-open": Case(
         "every open watch connection stands and brings nothing more; new ones work",
-        Moments(landed=lambda ground: ground.proxy.freeze()),
+        Moments(landed=lambda api: api.proxy.freeze()),
         (Said.PASS, Said.UNKNOWN),
         noted=lambda ran: any("of what the server had to tell" in late.reason for late in ran.history.late),
     ),
     "half-open-to-the-end": Case(
         "every watch connection, old and new, stands and brings nothing more",
-        Moments(landed=lambda ground: ground.proxy.mute()),
+        Moments(landed=lambda api: api.proxy.mute()),
         Said.UNKNOWN,
         "gap|lies in|not watched|did not cover",
         noted=lambda ran: any("dead at its end" in gap.reason for gap in ran.history.gaps),
@@ -244,59 +244,59 @@ def rows(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def ground(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[ApiGround]:
+def api(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[ApiTrial]:
     """A service of others behind a proxy."""
-    with api_ground(simulated, tmp_path) as made:
+    with api_trial(simulated, tmp_path) as made:
         yield made
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_bad_api_makes_no_false_verdict_and_leaves_nothing(ground: ApiGround, rows: list[str], name: str) -> None:
+def test_a_bad_api_makes_no_false_verdict_and_leaves_nothing(api: ApiTrial, rows: list[str], name: str) -> None:
     """The verdict is what the record proves, says what was in the way, and the cluster reads as before."""
     case = CASES[name]
-    ran = ground.run(case.moments)
-    rows.append(row_of(case, ground, ran))
-    told = "\n".join([ran.words, ran.error, *ground.said])
+    ran = api.run(case.moments)
+    rows.append(row_of(case, api, ran))
+    told = "\n".join([ran.words, ran.error, *api.said])
     assert ran.verdict.answer in case.answers, told
     assert re.search(case.says, ran.words), told
     blamed = [finding.line() for finding in ran.verdict.findings if finding.answer is Said.FAIL]
     assert case.answer is Said.FAIL or blamed == []
     assert case.noted(ran), (ran.history.gaps, ran.history.late)
-    assert ground.proxy.met or name.startswith(("half-open", "token")), "nothing met the trouble"
-    executor = LiveExecutor(ground.direct, NullJournal())
+    assert api.proxy.met or name.startswith(("half-open", "token")), "nothing met the trouble"
+    executor = LiveExecutor(api.direct, NullJournal())
     if case.undo:
         assert any(one.startswith("Node") for one in ran.left), "it was healed, so nothing was proved"
-        (left,) = find_left(ground.direct, ground.namespace)
-        assert [one.result for one in undo_all(ground.direct, executor, [left])] == ["undone"]
-        if holder_of(ground.direct.get("Lease", ground.namespace, LEASE_NAME)):
-            with RunLease(ground.direct, executor, ground.namespace, "the next run"):
+        (left,) = find_left(api.direct, api.namespace)
+        assert [one.result for one in undo_all(api.direct, executor, [left])] == ["undone"]
+        if holder_of(api.direct.get("Lease", api.namespace, LEASE_NAME)):
+            with RunLease(api.direct, executor, api.namespace, "the next run"):
                 pass
-    assert find_left(ground.direct, ground.namespace) == ()
-    assert Ran(ran.verdict, ran.history, "", ran.before, snapshot(ground.direct, ground.namespace)).left == []
+    assert find_left(api.direct, api.namespace) == ()
+    assert Ran(ran.verdict, ran.history, "", ran.before, snapshot(api.direct, api.namespace)).left == []
 
 
-def written(ground: ApiGround) -> list[str]:
+def written(api: ApiTrial) -> list[str]:
     """Requests that would change something; reviews of access are questions."""
-    return [one for one in ground.proxy.seen if not one.startswith("GET") and "accessreviews" not in one]
+    return [one for one in api.proxy.seen if not one.startswith("GET") and "accessreviews" not in one]
 
 
-def test_an_api_version_that_is_not_served_is_refused_before_any_write(ground: ApiGround) -> None:
+def test_an_api_version_that_is_not_served_is_refused_before_any_write(api: ApiTrial) -> None:
     """A cluster without the autoscaler's version is named with what is missing, and nothing is asked of it but that."""
     missing = Answer(404, status(404, "NotFound", "the server could not find the requested resource"))
-    ground.proxy.trouble(missing, path="^/apis/autoscaling/v2$", times=9)
+    api.proxy.trouble(missing, path="^/apis/autoscaling/v2$", times=9)
     with (
         pytest.raises(
             ClusterRefused, match=r"does not serve autoscaling/v2 \(HorizontalPodAutoscaler\), which Kubernetes"
         ),
-        ground.opened({}),
+        api.opened({}),
     ):
         pass
-    assert written(ground) == []
+    assert written(api) == []
 
 
-def test_missing_metrics_are_refused_before_any_write(ground: ApiGround) -> None:
+def test_missing_metrics_are_refused_before_any_write(api: ApiTrial) -> None:
     """This cluster has no metrics API: a scenario of the autoscaler, and a limit on usage, are refused with that."""
-    with ground.opened({"abort_usage": {"memory": "1Gi"}}) as stood:
+    with api.opened({"abort_usage": {"memory": "1Gi"}}) as stood:
         assert stood.adoption is not None
         found = stood.adoption.find()
         with pytest.raises(
@@ -305,12 +305,12 @@ def test_missing_metrics_are_refused_before_any_write(ground: ApiGround) -> None
             require_usage(stood.adoption, found, scales=False)
         with pytest.raises(ClusterRefused, match="a scenario of the autoscaler needs the metrics API"):
             require_usage(stood.adoption, found, scales=True)
-    assert written(ground) == []
+    assert written(api) == []
 
 
-def row_of(case: Case, ground: ApiGround, ran: Ran) -> str:
+def row_of(case: Case, api: ApiTrial, ran: Ran) -> str:
     """One row of the table."""
     bad: list[Finding] = [finding for finding in ran.verdict.findings if finding.answer is ran.verdict.answer]
     worst = next((finding for finding in bad if re.search(case.says, finding.line())), bad[0])
     said = "all proved" if ran.verdict.answer is Said.PASS else f"{worst.check}: {worst.reason or worst.measured}"
-    return f"| {case.words} | {len(ground.proxy.met)} | {ran.verdict.answer.name} | {said} |"
+    return f"| {case.words} | {len(api.proxy.met)} | {ran.verdict.answer.name} | {said} |"

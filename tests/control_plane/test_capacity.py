@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from plain_service import apply_all, plain_namespace, service_of, snapshot
-from trial_ground import answering
+from trial_room import answering
 from typer.testing import CliRunner
 
 from chaos.cli.app import app

@@ -11,7 +11,7 @@ import pytest
 from model_sets import KIND, RESOURCE, Controller, controlled, define, make_set, owner_of, pod_spec, remove, say_status
 from plain_service import plain_namespace, service_of
 from staging_ground import Staging, role_kubeconfig
-from trial_ground import Room, answering
+from trial_room import Room, answering
 from typer.testing import CliRunner
 
 from chaos import faults

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trial_ground import Room, answering
+from trial_room import Room, answering
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed

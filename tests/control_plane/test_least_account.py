@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from trial_ground import SPEC, Room, answering
+from trial_room import SPEC, Room, answering
 from typer.testing import CliRunner
 
 from chaos import faults

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from plain_service import plain_namespace
-from trial_ground import Room, answering
+from trial_room import Room, answering
 
 from chaos.checks import SloMet
 from chaos.checks.verdict import Answer

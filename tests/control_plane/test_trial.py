@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from trial_ground import SPEC, Room, answering
+from trial_room import SPEC, Room, answering
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed

@@ -39,23 +39,23 @@ NEW_VALUE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def ground(no_lab: Lab) -> Iterator[Environment]:
+def environment(no_lab: Lab) -> Iterator[Environment]:
     """The lab with two nodes."""
     with lab_environment(nodes=2, keep=False, words="the tests of limits", progress=Terminal()) as stood:
         yield stood
 
 
 @contextmanager
-def model(ground: Environment, run: Path) -> Iterator[RunningTrial]:
+def model(environment: Environment, run: Path) -> Iterator[RunningTrial]:
     """A trial on two replicas of the reference model."""
-    spec = SystemSpec(name="model", image=ground.reference_image, image_pull_policy="Never", profile="openai-chat")
+    spec = SystemSpec(name="model", image=environment.reference_image, image_pull_policy="Never", profile="openai-chat")
     request = TrialRequest(
         scenario=ScenarioFacts("usage", "tests/usage", "A node may be drained.", seed=7),
         run=run,
         system=spec.having(replicas=2),
         profile=OpenAiChatProfile(model="smollm2", prompts=("Say hello.",), max_tokens=4),
     )
-    with run_trial(ground, request, Output(lambda _line: None, lambda judged: judged.run)) as ready:
+    with run_trial(environment, request, Output(lambda _line: None, lambda judged: judged.run)) as ready:
         yield ready
 
 
@@ -65,9 +65,9 @@ def known(cluster: Cluster, namespace: str, pods: list[str]) -> bool:
     return told >= set(pods)
 
 
-def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Environment, tmp_path: Path) -> None:
+def test_a_pod_over_its_limit_stops_the_trial_and_heals(environment: Environment, tmp_path: Path) -> None:
     """A model holds more than 20 MiB: the trial stops, the node is open again, and the verdict is UNKNOWN."""
-    limited = replace(ground, limits=AbortLimits(usage={"memory": "20Mi"}))
+    limited = replace(environment, limits=AbortLimits(usage={"memory": "20Mi"}))
     run = tmp_path / "run"
     with model(limited, run) as ready:
         trial = ready.trial
@@ -82,18 +82,18 @@ def test_a_pod_over_its_limit_stops_the_trial_and_heals(ground: Environment, tmp
     assert "safety.abort_usage" in history.stopped
     assert all(fault.healed_ns is not None for fault in history.faults)
     assert read_verdict(run).answer is Answer.UNKNOWN
-    assert not any(node["spec"].get("unschedulable") for node in ground.cluster.list("Node"))
+    assert not any(node["spec"].get("unschedulable") for node in environment.cluster.list("Node"))
 
 
-def test_the_lab_serves_and_tells_all_that_is_asked_for_first(ground: Environment, tmp_path: Path) -> None:
+def test_the_lab_serves_and_tells_all_that_is_asked_for_first(environment: Environment, tmp_path: Path) -> None:
     """Every API version is there, and the metrics API comes to know pods that are new."""
-    require_served(ground.cluster, ADOPTED_KINDS)
-    with model(ground, tmp_path / "served") as ready:
+    require_served(environment.cluster, ADOPTED_KINDS)
+    with model(environment, tmp_path / "served") as ready:
         names = [pod.name for pod in ready.system.pods()]
         until(
-            lambda: known(ground.cluster, ready.system.namespace, names),
+            lambda: known(environment.cluster, ready.system.namespace, names),
             deadline_s=NEW_VALUE_S,
             awaited="metrics of new pods",
             poll_s=1,
         )
-        require_metrics(ground.cluster, ready.system.namespace, names, why="this test")
+        require_metrics(environment.cluster, ready.system.namespace, names, why="this test")

@@ -61,7 +61,7 @@ def lose_one(ready: RunningTrial, admin: Cluster) -> str:
 
 
 @pytest.fixture(scope="module")
-def ground() -> Iterator[Environment]:
+def environment() -> Iterator[Environment]:
     """The lab, as an account with the rights of a trial whose load comes from pods, and no more."""
     with lab_environment(nodes=3, keep=False, words="the tests of load pods", progress=Terminal()) as stood:
         allow_deploying(stood, (), load_pods=True)
@@ -69,7 +69,7 @@ def ground() -> Iterator[Environment]:
 
 
 @pytest.fixture(scope="module")
-def admin(ground: Environment) -> Iterator[Cluster]:  # the lab is up with it
+def admin(environment: Environment) -> Iterator[Cluster]:  # the lab is up with it
     """The cluster as its administrator: what a test does to it, and looks at, is none of the account's doing."""
     facts = Lab().facts()
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
@@ -89,7 +89,7 @@ class Book:
         return self.run / "report.html"
 
     @contextmanager
-    def trial(self, ground: Environment, workers: int, adopted: Adopted | None = None) -> Iterator[RunningTrial]:
+    def trial(self, environment: Environment, workers: int, adopted: Adopted | None = None) -> Iterator[RunningTrial]:
         """A trial with so many load pods."""
         request = TrialRequest(
             scenario=ScenarioFacts("load_pods", "tests/load_pods", "a claim", seed=7),
@@ -98,7 +98,7 @@ class Book:
             profile=HttpProfile(path="/readyz"),
             load=LoadSettings(workers=workers, in_cluster=True),
         )
-        with run_trial(ground, request, Output(say=print, draw=self.draw)) as ready:
+        with run_trial(environment, request, Output(say=print, draw=self.draw)) as ready:
             yield ready
 
 
@@ -110,11 +110,11 @@ def assert_nothing_left(admin: Cluster) -> None:
 
 
 def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failure(
-    ground: Environment, admin: Cluster, tmp_path: Path
+    environment: Environment, admin: Cluster, tmp_path: Path
 ) -> None:
     """The records of the other two are whole, what the killed one owed is counted and named, and nothing is left."""
     book = Book(tmp_path / "run")
-    with book.trial(ground, 3) as ready:
+    with book.trial(environment, 3) as ready:
         killed = lose_one(ready, admin)
     assert_nothing_left(admin)
     history, [judgement] = load_history(book.run), book.judged
@@ -137,13 +137,13 @@ def test_a_worker_that_is_killed_makes_the_generator_unknown_and_nothing_a_failu
 
 
 def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
-    ground: Environment, admin: Cluster, tmp_path: Path
+    environment: Environment, admin: Cluster, tmp_path: Path
 ) -> None:
     """All nodes of the lab have one clock: what is measured through the API server is nothing, to within its error."""
     book = Book(tmp_path / "run")
     with (
         trial_namespace(admin, executor(admin), "gameday-load-pods-test", run="t"),
-        book.trial(ground, 2, deployed_by_others(admin, "gameday-load-pods-test")) as ready,
+        book.trial(environment, 2, deployed_by_others(admin, "gameday-load-pods-test")) as ready,
     ):
         with ready.traffic.steady(rate_rps=RATE_RPS):
             ready.trial.baseline(duration_s=8)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from plain_service import apply_all as apply_service
 from plain_service import plain_namespace, service_of
-from trial_ground import answering
+from trial_room import answering
 from typer.testing import CliRunner
 
 from chaos.cli.app import app

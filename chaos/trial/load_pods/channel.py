@@ -38,30 +38,30 @@ BAD_MAX = 5
 
 
 class Unheard(GamedayError):
-    """The pod gave no answer: it, the way to it, or the API server is away. What was asked may have been done."""
+    """The pod gave no answer: it, its network or the API server is away. The action may have been done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A pod that keeps a generator. `token` is what it obeys; each action may be asked for again."""
+    """A pod that keeps a generator. `token` is what it obeys; each action may be repeated."""
 
     cluster: Cluster
     pod: Ref
     token: str = field(repr=False)
 
-    def do(self, action: str, *, timeout_s: float = ANSWER_S, **told: Any) -> dict[str, Any]:
+    def do(self, action: str, *, timeout_s: float = ANSWER_S, **arguments: Any) -> dict[str, Any]:
         """Ask for a action of `loadgen.pod.server`. Raises `Unheard`."""
         path = f"{path_of('Pod', self.pod.namespace)}/{self.pod.name}:{PORT}/proxy/do"
-        body = {"token": self.token, "do": action, "told": told}
+        body = {"token": self.token, "do": action, "told": arguments}
         try:
             answer = self.cluster.transport.call("POST", path, body=body, timeout_s=timeout_s)
         except ClusterRefused as refused:
             raise Unheard(f"pod {self.pod.name}: {refused.what}") from None
-        said = answer.json()
-        if not answer.ok or not isinstance(said, dict) or said.get("kind") == "Status":
-            told_why = said.get("why") if isinstance(said, dict) else None
-            raise Unheard(f"pod {self.pod.name}: {told_why or answer.words()}")
-        return said
+        body = answer.json()
+        if not answer.ok or not isinstance(body, dict) or body.get("kind") == "Status":
+            why = body.get("why") if isinstance(body, dict) else None
+            raise Unheard(f"pod {self.pod.name}: {why or answer.words()}")
+        return body
 
     def clock(self) -> Remote:
         """What its clocks show. Raises `Unheard`."""
@@ -121,16 +121,16 @@ class PodChannel:
         number, waited_s = self._heard, 0.0
         while waited_s < within_s:
             began_s, wait_s = time.monotonic(), min(HEAR_S, within_s - waited_s)
-            said = self._patiently("hear", number=number, wait_s=wait_s)
+            got = self._patiently("hear", number=number, wait_s=wait_s)
             waited_s += min(time.monotonic() - began_s, HEAR_S)
-            if said["answer"] is not None:
+            if got["answer"] is not None:
                 self._heard += 1
-                facts = facts_of(said["answer"], kind, self._run_folder / "generator.log")
+                facts = facts_of(got["answer"], kind, self._run_folder / "generator.log")
                 if kind == "finished":
                     self._take_the_rest()
                 return facts
-            if said["ended"] is not None:
-                raise HarnessBroken(f"the load generator in pod {self._agent.pod.name} ended with code {said['ended']}")
+            if got["ended"] is not None:
+                raise HarnessBroken(f"the load generator in pod {self._agent.pod.name} ended with code {got['ended']}")
         raise HarnessBroken(f"pod {self._agent.pod.name} did not say {kind!r} within {within_s:g} s")
 
     def check(self) -> None:
@@ -157,7 +157,7 @@ class PodChannel:
             os.close(descriptor)
 
     def _read_on(self) -> None:
-        """Read until told to stop, or until the pod is lost. What goes wrong here is told by `check`."""
+        """Read until the stop, or until the pod is lost. What goes wrong here is reported by `check`."""
         heard_s, bad = time.monotonic(), 0
         while not self._stop.wait(READ_EVERY_S) and not self._lost:
             try:
@@ -177,10 +177,10 @@ class PodChannel:
     def _read_once(self) -> bool:
         """Read what is new of every file. Say whether there was any. Raises `Unheard`, `BadPage`."""
         with self._reading:
-            said = self._agent.do("read", offsets={name: copy.size for name, copy in self._copies.items()})
-            new = [self._take(name, said["pages"].get(name) or {}) for name in RECORDS]
-        self._ended = said["ended"]
-        if said["told_to_end"] and not any(new) and self._ended is not None:
+            answer = self._agent.do("read", offsets={name: copy.size for name, copy in self._copies.items()})
+            new = [self._take(name, answer["pages"].get(name) or {}) for name in RECORDS]
+        self._ended = answer["ended"]
+        if answer["told_to_end"] and not any(new) and self._ended is not None:
             self._lost = f"pod {self._agent.pod.name} was told to end"
         return any(new)
 
@@ -210,12 +210,12 @@ class PodChannel:
             if differs := self._copies[name].differs(sums[name]):
                 raise HarnessBroken(f"{name} of pod {self._agent.pod.name} is not here as it is there: {differs}")
 
-    def _patiently(self, action: str, **told: Any) -> dict[str, Any]:
+    def _patiently(self, action: str, **arguments: Any) -> dict[str, Any]:
         """Ask until there is an answer. Raises `HarnessBroken` once the pod is lost."""
         until_s = time.monotonic() + OUTAGE_MAX_S
         while True:
             try:
-                return self._agent.do(action, **told)
+                return self._agent.do(action, **arguments)
             except Unheard as unheard:
                 if gone := self._lost or self._agent.gone():
                     raise HarnessBroken(gone) from None

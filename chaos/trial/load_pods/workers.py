@@ -96,7 +96,7 @@ class PodWorkers(WorkerGroup):
         try:
             reading = read_remote(worker.agent.clock, self._now_ns)
         except Unheard:
-            return  # whether it is lost is told where it is asked for its records
+            return  # a lost worker is noticed when its records are read
         self._journal.event(
             "worker-clock", worker=number, drift_ns=reading.drift_ns(worker.clock), error_ns=reading.error_ns
         )
@@ -158,10 +158,10 @@ class LoadJob:
 
         def look(agent: Agent) -> str:
             try:
-                said = agent.do("reach", timeout_s=deadline_s + REACH_MORE_S, url=url, deadline_s=deadline_s)
+                answer = agent.do("reach", timeout_s=deadline_s + REACH_MORE_S, url=url, deadline_s=deadline_s)
             except Unheard as unheard:
                 return unheard.what
-            return f"pod {agent.pod.name}: {said['why']}" if said["why"] else ""
+            return f"pod {agent.pod.name}: {answer['why']}" if answer["why"] else ""
 
         with ThreadPoolExecutor(max(1, len(self.agents))) as pool:
             return "; ".join(why for why in pool.map(look, self.agents.values()) if why)
@@ -174,17 +174,17 @@ class LoadJob:
                 continue
             agent = Agent(self.cluster, ref_of(raw), self.token)
             try:
-                said = agent.do("hello")
+                answer = agent.do("hello")
             except Unheard as unheard:
                 self._unfit[pod.name] = unheard.what
                 continue
-            if said["code"] != code_digest():
+            if answer["code"] != code_digest():
                 raise HarnessBroken(
                     f"the image {self.pods.image} holds another version of gameday's load generator than this one",
                     "build it from this version: docs/load.md says how",
                 )
             self.agents[number], self.nodes[number] = agent, pod.node
-            self.folders[number] = Path(said["folder"])
+            self.folders[number] = Path(answer["folder"])
         return len(self.agents) == self.pods.workers
 
     def _listed(self) -> list[dict[str, object]]:
@@ -193,13 +193,13 @@ class LoadJob:
     def _missing(self) -> str:
         listed = self._listed()
         events = self.cluster.list("Event", self.pods.namespace)
-        told = in_words(blockers(pods=listed, events=events))
+        blocked = in_words(blockers(pods=listed, events=events))
         known = {agent.pod.name for agent in self.agents.values()}
         unheard = [why for name, why in self._unfit.items() if name not in known]
         if len(listed) < self.pods.workers:
-            said = [str(one.get("message", "")) for one in events if one.get("reason") == "FailedCreate"]
-            unheard += [f"the Job made {len(listed)} pods", *said[-1:]]
-        return "; ".join(one for one in (told, *unheard) if one) or "they are there, but not ready"
+            failed = [str(one.get("message", "")) for one in events if one.get("reason") == "FailedCreate"]
+            unheard += [f"the Job made {len(listed)} pods", *failed[-1:]]
+        return "; ".join(one for one in (blocked, *unheard) if one) or "they are there, but not ready"
 
     def _worker(self, number: int, agent: Agent, plan: Plan) -> Worker:
         try:
@@ -230,10 +230,10 @@ class LoadJob:
 def load_job(
     cluster: Cluster, pods: LoadPods, *, executor: Executor, tidy: Executor, journal: Journal, undo: UndoLog
 ) -> Iterator[LoadJob]:
-    """Make the Job, and remove it and its pods when the block ends. Its removal is promised to `undo` before.
+    """Make the Job, and remove it and its pods when the block ends. Its removal is an undo entry in `undo` before.
 
     `executor` makes it, `tidy` removes it: what comes after the trial is no part of its record. Raises `ClusterRefused`
-    or `UsageError` if it cannot be made, `HarnessBroken` if the promise cannot be written.
+    or `UsageError` if it cannot be made, `HarnessBroken` if the undo entry cannot be written.
     """
     token = secrets.token_hex(16)
     by_hand = f"kubectl delete job -n {pods.namespace} {pods.job.name}"

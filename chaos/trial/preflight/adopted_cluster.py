@@ -28,14 +28,14 @@ class Adoption:
     path: Path
     config: GamedayConfig
     cluster: Cluster
-    asked: dict[tuple[str, str, str | None, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
+    answers: dict[tuple[str, str, str | None, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
 
     def may(self, verb: str, kind: str, namespace: str | None, subresource: str, name: str) -> bool:
         """Whether this user has a right; the API server is asked once a session for each."""
         key = (verb, kind, namespace, subresource, name)
-        if key not in self.asked:
-            self.asked[key] = self.cluster.may(verb, kind, namespace, subresource=subresource, name=name)
-        return self.asked[key]
+        if key not in self.answers:
+            self.answers[key] = self.cluster.may(verb, kind, namespace, subresource=subresource, name=name)
+        return self.answers[key]
 
     def pods_max(self, replicas: int, tolerated: int) -> int:
         """How many pods may be down at once because of us: the file's number, or the tolerance, within its share.
@@ -71,10 +71,10 @@ def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None 
     namespace = config.system.namespace
     if is_protected(namespace) or namespace in config.safety.protected:
         raise UsageError(f"{path}: namespace {namespace} is protected", "name the namespace of your service")
-    told = Path(config.cluster.kubeconfig).expanduser() if config.cluster.kubeconfig else None
-    if told is not None and not told.is_absolute():
-        told = path.parent / told
-    cluster = connect(kubeconfig=kubeconfig or told, context=named)
+    given = Path(config.cluster.kubeconfig).expanduser() if config.cluster.kubeconfig else None
+    if given is not None and not given.is_absolute():
+        given = path.parent / given
+    cluster = connect(kubeconfig=kubeconfig or given, context=named)
     try:
         pinned(cluster, config.cluster.uid, path)
     except UsageError:

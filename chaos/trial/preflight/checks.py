@@ -53,7 +53,7 @@ def require_served(cluster: Cluster, kinds: Iterable[str]) -> None:
     by_version: dict[str, list[Kind]] = {}
     for kind in (KINDS[name] for name in kinds):
         by_version.setdefault(kind.api_version, []).append(kind)
-    if missing := [words for version, told in by_version.items() if (words := _missing(cluster, version, told))]:
+    if missing := [words for version, needed in by_version.items() if (words := _missing(cluster, version, needed))]:
         raise ClusterRefused(
             f"context {cluster.facts.context} (Kubernetes {cluster.facts.version}) does not serve {'; '.join(missing)}",
             "use a cluster that serves them, or turn them on in its API server (--runtime-config)",
@@ -108,7 +108,7 @@ def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action]
 
 
 def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
-    """See that usage of the pods is told where it is needed: by an autoscaler (`scales`), or a limit in the file.
+    """See that usage of the pods is reported where it is needed: by an autoscaler (`scales`), or a limit in the file.
 
     Raises `ClusterRefused` saying which needs it.
     """
@@ -149,26 +149,26 @@ def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> 
     for action in chosen:
         if not action.nodes:
             continue
-        told = [objections_of_node(node, action.name) for node in adoption.cluster.list("Node")]
-        if told and all(told):
-            yield told[0]
+        refused = [objections_of_node(node, action.name) for node in adoption.cluster.list("Node")]
+        if refused and all(refused):
+            yield refused[0]
     yield from _spent(adoption, found, chosen)
 
 
 def consent_of(adoption: Adoption, found: Adopted, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
-    """What is asked right before trouble is made: it says what speaks against it, empty if nothing does.
+    """Gives, right before a fault, the owners' objections to it, empty if there are none.
 
-    `load` is the word that allows a load that rises.
+    `load` is the action that allows a load that rises.
     """
 
-    def objection(trouble: Trouble) -> str:
-        name = load if trouble.name == LOAD.name else trouble.name
-        told = list(_refusals(adoption, found, [name]))
-        for victim in trouble.victims:
+    def objection(fault: Trouble) -> str:
+        name = load if fault.name == LOAD.name else fault.name
+        objections = list(_refusals(adoption, found, [name]))
+        for victim in fault.victims:
             if victim.kind == "Node":
                 node = adoption.cluster.get("Node", None, victim.name) or {}
-                told.append(objections_of_node(node, name))
-        return "; ".join(one for one in told if one)
+                objections.append(objections_of_node(node, name))
+        return "; ".join(one for one in objections if one)
 
     return objection
 

@@ -84,7 +84,7 @@ def _marks_volumes(statement: ast.stmt) -> bool:
     return any(
         isinstance(call.func, ast.Attribute)
         and call.func.attr in ("system", "deployed")
-        and any(word.arg == "volumes" for word in call.keywords)
+        and any(keyword.arg == "volumes" for keyword in call.keywords)
         for call in calls
     )
 
@@ -131,14 +131,14 @@ def _rules(rights: Sequence[Right], names: Mapping[str, tuple[str, ...]]) -> lis
     for right in rights:
         verbs.setdefault((right.kind, right.subresource, right.held_to(names)), []).append(right.verb)
     rules = []
-    for (kind, subresource, held), told in sorted(verbs.items()):
+    for (kind, subresource, held), used in sorted(verbs.items()):
         plural, group = resource_of(kind)
         rules.append(
             {
                 "apiGroups": [group],
                 "resources": [f"{plural}/{subresource}" if subresource else plural],
                 **({"resourceNames": list(held)} if held else {}),
-                "verbs": sorted(told),
+                "verbs": sorted(used),
             }
         )
     return rules

@@ -50,13 +50,13 @@ class ServiceAccount:
     def open(self, kubeconfig: Path) -> None:
         """Make the account, with the rights of every fault, and connect as it. Raises `ClusterRefused`."""
         self.grant(deploying_rights((*ACTIONS.values(), *READINGS.values()), proxied=False, claims=True))
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         path = path_of("ServiceAccount", HOME, self._name, "token")
-        said = self._admin.transport.call("POST", path, body=asked | {"spec": {"expirationSeconds": TOKEN_S}}).json()
-        if not isinstance(said, dict) or "token" not in (said.get("status") or {}):
-            raise ClusterRefused(f"the API server gives no token for {self.user}: {said}")
+        answer = self._admin.transport.call("POST", path, body=wanted | {"spec": {"expirationSeconds": TOKEN_S}}).json()
+        if not isinstance(answer, dict) or "token" not in (answer.get("status") or {}):
+            raise ClusterRefused(f"the API server gives no token for {self.user}: {answer}")
         with tempfile.TemporaryDirectory(prefix="gameday-account-") as folder:
-            own = with_token(kubeconfig, said["status"]["token"], Path(folder) / "kubeconfig")
+            own = with_token(kubeconfig, answer["status"]["token"], Path(folder) / "kubeconfig")
             self._cluster = connect(kubeconfig=own, context=self._admin.facts.context)
 
     def grant(self, rights: Sequence[Right]) -> None:

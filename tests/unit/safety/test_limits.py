@@ -106,7 +106,7 @@ def test_a_limit_that_cannot_be_seen_stops_the_trial(tmp_path: Path, clock: Stop
     usage(path, 100 * NS, error="503 away")
     assert limit.objection() == ""
     Stopped.at_ns = 111 * NS
-    assert "no word of the system's pods for 61 s: 503 away" in limit.objection()
+    assert "no usage of the system's pods for 61 s: 503 away" in limit.objection()
 
 
 def test_without_limits_nothing_stops(tmp_path: Path, clock: Stopped) -> None:

@@ -34,7 +34,7 @@ from chaos.trial.request import Output, ScenarioFacts, TrialRequest
 from chaos.trial.run import RunningTrial, run_trial
 from loadgen.profiles import HttpProfile
 
-__all__ = ["ApiGround", "Moments", "Ran", "api_ground"]
+__all__ = ["ApiTrial", "Moments", "Ran", "api_trial"]
 
 REPLICAS = 3
 DRAIN_S = 12.0
@@ -48,11 +48,11 @@ class Moments:
     `hold_s`: how much longer than the drain the fault is to stand.
     """
 
-    begin: Callable[[ApiGround], object] = lambda _ground: None
-    fault: Callable[[ApiGround], object] = lambda _ground: None
-    landed: Callable[[ApiGround], object] = lambda _ground: None
-    heal: Callable[[ApiGround], object] = lambda _ground: None
-    end: Callable[[ApiGround], object] = lambda _ground: None
+    begin: Callable[[ApiTrial], object] = lambda _api: None
+    fault: Callable[[ApiTrial], object] = lambda _api: None
+    landed: Callable[[ApiTrial], object] = lambda _api: None
+    heal: Callable[[ApiTrial], object] = lambda _api: None
+    end: Callable[[ApiTrial], object] = lambda _api: None
     hold_s: float = 0.0
 
 
@@ -99,7 +99,7 @@ class Users:
 
 
 @dataclass(slots=True)
-class ApiGround:
+class ApiTrial:
     """A service of others, the proxy that leads to its API server, and a connection past it."""
 
     proxy: FaultProxy
@@ -180,7 +180,7 @@ def _toml(value: object) -> str:
 
 
 @contextmanager
-def api_ground(simulated: SimulatedCluster, folder: Path) -> Iterator[ApiGround]:
+def api_trial(simulated: SimulatedCluster, folder: Path) -> Iterator[ApiTrial]:
     """The service `chat`, whose owners and the nodes' allow drains, behind a proxy."""
     users = Users()
     serving = threading.Thread(target=users.server.serve_forever, daemon=True)
@@ -197,7 +197,7 @@ def api_ground(simulated: SimulatedCluster, folder: Path) -> Iterator[ApiGround]
         for node in nodes:
             _allow(direct, node, "node-drain")
         try:
-            yield ApiGround(proxy, direct, namespace, users, folder)
+            yield ApiTrial(proxy, direct, namespace, users, folder)
         finally:
             for node in nodes:
                 _allow(direct, node, None)
