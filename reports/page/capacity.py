@@ -16,7 +16,7 @@ from chaos.slo import Slo
 from reports.page.report import SIGN, environment, trusted
 from reports.text import formatting as words
 
-__all__ = ["capacity_page", "cells", "headings", "said"]
+__all__ = ["capacity_page", "cells", "headings", "result_words"]
 
 WIDTH, GUTTER, ROW = 1000, 110, 34
 """The drawing in its own units: the whole, the room for names at the left, the height of a row."""
@@ -24,7 +24,7 @@ WIDTH, GUTTER, ROW = 1000, 110, 34
 
 @dataclass(frozen=True, slots=True)
 class _Dot:
-    """A rate that was tried, where it stands, and what it came to."""
+    """A rate that was tried: its place, and its result."""
 
     x: float
     css: str
@@ -41,8 +41,8 @@ class _Row:
     span: tuple[float, float] | None
 
 
-def said(one: AtRate) -> str:
-    """What the steps at one rate came to, in a word."""
+def result_words(one: AtRate) -> str:
+    """The result of the steps at one rate, in a few words."""
     if not one.known:
         return "unknown"
     return "held" if not one.broke else "held sometimes" if one.held else "did not hold"
@@ -67,7 +67,7 @@ def cells(one: AtRate, slo: Slo) -> tuple[str, ...]:
 
 
 def _bar(bar: Interval) -> str:
-    """A confidence interval; an end that so few requests leave open is said so."""
+    """A confidence interval; `open` for an end that so few requests leave open."""
     low, high = (None if end is None else words.duration(end) for end in (bar.low, bar.high))
     return f"{low or 'open'} to {high or 'open'}"
 
@@ -92,7 +92,7 @@ def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence
             limits=limits,
             headings=headings(slo),
             cells=lambda one: cells(one, slo),
-            said=said,
+            result_words=result_words,
             rows=rows,
             ticks=_ticks(limits),
             width=WIDTH,
@@ -104,8 +104,8 @@ def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence
 
 
 def _slo(slo: Slo) -> str:
-    told = [f"availability {slo.availability:g}"] if slo.availability is not None else []
-    return ", ".join([*told, *(f"{INDICATORS[name][0]} at most {value:g} s" for name, value in slo.times)])
+    parts = [f"availability {slo.availability:g}"] if slo.availability is not None else []
+    return ", ".join([*parts, *(f"{INDICATORS[name][0]} at most {value:g} s" for name, value in slo.times)])
 
 
 def _range(limits: Sequence[CapacityEstimate]) -> tuple[float, float]:
@@ -123,7 +123,7 @@ def _rows(limits: Sequence[CapacityEstimate]) -> list[_Row]:
     rows = []
     for number, limit in enumerate(limits):
         dots = tuple(
-            _Dot(_x(one.rate_rps, limits), said(one).split()[-1], f"{one.rate_rps:g}/s {said(one)}")
+            _Dot(_x(one.rate_rps, limits), result_words(one).split()[-1], f"{one.rate_rps:g}/s {result_words(one)}")
             for one in limit.rates
         )
         ends = (limit.held, limit.broke)

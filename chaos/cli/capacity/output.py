@@ -21,7 +21,7 @@ from chaos.checks.traffic.capacity_steps import RateStep, rate_steps
 from chaos.checks.traffic.confidence_intervals import CONFIDENCE
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.search import Measurement
-from reports.page.capacity import capacity_page, cells, headings, said
+from reports.page.capacity import capacity_page, cells, headings, result_words
 
 __all__ = ["Screen", "show", "write"]
 
@@ -93,7 +93,7 @@ def show(judgement: Judgement, measurement: Measurement, console: Console) -> No
     for limit in _limits(judgement, measurement):
         shown = [one for one in limit.rates if one in (limit.held, limit.broke, *limit.wavering, *limit.unknown)]
         for one in shown:
-            word = Text(said(one), STYLES[max(step.answer for step in one.steps)])
+            word = Text(result_words(one), STYLES[max(step.answer for step in one.steps)])
             table.add_row(str(limit.replicas), f"{one.rate_rps:g}/s", word, *cells(one, measurement.slo))
         if not shown:
             table.add_row(str(limit.replicas), "", Text("not measured", STYLES[Answer.UNKNOWN]))
