@@ -68,7 +68,7 @@ class BudgetStatus:
 class Scales:
     """How many pods each controller wants, from the raw objects: Deployments, ReplicaSets, StatefulSets and the like.
 
-    Of a kind that is not Kubernetes' own the controller reads the `/scale`. What stands there is read from the object
+    Of a kind that is not Kubernetes' own the controller reads the `/scale`. Its number is read from the object
     where `kinds` say; of a kind that is not among them the object is taken for one with `spec.replicas`.
     """
 

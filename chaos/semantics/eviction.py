@@ -1,6 +1,6 @@
 """What the eviction API answers for a pod, from the pod and the disruption budgets as the server holds them.
 
-Follows `EvictionREST.Create` (kubernetes.md A.1). The API reads a budget's status as its controller last wrote it and
+Follows `EvictionREST.Create`. The API reads a budget's status as its controller last wrote it and
 counts nothing itself. Left out: conflicts with other writers, name and precondition mismatches, and what an admission
 webhook says.
 """

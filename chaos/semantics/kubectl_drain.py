@@ -1,6 +1,6 @@
 """What `kubectl drain` does with the pods of a node before it evicts any, and how long a drain may take.
 
-Follows kubectl's pkg/drain (kubernetes.md A.4). The filters are asked in kubectl's order and the first that says no
+Follows kubectl's pkg/drain. The filters apply in kubectl's order and the first that refuses
 decides: overdue, DaemonSet, mirror, emptyDir, no controller. One refused pod blocks the whole node before any eviction.
 """
 

@@ -85,8 +85,8 @@ class BudgetHeld:
     Judged from the watch log in resourceVersion order, so a dip between two events is found however short. Each
     accepted eviction must have been charged to an up-to-date budget with room, and leave as many healthy as it needs;
     each refusal must have been due; each dip has a cause. A dip that an eviction caused is a FAIL. One that a deletion,
-    a crash, a rollout or a node caused binds no budget: it is told, and left to the SLO. So is an eviction granted on
-    a count a moment old, as Kubernetes documents, unless `ready_min` is broken by it.
+    a crash, a rollout or a node caused binds no budget: it is reported, and left to the SLO. So is an eviction granted
+    on a count a moment old, as Kubernetes documents, unless `ready_min` is broken by it.
 
     `ready_min` is the scenario's own claim, e.g. 3: no eviction leaves fewer of the system's pods Ready, whatever the
     cluster's disruption budget says, or if it has none.

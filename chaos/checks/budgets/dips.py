@@ -181,21 +181,21 @@ def _deleted(history: History, change: Change) -> tuple[str, str]:
                 return "deletion", f"deleted by us ({action.fault or action.name}), which no disruption budget binds"
     if _fell(_owners(history).get(change.pod.controller_uid, Steps((), 0)), at_ns):
         if _fell(desired_replicas(history), at_ns):
-            return "scale-in", "deleted as fewer replicas were asked for"
+            return "scale-in", "deleted as fewer replicas were desired"
         return "rollout", "replaced by a rollout"
     return "deletion", "deleted by somebody else, not through the eviction API"
 
 
 @once
 def _owners(history: History) -> Mapping[str, Steps]:
-    """How many pods each of the pods' own controllers asked for, by UID."""
+    """How many pods each of the pods' own controllers desired, by UID."""
     kinds = controller_kinds(history)
     uids = {View(event.object).uid for event in history.watch if event.kind in kinds}
     return {uid: owner_replicas(history, uid) for uid in uids}
 
 
 def _fell(wanted: Steps, at_ns: int) -> bool:
-    """Whether fewer were asked for shortly before a moment."""
+    """Whether fewer were desired shortly before a moment."""
     values = wanted.values_in(at_ns - ACTED_NS, at_ns + NEWS_NS)
     return any(after < before for before, after in pairwise(values))
 

@@ -32,17 +32,17 @@ class DrainDetail:
 
     Attributes:
         fault: the fault that drained.
-        result: how it says that it ended.
+        result: how it ended, as recorded.
         nodes: its nodes.
         pods: how many replicas were on them.
         begin_ns: when it began.
         anchor_ns: from when its bound counts.
-        end_ns: when it ended, None if it never said so.
+        end_ns: when it ended, None if that was not recorded.
         seconds: how long it took from the anchor.
         bound_s: how long that may take.
         round_s: how long one round of eviction and replacement may take.
         permits: how many evictions at a time the budgets permitted, None without a budget.
-        blocked_by: the budgets that it says refused it to the end.
+        blocked_by: the budgets that refused it to the end, as recorded.
     """
 
     fault: str
@@ -111,7 +111,7 @@ class Drained:
         if fault.missed or fault.landed_ns is None:
             return _owed(drain, Answer.UNKNOWN, f"{fault.id} did not land: {fault.missed or 'no proof'}", LONGER)
         if drain.end_ns is None:
-            return _owed(drain, Answer.UNKNOWN, f"{fault.id} never said how it ended", "a trial that waits for it")
+            return _owed(drain, Answer.UNKNOWN, f"how {fault.id} ended was not recorded", "a trial that waits for it")
         if fault.result == "finished":
             return self._finished(history, drain)
         if fault.result == "blocked":
@@ -150,8 +150,8 @@ class Drained:
         ):
             return _owed(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
         if held_up := _held_up(history, drain):
-            said = f"{over}, but {plural(len(held_up), 'eviction')} met trouble of the API server ({held_up[0]})"
-            return _owed(drain, Answer.UNKNOWN, said, "a trial while the API server is well")
+            reason = f"{over}, but {plural(len(held_up), 'eviction')} met errors of the API server ({held_up[0]})"
+            return _owed(drain, Answer.UNKNOWN, reason, "a trial while the API server is well")
         if drain.bound.unpromised:
             why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
             settle = "a startup probe, and an image that need not be pulled"
@@ -172,26 +172,26 @@ class Drained:
             short = f"blocked by disruption budget {named} at its deadline, which was too short to decide"
             settle = f"{LONGER}: a round takes up to {drain.round_s:g} s"
             return _owed(drain, Answer.UNKNOWN, short, settle)
-        said = f"the drain of {drain.nodes} was blocked, as disruption budget {named} demands: {'; '.join(why)}"
+        reason = f"the drain of {drain.nodes} was blocked, as disruption budget {named} demands: {'; '.join(why)}"
         if self.blocked_by is None:
-            return _owed(drain, Answer.FAIL, said)
+            return _owed(drain, Answer.FAIL, reason)
         if self.blocked_by not in names:
-            return _owed(drain, Answer.FAIL, f"{said}; the claim is disruption budget {self.blocked_by}")
+            return _owed(drain, Answer.FAIL, f"{reason}; the claim is disruption budget {self.blocked_by}")
         return _owed(drain, Answer.PASS)
 
     def _undone(self, history: History, drain: Drain) -> Obligation:
         """Stopped, or failed: a FAIL only if it had had all the time that it may take, or could never finish."""
         fault = drain.fault
-        said = f"the drain of {drain.nodes} ended {fault.result}: {fault.result_words}"
+        reason = f"the drain of {drain.nodes} ended {fault.result}: {fault.result_words}"
         ours = [action for action in history.actions if action.fault == fault.id and action.outcome == "fail"]
         if any(TWO_BUDGETS in str(action.detail.get("reason", "")) for action in ours):
-            return _owed(drain, Answer.FAIL, f"{said}; two disruption budgets bind a pod, so it cannot be evicted")
+            return _owed(drain, Answer.FAIL, f"{reason}; two disruption budgets bind a pod, so it cannot be evicted")
         if self.blocked_by:
-            return _owed(drain, Answer.UNKNOWN, f"{said}, so what blocked it is not known", LONGER)
+            return _owed(drain, Answer.UNKNOWN, f"{reason}, so what blocked it is not known", LONGER)
         if (drain.took_s or 0.0) <= drain.bound.total_s:
-            return _owed(drain, Answer.UNKNOWN, said, f"{LONGER}: it may take up to {drain.bound.total_s:g} s")
+            return _owed(drain, Answer.UNKNOWN, reason, f"{LONGER}: it may take up to {drain.bound.total_s:g} s")
         late = self._in_time(history, drain)
-        return _owed(drain, late.answer, f"{said}; {late.reason}", late.settle)
+        return _owed(drain, late.answer, f"{reason}; {late.reason}", late.settle)
 
 
 def _owed(drain: Drain, answer: Answer, reason: str = "", settle: str = "") -> Obligation:
@@ -201,7 +201,7 @@ def _owed(drain: Drain, answer: Answer, reason: str = "", settle: str = "") -> O
 
 
 def _held_up(history: History, drain: Drain) -> tuple[str, ...]:
-    """What became of evictions that neither happened nor were refused by a budget: the API server's own trouble."""
+    """What became of evictions that neither happened nor were refused by a budget: the API server's own errors."""
     ours = [one for one in history.actions if one.fault == drain.fault.id and one.name == EVICT and one.outcome != "ok"]
     return tuple(
         str(one.detail.get("reason") or one.outcome)

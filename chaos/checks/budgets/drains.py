@@ -17,7 +17,7 @@ __all__ = ["DRAINS", "Drain", "Stay", "drains_of"]
 DRAINS = ("node-drain", "pool-drain")
 
 OPEN = 1 << 20
-"""Stands for a budget that is not there: it permits whatever is asked."""
+"""Permitted evictions where there is no budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Drain:
 
     @property
     def end_ns(self) -> int | None:
-        """When it ended, None if it never said so."""
+        """When it ended, None if that was not recorded."""
         return self.fault.result_ns
 
     @property
@@ -68,9 +68,9 @@ class Drain:
 
     @property
     def blockers(self) -> tuple[str, ...]:
-        """The budgets that it says refused it to the end."""
-        told = str(self.fault.result_detail.get("budget") or "")
-        return tuple(name for name in told.split(" and ") if name)
+        """The budgets that refused it to the end, as recorded."""
+        names = str(self.fault.result_detail.get("budget") or "")
+        return tuple(name for name in names.split(" and ") if name)
 
     def blocked_s(self, record: Record) -> float:
         """For how long a budget had had no room when the drain ended, 0 if it had."""
@@ -129,7 +129,7 @@ def _batches(stays: tuple[Stay, ...], anchor_ns: int, permits: int | None) -> It
 
 
 def _room(record: Record, end_ns: int) -> Steps:
-    """How many evictions a budget permitted, up to a moment; an uncounted wish permits none."""
+    """How many evictions a budget permitted, up to a moment; one that is not counted yet permits none."""
     points = (
         (at_ns, OPEN if view is None else view.allowed if view.up_to_date else 0)
         for at_ns, view in record.states

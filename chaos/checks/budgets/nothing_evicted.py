@@ -21,7 +21,7 @@ LIMIT = "none marked"
 OUTLASTING = "a trial that holds every node down for longer than the replicas tolerate, seen without a gap"
 
 SAME_PASS_NS = NS
-"""Nodes that a pass of the monitor finds NotReady are said to be so within moments of each other."""
+"""Nodes that a pass of the monitor finds NotReady are marked so within moments of each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How disruption budgets and the pods that they bind stood at every revision, replayed from the watch log.
+"""Disruption budgets and the pods that they bind at every revision, replayed from the watch log.
 
 What is healthy is counted anew from the pods themselves, as the disruption controller defines it: Ready, not being
 deleted, and not granted an eviction. What the controller says of them is only compared.

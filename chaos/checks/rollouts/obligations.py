@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from chaos.checks.base import GAPLESS, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
@@ -13,9 +14,30 @@ from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.semantics import Bound
 
-__all__ = ["as_seen", "floor_kept", "in_time", "never_changed", "rollout_dips"]
+__all__ = ["RolloutDetail", "as_seen", "floor_kept", "in_time", "never_changed", "rollout_dips"]
 
 KINDS = ("Pod", "Deployment", "ReplicaSet")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutDetail:
+    """What is known of any rollout in numbers.
+
+    Attributes:
+        fault: the fault that made it.
+        changed_ns: when the template changed, None if that was not seen; then nothing else is known.
+        bound_s: how long replacing all pods may take.
+        ready_min: the fewest Ready pods meanwhile.
+        ready_floor: how many of them the strategy keeps.
+        dips: each span below the floor.
+    """
+
+    fault: str
+    changed_ns: int | None = None
+    bound_s: float | None = None
+    ready_min: int | None = None
+    ready_floor: int | None = None
+    dips: tuple[Dip, ...] = ()
 
 
 def never_changed(history: History, fault: Fault) -> tuple[Obligation, ...]:
@@ -44,10 +66,10 @@ def rollout_dips(history: History, rollout: Rollout, until_ns: int) -> tuple[Dip
     return tuple(dip for dip in found if dip.begin_ns <= until_ns)
 
 
-def floor_kept(rollout: Rollout, dips: tuple[Dip, ...], lowest: int | None) -> Iterator[Obligation]:
+def floor_kept(rollout: Rollout, detail: RolloutDetail) -> Iterator[Obligation]:
     """No fewer replicas were Ready than the strategy keeps: one obligation for each dip, or one that was kept."""
     subject, bound = f"{rollout.fault.id}: ready replicas", f"at least {rollout.floor}"
-    for dip in dips:
+    for dip in detail.dips:
         answer, reason, settle = Answer.FAIL, dip.words, ""
         if dip.begin_ns < rollout.changed_ns:
             answer, settle = Answer.UNKNOWN, "a whole system"
@@ -55,8 +77,8 @@ def floor_kept(rollout: Rollout, dips: tuple[Dip, ...], lowest: int | None) -> I
         elif dip.unseen:
             answer, settle = Answer.UNKNOWN, GAPLESS
         yield Obligation(subject, answer, reason, settle, f"{dip.lowest} ready", bound, dip.evidence)
-    if not dips and lowest is not None:
-        yield Obligation(subject, measured=f"lowest {lowest} ready", bound=bound)
+    if not detail.dips and detail.ready_min is not None:
+        yield Obligation(subject, measured=f"lowest {detail.ready_min} ready", bound=bound)
 
 
 def in_time(

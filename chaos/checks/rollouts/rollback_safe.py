@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.budgets.dips import Dip
-from chaos.checks.rollouts.obligations import as_seen, floor_kept, in_time, never_changed, rollout_dips
+from chaos.checks.rollouts.obligations import RolloutDetail, as_seen, floor_kept, in_time, never_changed, rollout_dips
 from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.checks.watch_coverage import judged_until_ns
@@ -21,34 +20,22 @@ FAULT = "bad-rollout"
 
 
 @dataclass(frozen=True, slots=True)
-class BadRolloutDetail:
+class BadRolloutDetail(RolloutDetail):
     """One bad rollout in numbers.
 
     Attributes:
-        fault: the fault that made it.
-        changed_ns: when the template changed, None if that was not seen; then nothing else is known.
-        undone_ns: when it changed again.
+        undone_ns: when the template changed again.
         active_s: how long the bad template was the Deployment's.
         back_ns: when all pods were of the former template and Ready, None if they never were.
         back_after_s: from the undoing to that.
-        bound_s: how long that may take.
-        ready_min: the fewest Ready pods while the bad template was the Deployment's.
-        ready_floor: how many of them the strategy keeps.
         template_restored: whether the last template is the former one.
-        dips: each span below the floor.
     """
 
-    fault: str
-    changed_ns: int | None = None
     undone_ns: int | None = None
     active_s: float | None = None
     back_ns: int | None = None
     back_after_s: float | None = None
-    bound_s: float | None = None
-    ready_min: int | None = None
-    ready_floor: int | None = None
     template_restored: bool = False
-    dips: tuple[Dip, ...] = ()
 
     @property
     def limit(self) -> str:
@@ -131,7 +118,7 @@ def _judge(history: History, fault: Fault) -> tuple[BadRolloutDetail, tuple[Obli
     )
     owed = [
         _halted(rollout, bad),
-        *floor_kept(rollout, detail.dips, detail.ready_min),
+        *floor_kept(rollout, detail),
         _restored(history, rollout, back, until_ns),
     ]
     return detail, as_seen(history, fault, end_ns, owed)

@@ -8,8 +8,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.budgets.dips import Dip
-from chaos.checks.rollouts.obligations import as_seen, floor_kept, in_time, never_changed, rollout_dips
+from chaos.checks.rollouts.obligations import RolloutDetail, as_seen, floor_kept, in_time, never_changed, rollout_dips
 from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
@@ -21,32 +20,20 @@ FAULT = "rolling-update"
 
 
 @dataclass(frozen=True, slots=True)
-class RollingUpdateDetail:
+class RollingUpdateDetail(RolloutDetail):
     """One rolling update in numbers.
 
     Attributes:
-        fault: the fault that made it.
-        changed_ns: when the template changed, None if that was not seen; then nothing else is known.
         done_ns: when it was complete, None if it never was.
-        seconds: from the one to the other.
-        bound_s: how long that may take.
-        ready_min: the fewest Ready pods meanwhile.
-        ready_floor: how many of them the strategy keeps.
+        seconds: from the change of the template to that.
         pods_max: the most pods that were there at once.
         pods_ceiling: how many of them the strategy allows.
-        dips: each span below the floor.
     """
 
-    fault: str
-    changed_ns: int | None = None
     done_ns: int | None = None
     seconds: float | None = None
-    bound_s: float | None = None
-    ready_min: int | None = None
-    ready_floor: int | None = None
     pods_max: int | None = None
     pods_ceiling: int | None = None
-    dips: tuple[Dip, ...] = ()
 
     @property
     def limit(self) -> str:
@@ -125,7 +112,7 @@ def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[O
     )
     watched_ns = min(until_ns, history.covered_ns.get("Pod", (until_ns, until_ns))[1])
     owed = [
-        *floor_kept(rollout, detail.dips, detail.ready_min),
+        *floor_kept(rollout, detail),
         *_ceiling_kept(rollout, detail.pods_max),
         in_time(
             fault.id, bound, rollout.changed_ns, done, watched_ns, evidence=tuple(_evidence(rollout, counts, done))

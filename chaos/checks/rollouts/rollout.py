@@ -1,4 +1,4 @@
-"""Changes of a Deployment's pod template, and how its pods stood at every revision while they were replaced."""
+"""Changes of a Deployment's pod template, and the counts of its pods at every revision while they were replaced."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HASH = "pod-template-hash"
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How a rollout stood from one revision on.
+    """The pods of a rollout from one revision on.
 
     `active` are pods that neither are being deleted nor have finished; `ready` those of them that are Ready, `new` the
     Ready ones of the template in question, and `others` the active ones of any other.
@@ -102,7 +102,7 @@ def rollout_of(history: History, fault: Fault) -> Rollout | None:
 
 
 def counted(history: History, template: Raw) -> Iterator[Count]:
-    """How pods of a template, and others, stood at every revision at which that changed."""
+    """The counts of pods of a template, and of others, at every revision at which they changed."""
     owners = {uid for uid, one in _templates(history).items() if one == _bare(template)}
     active: dict[str, tuple[bool, bool]] = {}
     desired = 0
@@ -125,23 +125,23 @@ def counted(history: History, template: Raw) -> Iterator[Count]:
 
 
 def counted_within(history: History, template: Raw, begin_ns: int, until_ns: int) -> Iterator[Count]:
-    """The same from one moment up to another, first as it stood when that began.
+    """The same from one moment up to another, first as it was when that began.
 
     Each kind has a watch of its own, so word of the pods may come before word of the template that made or ended them.
     """
-    stood: Count | None = None
+    before: Count | None = None
     for count in counted(history, template):
         if count.at_ns >= until_ns:
             break
         if count.at_ns <= begin_ns:
-            stood = count
+            before = count
             continue
-        if stood is not None:
-            yield replace(stood, at_ns=begin_ns)
-            stood = None
+        if before is not None:
+            yield replace(before, at_ns=begin_ns)
+            before = None
         yield count
-    if stood is not None:
-        yield replace(stood, at_ns=begin_ns)
+    if before is not None:
+        yield replace(before, at_ns=begin_ns)
 
 
 def _steps(history: History) -> Iterator[tuple[Revision, PodView | DeploymentView]]:

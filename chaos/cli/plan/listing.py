@@ -60,7 +60,7 @@ def gather(cluster: Cluster) -> Listing:
 
 
 def _others(cluster: Cluster, pods: Iterable[Raw]) -> list[dict[str, Any]]:
-    """What stands in the `/scale` of pods' controllers of other kinds, as the disruption controller reads it.
+    """The `/scale` of pods' controllers of other kinds, as the disruption controller reads it.
 
     One that may not be read, or has no scale, is left out: then the budgets that need it are not counted.
     """

@@ -2,7 +2,7 @@
 
 Modelled, as the scheduler's filters of these names do: NodeUnschedulable, TaintToleration, NodeAffinity,
 NodeResourcesFit, NodePorts (any host address counts as the same), VolumeBinding for claims that are bound. A rule that
-applies to a pod and is not modelled stands in `unknown`, and then nobody can tell where the pod goes.
+applies to a pod and is not modelled is in `unknown`, and then nobody can tell where the pod goes.
 """
 
 from __future__ import annotations

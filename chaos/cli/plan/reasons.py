@@ -154,7 +154,7 @@ def _of_homeless(found: Sequence[Homeless]) -> tuple[Answer, Code]:
 
 
 def merged(reasons: Sequence[Reason]) -> list[Reason]:
-    """Reasons that read the same, said once of all their pods."""
+    """Reasons that read the same, given once for all their pods."""
     pods: dict[Reason, dict[str, None]] = defaultdict(dict)
     for reason in reasons:
         pods[Reason(reason.answer, reason.code, reason.words)].update(dict.fromkeys(reason.pods))

@@ -1,4 +1,4 @@
-"""What a plan says of a drain: would it finish, what would it wait for, and what would stop it."""
+"""What a plan predicts of a drain: would it finish, what would it wait for, and what would stop it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Code = Literal[
     "node-lost",
     "spent",
 ]
-"""Why a drain waits, cannot be foretold, is refused or never ends; docs/plan.md says what each means."""
+"""Why a drain waits, cannot be predicted, is refused or never ends; docs/plan.md says what each means."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which pods stood among the endpoints of the system's Service, and when."""
+"""Which pods were among the endpoints of the system's Service, and when."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Span = tuple[int, int | None]
 def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
     """For each pod by UID, the spans in which it was among the ready endpoints, in order.
 
-    Ready means that new connections are sent there; a pod that stands in two slices is there until both let it go.
+    Ready means that new connections are sent there; a pod in two slices is there until both let it go.
     """
     slices: dict[str, frozenset[str]] = {}
     since: dict[str, int] = {}
@@ -40,4 +40,4 @@ def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
             spans.setdefault(uid, []).append((since.pop(uid), at_ns))
     for uid, begin_ns in since.items():
         spans.setdefault(uid, []).append((begin_ns, None))
-    return {uid: tuple(told) for uid, told in spans.items()}
+    return {uid: tuple(found) for uid, found in spans.items()}

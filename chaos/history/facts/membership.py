@@ -45,13 +45,13 @@ class Membership:
         for event in history.watch:
             if event.kind in kind.through:
                 owners[View(event.object).uid] = View(event.object)
-            # Of kinds that we do not list, nobody knows what their own selector says; their `/scale` told it before.
+            # Of kinds that we do not list, nobody knows their own selector; their `/scale` gave it before.
             if event.kind == kind.name and kind.name in SELECTING:
                 view = ReplicaSetView(event.object)
                 if is_workload(history, event.kind, view):
                     selector = view.selector
-        told = history.facts.raw.get("system", {}).get("selector")
-        return cls(history, kind, owners, selector or ({"matchLabels": told} if told else None))
+        given = history.facts.raw.get("system", {}).get("selector")
+        return cls(history, kind, owners, selector or ({"matchLabels": given} if given else None))
 
     def has(self, uid: str, pod: PodView) -> bool:
         """Whether the pod of that UID is a replica of the system."""

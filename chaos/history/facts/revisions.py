@@ -41,7 +41,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Revisions:
-    """States in order. Those up to `first` are what the first lists said: how the cluster stood as the watch began.
+    """States in order. Those up to `first` are what the first lists gave: the cluster as the watch began.
 
     `doubt` says why the order cannot be relied on, empty if it can.
     """

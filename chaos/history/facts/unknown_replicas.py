@@ -1,4 +1,4 @@
-"""Where the workload itself does not say how many replicas it wants: as good as not seen. Pure.
+"""Spans in which the workload does not give its number of desired replicas: as good as not seen. Pure.
 
 Only a kind that others added to the API can be so: its `/scale` is refused then, and no default is promised.
 """
@@ -34,5 +34,5 @@ def unsaid(facts: TrialFacts, watch: Iterable[WatchEvent], end_ns: int) -> Itera
 
 def _gap(facts: TrialFacts, since_ns: int, until_ns: int) -> Gap:
     path = ".".join(facts.workload.replicas_path)
-    reason = f"{facts.workload_kind} {facts.workload_name} said no number of replicas at {path}"
+    reason = f"{facts.workload_kind} {facts.workload_name} gave no number of replicas at {path}"
     return Gap(facts.workload_kind, since_ns, until_ns, reason)

@@ -248,7 +248,7 @@ def test_a_drain_that_the_api_server_held_up_is_not_the_systems_failure(
     story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3).evicted("d", 140).back("f", 140.3)
     finding = judged(story)
     assert finding.answer is answer
-    assert ("trouble of the API server" in finding.reason) == (answer is Answer.UNKNOWN)
+    assert ("errors of the API server" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
 def test_a_late_drain_of_which_news_came_late_is_unknown() -> None:
