@@ -17,7 +17,7 @@ from pathlib import Path
 from stage_trials import DETECTION_S
 
 from chaos.checks.recovery.stage_judge import Recovery, recoveries
-from chaos.checks.recovery.timeline import Leg
+from chaos.checks.recovery.stages import Stage
 from chaos.checks.verdict import Answer
 from chaos.clock import seconds
 from chaos.history import load_history
@@ -59,7 +59,7 @@ def table(kind: str, found: Sequence[Recovery]) -> Iterator[str]:
     yield ""
 
 
-def _row(stages: Sequence[Leg], count: int) -> str:
+def _row(stages: Sequence[Stage], count: int) -> str:
     took = [seconds(stage.took_ns) for stage in stages if stage.took_ns is not None]
     bounds = sorted({round(stage.rule.bound.total_s, 1) for stage in stages if stage.rule.bound is not None})
     bound = "none" if not bounds else _words(bounds)
@@ -81,7 +81,7 @@ def _words(bounds: Sequence[float]) -> str:
 
 def _kind(recovery: Recovery) -> str:
     """The fault and the path back: the stages of another path begin with other steps."""
-    return f"{recovery.course.fault.name}, {recovery.course.path}"
+    return f"{recovery.timeline.fault.name}, {recovery.timeline.loss.path}"
 
 
 def late(found: Iterable[Recovery]) -> Iterator[str]:
@@ -89,7 +89,7 @@ def late(found: Iterable[Recovery]) -> Iterator[str]:
     for one in found:
         for stage in one.stages:
             if stage.answer is not Answer.PASS:
-                yield f"{stage.answer.name} {one.course.fault.id} {one.who}: {stage.name} {stage.reason}"
+                yield f"{stage.answer.name} {one.timeline.fault.id} {one.who}: {stage.name} {stage.reason}"
 
 
 def main() -> int:
