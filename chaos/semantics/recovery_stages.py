@@ -35,6 +35,7 @@ StageName = Literal[
     "fault healed",
     "marked for deletion",
     "container restarted",
+    "predecessors Ready",
     "replacement created",
     "scheduled",
     "started",
@@ -84,6 +85,7 @@ class _Context:
     restarts: int
     workload_kind: str
     container: str
+    in_turn: bool
     nodes: int
     rate: float | None
 
@@ -117,6 +119,7 @@ def stage_rules(
     timings: Timings,
     *,
     container: str = "",
+    in_turn: bool = False,
     detection_s: float = 0.0,
     restarts: int = 0,
     workload_kind: str = "Deployment",
@@ -126,13 +129,20 @@ def stage_rules(
 ) -> tuple[StageRule, ...]:
     """The stages of a path, in order, each with its bound.
 
-    `container` is the one that hangs or ended; empty where that is not known: then the slowest probe of any counts.
-    `detection_s` is how long the server itself may take to know that it is unwell, or well again, before its probes
-    can tell. `restarts`: how many restarts the kubelet remembers. `first_answer`: how long it may
-    take from the endpoint to the first answer, which hangs on the traffic.
+    Args:
+        path: how the replica comes back.
+        pod_spec: the pod's.
+        timings: the cluster's.
+        container: the one that hangs or ended; empty where that is not known: then the slowest probe of any counts.
+        in_turn: whether the pod is made only when the members before it are Ready.
+        detection_s: how long the server itself may take to know that it is unwell, or well again.
+        restarts: how many restarts the kubelet remembers.
+        workload_kind: what makes the pods.
+        nodes, rate: how many nodes of the zone were lost, and how many a second are tainted (None: as usual).
+        first_answer: how long it may take from the endpoint to the first answer, which depends on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, container, nodes, rate)
+    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, container, in_turn, nodes, rate)
     return tuple(_rules(context, first_answer))
 
 
@@ -143,6 +153,8 @@ def _rules(context: _Context, first_answer: Bound | None) -> Iterator[StageRule]
         yield StageRule("probe failure event", ("fault",), _event_bound(context), aside=True, witness=True)
     yield StageRule("unready", ("fault",), _unready_bound(context))
     yield StageRule("endpoint removed", ("unready",), endpoint, aside=True)
+    if context.in_turn:
+        yield StageRule("predecessors Ready", ("unready",))
     for name in LISTS[context.path]:
         yield _between(context, name)
     yield StageRule("Ready", _ready_since(context.path), _ready_bound(context))
@@ -168,12 +180,13 @@ def _between(context: _Context, name: StageName) -> StageRule:
             return StageRule(name, ("unready",), None if forever else context.some(*steps), aside=True)
         case "replacement created":
             steps = ("node eviction rate", "toleration of a lost node", "termination", "controller", "allowance")
-            return StageRule(name, ("unready",), None if _stays_bound(context) else context.some(*steps))
+            since: StageName = "predecessors Ready" if context.in_turn else "unready"
+            return StageRule(name, (since,), None if _stays_bound(context) else context.some(*steps))
         case "scheduled":
             return StageRule(name, ("replacement created",), context.some("scheduling and start", "allowance"))
         case _:
             steps = ("scheduling and start", "start", "status report", "allowance")
-            since: StageName = "replacement created" if context.path in ("replaced", "moved") else "container restarted"
+            since = "replacement created" if context.path in ("replaced", "moved") else "container restarted"
             return StageRule(name, (since,), context.some(*steps, stage="started"))
 
 

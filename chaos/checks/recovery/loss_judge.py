@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaos.checks.base import GAPLESS
-from chaos.checks.recovery.losses import AWAY, Loss, NewReplica
+from chaos.checks.recovery.losses import AWAY, Loss, Missing
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -21,7 +21,7 @@ STAGE_WORDS: dict[Stage, str] = {
 }
 
 
-def judge_loss(history: History, one: Loss | NewReplica) -> Obligation:
+def judge_loss(history: History, one: Missing) -> Obligation:
     """Judge one loss.
 
     News that came late (after a resumed watch) makes moments uncertain: in time means in time at the longest possible
@@ -29,23 +29,23 @@ def judge_loss(history: History, one: Loss | NewReplica) -> Obligation:
     """
     bound_ns, back_ns = round(one.bound.total_s * NS), one.back_ns
     known_ns = min(_earliest(history, end_ns) for _, end_ns in _spans(history)) if back_ns is None else back_ns
-    took_s = seconds(max(0, known_ns - one.since_ns))
+    took_s = seconds(max(0, known_ns - one.counts_ns))
     if back_ns is None:
         if not history.finished:
             return _unknown(one, took_s, f"the run died before {one.who} was back", "a trial that ends")
-        if known_ns - one.since_ns <= bound_ns:
+        if known_ns - one.counts_ns <= bound_ns:
             reason = f"the recording ended {took_s:.1f} s into a bound of {one.bound.total_s:g} s, {one.who} not back"
             return _unknown(one, took_s, reason, "a longer recovery phase")
         return _late(history, one, took_s)
-    if back_ns - _earliest(history, one.since_ns) <= bound_ns:
+    if back_ns - _earliest(history, one.counts_ns) <= bound_ns:
         return _back(one, took_s)
-    if _earliest(history, back_ns) - one.since_ns <= bound_ns:
+    if _earliest(history, back_ns) - one.counts_ns <= bound_ns:
         reason = "news came late from the watch, so whether the bound was kept cannot be told"
         return _unknown(one, took_s, reason, "a trial whose watch is not cut off")
     return _late(history, one, took_s)
 
 
-def _back(one: Loss | NewReplica, took_s: float) -> Obligation:
+def _back(one: Missing, took_s: float) -> Obligation:
     """Back in time: kept, if it is known who took its place."""
     if isinstance(one, Loss) and one.fault is not None and one.path in AWAY and one.needed and one.replacement is None:
         reason = f"no pod of the same owner was made after the loss of {one.life.name}"
@@ -53,7 +53,7 @@ def _back(one: Loss | NewReplica, took_s: float) -> Obligation:
     return Obligation(one.who, measured=f"back after {took_s:.1f} s", bound=f"{one.bound.total_s:g} s")
 
 
-def _late(history: History, one: Loss | NewReplica, took_s: float) -> Obligation:
+def _late(history: History, one: Missing, took_s: float) -> Obligation:
     """The loss outlasted its bound: a FAIL, unless that was not seen without a gap, or breaks no promise."""
     for kind in ("Pod", history.facts.workload_kind):
         if gaps_in(history, kind, one.since_ns, one.due_ns):
@@ -70,7 +70,7 @@ def _late(history: History, one: Loss | NewReplica, took_s: float) -> Obligation
 SPEC = "a startup probe, whose failureThreshold x periodSeconds says how long a start may take, or a present image"
 
 
-def _unknown(one: Loss | NewReplica, took_s: float, reason: str, settle: str) -> Obligation:
+def _unknown(one: Missing, took_s: float, reason: str, settle: str) -> Obligation:
     return Obligation(
         one.who, Answer.UNKNOWN, reason, settle, measured=f"{took_s:.1f} s", bound=f"{one.bound.total_s:g} s"
     )

@@ -6,8 +6,8 @@ no further loss, no rise of desired replicas, no scale-in after it was due.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from chaos.checks.recovery.causes import Causes
 from chaos.checks.recovery.node_losses import NodeLoss
@@ -16,10 +16,10 @@ from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
+from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas, workload_states
 from chaos.semantics import Bound, RecoveryPath
 
-__all__ = ["AWAY", "Loss", "NewReplica", "losses", "moved_from", "new_replicas", "victims_of"]
+__all__ = ["AWAY", "Loss", "Missing", "losses", "moved_from", "new_replicas", "victims_of"]
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
@@ -27,23 +27,74 @@ EXITS = frozenset({"process-crash", "memory-hog"})
 AWAY: tuple[RecoveryPath, ...] = ("replaced", "moved")
 """The paths on which another pod takes the place of the lost one."""
 
+TOGETHER_NS = 5 * NS
+"""Losses within so much of each other are of one blow, though word of them comes one by one."""
+
 NEWS_NS = NS
 """Word of a new pod may come this much before word of the number that asked for it, over another watch."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """One replica that was lost, and the one that is to be there in its place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """One replica that is missing: one more that was desired, or a `Loss`.
+
+    Attributes:
+        since_ns: from when on it was missing.
+        cause: why, for people, and what the bound is for.
+        bound: how long it may be missing.
+        replacement: the pod that was made for it, or came back; None if there was none.
+        whole_ns: when ready replicas were next back at what was desired then, or at more.
+        turn_ns: when it was its turn, where members are made in order.
+    """
+
+    since_ns: int
+    cause: str
+    bound: Bound
+    replacement: PodLife | None
+    whole_ns: int | None
+    turn_ns: int | None = None
+
+    @property
+    def who(self) -> str:
+        """The replica, for people."""
+        return "a new replica"
+
+    @property
+    def counts_ns(self) -> int:
+        """From when its bound counts."""
+        return max(self.since_ns, self.turn_ns or 0)
+
+    @property
+    def due_ns(self) -> int:
+        """When it must be there at the latest."""
+        return self.counts_ns + round(self.bound.total_s * NS)
+
+    @property
+    def ready_ns(self) -> int | None:
+        """When its pod was Ready, None if it was not seen to be."""
+        return None if self.replacement is None else self.replacement.ready_ns
+
+    @property
+    def back_ns(self) -> int | None:
+        """When it was there: its own pod, or any other that made the number whole."""
+        return min((at_ns for at_ns in (self.ready_ns, self.whole_ns) if at_ns is not None), default=None)
+
+    @property
+    def waiting(self) -> PodLife | None:
+        """The pod that had to be Ready when it was due, None if there was none."""
+        pod = self.replacement
+        return pod if pod is not None and pod.created_ns <= self.due_ns else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss(Missing):
+    """One replica that was lost, and the one that is to be there in its place: itself where it came back itself.
 
     Attributes:
         life: the replica.
         fault: the fault that took it; None if it fell by itself.
         lost_ns: when it ceased to be Ready; None if it was hit for certain, and never seen to fall.
         path: how it came back, or has to.
-        cause: the same for people, and what the bound is for.
-        bound: how long it may be away.
-        replacement: the pod in its place, itself where it came back itself; None if there was none.
-        whole_ns: when ready replicas were next back at what was desired at the loss, or at more.
         short: whether fewer replicas than desired were ready when it was lost.
         needed: whether as many were wanted of its owner until it was due.
     """
@@ -52,24 +103,8 @@ class Loss:
     fault: Fault | None
     lost_ns: int | None
     path: RecoveryPath
-    cause: str
-    bound: Bound
-    replacement: PodLife | None
-    whole_ns: int | None
     short: bool
     needed: bool
-
-    @property
-    def since_ns(self) -> int:
-        """From when its deadline counts."""
-        if self.lost_ns is not None:
-            return self.lost_ns
-        return 0 if self.fault is None else self.fault.begin_ns
-
-    @property
-    def due_ns(self) -> int:
-        """When it must be back at the latest."""
-        return self.since_ns + round(self.bound.total_s * NS)
 
     @property
     def who(self) -> str:
@@ -79,55 +114,15 @@ class Loss:
     @property
     def ready_ns(self) -> int | None:
         """When its replacement was Ready, None if it was not seen to be."""
-        if self.replacement is None:
-            return None
-        if self.replacement.uid != self.life.uid:
-            return self.replacement.ready_ns
+        if self.replacement is None or self.replacement.uid != self.life.uid:
+            return None if self.replacement is None else self.replacement.ready_ns
         return next((begin_ns for begin_ns, _ in self.life.ready_spans if begin_ns > self.since_ns), None)
-
-    @property
-    def back_ns(self) -> int | None:
-        """When the loss was made good: by its replacement, or by any other that made the number whole."""
-        return min((at_ns for at_ns in (self.ready_ns, self.whole_ns) if at_ns is not None), default=None)
 
     @property
     def waiting(self) -> PodLife | None:
         """The pod that had to be Ready when it was due, None if there was none."""
         gone = self.life.left_ns is not None and self.life.left_ns <= self.due_ns
         pod = self.replacement if gone and self.path in AWAY else None if gone else self.life
-        return pod if pod is not None and pod.created_ns <= self.due_ns else None
-
-
-@dataclass(frozen=True, slots=True)
-class NewReplica:
-    """One replica more that was desired; `replacement` is the pod that was made for it."""
-
-    since_ns: int
-    cause: str
-    bound: Bound
-    replacement: PodLife | None
-    whole_ns: int | None
-    who: str = "a new replica"
-
-    @property
-    def due_ns(self) -> int:
-        """When it must be Ready at the latest."""
-        return self.since_ns + round(self.bound.total_s * NS)
-
-    @property
-    def back_ns(self) -> int | None:
-        """When it was Ready, or the number whole."""
-        return min((at_ns for at_ns in (self.ready_ns, self.whole_ns) if at_ns is not None), default=None)
-
-    @property
-    def ready_ns(self) -> int | None:
-        """When its pod was Ready, None if it was not seen to be."""
-        return None if self.replacement is None else self.replacement.ready_ns
-
-    @property
-    def waiting(self) -> PodLife | None:
-        """The pod that had to be Ready when it was due, None if there was none."""
-        pod = self.replacement
         return pod if pod is not None and pod.created_ns <= self.due_ns else None
 
 
@@ -146,10 +141,34 @@ def losses(history: History) -> tuple[Loss, ...]:
     by_uid = {life.uid: life for life in lives}
     # What is left was hit, and nothing ever came of it.
     found += [_loss(history, causes, by_uid[uid], fault, None) for (uid, _), fault in taken.items()]
-    return tuple(sorted(found, key=lambda loss: loss.since_ns))
+    ordered = sorted(found, key=lambda loss: loss.since_ns)
+    return tuple(replace(loss, turn_ns=_turn_ns(history, loss, ordered)) for loss in ordered)
 
 
-def new_replicas(history: History, since_ns: int) -> tuple[NewReplica, ...]:
+def _turn_ns(history: History, loss: Loss, found: Sequence[Loss]) -> int | None:
+    """When a member of an OrderedReady StatefulSet may be made: those of lower ordinals, lost with it, are Ready again.
+
+    None where nothing has to wait, the end of the record where one of them never came back.
+    """
+    states = workload_states(history)
+    policy = states[-1][1].spec.get("podManagementPolicy") if states else None
+    if history.facts.workload_kind != "StatefulSet" or policy == "Parallel" or loss.path not in AWAY:
+        return None
+    backs = [
+        history.ended_ns if one.ready_ns is None else one.ready_ns
+        for one in found
+        if one.path in AWAY and one.life.owner_uid == loss.life.owner_uid
+        if one.since_ns <= loss.since_ns + TOGETHER_NS and _ordinal(one.life) < _ordinal(loss.life)
+    ]
+    return max((at_ns for at_ns in backs if at_ns > loss.since_ns), default=None)
+
+
+def _ordinal(life: PodLife) -> int:
+    number = life.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def new_replicas(history: History, since_ns: int) -> tuple[Missing, ...]:
     """Every replica more that was desired from a moment on, and was not there yet, in order."""
     desired, causes = desired_replicas(history), Causes.of(history)
     ready, spare = ready_replicas(history), list(replacements(history).extra)
@@ -161,7 +180,10 @@ def new_replicas(history: History, since_ns: int) -> tuple[NewReplica, ...]:
             pod = next((life for life in spare if life.created_ns >= at_ns - NEWS_NS), None)
             if pod is not None:
                 spare.remove(pod)
-            found.append(NewReplica(at_ns, cause.words, cause.bound, pod, _whole_ns(history, at_ns)))
+            whole_ns = _whole_ns(history, at_ns)
+            found.append(
+                Missing(since_ns=at_ns, cause=cause.words, bound=cause.bound, replacement=pod, whole_ns=whole_ns)
+            )
     return tuple(found)
 
 
@@ -170,7 +192,8 @@ def moved_from(history: History, life: PodLife, lost: NodeLoss, bound: Bound, du
     return Loss(
         life=life,
         fault=lost.fault,
-        lost_ns=unready_ns(life, lost.begin_ns),
+        lost_ns=(lost_ns := unready_ns(life, lost.begin_ns)),
+        since_ns=lost.begin_ns if lost_ns is None else lost_ns,
         path="moved",
         cause="replacement after the loss of a node",
         bound=bound,
@@ -219,13 +242,13 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
     cause = causes.cause_of(life, lost_ns)
     path = _path(causes, fault, life, lost_ns)
     replacement = replacements(history).of.get(life.uid) if path in AWAY else life
-    at_ns = lost_ns if lost_ns is not None or fault is None else fault.begin_ns
-    since_ns = at_ns or 0
+    since_ns = lost_ns if lost_ns is not None else fault.begin_ns if fault is not None else 0
     below = None if lost_ns is None else ready_replicas(history).minus(desired_replicas(history)).value_at(lost_ns)
     return Loss(
         life=life,
         fault=fault,
         lost_ns=lost_ns,
+        since_ns=since_ns,
         path=path,
         cause=cause.words,
         bound=cause.bound,

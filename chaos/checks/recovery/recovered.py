@@ -10,7 +10,7 @@ from typing import ClassVar
 from chaos.checks.base import GAPLESS, Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import judge_loss
-from chaos.checks.recovery.losses import Loss, NewReplica, losses, new_replicas, victims_of
+from chaos.checks.recovery.losses import Loss, Missing, losses, new_replicas, victims_of
 from chaos.checks.recovery.timeline import StepDetail, steps_of, timelines
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
@@ -105,20 +105,20 @@ WITHIN = "back within the derived bound"
 TAKES = "a trial whose fault takes replicas that were ready, watched without a gap"
 
 
-def _missed(history: History, since_ns: int) -> tuple[Loss | NewReplica, ...]:
+def _missed(history: History, since_ns: int) -> tuple[Missing, ...]:
     """Whatever left ready below desired since a moment, or had left it so by then."""
 
-    def open_since(one: Loss | NewReplica) -> bool:
+    def open_since(one: Missing) -> bool:
         return one.since_ns >= since_ns or one.back_ns is None or one.back_ns > since_ns
 
     lost = {(one.life.uid, one.lost_ns): one for one in losses(history) if one.lost_ns is not None and one.short}
-    found: tuple[Loss | NewReplica, ...] = (*lost.values(), *new_replicas(history, history.began_ns))
+    found: tuple[Missing, ...] = (*lost.values(), *new_replicas(history, history.began_ns))
     return tuple(sorted((one for one in found if open_since(one)), key=lambda one: one.since_ns))
 
 
-def _given_up(history: History, missed: Sequence[Loss | NewReplica]) -> tuple[Loss | NewReplica, ...]:
+def _given_up(history: History, missed: Sequence[Missing]) -> tuple[Missing, ...]:
     """Those that fewer desired replicas made needless before they were due: no more of them than the number fell by."""
-    given_up: list[Loss | NewReplica] = []
+    given_up: list[Missing] = []
     for (_, before), (at_ns, after) in pairwise(desired_replicas(history).points):
         open_then = [
             one
@@ -148,7 +148,7 @@ def _coverage(history: History, since_ns: int) -> Iterator[Obligation]:
 
 
 def _premises(
-    history: History, missed: Sequence[Loss | NewReplica], owed: Sequence[Loss | NewReplica], since_ns: int
+    history: History, missed: Sequence[Missing], owed: Sequence[Missing], since_ns: int
 ) -> Iterator[Obligation]:
     """Why the losses prove nothing, or not only what the faults do."""
     if any(one.since_ns < since_ns for one in missed):
@@ -166,15 +166,20 @@ def _premises(
     yield unknown("replicas", f"ready was never seen to fall below desired after the first fault, {what}", TAKES)
 
 
-def _away_s(history: History, one: Loss | NewReplica) -> float:
+def _away_s(history: History, one: Missing) -> float:
     end_ns = history.covered_ns.get("Pod", (0, history.ended_ns))[1] if one.back_ns is None else one.back_ns
     return max(0.0, seconds(end_ns - one.since_ns))
 
 
-def _summary(history: History, owed: Sequence[tuple[Loss | NewReplica, Obligation]]) -> Summary:
-    def badness(pair: tuple[Loss | NewReplica, Obligation]) -> tuple[Answer, float]:
+def _waited_s(one: Missing) -> float:
+    """How long it had to wait for its turn."""
+    return seconds(one.counts_ns - one.since_ns)
+
+
+def _summary(history: History, owed: Sequence[tuple[Missing, Obligation]]) -> Summary:
+    def badness(pair: tuple[Missing, Obligation]) -> tuple[Answer, float]:
         one, obligation = pair
-        return obligation.answer, _away_s(history, one) - one.bound.total_s
+        return obligation.answer, _away_s(history, one) - one.bound.total_s - _waited_s(one)
 
     ordered = sorted(owed, key=badness, reverse=True)
     if not ordered:
@@ -185,7 +190,7 @@ def _summary(history: History, owed: Sequence[tuple[Loss | NewReplica, Obligatio
     details = tuple(_detail(history, one, obligation, struck.get(id(one))) for one, obligation in shown)
     took_s = _away_s(history, worst)
     back = f"back after {took_s:.1f} s" if worst.back_ns is not None else f"not back {took_s:.1f} s later"
-    left_s = worst.bound.total_s - took_s
+    left_s = worst.bound.total_s + _waited_s(worst) - took_s
     room = f"{left_s:.1f} s left" if left_s >= 0 else f"{-left_s:.1f} s over"
     return Summary(
         measured=f"{plural(len(owed), 'loss', 'losses')}, {worst.who} {back}",
@@ -196,7 +201,7 @@ def _summary(history: History, owed: Sequence[tuple[Loss | NewReplica, Obligatio
     )
 
 
-def _detail(history: History, one: Loss | NewReplica, obligation: Obligation, struck_ns: int | None) -> LossDetail:
+def _detail(history: History, one: Missing, obligation: Obligation, struck_ns: int | None) -> LossDetail:
     life, pod = one.life if isinstance(one, Loss) else None, one.replacement
     return LossDetail(
         answer=obligation.answer.name,
@@ -219,7 +224,7 @@ def _detail(history: History, one: Loss | NewReplica, obligation: Obligation, st
     )
 
 
-def _evidence(one: Loss | NewReplica) -> Iterator[Evidence]:
+def _evidence(one: Missing) -> Iterator[Evidence]:
     lost = f"{one.who} was lost" if isinstance(one, Loss) else f"{one.who} was desired"
     yield Evidence(one.since_ns, lost)
     if one.replacement is not None and one.ready_ns is not None:

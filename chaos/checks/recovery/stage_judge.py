@@ -85,6 +85,7 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         (loss.replacement or loss.life).spec,
         timings,
         container=container,
+        in_turn=loss.turn_ns is not None,
         detection_s=detection_s,
         restarts=restarts_remembered(loss.life.all_restarts_ns, fault_ns, timings, container=container),
         workload_kind=history.facts.workload.pods_by,

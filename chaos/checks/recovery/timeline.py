@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.checks.recovery.client_impact import first_answer_ns, first_failed_ns, latency_back_ns
-from chaos.checks.recovery.losses import AWAY, Loss, NewReplica, losses
+from chaos.checks.recovery.losses import AWAY, Loss, Missing, losses
 from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.cache import once
@@ -66,7 +66,7 @@ def timeline_of(history: History, loss: Loss, fault: Fault, struck_ns: int | Non
     return Timeline(loss, fault, moments, earliest_ns, until_ns)
 
 
-def steps_of(one: Loss | NewReplica, struck_ns: int | None) -> tuple[StepDetail, ...]:
+def steps_of(one: Missing, struck_ns: int | None) -> tuple[StepDetail, ...]:
     """The steps from when the fault struck, or else from the loss, to Ready."""
     pod = one.replacement
     seen: list[tuple[str, int | None]] = [] if struck_ns is None else [("unready", one.since_ns)]
@@ -114,6 +114,8 @@ def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[St
         seen |= _of_replacement(history, life, loss.replacement)
     elif fell_ns is not None or loss.path in ("restarted", "crashed"):
         seen |= _in_place(history, fault, life, loss.path, (did_ns, fell_ns, removed_ns))
+    if loss.turn_ns is not None and loss.turn_ns < history.ended_ns:
+        seen["predecessors Ready"] = loss.turn_ns
     known: dict[StageName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
     return {"fault": did_ns, **known}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from histories import PROBED, Phase, Story, at, deployment, pod, replica_set
+from histories import PROBED, Phase, Story, at, deployment, node, pod, replica_set
 from node_loss_stories import marked, moved, noticed, powered, standing
 from recovery_stories import replaced_story
 
@@ -66,6 +66,21 @@ def test_a_later_scale_in_does_not_undo_a_late_replacement() -> None:
     finding = never_moved(fewer_s=150)
     assert finding.answer is Answer.FAIL, finding.line()
     assert "the power came back" not in finding.reason
+
+
+# --- too many nodes of a zone -----------------------------------------------------------------------------------------
+
+
+def test_a_zone_that_lost_too_many_nodes_promises_no_replacement() -> None:
+    """Of four nodes three are lost, so the controller evicts nothing: no check holds the missing replica against it."""
+    story = noticed(powered(standing(end_s=300), "n1", "n3", "n4", on_s=None))
+    story.saw(0.1, "MODIFIED", deployment(2), "Deployment").saw(0.1, "MODIFIED", replica_set(2), "ReplicaSet")
+    for name in ("n3", "n4"):
+        story.saw(0, "LISTED", node(name), "Node").saw(47, "MODIFIED", node(name, ready=False), "Node")
+    for check in (Recovered(), Rescheduled()):
+        finding = check(story.history())
+        assert finding.answer is Answer.UNKNOWN, finding.line()
+        assert "nothing is evicted" in finding.reason
 
 
 # --- when the action began ------------------------------------------------------------------------------------------
