@@ -45,14 +45,14 @@ def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary,
     Args:
         check: the name of the check.
         rule: the claim in one sentence.
-        owed: every obligation, in the order in which reasons are told.
+        owed: every obligation, in the order in which reasons are shown.
         summary: the comparison as a whole.
         nothing: what is said if nothing was owed; its answer is UNKNOWN.
     """
-    told = tuple(owed) or (nothing,)
-    answer = max(one.answer for one in told)
-    worst = [one for one in told if one.answer is answer]
-    evidence = (*summary.evidence, *(moment for one in told for moment in one.evidence))
+    listed = tuple(owed) or (nothing,)
+    answer = max(one.answer for one in listed)
+    worst = [one for one in listed if one.answer is answer]
+    evidence = (*summary.evidence, *(moment for one in listed for moment in one.evidence))
     return Finding(
         check=check,
         answer=answer,
@@ -64,7 +64,7 @@ def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary,
         settle=_joined(one.settle for one in worst) if answer is Answer.UNKNOWN else "",
         detail=summary.detail,
         evidence=tuple(sorted(evidence, key=lambda moment: moment.at_ns)),
-        obligations=told,
+        obligations=listed,
     )
 
 

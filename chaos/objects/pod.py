@@ -103,8 +103,8 @@ class PodView(View):
     @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of its containers, then of its sidecars; none before the kubelet has taken it."""
-        told = self.status.get("initContainerStatuses") or ()
-        sidecars = [one for one in told if str(one.get("name", "")) in self.sidecars]
+        inits = self.status.get("initContainerStatuses") or ()
+        sidecars = [one for one in inits if str(one.get("name", "")) in self.sidecars]
         return tuple(ContainerView(raw) for raw in (*(self.status.get("containerStatuses") or ()), *sidecars))
 
     @property

@@ -93,7 +93,7 @@ class ContainerProbes:
 
     Attributes:
         name: the container's.
-        grace_s: how long it may take to end once it is told to: its liveness probe's own grace, else the pod's.
+        grace_s: how long it may take to end once it has to: its liveness probe's own grace, else the pod's.
         sidecar: whether it is an init container that always restarts.
     """
 

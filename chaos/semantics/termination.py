@@ -52,10 +52,13 @@ class Between:
 class Termination:
     """The end of one pod; moments in seconds after its deletion was accepted.
 
-    `grace_s`: what the deletion gave it. `forced`: a grace of 0, with which the object vanishes at once, whatever its
-    containers do. `pre_stop`: how long the hook runs. `unrouted`: when the last node sends it no more connections.
-    `term` and `kill`: SIGTERM, and SIGKILL if it has not ended by then; of several containers the earliest is the
-    best case and the latest the worst.
+    Attributes:
+        grace_s: what the deletion gave it.
+        forced: a grace of 0, with which the object vanishes at once, whatever its containers do.
+        pre_stop: how long the hook runs.
+        unrouted: when the last node sends it no more connections.
+        term: SIGTERM; of several containers the earliest is the best case and the latest the worst.
+        kill: SIGKILL, if it has not ended by then.
     """
 
     grace_s: float
@@ -74,11 +77,11 @@ class Termination:
 def termination(pod_spec: Raw, timings: Timings, *, grace_s: float | None = None) -> Termination:
     """The end of a pod with this spec; `grace_s` is what its deletion said, if it said anything.
 
-    The kubelet learns of the deletion within the allowance. The length of an exec or HTTP hook is not told by a spec:
+    The kubelet learns of the deletion within the allowance. The length of an exec or HTTP hook is in no spec:
     it may take no time, or all of the grace, at whose end it is abandoned.
     """
-    told_s = pod_spec.get("terminationGracePeriodSeconds") if grace_s is None else grace_s
-    wanted_s = GRACE_DEFAULT_S if told_s is None else float(told_s)
+    given_s = pod_spec.get("terminationGracePeriodSeconds") if grace_s is None else grace_s
+    wanted_s = GRACE_DEFAULT_S if given_s is None else float(given_s)
     forced = wanted_s == 0
     effective_s = FORCED_GRACE if forced else wanted_s
     hooks = [_pre_stop(container, effective_s) for container in pod_spec.get("containers") or ()] or [Between(0, 0)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chaos.checks.base import undecided, unknown, watched
+from chaos.checks.base import timings_of, undecided, unknown, watched
 from chaos.checks.verdict import Answer, Evidence, Obligation
 from chaos.checks.watch_coverage import judged_until_ns
 from chaos.clock import NS, seconds
@@ -15,7 +15,7 @@ from chaos.history.cache import once
 from chaos.history.facts.autoscaler import KIND, AutoscalerLife, autoscalers
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas, workload_states
-from chaos.semantics import Timings, recovery_bound
+from chaos.semantics import recovery_bound
 from chaos.semantics.hpa.stabilization import Behaviour
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "rescales",
     "scalers_in",
     "stood_still",
-    "timings_of",
     "unless_unseen",
     "unwatched",
     "watched_since_ns",
@@ -191,11 +190,6 @@ def confirmed(life: AutoscalerLife, change: Rescale) -> bool:
     """Whether the autoscaler's own status asks for the number that a change set, at about that time."""
     states = [(at_ns, view) for at_ns, view in life.states if abs(at_ns - change.at_ns) <= NEAR_NS]
     return any(view.desired == change.after for _, view in states)
-
-
-def timings_of(history: History) -> Timings:
-    """How the cluster is timed."""
-    return Timings.of(history.facts.raw.get("timings") or {})
 
 
 def rescale_evidence(changes: Iterable[Rescale]) -> tuple[Evidence, ...]:

@@ -17,12 +17,11 @@ from chaos.checks.autoscaling.common import (
     rescale_evidence,
     rescales,
     stood_still,
-    timings_of,
     unless_unseen,
     unwatched,
     watched_until_ns,
 )
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds

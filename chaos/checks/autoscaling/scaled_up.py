@@ -12,12 +12,11 @@ from chaos.checks.autoscaling.common import (
     replicas_made,
     scalers_in,
     stood_still,
-    timings_of,
     unless_unseen,
     unwatched,
 )
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History

@@ -10,13 +10,12 @@ from chaos.checks.autoscaling.common import (
     in_turn,
     one_autoscaler,
     scalers_in,
-    timings_of,
     unless_unseen,
     unwatched,
     watched_since_ns,
     watched_until_ns,
 )
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History

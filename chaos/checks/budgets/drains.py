@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from chaos.checks.base import timings_of
 from chaos.checks.budgets.model import Record, Replay
 from chaos.clock import NS, seconds
 from chaos.history import Action, Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.step_function import Steps
-from chaos.semantics import Batch, Bound, Timings, drain_bound
+from chaos.semantics import Batch, Bound, drain_bound
 
 __all__ = ["DRAINS", "Drain", "Stay", "drains_of"]
 
@@ -89,7 +90,7 @@ def _drain(history: History, played: Replay, lives: tuple[PodLife, ...], fault: 
     end_ns = history.ended_ns if fault.result_ns is None else fault.result_ns
     stays = tuple(_stays(history, lives, fault, end_ns))
     budgets = tuple(record for record in played.budgets.values() if record.ours)
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     specs = {life.owner_uid: life.spec for stay in stays for life in stay.lives}
     rounds = (drain_bound([Batch("one pod", 1, 1, spec)], timings) for spec in specs.values())
     longest = max(rounds, key=lambda bound: bound.total_s, default=Bound(()))

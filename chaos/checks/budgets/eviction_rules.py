@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaos.checks.base import GAPLESS, unknown
+from chaos.checks.base import GAPLESS, timings_of, unknown
 from chaos.checks.budgets.evictions import Eviction, Evictions
 from chaos.checks.budgets.model import Grant, Replay
 from chaos.checks.verdict import Answer, Evidence, Obligation
@@ -19,7 +19,7 @@ from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.revisions import DELIVERY_NS
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
-from chaos.semantics import BudgetState, Timings, decide_eviction
+from chaos.semantics import BudgetState, decide_eviction
 
 __all__ = ["ALONE", "COUNTABLE", "KINDS", "accepted_owed", "blurred", "refused_owed", "stale_ms", "unready_owed"]
 
@@ -99,7 +99,7 @@ def stale_ms(history: History, replay: Replay, grant: Grant) -> int | None:
     """
     if grant.unknown or grant.healthy >= grant.desired:
         return None
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     window_ns = SYNC_NS + round(timings.allowance_s * NS)
     record = replay.budgets[grant.after.uid]
     counted = max((number for number in record.counted if number < grant.revision.number), default=0)

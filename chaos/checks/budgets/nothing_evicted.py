@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown, watched
+from chaos.checks.base import Summary, finding, timings_of, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NodeLoss, node_losses
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -67,7 +67,7 @@ def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obliga
     last = {loss.node for loss in losses if begin_ns - (loss.unready_ns or 0) <= SAME_PASS_NS}
     marked = [life for life in lives if life.lost_ns is not None and life.lost_ns < end_ns]
     raced = sum(life.node in last for life in marked)
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     # News of nodes and of pods comes over two watches: what was marked in the same moments proves nothing.
     sure_ns = begin_ns + round(timings.allowance_s * NS)
     owed = [_replica(life, end_ns, sure_ns, raced=life.node in last) for life in lives]

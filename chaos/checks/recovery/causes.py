@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from chaos.checks.base import timings_of
 from chaos.checks.recovery.node_losses import ZoneLoss, zone_loss
 from chaos.clock import NS
 from chaos.history import History
@@ -51,7 +52,7 @@ class Causes:
     @classmethod
     def of(cls, history: History) -> Causes:
         """Gather it from a history."""
-        timings = Timings.of(history.facts.raw.get("timings") or {})
+        timings = timings_of(history)
         return cls(history, timings, workload_states(history), node_outages(history))
 
     def cause_of(self, life: PodLife, at_ns: int | None) -> Cause:

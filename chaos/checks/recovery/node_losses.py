@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chaos.checks.base import timings_of
 from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import node_outages
 from chaos.objects.kinds import NodeView
-from chaos.semantics import Timings, eviction_rates
+from chaos.semantics import eviction_rates
 
 __all__ = ["NodeLoss", "ZoneLoss", "is_member", "node_losses", "zone_loss"]
 
@@ -102,7 +103,7 @@ def zone_loss(history: History, node: str, at_ns: int) -> ZoneLoss:
 def _zone_loss(history: History, zones: dict[str, tuple[str, bool]], node: str, down: set[str]) -> ZoneLoss:
     zone = zones.get(node, ("", True))[0]
     nodes = sum(zones.get(name, ("", True))[0] == zone for name in down)
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     return ZoneLoss(max(1, nodes), eviction_rates(_counts(zones, down), timings).get(zone, 0.0))
 
 

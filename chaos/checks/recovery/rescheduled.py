@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.losses import moved_from
 from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses
@@ -19,7 +19,7 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.semantics import Bound, Part, StageName, Timings, power_loss_bound, toleration_s
+from chaos.semantics import Bound, Part, StageName, power_loss_bound, toleration_s
 from chaos.semantics import Stage as Until
 
 __all__ = ["ReplicaDetail", "Rescheduled", "RescheduledDetail"]
@@ -137,7 +137,7 @@ def _nothing(lost: Sequence[NodeLoss], held: Sequence[PodLife]) -> str:
 
 
 def _case(history: History, lost: NodeLoss, life: PodLife, within_s: float | None) -> _Case:
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     kind, zone = history.facts.workload.pods_by, lost.zone
     bound = power_loss_bound(life.spec, timings, workload_kind=kind, nodes=zone.nodes, rate=zone.rate)
     limit_s = bound.total_s if within_s is None else within_s
@@ -213,7 +213,7 @@ def _late_stage(stages: Sequence[Stage]) -> tuple[str, Stage]:
 
 
 def _tolerated(history: History, case: _Case) -> str:
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     tolerated_s = toleration_s(case.timeline.loss.life.spec, timings)
     return f": its spec tolerates a lost node {'for ever' if tolerated_s is None else f'for {tolerated_s:g} s'}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
 from chaos.checks.recovery.node_losses import zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
@@ -15,7 +16,7 @@ from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.endpoints import endpoint_spans
 from chaos.history.facts.pod_lifecycles import struck_container
-from chaos.semantics import Bound, StageName, Timings, restarts_remembered, stage_rules
+from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
 
 __all__ = ["Recovery", "judged_stages", "recoveries"]
 
@@ -74,7 +75,7 @@ def recoveries(history: History, *, detection_s: float = 0.0) -> tuple[Recovery,
 def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0) -> tuple[Stage, ...]:
     """The stages of a timeline, each held against its own bound."""
     loss, moments = timeline.loss, timeline.moments
-    timings = Timings.of(history.facts.raw.get("timings") or {})
+    timings = timings_of(history)
     fault_ns, answer = moments["fault"], None
     container = struck_container(timeline.fault, loss.life)
     if "endpoint added" in moments:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chaos.checks.base import timings_of
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.membership import Membership
@@ -14,7 +15,7 @@ from chaos.history.facts.revisions import Revision, by_revision
 from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView, ReplicaSetView
 from chaos.objects.pod import PodView
-from chaos.semantics import Bound, Timings
+from chaos.semantics import Bound
 from chaos.semantics.rollout import Strategy, rollout_bound
 
 __all__ = ["Count", "Rollout", "counted_within", "rollout_of"]
@@ -70,7 +71,7 @@ class Rollout:
 
     def bound(self, history: History, template: Raw) -> Bound:
         """How long replacing all pods by those of a template may take."""
-        timings = Timings.of(history.facts.raw.get("timings") or {})
+        timings = timings_of(history)
         return rollout_bound(template.get("spec") or {}, self.strategy, max(self.desired), timings)
 
 

@@ -35,10 +35,14 @@ class Exit:
 class Ending:
     """The end of one replica that had been Ready, by deletion, eviction or rollout.
 
-    `asked_ns` is when word came that its deletion was accepted; `sure` says that it was accepted just then, since the
-    watch had no gap and was not cut off. `grace_s` is what the deletion gave it, the least if it was deleted more than
-    once; None if the pod was gone without having been seen to end. `exits` are those of its containers that were seen;
-    `running` names those that still ran when the object was last seen.
+    Attributes:
+        life: the pod.
+        asked_ns: when word came that its deletion was accepted.
+        sure: it was accepted just then, since the watch had no gap and was not cut off.
+        grace_s: what the deletion gave it, the least if it was deleted more than once; None if the pod was gone without
+            having been seen to end.
+        exits: the ends of its containers that were seen.
+        running: the names of those that still ran when the object was last seen.
     """
 
     life: PodLife

@@ -55,6 +55,16 @@ def test_a_kill_excuses_no_restart() -> None:
     assert answer(story) is Answer.FAIL
 
 
+def test_a_fault_excuses_the_container_that_it_struck_alone() -> None:
+    """A restart of the proxy beside it is no consequence of the model's hang."""
+    story = Story().replicas("a", "b").fault("a", name="process-hang")
+    for at_s, count in ((0, 0), (40, 1)):
+        raw = pod("a", ready=True)
+        raw["status"]["containerStatuses"].append({"name": "proxy", "restartCount": count})
+        story.saw(at_s, "MODIFIED", raw)
+    assert answer(story) is Answer.FAIL
+
+
 def test_a_scenario_may_excuse_nothing() -> None:
     """Where the hang ends before a restart is due, any restart is needless."""
     assert answer(hang_story(), NoNeedlessRestart(restarting=())) is Answer.FAIL

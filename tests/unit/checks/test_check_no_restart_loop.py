@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from histories import Story, at
+from histories import Story, at, pod
 from probe_stories import hang_story, restarted
 
-from chaos.checks import NoRestartLoop
+from chaos.checks import NoNeedlessRestart, NoRestartLoop
 from chaos.checks.verdict import Answer, Finding
 from chaos.errors import UsageError
 from chaos.history import Phase
@@ -71,6 +71,19 @@ def test_what_was_not_watched_is_unknown(story: Story) -> None:
 def test_a_loop_that_was_seen_stays_seen() -> None:
     """A gap takes nothing back."""
     assert judged(hang_story().gap(70, 71).saw(60, "MODIFIED", restarted("a", 2))).answer is Answer.FAIL
+
+
+def test_the_loop_of_a_sidecar_fails() -> None:
+    """A native sidecar that is started again and again loops as any other container."""
+    inits = [{"name": "proxy", "restartPolicy": "Always"}]
+    story = Story().replicas("a", "b")
+    for at_s, count in ((0, 0), (40, 1), (60, 2)):
+        raw = pod("a", ready=True)
+        raw["spec"] = {**raw["spec"], "initContainers": inits}
+        raw["status"]["initContainerStatuses"] = [{"name": "proxy", "restartCount": count}]
+        story.saw(at_s, "MODIFIED", raw)
+    assert judged(story).answer is Answer.FAIL
+    assert NoNeedlessRestart()(story.history()).answer is Answer.FAIL
 
 
 def test_a_negative_number_of_restarts_is_refused() -> None:

@@ -57,6 +57,21 @@ def test_a_pod_runs_when_all_its_containers_do() -> None:
     assert not PodView(raw).running
 
 
+def test_a_sidecar_is_a_container() -> None:
+    """An init container that always restarts has to run as well, and its restarts count; those of plain ones do not."""
+    raw = pod("a", running=True, restarts=1)
+    raw["spec"] = {**raw["spec"], "initContainers": [{"name": "fetch"}, {"name": "proxy", "restartPolicy": "Always"}]}
+    assert not PodView(raw).running
+    state = raw["status"]["containerStatuses"][0]["state"]
+    raw["status"]["initContainerStatuses"] = [
+        {"name": "fetch", "restartCount": 7},
+        {"name": "proxy", "restartCount": 2, "state": state},
+    ]
+    assert PodView(raw).running
+    assert [one.name for one in PodView(raw).containers] == ["m", "proxy"]
+    assert PodView(raw).restarts == 3
+
+
 def test_the_controller_is_the_owner_that_says_so() -> None:
     """Of several owners only the controller manages the pod."""
     raw = pod("a")

@@ -12,6 +12,7 @@ from chaos.semantics import (
     KUBERNETES,
     LAB,
     Detection,
+    Timings,
     eviction_rates,
     node_loss_detection,
     power_loss_bound,
@@ -61,6 +62,14 @@ def test_eviction_rates_follow_the_state_of_all_zones(
 ) -> None:
     """0.1 nodes/s; 0.01 or nothing in partial disruption; nothing where every zone is in full disruption."""
     assert eviction_rates(zones) == rates
+
+
+def test_the_controllers_flags_set_the_rates_and_the_limits_of_a_zone() -> None:
+    """Rates, the size of a large zone and the share of lost nodes that makes it ill are flags."""
+    timings = Timings(node_eviction_rate=1, secondary_node_eviction_rate=0.5, large_cluster_nodes=3)
+    assert eviction_rates({"": (1, 3)}, timings) == {"": 0.5}
+    assert eviction_rates({"": (2, 1)}, timings) == {"": 1}
+    assert zone_state(1, 3, Timings(unhealthy_zone_share=0.8)) == "normal"
 
 
 def test_nodes_of_a_zone_are_tainted_one_after_the_other() -> None:

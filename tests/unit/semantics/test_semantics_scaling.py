@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaos.semantics import Timings
 from chaos.semantics.hpa.replica_calculator import Proposal
 from chaos.semantics.hpa.stabilization import Behaviour, Change, Limits, Policy, Recommendation, Scaled, scaled
 
@@ -49,6 +50,15 @@ def test_the_defaults_are_kubernetes_own() -> None:
     assert (found.down.window_s, found.down.policies) == (300, (Policy("Percent", 100, 15),))
     assert (found.tolerance.up, found.tolerance.down) == (0.1, 0.05)
     assert not Behaviour.of({}).given
+
+
+def test_the_controllers_flags_fill_in_what_an_autoscaler_does_not_say() -> None:
+    """Another tolerance and another window of the controller count where the autoscaler names none of its own."""
+    timings = Timings(hpa_tolerance=0.05, hpa_downscale_stabilization_s=60)
+    plain = Behaviour.of({}, timings)
+    assert (plain.tolerance.up, plain.tolerance.down, plain.down.window_s, plain.up.window_s) == (0.05, 0.05, 60, 0)
+    own = Behaviour.of({"behavior": {"scaleDown": {"stabilizationWindowSeconds": 20, "tolerance": "200m"}}}, timings)
+    assert (own.tolerance.up, own.tolerance.down, own.down.window_s) == (0.05, 0.2, 20)
 
 
 @pytest.mark.parametrize(
