@@ -179,7 +179,7 @@ def _obligation(hang: _Hang) -> Obligation:
 
 
 def _never(hang: _Hang) -> Obligation:
-    """No restart was seen: a FAIL if the hang stood, and was watched, for the whole bound."""
+    """No restart was seen: a FAIL if the hang lasted, and was watched, for the whole bound."""
     history, who = hang.history, hang.life.who
     if not hang.probed and covered(history, "Pod", hang.fault.begin_ns, hang.landed_ns):
         why = f"container {hang.container!r} has no liveness probe, so nothing restarts it when it hangs"
@@ -195,8 +195,8 @@ def _never(hang: _Hang) -> Obligation:
     }
     ended_ns, why = min((at_ns, why) for why, at_ns in ends.items() if at_ns is not None)
     if ended_ns < deadline_ns:
-        stood_s = seconds(max(0, ended_ns - hang.landed_ns))
-        reason = f"{who}: {why} {stood_s:.1f} s after it began to hang, before the bound of {bound_s:g} s"
+        lasted_s = seconds(max(0, ended_ns - hang.landed_ns))
+        reason = f"{who}: {why} {lasted_s:.1f} s after it began to hang, before the bound of {bound_s:g} s"
         return unknown(who, reason, "a fault that lasts for the whole bound")
     reason = f"{who} was not restarted within {bound_s:g} s"
     return Obligation(who, Answer.FAIL, reason, measured="not restarted", bound=f"{bound_s:g} s")

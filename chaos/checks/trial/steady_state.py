@@ -88,7 +88,7 @@ class SteadyBefore:
 
 
 def _cut(history: History, end_ns: int) -> int:
-    """The end of the untroubled time: the baseline's, or the first fault's beginning if somebody was earlier."""
+    """The end of the time before any fault: the baseline's, or the first fault's beginning if somebody was earlier."""
     return min((end_ns, *(fault.begin_ns for fault in history.faults)))
 
 
