@@ -25,8 +25,8 @@ LANES_DRAWN = 40
 def lanes(history: History, lives: Sequence[PodLife], missing: tuple[Missing, ...]) -> Lanes[PodLane]:
     """The lanes that are drawn: by node, then in order of birth; those that never had a node come last."""
     blows = struck(history)
-    told = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
-    kept = sorted(told[:LANES_DRAWN], key=lambda life: _place(history, life))
+    ranked = sorted(lives, key=lambda life: (life.uid not in blows, not _eventful(life, history), -life.created_ns))
+    kept = sorted(ranked[:LANES_DRAWN], key=lambda life: _place(history, life))
     labels = _labels([life.name for life in kept])
     answered = _answered(history)
     shown = tuple(_lane(history, life, labels, blows) for life in kept)

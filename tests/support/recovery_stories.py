@@ -35,7 +35,7 @@ RESTARTED: Mapping[str, float] = {
 }
 
 
-def told(base: Mapping[str, float], **late: float) -> dict[str, float]:
+def moments_of(base: Mapping[str, float], **late: float) -> dict[str, float]:
     """The moments of a story, of which some are other; what waits for a later one is as much later, too."""
     moments = dict(base)
     for name, at_s in late.items():
@@ -60,7 +60,7 @@ def answered(story: Story, victim: str, until_s: float, replacement: str, from_s
 
 def replaced_story(*, end_s: float = 200, spec: Mapping[str, Any] = PROBED, **late: float) -> Story:
     """`a` of two is deleted; `d` takes its place. Each later step may be given as a keyword, `endpoint_added=50`."""
-    when = told(REPLACED, **late)
+    when = moments_of(REPLACED, **late)
     story = Story(end_s).replicas("a", "b", spec=spec).saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
     story.has(covered_ns=dict.fromkeys(COVERED, (at(0), at(end_s)))).fault("a", healed_s=end_s - 5)
     story.acted("delete-pod", when["action"], fault="pod-kill-1")
@@ -78,7 +78,7 @@ def replaced_story(*, end_s: float = 200, spec: Mapping[str, Any] = PROBED, **la
 
 def restarted_story(*, end_s: float = 260, spec: Mapping[str, Any] = PROBED, **late: float) -> Story:
     """`a` of two hangs at 30 s, fails its probes, is restarted in place and comes back. Keywords as above."""
-    when = told(RESTARTED, **late)
+    when = moments_of(RESTARTED, **late)
     story = hung(end_s=end_s, healed_s=end_s - 5, spec=spec)
     probe = killing("a", "Readiness probe failed: HTTP probe failed with statuscode: 503") | {"reason": "Unhealthy"}
     story.saw(when["probe failure event"], "ADDED", probe, "Event")

@@ -79,8 +79,8 @@ def baseline_band(history: History) -> Band | None:
 def first_failed_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
     """From when on users came to grief: the start of the first request, of any replica, that was not answered in full.
 
-    One that was under way at `begin_ns` counts from there. A failed answer seldom says which replica gave it, so none
-    is asked. Only requests of which it was known by then that they failed after `begin_ns` and began before `end_ns`.
+    One that was under way at `begin_ns` counts from there. A failed answer seldom names its replica, so those of
+    all count. Only requests of which it was known by then that they failed after `begin_ns` and began before `end_ns`.
     """
     failed = ~pl.col("outcome").is_in((*GOOD, "unsent"))
     table = history.requests.filter(failed & (pl.col("end_ns") >= begin_ns) & (pl.col("intended_ns") <= end_ns))
@@ -99,8 +99,8 @@ def first_answer_ns(history: History, replica: str, begin_ns: int) -> int | None
 @once
 def names_replicas(history: History) -> bool:
     """Whether answers say which replica gave them, by its pod's name."""
-    told = set(history.requests["replica"].drop_nulls().unique().to_list())
-    return any(life.name in told for life in pod_lives(history))
+    names = set(history.requests["replica"].drop_nulls().unique().to_list())
+    return any(life.name in names for life in pod_lives(history))
 
 
 def latency_back_ns(history: History, begin_ns: int, end_ns: int) -> int | None:

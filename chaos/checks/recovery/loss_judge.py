@@ -40,7 +40,7 @@ def judge_loss(history: History, one: Missing) -> Obligation:
     if back_ns - _earliest(history, one.counts_ns) <= bound_ns:
         return _back(one, took_s)
     if _earliest(history, back_ns) - one.counts_ns <= bound_ns:
-        reason = "news came late from the watch, so whether the bound was kept cannot be told"
+        reason = "news came late from the watch, so whether the bound was kept is not known"
         return _unknown(one, took_s, reason, "a trial whose watch is not cut off")
     return _late(history, one, took_s)
 

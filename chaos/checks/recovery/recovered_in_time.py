@@ -56,7 +56,7 @@ class RecoveredInTime:
 
     FAIL names the late stages. UNKNOWN: no victim was lost, a gap, a step that was not seen and whose bound was not
     over, or one that nothing bounds. First failed request and probe failure event only witness: requests may fail or
-    not, and a kubelet may drop events; what was not seen of them is said.
+    not, and a kubelet may drop events; what was not seen of them is noted.
     """
 
     name: ClassVar[str] = "recovered-in-time"
@@ -94,11 +94,11 @@ def _owed(recovery: Recovery) -> Iterator[Obligation]:
         if stage.rule.witness and not (recovery.broken and stage.answer is Answer.FAIL):
             continue
         detail = stage.detail
-        told = stage.reason if stage.reason != "not reached" else ""
+        reason = stage.reason if stage.reason != "not reached" else ""
         yield Obligation(
             subject=f"{recovery.who}: {stage.name}",
             answer=stage.answer,
-            reason=f"{recovery.who}: {stage.name} {told}" if told else "",
+            reason=f"{recovery.who}: {stage.name} {reason}" if reason else "",
             settle=SETTLE if stage.answer is Answer.UNKNOWN else "",
             measured="" if detail.took_s is None else f"{detail.took_s:g} s",
             bound="" if detail.bound_s is None else f"{detail.bound_s:g} s",

@@ -88,7 +88,7 @@ class _Case:
     def took_s(self) -> float | None:
         return None if self.ready_ns is None else seconds(self.ready_ns - self.node_loss.begin_ns)
 
-    def said(self, answer: Answer, reason: str = "", settle: str = "", *, late: StageName | None = None) -> _Case:
+    def answered(self, answer: Answer, reason: str = "", settle: str = "", *, late: StageName | None = None) -> _Case:
         """The case with its answer."""
         measured = "not back" if self.took_s is None else f"back after {self.took_s:.1f} s"
         obligation = Obligation(self.who, answer, reason, settle, measured, f"{self.limit_s:g} s")
@@ -159,12 +159,12 @@ def _judged(history: History, case: _Case) -> _Case:
     until_ns = min(known_ns, case.due_ns) if ready_ns is None else ready_ns
     if gaps_in(history, "Pod", lost.begin_ns, until_ns) or "Pod" not in history.covered_ns:
         text = f"the watch of Pods had a gap while {case.who} was away"
-        return case.said(Answer.UNKNOWN, text, "a watch without a gap")
+        return case.answered(Answer.UNKNOWN, text, "a watch without a gap")
     if replacement is not None and ready_ns is not None:
         return _back(history, case, replacement, ready_ns)
     if known_ns < case.due_ns:
         text = f"the record ended {seconds(known_ns - lost.off_ns):.1f} s after the loss, {case.who} not yet back"
-        return case.said(Answer.UNKNOWN, text, "a fault that is held until the replicas are replaced")
+        return case.answered(Answer.UNKNOWN, text, "a fault that is held until the replicas are replaced")
     return _late(history, case, case.due_ns)
 
 
@@ -172,13 +172,13 @@ def _back(history: History, case: _Case, replacement: PodLife, ready_ns: int) ->
     """Judge a replica that has a replacement."""
     if any(replacement.node == one.node and is_member(one, ready_ns) for one in node_losses(history)):
         text = f"{replacement.name}, in place of {case.who}, is on node {replacement.node}, which is lost too"
-        return case.said(Answer.FAIL, text)
+        return case.answered(Answer.FAIL, text)
     limit_ns = round(case.limit_s * NS)
     if ready_ns - case.node_loss.begin_ns <= limit_ns:
-        return case.said(Answer.PASS)
+        return case.answered(Answer.PASS)
     if earliest_ns(history, "Pod", ready_ns) - case.node_loss.off_ns <= limit_ns:
         text = f"how long {case.who} was away is not known well enough: when its node was lost, or late news"
-        return case.said(Answer.UNKNOWN, text, "a means to take the power that says at once when it is gone")
+        return case.answered(Answer.UNKNOWN, text, "a means to take the power that says at once when it is gone")
     return _late(history, case, ready_ns)
 
 
@@ -195,11 +195,11 @@ def _late(history: History, case: _Case, until_ns: int) -> _Case:
     if excuses and not held_up:
         text = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: {'; '.join(excuses)}"
         settle = "a spec that says how long each step may take, and a zone that is left"
-        return case.said(Answer.UNKNOWN, text, settle, late=stage.name)
+        return case.answered(Answer.UNKNOWN, text, settle, late=stage.name)
     over = "was not back" if case.took_s is None else f"was back after {case.took_s:.1f} s, not"
     why = f": {held_up}" if held_up else _tolerated(history, case) if stage.name == "marked for deletion" else ""
     text = f"{case.who} {over} within {case.limit_s:g} s; {which} was: {stage.name}{why}"
-    return case.said(Answer.FAIL, text, late=stage.name)
+    return case.answered(Answer.FAIL, text, late=stage.name)
 
 
 def _late_stage(stages: Sequence[Stage]) -> tuple[str, Stage]:

@@ -71,12 +71,12 @@ def _scheduler(history: History, life: PodLife, at_ns: int) -> str:
 
 
 def _attaching(history: History, life: PodLife, at_ns: int) -> str:
-    """What the attach controller or the kubelet last said about a volume of the pod."""
-    said = ""
+    """What the attach controller or the kubelet last reported about a volume of the pod."""
+    message = ""
     for event in history.watch:
         about = event.object.get("involvedObject") or event.object.get("regarding") or {}
         if event.kind != "Event" or event.at_ns > at_ns or about.get("uid") != life.uid:
             continue
         if event.object.get("reason") in ("FailedAttachVolume", "FailedMount"):
-            said = str(event.object.get("message") or event.object.get("note") or "")
-    return f"its volume: {said}" if said else ""
+            message = str(event.object.get("message") or event.object.get("note") or "")
+    return f"its volume: {message}" if message else ""

@@ -142,9 +142,9 @@ def _of_replacement(history: History, life: PodLife, replacement: PodLife | None
 
 
 def _in_place(
-    history: History, fault: Fault, life: PodLife, path: RecoveryPath, told: tuple[int, int | None, int | None]
+    history: History, fault: Fault, life: PodLife, path: RecoveryPath, moments: tuple[int, int | None, int | None]
 ) -> dict[StageName, int | None]:
-    did_ns, fell_ns, removed_ns = told
+    did_ns, fell_ns, removed_ns = moments
     restarted_ns = _first(life.restarted_ns, did_ns)
     seen: dict[StageName, int | None] = {}
     if path in ("restarted", "crashed"):
@@ -178,23 +178,23 @@ def _of_users(
     history: History, replacement: PodLife | None, seen: Mapping[StageName, int], until_ns: int
 ) -> dict[StageName, int]:
     """What users saw of it."""
-    told: dict[StageName, int | None] = {}
+    users: dict[StageName, int | None] = {}
     answered_ns = None
     if replacement is not None and "Ready" in seen:
         answered_ns = first_answer_ns(
             history, replacement.name, min(seen["Ready"], seen.get("endpoint added", seen["Ready"]))
         )
-        told["first answer"] = answered_ns
+        users["first answer"] = answered_ns
     if answered_ns is not None:
-        told["latency back"] = latency_back_ns(history, answered_ns, until_ns)
+        users["latency back"] = latency_back_ns(history, answered_ns, until_ns)
     # Requests that fail after the replica serves again are not for want of it.
     last_ns = until_ns if answered_ns is None else min(answered_ns, until_ns)
-    told["first failed request"] = first_failed_ns(history, seen["fault"], last_ns)
-    return {name: at_ns for name, at_ns in told.items() if at_ns is not None}
+    users["first failed request"] = first_failed_ns(history, seen["fault"], last_ns)
+    return {name: at_ns for name, at_ns in users.items() if at_ns is not None}
 
 
 def _probe_failed_ns(history: History, uid: str, since_ns: int) -> int | None:
-    """When the kubelet first said that a readiness or liveness probe of the pod failed."""
+    """When the kubelet first reported that a readiness or liveness probe of the pod failed."""
     for event in history.watch:
         if event.kind != "Event" or event.type == "LISTED" or event.at_ns < since_ns:
             continue

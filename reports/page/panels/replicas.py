@@ -29,7 +29,7 @@ __all__ = ["lanes_panel", "replicas_panel"]
 LANE = 20.0
 """Pixels a lane."""
 BAR = {"pending": 2.0, "starting": 6.0, "ready": 12.0, "not ready": 12.0, "terminating": 4.0}
-"""Pixels of each state's bar: a state is told by its height as well as by its colour."""
+"""Pixels of each state's bar: height as well as colour shows a state."""
 BOUNDS_NAMED = 4
 """Most bounds that are labelled; the brackets are drawn for all."""
 CROWDED = 82.0
@@ -94,19 +94,21 @@ def _spot(lane: PodLane, top: float, axis: TimeAxis) -> Spot:
 
 
 def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
-    """How many pods were in which state, told anew at each change."""
+    """How many pods were in which state, at each change."""
     changes: dict[int, Counter[str]] = {}
     for lane in shown:
         for span in lane.spans:
             changes.setdefault(axis.x(span.begin_ns), Counter())[span.state] += 1
             changes.setdefault(axis.x(span.end_ns), Counter())[span.state] -= 1
     now: Counter[str] = Counter()
-    told = []
+    changed = []
     for at in sorted(changes):
         now.update(changes[at])
         if at < axis.span_ms:
-            told.append((at, ", ".join(f"{now[state]} {state}" for state in reversed(BAR) if now[state]) or "no pod"))
-    return tuple(told)
+            changed.append(
+                (at, ", ".join(f"{now[state]} {state}" for state in reversed(BAR) if now[state]) or "no pod")
+            )
+    return tuple(readout)
 
 
 def _lanes_table(shown: Sequence[PodLane]) -> Table:

@@ -129,7 +129,7 @@ def test_an_unwatched_node_excuses_the_unready_pod() -> None:
 
 
 def test_a_stateful_set_is_given_the_grace_of_its_old_pod() -> None:
-    """A StatefulSet makes a successor only when the old pod is gone, so its grace belongs to the bound."""
+    """A StatefulSet makes a replacement only when the old pod is gone, so its grace belongs to the bound."""
     known = facts(workload_kind="StatefulSet")
 
     def of_set(uid: str, **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def judged(story: Story) -> Finding:
 
 
 def test_a_replacement_in_time_passes_with_its_stages() -> None:
-    """A kill whose replacement is Ready within the bound passes, and each stage is told in seconds from the loss."""
+    """A kill whose replacement is Ready within the bound passes, and each step is given in seconds."""
     finding = judged(kill_story())
     assert finding.answer is Answer.PASS
     (loss,) = finding.values["losses"]

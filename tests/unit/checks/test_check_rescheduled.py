@@ -1,4 +1,4 @@
-"""Rescheduled: stage by stage, in time or late, and what cannot be told."""
+"""Rescheduled: stage by stage, in time or late, and what is not known."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def judged(story: Story, within_s: float | None = None) -> Finding:
 
 
 def test_a_replica_that_is_back_in_time_passes_stage_by_stage() -> None:
-    """Each stage begins where the one before it ended; together they are the whole way."""
+    """Each stage begins where the one before it ended; together they are the whole."""
     finding = judged(node_loss_story())
     assert finding.answer is Answer.PASS, finding.reason
     (replica,) = finding.values["replicas"]
@@ -117,7 +117,7 @@ def test_without_a_stuck_claim_the_scheduler_says_why() -> None:
 
 
 def test_a_replacement_on_a_lost_node_is_none() -> None:
-    """A pod that is said to be Ready on the node that is lost does not count."""
+    """A pod that is Ready on the node that is lost does not count."""
     finding = judged(moved(marked(noticed(powered(standing(), "n1"))), name="n1"))
     assert finding.answer is Answer.FAIL
     assert "is on node n1, which is lost too" in finding.reason

@@ -137,7 +137,7 @@ def test_a_victim_that_was_spared_has_no_recovery() -> None:
 
 
 def test_two_victims_have_a_recovery_each() -> None:
-    """Each is paired with its own successor, and has its own table."""
+    """Each is paired with its own replacement, and has its own table."""
     story = replaced_story()
     story.saw(30.2, "DELETED", pod("c", ready=True)).saw(0, "LISTED", pod("c", ready=True))
     (kill,) = story.parts["faults"]
