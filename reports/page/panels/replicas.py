@@ -108,7 +108,7 @@ def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:
             changed.append(
                 (at, ", ".join(f"{now[state]} {state}" for state in reversed(BAR) if now[state]) or "no pod")
             )
-    return tuple(readout)
+    return tuple(changed)
 
 
 def _lanes_table(shown: Sequence[PodLane]) -> Table:
