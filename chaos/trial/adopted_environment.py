@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -105,7 +105,7 @@ def adopted_environment(
     with cluster, ExitStack() as until_end:
         yield AdoptedEnvironment(
             cluster=cluster,
-            timings=asdict(config.cluster.timings.timings()),
+            timings=config.cluster.timings.timings(),
             service_url=service_url or config.traffic.url or "",
             load_image_name=load_image or config.load.image or "",
             infrastructure=infrastructure,

@@ -6,11 +6,11 @@ here is a cluster of a kubeconfig to which each trial deploys its own system.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, UsageError
@@ -21,7 +21,7 @@ from chaos.faults.support.infrastructure import NO_MEANS
 from chaos.faults.undo.startup import undo_leftovers
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
-from chaos.semantics import KUBERNETES
+from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.namespace import sweep
@@ -38,7 +38,7 @@ class Environment:
 
     Attributes:
         cluster: The connection, with the rights that trials have.
-        timings: How the cluster is timed, as trial.json records it.
+        timings: How the cluster is timed.
         reference_image: Image of the reference model that the cluster can run, empty if it has none.
         service_url: How this host reaches a Service, with `{namespace}` and `{service}`; empty: API server's proxy.
         load_image_name: Image of load pods that the nodes can pull, empty if the user named none.
@@ -52,7 +52,7 @@ class Environment:
     """Whether pods find a Service by its name."""
 
     cluster: Cluster
-    timings: Mapping[str, Any] = field(default_factory=lambda: asdict(KUBERNETES))
+    timings: Timings = KUBERNETES
     reference_image: str = ""
     service_url: str = ""
     load_image_name: str = ""

@@ -21,6 +21,7 @@ from chaos.lab.lab import lab_session
 from chaos.lab.nodes.partition import LabPodNetwork
 from chaos.lab.nodes.power import LabPower
 from chaos.progress import Progress
+from chaos.semantics import Timings
 from chaos.system import System
 from chaos.system.deploy.namespace import sweep
 from chaos.trial.environment import Environment
@@ -87,7 +88,7 @@ def lab_environment(*, nodes: int, keep: bool, words: str, progress: Progress) -
             lab.reclaim_volumes()
             yield LabEnvironment(
                 cluster=account.cluster,
-                timings=facts.timings,
+                timings=Timings.of(facts.timings),
                 reference_image=MODEL_IMAGE,
                 infrastructure=Means(LabPower(), LabPodNetwork()),
                 lab=lab,

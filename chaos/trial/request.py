@@ -131,7 +131,7 @@ def trial_facts(environment: Environment, request: TrialRequest, clock: Clock, f
         "dry_run": request.dry_run,
         "clock": asdict(clock),
         "cluster": {"kind": environment.kind, **asdict(environment.cluster.facts)},
-        "timings": dict(environment.timings),
+        "timings": asdict(environment.timings),
         "system": {
             "namespace": request.namespace,
             "workload": {**(found.workload_kind if found else DEPLOYMENT).plain(), "name": spec.name},

@@ -31,7 +31,6 @@ from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import ClusterUndoLog, NoUndoLog
 from chaos.safety.abort_conditions import AbortConditions
-from chaos.semantics import Timings
 from chaos.system import System, SystemSpec, fill_claims
 from chaos.system.adopt.drift import compared
 from chaos.system.adopt.find import Adopted, adopt
@@ -156,7 +155,7 @@ class _Setup:
         # Without claims nobody needs the right to see volumes.
         claims = not found and any(volume.storage for volume in self.request.spec.volumes)
         storage = (Scope("PersistentVolumeClaim", namespace), Scope("PersistentVolume", None)) if claims else ()
-        period_s = Timings.of(self.environment.timings).metrics_resolution_s / 10
+        period_s = self.environment.timings.metrics_resolution_s / 10
         sampling = Sampling(namespace, period_s, always=bool(limits.usage))
         path = self.request.run / "watch.jsonl"
         scopes = [*own, Scope("Node", None), *storage]
@@ -191,7 +190,7 @@ class _Setup:
             journal=self.journal,
             fault="",
             namespace=namespace,
-            timings=Timings.of(environment.timings),
+            timings=environment.timings,
             means=environment.infrastructure,
             workload_kind=system.workload_kind,
             adopted=request.adopted is not None,
