@@ -8,9 +8,6 @@ pytestmark = pytest.mark.needs(nodes=2, node_label="gameday.dev/pool")
 
 ALL_ANSWERED = Slo(availability=1.0)
 
-FULLEST = targets.fullest_pool("gameday.dev/pool")
-GREEN = targets.pool("gameday.dev/pool", "green")
-
 
 @pytest.mark.system(replicas=4, disruption_budget={"max_unavailable": 1})
 @pytest.mark.parametrize("migrate", [False, True], ids=["in-place", "migrate"])
@@ -18,7 +15,9 @@ def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
     """An upgrade drains every node of a pool in turn; the next one waits until all replicas are back."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=10)
-        upgrade = faults.RollingPoolDrain(FULLEST(system), node_deadline_s=60, migrate=migrate)
+        upgrade = faults.RollingPoolDrain(
+            targets.fullest_pool(system, "gameday.dev/pool"), node_deadline_s=60, migrate=migrate
+        )
         with trial.fault(upgrade):
             trial.hold(until=upgrade.ended)
         trial.recovery()
@@ -57,7 +56,7 @@ def test_a_drain_with_nowhere_to_go_stops_at_the_disruption_budget(trial, system
     """Where no other node may take the replicas, one is lost and waits, the disruption budget keeps the others."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=10)
-        drain = faults.NodeDrain(GREEN(system), deadline_s=12)
+        drain = faults.NodeDrain(targets.pool(system, "gameday.dev/pool", "green"), deadline_s=12)
         with trial.fault(drain):
             trial.hold(until=drain.ended)
         trial.recovery()

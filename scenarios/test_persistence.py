@@ -32,7 +32,7 @@ def test_weights_survive_killed_pods(trial, system, traffic):
     with traffic.steady(rate_rps=2):
         trial.baseline(duration_s=8)
         trial.read_data()
-        with trial.fault(faults.PodKill(targets.half(system), grace_s=0)):
+        with trial.fault(faults.PodKill(targets.share(system, 0.5), grace_s=0)):
             trial.hold(duration_s=5)
         trial.recovery()
         trial.read_data()

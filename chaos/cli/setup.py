@@ -12,7 +12,9 @@ import yaml
 
 from chaos.cluster import Cluster, connect
 from chaos.errors import UsageError
-from chaos.faults.permissions import ACTIONS, DEPLOYED, READINGS, Action, deploying_rights, rights_of
+from chaos.faults import ALL_FAULTS
+from chaos.faults.permissions import DEPLOYED, READ_DATA, Activity, deploying_rights, rights_of
+from chaos.faults.scenario_code import activity_of
 from chaos.system.adopt.find import Wish, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests
@@ -21,7 +23,7 @@ from chaos.system.review.workload import lacks_of
 from chaos.trial.config import CONFIG_NAME, find_config, read_config
 from chaos.trial.config_template import file_text
 from chaos.trial.preflight.adopted_cluster import is_protected
-from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects, role_objects
+from chaos.trial.preflight.rbac import activities_of_files, claims_in_files, deploying_objects, role_objects
 
 __all__ = ["init_command", "rbac_command", "review_command"]
 
@@ -53,19 +55,19 @@ def rbac_command(
     """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
     if not deploys and (claims or manifests or service_url):
         raise UsageError("--claims, --manifests and --service-url go with --deploys", "a file says all that itself")
-    actions = actions_of_files(scenarios) if scenarios else (*ACTIONS.values(), *READINGS.values())
+    activities = activities_of_files(scenarios) if scenarios else (*map(activity_of, ALL_FAULTS), READ_DATA)
     if deploys:
         kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
         claimed = claims or claims_in_files(scenarios or ())
         objects = deploying_objects(
-            deploying_rights(actions, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster)
+            deploying_rights(activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster)
         )
     else:
-        objects = _adopting(system, actions, load_in_cluster=load_in_cluster)
+        objects = _adopting(system, activities, load_in_cluster=load_in_cluster)
     print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
 
 
-def _adopting(system: Path | None, actions: Sequence[Action], *, load_in_cluster: bool) -> list[dict[str, Any]]:
+def _adopting(system: Path | None, activities: Sequence[Activity], *, load_in_cluster: bool) -> list[dict[str, Any]]:
     path = system or find_config(Path.cwd())
     if path is None:
         raise UsageError(
@@ -76,7 +78,7 @@ def _adopting(system: Path | None, actions: Sequence[Action], *, load_in_cluster
     wish = config.system.wish()
     pods = load_in_cluster or config.load.in_cluster
     kinds, proxied = (wish.kind, *wish.through), not config.traffic.url
-    rights = rights_of(actions, *kinds, proxied=proxied, load_pods=pods, data=bool(wish.data))
+    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(wish.data))
     return role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
 
 

@@ -11,14 +11,14 @@ import typer
 
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import LabError, UsageError
-from chaos.faults.support.infrastructure import CommandPower, NodePower
-from chaos.faults.undo.discovery import find_left
-from chaos.faults.undo.restore import undo_all
+from chaos.faults import CommandInfrastructure, Infrastructure
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE
+from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
-from chaos.lab.nodes.power import LabPower
 from chaos.objects.base import View
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.trial.config import find_config, read_config
+from chaos.trial.lab_environment import LAB_INFRASTRUCTURE
 from chaos.trial.preflight.adopted_cluster import open_adoption
 
 __all__ = ["status_command", "undo_command"]
@@ -39,7 +39,7 @@ def undo_command(
     kubeconfig: Kubeconfig = None,
     force: Annotated[bool, typer.Option("--force", help="Also what a run that seems to be at work has done.")] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Strike off what cannot be undone, once you have seen to it.")
+        bool, typer.Option("--forget", help="Remove also the entries that cannot be undone, after manual clean-up.")
     ] = False,
     node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: takes a node's power.")] = "",
     node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: gives a node its power back.")] = "",
@@ -48,18 +48,18 @@ def undo_command(
     if bool(node_off) != bool(node_on):
         raise UsageError("--node-off and --node-on go together")
     with _reached(system, kube_context, kubeconfig) as (cluster, namespace, own):
-        power = CommandPower(node_off, node_on) if node_on else own
+        infrastructure = Infrastructure(CommandInfrastructure(node_off, node_on)) if node_on else own
         found = find_left(cluster, namespace)
         alive = [one for one in found if one.alive and not force]
         dead = [one for one in found if one not in alive]
-        results = undo_all(cluster, unrecorded_executor(cluster), dead, power=power, forget=forget)
+        results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure, forget=forget)
     for one in alive:
         print(f"left alone: {one.run} ({one.owner}): {one.alive}")  # noqa: T201  # a command speaks on its streams
     for done in results:
-        print(f"{done.result:8} {done.run}, {done.promise.fault}: {done.words}")  # noqa: T201
+        print(f"{done.result:8} {done.run}, {done.entry.fault}: {done.words}")  # noqa: T201
     for one in found:
         for text in one.unreadable:
-            print(f"left     {one.where.namespace}/{one.where.name} holds what is no promise of ours: {text}")  # noqa: T201
+            print(f"left     {one.where.namespace}/{one.where.name} holds what is no undo entry of ours: {text}")  # noqa: T201
     if not found:
         print("nothing is left to undo")  # noqa: T201
     bad = any(done.result == "left" for done in results) or any(one.unreadable for one in found)
@@ -67,7 +67,7 @@ def undo_command(
 
 
 def status_command(*, system: System = None, kube_context: Context = "", kubeconfig: Kubeconfig = None) -> None:
-    """Say who is at work on the system, which faults stand, and what dead runs left. Reads only."""
+    """Say who is at work on the system, which faults are active, and what dead runs left. Reads only."""
     with _reached(system, kube_context, kubeconfig) as (cluster, namespace, _):
         if namespace is not None:
             lease = cluster.get("Lease", namespace, LEASE_NAME)
@@ -77,18 +77,18 @@ def status_command(*, system: System = None, kube_context: Context = "", kubecon
         found = find_left(cluster, namespace)
     for one in found:
         print(f"{one.run} ({one.owner}): {one.alive or 'dead: gameday undo heals what it left'}")  # noqa: T201
-        for promise in one.promises:
-            target = promise.inverse.target
-            print(f"  {promise.fault}: {promise.inverse.kind} {target.kind} {target.namespace or '-'}/{target.name}")  # noqa: T201
+        for entry in one.entries:
+            target = entry.target
+            print(f"  {entry.fault}: {entry.kind} {target.kind} {target.namespace or '-'}/{target.name}")  # noqa: T201
     if not found:
-        print("no fault stands")  # noqa: T201
+        print("no fault is active")  # noqa: T201
 
 
 @contextmanager
 def _reached(
     system: Path | None, context: str, kubeconfig: Path | None
-) -> Iterator[tuple[Cluster, str | None, NodePower | None]]:
-    """The cluster that is meant, the one namespace to look at (None: all), and who gives nodes power there.
+) -> Iterator[tuple[Cluster, str | None, Infrastructure]]:
+    """The cluster that is meant, the one namespace to look at (None: all), and what there is of it below the API.
 
     Never a current context by accident.
     """
@@ -96,15 +96,16 @@ def _reached(
     if path is not None:
         config = read_config(path)
         with open_adoption(path, config, kubeconfig=kubeconfig, context=context).cluster as cluster:
-            yield cluster, config.system.namespace, config.node_power.power() if config.node_power else None
+            nodes = config.node_power.infrastructure() if config.node_power else None
+            yield cluster, config.system.namespace, Infrastructure(nodes)
         return
     if context:
         with connect(kubeconfig=kubeconfig, context=context) as cluster:
-            yield cluster, None, None
+            yield cluster, None, NO_INFRASTRUCTURE
         return
     try:
         facts = Lab().facts()
     except LabError as error:
         raise UsageError(f"which cluster? {error.what}", "name one: --system FILE or --kube-context NAME") from error
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
-        yield cluster, None, LabPower()
+        yield cluster, None, LAB_INFRASTRUCTURE

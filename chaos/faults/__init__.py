@@ -1,34 +1,40 @@
-"""Trouble made on purpose: one fault a module."""
+"""Faults: what is done to a system on purpose, one kind a module."""
 
 from chaos.faults.bad_rollout import BadRollout
-from chaos.faults.base import Fault, Field, Trouble, Until
+from chaos.faults.base import Awaited, Disruption, Fault, Injection, Until
 from chaos.faults.budget_change import BudgetChange
+from chaos.faults.context import FaultContext
 from chaos.faults.evict import Evict
+from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure, NodeInfrastructure, PodNetwork
 from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
 from chaos.faults.not_ready import NotReady
+from chaos.faults.permissions import rights
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.process_hang import ProcessCrash, ProcessHang
 from chaos.faults.rolling_pool_drain import RollingPoolDrain
 from chaos.faults.rolling_update import RollingUpdate
 from chaos.faults.scale import Scale
-from chaos.faults.support.infrastructure import CommandPower, Means, NodePower, PodNetwork
 
 __all__ = [
+    "ALL_FAULTS",
+    "Awaited",
     "BadRollout",
     "BudgetChange",
-    "CommandPower",
+    "CommandInfrastructure",
+    "Disruption",
     "Evict",
     "Fault",
-    "Field",
-    "Means",
+    "FaultContext",
+    "Infrastructure",
+    "Injection",
     "MemoryHog",
     "NetworkPartition",
     "NodeDown",
     "NodeDrain",
-    "NodePower",
+    "NodeInfrastructure",
     "NotReady",
     "PodKill",
     "PodNetwork",
@@ -37,6 +43,24 @@ __all__ = [
     "RollingPoolDrain",
     "RollingUpdate",
     "Scale",
-    "Trouble",
     "Until",
+    "rights",
 ]
+
+ALL_FAULTS: tuple[type[Fault], ...] = (
+    PodKill,
+    Evict,
+    NodeDrain,
+    RollingPoolDrain,
+    RollingUpdate,
+    BadRollout,
+    Scale,
+    BudgetChange,
+    ProcessHang,
+    ProcessCrash,
+    NotReady,
+    MemoryHog,
+    NetworkPartition,
+    NodeDown,
+)
+"""Every kind of fault that the suite has."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import Field, Until
+from chaos.faults.base import Awaited, Fault, Injection, Until
+from chaos.faults.context import FaultContext
+from chaos.faults.permissions import Right, rights
 from chaos.faults.support.background_task import Work
-from chaos.faults.support.template_patch import Template
+from chaos.faults.support.object_patch import Template
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 
@@ -27,95 +31,104 @@ NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidIma
 
 
 @dataclass(frozen=True, slots=True)
-class BadRollout:
+class BadRollout(Fault):
     """Give the Deployment a template whose pods never become Ready; healing rolls it back.
 
     `kind`: `image` names a tag that does not exist in the first container's own repository; `probe` gives that
     container a readiness probe on a path that does not exist, so its pods run and are never Ready. It has landed when
-    a pod of the new template is seen to be bad. `ended` is when the Deployment says that it makes no progress, within
-    its own progress deadline: the result is then `blocked`, which is what Kubernetes promises. `shown` is when such a
+    a pod of the new template is seen to be bad. `ended` is when the Deployment reports that it makes no progress,
+    within its own progress deadline: the result is then `blocked`, as Kubernetes documents it. `shown` is when such a
     pod is to be seen (again). Healing puts the former template back, and compares.
     """
+
+    name: ClassVar[str] = "bad-rollout"
+    permissions: ClassVar[tuple[Right, ...]] = rights("get patch", "Deployment")
+    workload_kind: ClassVar[str] = "Deployment"
 
     workload: Ref
     kind: Literal["image", "probe"]
     deadline_s: float = 120.0
-    _work: Work = field(default_factory=Work, init=False, repr=False, compare=False)
-    _template: Template = field(init=False, repr=False, compare=False)
-    _fields: list[Field] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in ("image", "probe"):
             raise UsageError(f"BadRollout.kind: {self.kind!r} is not one of image, probe")
         if self.deadline_s <= 0:
             raise UsageError(f"BadRollout.deadline_s: {self.deadline_s} is not a positive number of seconds")
-        object.__setattr__(self, "_template", Template(self.workload))
 
     @property
-    def name(self) -> str:
-        """The kind of fault."""
-        return "bad-rollout"
-
-    @property
+    @override
     def words(self) -> str:
-        """What it does to whom."""
         bad = "an image that does not exist" if self.kind == "image" else "a readiness probe that never passes"
         return f"roll Deployment {self.workload.name} out with {bad}"
 
     @property
+    @override
     def victims(self) -> tuple[Ref, ...]:
-        """The Deployment."""
         return (self.workload,)
 
     @property
+    @override
     def landing_deadline_s(self) -> float:
         """The start of a pod, and the refusal of a pull."""
         return LANDING_S
 
     @property
-    def ended(self) -> Until:
+    def ended(self) -> Awaited:
         """The rollout halted, or ended otherwise."""
-        return Until(f"the rollout of {self.workload.name} halts", lambda: self._work.ended, self.deadline_s + STOP_S)
+        return Awaited(self, "ended")
+
+    @property
+    def shown(self) -> Awaited:
+        """A pod of the new template is seen to be bad."""
+        return Awaited(self, "shown")
+
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Change the template, and follow the rollout."""
+        return _BadRollout(self, context)
+
+
+class _BadRollout(Injection):
+    def __init__(self, fault: BadRollout, context: FaultContext) -> None:
+        super().__init__(fault, context)
+        self._fault = fault
+        self._work = Work("watching the rollout")
+        self._template = Template(context, fault.workload)
+        self.missed = self._template.make(_without_image if fault.kind == "image" else _never_ready)
+        if not self.missed:
+            self._work.start(context, lambda: self._template.follow(self._work, fault.deadline_s, "blocked"))
+
+    @property
+    def ended(self) -> Until:
+        """See `BadRollout.ended`."""
+        words = f"the rollout of {self._fault.workload.name} halts"
+        return Until(words, lambda: self._work.ended, self._fault.deadline_s + STOP_S)
 
     @property
     def shown(self) -> Until:
-        """A pod of the new template is seen to be bad."""
-        return Until(
-            "a pod of the new template is seen to be bad",
-            lambda: any(self.landed(field) for field in self._fields),
-            LANDING_S,
-        )
+        """See `BadRollout.shown`."""
+        return Until("a pod of the new template is seen to be bad", self.landed, LANDING_S)
 
-    def inject(self, field: Field) -> str:
-        """Change the template. Return why that could not be done."""
-        self._fields.append(field)
-        edit = _without_image if self.kind == "image" else _never_ready
-        if reason := self._template.make(field, edit, action="roll-out"):
-            return reason
-        self._work.start(field, lambda: self._template.followed(field, self._work, self.deadline_s, "blocked"))
-        return ""
-
-    def landed(self, field: Field) -> str:
-        """Prove it: a pod of the new template cannot have its image, or runs and is not Ready."""
-        bad = self._reason if self.kind == "image" else self._unready
-        pods = (pod for pod in self._template.pods(field) if not pod.deleting)
+    @override
+    def landed(self) -> str:
+        """A pod of the new template cannot have its image, or runs and is not Ready."""
+        bad = _refused if self._fault.kind == "image" else _unready
+        pods = (pod for pod in self._template.pods() if not pod.deleting)
         return next((words for pod in pods if (words := bad(pod))), "")
 
-    def heal(self, field: Field) -> str:
-        """Put the former template back. Return what could not be undone."""
-        ended = self._work.stop(STOP_S)
-        left = self._template.undo(field)
-        return left if ended else f"watching the rollout did not stop within {STOP_S:g} s; {left}".rstrip("; ")
+    @override
+    def stop(self) -> str:
+        return self._work.stop(STOP_S)
 
-    @staticmethod
-    def _reason(pod: PodView) -> str:
-        reason = next((one.waiting for one in pod.containers if one.waiting in NO_IMAGE), "")
-        return f"pod {pod.name} of the new template waits: {reason}" if reason else ""
 
-    @staticmethod
-    def _unready(pod: PodView) -> str:
-        started = pod.running and all(one.raw.get("started") for one in pod.containers)
-        return f"pod {pod.name} of the new template runs and is not Ready" if started and not pod.ready else ""
+def _refused(pod: PodView) -> str:
+    reason = next((one.waiting for one in pod.containers if one.waiting in NO_IMAGE), "")
+    return f"pod {pod.name} of the new template waits: {reason}" if reason else ""
+
+
+def _unready(pod: PodView) -> str:
+    started = pod.running and all(one.raw.get("started") for one in pod.containers)
+    return f"pod {pod.name} of the new template runs and is not Ready" if started and not pod.ready else ""
 
 
 def _without_image(template: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,23 +1,29 @@
-"""What every fault is: reversible trouble with a proof that it landed.
+"""What every fault is: frozen data that says what to do to whom, and the injection that holds its live state.
 
-The trial calls `inject`, then waits until `landed` gives its proof, and calls `heal` when the scenario's block ends,
-however it ends. A fault touches the cluster only through the field's hand, which journals every mutation.
+The trial calls `inject`, waits until the injection's `landed` gives its proof, and calls `heal` when the scenario's
+block ends, however it ends. A fault touches the cluster only through its context, which journals every mutation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from chaos.cluster import Cluster, Executor, Journal, Recorder
-from chaos.faults.support.infrastructure import NO_MEANS, Means
+from chaos.faults.context import FaultContext
+from chaos.faults.permissions import Right
+from chaos.faults.undo.restore import heal
+from chaos.history.action_names import declare_actions
 from chaos.objects.base import Ref
-from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
-from chaos.safety import NoUndoLog, UndoLog
-from chaos.semantics import KUBERNETES, Timings
 
-__all__ = ["Fault", "Field", "Trouble", "Until", "leaves_foreign", "parameters_of", "spares_no_node"]
+__all__ = ["API_ALLOWANCE_S", "Awaited", "Disruption", "Fault", "Injection", "Until", "each"]
+
+API_ALLOWANCE_S = 10.0
+"""Kubernetes' own objective for a single-object mutation is 1 s at the 99th percentile; a small cluster gets more."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,77 +36,118 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """What a fault may use: the hand that does, the recorder that sees, reads of the cluster, and its id.
+class Awaited:
+    """What a scenario awaits of a fault, e.g. `drain.ended`: the `Until` of that name of the fault's injection."""
 
-    `namespace` is the trial's: pods of any other are somebody else's. `timings` are the cluster's, `means` what there
-    is beside its API. `workload_kind` is what the system is. `adopted`: it is somebody else's and stays, so that every
-    change of it is to be put back. `undo` is where a fault writes the inverse of each action that outlasts it,
-    before the action; it does not do what cannot be written down.
-    """
-
-    executor: Executor
-    recorder: Recorder
-    cluster: Cluster
-    journal: Journal
-    fault: str
-    namespace: str
-    timings: Timings = KUBERNETES
-    means: Means = NO_MEANS
-    workload_kind: WorkloadKind = DEPLOYMENT
-    adopted: bool = False
-    undo: UndoLog = field(default_factory=NoUndoLog)
-
-    def result(self, result: str, words: str, **detail: Any) -> None:
-        """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""
-        self.journal.event("fault-result", fault=self.fault, result=result, words=words, detail=detail)
+    fault: Fault
+    name: str
 
 
-class Trouble(Protocol):
-    """What its owners have to allow: a fault, or a load that rises."""
+class Disruption(Protocol):
+    """What the system's owners have to allow: a fault, or a load that rises."""
 
     @property
     def name(self) -> str:
-        """The kind of trouble, e.g. `pod-kill`."""
+        """What it is called in their annotations, e.g. `pod-kill`."""
 
     @property
     def victims(self) -> tuple[Ref, ...]:
         """Whom it hits; empty when a saved run is judged again."""
 
 
-class Fault(Trouble, Protocol):
-    """One kind of trouble, aimed."""
+class Fault(ABC):
+    """One kind of fault, aimed. Frozen: what is known only once it is injected is in its `Injection`.
+
+    Attributes:
+        name: The kind, in the record and as the word by which owners allow it, e.g. `pod-kill`.
+        permissions: What it needs of the API server beside what every trial does.
+        hits_nodes: Its victims are nodes, so each node's owner is asked as well.
+        evicts: It asks for evictions, so a disruption budget that is spent already is in its way.
+        workload_kind: The only kind of workload that it can change, empty for any.
+        actions: Names of actions that it journals and that are not in `chaos.history.action_names`.
+    """
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+    permissions: ClassVar[tuple[Right, ...]] = ()
+    hits_nodes: ClassVar[bool] = False
+    evicts: ClassVar[bool] = False
+    workload_kind: ClassVar[str] = ""
+    actions: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        declare_actions(*cls.actions)
 
     @property
+    @abstractmethod
     def words(self) -> str:
         """What it does to whom, for people."""
 
     @property
+    @abstractmethod
+    def victims(self) -> tuple[Ref, ...]:
+        """Whom it hits; empty when a saved run is judged again."""
+
+    @property
     def landing_deadline_s(self) -> float:
         """How long after injection the proof may take, from the victims' own spec."""
+        return API_ALLOWANCE_S
 
-    def inject(self, field: Field) -> str:
-        """Make the trouble. Return an empty string, or the reason why it could not be made."""
+    @property
+    def leaves_foreign_pods(self) -> bool:
+        """Whether a fault that hits nodes leaves the pods of others on them alone, or may take them along."""
+        return False
 
-    def landed(self, field: Field) -> str:
-        """Return the proof that the trouble is there, in words, or an empty string while there is none."""
+    @property
+    def takes_every_node(self) -> bool:
+        """Whether it is meant to hit every node at once."""
+        return False
 
-    def heal(self, field: Field) -> str:
-        """Undo what is left to undo. Return an empty string, or what could not be undone and how to do it by hand."""
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What it was made with, as far as it is plain: its numbers, words and switches, by name."""
+        given: dict[str, Any] = {}
+        if is_dataclass(self):
+            given = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in given.items() if isinstance(value, bool | int | float | str | None)}
+
+    @abstractmethod
+    def inject(self, context: FaultContext) -> Injection:
+        """Do it. What undoes each action is recorded in the context before the action."""
 
 
-def leaves_foreign(fault: Fault) -> bool:
-    """Whether a fault that hits nodes leaves the pods of others on them alone: its `leave_foreign` is true."""
-    return bool(getattr(fault, "leave_foreign", False))
+class Injection:
+    """A fault under way.
+
+    Attributes:
+        missed: Why it could not be made; empty if it was.
+        landing_deadline_s: How long the proof may take.
+    """
+
+    def __init__(
+        self, fault: Fault, context: FaultContext, proof: Callable[[], str] = lambda: "", *, missed: str = ""
+    ) -> None:
+        self.context = context
+        self.missed = missed
+        self.landing_deadline_s = fault.landing_deadline_s
+        self._proof = proof
+
+    def landed(self) -> str:
+        """Return the proof that the fault is there, in words, or an empty string while there is none."""
+        return self._proof()
+
+    def stop(self) -> str:
+        """End what goes on in the background. Return an empty string, or what did not end."""
+        return ""
+
+    def heal(self) -> str:
+        """Undo what is left to undo. Return an empty string, or what could not be undone and the command for people."""
+        return "; ".join(words for words in (self.stop(), heal(self.context)) if words)
 
 
-def spares_no_node(fault: Fault) -> bool:
-    """Whether a fault is meant to hit every node at once: its `every_node` is true."""
-    return bool(getattr(fault, "every_node", False))
-
-
-def parameters_of(fault: Fault) -> dict[str, Any]:
-    """What a fault was made with, as far as it is plain: its numbers, words and switches, by name."""
-    named: list[str] = [one.name for one in fields(fault)] if is_dataclass(fault) else []
-    given = {name: getattr(fault, name) for name in named}
-    return {name: value for name, value in given.items() if isinstance(value, bool | int | float | str | None)}
+def each(victims: Iterable[T], action: Callable[[T], str]) -> str:
+    """Do it to all at once, as a fault that hits them together has to; what went wrong, in words."""
+    chosen = tuple(victims)
+    with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
+        return "; ".join(reason for reason in pool.map(action, chosen) if reason)

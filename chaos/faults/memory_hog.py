@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import Field
+from chaos.faults.base import API_ALLOWANCE_S, Fault, Injection, each
+from chaos.faults.context import FaultContext
+from chaos.faults.permissions import EXEC, Right
 from chaos.faults.support.containers import (
     Place,
     container_now,
-    exit_words,
+    ended_words,
+    last_end,
     no_shell,
     not_running,
     place_of,
     run_script,
 )
-from chaos.faults.support.parallel import each
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -23,7 +28,6 @@ from chaos.objects.quantities import amount
 
 __all__ = ["MemoryHog"]
 
-API_ALLOWANCE_S = 10.0
 EXIT_SEEN_S = 11.0
 """The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
@@ -33,6 +37,7 @@ HOLD_S = 15.0
 OOM_KILLED = "OOMKilled"
 SEED_BYTES = 16
 NO_ROOM = 3
+KILLED = 137
 
 HOG = f"""
 fill() {{
@@ -51,90 +56,81 @@ piece is named once more after the sleep: a shell with nothing left to do become
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryHog:
+class MemoryHog(Fault):
     """Fill the memory of the targets' containers, in pieces of `piece_mib`, until the limit ends one of them.
 
     The kernel ends the largest process of the container (the whole container where control groups v2 are set so), so
     `piece_mib` must be well below what the server itself holds: then it is the server that goes. It has landed when the
-    watch shows that the container ended with the reason OOMKilled. Healing has nothing to undo: what holds the memory
-    ends with the container, or by itself. A container without a memory limit is refused: its node would pay.
+    watch shows that the container ended with the reason OOMKilled. Nothing is left to undo: what holds the memory ends
+    with the container, or after `HOLD_S` by itself. A container without a memory limit is refused: its node would pay.
     """
+
+    name: ClassVar[str] = "memory-hog"
+    permissions: ClassVar[tuple[Right, ...]] = EXEC
 
     targets: Targets
     piece_mib: int = 16
     container: str = ""
-    _places: list[Place] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.piece_mib < 1 or self.piece_mib & (self.piece_mib - 1):
             raise UsageError(f"MemoryHog.piece_mib: {self.piece_mib} is not a power of two")
 
     @property
-    def name(self) -> str:
-        """The kind of fault."""
-        return "memory-hog"
-
-    @property
+    @override
     def words(self) -> str:
-        """What it does to whom."""
         return f"use up the memory of {self.targets.words}"
 
     @property
+    @override
     def victims(self) -> tuple[Ref, ...]:
-        """The pods whose memory is used up."""
         return self.targets.refs
 
     @property
+    @override
     def landing_deadline_s(self) -> float:
         """The kubelet's sight of the exit, and the API's own time."""
         return EXIT_SEEN_S + API_ALLOWANCE_S
 
-    def inject(self, field: Field) -> str:
-        """Fill it. Return why any could not be filled."""
-        return each(self.victims, lambda ref: self._fill(field, ref))
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Fill it; landed when each container ended, and the runtime gives its memory as the reason."""
+        places: list[Place] = []
 
-    def landed(self, field: Field) -> str:
-        """Prove it: each container ended, and the runtime says that it was for its memory."""
-        words = [_ended(field, place) for place in self._places]
-        return "; ".join(words) if len(words) == len(self.victims) and all(words) else ""
+        def proof() -> str:
+            ended = [_ended(context, place) for place in places]
+            return "; ".join(ended) if len(ended) == len(self.victims) and all(ended) else ""
 
-    def heal(self, field: Field) -> str:  # noqa: ARG002  # the role's shape
-        """Nothing is left to undo: the hogs ended with the container, or after `HOLD_S`, and the call with them."""
-        return ""
+        return Injection(self, context, proof, missed=each(self.victims, lambda ref: self._fill(context, ref, places)))
 
-    def _fill(self, field: Field, ref: Ref) -> str:
-        if (place := place_of(field, ref, self.container)) is None:
+    def _fill(self, context: FaultContext, ref: Ref, places: list[Place]) -> str:
+        if (place := place_of(context.recorder, ref, self.container)) is None:
             return not_running(ref, self.container)
-        limit = _limit(field, place)
+        limit = _limit(context, place)
         if not limit:
             return f"container {place.container} of {ref.name} has no memory limit: its node would pay for it"
-        self._places.append(place)
         piece = self.piece_mib << 20
         doublings = (piece // SEED_BYTES).bit_length() - 1
         # A shell holds a string at least once, so this many must go over the limit.
         words = (str(doublings), f"{HOLD_S:g}", str(limit // piece + 1))
-        ran = run_script(field, place, HOG, *words, timeout_s=HOLD_S + API_ALLOWANCE_S)
-        if ran.exit_code == NO_ROOM or ran.outcome == "info" or ran.exit_code == 137:
+        ran = run_script(context, place, HOG, *words, timeout_s=HOLD_S + API_ALLOWANCE_S)
+        if ran.exit_code == NO_ROOM or ran.outcome == "info" or ran.exit_code == KILLED:
+            places.append(place)
             return ""  # what became of the container says whether it landed
-        self._places.remove(place)
         why = "has no shell (sh) to do it with" if no_shell(ran) else ran.reason
         return f"{ref.name}: container {place.container}: {why}"
 
 
-def _limit(field: Field, place: Place) -> int:
+def _limit(context: FaultContext, place: Place) -> int:
     """The container's memory limit in bytes, 0 if it has none."""
-    for pod in map(PodView, field.recorder.objects("Pod")):
+    for pod in map(PodView, context.recorder.objects("Pod")):
         for container in (pod.spec.get("containers") or ()) if pod.uid == place.pod.uid else ():
             if container["name"] == place.container:
                 return int(amount(str(((container.get("resources") or {}).get("limits") or {}).get("memory", "0"))))
     return 0
 
 
-def _ended(field: Field, place: Place) -> str:
-    now = container_now(field, place)
-    if now is None:
-        return ""
-    ended = (now.raw.get("state") or {}).get("terminated") or (now.last_exit if now.id != place.container_id else {})
-    if ended.get("reason") != OOM_KILLED:
-        return ""
-    return f"container {place.container} of {place.pod.name} ({place.pod.uid[:8]}) ended: {exit_words(ended)}"
+def _ended(context: FaultContext, place: Place) -> str:
+    now = container_now(context.recorder, place)
+    ended = last_end(now, place) if now else {}
+    return ended_words(place, ended) if ended.get("reason") == OOM_KILLED else ""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
-from chaos.cluster import path_of
+from typing_extensions import override
+
+from chaos.cluster import DRY_RUN, DryRunExecutor, mutations, path_of
 from chaos.errors import ClusterRefused, TimedOut
-from chaos.faults.base import Field
-from chaos.faults.support.parallel import each
-from chaos.faults.support.pod_network import cut_off, reconnect
+from chaos.faults.base import Fault, Injection, each
+from chaos.faults.context import FaultContext
+from chaos.faults.infrastructure import PodNetwork
+from chaos.faults.permissions import Right, rights
 from chaos.faults.targets import Targets
+from chaos.faults.undo.restore_object import CUT
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
+from chaos.safety import UndoEntry
 from chaos.wait import until
 
 __all__ = ["NetworkPartition"]
@@ -27,7 +33,7 @@ BACK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkPartition:
+class NetworkPartition(Fault):
     """Cut the target replicas off from everything but their own kubelet.
 
     In the lab their node drops their packets; elsewhere a NetworkPolicy for that very pod allows nothing. It has landed
@@ -36,55 +42,76 @@ class NetworkPartition:
     reached again. `path` is asked at the pods' first port; any answer of the server's own will do.
     """
 
+    name: ClassVar[str] = "network-partition"
+    permissions: ClassVar[tuple[Right, ...]] = (
+        *rights("get patch", "Pod"),
+        *rights("create delete get", "NetworkPolicy"),
+        *rights("get", "Pod", "proxy"),
+    )
+
     targets: Targets
     path: str = "/"
-    _cut: list[PodView] = field(default_factory=list, init=False, repr=False, compare=False)
-    _proofs: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
-    def name(self) -> str:
-        """The kind of fault."""
-        return "network-partition"
-
-    @property
+    @override
     def words(self) -> str:
-        """What it does to whom."""
         return f"cut {self.targets.words} off from the network"
 
     @property
+    @override
     def victims(self) -> tuple[Ref, ...]:
-        """The pods that are cut off."""
         return self.targets.refs
 
     @property
+    @override
     def landing_deadline_s(self) -> float:
         """It is proved when it is injected."""
         return REACH_S
 
-    def inject(self, field: Field) -> str:
-        """Cut them off, and see that they are not reached any more. Return why any could not be."""
-        return each(self.victims, lambda ref: self._isolate(field, ref))
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Cut them off, and see that they are not reached any more: a look takes seconds, so it is proved only now."""
+        return _Partition(self, context)
 
-    def landed(self, field: Field) -> str:  # noqa: ARG002  # seen when it was injected: a look takes seconds
-        """Prove it: the API server reached each before, and does not any more."""
-        return "; ".join(sorted(self._proofs)) if self.victims and len(self._proofs) == len(self.victims) else ""
 
-    def heal(self, field: Field) -> str:
-        """Let them be reached again. Return what could not be undone, and how to do it by hand."""
-        return "; ".join(reason for pod in self._cut if (reason := self._mend(field, pod)))
+class _Partition(Injection):
+    def __init__(self, fault: NetworkPartition, context: FaultContext) -> None:
+        super().__init__(fault, context)
+        self._fault = fault
+        self._cut: list[PodView] = []
+        self._proofs: list[str] = []
+        self.missed = each(fault.victims, self._isolate)
 
-    def _isolate(self, field: Field, ref: Ref) -> str:
-        pod = next((pod for pod in map(PodView, field.recorder.objects("Pod")) if pod.uid == ref.uid), None)
+    @override
+    def landed(self) -> str:
+        """The API server reached each before, and does not any more."""
+        victims = self._fault.victims
+        return "; ".join(sorted(self._proofs)) if victims and len(self._proofs) == len(victims) else ""
+
+    @override
+    def heal(self) -> str:
+        """Take the cut away, and wait until those that still live are reached again."""
+        if left := super().heal():
+            return left
+        cut, self._cut = self._cut, []
+        return each(cut, self._await_reached)
+
+    def _isolate(self, ref: Ref) -> str:
+        pod = next((pod for pod in map(PodView, self.context.recorder.objects("Pod")) if pod.uid == ref.uid), None)
         if pod is None:
             return f"pod {ref.name} is not there any more"
-        if not self._reached(field, pod):
+        if not self._reached(pod):
             return f"pod {ref.name} is not reached through the API server's proxy even now, so no cut could be proved"
-        # Before the action: whatever comes in between, it may be cut off, and has to be reached again.
-        self._cut.append(pod)
-        if reason := cut_off(field, field.means.pod_network, pod):
+        if reason := _cut_off(self.context, pod, ref):
             return reason
+        self._cut.append(pod)
         try:
-            until(lambda: not self._reached(field, pod), deadline_s=LANDED_S, awaited=f"pod {ref.name} cut off")
+            # A server that is busy may miss one call.
+            until(
+                lambda: not (self._reached(pod) or self._reached(pod)),
+                deadline_s=LANDED_S,
+                awaited=f"pod {ref.name} cut off",
+            )
         except TimedOut:
             return (
                 f"pod {ref.name} is still reached {LANDED_S:g} s later: does the network plugin enforce NetworkPolicy?"
@@ -92,13 +119,10 @@ class NetworkPartition:
         self._proofs.append(f"{ref.name} ({ref.uid[:8]}) was reached by the API server, and is not any more")
         return ""
 
-    def _mend(self, field: Field, pod: PodView) -> str:
-        if left := reconnect(field, field.means.pod_network, pod):
-            return left
-
+    def _await_reached(self, pod: PodView) -> str:
         def back() -> bool:
-            found = field.cluster.get("Pod", pod.namespace, pod.name)
-            return found is None or found["metadata"]["uid"] != pod.uid or self._reached(field, pod)
+            found = self.context.cluster.get("Pod", pod.namespace, pod.name)
+            return found is None or found["metadata"]["uid"] != pod.uid or self._reached(pod)
 
         try:
             until(back, deadline_s=BACK_S, awaited=f"pod {pod.name} reached again")
@@ -106,15 +130,61 @@ class NetworkPartition:
             return late.what
         return ""
 
-    def _reached(self, field: Field, pod: PodView) -> bool:
-        """Whether the pod itself answers through the API server's proxy, whatever it says."""
+    def _reached(self, pod: PodView) -> bool:
+        """Whether the pod itself answers through the API server's proxy, whatever it answers."""
         ports = [port for one in pod.spec.get("containers") or () for port in one.get("ports") or ()]
         named = f"{pod.name}:{ports[0]['containerPort']}" if ports else pod.name
-        path = f"{path_of('Pod', pod.namespace)}/{named}/proxy{self.path}"
+        path = f"{path_of('Pod', pod.namespace)}/{named}/proxy{self._fault.path}"
         try:
-            answer = field.cluster.transport.call("GET", path, timeout_s=REACH_S)
+            answer = self.context.cluster.transport.call("GET", path, timeout_s=REACH_S)
         except ClusterRefused:
             return False
-        said = answer.json()
-        # What the API server says in the pod's stead is a Status.
-        return not (isinstance(said, dict) and said.get("kind") == "Status")
+        body = answer.json()
+        # What the API server answers in the pod's stead is a Status.
+        return not (isinstance(body, dict) and body.get("kind") == "Status")
+
+
+def _cut_off(context: FaultContext, pod: PodView, ref: Ref) -> str:
+    """Cut a pod off. Return an empty string, or why that could not be done."""
+    network = context.infrastructure.pod_network
+    return _cut_by_policy(context, ref) if network is None else _cut_by_node(context, network, pod, ref)
+
+
+def _cut_by_node(context: FaultContext, network: PodNetwork, pod: PodView, ref: Ref) -> str:
+    address = str(pod.status.get("podIP", ""))
+    entry = UndoEntry("reconnect-pod", ref, "gameday undo", {"node": pod.node, "address": address})
+    if reason := context.record(entry):
+        return f"pod {ref.name}: {reason}"
+    with context.journal.action("cut-off", ref, fault=context.fault, detail={"by": network.words}) as action:
+        dry_run = isinstance(context.executor, DryRunExecutor)
+        reason = DRY_RUN if dry_run else network.cut(pod.node, address)
+        action.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
+    if dry_run:
+        context.discard(entry)
+    return reason
+
+
+def _cut_by_policy(context: FaultContext, ref: Ref) -> str:
+    policy = Ref("NetworkPolicy", ref.namespace, f"gameday-cut-{ref.uid[:8]}")
+    manual = f"kubectl delete networkpolicy -n {policy.namespace} {policy.name}"
+    entry = UndoEntry("delete-policy", policy, manual, {"pod": asdict(ref)})
+    if reason := context.record(entry):
+        return f"pod {ref.name}: {reason}"
+    mark = {"metadata": {"labels": {CUT: ref.uid}}}
+    marked = context.executor.do(mutations.patch(ref, mark, action="mark", fault=context.fault))
+    if marked.outcome == "fail":
+        context.discard(entry)
+    if marked.outcome != "ok":
+        return f"pod {ref.name} cannot be marked for a NetworkPolicy: {marked.reason}"
+    made = context.executor.do(mutations.create(_policy(policy, ref, context.fault), fault=context.fault))
+    return "" if made.outcome == "ok" else f"the NetworkPolicy for {ref.name} cannot be made: {made.reason}"
+
+
+def _policy(policy: Ref, pod: Ref, fault: str) -> dict[str, Any]:
+    """A policy for this very pod that allows nothing in and nothing out."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": policy.name, "namespace": policy.namespace, "annotations": {"gameday.dev/fault": fault}},
+        "spec": {"podSelector": {"matchLabels": {CUT: pod.uid}}, "policyTypes": ["Ingress", "Egress"]},
+    }

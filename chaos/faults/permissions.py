@@ -1,35 +1,32 @@
-"""What each fault needs of the API server, and which faults a scenario makes: for consent, preflight and roles. Pure.
+"""What faults and trials need of the API server, for preflight and for the roles that `gameday rbac` prints. Pure.
 
-A scenario's faults are read from its code, so that what it lacks is known before any of it runs. What it really does is
-held against the same consent when it does it.
+A fault brings its own rights (`Fault.permissions`); what every trial takes beside is here.
 """
 
 from __future__ import annotations
 
-import dis
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import CodeType, FunctionType
 
 from chaos.cluster import KINDS, WATCHED
 from chaos.safety.lease import LEASE_NAME
 
 __all__ = [
-    "ACTIONS",
     "BASE",
     "CLAIMS",
     "DATA",
     "DEPLOYED",
+    "DRAIN",
+    "EVICT",
+    "EXEC",
     "LOAD",
     "LOAD_PODS",
-    "NAMED_VERBS",
-    "READINGS",
-    "Action",
+    "READ_DATA",
+    "Activity",
     "Right",
-    "actions_in",
     "deploying_rights",
     "object_names",
-    "raises_load",
+    "rights",
     "rights_of",
 ]
 
@@ -38,10 +35,8 @@ NAMED_VERBS = frozenset({"get", "patch", "delete"})
 
 DEFINITION = "CustomResourceDefinition"
 
-SELF_SAID = frozenset({"Deployment", "StatefulSet"})
+COUNTING = frozenset({"Deployment", "StatefulSet"})
 """Kinds of workload that are read without their `/scale`."""
-
-OWN = ("chaos.", "loadgen.", "reports.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +60,49 @@ class Right:
         return f"{self.verb} {what}" + (" in all namespaces" if self.everywhere else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One kind of fault: its name in annotations, the rights that it takes, whether it hits nodes.
+def rights(verbs: str, kind: str, subresource: str = "", *, everywhere: bool = False) -> tuple[Right, ...]:
+    """Several verbs on one kind, e.g. `rights("get patch", "Deployment")`."""
+    return tuple(Right(verb, kind, subresource, everywhere) for verb in verbs.split())
 
-    `workload_kind`: the only kind of workload that it can change, empty for any. `reads`: it changes nothing, so that
-    nobody's consent is asked.
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One kind of thing that a scenario does: a fault, a reading, a load that rises.
+
+    Attributes:
+        name: What it is called in the owners' annotations.
+        permissions: The rights that it takes.
+        hits_nodes: Each node's owner is asked as well.
+        evicts: A disruption budget that is spent already is in its way.
+        workload_kind: The only kind of workload that it can change, empty for any.
+        reads: It changes nothing, so that nobody's consent is asked.
     """
 
     name: str
-    rights: tuple[Right, ...]
-    nodes: bool = False
+    permissions: tuple[Right, ...] = ()
+    hits_nodes: bool = False
+    evicts: bool = False
     workload_kind: str = ""
     reads: bool = False
 
 
-def _all(verbs: str, kind: str, subresource: str = "", *, everywhere: bool = False) -> tuple[Right, ...]:
-    return tuple(Right(verb, kind, subresource, everywhere) for verb in verbs.split())
+EXEC = rights("create get", "Pod", "exec")
+"""To run a script in a container."""
 
+EVICT = rights("create", "Pod", "eviction")
+DRAIN = (*EVICT, *rights("get patch", "Node", everywhere=True), *rights("list", "Pod", everywhere=True))
+"""To cordon a node and evict from it, having seen whose pods are on it."""
+
+LOAD = Activity("load")
+"""A load that rises: it takes no right, but the owners' consent."""
+
+READ_DATA = Activity("read-data", (*EXEC, *rights("create get", "Pod", "proxy")), reads=True)
+"""Reading the files that must survive, in every replica."""
 
 BASE = (
     Right("get", "Namespace", everywhere=True),
-    *_all("list watch", "Node", everywhere=True),
-    *(right for kind in WATCHED for right in _all("list watch", kind)),
+    *rights("list watch", "Node", everywhere=True),
+    *(right for kind in WATCHED for right in rights("list watch", kind)),
     Right("get", "Pod"),
     Right("get", "Pod", "log"),
     Right("list", "PodMetrics"),
@@ -96,137 +111,72 @@ BASE = (
     # A file may name them, as gameday init does.
     Right("get", "PodDisruptionBudget"),
     Right("get", "HorizontalPodAutoscaler"),
-    *_all("get create patch delete", "Lease"),
-    *_all("list create patch delete", "ConfigMap"),
+    *rights("get create patch delete", "Lease"),
+    *rights("list create patch delete", "ConfigMap"),
 )
 """What every trial on an adopted system takes: reading, the lease, and the undo journal."""
 
-PROXY = (*_all("get create", "Service", "proxy"),)
+PROXY = rights("get create", "Service", "proxy")
 """For traffic through the API server's proxy, where the file names no URL."""
 
-LOAD_PODS = (*_all("create get delete", "Job"), *_all("create", "Pod", "proxy"))
+LOAD_PODS = (*rights("create get delete", "Job"), *rights("create", "Pod", "proxy"))
 """For load from pods in the cluster: their Job, and the way to them."""
 
 DATA = (
-    *_all("get list watch", "PersistentVolumeClaim"),
-    *_all("list watch", "PersistentVolume", everywhere=True),
+    *rights("get list watch", "PersistentVolumeClaim"),
+    *rights("list watch", "PersistentVolume", everywhere=True),
 )
 """For a system of which files must survive: the claims that they lie on, and where their volumes can be reached."""
-
-_EVICT = _all("create", "Pod", "eviction")
-_DRAIN = (*_EVICT, *_all("get patch", "Node", everywhere=True), *_all("list", "Pod", everywhere=True))
-
-ACTIONS: Mapping[str, Action] = {
-    "PodKill": Action("pod-kill", _all("delete", "Pod")),
-    "Evict": Action("evict", _EVICT),
-    "NodeDrain": Action("node-drain", _DRAIN, nodes=True),
-    "RollingPoolDrain": Action("pool-drain", _DRAIN, nodes=True),
-    "RollingUpdate": Action("rolling-update", _all("get patch", "Deployment"), workload_kind="Deployment"),
-    "BadRollout": Action("bad-rollout", _all("get patch", "Deployment"), workload_kind="Deployment"),
-    "Scale": Action("scale", _all("get patch", "Deployment"), workload_kind="Deployment"),
-    "BudgetChange": Action("budget-change", _all("get patch", "PodDisruptionBudget")),
-    "ProcessHang": Action("process-hang", _all("create get", "Pod", "exec")),
-    "NetworkPartition": Action(
-        "network-partition",
-        (
-            *_all("get patch", "Pod"),
-            *_all("create delete get", "NetworkPolicy"),
-            *_all("get", "Pod", "proxy"),
-        ),
-    ),
-    "NodeDown": Action(
-        "node-down",
-        # The leases are the nodes' own: by them a node speaks for itself.
-        (
-            *_all("list", "Pod", everywhere=True),
-            *_all("get", "Lease", everywhere=True),
-            *_all("get", "Node", everywhere=True),
-        ),
-        nodes=True,
-    ),
-    "NotReady": Action("not-ready", _all("create get", "Pod", "exec")),
-    "MemoryHog": Action("memory-hog", _all("create get", "Pod", "exec")),
-    "ProcessCrash": Action("process-crash", _all("create get", "Pod", "exec")),
-}
-"""Every fault by the name of its class in `chaos.faults`."""
-
-LOAD = Action("load", ())
-"""A load that rises: it takes no right, but the owners' consent."""
-
-STREAMS = frozenset({"steady", "shape"})
-"""The methods of a scenario's `traffic` that begin a stream."""
-
-READINGS: Mapping[str, Action] = {
-    "read_data": Action(
-        "read-data", (*_all("create get", "Pod", "exec"), *_all("create get", "Pod", "proxy")), reads=True
-    ),
-}
-"""What a scenario looks at beside the API's objects, by the name of the trial's method."""
 
 DEPLOYED = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Service")
 """What a trial deploys of a `SystemSpec` without claims."""
 
 CLAIMS = (
-    *_all("create patch list watch", "PersistentVolumeClaim"),
-    *_all("create patch get delete", "Job"),
-    *_all("list watch", "PersistentVolume"),
-    *_all("get", "StorageClass"),
+    *rights("create patch list watch", "PersistentVolumeClaim"),
+    *rights("create patch get delete", "Job"),
+    *rights("list watch", "PersistentVolume"),
+    *rights("get", "StorageClass"),
 )
 """What a system with volume claims takes beside."""
 
 _TRIAL = (
-    *_all("get list create delete", "Namespace"),
+    *rights("get list create delete", "Namespace"),
     *(right for right in BASE if right.kind not in ("Namespace", "Lease")),
     # Who may be alive of those that left something behind.
     Right("get", "Lease"),
-    *_all("get list watch delete", "Deployment"),
+    *rights("get list watch delete", "Deployment"),
 )
 """What every trial takes that deploys its system into a namespace of its own, and sweeps up after dead runs."""
 
 
-def actions_in(code: CodeType, known: Mapping[str, object] | None = None) -> tuple[Action, ...]:
-    """The faults and readings that a piece of code names, or what is defined in it, in the order of the tables.
-
-    `known` are the globals of its module: helpers of it, and tables of them, are read too, but nothing of our own.
-    """
-    named = {name for part in _parts(code, known or {}, set()) for name in part.co_names}
-    return tuple(action for name, action in {**ACTIONS, **READINGS}.items() if name in named)
-
-
-def raises_load(code: CodeType, known: Mapping[str, object] | None = None) -> bool:
-    """Whether a scenario lets the load rise, as far as its code shows: it has a shape of it, or a second stream."""
-    begun = [one for part in _parts(code, known or {}, set()) for one in _streams(part)]
-    return len(begun) > 1 or "shape" in begun
-
-
 def rights_of(
-    actions: Iterable[Action],
+    activities: Iterable[Activity],
     workload_kind: str,
     *through: str,
     proxied: bool,
     load_pods: bool = False,
     data: bool = False,
 ) -> tuple[Right, ...]:
-    """All rights that a trial with these faults takes, each once, for a workload of that kind.
+    """All rights that a trial that does this takes, each once, for a workload of that kind.
 
     `through` are the kinds between its pods and it, ReplicaSets aside. `proxied`: where traffic goes through the API
     server's proxy, unless `load_pods` send it. `data`: where the file names files that must survive.
     """
-    way = LOAD_PODS if load_pods else PROXY if proxied else ()
-    own = (
-        *_all("get list watch", workload_kind),
-        *(_all("get", workload_kind, "scale") if workload_kind not in SELF_SAID else ()),
-        *(() if workload_kind in KINDS else _all("get", DEFINITION, everywhere=True)),
-        *(right for kind in through for right in _all("list watch", kind)),
-        *way,
+    wanted = (
+        *BASE,
+        *rights("get list watch", workload_kind),
+        *(rights("get", workload_kind, "scale") if workload_kind not in COUNTING else ()),
+        *(() if workload_kind in KINDS else rights("get", DEFINITION, everywhere=True)),
+        *(right for kind in through for right in rights("list watch", kind)),
+        *(LOAD_PODS if load_pods else PROXY if proxied else ()),
         *(DATA if data else ()),
+        *(right for activity in activities for right in activity.permissions),
     )
-    wanted = (*BASE, *own, *(right for action in actions for right in action.rights))
     return tuple(dict.fromkeys(wanted))
 
 
 def deploying_rights(
-    actions: Iterable[Action],
+    activities: Iterable[Activity],
     kinds: Iterable[str] = DEPLOYED,
     *,
     proxied: bool,
@@ -240,11 +190,11 @@ def deploying_rights(
     chosen = tuple(kinds)
     wanted = (
         *_TRIAL,
-        *(right for kind in chosen for right in _all("create patch", kind)),
-        *(_all("get list watch", "StatefulSet") if "StatefulSet" in chosen else ()),
+        *(right for kind in chosen for right in rights("create patch", kind)),
+        *(rights("get list watch", "StatefulSet") if "StatefulSet" in chosen else ()),
         *(CLAIMS if claims else ()),
         *(LOAD_PODS if load_pods else PROXY if proxied else ()),
-        *(right for action in actions for right in action.rights),
+        *(right for activity in activities for right in activity.permissions),
     )
     return tuple(dict.fromkeys(replace(right, everywhere=True) for right in wanted))
 
@@ -263,35 +213,3 @@ def object_names(
         "Namespace": ("kube-system", namespace),
         DEFINITION: (resource or workload_kind,),
     }
-
-
-def _streams(code: CodeType) -> Iterator[str]:
-    """How each stream of traffic is begun in a piece of code."""
-    for one in dis.get_instructions(code):
-        if one.opname in ("LOAD_ATTR", "LOAD_METHOD") and one.argval in STREAMS:
-            yield str(one.argval)
-
-
-def _parts(code: CodeType, known: Mapping[str, object], seen: set[CodeType]) -> Iterator[CodeType]:
-    """A piece of code, what is defined in it, and the functions that it names."""
-    if code in seen:
-        return
-    seen.add(code)
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _parts(constant, known, seen)
-    for name in code.co_names:
-        for helper in _helpers(known.get(name)):
-            yield from _parts(helper.__code__, helper.__globals__, seen)
-
-
-def _helpers(value: object) -> Iterator[FunctionType]:
-    if isinstance(value, FunctionType):
-        if not value.__module__.startswith(OWN):
-            yield value
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _helpers(one)
-    elif isinstance(value, dict):
-        yield from _helpers(list(value.values()))

@@ -1,17 +1,29 @@
-"""Trouble with one process of a container: it hangs (is stopped), or it is killed."""
+"""Faults of one process of a container: it hangs (is stopped), or it crashes (is killed)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
-from chaos.errors import ClusterRefused, TimedOut, UsageError
-from chaos.faults.base import Field, Until
-from chaos.faults.support.containers import Place, container_now, exit_words, not_running, place_of, same_container
-from chaos.faults.support.parallel import each
-from chaos.faults.support.process_signals import look, signal
+from typing_extensions import override
+
+from chaos.errors import TimedOut, UsageError
+from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until, each
+from chaos.faults.context import FaultContext
+from chaos.faults.permissions import EXEC, Right
+from chaos.faults.support.containers import (
+    Place,
+    container_now,
+    ended_words,
+    last_end,
+    look,
+    not_running,
+    place_of,
+    signal,
+)
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
-from chaos.safety import Inverse
+from chaos.safety import UndoEntry
 from chaos.wait import until
 
 __all__ = ["ProcessCrash", "ProcessHang"]
@@ -19,7 +31,6 @@ __all__ = ["ProcessCrash", "ProcessHang"]
 STOPPED_DEADLINE_S = 5.0
 """A process stops as soon as it gets the processor next; a starved one needs a moment."""
 
-API_ALLOWANCE_S = 10.0
 EXIT_SEEN_S = 11.0
 """The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
@@ -28,7 +39,7 @@ STOPPED, ENDED = "T", "Z"
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessHang:
+class ProcessHang(Fault):
     """Stop every process of that name in the targets' containers (SIGSTOP), as if it hung.
 
     It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
@@ -36,191 +47,155 @@ class ProcessHang:
     `deadline_s` is how long a scenario that holds until `restarted` waits at most.
     """
 
+    name: ClassVar[str] = "process-hang"
+    permissions: ClassVar[tuple[Right, ...]] = EXEC
+
     targets: Targets
     process: str = "model-engine"
     container: str = ""
     deadline_s: float = 120.0
-    _places: list[Place] = field(default_factory=list, init=False, repr=False, compare=False)
-    _fields: list[Field] = field(default_factory=list, init=False, repr=False, compare=False)
-    _proofs: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
-    def name(self) -> str:
-        """The kind of fault."""
-        return "process-hang"
-
-    @property
+    @override
     def words(self) -> str:
-        """What it does to whom."""
         return f"stop {self.process} in {self.targets.words}"
 
     @property
+    @override
     def victims(self) -> tuple[Ref, ...]:
-        """The pods whose process hangs."""
         return self.targets.refs
 
     @property
-    def landing_deadline_s(self) -> float:
-        """The API's own time: injecting looks for the proof itself."""
-        return API_ALLOWANCE_S
+    def restarted(self) -> Awaited:
+        """Every container that hangs was restarted."""
+        return Awaited(self, "restarted")
+
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Stop them, and see them stopped: to look takes a call into the container, so it is proved only now."""
+        return _Hang(self, context)
+
+
+class _Hang(Injection):
+    def __init__(self, fault: ProcessHang, context: FaultContext) -> None:
+        super().__init__(fault, context)
+        self._fault = fault
+        self._places: list[Place] = []
+        self._proofs: list[str] = []
+        self.missed = each(fault.victims, self._stop)
 
     @property
     def restarted(self) -> Until:
-        """Every container that hangs was restarted."""
+        """See `ProcessHang.restarted`."""
 
         def seen() -> bool:
-            places = [(field, place) for field in self._fields for place in self._places]
-            return bool(places) and all(_restarted(field, place) for field, place in places)
+            now = [(container_now(self.context.recorder, place), place) for place in self._places]
+            return bool(now) and all(one and one.restarts > place.restarts for one, place in now)
 
-        return Until(f"the containers in which {self.process} hangs are restarted", seen, self.deadline_s)
+        words = f"the containers in which {self._fault.process} hangs are restarted"
+        return Until(words, seen, self._fault.deadline_s)
 
-    def inject(self, field: Field) -> str:
-        """Stop them, and see them stopped. Return why any of them could not be."""
-        self._fields.append(field)
-        return each(self.victims, lambda ref: self._hang(field, ref))
+    @override
+    def landed(self) -> str:
+        """The kernel showed the state T of each."""
+        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self._fault.victims) else ""
 
-    def landed(self, field: Field) -> str:  # noqa: ARG002  # seen when it was injected: a look takes a call into the container
-        """Prove it: the kernel shows the state T."""
-        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self.victims) else ""
-
-    def heal(self, field: Field) -> str:
-        """Let those that still live go on. Return which could not be reached, and how to do it by hand."""
-        return each([place.pod for place in self._places], lambda ref: self._continue(field, ref))
-
-    def _hang(self, field: Field, ref: Ref) -> str:
-        if (place := place_of(field, ref, self.container)) is None:
-            return not_running(ref, self.container)
-        if reason := field.undo.promise(self._inverse(place), fault=field.fault):
+    def _stop(self, ref: Ref) -> str:
+        context, process = self.context, self._fault.process
+        if (place := place_of(context.recorder, ref, self._fault.container)) is None:
+            return not_running(ref, self._fault.container)
+        command = f"kill -CONT $(pidof {process})"
+        manual = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
+        detail = {"container": place.container, "container_id": place.container_id, "process": process}
+        entry = UndoEntry("continue-process", ref, manual, detail)
+        if reason := context.record(entry):
             return f"{ref.name}: {reason}"
-        # Before the action: whatever comes in between, the process may be stopped, and has to be let go.
-        self._places.append(place)
-        sent = signal(field, place, self.process, "STOP")
+        sent = signal(context, place, process, "STOP")
         if sent.reached == "none":
-            self._places.remove(place)
-            field.undo.kept(self._inverse(place))
+            context.discard(entry)
+            return sent.reason
+        self._places.append(place)
         if sent.reached != "every":
             return sent.reason
         try:
             pids = until(
-                lambda: self._stopped(field, place),
+                lambda: self._stopped(place),
                 deadline_s=STOPPED_DEADLINE_S,
-                awaited=f"{self.process} in {ref.name} stopped",
+                awaited=f"{process} in {ref.name} stopped",
             )
         except TimedOut as late:
             return late.what
-        self._proofs.append(f"{self.process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T")
+        self._proofs.append(f"{process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T")
         return ""
 
-    def _stopped(self, field: Field, place: Place) -> str:
+    def _stopped(self, place: Place) -> str:
         """The ids of the processes of that name, if every one is stopped."""
-        seen = look(field, place, self.process) or ()
+        seen = look(self.context, place, self._fault.process) or ()
         return ", ".join(one.pid for one in seen) if seen and all(one.state == STOPPED for one in seen) else ""
-
-    def _continue(self, field: Field, ref: Ref) -> str:
-        place = next(one for one in self._places if one.pod == ref)
-        try:
-            reason = self._let_go(field, place)
-        except ClusterRefused as refused:
-            reason = refused.what
-        inverse = self._inverse(place)
-        if not reason:
-            field.undo.kept(inverse)
-        return f"{reason}; by hand: {inverse.by_hand}" if reason else ""
-
-    def _inverse(self, place: Place) -> Inverse:
-        pod, command = place.pod, f"kill -CONT $(pidof {self.process})"
-        by_hand = f"kubectl exec -n {pod.namespace} {pod.name} -c {place.container} -- sh -c '{command}'"
-        detail = {"container": place.container, "container_id": place.container_id, "process": self.process}
-        return Inverse("continue-process", pod, by_hand, detail)
-
-    def _let_go(self, field: Field, place: Place) -> str:
-        if not same_container(field, place):
-            return ""
-        seen = look(field, place, self.process)
-        if seen is not None and not any(one.state == STOPPED for one in seen):
-            return ""
-        reason = signal(field, place, self.process, "CONT").reason
-        # It may have ended while we called.
-        return reason if reason and same_container(field, place) else ""
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessCrash:
+class ProcessCrash(Fault):
     """Send a deadly signal to every process of that name in the targets' containers.
 
     It has landed when the watch shows that the container ended (another one runs, or its restart is counted), or when
     the container lives and the process is gone from it. Nothing is left to heal: the kubelet restarts the container.
     """
 
+    name: ClassVar[str] = "process-crash"
+    permissions: ClassVar[tuple[Right, ...]] = EXEC
+
     targets: Targets
     signal: str = "KILL"
     process: str = "model-engine"
     container: str = ""
-    _places: list[Place] = field(default_factory=list, init=False, repr=False, compare=False)
-    _gone: list[Ref] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.signal not in CRASHING:
             raise UsageError(f"ProcessCrash.signal: {self.signal!r} is not one of {', '.join(CRASHING)}")
 
     @property
-    def name(self) -> str:
-        """The kind of fault."""
-        return "process-crash"
-
-    @property
+    @override
     def words(self) -> str:
-        """What it does to whom."""
         return f"send SIG{self.signal} to {self.process} in {self.targets.words}"
 
     @property
+    @override
     def victims(self) -> tuple[Ref, ...]:
-        """The pods whose process crashes."""
         return self.targets.refs
 
     @property
+    @override
     def landing_deadline_s(self) -> float:
         """The grace that a polite signal leaves, the kubelet's sight of the exit, and the API's own time."""
         return self.targets.grace_s + EXIT_SEEN_S + API_ALLOWANCE_S
 
-    def inject(self, field: Field) -> str:
-        """Signal them. Return why any could not be."""
-        return each(self.victims, lambda ref: self._crash(field, ref))
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Signal them; landed when each container ended, or the process is gone from it."""
+        places: list[Place] = []
+        gone: list[Ref] = []
 
-    def landed(self, field: Field) -> str:
-        """Prove it: the container ended, or the process is gone from it."""
-        if not self._places:
+        def crash(ref: Ref) -> str:
+            if (place := place_of(context.recorder, ref, self.container)) is None:
+                return not_running(ref, self.container)
+            sent = signal(context, place, self.process, self.signal)
+            if sent.reached in ("none", "some"):
+                return sent.reason
+            places.append(place)
+            seen = look(context, place, self.process)
+            if seen is not None and all(one.state == ENDED for one in seen):
+                gone.append(ref)
             return ""
-        words = [self._ended(field, place) for place in self._places]
-        return "; ".join(words) if all(words) else ""
 
-    def heal(self, field: Field) -> str:  # noqa: ARG002  # the role's shape
-        """Nothing is left to undo: the kubelet restarts the container."""
-        return ""
+        def ended(place: Place) -> str:
+            now = container_now(context.recorder, place)
+            if now is not None and ((end := last_end(now, place)) or now.restarts > place.restarts):
+                return ended_words(place, end or now.last_exit)
+            return f"{self.process} is gone from {place.pod.name} ({place.pod.uid[:8]})" if place.pod in gone else ""
 
-    def _crash(self, field: Field, ref: Ref) -> str:
-        if (place := place_of(field, ref, self.container)) is None:
-            return not_running(ref, self.container)
-        sent = signal(field, place, self.process, self.signal)
-        if sent.reached in ("none", "some"):
-            return sent.reason
-        self._places.append(place)
-        seen = look(field, place, self.process)
-        if seen is not None and all(one.state == ENDED for one in seen):
-            self._gone.append(ref)
-        return ""
+        def proof() -> str:
+            proofs = [ended(place) for place in places]
+            return "; ".join(proofs) if proofs and all(proofs) else ""
 
-    def _ended(self, field: Field, place: Place) -> str:
-        who = f"{place.pod.name} ({place.pod.uid[:8]})"
-        if (now := container_now(field, place)) is not None:
-            ended = (now.raw.get("state") or {}).get("terminated") or (
-                now.last_exit if now.id != place.container_id else {}
-            )
-            if now.restarts > place.restarts or ended:
-                return f"container {place.container} of {who} ended: {exit_words(ended or now.last_exit)}"
-        return f"{self.process} is gone from {who}" if place.pod in self._gone else ""
-
-
-def _restarted(field: Field, place: Place) -> bool:
-    now = container_now(field, place)
-    return now is not None and now.restarts > place.restarts
+        return Injection(self, context, proof, missed=each(self.victims, crash))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
+
+from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import Field
+from chaos.faults.base import Fault, Injection
+from chaos.faults.context import FaultContext
+from chaos.faults.permissions import Right, rights
 from chaos.faults.support.object_patch import Change
 from chaos.history.facts.autoscaler import KIND, AutoscalerView
 from chaos.objects.base import Ref
@@ -15,61 +20,58 @@ __all__ = ["Scale"]
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Fault):
     """Set the Deployment's number of replicas while the block lasts.
 
     It has landed when just so many pods are left, and all are Ready. Healing puts the former number back, if nobody
     changed it since. Where an autoscaler owns the number it is not made: it would be taken back at once.
     """
 
+    name: ClassVar[str] = "scale"
+    permissions: ClassVar[tuple[Right, ...]] = rights("get patch", "Deployment")
+    workload_kind: ClassVar[str] = "Deployment"
+
     workload: Ref
     replicas: int
     deadline_s: float = 90.0
-    _change: Change = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.replicas < 1:
             raise UsageError(f"Scale.replicas: {self.replicas} is not at least 1")
-        by_hand = f"kubectl scale deployment {self.workload.name} -n {self.workload.namespace} --replicas N"
-        object.__setattr__(self, "_change", Change(self.workload, "/spec/replicas", by_hand))
 
     @property
-    def name(self) -> str:
-        """The kind of fault."""
-        return "scale"
-
-    @property
+    @override
     def words(self) -> str:
-        """What it does to whom."""
         many = "" if self.replicas == 1 else "s"
         return f"let Deployment {self.workload.name} have {self.replicas} replica{many}"
 
     @property
+    @override
     def victims(self) -> tuple[Ref, ...]:
-        """The Deployment."""
         return (self.workload,)
 
     @property
+    @override
     def landing_deadline_s(self) -> float:
         """The pods' own time to end, or to become Ready."""
         return self.deadline_s
 
-    def inject(self, field: Field) -> str:
-        """Change the number. Return why that could not be done."""
-        target = (self.workload.kind, self.workload.name)
-        for scaler in map(AutoscalerView, field.recorder.objects(KIND)):
-            if scaler.target == target:
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Change the number; landed at just so many pods, all Ready and none on its way out."""
+
+        def proof() -> str:
+            pods = [pod for pod in map(PodView, context.recorder.objects("Pod")) if not pod.finished]
+            ready = sum(pod.ready and not pod.deleting for pod in pods)
+            return f"{ready} left, all Ready" if ready == len(pods) == self.replicas else ""
+
+        return Injection(self, context, proof, missed=self._change(context))
+
+    def _change(self, context: FaultContext) -> str:
+        workload = self.workload
+        for scaler in map(AutoscalerView, context.recorder.objects(KIND)):
+            if scaler.target == (workload.kind, workload.name):
                 return f"the autoscaler {scaler.name} owns the number of replicas"
-        if reason := self._change.read(field):
-            return reason
-        return self._change.make(field, self.replicas, action="scale")
-
-    def landed(self, field: Field) -> str:
-        """Prove it: just so many pods, all Ready and none on its way out."""
-        pods = [pod for pod in map(PodView, field.recorder.objects("Pod")) if not pod.finished]
-        ready = sum(pod.ready and not pod.deleting for pod in pods)
-        return f"{ready} left, all Ready" if ready == len(pods) == self.replicas else ""
-
-    def heal(self, field: Field) -> str:
-        """Put the former number back. Return what could not be undone."""
-        return self._change.undo(field, action="restore-scale")
+        manual = f"kubectl scale deployment {workload.name} -n {workload.namespace} --replicas N"
+        change = Change(context, workload, "/spec/replicas", manual)
+        return change.read() or change.make(self.replicas, action="scale", undo_action="restore-scale")

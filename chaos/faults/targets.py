@@ -1,8 +1,24 @@
-"""Choosing victims: pure picks over what could be chosen, replayable from the trial's seed.
+"""Choosing victims, replayable from the trial's seed.
 
-A pick takes the system under test and returns `Targets`: references that carry UIDs, so that a successor of the same
-name is never hit by mistake. Candidates are ranked by node and age before the seed chooses among them, because pod
-names are random and would make the same seed choose differently each time.
+Every pick is called with the system first:
+
+| pick | victims |
+| --- | --- |
+| `one(system)` | one ready replica |
+| `share(system, 0.5)` | that part of the ready replicas, rounded down, at least one |
+| `every(system)` | every ready replica |
+| `unready(system)` | the newest pod that runs and is not Ready |
+| `fullest_node(system, share_max=0.5)` | the node with the most ready replicas, at most that part of them |
+| `fullest_nodes(system, 2)` | so many nodes, the fullest first, each as targets of its own |
+| `node_of(system, one(system))` | the node of the pod that another pick chose |
+| `pool(system, label, value)` | every node with that label |
+| `fullest_pool(system, label)` | every node of the pool with the most ready replicas |
+| `fullest_zone(system)` | every node of the zone with the most ready replicas |
+| `all_nodes(system)` | every node |
+
+Picks return `Targets`: references that carry UIDs, so that a replacement of the same name is never hit by mistake.
+Candidates are ranked by node and age before the seed chooses among them, because pod names are random and would make
+the same seed choose differently each time.
 """
 
 from __future__ import annotations
@@ -13,7 +29,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chaos.errors import GamedayError
+from chaos.errors import GamedayError, UsageError
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
@@ -27,10 +43,10 @@ __all__ = [
     "fullest_nodes",
     "fullest_pool",
     "fullest_zone",
-    "half",
     "node_of",
     "one",
     "pool",
+    "share",
     "unready",
 ]
 
@@ -48,6 +64,11 @@ class Targets:
     words: str
     refs: tuple[Ref, ...]
     grace_s: int = 0
+
+    @property
+    def nodes(self) -> tuple[Ref, ...]:
+        """The nodes among them."""
+        return tuple(ref for ref in self.refs if ref.kind == "Node")
 
 
 class Pool(Protocol):
@@ -75,18 +96,20 @@ class Pool(Protocol):
         """All nodes of the cluster, now."""
 
 
-Pick = Callable[[Pool], Targets]
-"""A choice that is made when the system is there."""
-
-
 def one(system: Pool) -> Targets:
     """Pick one replica."""
     return _pick(system, lambda _ready: 1, "one replica")
 
 
-def half(system: Pool) -> Targets:
-    """Pick half of the ready replicas, rounded down, but at least one."""
-    return _pick(system, lambda ready: max(1, ready // 2), "half of the replicas")
+def share(system: Pool, part: float) -> Targets:
+    """Pick this part of the ready replicas, e.g. 0.5, rounded down, but at least one.
+
+    Raises `UsageError` for a part that is not above 0 and at most 1.
+    """
+    if not 0 < part <= 1:
+        raise UsageError(f"targets.share: {part:g} is not above 0 and at most 1", "give a part, e.g. 0.5 for half")
+    # A share such as 0.1 of 10 is one replica, though the product of floats may lie just below.
+    return _pick(system, lambda ready: max(1, int(part * ready + 1e-9)), f"{part:.0%} of the replicas")
 
 
 def every(system: Pool) -> Targets:
@@ -144,52 +167,44 @@ def fullest_nodes(system: Pool, count: int) -> tuple[Targets, ...]:
     return tuple(_on_nodes(system, [node], f"node {node.name}") for node in nodes[:count])
 
 
-def node_of(pick: Pick) -> Pick:
-    """Pick the node on which the pod that `pick` chooses runs, e.g. `node_of(one)`."""
+def node_of(system: Pool, pods: Targets) -> Targets:
+    """Pick the node on which the pod that another pick chose runs, e.g. `node_of(system, one(system))`.
 
-    def node_of_it(system: Pool) -> Targets:
-        chosen = pick(system)
-        if system.inert:
-            return Targets(f"the node of {chosen.words}", ())
-        uids = {ref.uid for ref in chosen.refs}
-        names = {pod.node for pod in system.pods() if pod.uid in uids}
-        nodes = [node for node in system.nodes() if node.name in names]
-        if len(nodes) != 1:
-            raise GamedayError(f"{chosen.words}: on {len(nodes)} nodes, not on one", "pick one pod: node_of(one)")
-        return _on_nodes(system, nodes, f"node {nodes[0].name}, where {chosen.words} runs")
-
-    return node_of_it
-
-
-def pool(label: str, value: str) -> Pick:
-    """Pick every node that has this label, in the order of their names: a node pool."""
-
-    def nodes_of_pool(system: Pool) -> Targets:
-        words = f"the node pool {label}={value}"
-        if system.inert:
-            return Targets(words, ())
-        nodes = sorted((node for node in system.nodes() if node.labels.get(label) == value), key=lambda node: node.name)
-        if not nodes:
-            seen = sorted({node.labels[label] for node in system.nodes() if label in node.labels})
-            raise GamedayError(
-                f"no node has the label {label}={value}",
-                f"choose one of the values that there are: {', '.join(seen)}" if seen else "see kubectl get nodes -L",
-            )
-        return _on_nodes(system, nodes, f"{words} ({', '.join(node.name for node in nodes)})")
-
-    return nodes_of_pool
+    Raises `GamedayError` if the pods are not on one node.
+    """
+    if system.inert:
+        return Targets(f"the node of {pods.words}", ())
+    uids = {ref.uid for ref in pods.refs}
+    names = {pod.node for pod in system.pods() if pod.uid in uids}
+    nodes = [node for node in system.nodes() if node.name in names]
+    if len(nodes) != 1:
+        raise GamedayError(
+            f"{pods.words}: on {len(nodes)} nodes, not on one", "pick one pod: node_of(system, one(system))"
+        )
+    return _on_nodes(system, nodes, f"node {nodes[0].name}, where {pods.words} runs")
 
 
-def fullest_pool(label: str) -> Pick:
+def pool(system: Pool, label: str, value: str) -> Targets:
+    """Pick every node that has this label, in the order of their names: a node pool. Raises `GamedayError` if none."""
+    words = f"the node pool {label}={value}"
+    if system.inert:
+        return Targets(words, ())
+    nodes = sorted((node for node in system.nodes() if node.labels.get(label) == value), key=lambda node: node.name)
+    if not nodes:
+        seen = sorted({node.labels[label] for node in system.nodes() if label in node.labels})
+        raise GamedayError(
+            f"no node has the label {label}={value}",
+            f"choose one of the values that there are: {', '.join(seen)}" if seen else "see kubectl get nodes -L",
+        )
+    return _on_nodes(system, nodes, f"{words} ({', '.join(node.name for node in nodes)})")
+
+
+def fullest_pool(system: Pool, label: str) -> Targets:
     """Pick every node of the pool with the most ready replicas; a pool is the nodes with the same value of the label.
 
     Among equals the seed chooses. Raises `GamedayError` if there are not two pools: nothing would be left.
     """
-
-    def nodes_of_fullest(system: Pool) -> Targets:
-        return _fullest_group(system, label, "pool")
-
-    return nodes_of_fullest
+    return _fullest_group(system, label, "pool")
 
 
 def fullest_zone(system: Pool) -> Targets:

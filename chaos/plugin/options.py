@@ -14,7 +14,7 @@ import pytest
 from chaos.errors import UsageError
 
 if TYPE_CHECKING:
-    from chaos.faults import Means
+    from chaos.faults import Infrastructure
 
 __all__ = ["SEED_MAX", "Options", "add_options", "field_of", "given", "options_of"]
 
@@ -92,11 +92,11 @@ class Options:
     fields: Mapping[str, Any]
 
     @property
-    def means(self) -> Means:
+    def infrastructure(self) -> Infrastructure:
         """What the user gives beside the API. Raises `UsageError` for a command that names no node."""
-        from chaos.faults import CommandPower, Means
+        from chaos.faults import CommandInfrastructure, Infrastructure
 
-        return Means(CommandPower(self.node_off, self.node_on) if self.node_off else None)
+        return Infrastructure(CommandInfrastructure(self.node_off, self.node_on) if self.node_off else None)
 
     @property
     def where(self) -> str:

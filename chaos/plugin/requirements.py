@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chaos.errors import NotAllowed, UsageError
-from chaos.faults.permissions import DEPLOYED, LOAD, Action, actions_in, deploying_rights, raises_load
+from chaos.faults.permissions import DEPLOYED, LOAD, Activity, deploying_rights
+from chaos.faults.scenario_code import activities_of, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
@@ -76,22 +77,22 @@ def adopted_for(
         return None
     refuse_fields(fields)
     adopted = ground.adoption.find()
-    actions = _troubles(request, load)
+    activities = _disruptions(request, load)
     kind = adopted.system.workload.kind
     # What another system would need of the cluster is not looked up: there may be no right to.
     spec = adopted.system.spec
     lacks = [
         *unmet(spec, wanted_fields(request.node)),
         *_without_data(request, spec, TELL_DATA),
-        *_unfit(actions, kind),
+        *_unfit(activities, kind),
     ]
     if lacks := lacks or [*_lacking(request, ground, ours=False)]:
         pytest.skip("; ".join(dict.fromkeys(lacks)))
-    if refused := list(unallowed(ground.adoption, adopted, actions)):
+    if refused := list(unallowed(ground.adoption, adopted, activities)):
         if require_consent:
             raise NotAllowed("; ".join(refused))
         pytest.skip("; ".join(refused))
-    require_rights(ground.adoption, adopted, actions, load_pods=load.in_cluster)
+    require_rights(ground.adoption, adopted, activities, load_pods=load.in_cluster)
     require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not dry_run:
         ground.begin()
@@ -128,19 +129,19 @@ def may_deploy(
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
-        allow_deploying(ground, _actions(request), kinds=kinds, claims=claims, load_pods=load.in_cluster)
+        allow_deploying(ground, _activities(request), kinds=kinds, claims=claims, load_pods=load.in_cluster)
 
 
 def allow_deploying(
     ground: Environment,
-    actions: Iterable[Action],
+    activities: Iterable[Activity],
     *,
     kinds: Iterable[str] = DEPLOYED,
     claims: bool = False,
     load_pods: bool = False,
 ) -> None:
     """The same for whatever these faults are made by. Raises `ClusterRefused` as `may_deploy` does."""
-    rights = deploying_rights(actions, kinds, proxied=ground.proxied, claims=claims, load_pods=load_pods)
+    rights = deploying_rights(activities, kinds, proxied=ground.proxied, claims=claims, load_pods=load_pods)
     ground.grant(rights)
     require_to_deploy(ground.cluster, rights)
 
@@ -197,24 +198,24 @@ def _without_data(request: pytest.FixtureRequest, spec: SystemSpec, fix: str) ->
         yield f"{NO_DATA}: {fix}"
 
 
-def _actions(request: pytest.FixtureRequest) -> tuple[Action, ...]:
+def _activities(request: pytest.FixtureRequest) -> tuple[Activity, ...]:
     """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(request.node, "function", None)
-    return actions_in(function.__code__, function.__globals__) if function is not None else ()
+    return activities_of(function) if function is not None else ()
 
 
-def _troubles(request: pytest.FixtureRequest, load: LoadSettings) -> tuple[Action, ...]:
+def _disruptions(request: pytest.FixtureRequest, load: LoadSettings) -> tuple[Activity, ...]:
     """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
     function = getattr(request.node, "function", None)
-    rises = function is not None and raises_load(function.__code__, function.__globals__)
-    return (*_actions(request), *((LOAD,) if rises or load.in_cluster else ()))
+    rises = function is not None and raises_load(function)
+    return (*_activities(request), *((LOAD,) if rises or load.in_cluster else ()))
 
 
-def _unfit(actions: Iterable[Action], kind: str) -> Iterator[str]:
+def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:
     """Which faults cannot be made on a workload of that kind."""
-    for action in actions:
-        if action.workload_kind not in ("", kind):
-            yield f"{action.name} changes a {action.workload_kind}, and the system is a {kind}"
+    for activity in activities:
+        if activity.workload_kind not in ("", kind):
+            yield f"{activity.name} changes a {activity.workload_kind}, and the system is a {kind}"
 
 
 def _lacking(request: pytest.FixtureRequest, ground: Environment, *, ours: bool) -> Iterator[str]:

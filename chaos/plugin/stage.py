@@ -65,7 +65,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 kubeconfig=options.kubeconfig,
                 context=options.context,
                 service_url=options.service_url,
-                infrastructure=options.means,
+                infrastructure=options.infrastructure,
                 say=Voice(config).say,
                 load_image=options.load_image,
             )
@@ -75,7 +75,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 context=options.context,
                 image=options.image,
                 service_url=options.service_url,
-                infrastructure=options.means,
+                infrastructure=options.infrastructure,
                 load_image=options.load_image,
             )
         else:

@@ -1,7 +1,7 @@
-"""Bounds on what may be touched, checked before anything is; and the promise to undo it, written before it is done."""
+"""Bounds on what may be touched, checked before anything is; and what undoes it, written down before it is done."""
 
 from chaos.safety.blast_radius import BlastRadius
-from chaos.safety.undo_entry import Inverse, Promise
+from chaos.safety.undo_entry import UndoEntry
 from chaos.safety.undo_journal import ClusterUndoLog, NoUndoLog, UndoLog
 
-__all__ = ["BlastRadius", "ClusterUndoLog", "Inverse", "NoUndoLog", "Promise", "UndoLog"]
+__all__ = ["BlastRadius", "ClusterUndoLog", "NoUndoLog", "UndoEntry", "UndoLog"]

@@ -9,53 +9,62 @@ from typing import Any, Literal
 
 from chaos.objects.base import Ref
 
-__all__ = ["Inverse", "InverseKind", "Promise"]
+__all__ = ["UndoEntry", "UndoKind"]
 
-InverseKind = Literal[
-    "open-node", "restore-part", "continue-process", "tell-process", "delete-policy", "power-on", "delete-job"
+UndoKind = Literal[
+    "uncordon",
+    "restore-part",
+    "continue-process",
+    "signal-process",
+    "delete-policy",
+    "reconnect-pod",
+    "power-on",
+    "delete-job",
 ]
-"""Open a node that we closed; put back a part of an object; let a stopped process go on; send a process a signal;
-delete a NetworkPolicy of ours; give a node its power back; delete the Job of our load workers with its pods."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inverse:
-    """What is to be done to whom. `by_hand` is the command that does it where we cannot.
+class UndoEntry:
+    """One thing to undo.
 
-    `detail` is, by kind: nothing; `path` (a JSON pointer), `before` and `wanted`; `container`, `container_id` and
-    `process`; the same and `signal`; nothing; nothing, as a command that came out of the cluster would be anybody's;
-    nothing.
+    Attributes:
+        kind: What is to be done; `chaos.faults.undo.restore` has a function for each kind.
+        target: The object that it is done to.
+        manual: The command by which a person does it.
+        detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object;
+            `container`, `container_id`, `process` and `signal` of a process; `pod` of a policy; `node` and `address` of
+            a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
+        fault: The fault whose action it undoes.
+        deadline_ns: UTC epoch nanoseconds after which its run counts as dead.
+        key: Its key in the run's undo journal.
     """
 
-    kind: InverseKind
+    kind: UndoKind
     target: Ref
-    by_hand: str
+    manual: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
+    deadline_ns: int = 0
+    key: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """An inverse that was written down for a fault, to be kept by `deadline_ns` (UTC epoch nanoseconds)."""
-
-    key: str
-    fault: str
-    deadline_ns: int
-    inverse: Inverse
+    @property
+    def identity(self) -> str:
+        """What makes two entries one: the same thing to be undone on the same object."""
+        target, detail = self.target, self.detail
+        which = detail.get("path") or f"{detail.get('container', '')}/{detail.get('process', '')}"
+        return f"{self.kind} {target.kind} {target.namespace}/{target.name} {target.uid} {which}"
 
     def text(self) -> str:
-        """The promise as it is written into the cluster."""
-        return json.dumps(
-            {"fault": self.fault, "deadline_ns": self.deadline_ns, "inverse": asdict(self.inverse)},
-            separators=(",", ":"),
-        )
+        """The entry as it is written into the cluster."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "key"}, separators=(",", ":"))
 
     @classmethod
-    def read(cls, key: str, text: str) -> Promise:
-        """Read it back. Raises `ValueError` for what is no promise of ours."""
+    def read(cls, key: str, text: str) -> UndoEntry:
+        """Read it back. Raises `ValueError` for what is no entry of ours."""
         try:
-            told = json.loads(text)
-            given = told["inverse"]
-            inverse = Inverse(given["kind"], Ref(**given["target"]), given["by_hand"], given["detail"])
-            return cls(key, str(told["fault"]), int(told["deadline_ns"]), inverse)
+            given = json.loads(text)
+            target, detail = Ref(**given["target"]), dict(given["detail"])
+            fault, deadline_ns = str(given["fault"]), int(given["deadline_ns"])
+            return cls(given["kind"], target, str(given["manual"]), detail, fault, deadline_ns, key)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None

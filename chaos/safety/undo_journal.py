@@ -1,6 +1,6 @@
-"""The undo journal: before each action its inverse is written into the cluster, where any later process finds it.
+"""The undo journal: before each action what undoes it is written into the cluster, where any later process finds it.
 
-One ConfigMap a run holds all promises that are not kept yet. It is written by server-side apply, the whole of it each
+One ConfigMap a run holds all entries that are not undone yet. It is written by server-side apply, the whole of it each
 time: that may be repeated after an answer that never came. What cannot be written down is not done.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from chaos.cluster import Done, Executor, PatientHand, mutations, selector_of
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
-from chaos.safety.undo_entry import Inverse, Promise
+from chaos.safety.undo_entry import UndoEntry
 
 __all__ = ["RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoLog"]
 
@@ -26,28 +26,28 @@ MANAGER = "gameday-undo"
 
 
 class UndoLog(Protocol):
-    """Where inverses are promised and, once done, taken off."""
+    """Where undo entries are recorded before an action and removed once they are done."""
 
-    def promise(self, inverse: Inverse, *, fault: str) -> str:
+    def record(self, entry: UndoEntry) -> str:
         """Write it down. Return an empty string, or why it could not be: then the action must not be done."""
 
-    def kept(self, inverse: Inverse) -> None:
-        """Take it off: it was done, or there was nothing to undo. What stays is harmless, as undoing looks first."""
+    def remove(self, entry: UndoEntry) -> None:
+        """Take it off: it was undone, or never done. An entry that stays does no harm: undoing looks first."""
 
 
 class NoUndoLog:
-    """Writes nothing: for what is thrown away as a whole, and for dry runs."""
+    """Writes nothing: for dry runs."""
 
-    def promise(self, inverse: Inverse, *, fault: str) -> str:  # noqa: ARG002  # the role's shape
-        """There is nobody to tell."""
+    def record(self, entry: UndoEntry) -> str:  # noqa: ARG002  # the role's shape
+        """There is nowhere to write."""
         return ""
 
-    def kept(self, inverse: Inverse) -> None:
+    def remove(self, entry: UndoEntry) -> None:
         """There is nothing to take off."""
 
 
 class ClusterUndoLog:
-    """One run's undo journal; safe to use from many threads. `deadline_s`: how long a fault may stand at most."""
+    """One run's undo journal; safe to use from many threads. `deadline_s`: how long a fault may be active at most."""
 
     def __init__(self, executor: Executor, namespace: str, run: str, *, deadline_s: float) -> None:
         self._executor = PatientHand(executor)
@@ -55,40 +55,40 @@ class ClusterUndoLog:
         self._deadline_s = deadline_s
         self._ref = Ref("ConfigMap", namespace, f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}")
         self._owner = Owner.this_process().annotations()
-        self._promises: dict[str, Promise] = {}
+        self._entries: dict[str, UndoEntry] = {}
         self._count = 0
         self._lock = threading.Lock()
 
-    def promise(self, inverse: Inverse, *, fault: str) -> str:
-        """See `UndoLog.promise`. An inverse that is promised already stands as it is: the first one knows best."""
+    def record(self, entry: UndoEntry) -> str:
+        """See `UndoLog.record`. One that is recorded already stays as it is: the first one knows the state before."""
         with self._lock:
-            if _key(inverse) in self._promises:
+            if entry.identity in self._entries:
                 return ""
-            deadline_ns = time.time_ns() + round(self._deadline_s * 1e9)
             self._count += 1
-            promised = Promise(f"{self._count:04}", fault, deadline_ns, inverse)
-            done = self._write([*self._promises.values(), promised], fault)
+            deadline_ns = time.time_ns() + round(self._deadline_s * 1e9)
+            recorded = replace(entry, key=f"{self._count:04}", deadline_ns=deadline_ns)
+            done = self._write([*self._entries.values(), recorded], entry.fault)
             if done.outcome != "ok":
                 return f"the undo journal cannot be written ({done.reason}), so nothing is done"
-            self._promises[_key(inverse)] = promised
+            self._entries[entry.identity] = recorded
             return ""
 
-    def kept(self, inverse: Inverse) -> None:
-        """See `UndoLog.kept`."""
+    def remove(self, entry: UndoEntry) -> None:
+        """See `UndoLog.remove`."""
         with self._lock:
-            if promised := self._promises.pop(_key(inverse), None):
-                self._write(list(self._promises.values()), promised.fault)
+            if recorded := self._entries.pop(entry.identity, None):
+                self._write(list(self._entries.values()), recorded.fault)
 
-    def _write(self, promises: list[Promise], fault: str) -> Done:
-        if not promises:
+    def _write(self, entries: list[UndoEntry], fault: str) -> Done:
+        if not entries:
             order = mutations.delete(self._ref, fault=fault)
         else:
-            order = mutations.apply(self._manifest(promises), field_manager=MANAGER, fault=fault)
+            order = mutations.apply(self._manifest(entries), field_manager=MANAGER, fault=fault)
         # A name of its own: a check that looks for an apply or a delete means one of the system's.
         # Nor may the server's doubt about the first attempt be the last word: written or taken off twice is as good.
         return self._executor.do(replace(order, action="write-undo", idempotent=True))
 
-    def _manifest(self, promises: list[Promise]) -> dict[str, Any]:
+    def _manifest(self, entries: list[UndoEntry]) -> dict[str, Any]:
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -98,12 +98,5 @@ class ClusterUndoLog:
                 "labels": UNDO_LABELS,
                 "annotations": {RUN: self._run, **self._owner},
             },
-            "data": {one.key: one.text() for one in promises},
+            "data": {one.key: one.text() for one in entries},
         }
-
-
-def _key(inverse: Inverse) -> str:
-    """What makes two inverses one: the same thing to be undone on the same object."""
-    target, detail = inverse.target, inverse.detail
-    which = detail.get("path") or f"{detail.get('container', '')}/{detail.get('process', '')}"
-    return f"{inverse.kind} {target.kind} {target.namespace}/{target.name} {target.uid} {which}"

@@ -12,11 +12,10 @@ from typing_extensions import override
 
 from chaos.clock import utc_iso
 from chaos.cluster import unrecorded_executor
-from chaos.faults import Means, Trouble
+from chaos.faults import Disruption, Infrastructure
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD
-from chaos.faults.support.infrastructure import NO_MEANS
-from chaos.faults.undo.discovery import find_left
-from chaos.faults.undo.startup import undo_leftovers
+from chaos.faults.undo import find_left, undo_leftovers
 from chaos.safety import BlastRadius
 from chaos.safety.abort_command import AbortCommand
 from chaos.safety.lease import RunLease
@@ -60,7 +59,7 @@ class AdoptedEnvironment(Environment):
         if not self.lease.taken:
             self.until_end.enter_context(self.lease)
             namespace = self.adoption.config.system.namespace
-            for done in undo_leftovers(self.cluster, namespace, self.infrastructure.node_power):
+            for done in undo_leftovers(self.cluster, namespace, self.infrastructure):
                 self.say(f"of the dead run {done.run}: {done.words}")
 
     @override
@@ -68,7 +67,7 @@ class AdoptedEnvironment(Environment):
         return (self.lease.lost if self.lease.taken else "") or self.abort_command.objection
 
     @override
-    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Trouble], str]:
+    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Disruption], str]:
         assert adopted is not None, "only the system that already runs is tried here"
         return consent_of(self.adoption, adopted, load=load_action)
 
@@ -85,7 +84,7 @@ def adopted_environment(
     kubeconfig: Path | None,
     context: str,
     service_url: str,
-    infrastructure: Means = NO_MEANS,
+    infrastructure: Infrastructure = NO_INFRASTRUCTURE,
     say: Callable[[str], None],
     load_image: str = "",
 ) -> Iterator[AdoptedEnvironment]:
@@ -98,8 +97,8 @@ def adopted_environment(
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
     adoption.find()
-    if infrastructure.node_power is None and config.node_power is not None:
-        infrastructure = replace(infrastructure, node_power=config.node_power.power())
+    if infrastructure.nodes is None and config.node_power is not None:
+        infrastructure = replace(infrastructure, nodes=config.node_power.infrastructure())
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     with cluster, ExitStack() as until_end:

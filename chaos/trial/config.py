@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from chaos.errors import UsageError
-from chaos.faults.support.infrastructure import CommandPower
+from chaos.faults.infrastructure import CommandInfrastructure
 from chaos.safety.abort_conditions import AbortLimits
 from chaos.semantics import KUBERNETES, Timings
 from chaos.slo import Slo
@@ -234,13 +234,13 @@ class NodePowerPart(Written):
     def complaints(self) -> Iterator[str]:
         """Say which command names no node."""
         try:
-            self.power()
+            self.infrastructure()
         except UsageError as wrong:
             yield str(wrong)
 
-    def power(self) -> CommandPower:
-        """The means, for faults and for undoing."""
-        return CommandPower(self.off, self.on)
+    def infrastructure(self) -> CommandInfrastructure:
+        """What switches nodes off and on, for faults and for undoing."""
+        return CommandInfrastructure(self.off, self.on)
 
 
 class GamedayConfig(Written):

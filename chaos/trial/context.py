@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
 from chaos.errors import NotAllowed
-from chaos.faults import Fault, Field, Trouble
-from chaos.faults.base import leaves_foreign, spares_no_node
+from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
 from chaos.faults.support.cluster_view import foreign_pods
 from chaos.objects.base import Ref, View
@@ -34,7 +33,7 @@ class RisingLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialContext(Field):
+class TrialContext(FaultContext):
     """What a live trial works with; faults see the part of it that is theirs.
 
     Attributes:
@@ -52,7 +51,7 @@ class TrialContext(Field):
     system: System
     blast_radius: BlastRadius
     data: Data
-    consent: Callable[[Trouble], str]
+    consent: Callable[[Disruption], str]
     abort_conditions: AbortConditions
 
     @property
@@ -69,7 +68,7 @@ class TrialContext(Field):
         """Why the trial must not go on; empty while it may."""
         return self.environment.stop_reason() or self.abort_conditions.objection()
 
-    def allow(self, fault: Trouble) -> None:
+    def allow(self, fault: Disruption) -> None:
         """Ask the owners. Raises `NotAllowed` with their objection."""
         if objection := self.consent(fault):
             raise NotAllowed(objection)
@@ -86,14 +85,14 @@ class TrialContext(Field):
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
         nodes = [node for node in map(NodeView, self.recorder.objects("Node")) if node.name not in hit]
         # On nodes of others their owners' bound holds, whatever a scenario is about.
-        unbounded = spares_no_node(fault) and not self.adopted
+        unbounded = fault.takes_every_node and not self.adopted
         radius = replace(self.blast_radius, nodes_max=None) if unbounded else self.blast_radius
         radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods},
             down=max(0, (self.desired_replicas() or 0) - self._ready(pods)),
             nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
-            foreign=() if leaves_foreign(fault) else foreign_pods(self.cluster, hit, self.namespace),
+            foreign=() if fault.leaves_foreign_pods else foreign_pods(self.cluster, hit, self.namespace),
         )
 
     def pods(self) -> list[PodView]:

@@ -14,11 +14,10 @@ from typing import ClassVar, Literal
 
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, UsageError
-from chaos.faults import Means, Trouble
-from chaos.faults.node_down import NO_POWER
+from chaos.faults import Disruption, Infrastructure
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD, Right
-from chaos.faults.support.infrastructure import NO_MEANS
-from chaos.faults.undo.startup import undo_leftovers
+from chaos.faults.undo import undo_leftovers
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.semantics import KUBERNETES, Timings
@@ -56,7 +55,7 @@ class Environment:
     reference_image: str = ""
     service_url: str = ""
     load_image_name: str = ""
-    infrastructure: Means = NO_MEANS
+    infrastructure: Infrastructure = NO_INFRASTRUCTURE
     limits: AbortLimits = NO_LIMITS
     adoption: Adoption | None = None
 
@@ -108,7 +107,7 @@ class Environment:
         """Why a trial must not go on; empty while it may."""
         return ""
 
-    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Trouble], str]:
+    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Disruption], str]:
         """Who is asked right before a fault: gives the owners' objection, empty for none. What we deploy is ours.
 
         `load_action` is the action that allows a load that rises.
@@ -129,7 +128,7 @@ class Environment:
         """
         kind, _, name = need.partition(":")
         if kind == "node-power":
-            return "" if self.infrastructure.node_power else NO_POWER
+            return "" if self.infrastructure.nodes else NO_NODE_INFRASTRUCTURE
         if kind == "storage-class" and name:
             try:
                 there = self.cluster.get("StorageClass", None, name) is not None
@@ -146,14 +145,14 @@ def context_environment(
     context: str,
     image: str,
     service_url: str,
-    infrastructure: Means = NO_MEANS,
+    infrastructure: Infrastructure = NO_INFRASTRUCTURE,
     load_image: str = "",
 ) -> Iterator[Environment]:
     """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written."""
     with connect(kubeconfig=kubeconfig, context=context) as cluster:
         require_served(cluster, DEPLOYED_KINDS)
         # First what dead runs did beyond their namespaces: their record of it goes with the namespace.
-        undo_leftovers(cluster, None, infrastructure.node_power)
+        undo_leftovers(cluster, None, infrastructure)
         sweep(cluster, unrecorded_executor(cluster))
         yield Environment(
             cluster=cluster,

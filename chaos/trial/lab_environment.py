@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from chaos.cluster import connect, unrecorded_executor
 from chaos.errors import LabError
-from chaos.faults import Means
+from chaos.faults import Infrastructure
 from chaos.faults.permissions import Right
-from chaos.faults.undo.startup import undo_leftovers
+from chaos.faults.undo import undo_leftovers
 from chaos.lab import Lab
 from chaos.lab.images.load import load_image
 from chaos.lab.images.model import MODEL_IMAGE
@@ -28,7 +28,9 @@ from chaos.trial.environment import Environment
 from chaos.trial.preflight.service_account import ServiceAccount, least_privileged
 from loadgen.origin import LabClient, Origin
 
-__all__ = ["LabEnvironment", "lab_environment"]
+__all__ = ["LAB_INFRASTRUCTURE", "LabEnvironment", "lab_environment"]
+
+LAB_INFRASTRUCTURE = Infrastructure(LabPower(), LabPodNetwork())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def lab_environment(*, nodes: int, keep: bool, words: str, progress: Progress) -
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin,
     ):
         # Whatever a dead session could do, the lab is whole again for the next one, which may be able to do less.
-        undo_leftovers(admin, None, LabPower())
+        undo_leftovers(admin, None, LAB_INFRASTRUCTURE)
         with least_privileged(admin, facts.kubeconfig) as account:
             sweep(account.cluster, unrecorded_executor(account.cluster))
             lab.reclaim_volumes()
@@ -90,7 +92,7 @@ def lab_environment(*, nodes: int, keep: bool, words: str, progress: Progress) -
                 cluster=account.cluster,
                 timings=Timings.of(facts.timings),
                 reference_image=MODEL_IMAGE,
-                infrastructure=Means(LabPower(), LabPodNetwork()),
+                infrastructure=LAB_INFRASTRUCTURE,
                 lab=lab,
                 account=account,
                 progress=progress,

@@ -191,7 +191,7 @@ class _Setup:
             fault="",
             namespace=namespace,
             timings=environment.timings,
-            means=environment.infrastructure,
+            infrastructure=environment.infrastructure,
             workload_kind=system.workload_kind,
             adopted=request.adopted is not None,
             undo=NoUndoLog() if request.dry_run else undo,

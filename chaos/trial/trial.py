@@ -20,8 +20,8 @@ from chaos.checks.judge import Judgement, judge_run
 from chaos.checks.verdict import Answer, Check
 from chaos.clock import seconds
 from chaos.errors import HarnessBroken, NotProven, UsageError
-from chaos.faults import Fault, Until
-from chaos.faults.base import parameters_of
+from chaos.faults import Awaited, Fault, Injection, Until
+from chaos.faults.undo import heal
 from chaos.history import load_history
 from chaos.slo import Slo
 from chaos.trial.context import TrialContext
@@ -52,6 +52,7 @@ class Trial:
         self._stopped = False
         self._missed = False
         self._faults = 0
+        self._active: list[tuple[Fault, Injection]] = []
         self._phase = ""
 
     # --- phases -------------------------------------------------------------------------------------------------
@@ -74,7 +75,7 @@ class Trial:
         if finding.answer is not Answer.PASS:
             self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))
 
-    def hold(self, *, duration_s: float | None = None, until: Until | None = None) -> None:
+    def hold(self, *, duration_s: float | None = None, until: Until | Awaited | None = None) -> None:
         """Let time pass while the fault is active and traffic flows: so many seconds, or until something is seen.
 
         `until` comes with a deadline of its own; that it did not come true in time is noted, and left to the checks.
@@ -87,6 +88,7 @@ class Trial:
         if until is None:
             self._wait(context, duration_s or 0.0)
             return
+        until = self._awaited(until)
         self._say(f"until {until.words}, at most {until.deadline_s:.0f} s")
         if not self._wait(context, until.deadline_s, until.seen):
             context.journal.event("note", text=f"not seen within {until.deadline_s:.0f} s: {until.words}")
@@ -114,13 +116,16 @@ class Trial:
                 name=fault.name,
                 words=fault.words,
                 victims=[asdict(ref) for ref in fault.victims],
-                parameters={**parameters_of(fault), "landing_deadline_s": fault.landing_deadline_s},
+                parameters={**fault.parameters, "landing_deadline_s": fault.landing_deadline_s},
             )
+            injection: Injection | None = None
             try:
-                self._inject(context, fault)
+                injection = fault.inject(context)
+                self._active.append((fault, injection))
+                self._await_landing(context, injection)
                 yield
             finally:
-                self._heal(context, fault)
+                self._heal(context, injection)
 
     def read_data(self, *files: str) -> None:
         """Read in every ready replica what must survive, for `DataSurvived`: files, and an answer made from them.
@@ -236,25 +241,29 @@ class Trial:
             names = ", ".join(sorted(answers.missing))
             context.journal.event("note", text=f"no answer from {names} within {bound_s:.0f} s after recovery")
 
-    def _inject(self, context: TrialContext, fault: Fault) -> None:
-        """Inject, and journal either the landing or why there was none."""
-        reason = fault.inject(context)
-        if not reason and self._wait(context, fault.landing_deadline_s, lambda: fault.landed(context)):
-            proof = fault.landed(context)
+    def _await_landing(self, context: TrialContext, injection: Injection) -> None:
+        """Journal either the landing or why there was none."""
+        reason = injection.missed
+        if not reason and self._wait(context, injection.landing_deadline_s, injection.landed):
+            proof = injection.landed()
             context.journal.event("fault-landed", fault=context.fault, proof=proof)
             self._say(f"landed: {proof}")
             return
         if not reason:
-            late = f"no proof of landing within {fault.landing_deadline_s:g} s"
+            late = f"no proof of landing within {injection.landing_deadline_s:g} s"
             reason = "the trial was stopped before its landing was proved" if self._stopped else late
         self._missed = True
         context.journal.event("fault-missed", fault=context.fault, reason=reason)
         self._say(f"missed: {reason}")
 
-    def _heal(self, context: TrialContext, fault: Fault) -> None:
-        """Heal, and journal whether that went well. What could not be undone stops the trial."""
+    def _heal(self, context: TrialContext, injection: Injection | None) -> None:
+        """Heal, and journal whether that went well. What could not be undone stops the trial.
+
+        Where injecting raised there is no injection, but what it did until then is recorded in the context.
+        """
+        self._active = [one for one in self._active if one[1] is not injection]
         try:
-            left = fault.heal(context)
+            left = injection.heal() if injection else heal(context)
         except BaseException as error:
             detail = {"reason": f"{type(error).__name__}: {error}"}
             context.journal.event("fault-healed", fault=context.fault, outcome="info", detail=detail)
@@ -267,6 +276,19 @@ class Trial:
         )
         if left:
             self.stop(f"not healed: {left}")
+
+    def _awaited(self, until: Until | Awaited) -> Until:
+        """What is awaited, of a fault that is active. Raises `UsageError` if it is not."""
+        if isinstance(until, Until):
+            return until
+        injection = next((injection for fault, injection in reversed(self._active) if fault is until.fault), None)
+        if injection is None:
+            raise UsageError(
+                f"trial.hold: {until.fault.name} is not active, so its {until.name} never comes",
+                "hold inside `with trial.fault(fault):`, of the same object",
+            )
+        awaited: Until = getattr(injection, until.name)
+        return awaited
 
     @contextmanager
     def _in_phase(self, context: TrialContext, phase: str) -> Iterator[None]:

@@ -218,7 +218,14 @@ def main() -> None:
         began = time.perf_counter()
         history = load_history(run)
         took = {"load": time.perf_counter() - began}
-        checks = (Completed(), SteadyBefore(), FaultsLanded(), Recovered(), SloMet(Slo(0.99, 2.0, 1.0)), Witnessed("x"))
+        checks = (
+            Completed(),
+            SteadyBefore(),
+            FaultsLanded(),
+            Recovered(),
+            SloMet(Slo(0.99, 2.0, 1.0)),
+            Witnessed("delete-pod"),
+        )
         for check in checks:
             step = time.perf_counter()
             finding = check(history)

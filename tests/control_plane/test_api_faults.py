@@ -196,7 +196,7 @@ CASES: dict[str, Case] = {
             heal=lambda api: api.proxy.demand("second", told=False),
         ),
         Said.UNKNOWN,
-        "not healed: node .* is still cordoned .*401 Unauthorized",
+        "not healed: uncordon of Node .* was not possible: .*401 Unauthorized",
         undo=True,
     ),
     "gone": Case(

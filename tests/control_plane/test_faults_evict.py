@@ -70,7 +70,7 @@ def test_a_changed_budget_is_met_by_the_next_eviction_and_put_back(ground: Fault
     assert ground.land(change) == "counted by the new bound: 6 healthy, 6 needed, 0 may go"
     ground.land(Evict(refs(ground.pods()[:2])))
     assert ground.outcomes("evict-pod") == ["fail", "fail"]
-    assert change.heal(ground.field) == ""
+    assert ground.heal(change) == ""
     after = ground.cluster.get("PodDisruptionBudget", ground.system.namespace, "model")
     assert before is not None
     assert after is not None
@@ -82,7 +82,7 @@ def test_a_budget_that_somebody_else_changed_is_not_overwritten(ground: FaultGro
     change = BudgetChange(ground.budget, min_available=1)
     ground.land(change)
     assert ground.executor.do(mutations.patch(ground.budget, {"spec": {"minAvailable": 2}})).outcome == "ok"
-    left = change.heal(ground.field)
+    left = ground.heal(change)
     assert f"run: kubectl edit poddisruptionbudget model -n {ground.system.namespace}" in left
     now = ground.cluster.get("PodDisruptionBudget", ground.system.namespace, "model")
     assert now is not None
@@ -98,7 +98,7 @@ def test_a_pod_in_two_budgets_is_refused_in_words(ground: FaultGround) -> None:
         "spec": {"minAvailable": 1, "selector": {}},
     }
     assert ground.executor.do(mutations.create(second)).outcome == "ok"
-    reason = Evict(refs(ground.pods()[:1])).inject(ground.field)
+    reason = ground.inject(Evict(refs(ground.pods()[:1])))
     assert "more than one PodDisruptionBudget" in reason
     assert ground.result()["result"] == "failed"
     assert len(ground.pods()) == 6
@@ -109,5 +109,5 @@ def test_a_successor_of_the_same_name_is_not_evicted(ground: FaultGround) -> Non
     victim = ground.pods()[0]
     (ref,) = refs([victim]).refs
     stranger = replace(ref, uid="7d7f0f0e-0000-4000-8000-000000000000")
-    assert "409" in Evict(Targets("a stranger", (stranger,))).inject(ground.field)
+    assert "409" in ground.inject(Evict(Targets("a stranger", (stranger,))))
     assert victim.uid in {pod.uid for pod in ground.pods()}

@@ -69,7 +69,7 @@ def test_a_drain_empties_the_node_and_opens_it_again(ground: FaultGround) -> Non
     assert sorted(result["detail"]["gone"]) == [pod.name for pod in victims]
     assert ground.pods(name_of(node)) == []
     assert ground.unschedulable(name_of(node))
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
     assert not ground.unschedulable(name_of(node))
     assert ground.outcomes("uncordon") == ["ok"]
 
@@ -86,7 +86,7 @@ def test_a_drain_that_a_budget_forbids_is_blocked_by_name(guarded: FaultGround) 
     assert result["detail"]["budget"] == "model"
     assert result["words"].startswith("blocked, as the disruption budget model demands: 0 of 2 pods gone")
     assert len(guarded.pods()) == 6
-    assert drain.heal(guarded.field) == ""
+    assert guarded.heal(drain) == ""
     assert not guarded.unschedulable(name_of(node))
 
 
@@ -100,8 +100,8 @@ def test_a_blocked_drain_goes_on_once_the_budget_allows_it(guarded: FaultGround)
     guarded.await_(drain.ended)
     assert guarded.result()["result"] == "finished"
     assert guarded.outcomes("evict-pod") == ["fail", "fail", "ok", "ok"]
-    assert change.heal(guarded.field) == ""
-    assert drain.heal(guarded.field) == ""
+    assert guarded.heal(change) == ""
+    assert guarded.heal(drain) == ""
 
 
 def test_a_drain_that_is_healed_while_it_waits_is_stopped(guarded: FaultGround) -> None:
@@ -109,7 +109,7 @@ def test_a_drain_that_is_healed_while_it_waits_is_stopped(guarded: FaultGround) 
     node = guarded.fullest()
     drain = NodeDrain(node, deadline_s=600)
     guarded.land(drain)
-    assert drain.heal(guarded.field) == ""
+    assert guarded.heal(drain) == ""
     assert guarded.result()["result"] == "stopped"
     assert not guarded.unschedulable(name_of(node))
 
@@ -122,7 +122,7 @@ def test_a_node_that_was_closed_before_stays_closed(ground: FaultGround) -> None
     drain = NodeDrain(node, deadline_s=30)
     ground.land(drain)
     ground.await_(drain.ended)
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
     assert ground.unschedulable(name_of(node))
     assert any("was cordoned before" in line.get("text", "") for line in ground.lines())
     assert ground.outcomes("uncordon") == []
@@ -135,10 +135,10 @@ def test_a_node_that_cannot_be_opened_is_told_with_the_command(ground: FaultGrou
     ground.land(drain)
     ground.await_(drain.ended)
     proxy.trouble(Answer(403, FORBIDDEN), method="PATCH", path="/api/v1/nodes/", times=100)
-    left = drain.heal(ground.field)
+    left = ground.heal(drain)
     assert left.endswith(f"run: kubectl uncordon {name_of(node)}")
     proxy.relieve()
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
     assert not ground.unschedulable(name_of(node))
 
 
@@ -151,9 +151,9 @@ def test_a_busy_server_is_asked_again_after_a_second(ground: FaultGround, proxy:
     result = ground.result()
     assert result["result"] == "finished"
     assert result["detail"]["seconds"] < 5
-    assert not drain.refused.seen()
+    assert not ground.until(drain.refused).seen()
     assert ground.outcomes("evict-pod") == ["fail", "fail", "ok", "ok"]
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
 
 
 def test_an_eviction_whose_answer_was_lost_is_looked_up(ground: FaultGround, proxy: FaultProxy) -> None:
@@ -164,7 +164,7 @@ def test_an_eviction_whose_answer_was_lost_is_looked_up(ground: FaultGround, pro
     ground.await_(drain.ended)
     assert ground.result()["result"] == "finished"
     assert sorted(ground.outcomes("evict-pod")) == ["info", "ok"]
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
 
 
 def test_an_eviction_that_is_forbidden_fails_the_drain(ground: FaultGround, proxy: FaultProxy) -> None:
@@ -175,7 +175,7 @@ def test_an_eviction_that_is_forbidden_fails_the_drain(ground: FaultGround, prox
     ground.await_(drain.ended)
     assert ground.result()["result"] == "failed"
     assert "403 no" in ground.result()["words"]
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
 
 
 def test_in_a_namespace_that_is_going_the_drain_only_waits(ground: FaultGround, proxy: FaultProxy) -> None:
@@ -185,14 +185,14 @@ def test_in_a_namespace_that_is_going_the_drain_only_waits(ground: FaultGround, 
     proxy.trouble(Answer(403, GOING), path="/eviction", times=2)
     drain = NodeDrain(node, deadline_s=30)
     ground.land(drain)
-    assert not drain.ended.seen()
+    assert not ground.until(drain.ended).seen()
     for pod in victims:
         ref = Ref("Pod", pod.namespace, pod.name, pod.uid)
         assert ground.executor.do(mutations.delete_pod(ref, grace_s=0)).outcome == "ok"
     ground.await_(drain.ended)
     assert ground.result()["result"] == "finished"
     assert ground.outcomes("evict-pod") == ["fail", "fail"]
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
 
 
 def test_one_pod_at_a_time_means_one(ground: FaultGround) -> None:
@@ -203,7 +203,7 @@ def test_one_pod_at_a_time_means_one(ground: FaultGround) -> None:
     evictions = {line["id"]: line for line in ground.lines() if line.get("action") == "evict-pod"}
     first, second = evictions.values()
     assert ground.deleted_ns(first["target"]["uid"]) <= second["at_ns"]
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
 
 
 def test_pods_with_an_empty_dir_are_refused_before_anything_is_done(
@@ -213,13 +213,13 @@ def test_pods_with_an_empty_dir_are_refused_before_anything_is_done(
     spec = HALF_MAY_GO.having(volumes=(Volume(name="scratch", mount_path="/scratch"),))
     with fault_ground(simulated, tmp_path, spec) as ground:
         node = ground.fullest()
-        assert "emptyDir" in NodeDrain(node).inject(ground.field)
+        assert "emptyDir" in ground.inject(NodeDrain(node))
         assert not ground.unschedulable(name_of(node))
         drain = NodeDrain(node, deadline_s=30, options=DrainOptions(delete_emptydir_data=True))
         ground.land(drain)
         ground.await_(drain.ended)
         assert ground.result()["result"] == "finished"
-        assert drain.heal(ground.field) == ""
+        assert ground.heal(drain) == ""
 
 
 def test_a_node_without_a_pod_of_the_system_is_not_drained(ground: FaultGround) -> None:
@@ -228,7 +228,7 @@ def test_a_node_without_a_pod_of_the_system_is_not_drained(ground: FaultGround) 
     assert made.outcome == "ok"
     try:
         assert ground.recorder.wait_for(lambda: "empty" in ground.nodes(), 20)
-        assert NodeDrain(ground.node("empty")).inject(ground.field) == "node empty holds no pod of the system to evict"
+        assert ground.inject(NodeDrain(ground.node("empty"))) == "node empty holds no pod of the system to evict"
         assert not ground.unschedulable("empty")
     finally:
         ground.executor.do(mutations.delete(Ref("Node", "", "empty")))

@@ -49,7 +49,7 @@ def test_each_node_is_open_again_before_the_next_one_closes(ground: FaultGround)
     assert (result["result"], result["detail"]["nodes"]) == ("finished", ["node-0", "node-1"])
     closed = [("cordon", "node-0"), ("uncordon", "node-0"), ("cordon", "node-1"), ("uncordon", "node-1")]
     assert doors(ground) == closed
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
     assert doors(ground) == closed
 
 
@@ -61,7 +61,7 @@ def test_a_pool_that_gives_way_is_closed_whole_until_the_heal(ground: FaultGroun
     assert ground.result()["result"] == "finished"
     assert {pod.node for pod in ground.pods()} == {"node-2"}
     assert doors(ground) == [("cordon", "node-0"), ("cordon", "node-1")]
-    assert drain.heal(ground.field) == ""
+    assert ground.heal(drain) == ""
     assert not any(ground.unschedulable(name) for name in ("node-0", "node-1"))
 
 
@@ -73,7 +73,7 @@ def test_a_blocked_node_ends_the_whole(simulated: SimulatedCluster, tmp_path: Pa
         ground.await_(drain.ended)
         result = ground.result()
         assert (result["result"], result["detail"]["budget"]) == ("blocked", "model")
-        assert drain.heal(ground.field) == ""
+        assert ground.heal(drain) == ""
         assert doors(ground) == [("cordon", "node-0"), ("uncordon", "node-0")]
         assert len(ground.pods()) == 6
 
@@ -83,7 +83,7 @@ def test_healing_on_the_way_stops_and_opens_everything(simulated: SimulatedClust
     with fault_ground(simulated, tmp_path, NOBODY_MAY_GO) as ground:
         drain = RollingPoolDrain(pool(ground, "node-0", "node-1"), node_deadline_s=600, migrate=True)
         ground.land(drain)
-        assert drain.heal(ground.field) == ""
+        assert ground.heal(drain) == ""
         assert ground.result()["result"] == "stopped"
         assert not any(ground.unschedulable(name) for name in ("node-0", "node-1"))
 

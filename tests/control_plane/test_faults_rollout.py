@@ -56,7 +56,7 @@ def test_an_update_replaces_every_pod_and_stays(ground: FaultGround) -> None:
     assert "3 of 3 replicas updated, 3 available" in ground.result()["words"]
     assert not before & {pod.uid for pod in ground.pods()}
     after = template(ground)
-    assert update.heal(ground.field) == ""
+    assert ground.heal(update) == ""
     assert template(ground) == after
 
 
@@ -66,7 +66,7 @@ def test_a_second_update_rolls_again(ground: FaultGround) -> None:
         update = RollingUpdate(ground.system.workload)
         ground.land(update)
         ground.await_(update.ended)
-        assert update.heal(ground.field) == ""
+        assert ground.heal(update) == ""
     results = [line["result"] for line in ground.lines() if line["event"] == "fault-result"]
     assert results == ["finished", "finished"]
 
@@ -77,7 +77,7 @@ def test_environment_variables_are_put_back(ground: FaultGround) -> None:
     update = RollingUpdate(ground.system.workload, env={"COLOUR": "red", "SIZE": "big"})
     ground.land(update)
     assert env(ground) == {"COLOUR": "red", "SIZE": "big"}
-    assert update.heal(ground.field) == ""
+    assert ground.heal(update) == ""
     assert template(ground) == before
 
 
@@ -86,23 +86,23 @@ def test_a_bad_template_is_put_back_word_for_word(ground: FaultGround, kind: Any
     """Whatever made the release bad is gone after the heal: the template equals the former one."""
     before = template(ground)
     bad = BadRollout(ground.system.workload, kind=kind)
-    assert bad.inject(ground.field) == ""
+    assert ground.inject(bad) == ""
     container = template(ground)["spec"]["containers"][0]
     if kind == "image":
         assert container["image"] == "registry.example/model:gameday-no-such-image"
     else:
         assert container["readinessProbe"]["httpGet"]["path"] == "/gameday-never-ready"
-    assert bad.heal(ground.field) == ""
+    assert ground.heal(bad) == ""
     assert template(ground) == before
 
 
 def test_a_template_that_somebody_else_changed_is_left_and_told(ground: FaultGround) -> None:
     """The heal never overwrites a change that is not ours; it returns the command that undoes a rollout."""
     bad = BadRollout(ground.system.workload, kind="image")
-    assert bad.inject(ground.field) == ""
+    assert ground.inject(bad) == ""
     theirs = {"spec": {"template": {"metadata": {"annotations": {"by": "somebody else"}}}}}
     assert ground.executor.do(mutations.patch(ground.system.workload, theirs)).outcome == "ok"
-    left = bad.heal(ground.field)
+    left = ground.heal(bad)
     assert f"run: kubectl rollout undo deployment/model -n {ground.system.namespace}" in left
     assert template(ground)["metadata"]["annotations"]["by"] == "somebody else"
 
@@ -112,9 +112,9 @@ def test_a_change_whose_answer_was_lost_is_undone_all_the_same(ground: FaultGrou
     before = template(ground)
     proxy.trouble(Swallow(), method="PATCH", path="/deployments/")
     bad = BadRollout(ground.system.workload, kind="image")
-    assert bad.inject(ground.field) == ""
+    assert ground.inject(bad) == ""
     assert template(ground) != before
-    assert bad.heal(ground.field) == ""
+    assert ground.heal(bad) == ""
     assert template(ground) == before
 
 
@@ -123,8 +123,8 @@ def test_a_change_that_was_never_sent_is_told(ground: FaultGround, proxy: FaultP
     before = template(ground)
     proxy.trouble(Drop(), method="PATCH", path="/deployments/")
     bad = BadRollout(ground.system.workload, kind="image")
-    assert bad.inject(ground.field).startswith("roll-out model: ")
-    assert bad.heal(ground.field) == ""
+    assert ground.inject(bad).startswith("roll-out model: ")
+    assert ground.heal(bad) == ""
     assert template(ground) == before
     assert ground.outcomes("restore-template") == []
 

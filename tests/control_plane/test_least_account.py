@@ -19,7 +19,8 @@ from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults import targets
-from chaos.faults.permissions import ACTIONS, Right, deploying_rights
+from chaos.faults.permissions import Right, deploying_rights
+from chaos.faults.scenario_code import activity_of
 from chaos.lab.control_plane.authorization import audit_flags, refused
 from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.control_plane.pki import with_token
@@ -31,7 +32,7 @@ from chaos.trial.preflight.service_account import ServiceAccount, least_privileg
 
 pytest_plugins = ["pytester"]
 
-KILL = deploying_rights([ACTIONS["PodKill"]], proxied=False, claims=False)
+KILL = deploying_rights([activity_of(faults.PodKill)], proxied=False, claims=False)
 
 CONFTEST = """
 import pytest

@@ -17,7 +17,7 @@ from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
-from chaos.safety import ClusterUndoLog, Inverse
+from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.wait import until
 
@@ -67,37 +67,38 @@ def closed(cluster: Cluster, node: Ref) -> bool:
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_a_promise_is_written_once_through_trouble_that_passes(
+def test_an_entry_is_written_once_through_trouble_that_passes(
     cluster: Cluster, through: Cluster, proxy: FaultProxy, name: str
 ) -> None:
     """It is tried again until it stands, and it stands once; so is taking it off."""
     trouble, times = PASSING[name]
     with plain_namespace(cluster) as namespace:
-        inverse = Inverse("open-node", node_of(cluster), "")
+        entry = UndoEntry("uncordon", node_of(cluster), "", fault="f-1")
         log = ClusterUndoLog(LiveExecutor(through, NullJournal()), namespace, "run-1", deadline_s=60)
         proxy.trouble(trouble, method="PATCH", path="configmaps", times=times)
-        assert log.promise(inverse, fault="f-1") == ""
+        assert log.record(entry) == ""
         (left,) = find_left(cluster, namespace)
-        assert [one.inverse for one in left.promises] == [inverse]
+        assert [replace(one, key="", deadline_ns=0) for one in left.entries] == [entry]
         proxy.trouble(trouble, method="DELETE", path="configmaps", times=times)
-        log.kept(inverse)
+        log.remove(entry)
         assert find_left(cluster, namespace) == ()
 
 
-def test_a_fault_whose_inverse_is_denied_is_not_injected(
+def test_a_fault_whose_undo_entry_is_denied_is_not_injected(
     simulated: SimulatedCluster, tmp_path: Path, proxy: FaultProxy
 ) -> None:
     """Where an admission webhook or a missing right denies the undo journal, the node is not touched."""
     with fault_ground(simulated, tmp_path, through=(proxy.kubeconfig, proxy.context)) as ground:
         stood: FaultGround = ground
         log = ClusterUndoLog(stood.executor, stood.system.namespace, "run-1", deadline_s=60)
-        field = replace(stood.field, undo=log)
+        context = replace(stood.context, undo=log)
         proxy.trouble(Answer(403, FORBIDDEN), method="PATCH", path="configmaps", times=9)
         drain = NodeDrain(stood.fullest(), leave_foreign=True)
-        assert "the undo journal cannot be written (403 denied)" in drain.inject(field)
+        injection = drain.inject(context)
+        assert "the undo journal cannot be written (403 denied)" in injection.missed
         assert not stood.unschedulable(drain.victims[0].name)
         assert stood.outcomes("cordon") == []
-        assert drain.heal(field) == ""
+        assert injection.heal() == ""
 
 
 def test_an_answer_that_was_lost_is_read_from_the_state(cluster: Cluster, through: Cluster, proxy: FaultProxy) -> None:
@@ -105,7 +106,7 @@ def test_an_answer_that_was_lost_is_read_from_the_state(cluster: Cluster, throug
     with plain_namespace(cluster) as namespace:
         node, executor = node_of(cluster), LiveExecutor(cluster, NullJournal())
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
-        assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
+        assert log.record(UndoEntry("uncordon", node, "", fault="f-1")) == ""
         executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
         proxy.trouble(Swallow(), method="PATCH", path=f"nodes/{node.name}")
         results = undo_all(through, LiveExecutor(through, NullJournal()), find_left(cluster, namespace))
@@ -116,15 +117,16 @@ def test_an_answer_that_was_lost_is_read_from_the_state(cluster: Cluster, throug
 def test_what_a_bad_server_refused_is_undone_by_the_next_command(
     cluster: Cluster, through: Cluster, proxy: FaultProxy
 ) -> None:
-    """A refusal leaves the promise where it is, with the command for people; the next try keeps it."""
+    """Refusals that go on leave the entry where it is, with the command for people; the next command executes it."""
     with plain_namespace(cluster) as namespace:
         node, executor = node_of(cluster), LiveExecutor(cluster, NullJournal())
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
-        assert log.promise(Inverse("open-node", node, f"kubectl uncordon {node.name}"), fault="f-1") == ""
+        assert log.record(UndoEntry("uncordon", node, f"kubectl uncordon {node.name}", fault="f-1")) == ""
         executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
-        proxy.trouble(Answer(503), method="PATCH", path=f"nodes/{node.name}")
+        proxy.trouble(Answer(503), method="PATCH", path=f"nodes/{node.name}", times=99)
         (first,) = undo_all(through, LiveExecutor(through, NullJournal()), find_left(cluster, namespace))
-        assert (first.result, f"by hand: kubectl uncordon {node.name}" in first.words) == ("left", True)
+        assert (first.result, f"run: kubectl uncordon {node.name}" in first.words) == ("left", True)
+        proxy.relieve()
         (second,) = undo_all(through, LiveExecutor(through, NullJournal()), find_left(cluster, namespace))
         assert second.result == "undone"
         assert find_left(cluster, namespace) == ()

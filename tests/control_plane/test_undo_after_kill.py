@@ -1,4 +1,4 @@
-"""A run that dies at any moment leaves its promises in the cluster, and the next command keeps them all."""
+"""A run that dies at any moment leaves its undo entries in the cluster, and the next command executes them all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import DeploymentView
-from chaos.safety import ClusterUndoLog, Inverse
+from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.wait import until
 
 LINES_MAX = 80
@@ -57,7 +57,7 @@ def settle(cluster: Cluster, namespace: str) -> None:
 
 def test_every_fault_is_enumerated() -> None:
     """A new fault cannot be forgotten here: each is killed at its steps, on simulated nodes or in the lab."""
-    known = {name for name in faults.__all__ if hasattr(getattr(faults, name), "inject")} - {"Fault"}
+    known = {fault.__name__ for fault in faults.ALL_FAULTS}
     assert known == set(FAULTS) | BY_EXEC | BELOW_THE_API
 
 
@@ -92,15 +92,13 @@ def test_a_kill_at_each_journalled_step_is_healed(
 
 
 def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:
-    """Gone after the first undoing; a promise of one that never came to be is nothing."""
+    """Gone after the first undoing; an entry of one that was never made is nothing."""
     executor = LiveExecutor(cluster, NullJournal())
     with plain_namespace(cluster) as namespace:
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         for name in ("gameday-cut-1", "gameday-cut-2"):
             policy = Ref("NetworkPolicy", namespace, name)
-            assert (
-                log.promise(Inverse("delete-policy", policy, f"kubectl delete networkpolicy {name}"), fault="f") == ""
-            )
+            assert log.record(UndoEntry("delete-policy", policy, f"kubectl delete networkpolicy {name}")) == ""
         made = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
@@ -126,34 +124,34 @@ def test_one_that_cannot_be_undone_stops_no_other(cluster: Cluster) -> None:
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
         wanted = {**raw["spec"], "maxUnavailable": 2}
         detail = {"path": "/spec", "before": raw["spec"], "wanted": wanted}
-        assert log.promise(Inverse("open-node", node, f"kubectl uncordon {node.name}"), fault="f-1") == ""
-        assert log.promise(Inverse("restore-part", budget, "kubectl edit pdb chat-pdb", detail), fault="f-2") == ""
+        assert log.record(UndoEntry("uncordon", node, f"kubectl uncordon {node.name}", fault="f-1")) == ""
+        assert log.record(UndoEntry("restore-part", budget, "kubectl edit pdb chat-pdb", detail, "f-2")) == ""
         executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
         executor.do(mutations.patch(budget, {"spec": {"maxUnavailable": 3}}))
         first = undo_all(cluster, executor, find_left(cluster, namespace))
-        assert [(one.promise.fault, one.result) for one in first] == [("f-2", "left"), ("f-1", "undone")]
+        assert [(one.entry.fault, one.result) for one in first] == [("f-2", "left"), ("f-1", "undone")]
         assert "changed by somebody else" in first[0].words
-        assert "by hand: kubectl edit pdb chat-pdb" in first[0].words
+        assert "run: kubectl edit pdb chat-pdb" in first[0].words
         (left,) = find_left(cluster, namespace)
-        assert [one.fault for one in left.promises] == ["f-2"]
+        assert [one.fault for one in left.entries] == ["f-2"]
         undo_all(cluster, executor, [left], forget=True)
         assert find_left(cluster, namespace) == ()
 
 
 def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluster) -> None:
-    """What a run that is at work has promised is its own, until its deadline; `gameday undo` says so."""
+    """What a run that is at work has recorded is its own, until its deadline; `gameday undo` says so."""
     executor = LiveExecutor(cluster, NullJournal())
     options = ["--kubeconfig", str(simulated.kubeconfig), "--kube-context", simulated.context]
     with plain_namespace(cluster) as namespace:
         node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
-        inverse = Inverse("open-node", node, f"kubectl uncordon {node.name}")
+        entry = UndoEntry("uncordon", node, f"kubectl uncordon {node.name}", fault="node-drain-1")
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=3600)
-        assert log.promise(inverse, fault="node-drain-1") == ""
+        assert log.record(entry) == ""
         executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
         (left,) = find_left(cluster, namespace)
         assert "of this host runs" in left.alive
         status = CliRunner().invoke(app, ["status", *options])
-        assert f"node-drain-1: open-node Node -/{node.name}" in status.stdout
+        assert f"node-drain-1: uncordon Node -/{node.name}" in status.stdout
         undo = CliRunner().invoke(app, ["undo", *options])
         assert (undo.exit_code, "left alone: run-1" in undo.stdout) == (0, True)
         forced = CliRunner().invoke(app, ["undo", "--force", *options])
@@ -161,7 +159,7 @@ def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluste
         again = CliRunner().invoke(app, ["undo", *options])
         assert (again.exit_code, again.stdout) == (0, "nothing is left to undo\n")
         late = ClusterUndoLog(executor, namespace, "run-2", deadline_s=-1)
-        assert late.promise(inverse, fault="node-drain-1") == ""
+        assert late.record(entry) == ""
         (left,) = find_left(cluster, namespace)
         assert left.alive == ""
         assert [one.result for one in undo_all(cluster, executor, [left])] == ["nothing"]
@@ -173,7 +171,7 @@ def test_a_node_that_an_operator_closed_since_is_left_closed(cluster: Cluster) -
     node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
     with plain_namespace(cluster) as namespace:
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
-        assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
+        assert log.record(UndoEntry("uncordon", node, "", fault="f-1")) == ""
         try:
             for closed, who in ((True, "gameday"), (None, "gameday"), (True, "kubectl-cordon")):
                 executor.do(mutations.patch(node, {"spec": {"unschedulable": closed}}, field_manager=who))
@@ -190,22 +188,22 @@ def test_nothing_is_done_that_cannot_be_written_down(cluster: Cluster) -> None:
     executor = LiveExecutor(cluster, NullJournal())
     node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
     log = ClusterUndoLog(executor, "nowhere", "run-1", deadline_s=60)
-    told = log.promise(Inverse("open-node", node, ""), fault="f-1")
+    told = log.record(UndoEntry("uncordon", node, "", fault="f-1"))
     assert "the undo journal cannot be written" in told
     assert "nowhere" in told
 
 
-def test_what_is_no_promise_of_ours_is_told(cluster: Cluster) -> None:
+def test_what_is_no_entry_of_ours_is_reported(cluster: Cluster) -> None:
     """An entry that cannot be read is neither undone nor thrown away."""
     executor = LiveExecutor(cluster, NullJournal())
     with plain_namespace(cluster) as namespace:
         node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
         log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
-        assert log.promise(Inverse("open-node", node, ""), fault="f-1") == ""
+        assert log.record(UndoEntry("uncordon", node, "", fault="f-1")) == ""
         (left,) = find_left(cluster, namespace)
         executor.do(mutations.patch(left.where, {"data": {"0009": "{}"}}))
         (spoilt,) = find_left(cluster, namespace)
-        assert spoilt.unreadable == ("0009: KeyError: 'inverse'",)
+        assert spoilt.unreadable == ("0009: KeyError: 'target'",)
         undo_all(cluster, executor, [replace(spoilt)])
         (kept,) = find_left(cluster, namespace)
-        assert (kept.promises, kept.unreadable) == ((), spoilt.unreadable)
+        assert (kept.entries, kept.unreadable) == ((), spoilt.unreadable)

@@ -20,7 +20,7 @@ from chaos.cluster import (
     Scope,
     connect,
 )
-from chaos.faults import Field, Means, NodeDown, NodePower
+from chaos.faults import FaultContext, Infrastructure, NodeDown, NodeInfrastructure
 from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
@@ -29,10 +29,12 @@ from chaos.lab.nodes.power import LabPower, is_cut, is_frozen
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
-from chaos.safety import ClusterUndoLog, Inverse
+from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.semantics import Timings
 
 pytestmark = pytest.mark.root
+
+POWER = Infrastructure(LabPower())
 
 CHILD_S = 200.0
 
@@ -47,7 +49,9 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-def _field(cluster: Cluster, folder: Path, *, power: NodePower | None, dry_run: bool = False) -> Iterator[Field]:
+def _field(
+    cluster: Cluster, folder: Path, *, power: NodeInfrastructure | None, dry_run: bool = False
+) -> Iterator[FaultContext]:
     clock = Clock.start()
     with (
         Journal(folder / "actions.jsonl", clock) as journal,
@@ -56,71 +60,78 @@ def _field(cluster: Cluster, folder: Path, *, power: NodePower | None, dry_run: 
         ) as recorder,
     ):
         executor: Executor = DryRunExecutor(journal) if dry_run else LiveExecutor(cluster, journal)
-        yield Field(
-            executor, recorder, cluster, journal, "fault-1", "default", Timings.of(Lab().facts().timings), Means(power)
+        yield FaultContext(
+            cluster,
+            executor,
+            journal,
+            "fault-1",
+            recorder,
+            "default",
+            Timings.of(Lab().facts().timings),
+            infrastructure=Infrastructure(power),
         )
 
 
 @pytest.fixture
-def field(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def field(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """What a fault may use."""
     yield from _field(cluster, tmp_path, power=LabPower())
 
 
 @pytest.fixture
-def powerless(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def powerless(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """The same where nobody can take a node's power."""
     yield from _field(cluster, tmp_path, power=None)
 
 
 @pytest.fixture
-def dry_run(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def dry_run(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """The same with a hand that does nothing."""
     yield from _field(cluster, tmp_path, power=LabPower(), dry_run=True)
 
 
-def target(field: Field, name: str) -> Targets:
+def target(field: FaultContext, name: str) -> Targets:
     """One node."""
     (uid,) = [view.uid for view in map(NodeView, field.recorder.objects("Node")) if view.name == name]
     return Targets(f"node {name}", (Ref("Node", "", name, uid),))
 
 
-def test_a_node_is_lost_and_found(field: Field) -> None:
+def test_a_node_is_lost_and_found(field: FaultContext) -> None:
     """Its power goes at once, the API server notices in time, and after the heal it is Ready without a taint."""
-    down = NodeDown(target(field, "n2"))
+    down = NodeDown(target(field, "n2")).inject(field)
     try:
-        assert down.inject(field) == ""
-        assert down.landed(field) == "node n2 stands still: its processes are frozen and its link is down"
+        assert down.missed == ""
+        assert down.landed() == "node n2 stands still: its processes are frozen and its link is down"
         noticed = down.noticed
         assert field.recorder.wait_for(noticed.seen, noticed.deadline_s)
     finally:
-        assert down.heal(field) == ""
+        assert down.heal() == ""
     assert not is_cut("n2")
     assert not is_frozen("n2")
     (node,) = [view for view in map(NodeView, field.recorder.objects("Node")) if view.name == "n2"]
     assert node.ready
     assert not [taint for taint in node.taints if "node.kubernetes.io" in taint["key"]]
-    assert down.heal(field) == ""
+    assert down.heal() == ""
 
 
-def test_without_a_means_nothing_is_done(powerless: Field) -> None:
+def test_without_a_means_nothing_is_done(powerless: FaultContext) -> None:
     """The fault says what is missing, and there is nothing to heal."""
-    down = NodeDown(target(powerless, "n2"))
-    assert "nobody can take a node's power away" in down.inject(powerless)
-    assert down.heal(powerless) == ""
+    down = NodeDown(target(powerless, "n2")).inject(powerless)
+    assert "nobody can take a node's power away" in down.missed
+    assert down.heal() == ""
 
 
-def test_a_dry_run_takes_no_power(dry_run: Field) -> None:
+def test_a_dry_run_takes_no_power(dry_run: FaultContext) -> None:
     """A dry_run hand switches nothing, and does not claim to have landed."""
-    down = NodeDown(target(dry_run, "n3"))
-    assert "dry_run" in down.inject(dry_run)
-    assert down.landed(dry_run) == ""
+    down = NodeDown(target(dry_run, "n3")).inject(dry_run)
+    assert "dry_run" in down.missed
+    assert down.landed() == ""
     assert not is_cut("n3")
     assert not is_frozen("n3")
-    assert down.heal(dry_run) == ""
+    assert down.heal() == ""
 
 
-def _trouble(line: int, folder: str) -> None:
+def _inject_and_heal(line: int, folder: str) -> None:
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
@@ -129,36 +140,45 @@ def _trouble(line: int, folder: str) -> None:
     ):
         executor = LiveExecutor(cluster, journal)
         undo = ClusterUndoLog(executor, "default", f"run-power-{line}", deadline_s=3600)
-        timings, means = Timings.of(facts.timings), Means(LabPower())
-        field = Field(executor, recorder, cluster, journal, "node-down-1", "default", timings, means, undo=undo)
-        down = NodeDown(target(field, "n3"))
-        assert down.inject(field) == ""
-        assert down.heal(field) == ""
+        context = FaultContext(
+            cluster,
+            executor,
+            journal,
+            "node-down-1",
+            recorder,
+            "default",
+            Timings.of(facts.timings),
+            undo=undo,
+            infrastructure=POWER,
+        )
+        down = NodeDown(target(context, "n3")).inject(context)
+        assert down.missed == ""
+        assert down.heal() == ""
 
 
 def test_power_is_given_back_after_a_kill_at_each_step(cluster: Cluster, tmp_path: Path) -> None:
     """Killed after each line of its journal: the node goes on and is Ready, and undoing again does nothing."""
     healed = 0
-    for died in killed_at_each_line(_trouble, str(tmp_path), within_s=CHILD_S):
+    for died in killed_at_each_line(_inject_and_heal, str(tmp_path), within_s=CHILD_S):
         left, executor = find_left(cluster, "default"), LiveExecutor(cluster, NullJournal())
         healed += is_frozen("n3")
-        results = undo_all(cluster, executor, left, power=LabPower())
+        results = undo_all(cluster, executor, left, infrastructure=POWER)
         assert [one.words for one in results if one.result == "left"] == []
         assert not is_cut("n3")
         assert not is_frozen("n3")
         assert NodeView(cluster.get("Node", None, "n3") or {}).ready
-        assert undo_all(cluster, executor, find_left(cluster, "default"), power=LabPower()) == ()
+        assert undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=POWER) == ()
         assert died or left == ()
     assert healed > 0
 
 
-def test_a_node_without_a_means_stays_promised(field: Field, cluster: Cluster) -> None:
-    """Where nobody can give power back, the promise stays in the cluster and says so; with a means it is kept."""
+def test_a_node_that_nothing_can_switch_on_stays_recorded(field: FaultContext, cluster: Cluster) -> None:
+    """Where nobody can give power back, the entry stays in the cluster and says so; where something can, it is done."""
     executor = LiveExecutor(cluster, NullJournal())
     undo = ClusterUndoLog(executor, "default", "run-without", deadline_s=-1)
     (node,) = target(field, "n3").refs
-    assert undo.promise(Inverse("power-on", node, "virsh resume n3"), fault="node-down-1") == ""
+    assert undo.record(UndoEntry("power-on", node, "virsh resume n3", fault="node-down-1")) == ""
     (without,) = undo_all(cluster, executor, find_left(cluster, "default"))
-    assert (without.result, "by hand: virsh resume n3" in without.words) == ("left", True)
-    (given,) = undo_all(cluster, executor, find_left(cluster, "default"), power=LabPower())
+    assert (without.result, "run: virsh resume n3" in without.words) == ("left", True)
+    (given,) = undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=POWER)
     assert given.result == "undone"

@@ -10,7 +10,7 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, Recorder, Scope
-from chaos.faults import Field, Means, NetworkPartition, PodNetwork
+from chaos.faults import FaultContext, Infrastructure, NetworkPartition, PodNetwork
 from chaos.faults.targets import Targets
 from chaos.lab.nodes.partition import LabPodNetwork, reconnect_all
 from chaos.objects.base import Ref
@@ -31,58 +31,66 @@ def model(cluster: Cluster) -> Ref:
     return started(cluster, "cut-model")
 
 
-def _field(cluster: Cluster, folder: Path, network: PodNetwork | None) -> Iterator[Field]:
+def _field(cluster: Cluster, folder: Path, network: PodNetwork | None) -> Iterator[FaultContext]:
     clock = Clock.start()
     with (
         Journal(folder / "actions.jsonl", clock) as journal,
         Recorder(cluster, clock, folder / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
     ):
         executor = LiveExecutor(cluster, journal)
-        yield Field(executor, recorder, cluster, journal, "fault-1", NAMESPACE, means=Means(pod_network=network))
+        yield FaultContext(
+            cluster,
+            executor,
+            journal,
+            "fault-1",
+            recorder,
+            NAMESPACE,
+            infrastructure=Infrastructure(pod_network=network),
+        )
 
 
 @pytest.fixture
-def field(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def field(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """What a fault may use in the lab."""
     yield from _field(cluster, tmp_path, LabPodNetwork())
 
 
 @pytest.fixture
-def elsewhere(cluster: Cluster, tmp_path: Path) -> Iterator[Field]:
+def elsewhere(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """The same on a cluster whose network plugin enforces no policies."""
     yield from _field(cluster, tmp_path, None)
 
 
-def test_a_pod_is_cut_off_and_reached_again(field: Field, model: Ref) -> None:
+def test_a_pod_is_cut_off_and_reached_again(field: FaultContext, model: Ref) -> None:
     """The API server reaches it before and after, and not meanwhile; the kubelet finds it Ready all the time."""
-    cut = NetworkPartition(Targets("one pod", (model,)))
+    cut = NetworkPartition(Targets("one pod", (model,))).inject(field)
     try:
-        assert cut.inject(field) == ""
-        assert "was reached by the API server, and is not any more" in cut.landed(field)
+        assert cut.missed == ""
+        assert "was reached by the API server, and is not any more" in cut.landed()
         found = field.cluster.get("Pod", NAMESPACE, model.name)
         assert found is not None
         assert any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"]["conditions"])
     finally:
-        assert cut.heal(field) == ""
+        assert cut.heal() == ""
     assert reconnect_all() == ()
-    assert cut.heal(field) == ""
+    assert cut.heal() == ""
 
 
-def test_what_a_killed_run_cut_off_is_reconnected(field: Field, model: Ref) -> None:
+def test_what_a_killed_run_cut_off_is_reconnected(field: FaultContext, model: Ref) -> None:
     """Without its fault's heal a pod is given back by what the next command does."""
-    cut = NetworkPartition(Targets("one pod", (model,)))
-    assert cut.inject(field) == ""
+    cut = NetworkPartition(Targets("one pod", (model,))).inject(field)
+    assert cut.missed == ""
     assert len(reconnect_all()) == 1
-    assert cut.heal(field) == ""
+    assert cut.heal() == ""
 
 
-def test_a_policy_that_nobody_enforces_leaves_no_proof(elsewhere: Field, model: Ref) -> None:
+def test_a_policy_that_nobody_enforces_leaves_no_proof(elsewhere: FaultContext, model: Ref) -> None:
     """The fault says that the pod is still reached, and takes policy and mark away again."""
-    cut = NetworkPartition(Targets("one pod", (model,)))
-    assert "does the network plugin enforce NetworkPolicy?" in cut.inject(elsewhere)
-    assert cut.landed(elsewhere) == ""
+    cut = NetworkPartition(Targets("one pod", (model,))).inject(elsewhere)
+    assert "does the network plugin enforce NetworkPolicy?" in cut.missed
+    assert cut.landed() == ""
     assert len(elsewhere.cluster.list("NetworkPolicy", NAMESPACE)) == 1
-    assert cut.heal(elsewhere) == ""
+    assert cut.heal() == ""
     assert elsewhere.cluster.list("NetworkPolicy", NAMESPACE) == []
     found = elsewhere.cluster.get("Pod", NAMESPACE, model.name)
     assert found is not None

@@ -11,12 +11,11 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, Recorder, Scope, connect
-from chaos.faults import Fault, Field, NotReady, ProcessHang
-from chaos.faults.support.containers import Place, place_of
-from chaos.faults.support.process_signals import look
+from chaos.faults import Fault, FaultContext, NotReady, ProcessHang
+from chaos.faults.context import UndoContext
+from chaos.faults.support.containers import Place, look, place_of
 from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
-from chaos.faults.undo.restore import Undoer
 from chaos.lab import Lab
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -41,7 +40,7 @@ def _fault(kind: str, pod: Ref) -> Fault:
     return ProcessHang(aim) if kind == "process-hang" else NotReady(aim)
 
 
-def _trouble(line: int, folder: str, pod: Ref, kind: str) -> None:
+def _inject_and_heal(line: int, folder: str, pod: Ref, kind: str) -> None:
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
@@ -50,10 +49,10 @@ def _trouble(line: int, folder: str, pod: Ref, kind: str) -> None:
     ):
         executor = LiveExecutor(cluster, journal)
         undo = ClusterUndoLog(executor, NAMESPACE, f"run-{kind}-{line}", deadline_s=3600)
-        field = Field(executor, recorder, cluster, journal, f"{kind}-1", NAMESPACE, undo=undo)
-        fault = _fault(kind, pod)
-        assert fault.inject(field) == ""
-        assert fault.heal(field) == ""
+        context = FaultContext(cluster, executor, journal, f"{kind}-1", recorder, NAMESPACE, undo=undo)
+        injection = _fault(kind, pod).inject(context)
+        assert injection.missed == ""
+        assert injection.heal() == ""
 
 
 @pytest.mark.parametrize("kind", ["process-hang", "not-ready"])
@@ -61,7 +60,7 @@ def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: s
     """Killed after each line of its journal: nothing is left stopped or withdrawn, and undoing again does nothing."""
     pod = started(cluster, f"dead-{kind}")
     healed = 0
-    for died in killed_at_each_line(_trouble, str(tmp_path), pod, kind, within_s=CHILD_S):
+    for died in killed_at_each_line(_inject_and_heal, str(tmp_path), pod, kind, within_s=CHILD_S):
         left = find_left(cluster, NAMESPACE)
         results = undo_all(cluster, LiveExecutor(cluster, NullJournal()), left)
         assert [one.words for one in results if one.result == "left"] == []
@@ -80,10 +79,9 @@ def ready(cluster: Cluster, pod: Ref) -> bool:
 
 def states(cluster: Cluster, folder: Path, pod: Ref) -> list[str]:
     """The states of the engine's processes in a pod, as the kernel shows them."""
-    caller = Undoer(cluster, LiveExecutor(cluster, NullJournal()), NullJournal(), "look")
+    caller = UndoContext(cluster, LiveExecutor(cluster, NullJournal()), NullJournal(), "look")
     with Recorder(cluster, Clock.start(), folder / "look.jsonl", [Scope("Pod", NAMESPACE)]) as recorder:
-        field = Field(caller.executor, recorder, cluster, caller.journal, "look", NAMESPACE)
-        place = place_of(field, pod, "")
+        place = place_of(recorder, pod, "")
     assert isinstance(place, Place)
     seen = look(caller, place, "model-engine")
     assert seen

@@ -6,7 +6,7 @@ import pytest
 
 from chaos import faults
 from chaos.checks import BudgetHeld, Recovered, SloMet, Spread, Witnessed
-from chaos.faults import Field, targets
+from chaos.faults import FaultContext, Injection, targets
 from chaos.slo import Slo
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
@@ -71,7 +71,7 @@ def test_replicas_packed_on_the_last_node_are_not_spread(
     """After every other node gave way all replicas are on one, and nothing moves them when the others come back."""
     with traffic.steady(rate_rps=4):
         trial.baseline(duration_s=5)
-        away = faults.RollingPoolDrain(targets.pool("gameday.dev/pool", "blue")(system), migrate=True)
+        away = faults.RollingPoolDrain(targets.pool(system, "gameday.dev/pool", "blue"), migrate=True)
         with trial.fault(away):
             trial.hold(until=away.ended)
         trial.recovery()
@@ -87,9 +87,9 @@ class DrainThatMisses(faults.NodeDrain):
         """Not long: nothing will land."""
         return 2.0
 
-    def inject(self, field: Field) -> str:  # noqa: ARG002  # the role's shape
+    def inject(self, context: FaultContext) -> Injection:
         """Do nothing, and report no error."""
-        return ""
+        return Injection(self, context)
 
 
 @pytest.mark.system(replicas=2)

@@ -7,7 +7,7 @@ import pytest
 from chaos import faults
 from chaos.checks import Recovered, SloMet, Witnessed
 from chaos.cluster import Executor, mutations
-from chaos.faults import Field, targets
+from chaos.faults import FaultContext, Injection, targets
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
 from chaos.trial.run import RunningTrial
@@ -72,9 +72,9 @@ class KillThatMisses(faults.PodKill):
         """Not long: nothing will land."""
         return 2.0
 
-    def inject(self, field: Field) -> str:  # noqa: ARG002  # the role's shape
+    def inject(self, context: FaultContext) -> Injection:
         """Do nothing, and report no error."""
-        return ""
+        return Injection(self, context)
 
 
 @pytest.mark.system(replicas=2)

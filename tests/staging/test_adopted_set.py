@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
-from chaos.faults.permissions import ACTIONS
+from chaos.faults import ALL_FAULTS
 from chaos.lab import Lab, LabFacts
 from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
@@ -53,8 +53,8 @@ CANNOT_BE_HAD = {
 }
 """The one for that reason, the other as it takes an hour."""
 
-ON_NODES = [one.name for one in ACTIONS.values() if one.nodes]
-ON_PODS = [one.name for one in ACTIONS.values() if one.name not in NOT_ALLOWED]
+ON_NODES = [one.name for one in ALL_FAULTS if one.hits_nodes]
+ON_PODS = [one.name for one in ALL_FAULTS if one.name not in NOT_ALLOWED]
 
 
 @dataclass(frozen=True, slots=True)

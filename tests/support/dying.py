@@ -1,4 +1,4 @@
-"""A process that makes trouble and dies of SIGKILL at a given line of its journal, as a run may at any moment."""
+"""A process that injects a fault and dies of SIGKILL at a given line of its journal, as a run may at any moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chaos import faults
 from chaos.clock import Clock
 from chaos.cluster import LiveExecutor, Recorder, Scope, connect
 from chaos.errors import TimedOut
-from chaos.faults import Fault, Field
+from chaos.faults import Fault, FaultContext
 from chaos.faults.targets import Targets
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
@@ -61,22 +61,22 @@ FAULTS: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
     "BudgetChange": lambda found, _seen: faults.BudgetChange(_budget(found), min_available=1),
     "Scale": lambda found, _seen: faults.Scale(found.system.workload, 2),
 }
-"""Each fault whose inverse an API server alone can show, and how to aim it at an adopted system."""
+"""Each fault that an API server alone can show undone, and how to aim it at an adopted system."""
 
 
 def die_at(cluster: SimulatedCluster, namespace: str, fault: str, line: int, folder: Path) -> bool:
-    """Make that trouble in a process that dies at that line. Say whether it died; False: it came to its end."""
+    """Inject that fault in a process that dies at that line. Say whether it died; False: it came to its end."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dying"])
     order = (str(cluster.kubeconfig), cluster.context, namespace, fault, line, str(folder))
-    process = context.Process(target=_make_trouble, args=(order,))
+    process = context.Process(target=_inject_and_heal, args=(order,))
     process.start()
     process.join(CHILD_S)
     assert process.exitcode in (0, -signal.SIGKILL), f"the process ended with {process.exitcode}"
     return process.exitcode != 0
 
 
-def _make_trouble(order: tuple[str, str, str, str, int, str]) -> None:
+def _inject_and_heal(order: tuple[str, str, str, str, int, str]) -> None:
     kubeconfig, context, namespace, name, line, folder = order
     clock = Clock.start()
     run = Path(tempfile.mkdtemp(dir=folder))
@@ -88,18 +88,18 @@ def _make_trouble(order: tuple[str, str, str, str, int, str]) -> None:
         ):
             executor = LiveExecutor(cluster, journal)
             undo = ClusterUndoLog(executor, namespace, run.name, deadline_s=3600)
-            field = Field(executor, recorder, cluster, journal, "fault-1", namespace, adopted=True, undo=undo)
-            fault = FAULTS[name](found, recorder)
-            assert fault.inject(field) == ""
-            _wait_a_little(lambda: fault.landed(field))
+            context = FaultContext(cluster, executor, journal, "fault-1", recorder, namespace, adopted=True, undo=undo)
+            injection = FAULTS[name](found, recorder).inject(context)
+            assert injection.missed == ""
+            _wait_a_little(injection.landed)
             if "Drain" in name:
-                drain: Any = fault
+                drain: Any = injection
                 _wait_a_little(drain.ended.seen)
-            assert fault.heal(field) == ""
+            assert injection.heal() == ""
 
 
 def _wait_a_little(seen: Callable[[], object]) -> None:
     try:
-        until(seen, deadline_s=SEEN_S, awaited="the trouble to be seen")
+        until(seen, deadline_s=SEEN_S, awaited="the fault to be seen")
     except TimedOut:
         return

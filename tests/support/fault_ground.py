@@ -1,4 +1,4 @@
-"""What the tests of faults stand on: a system of simulated pods, a recorder, a journal, and a field to act in."""
+"""What the tests of faults stand on: a system of simulated pods, a recorder, a journal, and a context to act in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from cluster_room import read_lines
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
-from chaos.faults import Fault, Field, Until
+from chaos.faults import Awaited, Fault, FaultContext, Injection, Until
 from chaos.faults.targets import Targets
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
@@ -39,11 +39,12 @@ class FaultGround:
     executor: LiveExecutor
     system: System
     folder: Path
+    injections: list[tuple[Fault, Injection]] = field(default_factory=list)
 
     @property
-    def field(self) -> Field:
+    def context(self) -> FaultContext:
         """What a fault gets from its trial."""
-        return Field(self.executor, self.recorder, self.cluster, self.journal, "fault-1", self.system.namespace)
+        return FaultContext(self.cluster, self.executor, self.journal, "fault-1", self.recorder, self.system.namespace)
 
     @property
     def budget(self) -> Ref:
@@ -82,15 +83,35 @@ class FaultGround:
         assert found is not None
         return NodeView(found).unschedulable
 
+    def inject(self, fault: Fault) -> str:
+        """Inject a fault. Return why it could not be made."""
+        injection = fault.inject(self.context)
+        self.injections.append((fault, injection))
+        return injection.missed
+
+    def injection(self, fault: Fault) -> Injection:
+        """The injection of a fault, the last one if there are several."""
+        return next(injection for injected, injection in reversed(self.injections) if injected is fault)
+
     def land(self, fault: Fault) -> str:
         """Inject a fault and wait for its proof."""
-        field = self.field
-        assert fault.inject(field) == ""
-        return until(lambda: fault.landed(field), deadline_s=fault.landing_deadline_s, awaited="the fault to land")
+        assert self.inject(fault) == ""
+        injection = self.injection(fault)
+        return until(injection.landed, deadline_s=injection.landing_deadline_s, awaited="the fault to land")
 
-    def await_(self, awaited: Until) -> None:
+    def heal(self, fault: Fault) -> str:
+        """Heal a fault. Return what could not be undone."""
+        return self.injection(fault).heal()
+
+    def until(self, awaited: Awaited) -> Until:
+        """What a scenario may wait for."""
+        found: Until = getattr(self.injection(awaited.fault), awaited.name)
+        return found
+
+    def await_(self, awaited: Awaited) -> None:
         """Wait for what a scenario may wait for. Fails if it does not come true."""
-        until(awaited.seen, deadline_s=awaited.deadline_s, awaited=awaited.words)
+        wanted = self.until(awaited)
+        until(wanted.seen, deadline_s=wanted.deadline_s, awaited=wanted.words)
 
     def result(self) -> dict[str, Any]:
         """The one result that the fault journalled."""

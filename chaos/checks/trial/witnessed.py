@@ -8,7 +8,9 @@ from typing import ClassVar
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.errors import UsageError
 from chaos.history import Action, History, Outcome
+from chaos.history.action_names import unknown_action
 
 __all__ = ["Witnessed", "WitnessedDetail"]
 
@@ -39,6 +41,8 @@ class Witnessed:
     at_least: int = 1
 
     def __post_init__(self) -> None:
+        if known := unknown_action(self.action):
+            raise UsageError(f"Witnessed: no action is called {self.action!r}", known)
         if self.at_least < 1:
             raise ValueError(f"Witnessed.at_least: {self.at_least} is not at least 1")
 

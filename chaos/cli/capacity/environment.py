@@ -14,7 +14,9 @@ from typing import Any
 
 from chaos.cli.capacity.output import Screen
 from chaos.errors import NotAllowed, UsageError
-from chaos.faults.permissions import ACTIONS, Action
+from chaos.faults import Scale
+from chaos.faults.permissions import Activity
+from chaos.faults.scenario_code import activity_of
 from chaos.plugin.requirements import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo
@@ -31,9 +33,9 @@ from loadgen.profiles import Profile
 
 __all__ = ["CAPACITY", "Place", "Where", "placed"]
 
-CAPACITY = Action("capacity", ())
+CAPACITY = Activity("capacity")
 
-SCALE = ACTIONS["Scale"]
+SCALE = activity_of(Scale)
 
 REPLICAS = 3
 
@@ -125,7 +127,7 @@ def _on_adopted(environment: Environment, replicas: int | None, losses: int, scr
         raise NotAllowed("; ".join(refused))
     pods_max = environment.blast_radius(spec, adopted.system.namespace, None).pods_max
     counts = _counts(spec.replicas, min(losses, pods_max))
-    actions = [CAPACITY]
+    activities = [CAPACITY]
     if len(counts) > 1:
         kind = adopted.system.workload.kind
         why = [f"gameday scales Deployments, and the system is a {kind}"] if kind != SCALE.workload_kind else []
@@ -133,8 +135,8 @@ def _on_adopted(environment: Environment, replicas: int | None, losses: int, scr
             screen.say(f"only the present {spec.replicas} replicas are measured: {'; '.join(why)}")
             counts = counts[:1]
         else:
-            actions.append(SCALE)
-    require_rights(adoption, adopted, actions)
+            activities.append(SCALE)
+    require_rights(adoption, adopted, activities)
     slo = config.slo.slo() if config.slo else None
     return Place(environment, spec, profile, counts, adopted, slo)
 

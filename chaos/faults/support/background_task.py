@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from chaos.faults.base import Field
+from chaos.faults.context import FaultContext
 
 __all__ = ["Ending", "Result", "Work"]
 
@@ -25,25 +25,27 @@ class Ending:
 
 
 class Work:
-    """One job in a thread of its own. It asks `stopping` between its steps, and waits with `pause`."""
+    """One job in a thread of its own. It checks `stopping` between its steps, and waits with `pause`.
 
-    def __init__(self) -> None:
-        self.ending: Ending | None = None
+    `words` name it for people, e.g. `the drain`.
+    """
+
+    def __init__(self, words: str) -> None:
+        self._words = words
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, field: Field, job: Callable[[], Ending]) -> None:
+    def start(self, context: FaultContext, job: Callable[[], Ending]) -> None:
         """Begin. How the job ends is journalled as the fault's result; if it raises, as failed, with the error."""
 
         def run() -> None:
             try:
                 ending = job()
-            except Exception as error:  # noqa: BLE001  # a thread has nobody to raise to: the journal is told
+            except Exception as error:  # noqa: BLE001  # a thread has nobody to raise to: it goes into the journal
                 ending = Ending("failed", f"{type(error).__name__}: {error}")
-            field.result(ending.result, ending.words, **ending.detail)
-            self.ending = ending
+            context.result(ending.result, ending.words, ending.detail)
 
-        self._thread = threading.Thread(target=run, name=field.fault, daemon=True)
+        self._thread = threading.Thread(target=run, name=context.fault, daemon=True)
         self._thread.start()
 
     @property
@@ -60,9 +62,10 @@ class Work:
         """Wait so long, or until the job is to end."""
         self._stop.wait(seconds)
 
-    def stop(self, deadline_s: float) -> bool:
-        """Ask the job to end and wait for that. Say whether it did (or was never begun)."""
+    def stop(self, deadline_s: float) -> str:
+        """Have the job end and wait for that. Return an empty string, or that it did not end in time."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(deadline_s)
-        return self._thread is None or not self._thread.is_alive()
+        running = self._thread is not None and self._thread.is_alive()
+        return f"{self._words} did not stop within {deadline_s:g} s" if running else ""

@@ -1,45 +1,70 @@
-"""Containers as faults hit them: where they are, what became of them, and how a script is run in one."""
+"""Processes in containers as faults hit them: where they run, what became of them, and how they are sent signals.
+
+Signals are sent by a POSIX shell's builtins alone: the image needs nothing but `sh`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal
 
-from chaos.cluster import Cluster, Command, Executor, Journal, Ran, execute
-from chaos.faults.base import Field
+from chaos.cluster import Command, Ran, Recorder, execute
+from chaos.faults.context import UndoContext
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView, PodView
 
 __all__ = [
     "Place",
+    "Process",
+    "Sent",
     "container_now",
-    "exit_words",
+    "ended_words",
+    "last_end",
+    "look",
     "no_shell",
     "not_running",
     "place_of",
     "run_script",
     "same_container",
+    "signal",
+    "why_not_sent",
 ]
 
+EXEC_S = 10.0
 
-class Caller(Protocol):
-    """Whoever calls into containers: a fault's field, or a later process that undoes what a dead one did."""
+NOBODY, REFUSED, FIRST = 3, 4, 5
+"""Exit codes of `SIGNAL`."""
 
-    @property
-    def executor(self) -> Executor:
-        """Does what changes something."""
+KILLED = 137
+"""Exit code of a shell that was killed itself."""
 
-    @property
-    def cluster(self) -> Cluster:
-        """Where the container runs."""
+NAME_MAX = 15
+"""The kernel keeps that many characters of a process's name (`TASK_COMM_LEN` less its end)."""
 
-    @property
-    def journal(self) -> Journal:
-        """Where it is written down."""
+LOOK = """
+for dir in /proc/[0-9]*; do
+  name=; { read -r name < "$dir/comm"; } 2>/dev/null || continue
+  [ "$name" = "$1" ] || continue
+  state=; { while read -r key value rest; do [ "$key" = State: ] && state=$value; done < "$dir/status"; } 2>/dev/null
+  [ -n "$state" ] && echo "${dir#/proc/} $state"
+done
+exit 0
+"""
 
-    @property
-    def fault(self) -> str:
-        """The fault that it belongs to."""
+SIGNAL = f"""
+found=
+for dir in /proc/[0-9]*; do
+  name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
+  [ "$name" = "$1" ] || continue
+  pid=${{dir#/proc/}}
+  [ "$pid" = 1 ] && exit {FIRST}
+  kill -s "$2" "$pid" || exit {REFUSED}
+  found=yes
+  echo "$pid"
+done
+[ -n "$found" ] || exit {NOBODY}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +74,28 @@ class Place:
     pod: Ref
     container: str
     container_id: str
-    restarts: int
+    restarts: int = 0
 
 
-def place_of(field: Field, pod: Ref, container: str) -> Place | None:
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as the kernel shows it: `R` runs, `S` sleeps, `D` waits for a device, `T` is stopped, `Z` has ended."""
+
+    pid: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Which processes of the name a signal reached, and why not every one."""
+
+    reached: Literal["every", "some", "none", "unknown"] = "every"
+    reason: str = ""
+
+
+def place_of(recorder: Recorder, pod: Ref, container: str) -> Place | None:
     """Find a container by its name, or a pod's first; None if the pod is not there or does not run it."""
-    for found in map(PodView, field.recorder.objects("Pod")):
+    for found in map(PodView, recorder.objects("Pod")):
         names = [one["name"] for one in found.spec.get("containers") or ()]
         if found.uid != pod.uid or not names:
             continue
@@ -65,15 +106,44 @@ def place_of(field: Field, pod: Ref, container: str) -> Place | None:
     return None
 
 
-def run_script(field: Caller, place: Place, script: str, *words: str, timeout_s: float) -> Ran:
+def not_running(ref: Ref, container: str) -> str:
+    """Say that there is nothing to do anything to."""
+    return f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()
+
+
+def container_now(recorder: Recorder, place: Place) -> ContainerView | None:
+    """The container as the watch shows it; a restart keeps its name. None if its pod is gone."""
+    for pod in map(PodView, recorder.objects("Pod")):
+        if pod.uid == place.pod.uid:
+            return next((one for one in pod.containers if one.name == place.container), None)
+    return None
+
+
+def same_container(context: UndoContext, place: Place) -> bool:
+    """Whether the container that was hit still runs, as the API server says now. Raises `ClusterRefused`."""
+    found = context.cluster.get("Pod", place.pod.namespace, place.pod.name)
+    if found is None or found["metadata"]["uid"] != place.pod.uid:
+        return False
+    return any(one.id == place.container_id and bool(one.running_since) for one in PodView(found).containers)
+
+
+def last_end(now: ContainerView, place: Place) -> Mapping[str, Any]:
+    """How the container ended since it was hit, as its `terminated` state; empty if it did not."""
+    ended = (now.raw.get("state") or {}).get("terminated")
+    return ended or (now.last_exit if now.id != place.container_id else {}) or {}
+
+
+def ended_words(place: Place, ended: Mapping[str, Any]) -> str:
+    """How a container ended, for people."""
+    how = f"{ended.get('reason') or 'no reason given'}, exit code {ended.get('exitCode', 'unknown')}"
+    return f"container {place.container} of {place.pod.name} ({place.pod.uid[:8]}) ended: {how}"
+
+
+def run_script(context: UndoContext, place: Place, script: str, *words: str, timeout_s: float) -> Ran:
     """Run a script with the container's own `sh`; `words` are its $1, $2 and so on."""
     argv = ("sh", "-c", script, "sh", *words)
-    return execute(
-        field.cluster,
-        field.executor,
-        field.journal,
-        Command(place.pod, place.container, argv, fault=field.fault, timeout_s=timeout_s),
-    )
+    command = Command(place.pod, place.container, argv, fault=context.fault, timeout_s=timeout_s)
+    return execute(context.cluster, context.executor, context.journal, command)
 
 
 def no_shell(ran: Ran) -> bool:
@@ -81,28 +151,36 @@ def no_shell(ran: Ran) -> bool:
     return "executable file not found" in ran.reason or "no such file" in ran.reason
 
 
-def container_now(field: Field, place: Place) -> ContainerView | None:
-    """The container as the watch knows it by now; a restart keeps its name. None if its pod is gone."""
-    for pod in map(PodView, field.recorder.objects("Pod")):
-        if pod.uid == place.pod.uid:
-            return next((one for one in pod.containers if one.name == place.container), None)
-    return None
+def look(context: UndoContext, place: Place, process: str) -> tuple[Process, ...] | None:
+    """See the processes of that name; None if the container could not be looked into."""
+    ran = run_script(context, place, LOOK, process[:NAME_MAX], timeout_s=EXEC_S)
+    if ran.outcome != "ok":
+        return None
+    return tuple(Process(*line.partition(" ")[::2]) for line in ran.stdout.splitlines())
 
 
-def exit_words(ended: object) -> str:
-    """How a container ended, from its `terminated` state."""
-    told = ended if isinstance(ended, dict) else {}
-    return f"{told.get('reason') or 'no reason given'}, exit code {told.get('exitCode', 'unknown')}"
+def signal(context: UndoContext, place: Place, process: str, name: str) -> Sent:
+    """Send a signal to every process of that name."""
+    ran = run_script(context, place, SIGNAL, process[:NAME_MAX], name, timeout_s=EXEC_S)
+    if ran.outcome == "ok":
+        return Sent()
+    reason = f"{place.pod.name}: {why_not_sent(ran, place, process, name)}"
+    # The end of a container takes the shell that brought it about along.
+    if ran.outcome == "info" or ran.exit_code == KILLED:
+        return Sent("unknown", reason)
+    return Sent("some" if ran.exit_code == REFUSED else "none", reason)
 
 
-def not_running(ref: Ref, container: str) -> str:
-    """Say that there is nothing to do anything to."""
-    return f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()
-
-
-def same_container(field: Caller, place: Place) -> bool:
-    """Whether the container that was hit still runs, as the API server says now, not as the watch knows by now."""
-    found = field.cluster.get("Pod", place.pod.namespace, place.pod.name)
-    if found is None or found["metadata"]["uid"] != place.pod.uid:
-        return False
-    return any(one.id == place.container_id and bool(one.running_since) for one in PodView(found).containers)
+def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
+    """Why a signal did not reach a process, for people."""
+    where = f"container {place.container}"
+    if ran.exit_code == NOBODY:
+        return f"no process called {process} in {where}"
+    if ran.exit_code == FIRST:
+        cause = "to which the kernel delivers no such signal from inside; give the image an init"
+        return f"{name}: {process} is process 1 of {where}, {cause}"
+    if ran.exit_code == REFUSED:
+        return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
+    if no_shell(ran):
+        return f"{where} has no shell (sh) to send a signal with"
+    return f"{name} to {process} in {where}: {ran.reason}"

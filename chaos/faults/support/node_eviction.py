@@ -1,4 +1,4 @@
-"""Emptying one node of the system's pods, as `kubectl drain` does: evict, ask again while a budget refuses, wait.
+"""Emptying one node of the system's pods, as `kubectl drain` does: cordon, evict, retry while a budget refuses, wait.
 
 A disruption budget that says no is doing its job. So a refusal is an answer like any other: it is journalled, asked
 again every 5 s, and if it still stands at the deadline the drain is `blocked`, which is no error.
@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chaos.cluster import Done, mutations
-from chaos.faults.base import Field
+from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Ending, Work
 from chaos.faults.support.cluster_view import budgets_over, gone, sorted_for_drain, unscheduled
-from chaos.objects.base import Ref
+from chaos.objects.base import Ref, View
+from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
+from chaos.safety import UndoEntry
 from chaos.semantics import DrainOptions
 
-__all__ = ["Drain", "Parting", "Terms"]
+__all__ = ["Drain", "Parting", "Terms", "cordon", "is_cordoned"]
 
 RETRY_S = 5.0
 """How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""
@@ -34,6 +36,35 @@ BUSY_S = 1.0
 
 UNSEEN = ("(of a name that was not seen)",)
 """Stands for a disruption budget that refused and that the record does not have."""
+
+
+def cordon(context: FaultContext, node: Ref) -> str:
+    """Close a node for new pods. Return an empty string, or why that could not be done.
+
+    One that is closed already is left as it is, also by the heal.
+    """
+    found = context.cluster.get("Node", None, node.name)
+    if found is None or View(found).uid != node.uid:
+        return f"node {node.name} is not there any more"
+    if NodeView(found).unschedulable:
+        context.journal.event("note", text=f"node {node.name} was cordoned before, so it is left so afterwards")
+        return ""
+    entry = UndoEntry("uncordon", node, f"kubectl uncordon {node.name}")
+    if reason := context.record(entry):
+        return f"node {node.name} was not cordoned: {reason}"
+    order = mutations.patch(node, {"spec": {"unschedulable": True}}, action="cordon", fault=context.fault)
+    done = context.executor.do(order)
+    # After an answer that never came it may be closed.
+    if done.outcome == "fail":
+        context.discard(entry)
+        return f"node {node.name} could not be cordoned: {done.reason}"
+    return ""
+
+
+def is_cordoned(context: FaultContext, node: Ref) -> bool:
+    """Whether the watch shows it closed."""
+    nodes = map(NodeView, context.recorder.objects("Node"))
+    return any(view.uid == node.uid and view.unschedulable for view in nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +93,10 @@ class Parting:
 class Drain:
     """One node's drain. `first` is what the API server said to its first eviction, `refused` which budgets said no."""
 
-    def __init__(self, field: Field, work: Work, node: Ref, terms: Terms) -> None:
+    def __init__(self, context: FaultContext, work: Work, node: Ref, terms: Terms) -> None:
         self.first = ""
         self.refused: tuple[str, ...] = ()
-        self._field = field
+        self._context = context
         self._work = work
         self._node = node
         self._terms = terms
@@ -76,6 +107,7 @@ class Drain:
 
         A pod that was being scheduled as the node closed is found in a second round.
         """
+        self._began = time.monotonic()
         partings: dict[str, Parting] = {}
         while (found := self._found(options)) and not (partings and self._over):
             partings |= {parting.pod.uid: parting for parting in self._round(found)}
@@ -83,16 +115,43 @@ class Drain:
                 break
         for pod in found:
             partings.setdefault(pod.uid, Parting(pod, "refused", "it was not asked to leave"))
-        return _ending(self._field, self._node, tuple(partings.values()), self._elapsed_s, stopped=self._work.stopping)
+        return self._ending(tuple(partings.values()))
+
+    def _ending(self, partings: tuple[Parting, ...]) -> Ending:
+        """How the drain ended, by how far each pod got."""
+        seconds, node = self._elapsed_s, self._node
+        of: dict[str, list[Parting]] = {"gone": [], "refused": [], "leaving": [], "failed": []}
+        for one in partings:
+            of[one.state].append(one)
+        budgets = tuple(dict.fromkeys(name for one in of["refused"] for name in one.budgets))
+        pending = unscheduled(self._context.recorder.objects("Pod"))
+        left = [*of["failed"], *of["refused"], *of["leaving"]]
+        counted = f"{len(of['gone'])} of {len(partings)} pods gone from node {node.name} after {seconds:.1f} s"
+        words = "; ".join([counted, *(f"{one.pod.name}: {one.words}" for one in left), *pending])
+        detail: Mapping[str, Any] = {
+            "node": node.name,
+            "budget": " and ".join(budgets),
+            "gone": [one.pod.name for one in of["gone"]],
+            "left": [one.pod.name for one in left],
+            "pending": list(pending),
+            "seconds": round(seconds, 3),
+        }
+        if not left:
+            return Ending("finished", counted, detail)
+        if self._work.stopping:
+            return Ending("stopped", f"stopped by us: {words}", detail)
+        if of["failed"] or not budgets:
+            return Ending("failed", words, detail)
+        return Ending("blocked", f"blocked, as {_named(budgets)} demands: {words}", detail)
 
     def _found(self, options: DrainOptions) -> tuple[PodView, ...]:
-        field = self._field
-        return sorted_for_drain(field.cluster, self._node.name, field.namespace, options).evict
+        context = self._context
+        return sorted_for_drain(context.cluster, self._node.name, context.namespace, options).evict
 
     def _round(self, pods: tuple[PodView, ...]) -> tuple[Parting, ...]:
         """Evict these pods, all at once or as many as may be in flight, and wait until each is gone or time is up."""
         width = min(len(pods), self._terms.max_in_flight or len(pods))
-        with ThreadPoolExecutor(max_workers=width, thread_name_prefix=self._field.fault) as pool:
+        with ThreadPoolExecutor(max_workers=width, thread_name_prefix=self._context.fault) as pool:
             return tuple(pool.map(self._part, pods))
 
     @property
@@ -112,7 +171,7 @@ class Drain:
         while not self._over:
             if pod.deleting:
                 return self._awaited(pod)
-            done = self._field.executor.do(_eviction(pod, self._terms.grace_s, self._field.fault))
+            done = self._context.executor.do(_eviction(pod, self._terms.grace_s, self._context.fault))
             parting = self._judged(pod, done)
             if parting.state == "leaving":
                 return self._awaited(pod)
@@ -132,7 +191,7 @@ class Drain:
         if done.outcome == "ok" or "NamespaceTerminating" in done.causes:
             return Parting(pod, "leaving", "evicted" if done.outcome == "ok" else "its namespace is going")
         if done.budget_refused:
-            budgets = budgets_over(self._field.recorder.objects("PodDisruptionBudget"), pod) or UNSEEN
+            budgets = budgets_over(self._context.recorder.objects("PodDisruptionBudget"), pod) or UNSEEN
             return Parting(pod, "refused", f"refused, as {_named(budgets)} demands", budgets)
         if done.status == 404:
             return Parting(pod, "gone", "gone already")
@@ -144,7 +203,7 @@ class Drain:
 
     def _looked_up(self, pod: PodView, done: Done) -> Parting:
         """After an answer that leaves it open: what has become of this very pod."""
-        found = self._field.cluster.get("Pod", pod.namespace, pod.name)
+        found = self._context.cluster.get("Pod", pod.namespace, pod.name)
         if found is None or PodView(found).uid != pod.uid:
             return Parting(pod, "gone", "gone already")
         if PodView(found).deleting:
@@ -152,7 +211,7 @@ class Drain:
         return Parting(pod, "refused", f"not evicted so far: {done.reason}")
 
     def _awaited(self, pod: PodView) -> Parting:
-        recorder = self._field.recorder
+        recorder = self._context.recorder
         while not self._over:
             left_s = self._terms.deadline_s - self._elapsed_s
             if recorder.wait_for(lambda: gone(recorder, pod.uid), min(LOOK_S, max(0.0, left_s))):
@@ -175,27 +234,3 @@ def _pause_s(done: Done) -> float:
 
 def _named(budgets: tuple[str, ...]) -> str:
     return f"the disruption budget {' and '.join(budgets)}" if budgets else "a disruption budget"
-
-
-def _ending(field: Field, node: Ref, partings: tuple[Parting, ...], elapsed_s: float, *, stopped: bool) -> Ending:
-    of = {state: [one for one in partings if one.state == state] for state in ("gone", "refused", "leaving", "failed")}
-    budgets = tuple(dict.fromkeys(name for one in of["refused"] for name in one.budgets))
-    pending = unscheduled(field.recorder.objects("Pod"))
-    left = [*of["failed"], *of["refused"], *of["leaving"]]
-    counted = f"{len(of['gone'])} of {len(partings)} pods gone from node {node.name} after {elapsed_s:.1f} s"
-    told = "; ".join([counted, *(f"{one.pod.name}: {one.words}" for one in left), *pending])
-    detail: Mapping[str, Any] = {
-        "node": node.name,
-        "budget": " and ".join(budgets),
-        "gone": [one.pod.name for one in of["gone"]],
-        "left": [one.pod.name for one in left],
-        "pending": list(pending),
-        "seconds": round(elapsed_s, 3),
-    }
-    if not left:
-        return Ending("finished", counted, detail)
-    if stopped:
-        return Ending("stopped", f"stopped by us: {told}", detail)
-    if of["failed"] or not budgets:
-        return Ending("failed", told, detail)
-    return Ending("blocked", f"blocked, as {_named(budgets)} demands: {told}", detail)

@@ -1,111 +1,144 @@
-"""Change a part of one object's spec and put it back: only if it still is as we made it, and proved by comparing."""
+"""Change a part of one object while a fault is active, and follow the rollout that a change of a template begins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import tenacity
-
 from chaos.cluster import Done, mutations
-from chaos.errors import ClusterRefused
-from chaos.faults.base import Field
+from chaos.faults.context import FaultContext
+from chaos.faults.support.background_task import Ending, Result, Work
+from chaos.faults.support.cluster_view import unscheduled
+from chaos.faults.undo.restore_object import part_of
 from chaos.objects.base import Ref
-from chaos.safety import Inverse
+from chaos.objects.kinds import DeploymentView
+from chaos.objects.pod import PodView
+from chaos.safety import UndoEntry
 
-__all__ = ["Change"]
+__all__ = ["Change", "Template"]
 
-ATTEMPTS = 4
-WAIT_MAX_S = 4.0
+HASH = "pod-template-hash"
+
+LOOK_S = 1.0
+"""How often a wait for the watch looks whether it is to end."""
+
+Edit = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-@dataclass(slots=True)
 class Change:
-    """One change of what stands at `path` (a JSON pointer) in an object.
+    """One change of the value at `path` (a JSON pointer) in an object.
 
     The patch tests that the part is still what was read before it replaces it, so nobody else's change is lost.
-    `by_hand` is the command that undoes it where we cannot. `generation` is the number of the wish that was read or
-    made last.
+
+    Attributes:
+        before: The part as it was read.
+        generation: The object's generation that was read or made last.
     """
 
-    ref: Ref
-    path: str
-    by_hand: str
-    before: Any = None
-    made: Any = None
-    generation: int = 0
+    def __init__(self, context: FaultContext, ref: Ref, path: str, manual: str) -> None:
+        self.before: Any = None
+        self.generation = 0
+        self._context = context
+        self._ref = ref
+        self._path = path
+        self._manual = manual
 
-    def read(self, field: Field) -> str:
+    def read(self) -> str:
         """Read the part as it is. Return an empty string, or why it cannot be read."""
-        found = field.cluster.get(self.ref.kind, self.ref.namespace, self.ref.name) if self.ref.name else None
-        if found is None or found["metadata"]["uid"] != self.ref.uid:
-            return f"the {self.ref.kind} {self.ref.name or 'of the system'} is not there"
-        self.before = self._part(found)
+        ref = self._ref
+        found = self._context.cluster.get(ref.kind, ref.namespace, ref.name) if ref.name else None
+        if found is None or found["metadata"]["uid"] != ref.uid:
+            return f"the {ref.kind} {ref.name or 'of the system'} is not there"
+        self.before = part_of(found, self._path)
         self.generation = int(found["metadata"].get("generation", 0))
         return ""
 
-    def make(self, field: Field, wanted: Any, *, action: str) -> str:
-        """Replace the part. Return an empty string, or why that could not be done."""
-        if reason := field.undo.promise(self._inverse(wanted), fault=field.fault):
-            return f"{action} {self.ref.name}: {reason}"
-        # Before the action: after an answer that never came it may be done, and then it has to be undone.
-        self.made = wanted
-        done = field.executor.do(self._order(self.before, wanted, action, field.fault))
-        if done.outcome != "fail":
-            self._note(field, done)
-        if done.outcome == "ok" or (done.outcome == "info" and self.made != self.before):
-            return ""
-        self.made = None
-        field.undo.kept(self._inverse(wanted))
-        return f"{action} {self.ref.name}: {done.reason}"
+    def make(self, wanted: Any, *, action: str, undo_action: str) -> str:
+        """Replace the part; `undo_action` names the heal in the journal. Return why that could not be done."""
+        context, ref = self._context, self._ref
+        detail = {"path": self._path, "before": self.before, "wanted": wanted, "action": undo_action}
+        entry = UndoEntry("restore-part", ref, self._manual, detail)
+        if reason := context.record(entry):
+            return f"{action} {ref.name}: {reason}"
+        operations = [
+            {"op": "test", "path": "/metadata/uid", "value": ref.uid},
+            {"op": "test", "path": self._path, "value": self.before},
+            {"op": "replace", "path": self._path, "value": wanted},
+        ]
+        done = context.executor.do(mutations.patch(ref, operations, mutations.JSON, action=action, fault=context.fault))
+        if done.outcome == "fail" or (made := self._made(done)) == self.before:
+            context.discard(entry)
+            return "" if done.outcome == "ok" else f"{action} {ref.name}: {done.reason}"
+        context.learn(entry, made=made)
+        return ""
 
-    def undo(self, field: Field, *, action: str) -> str:
-        """Put the part back, and compare. Return an empty string, or what is left and the command that mends it."""
-        if self.made is None:
-            return ""
-        done = _patiently(lambda: field.executor.do(self._order(self.made, self.before, action, field.fault)))
-        why = done.reason or "it reads otherwise than before"
-        try:
-            self._note(field, done)
-        except ClusterRefused as refused:
-            why = refused.what
-        if self.made == self.before:
-            self.made = None
-            field.undo.kept(self._inverse(None))
-            return ""
-        return f"{self.ref.kind} {self.ref.name} is not as it was before ({why}); run: {self.by_hand}"
-
-    def _inverse(self, wanted: Any) -> Inverse:
-        detail = {"path": self.path, "before": self.before, "wanted": wanted}
-        return Inverse("restore-part", self.ref, self.by_hand, detail)
-
-    def _note(self, field: Field, done: Done) -> None:
-        """Note how the part stands after a patch: what the server says, or a fresh read where it did not say."""
+    def _made(self, done: Done) -> Any:
+        """The part after a patch: as the server answered, or by a fresh read where it did not."""
         found: Any = done.body if done.outcome == "ok" else None
         if not isinstance(found, Mapping):
-            found = field.cluster.get(self.ref.kind, self.ref.namespace, self.ref.name) or {}
-        self.made = self._part(found)
+            found = self._context.cluster.get(self._ref.kind, self._ref.namespace, self._ref.name) or {}
         self.generation = int((found.get("metadata") or {}).get("generation", 0))
-
-    def _part(self, found: Mapping[str, Any]) -> Any:
-        part: Any = found
-        for step in self.path.strip("/").split("/"):
-            part = part.get(step) if isinstance(part, Mapping) else None
-        return part
-
-    def _order(self, now: Any, wanted: Any, action: str, fault: str) -> mutations.Mutation:
-        operations = [
-            {"op": "test", "path": "/metadata/uid", "value": self.ref.uid},
-            {"op": "test", "path": self.path, "value": now},
-            {"op": "replace", "path": self.path, "value": wanted},
-        ]
-        return mutations.patch(self.ref, operations, mutations.JSON, action=action, fault=fault)
+        return part_of(found, self._path)
 
 
-_patiently = tenacity.Retrying(
-    retry=tenacity.retry_if_result(lambda done: done.outcome != "ok" and done.status not in {404, 409, 422}),
-    wait=tenacity.wait_exponential(multiplier=0.5, max=WAIT_MAX_S),
-    stop=tenacity.stop_after_attempt(ATTEMPTS),
-    retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-)
+class Template:
+    """The pod template of one Deployment, and the rollout that a change of it begins."""
+
+    def __init__(self, context: FaultContext, workload: Ref) -> None:
+        manual = f"kubectl rollout undo deployment/{workload.name} -n {workload.namespace}"
+        self.change = Change(context, workload, "/spec/template", manual)
+        self._context = context
+        self._workload = workload
+        self._old: frozenset[str] = frozenset()
+
+    def make(self, edit: Edit) -> str:
+        """Change the template. Return an empty string, or why that could not be done."""
+        if reason := self.change.read():
+            return reason
+        self._old = frozenset(_hash(pod) for pod in map(PodView, self._context.recorder.objects("Pod")))
+        return self.change.make(edit(self.change.before), action="roll-out", undo_action="restore-template")
+
+    def pods(self) -> tuple[PodView, ...]:
+        """The pods that were made from the changed template."""
+        return tuple(
+            pod
+            for pod in map(PodView, self._context.recorder.objects("Pod"))
+            if pod.controller_kind == "ReplicaSet" and _hash(pod) not in self._old
+        )
+
+    def follow(self, work: Work, deadline_s: float, stuck: Result) -> Ending:
+        """Wait until the rollout is complete, makes no progress (`stuck` is that ending's name), or time is up."""
+        recorder, began = self._context.recorder, time.monotonic()
+        while (left_s := began + deadline_s - time.monotonic()) > 0 and not work.stopping:
+            if recorder.wait_for(self._over, min(LOOK_S, left_s)):
+                break
+        view = self._view()
+        seconds = time.monotonic() - began
+        if view is None:
+            return Ending("failed", f"Deployment {self._workload.name} is gone")
+        counted = f"{view.updated_replicas} of {view.replicas} replicas updated, {view.available_replicas} available"
+        pending = unscheduled(recorder.objects("Pod"))
+        words = "; ".join([f"{counted} after {seconds:.1f} s", *pending])
+        detail = {"seconds": round(seconds, 3), "updated": view.updated_replicas, "pending": list(pending)}
+        if self._seen(view) and view.rolled_out:
+            return Ending("finished", words, detail)
+        if self._seen(view) and view.stuck:
+            return Ending(stuck, f"halted, {view.stuck}: {words}", detail)
+        return Ending("stopped" if work.stopping else "failed", f"not complete: {words}", detail)
+
+    def _over(self) -> bool:
+        view = self._view()
+        return view is None or (self._seen(view) and (view.rolled_out or bool(view.stuck)))
+
+    def _seen(self, view: DeploymentView) -> bool:
+        """Whether the status is of our change, and its controller has observed it."""
+        return view.generation >= self.change.generation and view.observed_generation >= self.change.generation
+
+    def _view(self) -> DeploymentView | None:
+        views = map(DeploymentView, self._context.recorder.objects("Deployment"))
+        return next((view for view in views if view.uid == self._workload.uid), None)
+
+
+def _hash(pod: PodView) -> str:
+    return str(pod.labels.get(HASH, ""))

@@ -1,4 +1,4 @@
-"""The promises that runs have written into the cluster and not kept yet, and whether their run still lives."""
+"""The undo entries that runs have left in the cluster, and whether their run is still alive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from chaos.cluster import Cluster, ref_of
 from chaos.objects.base import Raw, Ref, View
-from chaos.safety import Promise
+from chaos.safety import UndoEntry
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.safety.owner import Owner, started_tick
 from chaos.safety.undo_journal import RUN, SELECTOR
@@ -22,13 +22,13 @@ CLOCKS_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What one run promised and has not kept. `alive` says why the run is taken to be at work; empty: it is dead."""
+    """What one run has not undone yet. `alive` says why the run is taken to be at work; empty: it is dead."""
 
     where: Ref
     run: str
     owner: str
     alive: str
-    promises: tuple[Promise, ...]
+    entries: tuple[UndoEntry, ...]
     unreadable: tuple[str, ...] = ()
 
 
@@ -41,19 +41,19 @@ def find_left(cluster: Cluster, namespace: str | None) -> tuple[Left, ...]:
 
 def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
     view = View(raw)
-    promises: list[Promise] = []
+    entries: list[UndoEntry] = []
     unreadable: list[str] = []
     for key, text in sorted((raw.get("data") or {}).items()):
         try:
-            promises.append(Promise.read(key, text))
+            entries.append(UndoEntry.read(key, text))
         except ValueError as error:
             unreadable.append(f"{key}: {error}")
     owner = Owner.read(view.annotations)
-    late = bool(promises) and all(one.deadline_ns < time.time_ns() for one in promises)
+    late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
-    words = f"process {owner.pid} on {owner.host}" if owner else "nobody that is named"
+    words = f"process {owner.pid} on {owner.host}" if owner else "an owner that is not named"
     alive = "" if late or owner is None else _alive(owner, here, run, view.namespace, lease_in)
-    return Left(ref_of(raw), run, words, alive, tuple(promises), tuple(unreadable))
+    return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(unreadable))
 
 
 def _alive(owner: Owner, here: Owner, run: str, namespace: str, lease_in: Callable[[str], Raw | None]) -> str:

@@ -1,62 +1,153 @@
-"""Put back a part of an object, if it still is as the dead run made it.
+"""Undo what was done to an object of the API: open a node, put a part back, delete what was made.
 
-What the dead run wanted is known; what the server made of it (defaults filled in) is not. So the server is asked, by a
-dry run, what it would make of it now: where that is how the part stands, it is ours.
+Each looks first, and leaves alone what is undone already, was never done, or was changed by somebody else since; and
+each counts as done only when the object reads so afterwards, whatever the server answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from chaos.cluster import Mutation, mutations
-from chaos.safety import Inverse
+from chaos.cluster import Cluster, Done, Mutation, mutations
+from chaos.faults.context import UndoContext
+from chaos.objects.base import Raw, Ref, View
+from chaos.objects.kinds import NodeView
+from chaos.safety import UndoEntry
 
-if TYPE_CHECKING:
-    from chaos.faults.undo.restore import Undoer
+__all__ = ["CUT", "Outcome", "Result", "closed_by", "delete_object", "part_of", "restore_part", "uncordon"]
 
-__all__ = ["restore_part"]
+Result = Literal["undone", "nothing", "left"]
+"""`nothing`: there was nothing to undo (any more); `left`: it is still to be done."""
+
+Outcome = tuple[Result, str]
+"""What became of an entry, and the same in words."""
+
+MANAGER = "gameday"
+"""The field manager of our patches."""
+
+CUT = "gameday.dev/cut"
+"""The label by which a NetworkPolicy of ours selects the one pod that it cuts off."""
+
+PAUSES_S = (0.5, 1.0, 2.0)
+"""Between the attempts: whoever is left with a closed node has a smaller cluster for good."""
+
+USELESS = frozenset({404, 422})
+"""Statuses after which asking again is of no use: it is gone, or is not as the patch expects it to be."""
 
 
-def restore_part(undoer: Undoer, inverse: Inverse) -> tuple[Literal["undone", "nothing", "left"], str]:
-    """Put it back, and verify. Raises `ClusterRefused` if the object cannot be read."""
-    ref, path, before = inverse.target, str(inverse.detail["path"]), inverse.detail["before"]
+def uncordon(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Open a node that we closed, unless somebody else closed it since. Raises `ClusterRefused`."""
+    node = entry.target
+    if not _cordoned(context.cluster, node):
+        return "nothing", f"node {node.name} is open, or not there any more"
+    if others := closed_by(context.cluster.get("Node", None, node.name) or {}) - {MANAGER}:
+        return "nothing", f"node {node.name} was closed anew by {', '.join(sorted(others))}, so it is left to them"
+    # None takes the field away, which is how a node that was never cordoned looks.
+    order = mutations.patch(node, {"spec": {"unschedulable": None}}, action="uncordon", fault=context.fault)
+    if why := _until_restored(lambda: context.executor.do(order), lambda: not _cordoned(context.cluster, node)):
+        return "left", f"node {node.name} is still cordoned ({why})"
+    return "undone", f"node {node.name} is open again"
+
+
+def closed_by(node: Raw) -> frozenset[str]:
+    """Who last wrote a node's `unschedulable`, by `managedFields`; empty where the server does not say."""
+    return frozenset(
+        str(entry.get("manager"))
+        for entry in View(node).metadata.get("managedFields") or ()
+        if "f:unschedulable" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    )
+
+
+def _cordoned(cluster: Cluster, node: Ref) -> bool:
+    found = cluster.get("Node", None, node.name)
+    return found is not None and View(found).uid == node.uid and NodeView(found).unschedulable
+
+
+def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Put a part of an object back, if it still is as the fault made it. Raises `ClusterRefused` if it cannot be read.
+
+    The fault's own trial knows what the server made of the part (`made`, with defaults filled in). A later process
+    knows only what was wanted, so it asks the server by a dry run what it would make of that now.
+    """
+    ref, path, before = entry.target, str(entry.detail["path"]), entry.detail["before"]
     what = f"{path} of {ref.kind} {ref.namespace}/{ref.name}"
-    found = undoer.cluster.get(ref.kind, ref.namespace, ref.name)
-    if found is None or found["metadata"]["uid"] != ref.uid:
+
+    def read() -> Raw | None:
+        found = context.cluster.get(ref.kind, ref.namespace, ref.name)
+        return found if found is not None and View(found).uid == ref.uid else None
+
+    if (found := read()) is None:
         return "nothing", f"{ref.kind} {ref.namespace}/{ref.name} is not there any more"
-    now = _part(found, path)
-    if now == before:
+    if (now := part_of(found, path)) == before:
         return "nothing", f"{what} is as it was before"
-    ours = undoer.executor.do(_dry(_order(inverse, [], inverse.detail["wanted"], undoer.fault)))
-    if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
-        return "left", f"{what}: the server does not say what it would be: {ours.reason}"
-    if _part(ours.body, path) != now:
-        return "left", f"{what} was changed by somebody else since, so it is left to them"
-    done = undoer.executor.do(_order(inverse, [{"op": "test", "path": path, "value": now}], before, undoer.fault))
-    after = undoer.cluster.get(ref.kind, ref.namespace, ref.name)
-    if after is None or _part(after, path) != before:
-        return "left", f"{what} is not as it was before: {done.reason or 'it reads otherwise'}"
+    made = entry.detail.get("made")
+    if made is None:
+        ours = context.executor.do(_dry_run(_replace(entry, entry.detail["wanted"], context.fault)))
+        if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
+            return "left", f"{what}: the server does not say what it would be: {ours.reason}"
+        made = part_of(ours.body, path)
+    if now != made:
+        return "left", f"{what} is not as it was before, and was changed by somebody else since, so it is left to them"
+    order = _replace(entry, before, context.fault, expected=now)
+    if why := _until_restored(lambda: context.executor.do(order), lambda: part_of(read() or {}, path) == before):
+        return "left", f"{what} is not as it was before ({why})"
     return "undone", f"{what} is as it was before again"
 
 
-def _order(inverse: Inverse, tests: list[dict[str, Any]], value: Any, fault: str) -> Mutation:
-    ref, path = inverse.target, inverse.detail["path"]
+def part_of(found: Mapping[str, Any], path: str) -> Any:
+    """What an object has at a JSON pointer, None if nothing."""
+    part: Any = found
+    for step in path.strip("/").split("/"):
+        part = part.get(step) if isinstance(part, Mapping) else None
+    return part
+
+
+def _replace(entry: UndoEntry, value: Any, fault: str, *, expected: Any = None) -> Mutation:
+    """Replace the part in this very object; where `expected` is given, only if the part is that."""
+    ref, path = entry.target, entry.detail["path"]
+    tests = [{"op": "test", "path": path, "value": expected}] if expected is not None else []
     operations = [
         {"op": "test", "path": "/metadata/uid", "value": ref.uid},
         *tests,
         {"op": "replace", "path": path, "value": value},
     ]
-    return mutations.patch(ref, operations, mutations.JSON, action="restore-part", fault=fault)
+    action = str(entry.detail.get("action", "restore-part"))
+    return mutations.patch(ref, operations, mutations.JSON, action=action, fault=fault)
 
 
-def _dry(order: Mutation) -> Mutation:
+def _dry_run(order: Mutation) -> Mutation:
     return replace(order, action="ask-what-it-would-be", query={**order.query, "dryRun": "All"})
 
 
-def _part(found: Mapping[str, Any], path: str) -> Any:
-    part: Any = found
-    for step in path.strip("/").split("/"):
-        part = part.get(step) if isinstance(part, Mapping) else None
-    return part
+def delete_object(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Delete an object that we made, and the label on the pod that a policy cut off."""
+    ours, cluster = entry.target, context.cluster
+    where = f"{ours.kind} {ours.namespace}/{ours.name}"
+
+    def gone() -> bool:
+        return cluster.get(ours.kind, ours.namespace, ours.name) is None
+
+    there = not gone()
+    order = mutations.delete(ours, fault=context.fault)
+    if there and (why := _until_restored(lambda: context.executor.do(order), gone)):
+        return "left", f"{where} is still there ({why})"
+    if pod := entry.detail.get("pod"):
+        # It means nothing without the policy, and the pod may be gone by now.
+        unmark = {"metadata": {"labels": {CUT: None}}}
+        context.executor.do(mutations.patch(Ref(**pod), unmark, action="unmark", fault=context.fault))
+    return ("undone", f"{where} is gone") if there else ("nothing", f"{where} is not there")
+
+
+def _until_restored(attempt: Callable[[], Done], restored: Callable[[], bool]) -> str:
+    """Try a few times until it reads as restored. Return why it does not, empty if it does."""
+    for pause_s in (*PAUSES_S, 0.0):
+        done = attempt()
+        if restored():
+            return ""
+        if done.status in USELESS:
+            break
+        time.sleep(pause_s)
+    return done.reason or "it reads otherwise"

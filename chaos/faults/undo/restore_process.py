@@ -1,56 +1,57 @@
-"""Undo what a dead run did to a process, if it runs in the same container still: let it go on, or tell it again."""
+"""Undo what was done to a process, if it runs in the same container still: let it go on, or send the other signal."""
 
 from __future__ import annotations
 
-from typing import Literal
+from chaos.faults.context import UndoContext
+from chaos.faults.support.containers import Place, look, same_container, signal
+from chaos.faults.undo.restore_object import Outcome
+from chaos.safety import UndoEntry
 
-from chaos.faults.support.containers import Caller, Place, same_container
-from chaos.faults.support.process_signals import look, signal
-from chaos.safety import Inverse
-
-__all__ = ["continue_process", "tell_process"]
+__all__ = ["continue_process", "signal_process"]
 
 STOPPED = "T"
 
 
-def continue_process(caller: Caller, inverse: Inverse) -> tuple[Literal["undone", "nothing", "left"], str]:
-    """Send SIGCONT, and see that the kernel shows it running. Raises `ClusterRefused` if the pod cannot be read."""
-    pod, told = inverse.target, inverse.detail
-    process = str(told["process"])
-    place = Place(pod, str(told["container"]), str(told["container_id"]), 0)
-    where = f"{process} in {pod.namespace}/{pod.name}"
-    if not same_container(caller, place):
+def continue_process(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Send SIGCONT; done when the kernel shows no process of the name stopped. Raises `ClusterRefused`."""
+    process, place, where = _read(entry)
+    if not same_container(context, place):
         return "nothing", f"the container of {where} is gone or was started anew"
-    if not _stopped(caller, place, process):
+    if not _stopped(context, place, process):
         return "nothing", f"{where} is not stopped"
-    sent = signal(caller, place, process, "CONT")
-    if not same_container(caller, place):
+    sent = signal(context, place, process, "CONT")
+    if not _stopped(context, place, process):
+        return "undone", f"{where} goes on"
+    if not same_container(context, place):
         return "nothing", f"the container of {where} was started anew meanwhile"
-    if _stopped(caller, place, process):
-        return "left", f"{where} is still stopped: {sent.reason or 'it was stopped again'}"
-    return "undone", f"{where} goes on"
+    return "left", f"{where} is still stopped: {sent.reason or 'it was stopped again'}"
 
 
-def tell_process(caller: Caller, inverse: Inverse) -> tuple[Literal["undone", "nothing", "left"], str]:
-    """Send the signal that takes back what a process was told. Raises `ClusterRefused` if the pod cannot be read.
+def signal_process(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Send the signal that takes back an earlier one. Raises `ClusterRefused`.
 
-    A process that was told already takes no harm: the signal says how it is to be, not what is to change.
+    A process that has it already takes no harm: the signal says how it is to be, not what is to change.
     """
-    pod, told = inverse.target, inverse.detail
-    process = str(told["process"])
-    place = Place(pod, str(told["container"]), str(told["container_id"]), 0)
-    where = f"{process} in {pod.namespace}/{pod.name}"
-    if not same_container(caller, place):
+    process, place, where = _read(entry)
+    name = str(entry.detail["signal"])
+    if not same_container(context, place):
         return "nothing", f"the container of {where} is gone or was started anew"
-    sent = signal(caller, place, process, str(told["signal"]))
+    sent = signal(context, place, process, name)
     if sent.reached == "every":
-        return "undone", f"{where} was told SIG{told['signal']}"
-    if not same_container(caller, place):
+        return "undone", f"{where} has SIG{name}"
+    if not same_container(context, place):
         return "nothing", f"the container of {where} was started anew meanwhile"
-    return "left", f"{where} was not told SIG{told['signal']}: {sent.reason}"
+    return "left", f"{where} did not get SIG{name}: {sent.reason}"
 
 
-def _stopped(caller: Caller, place: Place, process: str) -> bool:
-    """Whether any is stopped; what could not be looked at is taken for stopped, so that it is tried and told."""
-    seen = look(caller, place, process)
+def _read(entry: UndoEntry) -> tuple[str, Place, str]:
+    pod, detail = entry.target, entry.detail
+    process = str(detail["process"])
+    place = Place(pod, str(detail["container"]), str(detail["container_id"]))
+    return process, place, f"{process} in {pod.namespace}/{pod.name}"
+
+
+def _stopped(context: UndoContext, place: Place, process: str) -> bool:
+    """Whether any is stopped; what could not be looked at counts as stopped, so that it is tried and reported."""
+    seen = look(context, place, process)
     return seen is None or any(one.state == STOPPED for one in seen)

@@ -40,7 +40,7 @@ class LabPower:
         """Return in words that the kernel shows a node frozen and its link down; empty if not."""
         return "stands still: its processes are frozen and its link is down" if is_cut(node) and is_frozen(node) else ""
 
-    def by_hand(self, node: str) -> str:  # noqa: ARG002  # one command for any node
+    def manual_on(self, node: str) -> str:  # noqa: ARG002  # one command for any node
         """The command that a person gives; the lab is not worth mending by halves."""
         return "gameday lab down --force"
 

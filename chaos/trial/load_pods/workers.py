@@ -21,7 +21,7 @@ from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selecto
 from chaos.errors import HarnessBroken, TimedOut, UsageError
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
-from chaos.safety import Inverse, UndoLog
+from chaos.safety import UndoEntry, UndoLog
 from chaos.system.blockers import blockers, in_words
 from chaos.system.deploy.apply import refusal
 from chaos.trial.load_pods.channel import Agent, PodChannel, Unheard
@@ -230,15 +230,15 @@ class LoadJob:
 def load_job(
     cluster: Cluster, pods: LoadPods, *, executor: Executor, tidy: Executor, journal: Journal, undo: UndoLog
 ) -> Iterator[LoadJob]:
-    """Make the Job, and remove it and its pods when the block ends. Its removal is an undo entry in `undo` before.
+    """Make the Job, and remove it and its pods when the block ends. Its removal is recorded in `undo` before.
 
     `executor` makes it, `tidy` removes it: what comes after the trial is no part of its record. Raises `ClusterRefused`
-    or `UsageError` if it cannot be made, `HarnessBroken` if the undo entry cannot be written.
+    or `UsageError` if it cannot be made, `HarnessBroken` if that cannot be written.
     """
     token = secrets.token_hex(16)
-    by_hand = f"kubectl delete job -n {pods.namespace} {pods.job.name}"
-    inverse = Inverse("delete-job", pods.job, by_hand)
-    if why := undo.promise(inverse, fault="load"):
+    manual = f"kubectl delete job -n {pods.namespace} {pods.job.name}"
+    entry = UndoEntry("delete-job", pods.job, manual, fault="load")
+    if why := undo.record(entry):
         raise HarnessBroken(f"load in the cluster: {why}")
     try:
         manifest = job_manifest(pods, hashlib.sha256(token.encode()).hexdigest())
@@ -249,7 +249,7 @@ def load_job(
     finally:
         tidy.do(replace(mutations.delete(pods.job), action="end-load"))
         _await_gone(cluster, pods)
-        undo.kept(inverse)
+        undo.remove(entry)
 
 
 def _await_gone(cluster: Cluster, pods: LoadPods) -> None:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chaos.cluster import KINDS, WATCHED, Cluster, Kind, selector_of
 from chaos.errors import ClusterRefused
-from chaos.faults import Trouble
-from chaos.faults.permissions import LOAD, Action, Right, object_names, rights_of
+from chaos.faults import Disruption
+from chaos.faults.permissions import LOAD, Activity, Right, object_names, rights_of
 from chaos.objects.base import View
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
@@ -44,8 +44,6 @@ METRICS = "metrics.k8s.io/v1beta1"
 FIX = "see that metrics-server, or another server of metrics.k8s.io, runs and knows the pods: kubectl top pods"
 
 QUESTIONS_AT_ONCE = 8
-
-EVICTING = frozenset({"evict", "node-drain", "pool-drain"})
 
 
 def require_served(cluster: Cluster, kinds: Iterable[str]) -> None:
@@ -92,13 +90,15 @@ def require_metrics(cluster: Cluster, namespace: str, pods: Iterable[str], *, wh
         raise ClusterRefused(f"{why} needs the metrics API, which knows none of the pods in {namespace}", FIX)
 
 
-def require_rights(adoption: Adoption, found: Adopted, actions: Iterable[Action], *, load_pods: bool = False) -> None:
+def require_rights(
+    adoption: Adoption, found: Adopted, activities: Iterable[Activity], *, load_pods: bool = False
+) -> None:
     """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
     namespace = found.system.namespace
     proxied = not adoption.config.traffic.url
     workload, data = found.system.workload, bool(adoption.config.system.data)
     kinds = (workload.kind, *found.through)
-    wanted = rights_of(actions, *kinds, proxied=proxied, load_pods=load_pods, data=data)
+    wanted = rights_of(activities, *kinds, proxied=proxied, load_pods=load_pods, data=data)
     names = object_names(namespace, workload.kind, workload.name, resource=found.resource)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(
@@ -142,29 +142,29 @@ def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, t
     return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
 
 
-def unallowed(adoption: Adoption, found: Adopted, actions: Iterable[Action]) -> Iterator[str]:
+def unallowed(adoption: Adoption, found: Adopted, activities: Iterable[Activity]) -> Iterator[str]:
     """Say what speaks against these faults, each with the command that would allow it: read from the cluster now."""
-    chosen = tuple(one for one in actions if not one.reads)
+    chosen = tuple(one for one in activities if not one.reads)
     yield from _refusals(adoption, found, [one.name for one in chosen])
-    for action in chosen:
-        if not action.nodes:
+    for activity in chosen:
+        if not activity.hits_nodes:
             continue
-        refused = [objections_of_node(node, action.name) for node in adoption.cluster.list("Node")]
-        if refused and all(refused):
-            yield refused[0]
+        objections = [objections_of_node(node, activity.name) for node in adoption.cluster.list("Node")]
+        if objections and all(objections):
+            yield objections[0]
     yield from _spent(adoption, found, chosen)
 
 
-def consent_of(adoption: Adoption, found: Adopted, *, load: str = LOAD.name) -> Callable[[Trouble], str]:
-    """Gives, right before a fault, the owners' objections to it, empty if there are none.
+def consent_of(adoption: Adoption, found: Adopted, *, load: str = LOAD.name) -> Callable[[Disruption], str]:
+    """What is asked right before a fault is injected or the load rises: the objection to it, empty if there is none.
 
     `load` is the action that allows a load that rises.
     """
 
-    def objection(fault: Trouble) -> str:
-        name = load if fault.name == LOAD.name else fault.name
+    def objection(disruption: Disruption) -> str:
+        name = load if disruption.name == LOAD.name else disruption.name
         objections = list(_refusals(adoption, found, [name]))
-        for victim in fault.victims:
+        for victim in disruption.victims:
             if victim.kind == "Node":
                 node = adoption.cluster.get("Node", None, victim.name) or {}
                 objections.append(objections_of_node(node, name))
@@ -184,10 +184,10 @@ def _refusals(adoption: Adoption, found: Adopted, names: list[str]) -> Iterator[
     )
 
 
-def _spent(adoption: Adoption, found: Adopted, actions: tuple[Action, ...]) -> Iterator[str]:
+def _spent(adoption: Adoption, found: Adopted, activities: tuple[Activity, ...]) -> Iterator[str]:
     """Whether the disruption budget is at zero though it is meant to let somebody go: then somebody else spends it."""
     budget, bound = found.system.disruption_budget, found.system.spec.disruption_budget
-    if budget is None or bound is None or not EVICTING.intersection(one.name for one in actions):
+    if budget is None or bound is None or not any(one.evicts for one in activities):
         return
     raw = adoption.cluster.get(budget.kind, budget.namespace, budget.name)
     if raw is None:

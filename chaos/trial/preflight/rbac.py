@@ -1,92 +1,95 @@
-"""The least that an identity needs for chosen scenarios, as objects to apply. Pure, but for reading their files."""
+"""The least that an identity needs for chosen scenarios, as objects to apply."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Mapping, Sequence
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import CodeType
+from types import ModuleType
 from typing import Any
 
 from chaos.cluster import resource_of
 from chaos.errors import UsageError
-from chaos.faults.permissions import Action, Right, actions_in, object_names
+from chaos.faults.permissions import Activity, Right, object_names
+from chaos.faults.scenario_code import activities_of
 
-__all__ = ["HOME", "actions_of_files", "claims_in_files", "deploying_objects", "role_objects"]
+__all__ = ["HOME", "activities_of_files", "claims_in_files", "deploying_objects", "role_objects"]
 
 NAME = "gameday"
 HOME = "gameday"
-"""The namespace of the account where each trial makes a namespace of its own."""
+"""The namespace of the ServiceAccount where each trial makes a namespace of its own."""
 
 GROUP = "rbac.authorization.k8s.io"
 
+Scenario = Callable[..., Any]
 
-def actions_of_files(paths: Iterable[str]) -> tuple[Action, ...]:
-    """The faults that scenarios name: each path is a file, a folder, or a file with `::test_name`.
 
-    Raises `UsageError` for a path or a test that is not there.
+def activities_of_files(paths: Iterable[str]) -> tuple[Activity, ...]:
+    """What scenarios do: each path is a file, a folder, or a file with `::test_name`. The files are imported.
+
+    Raises `UsageError` for a path or a test that is not there, and for a file that cannot be imported.
     """
-    found = [action for path in paths for code in _codes(path) for action in actions_in(code)]
-    return tuple(dict.fromkeys(found))
+    scenarios = [scenario for path in paths for scenario, _ in _scenarios(path)]
+    found = {activity for scenario in scenarios for activity in activities_of(scenario)}
+    return tuple(sorted(found, key=lambda activity: activity.name))
 
 
 def claims_in_files(paths: Iterable[str]) -> bool:
-    """Whether any of these scenarios has a system with volumes, by its markers. Raises as `actions_of_files` does."""
-    return any(_marks_volumes(statement) for path in paths for tree in _trees(path) for statement in tree.body)
+    """Whether any of these scenarios has a system with volumes, by its markers. Raises as `activities_of_files`."""
+    marks = [mark for path in paths for _, own in _scenarios(path) for mark in own]
+    return any(mark.name in ("system", "deployed") and "volumes" in mark.kwargs for mark in marks)
 
 
-def _codes(path: str) -> list[CodeType]:
-    return [compile(tree, path, "exec") for tree in _trees(path)]
-
-
-def _trees(path: str) -> list[ast.Module]:
-    """Each file; where one scenario is named, that one with the file's marks and what it uses of the file."""
+def _scenarios(path: str) -> Iterator[tuple[Scenario, Sequence[Any]]]:
+    """The scenarios of a path, each with its markers, those of its class and file among them."""
     name, _, test = path.partition("::")
-    place = Path(name)
+    place, wanted = Path(name), test.partition("[")[0]
     if not place.exists():
         raise UsageError(f"there is no {name}", "name files or folders of scenarios")
-    files = sorted(place.rglob("test_*.py")) if place.is_dir() else [place]
-    trees = [ast.parse(file.read_text(encoding="utf-8"), str(file)) for file in files]
-    if not test:
-        return trees
-    wanted = test.partition("[")[0]
-    if place.is_dir() or wanted not in (defined := _defined(trees[0])):
+    found = False
+    for file in sorted(place.rglob("test_*.py")) if place.is_dir() else [place]:
+        for called, scenario, marks in _tests(_imported(file), ()):
+            if not test or wanted in (called, called.partition("::")[0]):
+                found = True
+                yield scenario, marks
+    if test and not found:
         raise UsageError(f"{name} has no scenario {wanted}", "name one as pytest does: FILE::NAME")
-    return [ast.Module(_used(defined, (wanted, "pytestmark")), [])]
 
 
-def _defined(tree: ast.Module) -> dict[str, ast.stmt]:
-    """What a file defines, by name."""
-    found: dict[str, ast.stmt] = {}
-    for one in tree.body:
-        if isinstance(one, ast.FunctionDef | ast.ClassDef):
-            found[one.name] = one
-        elif isinstance(one, ast.Assign | ast.AnnAssign):
-            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
-            found |= {target.id: one for target in targets if isinstance(target, ast.Name)}
-    return found
+def _tests(where: object, outer: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, Scenario, Sequence[Any]]]:
+    """The test functions of a module or class by their names, also those of its classes, with all their markers."""
+    marks = [*outer, *_marks(where)]
+    for name, value in vars(where).items():
+        if name.startswith("test") and inspect.isfunction(value):
+            yield f"{prefix}{name}", value, [*marks, *_marks(value)]
+        elif name.startswith("Test") and inspect.isclass(value):
+            yield from _tests(value, marks, f"{prefix}{name}::")
 
 
-def _used(defined: Mapping[str, ast.stmt], names: Iterable[str]) -> list[ast.stmt]:
-    """These definitions, and those that they name, whatever the depth."""
-    kept: dict[str, ast.stmt] = {}
-    left = list(names)
-    while left:
-        name = left.pop()
-        if name in defined and name not in kept:
-            kept[name] = defined[name]
-            left += [node.id for node in ast.walk(defined[name]) if isinstance(node, ast.Name)]
-    return list(kept.values())
+def _marks(where: object) -> Sequence[Any]:
+    given = getattr(where, "pytestmark", ())
+    # A single one may stand without a list; a decorator of a mark is not yet the mark.
+    return [getattr(one, "mark", one) for one in (given if isinstance(given, list | tuple) else [given])]
 
 
-def _marks_volumes(statement: ast.stmt) -> bool:
-    calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
-    return any(
-        isinstance(call.func, ast.Attribute)
-        and call.func.attr in ("system", "deployed")
-        and any(keyword.arg == "volumes" for keyword in call.keywords)
-        for call in calls
-    )
+def _imported(file: Path) -> ModuleType:
+    """Import a file as pytest does, so that it finds the modules beside it and in the current folder."""
+    folders = [str(file.resolve().parent), str(Path.cwd())]
+    spec = importlib.util.spec_from_file_location(f"gameday_rbac_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} is no Python file", "name files or folders of scenarios")
+    module = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    sys.path[:0] = folders
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{file} cannot be imported: {type(error).__name__}: {error}", f"pytest {file}") from error
+    finally:
+        sys.path[:] = before
+    return module
 
 
 def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str, workload: str) -> list[dict[str, Any]]:
@@ -131,14 +134,14 @@ def _rules(rights: Sequence[Right], names: Mapping[str, tuple[str, ...]]) -> lis
     for right in rights:
         verbs.setdefault((right.kind, right.subresource, right.held_to(names)), []).append(right.verb)
     rules = []
-    for (kind, subresource, held), used in sorted(verbs.items()):
+    for (kind, subresource, held), granted in sorted(verbs.items()):
         plural, group = resource_of(kind)
         rules.append(
             {
                 "apiGroups": [group],
                 "resources": [f"{plural}/{subresource}" if subresource else plural],
                 **({"resourceNames": list(held)} if held else {}),
-                "verbs": sorted(used),
+                "verbs": sorted(granted),
             }
         )
     return rules

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
 from chaos.errors import ClusterRefused, TimedOut
-from chaos.faults.permissions import ACTIONS, READINGS, Right, deploying_rights
+from chaos.faults import ALL_FAULTS
+from chaos.faults.permissions import READ_DATA, Right, deploying_rights
+from chaos.faults.scenario_code import activity_of
 from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
@@ -49,7 +51,7 @@ class ServiceAccount:
 
     def open(self, kubeconfig: Path) -> None:
         """Make the account, with the rights of every fault, and connect as it. Raises `ClusterRefused`."""
-        self.grant(deploying_rights((*ACTIONS.values(), *READINGS.values()), proxied=False, claims=True))
+        self.grant(deploying_rights((*map(activity_of, ALL_FAULTS), READ_DATA), proxied=False, claims=True))
         wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
         path = path_of("ServiceAccount", HOME, self._name, "token")
         answer = self._admin.transport.call("POST", path, body=wanted | {"spec": {"expirationSeconds": TOKEN_S}}).json()

@@ -10,9 +10,19 @@ from histories import NAMESPACE, WORKLOAD, pod
 
 from chaos.cluster import Done
 from chaos.errors import UsageError
-from chaos.faults import BadRollout, BudgetChange, Evict, MemoryHog, NodeDrain, RollingPoolDrain, RollingUpdate, Scale
+from chaos.faults import (
+    BadRollout,
+    BudgetChange,
+    Evict,
+    FaultContext,
+    Injection,
+    MemoryHog,
+    NodeDrain,
+    RollingPoolDrain,
+    RollingUpdate,
+    Scale,
+)
 from chaos.faults.bad_rollout import _never_ready, _without_image
-from chaos.faults.base import Field, leaves_foreign, parameters_of
 from chaos.faults.support.node_eviction import _pause_s
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
@@ -91,13 +101,12 @@ def test_every_fault_can_be_written_over_a_saved_run() -> None:
         assert fault.words
         assert fault.landing_deadline_s > 0
     for slow in (NodeDrain(NOBODY), RollingPoolDrain(NOBODY), RollingUpdate(nothing), BadRollout(nothing, "probe")):
-        assert slow.ended.deadline_s > 0
-        assert not slow.ended.seen()
+        assert (slow.ended.fault, slow.ended.name) == (slow, "ended")
 
 
 def test_the_journal_has_what_a_fault_was_made_with() -> None:
     """Numbers, words and switches by name; nothing of its inside."""
-    assert parameters_of(NodeDrain(NOBODY, deadline_s=12, max_in_flight=1)) == {
+    assert NodeDrain(NOBODY, deadline_s=12, max_in_flight=1).parameters == {
         "deadline_s": 12,
         "max_in_flight": 1,
         "grace_s": None,
@@ -107,9 +116,9 @@ def test_the_journal_has_what_a_fault_was_made_with() -> None:
 
 def test_only_a_fault_that_says_so_leaves_others_alone() -> None:
     """A fault without the switch takes along whatever is on its node."""
-    assert leaves_foreign(NodeDrain(NOBODY, leave_foreign=True))
-    assert not leaves_foreign(NodeDrain(NOBODY))
-    assert not leaves_foreign(Evict(NOBODY))
+    assert NodeDrain(NOBODY, leave_foreign=True).leaves_foreign_pods
+    assert not NodeDrain(NOBODY).leaves_foreign_pods
+    assert not Evict(NOBODY).leaves_foreign_pods
 
 
 @pytest.mark.parametrize("piece_mib", [0, -16, 24])
@@ -130,25 +139,37 @@ class Pods:
         return self.kinds[kind]
 
 
-def field_of(recorder: Pods) -> Field:
-    """A field of which only the recorder is looked at."""
-    nothing = cast("Any", None)
-    return Field(nothing, cast("Any", recorder), nothing, nothing, "scale-1", "ns")
+class Scaled:
+    """A cluster with one Deployment, whose replicas are set as asked."""
+
+    def get(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        """The Deployment as it was."""
+        metadata = {"name": name, "namespace": namespace, "uid": "d-1"}
+        return {"kind": kind, "metadata": metadata, "spec": {"replicas": 4}}
+
+    def do(self, order: Any) -> Done:
+        """Set the number."""
+        return Done("ok", 200, {"metadata": {"uid": "d-1"}, "spec": {"replicas": order.body[-1]["value"]}})
+
+
+def scaled(recorder: Pods) -> Injection:
+    """A change of a Deployment's replicas to two."""
+    cluster, nothing = cast("Any", Scaled()), cast("Any", None)
+    scale = Scale(Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), 2)
+    return scale.inject(FaultContext(cluster, cluster, nothing, "scale-1", cast("Any", recorder), "ns"))
 
 
 def test_a_number_of_replicas_has_landed_when_just_so_many_pods_are_left() -> None:
     """Neither while one still ends, nor while one is not Ready."""
-    scale = Scale(Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), 2)
     ready = [pod("a", ready=True), pod("b", ready=True)]
-    assert scale.landed(field_of(Pods(ready))) == "2 left, all Ready"
-    assert not scale.landed(field_of(Pods([*ready, pod("c", ready=True, deleting=True)])))
-    assert not scale.landed(field_of(Pods([ready[0], pod("b")])))
-    assert not scale.landed(field_of(Pods(ready[:1])))
+    assert scaled(Pods(ready)).landed() == "2 left, all Ready"
+    assert not scaled(Pods([*ready, pod("c", ready=True, deleting=True)])).landed()
+    assert not scaled(Pods([ready[0], pod("b")])).landed()
+    assert not scaled(Pods(ready[:1])).landed()
 
 
 def test_a_number_that_an_autoscaler_owns_is_not_changed() -> None:
     """It would be taken back at once; an autoscaler of another workload is none of its business."""
-    scale = Scale(Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), 2)
-    assert scale.inject(field_of(Pods([], hpa(2)))) == "the autoscaler model owns the number of replicas"
+    assert scaled(Pods([], hpa(2))).missed == "the autoscaler model owns the number of replicas"
     with pytest.raises(UsageError, match="at least 1"):
         Scale(MODEL, 0)

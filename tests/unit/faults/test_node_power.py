@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import UsageError
-from chaos.faults import CommandPower, NodeDown
+from chaos.faults import CommandInfrastructure, NodeDown
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 
@@ -16,18 +16,18 @@ NODE = Targets("node n1", (Ref("Node", "", "n1", "uid"), Ref("Pod", "ns", "model
 
 def test_a_command_is_run_with_the_nodes_name(tmp_path: Path) -> None:
     """The name stands where the template says, and no shell reads the words."""
-    power = CommandPower(f"touch '{tmp_path}/off {{node}}; true'", f"rm '{tmp_path}/off {{node}}; true'")
+    power = CommandInfrastructure(f"touch '{tmp_path}/off {{node}}; true'", f"rm '{tmp_path}/off {{node}}; true'")
     assert power.off("n1") == ""
     assert (tmp_path / "off n1; true").exists()
     assert power.on("n1") == ""
     assert not list(tmp_path.iterdir())
-    assert power.by_hand("n1") == f"rm '{tmp_path}/off n1; true'"
+    assert power.manual_on("n1") == f"rm '{tmp_path}/off n1; true'"
     assert power.seen_off("n1") == ""
 
 
 def test_a_command_that_fails_says_what_it_said(tmp_path: Path) -> None:
     """Exit code and last words, or that there is no such program."""
-    power = CommandPower(f"cat {tmp_path}/no-{{node}}", "no-such-program {node}")
+    power = CommandInfrastructure(f"cat {tmp_path}/no-{{node}}", "no-such-program {node}")
     assert power.off("n1").startswith(f"cat {tmp_path}/no-n1: exit code 1: cat: ")
     assert power.on("n1") == "no-such-program n1: No such file or directory"
 
@@ -35,8 +35,8 @@ def test_a_command_that_fails_says_what_it_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("template", ["virsh suspend", "", "virsh 'suspend {node}"])
 def test_a_template_that_names_no_node_is_refused(template: str) -> None:
     """It would stop every node, or none; broken quotes are refused too."""
-    with pytest.raises(UsageError, match="node power command"):
-        CommandPower(template, "virsh resume {node}")
+    with pytest.raises(UsageError, match="node command"):
+        CommandInfrastructure(template, "virsh resume {node}")
 
 
 def test_a_target_that_is_no_node_is_refused() -> None:

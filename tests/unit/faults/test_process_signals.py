@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster import Ran
-from chaos.faults.support.containers import Place
-from chaos.faults.support.process_signals import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, why
+from chaos.faults.support.containers import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, Place, why_not_sent
 from chaos.objects.base import Ref
 from chaos.wait import until
 
@@ -89,4 +88,4 @@ def test_only_the_whole_name_counts(sleeper: tuple[str, subprocess.Popen[bytes]]
 )
 def test_what_stands_in_the_way_is_said_in_words(ran: Ran, words: str) -> None:
     """Each reason names the process or the container, and what is the matter."""
-    assert words in why(ran, PLACE, "engine", "STOP")
+    assert words in why_not_sent(ran, PLACE, "engine", "STOP")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaos.errors import GamedayError
+from chaos.errors import GamedayError, UsageError
 from chaos.faults import targets
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
@@ -124,19 +124,19 @@ def test_more_nodes_than_there_are_is_an_error_in_words() -> None:
 def test_the_node_of_a_pick_is_where_that_pod_runs() -> None:
     """The node is that of the pod that the inner pick chose, with all pods on it."""
     system = Written([pod("a", "n1"), pod("b", "n1"), pod("c", "n1")], THREE)
-    assert names(targets.node_of(targets.one)(system)) == ["n1", "a", "b", "c"]
+    assert names(targets.node_of(system, targets.one(system))) == ["n1", "a", "b", "c"]
 
 
 def test_pods_on_several_nodes_have_no_one_node() -> None:
     """A pick of pods on two nodes is refused in words."""
     system = Written([pod("a", "n1"), pod("b", "n2")], THREE)
     with pytest.raises(GamedayError, match="on 2 nodes, not on one"):
-        targets.node_of(targets.every)(system)
+        targets.node_of(system, targets.every(system))
 
 
 def test_a_pool_is_every_node_with_the_label_in_order() -> None:
     """The nodes come first, by name, then the pods on them; nodes without a pod belong to the pool too."""
-    chosen = targets.pool("pool", "blue")(Written([pod("a", "n1"), pod("b", "n2")], THREE))
+    chosen = targets.pool(Written([pod("a", "n1"), pod("b", "n2")], THREE), "pool", "blue")
     assert names(chosen) == ["n1", "n3", "a"]
     assert chosen.words == "the node pool pool=blue (n1, n3), with 1 of 2 ready replicas"
 
@@ -144,7 +144,7 @@ def test_a_pool_is_every_node_with_the_label_in_order() -> None:
 def test_a_pool_without_a_node_says_which_there_are() -> None:
     """A mistyped value is answered with the values that nodes have."""
     with pytest.raises(GamedayError, match="no node has the label pool=red") as caught:
-        targets.pool("pool", "red")(Written([], THREE))
+        targets.pool(Written([], THREE), "pool", "red")
     assert "blue, green" in str(caught.value)
 
 
@@ -178,7 +178,7 @@ def test_one_zone_is_not_lost_as_a_zone() -> None:
 
 def test_the_fullest_pool_is_chosen_by_the_replicas_that_it_holds() -> None:
     """Of the values of a label the one counts whose nodes hold most, wherever that is today."""
-    chosen = targets.fullest_pool("pool")(Written([pod("a", "n2"), pod("b", "n2"), pod("c", "n3")], THREE))
+    chosen = targets.fullest_pool(Written([pod("a", "n2"), pod("b", "n2"), pod("c", "n3")], THREE), "pool")
     assert names(chosen) == ["n2", "a", "b"]
     assert chosen.words == "pool green (n2), with 2 of 3 ready replicas"
 
@@ -186,7 +186,7 @@ def test_the_fullest_pool_is_chosen_by_the_replicas_that_it_holds() -> None:
 def test_one_pool_is_not_given_up_as_a_pool() -> None:
     """Where there are not two pools, emptying one would leave nothing, and that is said."""
     with pytest.raises(GamedayError, match="the nodes are in 0 pools by their label team"):
-        targets.fullest_pool("team")(Written([pod("a", "n1")], THREE))
+        targets.fullest_pool(Written([pod("a", "n1")], THREE), "team")
 
 
 def test_a_node_with_more_than_its_share_is_not_picked() -> None:
@@ -208,17 +208,34 @@ def test_all_nodes_are_picked_in_order() -> None:
 def test_nobody_is_picked_when_a_saved_run_is_judged_again() -> None:
     """Every pick of an inert system gives no victim and does not fail."""
     system = Written([], [], inert=True)
-    picks = (targets.one, targets.fullest_node, targets.unready, targets.pool("pool", "blue"))
-    picks = (*picks, targets.fullest_pool("pool"), targets.fullest_zone, targets.all_nodes)
-    for pick in (*picks, targets.node_of(targets.one)):
+    for pick in (targets.one, targets.every, targets.unready, targets.fullest_node, targets.fullest_zone):
         assert pick(system).refs == ()
+    assert targets.share(system, 0.5).refs == ()
+    assert targets.node_of(system, targets.one(system)).refs == ()
+    assert targets.pool(system, "pool", "blue").refs == ()
+    assert targets.fullest_pool(system, "pool").refs == ()
+    assert targets.all_nodes(system).refs == ()
     assert [one.refs for one in targets.fullest_nodes(system, 2)] == [(), ()]
 
 
-def test_half_and_every_count_the_ready_ones() -> None:
-    """Half is rounded down but at least one; every is all; a pod that is not Ready is nobody's victim."""
+def test_share_and_every_count_the_ready_ones() -> None:
+    """A share is rounded down but at least one; every is all; a pod that is not Ready is nobody's victim."""
     system = Written([pod("a", "n1"), pod("b", "n1"), pod("c", "n1"), pod("d", "n1", ready=False)], THREE)
-    assert len(names(targets.half(system))) == 1
+    assert len(names(targets.share(system, 0.5))) == 1
     assert sorted(names(targets.every(system))) == ["a", "b", "c"]
     with pytest.raises(GamedayError, match="no ready pod matches app=model"):
         targets.one(Written([], THREE))
+
+
+@pytest.mark.parametrize(("part", "chosen"), [(0.01, 1), (0.1, 1), (0.3, 3), (0.55, 5), (0.7, 7), (1, 10)])
+def test_a_share_is_that_part_of_the_ready_replicas(part: float, chosen: int) -> None:
+    """Of ten replicas 0.3 are three and 0.55 five, whatever the product of floats says."""
+    system = Written([pod(f"p{number}", "n1") for number in range(10)], THREE)
+    assert len(names(targets.share(system, part))) == chosen
+
+
+@pytest.mark.parametrize("part", [0, -0.5, 1.01])
+def test_a_share_beyond_all_or_of_nobody_is_refused(part: float) -> None:
+    """A part is above 0 and at most 1."""
+    with pytest.raises(UsageError, match=r"targets\.share"):
+        targets.share(Written([pod("a", "n1")], THREE), part)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.faults.undo.restore import closed_by
+from chaos.faults.undo.restore_object import closed_by
 
 
 def node(*entries: tuple[str, dict[str, Any]]) -> dict[str, Any]:

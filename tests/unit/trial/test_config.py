@@ -60,7 +60,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     timings = config.cluster.timings.timings()
     assert (timings.hpa_sync_s, timings.node_monitor_grace_s, timings.metrics_resolution_s) == (5, 40, 15)
     assert config.node_power is not None
-    assert config.node_power.power().by_hand("n7") == "virsh resume n7"
+    assert config.node_power.infrastructure().manual_on("n7") == "virsh resume n7"
     assert (config.safety.allow, config.safety.pods_max, config.safety.nodes_max) == (("pod-kill",), 2, 1)
 
 

@@ -16,13 +16,14 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.cluster import KINDS
 from chaos.errors import ClusterRefused, UsageError
-from chaos.faults.permissions import ACTIONS, Right, actions_in, deploying_rights
+from chaos.faults.permissions import Right, deploying_rights
+from chaos.faults.scenario_code import activities_of, activity_of
 from chaos.lab.control_plane.authorization import refused
 from chaos.lab.control_plane.pki import with_token
 from chaos.trial.preflight.checks import require_to_deploy
-from chaos.trial.preflight.rbac import actions_of_files, claims_in_files, deploying_objects
+from chaos.trial.preflight.rbac import activities_of_files, claims_in_files, deploying_objects
 
-KILL = deploying_rights([ACTIONS["PodKill"]], proxied=False, claims=False)
+KILL = deploying_rights([activity_of(faults.PodKill)], proxied=False, claims=False)
 
 
 class Api:
@@ -69,7 +70,7 @@ def test_a_trial_that_kills_pods_may_not_drain_nor_touch_claims() -> None:
 def test_a_lost_nodes_lease_may_be_read_though_other_leases_go_by_name() -> None:
     """Else the wait for a node's own voice would silently be left out."""
     names = {"Lease": ("gameday",)}
-    (lease,) = [right for right in ACTIONS["NodeDown"].rights if right.kind == "Lease"]
+    (lease,) = [right for right in faults.NodeDown.permissions if right.kind == "Lease"]
     assert lease.held_to(names) == ()
     assert Right("get", "Lease").held_to(names) == ("gameday",)
     assert Right("list", "Lease").held_to(names) == ()
@@ -77,8 +78,8 @@ def test_a_lost_nodes_lease_may_be_read_though_other_leases_go_by_name() -> None
 
 def test_whoever_asks_a_nodes_consent_may_read_the_node() -> None:
     """Consent is looked up right before the fault: without that right a lost node would be refused, not asked."""
-    for action in ACTIONS.values():
-        assert not action.nodes or Right("get", "Node", everywhere=True) in action.rights
+    for fault in faults.ALL_FAULTS:
+        assert not fault.hits_nodes or Right("get", "Node", everywhere=True) in fault.permissions
 
 
 def test_the_objects_are_an_account_and_one_cluster_role() -> None:
@@ -112,9 +113,7 @@ def scenario() -> tuple[object, ...]:
 
 def test_faults_in_tables_and_helpers_of_the_module_are_found() -> None:
     """What is called by another name is done all the same."""
-    found = actions_in(scenario.__code__, scenario.__globals__)
-    assert [one.name for one in found] == ["pod-kill", "evict", "node-drain"]
-    assert [one.name for one in actions_in(scenario.__code__)] == ["pod-kill"]
+    assert [one.name for one in activities_of(scenario)] == ["evict", "node-drain", "pod-kill"]
 
 
 FILE = """
@@ -140,8 +139,8 @@ def test_files_are_read_as_scenarios_are(tmp_path: Path) -> None:
     """One scenario of a file brings its own marks and helpers, and none of another's."""
     file = tmp_path / "test_two.py"
     file.write_text(FILE)
-    assert [one.name for one in actions_of_files([f"{file}::test_evict"])] == ["evict"]
-    assert [one.name for one in actions_of_files([f"{file}::test_kept"])] == ["read-data"]
+    assert [one.name for one in activities_of_files([f"{file}::test_evict"])] == ["evict"]
+    assert [one.name for one in activities_of_files([f"{file}::test_kept"])] == ["read-data"]
     assert not claims_in_files([f"{file}::test_evict"])
     assert claims_in_files([f"{file}::test_kept"])
     assert claims_in_files([str(tmp_path)])

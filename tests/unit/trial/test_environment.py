@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaos.errors import UsageError
-from chaos.faults import CommandPower, Means
+from chaos.faults import CommandInfrastructure, Infrastructure
 from chaos.trial.environment import Environment
 
 
@@ -19,14 +19,14 @@ class Classes:
         return {"kind": kind} if (kind, name) == ("StorageClass", "fast") else None
 
 
-def environment(power: CommandPower | None = None) -> Environment:
+def environment(power: CommandInfrastructure | None = None) -> Environment:
     """One of which only the needs are asked."""
-    return Environment(cluster=Classes(), infrastructure=Means(power))  # type: ignore[arg-type]  # stands in
+    return Environment(cluster=Classes(), infrastructure=Infrastructure(power))  # type: ignore[arg-type]  # stands in
 
 
 def test_node_power_is_there_or_its_lack_is_told() -> None:
     """Without a means the options that give one are named."""
-    assert environment(CommandPower("off {node}", "on {node}")).lacks("node-power") == ""
+    assert environment(CommandInfrastructure("off {node}", "on {node}")).lacks("node-power") == ""
     assert "--gameday-node-off and --gameday-node-on" in environment().lacks("node-power")
 
 

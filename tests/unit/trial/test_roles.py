@@ -9,10 +9,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from chaos import faults
 from chaos.cli.app import app
 from chaos.errors import UsageError
-from chaos.faults.permissions import ACTIONS, rights_of
-from chaos.trial.preflight.rbac import actions_of_files, role_objects
+from chaos.faults.permissions import rights_of
+from chaos.faults.scenario_code import activity_of
+from chaos.trial.preflight.rbac import activities_of_files, role_objects
 
 SCENARIO = """
 from chaos import faults, targets
@@ -37,22 +39,22 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_faults_of_files_folders_and_single_scenarios_are_found(file: Path) -> None:
     """A scenario by its name brings only its own fault, whatever its parameters are."""
-    assert [one.name for one in actions_of_files([str(file)])] == ["pod-kill", "node-drain"]
-    assert [one.name for one in actions_of_files([str(file.parent)])] == ["pod-kill", "node-drain"]
-    assert [one.name for one in actions_of_files([f"{file}::test_drain[x]"])] == ["node-drain"]
+    assert [one.name for one in activities_of_files([str(file)])] == ["node-drain", "pod-kill"]
+    assert [one.name for one in activities_of_files([str(file.parent)])] == ["node-drain", "pod-kill"]
+    assert [one.name for one in activities_of_files([f"{file}::test_drain[x]"])] == ["node-drain"]
 
 
 def test_a_path_or_a_scenario_that_is_not_there_is_named(file: Path) -> None:
     """Else its rights would silently be left out."""
     with pytest.raises(UsageError, match=r"there is no nowhere\.py"):
-        actions_of_files(["nowhere.py"])
+        activities_of_files(["nowhere.py"])
     with pytest.raises(UsageError, match="has no scenario test_three"):
-        actions_of_files([f"{file}::test_three"])
+        activities_of_files([f"{file}::test_three"])
 
 
-def objects(*faults: str) -> dict[str, Any]:
+def objects(*names: str) -> dict[str, Any]:
     """The printed objects for these faults, by kind."""
-    rights = rights_of([ACTIONS[name] for name in faults], "Deployment", proxied=False)
+    rights = rights_of([activity_of(getattr(faults, name)) for name in names], "Deployment", proxied=False)
     return {
         one["kind"]: one for one in role_objects(rights, namespace="llm", workload_kind="Deployment", workload="chat")
     }
@@ -122,7 +124,7 @@ def test_where_data_must_survive_their_claims_may_be_read(tmp_path: Path) -> Non
 def test_a_kind_of_others_takes_its_scale_and_its_definition_by_name() -> None:
     """It may be watched in its group; its scale and definition are held to one name; nothing of it may be changed."""
     rollouts = "rollouts.argoproj.io"
-    rights = rights_of([ACTIONS["PodKill"]], rollouts, "StatefulSet", proxied=False)
+    rights = rights_of([activity_of(faults.PodKill)], rollouts, "StatefulSet", proxied=False)
     printed = role_objects(rights, namespace="llm", workload_kind=rollouts, workload="chat")
     role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
     rules = [rule for rule in role["rules"] if rule["apiGroups"] == ["argoproj.io"]]
@@ -138,7 +140,7 @@ def test_a_kind_of_others_takes_its_scale_and_its_definition_by_name() -> None:
 
 def test_a_bare_replica_set_takes_its_scale() -> None:
     """A kind of Kubernetes' own has no definition to read."""
-    rights = rights_of([ACTIONS["PodKill"]], "ReplicaSet", proxied=False)
+    rights = rights_of([activity_of(faults.PodKill)], "ReplicaSet", proxied=False)
     printed = role_objects(rights, namespace="llm", workload_kind="ReplicaSet", workload="chat")
     role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
     assert verbs(role, "replicasets/scale") == {"get"}

@@ -1,4 +1,4 @@
-"""Roles below the API: who takes a node's power and gives it back, and who cuts a pod off from the network.
+"""What there is below the API: what switches nodes off and on, and what cuts a pod off from the network.
 
 Nodes are known by name alone, because that is all that a hypervisor, a cloud or a power strip knows of one.
 """
@@ -12,7 +12,16 @@ from typing import Protocol
 
 from chaos.errors import UsageError
 
-__all__ = ["NO_MEANS", "CommandPower", "Means", "NodePower", "PodNetwork"]
+__all__ = [
+    "NO_INFRASTRUCTURE",
+    "NO_NODE_INFRASTRUCTURE",
+    "CommandInfrastructure",
+    "Infrastructure",
+    "NodeInfrastructure",
+    "PodNetwork",
+]
+
+NO_NODE_INFRASTRUCTURE = "nobody can take a node's power away: give --gameday-node-off and --gameday-node-on"
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""
@@ -21,35 +30,35 @@ PLACE = "{node}"
 SAID_MAX = 300
 
 
-class NodePower(Protocol):
-    """Takes the power of a node away, and gives it back. Both may be asked again, and then change nothing."""
+class NodeInfrastructure(Protocol):
+    """Switches nodes off and on, e.g. a hypervisor. Both may be called again, and then change nothing."""
 
     @property
     def words(self) -> str:
-        """The means, for people."""
+        """What it is, for people."""
 
     def off(self, node: str) -> str:
-        """Let a node stand still, unreachable. Return an empty string, or why that did not come about."""
+        """Switch a node off. Return an empty string, or why it is not off."""
 
     def on(self, node: str) -> str:
-        """Let it go on. Return an empty string, or why that did not come about."""
+        """Switch it on. Return an empty string, or why it is not on."""
 
     def seen_off(self, node: str) -> str:
-        """Return in words that the node stands still, as the means itself sees it; empty if it cannot tell or it runs.
+        """Return in words that the node is off, as the infrastructure sees it; empty if it cannot tell or it runs.
 
-        Where it cannot tell, the API server's word that the node is not Ready has to do.
+        Where it cannot tell, the API server's report that the node is not Ready has to do.
         """
 
-    def by_hand(self, node: str) -> str:
-        """The command by which a person gives the node its power back."""
+    def manual_on(self, node: str) -> str:
+        """The command by which a person switches the node on."""
 
 
 class PodNetwork(Protocol):
-    """Cuts pods off by their addresses, and lets them be reached again. Both may be asked again."""
+    """Cuts pods off by their addresses, and lets them be reached again. Both may be called again."""
 
     @property
     def words(self) -> str:
-        """The means, for people."""
+        """What it is, for people."""
 
     def cut(self, node: str, address: str) -> str:
         """Drop what a node forwards to or from a pod. Return an empty string, or why that is not done."""
@@ -59,22 +68,23 @@ class PodNetwork(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What there is on a cluster beside its API.
+class Infrastructure:
+    """What there is of a cluster beside its API.
 
-    `node_power` is None where nobody can take a node's power away, `pod_network` where pods can be cut off by a
-    NetworkPolicy only.
+    Attributes:
+        nodes: Switches nodes off and on; None where nothing can.
+        pod_network: Cuts pods off; None where a NetworkPolicy has to do it.
     """
 
-    node_power: NodePower | None = None
+    nodes: NodeInfrastructure | None = None
     pod_network: PodNetwork | None = None
 
 
-NO_MEANS = Means()
+NO_INFRASTRUCTURE = Infrastructure()
 
 
 @dataclass(frozen=True, slots=True)
-class CommandPower:
+class CommandInfrastructure:
     """The user's own commands, e.g. `virsh suspend {node}` and `virsh resume {node}`; `{node}` is the node's name.
 
     No shell is involved. A command must return when the action is done, with 0, and may be run again. Raises
@@ -89,15 +99,15 @@ class CommandPower:
             try:
                 words = shlex.split(template)
             except ValueError as error:
-                raise UsageError(f"node power command {template!r}: {error}") from None
+                raise UsageError(f"node command {template!r}: {error}") from None
             if not any(PLACE in word for word in words):
                 raise UsageError(
-                    f"node power command {template!r} does not say which node", f"put {PLACE} where its name belongs"
+                    f"node command {template!r} does not say which node", f"put {PLACE} where its name belongs"
                 )
 
     @property
     def words(self) -> str:
-        """The means, for people."""
+        """The command, for people."""
         return f"the command {self.off_command!r}"
 
     def off(self, node: str) -> str:
@@ -112,7 +122,7 @@ class CommandPower:
         """A command only says that it ended."""
         return ""
 
-    def by_hand(self, node: str) -> str:
+    def manual_on(self, node: str) -> str:
         """The command that starts it."""
         return shlex.join(_argv(self.on_command, node))
 

@@ -1,0 +1,89 @@
+"""Undo what was done below the API: switch a node on and wait until it is back, let a pod be reached again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chaos.cluster import Cluster
+from chaos.errors import ClusterRefused, TimedOut
+from chaos.faults.context import UndoContext
+from chaos.faults.undo.restore_object import Outcome
+from chaos.objects.kinds import NodeView
+from chaos.safety import UndoEntry
+from chaos.semantics import LOSS_TAINTS
+from chaos.wait import until
+
+__all__ = ["power_on", "reconnect_pod"]
+
+RETURN_S = 120.0
+"""For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
+(HTTP/2 health check), and kubelet and controller report and look every few seconds after that."""
+
+LEASES = "kube-node-lease"
+LOOK_S = 0.5
+
+
+def power_on(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Switch a node on, which changes nothing if it is on, and wait until it reports and is Ready.
+
+    The command is this user's own, never one from the cluster: whoever may write there could have this host run it.
+    """
+    name, nodes = entry.target.name, context.infrastructure.nodes
+    if nodes is None:
+        return "left", f"node {name} may be without power, and nobody here can give it back: name [node_power]"
+    before = _last_renewed(context.cluster, name)
+    with context.journal.action("power-on", entry.target, fault=context.fault) as action:
+        reason = nodes.on(name)
+        action.end("fail" if reason else "ok", **_reason(reason))
+    if reason:
+        return "left", f"node {name}: {reason}"
+    try:
+        # A node whose loss was not noticed yet still counts as Ready: only its own lease shows that it goes on.
+        if before:
+            until(
+                lambda: _last_renewed(context.cluster, name) != before,
+                deadline_s=RETURN_S,
+                poll_s=LOOK_S,
+                awaited=f"a renewed lease of node {name} after its power came back",
+            )
+        until(
+            lambda: _is_back(context.cluster, name),
+            deadline_s=RETURN_S,
+            poll_s=LOOK_S,
+            awaited=f"node {name} Ready, without taints of a loss",
+        )
+    except TimedOut as late:
+        return "left", late.what
+    return "undone", f"node {name} has its power, and is Ready"
+
+
+def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Let a pod be reached again that was cut off by its node's packet filter; one that is not cut off stays so."""
+    node, address = str(entry.detail["node"]), str(entry.detail["address"])
+    pod, network = entry.target, context.infrastructure.pod_network
+    if network is None:
+        return "left", f"pod {pod.name} may be cut off on node {node}, and nothing here can reconnect it"
+    with context.journal.action("reconnect", pod, fault=context.fault) as action:
+        reason = network.restore(node, address)
+        action.end("fail" if reason else "ok", **_reason(reason))
+    return ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is connected again")
+
+
+def _reason(reason: str) -> Mapping[str, Any]:
+    return {"reason": reason} if reason else {}
+
+
+def _is_back(cluster: Cluster, name: str) -> bool:
+    """Whether it is Ready, and nothing that marked it as lost is left."""
+    node = NodeView(cluster.get("Node", None, name) or {})
+    return node.ready and not any(taint.get("key") in LOSS_TAINTS for taint in node.taints)
+
+
+def _last_renewed(cluster: Cluster, node: str) -> str:
+    """When a node's kubelet last renewed its lease, as it wrote it; empty if that may not be read."""
+    try:
+        lease = cluster.get("Lease", LEASES, node) or {}
+    except ClusterRefused:
+        return ""
+    return str((lease.get("spec") or {}).get("renewTime", ""))

@@ -1,0 +1,48 @@
+"""The names under which actions are journalled, so that a misspelt one is refused and not looked for in vain."""
+
+from __future__ import annotations
+
+import difflib
+
+__all__ = ["ACTION_NAMES", "declare_actions", "known_actions", "unknown_action"]
+
+ACTION_NAMES = frozenset(
+    {
+        # of any object of the API
+        *("apply", "create", "delete", "patch", "scale"),
+        # of pods, and what runs in them
+        *("delete-pod", "evict-pod", "exec", "read-data"),
+        # of nodes
+        *("cordon", "uncordon", "power-off", "power-on"),
+        # of the network
+        *("cut-off", "reconnect", "mark", "unmark"),
+        # of a Deployment and a disruption budget
+        *("roll-out", "restore-template", "restore-scale", "change-budget", "restore-budget", "restore-part"),
+        # of the harness
+        *("start-load", "end-load", "take-lease", "renew-lease", "give-lease-back"),
+        *("write-undo", "remove-undo-entries", "ask-what-it-would-be"),
+    }
+)
+"""The suite's own."""
+
+_declared: set[str] = set()
+
+
+def declare_actions(*names: str) -> None:
+    """Add names of actions, e.g. of a fault of a team's own."""
+    _declared.update(names)
+
+
+def known_actions() -> frozenset[str]:
+    """The suite's own names, and those that were declared."""
+    return ACTION_NAMES | _declared
+
+
+def unknown_action(name: str) -> str:
+    """What is known instead of a name that is not, nearest first; empty if the name is known."""
+    known = known_actions()
+    if name in known:
+        return ""
+    near = difflib.get_close_matches(name, known, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"{meant}known actions: {', '.join(sorted(known))}"
