@@ -11,7 +11,7 @@ from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
 from chaos.faults.not_ready import NotReady
-from chaos.faults.permissions import rights
+from chaos.faults.permissions import Right, rights
 from chaos.faults.pod_kill import PodKill
 from chaos.faults.process_hang import ProcessCrash, ProcessHang
 from chaos.faults.rolling_pool_drain import RollingPoolDrain
@@ -40,6 +40,7 @@ __all__ = [
     "PodNetwork",
     "ProcessCrash",
     "ProcessHang",
+    "Right",
     "RollingPoolDrain",
     "RollingUpdate",
     "Scale",

@@ -1,0 +1,114 @@
+"""Undoing is one function for each kind of entry; done is what reads so afterwards, whatever the server answered."""
+
+from __future__ import annotations
+
+from typing import Any, cast, get_args
+
+import pytest
+from cluster_objects import node
+
+from chaos.cluster import Done, NullJournal
+from chaos.faults import FaultContext
+from chaos.faults.undo import restore as restoring
+from chaos.faults.undo import restore_object
+from chaos.faults.undo.restore import RESTORE, heal, restore
+from chaos.objects.base import Ref
+from chaos.safety import UndoEntry
+from chaos.safety.undo_entry import UndoKind
+
+N1 = Ref("Node", "", "n1", "uid-n1")
+ENTRY = UndoEntry("uncordon", N1, "kubectl uncordon n1")
+
+
+class Api:
+    """A cluster with one cordoned node, which answers an uncordon with `status`; 200 alone opens it."""
+
+    def __init__(self, status: int, *, gone: bool = False) -> None:
+        self.status = status
+        self.gone = gone
+        self.cordoned = True
+        self.asked = 0
+
+    def get(self, _kind: str, _namespace: str | None, name: str) -> dict[str, Any] | None:
+        """The node, unless it is gone."""
+        raw = node(name)
+        raw["metadata"]["uid"] = "uid-n1"
+        raw.setdefault("spec", {})["unschedulable"] = self.cordoned
+        return None if self.gone and self.asked else raw
+
+    def do(self, _mutation: object) -> Done:
+        """Answer."""
+        self.asked += 1
+        self.cordoned = self.status != 200
+        return Done("ok" if self.status == 200 else "fail", self.status, {}, "" if self.status == 200 else "refused")
+
+
+def context_of(api: Api) -> FaultContext:
+    """A fault's context on that cluster."""
+    made = cast("Any", api)
+    return FaultContext(made, made, NullJournal(), "node-drain-1", cast("Any", None), "ns")
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow at once."""
+    monkeypatch.setattr(restore_object, "PAUSES_S", (0.0, 0.0))
+
+
+def test_every_kind_of_entry_can_be_undone() -> None:
+    """A new kind cannot be forgotten: each has its function."""
+    assert set(RESTORE) == set(get_args(UndoKind))
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 422, 429, 500])
+def test_a_refused_uncordon_is_not_healed(status: int) -> None:
+    """While the node reads cordoned it is left, with the command for people, and stays recorded for the next heal."""
+    api = Api(status)
+    context = context_of(api)
+    assert context.record(ENTRY) == ""
+    assert heal(context) == "node n1 is still cordoned (refused); run: kubectl uncordon n1"
+    assert [entry.kind for entry in context.entries] == ["uncordon"]
+    api.status = 200
+    assert heal(context) == ""
+    assert context.entries == ()
+
+
+def test_an_uncordon_of_a_node_that_is_gone_is_healed() -> None:
+    """A 404 counts because the node is not there afterwards, not because of the answer."""
+    context = context_of(Api(404, gone=True))
+    assert context.record(ENTRY) == ""
+    assert heal(context) == ""
+
+
+def test_a_refusal_that_passes_is_tried_again() -> None:
+    """Three attempts in all; the second opens it."""
+    api = Api(409)
+    api.do = lambda _mutation: _second_time(api)  # type: ignore[method-assign]
+    assert restore(context_of(api), ENTRY) == ("undone", "node n1 is open again")
+    assert api.asked == 2
+
+
+def _second_time(api: Api) -> Done:
+    api.asked += 1
+    api.cordoned = api.asked < 2
+    return Done("fail" if api.cordoned else "ok", 409 if api.cordoned else 200, {}, "conflict")
+
+
+def test_an_error_of_one_entry_is_left_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong is said with the manual command; it does not stop the others."""
+
+    def fail(_context: object, _entry: object) -> Any:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(restoring, "RESTORE", {**RESTORE, "power-on": fail})
+    context = context_of(Api(200))
+    assert context.record(UndoEntry("power-on", N1, "virsh resume n1")) == ""
+    assert context.record(ENTRY) == ""
+    assert heal(context) == ("power-on of Node n1 was not possible: RuntimeError: no such thing; run: virsh resume n1")
+    assert [entry.kind for entry in context.entries] == ["power-on"]
+
+
+def test_what_a_later_version_wrote_is_left() -> None:
+    """An entry of an unknown kind is not guessed at."""
+    result, words = restore(context_of(Api(200)), UndoEntry(cast("Any", "thaw"), N1, "thaw n1"))
+    assert (result, words) == ("left", "this version does not know how to undo thaw; run: thaw n1")
