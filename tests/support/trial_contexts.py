@@ -14,5 +14,5 @@ OPTIONAL = {"timings", "means", "workload_kind", "adopted", "undo"}
 
 def context_with(**parts: Any) -> TrialContext:
     """A context with these parts; the others that have no default are None."""
-    absent = {one.name: None for one in fields(TrialContext) if one.name not in OPTIONAL}
+    absent = {one.name: None for one in fields(TrialContext) if one.init and one.name not in OPTIONAL}
     return TrialContext(**{**absent, **parts})  # type: ignore[arg-type]  # a test uses what it gives
