@@ -23,10 +23,14 @@ def clash(names: Iterable[str] = PACKAGES) -> Path | None:
     for name in names:
         module = sys.modules.get(name)
         spec = getattr(module, "__spec__", None) or importlib.util.find_spec(name)
-        for place in (spec.submodule_search_locations or [spec.origin or name]) if spec else []:
-            if not (Path(place) / PACKAGES[name]).is_file():
-                return Path(place)
+        places = (spec.submodule_search_locations or [spec.origin or name]) if spec else []
+        if foreign := next((Path(place) for place in places if _foreign(Path(place), name)), None):
+            return foreign
     return None
+
+
+def _foreign(place: Path, name: str) -> bool:
+    return place.exists() and not (place / PACKAGES[name]).is_file()
 
 
 def clash_words(place: Path) -> str:
@@ -64,12 +68,24 @@ def _to_blame(error: str, root: Path) -> Path | None:
     """The user's package that an error of importing is about, if it is about one that has a name of ours."""
     for name in PACKAGES:
         if f"No module named '{name}." in error or (f" from '{name}" in error and "cannot import name" in error):
-            return clash([name]) or next((root / one for one in (name, f"src/{name}") if (root / one).is_dir()), None)
+            return clash([name]) or _beside(root, name)
     return None
 
 
+def _beside(root: Path, name: str) -> Path | None:
+    """A package of the user's in the repository, whether or not Python finds it now."""
+    places = (root / name, root / "src" / name)
+    return next((one for one in places if (one / "__init__.py").is_file() and _foreign(one, name)), None)
+
+
+def pytest_report_header(config: pytest.Config) -> str | list[str]:
+    """Say that a package of the user's has the name of the one that is loaded already."""
+    place = clash(["chaos"]) or _beside(config.rootpath, "chaos")
+    return clash_words(place) if place else []
+
+
 class _Absent:
-    """Stands for the plugin where `chaos` is somebody else's: it says so, and refuses what would need the plugin."""
+    """Stands for the plugin where `chaos` is somebody else's: it refuses what would need the plugin."""
 
     def __init__(self, place: Path) -> None:
         self._words = clash_words(place)
@@ -78,10 +94,6 @@ class _Absent:
         """Refuse options of the plugin."""
         if any(arg.startswith("--gameday-") for arg in args):
             raise pytest.UsageError(self._words)
-
-    def pytest_report_header(self) -> str:
-        """Say that the plugin is absent."""
-        return self._words
 
     @pytest.fixture
     def trial(self) -> None:
