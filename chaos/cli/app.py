@@ -13,6 +13,7 @@ from rich.table import Table
 from chaos.cli.capacity.command import capacity_command
 from chaos.cli.plan.command import plan_command
 from chaos.cli.reports import compare_runs, redraw
+from chaos.cli.scenarios import scenarios_command
 from chaos.cli.setup import init_command, rbac_command, review_command
 from chaos.cli.undo import status_command, undo_command
 from chaos.errors import GamedayError
@@ -36,6 +37,7 @@ app.add_typer(lab_app, name="lab")
 app.command("plan")(plan_command)
 app.command("capacity")(capacity_command)
 app.command("init")(init_command)
+app.command("scenarios")(scenarios_command)
 app.command("rbac")(rbac_command)
 app.command("review")(review_command)
 app.command("undo")(undo_command)

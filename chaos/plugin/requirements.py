@@ -31,12 +31,15 @@ __all__ = [
     "adopted_for",
     "allow_deploying",
     "deployed_fields",
+    "lacks_of_adopted",
+    "lacks_to_deploy",
     "load_for",
     "manifests_for",
     "marked",
     "may_deploy",
     "profile_for",
     "refuse_unmet",
+    "scenario_activities",
     "wanted_fields",
 ]
 
@@ -77,16 +80,8 @@ def adopted_for(
         return None
     refuse_fields(fields)
     adopted = ground.adoption.find()
-    activities = _disruptions(request, load)
-    kind = adopted.system.workload.kind
-    # What another system would need of the cluster is not looked up: there may be no right to.
-    spec = adopted.system.spec
-    lacks = [
-        *unmet(spec, wanted_fields(request.node)),
-        *_without_data(request, spec, TELL_DATA),
-        *_unfit(activities, kind),
-    ]
-    if lacks := lacks or [*_lacking(request, ground, ours=False)]:
+    activities = scenario_activities(request.node, load)
+    if lacks := lacks_of_adopted(request.node, ground, adopted, activities):
         pytest.skip("; ".join(dict.fromkeys(lacks)))
     if refused := list(unallowed(ground.adoption, adopted, activities)):
         if require_consent:
@@ -99,6 +94,20 @@ def adopted_for(
     return adopted
 
 
+def lacks_of_adopted(
+    node: pytest.Item, ground: Environment, adopted: Adopted, activities: Iterable[Activity]
+) -> list[str]:
+    """Why a scenario cannot be had on the system that already runs, whoever allows it; empty if it can."""
+    spec = adopted.system.spec
+    lacks = [
+        *unmet(spec, wanted_fields(node)),
+        *_without_data(node, spec, TELL_DATA),
+        *_unfit(activities, adopted.system.workload.kind),
+    ]
+    # What another system would need of the cluster is not looked up: there may be no right to.
+    return lacks or [*_lacking(node, ground, ours=False)]
+
+
 def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: Mapping[str, Any]) -> Manifests | None:
     """The manifests to deploy; the scenario is skipped if it asks for another system than theirs.
 
@@ -109,7 +118,10 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
     refuse_fields(fields)
     manifests = read_manifests(folder)
     spec = manifests.spec
-    if lacks := [*unmet(spec, wanted_fields(request.node)), *_without_data(request, spec, "manifests cannot say it")]:
+    if lacks := [
+        *unmet(spec, wanted_fields(request.node)),
+        *_without_data(request.node, spec, "manifests cannot say it"),
+    ]:
         pytest.skip("; ".join(dict.fromkeys(lacks)))
     return manifests
 
@@ -129,7 +141,7 @@ def may_deploy(
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
-        allow_deploying(ground, _activities(request), kinds=kinds, claims=claims, load_pods=load.in_cluster)
+        allow_deploying(ground, _activities(request.node), kinds=kinds, claims=claims, load_pods=load.in_cluster)
 
 
 def allow_deploying(
@@ -151,15 +163,20 @@ def refuse_unmet(request: pytest.FixtureRequest, ground: Environment, spec: Syst
 
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
     """
-    lacks = list(_lacking(request, ground, ours=ours))
-    if ground.kind == "context" and ground.adoption is None and deployed_fields(request.node).get("autoscale"):
+    if lacks := lacks_to_deploy(request.node, ground, spec, ours=ours):
+        pytest.skip("; ".join(dict.fromkeys(lacks)))
+
+
+def lacks_to_deploy(node: pytest.Item, ground: Environment, spec: SystemSpec, *, ours: bool) -> list[str]:
+    """What the cluster lacks for a scenario, in words; empty for nothing. `ours` as for `refuse_unmet`."""
+    lacks = list(_lacking(node, ground, ours=ours))
+    if ground.kind == "context" and ground.adoption is None and deployed_fields(node).get("autoscale"):
         lacks += [words] if (words := without_metrics(ground.cluster)) else []
     if ours:
-        lacks += _without_data(request, spec, "give one fill or files")
+        lacks += _without_data(node, spec, "give one fill or files")
         classes = dict.fromkeys(volume.storage_class for volume in spec.volumes if volume.storage_class)
         lacks += [words for name in classes if (words := ground.lacks(f"storage-class:{name}"))]
-    if lacks:
-        pytest.skip("; ".join(dict.fromkeys(lacks)))
+    return lacks
 
 
 def profile_for(request: pytest.FixtureRequest, ground: Environment) -> Profile:
@@ -192,23 +209,23 @@ def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
     return given
 
 
-def _without_data(request: pytest.FixtureRequest, spec: SystemSpec, fix: str) -> Iterator[str]:
+def _without_data(node: pytest.Item, spec: SystemSpec, fix: str) -> Iterator[str]:
     """Say that nothing is known to survive, where the scenario needs data that do."""
-    if not spec.kept_files and any(DATA_NEED in marker.args for marker in request.node.iter_markers("needs")):
+    if not spec.kept_files and any(DATA_NEED in marker.args for marker in node.iter_markers("needs")):
         yield f"{NO_DATA}: {fix}"
 
 
-def _activities(request: pytest.FixtureRequest) -> tuple[Activity, ...]:
+def _activities(node: pytest.Item) -> tuple[Activity, ...]:
     """The faults that the scenario's own code names, or the helpers that it calls."""
-    function = getattr(request.node, "function", None)
+    function = getattr(node, "function", None)
     return activities_of(function) if function is not None else ()
 
 
-def _disruptions(request: pytest.FixtureRequest, load: LoadSettings) -> tuple[Activity, ...]:
+def scenario_activities(node: pytest.Item, load: LoadSettings) -> tuple[Activity, ...]:
     """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
-    function = getattr(request.node, "function", None)
+    function = getattr(node, "function", None)
     rises = function is not None and raises_load(function)
-    return (*_activities(request), *((LOAD,) if rises or load.in_cluster else ()))
+    return (*_activities(node), *((LOAD,) if rises or load.in_cluster else ()))
 
 
 def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:
@@ -218,10 +235,10 @@ def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:
             yield f"{activity.name} changes a {activity.workload_kind}, and the system is a {kind}"
 
 
-def _lacking(request: pytest.FixtureRequest, ground: Environment, *, ours: bool) -> Iterator[str]:
+def _lacking(node: pytest.Item, ground: Environment, *, ours: bool) -> Iterator[str]:
     """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
     nodes = ground.cluster.facts.nodes
-    for marker in request.node.iter_markers("needs"):
+    for marker in node.iter_markers("needs"):
         needs = [need for need in marker.args if need != DATA_NEED]
         if not ours:
             # What others wrote has its claims, of whatever class.
@@ -231,5 +248,5 @@ def _lacking(request: pytest.FixtureRequest, ground: Environment, *, ours: bool)
         if len(nodes) < wanted:
             yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"
         label = str(marker.kwargs.get("node_label", ""))
-        if label and not any(label in node.labels for node in nodes):
+        if label and not any(label in one.labels for one in nodes):
             yield f"no node has the label {label}, which the scenario needs"

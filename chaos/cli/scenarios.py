@@ -1,0 +1,127 @@
+"""`gameday scenarios`: the ready-made scenarios, what each needs, and whether this system meets it. Reads only."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+
+from chaos.cluster import connect
+from chaos.errors import LabError, UsageError
+from chaos.faults import Means
+from chaos.lab import Lab
+from chaos.lab.nodes.partition import LabPodNetwork
+from chaos.lab.nodes.power import LabPower
+from chaos.plugin.requirements import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
+from chaos.system import SystemSpec
+from chaos.system.adopt.find import Adopted
+from chaos.trial.config import find_config, read_config
+from chaos.trial.environment import Environment
+from chaos.trial.preflight.adopted_cluster import open_adoption
+from chaos.trial.preflight.checks import unallowed
+from chaos.trial.request import LoadSettings
+
+__all__ = ["scenarios_command"]
+
+PACKAGE = "gameday_scenarios"
+NO_SYSTEM = "there is no gameday.toml here, and the lab is not up: gameday lab up"
+
+
+def scenarios_command(
+    *,
+    system: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A system that runs; default: gameday.toml here, else the lab.")
+    ] = None,
+    where: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Scenarios of your own instead.")] = None,
+) -> None:
+    """List the ready-made scenarios with what each needs, and whether this system meets it. Changes nothing."""
+    items = _collected(where)
+    path = system or find_config(Path.cwd())
+    with _reached(path) as environment:
+        adopted = environment.adoption.find() if environment and environment.adoption else None
+        shown = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        for name, item in reversed(shown.items()):
+            print(f"{name.rpartition('/')[2]}\n    {_claim(item)}\n    needs: {_needs(item)}")  # noqa: T201
+            if environment is not None:
+                print(f"    here:  {_here(item, environment, adopted) or 'yes'}")  # noqa: T201
+    print("\nrun them: pytest " + (str(where) if where else f"--pyargs {PACKAGE}"))  # noqa: T201
+    if environment is None:
+        print(f"whether this system meets it is not known: {NO_SYSTEM}", file=sys.stderr)  # noqa: T201
+
+
+class _Collector:
+    """Keeps what pytest collects."""
+
+    def __init__(self) -> None:
+        self.items: list[pytest.Item] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """See pytest."""
+        self.items = list(session.items)
+
+
+def _collected(where: Path | None) -> Sequence[pytest.Item]:
+    installed = importlib.util.find_spec(PACKAGE) is not None
+    beside = Path(__file__).parents[2] / "scenarios"
+    which = [str(where)] if where else ["--pyargs", PACKAGE] if installed else [str(beside)]
+    collector = _Collector()
+    plain = ["--collect-only", "-o", "addopts=", "-p", "no:cacheprovider", "--gameday-config", ""]
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = pytest.main([*plain, *which], plugins=[collector])
+    if code != pytest.ExitCode.OK:
+        raise UsageError(f"no scenarios in {which[-1]}", f"see why: pytest --collect-only {' '.join(which)}")
+    return collector.items
+
+
+@contextlib.contextmanager
+def _reached(path: Path | None) -> Iterator[Environment | None]:
+    """The cluster of the file, else the lab if it is up."""
+    if path is not None:
+        config = read_config(path)
+        adoption = open_adoption(path, config)
+        power = config.node_power.power() if config.node_power else None
+        with adoption.cluster as cluster:
+            yield Environment(cluster=cluster, adoption=adoption, infrastructure=Means(power))
+        return
+    try:
+        facts = Lab().facts()
+    except LabError:
+        yield None
+        return
+    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
+        yield Environment(cluster=cluster, infrastructure=Means(LabPower(), LabPodNetwork()))
+
+
+def _claim(item: pytest.Item) -> str:
+    function = getattr(item, "function", None)
+    return ((function.__doc__ if function else "") or "").strip().partition("\n")[0]
+
+
+def _needs(item: pytest.Item) -> str:
+    """What the scenario needs of the system, of the cluster, and of its owners."""
+    fields = deployed_fields(item)
+    replicas = fields.pop("replicas", None)
+    needs = [f"{replicas} replicas"] if replicas else []
+    needs += [name.replace("_", " ") for name in fields if name not in ("env", "cpu_request", "cpu_limit")]
+    for marker in item.iter_markers("needs"):
+        needs += [str(one) for one in marker.args]
+        needs += [f"{key.replace('_', ' ')} {value}" for key, value in marker.kwargs.items()]
+    allowed = [action.name for action in scenario_activities(item, LoadSettings()) if not action.reads]
+    return ", ".join(dict.fromkeys(needs)) + (f"; consent: {', '.join(allowed)}" if allowed else "")
+
+
+def _here(item: pytest.Item, environment: Environment, adopted: Adopted | None) -> str:
+    """Why the scenario cannot run here; empty if it can."""
+    if adopted is None or environment.adoption is None:
+        spec = SystemSpec(name="model", image="any").having(**deployed_fields(item))
+        return "; ".join(dict.fromkeys(lacks_to_deploy(item, environment, spec, ours=True)))
+    activities = scenario_activities(item, LoadSettings(in_cluster=environment.adoption.config.load.in_cluster))
+    lacks = lacks_of_adopted(item, environment, adopted, activities)
+    return "; ".join(dict.fromkeys(lacks or unallowed(environment.adoption, adopted, activities)))
