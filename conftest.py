@@ -1,14 +1,6 @@
-"""What the ready-made scenarios are about where no gameday.toml names a system: the reference model."""
+"""What the scenarios and mutants of this repository are about: the reference model."""
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def soak_s(pytestconfig):
-    """For how long to soak; without the option that scenario is skipped, as it takes an hour."""
-    if (given := pytestconfig.getoption("gameday_soak_s")) is None:
-        pytest.skip("takes an hour: give --gameday-soak-s 3600")
-    return given
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,14 @@ TROUBLE = (
 )
 
 
+@pytest.fixture(scope="session")
+def soak_s(pytestconfig):
+    """For how long to soak, in seconds; without the option the scenario is skipped, as it takes an hour."""
+    if (given := pytestconfig.getoption("gameday_soak_s")) is None:
+        pytest.skip("takes an hour: give --gameday-soak-s 3600")
+    return given
+
+
 def rounds(rng):
     """Every trouble once, a node's drain first, and then again and again, each time in another order."""
     yield TROUBLE[0]

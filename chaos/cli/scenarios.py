@@ -15,15 +15,14 @@ import typer
 
 from chaos.cluster import connect
 from chaos.errors import LabError, UsageError
-from chaos.faults import Means
+from chaos.faults import Infrastructure
 from chaos.lab import Lab
-from chaos.lab.nodes.partition import LabPodNetwork
-from chaos.lab.nodes.power import LabPower
 from chaos.plugin.requirements import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.config import find_config, read_config
 from chaos.trial.environment import Environment
+from chaos.trial.lab_environment import LAB_INFRASTRUCTURE
 from chaos.trial.preflight.adopted_cluster import open_adoption
 from chaos.trial.preflight.checks import unallowed
 from chaos.trial.request import LoadSettings
@@ -86,9 +85,9 @@ def _reached(path: Path | None) -> Iterator[Environment | None]:
     if path is not None:
         config = read_config(path)
         adoption = open_adoption(path, config)
-        power = config.node_power.power() if config.node_power else None
+        nodes = config.node_power.infrastructure() if config.node_power else None
         with adoption.cluster as cluster:
-            yield Environment(cluster=cluster, adoption=adoption, infrastructure=Means(power))
+            yield Environment(cluster=cluster, adoption=adoption, infrastructure=Infrastructure(nodes))
         return
     try:
         facts = Lab().facts()
@@ -96,7 +95,7 @@ def _reached(path: Path | None) -> Iterator[Environment | None]:
         yield None
         return
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
-        yield Environment(cluster=cluster, infrastructure=Means(LabPower(), LabPodNetwork()))
+        yield Environment(cluster=cluster, infrastructure=LAB_INFRASTRUCTURE)
 
 
 def _claim(item: pytest.Item) -> str:

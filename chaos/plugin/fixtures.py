@@ -53,17 +53,32 @@ def slo(pytestconfig: pytest.Config) -> Slo:
 
 
 @pytest.fixture(scope="session")
-def system_spec() -> SystemSpec:
-    """What is deployed, before a scenario's marker changes it: to be given by your conftest.py."""
+def system_spec(request: pytest.FixtureRequest) -> SystemSpec:
+    """What is deployed, before a scenario's marker changes it: to be given by your conftest.py.
+
+    For the ready-made scenarios alone it is the reference model, where nobody gives another.
+    """
+    if _ready_made(request.session):
+        model: SystemSpec = request.getfixturevalue("reference_model")
+        return model
     raise UsageError("no system to test", "define a fixture system_spec in conftest.py that returns a chaos.SystemSpec")
 
 
 @pytest.fixture(scope="session")
-def request_profile() -> Profile:
-    """What one request is: to be given by your conftest.py."""
+def request_profile(request: pytest.FixtureRequest) -> Profile:
+    """What one request is: to be given by your conftest.py; for the ready-made scenarios as `system_spec`."""
+    if _ready_made(request.session):
+        profile: Profile = request.getfixturevalue("reference_profile")
+        return profile
     raise UsageError(
         "no request to send", "define a fixture request_profile in conftest.py that returns one of chaos.profiles"
     )
+
+
+def _ready_made(session: pytest.Session) -> bool:
+    """Whether all scenarios of the session are ours: one of yours must never try the reference model unawares."""
+    scenarios = [item for item in session.items if "_stage" in getattr(item, "fixturenames", ())]
+    return all(item.module.__name__.startswith("gameday_scenarios.") for item in scenarios)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")

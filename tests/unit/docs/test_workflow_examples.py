@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,13 @@ def test_every_option_of_the_examples_exists(file: Path, pytestconfig: pytest.Co
             assert help_of.exit_code == 0
             assert all(option in re.sub(r"\x1b\[[0-9;]*m", "", help_of.stdout) for option in options)
         if words[:2] == ["pip", "install"]:
-            # A bare name would be installed from PyPI, where it is another project's.
-            assert all("@ git+" in word for word in words[2:])
+            project = tomllib.loads((FOLDER.parents[2] / "pyproject.toml").read_text())["project"]
+            assert words[2:] == [f"{project['name']}=={project['version']}"]
         if words[0] == "pytest":
             assert set(options) <= known
+            assert words[1:3] == ["--pyargs", "gameday_scenarios"]
         names.append(" ".join(words[:2]))
-    assert "pytest scenarios" in names
+    assert "pytest --pyargs" in names
     assert "gameday undo" in names
 
 
