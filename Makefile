@@ -36,8 +36,8 @@ scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
 test: prepared browser lint
-	$(BIN)/pytest tests/unit tests/control_plane -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
-	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser -m 'not slow' $(ARGS)
+	$(BIN)/pytest tests/unit tests/control_plane tests/packaging/test_clash.py -m 'not slow' -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser tests/packaging/test_wheel.py -m 'not slow' $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)

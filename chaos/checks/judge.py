@@ -40,7 +40,8 @@ class Judgement:
         seed = self.history.facts.seed
         nodeid = str(self.history.facts.raw.get("nodeid", ""))
         # What no scenario made, a command made, and is known by it.
-        replay = f"pytest '{nodeid}' --gameday-seed" if "::" in nodeid else f"{nodeid} --seed"
+        options = "" if ".py::" in nodeid else "--pyargs "
+        replay = f"pytest {options}'{nodeid}' --gameday-seed" if "::" in nodeid else f"{nodeid} --seed"
         return f"{self.verdict.lines()}\nseed {seed}   report {self.run / 'report.html'}   replay: {replay} {seed}"
 
 

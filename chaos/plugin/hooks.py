@@ -15,7 +15,7 @@ import pytest
 from chaos.errors import GamedayError, NotAllowed, NotProven
 from chaos.plugin import fixtures
 from chaos.plugin.options import add_options, given, options_of
-from chaos.plugin.stash import SESSION_REPORT, STAGED, UNTRIED
+from chaos.plugin.stash import SESSION_REPORT, STAGED, UNTRIED, scenario_id
 from pytest_gameday import clash, clash_words
 
 __all__: list[str] = []
@@ -58,12 +58,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not given(config) or (run := options_of(config).rejudge) is None:
         return
     wanted = _saved_nodeid(run)
-    kept = [item for item in items if item.nodeid == wanted]
+    kept = [item for item in items if scenario_id(item) == wanted]
     if not kept:
         raise pytest.UsageError(
             f"--gameday-rejudge {run}: it is a trial of {wanted}, which is not among the tests collected"
         )
-    config.hook.pytest_deselected(items=[item for item in items if item.nodeid != wanted])
+    config.hook.pytest_deselected(items=[item for item in items if scenario_id(item) != wanted])
     items[:] = kept
 
 

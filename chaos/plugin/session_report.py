@@ -58,6 +58,7 @@ class SessionReport:
         self._began_ns = time.time_ns()
         self._begun: dict[str, Path] = {}
         self._reports: list[Report] = []
+        self._drawn: set[str] = set()
 
     @property
     def reports(self) -> tuple[Report, ...]:
@@ -82,6 +83,7 @@ class SessionReport:
                 *((f"finding {one.check}", one.line()) for one in judgement.verdict.findings),
             ]
             self._begun.pop(item.nodeid, None)
+            self._drawn.add(item.nodeid)
             return self._draw(judgement)
 
         return draw
@@ -93,9 +95,9 @@ class SessionReport:
 
     def finish(self, terminal: pytest.TerminalReporter) -> None:
         """Draw the trials that ended before they were judged, show one row a trial, and write the session's page."""
-        for run in self._begun.values():
+        for nodeid, run in self._begun.items():
             if (run / "trial.json").is_file():
-                self._unjudged(run, terminal)
+                self._unjudged(nodeid, run, terminal)
         if self._reports:
             terminal.section("trials")
             width = shutil.get_terminal_size((100, 24)).columns
@@ -103,9 +105,10 @@ class SessionReport:
         if self._options.rejudge is None and (self._reports or self._begun):
             terminal.write_line(f"session {self._session(terminal)}")
 
-    def _unjudged(self, run: Path, terminal: pytest.TerminalReporter) -> None:
+    def _unjudged(self, nodeid: str, run: Path, terminal: pytest.TerminalReporter) -> None:
         try:
             self._draw(Judgement(run, load_history(run), unjudged(run)))
+            self._drawn.add(nodeid)
         except GamedayError as error:
             terminal.write_line(f"no report of {run}: {error}")
 
@@ -132,11 +135,12 @@ class SessionReport:
 
     def _without_verdict(self, terminal: pytest.TerminalReporter) -> list[Unjudged]:
         """Scenarios that ended without any verdict, with the last line of what pytest says of them."""
-        told = {report.headline.nodeid for report in self._reports}
         ended = [*terminal.stats.get("error", ()), *terminal.stats.get("failed", ())]
-        reasons = {one.nodeid: one.longreprtext.strip().splitlines()[-1:] for one in ended if one.nodeid not in told}
+        reasons = {
+            one.nodeid: one.longreprtext.strip().splitlines()[-1:] for one in ended if one.nodeid not in self._drawn
+        }
         for nodeid in self._begun:
-            if nodeid not in told:
+            if nodeid not in self._drawn:
                 reasons.setdefault(nodeid, ["interrupted before its trial was on record"])
         return [
             Unjudged(nodeid, (lines or ["no reason was given"])[0][:REASON_LENGTH]) for nodeid, lines in reasons.items()

@@ -23,7 +23,7 @@ from chaos.plugin.requirements import (
     refuse_unmet,
 )
 from chaos.plugin.session_report import SessionReport
-from chaos.plugin.stash import SESSION_REPORT, STAGED
+from chaos.plugin.stash import SESSION_REPORT, STAGED, scenario_id
 from chaos.plugin.terminal import Voice, sigterm_interrupts, uncaptured
 from chaos.progress import Terminal
 from chaos.slo import Slo
@@ -156,7 +156,7 @@ def _live(
 def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:
     doc = (getattr(request.node, "function", None) and request.node.function.__doc__) or ""
     claim = doc.strip().partition("\n")[0]
-    return ScenarioFacts(name=request.node.name, nodeid=request.node.nodeid, claim=claim, seed=seed)
+    return ScenarioFacts(name=request.node.name, nodeid=scenario_id(request.node), claim=claim, seed=seed)
 
 
 def _run_folder(runs: Path, scenario: ScenarioFacts) -> Path:

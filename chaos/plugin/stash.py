@@ -1,4 +1,4 @@
-"""What the plugin keeps in pytest's stashes, between its hooks and its fixtures."""
+"""What the plugin's hooks and fixtures share: what is kept in pytest's stashes, and how a scenario is named."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ if TYPE_CHECKING:
     from chaos.plugin.session_report import SessionReport
     from chaos.trial.run import RunningTrial
 
-__all__ = ["SESSION_REPORT", "STAGED", "UNTRIED"]
+__all__ = ["SESSION_REPORT", "STAGED", "UNTRIED", "scenario_id"]
 
 SESSION_REPORT: pytest.StashKey[SessionReport] = pytest.StashKey()
 STAGED: pytest.StashKey[RunningTrial] = pytest.StashKey()
 UNTRIED: pytest.StashKey[str] = pytest.StashKey()
+
+
+def scenario_id(item: pytest.Item) -> str:
+    """The name by which pytest finds the scenario again: a ready-made one by its package, wherever that lies."""
+    module = str(getattr(getattr(item, "module", None), "__name__", ""))
+    return f"{module}::{item.nodeid.partition('::')[2]}" if module.startswith("gameday_scenarios.") else item.nodeid
