@@ -27,7 +27,7 @@ Scenario = Callable[..., Any]
 
 
 def activities_of_files(paths: Iterable[str]) -> tuple[Activity, ...]:
-    """What scenarios do: each path is a file, a folder, or a file with `::test_name`. The files are imported.
+    """What scenarios do: each path is a file, a folder, an installed package, or a file with `::test_name`, imported.
 
     Raises `UsageError` for a path or a test that is not there, and for a file that cannot be imported.
     """
@@ -45,9 +45,7 @@ def claims_in_files(paths: Iterable[str]) -> bool:
 def _scenarios(path: str) -> Iterator[tuple[Scenario, Sequence[Any]]]:
     """The scenarios of a path, each with its markers, those of its class and file among them."""
     name, _, test = path.partition("::")
-    place, wanted = Path(name), test.partition("[")[0]
-    if not place.exists():
-        raise UsageError(f"there is no {name}", "name files or folders of scenarios")
+    place, wanted = _place(name), test.partition("[")[0]
     found = False
     for file in sorted(place.rglob("test_*.py")) if place.is_dir() else [place]:
         for called, scenario, marks in _tests(_imported(file), ()):
@@ -56,6 +54,16 @@ def _scenarios(path: str) -> Iterator[tuple[Scenario, Sequence[Any]]]:
                 yield scenario, marks
     if test and not found:
         raise UsageError(f"{name} has no scenario {wanted}", "name one as pytest does: FILE::NAME")
+
+
+def _place(name: str) -> Path:
+    """A file or folder, or the folder of an installed package such as `gameday_scenarios`."""
+    if (place := Path(name)).exists():
+        return place
+    package = importlib.util.find_spec(name) if name.isidentifier() else None
+    if package is None or not package.submodule_search_locations:
+        raise UsageError(f"there is no {name}", "name files, folders or an installed package of scenarios")
+    return Path(next(iter(package.submodule_search_locations)))
 
 
 def _tests(where: object, outer: Sequence[Any], prefix: str = "") -> Iterator[tuple[str, Scenario, Sequence[Any]]]:

@@ -44,6 +44,16 @@ def test_the_faults_of_files_folders_and_single_scenarios_are_found(file: Path) 
     assert [one.name for one in activities_of_files([f"{file}::test_drain[x]"])] == ["node-drain"]
 
 
+def test_an_installed_package_is_read_by_its_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ready-made scenarios come as a package, and their users have no file to name."""
+    package = file.parent / "some_scenarios"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    file.rename(package / file.name)
+    monkeypatch.syspath_prepend(str(file.parent))
+    assert [one.name for one in activities_of_files(["some_scenarios"])] == ["node-drain", "pod-kill"]
+
+
 def test_a_path_or_a_scenario_that_is_not_there_is_named(file: Path) -> None:
     """Else its rights would silently be left out."""
     with pytest.raises(UsageError, match=r"there is no nowhere\.py"):
