@@ -32,12 +32,13 @@ def follow(title: str, copy: Path) -> list[Path]:
             path.write_text(code)
             made.append(path)
             continue
-        (imported,), (exported,) = ([line for line in code.splitlines() if line.startswith(start)] for start in 'f"')
+        (imported,) = code.splitlines()
+        exported = imported.rpartition(" import ")[2]
         text = path.read_text()
         first = re.search(r"^from ", text, re.MULTILINE)
         assert first is not None
         text = f"{text[: first.start()]}{imported}\n{text[first.start() :]}"
-        path.write_text(text.replace("__all__ = [", f"__all__ = [\n    {exported}", 1))
+        path.write_text(text.replace("__all__ = [", f'__all__ = [\n    "{exported}",', 1))
     return made
 
 
