@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 import pydantic
 
 from chaos.errors import UsageError
-from loadgen.generator.answers import Answer, ChatAnswer, ChatStream, PlainAnswer
+from loadgen.answers import Answer, ChatAnswer, ChatStream, PlainAnswer
 from loadgen.shapes.base import Size
 
 __all__ = ["PROFILES", "HttpProfile", "OpenAiChatProfile", "Profile", "Request", "profile_from_plain"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from loadgen.generator.answers import Answer
+from loadgen.answers import Answer
 
 __all__ = [
     "OUTCOMES",

@@ -8,9 +8,9 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.faults.base import Fault, Injection, each
+from chaos.faults.containers import Place, not_running, place_of, signal
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EXEC, Right
-from chaos.faults.support.containers import Place, not_running, place_of, signal
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView

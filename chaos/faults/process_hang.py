@@ -9,9 +9,7 @@ from typing_extensions import override
 
 from chaos.errors import TimedOut, UsageError
 from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until, each
-from chaos.faults.context import FaultContext
-from chaos.faults.permissions import EXEC, Right
-from chaos.faults.support.containers import (
+from chaos.faults.containers import (
     Place,
     container_now,
     ended_words,
@@ -21,6 +19,8 @@ from chaos.faults.support.containers import (
     place_of,
     signal,
 )
+from chaos.faults.context import FaultContext
+from chaos.faults.permissions import EXEC, Right
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry

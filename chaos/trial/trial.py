@@ -1,10 +1,9 @@
 """One execution of a scenario: phases, faults, and the judgement at the end.
 
-The trial touches the cluster and writes the run folder; it decides nothing itself except whether to go on. The system
-being unwell never raises here: it is evidence. A baseline that is not steady stops the trial: from then on every call
-returns at once, nothing is injected, and the verdict is UNKNOWN. The same inert mode lets a scenario run once more
-over a saved run, so that only `judge` does anything. After a fault that missed the verdict cannot be PASS either: no
-fault is made and nothing is held for it, but the system is still given the time to recover.
+The trial acts and writes the run folder; it decides nothing itself except whether to go on. An unwell system never
+raises here: it is evidence. A baseline that is not steady stops the trial: from then on every call returns at once, and
+the verdict is UNKNOWN. In the same inert mode a saved run is judged again. After a fault that missed no other one is
+made, but the system still gets the time to recover.
 """
 
 from __future__ import annotations
@@ -54,8 +53,6 @@ class Trial:
         self._faults = 0
         self._active: list[tuple[Fault, Injection]] = []
         self._phase = ""
-
-    # --- phases -------------------------------------------------------------------------------------------------
 
     def baseline(self, *, duration_s: float, slo: Slo | None = None) -> None:
         """Watch the system before any fault for `duration_s` seconds, and stop the trial if it is not steady.
@@ -160,8 +157,6 @@ class Trial:
         if context := self._live():
             context.journal.event("note", text=text)
 
-    # --- the end ------------------------------------------------------------------------------------------------
-
     def judge(self, *checks: Check, needs_fault: bool = True) -> None:
         """Close the record and judge it. Raises `NotProven` unless every check passes.
 
@@ -208,8 +203,6 @@ class Trial:
         self._draw(self.judgement)
         if self.judgement.interrupted is not None:
             raise self.judgement.interrupted
-
-    # --- inside -------------------------------------------------------------------------------------------------
 
     def _live(self) -> TrialContext | None:
         return None if self._stopped else self._context

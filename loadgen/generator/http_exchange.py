@@ -21,7 +21,7 @@ import gevent.ssl  # type: ignore[import-untyped]
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from chaos.clock import NS
-from loadgen.generator.answers import PROXY_REFUSALS, REFUSAL_BYTES, Answer, proxy_refusal
+from loadgen.answers import PROXY_REFUSALS, REFUSAL_BYTES, Answer, proxy_refusal
 from loadgen.origin import Credentials
 from loadgen.plan import Place
 from loadgen.records import OWN_FAULTS, Ending, Seen

@@ -59,12 +59,11 @@ class Session:
         self._control, self._plan = control, plan
         self._events: Any = environment.events
         offset_ns = plan.clock.utc_ns - plan.clock.mono_ns
-        self.now_ns: Callable[[], int] = lambda: (
-            time.monotonic_ns() + offset_ns
-        )  # plan.clock.now_ns, without its look-ups
+        # plan.clock.now_ns, without its look-ups
+        self.now_ns: Callable[[], int] = lambda: time.monotonic_ns() + offset_ns
         self._limit_ns = self.now_ns() + round(plan.duration_max_s * NS)
         profile, place = plan.profile, place_of(plan.url)
-        keep = profile.connections == "reuse"
+        keep, header = profile.connections == "reuse", profile.replica_header
         extra = credentials.headers if credentials else {}
 
         def raw(request: Request) -> tuple[str, bytes]:
@@ -77,14 +76,7 @@ class Session:
         self._records = Writer(plan.run_folder / "requests.jsonl")
         self._samples = Writer(plan.run_folder / "generator.jsonl")
         self._loop = OpenLoop(
-            transport=Transport(
-                place,
-                tls,
-                self.now_ns,
-                keep=keep,
-                replica_header=profile.replica_header,
-                proxied=credentials is not None,
-            ),
+            transport=Transport(place, tls, self.now_ns, keep=keep, replica_header=header, proxied=bool(credentials)),
             requests=raws,
             sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
             profile=profile,
@@ -100,7 +92,7 @@ class Session:
         self._closed = ClosedLoop(
             url=plan.url,
             now_ns=self.now_ns,
-            replica_header=profile.replica_header,
+            replica_header=header,
             timeout_s=profile.timeout_s,
             record=self._write,
             worker=plan.worker,

@@ -16,6 +16,7 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from reports import formatting as words
 from reports.build.cluster import autoscaler_series, budget_series, nodes
 from reports.build.coverage import coverage, generator_series, missing_of
 from reports.build.earlier_runs import PastTrial, with_past
@@ -27,7 +28,6 @@ from reports.build.story import story
 from reports.build.traffic import cut, heat_map, latency_series, records, traffic_series, widths
 from reports.model.parts import FaultBand, Moment, PhaseBand, TrafficSeries
 from reports.model.report import NO_NOTES, EvidenceFile, FindingRow, Headline, KeyFigures, Report
-from reports.text import formatting as words
 
 __all__ = ["summarise"]
 

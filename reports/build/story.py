@@ -10,8 +10,8 @@ from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.history.sli import GOOD
+from reports.formatting import count, plural
 from reports.model.parts import BudgetSeries, Moment
-from reports.text.formatting import count, plural
 
 __all__ = ["MOMENTS_SHOWN", "story"]
 

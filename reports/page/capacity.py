@@ -13,8 +13,8 @@ from chaos.checks.verdict import Verdict
 from chaos.history import History
 from chaos.history.sli import INDICATORS
 from chaos.slo import Slo
+from reports import formatting as words
 from reports.page.report import SIGN, environment, trusted
-from reports.text import formatting as words
 
 __all__ = ["capacity_page", "cells", "headings", "result_words"]
 

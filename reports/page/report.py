@@ -16,14 +16,14 @@ import jinja2
 from markupsafe import Markup, escape
 
 from chaos.clock import NS
+from reports import formatting as words
 from reports.build.session import Session
+from reports.model.json import plain
 from reports.model.report import Report
 from reports.page.panels import panels
 from reports.page.panels.panel import Panel, Table
 from reports.page.panels.phases import strip_of
 from reports.page.svg import MS, TimeAxis, axis_of, time_ticks
-from reports.text import formatting as words
-from reports.text.json import plain
 
 __all__ = [
     "SIZE_MOST_BYTES",

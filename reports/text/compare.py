@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from reports import formatting as words
 from reports.build.earlier_runs import LEAST_FOR_USUAL, PastTrial, usual
 from reports.model.report import FaultWindow, Report
-from reports.text import formatting as words
 from reports.text.terminal import STYLE
 
 __all__ = ["Comparison", "Figure", "comparison", "show_comparison"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reports import formatting as words
 from reports.model.report import Report
-from reports.text import formatting as words
 
 __all__ = ["markdown"]
 

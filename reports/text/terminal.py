@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reports import formatting as words
 from reports.model.report import Report
-from reports.text import formatting as words
 
 __all__ = ["summary"]
 

@@ -11,7 +11,7 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecutor, Recorder, Scope
 from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang
-from chaos.faults.support.containers import look, place_of
+from chaos.faults.containers import look, place_of
 from chaos.faults.targets import Targets
 from chaos.lab.images.pause_image import PAUSE_IMAGE
 from chaos.objects.base import Ref

@@ -12,8 +12,8 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, Recorder, Scope, connect
 from chaos.faults import Fault, FaultContext, NotReady, ProcessHang
+from chaos.faults.containers import Place, look, place_of
 from chaos.faults.context import UndoContext
-from chaos.faults.support.containers import Place, look, place_of
 from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab

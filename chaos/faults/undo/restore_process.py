@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chaos.faults.containers import Place, look, same_container, signal
 from chaos.faults.context import UndoContext
-from chaos.faults.support.containers import Place, look, same_container, signal
 from chaos.faults.undo.restore_object import Outcome
 from chaos.safety import UndoEntry
 

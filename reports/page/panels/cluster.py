@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from reports import formatting as words
 from reports.model.parts import AutoscalerSeries, BudgetSeries, EvictionMark, NodeLane, NodeSpan, StepLine
 from reports.model.report import Report
 from reports.page.panels.panel import (
@@ -22,7 +23,6 @@ from reports.page.panels.panel import (
     thinned,
 )
 from reports.page.svg import Linear, Tick, TimeAxis, bands, drawing, less, nice_steps, path, rects, rules, segments
-from reports.text import formatting as words
 
 __all__ = ["BUDGETS_DRAWN", "autoscaler_panels", "budget_panels", "node_panels"]
 

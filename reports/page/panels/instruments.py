@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chaos.clock import NS
+from reports import formatting as words
 from reports.model.parts import Missing, TokenSeries
 from reports.model.report import Coverage, Report
 from reports.page.panels.panel import (
@@ -32,7 +33,6 @@ from reports.page.svg import (
     rects,
     rules,
 )
-from reports.text import formatting as words
 
 __all__ = ["coverage_panel", "cpu_panel", "lag_panel", "tokens_panel"]
 

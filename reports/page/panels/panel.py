@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from reports import formatting as words
 from reports.model.parts import Buckets, Missing, StepLine
 from reports.page.svg import MS, Linear, Log, Segment, Tick, TimeAxis, columns_path, nice_steps, segments_path
-from reports.text import formatting as words
 
 __all__ = [
     "Hole",

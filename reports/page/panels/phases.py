@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chaos.clock import NS
+from reports import formatting as words
 from reports.model.parts import FaultBand
 from reports.model.report import Report
 from reports.page.svg import TimeAxis
-from reports.text import formatting as words
 
 __all__ = ["Strip", "strip_of"]
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from chaos.checks.recovery.recovered import LossDetail
+from reports import formatting as words
 from reports.model.parts import PodLane
 from reports.model.report import Report
 from reports.page.panels.panel import (
@@ -22,7 +23,6 @@ from reports.page.panels.panel import (
     thinned,
 )
 from reports.page.svg import Linear, Segment, Tick, TimeAxis, bands, drawing, less, path, rects, rules, segments
-from reports.text import formatting as words
 
 __all__ = ["lanes_panel", "replicas_panel"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from chaos.clock import NS
+from reports import formatting as words
 from reports.model.parts import Buckets
 from reports.model.report import Overlay, Report
 from reports.page.panels.panel import Panel, Table, bucket_path, bucket_readout, bucket_rows, holes, last_known, spread
@@ -23,7 +24,6 @@ from reports.page.svg import (
     rules,
     segments_path,
 )
-from reports.text import formatting as words
 
 __all__ = ["NO_REQUESTS", "failures_panel", "heat_panel", "latency_panel", "limit_ends", "limit_lines", "rate_panel"]
 

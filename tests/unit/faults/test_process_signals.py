@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster import Ran
-from chaos.faults.support.containers import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, Place, why_not_sent
+from chaos.faults.containers import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, Place, why_not_sent
 from chaos.objects.base import Ref
 from chaos.wait import until
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from chaos.history.sli import INDICATORS
-from loadgen.generator.answers import Answer, ChatAnswer, ChatStream
+from loadgen.answers import Answer, ChatAnswer, ChatStream
 from loadgen.records import Outcome, outcome_of
 
 NS = 10**9

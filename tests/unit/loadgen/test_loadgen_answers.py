@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen.generator import answers
-from loadgen.generator.answers import ChatAnswer, ChatStream, PlainAnswer
+from loadgen import answers
+from loadgen.answers import ChatAnswer, ChatStream, PlainAnswer
 
 
 def event(content: str | None = None, finish: str | None = None, **more: Any) -> bytes:

@@ -13,9 +13,9 @@ import pytest
 
 from chaos.clock import NS, Clock
 from chaos.history.model import REQUEST_SCHEMA, GeneratorSample
+from loadgen.answers import PlainAnswer
 from loadgen.driver.channel import Pipes
 from loadgen.driver.driver import Generator
-from loadgen.generator.answers import PlainAnswer
 from loadgen.plan import Plan
 from loadgen.profiles import HttpProfile
 from loadgen.records import OUTCOMES, Ending, Outcome, Record, Seen, Writer, outcome_of, record_of, unsent

@@ -21,8 +21,8 @@ import reports.page.report
 from chaos.checks.verdict import Answer, Evidence, Finding, Verdict
 from chaos.history import History, Note
 from reports import Report, TooLarge, summarise, to_json, write_html
+from reports import formatting as words
 from reports.page.report import TEXTS, page
-from reports.text import formatting as words
 
 Maker = Callable[[], tuple[History, Verdict]]
 RUNS = [made.good_run, made.bad_run, made.unknown_run, made.killed_run, made.silent_run, drained_run]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import report_histories as made
 
+from reports import formatting as words
 from reports import markdown, summarise, summary
-from reports.text import formatting as words
 
 RUNS = (made.good_run, made.bad_run, made.unknown_run, made.killed_run, made.silent_run)
 REPORTS = [summarise(*run(), run=Path("runs/20260101T120003Z-pod-kill-8877")) for run in RUNS]

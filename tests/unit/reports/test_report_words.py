@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import pytest
 
+from reports import formatting as words
 from reports.build.step_series import slot_of, worst_spans, worst_steps
 from reports.model.parts import StateSpan
 from reports.page.panels.panel import spread
 from reports.page.svg import Log, Tick, axis_of, nice_steps, time_ticks
-from reports.text import formatting as words
 
 NS = 1_000_000_000
 
