@@ -18,8 +18,7 @@ from chaos.faults.scenario_code import activity_of
 from chaos.system.adopt.find import Wish, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review.manifests import review
-from chaos.system.review.workload import lacks_of
+from chaos.system.review import lacks_of, review
 from chaos.trial.config import CONFIG_NAME, find_config, read_config
 from chaos.trial.config_template import file_text
 from chaos.trial.preflight.adopted_cluster import is_protected

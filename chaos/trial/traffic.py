@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from chaos.cluster import Journal
-from chaos.history.facts.load_spikes import RISE
+from chaos.history.facts.offered_load import RISE
 from loadgen.shapes import Steady
 from loadgen.shapes.base import Shape
 from loadgen.shapes.patterns import Poisson

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.system import SystemSpec
-from chaos.system.manifests.pod_template import claim_name
+from chaos.system.manifests.render import claim_name
 from chaos.system.spec.parts import Volume
 
 __all__ = ["DISK_CLASS", "LOADED_S", "disk_objects", "loading_job"]

@@ -21,7 +21,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
-from chaos.history.facts.load_spikes import LoadSpike, load_spikes
+from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.replica_counts import desired_replicas
 
 __all__ = ["HeldAtMaximum", "HeldAtMaximumDetail"]

@@ -12,7 +12,7 @@ from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
-from chaos.history.facts.load_spikes import LoadSpike
+from chaos.history.facts.offered_load import LoadSpike
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.slo import Slo

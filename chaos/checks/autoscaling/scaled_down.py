@@ -28,7 +28,7 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife
-from chaos.history.facts.load_spikes import load_spikes
+from chaos.history.facts.offered_load import load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
 from chaos.history.sli import GOOD

@@ -22,7 +22,7 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife
-from chaos.history.facts.load_spikes import LoadSpike, load_spikes
+from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.semantics import Bound, recovery_bound
 from chaos.semantics.hpa.bounds import rise_bound

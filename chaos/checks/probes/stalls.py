@@ -10,8 +10,8 @@ from typing import Literal
 import polars as pl
 
 from chaos.history import History
-from chaos.history.facts.endpoints import endpoint_spans
 from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.sli import GOOD
 
 __all__ = ["Ended", "Silence", "serving_spans", "silences", "traffic_span"]

@@ -13,8 +13,8 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
-from chaos.history.facts.endpoints import Span, endpoint_spans
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import Span, endpoint_spans
 from chaos.semantics import endpoint_bound
 
 __all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]

@@ -14,8 +14,8 @@ from chaos.checks.verdict import Answer
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
-from chaos.history.facts.endpoints import endpoint_spans
 from chaos.history.facts.pod_lifecycles import struck_container
+from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
 
 __all__ = ["Recovery", "judged_stages", "recoveries"]

@@ -10,8 +10,8 @@ from chaos.checks.recovery.losses import AWAY, Loss, Missing, losses
 from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.cache import once
-from chaos.history.facts.endpoints import Span, endpoint_spans
 from chaos.history.facts.pod_lifecycles import PodLife, pod_states
+from chaos.history.facts.replica_counts import Span, endpoint_spans
 from chaos.semantics import RecoveryPath, StageName
 
 __all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]

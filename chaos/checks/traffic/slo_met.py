@@ -16,8 +16,7 @@ from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
-from chaos.history.sli import GOOD, INDICATORS, response_s
-from chaos.history.token_metrics import TokenReading, read_tokens
+from chaos.history.sli import GOOD, INDICATORS, TokenReading, read_tokens, response_s
 from chaos.slo import REQUESTS_FOR_P99, Slo, SloReading, enough_requests, error_budget, nearest_rank, read_slo
 
 __all__ = ["PercentileDetail", "SloMet", "SloMetDetail"]

@@ -13,8 +13,8 @@ from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns
-from chaos.history.facts.endpoints import endpoint_spans
-from chaos.history.facts.load_spikes import LoadSpike, load_spikes
+from chaos.history.facts.offered_load import LoadSpike, load_spikes
+from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.objects.base import Ref, View
 
 __all__ = ["FaultsLanded", "FaultsLandedDetail"]

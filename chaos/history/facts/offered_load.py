@@ -1,4 +1,4 @@
-"""The load that was meant to be offered over time, all streams together, and the moments at which it changed."""
+"""The load that was meant to be offered over time, all streams together: its changes, and the spikes among them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from chaos.history.cache import once
 from chaos.history.model import History, LoadPoint, Stream
 
-__all__ = ["LoadStep", "load_steps", "offered"]
+__all__ = ["RISE", "LoadSpike", "LoadStep", "load_spikes", "load_steps", "offered"]
 
 SAME = 1e-9
 """Sums of the same rates may differ by this share."""
@@ -77,3 +78,51 @@ def _between(here: LoadPoint, there: LoadPoint, at_ns: int) -> float:
 
 def _same(one_rps: float, other_rps: float) -> bool:
     return math.isclose(one_rps, other_rps, rel_tol=SAME, abs_tol=SAME)
+
+
+RISE = 1.5
+"""A load that grows by less than half is no spike."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpike:
+    """A span in which half as much again as before, or more, was offered.
+
+    From the begin of the rise to the begin of the fall that takes it under the middle; None: it lasted to the end.
+    """
+
+    begin_ns: int
+    end_ns: int | None
+    before_rps: float
+    peak_rps: float
+
+    @property
+    def words(self) -> str:
+        """The spike for people, e.g. `1/s to 5/s`."""
+        return f"{self.before_rps:g}/s to {self.peak_rps:g}/s"
+
+
+@once
+def load_spikes(history: History) -> tuple[LoadSpike, ...]:
+    """The spikes of the trial, in order. The begin and the end of all traffic are none."""
+    found: list[LoadSpike] = []
+    calm_rps = 0.0
+    begin_ns: int | None = None
+    rising_ns: int | None = None
+    peak_rps = 0.0
+    for step in load_steps(history):
+        if begin_ns is None:
+            if step.to_rps < step.from_rps or step.from_rps == 0.0:
+                calm_rps, rising_ns = step.to_rps, None
+                continue
+            rising_ns = step.begin_ns if rising_ns is None else rising_ns
+            if step.to_rps >= calm_rps * RISE:
+                begin_ns, peak_rps = rising_ns, step.to_rps
+        elif step.to_rps <= (calm_rps + peak_rps) / 2:
+            found.append(LoadSpike(begin_ns, step.begin_ns, calm_rps, peak_rps))
+            begin_ns, rising_ns, calm_rps = None, None, step.to_rps
+        else:
+            peak_rps = max(peak_rps, step.to_rps)
+    if begin_ns is not None:
+        found.append(LoadSpike(begin_ns, None, calm_rps, peak_rps))
+    return tuple(found)

@@ -6,27 +6,30 @@ What a list says, at the start and after a gap, takes effect when the list is co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate, chain
 
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import is_workload
 from chaos.history.facts.pod_lifecycles import pod_lives
-from chaos.history.model import History, WatchEvent
+from chaos.history.model import Gap, History, TrialFacts, WatchEvent
 from chaos.history.step_function import Steps
 from chaos.objects.base import View
-from chaos.objects.kinds import EndpointSliceView, NodeView, ReplicaSetView
+from chaos.objects.kinds import EndpointSliceView, EndpointView, NodeView, ReplicaSetView
 from chaos.objects.workload_kind import WorkloadKind
 
 __all__ = [
+    "Span",
     "active_replicas",
     "controller_kinds",
     "desired_replicas",
+    "endpoint_spans",
     "node_outages",
     "owner_replicas",
     "ready_endpoints",
     "ready_replicas",
+    "unsaid",
     "workload_states",
 ]
 
@@ -59,7 +62,14 @@ def desired_replicas(history: History) -> Steps:
 @once
 def ready_endpoints(history: History) -> Steps:
     """How many ready endpoints the system's Service had; one that is in two slices counts once."""
-    return _steps(history, "EndpointSlice", _endpoint_counts(history))
+    return _steps(
+        history,
+        "EndpointSlice",
+        (
+            (at_ns, len({one.pod_uid or ",".join(one.addresses) for one in found}))
+            for at_ns, found in _ready_endpoints(history)
+        ),
+    )
 
 
 @once
@@ -111,16 +121,15 @@ def _desired_counts(history: History) -> Iterator[tuple[int, int]]:
                 yield event.at_ns, wanted
 
 
-def _endpoint_counts(history: History) -> Iterator[tuple[int, int]]:
+def _ready_endpoints(history: History) -> Iterator[tuple[int, tuple[EndpointView, ...]]]:
+    """The ready endpoints of the system's Service, in all its slices, each time that one of these changes."""
     facts = history.facts
-    slices: dict[str, frozenset[str]] = {}
+    slices: dict[str, tuple[EndpointView, ...]] = {}
     for event in _of_kind(history, "EndpointSlice"):
         view = EndpointSliceView(event.object)
-        if view.service != facts.service or view.namespace != facts.namespace:
-            continue
-        ready = (one for one in view.endpoints if one.ready and event.type not in ENDED)
-        slices[view.uid] = frozenset(one.pod_uid or ",".join(one.addresses) for one in ready)
-        yield event.at_ns, len(frozenset().union(*slices.values()))
+        if view.service == facts.service and view.namespace == facts.namespace:
+            slices[view.uid] = tuple(one for one in view.endpoints if one.ready and event.type not in ENDED)
+            yield event.at_ns, tuple(chain.from_iterable(slices.values()))
 
 
 def controller_kinds(history: History) -> Mapping[str, WorkloadKind]:
@@ -142,3 +151,53 @@ def owner_replicas(history: History, uid: str) -> Steps:
             if wanted is not None:
                 points.append((event.at_ns, wanted))
     return Steps.of(points, history.covered_ns.get(kind, (0, history.ended_ns))[1])
+
+
+Span = tuple[int, int | None]
+"""From when until when; an end of None means to the last that was watched."""
+
+
+@once
+def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
+    """For each pod by UID, the spans in which it was among the ready endpoints, in order.
+
+    Ready means that new connections are sent there; a pod in two slices is there until both let it go.
+    """
+    since: dict[str, int] = {}
+    spans: dict[str, list[Span]] = {}
+    for received_ns, endpoints in _ready_endpoints(history):
+        ready = {one.pod_uid for one in endpoints}
+        at_ns = settled_ns(history, "EndpointSlice", received_ns)
+        for uid in ready - since.keys():
+            since[uid] = at_ns
+        for uid in since.keys() - ready:
+            spans.setdefault(uid, []).append((since.pop(uid), at_ns))
+    for uid, begin_ns in since.items():
+        spans.setdefault(uid, []).append((begin_ns, None))
+    return {uid: tuple(found) for uid, found in spans.items()}
+
+
+def unsaid(facts: TrialFacts, watch: Iterable[WatchEvent], end_ns: int) -> Iterator[Gap]:
+    """Spans without a number of desired replicas, as gaps of the workload's kind; an open one lasts to `end_ns`.
+
+    Only a kind that others added to the API can be so: its `/scale` is refused then, and no default is promised.
+    """
+    kind, since_ns = facts.workload, None
+    for event in watch:
+        view = View(event.object)
+        if event.kind != kind.name or (view.namespace, view.name) != (facts.namespace, facts.workload_name):
+            continue
+        silent = event.type not in ENDED and kind.wanted(event.object) is None
+        if silent and since_ns is None:
+            since_ns = event.at_ns
+        elif not silent and since_ns is not None:
+            yield _gap(facts, since_ns, event.at_ns)
+            since_ns = None
+    if since_ns is not None:
+        yield _gap(facts, since_ns, max(since_ns, end_ns))
+
+
+def _gap(facts: TrialFacts, since_ns: int, until_ns: int) -> Gap:
+    path = ".".join(facts.workload.replicas_path)
+    reason = f"{facts.workload_kind} {facts.workload_name} gave no number of replicas at {path}"
+    return Gap(facts.workload_kind, since_ns, until_ns, reason)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.errors import UsageError
-from chaos.history.facts.unknown_replicas import unsaid
+from chaos.history.facts.replica_counts import unsaid
 from chaos.history.model import GeneratorSample, History, Note, TrialFacts
 from chaos.history.reading.action_log import Journalled, read_journal
 from chaos.history.reading.jsonl import read_lines

@@ -14,7 +14,7 @@ from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
 from chaos.wait import until
 
-__all__ = ["deploy", "refusal", "teardown"]
+__all__ = ["applied", "deploy", "refusal", "teardown"]
 
 TEARDOWN_ALLOWANCE_S = 30.0
 """Beside the pods' grace: the garbage collector, and the kubelet's last status."""
@@ -27,7 +27,7 @@ def deploy(executor: Executor, spec: SystemSpec, namespace: str, *, run: str, fo
     waits for the pods. Raises `UsageError` for what the server finds invalid, `ClusterRefused` for the rest; both name
     the object.
     """
-    applied = [_applied(executor, manifest, force=force) for manifest in manifests(spec, namespace, run=run)]
+    applied = [applied(executor, manifest, force=force) for manifest in manifests(spec, namespace, run=run)]
     of_kind = {raw["kind"]: raw for raw in applied}
     workload, service = of_kind["Deployment"], of_kind["Service"]
     return System(
@@ -74,7 +74,8 @@ def teardown(cluster: Cluster, executor: Executor, system: System) -> None:
     )
 
 
-def _applied(executor: Executor, manifest: Raw, *, force: bool) -> Raw:
+def applied(executor: Executor, manifest: Raw, *, force: bool = False) -> Raw:
+    """Apply one object, and give it as the server has it. Raises as `deploy` does."""
     done = executor.do(mutations.apply(manifest, field_manager=MANAGER, force=force))
     if done.outcome != "ok" or isinstance(done.body, str):
         metadata = manifest["metadata"]

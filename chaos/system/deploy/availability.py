@@ -14,7 +14,7 @@ from chaos.objects.base import Raw, View
 from chaos.objects.kinds import DeploymentView, EndpointSliceView
 from chaos.objects.pod import PodView
 from chaos.semantics import ready_bound_s
-from chaos.system.manifests.pod_template import pod_spec
+from chaos.system.manifests.render import pod_spec
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
 

@@ -10,12 +10,10 @@ from typing import Any
 
 import yaml
 
-from chaos.cluster import KINDS, Executor, mutations
+from chaos.cluster import KINDS, Executor
 from chaos.errors import UsageError
-from chaos.objects.base import Ref
 from chaos.system.adopt.find import Wish, adopt
-from chaos.system.deploy.apply import refusal
-from chaos.system.manifests.names import MANAGER
+from chaos.system.deploy.apply import applied
 from chaos.system.spec.system_spec import SystemSpec
 
 __all__ = ["Manifests", "apply_manifests", "read_manifests"]
@@ -80,10 +78,7 @@ def read_manifests(folder: Path, *, current: bool = True) -> Manifests:
 def apply_manifests(executor: Executor, manifests: Manifests, namespace: str) -> None:
     """Apply them to a namespace of the trial. Raises `UsageError` or `ClusterRefused` naming the object."""
     for one in manifests.objects:
-        placed = manifests.placed(one, namespace)
-        done = executor.do(mutations.apply(placed, field_manager=MANAGER, force=False))
-        if done.outcome != "ok":
-            raise refusal("applied", Ref(placed["kind"], namespace, _name(placed)), done)
+        applied(executor, manifests.placed(one, namespace))
 
 
 def _name(one: Mapping[str, Any]) -> str:

@@ -9,10 +9,15 @@ from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import TimedOut
 from chaos.objects.base import Ref, View
 from chaos.objects.pod import PodView
-from chaos.system.deploy.apply import refusal
-from chaos.system.manifests.names import MANAGER, RUN_LABEL, label_value, selector
-from chaos.system.manifests.pod_template import Manifest, claim_name, fill_container, unless_empty
-from chaos.system.manifests.render import claim_manifest
+from chaos.system.deploy.apply import applied
+from chaos.system.manifests.render import (
+    Manifest,
+    claim_manifest,
+    claim_name,
+    fill_container,
+    object_labels,
+    unless_empty,
+)
 from chaos.system.spec.parts import Fill, Volume
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.wait import until
@@ -30,8 +35,8 @@ def fill_claims(cluster: Cluster, executor: Executor, spec: SystemSpec, namespac
     reasons = []
     for volume in spec.volumes:
         if volume.fill is not None and volume.shared_claim:
-            _apply(executor, claim_manifest(spec, volume, namespace, run=run))
-            _apply(executor, fill_job(spec, volume, volume.fill, namespace, run=run))
+            applied(executor, claim_manifest(spec, volume, namespace, run=run))
+            applied(executor, fill_job(spec, volume, volume.fill, namespace, run=run))
             name = f"{claim_name(spec, volume)}-fill"
             reasons.append(_filled(cluster, name, namespace, volume.fill.deadline_s))
             if not reasons[-1]:
@@ -42,7 +47,6 @@ def fill_claims(cluster: Cluster, executor: Executor, spec: SystemSpec, namespac
 
 def fill_job(spec: SystemSpec, volume: Volume, fill: Fill, namespace: str, *, run: str) -> Manifest:
     """The Job that fills a volume's claim. Its pods bear no label of the system, so that no Service leads to them."""
-    labels = {**spec.labels, **selector(spec), RUN_LABEL: label_value(run)}
     claim = {"name": volume.name, "persistentVolumeClaim": {"claimName": claim_name(spec, volume)}}
     pod = {
         "restartPolicy": "Never",
@@ -55,20 +59,17 @@ def fill_job(spec: SystemSpec, volume: Volume, fill: Fill, namespace: str, *, ru
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": f"{claim_name(spec, volume)}-fill", "namespace": namespace, "labels": labels},
+        "metadata": {
+            "name": f"{claim_name(spec, volume)}-fill",
+            "namespace": namespace,
+            "labels": object_labels(spec, run),
+        },
         "spec": {
             "backoffLimit": BACKOFF_LIMIT,
             "activeDeadlineSeconds": fill.deadline_s,
             "template": {"metadata": {"labels": dict(spec.labels)}, "spec": pod},
         },
     }
-
-
-def _apply(executor: Executor, manifest: Manifest) -> None:
-    done = executor.do(mutations.apply(manifest, field_manager=MANAGER))
-    if done.outcome != "ok":
-        metadata = manifest["metadata"]
-        raise refusal("applied", Ref(manifest["kind"], metadata["namespace"], metadata["name"]), done)
 
 
 def _filled(cluster: Cluster, name: str, namespace: str, deadline_s: float) -> str:

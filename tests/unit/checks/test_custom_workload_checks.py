@@ -13,8 +13,7 @@ from chaos.checks import BudgetHeld, Recovered
 from chaos.checks.verdict import Answer
 from chaos.history import History, WatchEvent
 from chaos.history.facts.membership import Membership
-from chaos.history.facts.replica_counts import desired_replicas
-from chaos.history.facts.unknown_replicas import unsaid
+from chaos.history.facts.replica_counts import desired_replicas, unsaid
 from chaos.history.step_function import Steps
 from chaos.objects.pod import PodView
 from chaos.semantics import KUBERNETES, recovery_bound

@@ -12,7 +12,7 @@ import yaml
 from chaos.cluster import ClusterFacts
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review.workload import Lack, lacks_of
+from chaos.system.review import Lack, lacks_of
 from chaos.trial.config import GamedayConfig, read_config
 from chaos.trial.config_template import file_text
 

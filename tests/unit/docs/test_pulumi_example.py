@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from chaos.cli.app import app
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review.manifests import review
+from chaos.system.review import review
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "pulumi"
 HARVEST_S = 60.0

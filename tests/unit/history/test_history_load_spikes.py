@@ -6,7 +6,7 @@ import pytest
 from histories import Story, at
 
 from chaos.history import LoadPoint, Stream
-from chaos.history.facts.load_spikes import load_spikes
+from chaos.history.facts.offered_load import load_spikes
 
 Points = list[tuple[float, float]]
 

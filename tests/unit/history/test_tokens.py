@@ -12,7 +12,7 @@ from chaos.checks import SloMet
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
 from chaos.history import REQUEST_SCHEMA
-from chaos.history.token_metrics import read_tokens
+from chaos.history.sli import read_tokens
 from chaos.slo import Slo, read_slo
 from loadgen.shapes import Steady
 

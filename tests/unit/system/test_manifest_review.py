@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from chaos.system.review.manifests import review
+from chaos.system.review import review
 
 LABELS = {"app": "chat"}
 CONTAINER: dict[str, Any] = {

@@ -1,1 +1,0 @@
-"""What is unsound in a system's manifests or live objects, with patches. Pure."""
