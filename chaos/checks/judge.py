@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,15 @@ class Judgement:
 def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
     """Judge the run folder `run`, and write its verdict.json.
 
-    A check that raises is UNKNOWN, under its own name and with its traceback: nothing may pass by breaking down.
+    A check that raises is UNKNOWN, under its own name and with its traceback: nothing may pass by breaking down. So is
+    a PASS that names no obligation: nothing may pass by saying nothing.
     """
     history = load_history(run)
     findings: list[Finding] = []
     interrupted: BaseException | None = None
     for check in checks:
         try:
-            findings.append(check(history))
+            findings.append(_supported(check(history)))
         except Exception as error:  # noqa: BLE001  # whatever a check does, the verdict is written
             findings.append(_raised(check, error))
         except BaseException as error:  # noqa: BLE001  # Ctrl-C: kept, and raised by the caller
@@ -64,6 +65,14 @@ def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
     verdict = Verdict.of(findings)
     (run / "verdict.json").write_text(json.dumps(_plain(verdict), indent=1) + "\n")
     return Judgement(run, history, verdict, interrupted)
+
+
+def _supported(finding: Finding) -> Finding:
+    """The finding, but UNKNOWN where it passes without an obligation that was kept."""
+    if finding.answer is not Answer.PASS or any(one.answer is Answer.PASS for one in finding.obligations):
+        return finding
+    reason = "the check passes without an obligation that was kept, so it proved nothing"
+    return replace(finding, answer=Answer.UNKNOWN, reason=reason, settle="a check that lists what was owed")
 
 
 def _raised(check: Check, error: BaseException) -> Finding:

@@ -174,3 +174,21 @@ def test_a_fault_that_missed_is_remembered_when_judged_again(tmp_path: Path) -> 
     found = {one.check: one.answer for one in trial.judgement.verdict.findings}
     assert found.get("fault-landed") is Answer.UNKNOWN
     assert trial.judgement.verdict.answer is Answer.UNKNOWN
+
+
+class PassesWithoutProof:
+    """A scenario's own check that passes and names nothing that it looked at."""
+
+    name = "own-check"
+
+    def __call__(self, history: History) -> Finding:  # noqa: ARG002  # a check's shape
+        """Pass."""
+        return Finding(self.name, Answer.PASS, rule="All is well.", limit="nothing", measured="nothing")
+
+
+def test_a_pass_without_an_obligation_is_unknown(tmp_path: Path) -> None:
+    """Nothing passes by saying nothing."""
+    told = closed(kill_story().history(), tmp_path / "run", PassesWithoutProof())
+    own = next(one for one in told["findings"] if one["check"] == "own-check")
+    assert own["answer"] == told["answer"] == "UNKNOWN"
+    assert "proved nothing" in own["reason"]
