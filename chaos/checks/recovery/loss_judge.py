@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chaos.checks.base import GAPLESS
-from chaos.checks.recovery.losses import AWAY, Loss, Missing
+from chaos.checks.recovery.losses import AWAY, Loss
+from chaos.checks.recovery.missing import Missing
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History

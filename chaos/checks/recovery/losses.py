@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from chaos.checks.recovery.causes import Causes
+from chaos.checks.recovery.missing import Missing, whole_ns_after
 from chaos.checks.recovery.node_losses import NodeLoss
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
@@ -19,7 +20,7 @@ from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas, workload_states
 from chaos.semantics import Bound, RecoveryPath
 
-__all__ = ["AWAY", "Loss", "Missing", "losses", "moved_from", "new_replicas", "victims_of"]
+__all__ = ["AWAY", "Loss", "losses", "moved_from", "victims_of"]
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
@@ -29,61 +30,6 @@ AWAY: tuple[RecoveryPath, ...] = ("replaced", "moved")
 
 TOGETHER_NS = 5 * NS
 """Losses within so much of each other are of one blow, though word of them comes one by one."""
-
-NEWS_NS = NS
-"""Word of a new pod may come this much before word of the number that asked for it, over another watch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """One replica that is missing: one more that was desired, or a `Loss`.
-
-    Attributes:
-        since_ns: from when on it was missing.
-        cause: why, for people, and what the bound is for.
-        bound: how long it may be missing.
-        replacement: the pod that was made for it, or came back; None if there was none.
-        whole_ns: when ready replicas were next back at what was desired then, or at more.
-        turn_ns: when it was its turn, where members are made in order.
-    """
-
-    since_ns: int
-    cause: str
-    bound: Bound
-    replacement: PodLife | None
-    whole_ns: int | None
-    turn_ns: int | None = None
-
-    @property
-    def who(self) -> str:
-        """The replica, for people."""
-        return "a new replica"
-
-    @property
-    def counts_ns(self) -> int:
-        """From when its bound counts."""
-        return max(self.since_ns, self.turn_ns or 0)
-
-    @property
-    def due_ns(self) -> int:
-        """When it must be there at the latest."""
-        return self.counts_ns + round(self.bound.total_s * NS)
-
-    @property
-    def ready_ns(self) -> int | None:
-        """When its pod was Ready, None if it was not seen to be."""
-        return None if self.replacement is None else self.replacement.ready_ns
-
-    @property
-    def back_ns(self) -> int | None:
-        """When it was there: its own pod, or any other that made the number whole."""
-        return min((at_ns for at_ns in (self.ready_ns, self.whole_ns) if at_ns is not None), default=None)
-
-    @property
-    def waiting(self) -> PodLife | None:
-        """The pod that had to be Ready when it was due, None if there was none."""
-        pod = self.replacement
-        return pod if pod is not None and pod.created_ns <= self.due_ns else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,25 +114,6 @@ def _ordinal(life: PodLife) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def new_replicas(history: History, since_ns: int) -> tuple[Missing, ...]:
-    """Every replica more that was desired from a moment on, and was not there yet, in order."""
-    desired, causes = desired_replicas(history), Causes.of(history)
-    ready, spare = ready_replicas(history), list(replacements(history).extra)
-    found = []
-    for at_ns in desired.rises(since_ns, desired.end_ns):
-        cause, wanted = causes.growth(at_ns), desired.value_at(at_ns) or 0
-        missing = wanted - (ready.value_at(at_ns) or 0)
-        for _ in range(min(missing, wanted - (desired.value_at(at_ns - 1) or 0))):
-            pod = next((life for life in spare if life.created_ns >= at_ns - NEWS_NS), None)
-            if pod is not None:
-                spare.remove(pod)
-            whole_ns = _whole_ns(history, at_ns)
-            found.append(
-                Missing(since_ns=at_ns, cause=cause.words, bound=cause.bound, replacement=pod, whole_ns=whole_ns)
-            )
-    return tuple(found)
-
-
 def moved_from(history: History, life: PodLife, lost: NodeLoss, bound: Bound, due_ns: int) -> Loss:
     """The loss of a replica whose node lost its power, which is to be replaced elsewhere until it is due."""
     return Loss(
@@ -253,7 +180,7 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         cause=cause.words,
         bound=cause.bound,
         replacement=replacement,
-        whole_ns=None if lost_ns is None else _whole_ns(history, lost_ns),
+        whole_ns=None if lost_ns is None else whole_ns_after(history, lost_ns),
         short=below is not None and below < 0,
         needed=path not in AWAY or _needed(history, life, since_ns, since_ns + round(cause.bound.total_s * NS)),
     )
@@ -283,13 +210,3 @@ def _needed(history: History, life: PodLife, since_ns: int, due_ns: int) -> bool
     wanted = owner_replicas(history, life.owner_uid) or desired_replicas(history)
     before, after = wanted.value_at(since_ns), wanted.min(since_ns, min(due_ns, wanted.end_ns))
     return before is None or after is None or after >= before
-
-
-def _whole_ns(history: History, since_ns: int) -> int | None:
-    """When ready replicas were next as many as desired, if no fewer were desired than at first."""
-    desired, short = desired_replicas(history), ready_replicas(history).minus(desired_replicas(history))
-    first = desired.value_at(since_ns)
-    for at_ns, difference in short.points:
-        if at_ns > since_ns and difference >= 0 and (desired.value_at(at_ns) or 0) >= (first or 0):
-            return at_ns
-    return None

@@ -10,7 +10,8 @@ from typing import ClassVar
 from chaos.checks.base import GAPLESS, Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import judge_loss
-from chaos.checks.recovery.losses import Loss, Missing, losses, new_replicas, victims_of
+from chaos.checks.recovery.losses import Loss, losses, victims_of
+from chaos.checks.recovery.missing import Missing, new_replicas
 from chaos.checks.recovery.timeline import StepDetail, steps_of, timelines
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
@@ -112,7 +113,7 @@ def _missed(history: History, since_ns: int) -> tuple[Missing, ...]:
         return one.since_ns >= since_ns or one.back_ns is None or one.back_ns > since_ns
 
     lost = {(one.life.uid, one.lost_ns): one for one in losses(history) if one.lost_ns is not None and one.short}
-    found: tuple[Missing, ...] = (*lost.values(), *new_replicas(history, history.began_ns))
+    found: tuple[Missing, ...] = (*lost.values(), *new_replicas(history))
     return tuple(sorted((one for one in found if open_since(one)), key=lambda one: one.since_ns))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.checks.recovery.client_impact import first_answer_ns, first_failed_ns, latency_back_ns
-from chaos.checks.recovery.losses import AWAY, Loss, Missing, losses
+from chaos.checks.recovery.losses import AWAY, Loss, losses
+from chaos.checks.recovery.missing import Missing
 from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.cache import once

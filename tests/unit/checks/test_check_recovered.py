@@ -98,6 +98,35 @@ def test_a_dip_that_was_there_before_the_fault_is_unknown() -> None:
     assert "already when the first fault began" in finding.reason
 
 
+def one_short() -> Story:
+    """Four are desired and three are there from the start; one of these is killed and replaced in time."""
+    story = Story().replicas("a", "b", "c").saw(0, "LISTED", deployment(4), "Deployment").fault("a", at_s=10)
+    return story.killed("a", 10.2).replaced("d", 10.3, ready_s=14)
+
+
+def test_a_replica_that_was_missing_all_along_fails() -> None:
+    """A trial in which fewer were Ready than desired from its start to its end is no recovery."""
+    finding = judged(one_short())
+    assert finding.answer is Answer.FAIL
+    assert "a replica that was missing at the start not back, bound 29 s" in finding.reason
+
+
+def test_a_replica_that_was_missing_at_the_start_proves_nothing() -> None:
+    """One that came by itself during the fault leaves open what the fault would have done to a whole system."""
+    finding = judged(one_short().replaced("e", 12, ready_s=20))
+    assert finding.answer is Answer.UNKNOWN
+    assert "already when the first fault began" in finding.reason
+
+
+def test_a_pod_that_was_starting_at_the_start_is_the_missing_one() -> None:
+    """A pod that was listed before it was Ready fills its own place, and not the place of one desired later."""
+    story = one_short().saw(0, "LISTED", pod("e", node="n1")).saw(50, "MODIFIED", deployment(5), "Deployment")
+    finding = judged(story.saw(20, "MODIFIED", pod("e", ready=True, node="n1")))
+    assert finding.answer is Answer.FAIL
+    assert "a new replica not back" in finding.reason
+    assert "at the start" not in finding.reason
+
+
 def test_a_graceful_deletion_dips_when_it_is_accepted() -> None:
     """A pod that terminates for its whole grace is lost from the moment its deletion is accepted."""
     story = Story().replicas("a", "b", "c").fault("a").saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True))

@@ -137,7 +137,8 @@ def test_two_victims_have_two_replacements() -> None:
 def test_a_victim_restarted_in_place_recovers_in_place() -> None:
     """A victim that lost Ready and got it back without leaving is its own replacement."""
     plan = replace(made.VICTIM, unready=((30.5, 41.0),))
-    history = made.history(60, (plan,), Asked(), 0, faults=(made.fault(30, 40, plan),))
+    pods = tuple(plan if pod is made.VICTIM else pod for pod in made.INITIAL)
+    history = made.history(60, pods, Asked(), 0, faults=(made.fault(30, 40, plan),))
     (loss,) = summarise(history, Verdict.of([Recovered()(history)])).losses
     assert (loss.path, loss.replacement, loss.seconds) == ("returned", plan.name, 10.5)
     assert [(step.name, step.seconds) for step in loss.steps] == [("unready", 0.5), ("Ready", 10.5)]
