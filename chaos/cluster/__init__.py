@@ -1,13 +1,20 @@
-"""The only hand on the Kubernetes API: connect, read, record, and do mutations that are journalled."""
+"""The only access to the Kubernetes API: connect, read, record, and do mutations that are journalled."""
 
 from chaos.cluster import mutations
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.connect import connect
-from chaos.cluster.executor import DRY_RUN, DryRunExecutor, Executor, LiveExecutor, PatientHand, unrecorded_executor
+from chaos.cluster.executor import (
+    DRY_RUN,
+    Done,
+    DryRunExecutor,
+    Executor,
+    LiveExecutor,
+    RetryingExecutor,
+    unrecorded_executor,
+)
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.pod_exec import Command, Ran, execute
 from chaos.cluster.resources import KINDS, Kind, path_of, ref_of, resource_of, selector_of
-from chaos.cluster.result import Done
 from chaos.cluster.watch.metrics_sampler import Sampling
 from chaos.cluster.watch.recorder import Recorder
 from chaos.cluster.watch.store import WATCHED, Limits, Scope
@@ -31,9 +38,9 @@ __all__ = [
     "Mutation",
     "NodeFacts",
     "NullJournal",
-    "PatientHand",
     "Ran",
     "Recorder",
+    "RetryingExecutor",
     "Sampling",
     "Scope",
     "connect",

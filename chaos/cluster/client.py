@@ -1,4 +1,4 @@
-"""Reading the cluster: objects, lists, rights and logs. Changes go through a hand, watching through a recorder."""
+"""Reading the cluster: objects, lists, rights and logs. Changes go through an executor, watching through a recorder."""
 
 from __future__ import annotations
 

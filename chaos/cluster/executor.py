@@ -1,27 +1,110 @@
-"""Executing mutations: journalled before and after, and asked again where that is safe and of use."""
+"""Executing mutations: recorded before and after, retried where that is safe, and judged by the API server's answer."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import tenacity
 
 from chaos.cluster.client import Cluster
 from chaos.cluster.mutations import Mutation
-from chaos.cluster.result import Done, judged
-from chaos.cluster.transport import Broken, NotSent
+from chaos.cluster.transport import Answer, Broken, NotSent
+from chaos.history import Outcome
 from chaos.history.writing.action_log import Journal, NullJournal
 
 __all__ = [
     "DRY_RUN",
+    "Done",
     "DryRunExecutor",
     "Executor",
     "LiveExecutor",
-    "PatientHand",
+    "RetryingExecutor",
+    "judged",
     "unrecorded_executor",
     "worth_asking_again",
 ]
+
+_UNKNOWN_REASONS = frozenset({"", "Unknown", "InternalError", "ServerTimeout", "Timeout"})
+"""Reasons of a 5xx after which the change may have happened all the same.
+
+The API's own words (apimachinery, `StatusReason`): after `InternalError` "the outcome of the call is unknown", and a
+request that met a `Timeout` or `ServerTimeout` was not completed in the time given, which etcd may still do.
+"""
+
+
+_TWO_BUDGETS = "more than one PodDisruptionBudget"
+"""What the eviction API says, as a 500 without a reason (older servers: inside a 201), of a pod in two budgets.
+
+No other sign tells this refusal from a storage error; were the words to change, the outcome would read as unknown.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a mutation. `status` is None if no answer came; `reason` is empty if it happened."""
+
+    outcome: Outcome
+    status: int | None = None
+    body: Mapping[str, Any] | str = field(default_factory=dict)
+    reason: str = ""
+    retry_after_s: float | None = None
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The machine-readable causes of a refusal, e.g. `DisruptionBudget`."""
+        details = self.body.get("details") if isinstance(self.body, Mapping) else None
+        causes = (details or {}).get("causes") or ()
+        return tuple(str(cause.get("reason", "")) for cause in causes)
+
+    @property
+    def budget_refused(self) -> bool:
+        """Whether a spent disruption budget refused an eviction; a busy server's 429 has no such cause."""
+        return self.outcome == "fail" and self.status == 429 and "DisruptionBudget" in self.causes
+
+    def detail(self) -> dict[str, Any]:
+        """What the journal keeps of it."""
+        metadata = (self.body.get("metadata") if isinstance(self.body, Mapping) else None) or {}
+        kept = {
+            "reason": self.reason,
+            "status": self.status,
+            "causes": list(self.causes),
+            "retry_after_s": self.retry_after_s,
+            "uid": metadata.get("uid"),
+            "rv": metadata.get("resourceVersion"),
+        }
+        return {name: value for name, value in kept.items() if value not in (None, "", [])}
+
+
+def judged(answer: Answer) -> Done:
+    """Read the outcome out of an answer.
+
+    A 2xx happened, unless its body is a Status that says Failure (an eviction that meets two disruption budgets is
+    refused that way). A 3xx or 4xx did not happen, except 408. A 5xx did not only where the server itself says why and
+    the reason leaves no doubt; a gateway's 5xx leaves it open.
+    """
+    body = answer.json()
+    status = body if isinstance(body, Mapping) and body.get("kind") == "Status" else None
+    if answer.ok and not (status and status.get("status") == "Failure"):
+        return Done("ok", answer.status, body)
+    doubtful = answer.status == 408 or (answer.status >= 500 and not _definite(status))
+    return Done("info" if doubtful else "fail", answer.status, body, answer.words(), _retry_after_s(answer))
+
+
+def _definite(status: Mapping[str, Any] | None) -> bool:
+    """Whether the Status of a 5xx leaves no doubt that nothing happened."""
+    if status is None:
+        return False
+    return status.get("reason", "") not in _UNKNOWN_REASONS or _TWO_BUDGETS in status.get("message", "")
+
+
+def _retry_after_s(answer: Answer) -> float | None:
+    try:
+        return float(answer.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+
 
 DRY_RUN = "dry_run: nothing was done"
 
@@ -34,7 +117,7 @@ class Executor(Protocol):
 
 
 class LiveExecutor:
-    """Does what it is told, once. What the API server answers is an outcome, never an error, and never tried again."""
+    """Sends each mutation once. What the API server answers is an outcome, never an error, and never tried again."""
 
     def __init__(self, cluster: Cluster, journal: Journal) -> None:
         self._cluster = cluster
@@ -42,12 +125,7 @@ class LiveExecutor:
 
     def do(self, mutation: Mutation) -> Done:
         """Send the mutation. Raises `HarnessBroken` only if the journal cannot be written."""
-        with self._journal.action(
-            mutation.action, mutation.target, fault=mutation.fault, detail=mutation.detail()
-        ) as entry:
-            done = self._sent(mutation)
-            entry.end(done.outcome, **done.detail())
-        return done
+        return _journalled(self._journal, mutation, self._sent)
 
     def _sent(self, mutation: Mutation) -> Done:
         try:
@@ -74,12 +152,14 @@ class DryRunExecutor:
 
     def do(self, mutation: Mutation) -> Done:
         """Write the decision down."""
-        done = Done("fail", reason=DRY_RUN)
-        with self._journal.action(
-            mutation.action, mutation.target, fault=mutation.fault, detail=mutation.detail()
-        ) as entry:
-            entry.end(done.outcome, **done.detail())
-        return done
+        return _journalled(self._journal, mutation, lambda _: Done("fail", reason=DRY_RUN))
+
+
+def _journalled(journal: Journal, mutation: Mutation, send: Callable[[Mutation], Done]) -> Done:
+    with journal.action(mutation.action, mutation.target, fault=mutation.fault, detail=mutation.detail()) as entry:
+        done = send(mutation)
+        entry.end(done.outcome, **done.detail())
+    return done
 
 
 PATIENCE_S = 5.0
@@ -92,8 +172,8 @@ NOTHING_HAPPENED = frozenset({None, 429, 503})
 """Statuses of a `fail` that passes by itself: no connection, a busy server, one that says itself that it is away."""
 
 
-class PatientHand:
-    """A hand that asks again where that is safe and of use. Each attempt is journalled as an action of its own."""
+class RetryingExecutor:
+    """Retries where that is safe and of use. Each attempt is journalled as an action of its own."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -115,9 +195,9 @@ class PatientHand:
         return done
 
 
-def unrecorded_executor(cluster: Cluster) -> PatientHand:
-    """A patient hand for what is no part of any trial's record."""
-    return PatientHand(LiveExecutor(cluster, NullJournal()))
+def unrecorded_executor(cluster: Cluster) -> RetryingExecutor:
+    """A retrying executor for what is no part of any trial's record."""
+    return RetryingExecutor(LiveExecutor(cluster, NullJournal()))
 
 
 def worth_asking_again(mutation: Mutation, done: Done) -> bool:

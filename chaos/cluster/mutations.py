@@ -1,4 +1,4 @@
-"""The changes that may be asked of the API server, as plain data: built here, done by a hand."""
+"""The changes that may be asked of the API server, as plain data: built here, sent by an executor."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Ran:
 
 
 def execute(cluster: Cluster, executor: Executor, journal: Journal, command: Command) -> Ran:
-    """Run the command once, journalled before and after as `exec`; a dry_run hand runs nothing.
+    """Run the command once, journalled before and after as `exec`; a dry run runs nothing.
 
     The journal gets the command and its exit code, never what it printed: that may be a secret. The container's
     refusal is an outcome, never an error. Raises `HarnessBroken` only if the journal cannot be written.
@@ -189,10 +189,10 @@ def ended(heard: Mapping[int, bytearray], command: Command) -> Ran:
         return Ran("info", None, stdout, stderr, f"no status within {command.timeout_s:g} s, or the connection broke")
     if said.get("status") == "Success":
         return Ran("ok", 0, stdout, stderr)
-    code = (
-        _exit_code((said.get("details") or {}).get("causes") or ()) if said.get("reason") == "NonZeroExitCode" else None
+    causes = (said.get("details") or {}).get("causes") or () if said.get("reason") == "NonZeroExitCode" else ()
+    return Ran(
+        "fail", _exit_code(causes), stdout, stderr, " ".join(str(said.get("message", "no reason given")).split())
     )
-    return Ran("fail", code, stdout, stderr, " ".join(str(said.get("message", "no reason given")).split()))
 
 
 def _exit_code(causes: Sequence[Mapping[str, Any]]) -> int | None:

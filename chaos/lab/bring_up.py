@@ -16,10 +16,9 @@ from chaos.lab.control_plane.components import ADMINS, ControlPlane, make_contro
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.control_plane.wait import await_components
-from chaos.lab.host.addresses import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
-from chaos.lab.host.network import make_network
+from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client, make_network
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, in_netns
 from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from chaos.lab.host.addresses import HOST_LINK, NODE_RANGE, POD_RANGE, SERVICE_RANGE
 from chaos.lab.host.changes import RAISED
-from chaos.lab.host.network import METRIC
+from chaos.lab.host.network import HOST_LINK, METRIC, NODE_RANGE, POD_RANGE, SERVICE_RANGE
 from chaos.lab.host.packages import ROOTS_PATH, install_command
 from chaos.lab.host_facts import GB, Host, examine
 

@@ -11,17 +11,15 @@ from chaos.errors import LabError
 from chaos.lab.bring_up import bring_up
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.control_plane.authorization import refused
-from chaos.lab.host.addresses import Machine, client
-from chaos.lab.host.addresses import nodes as machines
 from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
-from chaos.lab.host.children import terminated_as_exit
 from chaos.lab.host.lock import User, lab_lock, register_use, users
+from chaos.lab.host.network import Machine, client
+from chaos.lab.host.network import nodes as machines
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import Place, entering, in_netns
+from chaos.lab.host.processes import Place, entering, in_netns, terminated_as_exit
 from chaos.lab.images.golden import import_image
 from chaos.lab.images.oci import image_names
-from chaos.lab.nodes.partition import reconnect_all
-from chaos.lab.nodes.power import restore_all
+from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
 from chaos.lab.nodes.volumes import reclaim_volumes
 from chaos.lab.prepare import Artefacts, usual_artefacts
 from chaos.lab.status import LabFacts, LabStatus, look, read_facts

@@ -12,8 +12,7 @@ from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.host.packages import install_packages
 from chaos.lab.host.toolchain import go_program
 from chaos.lab.images.golden import golden_root
-from chaos.lab.images.model import model_image
-from chaos.lab.images.pause_image import PAUSE_IMAGE, pause_image
+from chaos.lab.images.recipes import PAUSE_IMAGE, model_image, pause_image
 from chaos.progress import Progress
 
 __all__ = ["Artefacts", "prepare", "usual_artefacts"]

@@ -22,7 +22,7 @@ from chaos.lab.control_plane.authorization import RBAC, admins_binding
 from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports, make_control_plane
 from chaos.lab.control_plane.wait import await_components
-from chaos.lab.host.children import Child, start_child, stop_children, terminated_as_exit
+from chaos.lab.host.processes import Child, start_child, stop_children, terminated_as_exit
 from chaos.lab.nodes.nodes import takes_pods
 from chaos.semantics.timings import LAB, Timings
 
@@ -87,7 +87,7 @@ class SimulatedCluster:
     @property
     def pids(self) -> Mapping[str, int]:
         """The process of each component."""
-        return {child.name: child.pid for child in self._children}
+        return {child.name: child.process.pid for child in self._children}
 
     def __enter__(self) -> Self:
         self._undo = contextlib.ExitStack()

@@ -9,10 +9,9 @@ import shutil
 from pathlib import Path
 
 from chaos.lab.control_plane.pki import private_folder
-from chaos.lab.host.cache import cache_root
+from chaos.lab.host.cache import cache_root, discard
 from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.host.changes import restore_host
-from chaos.lab.host.mounts import discard
 from chaos.lab.host.network import namespaces_left, remove_network
 from chaos.lab.host.paths import LabPaths
 from chaos.progress import Progress

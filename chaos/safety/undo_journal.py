@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import Any, Protocol
 
-from chaos.cluster import Done, Executor, PatientHand, mutations, selector_of
+from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_of
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 from chaos.safety.undo_entry import UndoEntry
@@ -50,7 +50,7 @@ class ClusterUndoLog:
     """One run's undo journal; safe to use from many threads. `deadline_s`: how long a fault may be active at most."""
 
     def __init__(self, executor: Executor, namespace: str, run: str, *, deadline_s: float) -> None:
-        self._executor = PatientHand(executor)
+        self._executor = RetryingExecutor(executor)
         self._run = run
         self._deadline_s = deadline_s
         self._ref = Ref("ConfigMap", namespace, f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}")

@@ -15,11 +15,9 @@ from chaos.faults import Infrastructure
 from chaos.faults.permissions import Right
 from chaos.faults.undo import undo_leftovers
 from chaos.lab import Lab
-from chaos.lab.images.load import load_image
-from chaos.lab.images.model import MODEL_IMAGE
+from chaos.lab.images.recipes import MODEL_IMAGE, load_image
 from chaos.lab.lab import lab_session
-from chaos.lab.nodes.partition import LabPodNetwork
-from chaos.lab.nodes.power import LabPower
+from chaos.lab.nodes.infrastructure import LabNodePower, LabPodNetwork
 from chaos.progress import Progress
 from chaos.semantics import Timings
 from chaos.system import System
@@ -30,7 +28,7 @@ from loadgen.origin import LabClient, Origin
 
 __all__ = ["LAB_INFRASTRUCTURE", "LabEnvironment", "lab_environment"]
 
-LAB_INFRASTRUCTURE = Infrastructure(LabPower(), LabPodNetwork())
+LAB_INFRASTRUCTURE = Infrastructure(LabNodePower(), LabPodNetwork())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,8 @@ from chaos.cluster import (
     Executor,
     Journal,
     LiveExecutor,
-    PatientHand,
     Recorder,
+    RetryingExecutor,
     Sampling,
     Scope,
     unrecorded_executor,
@@ -137,7 +137,7 @@ class _Setup:
     @property
     def executor(self) -> Executor:
         """Does mutations, again where that is safe."""
-        return PatientHand(self.live)
+        return RetryingExecutor(self.live)
 
     def home(self, output: Output) -> AbstractContextManager[object]:
         """The trial's own namespace, which goes last; or a look at a system that stays, before and after."""

@@ -18,8 +18,7 @@ from cluster_room import Room, compact_etcd, config_map, pod, read_lines, room
 from fault_proxy import Answer, FaultProxy, Old, Say
 
 from chaos.cluster import KINDS, Limits, Recorder, Scope, connect, mutations, ref_of
-from chaos.cluster.watch import heartbeat as pulse
-from chaos.cluster.watch import reflector as follow
+from chaos.cluster.watch import heartbeat, reflector
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
 from chaos.history.reading.watch_log import read_watch
 from chaos.lab.simulated import SimulatedCluster
@@ -282,7 +281,7 @@ def test_a_dead_connection_is_found_by_what_the_server_lists(here: Room, proxy: 
     """It stands and brings nothing: given up long before its silence is, and what it held back comes late."""
     with (
         connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
-        _recorder(here, cluster, pulse_s=0.2) as recorder,
+        _recorder(here, cluster, heartbeat_s=0.2) as recorder,
     ):
         here.make(config_map(here, "heard"))
         assert here.seen(recorder, "ConfigMap", "heard")
@@ -298,11 +297,11 @@ def test_a_dead_connection_is_found_by_what_the_server_lists(here: Room, proxy: 
 
 def test_a_live_watch_is_never_given_up(here: Room, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Felt twenty times while objects come, change and go, a watch that is alive stays as it is."""
-    monkeypatch.setattr(pulse, "OBJECTS_PER_S", 1_000_000)
+    monkeypatch.setattr(heartbeat, "OBJECTS_PER_S", 1_000_000)
     kept: list[str] = []
     with (
         connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
-        _recorder(here, cluster, pulse_s=0.005) as recorder,
+        _recorder(here, cluster, heartbeat_s=0.005) as recorder,
     ):
         for n in range(5000):
             made = here.make(config_map(here, f"map-{n}"))
@@ -324,7 +323,7 @@ def test_a_watch_that_is_dead_at_the_end_leaves_a_gap_back_to_its_last_proof(her
     """What happened after it is in no record, and the record says so instead of ending as if all was well."""
     with (
         connect(kubeconfig=proxy.kubeconfig, context=proxy.context) as cluster,
-        _recorder(here, cluster, pulse_s=3600) as recorder,
+        _recorder(here, cluster, heartbeat_s=3600) as recorder,
     ):
         here.make(config_map(here, "heard"))
         assert here.seen(recorder, "ConfigMap", "heard")
@@ -341,7 +340,7 @@ def test_a_watch_that_is_dead_at_the_end_leaves_a_gap_back_to_its_last_proof(her
 
 def test_a_list_in_pages_is_one_list(here: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are of one moment: all their objects, then one SYNCED."""
-    monkeypatch.setattr(follow, "PAGE", 2)
+    monkeypatch.setattr(reflector, "PAGE", 2)
     for n in range(5):
         here.make(config_map(here, f"map-{n}"))
     with _recorder(here, here.cluster) as recorder:

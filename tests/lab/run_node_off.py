@@ -6,10 +6,10 @@ import sys
 import time
 
 from chaos.lab import Lab
-from chaos.lab.nodes.power import LabPower
+from chaos.lab.nodes.infrastructure import LabNodePower
 
 if __name__ == "__main__":
     with Lab().use("a run that is killed"):
-        sys.stdout.write(f"off {LabPower().off(sys.argv[1])}\n")
+        sys.stdout.write(f"off {LabNodePower().off(sys.argv[1])}\n")
         sys.stdout.flush()
         time.sleep(60)

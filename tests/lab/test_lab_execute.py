@@ -12,7 +12,7 @@ from exec_room import exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Command, DryRunExecutor, Journal, LiveExecutor, NullJournal, Ran, execute
-from chaos.lab.images.pause_image import PAUSE_IMAGE
+from chaos.lab.images.recipes import PAUSE_IMAGE
 from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.root

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import LabError
-from chaos.lab.host.mounts import discard, mounts_below
+from chaos.lab.host.cache import discard, mounts_below
 from chaos.lab.images.golden import clone_golden, golden_root
 from chaos.lab.images.oci import layer_from_folder, write_image
-from chaos.lab.images.pause_image import pause_image
+from chaos.lab.images.recipes import pause_image
 from chaos.progress import Silent
 from chaos.wait import until
 

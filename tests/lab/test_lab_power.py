@@ -10,8 +10,8 @@ from lab_objects import PODS, await_pod_ready, model_pod
 from chaos.errors import LabError
 from chaos.lab import Lab
 from chaos.lab.control_plane.api import Api, suite_api
+from chaos.lab.nodes.infrastructure import cut_link, freeze, is_cut, is_frozen, restore_link, thaw
 from chaos.lab.nodes.nodes import nodes_ready
-from chaos.lab.nodes.power import cut_link, freeze, is_cut, is_frozen, restore_link, thaw
 from chaos.progress import Silent
 from chaos.semantics.timings import LAB
 from chaos.wait import until

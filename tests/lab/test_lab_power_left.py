@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos.lab import Lab
-from chaos.lab.nodes.power import is_cut, is_frozen, restore_all
+from chaos.lab.nodes.infrastructure import is_cut, is_frozen, restore_all
 from chaos.progress import Silent
 from chaos.wait import until
 

@@ -20,9 +20,8 @@ from chaos.errors import LabError, UsageError
 from chaos.lab import Lab, LabFacts
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.pki import Authority
-from chaos.lab.host.addresses import API_ADDRESS, HOST_ADDRESS, client, nodes
 from chaos.lab.host.cgroups import Cgroups
-from chaos.lab.host.network import NAMESPACES, namespaces_left
+from chaos.lab.host.network import API_ADDRESS, HOST_ADDRESS, NAMESPACES, client, namespaces_left, nodes
 from chaos.progress import Silent
 from chaos.semantics.timings import LAB
 from chaos.wait import until

@@ -17,7 +17,7 @@ from chaos.errors import NotProven
 from chaos.faults.undo import find_left
 from chaos.history import load_history
 from chaos.lab import Lab
-from chaos.lab.images.model import MODEL_IMAGE
+from chaos.lab.images.recipes import MODEL_IMAGE
 from chaos.plugin.requirements import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo

@@ -25,7 +25,7 @@ from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
 from chaos.lab.lab import lab_session
-from chaos.lab.nodes.power import LabPower, is_cut, is_frozen
+from chaos.lab.nodes.infrastructure import LabNodePower, is_cut, is_frozen
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
@@ -34,7 +34,7 @@ from chaos.semantics import Timings
 
 pytestmark = pytest.mark.root
 
-POWER = Infrastructure(LabPower())
+POWER = Infrastructure(LabNodePower())
 
 CHILD_S = 200.0
 
@@ -75,7 +75,7 @@ def _field(
 @pytest.fixture
 def field(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """What a fault may use."""
-    yield from _field(cluster, tmp_path, power=LabPower())
+    yield from _field(cluster, tmp_path, power=LabNodePower())
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def powerless(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
 @pytest.fixture
 def dry_run(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """The same with a hand that does nothing."""
-    yield from _field(cluster, tmp_path, power=LabPower(), dry_run=True)
+    yield from _field(cluster, tmp_path, power=LabNodePower(), dry_run=True)
 
 
 def target(field: FaultContext, name: str) -> Targets:

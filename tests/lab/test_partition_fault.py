@@ -12,7 +12,7 @@ from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, Recorder, Scope
 from chaos.faults import FaultContext, Infrastructure, NetworkPartition, PodNetwork
 from chaos.faults.targets import Targets
-from chaos.lab.nodes.partition import LabPodNetwork, reconnect_all
+from chaos.lab.nodes.infrastructure import LabPodNetwork, reconnect_all
 from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.root

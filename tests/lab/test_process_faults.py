@@ -13,7 +13,7 @@ from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecut
 from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang
 from chaos.faults.containers import look, place_of
 from chaos.faults.targets import Targets
-from chaos.lab.images.pause_image import PAUSE_IMAGE
+from chaos.lab.images.recipes import PAUSE_IMAGE
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 

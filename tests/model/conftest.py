@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from model_replica import START_WITHIN_S, Replica, running
 
-from chaos.lab.images.model import python_packages
+from chaos.lab.images.recipes import python_packages
 from chaos.progress import Terminal
 
 

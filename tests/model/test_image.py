@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from model_replica import START_WITHIN_S, Replica
 
-from chaos.lab.images.model import IMAGE_CONFIG, MODEL_IMAGE, model_image
+from chaos.lab.images.recipes import MODEL_CONFIG, MODEL_IMAGE, model_image
 from chaos.progress import Terminal
 from chaos.wait import until
 
@@ -72,7 +72,7 @@ def test_the_image_is_small(image: Path) -> None:
 def test_the_configuration_is_the_declared_one(image: Path) -> None:
     """User, entrypoint, port and environment reach the image."""
     config = read(image, manifest(image)["config"]["digest"])
-    assert config["config"] == IMAGE_CONFIG
+    assert config["config"] == MODEL_CONFIG
 
 
 def test_a_cached_image_is_found_and_not_built(image: Path) -> None:
@@ -136,7 +136,7 @@ def inside(tini: int, root: Path, command: str) -> None:
             "-c",
             command,
         ],
-        env=dict(word.split("=", 1) for word in IMAGE_CONFIG["Env"]),
+        env=dict(word.split("=", 1) for word in MODEL_CONFIG["Env"]),
         check=True,
     )
 
@@ -145,9 +145,9 @@ def inside(tini: int, root: Path, command: str) -> None:
 def contained(root: Path, folder: Path) -> Iterator[tuple[Replica, int]]:
     """Run the image's entrypoint in a PID namespace and a read-only root; gives the server and tini's process id."""
     (root / "proc").mkdir(exist_ok=True)
-    words = dict(word.split("=", 1) for word in IMAGE_CONFIG["Env"])
+    words = dict(word.split("=", 1) for word in MODEL_CONFIG["Env"])
     words |= {"HOST": "127.0.0.1", "PORT": "0", "SETTLE_S": "0", "POD_NAME": "pod-under-test"}
-    user = IMAGE_CONFIG["User"]
+    user = MODEL_CONFIG["User"]
     script = 'mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && mount -o remount,ro,bind "$0" && exec "$@"'
     log = folder / "server.log"
     with log.open("wb") as out:
@@ -155,7 +155,7 @@ def contained(root: Path, folder: Path) -> Iterator[tuple[Replica, int]]:
             [
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, root),
                 *("env", "-i", *(f"{name}={value}" for name, value in words.items())),
-                *("/usr/sbin/chroot", f"--userspec={user}", root, *IMAGE_CONFIG["Entrypoint"]),
+                *("/usr/sbin/chroot", f"--userspec={user}", root, *MODEL_CONFIG["Entrypoint"]),
             ],
             stderr=out,
             stdin=subprocess.DEVNULL,

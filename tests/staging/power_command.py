@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from chaos.lab.nodes.power import LabPower
+from chaos.lab.nodes.infrastructure import LabNodePower
 
 if __name__ == "__main__":
     turn, node = sys.argv[1:]
-    sys.exit((LabPower().off(node) if turn == "off" else LabPower().on(node)) or None)
+    sys.exit((LabNodePower().off(node) if turn == "off" else LabNodePower().on(node)) or None)

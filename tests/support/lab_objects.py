@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chaos.lab.control_plane.api import Api
-from chaos.lab.images.model import MODEL_IMAGE
+from chaos.lab.images.recipes import MODEL_IMAGE
 from chaos.wait import until
 
 PODS, SERVICES = "/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/services"

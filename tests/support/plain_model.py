@@ -11,7 +11,7 @@ import yaml
 from plain_claim import LOADED_S, loading_job
 
 from chaos.cluster import Cluster
-from chaos.lab.images.model import MODEL_IMAGE
+from chaos.lab.images.recipes import MODEL_IMAGE
 from chaos.objects.kinds import DeploymentView
 from chaos.system import SystemSpec
 from chaos.system.manifests.names import MANAGED_BY, RUN_LABEL

@@ -1,4 +1,4 @@
-"""Whether a watch that stands is alive: what the server lists is held against what the watch has brought.
+"""Whether a watch is alive: what the server lists is held against what the watch has brought.
 
 A connection may stand and be dead: a load balancer that forgot it, a stall on the way. Nobody says so, and bookmarks
 come once a minute only. So every few seconds the objects are listed (their metadata alone), and whatever the list has
@@ -18,11 +18,11 @@ import tenacity
 from chaos.clock import Clock
 from chaos.cluster.transport import Transport
 from chaos.cluster.watch.decoder import BadFrame, cut_page
-from chaos.cluster.watch.reflector import PAGE, Follower
-from chaos.cluster.watch.store import Live
+from chaos.cluster.watch.reflector import PAGE, Reflector
+from chaos.cluster.watch.store import Store
 from chaos.errors import ClusterRefused
 
-__all__ = ["Listed", "Pulse", "behind"]
+__all__ = ["Heartbeat", "Listed", "behind"]
 
 CATCH_UP_S = 2.0
 """How long what is listed may take to come over a watch that is alive; usually it was there before."""
@@ -58,83 +58,83 @@ def behind(known: Mapping[str, int], heard_rv: int, listed: Listed) -> bool:
     return any(rv <= listed.rv and uid not in listed.versions for uid, rv in known.items())
 
 
-class Pulse:
-    """Feels every watch's pulse, in a thread of its own and once more at the end."""
+class Heartbeat:
+    """Checks every watch, in a thread of its own and once more at the end."""
 
     def __init__(
-        self, followers: Sequence[Follower], *, transport: Transport, clock: Clock, live: Live, every_s: float
+        self, reflectors: Sequence[Reflector], *, transport: Transport, clock: Clock, store: Store, every_s: float
     ) -> None:
-        self._followers, self._transport, self._clock, self._live = followers, transport, clock, live
+        self._reflectors, self._transport, self._clock, self._store = reflectors, transport, clock, store
         self._every_s = every_s
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Feel them again and again until `stop`; for a thread."""
+        """Check them again and again until `stop`; for a thread."""
         while not self._stopping.wait(self._pause_s()):
-            for follower in self._followers:
-                self.feel(follower)
+            for reflector in self._reflectors:
+                self.check(reflector)
 
-    def feel_all(self) -> None:
-        """Feel them now, all at once."""
-        self._each(self.feel)
+    def check_all(self) -> None:
+        """Check them now, all at once."""
+        self._each(self.check)
 
     def stop(self) -> None:
-        """Feel no more."""
+        """Check no more."""
         self._stopping.set()
 
     def prove(self) -> None:
         """At the end of the record: let every watch bring what it owes, or leave it marked as not proved."""
         self._each(self._prove)
 
-    def _each(self, action: Callable[[Follower], None]) -> None:
-        standing = [one for one in self._followers if one.standing]
-        if standing:
-            with ThreadPoolExecutor(len(standing), thread_name_prefix="pulse") as pool:
-                list(pool.map(action, standing))
+    def _each(self, action: Callable[[Reflector], None]) -> None:
+        connected = [one for one in self._reflectors if one.connected]
+        if connected:
+            with ThreadPoolExecutor(len(connected), thread_name_prefix="heartbeat") as pool:
+                list(pool.map(action, connected))
 
     def _pause_s(self) -> float:
-        return max(self._every_s, sum(len(one.versions) for one in self._followers) / OBJECTS_PER_S)
+        return max(self._every_s, sum(len(one.versions) for one in self._reflectors) / OBJECTS_PER_S)
 
-    def feel(self, follower: Follower) -> None:
-        """Feel one, and give its connection up if it is dead."""
-        if self._stopping.is_set() or not follower.standing:
+    def check(self, reflector: Reflector) -> None:
+        """Check one, and give its connection up if it is dead."""
+        if self._stopping.is_set() or not reflector.connected:
             return
         asked_ns = self._clock.now_ns()
         try:
-            listed = self._listed(follower)
+            listed = self._listed(reflector)
         except (ClusterRefused, BadFrame):
             return  # of a server that does not answer the watch itself will tell
-        if self._live.wait_for(lambda: not behind(follower.versions, follower.heard_rv, listed), CATCH_UP_S):
-            follower.proved(asked_ns)
+        if self._store.wait_for(lambda: not behind(reflector.versions.copy(), reflector.heard_rv, listed), CATCH_UP_S):
+            reflector.proved(asked_ns)
         else:
-            follower.give_up(f"nothing came for {CATCH_UP_S:g} s of what the server had to tell")
+            reflector.give_up(f"nothing came for {CATCH_UP_S:g} s of what the server had to tell")
 
-    def _prove(self, follower: Follower) -> None:
+    def _prove(self, reflector: Reflector) -> None:
         asked_ns = self._clock.now_ns()
         try:
-            listed = _patiently(lambda: self._listed(follower))
+            listed = _patiently(lambda: self._listed(reflector))
         except (ClusterRefused, BadFrame) as error:
-            follower.unproved(f"whether the watch was alive at its end cannot be known: {error}")
+            reflector.unproved = f"whether the watch was alive at its end cannot be known: {error}"
             return
 
         def caught_up() -> bool:
-            return not behind(follower.versions, follower.heard_rv, listed)
+            return not behind(reflector.versions.copy(), reflector.heard_rv, listed)
 
-        if not self._live.wait_for(caught_up, CATCH_UP_S):
-            follower.give_up("nothing came of what the server had to tell at the end")
-            if not self._live.wait_for(caught_up, CLOSING_S):
-                follower.unproved("the watch was dead at its end")
+        if not self._store.wait_for(caught_up, CATCH_UP_S):
+            reflector.give_up("nothing came of what the server had to tell at the end")
+            if not self._store.wait_for(caught_up, CLOSING_S):
+                reflector.unproved = "the watch was dead at its end"
                 return
-        follower.proved(asked_ns)
+        reflector.proved(asked_ns)
 
-    def _listed(self, follower: Follower) -> Listed:
+    def _listed(self, reflector: Reflector) -> Listed:
         """List a scope, all pages. Raises `ClusterRefused` if it is refused, `BadFrame` for what is no list."""
-        query = {"limit": str(PAGE)} | follower.selector
+        query = {"limit": str(PAGE)} | reflector.selector
         versions: dict[str, int] = {}
         while True:
-            answer = self._transport.call("GET", follower.path, query=query, accept=METADATA, timeout_s=ANSWER_S)
+            answer = self._transport.call("GET", reflector.path, query=query, accept=METADATA, timeout_s=ANSWER_S)
             if not answer.ok:
-                raise ClusterRefused(f"list {follower.scope.kind}: {answer.words()}")
+                raise ClusterRefused(f"list {reflector.scope.kind}: {answer.words()}")
             page = cut_page(answer.body)
             versions |= {item.uid: int(item.rv) for item in page.items}
             if not page.following:

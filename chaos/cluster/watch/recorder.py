@@ -1,4 +1,4 @@
-"""Recording a trial's cluster: each watched kind in a thread of its own, all in one file, the newest state live.
+"""Recording a trial's cluster: each watched kind in a thread of its own, all in one file, and their newest state.
 
 The metrics of pods, which cannot be watched, are asked for by one more thread, into a file beside it.
 """
@@ -14,13 +14,13 @@ from typing import Any, Self, TypeVar
 
 from chaos.clock import Clock
 from chaos.cluster.client import Cluster
-from chaos.cluster.watch.heartbeat import Pulse
+from chaos.cluster.watch.heartbeat import Heartbeat
 from chaos.cluster.watch.metrics_sampler import Sampler, Sampling
-from chaos.cluster.watch.reflector import Follower
-from chaos.cluster.watch.store import Limits, Live, Scope
+from chaos.cluster.watch.reflector import Reflector
+from chaos.cluster.watch.store import Limits, Scope, Store
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
 from chaos.history.writing.jsonl import AppendFile
-from chaos.history.writing.watch_log import Record
+from chaos.history.writing.watch_log import WatchLogWriter
 
 __all__ = ["Recorder"]
 
@@ -54,27 +54,29 @@ class Recorder:
         if twice := sorted({kind for kind in kinds if kinds.count(kind) > 1}):
             raise UsageError(f"{', '.join(twice)} is to be recorded twice", "give one scope for each kind")
         self._file = AppendFile(path)
-        self._live = Live(kinds)
+        self._store = Store(kinds)
         limits = limits or Limits()
-        transport, live = cluster.transport, self._live
-        self._followers = [
-            Follower(
+        transport, store = cluster.transport, self._store
+        self._reflectors = [
+            Reflector(
                 scope,
                 cluster.kind(scope.kind),
                 transport=transport,
                 clock=clock,
-                record=Record(scope.kind, self._file),
-                live=live,
+                log=WatchLogWriter(scope.kind, self._file),
+                store=store,
                 limits=limits,
             )
             for scope in scopes
         ]
-        self._pulse = Pulse(self._followers, transport=transport, clock=clock, live=live, every_s=limits.pulse_s)
+        self._heartbeat = Heartbeat(
+            self._reflectors, transport=transport, clock=clock, store=store, every_s=limits.heartbeat_s
+        )
         self._threads = [
-            threading.Thread(target=follower.run, name=f"watch-{follower.scope.kind}", daemon=True)
-            for follower in self._followers
+            threading.Thread(target=reflector.run, name=f"watch-{reflector.scope.kind}", daemon=True)
+            for reflector in self._reflectors
         ]
-        self._threads.append(threading.Thread(target=self._pulse.run, name="watch-pulse", daemon=True))
+        self._threads.append(threading.Thread(target=self._heartbeat.run, name="watch-heartbeat", daemon=True))
         self._sampler: Sampler | None = None
         if sampling is not None:
             self._sampler = Sampler(
@@ -82,7 +84,7 @@ class Recorder:
                 transport=transport,
                 clock=clock,
                 path=path.with_name("metrics.jsonl"),
-                wanted=lambda: sampling.always or (AUTOSCALER in kinds and bool(self._live.objects(AUTOSCALER))),
+                wanted=lambda: sampling.always or (AUTOSCALER in kinds and bool(self._store.objects(AUTOSCALER))),
             )
             self._threads.append(threading.Thread(target=self._sampler.run, name="sample-PodMetrics", daemon=True))
         self._stopped = False
@@ -97,14 +99,14 @@ class Recorder:
             for thread in self._threads:
                 thread.start()
             self.wait(
-                lambda: all(follower.synced for follower in self._followers),
+                lambda: all(reflector.synced for reflector in self._reflectors),
                 deadline_s=deadline_s,
                 awaited="a list of every watched kind",
-                last_seen=lambda: "none of " + ", ".join(f.scope.kind for f in self._followers if not f.synced),
+                last_seen=lambda: "none of " + ", ".join(f.scope.kind for f in self._reflectors if not f.synced),
             )
         except BaseException as error:
             self.stop()
-            refused = [f.failure for f in self._followers if isinstance(f.failure, ClusterRefused)]
+            refused = [f.failure for f in self._reflectors if isinstance(f.failure, ClusterRefused)]
             if isinstance(error, HarnessBroken) and refused:
                 raise refused[0] from None
             raise
@@ -118,10 +120,10 @@ class Recorder:
         if self._stopped:
             return
         self._stopped = True
-        self._pulse.stop()
-        self._pulse.prove()
-        for follower in self._followers:
-            follower.stop()
+        self._heartbeat.stop()
+        self._heartbeat.prove()
+        for reflector in self._reflectors:
+            reflector.stop()
         if self._sampler is not None:
             self._sampler.stop()
         ends = time.monotonic() + STOP_S
@@ -134,22 +136,22 @@ class Recorder:
 
     def prove(self) -> None:
         """Have every watch prove now that it is alive: what it brings later is then no older than this moment."""
-        self._pulse.feel_all()
+        self._heartbeat.check_all()
 
     def check(self) -> None:
         """Raise `HarnessBroken` if a kind is no longer being recorded, and say why."""
-        for follower in self._followers:
-            if follower.failure is not None:
+        for reflector in self._reflectors:
+            if reflector.failure is not None:
                 raise HarnessBroken(
-                    f"the record of {follower.scope.kind} ended early: {follower.failure.what}", follower.failure.fix
-                ) from follower.failure
+                    f"the record of {reflector.scope.kind} ended early: {reflector.failure.what}", reflector.failure.fix
+                ) from reflector.failure
         if self._sampler is not None and self._sampler.failure is not None:
             failure = self._sampler.failure
             raise HarnessBroken(f"the record of metrics ended early: {failure.what}", failure.fix) from failure
 
     def objects(self, kind: str) -> tuple[dict[str, Any], ...]:
         """The objects of a watched kind as they are now, one each UID. They are shared: do not change them."""
-        return self._live.objects(kind)
+        return self._store.objects(kind)
 
     def wait_for(self, predicate: Callable[[], object], deadline_s: float) -> bool:
         """Wait until the predicate is true, looking after every change; False if it is not within the deadline.
@@ -163,7 +165,7 @@ class Recorder:
             self.check()
             return False
 
-        return self._live.wait_for(settled, deadline_s)
+        return self._store.wait_for(settled, deadline_s)
 
     def wait(
         self,

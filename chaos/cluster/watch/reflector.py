@@ -1,4 +1,4 @@
-"""Following one kind of object: list, watch from there, and mend the watch when it breaks, saying so in the record.
+"""A reflector keeps one kind of object up to date: it lists, watches from there, and opens a broken watch again.
 
 What the API promises: a watch from the resourceVersion of a list, or of the last event or bookmark, misses nothing. A
 watch that broke is therefore opened again from there (`RESUMED`: nothing lost, but receipt may be late). If the server
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import tenacity
 import urllib3
@@ -20,11 +20,11 @@ from chaos.clock import NS, Clock
 from chaos.cluster.resources import Kind
 from chaos.cluster.transport import KEEPALIVE_S, Answer, Broken, NotSent, Silent, Transport
 from chaos.cluster.watch.decoder import BadFrame, Frame, Item, cut_page, lines, read_frame
-from chaos.cluster.watch.store import Limits, Live, Scope, State
+from chaos.cluster.watch.store import Limits, Scope, State, Store
 from chaos.errors import ClusterRefused, GamedayError, HarnessBroken
-from chaos.history.writing.watch_log import Record
+from chaos.history.writing.watch_log import WatchLogWriter
 
-__all__ = ["Follower"]
+__all__ = ["Reflector"]
 
 PAGE = 500
 LIST_S = 30.0
@@ -43,8 +43,8 @@ class _Fruitless(Exception):
     """A list and watch that ended before it brought anything."""
 
 
-class Follower:
-    """Keeps one scope, of that kind, in the record and in the live state. `run` is the body of a thread."""
+class Reflector:
+    """Keeps one scope, of that kind, in the watch log and in the store. `run` is the body of a thread."""
 
     def __init__(
         self,
@@ -53,14 +53,14 @@ class Follower:
         *,
         transport: Transport,
         clock: Clock,
-        record: Record,
-        live: Live,
+        log: WatchLogWriter,
+        store: Store,
         limits: Limits,
     ) -> None:
         self.scope = scope
         self.synced = False
         self.failure: GamedayError | None = None
-        self._transport, self._clock, self._record, self._live, self._limits = transport, clock, record, live, limits
+        self._transport, self._clock, self._log, self._store, self._limits = transport, clock, log, store, limits
         self._kind = kind
         self.path = kind.path(scope.namespace)
         self.selector = {"labelSelector": scope.selector} if scope.selector else {}
@@ -69,11 +69,11 @@ class Follower:
         self._lock = threading.Lock()
         self._response: urllib3.BaseHTTPResponse | None = None
         self._rv = ""  # empty: nothing to go on from, a list is due
-        self._versions: dict[str, int] = {}  # the newest resourceVersion of each object that came, by UID
+        self.versions: dict[str, int] = {}  # the newest resourceVersion of each object that came, by UID
         self._heard_ns = 0  # when the server last said something
         self._proved_ns = 0  # up to when all is known to have come
         self._dead = ""  # why we gave up a connection that stood
-        self._unproved = ""  # why nobody can say whether the watch was alive at the end
+        self.unproved = ""  # why nobody can say whether the watch was alive at the end
         self._broken = ""  # why there is no connection; empty while there is one
         self._doubt_ns: int | None = None  # since when receipt may be late, until something is heard again
 
@@ -96,29 +96,20 @@ class Follower:
                 self.failure = HarnessBroken(f"the watch of {self.scope.kind} died: {type(error).__name__}: {error}")
         finally:
             self._finish()
-            self._live.wake()
+            self._store.wake()
 
     def stop(self) -> None:
         """Ask the thread to end, and wake it if it is reading."""
         self._stopping.set()
-        with self._lock:
-            if self._response is not None:
-                # It may have been closed a moment ago, and then there is nobody to wake.
-                with contextlib.suppress(ValueError, RuntimeError, OSError):
-                    self._response.shutdown()
+        self._interrupt()
 
-    # --- whether it is alive, for a pulse ---------------------------------------------------------------------------
+    # --- whether it is alive, for the heartbeat ---------------------------------------------------------------------
 
     @property
-    def standing(self) -> bool:
+    def connected(self) -> bool:
         """Whether there is a connection, alive or dead."""
         with self._lock:
             return self._response is not None
-
-    @property
-    def versions(self) -> Mapping[str, int]:
-        """The newest resourceVersion of each object that came, by UID; a copy."""
-        return self._versions.copy()
 
     @property
     def heard_rv(self) -> int:
@@ -130,16 +121,8 @@ class Follower:
         self._proved_ns = max(self._proved_ns, at_ns)
 
     def give_up(self, reason: str) -> None:
-        """The connection stands and is dead: leave it, and go on over a new one."""
-        with self._lock:
-            if self._response is not None:
-                self._dead = reason
-                with contextlib.suppress(ValueError, RuntimeError, OSError):
-                    self._response.shutdown()
-
-    def unproved(self, reason: str) -> None:
-        """What happened since the last proof may not have come, and nothing more will be known of it."""
-        self._unproved = reason
+        """The connection is open but dead: leave it, and go on over a new one."""
+        self._interrupt(dead=reason)
 
     # --- one connection after the other -----------------------------------------------------------------------------
 
@@ -179,13 +162,13 @@ class Follower:
                 break
             query["continue"] = page.following
         for received_ns, item in found:
-            self._record.listed(received_ns, item.raw)
-        self._heard_ns = self._record.synced(at_ns, page.rv)
+            self._log.listed(received_ns, item.raw)
+        self._heard_ns = self._log.synced(at_ns, page.rv)
         self._rv, self._broken, self._doubt_ns = page.rv, "", None
-        self._versions = {item.uid: int(item.rv) for _, item in found}
-        self._live.replace(self.scope.kind, {item.uid: State(item.raw, event=False) for _, item in found})
+        self.versions = {item.uid: int(item.rv) for _, item in found}
+        self._store.replace(self.scope.kind, {item.uid: State(item.raw, event=False) for _, item in found})
         self.synced = True
-        self._live.wake()
+        self._store.wake()  # whoever waits for the first list looks at `synced`
 
     def _watch(self) -> None:
         """Take in events until the server ends the watch."""
@@ -197,7 +180,7 @@ class Follower:
             with self._interruptible(response):
                 if self._broken:
                     now_ns = self._clock.now_ns()
-                    self._record.resumed(now_ns, now_ns if self._doubt_ns is None else self._doubt_ns, self._broken)
+                    self._log.resumed(now_ns, now_ns if self._doubt_ns is None else self._doubt_ns, self._broken)
                     self._broken = ""
                 for line in lines(response.stream(None, decode_content=True)):
                     self._take(self._clock.now_ns(), line)
@@ -209,15 +192,15 @@ class Follower:
         if frame.type == "ERROR":
             raise self._error(frame)
         if frame.type == "BOOKMARK":
-            self._record.bookmark(at_ns, frame.rv)
+            self._log.bookmark(at_ns, frame.rv)
         else:
-            self._record.event(at_ns, line)
+            self._log.event(at_ns, line)
             if frame.type == "DELETED":
-                self._versions.pop(frame.uid, None)
-                self._live.drop(self.scope.kind, frame.uid)
+                self.versions.pop(frame.uid, None)
+                self._store.drop(self.scope.kind, frame.uid)
             else:
-                self._versions[frame.uid] = int(frame.rv)
-                self._live.put(self.scope.kind, frame.uid, State(line, event=True))
+                self.versions[frame.uid] = int(frame.rv)
+                self._store.put(self.scope.kind, frame.uid, State(line, event=True))
         self._rv, self._heard_ns, self._doubt_ns = frame.rv, at_ns, None
 
     # --- what can go wrong ------------------------------------------------------------------------------------------
@@ -261,9 +244,9 @@ class Follower:
     def _error(self, frame: Frame) -> Exception:
         status = frame.status or {}
         reason = f"{status.get('code')} {status.get('reason')}: {status.get('message')}"
-        return (
-            _Gone(reason) if status.get("code") == 410 else Broken(f"the watch of {self.scope.kind} failed: {reason}")
-        )
+        if status.get("code") == 410:
+            return _Gone(reason)
+        return Broken(f"the watch of {self.scope.kind} failed: {reason}")
 
     def _refused(self, answer: Answer) -> Exception:
         """What a refused list or watch means: gone, worth another attempt, or (at the start) final."""
@@ -274,21 +257,29 @@ class Follower:
             return ClusterRefused(what, "ask for the rights to list and watch it, or use a context that has them")
         return Broken(what)
 
+    def _interrupt(self, dead: str = "") -> None:
+        """Wake the thread out of reading; it may have ended a moment ago, and then there is nobody to wake."""
+        with self._lock:
+            if self._response is not None:
+                self._dead = self._dead or dead
+                with contextlib.suppress(ValueError, RuntimeError, OSError):
+                    self._response.shutdown()
+
     def _finish(self) -> None:
         """Close the record of this kind; a connection that is broken now leaves a gap at its end."""
         if not self.synced:
             return
         try:
-            if (self._broken or self._unproved) and self._rv:
-                self._write_gap(self._broken or self._unproved)
+            if (self._broken or self.unproved) and self._rv:
+                self._write_gap(self._broken or self.unproved)
             if self.failure is None:
-                self._record.end(self._clock.now_ns())
+                self._log.end(self._clock.now_ns())
         except HarnessBroken as error:
             self.failure = self.failure or error
 
     def _write_gap(self, reason: str) -> None:
         since_ns = self._sure_ns if self._doubt_ns is None else self._doubt_ns
-        self._record.gap(self._clock.now_ns(), since_ns, reason)
+        self._log.gap(self._clock.now_ns(), since_ns, reason)
 
     @contextlib.contextmanager
     def _interruptible(self, response: urllib3.BaseHTTPResponse) -> Iterator[None]:

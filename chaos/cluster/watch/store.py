@@ -11,7 +11,7 @@ from typing import Any
 
 from chaos.cluster.resources import complete
 
-__all__ = ["WATCHED", "Limits", "Live", "Scope", "State"]
+__all__ = ["WATCHED", "Limits", "Scope", "State", "Store"]
 
 LOOK_S = 0.01
 """Whoever waits looks at once after a change, and then not again for this long."""
@@ -42,7 +42,7 @@ class State:
         return self._parsed
 
 
-class Live:
+class Store:
     """Objects by kind and UID. Written by the threads that watch, read by anyone; each change wakes those who wait."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
@@ -130,12 +130,13 @@ class Scope:
 class Limits:
     """How patient a watch is.
 
-    `silence_max_s`: a watch that brings nothing for longer is taken for broken. Bookmarks come once a minute (an idle
-    kind's first one was seen after two). `outage_max_s`: how long the API server may be away before the recorder gives
-    up and the trial ends. `pulse_s`: how often what the server lists is held against what the watch brought, so that a
-    connection that stands and is dead is noticed sooner than by its silence.
+    Attributes:
+        silence_max_s: A watch that brings nothing for longer counts as broken. Bookmarks come once a minute (an idle
+            kind's first one was seen after two).
+        outage_max_s: How long the API server may be away before the recorder gives up and the trial ends.
+        heartbeat_s: How often the watch is compared with a list: a dead connection is noticed sooner than by silence.
     """
 
     silence_max_s: float = 180.0
     outage_max_s: float = 120.0
-    pulse_s: float = 5.0
+    heartbeat_s: float = 5.0

@@ -7,10 +7,10 @@ from typing import Any
 
 from chaos.history.writing.jsonl import AppendFile
 
-__all__ = ["Record"]
+__all__ = ["WatchLogWriter"]
 
 
-class Record:
+class WatchLogWriter:
     """Writes what was received of one kind. Objects go in as the bytes that the server sent.
 
     Each method returns the time that stands in the file: the given one, unless another kind's line was later already.

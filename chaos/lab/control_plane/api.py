@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from chaos.errors import LabError
 from chaos.lab.control_plane.components import Ports
 from chaos.lab.control_plane.pki import Credential
-from chaos.lab.host.addresses import API_ADDRESS
+from chaos.lab.host.network import API_ADDRESS
 from chaos.lab.host.paths import LabPaths
 
 __all__ = ["Api", "suite_api"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from chaos.lab.control_plane.authorization import RBAC, cluster_role_binding
 from chaos.lab.control_plane.components import ControlPlane
-from chaos.lab.host.addresses import API_ADDRESS
+from chaos.lab.host.network import API_ADDRESS
 
 __all__ = ["AVAILABLE_PATH", "REVIEWS_PATH", "metrics_objects", "metrics_server", "start_review"]
 

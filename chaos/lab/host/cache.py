@@ -9,17 +9,18 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
-from chaos.lab.host.mounts import discard
 from chaos.wait import until
 
-__all__ = ["cache_root", "cached", "digest", "is_cached"]
+__all__ = ["cache_root", "cached", "digest", "discard", "is_cached", "mounts_below"]
 
 ENTRIES_KEPT = 2
 BUILDING, DYING = ".building-", ".dying-"
@@ -208,3 +209,27 @@ def _evict(folder: Path) -> None:
 def _retire(folder: Path) -> None:
     # Under another name first: a compiler that outlives its killed build then finds no place to write new files.
     discard(folder.rename(Path(tempfile.mkdtemp(prefix=DYING, dir=folder.parent))))
+
+
+def mounts_below(folder: Path) -> list[Path]:
+    """Mount points at or below `folder`, the innermost first."""
+    resolved = folder.resolve()
+    points = []
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        point = Path(line.split()[4].encode(errors="surrogateescape").decode("unicode_escape"))
+        if point.is_relative_to(resolved):
+            points.append(point)
+    # The kernel's list is not always outermost first.
+    return sorted(points, key=lambda point: len(point.parts), reverse=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of ours and all in it, after unmounting what a dead build left mounted there.
+
+    Raises LabError rather than delete through a mount: it may show folders of the host.
+    """
+    for point in mounts_below(folder):
+        subprocess.run(["umount", point], check=False, capture_output=True)
+    if left := mounts_below(folder):
+        raise LabError(f"still mounted, so {folder} was not removed: {left[0]}", f"umount {left[0]}")
+    shutil.rmtree(folder)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
-from chaos.lab.host.addresses import PREFIX
+from chaos.lab.host.network import PREFIX
 from chaos.wait import until
 
 __all__ = ["CLIENT_GROUP", "CONTROL_GROUP", "Cgroups", "Hierarchy", "hierarchies"]

@@ -1,4 +1,4 @@
-"""The lab's network: a bridge in the control plane's own namespace, and a namespace a machine.
+"""The lab's addresses and its network: a bridge in the control plane's own namespace, and a namespace a machine.
 
 The host takes part by one link, and reaches one address by it: the API server's. Nothing in the lab has a default
 route, the control plane forwards nothing, and the host has a blackhole for all other addresses of the lab: no packet
@@ -11,24 +11,95 @@ import ipaddress
 import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.errors import LabError
-from chaos.lab.host.addresses import (
-    API_ADDRESS,
-    BRIDGE,
-    CONTROL,
-    HOST_ADDRESS,
-    HOST_LINK,
-    NODE_RANGE,
-    POD_RANGE,
-    PREFIX,
-    SERVICE_RANGE,
-    Machine,
-)
+from chaos.errors import LabError, UsageError
 
-__all__ = ["NAMESPACES", "conflicts", "host_commands", "make_network", "namespaces_left", "remove_network"]
+__all__ = [
+    "API_ADDRESS",
+    "BRIDGE",
+    "CLIENT",
+    "CONTROL",
+    "HOST_ADDRESS",
+    "HOST_LINK",
+    "NAMESPACES",
+    "NODES_MAX",
+    "NODE_RANGE",
+    "POD_RANGE",
+    "PREFIX",
+    "SERVICE_RANGE",
+    "Machine",
+    "client",
+    "conflicts",
+    "host_commands",
+    "make_network",
+    "namespaces_left",
+    "nodes",
+    "remove_network",
+]
+
+PREFIX = "gameday"
+NODE_RANGE, POD_RANGE, SERVICE_RANGE = "10.89.0.0/24", "10.244.0.0/16", "10.96.0.0/16"
+HOST_ADDRESS, API_ADDRESS = "10.89.0.1", "10.89.0.2"
+# The host's one link into the lab, and the bridge that joins the lab's machines.
+HOST_LINK, BRIDGE = "gameday0", "lab0"
+CONTROL, CLIENT = f"{PREFIX}-control", f"{PREFIX}-client"
+NODES_MAX = 20
+FIRST_ADDRESS = 10
+ZONES = "abc"
+POOLS = ("blue", "green")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A network namespace of the lab that stands for a machine: a node (index 1 and up), or the client (index 0)."""
+
+    name: str
+    index: int
+
+    @property
+    def netns(self) -> str:
+        """Its network namespace."""
+        return f"{PREFIX}-{self.name}"
+
+    @property
+    def port(self) -> str:
+        """Its link's end at the bridge, in the control plane's namespace."""
+        return f"to-{self.name}"
+
+    @property
+    def address(self) -> str:
+        """Its address on the bridge."""
+        return f"{NODE_RANGE.rsplit('.', 1)[0]}.{FIRST_ADDRESS + self.index}"
+
+    @property
+    def pod_range(self) -> str:
+        """The addresses of a node's pods."""
+        assert self.index, "the client has no pods"
+        return f"10.244.{self.index}.0/24"
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """A node's labels: zones a, b, c in turn, and pools blue and green in turn."""
+        return {
+            "topology.kubernetes.io/zone": f"zone-{ZONES[(self.index - 1) % len(ZONES)]}",
+            "gameday.dev/pool": POOLS[(self.index - 1) % len(POOLS)],
+        }
+
+
+def client() -> Machine:
+    """The machine that users' requests come from."""
+    return Machine("client", 0)
+
+
+def nodes(count: int) -> tuple[Machine, ...]:
+    """The nodes n1 … n`count`. Raises UsageError unless there are 1 to 20."""
+    if not 1 <= count <= NODES_MAX:
+        raise UsageError(f"{count} nodes were asked for; the lab has 1 to {NODES_MAX}")
+    return tuple(Machine(f"n{index}", index) for index in range(1, count + 1))
+
 
 NAMESPACES = Path("/run/netns")
 IP_DEADLINE_S = 20.0
@@ -131,7 +202,7 @@ def _run(argv: Sequence[str], given: str = "") -> str:
     try:
         done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=IP_DEADLINE_S)
     except subprocess.CalledProcessError as error:
-        raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}", "gameday doctor") from error
+        raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}", "gameday lab doctor") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise LabError(f"{' '.join(argv)}: {error}", "gameday doctor") from error
+        raise LabError(f"{' '.join(argv)}: {error}", "gameday lab doctor") from error
     return done.stdout

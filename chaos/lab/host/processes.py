@@ -1,14 +1,16 @@
-"""Start the lab's programs in their control groups and namespaces, so that they outlive us and can be found again."""
+"""Start programs: in the lab's control groups, where they outlive us, or as children that end with us."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
 
 from chaos.errors import LabError
 from chaos.lab.host.cgroups import Cgroups
@@ -16,6 +18,7 @@ from chaos.lab.host.network import NAMESPACES
 from chaos.lab.host.paths import LabPaths
 
 __all__ = [
+    "Child",
     "Launcher",
     "Place",
     "Process",
@@ -23,7 +26,10 @@ __all__ = [
     "in_netns",
     "processes_recorded",
     "record_process",
+    "start_child",
     "start_process",
+    "stop_children",
+    "terminated_as_exit",
 ]
 
 START_DEADLINE_S = 20.0
@@ -88,9 +94,9 @@ def start_process(name: str, argv: Sequence[str | Path], *, place: Place, logs: 
             cwd="/",
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise LabError(f"{name} cannot be started: {error}", "gameday doctor") from error
+        raise LabError(f"{name} cannot be started: {error}", "gameday lab doctor") from error
     if not started.stdout.strip().isdecimal():  # the shell says its pid once it is in the groups
-        raise LabError(f"{name} cannot be started: {started.stderr.strip()}", "gameday doctor")
+        raise LabError(f"{name} cannot be started: {started.stderr.strip()}", "gameday lab doctor")
     pid = int(started.stdout)
     # One that has ended already is found so by whoever awaits what it should bring about, and quotes its log.
     return Process(name, pid, _started_ticks(pid) or ENDED_ALREADY, str(log))
@@ -156,3 +162,67 @@ class Launcher:
 def in_netns(name: str) -> tuple[str, ...]:
     """The arguments of nsenter for one of the lab's network namespaces."""
     return (f"--net={NAMESPACES / name}",)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A program started by this process; it was not yet waited for, so its pid cannot be another's."""
+
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
+
+def start_child(name: str, argv: Sequence[str | Path], *, folder: Path) -> Child:
+    """Start a program in `folder`, its output appended to NAME.log there. Raises LabError if it cannot be started.
+
+    The kernel kills it when the calling *thread* ends, so call this from a thread that stays. It has a session of its
+    own: Ctrl-C at the terminal reaches us alone, and we end it in order.
+    """
+    log = folder / f"{name}.log"
+    with log.open("ab") as output:
+        try:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LabError(f"{name} cannot be started: {error}", "install util-linux (for setpriv)") from error
+    return Child(name, log, process)
+
+
+def stop_children(children: Sequence[Child]) -> None:
+    """Kill all of them and wait for their ends. What they keep is thrown away, so there is nothing to save first."""
+    for child in children:
+        child.process.kill()
+    for child in children:
+        child.process.wait()
+
+
+@contextlib.contextmanager
+def terminated_as_exit() -> Iterator[None]:
+    """Let SIGTERM unwind this process like `sys.exit`, so that what was started is ended in order.
+
+    Only where nobody handles the signal yet, and only in the main thread, which alone may say so.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def exit_in_order(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, exit_in_order)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

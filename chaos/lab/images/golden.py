@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.host.cache import cached, digest
+from chaos.lab.host.cache import cached, digest, discard
 from chaos.lab.host.command import WITH_US, run
-from chaos.lab.host.mounts import discard
 from chaos.lab.images.oci import image_digest, image_names
 from chaos.progress import Progress
 from chaos.wait import until

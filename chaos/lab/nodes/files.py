@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.lab.control_plane.pki import Credential
-from chaos.lab.host.addresses import POD_RANGE, Machine
+from chaos.lab.host.network import POD_RANGE, Machine
 from chaos.semantics.timings import Timings
 
 __all__ = ["KERNEL_SETTINGS", "cni_config", "containerd_config", "kube_proxy_config", "kubelet_config"]

@@ -16,10 +16,9 @@ from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.components import ControlPlane
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.control_plane.wait import await_components
-from chaos.lab.host.addresses import Machine
 from chaos.lab.host.cgroups import CLIENT_GROUP
 from chaos.lab.host.changes import MOUNT_POINTS
-from chaos.lab.host.network import NAMESPACES
+from chaos.lab.host.network import NAMESPACES, Machine
 from chaos.lab.host.processes import Launcher, Process, in_netns
 from chaos.lab.images.golden import clone_golden
 from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config

@@ -13,7 +13,7 @@ from typing import Any
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api
-from chaos.lab.host.addresses import Machine
+from chaos.lab.host.network import Machine
 
 __all__ = ["LOCAL_CLASS", "SHARED_CLASS", "reclaim_volumes", "storage_objects"]
 

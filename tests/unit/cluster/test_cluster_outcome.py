@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos.cluster.result import judged
+from chaos.cluster.executor import judged
 from chaos.cluster.transport import Answer
 from chaos.history import Outcome
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.cluster import Done, Mutation, PatientHand, mutations
+from chaos.cluster import Done, Mutation, RetryingExecutor, mutations
 from chaos.cluster import executor as patience
 from chaos.cluster.executor import worth_asking_again
 from chaos.objects.base import Ref
@@ -62,7 +62,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_have_happened_is_asked_again_whatever_it_is(mutation: Mutation, done: Done) -> None:
     """No connection, a busy server, one that is away: nothing happened, so nothing can be doubled."""
     executor = Scripted(done, done, OK)
-    assert PatientHand(executor).do(mutation) is OK
+    assert RetryingExecutor(executor).do(mutation) is OK
     assert executor.asked == 3
 
 
@@ -83,14 +83,14 @@ def test_what_may_have_happened_is_asked_again_only_if_twice_is_as_good(mutation
     """After an answer that never came the kind of request decides."""
     assert worth_asking_again(mutation, LOST) is again
     executor = Scripted(LOST, OK)
-    assert PatientHand(executor).do(mutation).outcome == ("ok" if again else "info")
+    assert RetryingExecutor(executor).do(mutation).outcome == ("ok" if again else "info")
 
 
 @pytest.mark.parametrize("done", [SPENT, DENIED, GONE, OWNED, OK])
 def test_an_answer_is_an_answer(done: Done) -> None:
     """A spent disruption budget, a denial, what is not there and what another owns are not asked again."""
     executor = Scripted(done)
-    assert PatientHand(executor).do(CORDON) is done
+    assert RetryingExecutor(executor).do(CORDON) is done
     assert executor.asked == 1
 
 
@@ -104,7 +104,7 @@ def test_a_lost_race_is_run_again_where_nothing_hangs_on_what_was_read(mutation:
 
 def test_a_doubt_stays_when_nothing_clears_it() -> None:
     """Gone after an answer that was lost: it may have been us, and that is what is said."""
-    done = PatientHand(Scripted(LOST, GONE)).do(KILL)
+    done = RetryingExecutor(Scripted(LOST, GONE)).do(KILL)
     assert (done.outcome, done.status) == ("info", 404)
     assert "the connection broke" in done.reason
 
@@ -112,12 +112,12 @@ def test_a_doubt_stays_when_nothing_clears_it() -> None:
 def test_it_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that stays away is asked so many times, and its last answer is told."""
     executor = Scripted(AWAY)
-    assert PatientHand(executor).do(CORDON) is AWAY
+    assert RetryingExecutor(executor).do(CORDON) is AWAY
     assert executor.asked == patience.ATTEMPTS
 
 
 def test_what_the_server_asks_for_is_kept_within_the_patience() -> None:
     """A Retry-After beyond our patience is not waited for: the answer is told as it is."""
     executor = Scripted(Done("fail", 429, reason="429 busy", retry_after_s=60.0))
-    assert PatientHand(executor).do(CORDON).status == 429
+    assert RetryingExecutor(executor).do(CORDON).status == 429
     assert executor.asked == 1

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from chaos.errors import UsageError
-from chaos.lab.host.addresses import (
+from chaos.lab.host.network import (
     API_ADDRESS,
     HOST_ADDRESS,
     NODE_RANGE,
@@ -15,9 +15,12 @@ from chaos.lab.host.addresses import (
     POD_RANGE,
     SERVICE_RANGE,
     client,
+    conflicts,
+    control_commands,
+    host_commands,
+    machine_commands,
     nodes,
 )
-from chaos.lab.host.network import conflicts, control_commands, host_commands, machine_commands
 
 
 def test_no_address_is_given_twice() -> None:

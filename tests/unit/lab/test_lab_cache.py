@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import LabError
-from chaos.lab.host.cache import cache_root, cached, digest, is_cached
-from chaos.lab.host.mounts import mounts_below
+from chaos.lab.host.cache import cache_root, cached, digest, is_cached, mounts_below
 from chaos.wait import until
 
 

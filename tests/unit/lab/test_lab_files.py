@@ -11,7 +11,7 @@ import pytest
 
 from chaos.lab import LabFacts
 from chaos.lab.control_plane.pki import Credential
-from chaos.lab.host.addresses import client, nodes
+from chaos.lab.host.network import client, nodes
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.nodes.files import cni_config, containerd_config, kube_proxy_config, kubelet_config
 from chaos.lab.nodes.nodes import takes_pods

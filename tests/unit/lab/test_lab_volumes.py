@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from chaos.lab.host.addresses import nodes
+from chaos.lab.host.network import nodes
 from chaos.lab.nodes.volumes import LOCAL_CLASS, SHARED_CLASS, reclaim_volumes, storage_objects
 
 

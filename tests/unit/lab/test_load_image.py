@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import loadgen.pod.contract
-from chaos.lab.images.load import CONFIG, load_image_name, pinned
+from chaos.lab.images.recipes import LOAD_CONFIG, load_image_name, pinned
 from loadgen.pod.contract import PORT, code_digest, image_files
 
 DOCKERFILE = Path(loadgen.pod.contract.__file__).with_name("Dockerfile")
@@ -42,7 +42,7 @@ def test_a_changed_line_makes_another_code_and_another_image(tmp_path: Path, mon
     changed.write_text(image_files()["loadgen/records.py"].read_text() + "\n# changed\n")
     files = image_files() | {"loadgen/records.py": changed}
     monkeypatch.setattr("loadgen.pod.contract.image_files", lambda: files)
-    monkeypatch.setattr("chaos.lab.images.load.image_files", lambda: files)
+    monkeypatch.setattr("chaos.lab.images.recipes.image_files", lambda: files)
     assert code_digest() != before[0]
     assert load_image_name() != before[1]
 
@@ -60,10 +60,10 @@ def test_the_dockerfile_makes_the_same() -> None:
     """The same program, user, port and code."""
     text = DOCKERFILE.read_text()
     entrypoint = json.loads(re.search(r"^ENTRYPOINT (.*)$", text, re.MULTILINE)[1])  # type: ignore[index]  # it is there
-    assert [Path(word).name for word in entrypoint] == [Path(word).name for word in CONFIG["Entrypoint"]]
-    assert f"USER {CONFIG['User']}" in text
+    assert [Path(word).name for word in entrypoint] == [Path(word).name for word in LOAD_CONFIG["Entrypoint"]]
+    assert f"USER {LOAD_CONFIG['User']}" in text
     assert f"EXPOSE {PORT}" in text
-    assert all(f"ENV {line}" in text for line in CONFIG["Env"] if not line.startswith("PATH"))
+    assert all(f"ENV {line}" in text for line in LOAD_CONFIG["Env"] if not line.startswith("PATH"))
     copied = " ".join(re.findall(r"^COPY (.*)$", text, re.MULTILINE))
     assert all(name in copied for name in image_files() if name.startswith("chaos/"))
     assert "loadgen /opt/load/loadgen" in copied

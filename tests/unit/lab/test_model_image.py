@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from chaos.lab.images import layers as image_layers
-from chaos.lab.images import model as model_image
+from chaos.lab.images import recipes
 from chaos.lab.images.layers import INPUTS
-from chaos.lab.images.model import IMAGE_CONFIG, MODEL_IMAGE
+from chaos.lab.images.recipes import MODEL_CONFIG, MODEL_IMAGE
 
 LISTS = ("debian-packages.txt", "python-packages.txt", "weights-packages.txt", "busybox-applets.txt")
 
@@ -32,10 +32,10 @@ def values(instruction: str) -> list[str]:
 def test_both_ways_run_the_same_program_as_the_same_user_on_the_same_port() -> None:
     """Entrypoint, user, port and environment are equal."""
     [entrypoint], [user], [port] = values("ENTRYPOINT"), values("USER"), values("EXPOSE")
-    assert json.loads(entrypoint) == IMAGE_CONFIG["Entrypoint"]
-    assert user == IMAGE_CONFIG["User"]
-    assert list(IMAGE_CONFIG["ExposedPorts"]) == [f"{port}/tcp"]
-    assert values("ENV") == IMAGE_CONFIG["Env"]
+    assert json.loads(entrypoint) == MODEL_CONFIG["Entrypoint"]
+    assert user == MODEL_CONFIG["User"]
+    assert list(MODEL_CONFIG["ExposedPorts"]) == [f"{port}/tcp"]
+    assert values("ENV") == MODEL_CONFIG["Env"]
 
 
 def test_both_ways_install_from_the_same_lists() -> None:
@@ -49,13 +49,13 @@ def test_both_ways_install_from_the_same_lists() -> None:
     assert re.search(
         r"xargs --arg-file /lists/debian-packages.txt apt-get install --yes --no-install-recommends +&&", installs[0]
     )
-    source = Path(model_image.__file__).read_text() + Path(image_layers.__file__).read_text()
+    source = Path(recipes.__file__).read_text() + Path(image_layers.__file__).read_text()
     assert all(f'"{name}"' in source for name in LISTS)
 
 
 def test_both_ways_put_things_in_the_same_places() -> None:
     """Packages, weights and server are where the environment says."""
-    source = Path(model_image.__file__).read_text() + Path(image_layers.__file__).read_text()
+    source = Path(recipes.__file__).read_text() + Path(image_layers.__file__).read_text()
     used = " ".join(values("RUN"))
     for place in ("/opt/python", "/opt/weights"):
         assert f"--target {place} " in used
@@ -93,11 +93,11 @@ def test_a_changed_input_rebuilds_its_own_layer(
     """Weights are not fetched again for a line of code; what Debian's Python compiled is compiled again with it."""
     inputs = tmp_path / "image"
     shutil.copytree(INPUTS, inputs)
-    for module in (model_image, image_layers):
+    for module in (recipes, image_layers):
         monkeypatch.setattr(module, "INPUTS", inputs)
-    before = model_image._keys()
+    before = recipes._model_keys()
     (inputs / changed).write_text((inputs / changed).read_text() + "\n# changed\n")
-    after = model_image._keys()
+    after = recipes._model_keys()
     assert {name for name in before if before[name] != after[name]} == rebuilt
 
 

@@ -11,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.lab.images.model_server.server.admission import Admission
-from chaos.lab.images.model_server.server.answers import chunk, completion, piece
-from chaos.lab.images.model_server.server.chat import MODEL, chat_request
+from chaos.lab.images.model_server.server.chat import MODEL, Refusal, chat_request, chunk, completion, piece
 from chaos.lab.images.model_server.server.counts import Counts, exposition
 from chaos.lab.images.model_server.server.progress import Progress
-from chaos.lab.images.model_server.server.refusals import Refusal
 from chaos.lab.images.model_server.server.settings import BadSetting, Settings
 
 SETTINGS = Settings.from_environment({"WEIGHTS": "/weights.gguf", "POD_NAME": "pod-1"})

@@ -10,13 +10,13 @@ import os
 import signal
 import sys
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
+from .chat import EngineGone
 from .engine import Engine
 from .handlers import application
-from .naming import name_process
-from .refusals import EngineGone
 from .replica import Replica
 from .settings import BadSetting, Settings
 
@@ -40,7 +40,7 @@ def main() -> None:
     except BadSetting as bad:
         say(f"bad setting: {bad}")
         sys.exit(2)
-    name_process("model-server")
+    Path("/proc/self/comm").write_text("model-server")  # as `pidof` finds it
     sys.exit(asyncio.run(serve(settings)))
 
 

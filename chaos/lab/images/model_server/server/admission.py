@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .refusals import Refusal
+from .chat import Refusal
 
 __all__ = ["Admission"]
 

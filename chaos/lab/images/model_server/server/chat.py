@@ -1,19 +1,50 @@
-"""One chat request: read, bounded, and turned into what the engine is asked.
+"""OpenAI's chat completions: requests that are read and bounded, answers, and refusals in the shape that clients know.
 
-The API is OpenAI's chat completions. Left out: tools, images, log probabilities, more than one choice. Added, as other
-model servers have it: `ignore_eos`, to get answers of exactly `max_tokens` tokens.
+Left out: tools, images, log probabilities, more than one choice. Added, as other model servers have it: `ignore_eos`,
+to get answers of exactly `max_tokens` tokens.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .refusals import Refusal
 from .settings import Settings
 
-__all__ = ["MODEL", "ChatRequest", "chat_request"]
+__all__ = ["MODEL", "ChatRequest", "EngineGone", "Piece", "Refusal", "chat_request", "chunk", "completion", "piece"]
+
+
+class Refusal(Exception):
+    """A request that gets an error: HTTP status, words, and OpenAI's `type`, `code` and `param`."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+        self.kind, self.code, self.param = kind, code, param
+        self.retry_after_s = retry_after_s
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body."""
+        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+
+
+class EngineGone(Refusal):
+    """The engine ended, or ended an answer, before it was whole."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(502, message, kind="server_error", code="engine_gone")
+
 
 MODEL = "smollm2"
 ROLES = ("system", "developer", "user", "assistant")
@@ -147,3 +178,62 @@ def _include_usage(body: dict[str, Any], *, stream: bool) -> bool:
     if options and not stream:
         raise _wrong("stream_options", "stream_options is only allowed when stream is true")
     return _flag(options, "include_usage")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One line of the engine's stream."""
+
+    id: str
+    created: int
+    delta: dict[str, str] | None
+    finish_reason: str | None
+    usage: dict[str, Any] | None
+
+    @property
+    def text(self) -> str:
+        """The text that this piece adds to the answer, often one token's."""
+        return (self.delta or {}).get("content", "")
+
+
+def piece(line: dict[str, Any]) -> Piece | None:
+    """Read a line; None if it only tells how far the prompt was read."""
+    if "prompt_progress" in line:
+        return None
+    choices = line["choices"]
+    delta = None
+    if choices:
+        # The engine opens with content null; OpenAI opens with an empty text.
+        delta = {name: value or "" for name, value in choices[0]["delta"].items() if name in ("role", "content")}
+    finish_reason = choices[0]["finish_reason"] if choices else None
+    return Piece(line["id"], line["created"], delta, finish_reason, line.get("usage"))
+
+
+def chunk(part: Piece, *, include_usage: bool) -> dict[str, Any] | None:
+    """The chunk to send for a piece; None if the user did not ask for it."""
+    if part.delta is None and not include_usage:
+        return None
+    choice = {"index": 0, "delta": part.delta, "logprobs": None, "finish_reason": part.finish_reason}
+    return {
+        "id": part.id,
+        "object": "chat.completion.chunk",
+        "created": part.created,
+        "model": MODEL,
+        "choices": [] if part.delta is None else [choice],
+        **({"usage": part.usage} if include_usage else {}),
+    }
+
+
+def completion(parts: Iterable[Piece]) -> dict[str, Any]:
+    """The whole answer made of all its pieces."""
+    pieces = list(parts)
+    message = {"role": "assistant", "content": "".join(part.text for part in pieces)}
+    finish_reason = next(part.finish_reason for part in pieces if part.finish_reason)
+    return {
+        "id": pieces[0].id,
+        "object": "chat.completion",
+        "created": pieces[0].created,
+        "model": MODEL,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}],
+        "usage": next(part.usage for part in pieces if part.usage),
+    }

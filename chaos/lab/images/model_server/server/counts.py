@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .answers import Piece
+from .chat import Piece
 
 __all__ = ["CONTENT_TYPE", "Counts", "exposition"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from .refusals import EngineGone, Refusal
+from .chat import EngineGone, Refusal
 from .settings import Settings
 
 __all__ = ["Engine"]

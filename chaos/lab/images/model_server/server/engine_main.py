@@ -10,10 +10,10 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import xllamacpp  # type: ignore[import-not-found]  # has no types, and is installed only in the image
 
-from .naming import name_process
 from .settings import Settings
 
 __all__: list[str] = []
@@ -50,7 +50,7 @@ def main() -> None:
     # The front alone decides when the engine stops: answers under way outlive SIGTERM.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    name_process("model-engine")
+    Path("/proc/self/comm").write_text("model-engine")  # as `pidof` finds it
     # Under a small CPU limit the front must still answer the kubelet between two tokens.
     os.nice(NICER_THAN_FRONT)
     server = xllamacpp.Server(_parameters(Settings.from_environment(os.environ)))

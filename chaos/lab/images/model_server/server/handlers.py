@@ -10,10 +10,8 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from .answers import Piece, chunk, completion
-from .chat import MODEL, chat_request
+from .chat import MODEL, Piece, Refusal, chat_request, chunk, completion
 from .counts import CONTENT_TYPE, exposition
-from .refusals import Refusal
 from .replica import Replica
 
 __all__ = ["application"]

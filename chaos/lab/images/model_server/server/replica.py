@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from .admission import Admission
-from .answers import Piece, piece
+from .chat import EngineGone, Piece, Refusal, piece
 from .counts import Counts
 from .engine import Engine
 from .progress import Progress
-from .refusals import EngineGone, Refusal
 from .settings import Settings
 
 __all__ = ["Replica"]

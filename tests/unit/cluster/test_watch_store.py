@@ -1,4 +1,4 @@
-"""The live state and waiting on it, without a cluster."""
+"""The store state and waiting on it, without a cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from chaos.cluster.watch.store import LOOK_S, Live, State
+from chaos.cluster.watch.store import LOOK_S, State, Store
 
 
 def _state(name: str, *, event: bool = False) -> State:
@@ -15,82 +15,82 @@ def _state(name: str, *, event: bool = False) -> State:
     return State((f'{{"type":"ADDED","object":{obj}}}' if event else obj).encode(), event=event)
 
 
-def _names(live: Live) -> set[str]:
-    return {obj["metadata"]["name"] for obj in live.objects("Pod")}
+def _names(store: Store) -> set[str]:
+    return {obj["metadata"]["name"] for obj in store.objects("Pod")}
 
 
 def test_listed_and_watched_objects_look_the_same() -> None:
     """Whether it came in a list or an event, an object says its kind and version."""
-    live = Live(["Pod"])
-    live.put("Pod", "1", _state("a"))
-    listed = live.objects("Pod")
-    live.put("Pod", "1", _state("a", event=True))
-    assert listed == live.objects("Pod") == ({"metadata": {"name": "a"}, "kind": "Pod", "apiVersion": "v1"},)
+    store = Store(["Pod"])
+    store.put("Pod", "1", _state("a"))
+    listed = store.objects("Pod")
+    store.put("Pod", "1", _state("a", event=True))
+    assert listed == store.objects("Pod") == ({"metadata": {"name": "a"}, "kind": "Pod", "apiVersion": "v1"},)
 
 
 def test_a_new_list_replaces_everything() -> None:
     """What the list lacks is gone; what it has stays."""
-    live = Live(["Pod"])
-    live.put("Pod", "1", _state("a"))
-    live.put("Pod", "2", _state("b"))
-    live.replace("Pod", {"2": _state("b"), "3": _state("c")})
-    assert _names(live) == {"b", "c"}
-    live.drop("Pod", "3")
-    live.drop("Pod", "never")
-    assert _names(live) == {"b"}
+    store = Store(["Pod"])
+    store.put("Pod", "1", _state("a"))
+    store.put("Pod", "2", _state("b"))
+    store.replace("Pod", {"2": _state("b"), "3": _state("c")})
+    assert _names(store) == {"b", "c"}
+    store.drop("Pod", "3")
+    store.drop("Pod", "never")
+    assert _names(store) == {"b"}
 
 
 def test_a_change_wakes_who_waits() -> None:
     """The wait ends with the change, not with the deadline."""
-    live = Live(["Pod"])
-    changer = threading.Timer(0.05, live.put, ("Pod", "1", _state("a")))
+    store = Store(["Pod"])
+    changer = threading.Timer(0.05, store.put, ("Pod", "1", _state("a")))
     changer.start()
-    assert live.wait_for(lambda: _names(live) == {"a"}, 30)
+    assert store.wait_for(lambda: _names(store) == {"a"}, 30)
     changer.join()
 
 
 def test_a_change_during_the_look_is_not_missed() -> None:
     """What changes between the look and the sleep is looked at again."""
-    live = Live(["Pod"])
+    store = Store(["Pod"])
 
     def look() -> bool:
-        if not _names(live):
-            live.put("Pod", "1", _state("a"))
+        if not _names(store):
+            store.put("Pod", "1", _state("a"))
             return False
         return True
 
-    assert live.wait_for(look, 30)
+    assert store.wait_for(look, 30)
 
 
 def test_in_vain_is_false_after_the_deadline() -> None:
     """Nothing changes: false, and no earlier than the deadline."""
     began = time.monotonic()
-    assert not Live(["Pod"]).wait_for(lambda: False, 0.1)
+    assert not Store(["Pod"]).wait_for(lambda: False, 0.1)
     assert time.monotonic() - began >= 0.1
 
 
 def test_what_the_predicate_raises_is_passed_on() -> None:
     """A broken harness is not a wait in vain."""
     with pytest.raises(ZeroDivisionError):
-        Live(["Pod"]).wait_for(lambda: 1 / 0, 30)
+        Store(["Pod"]).wait_for(lambda: 1 / 0, 30)
 
 
 def test_a_storm_of_changes_is_looked_at_now_and_then() -> None:
     """Ten thousand changes cost a waiter few looks, and the last change is seen all the same."""
-    live, looks = Live(["Pod"]), []
+    store, looks = Store(["Pod"]), []
 
     def storm() -> None:
         for _ in range(10_000):
-            live.put("Pod", "1", _state("a"))
-        live.put("Pod", "1", _state("z"))
+            store.put("Pod", "1", _state("a"))
+        store.put("Pod", "1", _state("z"))
 
     def look() -> bool:
         looks.append(1)
-        return _names(live) == {"z"}
+        return _names(store) == {"z"}
 
     began = time.monotonic()
     thread = threading.Thread(target=storm)
     thread.start()
-    assert live.wait_for(look, 30)
+    assert store.wait_for(look, 30)
     thread.join()
     assert len(looks) <= (time.monotonic() - began) / LOOK_S + 2
