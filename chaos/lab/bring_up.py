@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
-from chaos.lab.control_plane.components import ADMINS, ControlPlane, make_control_plane
+from chaos.lab.control_plane.components import ADMINS, ControlPlane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
-from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, SERVICE_RANGE, Machine, client, make_network
+from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, FIRST_SERVICE, Machine, client, make_network
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, in_netns
 from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy
@@ -33,7 +33,6 @@ __all__ = ["bring_up"]
 API_DEADLINE_S, NODES_DEADLINE_S, RIGHTS_DEADLINE_S = 60.0, 60.0, 10.0
 # At the usual 20 calls a second the controller manager takes 4 s to start its controllers.
 CLIENT_FLAGS = ("--kube-api-qps=200", "--kube-api-burst=400")
-FIRST_SERVICE = "10.96.0.1"
 
 
 @dataclass(slots=True)
@@ -70,15 +69,15 @@ def bring_up(
         for group in (CONTROL_GROUP, CLIENT_GROUP):
             cgroups.make(group)
         make_network(machines, client())
-        control = make_control_plane(
+        private_folder(paths.control)
+        control = ControlPlane(
             paths.control,
             bind="0.0.0.0",  # noqa: S104  # of its own namespace: the loopback, the bridge, the link to the host
             advertised=API_ADDRESS,
-            service_range=SERVICE_RANGE,
             timings=timings,
+            api_server_flags=audit_flags(paths),
             client_flags=CLIENT_FLAGS,
         )
-        control = replace(control, api_server_flags=audit_flags(paths))
     start = _Start(stages, Launcher(paths, cgroups, artefacts.kube), control, machines, artefacts)
     with ThreadPoolExecutor(len(machines) + 1) as workers:
         try:

@@ -20,7 +20,7 @@ from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding
 from chaos.lab.control_plane.build import KwokProgram
-from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports, make_control_plane
+from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports
 from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.processes import Child, start_child, stop_children, terminated_as_exit
 from chaos.lab.nodes.nodes import takes_pods
@@ -163,11 +163,10 @@ class SimulatedCluster:
                 return
 
     def _start_on(self, ports: Ports) -> None:
-        control = make_control_plane(
+        control = ControlPlane(
             self.folder,
             bind=LOOPBACK,
             advertised=LOOPBACK,
-            service_range="10.96.0.0/16",
             timings=self.timings,
             ports=ports,
             api_server_flags=self._api_server_flags,

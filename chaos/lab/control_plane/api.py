@@ -8,11 +8,10 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-import threading
-import time
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+
+import urllib3
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.components import Ports
@@ -23,44 +22,30 @@ from chaos.lab.host.paths import LabPaths
 __all__ = ["Api", "suite_api"]
 
 CALL_DEADLINE_S = 10.0
-IDLE_MOST_S = 30.0
-"""A connection that has been idle for longer is not used again: the API server closes idle ones after 90 s."""
 
 
 class Api:
-    """An API server as one user. Each thread has a connection of its own, kept open between calls until `close`.
+    """An API server as one user; safe to use from several threads. Connections are kept open until `close`.
 
     All methods but `call` and `ready` raise LabError if the server refuses or cannot be reached.
     """
 
     def __init__(self, server: str, *, authority: Path, credential: Credential) -> None:
         self.server = server
-        self._address = urlsplit(server).netloc
-        self._tls = ssl.create_default_context(cafile=str(authority))
-        self._tls.load_cert_chain(credential.certificate, credential.key)
-        self._kept = threading.local()
+        tls = ssl.create_default_context(cafile=str(authority))
+        tls.load_cert_chain(credential.certificate, credential.key)
+        self._pool = urllib3.PoolManager(ssl_context=tls, timeout=CALL_DEADLINE_S, retries=False, maxsize=8)
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """Make one call and return status and answer. Raises OSError if the server cannot be reached or breaks off."""
-        if time.monotonic() - getattr(self._kept, "used_s", 0.0) > IDLE_MOST_S:
-            self.close()
-        self._kept.used_s = time.monotonic()
-        connection: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
-        if connection is None:
-            connection = http.client.HTTPSConnection(self._address, timeout=CALL_DEADLINE_S, context=self._tls)
-            self._kept.connection = connection
-        content = None if body is None else json.dumps(body)
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": kind, "Accept": "application/json"}
         try:
-            connection.request(method, path, content, {"Content-Type": kind, "Accept": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except http.client.HTTPException as error:
-            self.close()
-            raise ConnectionError(f"{method} {path}: {error or type(error).__name__}") from error
-        except OSError:
-            self.close()
-            raise
+            answer = self._pool.request(method, self.server + path, body=content, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise ConnectionError(f"{method} {path}: {error}") from error
+        return answer.status, answer.data
 
     def __enter__(self) -> Self:
         return self
@@ -69,11 +54,8 @@ class Api:
         self.close()
 
     def close(self) -> None:
-        """Close this thread's connection; the next call opens another."""
-        connection: http.client.HTTPSConnection | None = getattr(self._kept, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._kept.connection = None
+        """Close the connections; the next call opens another."""
+        self._pool.clear()
 
     def ready(self) -> bool:
         """Whether the server answers that it is ready. Not being reachable is being not ready."""
@@ -105,17 +87,13 @@ class Api:
             raise LabError(f"{method} {self.server}{path}: {error}") from error
         if status == http.client.NOT_FOUND and method in {"GET", "DELETE"}:
             return None
-        return _accepted(method, path, status, answer)
-
-
-def _accepted(method: str, path: str, status: int, answer: bytes) -> Any:
-    if status >= http.client.BAD_REQUEST:
-        try:
-            words = json.loads(answer)["message"]
-        except (ValueError, KeyError, TypeError):
-            words = answer[:300].decode(errors="replace")
-        raise LabError(f"the API server refused {method} {path}: {status}, {words}")
-    return json.loads(answer)
+        if status >= http.client.BAD_REQUEST:
+            try:
+                words = json.loads(answer)["message"]
+            except (ValueError, KeyError, TypeError):
+                words = answer[:300].decode(errors="replace")
+            raise LabError(f"the API server refused {method} {path}: {status}, {words}")
+        return json.loads(answer)
 
 
 def suite_api(paths: LabPaths) -> Api:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos.lab.control_plane.pki import Authority, Credential, private_folder, service_account_keys, write_kubeconfig
+from chaos.lab.control_plane.pki import Authority, private_folder, service_account_keys, write_kubeconfig
+from chaos.lab.host.network import FIRST_SERVICE, SERVICE_RANGE
 from chaos.semantics.timings import Timings
 
-__all__ = ["ADMINS", "KUBELET_CLIENT", "ControlPlane", "Ports", "make_control_plane"]
+__all__ = ["ADMINS", "KUBELET_CLIENT", "ControlPlane", "Ports"]
 
 # The group of the suite's own user. Not system:masters: that one escapes the API server's fair queuing, so a flood of
 # our own calls would not be slowed as a user's is.
@@ -30,32 +30,37 @@ class Ports:
     scheduler: int = 10259
 
 
-@dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """Everything that the components' command lines are made of, with all certificates written."""
+    """The components' command lines, with the certificates that they name written below `folder`.
 
-    folder: Path
-    bind: str
-    advertised: str
-    ports: Ports
-    service_range: str
-    timings: Timings
-    authority: Authority
-    etcd_authority: Authority
-    front_authority: Authority
-    service_accounts: Credential
-    api_server_flags: Sequence[str] = ()
-    client_flags: Sequence[str] = ()
+    The API server listens on `bind` and is reached at `advertised`. `api_server_flags` are added to its own;
+    `client_flags` to those of the controller manager and the scheduler (their rate of calls).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        bind: str,
+        advertised: str,
+        timings: Timings,
+        ports: Ports | None = None,
+        api_server_flags: Sequence[str] = (),
+        client_flags: Sequence[str] = (),
+    ) -> None:
+        self.folder, self.bind, self.advertised, self.timings = folder, bind, advertised, timings
+        self.ports = ports or Ports()
+        self.api_server_flags, self.client_flags = api_server_flags, client_flags
+        self.pki = private_folder(private_folder(folder) / "pki")
+        self.authority = Authority(self.pki, "ca")
+        self.etcd_authority = Authority(self.pki, "etcd-ca")
+        self.front_authority = Authority(self.pki, "front-proxy-ca")
+        self.service_accounts = service_account_keys(self.pki)
 
     @property
     def server(self) -> str:
         """The API server's URL."""
         return f"https://{self.advertised}:{self.ports.api}"
-
-    @property
-    def pki(self) -> Path:
-        """The folder of the certificates and kubeconfigs."""
-        return self.folder / "pki"
 
     def kubeconfig(self, name: str, *, user: str, groups: Sequence[str] = (), context: str = "gameday-lab") -> Path:
         """Issue a client certificate and write NAME.kubeconfig for it."""
@@ -100,7 +105,7 @@ class ControlPlane:
         served = self.authority.issue(
             "kube-apiserver",
             user="kube-apiserver",
-            addresses=sorted({LOOPBACK, self.advertised, _first_address(self.service_range)}),
+            addresses=sorted({LOOPBACK, self.advertised, FIRST_SERVICE}),
             hosts=["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"],
         )
         etcd = self.etcd_authority.issue("etcd-client", user="kube-apiserver")
@@ -112,7 +117,7 @@ class ControlPlane:
             f"--bind-address={self.bind}",
             f"--advertise-address={self.advertised}",
             f"--secure-port={self.ports.api}",
-            f"--service-cluster-ip-range={self.service_range}",
+            f"--service-cluster-ip-range={SERVICE_RANGE}",
             f"--etcd-servers=https://{LOOPBACK}:{self.ports.etcd}",
             f"--etcd-cafile={self.etcd_authority.certificate}",
             f"--etcd-certfile={etcd.certificate}",
@@ -170,39 +175,6 @@ class ControlPlane:
         return ["kube-scheduler", *_served(kubeconfig, self.ports.scheduler), *self.client_flags]
 
 
-def make_control_plane(
-    folder: Path,
-    *,
-    bind: str,
-    advertised: str,
-    service_range: str,
-    timings: Timings,
-    ports: Ports | None = None,
-    api_server_flags: Sequence[str] = (),
-    client_flags: Sequence[str] = (),
-) -> ControlPlane:
-    """Create the certificate authorities below `folder` and describe a control plane that uses them.
-
-    The API server listens on `bind` and is reached at `advertised`. `api_server_flags` are added to its own;
-    `client_flags` to those of the controller manager and the scheduler (their rate of calls).
-    """
-    pki = private_folder(private_folder(folder) / "pki")
-    return ControlPlane(
-        folder=folder,
-        bind=bind,
-        advertised=advertised,
-        ports=ports or Ports(),
-        service_range=service_range,
-        timings=timings,
-        authority=Authority(pki, "ca"),
-        etcd_authority=Authority(pki, "etcd-ca"),
-        front_authority=Authority(pki, "front-proxy-ca"),
-        service_accounts=service_account_keys(pki),
-        api_server_flags=tuple(api_server_flags),
-        client_flags=tuple(client_flags),
-    )
-
-
 def _served(kubeconfig: Path, port: int) -> list[str]:
     return [
         f"--kubeconfig={kubeconfig}",
@@ -212,7 +184,3 @@ def _served(kubeconfig: Path, port: int) -> list[str]:
         f"--secure-port={port}",
         "--leader-elect=false",
     ]
-
-
-def _first_address(service_range: str) -> str:
-    return str(ipaddress.ip_network(service_range)[1])

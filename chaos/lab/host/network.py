@@ -22,6 +22,7 @@ __all__ = [
     "BRIDGE",
     "CLIENT",
     "CONTROL",
+    "FIRST_SERVICE",
     "HOST_ADDRESS",
     "HOST_LINK",
     "NAMESPACES",
@@ -38,10 +39,12 @@ __all__ = [
     "namespaces_left",
     "nodes",
     "remove_network",
+    "run_tool",
 ]
 
 PREFIX = "gameday"
 NODE_RANGE, POD_RANGE, SERVICE_RANGE = "10.89.0.0/24", "10.244.0.0/16", "10.96.0.0/16"
+FIRST_SERVICE = "10.96.0.1"  # the API server's own Service
 HOST_ADDRESS, API_ADDRESS = "10.89.0.1", "10.89.0.2"
 # The host's one link into the lab, and the bridge that joins the lab's machines.
 HOST_LINK, BRIDGE = "gameday0", "lab0"
@@ -102,7 +105,7 @@ def nodes(count: int) -> tuple[Machine, ...]:
 
 
 NAMESPACES = Path("/run/netns")
-IP_DEADLINE_S = 20.0
+TOOL_DEADLINE_S = 20.0
 # Our routes on the host are known by this protocol number, so that we never remove another's.
 PROTOCOL, METRIC = 189, 4089
 FORWARDING = """
@@ -113,26 +116,26 @@ for group in all default eth0; do echo 0 > "/proc/sys/net/ipv4/conf/$group/rp_fi
 
 def make_network(nodes: Sequence[Machine], client: Machine) -> None:
     """Make namespaces, links, addresses and routes. Raises LabError, also if the host already uses our range."""
-    if taken := conflicts(json.loads(_run(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]")):
+    if taken := conflicts(json.loads(run_tool(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]")):
         raise LabError(f"the lab's addresses {NODE_RANGE} are routed on this host: {taken[0]}", "remove that route")
     machines = (*nodes, client)
     _batch([], host_commands(machines))
     _batch(["-netns", CONTROL], control_commands(machines))
     for machine in machines:
         _batch(["-netns", machine.netns], machine_commands(machine, nodes))
-        _run(["nsenter", f"--net={NAMESPACES / machine.netns}", "sh", "-ec", FORWARDING])
+        run_tool(["nsenter", f"--net={NAMESPACES / machine.netns}", "sh", "-ec", FORWARDING])
 
 
 def remove_network() -> None:
     """Remove whatever of our network there is on the host."""
-    links = json.loads(_run(["ip", "-json", "link", "show"]) or "[]")
+    links = json.loads(run_tool(["ip", "-json", "link", "show"]) or "[]")
     if any(link["ifname"] == HOST_LINK for link in links):
-        _run(["ip", "link", "delete", HOST_LINK])
+        run_tool(["ip", "link", "delete", HOST_LINK])
     for name in namespaces_left():
-        _run(["ip", "netns", "delete", name])
-    routes = json.loads(_run(["ip", "-json", "-4", "route", "show", "proto", str(PROTOCOL)]) or "[]")
+        run_tool(["ip", "netns", "delete", name])
+    routes = json.loads(run_tool(["ip", "-json", "-4", "route", "show", "proto", str(PROTOCOL)]) or "[]")
     for route in routes:
-        _run(["ip", "route", "delete", "blackhole", route["dst"], "proto", str(PROTOCOL), "metric", str(METRIC)])
+        run_tool(["ip", "route", "delete", "blackhole", route["dst"], "proto", str(PROTOCOL), "metric", str(METRIC)])
 
 
 def namespaces_left() -> tuple[str, ...]:
@@ -195,12 +198,13 @@ def machine_commands(machine: Machine, nodes: Sequence[Machine]) -> list[str]:
 
 
 def _batch(options: Sequence[str], commands: Sequence[str]) -> None:
-    _run(["ip", *options, "-batch", "-"], "\n".join(commands) + "\n")
+    run_tool(["ip", *options, "-batch", "-"], "\n".join(commands) + "\n")
 
 
-def _run(argv: Sequence[str], given: str = "") -> str:
+def run_tool(argv: Sequence[str], given: str = "") -> str:
+    """Run `ip` or `nft` with `given` as its standard input, and return what it prints. Raises LabError."""
     try:
-        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=IP_DEADLINE_S)
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=TOOL_DEADLINE_S)
     except subprocess.CalledProcessError as error:
         raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}", "gameday lab doctor") from error
     except (OSError, subprocess.TimeoutExpired) as error:

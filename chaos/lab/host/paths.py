@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["LabPaths"]
 
 
-@dataclass(frozen=True, slots=True)
-class LabPaths:
-    """`state` holds data, credentials and logs; `sockets` holds sockets, whose paths must be short.
+SOCKETS = Path("/run/gameday")
 
-    `sockets` is a name that only the lab uses, and is cleared when the machine starts: what tells the next command
-    about this one lies there.
+
+class LabPaths:
+    """The lab's folders and files.
+
+    Attributes:
+        state: Data, credentials and logs.
+        sockets: Sockets, whose paths must be short. A name that only the lab uses, and that is cleared when the
+            machine starts: what tells the next command about this one lies there.
+        control: The control plane's data and credentials.
+        kubeconfig: The kubeconfig of the lab's administrator.
+        audit: The API server's log of what the suite's ServiceAccounts asked for.
+        logs: One log a component.
+        processes: One file a component: which process it is.
+        volumes: One folder a volume.
+        facts: What a running lab is; written last, so its presence means that the lab came up.
+        host_record: What of the host was changed, and is put back.
+        state_link: A link to `state`: the lab is found by it, whoever's home the state is in.
+        uses: One file a user of the lab, locked while it is used.
     """
 
-    state: Path
-    sockets: Path = Path("/run/gameday")
+    def __init__(self, state: Path) -> None:
+        self.state, self.sockets = state, SOCKETS
+        self.control = state / "control"
+        self.kubeconfig = self.control / "pki" / "admin.kubeconfig"
+        self.audit = self.control / "audit.log"
+        self.logs = state / "logs"
+        self.processes = state / "processes"
+        self.volumes = state / "volumes"
+        self.facts = state / "facts.json"
+        self.host_record = self.sockets / "host.json"
+        self.state_link = self.sockets / "state"
+        self.uses = self.sockets / "uses"
 
     @classmethod
     def usual(cls) -> LabPaths:
@@ -26,60 +49,10 @@ class LabPaths:
 
         That is `$XDG_STATE_HOME/gameday/lab`, by default `~/.local/state/gameday/lab`.
         """
-        if (link := cls(state=Path()).state_link).is_symlink():
-            return cls(state=link.readlink())
+        if (link := SOCKETS / "state").is_symlink():
+            return cls(link.readlink())
         home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        return cls(state=home.absolute() / "gameday" / "lab")
-
-    @property
-    def control(self) -> Path:
-        """The control plane's data and credentials."""
-        return self.state / "control"
-
-    @property
-    def kubeconfig(self) -> Path:
-        """The kubeconfig of the lab's administrator."""
-        return self.control / "pki" / "admin.kubeconfig"
-
-    @property
-    def audit(self) -> Path:
-        """The API server's log of what the suite's accounts asked for."""
-        return self.control / "audit.log"
-
-    @property
-    def logs(self) -> Path:
-        """One log a component."""
-        return self.state / "logs"
-
-    @property
-    def processes(self) -> Path:
-        """One file a component: which process it is."""
-        return self.state / "processes"
-
-    @property
-    def volumes(self) -> Path:
-        """One folder a volume."""
-        return self.state / "volumes"
-
-    @property
-    def facts(self) -> Path:
-        """What a running lab is; written last, so its presence means that the lab came up."""
-        return self.state / "facts.json"
-
-    @property
-    def host_record(self) -> Path:
-        """What of the host was changed, and is put back."""
-        return self.sockets / "host.json"
-
-    @property
-    def state_link(self) -> Path:
-        """A link to `state`: the lab is found by it, whoever's home the state is in."""
-        return self.sockets / "state"
-
-    @property
-    def uses(self) -> Path:
-        """One file a user of the lab, locked while it is used."""
-        return self.sockets / "uses"
+        return cls(home.absolute() / "gameday" / "lab")
 
     def node(self, name: str) -> Path:
         """A node's data."""

@@ -9,13 +9,12 @@ teardown works in any of these states.
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 from collections.abc import Callable
 
 from chaos.errors import LabError
 from chaos.lab.host.cgroups import Cgroups
-from chaos.lab.host.network import CONTROL, PREFIX, Machine, namespaces_left
+from chaos.lab.host.network import CONTROL, PREFIX, Machine, namespaces_left, run_tool
 from chaos.lab.host.processes import in_netns
 
 __all__ = [
@@ -31,8 +30,6 @@ __all__ = [
     "restore_link",
     "thaw",
 ]
-
-IP_DEADLINE_S = 10.0
 
 
 class LabNodePower:
@@ -56,14 +53,14 @@ class LabNodePower:
         return "stands still: its processes are frozen and its link is down" if is_cut(node) and is_frozen(node) else ""
 
     def manual_on(self, node: str) -> str:  # noqa: ARG002  # one command for any node
-        """The command that a person gives; the lab is not worth mending by halves."""
+        """The command that a person gives: a lab is taken down, not repaired."""
         return "gameday lab down --force"
 
 
 def restore_all() -> tuple[str, ...]:
     """Give every node of the lab its power back, whoever took it, and return which had none. Raises LabError."""
     nodes = [name.removeprefix(f"{PREFIX}-") for name in namespaces_left()]
-    off = tuple(node for node in nodes if _is_node(node) and (is_cut(node) or is_frozen(node)))
+    off = tuple(n for n in nodes if n.removeprefix("n").isdecimal() and (is_cut(n) or is_frozen(n)))
     for node in off:
         restore_link(node)
         thaw(node)
@@ -110,10 +107,6 @@ def _done(node: str, *actions: Callable[[str], None]) -> str:
     return ""
 
 
-def _is_node(name: str) -> bool:
-    return name.removeprefix("n").isdecimal()
-
-
 def machine_of(node: str) -> Machine:
     """The lab's machine that stands for a node. Raises LabError if there is no such node."""
     index = node.removeprefix("n")
@@ -124,15 +117,9 @@ def machine_of(node: str) -> Machine:
 
 
 def _ip(*words: str) -> str:
-    argv = ["ip", "-json", "-netns", CONTROL, *words]
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=IP_DEADLINE_S)
-    except subprocess.CalledProcessError as error:
-        raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}") from error
-    return done.stdout
+    return run_tool(["ip", "-json", "-netns", CONTROL, *words])
 
 
-NFT_S = 10.0
 TABLE = "gameday-cut"
 _table = threading.Lock()
 
@@ -156,29 +143,28 @@ class LabPodNetwork:
 
     def cut(self, node: str, address: str) -> str:
         """Drop what a node forwards to or from a pod's address. Return an empty string, or why that is not done."""
-        try:
-            netns = machine_of(node).netns
-            # Several pods of one node may be cut at once: a table made anew would forget the first.
-            with _table:
-                if not _cut_addresses(netns):
-                    _nft(netns, f"table ip {TABLE}\ndelete table ip {TABLE}\n{DECLARED}")
-                _nft(netns, f"add element ip {TABLE} cut {{ {address} }}\n")
-        except LabError as error:
-            return error.what
-        return ""
+        return _done(node, lambda node: _cut(machine_of(node).netns, address))
 
     def restore(self, node: str, address: str) -> str:
         """Forward them again; they may not be cut off. Return an empty string, or why that is not done."""
-        try:
-            if address in _cut_addresses(machine_of(node).netns):
-                _nft(machine_of(node).netns, f"delete element ip {TABLE} cut {{ {address} }}\n")
-        except LabError as error:
-            return error.what
-        return ""
+        return _done(node, lambda node: _reconnect(machine_of(node).netns, address))
+
+
+def _cut(netns: str, address: str) -> None:
+    # Several pods of one node may be cut at once: a table made anew would forget the first.
+    with _table:
+        if not _cut_addresses(netns):
+            _nft(netns, f"table ip {TABLE}\ndelete table ip {TABLE}\n{DECLARED}")
+        _nft(netns, f"add element ip {TABLE} cut {{ {address} }}\n")
+
+
+def _reconnect(netns: str, address: str) -> None:
+    if address in _cut_addresses(netns):
+        _nft(netns, f"delete element ip {TABLE} cut {{ {address} }}\n")
 
 
 def reconnect_all() -> tuple[str, ...]:
-    """Let every pod of the lab be reached again, and return the addresses that could not be. Raises LabError."""
+    """Let every pod of the lab be reached again, and return the addresses that were cut off. Raises LabError."""
     found: list[str] = []
     for netns in namespaces_left():
         if addresses := _cut_addresses(netns):
@@ -198,11 +184,4 @@ def _cut_addresses(netns: str) -> tuple[str, ...]:
 
 def _nft(netns: str, commands: str, *words: str) -> str:
     """Run nft in a namespace with these words, or else with commands from its standard input; return what it prints."""
-    argv = ["nsenter", *in_netns(netns), "--", "nft", *(words or ("-f", "-"))]
-    try:
-        done = subprocess.run(argv, input=commands, capture_output=True, text=True, check=True, timeout=NFT_S)
-    except subprocess.CalledProcessError as error:
-        raise LabError(f"nft in {netns}: {error.stderr.strip()}", "gameday lab doctor") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LabError(f"nft in {netns}: {error}", "gameday lab doctor") from error
-    return done.stdout
+    return run_tool(["nsenter", *in_netns(netns), "--", "nft", *(words or ("-f", "-"))], commands)

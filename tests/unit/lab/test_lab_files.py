@@ -81,7 +81,7 @@ def test_facts_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_state_is_in_the_users_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """State lies where XDG says."""
-    monkeypatch.setattr(LabPaths, "state_link", property(lambda _: tmp_path / "no-link"))
+    monkeypatch.setattr("chaos.lab.host.paths.SOCKETS", tmp_path / "none")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert LabPaths.usual().state == tmp_path / "gameday" / "lab"
     monkeypatch.delenv("XDG_STATE_HOME")
@@ -90,8 +90,8 @@ def test_state_is_in_the_users_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_a_lab_is_found_whoever_started_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """While there is a lab its state is found by the link, though XDG says otherwise."""
-    (tmp_path / "link").symlink_to("/elsewhere/lab")
-    monkeypatch.setattr(LabPaths, "state_link", property(lambda _: tmp_path / "link"))
+    (tmp_path / "state").symlink_to("/elsewhere/lab")
+    monkeypatch.setattr("chaos.lab.host.paths.SOCKETS", tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert LabPaths.usual().state == Path("/elsewhere/lab")
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from chaos.lab.control_plane.components import make_control_plane
+from chaos.lab.control_plane.components import ControlPlane
 from chaos.lab.control_plane.pki import Authority, private_folder, service_account_keys, write_kubeconfig, write_private
 from chaos.semantics.timings import LAB
 
@@ -100,9 +100,7 @@ def test_a_kubeconfig_stands_alone(tmp_path: Path) -> None:
 
 def test_the_control_plane_trusts_nothing_unverified(tmp_path: Path) -> None:
     """No flag of the control plane skips verification, admits strangers or speaks plain HTTP."""
-    control = make_control_plane(
-        tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", service_range="10.96.0.0/16", timings=LAB
-    )
+    control = ControlPlane(tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", timings=LAB)
     words = [*control.etcd(), *control.api_server(), *control.controller_manager(), *control.scheduler()]
     assert not [word for word in words if "insecure" in word or "http://" in word or "AlwaysAllow" in word]
     assert {"--client-cert-auth", "--peer-client-cert-auth", "--anonymous-auth=false"} <= set(words)
@@ -111,9 +109,7 @@ def test_the_control_plane_trusts_nothing_unverified(tmp_path: Path) -> None:
 
 def test_the_timings_reach_the_components(tmp_path: Path) -> None:
     """What a trial records as the cluster's timings is what the components are told."""
-    control = make_control_plane(
-        tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", service_range="10.96.0.0/16", timings=LAB
-    )
+    control = ControlPlane(tmp_path / "c", bind="127.0.0.1", advertised="127.0.0.1", timings=LAB)
     told = set(control.controller_manager()) | set(control.api_server())
     assert f"--node-monitor-grace-period={LAB.node_monitor_grace_s}s" in told
     assert f"--horizontal-pod-autoscaler-sync-period={LAB.hpa_sync_s}s" in told
