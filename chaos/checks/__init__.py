@@ -11,8 +11,7 @@ from chaos.checks.budgets.drained import Drained
 from chaos.checks.budgets.nothing_evicted import NothingEvicted
 from chaos.checks.placement.spread import Spread
 from chaos.checks.placement.stayed_in_pool import StayedInPool
-from chaos.checks.probes.no_needless_restart import NoNeedlessRestart
-from chaos.checks.probes.no_restart_loop import NoRestartLoop
+from chaos.checks.probes.no_needless_restart import NoNeedlessRestart, NoRestartLoop
 from chaos.checks.probes.restarted_by_liveness import RestartedByLiveness
 from chaos.checks.probes.unready_leaves_endpoints import UnreadyLeavesEndpoints
 from chaos.checks.probes.zombie_found import ZombieFound

@@ -10,12 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.checks.watch_coverage import blind_spots
+from chaos.clock import seconds
 from chaos.history import History
+from chaos.history.coverage import covered, gaps_in
 from chaos.semantics import Timings
 
-__all__ = ["GAPLESS", "Summary", "finding", "timings_of", "undecided", "unknown", "watched"]
+__all__ = [
+    "GAPLESS",
+    "Summary",
+    "after_s",
+    "blind_spots",
+    "finding",
+    "judged",
+    "judged_since_ns",
+    "judged_until_ns",
+    "late_news",
+    "timings_of",
+    "undecided",
+    "unknown",
+    "watched",
+]
 
 GAPLESS = "a trial whose watch has no gap"
 
@@ -68,9 +84,34 @@ def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary,
     )
 
 
+def after_s(at_ns: int | None, since_ns: int) -> float | None:
+    """Seconds from one moment to another, None if that has not come."""
+    return None if at_ns is None else round(seconds(at_ns - since_ns), 3)
+
+
 def unknown(subject: str, reason: str, settle: str = "") -> Obligation:
     """An obligation that the evidence does not decide: why, and what would settle it."""
     return Obligation(subject, Answer.UNKNOWN, reason=reason, settle=settle)
+
+
+def judged(
+    subject: str,
+    reason: str = "",
+    settle: str = "",
+    *,
+    measured: str = "",
+    bound: str = "",
+    evidence: tuple[Evidence, ...] = (),
+) -> Obligation:
+    """An obligation: kept if nothing speaks against it, else a FAIL, or UNKNOWN if something would settle it."""
+    answer = Answer.PASS if not reason else Answer.UNKNOWN if settle else Answer.FAIL
+    return Obligation(subject, answer, reason, settle, measured, bound, evidence)
+
+
+def late_news(history: History, kinds: Iterable[str], since_ns: int, until_ns: int) -> bool:
+    """Whether news of some kind may have come late in a span."""
+    spans = [span for span in history.late if span.kind in kinds]
+    return any(span.since_ns <= until_ns and span.until_ns >= since_ns for span in spans)
 
 
 def timings_of(history: History) -> Timings:
@@ -93,3 +134,26 @@ def watched(history: History, kinds: Iterable[str], since_ns: int, until_ns: int
 
 def _joined(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def judged_since_ns(history: History) -> int:
+    """The begin of the first phase; of the recording, if there is none."""
+    return min((phase.begin_ns for phase in history.phases), default=history.began_ns)
+
+
+def judged_until_ns(history: History) -> int:
+    """The end of the last phase or fault; of the recording, if none has an end."""
+    ends = [phase.end_ns for phase in history.phases if phase.end_ns is not None]
+    ends += [fault.healed_ns for fault in history.faults if fault.healed_ns is not None]
+    return max(ends, default=history.ended_ns)
+
+
+def blind_spots(history: History, kinds: Iterable[str], since_ns: int, until_ns: int) -> Iterator[str]:
+    """Why the watch of some kind does not carry a PASS over a span, in words."""
+    for kind in kinds:
+        gaps = gaps_in(history, kind, since_ns, until_ns)
+        if gaps:
+            lost_s = sum(seconds(gap.until_ns - gap.since_ns) for gap in gaps)
+            yield f"the watch of {kind}s had {plural(len(gaps), 'gap')} ({lost_s:.1f} s) in the time that is judged"
+        elif not covered(history, kind, since_ns, until_ns):
+            yield f"the watch of {kind}s did not cover the time that is judged"

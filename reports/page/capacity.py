@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from chaos.checks.traffic.capacity_estimate import AtRate, CapacityEstimate
 from chaos.checks.traffic.capacity_found import CapacityFoundDetail
-from chaos.checks.traffic.confidence_intervals import Interval
+from chaos.checks.traffic.capacity_steps import Interval
 from chaos.checks.verdict import Verdict
 from chaos.history import History
 from chaos.history.sli import INDICATORS

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chaos.checks.base import timings_of, undecided, unknown, watched
+from chaos.checks.base import judged_until_ns, timings_of, undecided, unknown, watched
 from chaos.checks.verdict import Answer, Evidence, Obligation
-from chaos.checks.watch_coverage import judged_until_ns
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once

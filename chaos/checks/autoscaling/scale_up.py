@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import polars as pl
 
 from chaos.checks.autoscaling.common import Rescale, behaviour_at, rescales
 from chaos.checks.autoscaling.recommendations import Reach
-from chaos.checks.autoscaling.slo_regained import answered_rps, regained_ns
+from chaos.checks.base import after_s, timings_of
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -15,35 +17,78 @@ from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from chaos.history.sli import GOOD, INDICATORS
+from chaos.semantics import Bound
+from chaos.semantics.hpa.bounds import rise_bound
 from chaos.slo import Slo
 
-__all__ = ["Climb", "FollowedDetail", "climb_of"]
+__all__ = ["TAIL_NS", "Climb", "FollowedDetail", "answered_rps", "climb_of", "regained_ns"]
+
+TAIL_NS = 10 * NS
+"""Users are well again only if they stay so for at least this long, up to the end of the spike."""
+
+REQUESTS_MIN = 20
+"""And if so many requests say so."""
+
+
+def regained_ns(history: History, slo: Slo, begin_ns: int, end_ns: int) -> int | None:
+    """The intended time of the first good request of the spike from which on all of it, to its end, is inside the SLO.
+
+    Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
+    again before the spike ended.
+    """
+    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
+    table = history.requests.filter(span & (pl.col("outcome") != "unsent")).sort("intended_ns", descending=True)
+    # A time that is undefined for a request (one token only) is not over; one that failed has infinite times.
+    over = {name: INDICATORS[name][1].fill_null(0) > limit_s for name, limit_s in slo.times}
+    bad = ~pl.col("outcome").is_in(GOOD)
+    unwell = pl.any_horizontal(bad, *over.values())
+    counted = table.select(
+        "intended_ns",
+        pl.int_range(1, pl.len() + 1).alias("count"),
+        *(flag.cum_sum().alias(name) for name, flag in {"bad": bad, "unwell": unwell, **over}.items()),
+        well=~unwell,
+    )
+    count = pl.col("count")
+    spare = count - (99 * count / 100).ceil()
+    kept = [pl.col(name) <= spare for name in over]
+    kept += [pl.col("bad") <= _spare(slo.availability, count), pl.col("unwell") <= _spare(slo.goodput, count)]
+    enough = (count >= REQUESTS_MIN) & (pl.col("intended_ns") <= end_ns - TAIL_NS)
+    found: int | None = (
+        counted.filter(pl.all_horizontal(kept), enough, pl.col("well")).select(pl.col("intended_ns").min()).item()
+    )
+    return found
+
+
+def _spare(objective: float | None, count: pl.Expr) -> pl.Expr:
+    """How many of so many requests may miss an objective; all, if there is none."""
+    return ((1 - (objective or 0.0)) * count).round(6).floor()
+
+
+def answered_rps(history: History, begin_ns: int, end_ns: int) -> float | None:
+    """How many answers a second ended in a span, None for an empty one."""
+    if end_ns <= begin_ns:
+        return None
+    ended = pl.col("end_ns").is_between(begin_ns, end_ns, closed="left") & pl.col("outcome").is_in(GOOD)
+    return round(history.requests.filter(ended).height * NS / (end_ns - begin_ns), 2)
+
 
 RATE_SPAN_NS = 10 * NS
 """Answers are counted over ten seconds before the step, after it, and at the end of the spike."""
 
 
 @dataclass(frozen=True, slots=True)
-class StagesDetail:
-    """Seconds from the step to the end of each stage; None for what was not seen before the spike ended."""
-
-    metric_over_s: float | None
-    desired_raised_s: float | None
-    scheduled_s: float | None
-    started_s: float | None
-    ready_s: float | None
-    slo_regained_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class FollowedDetail:
-    """One load spike as the system followed it, in numbers; the metric's are None where it is no percentage."""
+    """One load spike as the system followed it, in numbers; the metric's are None where it is no percentage.
+
+    `stages`: seconds from the step to the end of each; None for what was not seen before the spike ended.
+    """
 
     spike_begin_ns: int
     spike_end_ns: int
     before_rps: float
     peak_rps: float
-    stages: StagesDetail
+    stages: Mapping[str, float | None]
     bound_s: float
     metric: str
     measured_percent_max: int | None
@@ -52,7 +97,6 @@ class FollowedDetail:
     desired_at_end: int
     ready_at_end: int
     replicas_max: int
-    rises: tuple[tuple[int, int, int], ...]
     answered_before_rps: float | None
     answered_at_step_rps: float | None
     answered_at_end_rps: float | None
@@ -62,85 +106,49 @@ class FollowedDetail:
 class Climb:
     """One spike as the system followed it. Moments are None for what was not seen before the spike ended.
 
-    `over_ns`: when the metrics API, or where it was not recorded the autoscaler, first said that a metric is over its
-    target (`measured` at its highest, of `target`,
-    in percent, None for metrics that are no percentage). `rises`: desired replicas. `pods`: those made since the first
-    rise. `desired` and `ready`: at the end of the spike. `regained_ns`: users inside the SLO again.
+    Attributes:
+        bound: how soon desired replicas must rise.
+        over_ns: when the metrics API, or where it was not recorded the autoscaler, first had a metric over its target.
+        rises: of desired replicas.
+        pods: those made since the first rise.
+        regained_ns: when users were inside the SLO again.
     """
 
     spike: LoadSpike
-    end_ns: int
-    most: int
-    start: int
+    bound: Bound
     over_ns: int | None
-    metric: str
-    measured: int | None
-    target: int | None
     rises: tuple[Rescale, ...]
     pods: tuple[PodLife, ...]
-    desired: int
-    ready: int
     regained_ns: int | None
-    answered: tuple[float | None, float | None, float | None]
+    detail: FollowedDetail
 
     @property
-    def at_most(self) -> bool:
-        """Whether desired replicas were at the autoscaler's maximum when the spike ended."""
-        return self.desired >= self.most
+    def end_ns(self) -> int:
+        """When the spike ended, or the record."""
+        return self.detail.spike_end_ns
 
     @property
-    def stages(self) -> dict[str, float | None]:
-        """Seconds from the step to each stage's end."""
-        last = {
-            name: _last(tuple(getattr(life, f"{name}_ns") for life in self.pods))
-            for name in ("scheduled", "started", "ready")
-        }
-        moments = {"metric_over": self.over_ns, "desired_raised": self.rises[0].at_ns if self.rises else None}
-        moments |= last | {"slo_regained": self.regained_ns}
-        return {
-            f"{name}_s": None if at_ns is None else round(seconds(at_ns - self.spike.begin_ns), 3)
-            for name, at_ns in moments.items()
-        }
-
-    def detail(self, bound_s: float) -> FollowedDetail:
-        """The climb in numbers."""
-        before, after, end = self.answered
-        return FollowedDetail(
-            spike_begin_ns=self.spike.begin_ns,
-            spike_end_ns=self.end_ns,
-            before_rps=self.spike.before_rps,
-            peak_rps=self.spike.peak_rps,
-            stages=StagesDetail(**self.stages),
-            bound_s=bound_s,
-            metric=self.metric,
-            measured_percent_max=self.measured,
-            target_percent=self.target,
-            desired_before=self.start,
-            desired_at_end=self.desired,
-            ready_at_end=self.ready,
-            replicas_max=self.most,
-            rises=tuple((one.at_ns, one.before, one.after) for one in self.rises),
-            answered_before_rps=before,
-            answered_at_step_rps=after,
-            answered_at_end_rps=end,
-        )
+    def due_ns(self) -> int:
+        """When the first rise must have come."""
+        return self.spike.begin_ns + round(self.bound.total_s * NS)
 
     def evidence(self) -> Iterator[Evidence]:
         """The moments that the climb consists of."""
+        detail = self.detail
         yield Evidence(self.spike.begin_ns, f"the load rose from {self.spike.words}")
         if self.over_ns is not None:
-            yield Evidence(self.over_ns, f"{self.metric} was over its target of {self.target} %")
+            yield Evidence(self.over_ns, f"{detail.metric} was over its target of {detail.target_percent} %")
         for rise in self.rises:
             yield Evidence(rise.at_ns, rise.words)
         for life in self.pods:
             if life.ready_ns is not None:
-                yield Evidence(
-                    life.ready_ns, f"{life.name} was Ready, {seconds(life.ready_ns - life.created_ns):.1f} s old"
-                )
-        _, after, end = self.answered
+                age_s = seconds(life.ready_ns - life.created_ns)
+                yield Evidence(life.ready_ns, f"{life.name} was Ready, {age_s:.1f} s old")
+        after, end = detail.answered_at_step_rps, detail.answered_at_end_rps
         if after is not None and end is not None:
-            text = f"{end:g} answers/s from {self.ready} replicas, {after:g}/s from {self.start} at the step"
-            yield Evidence(self.end_ns, f"{text}, {self.spike.peak_rps:g}/s asked for")
+            text = f"{end:g} answers/s from {detail.ready_at_end} replicas"
+            text += f", {after:g}/s from {detail.desired_before} at the step, {detail.peak_rps:g}/s asked for"
+            yield Evidence(self.end_ns, text)
         if self.regained_ns is not None:
             yield Evidence(self.regained_ns, "users were inside the SLO from here to the end of the spike")
 
@@ -149,8 +157,8 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     """Read a climb off the history."""
     begin_ns = spike.begin_ns
     end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
-    changes = [one for one in rescales(history) if begin_ns < one.at_ns <= end_ns]
-    rises = tuple(one for one in changes if one.up)
+    bound = rise_bound(behaviour_at(history, life, begin_ns), timings_of(history))
+    rises = tuple(one for one in rescales(history) if begin_ns < one.at_ns <= end_ns and one.up)
     first_ns = rises[0].at_ns if rises else end_ns
     # News of a pod may come a moment before that of the number that asked for it.
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
@@ -158,26 +166,34 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     # The metrics API had it before the autoscaler looked, where it was recorded.
     sampled_ns = Reach.of(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
     over_ns = over_ns if sampled_ns is None else sampled_ns
-    return Climb(
-        spike=spike,
-        end_ns=end_ns,
-        most=life.at(end_ns).most,
-        start=desired_replicas(history).value_at(begin_ns) or 0,
-        over_ns=over_ns,
+    well_ns = None if slo is None else regained_ns(history, slo, begin_ns, end_ns)
+    moments = {
+        "metric_over_s": over_ns,
+        "desired_raised_s": rises[0].at_ns if rises else None,
+        "scheduled_s": _last(pod.scheduled_ns for pod in pods),
+        "started_s": _last(pod.started_ns for pod in pods),
+        "ready_s": _last(pod.ready_ns for pod in pods),
+        "slo_regained_s": well_ns,
+    }
+    detail = FollowedDetail(
+        spike_begin_ns=begin_ns,
+        spike_end_ns=end_ns,
+        before_rps=spike.before_rps,
+        peak_rps=spike.peak_rps,
+        stages={name: after_s(at_ns, begin_ns) for name, at_ns in moments.items()},
+        bound_s=bound.total_s,
         metric=metric,
-        measured=measured,
-        target=target,
-        rises=rises,
-        pods=pods,
-        desired=desired_replicas(history).value_at(end_ns) or 0,
-        ready=ready_replicas(history).value_at(end_ns) or 0,
-        regained_ns=None if slo is None else regained_ns(history, slo, begin_ns, end_ns),
-        answered=(
-            answered_rps(history, begin_ns - RATE_SPAN_NS, begin_ns),
-            answered_rps(history, begin_ns, min(end_ns, begin_ns + RATE_SPAN_NS)),
-            answered_rps(history, max(begin_ns, end_ns - RATE_SPAN_NS), end_ns),
-        ),
+        measured_percent_max=measured,
+        target_percent=target,
+        desired_before=desired_replicas(history).value_at(begin_ns) or 0,
+        desired_at_end=desired_replicas(history).value_at(end_ns) or 0,
+        ready_at_end=ready_replicas(history).value_at(end_ns) or 0,
+        replicas_max=life.at(end_ns).most,
+        answered_before_rps=answered_rps(history, begin_ns - RATE_SPAN_NS, begin_ns),
+        answered_at_step_rps=answered_rps(history, begin_ns, min(end_ns, begin_ns + RATE_SPAN_NS)),
+        answered_at_end_rps=answered_rps(history, max(begin_ns, end_ns - RATE_SPAN_NS), end_ns),
     )
+    return Climb(spike, bound, over_ns, rises, pods, well_ns, detail)
 
 
 def _metric(
@@ -208,7 +224,7 @@ def _metric(
     return worst[1:]
 
 
-def _last(moments: tuple[int | None, ...]) -> int | None:
+def _last(moments: Iterable[int | None]) -> int | None:
     """The last of all moments, None if one has not come."""
-    known = [at_ns for at_ns in moments if at_ns is not None]
-    return max(known) if known and len(known) == len(moments) else None
+    found = list(moments)
+    return max((at_ns or 0 for at_ns in found), default=None) if None not in found else None

@@ -10,7 +10,6 @@ import polars as pl
 
 from chaos.checks.autoscaling.common import (
     NOT_ASKED,
-    Rescale,
     behaviour_at,
     confirmed,
     one_autoscaler,
@@ -21,7 +20,7 @@ from chaos.checks.autoscaling.common import (
     unwatched,
     watched_until_ns,
 )
-from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.base import Summary, after_s, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -43,7 +42,10 @@ DELIVERY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class DescentDetail:
-    """The way down from one load spike; seconds count from its last answer, falls are (moment, before, after)."""
+    """The way down from one load spike; seconds count from `calm_ns`, when its last request was answered.
+
+    Which answers were under way on a pod as it was taken is known only where they name their replica.
+    """
 
     calm_ns: int
     peak: int
@@ -54,7 +56,15 @@ class DescentDetail:
     pods_taken: int
     answers_under_way: int
     answers_lost: int
-    falls: tuple[tuple[int, int, int], ...]
+
+    @property
+    def words(self) -> str:
+        """The descent for people."""
+        if self.back_s is None:
+            return f"desired {self.peak}, not back at {self.bottom}"
+        taken = f"{plural(self.pods_taken, 'pod')} taken with {plural(self.answers_under_way, 'answer')} under way"
+        back = f"desired {self.peak} back at {self.bottom} {self.back_s:.1f} s after the last answer of the spike"
+        return f"{back}, {taken}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,79 +75,21 @@ class ScaledDownDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """A pod whose deletion was accepted at `at_ns`, with `under_way` answers of which `lost` did not end well.
-
-    Known only for answers that name their replica, as a response header does.
-    """
-
-    pod: str
-    at_ns: int
-    under_way: int
-    lost: int
-
-    @property
-    def evidence(self) -> Evidence:
-        """The moment at which it was taken."""
-        fate = f", {self.lost} of them lost" if self.lost else ""
-        return Evidence(self.at_ns, f"{self.pod} was taken with {plural(self.under_way, 'answer')} under way{fate}")
-
-
-@dataclass(frozen=True, slots=True)
 class _Descent:
     """The way down from one load spike, up to the next one.
 
     Attributes:
-        calm_ns: when the last request of the spike was answered.
-        back_ns: when desired replicas were back at `bottom`, None if never.
+        back_ns: when desired replicas were back at the bottom, None if never.
+        until_ns: when the next spike came, or the record ended.
         holding: which metric still holds the replicas up at the end, in words.
     """
 
-    calm_ns: int
-    peak: int
-    bottom: int
+    detail: DescentDetail
     bound: Bound
-    falls: tuple[Rescale, ...]
     back_ns: int | None
     until_ns: int
     holding: str
-    taken: tuple[_Taken, ...]
-
-    @property
-    def detail(self) -> DescentDetail:
-        """The descent in numbers."""
-
-        def after(at_ns: int | None) -> float | None:
-            return None if at_ns is None else round(seconds(at_ns - self.calm_ns), 3)
-
-        return DescentDetail(
-            calm_ns=self.calm_ns,
-            peak=self.peak,
-            bottom=self.bottom,
-            first_fall_s=after(self.falls[0].at_ns if self.falls else None),
-            back_s=after(self.back_ns),
-            bound_s=self.bound.total_s,
-            pods_taken=len(self.taken),
-            answers_under_way=sum(one.under_way for one in self.taken),
-            answers_lost=sum(one.lost for one in self.taken),
-            falls=tuple((one.at_ns, one.before, one.after) for one in self.falls),
-        )
-
-    @property
-    def measured(self) -> str:
-        """The descent for people."""
-        if self.back_ns is None:
-            return f"desired {self.peak}, not back at {self.bottom}"
-        met = plural(sum(one.under_way for one in self.taken), "answer")
-        gone = f"{plural(len(self.taken), 'pod')} taken with {met} under way"
-        after_s = seconds(self.back_ns - self.calm_ns)
-        return f"desired {self.peak} back at {self.bottom} {after_s:.1f} s after the last answer of the spike, {gone}"
-
-    def evidence(self) -> Iterator[Evidence]:
-        """The moments that it consists of."""
-        yield Evidence(self.calm_ns, "the last request of the spike was answered")
-        yield from rescale_evidence(self.falls)
-        yield from (pod.evidence for pod in self.taken)
+    evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +116,7 @@ class ScaledDown:
             owed.append(scaler)
         else:
             descents = list(_descents(history, scaler))
-            followed = [one for one in descents if one.peak > one.bottom]
+            followed = [one for one in descents if one.detail.peak > one.detail.bottom]
             owed += _falls(history, scaler)
             owed += [_back(history, scaler, one) for one in followed]
             if not followed:
@@ -176,11 +128,11 @@ class ScaledDown:
             "After a load spike the extra replicas go: not before the window, and not later than the derived bound.",
             unless_unseen(unwatched(history, begin_ns), owed),
             Summary(
-                measured="no load spike ended" if slowest is None else slowest.measured,
+                measured="no load spike ended" if slowest is None else slowest.detail.words,
                 limit=f"back within {bound}",
                 margin="" if slowest is None else slowest.bound.words,
                 detail=ScaledDownDetail(tuple(one.detail for one in descents)),
-                evidence=tuple(moment for one in descents for moment in one.evidence()),
+                evidence=tuple(moment for one in descents for moment in one.evidence),
             ),
             nothing=unknown("load spike", "no load spike was followed up and ended", "a spike that ends"),
         )
@@ -198,27 +150,36 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
         bottom = desired.value_at(spike.begin_ns) or 0
         peak = desired.max(spike.begin_ns, until_ns) or 0
         falls = tuple(one for one in rescales(history) if spike.end_ns < one.at_ns <= until_ns and not one.up)
-        yield _Descent(
-            calm_ns=max(spike.end_ns, last_ns or 0),
+        back_ns = next((one.at_ns for one in falls if one.after <= bottom), None)
+        calm_ns = max(spike.end_ns, last_ns or 0)
+        bound = fall_bound(behaviour_at(history, life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom)
+        taken = tuple(_taken(history, spike.end_ns, until_ns))
+        detail = DescentDetail(
+            calm_ns=calm_ns,
             peak=peak,
             bottom=bottom,
-            bound=fall_bound(behaviour_at(history, life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom),
-            falls=falls,
-            back_ns=next((one.at_ns for one in falls if one.after <= bottom), None),
-            until_ns=until_ns,
-            holding=_holding(history, life, until_ns),
-            taken=tuple(_taken(history, spike.end_ns, until_ns)),
+            first_fall_s=after_s(falls[0].at_ns if falls else None, calm_ns),
+            back_s=after_s(back_ns, calm_ns),
+            bound_s=bound.total_s,
+            pods_taken=len(taken),
+            answers_under_way=sum(under_way for _, under_way, _ in taken),
+            answers_lost=sum(lost for _, _, lost in taken),
         )
+        calm = Evidence(calm_ns, "the last request of the spike was answered")
+        evidence = (calm, *rescale_evidence(falls), *(moment for moment, _, _ in taken))
+        yield _Descent(detail, bound, back_ns, until_ns, _holding(history, life, until_ns), evidence)
 
 
-def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[_Taken]:
-    """The pods of the system that were taken in a span, in order, with the answers that each had under way."""
+def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[tuple[Evidence, int, int]]:
+    """Each pod of the system that was taken in a span: the moment, its answers under way, and how many were lost."""
     going = [life for life in pod_lives(history) if begin_ns < (life.terminating_ns or 0) <= until_ns]
     for life in sorted(going, key=lambda one: one.terminating_ns or 0):
         at_ns = life.terminating_ns or 0
         there = (pl.col("sent_ns") <= at_ns) & (pl.col("end_ns") >= at_ns) & (pl.col("replica") == life.name)
         rows = history.requests.filter(there)
-        yield _Taken(life.name, at_ns, rows.height, rows.filter(~pl.col("outcome").is_in(GOOD)).height)
+        lost = rows.filter(~pl.col("outcome").is_in(GOOD)).height
+        text = f"{life.name} was taken with {plural(rows.height, 'answer')} under way"
+        yield Evidence(at_ns, f"{text}, {lost} of them lost" if lost else text), rows.height, lost
 
 
 def _holding(history: History, life: AutoscalerLife, at_ns: int) -> str:
@@ -263,20 +224,20 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
 def _back(history: History, life: AutoscalerLife, descent: _Descent) -> Obligation:
     """That desired replicas are back within the bound after one load spike."""
     subject, bound_s = "load spike", descent.bound.total_s
-    limit = f"back within {bound_s:g} s"
+    limit, text = f"back within {bound_s:g} s", f"not back at {descent.detail.bottom}"
     if descent.back_ns is not None:
-        took_s = seconds(earliest_ns(history, history.facts.workload_kind, descent.back_ns) - descent.calm_ns)
+        took_s = seconds(earliest_ns(history, history.facts.workload_kind, descent.back_ns) - descent.detail.calm_ns)
         if took_s <= bound_s:
             return Obligation(subject, measured=f"{took_s:.1f} s", bound=limit)
-        text = f"back at {descent.bottom} only after {took_s:.1f} s, bound {bound_s:g} s"
-    elif descent.until_ns < descent.calm_ns + round(bound_s * NS):
-        left_s = seconds(max(0, descent.until_ns - descent.calm_ns))
-        text = f"not back at {descent.bottom} when the record or the next spike came, {left_s:.1f} s into {bound_s:g} s"
+        text = f"back at {descent.detail.bottom} only after {took_s:.1f} s, bound {bound_s:g} s"
+    elif descent.until_ns < descent.detail.calm_ns + round(bound_s * NS):
+        left_s = seconds(max(0, descent.until_ns - descent.detail.calm_ns))
+        text = f"{text} when the record or the next spike came, {left_s:.1f} s into {bound_s:g} s"
         return unknown(subject, text, "a trial that waits for the fall")
     else:
-        text = f"not back at {descent.bottom} within {bound_s:g} s"
+        text = f"{text} within {bound_s:g} s"
     # Too late: a FAIL, unless nothing promised it.
-    if blind := stood_still(life, descent.calm_ns, descent.until_ns):
+    if blind := stood_still(life, descent.detail.calm_ns, descent.until_ns):
         return unknown(subject, f"{text}: the autoscaler had no metrics: {blind.why}", "metrics that it can read")
     if descent.back_ns is None and descent.holding:
         return unknown(subject, f"{text}: {descent.holding}, so nothing was to fall", "less load after the spike")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.autoscaling.common import (
-    behaviour_at,
     one_autoscaler,
     replicas_made,
     scalers_in,
@@ -17,6 +16,7 @@ from chaos.checks.autoscaling.common import (
 )
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
 from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -24,8 +24,7 @@ from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import PodLife
-from chaos.semantics import Bound, recovery_bound
-from chaos.semantics.hpa.bounds import rise_bound
+from chaos.semantics import recovery_bound
 from chaos.slo import Slo
 
 __all__ = ["ScaledUp", "ScaledUpDetail"]
@@ -60,7 +59,7 @@ class ScaledUp:
     def __call__(self, history: History) -> Finding:
         """Judge every load spike of the trial."""
         owed: list[Obligation] = []
-        climbs: list[tuple[Climb, Bound]] = []
+        climbs: list[Climb] = []
         causes: list[str] = []
         for spike in load_spikes(history):
             scaler = one_autoscaler(history, spike.begin_ns, spike.end_ns)
@@ -68,10 +67,8 @@ class ScaledUp:
             if isinstance(scaler, Obligation):
                 here.append(("autoscaler", _without(history, spike, scaler)))
             else:
-                climb = climb_of(history, scaler, spike, self.slo)
-                bound = rise_bound(behaviour_at(history, scaler, spike.begin_ns), timings_of(history))
-                climbs.append((climb, bound))
-                here += _judged(history, scaler, climb, bound, slo=self.slo)
+                climbs.append(climb := climb_of(history, scaler, spike, self.slo))
+                here += _judged(history, scaler, climb, slo=self.slo)
                 here = [(cause, _doubted(history, climb, one)) for cause, one in here]
             causes += [cause for cause, one in here if one.answer is not Answer.PASS]
             owed += unless_unseen(unwatched(history, spike.begin_ns, spike.end_ns), [one for _, one in here])
@@ -85,31 +82,31 @@ class ScaledUp:
         )
 
 
-def _summary(climbs: list[tuple[Climb, Bound]], cause: str) -> Summary:
-    detail = ScaledUpDetail(tuple(climb.detail(bound.total_s) for climb, bound in climbs), cause)
+def _summary(climbs: list[Climb], cause: str) -> Summary:
+    detail = ScaledUpDetail(tuple(climb.detail for climb in climbs), cause)
     if not climbs:
         return Summary("nothing followed the load", "first rise within the derived bound", detail=detail)
-    slowest, bound = max(climbs, key=lambda one: one[0].stages["desired_raised_s"] or 1e9)
+    slowest = max(climbs, key=lambda one: one.detail.stages["desired_raised_s"] or 1e9)
+    stages = slowest.detail.stages
+    seen = ", ".join(f"{word} {stages[name]:.1f} s" for name, word in WORDS.items() if stages[name] is not None)
+    moved = f"replicas {slowest.detail.desired_before} to {slowest.detail.desired_at_end}"
     return Summary(
-        measured=_measured(slowest),
-        limit=f"first rise within {bound.total_s:g} s",
-        margin=bound.words,
+        measured=f"{moved}: {seen}" if seen else moved,
+        limit=f"first rise within {slowest.bound.total_s:g} s",
+        margin=slowest.bound.words,
         detail=detail,
-        evidence=tuple(moment for climb, _ in climbs for moment in climb.evidence()),
+        evidence=tuple(moment for climb in climbs for moment in climb.evidence()),
     )
 
 
-def _measured(climb: Climb) -> str:
-    stages = climb.stages
-    words = {
-        "metric_over_s": "metric over target",
-        "desired_raised_s": "desired raised",
-        "scheduled_s": "all scheduled",
-        "ready_s": "all Ready",
-        "slo_regained_s": "SLO regained",
-    }
-    seen = ", ".join(f"{word} {stages[name]:.1f} s" for name, word in words.items() if stages[name] is not None)
-    return f"replicas {climb.start} to {climb.desired}" + (f": {seen}" if seen else "")
+WORDS = {
+    "metric_over_s": "metric over target",
+    "desired_raised_s": "desired raised",
+    "scheduled_s": "all scheduled",
+    "ready_s": "all Ready",
+    "slo_regained_s": "SLO regained",
+}
+"""The stages that are shown in words."""
 
 
 def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Obligation:
@@ -130,13 +127,13 @@ def _doubted(history: History, climb: Climb, one: Obligation) -> Obligation:
 
 
 def _judged(
-    history: History, life: AutoscalerLife, climb: Climb, bound: Bound, *, slo: Slo | None
+    history: History, life: AutoscalerLife, climb: Climb, *, slo: Slo | None
 ) -> Iterator[tuple[str, Obligation]]:
     """What a load spike asks of the system, each with what went wrong if it was not kept, in a word."""
     if not climb.rises:
-        yield _no_rise(life, climb, bound, unwell=slo is not None and climb.regained_ns is None)
+        yield _no_rise(life, climb, unwell=slo is not None and climb.regained_ns is None)
         return
-    yield _first_rise(history, life, climb, bound)
+    yield _first_rise(history, life, climb)
     for rise in climb.rises:
         yield from (("pods", one) for one in replicas_made(history, rise, climb.end_ns))
     yield from (("late", one) for pod in climb.pods for one in _new_pod(history, pod, climb))
@@ -144,72 +141,74 @@ def _judged(
         return
     if climb.regained_ns is not None:
         yield "", Obligation("users", measured="inside the SLO again", bound="before the spike ends")
-    elif climb.end_ns < climb.spike.begin_ns + round(bound.total_s * NS):
-        yield "short", _too_short(climb, bound)
+    elif climb.end_ns < climb.due_ns:
+        yield "short", _too_short(climb)
     else:
         yield _not_regained(climb)
 
 
-def _first_rise(history: History, life: AutoscalerLife, climb: Climb, bound: Bound) -> tuple[str, Obligation]:
+def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[str, Obligation]:
     """The first rise of desired replicas is in time."""
-    subject, first = "first rise", climb.rises[0]
-    deadline_ns = climb.spike.begin_ns + round(bound.total_s * NS)
+    subject, first, bound_s = "first rise", climb.rises[0], climb.bound.total_s
     took_s = seconds(earliest_ns(history, history.facts.workload_kind, first.at_ns) - climb.spike.begin_ns)
-    measured, limit = f"{took_s:.1f} s", f"{bound.total_s:g} s"
-    if took_s <= bound.total_s:
+    measured, limit = f"{took_s:.1f} s", f"{bound_s:g} s"
+    if took_s <= bound_s:
         return "", Obligation(subject, measured=measured, bound=limit)
-    if text := _blind(life, climb, bound, first.at_ns):
+    if text := _blind(life, climb, first.at_ns):
         return "metrics", unknown(subject, text, WORKS)
-    late_metric = climb.over_ns is None or climb.over_ns > deadline_ns
+    late_metric = climb.over_ns is None or climb.over_ns > climb.due_ns
     stage = "the metric was not over its target" if late_metric else "desired replicas did not rise"
-    text = f"late: {stage} in time, first rise after {took_s:.1f} s, bound {bound.total_s:g} s"
+    text = f"late: {stage} in time, first rise after {took_s:.1f} s, bound {bound_s:g} s"
     return "late", Obligation(subject, Answer.FAIL, text, measured=measured, bound=limit)
 
 
-def _blind(life: AutoscalerLife, climb: Climb, bound: Bound, until_ns: int) -> str:
+def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> str:
     """Why no rise can be demanded by a moment: without metrics, and too little time after it had them; else empty."""
     blind = stood_still(life, climb.spike.begin_ns, until_ns)
     if blind is None:
         return ""
     if blind.until_ns is None:
         return f"the autoscaler has no metrics: {blind.why}"
-    if until_ns - blind.until_ns > round(bound.total_s * NS):
+    if until_ns - blind.until_ns > round(climb.bound.total_s * NS):
         return ""
     since_s = seconds(blind.until_ns - climb.spike.begin_ns)
     return f"the autoscaler had no metrics until {since_s:.1f} s after the step: {blind.why}"
 
 
-def _no_rise(life: AutoscalerLife, climb: Climb, bound: Bound, *, unwell: bool) -> tuple[str, Obligation]:
-    """Why desired replicas did not rise in the spike."""
-    subject = "first rise"
-    if text := _blind(life, climb, bound, climb.end_ns):
+def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
+    """Why desired replicas did not rise in the spike: too short, at the maximum, or a metric that did not move."""
+    subject, detail = "first rise", climb.detail
+    if text := _blind(life, climb, climb.end_ns):
         return "metrics", unknown(subject, text, WORKS)
-    if climb.end_ns < climb.spike.begin_ns + round(bound.total_s * NS):
-        return "short", _too_short(climb, bound)
-    if climb.start >= climb.most and unwell:
-        return _not_regained(climb)
-    if climb.start >= climb.most:
-        return "maximum", unknown(subject, f"it was at its maximum of {climb.most} before", "fewer replicas at first")
+    if climb.end_ns < climb.due_ns:
+        return "short", _too_short(climb)
+    if detail.desired_before >= detail.replicas_max:
+        if unwell:
+            return _not_regained(climb)
+        text = f"it was at its maximum of {detail.replicas_max} before"
+        return "maximum", unknown(subject, text, "fewer replicas at first")
+    return _unmoved(climb, unwell=unwell)
+
+
+def _unmoved(climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
+    """Nothing rose though it could have: a metric over its target was ignored, or the metric did not move."""
+    subject, detail = "first rise", climb.detail
     if climb.over_ns is not None:
         over_s = seconds(climb.over_ns - climb.spike.begin_ns)
-        text = f"desired replicas did not rise, though {climb.metric} was over its target {over_s:.1f} s after the step"
-        return "desired", Obligation(subject, Answer.FAIL, text)
-    return "metric", _unmoved(climb, unwell=unwell)
-
-
-def _unmoved(climb: Climb, *, unwell: bool) -> Obligation:
-    """The metric stayed under its target: nothing to follow, or if users felt the load, the wrong metric."""
-    seen = "" if climb.measured is None else f" (at most {climb.measured} % of {climb.target} %)"
-    text = f"{climb.metric or 'its metric'} never passed its target{seen}"
+        over = f"{detail.metric} was over its target {over_s:.1f} s after the step"
+        return "desired", Obligation(subject, Answer.FAIL, f"desired replicas did not rise, though {over}")
+    highest, target = detail.measured_percent_max, detail.target_percent
+    seen = "" if highest is None else f" (at most {highest} % of {target} %)"
+    text = f"{detail.metric or 'its metric'} never passed its target{seen}"
     if unwell:
         text = f"users were outside the SLO, yet {text}: the load does not move this metric"
-        return Obligation("first rise", Answer.FAIL, text)
-    return unknown("first rise", f"{text}, so there was nothing to follow", "a load spike that the system feels")
+        return "metric", Obligation(subject, Answer.FAIL, text)
+    return "metric", unknown(subject, f"{text}, so there was nothing to follow", "a load spike that the system feels")
 
 
-def _too_short(climb: Climb, bound: Bound) -> Obligation:
+def _too_short(climb: Climb) -> Obligation:
     lasted_s = seconds(climb.end_ns - climb.spike.begin_ns)
-    text = f"the spike lasted {lasted_s:.1f} s, less than the {bound.total_s:g} s in which it must be followed"
+    text = f"the spike lasted {lasted_s:.1f} s, less than the {climb.bound.total_s:g} s in which it must be followed"
     return unknown("load spike", text, LONGER)
 
 
@@ -226,14 +225,9 @@ def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligatio
         text = f"{pod.name} was not Ready when the spike ended, within its bound of {bound.total_s:g} s"
         yield unknown(pod.name, text, LONGER)
         return
-    stage, words = "ready", "Ready"
-    if pod.scheduled_ns is None or pod.scheduled_ns > deadline_ns:
-        stage, words = "scheduled", "scheduled"
-    elif pod.started_ns is None or pod.started_ns > deadline_ns:
-        stage, words = "started", "started"
-    excuses = bound.excuses(stage)  # type: ignore[arg-type]  # one of the stages
-    text = f"late: {pod.name} was not {words} {bound.total_s:g} s after it was made"
-    if excuses:
+    stage = lacking(pod, deadline_ns)
+    text = f"late: {pod.name} was not {'Ready' if stage == 'ready' else stage} {bound.total_s:g} s after it was made"
+    if excuses := bound.excuses(stage):
         yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a startup probe")
     else:
         yield Obligation(pod.name, Answer.FAIL, text, bound=limit)
@@ -241,12 +235,12 @@ def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligatio
 
 def _not_regained(climb: Climb) -> tuple[str, Obligation]:
     """Users were not inside the SLO again before the spike ended."""
-    rates = f"{climb.answered[2]:g}/s answered of {climb.spike.peak_rps:g}/s" if climb.answered[2] is not None else ""
-    if climb.at_most:
-        text = (
-            f"capacity: at its maximum of {climb.most} replicas ({climb.ready} Ready) users were still outside the SLO"
-        )
+    one = climb.detail
+    answered_rps, ready, most = one.answered_at_end_rps, one.ready_at_end, one.replicas_max
+    rates = "" if answered_rps is None else f"{answered_rps:g}/s answered of {one.peak_rps:g}/s"
+    if one.desired_at_end >= most:
+        text = f"capacity: at its maximum of {most} replicas ({ready} Ready) users were still outside the SLO"
         return "capacity", Obligation("users", Answer.FAIL, f"{text}, {rates}")
-    there = f"with {climb.ready} of {climb.desired} replicas Ready (at most {climb.most})"
+    there = f"with {ready} of {one.desired_at_end} replicas Ready (at most {most})"
     text = f"users were not inside the SLO again before the spike ended, {there}, {rates}"
     return "slo", Obligation("users", Answer.FAIL, text)

@@ -15,8 +15,8 @@ from chaos.checks.autoscaling.common import (
     watched_since_ns,
     watched_until_ns,
 )
-from chaos.checks.base import Summary, finding, timings_of, unknown
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.base import Summary, finding, judged, timings_of, unknown
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
@@ -36,31 +36,6 @@ class WithinLimitsDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outside:
-    """A span in which desired replicas lay outside the limits."""
-
-    begin_ns: int
-    end_ns: int
-    desired: int
-    least: int
-    most: int
-
-    def obligation(self, grace_s: float) -> Obligation:
-        """That the number is brought back within the grace."""
-        lasted_s = seconds(self.end_ns - self.begin_ns)
-        text = f"{self.desired} replicas desired for {lasted_s:.1f} s, limits {self.least} to {self.most}"
-        late = self.end_ns - self.begin_ns > grace_s * NS
-        return Obligation(
-            f"{self.desired} desired replicas",
-            Answer.FAIL if late else Answer.PASS,
-            text if late else "",
-            measured=f"brought back after {lasted_s:.1f} s",
-            bound=f"{grace_s:g} s",
-            evidence=(Evidence(self.begin_ns, text),),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class WithinLimits:
     """Desired replicas lie within minReplicas and maxReplicas, whatever the load asks for.
 
@@ -77,8 +52,8 @@ class WithinLimits:
         lives = found if in_turn(found) else []
         begin_ns = watched_since_ns(history, lives[0]) if lives else history.began_ns
         grace_s = timings_of(history).hpa_sync_s + timings_of(history).allowance_s
-        outside = [span for life in lives for span in _outside(history, life)]
-        owed = [span.obligation(grace_s) for span in outside]
+        owed = [one for life in lives for one in _outside(history, life, grace_s)]
+        outside = len(owed)
         desired = desired_replicas(history)
         low, high = desired.min(begin_ns, desired.end_ns), desired.max(begin_ns, desired.end_ns)
         measured = "desired unknown" if low is None else f"desired {low} to {high}"
@@ -96,35 +71,37 @@ class WithinLimits:
             Summary(
                 measured=measured,
                 limit=f"{limits or 'minReplicas to maxReplicas'}, brought back within {grace_s:g} s",
-                detail=WithinLimitsDetail(low, high, len(outside), grace_s),
+                detail=WithinLimitsDetail(low, high, outside, grace_s),
             ),
             nothing=unknown("desired replicas", "nothing was desired", "a whole record"),
         )
 
 
-def _outside(history: History, life: AutoscalerLife) -> Iterator[_Outside]:
-    """Spans in which one number lay outside the limits in force when they began or changed."""
+def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator[Obligation]:
+    """That each number outside of the limits in force is brought back within the grace."""
     until_ns = min(watched_until_ns(history), life.gone_ns or history.ended_ns)
-    points = desired_replicas(history).points
-    moments = sorted({*(at_ns for at_ns, _ in points), *(at_ns for at_ns, _ in life.states), until_ns})
-    open_span: _Outside | None = None
-    for at_ns in moments:
-        desired = desired_replicas(history).value_at(at_ns)
-        if at_ns < life.first_ns or at_ns > until_ns:
-            continue
-        view = life.at(at_ns)
-        if open_span is not None:
-            open_span = _Outside(open_span.begin_ns, at_ns, open_span.desired, open_span.least, open_span.most)
-        wrong = desired is not None and desired > 0 and not view.least <= desired <= view.most
-        now = _Outside(at_ns, at_ns, desired or 0, view.least, view.most) if wrong else None
-        if open_span is not None and _same(open_span, now):
-            continue
-        if open_span is not None:
-            yield open_span
-        open_span = now
-    if open_span is not None:
-        yield open_span
+    moments = {until_ns, *(at_ns for at_ns, _ in (*desired_replicas(history).points, *life.states))}
+    since: tuple[int, tuple[int, int, int]] | None = None
+    for at_ns in sorted(one for one in moments if life.first_ns <= one <= until_ns):
+        desired, view = desired_replicas(history).value_at(at_ns) or 0, life.at(at_ns)
+        wrong = desired > 0 and not view.least <= desired <= view.most
+        now = (desired, view.least, view.most) if wrong else None
+        if since is not None and now != since[1]:
+            yield _brought_back(since[0], at_ns, since[1], grace_s)
+        if since is None or now != since[1]:
+            since = None if now is None else (at_ns, now)
+    if since is not None:
+        yield _brought_back(since[0], until_ns, since[1], grace_s)
 
 
-def _same(one: _Outside, other: _Outside | None) -> bool:
-    return other is not None and (one.desired, one.least, one.most) == (other.desired, other.least, other.most)
+def _brought_back(begin_ns: int, end_ns: int, numbers: tuple[int, int, int], grace_s: float) -> Obligation:
+    desired, least, most = numbers
+    lasted_s = seconds(end_ns - begin_ns)
+    text = f"{desired} replicas desired for {lasted_s:.1f} s, limits {least} to {most}"
+    return judged(
+        f"{desired} desired replicas",
+        text if end_ns - begin_ns > grace_s * NS else "",
+        measured=f"brought back after {lasted_s:.1f} s",
+        bound=f"{grace_s:g} s",
+        evidence=(Evidence(begin_ns, text),),
+    )

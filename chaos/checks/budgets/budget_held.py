@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, Summary, finding, undecided, unknown, watched
+from chaos.checks.base import GAPLESS, Summary, finding, judged, judged_until_ns, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.eviction_rules import (
     ALONE,
@@ -22,8 +22,7 @@ from chaos.checks.budgets.evictions import Evictions, evictions_of
 from chaos.checks.budgets.model import HealthCount, Record, Replay
 from chaos.checks.budgets.replay import replay
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.checks.watch_coverage import judged_until_ns
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import History
 
 __all__ = ["BudgetDetail", "BudgetHeld", "BudgetHeldDetail"]
@@ -54,23 +53,17 @@ class BudgetHeldDetail:
     """All evictions, budgets and dips of a trial in numbers.
 
     Attributes:
-        evictions_accepted: of Ready pods.
-        evictions_of_others: those of them that somebody else asked for.
-        evictions_refused: ours that a budget refused.
-        evictions_unready: accepted for pods that were not Ready, which no budget counts.
+        ready_min: the scenario's claim.
+        evictions_accepted: of Ready pods; `evictions_of_others` are those of them that somebody else asked for.
         evictions_stale: granted on a count that did not know yet of a pod lost just before.
         lowest_after_eviction: the fewest of the system's pods that were ready after one.
-        ready_min: the scenario's claim.
-        budgets: each budget that binds the system.
-        dips_count: how many dips there were.
-        dips: the first of them.
+        dips: the first of `dips_count`.
     """
 
     ready_min: int | None = None
     evictions_accepted: int = 0
     evictions_of_others: int = 0
     evictions_refused: int = 0
-    evictions_unready: int = 0
     evictions_stale: int = 0
     lowest_after_eviction: int | None = None
     budgets: tuple[BudgetDetail, ...] = ()
@@ -151,8 +144,8 @@ class BudgetHeld:
                 yield Obligation(subject, measured=measured, bound=bound)
                 continue
             reason = f"the eviction of {one.name} ({one.whose}) left {one.left} ready, the claim is {self.ready_min}"
-            answer, settle = (Answer.UNKNOWN, GAPLESS) if blurred(history, one) else (Answer.FAIL, "")
-            yield Obligation(subject, answer, reason, settle, measured, bound, (Evidence(one.at_ns, reason),))
+            settle, evidence = GAPLESS if blurred(history, one) else "", (Evidence(one.at_ns, reason),)
+            yield judged(subject, reason, settle, measured=measured, bound=bound, evidence=evidence)
 
     def _budget(self, record: Record, since_ns: int) -> Obligation:
         """A budget as a whole: its pods were all watched, and it needs as many as are claimed."""
@@ -167,8 +160,8 @@ class BudgetHeld:
         elif self.ready_min is not None and (least := budget.desired_min or 0) < self.ready_min:
             reason = f"disruption budget {record.name} needs only {least}, less than the claim {self.ready_min}"
             settle = "a disruption budget that needs what is claimed"
-        answer = Answer.UNKNOWN if reason else Answer.PASS
-        return Obligation(record.name, answer, reason, settle, f"{budget.healthy_min} healthy at least", budget.words)
+        healthy = f"{budget.healthy_min} healthy at least"
+        return judged(record.name, reason, settle, measured=healthy, bound=budget.words)
 
     def _detail(
         self, history: History, played: Replay, evictions: Evictions, budgets: list[BudgetDetail], dips: list[Dip]
@@ -179,7 +172,6 @@ class BudgetHeld:
             evictions_accepted=len(evictions.accepted),
             evictions_of_others=sum(one.by is None for one in evictions.accepted),
             evictions_refused=len(evictions.refused),
-            evictions_unready=len(evictions.unready),
             evictions_stale=sum(stale_ms(history, played, grant) is not None for grant in grants),
             lowest_after_eviction=min((one.left for one in evictions.accepted), default=None),
             budgets=tuple(budgets),
@@ -221,7 +213,7 @@ def _dip(dip: Dip, *, shown: bool) -> Obligation:
     evidence = dip.evidence if shown else ()
     if dip.unseen:
         reason = f"a dip lies in a gap of the watch: {dip.words}"
-        return Obligation(dip.of, Answer.UNKNOWN, reason, GAPLESS, measured, bound, evidence)
+        return judged(dip.of, reason, GAPLESS, measured=measured, bound=bound, evidence=evidence)
     reason = f"not by eviction, so left to the SLO: {dip.words}" if shown else ""
     return Obligation(dip.of, reason=reason, measured=measured, bound=bound, evidence=evidence)
 

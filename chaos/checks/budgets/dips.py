@@ -53,12 +53,8 @@ class Dip:
 
     Attributes:
         of: whose need it is: a disruption budget, the scenario's claim, a rollout.
-        begin_ns: when it began.
-        end_ns: when it ended, None if it lasted as long as was watched.
-        seconds: its length by the times of receipt, None if it did not end.
-        lowest: how many were healthy where it was deepest.
-        desired: how many had to be there.
-        losses: the pods that were lost within it.
+        end_ns: when it ended, None if it lasted as long as was watched; so are its `seconds`.
+        lowest: how many were healthy where it was deepest, `desired` how many had to be.
         more_needed: it began because more were needed, not because fewer were there.
         unseen: a part of it came by a list after a gap, so that neither its causes nor its length are known.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, Summary, finding, unknown
+from chaos.checks.base import GAPLESS, Summary, finding, late_news, unknown
 from chaos.checks.budgets.drains import Drain, drains_of
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.model import Record
@@ -31,16 +31,9 @@ class DrainDetail:
     """One drain in numbers.
 
     Attributes:
-        fault: the fault that drained.
         result: how it ended, as recorded.
-        nodes: its nodes.
-        pods: how many replicas were on them.
-        begin_ns: when it began.
-        anchor_ns: from when its bound counts.
-        end_ns: when it ended, None if that was not recorded.
-        seconds: how long it took from the anchor.
-        bound_s: how long that may take.
-        round_s: how long one round of eviction and replacement may take.
+        pods: how many replicas were on its nodes.
+        anchor_ns: from when its bound counts, and the `seconds` that it took.
         permits: how many evictions at a time the budgets permitted, None without a budget.
         blocked_by: the budgets that refused it to the end, as recorded.
     """
@@ -49,12 +42,9 @@ class DrainDetail:
     result: str
     nodes: tuple[str, ...]
     pods: int
-    begin_ns: int
     anchor_ns: int
-    end_ns: int | None
     seconds: float | None
     bound_s: float
-    round_s: float
     permits: int | None
     blocked_by: tuple[str, ...]
 
@@ -144,10 +134,7 @@ class Drained:
         kinds = ("Pod", "PodDisruptionBudget")
         if any(gaps_in(history, kind, drain.fault.begin_ns, end_ns) for kind in kinds):
             return _owed(drain, Answer.UNKNOWN, f"{over}, but what held it up lies in a gap of the watch", GAPLESS)
-        if any(
-            one.kind in kinds and one.since_ns <= end_ns and one.until_ns >= drain.fault.begin_ns
-            for one in history.late
-        ):
+        if late_news(history, kinds, drain.fault.begin_ns, end_ns):
             return _owed(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
         if held_up := _held_up(history, drain):
             reason = f"{over}, but {plural(len(held_up), 'eviction')} met errors of the API server ({held_up[0]})"
@@ -259,12 +246,9 @@ def _detail(drain: Drain) -> DrainDetail:
         result=drain.fault.result,
         nodes=tuple(stay.node for stay in drain.stays),
         pods=sum(len(stay.lives) for stay in drain.stays),
-        begin_ns=drain.fault.begin_ns,
         anchor_ns=drain.anchor_ns,
-        end_ns=drain.end_ns,
         seconds=drain.took_s,
         bound_s=drain.bound.total_s,
-        round_s=drain.round_s,
         permits=drain.permits,
         blocked_by=drain.blockers,
     )

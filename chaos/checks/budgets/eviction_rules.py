@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaos.checks.base import GAPLESS, timings_of, unknown
+from chaos.checks.base import GAPLESS, judged, late_news, timings_of, unknown
 from chaos.checks.budgets.evictions import Eviction, Evictions
 from chaos.checks.budgets.model import Grant, Replay
 from chaos.checks.verdict import Answer, Evidence, Obligation
@@ -76,7 +76,9 @@ def unready_owed(history: History, replay: Replay, evictions: Evictions) -> Iter
             continue
         record = replay.budgets[one.binding[0]]
         states = record.in_force(one.asked_ns, one.at_ns + DELIVERY_NS)
-        seen = covered(history, BUDGET, one.asked_ns, one.at_ns) and not _late(history, one.asked_ns, one.at_ns)
+        seen = covered(history, BUDGET, one.asked_ns, one.at_ns) and not late_news(
+            history, (BUDGET,), one.asked_ns, one.at_ns
+        )
         if not seen or record.selecting_since_ns >= one.asked_ns or not states:
             continue
         decisions = [decide_eviction(before, () if view is None else _read([view])) for view in states]
@@ -191,7 +193,7 @@ def _refusal(history: History, replay: Replay, action: Action, states_of_pod: li
     decisions = [decide_eviction(pod, _read([view])) for pod in (*before, *changed) for view in states]
     refused = (Evidence(since_ns, f"eviction of {name} refused by its disruption budget"),)
     # A pod that is not Ready is deleted only as it was read; if it changed meanwhile, that is a 429 too.
-    excused = (bool(changed) and not before[0].ready) or _late(history, since_ns, until_ns)
+    excused = (bool(changed) and not before[0].ready) or late_news(history, (BUDGET,), since_ns, until_ns)
     if any(decision.answer == "refused" for decision in decisions):
         return Obligation(name, measured="refused, as its budget had no room", evidence=refused)
     if not states or not covered(history, BUDGET, since_ns, until_ns - DELIVERY_NS):
@@ -204,9 +206,8 @@ def _refusal(history: History, replay: Replay, action: Action, states_of_pod: li
 
 def _against(one: Eviction, reason: str, *, settle: str = "") -> Obligation:
     """What speaks against an eviction: a FAIL, or an UNKNOWN if there is something that would settle it."""
-    answer = Answer.UNKNOWN if settle else Answer.FAIL
     evidence = (_accepted(one), *(() if settle else (Evidence(one.at_ns, reason),)))
-    return Obligation(one.name, answer, reason, settle, measured=one.left_words, evidence=evidence)
+    return judged(one.name, reason, settle, measured=one.left_words, evidence=evidence)
 
 
 def _accepted(one: Eviction) -> Evidence:
@@ -220,8 +221,3 @@ def _too_few(one: Eviction, grant: Grant) -> str:
 
 def _read(views: list[PodDisruptionBudgetView]) -> list[BudgetState]:
     return [BudgetState.of(view.raw) for view in views]
-
-
-def _late(history: History, since_ns: int, until_ns: int) -> bool:
-    """Whether news of budgets may have come late just then."""
-    return any(span.kind == BUDGET and span.since_ns <= until_ns and span.until_ns >= since_ns for span in history.late)

@@ -28,10 +28,8 @@ class Eviction:
     """One accepted eviction.
 
     Attributes:
-        uid: the pod's.
-        name: the pod's.
-        at_ns: when it was seen.
-        asked_ns: the request was not made before.
+        uid, name: the pod's.
+        at_ns: when it was seen; the request was not made before `asked_ns`.
         binding: the budgets, by UID, that bound the pod.
         left: how many of the system's pods were ready after it.
         lossy: states before it may have been lost in a gap of the watch.

@@ -22,7 +22,6 @@ class Change:
     """What one revision did to one pod.
 
     Attributes:
-        revision: the revision.
         before: the pod before it, None for a new one.
         after: the pod after it, None for one that is gone.
         binding: the budgets, by UID, that bound it just before.
@@ -51,14 +50,10 @@ class Grant:
     """A budget was charged for the eviction of one pod.
 
     Attributes:
-        revision: the revision of the budget.
-        name: the pod's name.
-        pod: the pod, None if none of that name was known.
-        before: the budget before it.
-        after: the budget after it.
+        name: the pod's; `pod` is None if none of that name was known.
+        before, after: the budget, at the revision that charged it.
         binding: the budgets, by UID, that bound the pod.
-        healthy: how many of the budget's pods were healthy after it.
-        desired: how many had to be.
+        healthy: how many of the budget's pods were healthy after it, of `desired` that had to be.
         left: how many of the system's pods were ready after it.
         unknown: why nobody can say how many had to be healthy, else empty.
     """
@@ -79,13 +74,7 @@ class Grant:
 class HealthCount:
     """How many pods were healthy, and had to be, from one revision on.
 
-    Attributes:
-        revision: the revision.
-        at_ns: when it was received.
-        healthy: how many were healthy.
-        desired: how many had to be.
-        lost: the changes that made pods unhealthy.
-        unknown: why nobody can say how many had to be healthy, else empty.
+    `lost` are the changes that made pods unhealthy; `unknown` is why nobody can say how many had to be healthy.
     """
 
     revision: Revision
@@ -142,13 +131,11 @@ class Replay:
     """All budgets and pods over time.
 
     Attributes:
-        budgets: each budget, by UID.
+        budgets: by UID.
         system: the system's ready pods.
-        grants: every charge to a budget.
         marked: the first sign of each accepted eviction, by the pod's UID.
         left: the first sign of each deletion, by the pod's UID.
-        pods: every pod as it was last, by UID.
-        replicas: the UIDs of the system's own.
+        pods: every pod as it was last, by UID; `replicas` are the system's own.
         charged: the UIDs of pods for which a budget had been charged before anything was judged.
         doubt: why the order of events is not known, else empty.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, timings_of, unknown, watched
+from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NodeLoss, node_losses
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
@@ -91,13 +91,12 @@ def _replica(life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obliga
     if life.lost_ns is None or life.lost_ns >= end_ns:
         return Obligation(life.name, measured="not marked")
     evidence = (Evidence(life.lost_ns, f"{life.name} was marked to go"),)
-    answer, reason, settle = Answer.PASS, "", ""
+    reason = settle = ""
     if not raced and life.lost_ns > sure_ns:
-        answer, reason = Answer.FAIL, f"evicted though no node was left: {life.name}"
+        reason = f"evicted though no node was left: {life.name}"
     elif not raced:
-        answer, reason = Answer.UNKNOWN, f"marked before every node was NotReady: {life.name}"
-        settle = OUTLASTING
-    return Obligation(life.name, answer, reason, settle, "marked", LIMIT, evidence)
+        reason, settle = f"marked before every node was NotReady: {life.name}", OUTLASTING
+    return judged(life.name, reason, settle, measured="marked", bound=LIMIT, evidence=evidence)
 
 
 def _incomplete(history: History, losses: tuple[NodeLoss, ...]) -> str:

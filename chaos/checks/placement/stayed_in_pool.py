@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown, watched
+from chaos.checks.base import Summary, finding, judged, judged_until_ns, unknown, watched
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.checks.watch_coverage import judged_until_ns
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import History
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
@@ -27,13 +25,12 @@ Labels = list[tuple[int, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class StayedInPoolDetail:
-    """How many pods there were, how often one was outside the pool, and how many pods each node had."""
+    """How many pods there were, and how often one was outside the pool."""
 
     label: str
     value: str
     pods: int
     outside: int
-    pods_by_node: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class StayedInPool:
         lives = [life for life in pod_lives(history) if life.node and _lived(life, since_ns, until_ns)]
         owed = [self._stay(life, nodes, since_ns, until_ns) for life in lives]
         outside = sum(len(one.evidence) for one in owed)
-        on = Counter(life.node for life in lives)
+        on = {life.node for life in lives}
         return finding(
             self.name,
             f"Every replica runs on nodes with {self.label}={self.value} only.",
@@ -65,7 +62,7 @@ class StayedInPool:
             Summary(
                 f"{plural(len(lives), 'pod')} on {plural(len(on), 'node')}, {outside} outside",
                 f"only {self.label}={self.value}",
-                detail=StayedInPoolDetail(self.label, self.value, len(lives), outside, dict(sorted(on.items()))),
+                detail=StayedInPoolDetail(self.label, self.value, len(lives), outside),
             ),
             nothing=unknown("the replicas", "no pod of the system was on any node", GAPLESS),
         )
@@ -75,8 +72,8 @@ class StayedInPool:
         if life.node not in nodes:
             return unknown(life.name, f"node {life.node}, with {life.name} on it, was never seen", GAPLESS)
         outside = tuple(self._strays(life, nodes[life.node], since_ns, until_ns))
-        answer, reason = (Answer.FAIL, "; ".join(one.text for one in outside)) if outside else (Answer.PASS, "")
-        return Obligation(life.name, answer, reason, measured=f"on node {life.node}", evidence=outside)
+        reason = "; ".join(one.text for one in outside)
+        return judged(life.name, reason, measured=f"on node {life.node}", evidence=outside)
 
     def _strays(self, life: PodLife, values: Labels, since_ns: int, until_ns: int) -> Iterator[Evidence]:
         """Where a pod was outside of the pool, once for each value that its node had then."""

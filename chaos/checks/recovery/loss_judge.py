@@ -12,7 +12,7 @@ from chaos.history.coverage import earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.semantics import Stage
 
-__all__ = ["judge_loss"]
+__all__ = ["judge_loss", "lacking"]
 
 STAGE_WORDS: dict[Stage, str] = {
     "created": "a replacement was not created",
@@ -59,7 +59,7 @@ def _late(history: History, one: Missing, took_s: float) -> Obligation:
     for kind in ("Pod", history.facts.workload_kind):
         if gaps_in(history, kind, one.since_ns, one.due_ns):
             return _unknown(one, took_s, f"the watch of {kind}s had a gap while {one.who} was away", GAPLESS)
-    stage = _held_up(one.waiting, one.due_ns)
+    stage = lacking(one.waiting, one.due_ns)
     if excuses := one.bound.excuses(stage):
         reason = f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}"
         return _unknown(one, took_s, reason, SPEC)
@@ -77,8 +77,8 @@ def _unknown(one: Missing, took_s: float, reason: str, settle: str) -> Obligatio
     )
 
 
-def _held_up(pod: PodLife | None, at_ns: int) -> Stage:
-    """What the pod that was missing at the deadline still lacked."""
+def lacking(pod: PodLife | None, at_ns: int) -> Stage:
+    """What a pod that was not Ready at its deadline still lacked."""
     if pod is None:
         return "created"
     if pod.scheduled_ns is None or pod.scheduled_ns > at_ns:

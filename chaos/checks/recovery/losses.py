@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chaos.checks.recovery.causes import Causes
 from chaos.checks.recovery.missing import Missing, whole_ns_after
-from chaos.checks.recovery.node_losses import NodeLoss
+from chaos.checks.recovery.node_losses import Causes, NodeLoss
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chaos.checks.recovery.causes import Causes
+from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import History

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.rollouts.obligations import RolloutDetail, as_seen, floor_kept, in_time, never_changed, rollout_dips
-from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
+from chaos.checks.base import Summary, finding, judged, judged_until_ns, unknown
+from chaos.checks.rollouts.rollout import (
+    Count,
+    Rollout,
+    RolloutDetail,
+    as_seen,
+    counted_within,
+    floor_kept,
+    in_time,
+    never_changed,
+    rollout_dips,
+    rollout_of,
+)
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.checks.watch_coverage import judged_until_ns
 from chaos.clock import seconds
 from chaos.history import Fault, History
 
@@ -24,18 +32,12 @@ class BadRolloutDetail(RolloutDetail):
     """One bad rollout in numbers.
 
     Attributes:
-        undone_ns: when the template changed again.
         active_s: how long the bad template was the Deployment's.
-        back_ns: when all pods were of the former template and Ready, None if they never were.
-        back_after_s: from the undoing to that.
-        template_restored: whether the last template is the former one.
+        back_after_s: from its undoing until all pods were of the former template and Ready, None if they never were.
     """
 
-    undone_ns: int | None = None
     active_s: float | None = None
-    back_ns: int | None = None
     back_after_s: float | None = None
-    template_restored: bool = False
 
     @property
     def limit(self) -> str:
@@ -105,15 +107,11 @@ def _judge(history: History, fault: Fault) -> tuple[BadRolloutDetail, tuple[Obli
     end_ns = until_ns if back is None else back.at_ns
     detail = BadRolloutDetail(
         fault=fault.id,
-        changed_ns=rollout.changed_ns,
-        undone_ns=rollout.next_ns,
         active_s=seconds((rollout.next_ns or bad[-1].at_ns) - rollout.changed_ns) if bad else None,
-        back_ns=None if back is None else back.at_ns,
         back_after_s=None if back is None else seconds(back.at_ns - undone_ns),
         bound_s=rollout.bound(history, rollout.former).total_s,
         ready_min=min((one.ready for one in bad), default=None),
         ready_floor=rollout.floor,
-        template_restored=restored,
         dips=rollout_dips(history, rollout, end_ns),
     )
     owed = [
@@ -134,10 +132,11 @@ def _halted(rollout: Rollout, bad: tuple[Count, ...]) -> Obligation:
     elif rollout.floor < 1:
         reason = f"maxUnavailable lets all of {min(rollout.desired)} pods go, so that none need serve"
         settle = "a strategy that keeps pods"
-    answer = Answer.UNKNOWN if reason else Answer.PASS
-    return Obligation(
-        f"{rollout.fault.id}: it halts", answer, reason, settle, evidence=tuple(_template_changes(rollout))
-    )
+    moments = [Evidence(rollout.changed_ns, f"{rollout.fault.id}: the template was changed")]
+    if rollout.next_ns is not None:
+        again = "back to the former one" if rollout.last == rollout.former else "to another one"
+        moments.append(Evidence(rollout.next_ns, f"the template was changed {again}"))
+    return judged(f"{rollout.fault.id}: it halts", reason, settle, evidence=tuple(moments))
 
 
 def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: int) -> Obligation:
@@ -150,10 +149,3 @@ def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: 
         return Obligation(subject, Answer.FAIL, reason)
     evidence = () if back is None else (Evidence(back.at_ns, "all pods were of the former template and Ready"),)
     return in_time(subject, rollout.bound(history, rollout.former), rollout.next_ns, back, until_ns, evidence=evidence)
-
-
-def _template_changes(rollout: Rollout) -> Iterator[Evidence]:
-    yield Evidence(rollout.changed_ns, f"{rollout.fault.id}: the template was changed")
-    if rollout.next_ns is not None:
-        again = "back to the former one" if rollout.last == rollout.former else "to another one"
-        yield Evidence(rollout.next_ns, f"the template was changed {again}")

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.rollouts.obligations import RolloutDetail, as_seen, floor_kept, in_time, never_changed, rollout_dips
-from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.base import Summary, finding, judged, unknown
+from chaos.checks.rollouts.rollout import (
+    Count,
+    Rollout,
+    RolloutDetail,
+    as_seen,
+    counted_within,
+    floor_kept,
+    in_time,
+    never_changed,
+    rollout_dips,
+    rollout_of,
+)
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import Fault, History
 
@@ -24,13 +34,10 @@ class RollingUpdateDetail(RolloutDetail):
     """One rolling update in numbers.
 
     Attributes:
-        done_ns: when it was complete, None if it never was.
-        seconds: from the change of the template to that.
-        pods_max: the most pods that were there at once.
-        pods_ceiling: how many of them the strategy allows.
+        seconds: from the change of the template to its end, None if it never was complete.
+        pods_max: the most pods that were there at once; the strategy allows `pods_ceiling`.
     """
 
-    done_ns: int | None = None
     seconds: float | None = None
     pods_max: int | None = None
     pods_ceiling: int | None = None
@@ -100,8 +107,6 @@ def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[O
     bound = rollout.bound(history, rollout.made)
     detail = RollingUpdateDetail(
         fault=fault.id,
-        changed_ns=rollout.changed_ns,
-        done_ns=None if done is None else done.at_ns,
         seconds=None if done is None else seconds(done.at_ns - rollout.changed_ns),
         bound_s=bound.total_s,
         ready_min=min((one.ready for one in counts), default=None),
@@ -125,9 +130,8 @@ def _ceiling_kept(rollout: Rollout, most: int | None) -> Iterator[Obligation]:
     if most is None:
         return
     over = most > rollout.ceiling
-    yield Obligation(
+    yield judged(
         f"{rollout.fault.id}: pods at once",
-        Answer.FAIL if over else Answer.PASS,
         f"{most} pods were there at once, desired and maxSurge make {rollout.ceiling}" if over else "",
         measured=f"at most {most}",
         bound=f"at most {rollout.ceiling}",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.checks.base import timings_of
+from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
+from chaos.checks.budgets.dips import Dip, dips_of
+from chaos.checks.budgets.replay import replay
+from chaos.checks.verdict import Evidence, Obligation
+from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.membership import Membership
@@ -18,7 +22,18 @@ from chaos.objects.pod import PodView
 from chaos.semantics import Bound
 from chaos.semantics.rollout import Strategy, rollout_bound
 
-__all__ = ["Count", "Rollout", "counted_within", "rollout_of"]
+__all__ = [
+    "Count",
+    "Rollout",
+    "RolloutDetail",
+    "as_seen",
+    "counted_within",
+    "floor_kept",
+    "in_time",
+    "never_changed",
+    "rollout_dips",
+    "rollout_of",
+]
 
 HASH = "pod-template-hash"
 
@@ -173,3 +188,81 @@ def _bare(template: Raw) -> Raw:
     metadata: dict[str, Any] = dict(template.get("metadata") or {})
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH}
     return {**template, "metadata": {**metadata, "labels": labels}}
+
+
+KINDS = ("Pod", "Deployment", "ReplicaSet")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutDetail:
+    """What is known of any rollout in numbers.
+
+    Attributes:
+        bound_s: how long replacing all pods may take; None if no change of the template was seen.
+        ready_min: the fewest Ready pods meanwhile; the strategy keeps `ready_floor`, and `dips` are the spans below.
+    """
+
+    fault: str
+    bound_s: float | None = None
+    ready_min: int | None = None
+    ready_floor: int | None = None
+    dips: tuple[Dip, ...] = ()
+
+
+def never_changed(history: History, fault: Fault) -> tuple[Obligation, ...]:
+    """What is said of a rollout that the watch does not show."""
+    unchanged = unknown(fault.id, f"{fault.id}: the watch shows no change of the template", "a watched rollout")
+    return as_seen(history, fault, fault.begin_ns, [unchanged])
+
+
+def as_seen(history: History, fault: Fault, until_ns: int, owed: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """What a rollout owed, and what leaves it open: a dry run, a fault that missed, a watch that did not see it all."""
+    if history.facts.dry_run:
+        reason = "a dry run (--gameday-dry-run) rolls nothing out"
+        owed = (unknown(fault.id, reason, "run the trial for real"), *owed)
+    if fault.missed or fault.landed_ns is None:
+        reason = f"{fault.id} did not land: {fault.missed or 'no proof'}"
+        owed = (unknown(fault.id, reason, "a trial in which it lands"), *owed)
+    blind = (*watched(history, KINDS, fault.begin_ns, until_ns), *replay(history).ordered())
+    return (*blind, *(undecided(owed) if blind else owed))
+
+
+def rollout_dips(history: History, rollout: Rollout, until_ns: int) -> tuple[Dip, ...]:
+    """Every dip of the system's ready pods below a rollout's floor, from its change of the template on."""
+    played = replay(history)
+    of = "the rollout's strategy"
+    found = dips_of(history, played, played.system, rollout.changed_ns, of=of, at_least=rollout.floor)
+    return tuple(dip for dip in found if dip.begin_ns <= until_ns)
+
+
+def floor_kept(rollout: Rollout, detail: RolloutDetail) -> Iterator[Obligation]:
+    """No fewer replicas were Ready than the strategy keeps: one obligation for each dip, or one that was kept."""
+    subject, bound = f"{rollout.fault.id}: ready replicas", f"at least {rollout.floor}"
+    for dip in detail.dips:
+        reason, settle = dip.words, GAPLESS if dip.unseen else ""
+        if dip.begin_ns < rollout.changed_ns:
+            reason, settle = f"fewer were ready before the rollout began: {dip.words}", "a whole system"
+        yield judged(subject, reason, settle, measured=f"{dip.lowest} ready", bound=bound, evidence=dip.evidence)
+    if not detail.dips and detail.ready_min is not None:
+        yield Obligation(subject, measured=f"lowest {detail.ready_min} ready", bound=bound)
+
+
+def in_time(
+    subject: str, bound: Bound, begin_ns: int, done: Count | None, until_ns: int, *, evidence: tuple[Evidence, ...] = ()
+) -> Obligation:
+    """A rollout that began at `begin_ns` is complete by its bound; it was watched until `until_ns`."""
+    took_s = seconds(max(0, (until_ns if done is None else done.at_ns) - begin_ns))
+    reason = settle = ""
+    if took_s <= bound.total_s and done is None:
+        settle = "a trial that waits for the rollout"
+        reason = f"not complete when the watch of it ended, {took_s:.1f} s into a bound of {bound.total_s:g} s"
+    elif took_s > bound.total_s:
+        over = f"not complete {took_s:.1f} s later" if done is None else f"complete only after {took_s:.1f} s"
+        reason = f"{over}, bound {bound.total_s:g} s"
+        if bound.unpromised:
+            why = "; ".join(one.reason for one in bound.unpromised)
+            reason = f"{reason}, but no promise was broken: {why}"
+            settle = "a startup probe, and an image that need not be pulled"
+    measured = "not complete" if done is None else f"complete after {took_s:.1f} s"
+    reason = f"{subject}: {reason}" if reason else ""
+    return judged(subject, reason, settle, measured=measured, bound=f"{bound.total_s:g} s", evidence=evidence)

@@ -9,12 +9,11 @@ from typing import ClassVar
 
 import polars as pl
 
-from chaos.checks.base import Summary, finding, timings_of, unknown, watched
+from chaos.checks.base import Summary, finding, judged_since_ns, judged_until_ns, timings_of, unknown, watched
 from chaos.checks.formatting import plural, seconds_words
 from chaos.checks.termination.in_flight import HeldRequests, Unnamed, held_requests, longest_s, unnamed
 from chaos.checks.traffic.accounting import account
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.checks.watch_coverage import judged_since_ns, judged_until_ns
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.semantics import Timings, grace_needed, pre_stop_needed_s
@@ -36,17 +35,11 @@ class EndedReplicaDetail:
     """The end of one replica in numbers.
 
     Attributes:
-        pod: its name.
         grace_s: what its deletion gave it, None if that was not seen.
         pre_stop_s: how long its preStop hook takes, None where the spec does not say.
         forced: whether the object vanished without waiting for its containers.
-        under_way: requests that it was answering when it was deleted.
-        accepted_after: those that were sent afterwards.
-        accepted_last_s: when the last of them was, in seconds from the deletion.
-        cut: answers that it did not bring to their end.
-        errors: requests that it answered with an error after its deletion.
-        exit_codes: of its containers.
-        stopped_s: when the last of them had ended, in seconds from the deletion.
+        under_way, accepted_after, cut, errors: requests, as in `HeldRequests`.
+        accepted_last_s, stopped_s: when the last was accepted, and the last container had ended, from the deletion on.
     """
 
     pod: str
@@ -64,10 +57,8 @@ class EndedReplicaDetail:
 
 @dataclass(frozen=True, slots=True)
 class GracefulTerminationDetail:
-    """The end of every replica, the longest answer of the trial, and requests that found nobody meanwhile."""
+    """The end of every replica."""
 
-    longest_answer_s: float | None
-    refused_meanwhile: int
     replicas: tuple[EndedReplicaDetail, ...]
 
 
@@ -106,11 +97,7 @@ class GracefulTermination:
                 measured + ("" if longest is None else f"; longest answer {seconds_words(longest)}"),
                 ", ".join(_limits(graceful)) or "0 requests lost",
                 f"{min(spare):.1f} s of grace to spare" if spare and longest is not None and min(spare) >= 0 else "",
-                detail=GracefulTerminationDetail(
-                    longest_answer_s=None if longest is None else round(longest, 3),
-                    refused_meanwhile=strays.meanwhile.height,
-                    replicas=tuple(_detail(one) for one in ends),
-                ),
+                detail=GracefulTerminationDetail(tuple(_detail(one) for one in ends)),
             ),
             nothing=NO_END,
         )

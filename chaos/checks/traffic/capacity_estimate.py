@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.checks.formatting import finite, plural
-from chaos.checks.traffic.capacity_steps import RateStep
-from chaos.checks.traffic.confidence_intervals import Interval, p99_ranks, share_interval
+from chaos.checks.traffic.capacity_steps import Interval, RateStep, p99_ranks, share_interval
 from chaos.checks.verdict import Answer
 from chaos.slo import nearest_rank
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import polars as pl
 
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, judged, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.traffic.expected_arrivals import arrivals_within, out_of_place
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.offered_load import load_steps
@@ -27,11 +27,10 @@ SETTLE = "a generator that keeps up, and a trial that lasts"
 
 @dataclass(frozen=True, slots=True)
 class RateOfferedDetail:
-    """How many arrivals were planned and sent in time, and between how many changes of load."""
+    """How many arrivals were planned and sent in time."""
 
     planned: int
     sent: int
-    stretches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,8 @@ class _Stretch:
         lasted = f"{self.planned} arrivals planned over {(self.end_ns - self.begin_ns) / NS:.1f} s, {self.sent} sent"
         kept = self.sent >= min(self.planned - 1, SHARE_MIN * self.planned)
         reason = f"from {span} {self.sent} of {plural(self.planned, 'planned arrival')} were sent"
-        return Obligation(
+        return judged(
             span,
-            Answer.PASS if kept else Answer.UNKNOWN,
             "" if kept else reason,
             "" if kept else SETTLE,
             measured=f"{self.sent} sent",
@@ -89,7 +87,7 @@ class RateOffered:
             Summary(
                 measured=f"{sent} of {plural(planned, 'arrival')} sent in time",
                 limit=f"{SHARE_MIN:.0%} of the planned arrivals sent in each stretch{peak}",
-                detail=RateOfferedDetail(planned, sent, len(stretches)),
+                detail=RateOfferedDetail(planned, sent),
             ),
             nothing=unknown("load", "no load was planned", SETTLE),
         )

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import polars as pl
 
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, judged, unknown
 from chaos.checks.formatting import plural, share_words
 from chaos.checks.traffic.expected_arrivals import arrivals_within, out_of_place
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
@@ -30,8 +30,7 @@ class SteadyBeforeDetail:
     """The baseline in numbers, None where nothing was seen.
 
     Attributes:
-        ready_min: the fewest replicas that were Ready.
-        desired_max: the most that were desired.
+        ready_min: the fewest replicas that were Ready, of `desired_max` at most.
         requests_valid: requests that count.
         requests_good: those of them that were answered in full.
     """
@@ -156,9 +155,8 @@ def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBefore
         if begin <= end_ns and (end is None or end > begin_ns)
     )
     reason = "not every desired replica was Ready all the time" if below else ""
-    return Obligation(
+    return judged(
         "the replicas",
-        Answer.UNKNOWN if below else Answer.PASS,
         reason,
         SETTLE if below else "",
         measured=f"{detail.ready_min} ready",

@@ -17,13 +17,12 @@ __all__ = ["Witnessed", "WitnessedDetail"]
 
 @dataclass(frozen=True, slots=True)
 class WitnessedDetail:
-    """How often the action had the outcome, and how often another one."""
+    """How often the action had the outcome."""
 
     action: str
     outcome: Outcome
     seen: int
     at_least: int
-    other_outcomes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Witnessed:
             Summary(
                 measured=f"{self.action} {self.outcome} seen {plural(len(seen), 'time')}",
                 limit=f"at least {times}",
-                detail=WitnessedDetail(self.action, self.outcome, len(seen), self.at_least, len(called) - len(seen)),
+                detail=WitnessedDetail(self.action, self.outcome, len(seen), self.at_least),
             ),
             nothing=unknown(self.action, "it was never tried"),
         )

@@ -17,8 +17,7 @@ from rich.text import Text
 from chaos.checks.formatting import finite, plural, seconds_words
 from chaos.checks.judge import Judgement
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
-from chaos.checks.traffic.capacity_steps import RateStep, rate_steps
-from chaos.checks.traffic.confidence_intervals import CONFIDENCE
+from chaos.checks.traffic.capacity_steps import CONFIDENCE, RateStep, rate_steps
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.search import Measurement
 from reports.page.capacity import capacity_page, cells, headings, result_words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from histories import Story, at
 
-from chaos.checks.autoscaling.slo_regained import answered_rps, regained_ns
+from chaos.checks.autoscaling.scale_up import answered_rps, regained_ns
 from chaos.slo import Slo
 
 SLO = Slo(availability=0.99, latency_p99_s=2.0)

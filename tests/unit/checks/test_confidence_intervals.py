@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from chaos.checks.traffic.confidence_intervals import p99_ranks, share_interval
+from chaos.checks.traffic.capacity_steps import p99_ranks, share_interval
 
 
 def test_a_share_has_wilsons_interval() -> None:
