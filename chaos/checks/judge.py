@@ -92,22 +92,14 @@ def _raised(check: Check, error: BaseException) -> Finding:
 
 def _plain(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain data, answers by name."""
-    return {
-        "schema": SCHEMA,
-        "answer": verdict.answer.name,
-        "findings": [_plain_finding(finding) for finding in verdict.findings],
-    }
-
-
-def _plain_finding(finding: Finding) -> dict[str, Any]:
-    plain = {field.name: getattr(finding, field.name) for field in fields(finding) if field.name != "detail"}
-    return plain | {
-        "answer": finding.answer.name,
-        "values": finding.values,
-        "detail": type(finding.detail).__name__,
-        "evidence": [asdict(one) for one in finding.evidence],
-        "obligations": [asdict(one) | {"answer": one.answer.name} for one in finding.obligations],
-    }
+    findings = []
+    for one in verdict.findings:
+        plain = {field.name: getattr(one, field.name) for field in fields(one)}
+        plain |= {"answer": one.answer.name, "values": one.values, "detail": type(one.detail).__name__}
+        plain["evidence"] = [asdict(moment) for moment in one.evidence]
+        plain["obligations"] = [asdict(owed) | {"answer": owed.answer.name} for owed in one.obligations]
+        findings.append(plain)
+    return {"schema": SCHEMA, "answer": verdict.answer.name, "findings": findings}
 
 
 def read_verdict(run: Path) -> Verdict:
@@ -139,32 +131,18 @@ def unjudged(run: Path) -> Verdict:
 
 
 def _finding(saved: dict[str, Any]) -> Finding:
-    plain = {name: value for name, value in saved.items() if name not in ("values", "detail")}
-    evidence = tuple(Evidence(**one) for one in saved["evidence"])
-    obligations = tuple(_obligation(one) for one in saved["obligations"])
-    detail = _detail(saved["detail"], saved["values"])
-    return Finding(
-        **(
-            plain
-            | {
-                "answer": Answer[saved["answer"]],
-                "detail": detail,
-                "evidence": evidence,
-                "obligations": obligations,
-            }
-        )
-    )
+    values = saved.pop("values")
+    # Of a team's own check, and of one that raised, the detail is the plain values.
+    kind = _details().get(saved["detail"])
+    detail = (values or None) if kind is None else TypeAdapter(kind).validate_python(values)
+    obligations = tuple(Obligation(**_typed(one)) for one in saved["obligations"])
+    return Finding(**_typed(saved) | {"detail": detail, "obligations": obligations})
 
 
-def _obligation(saved: dict[str, Any]) -> Obligation:
-    evidence = tuple(Evidence(**one) for one in saved["evidence"])
-    return Obligation(**(saved | {"answer": Answer[saved["answer"]], "evidence": evidence}))
-
-
-def _detail(name: str, values: Mapping[str, Any]) -> object:
-    """The typed detail of one of our checks; of a team's own check, and of one that raised, the plain values."""
-    kind = _details().get(name)
-    return (values or None) if kind is None else TypeAdapter(kind).validate_python(values)
+def _typed(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with its answer and its moments typed."""
+    moments = tuple(Evidence(**one) for one in saved["evidence"])
+    return {**saved, "answer": Answer[saved["answer"]], "evidence": moments}
 
 
 def _details() -> dict[str, type]:

@@ -19,7 +19,6 @@ from chaos.semantics.hpa.stabilization import Behaviour
 
 __all__ = [
     "NOT_ASKED",
-    "Blind",
     "Rescale",
     "behaviour_at",
     "confirmed",

@@ -14,14 +14,7 @@ from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
 from chaos.objects.pod import PodView
 
-__all__ = [
-    "NO_POD",
-    "NoNeedlessRestart",
-    "NoNeedlessRestartDetail",
-    "NoRestartLoop",
-    "NoRestartLoopDetail",
-    "restarts_watched",
-]
+__all__ = ["NoNeedlessRestart", "NoNeedlessRestartDetail", "NoRestartLoop", "NoRestartLoopDetail"]
 
 RESTARTING = ("process-hang", "process-crash", "memory-hog")
 """The faults that a container should be restarted for, once each."""

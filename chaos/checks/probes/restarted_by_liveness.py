@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.timeline import HANGS
+from chaos.checks.recovery.timeline import HANGS, pod_reports
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
@@ -240,17 +240,10 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
 
 def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:
     """When the kubelet said, after the hang began, that it ends this container for its liveness probe."""
-    for event in hang.history.watch:
+    for event, reason, text in pod_reports(hang.history, hang.life.uid):
         # News of the two kinds comes over different watches, so the event may come a little after the restart.
-        if event.kind != "Event" or event.type == "LISTED":
-            continue
-        if not hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS:
-            continue
-        raw = event.object
-        about = (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid", "")
-        text = str(raw.get("message") or raw.get("note") or "")
-        named = f"ontainer {hang.container} failed liveness probe" in text
-        if about == hang.life.uid and raw.get("reason") == "Killing" and named:
+        then = event.type != "LISTED" and hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS
+        if then and reason == "Killing" and f"ontainer {hang.container} failed liveness probe" in text:
             yield Evidence(event.at_ns, f"{hang.life.who}: {text}")
 
 

@@ -30,17 +30,7 @@ from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.sli import GOOD
 from chaos.semantics import stage_rules
 
-__all__ = [
-    "Ended",
-    "ReplicaHealthDetail",
-    "Silence",
-    "ZombieDetail",
-    "ZombieFound",
-    "ZombieFoundDetail",
-    "serving_spans",
-    "silences",
-    "traffic_span",
-]
+__all__ = ["ReplicaHealthDetail", "ZombieDetail", "ZombieFound", "ZombieFoundDetail"]
 
 Ended = Literal["not Ready", "left the endpoints", "deleted", "gave tokens again", "not over when the traffic ended"]
 

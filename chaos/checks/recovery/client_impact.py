@@ -24,11 +24,8 @@ from chaos.history.sli import GOOD, response_s
 from chaos.semantics import Bound, Part, Timings
 
 __all__ = [
-    "BLOCK",
     "MISSED_MAX",
     "PROXY_S",
-    "Asked",
-    "Band",
     "asked",
     "baseline_band",
     "first_answer_bound",

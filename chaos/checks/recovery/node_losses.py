@@ -87,6 +87,7 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
             for one in history.actions
             if (one.name, one.fault, one.target.name) == ("power-on", off.fault, off.target.name)
         )
+        outages = node_outages(history).get(off.target.name, ())
         down = {name for id_, name in named if id_ == off.fault}
         losses.append(
             NodeLoss(
@@ -95,7 +96,7 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
                 begin_ns=off.begin_ns,
                 off_ns=off.end_ns or off.begin_ns,
                 on_ns=min((at_ns for at_ns in ons if at_ns > off.begin_ns), default=None),
-                unready_ns=_unready_ns(history, off.target.name, off.begin_ns),
+                unready_ns=next((begin for begin, _ in outages if begin >= off.begin_ns), None),
                 zone=_zone_loss(history, _zones(history, off.begin_ns), off.target.name, down),
             )
         )
@@ -148,10 +149,6 @@ def _counts(zones: dict[str, tuple[str, bool]], down: set[str]) -> dict[str, tup
     return counts
 
 
-def _unready_ns(history: History, node: str, since_ns: int) -> int | None:
-    return next((begin for begin, _ in node_outages(history).get(node, ()) if begin >= since_ns), None)
-
-
 NODE_NEWS_NS = 5 * NS
 """A pod and its node turn not Ready together, but the news of the two comes over different watches."""
 
@@ -177,45 +174,45 @@ class Causes:
     @classmethod
     def of(cls, history: History) -> Causes:
         """Gather it from a history."""
-        timings = timings_of(history)
-        return cls(history, timings, workload_states(history), node_outages(history))
+        return cls(history, timings_of(history), workload_states(history), node_outages(history))
 
     def cause_of(self, life: PodLife, at_ns: int | None) -> Cause:
         """What happened to a replica that ceased to be Ready, or never did (None), and the bound for its return."""
+        kind = self.history.facts.workload.pods_by
         if at_ns is None:
-            return self._once(("place", id(life.spec)), lambda: self._in_place(life.spec, 0, node_seen=True))
+            return self._once("restart in place", life.spec, (0, True), lambda: self._in_place(life.spec, 0))
         spec = self._template(at_ns) or life.spec
         if life.lost_ns == at_ns:
-            return self._once(("deleted", id(spec)), lambda: self._deleted(spec))
+            deleted = "replacement of a deleted pod"
+            return self._once(deleted, spec, None, lambda: recovery_bound(spec, self.timings, workload_kind=kind))
         if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
-            lost = zone_loss(self.history, life.node, at_ns)
-            return self._once(("node", id(life.spec), lost), lambda: self._with_node(life.spec, lost))
+            spec, lost = life.spec, zone_loss(self.history, life.node, at_ns)
+            return self._once(
+                "replacement after the loss of a node",
+                spec,
+                lost,
+                lambda: node_loss_bound(spec, self.timings, workload_kind=kind, nodes=lost.nodes, rate=lost.rate),
+            )
         recent = restarts_remembered(life.all_restarts_ns, at_ns, self.timings)
         seen = covered(self.history, "Node", at_ns, at_ns)
-        return self._once(("place", id(spec), recent, seen), lambda: self._in_place(spec, recent, node_seen=seen))
+        return self._once(
+            "restart in place", spec, (recent, seen), lambda: self._in_place(spec, recent, node_seen=seen)
+        )
 
-    def _once(self, key: tuple[object, ...], make: Callable[[], Cause]) -> Cause:
+    def _once(self, words: str, spec: Raw, key: object, bound: Callable[[], Bound]) -> Cause:
         """Work a bound out once for each spec; the history keeps the specs, so that their ids stay theirs."""
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
+        known = (words, id(spec), key)
+        if known not in self._known:
+            self._known[known] = Cause(words, bound())
+        return self._known[known]
 
-    def _deleted(self, spec: Raw) -> Cause:
-        bound = recovery_bound(spec, self.timings, workload_kind=self.history.facts.workload.pods_by)
-        return Cause("replacement of a deleted pod", bound)
-
-    def _with_node(self, spec: Raw, lost: ZoneLoss) -> Cause:
-        kind = self.history.facts.workload.pods_by
-        bound = node_loss_bound(spec, self.timings, workload_kind=kind, nodes=lost.nodes, rate=lost.rate)
-        return Cause("replacement after the loss of a node", bound)
-
-    def _in_place(self, spec: Raw, recent: int, *, node_seen: bool) -> Cause:
+    def _in_place(self, spec: Raw, recent: int, *, node_seen: bool = True) -> Bound:
         bound = restart_bound(spec, self.timings, restarts=recent)
-        if not node_seen:
-            unseen = Unpromised("ready", "nodes were not watched, so the pod's node may have been lost")
-            bound = Bound(bound.parts, (*bound.unpromised, unseen))
-        return Cause("restart in place", bound)
+        if node_seen:
+            return bound
+        unseen = Unpromised("ready", "nodes were not watched, so the pod's node may have been lost")
+        return Bound(bound.parts, (*bound.unpromised, unseen))
 
     def node_lost(self, node: str, at_ns: int) -> bool:
         """Whether the node was lost about that moment."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from chaos.checks.recovery.timeline import pod_reports
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.objects.base import Raw, View
@@ -73,10 +74,7 @@ def _scheduler(history: History, life: PodLife, at_ns: int) -> str:
 def _attaching(history: History, life: PodLife, at_ns: int) -> str:
     """What the attach controller or the kubelet last reported about a volume of the pod."""
     message = ""
-    for event in history.watch:
-        about = event.object.get("involvedObject") or event.object.get("regarding") or {}
-        if event.kind != "Event" or event.at_ns > at_ns or about.get("uid") != life.uid:
-            continue
-        if event.object.get("reason") in ("FailedAttachVolume", "FailedMount"):
-            message = str(event.object.get("message") or event.object.get("note") or "")
+    for event, reason, text in pod_reports(history, life.uid):
+        if event.at_ns <= at_ns and reason in ("FailedAttachVolume", "FailedMount"):
+            message = text
     return f"its volume: {message}" if message else ""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from chaos.checks.recovery.client_impact import first_answer_ns, first_failed_ns, latency_back_ns
 from chaos.checks.recovery.losses import AWAY, Loss, losses
 from chaos.checks.recovery.missing import Missing
 from chaos.clock import seconds
-from chaos.history import Fault, History
+from chaos.history import Fault, History, WatchEvent
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_states
 from chaos.history.facts.replica_counts import Span, endpoint_spans
 from chaos.semantics import RecoveryPath, StageName
 
-__all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]
+__all__ = ["HANGS", "StepDetail", "Timeline", "pod_reports", "steps_of", "timeline_of", "timelines"]
 
 HANGS = "process-hang"
 """The fault that stops a process without ending it."""
@@ -62,7 +62,9 @@ def timeline_of(history: History, loss: Loss, fault: Fault, struck_ns: int | Non
     later = (one.begin_ns for one in history.faults if one.begin_ns > fault.begin_ns)
     until_ns = min(later, default=history.ended_ns)
     earliest_ns, did_ns = _struck(history, fault, loss) if struck_ns is None else (struck_ns, struck_ns)
-    seen = _own(_moments(history, loss, fault, did_ns), until_ns)
+    seen = _moments(history, loss, fault, did_ns)
+    if seen.get("probe failure event", 0) > min(until_ns, seen.get("Ready", until_ns)):
+        del seen["probe failure event"]  # it came when the replica was Ready again, and tells of another time
     moments = seen | _of_users(history, loss.replacement, seen, until_ns)
     return Timeline(loss, fault, moments, earliest_ns, until_ns)
 
@@ -119,12 +121,6 @@ def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[St
         seen["predecessors Ready"] = loss.turn_ns
     known: dict[StageName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
     return {"fault": did_ns, **known}
-
-
-def _own(seen: dict[StageName, int], until_ns: int) -> dict[StageName, int]:
-    """Without a probe's failure that came when the replica was Ready again: it tells of another time."""
-    until_ns = min(until_ns, seen.get("Ready", until_ns))
-    return {name: at_ns for name, at_ns in seen.items() if name != "probe failure event" or at_ns <= until_ns}
 
 
 def _of_replacement(history: History, life: PodLife, replacement: PodLife | None) -> dict[StageName, int | None]:
@@ -194,15 +190,19 @@ def _of_users(
     return {name: at_ns for name, at_ns in users.items() if at_ns is not None}
 
 
+def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, str]]:
+    """What Kubernetes' components reported about a pod (its Events), each with its reason and its message."""
+    for event in history.watch:
+        raw = event.object
+        if event.kind == "Event" and (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid") == uid:
+            yield event, str(raw.get("reason")), str(raw.get("message") or raw.get("note") or "")
+
+
 def _probe_failed_ns(history: History, uid: str, since_ns: int) -> int | None:
     """When the kubelet first reported that a readiness or liveness probe of the pod failed."""
-    for event in history.watch:
-        if event.kind != "Event" or event.type == "LISTED" or event.at_ns < since_ns:
-            continue
-        raw = event.object
-        about = (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid", "")
-        text = str(raw.get("message") or raw.get("note") or "")
-        if about == uid and raw.get("reason") == "Unhealthy" and text.startswith(("Readiness", "Liveness")):
+    for event, reason, text in pod_reports(history, uid):
+        new = event.type != "LISTED" and event.at_ns >= since_ns
+        if new and reason == "Unhealthy" and text.startswith(("Readiness", "Liveness")):
             return event.at_ns
     return None
 

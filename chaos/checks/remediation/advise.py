@@ -13,8 +13,12 @@ from chaos.checks.probes.unready_leaves_endpoints import UnreadyLeavesEndpointsD
 from chaos.checks.remediation.budgets import budget_blocks_all, budget_missing, budget_too_loose
 from chaos.checks.remediation.capacity import one_node, one_replica, release_takes_all
 from chaos.checks.remediation.model import Advice, Case
-from chaos.checks.remediation.probes import liveness_hasty, liveness_missing, readiness_missing
-from chaos.checks.remediation.shutdown import shutdown_too_short
+from chaos.checks.remediation.pod_template import (
+    liveness_hasty,
+    liveness_missing,
+    readiness_missing,
+    shutdown_too_short,
+)
 from chaos.checks.traffic.slo_met import SloMetDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import History

@@ -37,6 +37,7 @@ class BadRolloutDetail(RolloutDetail):
     """
 
     active_s: float | None = None
+    template_restored: bool = False
     back_after_s: float | None = None
 
     @property
@@ -108,6 +109,7 @@ def _judge(history: History, fault: Fault) -> tuple[BadRolloutDetail, tuple[Obli
     detail = BadRolloutDetail(
         fault=fault.id,
         active_s=seconds((rollout.next_ns or bad[-1].at_ns) - rollout.changed_ns) if bad else None,
+        template_restored=restored,
         back_after_s=None if back is None else seconds(back.at_ns - undone_ns),
         bound_s=rollout.bound(history, rollout.former).total_s,
         ready_min=min((one.ready for one in bad), default=None),

@@ -10,8 +10,7 @@ import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import finite, plural, seconds_words, share_words
-from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account
-from chaos.checks.traffic.expected_arrivals import is_closed
+from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, is_closed
 from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation

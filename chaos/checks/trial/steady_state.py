@@ -10,7 +10,7 @@ import polars as pl
 
 from chaos.checks.base import Summary, finding, judged, unknown
 from chaos.checks.formatting import plural, share_words
-from chaos.checks.traffic.expected_arrivals import arrivals_within, out_of_place
+from chaos.checks.traffic.accounting import arrivals_within, out_of_place
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.history import History, Phase, Stream

@@ -32,8 +32,6 @@ UNEVEN = SpreadDetail(
     domains={"a": 2, "b": 0},
     closed={},
     elsewhere=0,
-    placements_count=0,
-    placements=(),
 )
 
 

@@ -267,7 +267,7 @@ def test_first_token_has_its_own_objective() -> None:
 
 def test_a_stream_is_counted_as_its_plan_says() -> None:
     """Arrivals are those before the end: of 7/s over 2 s there are 14, over 2.0001 s 15."""
-    from chaos.checks.traffic.expected_arrivals import arrivals_before  # noqa: PLC0415  # not part of what chaos.checks offers
+    from chaos.checks.traffic.accounting import arrivals_before  # noqa: PLC0415  # not part of what chaos.checks offers
 
     stream = Stream("s", "steady", 7, at(0), at(2), "http", "here")
     assert arrivals_before(stream, at(0)) == 0
