@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaos.checks.base import GAPLESS, judged
-from chaos.checks.recovery.losses import AWAY, Loss
+from chaos.checks.recovery.losses import REPLACES, Loss
 from chaos.checks.recovery.missing import Missing
 from chaos.checks.verdict import Obligation
 from chaos.clock import NS, seconds
@@ -48,10 +48,7 @@ def _against(history: History, one: Missing, known_ns: int, took_s: float) -> tu
             ended = f"the recording ended {took_s:.1f} s into a bound of {one.bound.total_s:g} s"
             return f"{ended}, {one.who} not back", "a longer recovery phase"
     elif back_ns - _earliest(history, one.counts_ns) <= bound_ns:
-        if isinstance(one, Loss) and one.fault is not None and one.path in AWAY and one.needed and not one.replacement:
-            reason = f"no pod of the same owner was made after the loss of {one.life.name}"
-            return reason, "a trial in which its own controller replaces it"
-        return "", ""
+        return (one.unreplaced, REPLACES) if isinstance(one, Loss) and one.unreplaced else ("", "")
     elif _earliest(history, back_ns) - one.counts_ns <= bound_ns:
         reason = "news came late from the watch, so whether the bound was kept is not known"
         return reason, "a trial whose watch is not cut off"

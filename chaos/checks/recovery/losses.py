@@ -19,13 +19,16 @@ from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas, workload_states
 from chaos.semantics import Bound, RecoveryPath
 
-__all__ = ["AWAY", "Loss", "losses", "moved_from", "victims_of"]
+__all__ = ["AWAY", "REPLACES", "Loss", "losses", "moved_from", "victims_of"]
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
 
 AWAY: tuple[RecoveryPath, ...] = ("replaced", "moved")
 """The paths on which another pod takes the place of the lost one."""
+
+REPLACES = "a trial in which its own controller replaces it"
+"""What settles whether a victim without a replacement was to have one."""
 
 TOGETHER_NS = 5 * NS
 """Losses within so much of each other are of one blow, though word of them comes one by one."""
@@ -62,6 +65,13 @@ class Loss(Missing):
         if self.replacement is None or self.replacement.uid != self.life.uid:
             return None if self.replacement is None else self.replacement.ready_ns
         return next((begin_ns for begin_ns, _ in self.life.ready_spans if begin_ns > self.since_ns), None)
+
+    @property
+    def unreplaced(self) -> str:
+        """That a fault took it, as many were wanted, and no pod was made in its place; empty if that is not so."""
+        if self.fault is None or self.path not in AWAY or not self.needed or self.replacement is not None:
+            return ""
+        return f"no pod of the same owner was made after the loss of {self.life.name}"
 
     @property
     def waiting(self) -> PodLife | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.replacements import replacements
@@ -72,7 +72,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingAtStart(Missing):
-    """One replica that was missing when the record began: since when is not known."""
+    """One replica that was missing when the record began: its bound counts from the first fault."""
 
     @property
     def who(self) -> str:
@@ -84,6 +84,7 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
     """Every replica that was desired when the record began, or since, and was not there yet, in order."""
     desired, ready, causes = desired_replicas(history), ready_replicas(history), Causes.of(history)
     start_ns = ready.minus(desired).begin_ns
+    struck_ns = min((fault.begin_ns for fault in history.faults), default=None)
     spare = [*_waiting(history, start_ns), *replacements(history).extra]
     found: list[Missing] = []
     for at_ns in (start_ns, *(one for one in desired.rises(history.began_ns, desired.end_ns) if one != start_ns)):
@@ -95,7 +96,8 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
             if pod is not None:
                 spare.remove(pod)
             whole_ns = whole_ns_after(history, at_ns)
-            found.append(kind(since_ns=at_ns, cause=cause.words, bound=cause.bound, replacement=pod, whole_ns=whole_ns))
+            one = kind(since_ns=at_ns, cause=cause.words, bound=cause.bound, replacement=pod, whole_ns=whole_ns)
+            found.append(replace(one, turn_ns=struck_ns) if at_ns == start_ns else one)
     return tuple(found)
 
 

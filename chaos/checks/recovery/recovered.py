@@ -10,7 +10,7 @@ from typing import ClassVar
 from chaos.checks.base import GAPLESS, Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import judge_loss
-from chaos.checks.recovery.losses import Loss, losses, victims_of
+from chaos.checks.recovery.losses import REPLACES, Loss, losses, victims_of
 from chaos.checks.recovery.missing import Missing, new_replicas
 from chaos.checks.recovery.timeline import StepDetail, steps_of, timelines
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -97,7 +97,8 @@ class Recovered:
         missed = _missed(history, since_ns)
         given_up = _given_up(history, missed)
         owed = tuple((one, judge_loss(history, one)) for one in missed if one not in given_up)
-        doubts = [*_coverage(history, since_ns), *_premises(history, missed, [one for one, _ in owed], since_ns)]
+        doubts = [*_coverage(history, since_ns), *_unreplaced(history, since_ns)]
+        doubts += _premises(history, missed, [one for one, _ in owed], since_ns)
         kept = [obligation for _, obligation in owed]
         return finding(self.name, rule, (*kept, *doubts), _summary(history, owed), nothing=unknown("replicas", ""))
 
@@ -146,6 +147,13 @@ def _coverage(history: History, since_ns: int) -> Iterator[Obligation]:
         elif not covered(history, kind, since_ns, until_ns):
             text = f"the watch of {kind}s did not cover the time from the first fault to the end"
             yield unknown("the watch", text, GAPLESS)
+
+
+def _unreplaced(history: History, since_ns: int) -> Iterator[Obligation]:
+    """The victims that left ready at desired, and in whose place no pod was made: whether one was due is not known."""
+    for one in losses(history):
+        if one.unreplaced and not one.short and one.since_ns >= since_ns:
+            yield unknown(one.who, one.unreplaced, REPLACES)
 
 
 def _premises(

@@ -118,6 +118,22 @@ def test_a_replica_that_was_missing_at_the_start_proves_nothing() -> None:
     assert "already when the first fault began" in finding.reason
 
 
+def test_a_replica_that_was_missing_at_the_start_has_its_time_from_the_fault() -> None:
+    """One that was missing for long before the fault, and came within a bound of it, is no failure to recover."""
+    story = Story().replicas("a", "b").saw(0, "LISTED", deployment(3), "Deployment").fault("a").killed("a", 30.2)
+    finding = judged(story.replaced("d", 30.3, ready_s=34).replaced("e", 31, ready_s=50))
+    assert finding.answer is Answer.UNKNOWN
+
+
+def test_a_victim_that_nobody_replaced_is_unknown_where_none_was_missing() -> None:
+    """Another replica's return does not show that a victim's place is filled, though ready stayed at desired."""
+    story = Story().replicas("a", "b", "c").fault("a").saw(31, "MODIFIED", deployment(4), "Deployment")
+    story.replaced("d", 31.1, ready_s=35).replaced("e", 31.2, ready_s=36).killed("a", 60)
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert finding.reason == "no pod of the same owner was made after the loss of model-a"
+
+
 def test_a_pod_that_was_starting_at_the_start_is_the_missing_one() -> None:
     """A pod that was listed before it was Ready fills its own place, and not the place of one desired later."""
     story = one_short().saw(0, "LISTED", pod("e", node="n1")).saw(50, "MODIFIED", deployment(5), "Deployment")
