@@ -15,7 +15,7 @@ from chaos.errors import UsageError
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.scenario_code import activity_of
-from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review import lacks_of, review
@@ -74,11 +74,11 @@ def _adopting(system: Path | None, activities: Sequence[Activity], *, load_in_cl
             "name one with --system FILE, write one with gameday init, or give --deploys for trials that deploy",
         )
     config = read_config(path)
-    wish = config.system.wish()
+    query = config.system.query()
     pods = load_in_cluster or config.load.in_cluster
-    kinds, proxied = (wish.kind, *wish.through), not config.traffic.url
-    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(wish.data))
-    return role_objects(rights, namespace=wish.namespace, workload_kind=wish.kind, workload=wish.name)
+    kinds, proxied = (query.kind, *query.through), not config.traffic.url
+    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data))
+    return role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
 
 
 def init_command(
@@ -107,7 +107,7 @@ def init_command(
         raise UsageError(f"namespace {namespace} is protected", "name the namespace of your service")
     with connect(kubeconfig=kubeconfig, context=kube_context) as cluster:
         kind, name = _named(deployment, statefulset, workload) or _only_deployment(cluster, namespace)
-        found = adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))
+        found = adopt(cluster, SystemQuery(namespace=namespace, kind=kind, name=name))
         text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
         lacks = lacks_of(found)
     try:

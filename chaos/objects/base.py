@@ -35,12 +35,12 @@ class View:
 
     @property
     def spec(self) -> Raw:
-        """What is wished for."""
+        """The desired state."""
         return self.raw.get("spec") or {}
 
     @property
     def status(self) -> Raw:
-        """What is the case, as its controller last said."""
+        """The observed state, as its controller last reported it."""
         return self.raw.get("status") or {}
 
     @property
@@ -75,12 +75,12 @@ class View:
 
     @property
     def generation(self) -> int:
-        """The number of the wish; a status that has seen it says so in `observed_generation`."""
+        """The number of the spec; a status that has seen it says so in `observed_generation`."""
         return int(self.metadata.get("generation", 0))
 
     @property
     def observed_generation(self) -> int:
-        """The wish that the status speaks of."""
+        """The generation that the status speaks of."""
         return int(self.status.get("observedGeneration", 0))
 
     @property

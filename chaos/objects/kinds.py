@@ -25,7 +25,6 @@ __all__ = [
     "PodDisruptionBudgetView",
     "PodView",
     "ReplicaSetView",
-    "StatefulSetView",
     "View",
     "matches",
 ]
@@ -67,11 +66,6 @@ class ReplicaSetView(View):
     def available_replicas(self) -> int:
         """How many of them its controller last counted as Ready for minReadySeconds."""
         return int(self.status.get("availableReplicas", 0))
-
-
-@dataclass(frozen=True, slots=True)
-class StatefulSetView(ReplicaSetView):
-    """A StatefulSet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +184,7 @@ class NodeView(View):
 
 @dataclass(frozen=True, slots=True)
 class PodDisruptionBudgetView(View):
-    """A disruption budget; what its controller last counted is of the wish only if `up_to_date`."""
+    """A disruption budget; what its controller last counted is of the newest spec only if `up_to_date`."""
 
     def selects(self, pod: View) -> bool:
         """Whether it binds a pod: an empty selector selects all of its namespace, an absent one none (`policy/v1`)."""
@@ -199,7 +193,7 @@ class PodDisruptionBudgetView(View):
 
     @property
     def up_to_date(self) -> bool:
-        """Whether its controller has counted by the newest wish; until then every eviction is refused."""
+        """Whether its controller has counted by the newest spec; until then every eviction is refused."""
         return self.observed_generation >= self.generation
 
     @property
@@ -229,9 +223,9 @@ class PodDisruptionBudgetView(View):
 
     @property
     def bound(self) -> str:
-        """The wish in words, e.g. `maxUnavailable 1`."""
-        wishes = [f"{key} {self.spec[key]}" for key in ("minAvailable", "maxUnavailable") if key in self.spec]
-        return " ".join(wishes) or "no bound"
+        """Its bound in words, e.g. `maxUnavailable 1`."""
+        bounds = [f"{key} {self.spec[key]}" for key in ("minAvailable", "maxUnavailable") if key in self.spec]
+        return " ".join(bounds) or "no bound"
 
 
 class EventLog:

@@ -2,8 +2,7 @@
 
 from chaos.system.blockers import Blocker, blockers, in_words
 from chaos.system.deploy.apply import deploy, teardown
-from chaos.system.deploy.availability import available_bound_s, shortfall
-from chaos.system.deploy.namespace import Decision, delete_namespace, namespace_of_trial, sweep, trial_namespace
+from chaos.system.deploy.namespace import delete_namespace, namespace_of_trial, sweep, trial_namespace
 from chaos.system.deploy.seed_volumes import fill_claims
 from chaos.system.deploy.wait import NeverAvailable, wait_available
 from chaos.system.manifests.names import selector
@@ -25,7 +24,6 @@ from chaos.system.system import System
 __all__ = [
     "Autoscale",
     "Blocker",
-    "Decision",
     "DisruptionBudget",
     "Fill",
     "NeverAvailable",
@@ -37,7 +35,6 @@ __all__ = [
     "SystemSpec",
     "Toleration",
     "Volume",
-    "available_bound_s",
     "blockers",
     "delete_namespace",
     "deploy",
@@ -46,7 +43,6 @@ __all__ = [
     "manifests",
     "namespace_of_trial",
     "selector",
-    "shortfall",
     "sweep",
     "teardown",
     "trial_namespace",

@@ -177,17 +177,17 @@ def _yaml(value: Raw) -> str:
 def review(folder: Path) -> tuple[Lack, ...]:
     """Review a folder. Raises `UsageError` for what is no manifest, or more or less than one workload."""
     manifests = read_manifests(folder, current=False)
-    wish = manifests.wish("")
+    query = manifests.query("")
     found = list(_versions(manifests))
     try:
-        adopted = adopt(manifests, wish)
+        adopted = adopt(manifests, query)
     except UsageError as unmet:
-        workload = manifests.get(wish.kind, "", wish.name) or {}
+        workload = manifests.get(query.kind, "", query.name) or {}
         service = _service(workload)
         found.append(Lack(unmet.what.replace(" in namespace ", " "), service, new=True))
         # With a Service the rest can be read.
-        adopted = adopt(replace(manifests, objects=(*manifests.objects, service)), wish)
-    found += list(_fights(manifests, wish.kind, wish.name))
+        adopted = adopt(replace(manifests, objects=(*manifests.objects, service)), query)
+    found += list(_fights(manifests, query.kind, query.name))
     return (*found, *lacks_of(adopted))
 
 

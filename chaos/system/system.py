@@ -1,4 +1,4 @@
-"""The system under test as it was asked for: what scenarios, picks and faults need to know of it."""
+"""The system under test: what scenarios, targets and faults need to know of it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ __all__ = ["System"]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The system under test as it was asked for.
+    """The system under test as it was deployed, or found.
 
-    `selector` chooses its pods. `port` and `cluster_ip` are the Service's. `generations` holds, by kind, the number of
-    the wish that was applied. `pods_before` is how many pods the workload had already: above zero they are replaced
-    step by step. `objects` are all that was applied, in that order. `template` is the spec of the pods as it is in the
-    cluster, where the system was found there; empty where the spec says it all. `workload_kind` is what is known of the
-    workload's kind.
+    Attributes:
+        selector: chooses its pods.
+        port: the Service's, as is `cluster_ip`.
+        generations: by kind, the generation that was applied.
+        pods_before: how many pods the workload had already; they are replaced step by step.
+        objects: all that was applied, in that order.
+        template: the pods' spec in the cluster, where the system was found there; else empty.
     """
 
     spec: SystemSpec

@@ -18,7 +18,7 @@ from chaos.faults.infrastructure import CommandInfrastructure
 from chaos.safety.abort_conditions import AbortLimits
 from chaos.semantics import KUBERNETES, Timings
 from chaos.slo import Slo
-from chaos.system.adopt.find import Wish
+from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
 from loadgen.driver.workers import WORKERS_MAX
@@ -134,10 +134,10 @@ class SystemPart(Written):
     def _through(self) -> tuple[str, ...]:
         return tuple(map(kind_named, self.through))
 
-    def wish(self) -> Wish:
+    def query(self) -> SystemQuery:
         """What to look for in the cluster."""
         kind, name = self._workload()
-        return Wish(
+        return SystemQuery(
             namespace=self.namespace,
             kind=kind,
             name=name,

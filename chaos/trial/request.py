@@ -112,7 +112,7 @@ class TrialRequest:
     def found(self) -> Adopted | None:
         """The system as it was written by others, None if our spec says what it is."""
         if isinstance(self.system, Manifests):
-            return adopt(self.system, self.system.wish(self.namespace))
+            return adopt(self.system, self.system.query(self.namespace))
         return self.adopted
 
 

@@ -169,7 +169,7 @@ class _Setup:
             return wanted.system, ""
         if isinstance(wanted, Manifests):
             apply_manifests(self.executor, wanted, namespace)
-            return adopt(cluster, wanted.wish(namespace)).system, ""
+            return adopt(cluster, wanted.query(namespace)).system, ""
         unfilled = fill_claims(cluster, self.executor, wanted, namespace, run=run)
         return deploy(self.executor, wanted, namespace, run=run), unfilled
 

@@ -20,7 +20,7 @@ from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
-from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.trial.run import RunningTrial
 
@@ -44,7 +44,7 @@ def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
 def test_all_that_scenarios_need_is_read_from_the_live_objects(cluster: Cluster) -> None:
     """Only the workload is named; its Service, budget, probes and bounds are found, and the neighbour's are not."""
     with shared_namespace(cluster) as namespace:
-        found = adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat", tolerance=1))
+        found = adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat", tolerance=1))
         system, spec = found.system, found.system.spec
         assert (system.service, system.port, dict(system.selector)) == ("chat", 80, {"app": "chat"})
         assert {ref.name for ref in system.objects} == {"chat", "chat-pdb"}
@@ -61,19 +61,19 @@ def test_what_is_missing_or_ambiguous_is_named(cluster: Cluster) -> None:
     with plain_namespace(cluster) as namespace:
         workload, service, budget = service_of("chat", replicas=1)
         apply_all(cluster, namespace, [workload, budget])
-        wish = Wish(namespace=namespace, kind="Deployment", name="chat")
+        query = SystemQuery(namespace=namespace, kind="Deployment", name="chat")
         with pytest.raises(UsageError, match="no Service in namespace"):
-            adopt(cluster, wish)
+            adopt(cluster, query)
         second = {**service, "metadata": {"name": "chat-too"}}
         apply_all(cluster, namespace, [service, second])
         with pytest.raises(UsageError, match=r"chat, chat-too(.|\n)*name one as system\.service"):
-            adopt(cluster, wish)
-        named = Wish(namespace=namespace, kind="Deployment", name="chat", service="chat-too")
+            adopt(cluster, query)
+        named = SystemQuery(namespace=namespace, kind="Deployment", name="chat", service="chat-too")
         assert adopt(cluster, named).system.service == "chat-too"
         with pytest.raises(UsageError, match=r"no Deployment chap(.|\n)*name one of chat"):
-            adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chap"))
+            adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chap"))
         with pytest.raises(UsageError, match="there is no namespace nowhere"):
-            adopt(cluster, Wish(namespace="nowhere", kind="Deployment", name="chat"))
+            adopt(cluster, SystemQuery(namespace="nowhere", kind="Deployment", name="chat"))
 
 
 def kill_one(ready: RunningTrial) -> None:
@@ -94,7 +94,7 @@ def test_a_trial_leaves_an_adopted_system_as_it_was(room: Room, kind: str) -> No
         others = {pod["metadata"]["uid"] for pod in room.cluster.list("Pod", namespace, selector="app=other")}
         found = adopt(
             room.cluster,
-            Wish(namespace=namespace, kind="Deployment" if kind == "Deployment" else "StatefulSet", name="chat"),
+            SystemQuery(namespace=namespace, kind="Deployment" if kind == "Deployment" else "StatefulSet", name="chat"),
         )
         with room.trial("adopted", found) as ready:
             assert len(ready.system.pods()) == 4
@@ -112,7 +112,7 @@ def test_a_rollout_on_an_adopted_system_is_put_back(room: Room) -> None:
     """After a release by annotation the template is what it was, the annotation gone, and the journal empty."""
     with shared_namespace(room.cluster) as namespace:
         before = snapshot(room.cluster, namespace)
-        found = adopt(room.cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+        found = adopt(room.cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
         with room.trial("rolled", found) as ready, ready.traffic.steady(rate_rps=10):
             ready.trial.baseline(duration_s=2)
             release = faults.RollingUpdate(ready.system.workload)
@@ -139,7 +139,7 @@ def test_manifests_of_a_folder_are_deployed_and_tried(room: Room, tmp_path: Path
 def test_a_neighbours_pod_is_outside_the_blast_radius(room: Room) -> None:
     """A fault aimed at a pod of another workload in the same namespace is refused before anything is done."""
     with shared_namespace(room.cluster) as namespace:
-        found = adopt(room.cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+        found = adopt(room.cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
         other = room.cluster.list("Pod", namespace, selector="app=other")[0]["metadata"]
         aimed = targets.Targets("the neighbour", (Ref("Pod", namespace, other["name"], other["uid"]),))
 
@@ -158,7 +158,7 @@ def test_a_lost_lease_stops_the_trial_and_heals(room: Room) -> None:
     """Once the lease is lost nothing more is done, the fault that stands is healed, and the verdict is UNKNOWN."""
     with shared_namespace(room.cluster) as namespace:
         before = snapshot(room.cluster, namespace)
-        found = adopt(room.cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+        found = adopt(room.cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
         lost: list[str] = []
         with room.trial("lost", found, lost=lambda: "".join(lost)) as ready, ready.traffic.steady(rate_rps=10):
             ready.trial.baseline(duration_s=2)
@@ -197,14 +197,14 @@ def test_pods_of_another_owner_under_the_same_labels_are_refused(cluster: Cluste
         }
         assert LiveExecutor(cluster, NullJournal()).do(mutations.create(pod)).outcome == "ok"
         with pytest.raises(UsageError, match="so does the owner of canary"):
-            adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+            adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
 
 
 def test_a_scaled_down_system_cannot_be_adopted(cluster: Cluster) -> None:
     """There is nothing to test in a workload of no replica."""
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=1))
-        found = adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+        found = adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
         LiveExecutor(cluster, NullJournal()).do(mutations.scale(found.system.workload, 0))
         with pytest.raises(UsageError, match="is scaled to zero"):
-            adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+            adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))

@@ -26,7 +26,7 @@ from chaos.faults import targets
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
-from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.trial.config import read_config
 from chaos.wait import until
 
@@ -185,9 +185,9 @@ def test_init_names_it_and_all_around_it_is_found(
     named = [*words, "--namespace", namespace, "--output", str(file), "--workload", f"{RESOURCE}/chat"]
     made = CliRunner().invoke(app, named)
     assert made.exit_code == 0, made.output
-    wish = read_config(file).system.wish()
-    assert (wish.kind, wish.name, wish.disruption_budget, wish.autoscaler) == (RESOURCE, "chat", "chat-pdb", "chat")
-    system = adopt(cluster, wish).system
+    query = read_config(file).system.query()
+    assert (query.kind, query.name, query.disruption_budget, query.autoscaler) == (RESOURCE, "chat", "chat-pdb", "chat")
+    system = adopt(cluster, query).system
     assert (system.workload.kind, system.spec.replicas, system.spec.grace_s) == (KIND, 3, 1)
     assert system.spec.autoscale is not None
     assert (system.workload_kind.through, dict(system.selector)) == ((), {"app": "chat"})
@@ -203,7 +203,7 @@ def test_a_wrong_name_is_told_with_the_right_one(cluster: Cluster, kept: tuple[s
         (RESOURCE, "chap", "name one of chat"),
     ):
         with pytest.raises(UsageError, match=words):
-            adopt(cluster, Wish(namespace=namespace, kind=kind, name=name))
+            adopt(cluster, SystemQuery(namespace=namespace, kind=kind, name=name))
 
 
 def test_a_plan_counts_its_budget_through_the_scale(cluster: Cluster, kept: tuple[str, Controller]) -> None:
@@ -255,7 +255,7 @@ def test_pods_are_followed_up_to_the_workload(
         count(cluster, namespace, 3)
         room = Room(simulated, url, tmp_path)
         with room.cluster:
-            found = adopt(room.cluster, Wish(namespace=namespace, kind=kind, name="chat"))
+            found = adopt(room.cluster, SystemQuery(namespace=namespace, kind=kind, name="chat"))
             assert found.system.workload_kind.through == through
             with room.trial("followed", found) as ready:
                 with ready.traffic.steady(rate_rps=10):

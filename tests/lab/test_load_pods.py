@@ -22,7 +22,7 @@ from chaos.plugin.requirements import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.system import SystemSpec
-from chaos.system.adopt.find import Adopted, Wish, adopt
+from chaos.system.adopt.find import Adopted, SystemQuery, adopt
 from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.namespace import trial_namespace
 from chaos.trial.environment import Environment
@@ -171,4 +171,4 @@ def executor(admin: Cluster) -> LiveExecutor:
 def deployed_by_others(admin: Cluster, namespace: str) -> Adopted:
     """A system that runs in a namespace already, as it is found there."""
     deploy(executor(admin), SPEC, namespace, run="t")
-    return adopt(admin, Wish(namespace=namespace, kind="Deployment", name=SPEC.name))
+    return adopt(admin, SystemQuery(namespace=namespace, kind="Deployment", name=SPEC.name))

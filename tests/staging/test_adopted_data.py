@@ -17,7 +17,7 @@ from chaos.checks.verdict import Answer
 from chaos.cluster import Cluster, connect
 from chaos.history import load_history
 from chaos.lab import Lab, LabFacts
-from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.find import SystemQuery, adopt
 
 __all__ = ["lab", "pytestmark"]
 
@@ -95,7 +95,7 @@ def test_kept_data_pass_and_changed_data_are_caught(lab: tuple[Lab, LabFacts], t
         assert f"{FILE} of {NAME}-" in found["data-survived"].reason
         kinds = {event.kind for event in load_history(run).watch}
         assert {"PersistentVolumeClaim", "PersistentVolume"} <= kinds
-        adopted = adopt(admin, Wish(namespace=TEAM, kind="Deployment", name=NAME, data=SPEC.kept_files))
+        adopted = adopt(admin, SystemQuery(namespace=TEAM, kind="Deployment", name=NAME, data=SPEC.kept_files))
         (volume,) = adopted.system.spec.volumes
         assert (volume.storage, volume.storage_class, volume.access_mode) == ("400Mi", DISK_CLASS, "ReadOnlyMany")
         assert running.refused(f"system:serviceaccount:{TEAM}:gameday") == ()

@@ -22,7 +22,7 @@ from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 from chaos.safety import ClusterUndoLog
-from chaos.system.adopt.find import Adopted, Wish, adopt
+from chaos.system.adopt.find import Adopted, SystemQuery, adopt
 from chaos.wait import until
 
 __all__ = ["FAULTS", "die_at"]
@@ -81,7 +81,7 @@ def _inject_and_heal(order: tuple[str, str, str, str, int, str]) -> None:
     clock = Clock.start()
     run = Path(tempfile.mkdtemp(dir=folder))
     with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
-        found = adopt(cluster, Wish(namespace=namespace, kind="Deployment", name="chat"))
+        found = adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
         with (
             DeadlyJournal(run / "actions.jsonl", clock, line) as journal,
             Recorder(cluster, clock, run / "watch.jsonl", [*found.scopes, Scope("Node")]) as recorder,

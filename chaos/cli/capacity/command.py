@@ -32,41 +32,63 @@ USUAL = Slo(availability=0.99, latency_p99_s=5.0)
 """Where neither the command line nor the system's file names objectives."""
 
 
-def capacity_command(  # one parameter an option
+Replicas = Annotated[
+    int | None, typer.Option(min=1, help="The greatest number of replicas; default: 3, or as many as run.")
+]
+Losses = Annotated[int, typer.Option(min=0, help="Also measure with up to so many fewer.")]
+FromRps = Annotated[float, typer.Option(help="The lowest rate to try; the baseline has it, too.")]
+ToRps = Annotated[float, typer.Option(help="The highest rate to try.")]
+NeedRps = Annotated[float | None, typer.Option(help="Fail unless the fewest replicas hold this rate within the SLO.")]
+Availability = Annotated[float | None, typer.Option(help="Objective, e.g. 0.99; default: the file's.")]
+ObjectiveS = Annotated[float | None, typer.Option(help="Objective, seconds.")]
+Resolution = Annotated[float, typer.Option(help="How near to find the limit, as a factor.")]
+Repeats = Annotated[int, typer.Option(min=1, help="How often the rates beside the limit are tried.")]
+StepS = Annotated[float, typer.Option(help="How long a step lasts at least, seconds.")]
+Minutes = Annotated[float, typer.Option(help="The search ends then, with what is known by then.")]
+System = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A system that runs; default: gameday.toml here, if any.")
+]
+Context = Annotated[str, typer.Option(metavar="NAME", help="This context, not the lab.")]
+Kubeconfig = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
+]
+Image = Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")]
+ServiceUrl = Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")]
+SystemFields = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change the spec of what is deployed; repeatable.")
+]
+Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where the run folder is made.")]
+LoadWorkers = Annotated[int, typer.Option(min=1, help="Processes that share the load, a core each.")]
+LabNodes = Annotated[int, typer.Option(min=1, help="Nodes of the lab.")]
+KeepLab = Annotated[bool, typer.Option("--keep-lab", help="Leave the lab running at the end.")]
+Seed = Annotated[int | None, typer.Option(help="The seed of the run.")]
+
+
+def capacity_command(
     *,
-    replicas: Annotated[
-        int | None, typer.Option(min=1, help="The greatest number of replicas; default: 3, or as many as run.")
-    ] = None,
-    losses: Annotated[int, typer.Option(min=0, help="Also measure with up to so many fewer.")] = 2,
-    from_rps: Annotated[float, typer.Option(help="The lowest rate to try; the baseline has it, too.")] = 1.0,
-    to_rps: Annotated[float, typer.Option(help="The highest rate to try.")] = 500.0,
-    need_rps: Annotated[
-        float | None, typer.Option(help="Fail unless the fewest replicas hold this rate within the SLO.")
-    ] = None,
-    availability: Annotated[float | None, typer.Option(help="Objective, e.g. 0.99; default: the file's.")] = None,
-    latency_p99_s: Annotated[float | None, typer.Option(help="Objective, seconds.")] = None,
-    first_token_p99_s: Annotated[float | None, typer.Option(help="Objective, seconds.")] = None,
-    resolution: Annotated[float, typer.Option(help="How near to find the limit, as a factor.")] = 1.2,
-    repeats: Annotated[int, typer.Option(min=1, help="How often the rates beside the limit are tried.")] = 2,
-    step_s: Annotated[float, typer.Option(help="How long a step lasts at least, seconds.")] = 15.0,
-    minutes: Annotated[float, typer.Option(help="The search ends then, with what is known by then.")] = 15.0,
-    system: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A system that runs; default: gameday.toml here, if any.")
-    ] = None,
-    kube_context: Annotated[str, typer.Option(metavar="NAME", help="This context, not the lab.")] = "",
-    kubeconfig: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
-    ] = None,
-    image: Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")] = "",
-    service_url: Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")] = "",
-    system_field: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change the spec of what is deployed; repeatable.")
-    ] = None,
-    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where the run folder is made.")] = Path("runs"),
-    load_workers: Annotated[int, typer.Option(min=1, help="Processes that share the load, a core each.")] = 1,
-    lab_nodes: Annotated[int, typer.Option(min=1, help="Nodes of the lab.")] = 3,
-    keep_lab: Annotated[bool, typer.Option("--keep-lab", help="Leave the lab running at the end.")] = False,
-    seed: Annotated[int | None, typer.Option(help="The seed of the run.")] = None,
+    replicas: Replicas = None,
+    losses: Losses = 2,
+    from_rps: FromRps = 1.0,
+    to_rps: ToRps = 500.0,
+    need_rps: NeedRps = None,
+    availability: Availability = None,
+    latency_p99_s: ObjectiveS = None,
+    first_token_p99_s: ObjectiveS = None,
+    resolution: Resolution = 1.2,
+    repeats: Repeats = 2,
+    step_s: StepS = 15.0,
+    minutes: Minutes = 15.0,
+    system: System = None,
+    kube_context: Context = "",
+    kubeconfig: Kubeconfig = None,
+    image: Image = "",
+    service_url: ServiceUrl = "",
+    system_field: SystemFields = None,
+    runs: Runs = Path("runs"),
+    load_workers: LoadWorkers = 1,
+    lab_nodes: LabNodes = 3,
+    keep_lab: KeepLab = False,
+    seed: Seed = None,
 ) -> None:
     """Find the highest rate within the SLO with n, n-1 and n-2 replicas. Exit 1 unless it is known for each.
 
@@ -77,22 +99,18 @@ def capacity_command(  # one parameter an option
     named = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
     objectives = {name: value for name, value in named.items() if value is not None}
     fields = dict(map(field_of, system_field or ()))
+    drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
+    facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
     found = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
     with sigterm_interrupts(), found as place:
-        measurement = Measurement(
-            slo=Slo(**objectives) if objectives else place.slo or USUAL,
-            replicas=place.replicas,
-            from_rps=from_rps,
-            to_rps=to_rps,
-            resolution=resolution,
-            repeats=repeats,
-            step_s=step_s,
-            time_s=60 * minutes,
-            need_rps=need_rps,
-        )
-        drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
-        facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
+        slo, time_s = Slo(**objectives) if objectives else place.slo or USUAL, 60 * minutes
+        rates = (from_rps, to_rps, resolution, repeats, step_s, time_s, need_rps)
+        measurement = Measurement(slo, place.replicas, *rates)
         judgement = _measured(place, measurement, screen, facts, runs=runs, load_workers=load_workers)
+    _leave(judgement, measurement)
+
+
+def _leave(judgement: Judgement, measurement: Measurement) -> None:
     written = write(judgement, measurement)
     show(judgement, measurement, Console())
     for path in written:

@@ -15,9 +15,7 @@ from chaos.errors import UsageError
 from chaos.history.facts.replica_counts import unsaid
 from chaos.history.model import GeneratorSample, History, Note, TrialFacts
 from chaos.history.reading.action_log import Journalled, read_journal
-from chaos.history.reading.jsonl import read_lines
-from chaos.history.reading.metrics import read_metrics
-from chaos.history.reading.requests import read_requests
+from chaos.history.reading.measurements import read_generator, read_metrics, read_requests
 from chaos.history.reading.watch_log import WatchLog, read_watch
 
 __all__ = ["load_history"]
@@ -34,7 +32,7 @@ def load_history(run: Path) -> History:
         table = beside.submit(read_requests, run / "requests.jsonl")
         journal = read_journal(run / "actions.jsonl")
         watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
-        generator, generator_remark = _generator(run / "generator.jsonl")
+        generator, generator_remark = read_generator(run / "generator.jsonl")
         metrics, metrics_remark = read_metrics(run / "metrics.jsonl")
         requests, requests_remark = table.result()
     last_request_ns = requests["end_ns"].max()
@@ -89,32 +87,6 @@ def _facts(path: Path) -> TrialFacts:
         raise UsageError(
             f"{path}: field {error} is missing", "the run folder is damaged: judge an intact copy"
         ) from None
-
-
-def _generator(path: Path) -> tuple[tuple[GeneratorSample, ...], str]:
-    samples: list[GeneratorSample] = []
-
-    def take(_number: int, line: dict[str, Any]) -> None:
-        samples.append(
-            GeneratorSample(
-                at_ns=line["at_ns"],
-                due=line["due"],
-                sent=line["sent"],
-                done=line["done"],
-                in_flight=line["in_flight"],
-                lag_p50_ns=line.get("lag_p50_ns"),
-                lag_p99_ns=line.get("lag_p99_ns"),
-                lag_max_ns=line.get("lag_max_ns"),
-                cpu_share=line["cpu_share"],
-                final=bool(line.get("final", False)),
-                opened=line.get("opened"),
-                reused=line.get("reused"),
-                worker=line.get("worker", 0),
-            )
-        )
-
-    remark = read_lines(path, take)
-    return tuple(samples), remark
 
 
 def _span(

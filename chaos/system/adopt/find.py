@@ -18,13 +18,13 @@ from chaos.system.adopt.live_spec import shared_claims, spec_of, volumes_of
 from chaos.system.adopt.workload import Workload, read_workload
 from chaos.system.system import System
 
-__all__ = ["Adopted", "Source", "Wish", "adopt"]
+__all__ = ["Adopted", "Source", "SystemQuery", "adopt"]
 
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SystemQuery:
     """What is looked for. An empty name is found; a port of None is the Service's only one.
 
     `kind` is one of Kubernetes' own, or the resource of another: `rollouts.argoproj.io`. `through` are the kinds of
@@ -59,24 +59,24 @@ class Adopted:
     through: tuple[str, ...] = ()
 
 
-def adopt(cluster: Source, wish: Wish) -> Adopted:
+def adopt(cluster: Source, query: SystemQuery) -> Adopted:
     """Find the system. Raises `UsageError` naming what is missing or ambiguous, `ClusterRefused` if reading is."""
-    read = read_workload(cluster, wish.kind, wish.namespace, wish.name, wish.through)
+    read = read_workload(cluster, query.kind, query.namespace, query.name, query.through)
     if read is None:
-        raise UsageError(*_missing(cluster, wish))
+        raise UsageError(*_missing(cluster, query))
     workload = read.raw
-    service = _service(cluster, wish, read.labels)
-    budget = _budget(cluster, wish, read.labels)
-    autoscaler = _autoscaler(cluster, wish, read.kind.name)
+    service = _service(cluster, query, read.labels)
+    budget = _budget(cluster, query, read.labels)
+    autoscaler = _autoscaler(cluster, query, read.kind.name)
     found = [one for one in (budget, service, workload, autoscaler) if one is not None]
-    port = _port(service, wish)
-    claims = _claims(cluster, wish, workload)
-    volumes = volumes_of(workload, claims, wish.data)
+    port = _port(service, query)
+    claims = _claims(cluster, query, workload)
+    volumes = volumes_of(workload, claims, query.data)
     system = System(
         spec=spec_of(
-            workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=wish.tolerance, volumes=volumes
+            workload, port=port, budget=budget, autoscaler=autoscaler, tolerance=query.tolerance, volumes=volumes
         ),
-        namespace=wish.namespace,
+        namespace=query.namespace,
         selector=read.chosen,
         workload=ref_of(workload),
         service=View(service).name,
@@ -88,24 +88,24 @@ def adopt(cluster: Source, wish: Wish) -> Adopted:
         template=View(workload).spec["template"]["spec"],
         workload_kind=read.kind,
     )
-    claimed = _claim_scopes(system, claims) if wish.data else ()
+    claimed = _claim_scopes(system, claims) if query.data else ()
     return Adopted(system, workload, (*_scopes(system, read), *claimed), read.resource, read.through)
 
 
-def _missing(cluster: Source, wish: Wish) -> tuple[str, str]:
-    if cluster.get("Namespace", None, wish.namespace) is None:
-        return f"there is no namespace {wish.namespace} in the cluster", "correct system.namespace"
-    there = sorted(View(one).name for one in cluster.list(wish.kind, wish.namespace))
-    fix = f"name one of {', '.join(there)}" if there else f"namespace {wish.namespace} has none; see gameday init"
-    return f"no {wish.kind} {wish.name} in namespace {wish.namespace}", fix
+def _missing(cluster: Source, query: SystemQuery) -> tuple[str, str]:
+    if cluster.get("Namespace", None, query.namespace) is None:
+        return f"there is no namespace {query.namespace} in the cluster", "correct system.namespace"
+    there = sorted(View(one).name for one in cluster.list(query.kind, query.namespace))
+    fix = f"name one of {', '.join(there)}" if there else f"namespace {query.namespace} has none; see gameday init"
+    return f"no {query.kind} {query.name} in namespace {query.namespace}", fix
 
 
-def _service(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw:
-    if wish.service:
-        return _by_name(cluster, "Service", wish.namespace, wish.service)
+def _service(cluster: Source, query: SystemQuery, labels: Mapping[str, str]) -> Raw:
+    if query.service:
+        return _by_name(cluster, "Service", query.namespace, query.service)
     found = [
         one
-        for one in cluster.list("Service", wish.namespace)
+        for one in cluster.list("Service", query.namespace)
         if (selector := View(one).spec.get("selector")) and selector.items() <= labels.items()
     ]
     # A headless Service sends nobody anywhere: it names the pods of a StatefulSet.
@@ -113,33 +113,33 @@ def _service(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw:
     if one := _only("Service", "system.service", serving):
         return one
     raise UsageError(
-        f"no Service in namespace {wish.namespace} selects the pods of {wish.name}, so no traffic can reach them",
-        f"kubectl expose {wish.kind.lower()} {wish.name} -n {wish.namespace} --port 80 --target-port …"
-        if wish.kind == "Deployment"
+        f"no Service in namespace {query.namespace} selects the pods of {query.name}, so no traffic can reach them",
+        f"kubectl expose {query.kind.lower()} {query.name} -n {query.namespace} --port 80 --target-port …"
+        if query.kind == "Deployment"
         else "make a Service that selects them",
     )
 
 
-def _budget(cluster: Source, wish: Wish, labels: Mapping[str, str]) -> Raw | None:
-    if wish.disruption_budget:
-        return _by_name(cluster, "PodDisruptionBudget", wish.namespace, wish.disruption_budget)
-    budgets = cluster.list("PodDisruptionBudget", wish.namespace)
+def _budget(cluster: Source, query: SystemQuery, labels: Mapping[str, str]) -> Raw | None:
+    if query.disruption_budget:
+        return _by_name(cluster, "PodDisruptionBudget", query.namespace, query.disruption_budget)
+    budgets = cluster.list("PodDisruptionBudget", query.namespace)
     over = [one for one in budgets if (bound := View(one).spec.get("selector")) is not None and matches(bound, labels)]
     return _only("PodDisruptionBudget", "system.disruption_budget", over)
 
 
-def _autoscaler(cluster: Source, wish: Wish, kind: str) -> Raw | None:
-    if wish.autoscaler:
-        return _by_name(cluster, "HorizontalPodAutoscaler", wish.namespace, wish.autoscaler)
-    scalers = cluster.list("HorizontalPodAutoscaler", wish.namespace)
-    ours = [one for one in scalers if AutoscalerView(one).target == (kind, wish.name)]
+def _autoscaler(cluster: Source, query: SystemQuery, kind: str) -> Raw | None:
+    if query.autoscaler:
+        return _by_name(cluster, "HorizontalPodAutoscaler", query.namespace, query.autoscaler)
+    scalers = cluster.list("HorizontalPodAutoscaler", query.namespace)
+    ours = [one for one in scalers if AutoscalerView(one).target == (kind, query.name)]
     return _only("HorizontalPodAutoscaler", "system.autoscaler", ours)
 
 
-def _claims(cluster: Source, wish: Wish, workload: Raw) -> dict[str, Raw]:
+def _claims(cluster: Source, query: SystemQuery, workload: Raw) -> dict[str, Raw]:
     """The claims that all replicas share, where files on them must survive: else nobody needs the right to see them."""
-    names = shared_claims(workload) if wish.data else ()
-    found = {name: cluster.get("PersistentVolumeClaim", wish.namespace, name) for name in names}
+    names = shared_claims(workload) if query.data else ()
+    found = {name: cluster.get("PersistentVolumeClaim", query.namespace, name) for name in names}
     return {name: claim for name, claim in found.items() if claim is not None}
 
 
@@ -158,14 +158,14 @@ def _only(kind: str, key: str, found: Sequence[Raw]) -> Raw | None:
     return found[0] if found else None
 
 
-def _port(service: Raw, wish: Wish) -> int:
+def _port(service: Raw, query: SystemQuery) -> int:
     ports = [int(one["port"]) for one in View(service).spec.get("ports") or () if one.get("protocol", "TCP") == "TCP"]
     told = ", ".join(map(str, ports)) or "none"
-    if wish.port is None and len(ports) == 1:
+    if query.port is None and len(ports) == 1:
         return ports[0]
-    if wish.port in ports:
-        return int(wish.port or 0)
-    asked = "it has not just one" if wish.port is None else f"{wish.port} is none of them"
+    if query.port in ports:
+        return int(query.port or 0)
+    asked = "it has not just one" if query.port is None else f"{query.port} is none of them"
     raise UsageError(f"Service {View(service).name} has the TCP ports {told}; {asked}", "name one as system.port")
 
 

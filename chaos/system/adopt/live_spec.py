@@ -42,26 +42,13 @@ def spec_of(
             "scale it up: there is nothing to test",
         )
     pod = view.pod_spec
-    container = serving_container(pod)
-    ports = container.get("ports") or ()
     fields: dict[str, Any] = {
+        **_of_container(serving_container(pod), port),
         "name": view.name,
-        "image": container["image"],
-        "image_pull_policy": container.get("imagePullPolicy", "IfNotPresent"),
-        "command": container.get("command") or (),
-        "args": container.get("args") or (),
-        "env": {one["name"]: one["value"] for one in container.get("env") or () if "value" in one},
-        "port": ports[0]["containerPort"] if ports else port,
         "service_port": port,
-        "startup": _probe(container.get("startupProbe")),
-        "readiness": _probe(container.get("readinessProbe")),
-        "liveness": _probe(container.get("livenessProbe")),
         "replicas": view.replicas,
         "tolerance": tolerance,
-        **dict.fromkeys(AMOUNTS),
-        **_resources(container.get("resources") or {}),
         "grace_s": pod.get("terminationGracePeriodSeconds", 30),
-        "pre_stop_sleep_s": _pre_stop_s(container),
         "spread": _spread(pod),
         "disruption_budget": _budget(budget),
         "rollout": _rollout(view.spec),
@@ -77,6 +64,24 @@ def spec_of(
         return spec.model_copy(update={**found, "volumes": volumes})
     except UsageError as wrong:
         raise UsageError(f"{workload['kind']} {view.namespace}/{view.name} cannot be adopted: {wrong.what}") from None
+
+
+def _of_container(container: Raw, port: int) -> dict[str, Any]:
+    ports = container.get("ports") or ()
+    return {
+        "image": container["image"],
+        "image_pull_policy": container.get("imagePullPolicy", "IfNotPresent"),
+        "command": container.get("command") or (),
+        "args": container.get("args") or (),
+        "env": {one["name"]: one["value"] for one in container.get("env") or () if "value" in one},
+        "port": ports[0]["containerPort"] if ports else port,
+        "startup": _probe(container.get("startupProbe")),
+        "readiness": _probe(container.get("readinessProbe")),
+        "liveness": _probe(container.get("livenessProbe")),
+        "pre_stop_sleep_s": _pre_stop_s(container),
+        **dict.fromkeys(AMOUNTS),
+        **_resources(container.get("resources") or {}),
+    }
 
 
 def _probe(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import yaml
 
 from chaos.cluster import KINDS, Executor
 from chaos.errors import UsageError
-from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.deploy.apply import applied
 from chaos.system.spec.system_spec import SystemSpec
 
@@ -37,7 +37,7 @@ class Manifests:
         """All objects of a kind, in that namespace."""
         return [self.placed(one, namespace or "") for one in self.objects if one["kind"] == kind]
 
-    def wish(self, namespace: str) -> Wish:
+    def query(self, namespace: str) -> SystemQuery:
         """What to look for once they are applied. Raises `UsageError` unless there is just one workload."""
         found = [one for one in self.objects if one["kind"] in WORKLOADS]
         if len(found) != 1:
@@ -46,12 +46,12 @@ class Manifests:
                 f"{self.folder} holds {len(found)} workloads: {named}",
                 "give a folder with one Deployment or StatefulSet",
             )
-        return Wish(namespace=namespace, kind=found[0]["kind"], name=found[0]["metadata"]["name"])
+        return SystemQuery(namespace=namespace, kind=found[0]["kind"], name=found[0]["metadata"]["name"])
 
     @property
     def spec(self) -> SystemSpec:
         """The spec that they amount to. Raises `UsageError` as `adopt` does."""
-        return adopt(self, self.wish("")).system.spec
+        return adopt(self, self.query("")).system.spec
 
     def placed(self, one: Mapping[str, Any], namespace: str) -> dict[str, Any]:
         """The object in that namespace, whatever namespace it was written for."""

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 
 from chaos.system.spec.system_spec import SystemSpec
 
-__all__ = ["MANAGED_BY", "MANAGER", "PREFIX", "RUN_LABEL", "fresh_suffix", "label_value", "namespace_name", "selector"]
+__all__ = ["MANAGED_BY", "MANAGER", "PREFIX", "RUN_LABEL", "label_value", "namespace_name", "selector"]
 
 PREFIX = "gameday"
 SCENARIO_MAX = 40
 LENGTH_MAX = 63
 """A namespace's name is a DNS label (RFC 1123)."""
-
-
-def fresh_suffix() -> str:
-    """Give six random characters: a trial repeated with its seed must not meet the namespace of the last one."""
-    return secrets.token_hex(3)
 
 
 def namespace_name(scenario: str, suffix: str) -> str:

@@ -46,19 +46,15 @@ def _share(value: object) -> object:
     return value
 
 
-def _image(text: str) -> str:
-    if not re.fullmatch(r"\S+", text):
-        raise ValueError("must be an image reference like registry.example/model:1, without spaces")
-    return text
+def _matching(pattern: str, words: str) -> AfterValidator:
+    """Refuse text that is not of a pattern."""
 
+    def checked(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(words)
+        return text
 
-def _name(text: str) -> str:
-    # A Service's name is a DNS-1035 label, the strictest of the kinds that bear this name.
-    if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", text):
-        raise ValueError(
-            "must be a DNS label: lower-case letters, digits and '-', a letter first, at most 63 characters"
-        )
-    return text
+    return AfterValidator(checked)
 
 
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
@@ -70,12 +66,6 @@ def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
         if value and not re.fullmatch(_LABEL, value):
             raise ValueError(f"label value {value!r} is not allowed: at most 63 letters, digits, '-', '_' or '.'")
     return labels
-
-
-def _path(text: str) -> str:
-    if not text.startswith("/") or any(char.isspace() for char in text):
-        raise ValueError("must be a path that begins with /")
-    return text
 
 
 def _as_text(value: object) -> object:
@@ -94,9 +84,16 @@ Seconds = Annotated[int, Field(ge=0, strict=True)]
 """Whole seconds, as Kubernetes counts them."""
 
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
-Name = Annotated[str, AfterValidator(_name)]
-Image = Annotated[str, AfterValidator(_image)]
-Path = Annotated[str, AfterValidator(_path)]
+# A Service's name is a DNS-1035 label, the strictest of the kinds that bear this name.
+Name = Annotated[
+    str,
+    _matching(
+        r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?",
+        "must be a DNS label: lower-case letters, digits and '-', a letter first, at most 63 characters",
+    ),
+]
+Image = Annotated[str, _matching(r"\S+", "must be an image reference like registry.example/model:1, without spaces")]
+Path = Annotated[str, _matching(r"/\S*", "must be a path that begins with /")]
 Labels = Annotated[Mapping[str, str], AfterValidator(_labels)]
 
 

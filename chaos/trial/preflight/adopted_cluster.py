@@ -48,7 +48,7 @@ class Adoption:
 
     def find(self) -> Adopted:
         """Find the system as it is now. Raises `UsageError` in words if it is not there as the file says."""
-        return adopt(self.cluster, self.config.system.wish())
+        return adopt(self.cluster, self.config.system.query())
 
 
 def is_protected(namespace: str) -> bool:

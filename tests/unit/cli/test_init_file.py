@@ -71,7 +71,7 @@ def found(folder: Path, *others: dict[str, Any], replicas: int = 3, bound: Any =
     ]
     (folder / "all.yaml").write_text(yaml.safe_dump_all(objects))
     manifests = read_manifests(folder)
-    return adopt(manifests, manifests.wish("llm"))
+    return adopt(manifests, manifests.query("llm"))
 
 
 def probe_of(lack: Lack, which: str) -> dict[str, Any]:

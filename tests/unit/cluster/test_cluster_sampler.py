@@ -13,7 +13,7 @@ import pytest
 from chaos.clock import Clock
 from chaos.cluster.transport import Answer, Broken, Transport
 from chaos.cluster.watch.metrics_sampler import Sampler, Sampling
-from chaos.history.reading.metrics import read_metrics
+from chaos.history.reading.measurements import read_metrics
 
 ITEM = {
     "metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"},

@@ -11,7 +11,7 @@ from histories import at
 
 from chaos.errors import UsageError
 from chaos.history import PodUsage
-from chaos.history.reading.metrics import duration_s, read_metrics
+from chaos.history.reading.measurements import duration_s, read_metrics
 
 POD: dict[str, Any] = {
     "name": "model-a",

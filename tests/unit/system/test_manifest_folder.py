@@ -74,8 +74,8 @@ def test_a_folder_must_hold_one_workload(tmp_path: Path) -> None:
         read_manifests(tmp_path)
     (tmp_path / "a.yaml").write_text(yaml.safe_dump(SERVICE))
     with pytest.raises(UsageError, match="holds 0 workloads: none"):
-        read_manifests(tmp_path).wish("x")
+        read_manifests(tmp_path).query("x")
     second = {**DEPLOYMENT, "metadata": {"name": "other"}}
     (tmp_path / "b.yaml").write_text(yaml.safe_dump_all([DEPLOYMENT, second]))
     with pytest.raises(UsageError, match="holds 2 workloads: Deployment chat, Deployment other"):
-        read_manifests(tmp_path).wish("x")
+        read_manifests(tmp_path).query("x")

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.safety.owner import Owner, started_tick
-from chaos.system.deploy.namespace import Decision, decide
-from chaos.system.manifests.names import fresh_suffix, namespace_name
+from chaos.system.deploy.namespace import Decision, decide, namespace_of_trial
+from chaos.system.manifests.names import namespace_name
 
 HERE = Owner(host="ci-1", scope="boot/pid:[1]", pid=100, started=5000)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -149,4 +149,4 @@ def test_a_namespaces_name_is_always_a_dns_label(scenario: str, suffix: str) -> 
 
 def test_suffixes_differ() -> None:
     """Two trials of one scenario get namespaces of their own."""
-    assert len({fresh_suffix() for _ in range(100)}) == 100
+    assert len({namespace_of_trial("test_it", f"run-{number}") for number in range(100)}) == 100

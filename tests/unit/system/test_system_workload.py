@@ -11,7 +11,7 @@ import pytest
 from chaos.cluster import KINDS, ClusterFacts, Kind
 from chaos.errors import ClusterRefused, UsageError
 from chaos.objects.workload_kind import WorkloadKind
-from chaos.system.adopt.find import Wish, adopt
+from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import Workload, read_workload, workload_named
 from chaos.trial.config_template import file_text
 
@@ -143,7 +143,7 @@ def test_the_scale_says_the_number_and_the_pods_and_the_definition_where_it_stan
 
 def test_it_is_adopted_with_what_stands_around_it() -> None:
     """The Service is found by labels that only the pods have; of a release nothing is known or taken."""
-    found = adopt(cluster(), Wish("llm", RESOURCE, "chat"))
+    found = adopt(cluster(), SystemQuery("llm", RESOURCE, "chat"))
     assert (found.system.workload.kind, found.system.service, found.system.spec.replicas) == (NAME, "chat", 2)
     assert (found.system.spec.rollout.max_unavailable, found.system.pods_before) == (1, 2)
     scopes = {scope.kind: scope for scope in found.scopes}
@@ -258,7 +258,7 @@ def test_what_stands_between_and_may_not_be_listed_is_named() -> None:
     ]
     found = read(source, "statefulsets.apps")
     assert (found.kind.through, found.through) == (("StatefulSet",), ("statefulsets.apps",))
-    text = file_text(adopt(source, Wish("llm", RESOURCE, "chat")), ClusterFacts("staging", "", "", "u", ()), "")
+    text = file_text(adopt(source, SystemQuery("llm", RESOURCE, "chat")), ClusterFacts("staging", "", "", "u", ()), "")
     assert 'workload = "rollouts.argoproj.io/chat"\nthrough = ["statefulsets.apps"]' in text
     source.refused = ("StatefulSet",)
     with pytest.raises(ClusterRefused, match=r"StatefulSet stand between(.|\n)*system\.through"):

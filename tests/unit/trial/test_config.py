@@ -52,8 +52,8 @@ def written(folder: Path, text: str, name: str = "gameday.toml") -> Path:
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
     """Every part comes out as what the suite works with."""
     config = read_config(written(tmp_path, WHOLE))
-    wish = config.system.wish()
-    assert (wish.kind, wish.name, wish.namespace, wish.tolerance) == ("Deployment", "chat", "llm", 1)
+    query = config.system.query()
+    assert (query.kind, query.name, query.namespace, query.tolerance) == ("Deployment", "chat", "llm", 1)
     assert config.traffic.request_profile() == HttpProfile(path="/healthz", timeout_s=5)
     assert config.slo is not None
     assert config.slo.slo() == Slo(availability=0.99)
@@ -67,7 +67,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
     """The least file names a workload; the timings are Kubernetes' own, and the profile is left to a fixture."""
     config = read_config(written(tmp_path, '[system]\nnamespace = "llm"\nstatefulset = "chat"\n'))
-    assert config.system.wish().kind == "StatefulSet"
+    assert config.system.query().kind == "StatefulSet"
     assert config.cluster.timings.timings() == KUBERNETES
     assert config.traffic.request_profile() is None
     assert config.slo is None
@@ -75,19 +75,19 @@ def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
 
 def test_what_must_survive_is_read(tmp_path: Path) -> None:
     """Files by their paths in the container; without any, no claim is looked at."""
-    told = read_config(written(tmp_path, LEAST + 'data = ["/weights/model.gguf", "/weights/a b"]\n')).system.wish()
+    told = read_config(written(tmp_path, LEAST + 'data = ["/weights/model.gguf", "/weights/a b"]\n')).system.query()
     assert told.data == ("/weights/model.gguf", "/weights/a b")
-    assert read_config(written(tmp_path, LEAST)).system.wish().data == ()
+    assert read_config(written(tmp_path, LEAST)).system.query().data == ()
 
 
 def test_a_workload_of_any_kind_is_named_as_kubectl_names_it(tmp_path: Path) -> None:
     """Kubernetes' own come by their kind; another stays its resource until a cluster says more."""
     head = '[system]\nnamespace = "llm"\n'
     text = head + 'workload = "leaderworkersets.leaderworkerset.x-k8s.io/chat"\nthrough = ["statefulsets.apps"]\n'
-    wish = read_config(written(tmp_path, text)).system.wish()
-    assert (wish.kind, wish.name) == ("leaderworkersets.leaderworkerset.x-k8s.io", "chat")
-    assert wish.through == ("StatefulSet",)
-    own = read_config(written(tmp_path, head + 'workload = "deployments.apps/chat"\n')).system.wish()
+    query = read_config(written(tmp_path, text)).system.query()
+    assert (query.kind, query.name) == ("leaderworkersets.leaderworkerset.x-k8s.io", "chat")
+    assert query.through == ("StatefulSet",)
+    own = read_config(written(tmp_path, head + 'workload = "deployments.apps/chat"\n')).system.query()
     assert (own.kind, own.name, own.through) == ("Deployment", "chat", ())
 
 
