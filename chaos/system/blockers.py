@@ -38,10 +38,12 @@ Kind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """What is in whose way.
+    """One thing that keeps a pod or a ReplicaSet from being ready.
 
-    `who` is a pod's or a ReplicaSet's name. `words` say it for people. `patience_s` is how long it may stand before
-    waiting on is pointless; None where it may come good by itself at any time.
+    Attributes:
+        who: the name of the pod or the ReplicaSet.
+        words: the reason for people.
+        patience_s: after how long waiting on is pointless; None where it may pass by itself at any time.
     """
 
     kind: Kind
@@ -51,7 +53,7 @@ class Blocker:
 
 
 def in_words(blockers: Iterable[Blocker], *, at_most: int = 3) -> str:
-    """Say the blockers, the most frequent first, each with those whom it holds up; empty if there are none."""
+    """The blockers in words, the most frequent first, each with the pods that it holds up; empty if there are none."""
     found = tuple(blockers)
     counts = Counter(one.words for one in found)
     said = []

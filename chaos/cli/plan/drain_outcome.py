@@ -80,7 +80,7 @@ class Judge:
             *reasons.finalizers(evict),
             *reasons.uncounted(cluster, evict),
         ]
-        outcome = self._simulate(nodes, evict, _nobody)
+        outcome = self._simulate(nodes, evict, lambda _: False)
         if not outcome.stuck:
             return [*found, *self._by_order(nodes, evict, outcome), *reasons.delays(cluster, evict, outcome)], outcome
         soon = self._simulate(nodes, evict, self._starting)
@@ -94,7 +94,7 @@ class Judge:
         by_order = self._by_order(nodes, evict, outcome)
         if by_order:
             return [*found, *by_order], outcome
-        still = {pod.key for pod, _ in self._simulate(nodes, evict, _everybody).stuck}
+        still = {pod.key for pod, _ in self._simulate(nodes, evict, lambda _: True).stuck}
         stuck = [
             reasons.stuck(cluster, outcome, pod, decision, curable=pod.key not in still)
             for pod, decision in outcome.stuck
@@ -115,7 +115,7 @@ class Judge:
             return []
         odd = [pod for pod in evict if pod.key in homeless]
         even = [pod for pod in evict if pod.key not in homeless]
-        other = self._simulate(nodes, [*even, *odd] if outcome.stuck else [*odd, *even], _nobody)
+        other = self._simulate(nodes, [*even, *odd] if outcome.stuck else [*odd, *even], lambda _: False)
         return [reasons.by_order(odd)] if bool(other.stuck) != bool(outcome.stuck) else []
 
     def _starts(self, pod: Pod) -> bool:
@@ -147,11 +147,3 @@ class Judge:
             found.append(Batch(key or "no disruption budget", len(pods), allowed, pods[0].view.spec))
         bound = drain_bound(found, self._timings)
         return bound.total_s, tuple(one.reason for one in bound.unpromised)
-
-
-def _nobody(_pod: Pod) -> bool:
-    return False
-
-
-def _everybody(_pod: Pod) -> bool:
-    return True

@@ -80,17 +80,15 @@ class Claims:
         if ONE_NODE.issuperset(claim.spec.get("accessModes") or ()) and self._users[namespace, name] > 1:
             return VolumeRule(name, unknown=f"claim {name} is for one node at a time and several pods use it")
         required = (volume.spec.get("nodeAffinity") or {}).get("required")
-        return VolumeRule(name, _terms(required)) if required else None
+        if not required:
+            return None
+        return VolumeRule(name, json.dumps(required.get("nodeSelectorTerms") or [], sort_keys=True))
 
 
 def _names(pod: PodView) -> Iterator[str]:
     for volume in pod.spec.get("volumes") or ():
         if "persistentVolumeClaim" in volume:
             yield str(volume["persistentVolumeClaim"].get("claimName", ""))
-
-
-def _terms(required: Raw) -> str:
-    return json.dumps(required.get("nodeSelectorTerms") or [], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,17 +120,13 @@ class Shape:
             fits_terms(terms, name, labels) for terms in self.terms
         )
 
-    def shut_out(self, taints: Sequence[Raw]) -> bool:
-        """Whether a taint keeps it away."""
-        return shut_out(taints, self.tolerations)
-
     def spreads_over(self, rule: Raw, name: str, labels: Mapping[str, str], taints: Sequence[Raw]) -> bool:
         """Whether a node is among those over which a rule spreads (nodeAffinityPolicy, nodeTaintsPolicy)."""
         if any(one["topologyKey"] not in labels for one in self.spread):
             return False
         if rule.get("nodeAffinityPolicy", HONOR) == HONOR and not self.selects(name, labels):
             return False
-        return rule.get("nodeTaintsPolicy") != HONOR or not self.shut_out(taints)
+        return rule.get("nodeTaintsPolicy") != HONOR or not shut_out(taints, self.tolerations)
 
 
 class ShapeBook:

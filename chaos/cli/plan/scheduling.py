@@ -14,7 +14,7 @@ from functools import cache
 from chaos.cli.plan.index import ClusterIndex, Identity, Node
 from chaos.cli.plan.pod_affinity import Barrier, Move, PodAffinity
 from chaos.cli.plan.pod_shape import CORDON, Shape
-from chaos.semantics.scheduling import fits_terms, tolerates
+from chaos.semantics.scheduling import fits_terms, shut_out, tolerates
 
 __all__ = ["Homeless", "Room", "Taken"]
 
@@ -95,7 +95,7 @@ class Room:
         begin = len(taken.asked) % len(nodes)
         for number in range(len(nodes)):
             node = nodes[(begin + number) % len(nodes)]
-            if node.name in taken.closed or (node.name in taken.used and not _has_room(node, shape, taken.used)):
+            if node.name in taken.closed or (node.name in taken.used and _short(node, shape, taken.used)):
                 continue
             if barrier is None or not barrier(node):
                 return node.name
@@ -103,7 +103,7 @@ class Room:
 
     def _fitting(self, shape: Shape) -> list[Node]:
         """The nodes that would take such a pod at the start, other pods' rules aside; the emptiest first."""
-        found = (node for node in self._cluster.nodes.values() if _lets_in(shape, node) and _has_room(node, shape, {}))
+        found = (node for node in self._cluster.nodes.values() if _lets_in(shape, node) and not _short(node, shape, {}))
         return sorted(found, key=lambda node: -node.lacks("cpu"))
 
     # --- nowhere ------------------------------------------------------------------------------------------------
@@ -145,11 +145,7 @@ class Room:
 
 
 def _lets_in(shape: Shape, node: Node) -> bool:
-    return not shape.shut_out(node.taints) and shape.selects(node.name, node.labels)
-
-
-def _has_room(node: Node, shape: Shape, used: Used) -> bool:
-    return _short(node, shape, used) is None
+    return not shut_out(node.taints, shape.tolerations) and shape.selects(node.name, node.labels)
 
 
 def _short(node: Node, shape: Shape, used: Used) -> str | None:
@@ -169,7 +165,7 @@ def _objection(node: Node, shape: Shape, taken: Taken, barrier: Barrier | None) 
         return "cordoned"
     if not shape.selects(node.name, node.labels):
         return _misfit(node, shape)
-    if shape.shut_out(node.taints):
+    if shut_out(node.taints, shape.tolerations):
         return "with a taint it does not tolerate"
     short = _short(node, shape, taken.used)
     if short is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -152,10 +151,6 @@ def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
         states.setdefault(view.uid, []).append((at_ns, view))
         if event.type in ("DELETED", "VANISHED"):
             gone[view.uid] = at_ns
-    return tuple(_life(uid, tuple(seen), gone, listed) for uid, seen in states.items())
-
-
-def _life(
-    uid: str, states: tuple[tuple[int, AutoscalerView], ...], gone: Mapping[str, int], listed: set[str]
-) -> AutoscalerLife:
-    return AutoscalerLife(uid, states[-1][1].name, states, uid in listed, gone.get(uid))
+    return tuple(
+        AutoscalerLife(uid, seen[-1][1].name, tuple(seen), uid in listed, gone.get(uid)) for uid, seen in states.items()
+    )

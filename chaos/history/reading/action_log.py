@@ -75,7 +75,7 @@ def _action_begin(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> N
 
 
 def _action_end(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
-    begun = _begun(journal.actions, line["id"], "action")
+    begun = _begun(journal.actions, "action", line["id"])
     if line["outcome"] not in ("ok", "fail", "info"):
         raise ValueError(f"outcome {line['outcome']!r} is not one of ok, fail, info")
     detail = {**begun.detail, **(line.get("detail") or {})}
@@ -92,31 +92,23 @@ def _fault_begin(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> No
 
 
 def _fault_landed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
-    begun = _begun(journal.faults, line["fault"], "fault")
-    journal.faults[begun.id] = replace(begun, landed_ns=at_ns, proof=line.get("proof", ""))
+    _amend(journal.faults, "fault", line["fault"], landed_ns=at_ns, proof=line.get("proof", ""))
 
 
 def _fault_missed(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
-    begun = _begun(journal.faults, line["fault"], "fault")
-    journal.faults[begun.id] = replace(begun, missed=line.get("reason") or "no reason was given")
+    _amend(journal.faults, "fault", line["fault"], missed=line.get("reason") or "no reason was given")
 
 
 def _fault_result(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
-    begun = _begun(journal.faults, line["fault"], "fault")
-    journal.faults[begun.id] = replace(
-        begun,
-        result=line["result"],
-        result_ns=at_ns,
-        result_words=line.get("words", ""),
-        result_detail=line.get("detail") or {},
-    )
+    ended = {"result_words": line.get("words", ""), "result_detail": line.get("detail") or {}}
+    _amend(journal.faults, "fault", line["fault"], result=line["result"], result_ns=at_ns, **ended)
 
 
 def _fault_healed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
-    begun = _begun(journal.faults, line["fault"], "fault")
-    journal.faults[begun.id] = replace(begun, healed_ns=at_ns)
+    _amend(journal.faults, "fault", line["fault"], healed_ns=at_ns)
     if line.get("outcome", "ok") != "ok":
-        journal.notes.append(Note(at_ns, f"healing {begun.id}: {line['outcome']}, {line.get('detail') or 'no detail'}"))
+        words = f"healing {line['fault']}: {line['outcome']}, {line.get('detail') or 'no detail'}"
+        journal.notes.append(Note(at_ns, words))
 
 
 def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
@@ -137,8 +129,7 @@ def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) ->
 
 
 def _traffic_end(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
-    begun = _begun(journal.streams, line["stream"], "stream")
-    journal.streams[begun.name] = replace(begun, end_ns=line["end_ns"])
+    _amend(journal.streams, "stream", line["stream"], end_ns=line["end_ns"])
 
 
 def _worker_ready(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
@@ -149,13 +140,13 @@ def _worker_ready(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> 
 
 
 def _worker_clock(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
-    known = _begun(journal.load_workers, line["worker"], "worker")
-    journal.load_workers[known.number] = replace(known, drift_ns=line["drift_ns"], drift_error_ns=line["error_ns"])
+    drift = {"drift_ns": line["drift_ns"], "drift_error_ns": line["error_ns"]}
+    _amend(journal.load_workers, "worker", line["worker"], **drift)
 
 
 def _worker_lost(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
-    known = _begun(journal.load_workers, line["worker"], "worker")
-    journal.load_workers[known.number] = replace(known, lost_ns=at_ns, lost=line.get("reason") or "no reason was given")
+    lost = line.get("reason") or "no reason was given"
+    _amend(journal.load_workers, "worker", line["worker"], lost_ns=at_ns, lost=lost)
 
 
 def _note(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> None:
@@ -178,13 +169,17 @@ def _ref(line: Mapping[str, Any]) -> Ref:
 
 
 K = TypeVar("K")
-T = TypeVar("T")
+T = TypeVar("T", Action, Fault, Stream, LoadWorker)
 
 
-def _begun(known: Mapping[K, T], name: K, what: str) -> T:
+def _begun(known: Mapping[K, T], what: str, name: K) -> T:
     if name not in known:
         raise ValueError(f"{what} {name!r} had not begun")
     return known[name]
+
+
+def _amend(known: dict[K, T], what: str, name: K, **fields: Any) -> None:
+    known[name] = replace(_begun(known, what, name), **fields)
 
 
 TAKES: Mapping[str, Callable[[Journalled, int, Mapping[str, Any]], None]] = {

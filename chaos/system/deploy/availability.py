@@ -14,6 +14,7 @@ from chaos.objects.base import Raw, View
 from chaos.objects.kinds import DeploymentView, EndpointSliceView
 from chaos.objects.pod import PodView
 from chaos.semantics import ready_bound_s
+from chaos.semantics.rollout import Strategy
 from chaos.system.manifests.render import pod_spec
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
@@ -39,7 +40,7 @@ ALLOWANCE_S = 30.0
 def shortfall(system: System, seen: Seen) -> str:
     """Say what the system lacks to be available, in words; empty if it lacks nothing."""
     kind = system.workload.kind
-    found = [DeploymentView(raw) for raw in seen(kind) if _uid(raw) == system.workload.uid]
+    found = [DeploymentView(raw) for raw in seen(kind) if View(raw).uid == system.workload.uid]
     if not found:
         return f"its {kind} has not been seen yet"
     workload, floor = found[0], system.spec.replicas_floor
@@ -86,18 +87,12 @@ def available_bound_s(
         one_s = max(one_s, spec.rollout.progress_deadline_s)
     if pods_before:
         pods = max(pods_before, spec.replicas_floor)
-        one_s = math.ceil(pods / _step(spec, pods)) * (one_s + spec.grace_s)
+        strategy = Strategy(False, spec.rollout.max_surge, spec.rollout.max_unavailable, 0)
+        step = max(1, strategy.surge(pods) + strategy.unavailable(pods))
+        one_s = math.ceil(pods / step) * (one_s + spec.grace_s)
     pulling_s = 0.0 if spec.image_pull_policy == "Never" else PULL_ALLOWANCE_S
     scaling_s = hpa_sync_s if spec.autoscale else 0.0
     return one_s + pulling_s + scaling_s + ALLOWANCE_S
-
-
-def _step(spec: SystemSpec, pods: int) -> int:
-    """How many pods the rollout may replace at a time: a surge is rounded up, unavailability down."""
-    surge, unavailable = spec.rollout.max_surge, spec.rollout.max_unavailable
-    more = surge if isinstance(surge, int) else math.ceil(int(surge.rstrip("%")) * pods / 100)
-    fewer = unavailable if isinstance(unavailable, int) else int(unavailable.rstrip("%")) * pods // 100
-    return max(1, more + fewer)
 
 
 def _unreachable(system: System, seen: Seen, wanted: int) -> str:
@@ -122,7 +117,3 @@ def _uncounted(system: System, seen: Seen, wanted: int) -> str:
             healthy = budget.status.get("currentHealthy", 0)
             return "" if healthy >= wanted else f"the disruption budget has counted {healthy} of {wanted} replicas"
     return "the disruption budget has not been counted yet"
-
-
-def _uid(raw: Raw) -> str:
-    return View(raw).uid

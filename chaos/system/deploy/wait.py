@@ -40,7 +40,7 @@ def wait_available(
     """Wait until every replica is Ready, an endpoint of the Service, and counted by the disruption budget.
 
     The deadline follows from the spec's own probes unless it is given. Returns the seconds that it took. Raises
-    `NeverAvailable` at the deadline, or before it when an blocker that cannot go away by itself has outlasted its
+    `NeverAvailable` at the deadline, or before it when a blocker that cannot go away by itself has outlasted its
     patience. The recorder must watch Deployment, ReplicaSet, Pod, EndpointSlice, PodDisruptionBudget and Event.
     """
     bound_s = deadline_s
@@ -113,7 +113,7 @@ class Patience:
         self._since: dict[tuple[str, str], float] = {}
 
     def lost(self, found: Sequence[Blocker], now_s: float) -> Blocker | None:
-        """Take what is in the way at `now_s`, and give an blocker that has outlasted its patience, if there is one."""
+        """Take what is in the way at `now_s`, and give a blocker that has outlasted its patience, if there is one."""
         self._since = {(one.kind, one.who): self._since.get((one.kind, one.who), now_s) for one in found}
         for one in found:
             if one.patience_s is not None and now_s - self._since[one.kind, one.who] >= one.patience_s:
