@@ -72,8 +72,8 @@ def status_command(*, system: System = None, kube_context: Context = "", kubecon
         if namespace is not None:
             lease = cluster.get("Lease", namespace, LEASE_NAME)
             holder, renewed = holder_of(lease), View(lease or {}).spec.get("renewTime")
-            told = f"{holder} holds the lease, renewed {renewed}" if holder else "nobody holds the lease"
-            print(f"namespace {namespace}: {told}")  # noqa: T201
+            lease_words = f"{holder} holds the lease, renewed {renewed}" if holder else "nobody holds the lease"
+            print(f"namespace {namespace}: {lease_words}")  # noqa: T201
         found = find_left(cluster, namespace)
     for one in found:
         print(f"{one.run} ({one.owner}): {one.alive or 'dead: gameday undo heals what it left'}")  # noqa: T201

@@ -256,8 +256,8 @@ class TrialFacts:
     @property
     def workload(self) -> WorkloadKind:
         """What kind of workload the system is."""
-        told = self.raw.get("system", {}).get("workload") or {}
-        return WorkloadKind.of_plain({**told, "kind": self.workload_kind})
+        known = self.raw.get("system", {}).get("workload") or {}
+        return WorkloadKind.of_plain({**known, "kind": self.workload_kind})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ REPLICAS = ("spec", "replicas")
 """Where Kubernetes' own kinds, and most others, hold the number of replicas wanted."""
 
 THROUGH: Mapping[str, tuple[str, ...]] = {"Deployment": ("ReplicaSet",)}
-"""What stands between pods and a workload of Kubernetes' own."""
+"""The controllers between pods and a workload of Kubernetes' own."""
 
 DEFAULTING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"})
 """Kinds whose absent number of replicas is 1, as Kubernetes documents; of others nobody knows what it means."""
@@ -35,14 +35,14 @@ class WorkloadKind:
 
     @classmethod
     def named(cls, name: str) -> WorkloadKind:
-        """One of which nothing more is told: as Kubernetes' own kinds are."""
+        """One of which nothing more is known: as Kubernetes' own kinds are."""
         return cls(name, REPLICAS, THROUGH.get(name, ()))
 
     @classmethod
-    def of_plain(cls, told: Mapping[str, Any]) -> WorkloadKind:
+    def of_plain(cls, plain_data: Mapping[str, Any]) -> WorkloadKind:
         """Read what `plain` wrote; a record that has only the kind's name is of Kubernetes' own."""
-        known = cls.named(str(told["kind"]))
-        path, through = told.get("replicas_path", known.replicas_path), told.get("through", known.through)
+        known = cls.named(str(plain_data["kind"]))
+        path, through = plain_data.get("replicas_path", known.replicas_path), plain_data.get("through", known.through)
         return cls(known.name, tuple(path), tuple(through))
 
     def plain(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What stands between a system and its replicas being Ready, in words: pure over raw API objects.
+"""What keeps the replicas of a system from being Ready, in words: pure over raw API objects.
 
 Some blockers never go away by themselves (an image that may not be pulled). They carry a patience: how long they may
 stand before waiting on is pointless. The others may come good until the deadline.
@@ -56,13 +56,13 @@ def in_words(blockers: Iterable[Blocker], *, at_most: int = 3) -> str:
     """The blockers in words, the most frequent first, each with the pods that it holds up; empty if there are none."""
     found = tuple(blockers)
     counts = Counter(one.words for one in found)
-    said = []
+    lines = []
     for words, count in counts.most_common(at_most):
         who = next(one.who for one in found if one.words == words)
-        said.append(f"{who}{f' and {count - 1} more' if count > 1 else ''}: {words}")
+        lines.append(f"{who}{f' and {count - 1} more' if count > 1 else ''}: {words}")
     if len(counts) > at_most:
-        said.append(f"and {len(counts) - at_most} other blockers")
-    return "; ".join(said)
+        lines.append(f"and {len(counts) - at_most} other blockers")
+    return "; ".join(lines)
 
 
 REFUSED_PATIENCE_S = 10.0
@@ -115,12 +115,12 @@ def _refused(replicaset: Mapping[str, Any], events: EventLog) -> Blocker | None:
     if status.get("replicas", 0) >= replicaset.get("spec", {}).get("replicas", 1):
         return None
     condition = _condition(replicaset, "ReplicaFailure")
-    told = str(condition.get("message", "")) if condition.get("status") == "True" else ""
-    told = told or events.last(metadata.get("uid", ""), "FailedCreate")
-    if not told:
+    reported = str(condition.get("message", "")) if condition.get("status") == "True" else ""
+    reported = reported or events.last(metadata.get("uid", ""), "FailedCreate")
+    if not reported:
         return None
-    word = "a quota does not allow its pods" if "exceeded quota" in told else "its pods are refused"
-    return Blocker("refused", metadata["name"], f"{word}: {told}", REFUSED_PATIENCE_S)
+    word = "a quota does not allow its pods" if "exceeded quota" in reported else "its pods are refused"
+    return Blocker("refused", metadata["name"], f"{word}: {reported}", REFUSED_PATIENCE_S)
 
 
 def _of_pod(pod: Mapping[str, Any], events: EventLog, last_line: str) -> Blocker | None:
@@ -186,7 +186,7 @@ def container_blocker(
     if reason in ("ErrImageNeverPull", "InvalidImageName", *_PULLING):
         return _image(pod, status, events)
     if reason in _CONFIGURATION:
-        words = f"the container cannot be made: {_told(waiting, reason)}"
+        words = f"the container cannot be made: {_waiting_message(waiting, reason)}"
         return Blocker("configuration", name, words, CONFIGURATION_PATIENCE_S)
     if fallen := _fallen(status):
         return _crash(pod, status, events, fallen, last_line)
@@ -205,7 +205,7 @@ def _image(pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog) 
     if reason == "InvalidImageName":
         return Blocker("image", name, f"image {image!r} is not a valid image name", NEVER_PATIENCE_S)
     # While the kubelet backs off, its status only says so; the event of the failed try says why.
-    why = events.last(pod["metadata"].get("uid", ""), "Failed", saying="image") or _told(waiting, reason)
+    why = events.last(pod["metadata"].get("uid", ""), "Failed", saying="image") or _waiting_message(waiting, reason)
     absent = _ABSENT.search(why)
     return Blocker("image", name, f"image {image} cannot be pulled: {why}", ABSENT_IMAGE_PATIENCE_S if absent else None)
 
@@ -227,16 +227,16 @@ def _crash(
     began = str(ended.get("startedAt") or "")
     for probe, kind in _PROBES:
         if events.last(uid, "Killing", saying=f"failed {probe.lower()} probe", since=began):
-            told = events.last(uid, "Unhealthy", saying=f"{probe} probe")
-            return Blocker(kind, name, f"killed by its {probe.lower()} probe{times}: {told or 'no reason given'}")
+            reported = events.last(uid, "Unhealthy", saying=f"{probe} probe")
+            return Blocker(kind, name, f"killed by its {probe.lower()} probe{times}: {reported or 'no reason given'}")
     message = last_line or " ".join(str(ended.get("message", "")).split())
-    said = f"; its last line: {message}" if message else ""
+    tail = f"; its last line: {message}" if message else ""
     how = f"signal {ended['signal']}" if ended.get("signal") else f"exit code {ended.get('exitCode', '?')}"
     cannot = ended.get("reason") in ("ContainerCannotRun", "StartError")
     return Blocker(
         "crashing",
         name,
-        f"the container {'cannot be started' if cannot else 'ends'} ({how}{times}){said}",
+        f"the container {'cannot be started' if cannot else 'ends'} ({how}{times}){tail}",
         NEVER_PATIENCE_S if cannot else None,
     )
 
@@ -245,12 +245,12 @@ _PROBES: tuple[tuple[str, Kind], ...] = (("Startup", "startup-probe"), ("Livenes
 
 
 def _not_made(name: str, uid: str, events: EventLog, reason: str) -> Blocker:
-    if told := events.last(uid, "FailedMount", "FailedAttachVolume", "FailedMapVolume"):
-        return Blocker("volume", name, f"a volume is not mounted: {told}")
-    if told := events.last(uid, "FailedCreatePodSandBox", "NetworkNotReady"):
-        return Blocker("sandbox", name, f"the pod's sandbox cannot be made: {told}")
-    if told := events.last(uid, "Pulling"):
-        return Blocker("creating", name, f"the container is being made: {told}")
+    if reported := events.last(uid, "FailedMount", "FailedAttachVolume", "FailedMapVolume"):
+        return Blocker("volume", name, f"a volume is not mounted: {reported}")
+    if reported := events.last(uid, "FailedCreatePodSandBox", "NetworkNotReady"):
+        return Blocker("sandbox", name, f"the pod's sandbox cannot be made: {reported}")
+    if reported := events.last(uid, "Pulling"):
+        return Blocker("creating", name, f"the container is being made: {reported}")
     return Blocker("creating", name, f"the container is being made ({reason or 'no reason given'})")
 
 
@@ -258,8 +258,8 @@ def _probe(pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog) 
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
     ready: tuple[str, Kind] = ("Readiness", "readiness-probe")
     probe, kind = ready if status.get("started", True) else _PROBES[0]
-    told = events.last(uid, "Unhealthy", saying=f"{probe} probe")
-    return Blocker(kind, name, told or f"its {probe.lower()} probe has not passed yet")
+    reported = events.last(uid, "Unhealthy", saying=f"{probe} probe")
+    return Blocker(kind, name, reported or f"its {probe.lower()} probe has not passed yet")
 
 
 def _memory_limit(pod: Mapping[str, Any], container: str) -> str:
@@ -270,6 +270,6 @@ def _memory_limit(pod: Mapping[str, Any], container: str) -> str:
     return ""
 
 
-def _told(waiting: Mapping[str, Any], reason: str) -> str:
+def _waiting_message(waiting: Mapping[str, Any], reason: str) -> str:
     message = " ".join(str(waiting.get("message", "")).split())
     return message or reason

@@ -17,6 +17,7 @@ from chaos.cluster import KINDS
 from chaos.errors import UsageError
 from chaos.objects.base import Raw, View
 from chaos.system.adopt.find import Adopted, adopt
+from chaos.system.adopt.live_spec import serving_container
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.requirements import may_go
 
@@ -91,7 +92,7 @@ def _second_replica(found: Adopted) -> dict[str, Any]:
 
 def _probes(found: Adopted) -> Iterator[Lack]:
     """Probes that are missing. A patch asks what another probe asks already: no path is guessed at."""
-    container = _container(found)
+    container = serving_container(found.system.template)
     readiness, liveness = container.get("readinessProbe"), container.get("livenessProbe")
     port = {"tcpSocket": {"port": found.system.spec.port}}
     if not readiness:
@@ -103,7 +104,7 @@ def _probes(found: Adopted) -> Iterator[Lack]:
                 if asks
                 else "; the patch only sees whether the port is open, a path that answers when ready is better"
             ),
-            _probe(found, "readinessProbe", {**(asks or port), "periodSeconds": 5}),
+            _container_patch(found, readinessProbe={**(asks or port), "periodSeconds": 5}),
         )
     if not liveness:
         asks = _handler(container, "startupProbe", "readinessProbe")
@@ -115,7 +116,7 @@ def _probes(found: Adopted) -> Iterator[Lack]:
                 if asks
                 else "; the patch only sees whether the port is open, which a process that hangs may leave so"
             ),
-            _probe(found, "livenessProbe", {**(asks or port), **patient}),
+            _container_patch(found, livenessProbe={**(asks or port), **patient}),
         )
     same = (readiness or {}).get("httpGet") == (liveness or {}).get("httpGet")
     if same and (liveness or {}).get("httpGet") and int((liveness or {}).get("failureThreshold", 3)) < PATIENCE:
@@ -130,30 +131,21 @@ def _handler(container: Raw, *probes: str) -> Raw:
 
 def _resources(found: Adopted) -> Iterator[Lack]:
     spec = found.system.spec
-    asked = {"cpu": "100m", "memory": "128Mi"}
-    missing = {name: asked[name] for name in asked if getattr(spec, f"{name}_request") is None}
+    usual = {"cpu": "100m", "memory": "128Mi"}
+    missing = {name: usual[name] for name in usual if getattr(spec, f"{name}_request") is None}
     if spec.autoscale and "cpu" in missing and spec.cpu_limit is None:
         yield Lack("an autoscaler on CPU, and no CPU request: it has nothing to measure against and never scales")
     if missing:
-        inner: dict[str, Any] = {
-            "containers": [{"name": _container(found)["name"], "resources": {"requests": missing}}]
-        }
-        told = " and ".join(missing)
         yield Lack(
-            f"no {told} request: the scheduler packs pods as if they took nothing; "
+            f"no {' and '.join(missing)} request: the scheduler packs pods as if they took nothing; "
             "write what kubectl top pod shows, the patch holds a placeholder",
-            _patch(found, spec={"template": {"spec": inner}}),
+            _container_patch(found, resources={"requests": missing}),
         )
 
 
-def _probe(found: Adopted, which: str, probe: Raw) -> dict[str, Any]:
-    container = {"name": _container(found)["name"], which: probe}
+def _container_patch(found: Adopted, **fields: Raw) -> dict[str, Any]:
+    container = {"name": serving_container(found.system.template)["name"], **fields}
     return _patch(found, spec={"template": {"spec": {"containers": [container]}}})
-
-
-def _container(found: Adopted) -> Raw:
-    containers: list[Raw] = View(found.workload).spec["template"]["spec"]["containers"]
-    return containers[0]
 
 
 def _patch(found: Adopted, **fields: Any) -> dict[str, Any]:

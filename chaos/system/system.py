@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chaos.objects.base import Raw, Ref
+from chaos.objects.base import Raw, Ref, View
 from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
 from chaos.system.spec.system_spec import SystemSpec
 
@@ -37,6 +37,10 @@ class System:
     objects: tuple[Ref, ...]
     template: Raw = field(default_factory=dict)
     workload_kind: WorkloadKind = DEPLOYMENT
+
+    def owns(self, view: View) -> bool:
+        """Whether its selector chooses an object, in its namespace."""
+        return view.namespace == self.namespace and self.selector.items() <= view.labels.items()
 
     @property
     def disruption_budget(self) -> Ref | None:

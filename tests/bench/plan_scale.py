@@ -16,7 +16,9 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from chaos.cli.plan import Answer, gather, make_plan
+from chaos.cli.plan.listing import gather
+from chaos.cli.plan.planner import make_plan
+from chaos.cli.plan.results import Answer
 from chaos.cluster import Cluster, connect
 from chaos.cluster.resources import path_of
 from chaos.lab.control_plane.build import kube_program, kwok_program

@@ -18,8 +18,8 @@ from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.checks.verdict import Answer
 from chaos.cli.app import app
-from chaos.cli.plan import gather
 from chaos.cli.plan.index import ClusterIndex
+from chaos.cli.plan.listing import gather
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from cluster_room import room
 
-from chaos.cli.plan import Answer, Listing, gather, make_plan
 from chaos.cli.plan.command import plan_command
+from chaos.cli.plan.listing import Listing, gather
+from chaos.cli.plan.planner import make_plan
+from chaos.cli.plan.results import Answer
 from chaos.cluster import Cluster
 from chaos.lab.simulated import SimulatedCluster
 from chaos.semantics import DrainOptions

@@ -4,7 +4,9 @@ import pytest
 
 from chaos import faults
 from chaos.checks import BudgetHeld, Drained
-from chaos.cli.plan import Answer, DrainAnswer, gather, make_plan
+from chaos.cli.plan.listing import gather
+from chaos.cli.plan.planner import make_plan
+from chaos.cli.plan.results import Answer, DrainAnswer
 from chaos.clock import seconds
 from chaos.faults import targets
 from chaos.history import Fault, load_history

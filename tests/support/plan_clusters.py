@@ -7,7 +7,9 @@ from typing import Any
 
 from cluster_objects import NOW, Obj, deployment, node, pod
 
-from chaos.cli.plan import DrainAnswer, Listing, Plan, make_plan
+from chaos.cli.plan.listing import Listing
+from chaos.cli.plan.planner import make_plan
+from chaos.cli.plan.results import DrainAnswer, Plan
 from chaos.semantics import DrainOptions
 
 __all__ = ["PLAIN", "answer_of", "codes", "listing", "plan_of", "spread_out", "three_nodes"]

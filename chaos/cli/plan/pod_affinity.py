@@ -190,8 +190,6 @@ class PodAffinity:
             term.topology == "kubernetes.io/hostname" for term in (*own, *self._against(identity))
         )
 
-    # --- topology spread ----------------------------------------------------------------------------------------
-
     def _spreads(self, shape: Shape, identity: Identity) -> tuple[_Spread, ...]:
         return tuple(self._counted(rule, shape, identity) for rule in shape.spread)
 
@@ -240,8 +238,6 @@ class PodAffinity:
             return words if place is None or places[place] > limit else ""
 
         return barrier
-
-    # --- affinity -----------------------------------------------------------------------------------------------
 
     def _apart(self, shape: Shape, identity: Identity, moves: tuple[Move, ...]) -> Iterator[Barrier]:
         """Anti-affinity: its own, and that of the pods that are there."""

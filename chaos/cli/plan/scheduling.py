@@ -106,8 +106,6 @@ class Room:
         found = (node for node in self._cluster.nodes.values() if _lets_in(shape, node) and not _short(node, shape, {}))
         return sorted(found, key=lambda node: -node.lacks("cpu"))
 
-    # --- nowhere ------------------------------------------------------------------------------------------------
-
     def _nowhere(self, shape: Shape, identity: Identity, taken: Taken) -> Homeless:
         words = self._counted(shape, identity, taken)
         if shape.preempts and shape.priority > self._cluster.priority_min:

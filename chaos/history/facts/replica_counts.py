@@ -29,7 +29,7 @@ __all__ = [
     "owner_replicas",
     "ready_endpoints",
     "ready_replicas",
-    "unsaid",
+    "unknown_spans",
     "workload_states",
 ]
 
@@ -177,7 +177,7 @@ def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
     return {uid: tuple(found) for uid, found in spans.items()}
 
 
-def unsaid(facts: TrialFacts, watch: Iterable[WatchEvent], end_ns: int) -> Iterator[Gap]:
+def unknown_spans(facts: TrialFacts, watch: Iterable[WatchEvent], end_ns: int) -> Iterator[Gap]:
     """Spans without a number of desired replicas, as gaps of the workload's kind; an open one lasts to `end_ns`.
 
     Only a kind that others added to the API can be so: its `/scale` is refused then, and no default is promised.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.errors import UsageError
-from chaos.history.facts.replica_counts import unsaid
+from chaos.history.facts.replica_counts import unknown_spans
 from chaos.history.model import GeneratorSample, History, Note, TrialFacts
 from chaos.history.reading.action_log import Journalled, read_journal
 from chaos.history.reading.measurements import read_generator, read_metrics, read_requests
@@ -43,7 +43,7 @@ def load_history(run: Path) -> History:
         began_ns=began_ns,
         ended_ns=ended_ns,
         watch=watch.events,
-        gaps=(*watch.gaps, *unsaid(facts, watch.events, ended_ns)),
+        gaps=(*watch.gaps, *unknown_spans(facts, watch.events, ended_ns)),
         late=watch.late,
         covered_ns=watch.covered_ns,
         actions=tuple(journal.actions.values()),

@@ -1,4 +1,4 @@
-"""What people wrote of a system's objects, and on which nodes it stands; how both differ from one look to the next.
+"""How a system's objects, and the nodes of its replicas, differ before and after a trial.
 
 Evidence, not judged here.
 """
@@ -36,8 +36,8 @@ def compared(cluster: Cluster, system: System, path: Path, say: Callable[[str], 
         yield
     finally:
         found, holds = differences(before, standing(cluster, system)), replicas_by_node(cluster, system)
-        told = {"before": before, "differences": found, "replicas": {"before": held, "after": holds}}
-        path.write_text(json.dumps(told, indent=1) + "\n")
+        record = {"before": before, "differences": found, "replicas": {"before": held, "after": holds}}
+        path.write_text(json.dumps(record, indent=1) + "\n")
         for one in found:
             say(f"{one['object']} reads otherwise than before: {one['path']}")
         if _fullest(holds) > _fullest(held):

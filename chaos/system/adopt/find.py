@@ -160,13 +160,13 @@ def _only(kind: str, key: str, found: Sequence[Raw]) -> Raw | None:
 
 def _port(service: Raw, query: SystemQuery) -> int:
     ports = [int(one["port"]) for one in View(service).spec.get("ports") or () if one.get("protocol", "TCP") == "TCP"]
-    told = ", ".join(map(str, ports)) or "none"
+    listed = ", ".join(map(str, ports)) or "none"
     if query.port is None and len(ports) == 1:
         return ports[0]
     if query.port in ports:
         return int(query.port or 0)
-    asked = "it has not just one" if query.port is None else f"{query.port} is none of them"
-    raise UsageError(f"Service {View(service).name} has the TCP ports {told}; {asked}", "name one as system.port")
+    wrong = "it has not just one" if query.port is None else f"{query.port} is none of them"
+    raise UsageError(f"Service {View(service).name} has the TCP ports {listed}; {wrong}", "name one as system.port")
 
 
 def _claim_scopes(system: System, claims: Mapping[str, Raw]) -> tuple[Scope, ...]:

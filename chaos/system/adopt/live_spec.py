@@ -1,4 +1,4 @@
-"""A `SystemSpec` read from live objects: what scenarios compare with, and checks are told. Pure.
+"""A `SystemSpec` read from live objects: what scenarios compare with, and what checks are given. Pure.
 
 Only what a `SystemSpec` can say is taken over; the pods' own template stays the authority on everything else.
 """
@@ -101,11 +101,11 @@ def _probe(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _resources(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        f"{name}_{kind}": told
+        f"{name}_{kind}": quantity
         for kind, key in (("request", "requests"), ("limit", "limits"))
         for name in ("cpu", "memory")
         # An amount of zero asks for nothing, as an absent one does.
-        if (told := (raw.get(key) or {}).get(name)) is not None and amount(str(told)) > 0
+        if (quantity := (raw.get(key) or {}).get(name)) is not None and amount(str(quantity)) > 0
     }
 
 
@@ -115,8 +115,8 @@ def _pre_stop_s(container: Raw) -> int:
 
 
 def _spread(pod: Raw) -> dict[str, Any]:
-    told = {one["topologyKey"]: one for one in pod.get("topologySpreadConstraints") or ()}
-    host, zone = told.get(HOSTNAME, {}), told.get(ZONE, {})
+    rules = {one["topologyKey"]: one for one in pod.get("topologySpreadConstraints") or ()}
+    host, zone = rules.get(HOSTNAME, {}), rules.get(ZONE, {})
     skew = host.get("maxSkew") or zone.get("maxSkew") or 1
     return {"hostname": host.get("whenUnsatisfiable"), "zone": zone.get("whenUnsatisfiable"), "max_skew": skew}
 
@@ -140,14 +140,14 @@ def _autoscale(raw: Raw | None) -> dict[str, Any] | None:
     spec = View(raw).spec
     resources = [one.get("resource") or {} for one in spec.get("metrics") or ()]
     cpu: Raw = next((one["target"] for one in resources if one.get("name") == "cpu"), {})
-    told = {
+    fields = {
         "replicas_min": spec.get("minReplicas", 1),
         "replicas_max": spec["maxReplicas"],
         "cpu_percent": cpu.get("averageUtilization"),
         "scale_up_window_s": (spec.get("behavior") or {}).get("scaleUp", {}).get("stabilizationWindowSeconds"),
         "scale_down_window_s": (spec.get("behavior") or {}).get("scaleDown", {}).get("stabilizationWindowSeconds"),
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _rollout(spec: Raw) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _toleration(raw: Mapping[str, Any]) -> dict[str, Any]:
 # The widest use is what replicas count on: a claim that many may only read is filled by one who may write.
 MODES: tuple[AccessMode, ...] = ("ReadWriteMany", "ReadOnlyMany", "ReadWriteOnce", "ReadWriteOncePod")
 
-Said = dict[str, Any]
+Fields = dict[str, Any]
 
 
 def serving_container(pod: Raw) -> Raw:
@@ -184,8 +184,8 @@ def serving_container(pod: Raw) -> Raw:
 
 def shared_claims(workload: Raw) -> tuple[str, ...]:
     """The names of the claims that the serving containers of all replicas mount."""
-    said = [fields for _, fields in _mounts(workload, {})]
-    return tuple(dict.fromkeys(fields["claim"] for fields in said if fields and "claim" in fields))
+    mounted = [fields for _, fields in _mounts(workload, {})]
+    return tuple(dict.fromkeys(fields["claim"] for fields in mounted if fields and "claim" in fields))
 
 
 def volumes_of(workload: Raw, claims: Mapping[str, Raw], data: Sequence[str] = ()) -> tuple[Volume, ...]:
@@ -199,7 +199,7 @@ def volumes_of(workload: Raw, claims: Mapping[str, Raw], data: Sequence[str] = (
     for path in data:
         place = _place(path, mounts, workload)
         kept.setdefault(place, []).append(path.removeprefix(place.rstrip("/") + "/"))
-    # Not checked again: these are no wishes of anybody's, but what there is.
+    # Not validated: these are read, not written by anybody.
     return tuple(
         Volume.model_construct(**fields, mount_path=path, files=tuple(kept.get(path, ())))
         for path, fields in mounts.items()
@@ -207,7 +207,7 @@ def volumes_of(workload: Raw, claims: Mapping[str, Raw], data: Sequence[str] = (
     )
 
 
-def _mounts(workload: Raw, claims: Mapping[str, Raw]) -> Iterator[tuple[str, Said | None]]:
+def _mounts(workload: Raw, claims: Mapping[str, Raw]) -> Iterator[tuple[str, Fields | None]]:
     """Each folder at which something is mounted, and what a spec can say of it; None for what it cannot."""
     view = ReplicaSetView(workload)
     pod = view.pod_spec
@@ -226,7 +226,7 @@ def _mounts(workload: Raw, claims: Mapping[str, Raw]) -> Iterator[tuple[str, Sai
         yield "/" + str(mount["mountPath"]).strip("/"), fields
 
 
-def _source(source: Raw, claims: Mapping[str, Raw]) -> Said | None:
+def _source(source: Raw, claims: Mapping[str, Raw]) -> Fields | None:
     if "emptyDir" in source:
         return {}
     if claim := (source.get("persistentVolumeClaim") or {}).get("claimName"):
@@ -237,7 +237,7 @@ def _source(source: Raw, claims: Mapping[str, Raw]) -> Said | None:
     return None
 
 
-def _claimed(claim: Raw) -> Said:
+def _claimed(claim: Raw) -> Fields:
     """What a claim, or the template of one, asks for."""
     spec = claim["spec"]
     modes = spec.get("accessModes") or ()
@@ -248,7 +248,7 @@ def _claimed(claim: Raw) -> Said:
     }
 
 
-def _place(path: str, mounts: Mapping[str, Said | None], workload: Raw) -> str:
+def _place(path: str, mounts: Mapping[str, Fields | None], workload: Raw) -> str:
     """The folder of the claim that a file lies on."""
     view = ReplicaSetView(workload)
     over = [folder for folder in mounts if path.startswith(folder.rstrip("/") + "/")]

@@ -109,7 +109,7 @@ def _plain(source: Source, raw: Raw, kind: WorkloadKind) -> Workload:
     return Workload(raw, kind, dict(chosen), dict(labels), resource=kind.name.lower())
 
 
-def _scaled(api: Scaled, kind: str, namespace: str, name: str, told: tuple[str, ...]) -> Workload | None:
+def _scaled(api: Scaled, kind: str, namespace: str, name: str, given: tuple[str, ...]) -> Workload | None:
     known = api.kind(kind)
     if known.name not in KINDS and not api.has_scale(known.name):
         raise UsageError(
@@ -131,7 +131,9 @@ def _scaled(api: Scaled, kind: str, namespace: str, name: str, told: tuple[str, 
         raise UsageError(
             f"{known.name} {namespace}/{name} has no pod", "see why, or scale it up: nothing can be tested"
         )
-    allowed = frozenset({"ReplicaSet", *(api.kind(one).name if "." in one else one for one in told)}) if told else None
+    allowed = (
+        frozenset({"ReplicaSet", *(api.kind(one).name if "." in one else one for one in given)}) if given else None
+    )
     chain = Chain(api, raw, known.name, allowed)
     through = chain.of(pods, chosen)
     path = REPLICAS if known.name in OWN else _replicas_path(api, known)
@@ -194,9 +196,9 @@ def _replicas_path(api: Scaled, kind: Kind) -> tuple[str, ...]:
 
 def _template(view: View, pods: list[View]) -> Raw:
     """What it gives its pods: as it says, or as its newest pod has it, without what the API server adds to pods."""
-    told = (view.spec.get("template") or {}).get("spec") or {}
-    if told.get("containers"):
-        return dict(told)
+    template = (view.spec.get("template") or {}).get("spec") or {}
+    if template.get("containers"):
+        return dict(template)
     newest = max(pods, key=lambda pod: (pod.created, pod.name)).spec
     spec = {key: value for key, value in newest.items() if key != "nodeName"}
     spec["volumes"] = [one for one in spec.get("volumes") or () if not str(one["name"]).startswith(TOKENS)]

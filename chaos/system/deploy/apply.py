@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chaos.cluster import Cluster, Done, Executor, mutations, selector_of
+from chaos.cluster import Cluster, Done, Executor, mutations, ref_of, selector_of
 from chaos.errors import ClusterRefused, GamedayError, UsageError
 from chaos.objects.base import Raw, Ref
 from chaos.system.manifests.names import MANAGER, selector
@@ -27,20 +27,20 @@ def deploy(executor: Executor, spec: SystemSpec, namespace: str, *, run: str, fo
     waits for the pods. Raises `UsageError` for what the server finds invalid, `ClusterRefused` for the rest; both name
     the object.
     """
-    applied = [applied(executor, manifest, force=force) for manifest in manifests(spec, namespace, run=run)]
-    of_kind = {raw["kind"]: raw for raw in applied}
+    objects = [applied(executor, manifest, force=force) for manifest in manifests(spec, namespace, run=run)]
+    of_kind = {raw["kind"]: raw for raw in objects}
     workload, service = of_kind["Deployment"], of_kind["Service"]
     return System(
         spec=spec,
         namespace=namespace,
         selector=selector(spec),
-        workload=_ref(workload),
+        workload=ref_of(workload),
         service=service["metadata"]["name"],
         port=spec.service_port,
         cluster_ip=service["spec"].get("clusterIP", ""),
         generations={kind: raw["metadata"].get("generation", 0) for kind, raw in of_kind.items()},
         pods_before=workload.get("status", {}).get("replicas", 0),
-        objects=tuple(map(_ref, applied)),
+        objects=tuple(map(ref_of, objects)),
     )
 
 
@@ -83,15 +83,10 @@ def applied(executor: Executor, manifest: Raw, *, force: bool = False) -> Raw:
     return done.body
 
 
-def _ref(raw: Raw) -> Ref:
-    metadata = raw["metadata"]
-    return Ref(raw["kind"], metadata["namespace"], metadata["name"], metadata["uid"])
-
-
 def refusal(what: str, ref: Ref, done: Done) -> GamedayError:
     """Give the error for an object that was not applied, created or deleted; `what` is that verb, as a participle.
 
-    A mistake in what was asked for is a `UsageError`, everything else a `ClusterRefused`. Both name the object.
+    A mistake in the spec is a `UsageError`, everything else a `ClusterRefused`. Both name the object.
     """
     where = f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
     if done.outcome == "info":
@@ -125,8 +120,8 @@ def _by_status(where: str, what: str, ref: Ref, done: Done) -> GamedayError:
             f"{where} is forbidden: {_message(done)}", "ask for that right, or change what forbids it"
         )
     if done.status in {400, 422}:
-        told = "; ".join(f"{cause.get('field', '?')}: {cause.get('message', '?')}" for cause in _causes(done))
-        return UsageError(f"{where} is invalid: {told or _message(done)}", "correct the system's spec")
+        causes = "; ".join(f"{cause.get('field', '?')}: {cause.get('message', '?')}" for cause in _causes(done))
+        return UsageError(f"{where} is invalid: {causes or _message(done)}", "correct the system's spec")
     return ClusterRefused(f"{where} was not {what}: {done.reason or 'no reason given'}")
 
 

@@ -1,6 +1,6 @@
 """Whether the system is available, and what is missing if it is not: pure over raw objects.
 
-Available means more than Kubernetes' own condition of that name: every wished replica is of the newest template and
+Available means more than Kubernetes' own condition of that name: every desired replica is of the newest template and
 Ready, the Service sends traffic to each, and the disruption budget has counted them. Before that, a baseline would
 start on half a system.
 """
@@ -19,7 +19,7 @@ from chaos.system.manifests.render import pod_spec
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
 
-__all__ = ["Seen", "available_bound_s", "shortfall"]
+__all__ = ["Seen", "available_bound_s", "ready_pods", "shortfall"]
 
 Seen = Callable[[str], Iterable[Raw]]
 """Gives the raw objects of a kind, as they were seen last."""
@@ -69,9 +69,13 @@ def _unrolled(workload: DeploymentView) -> str:
 
 def _unready(system: System, seen: Seen, wanted: int) -> str:
     """What is missing by the pods themselves: of other kinds nobody knows what their status means."""
-    pods = [pod for pod in map(PodView, seen("Pod")) if pod.namespace == system.namespace]
-    ready = sum(pod.ready for pod in pods if system.selector.items() <= pod.labels.items())
+    ready = ready_pods(system, seen)
     return "" if ready >= wanted else f"{ready} of {wanted} replicas are ready"
+
+
+def ready_pods(system: System, seen: Seen) -> int:
+    """How many of its pods are Ready and not being deleted."""
+    return sum(pod.ready for pod in map(PodView, seen("Pod")) if system.owns(pod))
 
 
 def available_bound_s(

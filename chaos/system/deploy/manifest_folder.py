@@ -63,7 +63,7 @@ class Manifests:
 def read_manifests(folder: Path, *, current: bool = True) -> Manifests:
     """Read every manifest of a folder, in the order of the files' names.
 
-    Without `current`, versions that are not served any more are let through, to be told of.
+    Without `current`, versions that are not served any more are let through, to be reported.
 
     Raises `UsageError` naming the file for what is no manifest, for a kind that is not known, and for an object that
     belongs to no namespace, which a trial would leave behind.

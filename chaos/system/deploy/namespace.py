@@ -159,8 +159,8 @@ def _holding(cluster: Cluster, name: str) -> str:
     if raw is None:
         return "nothing any more: it went just now"
     conditions = raw.get("status", {}).get("conditions") or ()
-    told = [" ".join(one.get("message", "").split()) for one in conditions if one.get("status") == "True"]
-    return "; ".join(message for message in told if message) or "its controller has not said what"
+    messages = [" ".join(one.get("message", "").split()) for one in conditions if one.get("status") == "True"]
+    return "; ".join(message for message in messages if message) or "its controller has not said what"
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,10 @@ def _filled(cluster: Cluster, name: str, namespace: str, deadline_s: float) -> s
 
 def _seen(cluster: Cluster, name: str, namespace: str) -> str:
     """What became of the Job's pods."""
-    told = []
+    states = []
     for pod in map(PodView, cluster.list("Pod", namespace, selector=f"job-name={name}")):
         why = pod.condition("PodScheduled").get("message") if not pod.node else pod.phase
         ends = [(one.raw.get("state") or {}).get("terminated") or {} for one in pod.containers]
         codes = [f"exit code {end['exitCode']}" for end in ends if end.get("exitCode")]
-        told.append(f"{pod.name}: {', '.join([str(why or 'not scheduled'), *codes])}")
-    return "; ".join(told) or "no pod was made"
+        states.append(f"{pod.name}: {', '.join([str(why or 'not scheduled'), *codes])}")
+    return "; ".join(states) or "no pod was made"

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.objects.base import View
-from chaos.objects.pod import PodView
 from chaos.progress import Progress, Silent
 from chaos.system.blockers import Blocker, blockers, in_words
-from chaos.system.deploy.availability import available_bound_s, shortfall
+from chaos.system.deploy.availability import available_bound_s, ready_pods, shortfall
 from chaos.system.system import System
 
 __all__ = ["NeverAvailable", "Patience", "wait_available"]
 
 LOOK_S = 1.0
-"""How often blockers are looked at while nothing happens: some are told by time alone."""
+"""How often blockers are looked at while nothing happens: some show only by the time that they last."""
 
 
 class NeverAvailable(TimedOut):
@@ -56,7 +55,7 @@ def wait_available(
             lost = patience.lost(found, elapsed_s)
             if lost or elapsed_s >= bound_s:
                 raise _never(cluster, recorder, system, lost=lost, elapsed_s=elapsed_s)
-            step.advance(_ready(recorder, system), system.spec.replicas_floor, in_words(found, at_most=1))
+            step.advance(ready_pods(system, recorder.objects), system.spec.replicas_floor, in_words(found, at_most=1))
             recorder.wait_for(lambda: not shortfall(system, recorder.objects), min(LOOK_S, bound_s - elapsed_s))
     return time.monotonic() - began
 
@@ -68,13 +67,13 @@ def _never(
     lacks = shortfall(system, recorder.objects)
     when = "will never be available" if lost else f"not available within {elapsed_s:.0f} s"
     what = f"{_name(system)} {when}: {lacks or 'it came good just now'}"
-    told = in_words(found) or (in_words([lost]) if lost else "")
-    return NeverAvailable(f"{what}; {told}" if told else what, found or ([lost] if lost else []))
+    found = found or ((lost,) if lost else ())
+    return NeverAvailable(f"{what}; {in_words(found)}" if found else what, found)
 
 
 def _blockers(recorder: Recorder, system: System, last_lines: dict[str, str] | None = None) -> tuple[Blocker, ...]:
-    pods = [raw for raw in recorder.objects("Pod") if _ours(View(raw), system)]
-    replicasets = [raw for raw in recorder.objects("ReplicaSet") if _ours(View(raw), system)]
+    pods = [raw for raw in recorder.objects("Pod") if system.owns(View(raw))]
+    replicasets = [raw for raw in recorder.objects("ReplicaSet") if system.owns(View(raw))]
     events = recorder.objects("Event")
     return blockers(pods=pods, replicasets=replicasets, events=events, last_lines=last_lines)
 
@@ -83,16 +82,8 @@ def _name(system: System) -> str:
     return f"system {system.namespace}/{system.spec.name}"
 
 
-def _ours(view: View, system: System) -> bool:
-    return view.namespace == system.namespace and system.selector.items() <= view.labels.items()
-
-
-def _ready(recorder: Recorder, system: System) -> int:
-    return sum(PodView(raw).ready for raw in recorder.objects("Pod") if _ours(View(raw), system))
-
-
 def _last_lines(cluster: Cluster, system: System, found: Sequence[Blocker]) -> dict[str, str]:
-    """Ask for the last line that each crashing container logged; a log that cannot be had is simply not told."""
+    """Ask for the last line that each crashing container logged; a log that cannot be read is left out."""
     lines: dict[str, str] = {}
     for name in sorted({one.who for one in found if one.kind == "crashing"})[:3]:
         for previous in (True, False):
@@ -100,8 +91,8 @@ def _last_lines(cluster: Cluster, system: System, found: Sequence[Blocker]) -> d
                 log = cluster.logs(system.namespace, name, system.spec.name, previous=previous, tail_lines=5)
             except ClusterRefused:
                 continue
-            if said := [line for line in log.splitlines() if line.strip()]:
-                lines[name] = said[-1][:200]
+            if logged := [line for line in log.splitlines() if line.strip()]:
+                lines[name] = logged[-1][:200]
                 break
     return lines
 

@@ -1,4 +1,4 @@
-"""What people write: frozen, checked models whose mistakes are told in one or two lines.
+"""What people write: frozen, checked models whose mistakes are reported in one or two lines.
 
 A mistake names the field and what is allowed; an unknown field is answered with the nearest name that exists.
 """
@@ -187,18 +187,18 @@ def _field_path(mistake: ErrorDetails) -> str:
 
 def _allowed(mistakes: list[ErrorDetails], first: ErrorDetails) -> str:
     """What is allowed, in words: all branches of a union where the field is one."""
-    told = dict.fromkeys(_words(one) for one in mistakes if _field_path(one) == _field_path(first))
-    return " or ".join(told)
+    allowed = dict.fromkeys(_words(one) for one in mistakes if _field_path(one) == _field_path(first))
+    return " or ".join(allowed)
 
 
 def _words(mistake: ErrorDetails) -> str:
-    kind, said = mistake["type"], mistake["msg"]
+    kind, message = mistake["type"], mistake["msg"]
     if kind == "value_error":
-        return said.removeprefix("Value error, ")
+        return message.removeprefix("Value error, ")
     if kind == "model_type":
         return f"must be a {mistake['ctx']['class_name']}, or a mapping of its fields"
     plain = {"int": "a whole number", "string": "text", "bool": "true or false"}.get(kind.partition("_")[0])
-    return f"must be {plain or said.removeprefix('Input should be ')}"
+    return f"must be {plain or message.removeprefix('Input should be ')}"
 
 
 def _short(value: Any) -> str:

@@ -211,5 +211,5 @@ class Volume(Written):
     @property
     def kept_files(self) -> tuple[str, ...]:
         """The files that must survive, by their paths in the container."""
-        told = (*(self.fill.files if self.fill else ()), *self.files)
-        return tuple(f"{self.mount_path.rstrip('/')}/{file}" for file in dict.fromkeys(told))
+        names = (*(self.fill.files if self.fill else ()), *self.files)
+        return tuple(f"{self.mount_path.rstrip('/')}/{file}" for file in dict.fromkeys(names))

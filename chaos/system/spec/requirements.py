@@ -1,7 +1,7 @@
 """Whether a system that already runs is what a scenario asks for. Pure.
 
 A scenario's marker names fields of the spec. An adopted system is not changed to fit; a field that it has otherwise is
-told in words, and the scenario is left out. Where a marker names a part of a field (a rollout's deadline), only that
+reported, and the scenario is left out. Where a marker names a part of a field (a rollout's deadline), only that
 part counts. Of volumes it counts whose they are, and whether files on them must survive: not where, nor how large.
 """
 
@@ -28,25 +28,25 @@ def unmet(live: SystemSpec, wanted: Mapping[str, Any]) -> tuple[str, ...]:
     More replicas than wanted are as good, but where the disruption budget is a number made for just so many. A
     disruption budget is the same if as many pods may go by it. Raises `UsageError` for a field that does not exist.
     """
-    asked = _asked(live, wanted)
-    return tuple(line for name in wanted for line in _differs(name, live, asked))
+    needed = _wanted(live, wanted)
+    return tuple(line for name in wanted for line in _differs(name, live, needed))
 
 
-def _asked(live: SystemSpec, wanted: Mapping[str, Any]) -> SystemSpec:
+def _wanted(live: SystemSpec, wanted: Mapping[str, Any]) -> SystemSpec:
     # A plain spec, so that what the live one is cannot stand in the way of a marker that is right by itself.
     given = {key: value for key, value in wanted.items() if key != "tolerance"}
-    asked = SystemSpec(name=live.name, image=live.image).having(**given)
-    return asked.model_copy(update={"tolerance": wanted["tolerance"]}) if "tolerance" in wanted else asked
+    needed = SystemSpec(name=live.name, image=live.image).having(**given)
+    return needed.model_copy(update={"tolerance": wanted["tolerance"]}) if "tolerance" in wanted else needed
 
 
-def _differs(name: str, live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
-    has, wants = getattr(live, name), getattr(asked, name)
+def _differs(name: str, live: SystemSpec, needed: SystemSpec) -> Iterator[str]:
+    has, wants = getattr(live, name), getattr(needed, name)
     if name == "replicas":
-        yield from _replicas(live, asked)
+        yield from _replicas(live, needed)
     elif name == "disruption_budget":
-        yield from _budget(live, asked)
+        yield from _budget(live, needed)
     elif name == "volumes":
-        yield from dict.fromkeys(_volumes(live, asked))
+        yield from dict.fromkeys(_volumes(live, needed))
     elif isinstance(wants, BaseModel):
         yield from _parts(name, has, wants)
     elif isinstance(wants, Mapping):
@@ -67,22 +67,22 @@ def _parts(name: str, has: BaseModel | None, wants: BaseModel) -> Iterator[str]:
             yield f"{name}.{part} is {getattr(has, part)}, the scenario needs {getattr(wants, part)}"
 
 
-def _replicas(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
-    has, wants = live.replicas_floor, asked.replicas
-    exact = _counts_pods(asked.disruption_budget)
+def _replicas(live: SystemSpec, needed: SystemSpec) -> Iterator[str]:
+    has, wants = live.replicas_floor, needed.replicas
+    exact = _counts_pods(needed.disruption_budget)
     if has < wants or (exact and has != wants):
         yield f"the system has {has} replicas, the scenario needs {'just' if exact else 'at least'} {wants}"
 
 
-def _budget(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
-    has, wants = live.disruption_budget, asked.disruption_budget
+def _budget(live: SystemSpec, needed: SystemSpec) -> Iterator[str]:
+    has, wants = live.disruption_budget, needed.disruption_budget
     if has is None or wants is None:
         if has is not wants:
-            told = "has no disruption budget" if has is None else "has a disruption budget"
+            owned = "has no disruption budget" if has is None else "has a disruption budget"
             needs = "needs none" if wants is None else f"needs {_words(wants)}"
-            yield f"the system {told}, the scenario {needs}"
+            yield f"the system {owned}, the scenario {needs}"
         return
-    if may_go(has, live.replicas_floor) != may_go(wants, asked.replicas_floor):
+    if may_go(has, live.replicas_floor) != may_go(wants, needed.replicas_floor):
         yield f"the disruption budget is {_words(has)}, the scenario needs {_words(wants)}"
     if wants.unhealthy_pod_eviction_policy not in (None, has.unhealthy_pod_eviction_policy):
         yield (
@@ -91,10 +91,10 @@ def _budget(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
         )
 
 
-def _volumes(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
+def _volumes(live: SystemSpec, needed: SystemSpec) -> Iterator[str]:
     """Find a volume for each that is wanted; those with files choose first."""
     left = list(live.volumes)
-    for wants in sorted(asked.volumes, key=lambda one: not one.kept_files):
+    for wants in sorted(needed.volumes, key=lambda one: not one.kept_files):
         files = bool(wants.kept_files)
         fit = [one for one in left if _whose(one) == _whose(wants) and (one.kept_files or not files)]
         if fit:
@@ -102,8 +102,8 @@ def _volumes(live: SystemSpec, asked: SystemSpec) -> Iterator[str]:
         elif files and not live.kept_files:
             yield f"{NO_DATA}: {TELL_DATA}"
         else:
-            told = " with files that must survive" if files else ""
-            yield f"the scenario needs {_whose(wants)}{told}, which the system does not have"
+            extra = " with files that must survive" if files else ""
+            yield f"the scenario needs {_whose(wants)}{extra}, which the system does not have"
 
 
 def _whose(volume: Volume) -> str:

@@ -13,7 +13,7 @@ from chaos.checks import BudgetHeld, Recovered
 from chaos.checks.verdict import Answer
 from chaos.history import History, WatchEvent
 from chaos.history.facts.membership import Membership
-from chaos.history.facts.replica_counts import desired_replicas, unsaid
+from chaos.history.facts.replica_counts import desired_replicas, unknown_spans
 from chaos.history.step_function import Steps
 from chaos.objects.pod import PodView
 from chaos.semantics import KUBERNETES, recovery_bound
@@ -66,7 +66,7 @@ def test_the_number_wanted_is_read_where_the_scale_reads_it() -> None:
 def silent(story: Custom) -> History:
     """The story as it is loaded, with what the workload did not say."""
     told = story.history()
-    return replace(told, gaps=(*told.gaps, *unsaid(told.facts, told.watch, told.ended_ns)))
+    return replace(told, gaps=(*told.gaps, *unknown_spans(told.facts, told.watch, told.ended_ns)))
 
 
 def test_where_the_workload_does_not_say_is_a_gap() -> None:

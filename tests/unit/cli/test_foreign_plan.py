@@ -10,8 +10,8 @@ from cluster_objects import Obj, budget, deployment, node, owner, pod, workload
 from plan_clusters import answer_of, codes, plan_of, spread_out
 from rich.console import Console
 
-from chaos.cli.plan import Answer
 from chaos.cli.plan.command import show
+from chaos.cli.plan.results import Answer
 from chaos.semantics import DrainOptions
 
 ONE_AWAY = {"maxUnavailable": 1}

@@ -8,7 +8,7 @@ import pytest
 from cluster_objects import Obj, budget, deployment, node, owner, pod, stamp, workload
 from plan_clusters import PLAIN, answer_of, codes, plan_of, spread_out, three_nodes
 
-from chaos.cli.plan import Answer
+from chaos.cli.plan.results import Answer
 from chaos.semantics import DrainOptions
 
 AGENT = owner("DaemonSet", "agent")

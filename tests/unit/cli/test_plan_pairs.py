@@ -11,9 +11,11 @@ import pytest
 from cluster_objects import Obj, budget, deployment, node, pod
 from plan_clusters import codes, listing, plan_of, spread_out
 
-from chaos.cli.plan import Answer, Listing, planner
+from chaos.cli.plan import planner
 from chaos.cli.plan.drain_outcome import Judge
 from chaos.cli.plan.index import ClusterIndex
+from chaos.cli.plan.listing import Listing
+from chaos.cli.plan.results import Answer
 from chaos.semantics import KUBERNETES, DrainOptions
 
 

@@ -14,9 +14,8 @@ from rich.console import Console
 from typer import Typer
 from typer.testing import CliRunner
 
-from chaos.cli.plan import Plan
 from chaos.cli.plan.command import plan_command, show
-from chaos.cli.plan.results import as_data
+from chaos.cli.plan.results import Plan, as_data
 from chaos.errors import LabError, UsageError
 
 
