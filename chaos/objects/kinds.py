@@ -127,11 +127,6 @@ class EndpointView:
         return str((self.raw.get("targetRef") or {}).get("uid", ""))
 
     @property
-    def pod_name(self) -> str:
-        """The name of its pod."""
-        return str((self.raw.get("targetRef") or {}).get("name", ""))
-
-    @property
     def node(self) -> str:
         """The node of its pod."""
         return str(self.raw.get("nodeName", ""))

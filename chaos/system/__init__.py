@@ -1,7 +1,7 @@
 """The system under test: what people write about it, the objects that follow, and getting it to run."""
 
 from chaos.system.blockers import Blocker, blockers, in_words
-from chaos.system.deploy.apply import deploy, teardown
+from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.namespace import delete_namespace, namespace_of_trial, sweep, trial_namespace
 from chaos.system.deploy.seed_volumes import fill_claims
 from chaos.system.deploy.wait import NeverAvailable, wait_available
@@ -44,7 +44,6 @@ __all__ = [
     "namespace_of_trial",
     "selector",
     "sweep",
-    "teardown",
     "trial_namespace",
     "wait_available",
 ]

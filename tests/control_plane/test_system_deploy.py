@@ -13,7 +13,7 @@ from chaos.errors import ClusterRefused, UsageError
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.kinds import EndpointSliceView
 from chaos.objects.pod import PodView
-from chaos.system import Autoscale, DisruptionBudget, NeverAvailable, System, Toleration, Volume, deploy, teardown
+from chaos.system import Autoscale, DisruptionBudget, NeverAvailable, System, Toleration, Volume, deploy
 
 ALL_KINDS = MODEL.having(
     autoscale=Autoscale(replicas_min=2, replicas_max=6, scale_down_window_s=15),
@@ -189,12 +189,3 @@ def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(ground: SystemG
     assert "not available within 3 s: 3 of 5 replicas are ready" in str(raised.value)
     assert "Insufficient cpu" in str(raised.value)
     assert [one.kind for one in raised.value.blockers] == ["unschedulable", "unschedulable"]
-
-
-def test_a_system_is_taken_down_whole(ground: SystemGround) -> None:
-    """After teardown neither the objects nor their pods are there."""
-    system = ground.deploy(ALL_KINDS)
-    ground.wait(system, deadline_s=60)
-    teardown(ground.cluster, ground.executor, system)
-    assert [ref for ref in system.objects if ground.cluster.get(ref.kind, ref.namespace, ref.name)] == []
-    assert ground.cluster.list("Pod", ground.namespace) == []

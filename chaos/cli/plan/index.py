@@ -36,7 +36,7 @@ class Node:
     cordoned: bool
     free: dict[str, int]
 
-    def lacks(self, resource: str) -> int:
+    def left(self, resource: str) -> int:
         """How much of a resource is left; every node has one of each host port."""
         return self.free.get(resource, ONE if resource.startswith(HOST_PORT) else 0)
 
@@ -108,7 +108,7 @@ class ClusterIndex:
             identities[pod.identity][pod.node] += 1
             free = nodes[pod.node].free
             for resource, amount in pod.shape.requests.items():
-                free[resource] = nodes[pod.node].lacks(resource) - amount
+                free[resource] = nodes[pod.node].left(resource) - amount
         by_node: dict[str, list[Pod]] = defaultdict(list)
         for pod in pods:
             by_node[pod.node].append(pod)

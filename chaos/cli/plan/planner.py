@@ -148,7 +148,7 @@ def _tallied(judge: Judge, alone: Sequence[DrainAnswer]) -> _Tally:
     loads = [_load(judge, answer.nodes[0]) for answer in alone]
     few = len(alone) * (len(alone) - 1) // 2 <= SIMULATED_MAX
     sure, waiting = {} if few else _sure(loads), _waiting(judge, loads)
-    of = {answer: _mask(n for n, one in enumerate(alone) if one.answer == answer) for answer in Answer}
+    of = {answer: sum(1 << n for n, one in enumerate(alone) if one.answer == answer) for answer in Answer}
     easy = of[Answer.FINISHES] | of[Answer.WAITS]
     tally = _Tally()
     for index, one in enumerate(alone):
@@ -208,13 +208,6 @@ def _waiting(judge: Judge, loads: Sequence[_Load]) -> Masks:
                     mask |= nodes
         found[index] = mask
     return found
-
-
-def _mask(indices: Iterator[int]) -> int:
-    mask = 0
-    for index in indices:
-        mask |= 1 << index
-    return mask
 
 
 def _bits(mask: int) -> Iterator[int]:

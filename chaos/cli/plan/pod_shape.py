@@ -109,11 +109,6 @@ class Shape:
     preempts: bool
     unknown: tuple[str, ...]
 
-    @property
-    def depends_on_others(self) -> bool:
-        """Whether it makes demands on other pods' places."""
-        return bool(self.spread or self.affinity)
-
     def selects(self, name: str, labels: Mapping[str, str]) -> bool:
         """Whether nodeSelector, required node affinity and volumes let it on a node."""
         return all(labels.get(key) == value for key, value in self.selector.items()) and all(
@@ -160,7 +155,6 @@ class ShapeBook:
             if one.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule"
         ]
         volumes = self._claims.volumes(pod)
-        depends_on_others = bool(spread or others)
         return {
             "requests": pod_requests(spec),
             "selector": spec.get("nodeSelector") or {},
@@ -173,7 +167,7 @@ class ShapeBook:
             "preempts": spec.get("preemptionPolicy") != "Never",
             "unknown": [*(rule.unknown for rule in volumes if rule.unknown), *_unknown(spec, others)],
             # two pods whose demands on others read alike may still mean different others
-            "whose": [pod.namespace, dict(pod.labels)] if depends_on_others else [],
+            "whose": [pod.namespace, dict(pod.labels)] if spread or others else [],
         }
 
 

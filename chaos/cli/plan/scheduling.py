@@ -104,7 +104,7 @@ class Room:
     def _fitting(self, shape: Shape) -> list[Node]:
         """The nodes that would take such a pod at the start, other pods' rules aside; the emptiest first."""
         found = (node for node in self._cluster.nodes.values() if _lets_in(shape, node) and not _short(node, shape, {}))
-        return sorted(found, key=lambda node: -node.lacks("cpu"))
+        return sorted(found, key=lambda node: -node.left("cpu"))
 
     def _nowhere(self, shape: Shape, identity: Identity, taken: Taken) -> Homeless:
         words = self._counted(shape, identity, taken)
@@ -131,7 +131,7 @@ class Room:
         for shape in shapes:
             asked.update(shape.requests)
         return any(
-            amount > sum(max(0, node.lacks(resource)) for node in nodes.values()) for resource, amount in asked.items()
+            amount > sum(max(0, node.left(resource)) for node in nodes.values()) for resource, amount in asked.items()
         )
 
     def _counted(self, shape: Shape, identity: Identity, taken: Taken) -> str:
@@ -150,7 +150,7 @@ def _short(node: Node, shape: Shape, used: Used) -> str | None:
     """The first resource of which too little is left."""
     here = used.get(node.name) or {}
     for resource, amount in shape.requests.items():
-        if amount > 0 and amount + here.get(resource, 0) > node.lacks(resource):
+        if amount > 0 and amount + here.get(resource, 0) > node.left(resource):
             return resource
     return None
 

@@ -36,7 +36,7 @@ def read_journal(path: Path) -> Journalled:
     """Read the file. Raises `UsageError` for a whole line that is not as docs/run-folder.md says."""
     journal = Journalled()
 
-    def take(_number: int, line: dict[str, Any]) -> None:
+    def take(line: dict[str, Any]) -> None:
         at_ns = line["at_ns"]
         journal.first_ns = at_ns if journal.first_ns is None else journal.first_ns
         journal.last_ns = max(at_ns, journal.last_ns or at_ns)

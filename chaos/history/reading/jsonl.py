@@ -33,8 +33,8 @@ def whole_lines(path: Path) -> tuple[bytes, str]:
     return data[:end], f"{path.name}: the last line was cut short ({len(data) - end} bytes) and is left out"
 
 
-def read_lines(path: Path, take: Callable[[int, dict[str, Any]], None]) -> str:
-    """Give each whole line, with its number, to `take`, and return a remark, empty if there is none.
+def read_lines(path: Path, take: Callable[[dict[str, Any]], None]) -> str:
+    """Give each whole line to `take`, and return a remark, empty if there is none.
 
     Raises `UsageError`, with the line, for one that is no JSON object or that `take` cannot use.
     """
@@ -60,7 +60,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _take_all(path: Path, data: bytes, take: Callable[[int, dict[str, Any]], None]) -> None:
+def _take_all(path: Path, data: bytes, take: Callable[[dict[str, Any]], None]) -> None:
     for number, line in enumerate(data.splitlines(), start=1):
         try:
             record = from_json(line)
@@ -69,7 +69,7 @@ def _take_all(path: Path, data: bytes, take: Callable[[int, dict[str, Any]], Non
         if not isinstance(record, dict):
             raise damaged(path, number, "no JSON object")
         try:
-            take(number, record)
+            take(record)
         except KeyError as error:
             raise damaged(path, number, f"field {error} is missing") from None
         except (TypeError, ValueError) as error:

@@ -84,7 +84,7 @@ def read_generator(path: Path) -> tuple[tuple[GeneratorSample, ...], str]:
     """Read generator.jsonl. Returns and raises as `read_requests` does."""
     samples: list[GeneratorSample] = []
 
-    def take(_number: int, line: dict[str, Any]) -> None:
+    def take(line: dict[str, Any]) -> None:
         samples.append(
             GeneratorSample(
                 at_ns=line["at_ns"],
@@ -111,7 +111,7 @@ def read_metrics(path: Path) -> tuple[tuple[MetricsSample, ...], str]:
     """Read metrics.jsonl, which only some runs have. Returns and raises as `read_requests` does."""
     samples: list[MetricsSample] = []
 
-    def take(_number: int, line: dict[str, Any]) -> None:
+    def take(line: dict[str, Any]) -> None:
         at_ns, asked_ns = line["at_ns"], line["asked_ns"]
         if "error" in line:
             samples.append(MetricsSample(at_ns, asked_ns, {}, str(line["error"])))

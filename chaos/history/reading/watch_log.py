@@ -58,7 +58,7 @@ class _Reader:
     gaps: list[Gap] = field(default_factory=list)
     late: list[Gap] = field(default_factory=list)
 
-    def take(self, _number: int, line: dict[str, Any]) -> None:
+    def take(self, line: dict[str, Any]) -> None:
         at_ns, name, type_ = line["at_ns"], line["kind"], line["type"]
         kind = self.kinds.get(name)
         if kind is None:

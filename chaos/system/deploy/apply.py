@@ -1,23 +1,19 @@
-"""Ask the API server for the system's objects, and take them away again."""
+"""Ask the API server for the system's objects."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chaos.cluster import Cluster, Done, Executor, mutations, ref_of, selector_of
+from chaos.cluster import Done, Executor, mutations, ref_of
 from chaos.errors import ClusterRefused, GamedayError, UsageError
 from chaos.objects.base import Raw, Ref
 from chaos.system.manifests.names import MANAGER, selector
 from chaos.system.manifests.render import manifests
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
-from chaos.wait import until
 
-__all__ = ["applied", "deploy", "refusal", "teardown"]
-
-TEARDOWN_ALLOWANCE_S = 30.0
-"""Beside the pods' grace: the garbage collector, and the kubelet's last status."""
+__all__ = ["applied", "deploy", "refusal"]
 
 
 def deploy(executor: Executor, spec: SystemSpec, namespace: str, *, run: str, force: bool = False) -> System:
@@ -41,36 +37,6 @@ def deploy(executor: Executor, spec: SystemSpec, namespace: str, *, run: str, fo
         generations={kind: raw["metadata"].get("generation", 0) for kind, raw in of_kind.items()},
         pods_before=workload.get("status", {}).get("replicas", 0),
         objects=tuple(map(ref_of, objects)),
-    )
-
-
-def teardown(cluster: Cluster, executor: Executor, system: System) -> None:
-    """Delete the system's objects, the last first, and wait until they and the pods are gone.
-
-    For a system in a namespace that stays. Raises `ClusterRefused` if one may not be deleted, `TimedOut` if one stays.
-    """
-    for ref in reversed(system.objects):
-        done = executor.do(mutations.delete(ref))
-        if done.outcome == "fail" and done.status not in {404, 409}:
-            raise refusal("deleted", ref, done)
-    chosen = selector_of(system.selector)
-    left: list[str] = []
-
-    def gone() -> bool:
-        pods = cluster.list("Pod", system.namespace, selector=chosen)
-        left[:] = [f"Pod {pod['metadata']['name']}" for pod in pods]
-        for ref in system.objects:
-            raw = cluster.get(ref.kind, ref.namespace, ref.name)
-            if raw is not None and raw["metadata"]["uid"] == ref.uid:
-                left.append(f"{ref.kind} {ref.name}")
-        return not left
-
-    until(
-        gone,
-        deadline_s=system.spec.grace_s + TEARDOWN_ALLOWANCE_S,
-        poll_s=0.25,
-        awaited=f"system {system.namespace}/{system.spec.name} to be gone",
-        last_seen=lambda: ", ".join(left),
     )
 
 

@@ -19,7 +19,7 @@ from chaos.system.manifests.render import pod_spec
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
 
-__all__ = ["Seen", "available_bound_s", "ready_pods", "shortfall"]
+__all__ = ["Seen", "available_bound_s", "shortfall"]
 
 Seen = Callable[[str], Iterable[Raw]]
 """Gives the raw objects of a kind, as they were seen last."""
@@ -69,13 +69,8 @@ def _unrolled(workload: DeploymentView) -> str:
 
 def _unready(system: System, seen: Seen, wanted: int) -> str:
     """What is missing by the pods themselves: of other kinds nobody knows what their status means."""
-    ready = ready_pods(system, seen)
+    ready = sum(pod.ready for pod in map(PodView, seen("Pod")) if system.owns(pod))
     return "" if ready >= wanted else f"{ready} of {wanted} replicas are ready"
-
-
-def ready_pods(system: System, seen: Seen) -> int:
-    """How many of its pods are Ready and not being deleted."""
-    return sum(pod.ready for pod in map(PodView, seen("Pod")) if system.owns(pod))
 
 
 def available_bound_s(

@@ -1,4 +1,4 @@
-"""Wait until the system is available, and say on the way and at the end what is in the way."""
+"""Wait until the system is available, or report what blocks it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.objects.base import View
-from chaos.progress import Progress, Silent
 from chaos.system.blockers import Blocker, blockers, in_words
-from chaos.system.deploy.availability import available_bound_s, ready_pods, shortfall
+from chaos.system.deploy.availability import available_bound_s, shortfall
 from chaos.system.system import System
 
 __all__ = ["NeverAvailable", "Patience", "wait_available"]
@@ -34,7 +33,6 @@ def wait_available(
     *,
     deadline_s: float | None = None,
     hpa_sync_s: float = 15.0,
-    progress: Progress | None = None,
 ) -> float:
     """Wait until every replica is Ready, an endpoint of the Service, and counted by the disruption budget.
 
@@ -48,15 +46,12 @@ def wait_available(
             system.spec, pods_before=system.pods_before, hpa_sync_s=hpa_sync_s, template=system.template
         )
     began, patience = time.monotonic(), Patience()
-    with (progress or Silent()).step(f"{_name(system)} to be available") as step:
-        while shortfall(system, recorder.objects):
-            found = _blockers(recorder, system)
-            elapsed_s = time.monotonic() - began
-            lost = patience.lost(found, elapsed_s)
-            if lost or elapsed_s >= bound_s:
-                raise _never(cluster, recorder, system, lost=lost, elapsed_s=elapsed_s)
-            step.advance(ready_pods(system, recorder.objects), system.spec.replicas_floor, in_words(found, at_most=1))
-            recorder.wait_for(lambda: not shortfall(system, recorder.objects), min(LOOK_S, bound_s - elapsed_s))
+    while shortfall(system, recorder.objects):
+        elapsed_s = time.monotonic() - began
+        lost = patience.lost(_blockers(recorder, system), elapsed_s)
+        if lost or elapsed_s >= bound_s:
+            raise _never(cluster, recorder, system, lost=lost, elapsed_s=elapsed_s)
+        recorder.wait_for(lambda: not shortfall(system, recorder.objects), min(LOOK_S, bound_s - elapsed_s))
     return time.monotonic() - began
 
 
@@ -66,7 +61,7 @@ def _never(
     found = _blockers(recorder, system, _last_lines(cluster, system, _blockers(recorder, system)))
     lacks = shortfall(system, recorder.objects)
     when = "will never be available" if lost else f"not available within {elapsed_s:.0f} s"
-    what = f"{_name(system)} {when}: {lacks or 'it came good just now'}"
+    what = f"system {system.namespace}/{system.spec.name} {when}: {lacks or 'it came good just now'}"
     found = found or ((lost,) if lost else ())
     return NeverAvailable(f"{what}; {in_words(found)}" if found else what, found)
 
@@ -76,10 +71,6 @@ def _blockers(recorder: Recorder, system: System, last_lines: dict[str, str] | N
     replicasets = [raw for raw in recorder.objects("ReplicaSet") if system.owns(View(raw))]
     events = recorder.objects("Event")
     return blockers(pods=pods, replicasets=replicasets, events=events, last_lines=last_lines)
-
-
-def _name(system: System) -> str:
-    return f"system {system.namespace}/{system.spec.name}"
 
 
 def _last_lines(cluster: Cluster, system: System, found: Sequence[Blocker]) -> dict[str, str]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Annotated, Any, Self
 
@@ -112,14 +111,15 @@ class Written(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _in_words(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        outermost = _outer.get()
+        outermost, token = _outer.get(), _outer.set(False)
         try:
-            with _inside():
-                written = handler(data)
+            written = handler(data)
         except ValidationError as wrong:
             if not outermost:
                 raise
             raise cls._usage_error(wrong.errors(include_url=False)) from None
+        finally:
+            _outer.reset(token)
         for complaint in written.complaints():
             raise UsageError(f"{cls.__name__}: {complaint}") if outermost else ValueError(complaint)
         return written
@@ -151,15 +151,6 @@ class Written(BaseModel):
         """
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self).model_validate({**kept, **changes})
-
-
-@contextmanager
-def _inside() -> Iterator[None]:
-    token = _outer.set(False)
-    try:
-        yield
-    finally:
-        _outer.reset(token)
 
 
 def _names(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -69,7 +69,8 @@ def _parts(name: str, has: BaseModel | None, wants: BaseModel) -> Iterator[str]:
 
 def _replicas(live: SystemSpec, needed: SystemSpec) -> Iterator[str]:
     has, wants = live.replicas_floor, needed.replicas
-    exact = _counts_pods(needed.disruption_budget)
+    budget = needed.disruption_budget
+    exact = budget is not None and isinstance(budget.min_available, int)
     if has < wants or (exact and has != wants):
         yield f"the system has {has} replicas, the scenario needs {'just' if exact else 'at least'} {wants}"
 
@@ -110,10 +111,6 @@ def _whose(volume: Volume) -> str:
     if volume.shared_claim:
         return "a claim that all replicas share"
     return "a claim for each replica" if volume.per_replica else "a folder that goes with its pod"
-
-
-def _counts_pods(budget: DisruptionBudget | None) -> bool:
-    return budget is not None and isinstance(budget.min_available, int)
 
 
 def may_go(budget: DisruptionBudget, replicas: int) -> int:
