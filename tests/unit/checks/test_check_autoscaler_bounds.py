@@ -39,6 +39,15 @@ def test_reversals_are_counted(changes: list[tuple[float, int]], most: int, answ
     assert finding.answer is answer, finding.line()
 
 
+def test_a_change_by_somebody_else_that_adds_no_reversal_leaves_the_pass() -> None:
+    """Where all changes together do not flap, those of the autoscaler do not; with none of its own nothing is shown."""
+    story = course((40, 4))
+    story.saw(70, "MODIFIED", deployment(5), "Deployment")
+    assert NoFlapping()(story.history()).answer is Answer.PASS
+    alone = course().saw(70, "MODIFIED", deployment(5), "Deployment")
+    assert NoFlapping()(alone.history()).answer is Answer.UNKNOWN
+
+
 def test_a_flapping_autoscaler_is_shown_with_its_course() -> None:
     """The numbers stand in the reason, and a second autoscaler is named with them."""
     story = course((40, 4), (60, 2), (80, 4))
