@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.checks.judge import read_verdict, unjudged
@@ -54,11 +55,7 @@ def _session(folder: Path) -> tuple[SessionFacts, list[Report]]:
             reports.append(load_report(folder.resolve().parent / run))
         except GamedayError as error:
             lost.append(Unjudged(run, f"its run folder cannot be read any more: {error}"))
-    kept = SessionFacts(
-        facts.name, facts.began_ns, facts.ended_ns, facts.seed, facts.where, facts.command, facts.runs,
-        (*facts.unjudged, *lost),
-    )  # fmt: skip
-    return kept, reports
+    return replace(facts, unjudged=(*facts.unjudged, *lost)), reports
 
 
 def compare_runs(before: Path, after: Path, *, page: Path | None = None) -> Comparison:

@@ -68,6 +68,11 @@ class WatchEvent:
     type: Literal["LISTED", "ADDED", "MODIFIED", "DELETED", "VANISHED"]
     object: Mapping[str, Any]
 
+    @property
+    def gone(self) -> bool:
+        """Whether the object is no more."""
+        return self.type in ("DELETED", "VANISHED")
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -16,6 +16,7 @@ from chaos.objects.base import Raw, View, matches
 from chaos.objects.pod import ContainerView, PodView
 
 __all__ = [
+    "SERVICE_NAME",
     "ContainerView",
     "DeploymentView",
     "EndpointSliceView",

@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from chaos.objects.base import Raw, View
 from chaos.objects.kinds import EventLog
 
 __all__ = ["Blocker", "Kind", "blockers", "container_blocker", "in_words"]
@@ -73,9 +74,9 @@ REVISION = "deployment.kubernetes.io/revision"
 
 def blockers(
     *,
-    pods: Iterable[Mapping[str, Any]],
-    replicasets: Iterable[Mapping[str, Any]] = (),
-    events: Iterable[Mapping[str, Any]] = (),
+    pods: Iterable[Raw],
+    replicasets: Iterable[Raw] = (),
+    events: Iterable[Raw] = (),
     last_lines: Mapping[str, str] | None = None,
 ) -> tuple[Blocker, ...]:
     """Say what is in the way of each replica that is not Ready.
@@ -93,14 +94,14 @@ def blockers(
     return tuple(one for one in found if one)
 
 
-def _newest(replicasets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    def revision(replicaset: Mapping[str, Any]) -> int:
+def _newest(replicasets: Sequence[Raw]) -> Raw | None:
+    def revision(replicaset: Raw) -> int:
         return int(replicaset["metadata"].get("annotations", {}).get(REVISION, 0))
 
     return max(replicasets, key=revision, default=None)
 
 
-def _counts(pod: Mapping[str, Any], newest: Mapping[str, Any] | None) -> bool:
+def _counts(pod: Raw, newest: Raw | None) -> bool:
     metadata = pod["metadata"]
     if metadata.get("deletionTimestamp"):
         return False
@@ -109,12 +110,12 @@ def _counts(pod: Mapping[str, Any], newest: Mapping[str, Any] | None) -> bool:
     )
 
 
-def _refused(replicaset: Mapping[str, Any], events: EventLog) -> Blocker | None:
+def _refused(replicaset: Raw, events: EventLog) -> Blocker | None:
     """Say why the ReplicaSet may not create its pods, if it has fewer than it wants."""
     status, metadata = replicaset.get("status", {}), replicaset["metadata"]
     if status.get("replicas", 0) >= replicaset.get("spec", {}).get("replicas", 1):
         return None
-    condition = _condition(replicaset, "ReplicaFailure")
+    condition = View(replicaset).condition("ReplicaFailure")
     reported = str(condition.get("message", "")) if condition.get("status") == "True" else ""
     reported = reported or events.last(metadata.get("uid", ""), "FailedCreate")
     if not reported:
@@ -123,33 +124,28 @@ def _refused(replicaset: Mapping[str, Any], events: EventLog) -> Blocker | None:
     return Blocker("refused", metadata["name"], f"{word}: {reported}", REFUSED_PATIENCE_S)
 
 
-def _of_pod(pod: Mapping[str, Any], events: EventLog, last_line: str) -> Blocker | None:
+def _of_pod(pod: Raw, events: EventLog, last_line: str) -> Blocker | None:
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Failed":
         why = status.get("message") or status.get("reason") or "no reason given"
         return Blocker("evicted", name, f"the pod has failed: {why}")
-    if _condition(pod, "Ready").get("status") == "True":
+    if View(pod).condition("Ready").get("status") == "True":
         return None
     if not pod.get("spec", {}).get("nodeName"):
-        return _unscheduled(name, _condition(pod, "PodScheduled"))
+        return _unscheduled(name, View(pod).condition("PodScheduled"))
     statuses = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     for one in statuses:
         if blocker := container_blocker(pod, one, events, last_line):
             return blocker
     if statuses:
-        return Blocker("not-ready", name, _condition(pod, "Ready").get("message") or "its pod is not Ready yet")
+        return Blocker("not-ready", name, View(pod).condition("Ready").get("message") or "its pod is not Ready yet")
     return Blocker("not-started", name, f"the kubelet of node {pod['spec']['nodeName']} has not begun with it")
 
 
-def _unscheduled(name: str, scheduled: Mapping[str, Any]) -> Blocker:
+def _unscheduled(name: str, scheduled: Raw) -> Blocker:
     if scheduled.get("reason") == "Unschedulable":
         return Blocker("unschedulable", name, f"no node takes it: {scheduled.get('message', 'no reason given')}")
     return Blocker("unscheduled", name, "the scheduler has not looked at it yet")
-
-
-def _condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    conditions = thing.get("status", {}).get("conditions") or []
-    return next((one for one in conditions if one.get("type") == kind), {})
 
 
 NEVER_PATIENCE_S = 5.0
@@ -174,9 +170,7 @@ _CONFIGURATION = (
 _ABSENT = re.compile(r"not found|manifest unknown|denied|unauthorized|does not exist|invalid reference", re.IGNORECASE)
 
 
-def container_blocker(
-    pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog, last_line: str = ""
-) -> Blocker | None:
+def container_blocker(pod: Raw, status: Raw, events: EventLog, last_line: str = "") -> Blocker | None:
     """Say what is in a container's way, None if it is Ready. `last_line` is the last line that it logged."""
     if status.get("ready"):
         return None
@@ -195,7 +189,7 @@ def container_blocker(
     return _probe(pod, status, events)
 
 
-def _image(pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog) -> Blocker:
+def _image(pod: Raw, status: Raw, events: EventLog) -> Blocker:
     name, waiting = pod["metadata"]["name"], status["state"]["waiting"]
     image, reason = status.get("image", ""), waiting["reason"]
     if reason == "ErrImageNeverPull":
@@ -210,14 +204,12 @@ def _image(pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog) 
     return Blocker("image", name, f"image {image} cannot be pulled: {why}", ABSENT_IMAGE_PATIENCE_S if absent else None)
 
 
-def _fallen(status: Mapping[str, Any]) -> Mapping[str, Any]:
+def _fallen(status: Raw) -> Raw:
     """Give how the container ended last; empty if it never has."""
     return status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated") or {}
 
 
-def _crash(
-    pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog, ended: Mapping[str, Any], last_line: str
-) -> Blocker:
+def _crash(pod: Raw, status: Raw, events: EventLog, ended: Raw, last_line: str) -> Blocker:
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
     restarts = status.get("restartCount", 0)
     times = f", restarted {restarts} {'time' if restarts == 1 else 'times'}" if restarts else ""
@@ -254,7 +246,7 @@ def _not_made(name: str, uid: str, events: EventLog, reason: str) -> Blocker:
     return Blocker("creating", name, f"the container is being made ({reason or 'no reason given'})")
 
 
-def _probe(pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog) -> Blocker:
+def _probe(pod: Raw, status: Raw, events: EventLog) -> Blocker:
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
     ready: tuple[str, Kind] = ("Readiness", "readiness-probe")
     probe, kind = ready if status.get("started", True) else _PROBES[0]
@@ -262,7 +254,7 @@ def _probe(pod: Mapping[str, Any], status: Mapping[str, Any], events: EventLog) 
     return Blocker(kind, name, reported or f"its {probe.lower()} probe has not passed yet")
 
 
-def _memory_limit(pod: Mapping[str, Any], container: str) -> str:
+def _memory_limit(pod: Raw, container: str) -> str:
     for one in pod.get("spec", {}).get("containers", []):
         if one.get("name") == container:
             limit = one.get("resources", {}).get("limits", {}).get("memory")
@@ -270,6 +262,6 @@ def _memory_limit(pod: Mapping[str, Any], container: str) -> str:
     return ""
 
 
-def _waiting_message(waiting: Mapping[str, Any], reason: str) -> str:
+def _waiting_message(waiting: Raw, reason: str) -> str:
     message = " ".join(str(waiting.get("message", "")).split())
     return message or reason

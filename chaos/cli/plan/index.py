@@ -192,14 +192,12 @@ def _budget(view: PodDisruptionBudgetView, pods: tuple[Pod, ...], scales: Scales
     except ScaleUnknown as error:
         unknown = "" if view.up_to_date else f"{error}, and its controller has not counted it"
         return Budget(view, key, written, pods, wanted, unready, unknown=unknown)
-    state = BudgetState(
-        name=key,
+    state = replace(
+        written,
         healthy=now.healthy,
         desired=now.desired,
         allowed=now.allowed,
-        always_allow_unready=written.always_allow_unready,
         failed=now.failed,
-        unconfirmed=written.unconfirmed,
         expects=now.expected > 0,
     )
     marked = tuple(pod for pod in pods if pod.view.ready and disrupted(view, pod.view, at=listing.at))

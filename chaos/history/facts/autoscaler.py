@@ -149,7 +149,7 @@ def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
         if event.type == "LISTED" and view.uid not in states:
             listed.add(view.uid)
         states.setdefault(view.uid, []).append((at_ns, view))
-        if event.type in ("DELETED", "VANISHED"):
+        if event.gone:
             gone[view.uid] = at_ns
     return tuple(
         AutoscalerLife(uid, seen[-1][1].name, tuple(seen), uid in listed, gone.get(uid)) for uid, seen in states.items()

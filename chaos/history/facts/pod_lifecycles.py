@@ -121,22 +121,21 @@ class _Life:
     def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
         """Take one event into account."""
         self.last = pod
-        ended = event.type in ("DELETED", "VANISHED")
         self._milestones(pod, at_ns)
         deleting = pod.deleting
-        ready = not ended and not deleting and pod.ready_condition
+        ready = not event.gone and not deleting and pod.ready_condition
         if ready and self.ready_since_ns is None:
             self.ready_since_ns = at_ns
         elif not ready and self.ready_since_ns is not None:
             self.spans.append((self.ready_since_ns, at_ns))
             self.ready_since_ns = None
-        if ended:
+        if event.gone:
             self.gone_ns, self.gone_uncertain = at_ns, event.type == "VANISHED"
         elif deleting and self.terminating_ns is None:
             self.terminating_ns = at_ns
         if self.finished_ns is None and pod.finished:
             self.finished_ns = at_ns
-        if self.lost_index is None and (ended or deleting or pod.finished):
+        if self.lost_index is None and (event.gone or deleting or pod.finished):
             self.lost_index = index
 
     def _milestones(self, pod: PodView, at_ns: int) -> None:

@@ -36,8 +36,6 @@ __all__ = [
 OWNING = ("ReplicaSet", "StatefulSet", "ReplicationController")
 """Kubernetes' own kinds that have pods and want a number of them."""
 
-ENDED = ("DELETED", "VANISHED")
-
 
 @once
 def ready_replicas(history: History) -> Steps:
@@ -86,7 +84,7 @@ def node_outages(history: History) -> Mapping[str, tuple[tuple[int, int | None],
     points: dict[str, list[tuple[int, int]]] = {}
     for event in _of_kind(history, "Node"):
         node = NodeView(event.object)
-        here = event.type not in ENDED and node.ready
+        here = not event.gone and node.ready
         points.setdefault(node.name, []).append((settled_ns(history, "Node", event.at_ns), int(here)))
     return {name: Steps.of(states, history.ended_ns).spans_below(1) for name, states in points.items()}
 
@@ -116,7 +114,7 @@ def _desired_counts(history: History) -> Iterator[tuple[int, int]]:
     for event in _of_kind(history, history.facts.workload_kind):
         view = ReplicaSetView(event.object)
         if is_workload(history, event.kind, view):
-            wanted = 0 if event.type in ENDED else history.facts.workload.wanted(event.object)
+            wanted = 0 if event.gone else history.facts.workload.wanted(event.object)
             if wanted is not None:
                 yield event.at_ns, wanted
 
@@ -128,7 +126,7 @@ def _ready_endpoints(history: History) -> Iterator[tuple[int, tuple[EndpointView
     for event in _of_kind(history, "EndpointSlice"):
         view = EndpointSliceView(event.object)
         if view.service == facts.service and view.namespace == facts.namespace:
-            slices[view.uid] = tuple(one for one in view.endpoints if one.ready and event.type not in ENDED)
+            slices[view.uid] = tuple(one for one in view.endpoints if one.ready and not event.gone)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
 
 
@@ -147,7 +145,7 @@ def owner_replicas(history: History, uid: str) -> Steps:
     for event in history.watch:
         if event.kind in known and View(event.object).uid == uid:
             kind = event.kind
-            wanted = 0 if event.type in ENDED else known[kind].wanted(event.object)
+            wanted = 0 if event.gone else known[kind].wanted(event.object)
             if wanted is not None:
                 points.append((event.at_ns, wanted))
     return Steps.of(points, history.covered_ns.get(kind, (0, history.ended_ns))[1])
@@ -187,7 +185,7 @@ def unknown_spans(facts: TrialFacts, watch: Iterable[WatchEvent], end_ns: int) -
         view = View(event.object)
         if event.kind != kind.name or (view.namespace, view.name) != (facts.namespace, facts.workload_name):
             continue
-        silent = event.type not in ENDED and kind.wanted(event.object) is None
+        silent = not event.gone and kind.wanted(event.object) is None
         if silent and since_ns is None:
             since_ns = event.at_ns
         elif not silent and since_ns is not None:

@@ -98,9 +98,8 @@ def endings(history: History) -> tuple[Ending, ...]:
         if event.kind != "Pod":
             continue
         pod = PodView(event.object)
-        gone = event.type in ("DELETED", "VANISHED")
-        if pod.uid in lives and (gone or pod.deleting):
-            readings[pod.uid].read(pod, settled_ns(history, "Pod", event.at_ns), gone=gone)
+        if pod.uid in lives and (event.gone or pod.deleting):
+            readings[pod.uid].read(pod, settled_ns(history, "Pod", event.at_ns), gone=event.gone)
     found = [
         Ending(
             life=life,

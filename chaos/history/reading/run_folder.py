@@ -61,16 +61,9 @@ def load_history(run: Path) -> History:
 
 
 def _facts(path: Path) -> TrialFacts:
+    damaged = "the run folder is damaged: judge an intact copy"
     try:
         raw: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise UsageError(
-            f"{path.parent} is not a run folder: it has no trial.json",
-            "name a folder like runs/<utc>-<scenario>-<seed>",
-        ) from None
-    except ValueError as error:
-        raise UsageError(f"{path}: no JSON: {error}", "the run folder is damaged: judge an intact copy") from None
-    try:
         system = raw["system"]
         return TrialFacts(
             scenario=raw["scenario"],
@@ -83,10 +76,15 @@ def _facts(path: Path) -> TrialFacts:
             service=system.get("service", ""),
             raw=raw,
         )
-    except KeyError as error:
+    except FileNotFoundError:
         raise UsageError(
-            f"{path}: field {error} is missing", "the run folder is damaged: judge an intact copy"
+            f"{path.parent} is not a run folder: it has no trial.json",
+            "name a folder like runs/<utc>-<scenario>-<seed>",
         ) from None
+    except ValueError as error:
+        raise UsageError(f"{path}: no JSON: {error}", damaged) from None
+    except KeyError as error:
+        raise UsageError(f"{path}: field {error} is missing", damaged) from None
 
 
 def _span(

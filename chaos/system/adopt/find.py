@@ -13,14 +13,13 @@ from chaos.cluster import Scope, ref_of, selector_of
 from chaos.errors import UsageError
 from chaos.history.facts.autoscaler import AutoscalerView
 from chaos.objects.base import Raw, View, matches
+from chaos.objects.kinds import SERVICE_NAME
 from chaos.system.adopt.controller_chain import Source
 from chaos.system.adopt.live_spec import shared_claims, spec_of, volumes_of
 from chaos.system.adopt.workload import Workload, read_workload
 from chaos.system.system import System
 
 __all__ = ["Adopted", "Source", "SystemQuery", "adopt"]
-
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, slots=True)

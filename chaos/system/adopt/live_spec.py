@@ -19,7 +19,6 @@ __all__ = ["serving_container", "shared_claims", "spec_of", "volumes_of"]
 
 HOSTNAME = "kubernetes.io/hostname"
 ZONE = "topology.kubernetes.io/zone"
-AMOUNTS = ("cpu_request", "cpu_limit", "memory_request", "memory_limit")
 
 
 def spec_of(
@@ -79,7 +78,6 @@ def _of_container(container: Raw, port: int) -> dict[str, Any]:
         "readiness": _probe(container.get("readinessProbe")),
         "liveness": _probe(container.get("livenessProbe")),
         "pre_stop_sleep_s": _pre_stop_s(container),
-        **dict.fromkeys(AMOUNTS),
         **_resources(container.get("resources") or {}),
     }
 
@@ -100,13 +98,13 @@ def _probe(raw: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _resources(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        f"{name}_{kind}": quantity
-        for kind, key in (("request", "requests"), ("limit", "limits"))
+    given = {
+        f"{name}_{kind}": (raw.get(f"{kind}s") or {}).get(name)
+        for kind in ("request", "limit")
         for name in ("cpu", "memory")
-        # An amount of zero asks for nothing, as an absent one does.
-        if (quantity := (raw.get(key) or {}).get(name)) is not None and amount(str(quantity)) > 0
     }
+    # A quantity of zero requests nothing, as an absent one does.
+    return {name: one if one is not None and amount(str(one)) > 0 else None for name, one in given.items()}
 
 
 def _pre_stop_s(container: Raw) -> int:
