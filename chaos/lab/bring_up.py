@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
@@ -78,10 +77,10 @@ def bring_up(
             api_server_flags=audit_flags(paths),
             client_flags=CLIENT_FLAGS,
         )
-    start = _Start(stages, Launcher(paths, cgroups, artefacts.kube), control, machines, artefacts)
+    launcher = Launcher(paths, cgroups, artefacts.kube)
     with ThreadPoolExecutor(len(machines) + 1) as workers:
         try:
-            _start_programs(start, workers)
+            _start_programs(stages, launcher, control, machines, artefacts, workers)
         except BaseException:
             workers.shutdown(cancel_futures=True)
             raise
@@ -97,18 +96,15 @@ def bring_up(
     return facts
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
-    stages: Stages
-    launcher: Launcher
-    control: ControlPlane
-    machines: Sequence[Machine]
-    artefacts: Artefacts
-
-
-def _start_programs(start: _Start, workers: ThreadPoolExecutor) -> None:
-    launcher, control, machines, artefacts = start.launcher, start.control, start.machines, start.artefacts
-    with start.stages.stage("API server"):
+def _start_programs(  # noqa: PLR0917  # all that was made so far
+    stages: Stages,
+    launcher: Launcher,
+    control: ControlPlane,
+    machines: Sequence[Machine],
+    artefacts: Artefacts,
+    workers: ThreadPoolExecutor,
+) -> None:
+    with stages.stage("API server"):
         _control(launcher, "etcd", control.etcd())
         _control(launcher, "kube-apiserver", control.api_server())
         keepers = [
@@ -117,7 +113,7 @@ def _start_programs(start: _Start, workers: ThreadPoolExecutor) -> None:
         ]
         proxies = control.kubeconfig("kube-proxy", user="system:kube-proxy")
         _await_api(launcher, control)
-    with start.stages.stage("controllers and kubelets"):
+    with stages.stage("controllers and kubelets"):
         _control(launcher, "kube-controller-manager", control.controller_manager())
         _control(launcher, "kube-scheduler", control.scheduler())
         for node, keeper in zip(machines, keepers, strict=True):
@@ -137,15 +133,20 @@ def _start_programs(start: _Start, workers: ThreadPoolExecutor) -> None:
                 poll_s=0.05,
             )
         _control(launcher, "metrics-server", metrics_server(control))
-    with start.stages.stage("nodes ready"):
+    with stages.stage("nodes ready"):
         _await_nodes(launcher, machines)
-    with start.stages.stage("Services led"):
-        _start_proxies(launcher, proxies, machines)
+    with stages.stage("Services led"):
+        started = [
+            (node, start_proxy(node, launcher=launcher, kubeconfig=proxies, group=f"{node.name}/system"))
+            for node in machines
+        ]
+        for node, proxy in started:
+            await_proxy(node, proxy, address=FIRST_SERVICE)
         customer.result()
 
 
 def _control(launcher: Launcher, name: str, argv: Sequence[str]) -> Process:
-    return launcher.run_kube(name, argv, group=CONTROL_GROUP, namespaces=in_netns(CONTROL))
+    return launcher.run(name, [launcher.kube, *argv], group=CONTROL_GROUP, namespaces=in_netns(CONTROL))
 
 
 def _await_api(launcher: Launcher, control: ControlPlane) -> None:
@@ -187,11 +188,3 @@ def _await_nodes(launcher: Launcher, machines: Sequence[Machine]) -> None:
             deadline_s=NODES_DEADLINE_S,
             last_seen=lambda: seen[0],
         )
-
-
-def _start_proxies(launcher: Launcher, kubeconfig: Path, machines: Sequence[Machine]) -> None:
-    proxies = [
-        start_proxy(node, launcher=launcher, kubeconfig=kubeconfig, group=f"{node.name}/system") for node in machines
-    ]
-    for node, proxy in zip(machines, proxies, strict=True):
-        await_proxy(node, proxy, address=FIRST_SERVICE)

@@ -16,7 +16,7 @@ from chaos.lab.host.lock import User, lab_lock, register_use, users
 from chaos.lab.host.network import Machine, client
 from chaos.lab.host.network import nodes as machines
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import Place, entering, in_netns, terminated_as_exit
+from chaos.lab.host.processes import entering, in_netns, terminated_as_exit
 from chaos.lab.images.golden import import_image
 from chaos.lab.images.oci import image_names
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
@@ -195,7 +195,7 @@ class Lab:
         if no lab is up.
         """
         self.facts()
-        return entering(Place(Cgroups().folders(CLIENT_GROUP), in_netns(client().netns)), argv)
+        return entering(Cgroups().folders(CLIENT_GROUP), in_netns(client().netns), argv)
 
 
 def _must_be_root() -> None:

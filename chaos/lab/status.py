@@ -12,7 +12,7 @@ from chaos.errors import LabError
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.host.lock import User, users
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import Process, processes_recorded
+from chaos.lab.host.processes import processes_recorded
 from chaos.lab.nodes.nodes import nodes_ready
 from chaos.lab.teardown import anything_left
 
@@ -74,7 +74,10 @@ class LabStatus:
 def look(paths: LabPaths) -> LabStatus:
     """Look at what there is, changing nothing."""
     facts = read_facts(paths.facts)
-    components = tuple(_status(process) for process in processes_recorded(paths.processes))
+    components = tuple(
+        ComponentStatus(name=process.name, pid=process.pid, alive=process.alive(), log=process.log)
+        for process in processes_recorded(paths.processes)
+    )
     # An API server whose etcd is gone answers nothing for as long as it is asked.
     ready, nodes = _ask(paths) if facts and all(component.alive for component in components) else (False, {})
     return LabStatus(
@@ -97,10 +100,6 @@ def _ask(paths: LabPaths) -> tuple[bool, dict[str, bool]]:
             return api.ready(), nodes_ready(api)
         except LabError:
             return False, {}
-
-
-def _status(process: Process) -> ComponentStatus:
-    return ComponentStatus(name=process.name, pid=process.pid, alive=process.alive(), log=process.log)
 
 
 CONTEXT = "gameday-lab"

@@ -14,14 +14,12 @@ from chaos.lab.control_plane.authorization import RBAC, cluster_role_binding
 from chaos.lab.control_plane.components import ControlPlane
 from chaos.lab.host.network import API_ADDRESS
 
-__all__ = ["AVAILABLE_PATH", "REVIEWS_PATH", "metrics_objects", "metrics_server", "start_review"]
+__all__ = ["REVIEWS_PATH", "metrics_objects", "metrics_server", "start_review"]
 
 PORT = 4443
 NAME, NAMESPACE = "metrics-server", "kube-system"
 USER = "gameday:metrics-server"
 API_SERVICE = "v1beta1.metrics.k8s.io"
-AVAILABLE_PATH = f"/apis/apiregistration.k8s.io/v1/apiservices/{API_SERVICE}"
-
 REVIEWS_PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 

@@ -107,10 +107,6 @@ def cached(name: str, key: str, build: Callable[[Path], None]) -> Path:
     every one that a living process got from here; the rest are removed. Raises LabError if the lock is not free in
     half an hour.
     """
-    for word in (name, key):
-        assert word
-        assert "/" not in word
-        assert not word.startswith(".")
     folder = cache_root() / name
     folder.mkdir(mode=0o700, exist_ok=True)
     entry = folder / key
@@ -141,9 +137,8 @@ def _hold(entry: Path) -> bool:
     if not entry.exists() or not os.path.samestat(os.fstat(held), entry.stat()):
         os.close(held)
         return False
-    earlier = _in_use.pop(entry, None)
-    if earlier is not None:
-        os.close(earlier)
+    if entry in _in_use:
+        os.close(_in_use[entry])
     _in_use[entry] = held
     return True
 
@@ -178,11 +173,7 @@ def _build_whole(entry: Path, build: Callable[[Path], None]) -> None:
     except BaseException:
         _retire(building)
         raise
-    parent = os.open(entry.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    os.sync()
 
 
 def _sweep(folder: Path) -> None:

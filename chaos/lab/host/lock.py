@@ -64,13 +64,10 @@ def _take(path: Path, doing: str) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Its last holder may have removed the file between our opening and our locking it.
-        if not path.exists() or not os.path.samestat(os.fstat(descriptor), path.stat()):
-            os.close(descriptor)
-            return None
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except FileNotFoundError:
+        taken = os.path.samestat(os.fstat(descriptor), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        taken = False
+    if not taken:
         os.close(descriptor)
         return None
     os.truncate(descriptor, 0)

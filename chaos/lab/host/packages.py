@@ -62,11 +62,9 @@ def install_packages(progress: Progress) -> None:
     No service is started: the lab runs a containerd of its own for each node. Raises LabError without root or without
     apt, or if apt fails.
     """
-    if missing := missing_packages():
-        _install(missing, progress)
-
-
-def _install(packages: list[str], progress: Progress) -> None:
+    packages = missing_packages()
+    if not packages:
+        return
     fix = install_command(packages)
     if shutil.which("apt-get") is None:
         raise LabError(

@@ -20,7 +20,6 @@ from chaos.lab.host.paths import LabPaths
 __all__ = [
     "Child",
     "Launcher",
-    "Place",
     "Process",
     "entering",
     "in_netns",
@@ -37,14 +36,6 @@ ENDED_ALREADY = -1
 # Nothing of ours in it: proxies, credentials and locales of the caller are no business of the cluster's.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1/cgroup.procs" || exit 1; shift; done; shift; '
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a program runs: the folders of its control groups, and its namespaces as arguments of nsenter."""
-
-    groups: tuple[Path, ...]
-    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +57,27 @@ class Process:
         return _started_ticks(self.pid) == self.started_ticks
 
 
-def entering(place: Place, argv: Sequence[str | Path]) -> list[str]:
-    """A command that enters `place` and becomes `argv`, keeping its pid. It fails before, if it cannot enter."""
-    words = [str(word) for word in (*place.groups, "--", *_in_namespaces(place), *argv)]
-    return ["sh", "-c", ENTER + 'exec "$@"', "sh", *words]
+def entering(groups: Sequence[Path], namespaces: Sequence[str], argv: Sequence[str | Path]) -> list[str]:
+    """A command that enters a place and becomes `argv`, keeping its pid. It fails before, if it cannot enter.
+
+    Args:
+        groups: The folders of its control groups.
+        namespaces: Its namespaces, as arguments of nsenter; none stays in ours.
+        argv: The program.
+    """
+    return ["sh", "-c", ENTER + 'exec "$@"', "sh", *_words(groups, namespaces, argv)]
 
 
-def start_process(name: str, argv: Sequence[str | Path], *, place: Place, logs: Path) -> Process:
-    """Start a program in `place` as nobody's child, its output appended to LOGS/NAME.log.
+def start_process(
+    name: str, argv: Sequence[str | Path], *, groups: Sequence[Path], namespaces: Sequence[str] = (), logs: Path
+) -> Process:
+    """Start a program as nobody's child, its output appended to LOGS/NAME.log; the place is that of `entering`.
 
     Raises LabError if it cannot be started there.
     """
     log = logs / f"{name}.log"
     script = f'log=$1; shift; {ENTER}echo $$; exec "$@" >> "$log" 2>&1'
-    words = [str(word) for word in (log, *place.groups, "--", *_in_namespaces(place), *argv)]
-    command = ["setsid", "--fork", "sh", "-c", script, "sh", *words]
+    command = ["setsid", "--fork", "sh", "-c", script, "sh", str(log), *_words(groups, namespaces, argv)]
     try:
         # The pipes close when the program is executed; until then its shell may complain.
         started = subprocess.run(
@@ -119,8 +116,9 @@ def processes_recorded(folder: Path) -> tuple[Process, ...]:
     return tuple(found)
 
 
-def _in_namespaces(place: Place) -> list[str]:
-    return ["nsenter", *place.namespaces, "--"] if place.namespaces else []
+def _words(groups: Sequence[Path], namespaces: Sequence[str], argv: Sequence[str | Path]) -> list[str]:
+    enter = ["nsenter", *namespaces, "--"] if namespaces else []
+    return [str(word) for word in (*groups, "--", *enter, *argv)]
 
 
 def _started_ticks(pid: int) -> int | None:
@@ -147,16 +145,12 @@ class Launcher:
 
     def run(self, name: str, argv: Sequence[str | Path], *, group: str, namespaces: Sequence[str] = ()) -> Process:
         """Start `argv` as the component `name`. Raises LabError if it cannot be started."""
-        place = Place(self.cgroups.folders(group), tuple(namespaces))
-        process = start_process(name, argv, place=place, logs=self.paths.logs)
+        groups = self.cgroups.folders(group)
+        process = start_process(name, argv, groups=groups, namespaces=namespaces, logs=self.paths.logs)
         record_process(process, self.paths.processes)
         with self._lock:
             self._started.append(process)
         return process
-
-    def run_kube(self, name: str, argv: Sequence[str], *, group: str, namespaces: Sequence[str] = ()) -> Process:
-        """Start a component of Kubernetes: `argv` begins with which."""
-        return self.run(name, [self.kube, *argv], group=group, namespaces=namespaces)
 
 
 def in_netns(name: str) -> tuple[str, ...]:

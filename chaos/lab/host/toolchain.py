@@ -147,7 +147,8 @@ def compile_program(program: GoProgram, out: Path, progress: Progress) -> None:
     estimate_s = program.cold_s * stale / total + program.link_s
     scratch = out.parent / ".go-tmp"  # linking takes hundreds of megabytes, and /tmp may be small
     scratch.mkdir()
-    with progress.step(_compile_title(program, total, stale), estimate_s=estimate_s) as step:
+    ready = f" ({total - stale} of {total} packages are in Go's build cache)" if total - stale > 1 else ""
+    with progress.step(f"compile {program.title}{ready}", estimate_s=estimate_s) as step:
         argv: Sequence[str | Path] = [go, "build", "-v", *program.flags, "-o", out, program.package]
         compiled: set[str] = set()
 
@@ -167,11 +168,6 @@ def compile_program(program: GoProgram, out: Path, progress: Progress) -> None:
             fix=f"see that `go env GOCACHE` has room, then repeat: (cd {program.module} && go build ./...)",
         )
     shutil.rmtree(scratch)
-
-
-def _compile_title(program: GoProgram, total: int, stale: int) -> str:
-    ready = total - stale
-    return f"compile {program.title}" + (f" ({ready} of {total} packages are in Go's build cache)" if ready > 1 else "")
 
 
 def _packages(go: Path, program: GoProgram, step: Step) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -39,67 +39,26 @@ class Layer:
             return cls(tar, "sha256:" + hashlib.file_digest(file, "sha256").hexdigest(), tar.stat().st_size)
 
 
-def layer_from_folder(
-    folder: Path,
-    out: Path,
-    *,
-    at: str = "/",
-    owner: tuple[int, int] = (0, 0),
-    mtime_s: int = 0,
-) -> Layer:
+def layer_from_folder(folder: Path, out: Path, *, at: str = "/") -> Layer:
     """Write the contents of `folder` to the tar file `out`, to appear at `at` in the image.
 
-    Kept: names, contents, modes, symbolic links, hard links inside the folder. Fixed: user and group `owner`, times
-    `mtime_s`. Dropped: sockets and extended attributes.
+    Kept: names, contents, modes, symbolic links, hard links inside the folder. Fixed: owner and times. Dropped: sockets
+    and extended attributes.
     """
-    inodes: dict[tuple[int, int], str] = {}
+    inside = PurePosixPath(at.strip("/"))
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
-        for parent in _parents(at):
-            tar.addfile(_fixed(tarfile.TarInfo(parent), owner, mtime_s, folder=True))
-        for path in _sorted_below(folder):
-            entry = tar.gettarinfo(path, str(PurePosixPath(at.strip("/")) / path.relative_to(folder)))
-            if entry is None:  # a socket
-                continue
-            _link_by_name(entry, path, inodes)
-            _fixed(entry, owner, mtime_s)
-            if entry.isreg():
-                with path.open("rb") as file:
-                    tar.addfile(entry, file)
-            else:
-                tar.addfile(entry)
+        for parent in [*reversed(inside.parents), inside][1:]:
+            entry = tarfile.TarInfo(str(parent))
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        for path in sorted(folder.iterdir()):
+            tar.add(path, str(inside / path.name), filter=_fixed)
     return Layer.of(out)
 
 
-def _parents(at: str) -> list[str]:
-    inside = PurePosixPath(at.strip("/"))
-    return [str(path) for path in [*reversed(inside.parents), inside] if str(path) != "."]
-
-
-def _sorted_below(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        yield path
-        if path.is_dir() and not path.is_symlink():
-            yield from _sorted_below(path)
-
-
-def _link_by_name(entry: tarfile.TarInfo, path: Path, inodes: dict[tuple[int, int], str]) -> None:
-    """Make the second name of one file a link to the first that we wrote; a file linked from elsewhere stays a file."""
-    if not (entry.isreg() or entry.islnk()):
-        return
-    facts = path.lstat()
-    first = inodes.setdefault((facts.st_dev, facts.st_ino), entry.name)
-    if first == entry.name:
-        entry.type, entry.linkname, entry.size = tarfile.REGTYPE, "", facts.st_size
-    else:
-        entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, first, 0
-
-
-def _fixed(entry: tarfile.TarInfo, owner: tuple[int, int], mtime_s: int, *, folder: bool = False) -> tarfile.TarInfo:
-    if folder:
-        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-    entry.uid, entry.gid = owner
+def _fixed(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
-    entry.mtime = mtime_s
     return entry
 
 

@@ -111,9 +111,9 @@ def start_proxy(machine: Machine, *, launcher: Launcher, kubeconfig: Path, group
     """Start a machine's kube-proxy. Raises LabError."""
     config = launcher.paths.state / f"kube-proxy-{machine.name}.json"
     config.write_text(kube_proxy_config(machine, kubeconfig=kubeconfig))
-    return launcher.run_kube(
+    return launcher.run(
         f"kube-proxy-{machine.name}",
-        ["kube-proxy", f"--config={config}"],
+        [launcher.kube, "kube-proxy", f"--config={config}"],
         group=group,
         namespaces=in_netns(machine.netns),
     )
@@ -144,19 +144,8 @@ def _start_keeper(node: Machine, launcher: Launcher) -> Process:
         shown.write_text(value)
         pairs += [shown, Path("/proc/sys") / name]
     ready = folder / "mounted"
-    argv: list[str | Path] = [
-        "unshare",
-        "--mount",
-        "--propagation",
-        "slave",
-        "--",
-        "sh",
-        "-ec",
-        MACHINE,
-        "sh",
-        ready,
-        *pairs,
-    ]
+    own_mounts = ["unshare", "--mount", "--propagation", "slave", "--"]
+    argv = [*own_mounts, "sh", "-ec", MACHINE, "sh", ready, *pairs]
     keeper = launcher.run(f"machine-{node.name}", argv, group=f"{node.name}/system", namespaces=in_netns(node.netns))
     await_components(
         ready.exists,

@@ -11,7 +11,7 @@ import pytest
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.wait import await_components, last_lines
-from chaos.lab.host.processes import Place, Process, entering, processes_recorded, record_process, start_process
+from chaos.lab.host.processes import Process, entering, processes_recorded, record_process, start_process
 from chaos.wait import until
 
 
@@ -76,8 +76,7 @@ def test_only_the_end_of_a_log_is_quoted(tmp_path: Path) -> None:
 
 def test_a_started_program_is_known_by_pid_and_time(tmp_path: Path) -> None:
     """A program that runs is alive; the same pid with another time of start is not it."""
-    place = Place((tmp_path,))
-    process = start_process("sleeper", ["sleep", "60"], place=place, logs=tmp_path)
+    process = start_process("sleeper", ["sleep", "60"], groups=[tmp_path], logs=tmp_path)
     try:
         assert process.alive()
         assert not Process("sleeper", process.pid, process.started_ticks + 1, str(process.log)).alive()
@@ -93,7 +92,7 @@ def test_a_started_program_is_known_by_pid_and_time(tmp_path: Path) -> None:
 
 def test_a_program_that_ends_at_once_is_not_alive(tmp_path: Path) -> None:
     """A program that fails immediately is a component that ended, with its last words in its log."""
-    process = start_process("failing", ["sh", "-c", "echo no luck; exit 3"], place=Place(()), logs=tmp_path)
+    process = start_process("failing", ["sh", "-c", "echo no luck; exit 3"], groups=[], logs=tmp_path)
     until(lambda: not process.alive(), deadline_s=5, awaited="its end")
     with pytest.raises(LabError, match=r"failing ended while x was awaited\n(.*\n)*.*no luck"):
         await_components(lambda: None, components=[process], awaited="x", deadline_s=5)
@@ -102,7 +101,7 @@ def test_a_program_that_ends_at_once_is_not_alive(tmp_path: Path) -> None:
 def test_a_started_program_gets_none_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proxies and secrets of the caller do not reach the cluster's programs."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    start_process("env", ["sh", "-c", "env; sleep 0.2"], place=Place(()), logs=tmp_path)
+    start_process("env", ["sh", "-c", "env; sleep 0.2"], groups=[], logs=tmp_path)
     until(lambda: "PATH=" in (tmp_path / "env.log").read_text(), deadline_s=5, awaited="its output")
     assert "HTTPS_PROXY" not in (tmp_path / "env.log").read_text()
 
@@ -110,12 +109,12 @@ def test_a_started_program_gets_none_of_our_environment(tmp_path: Path, monkeypa
 def test_a_group_that_cannot_be_entered_is_an_error(tmp_path: Path) -> None:
     """A program never runs outside the lab's groups: where nobody would know it as the lab's."""
     with pytest.raises(LabError, match=r"sleeper cannot be started: .*cgroup.procs"):
-        start_process("sleeper", ["sleep", "60"], place=Place((tmp_path / "none",)), logs=tmp_path)
+        start_process("sleeper", ["sleep", "60"], groups=[tmp_path / "none"], logs=tmp_path)
 
 
 def test_entering_words_are_passed_untouched() -> None:
     """Arguments with spaces and quotes arrive as they are, after groups and namespaces."""
-    argv = entering(Place((Path("/g"),), ("--net=/n",)), ["a b", "'c'"])
+    argv = entering([Path("/g")], ["--net=/n"], ["a b", "'c'"])
     assert argv[-7:] == ["/g", "--", "nsenter", "--net=/n", "--", "a b", "'c'"]
 
 

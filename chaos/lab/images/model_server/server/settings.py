@@ -19,37 +19,21 @@ class BadSetting(ValueError):
 class Settings:
     """Each field is read from the variable of its name in capitals: `grace_s` from `GRACE_S`."""
 
-    weights: Path
-    """The GGUF file."""
-    pod_name: str
-    """Sent as `x-served-by` with every answer; `POD_NAME`, else `HOSTNAME`, else the host's name."""
-    host: str = ""
-    """Address to listen on; empty means all, IPv4 and IPv6."""
-    port: int = 8080
-    """TCP port to listen on; 0 lets the kernel choose."""
-    threads: int = 1
-    """Threads that compute."""
-    slots: int = 4
-    """Answers generated at the same time."""
-    queue_max: int = 16
-    """Requests that may wait for a slot; the next is refused with 503."""
-    context_tokens: int = 512
-    """Prompt and answer together, for each slot. 24 kB of memory a token and slot."""
-    max_tokens: int = 256
-    """The longest answer that may be asked for."""
-    default_tokens: int = 64
-    """The longest answer where the request names none."""
-    grace_s: float = 30.0
-    """Time from SIGTERM to SIGKILL: terminationGracePeriodSeconds less the preStop sleep."""
-    settle_s: float = 2.0
-    """How long after SIGTERM new connections are still taken."""
-    stall_s: float = 10.0
-    """Engine time without any progress, while it has work, after which it counts as stuck (see `progress`)."""
-    self_check_s: float = 10.0
-    """An engine that was idle this long generates one token when liveness is asked for."""
-
-    load_delay_s: float = 0.0
-    """How much longer the weights take to come, as if from slow storage."""
+    weights: Path  # the GGUF file
+    pod_name: str  # sent as `x-served-by` with every answer; `POD_NAME`, else `HOSTNAME`, else the host's name
+    host: str = ""  # address to listen on; empty means all, IPv4 and IPv6
+    port: int = 8080  # TCP port to listen on; 0 lets the kernel choose
+    threads: int = 1  # threads that compute
+    slots: int = 4  # answers generated at the same time
+    queue_max: int = 16  # requests that may wait for a slot; the next is refused with 503
+    context_tokens: int = 512  # prompt and answer together, for each slot. 24 kB of memory a token and slot
+    max_tokens: int = 256  # the longest answer that may be asked for
+    default_tokens: int = 64  # the longest answer where the request names none
+    grace_s: float = 30.0  # time from SIGTERM to SIGKILL: terminationGracePeriodSeconds less the preStop sleep
+    settle_s: float = 2.0  # how long after SIGTERM new connections are still taken
+    stall_s: float = 10.0  # engine time with work and no progress, after which it counts as stuck
+    self_check_s: float = 10.0  # an engine that was idle this long generates one token when liveness is asked for
+    load_delay_s: float = 0.0  # how much longer the weights take to come, as if from slow storage
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
