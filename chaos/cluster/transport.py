@@ -134,18 +134,11 @@ class Transport:
 
         Raises `NotSent` or `Broken`.
         """
-
-        def sent() -> Answer:
-            response = self._send(
-                method, path, query, timeout_s=timeout_s, body=body, content_type=content_type, accept=accept
-            )
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, response.data, headers)
-
+        headers = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type})
         with self._translated(f"{method} {path}"):
-            used = self._api
-            answer = sent()
-            return sent() if answer.status == UNAUTHORIZED and self._anew(used) else answer
+            response = self._send(method, path, query, headers, body, timeout_s=timeout_s)
+            received = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, response.data, received)
 
     @contextmanager
     def stream(self, path: str, *, query: Query, silence_max_s: float) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -155,11 +148,7 @@ class Transport:
         opening raises them too, or `NotSent`.
         """
         with self._translated(f"GET {path}"):
-            used = self._api
-            response = self._send("GET", path, query, timeout_s=OPEN_S)
-            if response.status == UNAUTHORIZED and self._anew(used):
-                response.close()
-                response = self._send("GET", path, query, timeout_s=OPEN_S)
+            response = self._send("GET", path, query, {"Accept": "application/json, */*"}, timeout_s=OPEN_S)
             try:
                 if isinstance(response.connection, HTTPConnection) and response.connection.sock:
                     response.connection.sock.settimeout(silence_max_s)
@@ -192,25 +181,25 @@ class Transport:
         method: str,
         path: str,
         query: Query | None,
+        headers: Mapping[str, str],
+        body: object = None,
         *,
         timeout_s: float,
-        body: object = None,
-        content_type: str = "",
-        accept: str = "application/json, */*",
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": accept}
-        if body is not None:
-            headers["Content-Type"] = content_type
+        """Send a request; if it is refused for old credentials, once more with new ones."""
         resource = f"{path}?{urlencode(query)}" if query else path
-        api = self._api
-        method, url, headers, body, _ = api.param_serialize(
-            method, resource, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
-        answer: RESTResponse = api.call_api(
-            method, url, header_params=headers, body=body, _request_timeout=(CONNECT_S, timeout_s)
-        )
-        response: urllib3.BaseHTTPResponse = answer.response
-        return response
+        while True:
+            api = self._api
+            _, url, sent, content, _ = api.param_serialize(
+                method, resource, header_params=dict(headers), body=body, auth_settings=["BearerToken"]
+            )
+            answer: RESTResponse = api.call_api(
+                method, url, header_params=sent, body=content, _request_timeout=(CONNECT_S, timeout_s)
+            )
+            response: urllib3.BaseHTTPResponse = answer.response
+            if response.status != UNAUTHORIZED or not self._anew(api):
+                return response
+            response.close()
 
     @contextmanager
     def _translated(self, what: str) -> Iterator[None]:

@@ -3,16 +3,8 @@
 `Lab` is the lab of this host; `SimulatedCluster` is a real control plane with simulated nodes, which needs no root.
 """
 
-from chaos.lab.host.lock import User
 from chaos.lab.lab import Lab
 from chaos.lab.simulated import SimulatedCluster
-from chaos.lab.status import ComponentStatus, LabFacts, LabStatus
+from chaos.lab.status import LabFacts
 
-__all__ = [
-    "ComponentStatus",
-    "Lab",
-    "LabFacts",
-    "LabStatus",
-    "SimulatedCluster",
-    "User",
-]
+__all__ = ["Lab", "LabFacts", "SimulatedCluster"]

@@ -14,12 +14,11 @@ from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_fl
 from chaos.lab.control_plane.components import ADMINS, ControlPlane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
-from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
 from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, FIRST_SERVICE, Machine, client, make_network
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import Launcher, Process, in_netns
+from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
 from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy
 from chaos.lab.nodes.volumes import storage_objects
 from chaos.lab.prepare import Artefacts
@@ -130,7 +129,6 @@ def _start_programs(  # noqa: PLR0917  # all that was made so far
                 suspects=launcher.started[:2],
                 awaited="the rights of metrics-server to be in force",
                 deadline_s=RIGHTS_DEADLINE_S,
-                poll_s=0.05,
             )
         _control(launcher, "metrics-server", metrics_server(control))
     with stages.stage("nodes ready"):

@@ -58,9 +58,7 @@ def complaints(host: Host, *, simulated: bool = False) -> list[Complaint]:
 
 
 def _programs(host: Host) -> Iterator[Complaint]:
-    for trouble in (host.cache, host.go):
-        if trouble:
-            yield Complaint(*trouble)
+    yield from (Complaint(*problem) for problem in (host.cache, host.go) if problem)
 
 
 def _packages(host: Host) -> Iterator[Complaint]:
@@ -136,7 +134,9 @@ def _routes(host: Host) -> Iterator[Complaint]:
         if device and (device, range_) in seen:
             continue
         seen.add((device, range_))
-        words = " ".join(filter(None, [route.get("type"), route["dst"], *_pairs(route)]))
+        named = {"via": route.get("gateway"), "dev": device, "table": route.get("table")}
+        pairs = [f"{name} {value}" for name, value in named.items() if value]
+        words = " ".join(filter(None, [route.get("type"), route["dst"], *pairs]))
         # A route that the kernel made belongs to an address of the host, and goes with it.
         of_address = device and route.get("protocol") == "kernel"
         yield Complaint(
@@ -145,11 +145,6 @@ def _routes(host: Host) -> Iterator[Complaint]:
             if of_address
             else f"ip route del {words}",
         )
-
-
-def _pairs(route: Mapping[str, Any]) -> list[str]:
-    named = {"via": route.get("gateway"), "dev": route.get("dev"), "table": route.get("table")}
-    return [f"{name} {value}" for name, value in named.items() if value]
 
 
 def _clashes(routes: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:

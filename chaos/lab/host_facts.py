@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
@@ -18,17 +17,18 @@ from chaos.lab.control_plane.build import programs_built
 from chaos.lab.host.cache import cache_root
 from chaos.lab.host.cgroups import hierarchies
 from chaos.lab.host.changes import RAISED, SYSCTLS
+from chaos.lab.host.network import host_routes
 from chaos.lab.host.packages import missing_packages, packages_off_path
 from chaos.lab.host.toolchain import go_output, go_program
 
-__all__ = ["CgroupFacts", "Folder", "Host", "Trouble", "examine"]
+__all__ = ["CgroupFacts", "Folder", "Host", "Problem", "examine"]
 
 TRIAL_DEADLINE_S = 10.0
 GB = 10**9
 # Measured with everything built from nothing, and rounded up. The compiler's scratch files lie in the lab's cache.
 LAB_BYTES, SCRATCH_BYTES, GO_CACHE_BYTES, GO_MODULES_BYTES = 2 * GB, 4 * GB, 4 * GB, 1 * GB
 
-Trouble = tuple[str, str]
+Problem = tuple[str, str]
 """What is wrong, and what mends it."""
 
 
@@ -63,8 +63,8 @@ class Host:
     system: str
     distribution: str
     root: bool
-    go: Trouble | None
-    cache: Trouble | None
+    go: Problem | None
+    cache: Problem | None
     packages_missing: tuple[str, ...]
     packages_off_path: tuple[str, ...]
     folders: tuple[Folder, ...]
@@ -77,8 +77,8 @@ class Host:
 def examine() -> Host:
     """Find the facts out. What must be tried is tried in namespaces that vanish with the trial."""
     root = os.geteuid() == 0
-    go = _trouble(go_program)
-    cache = _trouble(cache_root)
+    go = _problem(go_program)
+    cache = _problem(cache_root)
     return Host(
         system=platform.system(),
         distribution=_distribution(),
@@ -91,11 +91,11 @@ def examine() -> Host:
         cgroups=cgroup_facts(_read("/proc/self/mountinfo")),
         refusals=_refusals() if root and cache is None else {},
         limits_stuck=_limits_stuck() if root else {},
-        routes=tuple(json.loads(_ip_routes() or "[]")),
+        routes=tuple(host_routes()) if shutil.which("ip") else (),
     )
 
 
-def _trouble(needed: Callable[[], object]) -> Trouble | None:
+def _problem(needed: Callable[[], object]) -> Problem | None:
     try:
         needed()
     except LabError as error:
@@ -126,19 +126,12 @@ def _folders() -> tuple[Folder, ...]:
 def _folder(path: Path, purpose: str, whole_bytes: int) -> Folder:
     """What of `whole_bytes` is in the folder already is not needed again."""
     existing = next(place for place in (path, *path.parents) if place.exists())
-    used = _used_bytes(path) if path.exists() and whole_bytes else 0
-    return Folder(
-        path,
-        purpose,
-        existing.stat().st_dev,
-        shutil.disk_usage(existing).free,
-        max(whole_bytes - used, 0),
-    )
-
-
-def _used_bytes(path: Path) -> int:
-    done = subprocess.run(["du", "-sk", path], capture_output=True, text=True, check=False)
-    return int(done.stdout.split()[0]) * 1024 if done.stdout else 0
+    used = 0
+    if path.exists() and whole_bytes:
+        done = subprocess.run(["du", "-sk", path], capture_output=True, text=True, check=False)
+        used = int(done.stdout.split()[0]) * 1024 if done.stdout else 0
+    free_bytes = shutil.disk_usage(existing).free
+    return Folder(path, purpose, existing.stat().st_dev, free_bytes, max(whole_bytes - used, 0))
 
 
 def cgroup_facts(mountinfo: str) -> CgroupFacts:
@@ -194,10 +187,3 @@ def _limits_stuck() -> dict[str, int]:
     return {
         name: value for name, value in now.items() if value < RAISED[name] and not os.access(SYSCTLS / name, os.W_OK)
     }
-
-
-def _ip_routes() -> str:
-    if shutil.which("ip") is None:
-        return ""
-    argv = ["ip", "-json", "-4", "route", "show", "table", "all"]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=TRIAL_DEADLINE_S).stdout

@@ -16,7 +16,7 @@ from chaos.lab.host.lock import User, lab_lock, register_use, users
 from chaos.lab.host.network import Machine, client
 from chaos.lab.host.network import nodes as machines
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.host.processes import entering, in_netns, terminated_as_exit
+from chaos.lab.host.processes import entering, in_netns, processes_recorded, terminated_as_exit
 from chaos.lab.images.golden import import_image
 from chaos.lab.images.oci import image_names
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
@@ -28,16 +28,6 @@ from chaos.progress import Progress, Silent
 from chaos.semantics.timings import LAB, Timings
 
 __all__ = ["Lab", "LabInUse", "keep_lab", "lab_session"]
-
-CONTROL_COMPONENTS = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "metrics-server",
-    "kube-proxy-client",
-)
-NODE_COMPONENTS = ("machine", "containerd", "kubelet", "kube-proxy")
 
 
 class LabInUse(LabError):
@@ -142,8 +132,8 @@ class Lab:
 
     def component_names(self) -> tuple[str, ...]:
         """The lab's programs, by the names of their logs."""
-        of_nodes = [f"{component}-{name}" for name in self.facts().nodes for component in NODE_COMPONENTS]
-        return (*CONTROL_COMPONENTS, *of_nodes)
+        self.facts()
+        return tuple(process.name for process in processes_recorded(self.paths.processes))
 
     def logs(self, name: str) -> Path:
         """The log of one of the lab's programs. Raises LabError if there is none of that name."""

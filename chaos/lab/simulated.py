@@ -21,8 +21,7 @@ from chaos.lab.control_plane.api import Api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding
 from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports
-from chaos.lab.control_plane.wait import await_components
-from chaos.lab.host.processes import Child, start_child, stop_children, terminated_as_exit
+from chaos.lab.host.processes import Child, await_components, start_child, stop_children, terminated_as_exit
 from chaos.lab.nodes.nodes import takes_pods
 from chaos.semantics.timings import LAB, Timings
 
@@ -58,7 +57,6 @@ class SimulatedCluster:
         self._api_server_flags = api_server_flags
         self._folder: Path | None = None
         self._children: list[Child] = []
-        self._control: ControlPlane | None = None
         self._api: Api | None = None
         self._undo = contextlib.ExitStack()
 
@@ -187,8 +185,8 @@ class SimulatedCluster:
             authority=control.authority.certificate,
             credential=control.authority.issue("suite", user="gameday", groups=[ADMINS]),
         )
-        self._wait("the default service account", self._controllers_work)
-        self._control = control
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._wait("the default service account", lambda: self.api.get(account))
 
     def _kwok_command(self, control: ControlPlane) -> list[str | Path]:
         kubeconfig = control.kubeconfig("kwok", user="kwok", groups=[ADMINS])
@@ -200,9 +198,6 @@ class SimulatedCluster:
             "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
             f"--node-lease-duration-seconds={self.timings.node_lease_s}",
         ]
-
-    def _controllers_work(self) -> bool:
-        return self.api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None
 
     def _run(self, name: str, argv: Sequence[str | Path]) -> None:
         self._children.append(start_child(name, argv, folder=self.folder))

@@ -45,7 +45,9 @@ def change_host(record: Path, *, state: Path) -> None:
     missing = [folder for folder in MOUNT_POINTS if not folder.exists()]
     noted = HostRecord(
         sysctls={name: value for name, value in before.items() if value < RAISED[name]},
-        folders_made=tuple(str(folder) for folder in (*missing, *_missing_above(state))),
+        folders_made=tuple(
+            str(folder) for folder in (*missing, *(above for above in state.parents if not above.exists()))
+        ),
         namespaces_mounted=not NAMESPACES.exists(),
     )
     whole = record.with_suffix(".new")
@@ -58,11 +60,6 @@ def change_host(record: Path, *, state: Path) -> None:
             folder.mkdir(parents=True, mode=0o755)
     except OSError as error:
         raise LabError(f"{error.filename} cannot be set up: {error.strerror}", "the lab needs root") from error
-
-
-def _missing_above(folder: Path) -> list[Path]:
-    """The folders above `folder` that do not exist, the lowest first."""
-    return [above for above in folder.parents if not above.exists()]
 
 
 def restore_host(record: Path) -> HostRecord | None:

@@ -35,6 +35,7 @@ __all__ = [
     "client",
     "conflicts",
     "host_commands",
+    "host_routes",
     "make_network",
     "namespaces_left",
     "nodes",
@@ -116,7 +117,7 @@ for group in all default eth0; do echo 0 > "/proc/sys/net/ipv4/conf/$group/rp_fi
 
 def make_network(nodes: Sequence[Machine], client: Machine) -> None:
     """Make namespaces, links, addresses and routes. Raises LabError, also if the host already uses our range."""
-    if taken := conflicts(json.loads(run_tool(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]")):
+    if taken := conflicts(host_routes()):
         raise LabError(f"the lab's addresses {NODE_RANGE} are routed on this host: {taken[0]}", "remove that route")
     machines = (*nodes, client)
     _batch([], host_commands(machines))
@@ -152,6 +153,12 @@ def conflicts(routes: Iterable[Mapping[str, Any]]) -> list[str]:
         if destination != "default" and ours.overlaps(ipaddress.ip_network(destination)):
             found.append(f"{destination} by {route.get('dev', route.get('type', 'a route'))}")
     return found
+
+
+def host_routes() -> list[dict[str, Any]]:
+    """All IPv4 routes of the host, as `ip -json route` shows them. Raises LabError."""
+    routes: list[dict[str, Any]] = json.loads(run_tool(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]")
+    return routes
 
 
 def host_commands(machines: Sequence[Machine]) -> list[str]:

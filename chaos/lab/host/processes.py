@@ -1,4 +1,4 @@
-"""Start programs: in the lab's control groups, where they outlive us, or as children that end with us."""
+"""Start programs and wait for what they bring about: the lab's, which outlive us, and children, which end with us."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
-from chaos.errors import LabError
+from chaos.errors import LabError, TimedOut
 from chaos.lab.host.cgroups import Cgroups
+from chaos.lab.host.command import WITH_US
 from chaos.lab.host.network import NAMESPACES
 from chaos.lab.host.paths import LabPaths
+from chaos.wait import until
 
 __all__ = [
     "Child",
     "Launcher",
     "Process",
+    "await_components",
     "entering",
     "in_netns",
+    "last_lines",
     "processes_recorded",
     "record_process",
     "start_child",
@@ -31,7 +36,10 @@ __all__ = [
     "terminated_as_exit",
 ]
 
-START_DEADLINE_S = 20.0
+T = TypeVar("T")
+
+START_DEADLINE_S, POLL_S = 20.0, 0.05
+TAIL_LINES, TAIL_BYTES = 8, 20_000
 ENDED_ALREADY = -1
 # Nothing of ours in it: proxies, credentials and locales of the caller are no business of the cluster's.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -181,7 +189,7 @@ def start_child(name: str, argv: Sequence[str | Path], *, folder: Path) -> Child
     with log.open("ab") as output:
         try:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+                [*WITH_US, "--", *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -220,3 +228,44 @@ def terminated_as_exit() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def await_components(
+    attempt: Callable[[], T | None],
+    *,
+    components: Sequence[Process | Child],
+    awaited: str,
+    deadline_s: float,
+    suspects: Sequence[Process | Child] | None = None,
+    last_seen: Callable[[], str] = lambda: "",
+) -> T:
+    """As `chaos.wait.until`, but give up at once when one of the components ends.
+
+    Raises LabError with the last lines of a log: of the component that ended, or after `deadline_s` of each of the
+    `suspects`, which are all components unless given.
+    """
+
+    def attempt_while_alive() -> T | None:
+        for component in components:
+            if not component.alive():
+                raise LabError(f"{component.name} ended while {awaited} was awaited{last_lines([component])}")
+        return attempt()
+
+    try:
+        return until(attempt_while_alive, deadline_s=deadline_s, awaited=awaited, poll_s=POLL_S, last_seen=last_seen)
+    except TimedOut as late:
+        raise LabError(f"{late.what}{last_lines(components if suspects is None else suspects)}") from late
+
+
+def last_lines(components: Sequence[Process | Child]) -> str:
+    """The last lines of each component's log, headed by its name; empty if there are no logs."""
+    parts = []
+    for component in components:
+        try:
+            with component.log.open("rb") as file:
+                file.seek(max(0, component.log.stat().st_size - TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        except OSError:
+            continue
+        parts.append(f"\n  {component.name} said last:" + "".join(f"\n    {line}" for line in lines))
+    return "".join(parts)

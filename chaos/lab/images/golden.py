@@ -15,10 +15,10 @@ from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.host.cache import cached, digest, discard
-from chaos.lab.host.command import WITH_US, run
+from chaos.lab.host.command import run
+from chaos.lab.host.processes import await_components, start_child
 from chaos.lab.images.oci import image_digest, image_names
 from chaos.progress import Progress
-from chaos.wait import until
 
 __all__ = ["IMPORT_DEADLINE_S", "clone_golden", "golden_root", "import_image"]
 
@@ -64,27 +64,15 @@ def _containerd(root: Path, log_folder: Path) -> Iterator[Path]:
             f'version = 2\nroot = "{root}"\nstate = "{state}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
             f'[grpc]\n  address = "{socket}"\n'
         )
-        log = log_folder / "containerd.log"
-        argv = [*WITH_US, "containerd", "--config", str(config)]
-        with log.open("wb") as out:
-            process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+        containerd = start_child("containerd", ["containerd", "--config", config], folder=log_folder)
         try:
-            _await_socket(socket, process, log)
+            awaited = f"containerd's socket {socket}"
+            await_components(socket.exists, components=[containerd], awaited=awaited, deadline_s=START_DEADLINE_S)
             yield socket
         finally:
-            _stop(process)
+            _stop(containerd.process)
     finally:
         discard(state)
-
-
-def _await_socket(socket: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    def answers() -> bool:
-        if process.poll() is not None:
-            last = (log.read_text(errors="replace").splitlines() or ["it said nothing"])[-1]
-            raise LabError(f"containerd ended with status {process.returncode} while starting: {last}")
-        return socket.exists()
-
-    until(answers, deadline_s=START_DEADLINE_S, awaited=f"containerd's socket {socket}", poll_s=0.02)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -15,11 +15,10 @@ from typing import Any
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.components import ControlPlane
 from chaos.lab.control_plane.pki import private_folder
-from chaos.lab.control_plane.wait import await_components
 from chaos.lab.host.cgroups import CLIENT_GROUP
 from chaos.lab.host.changes import MOUNT_POINTS
 from chaos.lab.host.network import NAMESPACES, Machine
-from chaos.lab.host.processes import Launcher, Process, in_netns
+from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
 from chaos.lab.images.golden import clone_golden
 from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config
 
@@ -69,7 +68,6 @@ def prepare_node(node: Machine, *, launcher: Launcher, golden: Path, pause: str)
         components=[containerd],
         awaited=f"containerd of {node.name} to answer",
         deadline_s=CONTAINERD_DEADLINE_S,
-        poll_s=0.05,
     )
     return keeper
 
@@ -152,7 +150,6 @@ def _start_keeper(node: Machine, launcher: Launcher) -> Process:
         components=[keeper],
         awaited=f"the mounts of {node.name}",
         deadline_s=MACHINE_DEADLINE_S,
-        poll_s=0.02,
     )
     return keeper
 

@@ -1,9 +1,11 @@
-"""Cutting the server's bytes: the quick way reads what the full parser reads, however the bytes are chunked."""
+"""What a watch is made of: decoding, the store, the heartbeat."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.cluster.watch.decoder import BadFrame, Frame, cut_page, lines, read_frame
+from chaos.cluster.watch.heartbeat import Listed, behind
+from chaos.cluster.watch.store import LOOK_S, State, Store
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 
@@ -122,3 +126,120 @@ def test_what_is_no_list_is_refused(body: bytes) -> None:
     """Half a list is never taken for a whole one."""
     with pytest.raises(BadFrame, match="no list"):
         cut_page(body)
+
+
+def _state(name: str, *, event: bool = False) -> State:
+    obj = f'{{"metadata":{{"name":"{name}"}}}}'
+    return State((f'{{"type":"ADDED","object":{obj}}}' if event else obj).encode(), event=event)
+
+
+def _names(store: Store) -> set[str]:
+    return {obj["metadata"]["name"] for obj in store.objects("Pod")}
+
+
+def test_listed_and_watched_objects_look_the_same() -> None:
+    """Whether it came in a list or an event, an object says its kind and version."""
+    store = Store(["Pod"])
+    store.put("Pod", "1", _state("a"))
+    listed = store.objects("Pod")
+    store.put("Pod", "1", _state("a", event=True))
+    assert listed == store.objects("Pod") == ({"metadata": {"name": "a"}, "kind": "Pod", "apiVersion": "v1"},)
+
+
+def test_a_new_list_replaces_everything() -> None:
+    """What the list lacks is gone; what it has stays."""
+    store = Store(["Pod"])
+    store.put("Pod", "1", _state("a"))
+    store.put("Pod", "2", _state("b"))
+    store.replace("Pod", {"2": _state("b"), "3": _state("c")})
+    assert _names(store) == {"b", "c"}
+    store.drop("Pod", "3")
+    store.drop("Pod", "never")
+    assert _names(store) == {"b"}
+
+
+def test_a_change_wakes_who_waits() -> None:
+    """The wait ends with the change, not with the deadline."""
+    store = Store(["Pod"])
+    changer = threading.Timer(0.05, store.put, ("Pod", "1", _state("a")))
+    changer.start()
+    assert store.wait_for(lambda: _names(store) == {"a"}, 30)
+    changer.join()
+
+
+def test_a_change_during_the_look_is_not_missed() -> None:
+    """What changes between the look and the sleep is looked at again."""
+    store = Store(["Pod"])
+
+    def look() -> bool:
+        if not _names(store):
+            store.put("Pod", "1", _state("a"))
+            return False
+        return True
+
+    assert store.wait_for(look, 30)
+
+
+def test_in_vain_is_false_after_the_deadline() -> None:
+    """Nothing changes: false, and no earlier than the deadline."""
+    began = time.monotonic()
+    assert not Store(["Pod"]).wait_for(lambda: False, 0.1)
+    assert time.monotonic() - began >= 0.1
+
+
+def test_what_the_predicate_raises_is_passed_on() -> None:
+    """A broken harness is not a wait in vain."""
+    with pytest.raises(ZeroDivisionError):
+        Store(["Pod"]).wait_for(lambda: 1 / 0, 30)
+
+
+def test_a_storm_of_changes_is_looked_at_now_and_then() -> None:
+    """Ten thousand changes cost a waiter few looks, and the last change is seen all the same."""
+    store, looks = Store(["Pod"]), []
+
+    def storm() -> None:
+        for _ in range(10_000):
+            store.put("Pod", "1", _state("a"))
+        store.put("Pod", "1", _state("z"))
+
+    def look() -> bool:
+        looks.append(1)
+        return _names(store) == {"z"}
+
+    began = time.monotonic()
+    thread = threading.Thread(target=storm)
+    thread.start()
+    assert store.wait_for(look, 30)
+    thread.join()
+    assert len(looks) <= (time.monotonic() - began) / LOOK_S + 2
+
+
+LISTED = Listed(100, {"a": 40, "b": 90})
+
+
+@pytest.mark.parametrize(
+    ("known", "owes"),
+    [
+        ({"a": 40, "b": 90}, False),
+        ({"a": 41, "b": 95}, False),  # changed since the list was made
+        ({"a": 40, "b": 80}, True),  # a state that never came
+        ({"a": 40}, True),  # an object that never came
+        ({"a": 40, "b": 90, "c": 70}, True),  # a deletion that never came
+        ({"a": 40, "b": 90, "c": 101}, False),  # made since the list was made
+        ({}, True),
+    ],
+)
+def test_a_watch_is_behind_if_it_owes_a_state_or_a_deletion(known: dict[str, int], *, owes: bool) -> None:
+    """What happened after the list is nobody's debt; everything in it is."""
+    assert behind(known, 99, LISTED) is owes
+
+
+def test_of_an_empty_list_nothing_is_owed() -> None:
+    """An idle kind is no dead watch."""
+    assert not behind({}, 0, Listed(100, {}))
+
+
+def test_what_was_listed_and_is_gone_again_is_not_owed() -> None:
+    """Its deletion came with a later resourceVersion, so the watch is past the list."""
+    assert not behind({"b": 90}, 101, LISTED)
+    assert behind({"b": 90}, 99, LISTED)
