@@ -11,7 +11,7 @@ from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.coverage import covered
-from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import node_outages, workload_states
 from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView, ReplicaSetView
@@ -223,7 +223,8 @@ class Causes:
 
     def growth(self, at_ns: int) -> Cause:
         """The cause where no replica was lost: more are desired, and new ones are on their way."""
-        spec = self._template(at_ns)
+        # A workload without a template of its own, e.g. a custom one: what its pods are like.
+        spec = self._template(at_ns) or next((life.spec for life in pod_lives(self.history)), {})
         kind = self.history.facts.workload.pods_by
         return Cause("new replicas", recovery_bound(spec, self.timings, workload_kind=kind))
 

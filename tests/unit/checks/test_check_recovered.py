@@ -134,6 +134,15 @@ def test_a_victim_that_nobody_replaced_is_unknown_where_none_was_missing() -> No
     assert finding.reason == "no pod of the same owner was made after the loss of model-a"
 
 
+def test_a_workload_without_a_template_has_the_bound_of_its_pods() -> None:
+    """Where the workload does not say what its pods are like, a new one has the time of those that are there."""
+    story = Story().replicas("a", "b", "c").fault("a").killed("a", 30.2).replaced("d", 30.3, ready_s=34)
+    bare = deployment(4)
+    bare["spec"] = {"replicas": 4}
+    finding = judged(story.saw(50, "MODIFIED", bare, "Deployment").replaced("e", 50.1, ready_s=77))
+    assert finding.answer is Answer.PASS
+
+
 def test_a_pod_that_was_starting_at_the_start_is_the_missing_one() -> None:
     """A pod that was listed before it was Ready fills its own place, and not the place of one desired later."""
     story = one_short().saw(0, "LISTED", pod("e", node="n1")).saw(50, "MODIFIED", deployment(5), "Deployment")
