@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.base import Summary, finding, judged, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.losses import moved_from
 from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses
@@ -65,8 +65,6 @@ class _Case:
     promised: bool
     bound: Bound
     stages: tuple[Stage, ...]
-    late: StageName | None = None
-    obligation: Obligation = field(default_factory=lambda: Obligation(""))
 
     @property
     def who(self) -> str:
@@ -81,18 +79,16 @@ class _Case:
         return self.node_loss.off_ns + round(self.limit_s * NS)
 
     @property
-    def ready_ns(self) -> int | None:
-        return None if self.replacement is None else self.replacement.ready_ns
-
-    @property
     def took_s(self) -> float | None:
-        return None if self.ready_ns is None else seconds(self.ready_ns - self.node_loss.begin_ns)
+        ready_ns = None if self.replacement is None else self.replacement.ready_ns
+        return None if ready_ns is None else seconds(ready_ns - self.node_loss.begin_ns)
 
-    def answered(self, answer: Answer, reason: str = "", settle: str = "", *, late: StageName | None = None) -> _Case:
-        """The case with its answer."""
-        measured = "not back" if self.took_s is None else f"back after {self.took_s:.1f} s"
-        obligation = Obligation(self.who, answer, reason, settle, measured, f"{self.limit_s:g} s")
-        return replace(self, obligation=obligation, late=late)
+
+Judged = tuple[_Case, Obligation, StageName | None]
+"""A replica, what it owed, and the stage that was late."""
+
+Against = tuple[str, str, StageName | None]
+"""What speaks against a replica's return, what would settle it, and the stage that was late; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,90 +112,88 @@ class Rescheduled:
         """Judge every replica of every lost node."""
         lost = node_losses(history)
         held = [(one, life) for one in lost for life in one.held(pod_lives(history))]
-        cases = [_case(history, one, life, self.within_s) for one, life in held]
-        cases = [_judged(history, case) for case in cases if _due(case)]
+        cases = [_judged(history, case) for one, life in held if (case := _case(history, one, life, self.within_s))]
+        nothing = "the power came back before any replica was due to be replaced" if held else "it held no replica"
         return finding(
             self.name,
             "The replicas of a lost node are back on other nodes within the promised time.",
-            [case.obligation for case in cases],
+            [one for _, one, _ in cases],
             _summary(cases),
-            nothing=unknown("replicas", _nothing(lost, [life for _, life in held]), SETTLE),
+            nothing=unknown("replicas", nothing if lost else "no node was lost", SETTLE),
         )
 
 
 SETTLE = "a trial in which a node that holds replicas stays lost until they are replaced"
 
 
-def _nothing(lost: Sequence[NodeLoss], held: Sequence[PodLife]) -> str:
-    if not lost:
-        return "no node was lost"
-    return "the power came back before any replica was due to be replaced" if held else "it held no replica"
-
-
-def _case(history: History, lost: NodeLoss, life: PodLife, within_s: float | None) -> _Case:
+def _case(history: History, lost: NodeLoss, life: PodLife, within_s: float | None) -> _Case | None:
+    """The case of one replica; None if it need not be replaced: it was given up, or its node was back first."""
     timings = timings_of(history)
     kind, zone = history.facts.workload.pods_by, lost.zone
     bound = power_loss_bound(life.spec, timings, workload_kind=kind, nodes=zone.nodes, rate=zone.rate)
     limit_s = bound.total_s if within_s is None else within_s
-    loss = moved_from(history, life, lost, bound, lost.off_ns + round(limit_s * NS))
+    due_ns = lost.off_ns + round(limit_s * NS)
+    loss = moved_from(history, life, lost, bound, due_ns)
+    if not loss.needed or (life.lost_ns is None and lost.on_ns is not None and lost.on_ns < due_ns):
+        return None
     timeline = timeline_of(history, loss, lost.fault, lost.begin_ns)
     return _Case(lost, timeline, limit_s, within_s is not None, bound, judged_stages(history, timeline))
 
 
-def _due(case: _Case) -> bool:
-    """Whether it had to be replaced: neither given up, nor was its node back first."""
-    on_ns = case.node_loss.on_ns
-    spared = case.timeline.loss.life.lost_ns is None and on_ns is not None and on_ns < case.due_ns
-    return case.timeline.loss.needed and not spared
+def _judged(history: History, case: _Case) -> Judged:
+    reason, settle, late = _against(history, case)
+    measured = "not back" if case.took_s is None else f"back after {case.took_s:.1f} s"
+    return case, judged(case.who, reason, settle, measured=measured, bound=f"{case.limit_s:g} s"), late
 
 
-def _judged(history: History, case: _Case) -> _Case:
-    lost, replacement, ready_ns = case.node_loss, case.replacement, case.ready_ns
+def _against(history: History, case: _Case) -> Against:
+    lost, replacement = case.node_loss, case.replacement
+    ready_ns = None if replacement is None else replacement.ready_ns
     known_ns = min(history.covered_ns.get("Pod", (0, 0))[1], history.ended_ns)
     until_ns = min(known_ns, case.due_ns) if ready_ns is None else ready_ns
     if gaps_in(history, "Pod", lost.begin_ns, until_ns) or "Pod" not in history.covered_ns:
-        text = f"the watch of Pods had a gap while {case.who} was away"
-        return case.answered(Answer.UNKNOWN, text, "a watch without a gap")
+        return f"the watch of Pods had a gap while {case.who} was away", "a watch without a gap", None
     if replacement is not None and ready_ns is not None:
         return _back(history, case, replacement, ready_ns)
     if known_ns < case.due_ns:
         text = f"the record ended {seconds(known_ns - lost.off_ns):.1f} s after the loss, {case.who} not yet back"
-        return case.answered(Answer.UNKNOWN, text, "a fault that is held until the replicas are replaced")
+        return text, "a fault that is held until the replicas are replaced", None
     return _late(history, case, case.due_ns)
 
 
-def _back(history: History, case: _Case, replacement: PodLife, ready_ns: int) -> _Case:
+def _back(history: History, case: _Case, replacement: PodLife, ready_ns: int) -> Against:
     """Judge a replica that has a replacement."""
     if any(replacement.node == one.node and is_member(one, ready_ns) for one in node_losses(history)):
         text = f"{replacement.name}, in place of {case.who}, is on node {replacement.node}, which is lost too"
-        return case.answered(Answer.FAIL, text)
+        return text, "", None
     limit_ns = round(case.limit_s * NS)
     if ready_ns - case.node_loss.begin_ns <= limit_ns:
-        return case.answered(Answer.PASS)
+        return "", "", None
     if earliest_ns(history, "Pod", ready_ns) - case.node_loss.off_ns <= limit_ns:
         text = f"how long {case.who} was away is not known well enough: when its node was lost, or late news"
-        return case.answered(Answer.UNKNOWN, text, "a means to take the power that says at once when it is gone")
+        return text, "a means to take the power that says at once when it is gone", None
     return _late(history, case, ready_ns)
 
 
-def _late(history: History, case: _Case, until_ns: int) -> _Case:
+def _late(history: History, case: _Case, until_ns: int) -> Against:
     """A replica that was back too late, or not at all: a FAIL, unless nothing is promised."""
     which, stage = _late_stage(case.stages)
     excuses = case.bound.excuses(UNTIL[stage.name]) if stage.name in UNTIL and not case.promised else ()
-    held_up = ""
-    if case.replacement is not None and stage.name in ("scheduled", "started"):
+    why = ""
+    if stage.name == "marked for deletion":
+        tolerated_s = toleration_s(case.timeline.loss.life.spec, timings_of(history))
+        why = f"its spec tolerates a lost node {'for ever' if tolerated_s is None else f'for {tolerated_s:g} s'}"
+    elif case.replacement is not None and stage.name in ("scheduled", "started"):
         # What stood in the way when it was due, whatever became of it later.
         due_ns = min(until_ns, case.due_ns)
         lost = {one.node for one in node_losses(history) if is_member(one, due_ns)}
-        held_up = held_up_by(history, case.replacement, lost, due_ns)
-    if excuses and not held_up:
+        why = held_up_by(history, case.replacement, lost, due_ns)
+    if excuses and (stage.name == "marked for deletion" or not why):
         text = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: {'; '.join(excuses)}"
-        settle = "a spec that says how long each step may take, and a zone that is left"
-        return case.answered(Answer.UNKNOWN, text, settle, late=stage.name)
+        return text, "a spec that says how long each step may take, and a zone that is left", stage.name
     over = "was not back" if case.took_s is None else f"was back after {case.took_s:.1f} s, not"
-    why = f": {held_up}" if held_up else _tolerated(history, case) if stage.name == "marked for deletion" else ""
-    text = f"{case.who} {over} within {case.limit_s:g} s; {which} was: {stage.name}{why}"
-    return case.answered(Answer.FAIL, text, late=stage.name)
+    text = f"{case.who} {over} within {case.limit_s:g} s; {which} was: {stage.name}" + (f": {why}" if why else "")
+    return text, "", stage.name
 
 
 def _late_stage(stages: Sequence[Stage]) -> tuple[str, Stage]:
@@ -212,36 +206,34 @@ def _late_stage(stages: Sequence[Stage]) -> tuple[str, Stage]:
     return "longest", max(steps, key=lambda stage: stage.part_ns)
 
 
-def _tolerated(history: History, case: _Case) -> str:
-    timings = timings_of(history)
-    tolerated_s = toleration_s(case.timeline.loss.life.spec, timings)
-    return f": its spec tolerates a lost node {'for ever' if tolerated_s is None else f'for {tolerated_s:g} s'}"
-
-
-def _summary(cases: Sequence[_Case]) -> Summary:
+def _summary(cases: Sequence[Judged]) -> Summary:
     if not cases:
         return Summary("no replica was due to be replaced", "back within the promised time")
-    worst = max(cases, key=lambda case: (case.obligation.answer, (case.took_s or case.limit_s) - case.limit_s))
-    back = [case.took_s for case in cases if case.took_s is not None]
+
+    def badness(one: Judged) -> tuple[Answer, float]:
+        return one[1].answer, (one[0].took_s or one[0].limit_s) - one[0].limit_s
+
+    worst = max(cases, key=badness)[0]
+    back = [case.took_s for case, _, _ in cases if case.took_s is not None]
     took = f", the slowest after {max(back):.1f} s" if back else ""
     timed = [stage.detail for stage in worst.stages if stage.took_ns is not None and stage.rule.bound is not None]
     return Summary(
         measured=f"{len(back)} of {plural(len(cases), 'replica')} back{took}",
         limit=f"{'promised' if worst.promised else 'bound'} {worst.limit_s:g} s",
         margin=", ".join(f"{stage.stage} {stage.took_s:.1f} s (bound {stage.bound_s:.3g})" for stage in timed),
-        detail=RescheduledDetail(tuple(map(_detail, cases)), worst.bound.parts),
-        evidence=tuple(moment for case in cases for moment in _evidence(case)),
+        detail=RescheduledDetail(tuple(_detail(*one) for one in cases), worst.bound.parts),
+        evidence=tuple(moment for case, _, _ in cases for moment in _evidence(case)),
     )
 
 
-def _detail(case: _Case) -> ReplicaDetail:
+def _detail(case: _Case, one: Obligation, late: StageName | None) -> ReplicaDetail:
     return ReplicaDetail(
         pod=case.who,
         node=case.node_loss.node,
-        answer=case.obligation.answer.name,
+        answer=one.answer.name,
         limit_s=case.limit_s,
         seconds=None if case.took_s is None else round(case.took_s, 3),
-        late_stage=case.late,
+        late_stage=late,
         stages=tuple(stage.detail for stage in case.stages),
     )
 

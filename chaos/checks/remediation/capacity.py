@@ -38,13 +38,7 @@ def one_node(case: Case, finding: Finding) -> Iterator[Advice]:
         return
     (node, count) = next(iter(held.items()))
     selector = case.pod_spec.get("nodeSelector") or {}
-    constraint = {
-        "maxSkew": 1,
-        "topologyKey": HOST,
-        "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": dict(case.workload.selector),
-    }
-    spec: dict[str, Any] = {"topologySpreadConstraints": [constraint]}
+    spec: dict[str, Any] = {"topologySpreadConstraints": [_spread(case, HOST, 1)]}
     sums: tuple[str, ...] = (f"all {count} ready replicas were on {node}: {count} - {count} = 0 left without it",)
     if selector:
         spec["nodeSelector"] = dict.fromkeys(selector)
@@ -58,19 +52,19 @@ def one_node(case: Case, finding: Finding) -> Iterator[Advice]:
 
 def _restart(case: Case, spread: SpreadDetail) -> Advice:
     """Nothing moves running pods: new ones are placed anew, strictly."""
-    constraint = {
-        "maxSkew": spread.max_skew,
-        "topologyKey": spread.key,
-        "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": dict(case.workload.selector),
-    }
+    spec = {"topologySpreadConstraints": [_spread(case, spread.key, spread.max_skew)]}
     sums = (
         f"skew {spread.skew} now, at most {spread.max_skew} wanted",
         "Kubernetes moves no running pod: this patch changes the template, so all replicas are placed anew",
     )
     why = "The scheduler may ignore a spread that it cannot keep (ScheduleAnyway), and nothing moves pods afterwards."
-    patch = patch_of({"spec": {"template": {"spec": {"topologySpreadConstraints": [constraint]}}}})
+    patch = patch_of({"spec": {"template": {"spec": spec}}})
     return Advice("spread", "Make the spread binding, and place the replicas anew", why, sums, patch, case.how)
+
+
+def _spread(case: Case, key: str, max_skew: int) -> dict[str, Any]:
+    strict = {"maxSkew": max_skew, "topologyKey": key, "whenUnsatisfiable": "DoNotSchedule"}
+    return {**strict, "labelSelector": dict(case.workload.selector)}
 
 
 def release_takes_all(case: Case, finding: Finding) -> Iterator[Advice]:
@@ -89,14 +83,8 @@ def release_takes_all(case: Case, finding: Finding) -> Iterator[Advice]:
     )
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     why = "The release may take every replica at once, before any new one has shown that it works."
-    yield Advice(
-        finding.check,
-        "Let a release keep its replicas",
-        why,
-        sums,
-        patch_of({"spec": {"strategy": strategy}}),
-        case.how,
-    )
+    patch = patch_of({"spec": {"strategy": strategy}})
+    yield Advice(finding.check, "Let a release keep its replicas", why, sums, patch, case.how)
 
 
 def _whole(bound: Any, replicas: int) -> int:

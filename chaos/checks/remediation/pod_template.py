@@ -10,7 +10,7 @@ import polars as pl
 
 from chaos.checks.remediation.model import Advice, Case, patch_of
 from chaos.checks.verdict import Finding
-from chaos.clock import NS
+from chaos.clock import NS, seconds
 from chaos.history.facts.replica_counts import ready_replicas
 from chaos.history.sli import GOOD
 from chaos.semantics import Probe, container_probes
@@ -49,7 +49,8 @@ def liveness_hasty(case: Case, finding: Finding) -> Iterator[Advice]:
     period_s, timeout_s = probe.period_s, probe.timeout_s
     now = f"now: P + (F - 1) * max(P, T) + T = {period_s:g} + 0 + {timeout_s:g} = {probe.hang_detection_s:g} s"
     slowest_s = max(probe.period_s, probe.timeout_s)
-    longest_s = max((_stood_s(fault) for fault in case.history.faults if fault.name == "process-hang"), default=0.0)
+    hangs = [one for one in case.history.faults if one.name == "process-hang" and one.healed_ns is not None]
+    longest_s = max((seconds((one.healed_ns or 0) - (one.landed_ns or one.begin_ns)) for one in hangs), default=0.0)
     threshold = max(3, int((longest_s - probe.period_s - probe.timeout_s) // slowest_s) + 2)
     then_s = probe.period_s + (threshold - 1) * slowest_s + probe.timeout_s
     sums: tuple[str, ...] = (
@@ -61,11 +62,6 @@ def liveness_hasty(case: Case, finding: Finding) -> Iterator[Advice]:
     why = "The first failed liveness probe is the last, so every short stall costs a restart."
     patch = _probe(case, "livenessProbe", {"failureThreshold": threshold})
     yield Advice(finding.check, "Give the liveness probe patience", why, sums, patch, case.how)
-
-
-def _stood_s(fault: Any) -> float:
-    begin_ns, end_ns = fault.landed_ns or fault.begin_ns, fault.healed_ns
-    return 0.0 if end_ns is None else float(end_ns - begin_ns) / 1e9
 
 
 def readiness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
@@ -116,7 +112,8 @@ def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
     if not _around_ends(case):
         return
     grace_s = int(case.pod_spec.get("terminationGracePeriodSeconds", 30))
-    sleep_s = _sleep_s(case)
+    hook = (case.container.get("lifecycle") or {}).get("preStop") or {}
+    sleep_s = int((hook.get("sleep") or {}).get("seconds", 0))
     longest_s = _longest_s(case)
     wanted_sleep_s = max(sleep_s, PRE_STOP_S)
     wanted_s = math.ceil(longest_s) + wanted_sleep_s
@@ -156,11 +153,6 @@ def _around_ends(case: Case) -> bool:
         if ready.min(begin_ns, over_ns):
             near += any(begin_ns <= until_ns and over_ns >= since_ns for since_ns, until_ns in ends)
     return near >= SHARE * bad.height
-
-
-def _sleep_s(case: Case) -> int:
-    hook = (case.container.get("lifecycle") or {}).get("preStop") or {}
-    return int((hook.get("sleep") or {}).get("seconds", 0))
 
 
 def _longest_s(case: Case) -> float:

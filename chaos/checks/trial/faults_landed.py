@@ -66,7 +66,15 @@ class FaultsLanded:
             measured = f"no fault; the load rose from {words}, {plural(sent, 'request')} sent meanwhile"
         deletions = _deletions(history)
         owed = [one for fault in history.faults for one in _owed(history, fault, deletions)]
-        owed += [_rise(spike) for spike in spikes if sent]
+        owed += [
+            Obligation(
+                "the load",
+                measured=spike.words,
+                evidence=(Evidence(spike.begin_ns, f"the load rose from {spike.words}"),),
+            )
+            for spike in spikes
+            if sent
+        ]
         if history.facts.dry_run and (self.needed or history.faults):
             owed.append(unknown("the faults", "a dry run (--gameday-dry-run) injects nothing", SETTLE))
         if not history.faults and not self.needed:
@@ -82,11 +90,6 @@ class FaultsLanded:
             ),
             nothing=unknown("the faults", "no fault was injected, and the load did not rise either", SETTLE),
         )
-
-
-def _rise(spike: LoadSpike) -> Obligation:
-    evidence = (Evidence(spike.begin_ns, f"the load rose from {spike.words}"),)
-    return Obligation("the load", measured=spike.words, evidence=evidence)
 
 
 def _sent_in(history: History, spike: LoadSpike) -> int:

@@ -61,7 +61,8 @@ class SteadyBefore:
         owed: list[Obligation] = []
         measured, detail = "nothing", None
         if baseline is not None and baseline.end_ns is not None:
-            end_ns = _cut(history, baseline.end_ns)
+            # Or the first fault began earlier.
+            end_ns = min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
             good, valid = _requests(history, baseline, end_ns)
             lowest = ready_replicas(history).min(baseline.begin_ns, end_ns)
             desired = desired_replicas(history).max(baseline.begin_ns, end_ns)
@@ -69,7 +70,11 @@ class SteadyBefore:
             availability = share_words(good / valid) if valid else "unknown"
             measured = f"ready {lowest} of {desired}, availability {availability}"
             owed = [
-                *_watch(history, baseline.begin_ns, end_ns),
+                *(
+                    unknown("the watch", f"the watch of {kind}s did not cover the whole baseline", SETTLE)
+                    for kind in ("Pod", history.facts.workload_kind)
+                    if not covered(history, kind, baseline.begin_ns, end_ns)
+                ),
                 _replicas(history, baseline.begin_ns, end_ns, detail),
                 _answers(detail),
                 *_latency(history, baseline, end_ns, self.slo),
@@ -84,11 +89,6 @@ class SteadyBefore:
             ),
             nothing=unknown("the baseline", why, SETTLE),
         )
-
-
-def _cut(history: History, end_ns: int) -> int:
-    """The end of the time before any fault: the baseline's, or the first fault's beginning if somebody was earlier."""
-    return min((end_ns, *(fault.begin_ns for fault in history.faults)))
 
 
 def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int]:
@@ -136,12 +136,6 @@ def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: in
     intended = arrivals_within(stream, baseline.begin_ns, before_ns)
     span = pl.col("intended_ns").is_between(baseline.begin_ns, before_ns, closed="left")
     return max(0, intended - rows.filter(span).height)
-
-
-def _watch(history: History, begin_ns: int, end_ns: int) -> Iterator[Obligation]:
-    for kind in ("Pod", history.facts.workload_kind):
-        if not covered(history, kind, begin_ns, end_ns):
-            yield unknown("the watch", f"the watch of {kind}s did not cover the whole baseline", SETTLE)
 
 
 def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBeforeDetail) -> Obligation:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, judged, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.errors import UsageError
 from chaos.history import Action, History, Outcome
 from chaos.history.action_names import unknown_action
@@ -63,30 +63,25 @@ class Witnessed:
         )
 
     def _obligation(self, history: History, called: list[Action], seen: list[Action]) -> Obligation:
-        evidence = tuple(map(_moment, seen))
-        measured, bound = f"{len(seen)} {self.outcome}", f"at least {self.at_least}"
-        if len(seen) >= self.at_least and not history.facts.dry_run:
-            return Obligation(self.action, measured=measured, bound=bound, evidence=evidence)
-        dry_run = history.facts.dry_run
-        return Obligation(
-            self.action,
-            Answer.UNKNOWN,
-            reason=_reason(len(called), len(seen), dry_run=dry_run),
-            settle="run it without --gameday-dry-run" if dry_run else "a trial in which it happens",
-            measured=measured,
-            bound=bound,
-            evidence=evidence,
+        reason, settle = "", "a trial in which it happens"
+        if history.facts.dry_run:
+            reason = "a dry run (--gameday-dry-run) journals actions and does none of them"
+            settle = "run it without --gameday-dry-run"
+        elif len(seen) < self.at_least:
+            other = f"{len(called) - len(seen)} more had another outcome" if len(called) > len(seen) else ""
+            reason = other or ("no other was tried" if seen else "it was never tried")
+        moments = (
+            Evidence(
+                one.begin_ns if one.end_ns is None else one.end_ns,
+                f"{one.name} {one.target.kind} {one.target.name}: {one.outcome}",
+            )
+            for one in seen
         )
-
-
-def _moment(action: Action) -> Evidence:
-    at_ns = action.begin_ns if action.end_ns is None else action.end_ns
-    return Evidence(at_ns, f"{action.name} {action.target.kind} {action.target.name}: {action.outcome}")
-
-
-def _reason(called: int, seen: int, *, dry_run: bool) -> str:
-    if dry_run:
-        return "a dry run (--gameday-dry-run) journals actions and does none of them"
-    if called > seen:
-        return f"{called - seen} more had another outcome"
-    return "no other was tried" if seen else "it was never tried"
+        return judged(
+            self.action,
+            reason,
+            settle if reason else "",
+            measured=f"{len(seen)} {self.outcome}",
+            bound=f"at least {self.at_least}",
+            evidence=tuple(moments),
+        )
