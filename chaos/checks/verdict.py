@@ -61,7 +61,6 @@ class Finding:
     """One check's answer.
 
     Attributes:
-        check: the name of the check.
         answer: the worst answer of its obligations.
         rule: the claim in one sentence.
         limit: one side of the comparison, as a person reads it.
@@ -70,8 +69,6 @@ class Finding:
         reason: why it is no PASS, in one sentence.
         settle: what would turn an UNKNOWN into an answer.
         detail: the same in numbers: a frozen dataclass of the check's own, or a mapping.
-        evidence: the moments that it rests on, in order.
-        obligations: all that was owed, each with its answer.
     """
 
     check: str

@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.autoscaling.common import (
-    Rescale,
-    behaviour_at,
-    confirmed,
-    one_autoscaler,
-    rescales,
-    unless_unseen,
-    unwatched,
-    watched_since_ns,
-)
+from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.recommendations import BEFORE_NS, Reach
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
@@ -85,16 +76,19 @@ class DecisionsRecomputed:
     Detail: ClassVar[type] = DecisionsRecomputedDetail
 
     def __call__(self, history: History) -> Finding:
-        """Compute every decision again."""
-        scaler = one_autoscaler(history)
+        scaler = scaling.one_autoscaler(history)
         decisions: tuple[DecisionDetail, ...] = ()
         if isinstance(scaler, Obligation):
-            owed = [*unwatched(history, history.began_ns), scaler]
+            owed = [*scaling.unwatched(history, history.began_ns), scaler]
         else:
-            made = [one for one in rescales(history) if one.at_ns >= scaler.first_ns and confirmed(scaler, one)]
+            made = [
+                one
+                for one in scaling.rescales(history)
+                if one.at_ns >= scaler.first_ns and scaling.confirmed(scaler, one)
+            ]
             decisions = tuple(_decision(history, scaler, one) for one in made)
-            unseen = unwatched(history, watched_since_ns(history, scaler))
-            owed = unless_unseen(unseen, [one.obligation for one in decisions])
+            unseen = scaling.unwatched(history, scaling.watched_since_ns(history, scaler))
+            owed = scaling.unless_unseen(unseen, [one.obligation for one in decisions])
         return finding(
             self.name,
             "Every decision of the autoscaler follows from the recorded metrics, pods and its own rules.",
@@ -108,12 +102,12 @@ class DecisionsRecomputed:
         )
 
 
-def _decision(history: History, life: AutoscalerLife, change: Rescale) -> DecisionDetail:
-    view, behaviour = life.at(change.at_ns), behaviour_at(history, life, change.at_ns)
+def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -> DecisionDetail:
+    view, behaviour = life.at(change.at_ns), scaling.behaviour_at(history, life, change.at_ns)
     limits = Limits(view.least, view.most)
     # After a watch that was cut off, news of it may have come much later.
     begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
-    before = [one for one in rescales(history) if one.at_ns < change.at_ns and confirmed(life, one)]
+    before = [one for one in scaling.rescales(history) if one.at_ns < change.at_ns and scaling.confirmed(life, one)]
     changes = [Change(one.at_ns / NS, one.after - one.before) for one in before]
     reach = Reach.of(history, life)
     if not limits.least <= change.before <= limits.most:
@@ -146,12 +140,12 @@ def _decision(history: History, life: AutoscalerLife, change: Rescale) -> Decisi
     return DecisionDetail(change.at_ns, change.before, change.after, tuple(sorted(reachable)), tuple(measured))
 
 
-def _window_s(behaviour: Behaviour, change: Rescale) -> float:
+def _window_s(behaviour: Behaviour, change: scaling.Rescale) -> float:
     """The window that matters to a change: with a `behavior` that of its own direction, without one the only one."""
     return behaviour.up.window_s if behaviour.given and change.up else behaviour.down.window_s
 
 
-def _held(reach: Reach, behaviour: Behaviour, change: Rescale, proposals: frozenset[Proposal]) -> set[int]:
+def _held(reach: Reach, behaviour: Behaviour, change: scaling.Rescale, proposals: frozenset[Proposal]) -> set[int]:
     """What the windows may have left of the proposals."""
     lowest = behaviour.given and change.up
     extremes = _extremes(reach, change, _window_s(behaviour, change), lowest=lowest)
@@ -169,7 +163,7 @@ def _held(reach: Reach, behaviour: Behaviour, change: Rescale, proposals: frozen
     }
 
 
-def _extremes(reach: Reach, change: Rescale, window_s: float, *, lowest: bool) -> set[int]:
+def _extremes(reach: Reach, change: scaling.Rescale, window_s: float, *, lowest: bool) -> set[int]:
     """The highest (or lowest) recommendations that the syncs of a window may have left; empty without a window.
 
     In every stretch of a sync period and a little more there was a sync, so the highest is no lower than the lowest of

@@ -5,17 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaos.checks.autoscaling.common import (
-    NOT_ASKED,
-    Rescale,
-    confirmed,
-    one_autoscaler,
-    replicas_made,
-    rescale_evidence,
-    rescales,
-    unless_unseen,
-    unwatched,
-)
+from chaos.checks.autoscaling import scaling
 from chaos.checks.base import Summary, after_s, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
@@ -77,18 +67,17 @@ class HeldAtMaximum:
     Detail: ClassVar[type] = HeldAtMaximumDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge every load spike of the trial."""
         owed: list[Obligation] = []
         stays: list[StayDetail] = []
         for spike in load_spikes(history):
-            scaler = one_autoscaler(history, spike.begin_ns, spike.end_ns)
+            scaler = scaling.one_autoscaler(history, spike.begin_ns, spike.end_ns)
             if isinstance(scaler, Obligation):
                 owed.append(scaler)
                 continue
             end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
             stay, judged = _judged(history, scaler, spike, end_ns)
             stays.append(stay)
-            owed += unless_unseen(unwatched(history, spike.begin_ns, end_ns), judged)
+            owed += scaling.unless_unseen(scaling.unwatched(history, spike.begin_ns, end_ns), judged)
         return finding(
             self.name,
             "While a load spike asks for more than the maximum, desired replicas stay at the maximum.",
@@ -107,7 +96,7 @@ def _judged(
 ) -> tuple[StayDetail, list[Obligation]]:
     """One load spike in numbers; that the maximum is reached, kept and put to the test, and each replica made."""
     most, desired, begin_ns = life.at(end_ns).most, desired_replicas(history), spike.begin_ns
-    changes = [one for one in rescales(history) if begin_ns < one.at_ns <= end_ns]
+    changes = [one for one in scaling.rescales(history) if begin_ns < one.at_ns <= end_ns]
     reached_ns: int | None = next((one.at_ns for one in changes if one.after >= most), None)
     if (desired.value_at(begin_ns) or 0) >= most:
         reached_ns = begin_ns
@@ -124,28 +113,28 @@ def _judged(
     owed: list[Obligation] = []
     if reached_ns is not None:
         rises = (change for change in changes if change.at_ns <= reached_ns and change.up)
-        owed = [one for change in rises for one in replicas_made(history, change, end_ns)]
+        owed = [one for change in rises for one in scaling.replicas_made(history, change, end_ns)]
     moments = [Evidence(begin_ns, f"the load rose from {spike.words}")]
     if reached_ns is not None:
         moments.append(Evidence(reached_ns, f"desired replicas reached the maximum of {most}"))
     if beyond_ns is not None:
         moments.append(Evidence(beyond_ns, f"the autoscaler would have set more than {most} ({BEYOND})"))
-    moments += rescale_evidence([] if left is None else [left])
+    moments += scaling.rescale_evidence([] if left is None else [left])
     at_maximum = replace(_at_maximum(life, stay, left), evidence=tuple(moments))
     return stay, [*owed, at_maximum]
 
 
-def _at_maximum(life: AutoscalerLife, stay: StayDetail, left: Rescale | None) -> Obligation:
+def _at_maximum(life: AutoscalerLife, stay: StayDetail, left: scaling.Rescale | None) -> Obligation:
     """That desired replicas stayed at the maximum, from which `left` was the first change away."""
     subject, most = "maximum", stay.replicas_max
     if stay.reached_s is None:
         text = f"at most {stay.desired_highest} replicas were desired: the spike did not ask for the maximum of {most}"
         return unknown(subject, text, HIGHER)
-    if left is not None and confirmed(life, left):
+    if left is not None and scaling.confirmed(life, left):
         text = f"{left.words}, by the autoscaler: the spike did not ask for the maximum of {most} any more"
         return unknown(subject, text, HIGHER)
     if left is not None:
-        return Obligation(subject, Answer.FAIL, f"{left.words} in the spike, and {NOT_ASKED}")
+        return Obligation(subject, Answer.FAIL, f"{left.words} in the spike, and {scaling.NOT_ASKED}")
     if stay.beyond_s is None:
         return unknown(subject, f"the autoscaler never asked for more than its maximum of {most}", HIGHER)
     return Obligation(subject, measured=stay.words, bound=f"{most} replicas until the spike ends")

@@ -7,16 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.autoscaling.common import (
-    NOT_ASKED,
-    Rescale,
-    confirmed,
-    one_autoscaler,
-    rescale_evidence,
-    rescales,
-    unless_unseen,
-    unwatched,
-)
+from chaos.checks.autoscaling import scaling
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Finding, Obligation
@@ -49,37 +40,38 @@ class NoFlapping:
     reversals_max: int = 1
 
     def __call__(self, history: History) -> Finding:
-        """Judge every change of desired replicas since the first phase began."""
         begin_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
-        changes = [one for one in rescales(history) if one.at_ns >= begin_ns]
-        scaler, turns = one_autoscaler(history), _turns(changes)
+        changes = [one for one in scaling.rescales(history) if one.at_ns >= begin_ns]
+        scaler, turns = scaling.one_autoscaler(history), _turns(changes)
         return finding(
             self.name,
             "The autoscaler does not go back and forth.",
-            unless_unseen(unwatched(history, begin_ns), self._owed(scaler, changes)),
+            scaling.unless_unseen(scaling.unwatched(history, begin_ns), self._owed(scaler, changes)),
             Summary(
                 measured=f"{plural(turns, 'reversal')} in {plural(len(changes), 'change')} of desired replicas",
                 limit=f"at most {plural(self.reversals_max, 'reversal')}",
                 detail=NoFlappingDetail(
                     turns, self.reversals_max, tuple((one.at_ns, one.before, one.after) for one in changes)
                 ),
-                evidence=rescale_evidence(changes),
+                evidence=scaling.rescale_evidence(changes),
             ),
             nothing=unknown("desired replicas", "desired replicas never changed", "a trial in which the load changes"),
         )
 
-    def _owed(self, scaler: AutoscalerLife | Obligation, changes: list[Rescale]) -> Iterator[Obligation]:
+    def _owed(self, scaler: AutoscalerLife | Obligation, changes: list[scaling.Rescale]) -> Iterator[Obligation]:
         """That an autoscaler is there, that each change is its own, and that they do not turn too often."""
         own = changes
         if isinstance(scaler, Obligation):
             yield scaler
         else:
-            own = [one for one in changes if confirmed(scaler, one)]
+            own = [one for one in changes if scaling.confirmed(scaler, one)]
             # Of some of the changes there are never more reversals than of all.
             few = bool(own) and _turns(changes) <= self.reversals_max
             for one in changes:
                 if one not in own and not few:
-                    yield unknown(one.words, f"{one.words}, and {NOT_ASKED}", "a trial in which nobody else scales")
+                    yield unknown(
+                        one.words, f"{one.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales"
+                    )
         if (turns := _turns(own)) > self.reversals_max:
             numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
             both = f"; {scaler.reason}" if isinstance(scaler, Obligation) else ""
@@ -89,5 +81,5 @@ class NoFlapping:
             yield Obligation("desired replicas", measured=measured, bound=bound)
 
 
-def _turns(changes: list[Rescale]) -> int:
+def _turns(changes: list[scaling.Rescale]) -> int:
     return sum(before.up != after.up for before, after in pairwise(changes))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from chaos.checks.autoscaling.common import behaviour_at
+from chaos.checks.autoscaling.scaling import behaviour_at
 from chaos.checks.base import timings_of
 from chaos.clock import NS
 from chaos.history import History, MetricsSample

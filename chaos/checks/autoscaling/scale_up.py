@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from chaos.checks.autoscaling.common import Rescale, behaviour_at, rescales
 from chaos.checks.autoscaling.recommendations import Reach
+from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, rescales
 from chaos.checks.base import after_s, timings_of
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
@@ -225,6 +225,5 @@ def _metric(
 
 
 def _last(moments: Iterable[int | None]) -> int | None:
-    """The last of all moments, None if one has not come."""
     found = list(moments)
     return max((at_ns or 0 for at_ns in found), default=None) if None not in found else None

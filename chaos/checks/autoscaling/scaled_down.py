@@ -8,18 +8,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from chaos.checks.autoscaling.common import (
-    NOT_ASKED,
-    behaviour_at,
-    confirmed,
-    one_autoscaler,
-    rescale_evidence,
-    rescales,
-    stood_still,
-    unless_unseen,
-    unwatched,
-    watched_until_ns,
-)
+from chaos.checks.autoscaling import scaling
 from chaos.checks.base import Summary, after_s, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -107,8 +96,7 @@ class ScaledDown:
     Detail: ClassVar[type] = ScaledDownDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge the way down from every load spike, and every fall of the trial."""
-        scaler = one_autoscaler(history)
+        scaler = scaling.one_autoscaler(history)
         begin_ns = min((one.begin_ns for one in load_spikes(history)), default=history.began_ns)
         owed: list[Obligation] = []
         descents: list[_Descent] = []
@@ -126,7 +114,7 @@ class ScaledDown:
         return finding(
             self.name,
             "After a load spike the extra replicas go: not before the window, and not later than the derived bound.",
-            unless_unseen(unwatched(history, begin_ns), owed),
+            scaling.unless_unseen(scaling.unwatched(history, begin_ns), owed),
             Summary(
                 measured="no load spike ended" if slowest is None else slowest.detail.words,
                 limit=f"back within {bound}",
@@ -141,7 +129,7 @@ class ScaledDown:
 def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
     """The way down from each load spike that ended, up to the next one."""
     spikes, desired = load_spikes(history), desired_replicas(history)
-    nexts = [*(one.begin_ns for one in spikes[1:]), watched_until_ns(history)]
+    nexts = [*(one.begin_ns for one in spikes[1:]), scaling.watched_until_ns(history)]
     for spike, until_ns in zip(spikes, nexts, strict=False):
         if spike.end_ns is None:
             continue
@@ -149,10 +137,12 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
         last_ns: int | None = history.requests.filter(meant).select(pl.col("end_ns").max()).item()
         bottom = desired.value_at(spike.begin_ns) or 0
         peak = desired.max(spike.begin_ns, until_ns) or 0
-        falls = tuple(one for one in rescales(history) if spike.end_ns < one.at_ns <= until_ns and not one.up)
+        falls = tuple(one for one in scaling.rescales(history) if spike.end_ns < one.at_ns <= until_ns and not one.up)
         back_ns = next((one.at_ns for one in falls if one.after <= bottom), None)
         calm_ns = max(spike.end_ns, last_ns or 0)
-        bound = fall_bound(behaviour_at(history, life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom)
+        bound = fall_bound(
+            scaling.behaviour_at(history, life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom
+        )
         taken = tuple(_taken(history, spike.end_ns, until_ns))
         detail = DescentDetail(
             calm_ns=calm_ns,
@@ -166,7 +156,7 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
             answers_lost=sum(lost for _, _, lost in taken),
         )
         calm = Evidence(calm_ns, "the last request of the spike was answered")
-        evidence = (calm, *rescale_evidence(falls), *(moment for moment, _, _ in taken))
+        evidence = (calm, *scaling.rescale_evidence(falls), *(moment for moment, _, _ in taken))
         yield _Descent(detail, bound, back_ns, until_ns, _holding(history, life, until_ns), evidence)
 
 
@@ -187,7 +177,7 @@ def _holding(history: History, life: AutoscalerLife, at_ns: int) -> str:
 
     One that cannot be read lets nothing fall, whatever the others say.
     """
-    view, down = life.at(at_ns), behaviour_at(history, life, at_ns).down.tolerance
+    view, down = life.at(at_ns), scaling.behaviour_at(history, life, at_ns).down.tolerance
     for metric, seen in view.readings:
         if metric.percent and seen.percent is not None and seen.percent / metric.percent >= 1.0 - down:
             return f"{metric.name} is at {seen.percent} % of {metric.percent} %"
@@ -197,15 +187,15 @@ def _holding(history: History, life: AutoscalerLife, at_ns: int) -> str:
 
 def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
     """That each fall is the autoscaler's own, and comes no sooner than its window after more had been asked for."""
-    changes = rescales(history)
+    changes = scaling.rescales(history)
     for index, fall in enumerate(changes):
         if fall.up or fall.at_ns < life.first_ns or fall.before > life.at(fall.at_ns).most:
             continue
-        if not confirmed(life, fall):
-            yield unknown(fall.words, f"{fall.words}, and {NOT_ASKED}", "a trial in which nobody else scales")
+        if not scaling.confirmed(life, fall):
+            yield unknown(fall.words, f"{fall.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
             continue
-        window_s = behaviour_at(history, life, fall.at_ns).down.window_s
-        asked = [(one.at_ns, one.after) for one in changes[:index] if one.up and confirmed(life, one)]
+        window_s = scaling.behaviour_at(history, life, fall.at_ns).down.window_s
+        asked = [(one.at_ns, one.after) for one in changes[:index] if one.up and scaling.confirmed(life, one)]
         if not life.listed:
             asked.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
         early = [
@@ -222,7 +212,6 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
 
 
 def _back(history: History, life: AutoscalerLife, descent: _Descent) -> Obligation:
-    """That desired replicas are back within the bound after one load spike."""
     subject, bound_s = "load spike", descent.bound.total_s
     limit, text = f"back within {bound_s:g} s", f"not back at {descent.detail.bottom}"
     if descent.back_ns is not None:
@@ -237,7 +226,7 @@ def _back(history: History, life: AutoscalerLife, descent: _Descent) -> Obligati
     else:
         text = f"{text} within {bound_s:g} s"
     # Too late: a FAIL, unless nothing promised it.
-    if blind := stood_still(life, descent.detail.calm_ns, descent.until_ns):
+    if blind := scaling.stood_still(life, descent.detail.calm_ns, descent.until_ns):
         return unknown(subject, f"{text}: the autoscaler had no metrics: {blind.why}", "metrics that it can read")
     if descent.back_ns is None and descent.holding:
         return unknown(subject, f"{text}: {descent.holding}, so nothing was to fall", "less load after the spike")

@@ -6,14 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaos.checks.autoscaling.common import (
-    one_autoscaler,
-    replicas_made,
-    scalers_in,
-    stood_still,
-    unless_unseen,
-    unwatched,
-)
+from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
 from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.recovery.loss_judge import lacking
@@ -57,12 +50,11 @@ class ScaledUp:
     slo: Slo | None = None
 
     def __call__(self, history: History) -> Finding:
-        """Judge every load spike of the trial."""
         owed: list[Obligation] = []
         climbs: list[Climb] = []
         causes: list[str] = []
         for spike in load_spikes(history):
-            scaler = one_autoscaler(history, spike.begin_ns, spike.end_ns)
+            scaler = scaling.one_autoscaler(history, spike.begin_ns, spike.end_ns)
             here: list[tuple[str, Obligation]] = []
             if isinstance(scaler, Obligation):
                 here.append(("autoscaler", _without(history, spike, scaler)))
@@ -71,7 +63,9 @@ class ScaledUp:
                 here += _judged(history, scaler, climb, slo=self.slo)
                 here = [(cause, _doubted(history, climb, one)) for cause, one in here]
             causes += [cause for cause, one in here if one.answer is not Answer.PASS]
-            owed += unless_unseen(unwatched(history, spike.begin_ns, spike.end_ns), [one for _, one in here])
+            owed += scaling.unless_unseen(
+                scaling.unwatched(history, spike.begin_ns, spike.end_ns), [one for _, one in here]
+            )
         users = ", until users are well." if self.slo else "."
         return finding(
             self.name,
@@ -112,7 +106,7 @@ WORDS = {
 def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Obligation:
     """With no autoscaler at all nothing follows; with several nobody can tell which of them did."""
     evidence = (Evidence(spike.begin_ns, f"the load rose from {spike.words}"),)
-    if scalers_in(history, spike.begin_ns, spike.end_ns):
+    if scaling.scalers_in(history, spike.begin_ns, spike.end_ns):
         return replace(scaler, evidence=evidence)
     return replace(scaler, answer=Answer.FAIL, settle="", evidence=evidence)
 
@@ -135,7 +129,7 @@ def _judged(
         return
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
-        yield from (("pods", one) for one in replicas_made(history, rise, climb.end_ns))
+        yield from (("pods", one) for one in scaling.replicas_made(history, rise, climb.end_ns))
     yield from (("late", one) for pod in climb.pods for one in _new_pod(history, pod, climb))
     if slo is None:
         return
@@ -148,7 +142,6 @@ def _judged(
 
 
 def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[str, Obligation]:
-    """The first rise of desired replicas is in time."""
     subject, first, bound_s = "first rise", climb.rises[0], climb.bound.total_s
     took_s = seconds(earliest_ns(history, history.facts.workload_kind, first.at_ns) - climb.spike.begin_ns)
     measured, limit = f"{took_s:.1f} s", f"{bound_s:g} s"
@@ -164,7 +157,7 @@ def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[s
 
 def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> str:
     """Why no rise can be demanded by a moment: without metrics, and too little time after it had them; else empty."""
-    blind = stood_still(life, climb.spike.begin_ns, until_ns)
+    blind = scaling.stood_still(life, climb.spike.begin_ns, until_ns)
     if blind is None:
         return ""
     if blind.until_ns is None:
@@ -176,7 +169,6 @@ def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> str:
 
 
 def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
-    """Why desired replicas did not rise in the spike: too short, at the maximum, or a metric that did not move."""
     subject, detail = "first rise", climb.detail
     if text := _blind(life, climb, climb.end_ns):
         return "metrics", unknown(subject, text, WORKS)
@@ -234,7 +226,6 @@ def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligatio
 
 
 def _not_regained(climb: Climb) -> tuple[str, Obligation]:
-    """Users were not inside the SLO again before the spike ended."""
     one = climb.detail
     answered_rps, ready, most = one.answered_at_end_rps, one.ready_at_end, one.replicas_max
     rates = "" if answered_rps is None else f"{answered_rps:g}/s answered of {one.peak_rps:g}/s"

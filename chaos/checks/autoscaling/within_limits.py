@@ -6,15 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.autoscaling.common import (
-    in_turn,
-    one_autoscaler,
-    scalers_in,
-    unless_unseen,
-    unwatched,
-    watched_since_ns,
-    watched_until_ns,
-)
+from chaos.checks.autoscaling import scaling
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -47,10 +39,9 @@ class WithinLimits:
     Detail: ClassVar[type] = WithinLimitsDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge every moment of the trial since the autoscaler was first seen."""
-        scaler, found = one_autoscaler(history), scalers_in(history)
-        lives = found if in_turn(found) else []
-        begin_ns = watched_since_ns(history, lives[0]) if lives else history.began_ns
+        scaler, found = scaling.one_autoscaler(history), scaling.scalers_in(history)
+        lives = found if scaling.in_turn(found) else []
+        begin_ns = scaling.watched_since_ns(history, lives[0]) if lives else history.began_ns
         grace_s = timings_of(history).hpa_sync_s + timings_of(history).allowance_s
         owed = [one for life in lives for one in _outside(history, life, grace_s)]
         outside = len(owed)
@@ -67,7 +58,7 @@ class WithinLimits:
         return finding(
             self.name,
             "Desired replicas stay between the autoscaler's minimum and maximum.",
-            unless_unseen(unwatched(history, begin_ns), owed),
+            scaling.unless_unseen(scaling.unwatched(history, begin_ns), owed),
             Summary(
                 measured=measured,
                 limit=f"{limits or 'minReplicas to maxReplicas'}, brought back within {grace_s:g} s",
@@ -79,7 +70,7 @@ class WithinLimits:
 
 def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator[Obligation]:
     """That each number outside of the limits in force is brought back within the grace."""
-    until_ns = min(watched_until_ns(history), life.gone_ns or history.ended_ns)
+    until_ns = min(scaling.watched_until_ns(history), life.gone_ns or history.ended_ns)
     moments = {until_ns, *(at_ns for at_ns, _ in (*desired_replicas(history).points, *life.states))}
     since: tuple[int, tuple[int, int, int]] | None = None
     for at_ns in sorted(one for one in moments if life.first_ns <= one <= until_ns):

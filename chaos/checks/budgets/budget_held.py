@@ -95,7 +95,6 @@ class BudgetHeld:
             raise ValueError(f"BudgetHeld.ready_min: {self.ready_min} is not at least 1")
 
     def __call__(self, history: History) -> Finding:
-        """Judge every eviction and every dip of the trial."""
         played = replay(history)
         evictions = evictions_of(history, played)
         since_ns = _since_ns(history, evictions)

@@ -150,7 +150,6 @@ def _losses(
 
 
 def _loss(history: History, replay: Replay, change: Change) -> Loss:
-    """Name the cause of one loss."""
     cause, words = (UNSEEN, "lost in a gap of the watch") if change.revision.lossy else _cause(history, replay, change)
     return Loss(change.revision.at_ns, change.pod.name, cause, f"{change.pod.name} {words}")
 
@@ -191,7 +190,6 @@ def _owners(history: History) -> Mapping[str, Steps]:
 
 
 def _fell(wanted: Steps, at_ns: int) -> bool:
-    """Whether fewer were desired shortly before a moment."""
     values = wanted.values_in(at_ns - ACTED_NS, at_ns + NEWS_NS)
     return any(after < before for before, after in pairwise(values))
 

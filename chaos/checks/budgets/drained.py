@@ -73,7 +73,6 @@ class Drained:
     blocked_by: str | None = None
 
     def __call__(self, history: History) -> Finding:
-        """Judge every drain of the trial."""
         drains = drains_of(history, replay(history), pod_lives(history), self.node)
         owed = [self._judge(history, drain) for drain in drains]
         worst = max(zip(owed, drains, strict=True), key=lambda one: one[0].answer, default=None)
@@ -182,7 +181,6 @@ class Drained:
 
 
 def _owed(drain: Drain, answer: Answer, reason: str = "", settle: str = "") -> Obligation:
-    """What one drain owed."""
     measured, bound = _measured(drain), f"{drain.bound.total_s:g} s"
     return Obligation(drain.fault.id, answer, reason, settle, measured, bound, tuple(_evidence(drain)))
 

@@ -119,7 +119,6 @@ def evictions_of(history: History, replay: Replay) -> Evictions:
 
 
 def _accepted(replay: Replay, done: Mapping[str, list[Action]]) -> Iterator[Eviction]:
-    """Each accepted eviction."""
     granted: set[str] = set()
     for grant in replay.grants:
         if grant.pod is not None:
@@ -135,7 +134,6 @@ def _accepted(replay: Replay, done: Mapping[str, list[Action]]) -> Iterator[Evic
 
 
 def _eviction(pod: PodView, shown: Grant | Change, ours: list[Action], *, ready: bool) -> Eviction:
-    """The eviction of a pod that a charge or a sign shows."""
     at_ns = shown.revision.at_ns
     before = [action for action in ours if action.begin_ns <= at_ns]
     return Eviction(

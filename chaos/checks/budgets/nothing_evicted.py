@@ -49,7 +49,6 @@ class NothingEvicted:
     Detail: ClassVar[type] = NothingEvictedDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge the outage of all nodes."""
         losses = node_losses(history)
         if reason := _incomplete(history, losses):
             owed, summary = [unknown("the outage", reason, OUTLASTING)], Summary("no outage of every node", LIMIT)
@@ -100,7 +99,6 @@ def _replica(life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obliga
 
 
 def _incomplete(history: History, losses: tuple[NodeLoss, ...]) -> str:
-    """Why this was no outage of every node."""
     nodes = {NodeView(event.object).name for event in history.watch if event.kind == "Node"}
     if left := sorted(nodes - {loss.node for loss in losses}):
         return f"not every node was taken down: {', '.join(left)}"

@@ -192,7 +192,6 @@ class Spread:
             raise ValueError(f"Spread.max_skew: {self.max_skew} is not at least 1")
 
     def __call__(self, history: History) -> Finding:
-        """Judge where the replicas were at the end of recovery."""
         at_ns = _end_ns(history)
         every = () if at_ns is None else tuple(placements(history, self.key))
         last = next((one for one in reversed(every) if at_ns is not None and one.at_ns <= at_ns), None)

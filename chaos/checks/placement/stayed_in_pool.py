@@ -47,7 +47,6 @@ class StayedInPool:
     value: str
 
     def __call__(self, history: History) -> Finding:
-        """Judge where every pod was."""
         since_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
         until_ns = judged_until_ns(history)
         nodes = _labels(history, self.label)
@@ -89,7 +88,6 @@ class StayedInPool:
 
 
 def _lived(life: PodLife, since_ns: int, until_ns: int) -> bool:
-    """Whether a pod was on its node at some time of a span."""
     begun = life.scheduled_ns is not None and life.scheduled_ns <= until_ns
     return begun and (life.gone_ns is None or life.gone_ns > since_ns)
 

@@ -46,7 +46,6 @@ class NoNeedlessRestart:
     restarting: tuple[str, ...] = RESTARTING
 
     def __call__(self, history: History) -> Finding:
-        """Count the restarts of every replica."""
         lives = pod_lives(history)
         needless = {life.uid: self._needless(history, life) for life in lives}
         restarts = sum(len(moments) for life in lives for moments in life.restarts_ns.values())
@@ -128,7 +127,6 @@ class NoRestartLoop:
             raise UsageError(f"NoRestartLoop.restarts_max: {self.restarts_max} is less than 0")
 
     def __call__(self, history: History) -> Finding:
-        """Count the restarts of every pod."""
         lives = pod_lives(history)
         counts = [sum(map(len, life.restarts_ns.values())) for life in lives]
         most = max(counts, default=0)

@@ -125,7 +125,6 @@ class RestartedByLiveness:
     detection_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
-        """Judge every victim of every hang."""
         hangs = [
             self._hang(history, fault, fault.landed_ns, ref)
             for fault in history.faults
@@ -166,7 +165,6 @@ class RestartedByLiveness:
 
 
 def _obligation(hang: _Hang) -> Obligation:
-    """That the container was restarted by its probe in time, and its pod Ready again."""
     restart = hang.restart()
     if restart is None:
         return _never(hang)

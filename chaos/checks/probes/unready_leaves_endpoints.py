@@ -66,7 +66,6 @@ class UnreadyLeavesEndpoints:
     allowance_s: float = field(default=0.0, kw_only=True)
 
     def __call__(self, history: History) -> Finding:
-        """Judge every turn."""
         bound_s = endpoint_bound(timings_of(history)).total_s + self.allowance_s
         spans = endpoint_spans(history)
         judged = [

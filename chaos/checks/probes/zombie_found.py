@@ -103,12 +103,7 @@ class ZombieDetail:
     """A silence that is judged.
 
     Attributes:
-        replica: who gave no token while it was Ready and among the endpoints.
-        uid: the replica's.
         proved_by_fault: a fault made it hang from the silence's begin on, and showed so.
-        since_ns: when the silence began.
-        silent_s: how long it lasted.
-        ended: how it ended.
         bound_s: how long its probes may take to find a hang; None where none looks for one.
         requests_expected: how many requests it was to get meanwhile, on average.
         missed_by_chance: how likely all requests of that time missed it.
@@ -154,7 +149,6 @@ class ZombieFound:
     detection_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
-        """Judge every replica's silences."""
         lives = pod_lives(history)
         judged = [one for life in lives for one in self._judged(history, life)]
         owed, zombies = [one for one, _ in judged], tuple(zombie for _, zombie in judged)
@@ -204,7 +198,6 @@ class ZombieFound:
 
 
 def _hangs(history: History, life: PodLife) -> Iterator[tuple[int, str]]:
-    """When faults made the replica hang, and in which container."""
     for fault in history.faults:
         if fault.name == HANGS and fault.landed_ns is not None and any(ref.uid == life.uid for ref in fault.victims):
             yield fault.landed_ns, struck_container(fault, life)

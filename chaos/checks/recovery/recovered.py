@@ -32,10 +32,7 @@ class LossDetail:
     """One lost replica, or one that was newly desired (`path` is `new`).
 
     Attributes:
-        answer: whether it was back in time.
-        victim: the replica; `node` is where it was.
-        fault: the fault that took it, empty if none did.
-        struck_ns: when that fault struck it.
+        fault: the fault that took it, empty if none did, and when it struck (`struck_ns`).
         path: how it came back, or has to: `replaced`, `moved`, `restarted`, `crashed`, `returned`, `node back`, `new`.
         cause: the same for people.
         lost_ns, due_ns: when it was lost, and when it was due back: `bound_s` later.
@@ -88,7 +85,6 @@ class Recovered:
     Detail: ClassVar[type] = RecoveredDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge every loss of the trial."""
         rule = "Lost replicas are back within the time that the system's own spec promises."
         if not history.faults:
             nothing = unknown("replicas", "no fault was injected, so there was nothing to recover from", TAKES)
@@ -181,7 +177,6 @@ def _away_s(history: History, one: Missing) -> float:
 
 
 def _waited_s(one: Missing) -> float:
-    """How long it had to wait for its turn."""
     return seconds(one.counts_ns - one.since_ns)
 
 

@@ -65,7 +65,6 @@ class RecoveredInTime:
     detection_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
-        """Judge every stage of every victim."""
         found = recoveries(history, detection_s=self.detection_s)
         ordered = sorted(found, key=lambda one: (one.broken, one.whole_s), reverse=True)
         summary = Summary(

@@ -68,8 +68,7 @@ class _Owner:
     """A controller of pods while its actions are read.
 
     Attributes:
-        desired: how many pods it wants.
-        active: how many it has.
+        desired, active: how many pods it wants, and has.
         vacancies: the places to fill, oldest first: all pods that were lost from each.
         places: by the UID of a pod that was made, the place that it filled.
         given_up: how many pods it gave up because fewer are desired.

@@ -109,7 +109,6 @@ class Rescheduled:
     within_s: float | None = None
 
     def __call__(self, history: History) -> Finding:
-        """Judge every replica of every lost node."""
         lost = node_losses(history)
         held = [(one, life) for one in lost for life in one.held(pod_lives(history))]
         cases = [_judged(history, case) for one, life in held if (case := _case(history, one, life, self.within_s))]
@@ -162,7 +161,6 @@ def _against(history: History, case: _Case) -> Against:
 
 
 def _back(history: History, case: _Case, replacement: PodLife, ready_ns: int) -> Against:
-    """Judge a replica that has a replacement."""
     if any(replacement.node == one.node and is_member(one, ready_ns) for one in node_losses(history)):
         text = f"{replacement.name}, in place of {case.who}, is on node {replacement.node}, which is lost too"
         return text, "", None

@@ -26,10 +26,8 @@ class StageDetail:
     """One stage in numbers.
 
     Attributes:
-        stage: the step that ends it.
-        at_ns: when that was seen; None: it was not.
+        stage: the step that ends it; `since` are those that it begins with.
         seconds: its part of the whole.
-        since: the steps that it begins with.
         took_s: how long it took from the last of them, beside `bound_s`; None where nobody promises one.
         answer: PASS, UNKNOWN or FAIL; `note` says why.
     """
@@ -50,11 +48,9 @@ class Stage:
     """One stage as it was.
 
     Attributes:
-        at_ns: when its step was seen; None: it was not.
-        since_ns: when the step that it begins with was seen; None: it was not.
+        at_ns: when its step was seen, and the one that it begins with (`since_ns`); None: it was not.
         part_ns: its part of the whole, 0 for one that was not seen or was out of order.
         note: what is odd about its place.
-        answer, reason: whether it kept its bound, and why not.
     """
 
     rule: StageRule

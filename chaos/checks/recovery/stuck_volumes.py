@@ -36,7 +36,6 @@ def _claims(life: PodLife) -> Iterator[str]:
 
 
 def _stuck(history: History, claim: str, lost: Collection[str], at_ns: int) -> str:
-    """Say that a claim is bound to a volume that only lost nodes can reach."""
     found = _last(history, "PersistentVolumeClaim", claim, at_ns)
     volume = str((found.get("spec") or {}).get("volumeName", ""))
     hosts = tuple(_hosts(_last(history, "PersistentVolume", volume, at_ns))) if volume else ()

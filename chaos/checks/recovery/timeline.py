@@ -26,8 +26,6 @@ class Timeline:
     """One victim of one fault, step by step.
 
     Attributes:
-        loss: the loss, with its replacement.
-        fault: the fault that took it.
         moments: when each step was seen, by the recorder's clock; what was not seen is absent.
         earliest_ns: when the fault may have struck at the earliest; `moments["fault"]` is the latest.
         until_ns: up to when what followed was this fault's doing.
@@ -124,7 +122,6 @@ def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[St
 
 
 def _of_replacement(history: History, life: PodLife, replacement: PodLife | None) -> dict[StageName, int | None]:
-    """When the steps of another pod's taking its place were seen."""
     marked: dict[StageName, int | None] = {"marked for deletion": life.lost_ns}
     if replacement is None:
         return marked
@@ -174,7 +171,6 @@ def _added_ns(spans: tuple[Span, ...], removed_ns: int | None, ready_ns: int) ->
 def _of_users(
     history: History, replacement: PodLife | None, seen: Mapping[StageName, int], until_ns: int
 ) -> dict[StageName, int]:
-    """What users saw of it."""
     users: dict[StageName, int | None] = {}
     answered_ns = None
     if replacement is not None and "Ready" in seen:

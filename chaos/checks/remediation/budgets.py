@@ -69,12 +69,10 @@ def budget_blocks_all(case: Case, finding: Finding) -> Iterator[Advice]:
 
 
 def _claimed(finding: Finding) -> int | None:
-    """How many ready replicas the scenario claimed."""
     return finding.detail.ready_min if isinstance(finding.detail, BudgetHeldDetail) else None
 
 
 def _may_go(claimed: int | None, replicas: int) -> tuple[int, tuple[str, ...]]:
-    """How many may go at once, and why."""
     if claimed is None:
         return 1, (f"no number is claimed; one of {replicas} at a time is the least that still lets a drain finish",)
     left = replicas - claimed

@@ -94,5 +94,4 @@ def _whole(bound: Any, replicas: int) -> int:
 
 
 def _lowest(case: Case) -> int | None:
-    """The fewest ready replicas from the first fault on."""
     return ready_replicas(case.history).min(case.at_ns, case.history.ended_ns)

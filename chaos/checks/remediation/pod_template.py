@@ -80,7 +80,6 @@ def readiness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
 
 
 def _handler(case: Case, *others: str) -> dict[str, Any]:
-    """What another probe of the container asks."""
     for other in others:
         given = case.container.get(other) or {}
         for handler in HANDLERS:
@@ -156,7 +155,6 @@ def _around_ends(case: Case) -> bool:
 
 
 def _longest_s(case: Case) -> float:
-    """The longest time from sending to the last byte of an answer in full."""
     good = case.history.requests.filter(pl.col("outcome").is_in(GOOD) & pl.col("sent_ns").is_not_null())
     longest = good.select((pl.col("end_ns") - pl.col("sent_ns")).max()).item() if good.height else None
     return 0.0 if longest is None else float(longest) / NS

@@ -76,7 +76,6 @@ class RollbackSafe:
     Detail: ClassVar[type] = RollbackSafeDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge every bad rollout of the trial."""
         judged = [_judge(history, fault) for fault in history.faults if fault.name == FAULT]
         worst, _ = max(
             judged,
@@ -142,7 +141,6 @@ def _halted(rollout: Rollout, bad: tuple[Count, ...]) -> Obligation:
 
 
 def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: int) -> Obligation:
-    """The former template is back, and all of its pods in time."""
     subject = "the former release"
     if rollout.fault.healed_ns is None:
         return unknown(subject, "the bad rollout was never healed", "a trial that comes to its end")

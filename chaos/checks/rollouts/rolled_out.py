@@ -78,7 +78,6 @@ class RolledOut:
     Detail: ClassVar[type] = RolledOutDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge every rolling update of the trial."""
         judged = [_judge(history, fault) for fault in history.faults if fault.name == FAULT]
         worst, _ = max(
             judged,

@@ -76,7 +76,6 @@ class GracefulTermination:
     Detail: ClassVar[type] = GracefulTerminationDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge the end of every replica."""
         timings, ends, longest = timings_of(history), held_requests(history), longest_s(history)
         graceful = [one for one in ends if one.graceful]
         strays = unnamed(history, ends)
@@ -133,7 +132,6 @@ def _obligation(one: HeldRequests, longest: float | None, timings: Timings) -> O
 
 
 def _doubts(one: HeldRequests, longest: float | None) -> Iterator[str]:
-    """Why the end of one replica is in doubt."""
     if not one.ending.sure:
         yield f"when {one.name} was deleted was not seen"
     elif one.ending.forced:

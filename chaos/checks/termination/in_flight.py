@@ -32,11 +32,9 @@ class HeldRequests:
     """What one replica held from its deletion on.
 
     Attributes:
-        ending: its end, as the watch log shows it.
-        termination: what its spec promises of it.
+        ending: its end, as the watch log shows it; `termination` is what its spec promises.
         under_way: requests that it was answering when it was deleted.
-        accepted: those that were sent afterwards.
-        accepted_last_s: when the last of them was, in seconds from the deletion.
+        accepted: those that were sent afterwards, the last `accepted_last_s` after the deletion.
         cut: answers that it did not bring to their end.
         errors: requests that it answered after its deletion with an error status seen nowhere else in the trial.
         unsure: how many requests ended in a way that says nothing of the replica's end.
@@ -169,7 +167,6 @@ def _shaken(history: History, ends: Iterable[HeldRequests], windows: Iterable[tu
 
 
 def _during(spans: Iterable[Sequence[int]]) -> pl.Expr:
-    """Whether a request ended in any of these spans, ends included."""
     inside = [pl.col("end_ns").is_between(begin, end) for begin, end in spans]
     return pl.any_horizontal(pl.lit(value=False), *inside)
 

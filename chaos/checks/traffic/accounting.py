@@ -93,11 +93,8 @@ class ArrivalCounts:
 
     Attributes:
         expected: how many were intended; None if nothing says so.
-        recorded: how many have a record.
-        missing: how many have none.
         lost: of the missing, how many were owed by workers that were lost.
         duplicated: records beyond the first of an arrival.
-        unsent: how many the generator could not send.
         doubtful: how many are not beyond doubt, the missing ones included.
     """
 
@@ -115,8 +112,6 @@ class Arrivals:
     """The account of all arrivals.
 
     Attributes:
-        counts: how many there were.
-        generator: how the generator did meanwhile.
         doubts: in words; while there is any, no PASS.
         requests: all records, each arrival once.
         sure: those of them that are beyond doubt.

@@ -50,7 +50,6 @@ class CapacityFound:
     need_rps: float | None = None
 
     def __call__(self, history: History) -> Finding:
-        """Judge every step of the trial."""
         steps = rate_steps(history, self.slo)
         limits = [capacity_estimate(count, steps) for count in self.replicas]
         owed = [self._known(limit) for limit in limits]
@@ -73,7 +72,6 @@ class CapacityFound:
         )
 
     def _known(self, limit: CapacityEstimate) -> Obligation:
-        """That the limit of one number of replicas is known."""
         subject, bound = plural(limit.replicas, "replica"), f"to a factor of {self.resolution:g}"
         near = limit.width is not None and limit.width <= self.resolution * ROUNDING
         top = limit.held and not limit.unknown and limit.held.rate_rps >= self.to_rps
@@ -87,7 +85,6 @@ class CapacityFound:
         return unknown(subject, text, MORE)
 
     def _needed(self, limit: CapacityEstimate) -> Iterator[Obligation]:
-        """That the fewest replicas hold the rate that is asked for."""
         if self.need_rps is None:
             return
         bound = f"{self.need_rps:g}/s"

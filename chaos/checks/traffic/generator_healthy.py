@@ -50,7 +50,6 @@ class GeneratorHealthy:
         return "generator-healthy" if self.within is None else f"generator-healthy-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
-        """Judge the generator's account of itself."""
         where = "" if self.within is None else f", {self.within.words}"
         rule = f"The load generator keeps up, and accounts for every arrival that it intended{where}."
         span = None if self.within is None else self.within.span(history)

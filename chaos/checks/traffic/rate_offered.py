@@ -73,7 +73,6 @@ class RateOffered:
     peak_s: float = 0.0
 
     def __call__(self, history: History) -> Finding:
-        """Judge what was sent."""
         stretches = tuple(_stretches(history))
         planned, sent = sum(one.planned for one in stretches), sum(one.sent for one in stretches)
         peak = "" if self.peak_rps is None else f", {self.peak_rps:g}/s for {self.peak_s:g} s"
@@ -93,7 +92,6 @@ class RateOffered:
         )
 
     def _peak(self, history: History) -> Iterator[Obligation]:
-        """That the peak was reached for long enough, if one is asked for."""
         if self.peak_rps is None:
             return
         reached_s = _seconds_at(history, self.peak_rps)
@@ -130,7 +128,6 @@ def _stretches(history: History) -> Iterator[_Stretch]:
 
 
 def _seconds_at(history: History, rate_rps: float) -> float:
-    """How long the planned load was at least so high."""
     total_ns, since_ns = 0, None
     for step in load_steps(history):
         if since_ns is None and step.to_rps >= rate_rps:

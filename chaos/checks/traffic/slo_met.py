@@ -96,7 +96,6 @@ class SloMet:
         return "slo-met" if self.within is None else f"slo-met-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:
-        """Judge the requests of the trial, or of the window."""
         where = "over all traffic of the trial" if self.within is None else self.within.words
         rule, limit = f"Users stay inside the SLO {where}.", ", ".join(_limits(self.slo))
         span = None if self.within is None else self.within.span(history)

@@ -36,7 +36,6 @@ class Completed:
     Detail: ClassVar[type] = CompletedDetail
 
     def __call__(self, history: History) -> Finding:
-        """Judge the course of the trial."""
         ended = sum(phase.end_ns is not None for phase in history.phases)
         return finding(
             self.name,

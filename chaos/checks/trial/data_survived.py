@@ -91,7 +91,6 @@ class DataSurvived:
     answers: bool = True
 
     def __call__(self, history: History) -> Finding:
-        """Compare all readings of the trial."""
         readings = tuple(_readings(history))
         details = tuple(one.detail for one in readings)
         before, after = sum(not one.after for one in details), sum(one.after for one in details)
@@ -229,7 +228,6 @@ def _place(spec: Raw, path: str, container: str) -> str:
 
 
 def _volume(spec: Raw, path: str, container: str) -> Raw | None:
-    """The volume that is mounted nearest over a path."""
     containers = [one for one in spec.get("containers") or () if container in ("", one["name"])]
     mounts = [one for each in containers for one in each.get("volumeMounts") or ()]
     over = [one for one in mounts if path.startswith(str(one["mountPath"]).rstrip("/") + "/")]

@@ -51,7 +51,6 @@ class FaultsLanded:
     needed: bool = True
 
     def __call__(self, history: History) -> Finding:
-        """Judge every fault of the trial."""
         met = {fault.id: _requests_met(history, fault).height for fault in history.faults}
         spikes = () if history.faults or not self.needed else load_spikes(history)
         sent = sum(_sent_in(history, spike) for spike in spikes)
@@ -93,7 +92,6 @@ class FaultsLanded:
 
 
 def _sent_in(history: History, spike: LoadSpike) -> int:
-    """How many requests were sent of those intended in a spike."""
     until_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
     meant = pl.col("intended_ns").is_between(spike.begin_ns, until_ns, closed="left")
     return history.requests.filter(meant & (pl.col("outcome") != "unsent")).height

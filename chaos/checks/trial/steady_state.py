@@ -56,7 +56,6 @@ class SteadyBefore:
     slo: Slo | None = None
 
     def __call__(self, history: History) -> Finding:
-        """Judge the baseline."""
         baseline = next((phase for phase in history.phases if phase.name == "baseline"), None)
         owed: list[Obligation] = []
         measured, detail = "nothing", None
@@ -139,7 +138,6 @@ def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: in
 
 
 def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBeforeDetail) -> Obligation:
-    """That every desired replica was Ready all the time."""
     if not detail.desired_max:
         return unknown("the replicas", "no replica was desired", SETTLE)
     ready, desired = ready_replicas(history), desired_replicas(history)
@@ -160,7 +158,6 @@ def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBefore
 
 
 def _answers(detail: SteadyBeforeDetail) -> Obligation:
-    """That users were answered."""
     good, valid = detail.requests_good, detail.requests_valid
     if not valid:
         return unknown("the requests", "no request was answered", SETTLE)

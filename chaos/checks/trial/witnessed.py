@@ -46,7 +46,6 @@ class Witnessed:
             raise ValueError(f"Witnessed.at_least: {self.at_least} is not at least 1")
 
     def __call__(self, history: History) -> Finding:
-        """Count the actions."""
         called = [action for action in history.actions if action.name == self.action]
         seen = [action for action in called if action.outcome == self.outcome]
         times = plural(self.at_least, "time")
