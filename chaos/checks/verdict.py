@@ -144,5 +144,4 @@ class Verdict:
         return max((finding.answer for finding in self.findings), default=Answer.UNKNOWN)
 
     def lines(self) -> str:
-        """One line a finding, worst first."""
         return "\n".join(finding.line() for finding in self.findings)

@@ -1,12 +1,11 @@
 """What Kubernetes promises, as pure functions."""
 
 from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
-from chaos.semantics.eviction import BudgetState, Cause, Decision, decide_eviction
+from chaos.semantics.eviction import BudgetState, Decision, decide_eviction
 from chaos.semantics.kubectl_drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.node_loss import (
     LOSS_TAINTS,
     Detection,
-    ZoneState,
     eviction_rates,
     node_loss_detection,
     tainted_within_s,
@@ -14,7 +13,6 @@ from chaos.semantics.node_loss import (
     zone_state,
 )
 from chaos.semantics.probes import (
-    ContainerProbes,
     Probe,
     Stage,
     Unpromised,
@@ -46,8 +44,6 @@ __all__ = [
     "Bound",
     "BudgetState",
     "BudgetStatus",
-    "Cause",
-    "ContainerProbes",
     "Decision",
     "Detection",
     "DrainOptions",
@@ -63,7 +59,6 @@ __all__ = [
     "Termination",
     "Timings",
     "Unpromised",
-    "ZoneState",
     "backoff_s",
     "bound_by",
     "budget_status",

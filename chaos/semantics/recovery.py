@@ -144,12 +144,7 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", resta
 
 
 def node_loss_bound(
-    pod_spec: Raw,
-    timings: Timings,
-    *,
-    workload_kind: str = "Deployment",
-    nodes: int = 1,
-    rate: float | None = None,
+    pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1, rate: float | None = None
 ) -> Bound:
     """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
 
@@ -177,19 +172,11 @@ def node_loss_bound(
 
 
 def power_loss_bound(
-    pod_spec: Raw,
-    timings: Timings,
-    *,
-    workload_kind: str = "Deployment",
-    nodes: int = 1,
-    rate: float | None = None,
+    pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1, rate: float | None = None
 ) -> Bound:
     """As `node_loss_bound`, but from the moment in which the node stood still, before anybody knew of it."""
-    noticed = Part(
-        "node monitor",
-        node_loss_detection(timings).worst_s,
-        "node-monitor-grace-period, and a period to see the last renewal and another to see the end of the grace",
-    )
+    source = "node-monitor-grace-period, and a period to see the last renewal and another to see the end of the grace"
+    noticed = Part("node monitor", node_loss_detection(timings).worst_s, source)
     return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, nodes=nodes, rate=rate).after(noticed)
 
 

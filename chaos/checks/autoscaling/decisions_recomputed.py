@@ -37,7 +37,6 @@ class DecisionDetail:
 
     @property
     def reached(self) -> bool:
-        """Whether the change is among them."""
         return self.after in self.reachable
 
     @property

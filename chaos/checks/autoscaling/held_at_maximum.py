@@ -40,7 +40,6 @@ class StayDetail:
 
     @property
     def words(self) -> str:
-        """The stay for people."""
         if self.reached_s is None:
             return f"desired at most {self.desired_highest} of {self.replicas_max}"
         return f"desired {self.replicas_max} from {self.reached_s:.1f} s after the step, for {self.held_s:.1f} s"

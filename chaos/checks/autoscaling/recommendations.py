@@ -39,7 +39,6 @@ class Reach:
 
     @classmethod
     def of(cls, history: History, life: AutoscalerLife) -> Reach:
-        """Over the whole trial."""
         return cls(history, life, timings_of(history))
 
     def uncomputable(self, at_ns: int) -> str:

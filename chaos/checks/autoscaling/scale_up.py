@@ -124,7 +124,6 @@ class Climb:
 
     @property
     def end_ns(self) -> int:
-        """When the spike ended, or the record."""
         return self.detail.spike_end_ns
 
     @property
@@ -133,7 +132,6 @@ class Climb:
         return self.spike.begin_ns + round(self.bound.total_s * NS)
 
     def evidence(self) -> Iterator[Evidence]:
-        """The moments that the climb consists of."""
         detail = self.detail
         yield Evidence(self.spike.begin_ns, f"the load rose from {self.spike.words}")
         if self.over_ns is not None:

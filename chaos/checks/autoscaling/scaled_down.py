@@ -48,7 +48,6 @@ class DescentDetail:
 
     @property
     def words(self) -> str:
-        """The descent for people."""
         if self.back_s is None:
             return f"desired {self.peak}, not back at {self.bottom}"
         taken = f"{plural(self.pods_taken, 'pod')} taken with {plural(self.answers_under_way, 'answer')} under way"

@@ -52,12 +52,10 @@ class Rescale:
 
     @property
     def up(self) -> bool:
-        """Whether more are desired than before."""
         return self.after > self.before
 
     @property
     def words(self) -> str:
-        """The change for people."""
         return f"desired replicas {self.before} to {self.after}"
 
 

@@ -43,7 +43,6 @@ class BudgetDetail:
 
     @property
     def words(self) -> str:
-        """What it needed, in words."""
         least, most = self.desired_min or 0, self.desired_max or 0
         return f"{self.name} ({self.bound}) needs {most if least == most else f'{least} to {most}'}"
 

@@ -71,7 +71,6 @@ class Dip:
 
     @property
     def words(self) -> str:
-        """The dip in words, with its causes."""
         lasted = "to the end" if self.seconds is None else f"for {self.seconds:.3f} s"
         why = list(dict.fromkeys(loss.words for loss in self.losses))
         if self.more_needed or not why:
@@ -80,7 +79,6 @@ class Dip:
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """The moments that it rests on."""
         losses = (Evidence(loss.at_ns, loss.words) for loss in self.losses)
         return (Evidence(self.begin_ns, self.words), *losses)
 

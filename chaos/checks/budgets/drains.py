@@ -59,12 +59,10 @@ class Drain:
 
     @property
     def took_s(self) -> float | None:
-        """How long it took from the anchor."""
         return None if self.end_ns is None else seconds(max(0, self.end_ns - self.anchor_ns))
 
     @property
     def nodes(self) -> str:
-        """Its nodes in words."""
         return ", ".join(dict.fromkeys(stay.node for stay in self.stays)) or "no node"
 
     @property

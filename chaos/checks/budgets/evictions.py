@@ -53,7 +53,6 @@ class Eviction:
 
     @property
     def whose(self) -> str:
-        """Who asked, in words."""
         return "ours" if self.by else "somebody else's"
 
     @property
@@ -84,7 +83,6 @@ class Evictions:
 
     @property
     def first_ns(self) -> int | None:
-        """When the first was asked for or seen."""
         moments = [one.by.begin_ns if one.by else one.at_ns for one in self.accepted]
         moments += [action.begin_ns for action in (*self.refused, *self.ambiguous)]
         return min(moments, default=None)

@@ -36,7 +36,6 @@ class Change:
 
     @property
     def pod(self) -> PodView:
-        """The pod, as it was last."""
         return self.after or self.before or PodView({})
 
     @property
@@ -107,7 +106,6 @@ class Record:
 
     @property
     def name(self) -> str:
-        """The budget's name."""
         return "" if self.view is None else self.view.name
 
     @property
@@ -117,7 +115,6 @@ class Record:
 
     @property
     def beyond_words(self) -> str:
-        """That, in words."""
         return f"disruption budget {self.name} counts more healthy pods than were watched, so it binds others too"
 
     def in_force(self, since_ns: int, until_ns: int) -> tuple[PodDisruptionBudgetView | None, ...]:

@@ -116,7 +116,6 @@ class _Player:
         self._charged: set[str] = set()
 
     def take(self, state: Revision) -> None:
-        """Take one revision."""
         if state.number > self._first:
             self.begin()
         self._last = state
@@ -145,7 +144,6 @@ class _Player:
             tally.count(self._last, at_ns=self._begin_ns)
 
     def done(self, doubt: str) -> Replay:
-        """The whole."""
         budgets = {uid: tally.done() for uid, tally in self._budgets.items()}
         return Replay(
             budgets=budgets,

@@ -39,7 +39,6 @@ class Placement:
 
     @property
     def ready(self) -> int:
-        """All ready replicas."""
         return sum(self.domains.values()) + sum(self.closed.values()) + self.elsewhere
 
     @property
@@ -104,7 +103,6 @@ class _Nodes:
         )
 
     def placed(self, at_ns: int) -> Placement:
-        """How the ready replicas stand."""
         domains = dict.fromkeys(sorted(str(self.nodes[name].labels[self.key]) for name in self.open), 0)
         closed: Counter[str] = Counter()
         elsewhere = 0

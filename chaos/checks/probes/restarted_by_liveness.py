@@ -46,11 +46,15 @@ class RestartedByLivenessDetail:
 
 @dataclass(frozen=True, slots=True)
 class _Restart:
-    """The first restart that was seen of a hung container: when, how many at once, and its state then."""
+    """The first restart that was seen of a hung container, and when its pod was Ready afterwards.
+
+    `times` is how many restarts were seen at once; `state` is the container's then.
+    """
 
     at_ns: int
     times: int
     state: ContainerView
+    ready_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,10 @@ class _Hang:
     container: str
     landed_ns: int
     bound: Bound
+    restart: _Restart | None
 
     @property
     def restart_bound(self) -> Bound:
-        """What of the bound lies before the restart."""
         return replace(self.bound, parts=tuple(part for part in self.bound.parts if part.name != READY_PART))
 
     @property
@@ -74,33 +78,18 @@ class _Hang:
         """Whether a liveness probe looks at it."""
         return any(one.liveness for one in container_probes(self.life.spec, self.container))
 
-    def restart(self) -> _Restart | None:
-        """Its first restart after the fault began."""
-        known = 0
-        for at_ns, pod in pod_states(self.history, self.life.uid):
-            for one in pod.containers:
-                if one.name != self.container:
-                    continue
-                if at_ns <= self.fault.begin_ns:
-                    known = one.restarts
-                elif one.restarts > known:
-                    return _Restart(at_ns, one.restarts - known, one)
-        return None
+    @property
+    def restart_s(self) -> float | None:
+        return None if self.restart is None else seconds(max(0, self.restart.at_ns - self.landed_ns))
 
-    def ready_ns(self, restart: _Restart) -> int | None:
-        """When its pod was Ready after a restart: word of the one may be word of the other, on a busy server."""
-        later = (begin for begin, _ in self.life.ready_spans if begin >= restart.at_ns)
-        return restart.at_ns if self.life.ready_at(restart.at_ns) else next(later, None)
-
+    @property
     def detail(self) -> HungContainerDetail:
-        """The hang in numbers."""
-        restart = self.restart()
-        ready_ns = None if restart is None else self.ready_ns(restart)
+        ready_ns = None if self.restart is None else self.restart.ready_ns
         return HungContainerDetail(
             who=self.life.who,
             container=self.container,
             bound_s=self.restart_bound.total_s if self.probed else None,
-            restart_s=None if restart is None else seconds(max(0, restart.at_ns - self.landed_ns)),
+            restart_s=self.restart_s,
             ready_s=None if ready_ns is None else seconds(ready_ns - self.landed_ns),
         )
 
@@ -133,10 +122,10 @@ class RestartedByLiveness:
             if ref.kind == "Pod"
         ]
         owed = [_obligation(hang) if isinstance(hang, _Hang) else hang for hang in hangs]
-        judged = [(hang, hang.detail(), one) for hang, one in zip(hangs, owed, strict=True) if isinstance(hang, _Hang)]
-        times_s = [detail.restart_s for _, detail, _ in judged if detail.restart_s is not None]
+        judged = [(hang, one) for hang, one in zip(hangs, owed, strict=True) if isinstance(hang, _Hang)]
+        times_s = [hang.restart_s for hang, _ in judged if hang.restart_s is not None]
         took = f", the slowest after {max(times_s):.1f} s" if times_s else ""
-        worst = max(judged, key=lambda one: (one[2].answer, one[1].restart_s or 0.0), default=None)
+        worst = max(judged, key=lambda one: (one[1].answer, one[0].restart_s or 0.0), default=None)
         bound = worst[0].restart_bound if worst is not None and worst[0].probed else None
         return finding(
             self.name,
@@ -146,7 +135,7 @@ class RestartedByLiveness:
                 f"{len(times_s)} of {plural(len(hangs), 'container')} restarted{took}",
                 "within the derived bound" if bound is None else f"bound {bound.total_s:g} s",
                 "" if bound is None else bound.words,
-                detail=RestartedByLivenessDetail(tuple(detail for _, detail, _ in judged)),
+                detail=RestartedByLivenessDetail(tuple(hang.detail for hang, _ in judged)),
             ),
             nothing=unknown("a hang", "no process was made to hang", "a trial with a ProcessHang that lands"),
         )
@@ -161,18 +150,36 @@ class RestartedByLiveness:
         source = "the scenario: how long the server takes to know it is stuck"
         own = Part("the server's own detection", self.detection_s, source)
         bound = restart_bound(life.spec, timings, container=container, restarts=count).after(own)
-        return _Hang(history, fault, life, container, landed_ns, bound)
+        return _Hang(history, fault, life, container, landed_ns, bound, _restart(history, fault, life, container))
+
+
+def _restart(history: History, fault: Fault, life: PodLife, container: str) -> _Restart | None:
+    """The container's first restart after the fault began."""
+    known = 0
+    for at_ns, pod in pod_states(history, life.uid):
+        for one in (one for one in pod.containers if one.name == container):
+            if at_ns <= fault.begin_ns:
+                known = one.restarts
+            elif one.restarts > known:
+                # Word of the restart may be word of Ready, too, on a busy server.
+                later = (begin for begin, _ in life.ready_spans if begin >= at_ns)
+                return _Restart(at_ns, one.restarts - known, one, at_ns if life.ready_at(at_ns) else next(later, None))
+    return None
 
 
 def _obligation(hang: _Hang) -> Obligation:
-    restart = hang.restart()
+    restart = hang.restart
     if restart is None:
         return _never(hang)
-    who = hang.life.who
-    measured = f"restarted after {seconds(max(0, restart.at_ns - hang.landed_ns)):.1f} s"
-    one = _restarted(hang, restart) or _ready(hang, restart) or Obligation(who)
+    one = _restarted(hang, restart) or _ready(hang, restart) or Obligation(hang.life.who)
+    ended = restart.state.last_exit
+    how = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode', 'unknown')}" if ended else "its end unseen"
+    text = f"{hang.life.who} was restarted, count {restart.state.restarts}; before it {how}"
     return replace(
-        one, measured=measured, bound=f"{hang.restart_bound.total_s:g} s", evidence=tuple(_evidence(hang, restart))
+        one,
+        measured=f"restarted after {hang.restart_s:.1f} s",
+        bound=f"{hang.restart_bound.total_s:g} s",
+        evidence=(*_killings(hang, restart.at_ns), Evidence(restart.at_ns, text)),
     )
 
 
@@ -223,7 +230,7 @@ def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
 def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
     """What is wrong with the pod's being Ready after the restart, None if it was in time."""
     history, who, bound_s = hang.history, hang.life.who, hang.bound.total_s
-    deadline_ns, ready_ns = hang.landed_ns + round(bound_s * NS), hang.ready_ns(restart)
+    deadline_ns, ready_ns = hang.landed_ns + round(bound_s * NS), restart.ready_ns
     if ready_ns is not None and ready_ns <= deadline_ns:
         return None
     until_ns = min(history.ended_ns, history.covered_ns.get("Pod", (0, 0))[1], hang.life.lost_ns or history.ended_ns)
@@ -243,10 +250,3 @@ def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:
         then = event.type != "LISTED" and hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS
         if then and reason == "Killing" and f"ontainer {hang.container} failed liveness probe" in text:
             yield Evidence(event.at_ns, f"{hang.life.who}: {text}")
-
-
-def _evidence(hang: _Hang, restart: _Restart) -> Iterator[Evidence]:
-    yield from _killings(hang, restart.at_ns)
-    ended = restart.state.last_exit
-    how = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode', 'unknown')}" if ended else "its end unseen"
-    yield Evidence(restart.at_ns, f"{hang.life.who} was restarted, count {restart.state.restarts}; before it {how}")

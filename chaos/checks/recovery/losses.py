@@ -56,12 +56,10 @@ class Loss(Missing):
 
     @property
     def who(self) -> str:
-        """The replica, for people."""
         return f"{self.life.name} ({self.life.uid[:8]})"
 
     @property
     def ready_ns(self) -> int | None:
-        """When its replacement was Ready, None if it was not seen to be."""
         if self.replacement is None or self.replacement.uid != self.life.uid:
             return None if self.replacement is None else self.replacement.ready_ns
         return next((begin_ns for begin_ns, _ in self.life.ready_spans if begin_ns > self.since_ns), None)
@@ -75,7 +73,6 @@ class Loss(Missing):
 
     @property
     def waiting(self) -> PodLife | None:
-        """The pod that had to be Ready when it was due, None if there was none."""
         gone = self.life.left_ns is not None and self.life.left_ns <= self.due_ns
         pod = self.replacement if gone and self.path in AWAY else None if gone else self.life
         return pod if pod is not None and pod.created_ns <= self.due_ns else None

@@ -40,12 +40,10 @@ class Missing:
 
     @property
     def who(self) -> str:
-        """The replica, for people."""
         return "a new replica"
 
     @property
     def counts_ns(self) -> int:
-        """From when its bound counts."""
         return max(self.since_ns, self.turn_ns or 0)
 
     @property
@@ -76,7 +74,6 @@ class MissingAtStart(Missing):
 
     @property
     def who(self) -> str:
-        """The replica, for people."""
         return "a replica that was missing at the start"
 
 

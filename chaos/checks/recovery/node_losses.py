@@ -173,7 +173,6 @@ class Causes:
 
     @classmethod
     def of(cls, history: History) -> Causes:
-        """Gather it from a history."""
         return cls(history, timings_of(history), workload_states(history), node_outages(history))
 
     def cause_of(self, life: PodLife, at_ns: int | None) -> Cause:

@@ -59,7 +59,6 @@ class Recovery:
 
     @property
     def who(self) -> str:
-        """The victim, for people."""
         return self.timeline.loss.who
 
 

@@ -63,7 +63,6 @@ class Stage:
 
     @property
     def name(self) -> StageName:
-        """The step that ends it."""
         return self.rule.name
 
     @property

@@ -62,17 +62,14 @@ class Case:
 
     @property
     def pod_spec(self) -> Raw:
-        """The spec that the workload gives its pods."""
         return self.workload.pod_spec
 
     @property
     def container(self) -> Raw:
-        """Its first container."""
         return next(iter(self.pod_spec.get("containers") or ()), {})
 
     @property
     def how(self) -> str:
-        """How a patch of the workload is applied."""
         facts = self.history.facts
         kind = facts.workload_kind.lower()
         return f"kubectl -n {facts.namespace} patch {kind} {facts.workload_name} --patch-file patch.yaml"

@@ -12,6 +12,7 @@ from chaos.checks.rollouts.rollout import (
     RolloutDetail,
     as_seen,
     counted_within,
+    every_rollout,
     floor_kept,
     in_time,
     never_changed,
@@ -42,14 +43,12 @@ class BadRolloutDetail(RolloutDetail):
 
     @property
     def limit(self) -> str:
-        """What it had to keep to, in words."""
         if self.bound_s is None:
             return "old replicas serve, and the former release is back"
         return f"at least {self.ready_floor} ready, former release back within {self.bound_s:g} s"
 
     @property
     def measured(self) -> str:
-        """How it went, in words."""
         if self.ready_min is None or self.active_s is None:
             return "no bad rollout seen"
         back = "not back whole" if self.back_after_s is None else f"back whole after {self.back_after_s:.1f} s"
@@ -76,17 +75,12 @@ class RollbackSafe:
     Detail: ClassVar[type] = RollbackSafeDetail
 
     def __call__(self, history: History) -> Finding:
-        judged = [_judge(history, fault) for fault in history.faults if fault.name == FAULT]
-        worst, _ = max(
-            judged,
-            key=lambda one: max(obligation.answer for obligation in one[1]),
-            default=(BadRolloutDetail(""), ()),
-        )
+        worst, details, owed = every_rollout(history, FAULT, _judge, BadRolloutDetail(""))
         return finding(
             self.name,
             "A bad rollout halts while old replicas serve, and its undoing brings the former release back whole.",
-            [obligation for _, owed in judged for obligation in owed],
-            Summary(worst.measured, worst.limit, detail=RollbackSafeDetail(tuple(detail for detail, _ in judged))),
+            owed,
+            Summary(worst.measured, worst.limit, detail=RollbackSafeDetail(details)),
             nothing=unknown("a bad rollout", "no bad rollout was made", "a trial with a bad rollout"),
         )
 

@@ -14,6 +14,7 @@ from chaos.checks.rollouts.rollout import (
     RolloutDetail,
     as_seen,
     counted_within,
+    every_rollout,
     floor_kept,
     in_time,
     never_changed,
@@ -44,14 +45,12 @@ class RollingUpdateDetail(RolloutDetail):
 
     @property
     def limit(self) -> str:
-        """What it had to keep to, in words."""
         if self.bound_s is None:
             return "complete within the derived bound"
         return f"at least {self.ready_floor} ready, at most {self.pods_ceiling} pods, bound {self.bound_s:g} s"
 
     @property
     def measured(self) -> str:
-        """How it went, in words."""
         if self.ready_min is None:
             return "no rollout seen"
         took = "not complete" if self.seconds is None else f"complete after {self.seconds:.1f} s"
@@ -78,17 +77,12 @@ class RolledOut:
     Detail: ClassVar[type] = RolledOutDetail
 
     def __call__(self, history: History) -> Finding:
-        judged = [_judge(history, fault) for fault in history.faults if fault.name == FAULT]
-        worst, _ = max(
-            judged,
-            key=lambda one: max(obligation.answer for obligation in one[1]),
-            default=(RollingUpdateDetail(""), ()),
-        )
+        worst, details, owed = every_rollout(history, FAULT, _judge, RollingUpdateDetail(""))
         return finding(
             self.name,
             "A rolling update replaces every pod in time, within maxUnavailable and maxSurge.",
-            [obligation for _, owed in judged for obligation in owed],
-            Summary(worst.measured, worst.limit, detail=RolledOutDetail(tuple(detail for detail, _ in judged))),
+            owed,
+            Summary(worst.measured, worst.limit, detail=RolledOutDetail(details)),
             nothing=unknown("a rolling update", "no rolling update was made", "a trial with a rolling update"),
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
@@ -207,6 +207,18 @@ class RolloutDetail:
     ready_min: int | None = None
     ready_floor: int | None = None
     dips: tuple[Dip, ...] = ()
+
+
+D = TypeVar("D", bound=RolloutDetail)
+
+
+def every_rollout(
+    history: History, fault: str, judge: Callable[[History, Fault], tuple[D, tuple[Obligation, ...]]], none: D
+) -> tuple[D, tuple[D, ...], list[Obligation]]:
+    """The worst rollout of a kind of fault (`none` without any), all of them, and what they owed."""
+    found = [judge(history, one) for one in history.faults if one.name == fault]
+    worst, _ = max(found, key=lambda one: max(owed.answer for owed in one[1]), default=(none, ()))
+    return worst, tuple(detail for detail, _ in found), [one for _, owed in found for one in owed]
 
 
 def never_changed(history: History, fault: Fault) -> tuple[Obligation, ...]:

@@ -53,7 +53,6 @@ class HeldRequests:
 
     @property
     def name(self) -> str:
-        """The replica's name."""
         return self.ending.life.name
 
     @property
@@ -63,7 +62,6 @@ class HeldRequests:
 
     @property
     def lost(self) -> int:
-        """How many requests it surely did not answer."""
         return self.cut.height + self.errors.height
 
 

@@ -60,17 +60,14 @@ class AtRate:
 
     @property
     def held(self) -> int:
-        """In how many steps the SLO held."""
         return sum(one.answer is Answer.PASS for one in self.steps)
 
     @property
     def broke(self) -> int:
-        """In how many it did not."""
         return sum(one.answer is Answer.FAIL for one in self.steps)
 
     @property
     def unknown(self) -> int:
-        """Of how many nobody can tell."""
         return len(self.steps) - self.held - self.broke
 
     @property
@@ -95,7 +92,6 @@ class AtRate:
 
     @property
     def detail(self) -> RateDetail:
-        """The rate in numbers."""
         share, within = self.availability
         names = dict.fromkeys(name for one in self.known for name, _ in one.times_s)
         times = {name: self.p99_s(name) for name in names}
@@ -153,7 +149,6 @@ class CapacityEstimate:
 
     @property
     def words(self) -> str:
-        """The limit for people."""
         who = plural(self.replicas, "replica")
         tail = "".join(f", {one.held} of {len(one.known)} times {one.rate_rps:g}/s" for one in self.wavering)
         tail += f", unknown at {', '.join(f'{one.rate_rps:g}/s' for one in self.unknown)}" if self.unknown else ""
@@ -167,7 +162,6 @@ class CapacityEstimate:
 
     @property
     def detail(self) -> EstimateDetail:
-        """The estimate in numbers."""
         return EstimateDetail(
             self.replicas,
             self.held.rate_rps if self.held else None,

@@ -94,7 +94,6 @@ class RateStep:
 
     @property
     def known(self) -> bool:
-        """Whether it says anything about the service."""
         return self.answer is not Answer.UNKNOWN
 
     def p99_s(self, name: str) -> float | None:

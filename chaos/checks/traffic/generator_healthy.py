@@ -46,7 +46,6 @@ class GeneratorHealthy:
 
     @property
     def name(self) -> str:
-        """How reports and JUnit call the check, with its window."""
         return "generator-healthy" if self.within is None else f"generator-healthy-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:

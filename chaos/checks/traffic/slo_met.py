@@ -54,7 +54,6 @@ class SloMetDetail:
 
     @classmethod
     def of(cls, reading: SloReading, arrivals: Arrivals, span: tuple[int, int] | None) -> SloMetDetail:
-        """The numbers of a trial, or of a span of it."""
         return cls(
             valid=reading.valid,
             good=reading.good,
@@ -92,7 +91,6 @@ class SloMet:
 
     @property
     def name(self) -> str:
-        """How reports and JUnit call the check, with its window."""
         return "slo-met" if self.within is None else f"slo-met-{self.within.name}"
 
     def __call__(self, history: History) -> Finding:

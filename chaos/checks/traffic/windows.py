@@ -35,12 +35,10 @@ class InPhase:
 
     @property
     def name(self) -> str:
-        """See `Window.name`."""
         return f"in-{self.phase}"
 
     @property
     def words(self) -> str:
-        """See `Window.words`."""
         return f"in the phase {self.phase}"
 
     def span(self, history: History) -> tuple[int, int] | str:
@@ -60,16 +58,13 @@ class InStream:
 
     @property
     def name(self) -> str:
-        """See `Window.name`."""
         return f"in-{self.stream}"
 
     @property
     def words(self) -> str:
-        """See `Window.words`."""
         return f"in the traffic {self.stream}"
 
     def span(self, history: History) -> tuple[int, int] | str:
-        """See `Window.span`."""
         for stream in history.streams:
             if stream.name == self.stream:
                 return (
@@ -92,16 +87,13 @@ class WhileRaised:
 
     @property
     def name(self) -> str:
-        """See `Window.name`."""
         return "while-raised" + (f"-after-{self.settle_s:g}s" if self.settle_s else "")
 
     @property
     def words(self) -> str:
-        """See `Window.words`."""
         return "while the load was raised" + (f", from {self.settle_s:g} s on" if self.settle_s else "")
 
     def span(self, history: History) -> tuple[int, int] | str:
-        """See `Window.span`."""
         steps = load_steps(history)
         if not steps:
             return "no stream has a rate"

@@ -64,7 +64,6 @@ class _Reading:
 
     @property
     def why(self) -> str:
-        """Why it did not go well."""
         return str(self.action.detail.get("reason") or "no reason given")
 
     def items(self) -> Iterator[tuple[Item, str]]:
