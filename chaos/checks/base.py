@@ -55,7 +55,9 @@ class Summary:
     evidence: tuple[Evidence, ...] = ()
 
 
-def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary, *, nothing: Obligation) -> Finding:
+def finding(
+    check: str, rule: str, owed: Iterable[Obligation], summary: Summary, *, nothing: Obligation | None = None
+) -> Finding:
     """Sum up what was owed: the worst answer, with the reasons of all obligations that have it.
 
     Args:
@@ -65,7 +67,7 @@ def finding(check: str, rule: str, owed: Iterable[Obligation], summary: Summary,
         summary: the comparison as a whole.
         nothing: what is said if nothing was owed; its answer is UNKNOWN.
     """
-    listed = tuple(owed) or (nothing,)
+    listed = tuple(owed) or (nothing or unknown("the trial", "there was nothing to prove"),)
     answer = max(one.answer for one in listed)
     worst = [one for one in listed if one.answer is answer]
     evidence = (*summary.evidence, *(moment for one in listed for moment in one.evidence))

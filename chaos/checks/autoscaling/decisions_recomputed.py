@@ -108,7 +108,7 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
     before = [one for one in scaling.rescales(history) if one.at_ns < change.at_ns and scaling.confirmed(life, one)]
     changes = [Change(one.at_ns / NS, one.after - one.before) for one in before]
-    reach = Reach.of(history, life)
+    reach = Reach(history, life)
     if not limits.least <= change.before <= limits.most:
         proposals: frozenset[Proposal] = frozenset({Proposal(None)})
         wanted = {0}

@@ -35,11 +35,10 @@ class Reach:
 
     history: History
     life: AutoscalerLife
-    timings: Timings
 
-    @classmethod
-    def of(cls, history: History, life: AutoscalerLife) -> Reach:
-        return cls(history, life, timings_of(history))
+    @property
+    def timings(self) -> Timings:
+        return timings_of(self.history)
 
     def uncomputable(self, at_ns: int) -> str:
         """Which metric of the autoscaler no recorded sample tells, in words; empty if all can be computed."""
@@ -96,9 +95,10 @@ class Reach:
         return samples[max(0, first) : last + 1]
 
     def _proposal(self, sample: MetricsSample, pods: tuple[PodView, ...], now_ns: int, current: int) -> Proposal:
-        view = self.life.at(now_ns)
         tolerance = behaviour_at(self.history, self.life, now_ns).tolerance
-        proposals = [self._metric(one, sample, pods, now_ns, (current, tolerance)) for one in view.metrics]
+        proposals = [
+            self._metric(one, sample, pods, now_ns, (current, tolerance)) for one in self.life.at(now_ns).metrics
+        ]
         return strongest(proposals, current=current)
 
     def _metric(

@@ -84,9 +84,7 @@ class FollowedDetail:
     `stages`: seconds from the step to the end of each; None for what was not seen before the spike ended.
     """
 
-    spike_begin_ns: int
     spike_end_ns: int
-    before_rps: float
     peak_rps: float
     stages: Mapping[str, float | None]
     bound_s: float
@@ -162,7 +160,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
     over_ns, metric, measured, target = _metric(history, life, begin_ns, end_ns)
     # The metrics API had it before the autoscaler looked, where it was recorded.
-    sampled_ns = Reach.of(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
+    sampled_ns = Reach(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
     over_ns = over_ns if sampled_ns is None else sampled_ns
     well_ns = None if slo is None else regained_ns(history, slo, begin_ns, end_ns)
     moments = {
@@ -174,9 +172,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         "slo_regained_s": well_ns,
     }
     detail = FollowedDetail(
-        spike_begin_ns=begin_ns,
         spike_end_ns=end_ns,
-        before_rps=spike.before_rps,
         peak_rps=spike.peak_rps,
         stages={name: after_s(at_ns, begin_ns) for name, at_ns in moments.items()},
         bound_s=bound.total_s,

@@ -39,7 +39,6 @@ class DescentDetail:
     calm_ns: int
     peak: int
     bottom: int
-    first_fall_s: float | None
     back_s: float | None
     bound_s: float
     pods_taken: int
@@ -121,7 +120,6 @@ class ScaledDown:
                 detail=ScaledDownDetail(tuple(one.detail for one in descents)),
                 evidence=tuple(moment for one in descents for moment in one.evidence),
             ),
-            nothing=unknown("load spike", "no load spike was followed up and ended", "a spike that ends"),
         )
 
 
@@ -147,7 +145,6 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
             calm_ns=calm_ns,
             peak=peak,
             bottom=bottom,
-            first_fall_s=after_s(falls[0].at_ns if falls else None, calm_ns),
             back_s=after_s(back_ns, calm_ns),
             bound_s=bound.total_s,
             pods_taken=len(taken),

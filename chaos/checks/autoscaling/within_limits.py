@@ -64,7 +64,6 @@ class WithinLimits:
                 limit=f"{limits or 'minReplicas to maxReplicas'}, brought back within {grace_s:g} s",
                 detail=WithinLimitsDetail(low, high, outside, grace_s),
             ),
-            nothing=unknown("desired replicas", "nothing was desired", "a whole record"),
         )
 
 

@@ -148,13 +148,15 @@ def _losses(
 
 
 def _loss(history: History, replay: Replay, change: Change) -> Loss:
-    cause, words = (UNSEEN, "lost in a gap of the watch") if change.revision.lossy else _cause(history, replay, change)
+    cause, words = _cause(history, replay, change)
     return Loss(change.revision.at_ns, change.pod.name, cause, f"{change.pod.name} {words}")
 
 
 def _cause(history: History, replay: Replay, change: Change) -> tuple[str, str]:
     pod = change.pod
     uid = pod.uid
+    if change.revision.lossy:
+        return UNSEEN, "lost in a gap of the watch"
     if pod.disruption in BY_CONDITION:
         return BY_CONDITION[pod.disruption]
     if uid in replay.marked or any(grant.pod is not None and grant.pod.uid == uid for grant in replay.grants):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chaos.checks.base import timings_of
 from chaos.checks.budgets.model import Record, Replay
 from chaos.clock import NS, seconds
-from chaos.history import Action, Fault, History
+from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.step_function import Steps
 from chaos.semantics import Batch, Bound, drain_bound
@@ -102,20 +102,16 @@ def _stays(history: History, lives: tuple[PodLife, ...], fault: Fault, end_ns: i
     """Each node from its cordon by this drain (or the drain's beginning) to when it was opened again."""
     for node in [victim.name for victim in fault.victims if victim.kind == "Node"]:
         ours = [action for action in history.actions if action.fault == fault.id and action.target.name == node]
-        begin_ns = _moment(ours, "cordon", fault.begin_ns)
-        opened_ns = _moment(ours, "uncordon", end_ns)
-        until_ns = min(opened_ns, end_ns)
-        there = tuple(life for life in lives if life.node == node and _was_there(life, begin_ns, until_ns))
+        begun = (one.begin_ns for one in ours if one.name == "cordon" and one.outcome != "fail")
+        opened = (one.begin_ns for one in ours if one.name == "uncordon" and one.outcome != "fail")
+        begin_ns, until_ns = next(begun, fault.begin_ns), min(next(opened, end_ns), end_ns)
+        there = tuple(
+            life
+            for life in lives
+            if life.node == node and life.scheduled_ns is not None and life.scheduled_ns <= until_ns
+            if life.gone_ns is None or life.gone_ns > begin_ns
+        )
         yield Stay(node, begin_ns, None if fault.result_ns is None else until_ns, there)
-
-
-def _moment(actions: list[Action], name: str, otherwise_ns: int) -> int:
-    return next((one.begin_ns for one in actions if one.name == name and one.outcome != "fail"), otherwise_ns)
-
-
-def _was_there(life: PodLife, begin_ns: int, until_ns: int) -> bool:
-    scheduled = life.scheduled_ns is not None and life.scheduled_ns <= until_ns
-    return scheduled and (life.gone_ns is None or life.gone_ns > begin_ns)
 
 
 def _batches(stays: tuple[Stay, ...], anchor_ns: int, permits: int | None) -> Iterator[Batch]:

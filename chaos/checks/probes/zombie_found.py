@@ -90,12 +90,11 @@ SETTLE = "a ProcessHang that lands under traffic that names its replica"
 
 @dataclass(frozen=True, slots=True)
 class ReplicaHealthDetail:
-    """How long a replica served by probe and endpoint, its answers, and its longest stretch without a token."""
+    """How long a replica served by probe and endpoint, and its answers."""
 
     replica: str
     serving_s: float
     answers: int
-    longest_silence_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +273,8 @@ def _doubts(history: History, zombies: tuple[ZombieDetail, ...]) -> Iterator[Obl
 
 
 def _health(history: History, life: PodLife) -> ReplicaHealthDetail:
-    quiet = [seconds(one.end_ns - one.begin_ns) for one in silences(history, life)]
     return ReplicaHealthDetail(
         replica=life.name,
         serving_s=round(sum(seconds(end - begin) for begin, end, _ in serving_spans(history, life)), 3),
         answers=history.requests.filter(history.requests["replica"] == life.name).height,
-        longest_silence_s=round(max(quiet, default=0.0), 3),
     )

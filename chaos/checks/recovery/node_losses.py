@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaos.checks.base import timings_of
@@ -14,7 +14,7 @@ from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import node_outages, workload_states
 from chaos.objects.base import Raw
-from chaos.objects.kinds import NodeView, ReplicaSetView
+from chaos.objects.kinds import NodeView
 from chaos.semantics import (
     Bound,
     Timings,
@@ -167,13 +167,11 @@ class Causes:
 
     history: History
     timings: Timings
-    workloads: tuple[tuple[int, ReplicaSetView], ...]
-    outages: Mapping[str, tuple[tuple[int, int | None], ...]]
     _known: dict[tuple[object, ...], Cause] = field(default_factory=dict)
 
     @classmethod
     def of(cls, history: History) -> Causes:
-        return cls(history, timings_of(history), workload_states(history), node_outages(history))
+        return cls(history, timings_of(history))
 
     def cause_of(self, life: PodLife, at_ns: int | None) -> Cause:
         """What happened to a replica that ceased to be Ready, or never did (None), and the bound for its return."""
@@ -217,7 +215,7 @@ class Causes:
         """Whether the node was lost about that moment."""
         return any(
             begin_ns <= at_ns + NODE_NEWS_NS and (end_ns is None or end_ns >= at_ns - NODE_NEWS_NS)
-            for begin_ns, end_ns in self.outages.get(node, ())
+            for begin_ns, end_ns in node_outages(self.history).get(node, ())
         )
 
     def growth(self, at_ns: int) -> Cause:
@@ -229,6 +227,7 @@ class Causes:
 
     def _template(self, at_ns: int) -> Raw:
         """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then or has none."""
-        place = bisect_right(self.workloads, at_ns, key=lambda state: state[0])
-        spec = self.workloads[place - 1][1].pod_spec if place else {}
+        states = workload_states(self.history)
+        place = bisect_right(states, at_ns, key=lambda state: state[0])
+        spec = states[place - 1][1].pod_spec if place else {}
         return spec if spec.get("containers") else {}

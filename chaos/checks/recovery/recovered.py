@@ -96,7 +96,7 @@ class Recovered:
         doubts = [*_coverage(history, since_ns), *_unreplaced(history, since_ns)]
         doubts += _premises(history, missed, [one for one, _ in owed], since_ns)
         kept = [obligation for _, obligation in owed]
-        return finding(self.name, rule, (*kept, *doubts), _summary(history, owed), nothing=unknown("replicas", ""))
+        return finding(self.name, rule, (*kept, *doubts), _summary(history, owed))
 
 
 WITHIN = "back within the derived bound"
@@ -176,14 +176,10 @@ def _away_s(history: History, one: Missing) -> float:
     return max(0.0, seconds(end_ns - one.since_ns))
 
 
-def _waited_s(one: Missing) -> float:
-    return seconds(one.counts_ns - one.since_ns)
-
-
 def _summary(history: History, owed: Sequence[tuple[Missing, Obligation]]) -> Summary:
     def badness(pair: tuple[Missing, Obligation]) -> tuple[Answer, float]:
         one, obligation = pair
-        return obligation.answer, _away_s(history, one) - one.bound.total_s - _waited_s(one)
+        return obligation.answer, _away_s(history, one) - one.bound.total_s - seconds(one.counts_ns - one.since_ns)
 
     ordered = sorted(owed, key=badness, reverse=True)
     if not ordered:
@@ -194,7 +190,7 @@ def _summary(history: History, owed: Sequence[tuple[Missing, Obligation]]) -> Su
     details = tuple(_detail(history, one, obligation, struck.get(id(one))) for one, obligation in shown)
     took_s = _away_s(history, worst)
     back = f"back after {took_s:.1f} s" if worst.back_ns is not None else f"not back {took_s:.1f} s later"
-    left_s = worst.bound.total_s + _waited_s(worst) - took_s
+    left_s = worst.bound.total_s + seconds(worst.counts_ns - worst.since_ns) - took_s
     room = f"{left_s:.1f} s left" if left_s >= 0 else f"{-left_s:.1f} s over"
     return Summary(
         measured=f"{plural(len(owed), 'loss', 'losses')}, {worst.who} {back}",

@@ -36,7 +36,6 @@ class EndedReplicaDetail:
 
     Attributes:
         grace_s: what its deletion gave it, None if that was not seen.
-        pre_stop_s: how long its preStop hook takes, None where the spec does not say.
         forced: whether the object vanished without waiting for its containers.
         under_way, accepted_after, cut, errors: requests, as in `HeldRequests`.
         accepted_last_s, stopped_s: when the last was accepted, and the last container had ended, from the deletion on.
@@ -44,7 +43,6 @@ class EndedReplicaDetail:
 
     pod: str
     grace_s: int | None
-    pre_stop_s: float | None
     forced: bool
     under_way: int
     accepted_after: int
@@ -98,7 +96,6 @@ class GracefulTermination:
                 f"{min(spare):.1f} s of grace to spare" if spare and longest is not None and min(spare) >= 0 else "",
                 detail=GracefulTerminationDetail(tuple(_detail(one) for one in ends)),
             ),
-            nothing=NO_END,
         )
 
 
@@ -187,7 +184,6 @@ def _detail(one: HeldRequests) -> EndedReplicaDetail:
     return EndedReplicaDetail(
         pod=one.name,
         grace_s=ending.grace_s,
-        pre_stop_s=one.termination.pre_stop.best_s if one.termination.pre_stop.exact else None,
         forced=ending.forced,
         under_way=one.under_way,
         accepted_after=one.accepted,

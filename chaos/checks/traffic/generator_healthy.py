@@ -70,7 +70,6 @@ class GeneratorHealthy:
                 limit=", ".join([*limits, "every arrival sent once", *(["no connection kept"] if self.fresh else [])]),
                 detail=GeneratorHealthyDetail(health, counts, *_connections(history)),
             ),
-            nothing=unknown("generator", "nothing is known of it", "a trial with traffic"),
         )
 
     def _owed(self, history: History, arrivals: Arrivals) -> Iterator[Obligation]:

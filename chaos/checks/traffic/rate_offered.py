@@ -88,7 +88,6 @@ class RateOffered:
                 limit=f"{SHARE_MIN:.0%} of the planned arrivals sent in each stretch{peak}",
                 detail=RateOfferedDetail(planned, sent),
             ),
-            nothing=unknown("load", "no load was planned", SETTLE),
         )
 
     def _peak(self, history: History) -> Iterator[Obligation]:

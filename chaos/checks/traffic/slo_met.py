@@ -113,7 +113,6 @@ class SloMet:
                 detail=SloMetDetail.of(reading, arrivals, span),
                 evidence=_examples(arrivals.requests, reading),
             ),
-            nothing=unknown("users", "the SLO has no objective", "an objective"),
         )
 
 

@@ -46,7 +46,6 @@ class Completed:
                 "all phases and the trial itself",
                 detail=CompletedDetail(len(history.phases), ended, history.finished),
             ),
-            nothing=unknown("the trial", "no phase of the trial was recorded", AGAIN),
         )
 
 

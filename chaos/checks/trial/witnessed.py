@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, unknown
+from chaos.checks.base import Summary, finding, judged
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.errors import UsageError
@@ -58,7 +58,6 @@ class Witnessed:
                 limit=f"at least {times}",
                 detail=WitnessedDetail(self.action, self.outcome, len(seen), self.at_least),
             ),
-            nothing=unknown(self.action, "it was never tried"),
         )
 
     def _obligation(self, history: History, called: list[Action], seen: list[Action]) -> Obligation:
