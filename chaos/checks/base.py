@@ -67,7 +67,7 @@ def finding(
         summary: the comparison as a whole.
         nothing: what is said if nothing was owed; its answer is UNKNOWN.
     """
-    listed = tuple(owed) or (nothing or unknown("the trial", "there was nothing to prove"),)
+    listed = tuple(owed) or (nothing,)
     answer = max(one.answer for one in listed)
     worst = [one for one in listed if one.answer is answer]
     evidence = (*summary.evidence, *(moment for one in listed for moment in one.evidence))
