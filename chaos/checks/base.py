@@ -55,8 +55,11 @@ class Summary:
     evidence: tuple[Evidence, ...] = ()
 
 
+NOTHING = Obligation("the trial", Answer.UNKNOWN, "there was nothing to prove")
+
+
 def finding(
-    check: str, rule: str, owed: Iterable[Obligation], summary: Summary, *, nothing: Obligation | None = None
+    check: str, rule: str, owed: Iterable[Obligation], summary: Summary, *, nothing: Obligation = NOTHING
 ) -> Finding:
     """Sum up what was owed: the worst answer, with the reasons of all obligations that have it.
 

@@ -95,11 +95,9 @@ class Reach:
         return samples[max(0, first) : last + 1]
 
     def _proposal(self, sample: MetricsSample, pods: tuple[PodView, ...], now_ns: int, current: int) -> Proposal:
-        tolerance = behaviour_at(self.history, self.life, now_ns).tolerance
-        proposals = [
-            self._metric(one, sample, pods, now_ns, (current, tolerance)) for one in self.life.at(now_ns).metrics
-        ]
-        return strongest(proposals, current=current)
+        scale = (current, behaviour_at(self.history, self.life, now_ns).tolerance)
+        metrics = self.life.at(now_ns).metrics
+        return strongest([self._metric(one, sample, pods, now_ns, scale) for one in metrics], current=current)
 
     def _metric(
         self,
