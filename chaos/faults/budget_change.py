@@ -17,7 +17,7 @@ from chaos.objects.base import Ref, View
 __all__ = ["BudgetChange"]
 
 SYNC_ALLOWANCE_S = 15.0
-"""The API's own time, and the controller's to count anew; it says in `observedGeneration` that it did."""
+"""The API's own time, and the controller's to count anew; `observedGeneration` shows that it did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def container_now(recorder: Recorder, place: Place) -> ContainerView | None:
 
 
 def same_container(context: UndoContext, place: Place) -> bool:
-    """Whether the container that was hit still runs, as the API server says now. Raises `ClusterRefused`."""
+    """Whether the container that was hit still runs, as the API server has it now. Raises `ClusterRefused`."""
     found = context.cluster.get("Pod", place.pod.namespace, place.pod.name)
     if found is None or found["metadata"]["uid"] != place.pod.uid:
         return False

@@ -27,7 +27,7 @@ COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""
 
 PLACE = "{node}"
-SAID_MAX = 300
+OUTPUT_MAX = 300
 
 
 class NodeInfrastructure(Protocol):
@@ -119,7 +119,7 @@ class CommandInfrastructure:
         return _run(self.on_command, node)
 
     def seen_off(self, node: str) -> str:  # noqa: ARG002  # the role's shape
-        """A command only says that it ended."""
+        """A command only reports that it ended."""
         return ""
 
     def manual_on(self, node: str) -> str:
@@ -142,5 +142,5 @@ def _run(template: str, node: str) -> str:
         return f"{named}: {error.strerror}"
     if done.returncode == 0:
         return ""
-    said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-SAID_MAX:]
-    return f"{named}: exit code {done.returncode}{': ' + said if said else ''}"
+    output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-OUTPUT_MAX:]
+    return f"{named}: exit code {done.returncode}{': ' + output if output else ''}"

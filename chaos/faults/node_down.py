@@ -31,7 +31,7 @@ class NodeDown(Fault):
     It has landed when the infrastructure itself shows every node off, or the API server that each is not Ready.
     Healing gives the power back and waits until each node renews its lease, is Ready and has no taint of a lost node.
     `noticed` and `replaced` are what a scenario may wait for. A node that holds pods of others is refused, unless
-    `leave_foreign` says that they may be lost too. `every_node`: no node needs to be left.
+    `leave_foreign` allows to lose them too. `every_node`: no node needs to be left.
     """
 
     name: ClassVar[str] = "node-down"

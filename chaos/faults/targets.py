@@ -132,7 +132,7 @@ def unready(system: Pool) -> Targets:
 def fullest_node(system: Pool, *, share_max: float = 1.0) -> Targets:
     """Pick the node with the most ready replicas; among equals the seed chooses.
 
-    `share_max` is the largest part of them that it may hold, where what users are promised rests on the others. Raises
+    `share_max` is the largest part of them that it may hold, where the scenario counts on the others. Raises
     `GamedayError` if it holds more.
     """
     chosen = fullest_nodes(system, 1)[0]

@@ -22,8 +22,8 @@ ENABLED = "enabled"
 
 def allowed_by(raw: Mapping[str, Any]) -> frozenset[str]:
     """The faults that an object's annotation names, separated by commas."""
-    told = View(raw).annotations.get(ALLOW, "")
-    return frozenset(word.strip() for word in told.split(",") if word.strip())
+    written = View(raw).annotations.get(ALLOW, "")
+    return frozenset(word.strip() for word in written.split(",") if word.strip())
 
 
 def refusals(

@@ -1,7 +1,7 @@
 """Emptying one node of the system's pods, as `kubectl drain` does: cordon, evict, retry while a budget refuses, wait.
 
-A disruption budget that says no is doing its job. So a refusal is an answer like any other: it is journalled, asked
-again every 5 s, and if it still stands at the deadline the drain is `blocked`, which is no error.
+A disruption budget that refuses is doing its job. So a refusal is an answer like any other: it is journalled, asked
+again every 5 s, and if it still refuses at the deadline the drain is `blocked`, which is no error.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Parting:
 
 
 class Drain:
-    """One node's drain. `first` is what the API server said to its first eviction, `refused` which budgets said no."""
+    """One node's drain. `first` is the answer to its first eviction, `refused` the budgets that refused one."""
 
     def __init__(self, context: FaultContext, work: Work, node: Ref, terms: Terms) -> None:
         self.first = ""
@@ -114,7 +114,7 @@ class Drain:
             if any(parting.state == "failed" for parting in partings.values()):
                 break
         for pod in found:
-            partings.setdefault(pod.uid, Parting(pod, "refused", "it was not asked to leave"))
+            partings.setdefault(pod.uid, Parting(pod, "refused", "its eviction was not tried"))
         return self._ending(tuple(partings.values()))
 
     def _ending(self, partings: tuple[Parting, ...]) -> Ending:
@@ -161,13 +161,13 @@ class Drain:
 
     @property
     def _over(self) -> bool:
-        """Whether time is up, or we were asked to stop."""
+        """Whether time is up, or the drain is to stop."""
         return self._work.stopping or self._elapsed_s >= self._terms.deadline_s
 
     # --- one pod ------------------------------------------------------------------------------------------------
 
     def _part(self, pod: PodView) -> Parting:
-        parting = Parting(pod, "leaving" if pod.deleting else "refused", "it was not asked to leave")
+        parting = Parting(pod, "leaving" if pod.deleting else "refused", "its eviction was not tried")
         while not self._over:
             if pod.deleting:
                 return self._awaited(pod)
@@ -181,7 +181,7 @@ class Drain:
         return parting
 
     def _judged(self, pod: PodView, done: Done) -> Parting:
-        """What an answer means for the pod; `refused` means that it is to be asked again."""
+        """What an answer means for the pod; `refused` means that it is to be tried again."""
         parting = self._read(pod, done)
         self.first = self.first or f"{pod.name}: {parting.words}"
         self.refused = tuple(dict.fromkeys((*self.refused, *parting.budgets)))
@@ -227,7 +227,7 @@ def _eviction(pod: PodView, grace_s: int | None, fault: str) -> mutations.Mutati
 
 
 def _pause_s(done: Done) -> float:
-    """How long to wait before asking again: a refusal by a budget as kubectl does, a busy server as it says."""
+    """How long to wait before the next attempt: after a budget's refusal as kubectl does, else as the server asks."""
     busy = done.status == 429 and not done.budget_refused
     return (done.retry_after_s or BUSY_S) if busy else RETRY_S
 

@@ -45,7 +45,7 @@ class Undone:
 
 
 def restore(context: UndoContext, entry: UndoEntry) -> Outcome:
-    """Execute one entry. What is left is said with the command for people; whatever goes wrong is left, not raised."""
+    """Execute one entry. What is left comes with the command for people; whatever goes wrong is left, not raised."""
     function = RESTORE.get(entry.kind)
     if function is None:
         return "left", f"this version does not know how to undo {entry.kind}; run: {entry.manual}"
