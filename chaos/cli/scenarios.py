@@ -17,7 +17,7 @@ from chaos.cluster import connect
 from chaos.errors import LabError, UsageError
 from chaos.faults import Infrastructure
 from chaos.lab import Lab
-from chaos.plugin.requirements import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
+from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.config import find_config, read_config

@@ -14,7 +14,7 @@ from chaos.cluster import Cluster, connect
 from chaos.errors import UsageError
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, READ_DATA, Activity, deploying_rights, rights_of
-from chaos.faults.scenario_code import activity_of
+from chaos.faults.static_analysis import activity_of
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from chaos.cluster.resources import kind_of, path_of, ref_of
 from chaos.errors import UsageError
+from chaos.history.writing.redaction import redacted
 from chaos.objects.base import Ref
 
 __all__ = [
@@ -59,7 +60,7 @@ class Mutation:
 
     def detail(self) -> dict[str, Any]:
         """What the journal keeps of it: all but the contents of a Secret."""
-        body = "left out: a Secret" if self.target.kind == "Secret" and self.body is not None else self.body
+        body = redacted(self.target.kind, self.body)
         return {"method": self.method, "path": self.path, "query": dict(self.query), "body": body}
 
 

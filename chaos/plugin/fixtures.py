@@ -47,7 +47,7 @@ def traffic(_stage: RunningTrial) -> Traffic:  # a value
 @pytest.fixture(scope="session")
 def slo(pytestconfig: pytest.Config) -> Slo:
     """What users were promised: as gameday.toml says; one in a hundred may fail, and 5 s, where no file says."""
-    from chaos.plugin.stage import promised
+    from chaos.plugin.trial_setup import promised
 
     return promised(pytestconfig)
 
@@ -100,7 +100,7 @@ def reference_profile() -> Profile:
 @pytest.fixture(scope="session")
 def _environment(pytestconfig: pytest.Config) -> Iterator[Environment]:
     """The cluster that this session's scenarios run on."""
-    from chaos.plugin.stage import environment
+    from chaos.plugin.trial_setup import environment
 
     yield from environment(pytestconfig)
 
@@ -108,6 +108,6 @@ def _environment(pytestconfig: pytest.Config) -> Iterator[Environment]:
 @pytest.fixture
 def _stage(request: pytest.FixtureRequest) -> Iterator[RunningTrial]:
     """One trial of this scenario, set up."""
-    from chaos.plugin.stage import stage
+    from chaos.plugin.trial_setup import stage
 
     yield from stage(request)

@@ -20,7 +20,7 @@ from chaos.semantics.probes import (
     ready_bound_s,
     unpromised_start,
 )
-from chaos.semantics.recovery import (
+from chaos.semantics.recovery_bounds import (
     Bound,
     Part,
     backoff_s,

@@ -16,7 +16,7 @@ from chaos.objects.base import Raw, View
 from chaos.objects.pod import PodView
 from chaos.semantics.budgets import controller_ref
 from chaos.semantics.probes import Unpromised
-from chaos.semantics.recovery import Bound, Part, recovery_bound
+from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound
 from chaos.semantics.timings import Timings
 
 __all__ = ["Batch", "DrainFilter", "DrainOptions", "DrainSet", "drain_bound", "drain_set"]

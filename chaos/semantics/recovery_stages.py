@@ -1,7 +1,7 @@
 """The path back of one replica, stage by stage: which steps it has, and how long each may take.
 
-The bound of each stage is made of the parts of the whole bound (`chaos.semantics.recovery`), which name their sources,
-so that stages and whole cannot differ. A stage alone is granted the same allowance as the whole, and every stage of
+The bound of each stage is made of the parts of the whole bound (`recovery_bounds`), which name their sources, so that
+stages and whole cannot differ. A stage alone is granted the same allowance as the whole, and every stage of
 which a kubelet tells is granted the kubelet's periodic status report: as none knows which of them will need it, the
 bounds of the stages add up to more than the bound of the whole. What nobody promises has no bound.
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from chaos.semantics.node_loss import toleration_s
 from chaos.semantics.probes import ContainerProbes, Stage, container_probes, unpromised_start
-from chaos.semantics.recovery import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
+from chaos.semantics.recovery_bounds import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import Timings
 
 __all__ = ["RecoveryPath", "StageName", "StageRule", "stage_rules"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.semantics.recovery import Bound, Part, recovery_bound
+from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound
 from chaos.semantics.timings import Timings
 
 __all__ = ["Strategy", "rollout_bound"]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.semantics.probes import GRACE_DEFAULT_S
-from chaos.semantics.recovery import API_CALL, Bound, Part
+from chaos.semantics.recovery_bounds import API_CALL, Bound, Part
 from chaos.semantics.timings import Timings
 
 __all__ = ["Between", "Termination", "grace_needed", "pre_stop_needed_s", "termination"]

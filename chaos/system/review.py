@@ -19,7 +19,7 @@ from chaos.objects.base import Raw, View
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.adopt.live_spec import serving_container
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
-from chaos.system.spec.requirements import may_go
+from chaos.system.spec.compatibility import may_go
 
 __all__ = ["Lack", "lacks_of", "review"]
 

@@ -16,7 +16,7 @@ from chaos.cluster import DRY_RUN, Cluster, Command, DryRunExecutor, Executor, J
 from chaos.errors import GamedayError, UsageError
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
-from chaos.system.spec.requirements import NO_DATA
+from chaos.system.spec.compatibility import NO_DATA
 from loadgen.profiles import OpenAiChatProfile, Profile
 
 __all__ = ["Data", "read_data"]

@@ -25,7 +25,7 @@ from chaos.history import load_history
 from chaos.slo import Slo
 from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import read_data
-from chaos.trial.recovery import AwaitedAnswers, Replica, ready_replicas
+from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
 from chaos.trial.request import Output
 from chaos.trial.traffic import Traffic
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from chaos.checks.budgets.evictions import EVICT, is_dry_run, refused_by_budget
-from chaos.checks.budgets.model import EVICTED
+from chaos.checks.budgets.records import EVICTED
 from chaos.history import Action, History
 from chaos.history.facts.autoscaler import AutoscalerView
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

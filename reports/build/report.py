@@ -21,10 +21,10 @@ from reports.build.cluster import autoscaler_series, budget_series, nodes
 from reports.build.coverage import coverage, generator_series, missing_of
 from reports.build.earlier_runs import PastTrial, with_past
 from reports.build.figures import Total, fault_windows, judged_limits, token_series, total
+from reports.build.key_moments import story
 from reports.build.pods import lanes
 from reports.build.session import read_notes
 from reports.build.step_series import step_line
-from reports.build.story import story
 from reports.build.traffic import cut, heat_map, latency_series, records, traffic_series, widths
 from reports.model.parts import FaultBand, Moment, PhaseBand, TrafficSeries
 from reports.model.report import NO_NOTES, EvidenceFile, FindingRow, Headline, KeyFigures, Report

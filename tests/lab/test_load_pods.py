@@ -18,7 +18,7 @@ from chaos.faults.undo import find_left
 from chaos.history import load_history
 from chaos.lab import Lab
 from chaos.lab.images.recipes import MODEL_IMAGE
-from chaos.plugin.requirements import allow_deploying
+from chaos.plugin.markers import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.system import SystemSpec

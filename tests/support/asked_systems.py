@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from chaos.plugin.requirements import deployed_fields
+from chaos.plugin.markers import deployed_fields
 from chaos.system import SystemSpec
-from chaos.system.spec.requirements import unmet
+from chaos.system.spec.compatibility import unmet
 
 __all__ = ["Asked", "System", "asked", "systems"]
 

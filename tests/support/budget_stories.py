@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from histories import NAMESPACE, WORKLOAD, Story, at, deployment, node, pod, replica_set
 
-from chaos.checks.budgets.model import EVICTED
+from chaos.checks.budgets.records import EVICTED
 from chaos.history import History, Outcome
 from chaos.objects.base import Ref
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, judged, judged_until_ns, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
-from chaos.checks.budgets.eviction_rules import (
+from chaos.checks.budgets.evictions import Evictions, evictions_of
+from chaos.checks.budgets.judged_evictions import (
     ALONE,
     COUNTABLE,
     KINDS,
@@ -18,8 +19,7 @@ from chaos.checks.budgets.eviction_rules import (
     stale_ms,
     unready_owed,
 )
-from chaos.checks.budgets.evictions import Evictions, evictions_of
-from chaos.checks.budgets.model import HealthCount, Record, Replay
+from chaos.checks.budgets.records import HealthCount, Record, Replay
 from chaos.checks.budgets.replay import replay
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation

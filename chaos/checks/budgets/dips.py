@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from chaos.checks.budgets.model import EVICTED, Change, HealthCount, Record, Replay
+from chaos.checks.budgets.records import EVICTED, Change, HealthCount, Record, Replay
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History

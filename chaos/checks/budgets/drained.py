@@ -9,7 +9,7 @@ from typing import ClassVar
 from chaos.checks.base import GAPLESS, Summary, finding, late_news, unknown
 from chaos.checks.budgets.drains import Drain, drains_of
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
-from chaos.checks.budgets.model import Record
+from chaos.checks.budgets.records import Record
 from chaos.checks.budgets.replay import replay
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation

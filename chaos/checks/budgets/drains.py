@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chaos.checks.base import timings_of
-from chaos.checks.budgets.model import Record, Replay
+from chaos.checks.budgets.records import Record, Replay
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife

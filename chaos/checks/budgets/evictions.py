@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chaos.checks.base import unknown
-from chaos.checks.budgets.model import Change, Grant, Replay
+from chaos.checks.budgets.records import Change, Grant, Replay
 from chaos.checks.verdict import Obligation
 from chaos.clock import NS
 from chaos.history import Action, History

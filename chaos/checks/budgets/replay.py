@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chaos.checks.budgets.model import EVICTED, Change, Grant, HealthCount, Record, Replay
+from chaos.checks.budgets.records import EVICTED, Change, Grant, HealthCount, Record, Replay
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.cache import once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chaos.checks.base import GAPLESS, judged
 from chaos.checks.recovery.losses import REPLACES, Loss
-from chaos.checks.recovery.missing import Missing
+from chaos.checks.recovery.missing_replicas import Missing
 from chaos.checks.verdict import Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from chaos.checks.recovery.missing import Missing, whole_ns_after
+from chaos.checks.recovery.missing_replicas import Missing, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chaos.checks.recovery.client_impact import first_answer_ns, first_failed_ns, latency_back_ns
 from chaos.checks.recovery.losses import AWAY, Loss, losses
-from chaos.checks.recovery.missing import Missing
+from chaos.checks.recovery.missing_replicas import Missing
 from chaos.clock import seconds
 from chaos.history import Fault, History, WatchEvent
 from chaos.history.cache import once

@@ -16,13 +16,13 @@ from chaos.cli.capacity.output import Screen
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults import Scale
 from chaos.faults.permissions import Activity
-from chaos.faults.scenario_code import activity_of
-from chaos.plugin.requirements import allow_deploying
+from chaos.faults.static_analysis import activity_of
+from chaos.plugin.markers import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
-from chaos.system.spec.requirements import refuse_fields
+from chaos.system.spec.compatibility import refuse_fields
 from chaos.trial.adopted_environment import adopted_environment
 from chaos.trial.config import find_config
 from chaos.trial.environment import Environment, context_environment

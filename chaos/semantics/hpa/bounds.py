@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from chaos.semantics.hpa.stabilization import Behaviour, down_steps
 from chaos.semantics.probes import Unpromised
-from chaos.semantics.recovery import Bound, Part
+from chaos.semantics.recovery_bounds import Bound, Part
 from chaos.semantics.timings import Timings
 
 __all__ = ["KUBELET_MEASURES_S", "fall_bound", "metric_bound", "rise_bound"]

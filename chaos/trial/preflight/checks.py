@@ -13,7 +13,7 @@ from chaos.objects.base import View
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
 from chaos.system.adopt.find import Adopted
-from chaos.system.spec.requirements import may_go
+from chaos.system.spec.compatibility import may_go
 from chaos.trial.preflight.adopted_cluster import Adoption
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Any
 from chaos.cluster import resource_of
 from chaos.errors import UsageError
 from chaos.faults.permissions import Activity, Right, object_names
-from chaos.faults.scenario_code import activities_of
+from chaos.faults.static_analysis import activities_of
 
 __all__ = ["HOME", "activities_of_files", "claims_in_files", "deploying_objects", "role_objects"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reports.model.report import Report
 from reports.page.panels.cluster import autoscaler_panels, budget_panels, node_panels
-from reports.page.panels.instruments import coverage_panel, cpu_panel, lag_panel, tokens_panel
+from reports.page.panels.generator import coverage_panel, cpu_panel, lag_panel, tokens_panel
 from reports.page.panels.panel import Panel
 from reports.page.panels.replicas import lanes_panel, replicas_panel
 from reports.page.panels.traffic import failures_panel, heat_panel, latency_panel, rate_panel

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.errors import UsageError
-from chaos.plugin.requirements import deployed_fields, marked, refuse_unmet, wanted_fields
+from chaos.plugin.markers import deployed_fields, marked, refuse_unmet, wanted_fields
 from chaos.system import SystemSpec
 from chaos.trial.environment import Environment
 

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.errors import UsageError
 from chaos.system import SystemSpec
-from chaos.system.spec.requirements import refuse_fields, unmet
+from chaos.system.spec.compatibility import refuse_fields, unmet
 
 LIVE = SystemSpec(
     name="chat",

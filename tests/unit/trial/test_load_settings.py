@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from chaos.cli.app import app
 from chaos.errors import UsageError
 from chaos.objects.base import Ref
-from chaos.plugin.requirements import load_for
+from chaos.plugin.markers import load_for
 from chaos.system import System, SystemSpec
 from chaos.trial.config import LoadPart
 from chaos.trial.environment import Environment

@@ -12,7 +12,7 @@ from cluster_objects import pod
 from chaos.clock import NS, Clock
 from chaos.objects.pod import PodView
 from chaos.semantics import LAB
-from chaos.trial.recovery import MORE_ANSWERS, AwaitedAnswers, Replica, ready_replicas
+from chaos.trial.first_answers import MORE_ANSWERS, AwaitedAnswers, Replica, ready_replicas
 
 BEFORE = frozenset({Replica("a", "uid-a", "t0", 0), Replica("b", "uid-b", "t0", 0)})
 NOW = frozenset({Replica("a", "uid-a", "t0", 0), Replica("c", "uid-c", "t9", 0)})

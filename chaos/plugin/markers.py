@@ -10,11 +10,11 @@ import pytest
 
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults.permissions import DEPLOYED, LOAD, Activity, deploying_rights
-from chaos.faults.scenario_code import activities_of, raises_load
+from chaos.faults.static_analysis import activities_of, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
-from chaos.system.spec.requirements import NO_DATA, TELL_DATA, refuse_fields, unmet
+from chaos.system.spec.compatibility import NO_DATA, TELL_DATA, refuse_fields, unmet
 from chaos.trial.config import LoadPart
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.checks import (

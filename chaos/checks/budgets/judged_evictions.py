@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from chaos.checks.base import GAPLESS, judged, late_news, timings_of, unknown
 from chaos.checks.budgets.evictions import Eviction, Evictions
-from chaos.checks.budgets.model import Grant, Replay
+from chaos.checks.budgets.records import Grant, Replay
 from chaos.checks.verdict import Answer, Evidence, Obligation
 from chaos.clock import NS
 from chaos.history import Action, History

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import GamedayError
-from chaos.plugin.options import Options, options_of
-from chaos.plugin.requirements import (
+from chaos.plugin.markers import (
     adopted_for,
     load_for,
     manifests_for,
@@ -22,6 +21,7 @@ from chaos.plugin.requirements import (
     profile_for,
     refuse_unmet,
 )
+from chaos.plugin.options import Options, options_of
 from chaos.plugin.session_report import SessionReport
 from chaos.plugin.stash import SESSION_REPORT, STAGED, scenario_id
 from chaos.plugin.terminal import Voice, sigterm_interrupts, uncaptured
