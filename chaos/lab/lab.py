@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,9 @@ from chaos.progress import Progress, Silent
 from chaos.semantics.timings import LAB, Timings
 
 __all__ = ["Lab", "LabInUse", "keep_lab", "lab_session"]
+
+SETTLE_S, POLL_S = 10.0, 0.2
+"""How long a lab whose programs all run may answer that it is not well, before it counts as a wreck."""
 
 
 class LabInUse(LabError):
@@ -67,8 +71,17 @@ class Lab:
         artefacts = None if self._standing(look(self.paths), nodes) else self._artefacts(progress)
         with terminated_as_exit(), lab_lock("starting the lab", progress):
             self._mend(progress)
-            facts = self._standing(look(self.paths), nodes)
+            facts = self._standing(self._settled(), nodes)
             yield facts or self._start(wanted, artefacts or self._artefacts(progress), progress)
+
+    def _settled(self) -> LabStatus:
+        """The lab's state, once it is well. One whose programs all run gets some seconds: a single answer may fail."""
+        deadline = time.monotonic() + SETTLE_S
+        status = look(self.paths)
+        while status.may_become_well and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            status = look(self.paths)
+        return status
 
     def _mend(self, progress: Progress) -> None:
         """Give nodes and pods back what a killed run took, unless somebody uses the lab and may have meant it."""

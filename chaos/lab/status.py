@@ -57,6 +57,11 @@ class LabStatus:
         return set(self.facts.nodes) <= ready
 
     @property
+    def may_become_well(self) -> bool:
+        """Whether it came up, is not well now, and every program of it runs."""
+        return self.facts is not None and not self.well and all(component.alive for component in self.components)
+
+    @property
     def words(self) -> str:
         """The state in one line."""
         if not self.remains:
