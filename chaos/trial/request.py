@@ -13,6 +13,7 @@ from typing import Any
 from chaos.checks.judge import Judgement
 from chaos.clock import Clock
 from chaos.faults.permissions import LOAD
+from chaos.history.reading.run_folder import TRIAL_SCHEMA
 from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.system import System, SystemSpec, selector
 from chaos.system.adopt.find import Adopted, adopt
@@ -122,7 +123,7 @@ def trial_facts(environment: Environment, request: TrialRequest, clock: Clock, f
     budget = found.disruption_budget if found else None
     own_budget = spec.name if spec.disruption_budget and not found else ""
     return {
-        "schema": 1,
+        "schema": TRIAL_SCHEMA,
         "run": request.run.name,
         "scenario": scenario.name,
         "nodeid": scenario.nodeid,

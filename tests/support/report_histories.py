@@ -42,7 +42,7 @@ def at(seconds: float) -> int:
 def facts(scenario: str = "test_killed_pods_are_replaced_within_the_slo[one]", **other: Any) -> TrialFacts:
     """What was known before the trial."""
     raw: dict[str, Any] = {
-        "schema": 1,
+        "schema": 2,
         "run": "20260101T120003Z-pod-kill-8877",
         "scenario": scenario,
         "seed": 8877,

@@ -11,7 +11,7 @@ from histories import NAMESPACE, at
 from chaos.history import History, load_history
 
 TRIAL = {
-    "schema": 1,
+    "schema": 2,
     "scenario": "test_story",
     "claim": "A claim.",
     "seed": 7,

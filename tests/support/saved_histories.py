@@ -36,7 +36,7 @@ def _trial(history: History, name: str) -> Line:
     place = {"namespace": facts.namespace, "workload": workload, "service": facts.service}
     return {
         **facts.raw,
-        "schema": 1,
+        "schema": 2,
         "run": name,
         "scenario": facts.scenario,
         "nodeid": NODEID,

@@ -3,7 +3,7 @@
 __all__ = ["TRIAL"]
 
 TRIAL = {
-    "schema": 1,
+    "schema": 2,
     "run": "saved",
     "scenario": "test_claim",
     "nodeid": "test_scenario.py::test_claim",

@@ -18,7 +18,10 @@ from chaos.history.reading.action_log import Journalled, read_journal
 from chaos.history.reading.measurements import read_generator, read_metrics, read_requests
 from chaos.history.reading.watch_log import WatchLog, read_watch
 
-__all__ = ["load_history"]
+__all__ = ["TRIAL_SCHEMA", "load_history"]
+
+TRIAL_SCHEMA = 2
+"""Of trial.json. An older one has other names for some fields, and a dry run would read as a real one."""
 
 
 def load_history(run: Path) -> History:
@@ -64,6 +67,11 @@ def _facts(path: Path) -> TrialFacts:
     damaged = "the run folder is damaged: judge an intact copy"
     try:
         raw: dict[str, Any] = json.loads(path.read_bytes())
+        if raw.get("schema") != TRIAL_SCHEMA:
+            raise UsageError(
+                f"{path} was recorded by another version of gameday (schema {raw.get('schema')}, not {TRIAL_SCHEMA})",
+                "judge it with the version that recorded it",
+            )
         system = raw["system"]
         return TrialFacts(
             scenario=raw["scenario"],

@@ -30,6 +30,14 @@ def test_a_folder_without_trial_json_is_no_run(tmp_path: Path) -> None:
         load_history(tmp_path)
 
 
+def test_a_run_of_another_version_is_refused(folder: Folder, tmp_path: Path) -> None:
+    """A dry run of an older version would read as a real one."""
+    path = tmp_path / "trial.json"
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
+    with pytest.raises(UsageError, match="another version of gameday"):
+        folder.load()
+
+
 def test_missing_files_are_empty_parts(folder: Folder) -> None:
     """A run that died at once leaves a history that knows it: nothing recorded, not finished."""
     history = folder.load()
