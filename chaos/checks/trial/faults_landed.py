@@ -14,6 +14,7 @@ from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
+from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.objects.base import Ref, View
 
@@ -40,9 +41,9 @@ class FaultsLanded:
 
     A trial without a fault disturbs with its load: then it must have risen by half at least, and requests must have
     been sent meanwhile; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
-    that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A victim that
-    was never among the Service's endpoints met nobody. Never FAIL: a fault that did not land says nothing against the
-    system, but proves nothing.
+    that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A Ready victim
+    that was never among the Service's endpoints met nobody; one that was not Ready was aimed at as such. Never FAIL: a
+    fault that did not land says nothing against the system, but proves nothing.
     """
 
     name: ClassVar[str] = "fault-landed"
@@ -143,6 +144,8 @@ def _unserving(history: History, fault: Fault, victim: Ref) -> str:
     if not spans or not victim.uid or not covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns):
         return ""
     if any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
+        return ""
+    if any(life.uid == victim.uid and not life.ready_at(fault.begin_ns) for life in pod_lives(history)):
         return ""
     return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from histories import Story, kill_story
+from histories import Story, kill_story, pod
 from probe_stories import covered, endpoints
 from recovery_stories import replaced_story
 
@@ -58,6 +58,12 @@ def test_a_ready_victim_that_was_no_endpoint_served_nobody() -> None:
     """The victim was Ready, but only the two others were ever among the ready endpoints."""
     finding = FaultsLanded()(outside("b", "c").history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_victim_that_was_not_ready_was_meant_to_be_so() -> None:
+    """Who evicts a pod that never was Ready, to see what a disruption budget does, hits no user by intention."""
+    story = outside("b", "c").saw(29, "MODIFIED", pod("a", running=True))
+    assert FaultsLanded()(story.history()).answer is Answer.PASS
 
 
 # --- traffic that is not spread evenly ----------------------------------------------------------------------
