@@ -73,8 +73,8 @@ def both(*actions: Callable[[ApiTrial], object]) -> Callable[[ApiTrial], None]:
 
 
 def gone(api: ApiTrial) -> None:
-    """Break every watch, and let each be told once that its version is gone."""
-    api.proxy.trouble(GONE, path="watch=true", times=api.proxy.watches())
+    """Break every watch, and let each be told that its version is gone, even if one is told more than once."""
+    api.proxy.trouble(GONE, path="watch=true", times=3 * api.proxy.watches())
     api.proxy.cut()
 
 
