@@ -13,7 +13,8 @@ LIVENESS_PERIOD_S = 2
 DETECTION_S = SELF_CHECK_S + LIVENESS_PERIOD_S + STALL_S + 1
 
 # One of two replicas takes half of the requests until it turns not Ready, about DETECTION_S and three readiness periods
-# of the 32 s or more that the trial lasts; those are lost.
+# of the 32 s or more that the trial lasts; those are lost. A container that fills its memory starves its server for the
+# 7 s that this takes, too.
 HALF_FOR_A_WHILE = Slo(availability=0.7)
 
 # The kubelet sees the exit within 1 s; lost is what the engine was answering, and half of what comes until its endpoint
@@ -133,7 +134,7 @@ def test_a_replica_that_runs_out_of_memory_is_restarted_in_place(trial, system, 
         trial.recovery()
 
     trial.judge(
-        checks.SloMet(CUT_OFF),
+        checks.SloMet(HALF_FOR_A_WHILE),
         checks.UnreadyLeavesEndpoints(),
         checks.NoNeedlessRestart(),
         checks.NoRestartLoop(),

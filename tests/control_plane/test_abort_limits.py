@@ -15,6 +15,8 @@ from chaos.clock import NS
 from chaos.faults.undo import find_left
 from chaos.lab.simulated import SimulatedCluster
 
+pytestmark = pytest.mark.timed
+
 HOLD_S = 60.0
 """How long the fault would stand if nothing stopped the trial."""
 

@@ -24,6 +24,8 @@ from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.trial.run import RunningTrial
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:

@@ -27,6 +27,8 @@ from chaos.plugin.terminal import uncaptured
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.trial.preflight.checks import require_usage
 
+pytestmark = pytest.mark.timed
+
 NODES, UNDO, EVICTION, ALL = "/nodes/", "/configmaps/", "/eviction", "."
 
 

@@ -30,6 +30,8 @@ from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.trial.config import read_config
 from chaos.wait import until
 
+pytestmark = pytest.mark.timed
+
 pytest_plugins = ["pytester"]
 
 SETTLED_S = 90.0

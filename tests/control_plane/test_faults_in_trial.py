@@ -21,6 +21,8 @@ from chaos.objects.kinds import NodeView
 from chaos.system import DisruptionBudget, SystemSpec
 from chaos.trial.run import RunningTrial
 
+pytestmark = pytest.mark.timed
+
 GUARDED = SystemSpec(
     name="model",
     image="registry.example/model:1",

@@ -30,6 +30,8 @@ from chaos.progress import Terminal
 from chaos.trial.preflight.checks import require_to_deploy
 from chaos.trial.preflight.service_account import ServiceAccount, least_privileged
 
+pytestmark = pytest.mark.timed
+
 pytest_plugins = ["pytester"]
 
 KILL = deploying_rights([activity_of(faults.PodKill)], proxied=False, claims=False)

@@ -31,6 +31,8 @@ from chaos.wait import until
 from loadgen.plan import Plan
 from loadgen.profiles import HttpProfile
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:

@@ -16,6 +16,8 @@ from chaos.cli.app import app
 from chaos.safety.lease import LEASE_NAME
 from chaos.wait import until
 
+pytestmark = pytest.mark.timed
+
 __all__ = ["audited", "staging"]  # fixtures
 
 pytest_plugins = ["pytester"]

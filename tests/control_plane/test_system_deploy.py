@@ -14,6 +14,7 @@ from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.kinds import EndpointSliceView
 from chaos.objects.pod import PodView
 from chaos.system import Autoscale, DisruptionBudget, NeverAvailable, System, Toleration, Volume, deploy
+from chaos.wait import until
 
 ALL_KINDS = MODEL.having(
     autoscale=Autoscale(replicas_min=2, replicas_max=6, scale_down_window_s=15),
@@ -152,14 +153,16 @@ def test_a_field_that_another_owns_is_not_taken_silently(ground: SystemGround) -
     assert ground.get("Deployment")["spec"]["replicas"] == 3
 
 
-def quota(hard: dict[str, str]) -> dict[str, object]:
-    """A ResourceQuota."""
-    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": hard}}
+def limit(ground: SystemGround, hard: dict[str, str]) -> None:
+    """A ResourceQuota that the controllers have taken up; until then the API server may admit what it forbids."""
+    ground.make({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": hard}})
+    taken_up = "the quota controller takes up the quota"
+    until(lambda: ground.get("ResourceQuota", "small").get("status", {}).get("hard"), deadline_s=30, awaited=taken_up)
 
 
 def test_a_forbidden_object_is_told_with_what_forbids_it(ground: SystemGround) -> None:
     """An object that a quota forbids is named with the quota."""
-    ground.make(quota({"count/deployments.apps": "0"}))
+    limit(ground, {"count/deployments.apps": "0"})
 
     with pytest.raises(ClusterRefused) as raised:
         ground.deploy(MODEL)
@@ -169,7 +172,7 @@ def test_a_forbidden_object_is_told_with_what_forbids_it(ground: SystemGround) -
 
 def test_pods_that_a_quota_forbids_end_the_wait_early(ground: SystemGround) -> None:
     """Refused pods are told by their ReplicaSet, long before the deadline that the probes would give."""
-    ground.make(quota({"pods": "1"}))
+    limit(ground, {"pods": "1"})
     system = ground.deploy(MODEL)
     with pytest.raises(NeverAvailable) as raised:
         ground.wait(system)

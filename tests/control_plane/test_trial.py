@@ -23,6 +23,8 @@ from chaos.lab.simulated import SimulatedCluster
 from chaos.trial.request import Output
 from chaos.trial.run import RunningTrial, rejudge_trial
 
+pytestmark = pytest.mark.timed
+
 CHECKS = (Recovered(), Witnessed("delete-pod", outcome="ok"))
 
 
