@@ -1,10 +1,10 @@
-"""Nodes lose their power; their replicas come back elsewhere when Kubernetes' clocks have run out, and not before."""
+"""Nodes are switched off; their replicas come back elsewhere when Kubernetes' clocks have run out, and not before."""
 
 import pytest
 
 from chaos import Slo, checks, faults, targets
 
-pytestmark = pytest.mark.needs("node-power")
+pytestmark = pytest.mark.needs("node-infrastructure")
 
 # On the lab a lost node is NotReady after 12 to 20 s, and until then takes its replicas' share of the requests with it:
 # of four replicas on three nodes two, so half of what arrives in 20 s. The trial lasts 60 s or more.
@@ -29,7 +29,7 @@ def test_replicas_of_a_lost_node_come_back_elsewhere(trial, system, traffic):
         trial.recovery()
 
     trial.judge(
-        checks.SloMet(HALF_FOR_20_OF_60_S), checks.Rescheduled(), checks.Recovered(), checks.Witnessed("power-on")
+        checks.SloMet(HALF_FOR_20_OF_60_S), checks.Rescheduled(), checks.Recovered(), checks.Witnessed("node-on")
     )
 
 
@@ -42,9 +42,7 @@ def test_a_node_that_is_soon_back_keeps_its_replicas(trial, system, traffic):
             trial.hold(duration_s=8)
         trial.hold(duration_s=10)
 
-    trial.judge(
-        checks.SloMet(HALF_FOR_8_OF_25_S), checks.NoNeedlessRestart(restarting=()), checks.Witnessed("power-on")
-    )
+    trial.judge(checks.SloMet(HALF_FOR_8_OF_25_S), checks.NoNeedlessRestart(restarting=()), checks.Witnessed("node-on"))
 
 
 @pytest.mark.system(replicas=4, spread={"hostname": None, "zone": "ScheduleAnyway"})
@@ -58,7 +56,7 @@ def test_a_lost_zone_is_made_good_by_the_others(trial, system, traffic):
         trial.recovery()
 
     trial.judge(
-        checks.SloMet(HALF_FOR_20_OF_60_S), checks.Rescheduled(), checks.Recovered(), checks.Witnessed("power-on")
+        checks.SloMet(HALF_FOR_20_OF_60_S), checks.Rescheduled(), checks.Recovered(), checks.Witnessed("node-on")
     )
 
 
@@ -77,5 +75,5 @@ def test_nothing_is_evicted_while_every_node_is_lost(trial, system, traffic):
         checks.NothingEvicted(),
         checks.NoNeedlessRestart(restarting=()),
         checks.Recovered(),
-        checks.Witnessed("power-on", at_least=2),
+        checks.Witnessed("node-on", at_least=2),
     )

@@ -54,7 +54,7 @@ def test_weights_survive_a_drain(trial, system, traffic):
     trial.judge(checks.SloMet(SLO), checks.DataSurvived(), checks.Drained(), checks.Recovered())
 
 
-@pytest.mark.needs("node-power")
+@pytest.mark.needs("node-infrastructure")
 def test_weights_survive_a_lost_node(trial, system, traffic):
     """The fullest node is lost: the replicas that come back elsewhere reach the same weights while it is away."""
     down = faults.NodeDown(targets.fullest_node(system))

@@ -1,4 +1,4 @@
-"""An hour of the same load, and trouble every few minutes: nothing may add up."""
+"""An hour of the same load, and a fault every few minutes: nothing may add up."""
 
 import pytest
 
@@ -10,7 +10,7 @@ QUIET_S = (60, 180)
 STANDS_S = 15
 
 
-TROUBLE = (
+FAULTS = (
     lambda system: faults.NodeDrain(targets.fullest_node(system), deadline_s=90),
     lambda system: faults.PodKill(targets.one(system)),
     lambda system: faults.PodKill(targets.one(system), grace_s=0),
@@ -29,11 +29,11 @@ def soak_s(pytestconfig):
 
 
 def rounds(rng):
-    """Every trouble once, a node's drain first, and then again and again, each time in another order."""
-    yield TROUBLE[0]
-    yield from rng.sample(TROUBLE[1:], len(TROUBLE) - 1)
+    """Every fault once, a node's drain first, and then again and again, each time in another order."""
+    yield FAULTS[0]
+    yield from rng.sample(FAULTS[1:], len(FAULTS) - 1)
     while True:
-        yield from rng.sample(TROUBLE, len(TROUBLE))
+        yield from rng.sample(FAULTS, len(FAULTS))
 
 
 @pytest.mark.system(replicas=4)
@@ -42,10 +42,10 @@ def test_an_hour_of_steady_load_with_trouble_every_few_minutes(trial, system, tr
     with traffic.steady(rate_rps=2):
         trial.baseline(duration_s=30)
         left_s = soak_s
-        for trouble in rounds(system.rng):
+        for fault in rounds(system.rng):
             quiet_s = min(left_s, system.rng.uniform(*QUIET_S))
             trial.hold(duration_s=quiet_s)
-            with trial.fault(trouble(system)):
+            with trial.fault(fault(system)):
                 trial.hold(duration_s=STANDS_S)
             trial.recovery()
             left_s -= quiet_s + STANDS_S

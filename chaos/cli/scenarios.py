@@ -85,7 +85,7 @@ def _reached(path: Path | None) -> Iterator[Environment | None]:
     if path is not None:
         config = read_config(path)
         adoption = open_adoption(path, config)
-        nodes = config.node_power.infrastructure() if config.node_power else None
+        nodes = config.node_infrastructure.infrastructure() if config.node_infrastructure else None
         with adoption.cluster as cluster:
             yield Environment(cluster=cluster, adoption=adoption, infrastructure=Infrastructure(nodes))
         return

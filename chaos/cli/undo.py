@@ -41,8 +41,8 @@ def undo_command(
     forget: Annotated[
         bool, typer.Option("--forget", help="Remove also the entries that cannot be undone, after manual clean-up.")
     ] = False,
-    node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: takes a node's power.")] = "",
-    node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: gives a node its power back.")] = "",
+    node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: switches a node off.")] = "",
+    node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: switches a node on.")] = "",
 ) -> None:
     """Heal whatever dead runs left in the cluster; safe to repeat. Exit 1 if anything is left."""
     if bool(node_off) != bool(node_on):
@@ -96,7 +96,7 @@ def _reached(
     if path is not None:
         config = read_config(path)
         with open_adoption(path, config, kubeconfig=kubeconfig, context=context).cluster as cluster:
-            nodes = config.node_power.infrastructure() if config.node_power else None
+            nodes = config.node_infrastructure.infrastructure() if config.node_infrastructure else None
             yield cluster, config.system.namespace, Infrastructure(nodes)
         return
     if context:

@@ -1,6 +1,6 @@
 """What there is below the API: what switches nodes off and on, and what cuts a pod off from the network.
 
-Nodes are known by name alone, because that is all that a hypervisor, a cloud or a power strip knows of one.
+Nodes are known by name alone, because that is all that a hypervisor or a cloud knows of one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = [
     "PodNetwork",
 ]
 
-NO_NODE_INFRASTRUCTURE = "nobody can take a node's power away: give --gameday-node-off and --gameday-node-on"
+NO_NODE_INFRASTRUCTURE = "nothing here can switch a node off: give --gameday-node-off and --gameday-node-on"
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""

@@ -1,4 +1,4 @@
-"""Nodes that are lost: their power goes, and with it everything on them, unannounced."""
+"""Nodes that are lost: switched off with everything on them, unannounced."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = ["NodeDown"]
 
 @dataclass(frozen=True, slots=True)
 class NodeDown(Fault):
-    """Take the power of the target nodes away, all at once, and give it back in the end.
+    """Switch the target nodes off, all at once, and on again in the end.
 
     It has landed when the infrastructure itself shows every node off, or the API server that each is not Ready.
-    Healing gives the power back and waits until each node renews its lease, is Ready and has no taint of a lost node.
+    Healing switches them on and waits until each node renews its lease, is Ready and has no taint of a lost node.
     `noticed` and `replaced` are what a scenario may wait for. A node that holds pods of others is refused, unless
     `leave_foreign` allows to lose them too. `every_node`: no node needs to be left.
     """
@@ -56,7 +56,7 @@ class NodeDown(Fault):
     @property
     @override
     def words(self) -> str:
-        return f"take the power of {self.targets.words} away"
+        return f"switch {self.targets.words} off"
 
     @property
     @override
@@ -92,7 +92,7 @@ class NodeDown(Fault):
 
     @override
     def inject(self, context: FaultContext) -> Injection:
-        """Take the power of every node away."""
+        """Switch every node off."""
         if context.infrastructure.nodes is None:
             return Injection(self, context, missed=NO_NODE_INFRASTRUCTURE)
         return _NodeLoss(self, context, context.infrastructure.nodes)
@@ -138,10 +138,10 @@ class _NodeLoss(Injection):
 
     def _switch_off(self, node: Ref) -> str:
         context = self.context
-        entry = UndoEntry("power-on", node, self._infrastructure.manual_on(node.name))
+        entry = UndoEntry("node-on", node, self._infrastructure.manual_on(node.name))
         if reason := context.record(entry):
             return f"node {node.name}: {reason}"
-        with context.journal.action("power-off", node, fault=context.fault) as action:
+        with context.journal.action("node-off", node, fault=context.fault) as action:
             dry_run = isinstance(context.executor, DryRunExecutor)
             reason = DRY_RUN if dry_run else self._infrastructure.off(node.name)
             action.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))

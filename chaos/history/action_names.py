@@ -13,7 +13,7 @@ ACTION_NAMES = frozenset(
         # of pods, and what runs in them
         *("delete-pod", "evict-pod", "exec", "read-data"),
         # of nodes
-        *("cordon", "uncordon", "power-off", "power-on"),
+        *("cordon", "uncordon", "node-off", "node-on"),
         # of the network
         *("cut-off", "reconnect", "mark", "unmark"),
         # of a Deployment and a disruption budget

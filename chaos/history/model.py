@@ -143,7 +143,7 @@ class LoadPoint(NamedTuple):
 class Stream:
     """One stream of traffic; `end_ns` is None if the run died while it flowed.
 
-    `rate_rps` is its least rate. `course` is its rate over time, as points joined by straight lines, the last of which
+    `rate_rps` is its least rate. `rate_profile` is its rate over time, as points joined by straight lines; the last
     goes on to the end; a stream that ended early never came to what lies behind its end. It is empty for a trace.
     `plan` is the shape as `loadgen.shapes.shape_from_plain` takes it; None in a record that has none.
     """
@@ -156,7 +156,7 @@ class Stream:
     profile: str
     origin: str
     url: str = ""
-    course: tuple[LoadPoint, ...] = ()
+    rate_profile: tuple[LoadPoint, ...] = ()
     plan: Mapping[str, Any] | None = None
 
 

@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "needs(*what, nodes, node_label): what must be there, e.g. node-power or data; else the scenario is skipped",
+        "needs(*what, nodes, node_label): what must be there, e.g. node-infrastructure; else the scenario is skipped",
     )
     config.addinivalue_line("markers", "quick: a ready-made scenario that takes little time")
     if given(config):

@@ -14,7 +14,7 @@ from chaos.faults.static_analysis import activities_of, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
-from chaos.system.spec.compatibility import NO_DATA, TELL_DATA, refuse_fields, unmet
+from chaos.system.spec.compatibility import NAME_DATA, NO_DATA, refuse_fields, unmet
 from chaos.trial.config import LoadPart
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.checks import (
@@ -64,7 +64,7 @@ def deployed_fields(node: pytest.Item) -> dict[str, Any]:
 
 def adopted_for(
     request: pytest.FixtureRequest,
-    ground: Environment,
+    environment: Environment,
     fields: Mapping[str, Any],
     *,
     dry_run: bool,
@@ -76,36 +76,36 @@ def adopted_for(
     A `dry_run` session does not even look at the lease. Raises `UsageError` for `fields` that the session would change,
     `ClusterRefused` naming rights or metrics that are missing; with `require_consent` also `NotAllowed`.
     """
-    if ground.adoption is None:
+    if environment.adoption is None:
         return None
     refuse_fields(fields)
-    adopted = ground.adoption.find()
+    adopted = environment.adoption.find()
     activities = scenario_activities(request.node, load)
-    if lacks := lacks_of_adopted(request.node, ground, adopted, activities):
+    if lacks := lacks_of_adopted(request.node, environment, adopted, activities):
         pytest.skip("; ".join(dict.fromkeys(lacks)))
-    if refused := list(unallowed(ground.adoption, adopted, activities)):
+    if refused := list(unallowed(environment.adoption, adopted, activities)):
         if require_consent:
             raise NotAllowed("; ".join(refused))
         pytest.skip("; ".join(refused))
-    require_rights(ground.adoption, adopted, activities, load_pods=load.in_cluster)
-    require_usage(ground.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
+    require_rights(environment.adoption, adopted, activities, load_pods=load.in_cluster)
+    require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not dry_run:
-        ground.begin()
+        environment.begin()
     return adopted
 
 
 def lacks_of_adopted(
-    node: pytest.Item, ground: Environment, adopted: Adopted, activities: Iterable[Activity]
+    node: pytest.Item, environment: Environment, adopted: Adopted, activities: Iterable[Activity]
 ) -> list[str]:
     """Why a scenario cannot be had on the system that already runs, whoever allows it; empty if it can."""
     spec = adopted.system.spec
     lacks = [
         *unmet(spec, wanted_fields(node)),
-        *_without_data(node, spec, TELL_DATA),
+        *_without_data(node, spec, NAME_DATA),
         *_unfit(activities, adopted.system.workload.kind),
     ]
     # What another system would need of the cluster is not looked up: there may be no right to.
-    return lacks or [*_lacking(node, ground, ours=False)]
+    return lacks or [*_lacking(node, environment, ours=False)]
 
 
 def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: Mapping[str, Any]) -> Manifests | None:
@@ -128,7 +128,7 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
 
 def may_deploy(
     request: pytest.FixtureRequest,
-    ground: Environment,
+    environment: Environment,
     spec: SystemSpec,
     manifests: Manifests | None,
     load: LoadSettings,
@@ -137,15 +137,15 @@ def may_deploy(
 
     Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
     """
-    if ground.adoption is None:
+    if environment.adoption is None:
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
-        allow_deploying(ground, _activities(request.node), kinds=kinds, claims=claims, load_pods=load.in_cluster)
+        allow_deploying(environment, _activities(request.node), kinds=kinds, claims=claims, load_pods=load.in_cluster)
 
 
 def allow_deploying(
-    ground: Environment,
+    environment: Environment,
     activities: Iterable[Activity],
     *,
     kinds: Iterable[str] = DEPLOYED,
@@ -153,47 +153,47 @@ def allow_deploying(
     load_pods: bool = False,
 ) -> None:
     """The same for whatever these faults are made by. Raises `ClusterRefused` as `may_deploy` does."""
-    rights = deploying_rights(activities, kinds, proxied=ground.proxied, claims=claims, load_pods=load_pods)
-    ground.grant(rights)
-    require_to_deploy(ground.cluster, rights)
+    rights = deploying_rights(activities, kinds, proxied=environment.proxied, claims=claims, load_pods=load_pods)
+    environment.grant(rights)
+    require_to_deploy(environment.cluster, rights)
 
 
-def refuse_unmet(request: pytest.FixtureRequest, ground: Environment, spec: SystemSpec, *, ours: bool) -> None:
+def refuse_unmet(request: pytest.FixtureRequest, environment: Environment, spec: SystemSpec, *, ours: bool) -> None:
     """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed.
 
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
     """
-    if lacks := lacks_to_deploy(request.node, ground, spec, ours=ours):
+    if lacks := lacks_to_deploy(request.node, environment, spec, ours=ours):
         pytest.skip("; ".join(dict.fromkeys(lacks)))
 
 
-def lacks_to_deploy(node: pytest.Item, ground: Environment, spec: SystemSpec, *, ours: bool) -> list[str]:
+def lacks_to_deploy(node: pytest.Item, environment: Environment, spec: SystemSpec, *, ours: bool) -> list[str]:
     """What the cluster lacks for a scenario, in words; empty for nothing. `ours` as for `refuse_unmet`."""
-    lacks = list(_lacking(node, ground, ours=ours))
-    if ground.kind == "context" and ground.adoption is None and deployed_fields(node).get("autoscale"):
-        lacks += [words] if (words := without_metrics(ground.cluster)) else []
+    lacks = list(_lacking(node, environment, ours=ours))
+    if environment.kind == "context" and environment.adoption is None and deployed_fields(node).get("autoscale"):
+        lacks += [words] if (words := without_metrics(environment.cluster)) else []
     if ours:
         lacks += _without_data(node, spec, "give one fill or files")
         classes = dict.fromkeys(volume.storage_class for volume in spec.volumes if volume.storage_class)
-        lacks += [words for name in classes if (words := ground.lacks(f"storage-class:{name}"))]
+        lacks += [words for name in classes if (words := environment.lacks(f"storage-class:{name}"))]
     return lacks
 
 
-def profile_for(request: pytest.FixtureRequest, ground: Environment) -> Profile:
+def profile_for(request: pytest.FixtureRequest, environment: Environment) -> Profile:
     """What one request is: as the system's file says, else the fixture `request_profile`."""
-    told = ground.adoption.config.traffic.request_profile() if ground.adoption else None
-    profile: Profile = told or request.getfixturevalue("request_profile")
+    named = environment.adoption.config.traffic.request_profile() if environment.adoption else None
+    profile: Profile = named or request.getfixturevalue("request_profile")
     return profile
 
 
-def load_for(ground: Environment, *, in_cluster: bool, workers: int | None, dry_run: bool) -> LoadSettings:
-    """Where the load comes from: as this session was told, else as the system's file says.
+def load_for(environment: Environment, *, in_cluster: bool, workers: int | None, dry_run: bool) -> LoadSettings:
+    """Where the load comes from: as this session's options say, else as the system's file does.
 
     A `dry_run` session makes no pods on a system that already runs: traffic then comes from this host.
     """
-    told = ground.adoption.config.load if ground.adoption else LoadPart()
-    pods = in_cluster or (told.in_cluster and not dry_run)
-    return LoadSettings(workers=workers or told.workers, in_cluster=pods)
+    written = environment.adoption.config.load if environment.adoption else LoadPart()
+    pods = in_cluster or (written.in_cluster and not dry_run)
+    return LoadSettings(workers=workers or written.workers, in_cluster=pods)
 
 
 def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
@@ -235,15 +235,15 @@ def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:
             yield f"{activity.name} changes a {activity.workload_kind}, and the system is a {kind}"
 
 
-def _lacking(node: pytest.Item, ground: Environment, *, ours: bool) -> Iterator[str]:
+def _lacking(node: pytest.Item, environment: Environment, *, ours: bool) -> Iterator[str]:
     """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
-    nodes = ground.cluster.facts.nodes
+    nodes = environment.cluster.facts.nodes
     for marker in node.iter_markers("needs"):
         needs = [need for need in marker.args if need != DATA_NEED]
         if not ours:
             # What others wrote has its claims, of whatever class.
             needs = [need for need in needs if not need.startswith("storage-class:")]
-        yield from (reason for need in needs if (reason := ground.lacks(need)))
+        yield from (reason for need in needs if (reason := environment.lacks(need)))
         wanted = int(marker.kwargs.get("nodes", 0))
         if len(nodes) < wanted:
             yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"

@@ -43,8 +43,8 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "kubeconfig": (Path, "FILE", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"),
     "image": (str, "IMAGE", "image of the reference model that the cluster can pull"),
     "service-url": (str, "URL", "how this host reaches the service; may hold {namespace} and {service}"),
-    "node-off": (str, "COMMAND", "command that powers a node off, e.g. 'virsh suspend {node}'; not for the lab"),
-    "node-on": (str, "COMMAND", "command that powers it on again, e.g. 'virsh resume {node}'"),
+    "node-off": (str, "COMMAND", "command that switches a node off, e.g. 'virsh suspend {node}'; not for the lab"),
+    "node-on": (str, "COMMAND", "command that switches it on again, e.g. 'virsh resume {node}'"),
     "seed": (int, "N", "choose the same victims as the run with this seed"),
     "rejudge": (Path, "RUN", "judge this run folder again, with no cluster"),
     "runs": (Path, "DIR", f"where run folders are made (default: {RUNS})"),
@@ -195,7 +195,7 @@ def _objection_to_place(options: Options) -> str:
     if options.kubeconfig and not elsewhere:
         return "--gameday-kubeconfig goes with --gameday-kube-context NAME: without it scenarios run on the lab"
     if bool(options.node_off) != bool(options.node_on):
-        return "--gameday-node-off and --gameday-node-on go together: whoever powers a node off powers it on again"
+        return "--gameday-node-off and --gameday-node-on go together: whoever switches a node off switches it on again"
     if options.node_off and not elsewhere:
         return "--gameday-node-off goes with --gameday-kube-context or --gameday-config: the lab has its own means"
     return ""

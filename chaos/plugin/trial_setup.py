@@ -115,7 +115,7 @@ def _live(
     request: pytest.FixtureRequest, options: Options, report: SessionReport, output: Output
 ) -> Iterator[RunningTrial]:
     """A trial on the session's cluster, unless the scenario is skipped or refused."""
-    # What a conftest or a marker has wrong is told before a cluster is started.
+    # What a conftest or a marker has wrong is said before a cluster is started.
     manifests = manifests_for(request, options.manifests, options.fields)
     spec = manifests.spec if manifests else None
     if not (options.config_file or manifests):

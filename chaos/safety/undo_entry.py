@@ -18,7 +18,7 @@ UndoKind = Literal[
     "signal-process",
     "delete-policy",
     "reconnect-pod",
-    "power-on",
+    "node-on",
     "delete-job",
 ]
 

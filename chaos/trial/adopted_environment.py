@@ -97,8 +97,8 @@ def adopted_environment(
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
     adoption.find()
-    if infrastructure.nodes is None and config.node_power is not None:
-        infrastructure = replace(infrastructure, nodes=config.node_power.infrastructure())
+    if infrastructure.nodes is None and config.node_infrastructure is not None:
+        infrastructure = replace(infrastructure, nodes=config.node_infrastructure.infrastructure())
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     with cluster, ExitStack() as until_end:

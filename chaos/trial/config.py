@@ -29,7 +29,7 @@ __all__ = [
     "ClusterPart",
     "GamedayConfig",
     "LoadPart",
-    "NodePowerPart",
+    "NodeInfrastructurePart",
     "SafetyPart",
     "SloPart",
     "SystemPart",
@@ -225,8 +225,8 @@ class SafetyPart(Written):
     abort_usage: Mapping[Literal["cpu", "memory"], Quantity] | None = None
 
 
-class NodePowerPart(Written):
-    """The user's own commands that take a node's power and give it back, with `{node}` for its name."""
+class NodeInfrastructurePart(Written):
+    """The user's own commands that switch a node off and on, with `{node}` for its name."""
 
     off: Named
     on: Named
@@ -252,7 +252,7 @@ class GamedayConfig(Written):
     load: LoadPart = LoadPart()
     slo: SloPart | None = None
     safety: SafetyPart = SafetyPart()
-    node_power: NodePowerPart | None = None
+    node_infrastructure: NodeInfrastructurePart | None = None
 
     def complaints(self) -> Iterator[str]:
         """Say which parts do not go together."""

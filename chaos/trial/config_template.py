@@ -36,7 +36,7 @@ nodes_max = 1
 # abort_error_budget = 2.0  # times the error budget of slo.availability
 # abort_usage = {{ memory = "900Mi" }}  # of any pod of the service, by the metrics API; cpu too
 
-# [node_power]  # for scenarios of lost nodes: your own commands, run without a shell
+# [node_infrastructure]  # for scenarios of lost nodes: your own commands, run without a shell
 # off = "virsh suspend {{node}}"
 # on = "virsh resume {{node}}"
 """

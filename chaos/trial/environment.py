@@ -127,7 +127,7 @@ class Environment:
         Raises `UsageError` for a need that is not known.
         """
         kind, _, name = need.partition(":")
-        if kind == "node-power":
+        if kind == "node-infrastructure":
             return "" if self.infrastructure.nodes else NO_NODE_INFRASTRUCTURE
         if kind == "storage-class" and name:
             try:
@@ -135,7 +135,9 @@ class Environment:
             except ClusterRefused as refused:
                 return f"StorageClass {name} cannot be looked up: {refused.what}"
             return "" if there else f"there is no StorageClass {name}: name yours with --gameday-system-field volumes=…"
-        raise UsageError(f"@pytest.mark.needs: {need!r} is not known", "known: data, node-power, storage-class:NAME")
+        raise UsageError(
+            f"@pytest.mark.needs: {need!r} is not known", "known: data, node-infrastructure, storage-class:NAME"
+        )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from chaos.faults.undo import undo_leftovers
 from chaos.lab import Lab
 from chaos.lab.images.recipes import MODEL_IMAGE, load_image
 from chaos.lab.lab import lab_session
-from chaos.lab.nodes.infrastructure import LabNodePower, LabPodNetwork
+from chaos.lab.nodes.infrastructure import LabNodeInfrastructure, LabPodNetwork
 from chaos.progress import Progress
 from chaos.semantics import Timings
 from chaos.system import System
@@ -28,7 +28,7 @@ from loadgen.origin import LabClient, Origin
 
 __all__ = ["LAB_INFRASTRUCTURE", "LabEnvironment", "lab_environment"]
 
-LAB_INFRASTRUCTURE = Infrastructure(LabNodePower(), LabPodNetwork())
+LAB_INFRASTRUCTURE = Infrastructure(LabNodeInfrastructure(), LabPodNetwork())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

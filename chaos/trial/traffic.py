@@ -72,7 +72,7 @@ class Traffic:
     def shape(self, shape: Shape, *, arrivals: Arrivals = "even") -> Iterator[None]:
         """Offer what the shape says until the block ends, which may be before the shape has come to its end.
 
-        Blocks may be nested: their streams add up. The moments at which the load changes are journalled as `course`.
+        Blocks may be nested: their streams add up. When the load changes is journalled as `rate_profile`.
         """
         if self._start is None or self._journal is None:
             yield
@@ -92,7 +92,7 @@ class Traffic:
             stream=name,
             shape=shape.words,
             rate_rps=shape.rate_min_rps,
-            course=[[begun.begin_ns + point.offset_ns, point.rate_rps] for point in shape.rate_profile],
+            rate_profile=[[begun.begin_ns + point.offset_ns, point.rate_rps] for point in shape.rate_profile],
             plan=shape.plain(),
             begin_ns=begun.begin_ns,
             **self._labels,

@@ -200,7 +200,7 @@ def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
                 if not hmac.compare_digest(given, token_digest):
                     self._answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
                     return
-                self._answer(HTTPStatus.OK, pod.do(request["do"], request["told"]))
+                self._answer(HTTPStatus.OK, pod.do(request["do"], request["arguments"]))
             except (KeyError, TypeError, ValueError, OSError) as error:
                 self._answer(HTTPStatus.BAD_REQUEST, {"why": repr(error)})
 

@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="pod kills, all in one trial")
     parser.add_argument("--hangs", type=int, default=0, help="hangs, all in one trial")
     parser.add_argument("--runs", type=Path, default=Path("runs/stages"), help="where run folders are made and read")
-    parser.add_argument("--losses", type=int, default=0, help="nodes that lose their power, all in one trial")
+    parser.add_argument("--losses", type=int, default=0, help="nodes that are switched off, all in one trial")
     given = parser.parse_args()
     runs = given.runs.resolve()
     for trial, count in (("test_kills", given.kills), ("test_hangs", given.hangs), ("test_losses", given.losses)):

@@ -41,7 +41,7 @@ def test_hangs(trial: Trial, system: SystemUnderTest, traffic: Traffic, faults_c
     trial.judge(RecoveredInTime(detection_s=DETECTION_S))
 
 
-@pytest.mark.needs("node-power")
+@pytest.mark.needs("node-infrastructure")
 @pytest.mark.system(replicas=4)
 def test_losses(trial: Trial, system: SystemUnderTest, traffic: Traffic, faults_count: int) -> None:
     """The fullest node is lost time and again; its replicas come back elsewhere within the bounds of their stages."""

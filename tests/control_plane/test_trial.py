@@ -93,7 +93,7 @@ def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Roo
 
 
 def test_after_a_fault_that_missed_nothing_is_held_or_done_any_more(room: Room) -> None:
-    """Nobody can take a node's power: the trial does not wait for its loss, kills nobody either, and says UNKNOWN."""
+    """Nothing can switch a node off: the trial does not wait for its loss, kills nobody either, and says UNKNOWN."""
     with room.trial("missed") as running:
         began = time.monotonic()
         with running.traffic.steady(rate_rps=20):

@@ -1,4 +1,4 @@
-"""A lab node that loses its power by a fault, and gets it back by the heal."""
+"""A lab node that a fault switches off, and the heal on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
 from chaos.lab.lab import lab_session
-from chaos.lab.nodes.infrastructure import LabNodePower, is_cut, is_frozen
+from chaos.lab.nodes.infrastructure import LabNodeInfrastructure, is_cut, is_frozen
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
@@ -34,7 +34,7 @@ from chaos.semantics import Timings
 
 pytestmark = pytest.mark.root
 
-POWER = Infrastructure(LabNodePower())
+SWITCH = Infrastructure(LabNodeInfrastructure())
 
 CHILD_S = 200.0
 
@@ -50,7 +50,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def _field(
-    cluster: Cluster, folder: Path, *, power: NodeInfrastructure | None, dry_run: bool = False
+    cluster: Cluster, folder: Path, *, nodes: NodeInfrastructure | None, dry_run: bool = False
 ) -> Iterator[FaultContext]:
     clock = Clock.start()
     with (
@@ -68,26 +68,26 @@ def _field(
             recorder,
             "default",
             Timings.of(Lab().facts().timings),
-            infrastructure=Infrastructure(power),
+            infrastructure=Infrastructure(nodes),
         )
 
 
 @pytest.fixture
 def field(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """What a fault may use."""
-    yield from _field(cluster, tmp_path, power=LabNodePower())
+    yield from _field(cluster, tmp_path, nodes=LabNodeInfrastructure())
 
 
 @pytest.fixture
-def powerless(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
-    """The same where nobody can take a node's power."""
-    yield from _field(cluster, tmp_path, power=None)
+def no_switch(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
+    """The same where nothing can switch a node off."""
+    yield from _field(cluster, tmp_path, nodes=None)
 
 
 @pytest.fixture
 def dry_run(cluster: Cluster, tmp_path: Path) -> Iterator[FaultContext]:
     """The same with a hand that does nothing."""
-    yield from _field(cluster, tmp_path, power=LabNodePower(), dry_run=True)
+    yield from _field(cluster, tmp_path, nodes=LabNodeInfrastructure(), dry_run=True)
 
 
 def target(field: FaultContext, name: str) -> Targets:
@@ -97,7 +97,7 @@ def target(field: FaultContext, name: str) -> Targets:
 
 
 def test_a_node_is_lost_and_found(field: FaultContext) -> None:
-    """Its power goes at once, the API server notices in time, and after the heal it is Ready without a taint."""
+    """It is off at once, the API server notices in time, and after the heal it is Ready without a taint."""
     down = NodeDown(target(field, "n2")).inject(field)
     try:
         assert down.missed == ""
@@ -114,14 +114,14 @@ def test_a_node_is_lost_and_found(field: FaultContext) -> None:
     assert down.heal() == ""
 
 
-def test_without_a_means_nothing_is_done(powerless: FaultContext) -> None:
+def test_without_a_means_nothing_is_done(no_switch: FaultContext) -> None:
     """The fault says what is missing, and there is nothing to heal."""
-    down = NodeDown(target(powerless, "n2")).inject(powerless)
-    assert "nobody can take a node's power away" in down.missed
+    down = NodeDown(target(no_switch, "n2")).inject(no_switch)
+    assert "nothing here can switch a node off" in down.missed
     assert down.heal() == ""
 
 
-def test_a_dry_run_takes_no_power(dry_run: FaultContext) -> None:
+def test_a_dry_run_switches_nothing_off(dry_run: FaultContext) -> None:
     """A dry_run hand switches nothing, and does not claim to have landed."""
     down = NodeDown(target(dry_run, "n3")).inject(dry_run)
     assert "dry_run" in down.missed
@@ -139,7 +139,7 @@ def _inject_and_heal(line: int, folder: str) -> None:
         Recorder(cluster, clock, room / f"watch-{line}.jsonl", [Scope("Node", None), Scope("Pod", None)]) as recorder,
     ):
         executor = LiveExecutor(cluster, journal)
-        undo = ClusterUndoLog(executor, "default", f"run-power-{line}", deadline_s=3600)
+        undo = ClusterUndoLog(executor, "default", f"run-off-{line}", deadline_s=3600)
         context = FaultContext(
             cluster,
             executor,
@@ -149,36 +149,36 @@ def _inject_and_heal(line: int, folder: str) -> None:
             "default",
             Timings.of(facts.timings),
             undo=undo,
-            infrastructure=POWER,
+            infrastructure=SWITCH,
         )
         down = NodeDown(target(context, "n3")).inject(context)
         assert down.missed == ""
         assert down.heal() == ""
 
 
-def test_power_is_given_back_after_a_kill_at_each_step(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_node_is_switched_on_after_a_kill_at_each_step(cluster: Cluster, tmp_path: Path) -> None:
     """Killed after each line of its journal: the node goes on and is Ready, and undoing again does nothing."""
     healed = 0
     for died in killed_at_each_line(_inject_and_heal, str(tmp_path), within_s=CHILD_S):
         left, executor = find_left(cluster, "default"), LiveExecutor(cluster, NullJournal())
         healed += is_frozen("n3")
-        results = undo_all(cluster, executor, left, infrastructure=POWER)
+        results = undo_all(cluster, executor, left, infrastructure=SWITCH)
         assert [one.words for one in results if one.result == "left"] == []
         assert not is_cut("n3")
         assert not is_frozen("n3")
         assert NodeView(cluster.get("Node", None, "n3") or {}).ready
-        assert undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=POWER) == ()
+        assert undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=SWITCH) == ()
         assert died or left == ()
     assert healed > 0
 
 
 def test_a_node_that_nothing_can_switch_on_stays_recorded(field: FaultContext, cluster: Cluster) -> None:
-    """Where nobody can give power back, the entry stays in the cluster and says so; where something can, it is done."""
+    """Where nothing can switch a node on, the entry stays in the cluster and says so."""
     executor = LiveExecutor(cluster, NullJournal())
     undo = ClusterUndoLog(executor, "default", "run-without", deadline_s=-1)
     (node,) = target(field, "n3").refs
-    assert undo.record(UndoEntry("power-on", node, "virsh resume n3", fault="node-down-1")) == ""
+    assert undo.record(UndoEntry("node-on", node, "virsh resume n3", fault="node-down-1")) == ""
     (without,) = undo_all(cluster, executor, find_left(cluster, "default"))
     assert (without.result, "run: virsh resume n3" in without.words) == ("left", True)
-    (given,) = undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=POWER)
+    (given,) = undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=SWITCH)
     assert given.result == "undone"

@@ -18,7 +18,7 @@ PROMISE_S = 50
 QUICK_START = {"path": "/startupz", "period_s": 1, "failure_threshold": 15}
 UNREACHABLE = "node.kubernetes.io/unreachable"
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.needs("node-power")]
+pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.needs("node-infrastructure")]
 
 
 def lost(trial: Trial, system: SystemUnderTest, traffic: Traffic, *, hold_s: float = PROMISE_S + 5) -> None:

@@ -87,7 +87,7 @@ def written(
     """The text of gameday.toml: which cluster, which service, what must survive, how users reach it, and the bounds."""
     service = admin.get("Service", namespace, NAME) or {}
     url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
-    power = f"{sys.executable} {ROOT / 'tests/staging/power_command.py'}"
+    switch = f"{sys.executable} {ROOT / 'tests/staging/node_command.py'}"
     timings = {key: value for key, value in facts.timings.items() if key in TimingsPart.model_fields}
     told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in timings.items())
     tables: dict[str, dict[str, Any]] = {
@@ -97,7 +97,7 @@ def written(
             "profile": "openai-chat",
         },
         "safety": {"pods_max": 8, "nodes_max": 3},
-        "node_power": {"off": f"{power} off {{node}}", "on": f"{power} on {{node}}"},
+        "node_infrastructure": {"off": f"{switch} off {{node}}", "on": f"{switch} on {{node}}"},
     }
     cluster = {"context": facts.context, "kubeconfig": str(kubeconfig), "uid": admin.facts.uid}
     lines = ["[cluster]", *(f"{key} = {json.dumps(value)}" for key, value in cluster.items())]

@@ -98,7 +98,7 @@ class Scaling(Story):
         """A steady stream, every request answered at once."""
         self.traffic(rate_rps=rate_rps, begin_s=begin_s, end_s=end_s)
         *others, last = self.parts["streams"]
-        return self.has(streams=(*others, replace(last, course=(LoadPoint(at(begin_s), rate_rps),))))
+        return self.has(streams=(*others, replace(last, rate_profile=(LoadPoint(at(begin_s), rate_rps),))))
 
     def slow(self, begin_s: float, end_s: float, *, latency_s: float = 7.0) -> Self:
         """Requests intended in a span take so long."""

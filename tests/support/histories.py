@@ -237,9 +237,9 @@ class Story:
     ) -> Self:
         """A stream of any shape as the journal has it; `latency_s` of what is intended at a second of the trial."""
         name = f"{shape.plain()['kind']}-{len(self.parts.get('streams', ())) + 1}"
-        course = tuple(LoadPoint(at(begin_s) + point.offset_ns, point.rate_rps) for point in shape.rate_profile)
+        profile = tuple(LoadPoint(at(begin_s) + point.offset_ns, point.rate_rps) for point in shape.rate_profile)
         span = (at(begin_s), at(end_s))
-        stream = Stream(name, shape.words, shape.rate_min_rps, *span, "http", "here", "", course, shape.plain())
+        stream = Stream(name, shape.words, shape.rate_min_rps, *span, "http", "here", "", profile, shape.plain())
         for number, intended in shape.arrivals_ns(*span):
             self.rows.append(request(number, name, intended, latency_s=latency_s((intended - T0) / NS)))
         samples = [GeneratorSample(at(second), 1, 0, 0, 0, 0, 0, 0, 0.1) for second in range(1, round(end_s) + 1)]

@@ -1,4 +1,4 @@
-"""Hand-written histories of nodes that lose their power: what the watch log and the journal say, second by second."""
+"""Hand-written histories of nodes that are switched off: what the watch log and the journal say, second by second."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OFF_S = 30.0
 
 
 def powered(story: Story, *names: str, on_s: float | None = 100, off_s: float = OFF_S) -> Story:
-    """Take the power of these nodes at 30 s, in one fault, and give it back at `on_s`."""
+    """Switch these nodes off at 30 s, in one fault, and on at `on_s`."""
     refs = tuple(Ref("Node", "", name, f"node-{name}") for name in names)
     fault = Fault(
         "node-down-1", "node-down", "words", refs, at(off_s), at(off_s + 0.3), at(on_s or 119), proof="stands still"
     )
-    actions = [Action(f"off-{ref.name}", "power-off", ref, at(off_s), at(off_s + 0.2), "ok", fault.id) for ref in refs]
+    actions = [Action(f"off-{ref.name}", "node-off", ref, at(off_s), at(off_s + 0.2), "ok", fault.id) for ref in refs]
     if on_s is not None:
-        actions += [Action(f"on-{ref.name}", "power-on", ref, at(on_s), at(on_s + 0.2), "ok", fault.id) for ref in refs]
+        actions += [Action(f"on-{ref.name}", "node-on", ref, at(on_s), at(on_s + 0.2), "ok", fault.id) for ref in refs]
     return story.has(faults=(fault,), actions=tuple(actions))
 
 

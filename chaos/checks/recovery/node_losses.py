@@ -29,6 +29,8 @@ from chaos.semantics import (
 __all__ = ["Cause", "Causes", "NodeLoss", "ZoneLoss", "is_member", "node_losses", "zone_loss"]
 
 ZONE = "topology.kubernetes.io/zone"
+OFF, ON = ("node-off", "power-off"), ("node-on", "power-on")
+"""The actions, and what records of before called them."""
 
 TOGETHER_NS = 5 * NS
 """Nodes that are lost together are NotReady within so much of each other."""
@@ -77,7 +79,7 @@ class NodeLoss:
 def node_losses(history: History) -> tuple[NodeLoss, ...]:
     """Every node that a fault of this trial took down, if that fault landed."""
     faults = {fault.id: fault for fault in history.faults if fault.landed_ns is not None}
-    offs = [one for one in history.actions if one.name == "power-off" and one.outcome != "fail" and one.fault in faults]
+    offs = [one for one in history.actions if one.name in OFF and one.outcome != "fail" and one.fault in faults]
     named = {(one.fault, one.target.name) for one in offs}
     losses = []
     for off in offs:
@@ -85,7 +87,7 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
         ons = (
             one.begin_ns
             for one in history.actions
-            if (one.name, one.fault, one.target.name) == ("power-on", off.fault, off.target.name)
+            if one.name in ON and (one.fault, one.target.name) == (off.fault, off.target.name)
         )
         outages = node_outages(history).get(off.target.name, ())
         down = {name for id_, name in named if id_ == off.fault}

@@ -21,7 +21,7 @@ __all__ = ["Judge"]
 class Judge:
     """Answers for one cluster. `judged` are the namespaces whose pods are looked at, None for all.
 
-    Pods of other namespaces take room, and are taken to leave without trouble.
+    Pods of other namespaces take room, and are taken to leave without hindrance.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from chaos.errors import ClusterRefused, GamedayError
 from chaos.faults.context import FaultContext, UndoContext
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
 from chaos.faults.undo.discovery import Left, find_left
-from chaos.faults.undo.restore_infrastructure import power_on, reconnect_pod
+from chaos.faults.undo.restore_infrastructure import node_on, reconnect_pod
 from chaos.faults.undo.restore_object import Outcome, Result, delete_object, restore_part, uncordon
 from chaos.faults.undo.restore_process import continue_process, signal_process
 from chaos.safety import UndoEntry
@@ -29,7 +29,7 @@ RESTORE: Mapping[UndoKind, Callable[[UndoContext, UndoEntry], Outcome]] = {
     "signal-process": signal_process,
     "delete-policy": delete_object,
     "reconnect-pod": reconnect_pod,
-    "power-on": power_on,
+    "node-on": node_on,
     "delete-job": delete_object,
 }
 

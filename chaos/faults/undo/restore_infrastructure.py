@@ -14,7 +14,7 @@ from chaos.safety import UndoEntry
 from chaos.semantics import LOSS_TAINTS
 from chaos.wait import until
 
-__all__ = ["power_on", "reconnect_pod"]
+__all__ = ["node_on", "reconnect_pod"]
 
 RETURN_S = 120.0
 """For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
@@ -24,16 +24,16 @@ LEASES = "kube-node-lease"
 LOOK_S = 0.5
 
 
-def power_on(context: UndoContext, entry: UndoEntry) -> Outcome:
+def node_on(context: UndoContext, entry: UndoEntry) -> Outcome:
     """Switch a node on, which changes nothing if it is on, and wait until it reports and is Ready.
 
     The command is this user's own, never one from the cluster: whoever may write there could have this host run it.
     """
     name, nodes = entry.target.name, context.infrastructure.nodes
     if nodes is None:
-        return "left", f"node {name} may be without power, and nobody here can give it back: name [node_power]"
+        return "left", f"node {name} may be off, and nothing here can switch it on: name [node_infrastructure]"
     before = _last_renewed(context.cluster, name)
-    with context.journal.action("power-on", entry.target, fault=context.fault) as action:
+    with context.journal.action("node-on", entry.target, fault=context.fault) as action:
         reason = nodes.on(name)
         action.end("fail" if reason else "ok", **_reason(reason))
     if reason:
@@ -45,7 +45,7 @@ def power_on(context: UndoContext, entry: UndoEntry) -> Outcome:
                 lambda: _last_renewed(context.cluster, name) != before,
                 deadline_s=RETURN_S,
                 poll_s=LOOK_S,
-                awaited=f"a renewed lease of node {name} after its power came back",
+                awaited=f"a renewed lease of node {name} after it was switched on",
             )
         until(
             lambda: _is_back(context.cluster, name),
@@ -55,7 +55,7 @@ def power_on(context: UndoContext, entry: UndoEntry) -> Outcome:
         )
     except TimedOut as late:
         return "left", late.what
-    return "undone", f"node {name} has its power, and is Ready"
+    return "undone", f"node {name} is on, and is Ready"
 
 
 def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:

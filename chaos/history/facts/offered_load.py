@@ -31,7 +31,7 @@ def offered(history: History) -> tuple[LoadPoint, ...]:
 
     A trace has no rate and adds nothing. A stream without an end flows until the record ends.
     """
-    flows = [(stream.course, _end_ns(stream, history)) for stream in history.streams if stream.course]
+    flows = [(stream.rate_profile, _end_ns(stream, history)) for stream in history.streams if stream.rate_profile]
     moments = {point.at_ns for path, end_ns in flows for point in path if point.at_ns < end_ns}
     points = []
     for at_ns in sorted(moments | {end_ns for _, end_ns in flows}):

@@ -112,8 +112,8 @@ def _fault_healed(journal: Journalled, at_ns: int, line: Mapping[str, Any]) -> N
 
 
 def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) -> None:
-    # A record from before shapes had a course is of a steady stream.
-    course = line.get("course", [[line["begin_ns"], line["rate_rps"]]])
+    # Records from before called it `course`; one without either is of a steady stream.
+    points = line.get("rate_profile") or line.get("course") or [[line["begin_ns"], line["rate_rps"]]]
     journal.streams[line["stream"]] = Stream(
         name=line["stream"],
         shape=line["shape"],
@@ -123,7 +123,7 @@ def _traffic_begin(journal: Journalled, _at_ns: int, line: Mapping[str, Any]) ->
         profile=line.get("profile", ""),
         origin=line.get("origin", ""),
         url=line.get("url", ""),
-        course=tuple(LoadPoint(int(at_ns), float(rate_rps)) for at_ns, rate_rps in course),
+        rate_profile=tuple(LoadPoint(int(at_ns), float(rate_rps)) for at_ns, rate_rps in points),
         plan=line.get("plan"),
     )
 

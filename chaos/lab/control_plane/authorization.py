@@ -39,14 +39,14 @@ def audit_flags(paths: LabPaths) -> tuple[str, ...]:
 
 def refused(log: Path, user: str) -> tuple[str, ...]:
     """What a user asked for and had no right to, each once: verb, resource, and namespace/name where there is one."""
-    told: dict[str, None] = {}
+    found: dict[str, None] = {}
     for file in sorted(log.parent.glob(f"{log.stem}*{log.suffix}")):
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 # Most lines are of what was allowed: reading only the others costs a fraction.
                 if FORBIDDEN in line and (words := _refused(line, user)):
-                    told[words] = None
-    return tuple(told)
+                    found[words] = None
+    return tuple(found)
 
 
 def _refused(line: str, user: str) -> str:

@@ -1,1 +1,1 @@
-"""The lab's nodes: containerd, kubelet, kube-proxy, storage, power."""
+"""The lab's nodes: containerd, kubelet, kube-proxy, storage, infrastructure."""

@@ -18,7 +18,7 @@ from chaos.lab.host.network import CONTROL, PREFIX, Machine, namespaces_left, ru
 from chaos.lab.host.processes import in_netns
 
 __all__ = [
-    "LabNodePower",
+    "LabNodeInfrastructure",
     "LabPodNetwork",
     "cut_link",
     "freeze",
@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 
-class LabNodePower:
-    """The lab's own means to take a node's power away: its link goes, and everything on it stands still.
+class LabNodeInfrastructure:
+    """The lab's own means to switch a node off: its link goes, and everything on it stands still.
 
     Nothing on it says goodbye, and what it had in memory is there when it goes on, as after a hypervisor's pause.
     """
@@ -58,7 +58,7 @@ class LabNodePower:
 
 
 def restore_all() -> tuple[str, ...]:
-    """Give every node of the lab its power back, whoever took it, and return which had none. Raises LabError."""
+    """Switch every node of the lab on, whoever switched it off, and return which were off. Raises LabError."""
     nodes = [name.removeprefix(f"{PREFIX}-") for name in namespaces_left()]
     off = tuple(n for n in nodes if n.removeprefix("n").isdecimal() and (is_cut(n) or is_frozen(n)))
     for node in off:

@@ -16,10 +16,10 @@ from chaos.errors import UsageError
 from chaos.system.spec.parts import DisruptionBudget, Volume
 from chaos.system.spec.system_spec import SystemSpec
 
-__all__ = ["NO_DATA", "TELL_DATA", "may_go", "refuse_fields", "unmet"]
+__all__ = ["NAME_DATA", "NO_DATA", "may_go", "refuse_fields", "unmet"]
 
 NO_DATA = "no volume of the system is said to hold files that must survive"
-TELL_DATA = "name them as system.data"
+NAME_DATA = "name them as system.data"
 
 
 def unmet(live: SystemSpec, wanted: Mapping[str, Any]) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def _volumes(live: SystemSpec, needed: SystemSpec) -> Iterator[str]:
         if fit:
             left.remove(min(fit, key=lambda one: bool(one.kept_files)))
         elif files and not live.kept_files:
-            yield f"{NO_DATA}: {TELL_DATA}"
+            yield f"{NO_DATA}: {NAME_DATA}"
         else:
             extra = " with files that must survive" if files else ""
             yield f"the scenario needs {_whose(wants)}{extra}, which the system does not have"

@@ -50,9 +50,9 @@ class Agent:
     token: str = field(repr=False)
 
     def do(self, action: str, *, timeout_s: float = ANSWER_S, **arguments: Any) -> dict[str, Any]:
-        """Ask for a action of `loadgen.pod.server`. Raises `Unheard`."""
+        """Ask for an action of `loadgen.pod.server`. Raises `Unheard`."""
         path = f"{path_of('Pod', self.pod.namespace)}/{self.pod.name}:{PORT}/proxy/do"
-        body = {"token": self.token, "do": action, "told": arguments}
+        body = {"token": self.token, "do": action, "arguments": arguments}
         try:
             answer = self.cluster.transport.call("POST", path, body=body, timeout_s=timeout_s)
         except ClusterRefused as refused:

@@ -92,5 +92,7 @@ def _hint(fault: FaultBand) -> str:
     landed = f"missed: {fault.missed}" if fault.missed else f"landed {words.stamp(fault.landed_ns)}"
     healed = f"healed {words.stamp(fault.healed_ns)}" if fault.healed_ns else "no end on record"
     result = f"{fault.result} {words.stamp(fault.result_ns)}, " if fault.result else ""
-    told = f"; {fault.result_words}" if fault.result_words else ""
-    return f"{fault.id}: {fault.words}; began {words.stamp(fault.begin_ns)}, {landed}, {result}{healed} UTC{told}"
+    result_words = f"; {fault.result_words}" if fault.result_words else ""
+    return (
+        f"{fault.id}: {fault.words}; began {words.stamp(fault.begin_ns)}, {landed}, {result}{healed} UTC{result_words}"
+    )

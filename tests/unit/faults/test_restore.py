@@ -100,12 +100,12 @@ def test_an_error_of_one_entry_is_left_and_reported(monkeypatch: pytest.MonkeyPa
     def fail(_context: object, _entry: object) -> Any:
         raise RuntimeError("no such thing")
 
-    monkeypatch.setattr(restoring, "RESTORE", {**RESTORE, "power-on": fail})
+    monkeypatch.setattr(restoring, "RESTORE", {**RESTORE, "node-on": fail})
     context = context_of(Api(200))
-    assert context.record(UndoEntry("power-on", N1, "virsh resume n1")) == ""
+    assert context.record(UndoEntry("node-on", N1, "virsh resume n1")) == ""
     assert context.record(ENTRY) == ""
-    assert heal(context) == ("power-on of Node n1 was not possible: RuntimeError: no such thing; run: virsh resume n1")
-    assert [entry.kind for entry in context.entries] == ["power-on"]
+    assert heal(context) == ("node-on of Node n1 was not possible: RuntimeError: no such thing; run: virsh resume n1")
+    assert [entry.kind for entry in context.entries] == ["node-on"]
 
 
 def test_what_a_later_version_wrote_is_left() -> None:

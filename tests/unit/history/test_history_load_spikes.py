@@ -12,9 +12,9 @@ Points = list[tuple[float, float]]
 
 
 def stream(begin_s: float, end_s: float, points: Points) -> Stream:
-    """A stream with a course."""
-    course = tuple(LoadPoint(at(at_s), rate) for at_s, rate in points)
-    return Stream(f"s{begin_s}", "s", 1.0, at(begin_s), at(end_s), "http", "here", "", course)
+    """A stream with a rate profile."""
+    profile = tuple(LoadPoint(at(at_s), rate) for at_s, rate in points)
+    return Stream(f"s{begin_s}", "s", 1.0, at(begin_s), at(end_s), "http", "here", "", profile)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from chaos.history.facts.offered_load import load_steps, offered
 
 
 def stream(name: str, begin_s: float, end_s: float | None, *points: tuple[float, float]) -> Stream:
-    """A stream with a course, its moments in seconds of the trial."""
-    course = tuple(LoadPoint(at(at_s), rate_rps) for at_s, rate_rps in points)
-    return Stream(name, name, 1.0, at(begin_s), None if end_s is None else at(end_s), "http", "here", "", course)
+    """A stream with a rate profile, its moments in seconds of the trial."""
+    profile = tuple(LoadPoint(at(at_s), rate_rps) for at_s, rate_rps in points)
+    return Stream(name, name, 1.0, at(begin_s), None if end_s is None else at(end_s), "http", "here", "", profile)
 
 
 def history(*streams: Stream) -> History:

@@ -103,7 +103,7 @@ def test_gaps_of_a_poisson_process_are_exponential(seed: int) -> None:
     assert sum(gap > 1 / 50 for gap in gaps_s) / count == pytest.approx(1 / math.e, abs=0.02)
 
 
-def test_chance_follows_the_course() -> None:
+def test_chance_follows_the_rate_profile() -> None:
     """Of a fivefold spike five times as many arrive in a second of the peak, but for chance."""
     shape = Poisson(Spike(100, 500, at_s=10, for_s=10), 7)
     base, with_peak = shape.count(10 * NS), shape.count(20 * NS)

@@ -61,7 +61,12 @@ def test_fields_of_a_deployed_system_are_not_asked_of_one_that_runs() -> None:
         ((), PLAIN.having(volumes=[{**CLAIM, "storage_class": "slow"}]), True, "there is no StorageClass slow"),
         ((pytest.mark.needs("storage-class:slow"),), PLAIN, True, "there is no StorageClass slow"),
         ((pytest.mark.needs("storage-class:slow"),), PLAIN, False, ""),
-        ((pytest.mark.needs("node-power", "storage-class:slow"),), PLAIN, False, "nobody can take a node's power"),
+        (
+            (pytest.mark.needs("node-infrastructure", "storage-class:slow"),),
+            PLAIN,
+            False,
+            "nothing here can switch a node off",
+        ),
     ],
 )
 def test_a_scenario_is_left_out_for_what_is_not_there(

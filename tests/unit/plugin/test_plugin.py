@@ -150,10 +150,10 @@ def test_a_wrong_marker_argument_is_named(pytester: pytest.Pytester, marker: str
         (("--gameday-node-off", "a {node}", "--gameday-node-on", "b {node}"), "the lab has its own means"),
     ],
 )
-def test_node_power_options_that_do_not_go_together_are_refused(
+def test_node_infrastructure_options_that_do_not_go_together_are_refused(
     pytester: pytest.Pytester, options: tuple[str, ...], words: str
 ) -> None:
-    """Half a means would leave a node without power; the lab's nodes are nobody else's to stop."""
+    """Half a means would leave a node switched off; the lab's nodes are nobody else's to stop."""
     result = pytester.runpytest(*options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*{words}*"])

@@ -36,7 +36,7 @@ availability = 0.99
 allow = ["pod-kill"]
 pods_max = 2
 
-[node_power]
+[node_infrastructure]
 off = "virsh suspend {node}"
 on = "virsh resume {node}"
 """
@@ -59,8 +59,8 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert config.slo.slo() == Slo(availability=0.99)
     timings = config.cluster.timings.timings()
     assert (timings.hpa_sync_s, timings.node_monitor_grace_s, timings.metrics_resolution_s) == (5, 40, 15)
-    assert config.node_power is not None
-    assert config.node_power.infrastructure().manual_on("n7") == "virsh resume n7"
+    assert config.node_infrastructure is not None
+    assert config.node_infrastructure.infrastructure().manual_on("n7") == "virsh resume n7"
     assert (config.safety.allow, config.safety.pods_max, config.safety.nodes_max) == (("pod-kill",), 2, 1)
 
 
@@ -124,8 +124,11 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         (LEAST + '[traffic]\nrequest = { path = "/" }\n', "request goes only with profile"),
         (LEAST + "[slo]\n", "name at least one objective"),
         (LEAST + "[slo]\navailability = 1.5\n", "slo.availability"),
-        (LEAST + '[node_power]\noff = "virsh suspend {node}"\n', "node_power.on is missing"),
-        (LEAST + '[node_power]\noff = "virsh suspend {node}"\non = "virsh resume"\n', "does not say which node"),
+        (LEAST + '[node_infrastructure]\noff = "virsh suspend {node}"\n', "node_infrastructure.on is missing"),
+        (
+            LEAST + '[node_infrastructure]\noff = "virsh suspend {node}"\non = "virsh resume"\n',
+            "does not say which node",
+        ),
         (LEAST + "[safety]\nabort_error_budget = 1.0\n", "safety.abort_error_budget goes only with slo.availability"),
         (LEAST + "[slo]\navailability = 0.99\n[safety]\nabort_error_budget = 0\n", "safety.abort_error_budget"),
         (LEAST + '[safety]\nabort_usage = { disk = "1Gi" }\n', "safety.abort_usage"),

@@ -19,15 +19,15 @@ class Classes:
         return {"kind": kind} if (kind, name) == ("StorageClass", "fast") else None
 
 
-def environment(power: CommandInfrastructure | None = None) -> Environment:
+def environment(nodes: CommandInfrastructure | None = None) -> Environment:
     """One of which only the needs are asked."""
-    return Environment(cluster=Classes(), infrastructure=Infrastructure(power))  # type: ignore[arg-type]  # stands in
+    return Environment(cluster=Classes(), infrastructure=Infrastructure(nodes))  # type: ignore[arg-type]  # stands in
 
 
-def test_node_power_is_there_or_its_lack_is_told() -> None:
+def test_node_infrastructure_is_there_or_its_lack_is_told() -> None:
     """Without a means the options that give one are named."""
-    assert environment(CommandInfrastructure("off {node}", "on {node}")).lacks("node-power") == ""
-    assert "--gameday-node-off and --gameday-node-on" in environment().lacks("node-power")
+    assert environment(CommandInfrastructure("off {node}", "on {node}")).lacks("node-infrastructure") == ""
+    assert "--gameday-node-off and --gameday-node-on" in environment().lacks("node-infrastructure")
 
 
 def test_a_storage_class_is_looked_up_by_its_name() -> None:

@@ -53,12 +53,12 @@ def traffic(path: Path, seed: int = 1, before_rise: Callable[[], None] = lambda:
 
 
 def test_the_moments_of_a_spike_are_journalled(tmp_path: Path) -> None:
-    """The course has absolute times, and a history made of the journal knows when the load changed."""
+    """The rate profile has absolute times, and a history made of the journal knows when the load changed."""
     with traffic(tmp_path).shape(Spike(2, 10, at_s=20, for_s=30)):
         pass
     begun, _ = journalled(tmp_path)
     assert (begun["stream"], begun["rate_rps"], begun["begin_ns"]) == ("spike-1", 2, BEGIN_NS)
-    assert [(round((at_ns - BEGIN_NS) / 1e9), rate) for at_ns, rate in begun["course"]] == [
+    assert [(round((at_ns - BEGIN_NS) / 1e9), rate) for at_ns, rate in begun["rate_profile"]] == [
         (0, 2),
         (20, 2),
         (20, 10),

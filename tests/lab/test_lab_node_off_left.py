@@ -1,4 +1,4 @@
-"""Power that a killed run took from the lab's nodes: the next command gives it back."""
+"""Nodes of the lab that a killed run left switched off: the next command switches them on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NODE_OFF = Path(__file__).with_name("run_node_off.py")
 BACK_S = 60.0
 
 
-def test_power_that_a_killed_run_took_is_restored_by_the_next_command(no_lab: Lab) -> None:
+def test_a_node_that_a_killed_run_switched_off_is_restored_by_the_next_command(no_lab: Lab) -> None:
     """After kill -9 of whoever took it, the next one to start the lab gives it back, and the node is well."""
     no_lab.up(nodes=2, progress=Silent())
     with subprocess.Popen([sys.executable, str(NODE_OFF), "n1"], stdout=subprocess.PIPE, text=True) as run:

@@ -1,4 +1,4 @@
-"""Commands that take a node's power and give it back: what is run, what is refused, what is said when they fail."""
+"""Commands that switch a node off and on: what is run, what is refused, what is said when they fail."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ NODE = Targets("node n1", (Ref("Node", "", "n1", "uid"), Ref("Pod", "ns", "model
 
 def test_a_command_is_run_with_the_nodes_name(tmp_path: Path) -> None:
     """The name stands where the template says, and no shell reads the words."""
-    power = CommandInfrastructure(f"touch '{tmp_path}/off {{node}}; true'", f"rm '{tmp_path}/off {{node}}; true'")
-    assert power.off("n1") == ""
+    switch = CommandInfrastructure(f"touch '{tmp_path}/off {{node}}; true'", f"rm '{tmp_path}/off {{node}}; true'")
+    assert switch.off("n1") == ""
     assert (tmp_path / "off n1; true").exists()
-    assert power.on("n1") == ""
+    assert switch.on("n1") == ""
     assert not list(tmp_path.iterdir())
-    assert power.manual_on("n1") == f"rm '{tmp_path}/off n1; true'"
-    assert power.seen_off("n1") == ""
+    assert switch.manual_on("n1") == f"rm '{tmp_path}/off n1; true'"
+    assert switch.seen_off("n1") == ""
 
 
 def test_a_command_that_fails_says_what_it_said(tmp_path: Path) -> None:
     """Exit code and last words, or that there is no such program."""
-    power = CommandInfrastructure(f"cat {tmp_path}/no-{{node}}", "no-such-program {node}")
-    assert power.off("n1").startswith(f"cat {tmp_path}/no-n1: exit code 1: cat: ")
-    assert power.on("n1") == "no-such-program n1: No such file or directory"
+    switch = CommandInfrastructure(f"cat {tmp_path}/no-{{node}}", "no-such-program {node}")
+    assert switch.off("n1").startswith(f"cat {tmp_path}/no-n1: exit code 1: cat: ")
+    assert switch.on("n1") == "no-such-program n1: No such file or directory"
 
 
 @pytest.mark.parametrize("template", ["virsh suspend", "", "virsh 'suspend {node}"])
@@ -40,7 +40,7 @@ def test_a_template_that_names_no_node_is_refused(template: str) -> None:
 
 
 def test_a_target_that_is_no_node_is_refused() -> None:
-    """A pod has no power to take; nobody at all is what a saved run has."""
+    """A pod cannot be switched off; nobody at all is what a saved run has."""
     with pytest.raises(UsageError, match="is no node"):
         NodeDown(Targets("one replica", (Ref("Pod", "ns", "model-a", "uid-a"),)))
     assert NodeDown(Targets("nobody", ())).victims == ()
@@ -50,4 +50,4 @@ def test_the_victims_are_the_nodes_and_the_pods_on_them() -> None:
     """What the blast radius bounds is all that the node takes along."""
     down = NodeDown(NODE)
     assert [ref.name for ref in down.victims] == ["n1", "model-a"]
-    assert (down.name, down.words) == ("node-down", "take the power of node n1 away")
+    assert (down.name, down.words) == ("node-down", "switch node n1 off")
