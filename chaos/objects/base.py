@@ -46,17 +46,17 @@ class View:
     @property
     def uid(self) -> str:
         """The identity that no successor of the same name shares."""
-        return str(self.metadata.get("uid", ""))
+        return str(self.metadata.get("uid") or "")
 
     @property
     def name(self) -> str:
         """The name, unique at a time within its namespace."""
-        return str(self.metadata.get("name", ""))
+        return str(self.metadata.get("name") or "")
 
     @property
     def namespace(self) -> str:
         """The namespace, empty for what has none."""
-        return str(self.metadata.get("namespace", ""))
+        return str(self.metadata.get("namespace") or "")
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -71,17 +71,17 @@ class View:
     @property
     def created(self) -> str:
         """When the server created it, as the server's clock says (RFC 3339, whole seconds)."""
-        return str(self.metadata.get("creationTimestamp", ""))
+        return str(self.metadata.get("creationTimestamp") or "")
 
     @property
     def generation(self) -> int:
         """The number of the spec; a status that has seen it says so in `observed_generation`."""
-        return int(self.metadata.get("generation", 0))
+        return int(self.metadata.get("generation") or 0)
 
     @property
     def observed_generation(self) -> int:
         """The generation that the status speaks of."""
-        return int(self.status.get("observedGeneration", 0))
+        return int(self.status.get("observedGeneration") or 0)
 
     @property
     def deleting(self) -> bool:
@@ -96,17 +96,17 @@ class View:
     @property
     def controller_uid(self) -> str:
         """The UID of the owner that manages it."""
-        return str(self._controller.get("uid", ""))
+        return str(self._controller.get("uid") or "")
 
     @property
     def controller_kind(self) -> str:
         """The kind of the owner that manages it, with its group where that is not Kubernetes' own."""
-        return kind_in(self._controller.get("apiVersion", ""), self._controller.get("kind", ""))
+        return kind_in(self._controller.get("apiVersion") or "", self._controller.get("kind") or "")
 
     @property
     def controller_name(self) -> str:
         """The name of the owner that manages it."""
-        return str(self._controller.get("name", ""))
+        return str(self._controller.get("name") or "")
 
     def condition(self, type_: str) -> Raw:
         """The status condition of that type, empty if there is none."""

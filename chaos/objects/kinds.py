@@ -56,17 +56,17 @@ class ReplicaSetView(View):
     @property
     def status_replicas(self) -> int:
         """How many pods its controller last counted."""
-        return int(self.status.get("replicas", 0))
+        return int(self.status.get("replicas") or 0)
 
     @property
     def ready_replicas(self) -> int:
         """How many of them its controller last counted as Ready."""
-        return int(self.status.get("readyReplicas", 0))
+        return int(self.status.get("readyReplicas") or 0)
 
     @property
     def available_replicas(self) -> int:
         """How many of them its controller last counted as Ready for minReadySeconds."""
-        return int(self.status.get("availableReplicas", 0))
+        return int(self.status.get("availableReplicas") or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class DeploymentView(ReplicaSetView):
     @property
     def updated_replicas(self) -> int:
         """How many pods have the newest template."""
-        return int(self.status.get("updatedReplicas", 0))
+        return int(self.status.get("updatedReplicas") or 0)
 
     @property
     def rolled_out(self) -> bool:
@@ -125,12 +125,12 @@ class EndpointView:
     @property
     def pod_uid(self) -> str:
         """The UID of its pod."""
-        return str((self.raw.get("targetRef") or {}).get("uid", ""))
+        return str((self.raw.get("targetRef") or {}).get("uid") or "")
 
     @property
     def node(self) -> str:
         """The node of its pod."""
-        return str(self.raw.get("nodeName", ""))
+        return str(self.raw.get("nodeName") or "")
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ class NodeView(View):
     @property
     def ready_status(self) -> str:
         """`True`, `False` or `Unknown`, empty before its kubelet has reported."""
-        return str(self.condition("Ready").get("status", ""))
+        return str(self.condition("Ready").get("status") or "")
 
     @property
     def unschedulable(self) -> bool:
@@ -195,22 +195,22 @@ class PodDisruptionBudgetView(View):
     @property
     def allowed(self) -> int:
         """How many more evictions it permits now (`disruptionsAllowed`)."""
-        return int(self.status.get("disruptionsAllowed", 0))
+        return int(self.status.get("disruptionsAllowed") or 0)
 
     @property
     def healthy(self) -> int:
         """How many healthy pods its controller last counted (`currentHealthy`)."""
-        return int(self.status.get("currentHealthy", 0))
+        return int(self.status.get("currentHealthy") or 0)
 
     @property
     def desired(self) -> int:
         """How many of them must stay healthy (`desiredHealthy`)."""
-        return int(self.status.get("desiredHealthy", 0))
+        return int(self.status.get("desiredHealthy") or 0)
 
     @property
     def expected(self) -> int:
         """How many pods it counted in all (`expectedPods`)."""
-        return int(self.status.get("expectedPods", 0))
+        return int(self.status.get("expectedPods") or 0)
 
     @property
     def disrupted(self) -> frozenset[str]:
@@ -230,7 +230,7 @@ class EventLog:
     def __init__(self, events: Iterable[Mapping[str, Any]]) -> None:
         self._about: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for event in sorted(events, key=_when):
-            self._about[event.get("involvedObject", {}).get("uid", "")].append(event)
+            self._about[event.get("involvedObject", {}).get("uid") or ""].append(event)
 
     def last(self, uid: str, *reasons: str, saying: str = "", since: str = "") -> str:
         """Give the message of the latest event about `uid` with one of the reasons, empty if there is none.
@@ -238,7 +238,7 @@ class EventLog:
         `saying` keeps only events whose message contains that text, `since` (UTC text) those last seen then or later.
         """
         for event in reversed(self._about.get(uid, [])):
-            message = str(event.get("message", ""))
+            message = str(event.get("message") or "")
             if event.get("reason") in reasons and saying in message and _when(event) >= since.rstrip("Z"):
                 return " ".join(message.split())
         return ""

@@ -22,12 +22,12 @@ class ContainerView:
     @property
     def name(self) -> str:
         """The container's name."""
-        return str(self.raw.get("name", ""))
+        return str(self.raw.get("name") or "")
 
     @property
     def id(self) -> str:
         """The runtime's id of the container that runs, or ran last; a restart changes it."""
-        return str(self.raw.get("containerID", ""))
+        return str(self.raw.get("containerID") or "")
 
     @property
     def ready(self) -> bool:
@@ -37,12 +37,12 @@ class ContainerView:
     @property
     def restarts(self) -> int:
         """How often the kubelet started it anew."""
-        return int(self.raw.get("restartCount", 0))
+        return int(self.raw.get("restartCount") or 0)
 
     @property
     def running_since(self) -> str:
         """When it started to run, empty while it does not run."""
-        return str(((self.raw.get("state") or {}).get("running") or {}).get("startedAt", ""))
+        return str(((self.raw.get("state") or {}).get("running") or {}).get("startedAt") or "")
 
     @property
     def started_ns(self) -> int | None:
@@ -52,7 +52,7 @@ class ContainerView:
     @property
     def waiting(self) -> str:
         """Why it waits (`ContainerCreating`, `CrashLoopBackOff`), empty unless it does."""
-        return str(((self.raw.get("state") or {}).get("waiting") or {}).get("reason", ""))
+        return str(((self.raw.get("state") or {}).get("waiting") or {}).get("reason") or "")
 
     @property
     def exit(self) -> Raw:
@@ -72,12 +72,12 @@ class PodView(View):
     @property
     def node(self) -> str:
         """The node it is bound to, empty while it waits for the scheduler."""
-        return str(self.spec.get("nodeName", ""))
+        return str(self.spec.get("nodeName") or "")
 
     @property
     def phase(self) -> str:
         """`Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`."""
-        return str(self.status.get("phase", ""))
+        return str(self.status.get("phase") or "")
 
     @property
     def finished(self) -> bool:
@@ -98,13 +98,13 @@ class PodView(View):
     def sidecars(self) -> frozenset[str]:
         """The names of its sidecars: init containers that always restart and run beside the others (KEP-753)."""
         inits = self.spec.get("initContainers") or ()
-        return frozenset(str(one.get("name", "")) for one in inits if one.get("restartPolicy") == "Always")
+        return frozenset(str(one.get("name") or "") for one in inits if one.get("restartPolicy") == "Always")
 
     @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of its containers, then of its sidecars; none before the kubelet has taken it."""
         inits = self.status.get("initContainerStatuses") or ()
-        sidecars = [one for one in inits if str(one.get("name", "")) in self.sidecars]
+        sidecars = [one for one in inits if str(one.get("name") or "") in self.sidecars]
         return tuple(ContainerView(raw) for raw in (*(self.status.get("containerStatuses") or ()), *sidecars))
 
     @property
@@ -134,7 +134,7 @@ class PodView(View):
     def disruption(self) -> str:
         """Why the control plane took it down (`EvictionByEvictionAPI`, `DeletionByTaintManager`, …), else empty."""
         condition = self.condition("DisruptionTarget")
-        return str(condition.get("reason", "")) if condition.get("status") == "True" else ""
+        return str(condition.get("reason") or "") if condition.get("status") == "True" else ""
 
     @property
     def mirror(self) -> bool:

@@ -90,20 +90,19 @@ def _judge(history: History, fault: Fault) -> tuple[BadRolloutDetail, tuple[Obli
     rollout = rollout_of(history, fault)
     if rollout is None:
         return BadRolloutDetail(fault.id), never_changed(history, fault)
-    until_ns = judged_until_ns(history)
+    until_ns = judged_until_ns(history) if rollout.left_ns is None else rollout.left_ns
     undone_ns = until_ns if rollout.next_ns is None else rollout.next_ns
     bad = tuple(counted_within(history, rollout.made, rollout.changed_ns, undone_ns))
-    restored = rollout.last == rollout.former
     back = None
-    if rollout.next_ns is not None and restored:
-        after = counted_within(history, rollout.former, undone_ns, history.ended_ns + 1)
+    if rollout.back_ns is not None:
+        after = counted_within(history, rollout.former, rollout.back_ns, (rollout.left_ns or history.ended_ns) + 1)
         back = next((one for one in after if one.complete), None)
     end_ns = until_ns if back is None else back.at_ns
     detail = BadRolloutDetail(
         fault=fault.id,
         active_s=seconds((rollout.next_ns or bad[-1].at_ns) - rollout.changed_ns) if bad else None,
-        template_restored=restored,
-        back_after_s=None if back is None else seconds(back.at_ns - undone_ns),
+        template_restored=rollout.back_ns is not None,
+        back_after_s=None if back is None else seconds(back.at_ns - (rollout.back_ns or undone_ns)),
         bound_s=rollout.bound(history, rollout.former).total_s,
         ready_min=min((one.ready for one in bad), default=None),
         ready_floor=rollout.floor,
@@ -129,7 +128,7 @@ def _halted(rollout: Rollout, bad: tuple[Count, ...]) -> Obligation:
         settle = "a strategy that keeps pods"
     moments = [Evidence(rollout.changed_ns, f"{rollout.fault.id}: the template was changed")]
     if rollout.next_ns is not None:
-        again = "back to the former one" if rollout.last == rollout.former else "to another one"
+        again = "back to the former one" if rollout.next_ns == rollout.back_ns else "to another one"
         moments.append(Evidence(rollout.next_ns, f"the template was changed {again}"))
     return judged(f"{rollout.fault.id}: it halts", reason, settle, evidence=tuple(moments))
 
@@ -138,8 +137,8 @@ def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: 
     subject = "the former release"
     if rollout.fault.healed_ns is None:
         return unknown(subject, "the bad rollout was never healed", "a trial that comes to its end")
-    if rollout.last != rollout.former or rollout.next_ns is None:
+    if rollout.back_ns is None:
         reason = "the Deployment's pod template is not the former one, though it was healed"
         return Obligation(subject, Answer.FAIL, reason)
     evidence = () if back is None else (Evidence(back.at_ns, "all pods were of the former template and Ready"),)
-    return in_time(subject, rollout.bound(history, rollout.former), rollout.next_ns, back, until_ns, evidence=evidence)
+    return in_time(subject, rollout.bound(history, rollout.former), rollout.back_ns, back, until_ns, evidence=evidence)

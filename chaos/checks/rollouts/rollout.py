@@ -61,14 +61,18 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One change of the template: from `former` to `made` at `changed_ns`; `next_ns` is when it changed again."""
+    """One change of the template: from `former` to `made` at `changed_ns`; `next_ns` is when it changed again.
+
+    From `back_ns` to `left_ns` it was the former one again; each is None if that never came.
+    """
 
     fault: Fault
     former: Raw
     made: Raw
     changed_ns: int
     next_ns: int | None
-    last: Raw
+    back_ns: int | None
+    left_ns: int | None
     desired: tuple[int, ...]
     strategy: Strategy
 
@@ -104,6 +108,8 @@ def rollout_of(history: History, fault: Fault) -> Rollout | None:
     changed_ns, view = changed
     made = _template(view)
     next_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and _template(one) != made), None)
+    back_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and _template(one) == former), None)
+    left = (at_ns for at_ns, one in after if back_ns and at_ns > back_ns and _template(one) != former)
     span = [before[-1], *(one for at_ns, one in after if next_ns is None or at_ns < next_ns)]
     return Rollout(
         fault=fault,
@@ -111,7 +117,8 @@ def rollout_of(history: History, fault: Fault) -> Rollout | None:
         made=made,
         changed_ns=changed_ns,
         next_ns=next_ns,
-        last=_template(states[-1][1]),
+        back_ns=back_ns,
+        left_ns=next(left, None),
         desired=tuple(one.replicas for one in span),
         strategy=Strategy.of(view.spec),
     )

@@ -223,18 +223,18 @@ def _place(spec: Raw, path: str, container: str) -> str:
     if volume is None:
         return "the container's own layer"
     # A claim of the pod's own goes with it, but its spec says how the next one is filled.
-    return "" if {"persistentVolumeClaim", "ephemeral"} & set(volume) else f"the pod's own volume {volume['name']}"
+    return "" if {"persistentVolumeClaim", "ephemeral"} & set(volume) else f"the pod's own volume {volume.get('name')}"
 
 
 def _volume(spec: Raw, path: str, container: str) -> Raw | None:
-    containers = [one for one in spec.get("containers") or () if container in ("", one["name"])]
+    containers = [one for one in spec.get("containers") or () if container in ("", one.get("name"))]
     mounts = [one for each in containers for one in each.get("volumeMounts") or ()]
-    over = [one for one in mounts if path.startswith(str(one["mountPath"]).rstrip("/") + "/")]
+    over = [one for one in mounts if one.get("mountPath") and path.startswith(one["mountPath"].rstrip("/") + "/")]
     if not over:
         return None
     nearest = max(over, key=lambda one: len(str(one["mountPath"])))
-    named = {"name": nearest["name"]}
-    return next((one for one in spec.get("volumes") or () if one["name"] == nearest["name"]), named)
+    named = {"name": nearest.get("name") or ""}
+    return next((one for one in spec.get("volumes") or () if one.get("name") == named["name"]), named)
 
 
 def _stuck(history: History) -> Iterator[Obligation]:

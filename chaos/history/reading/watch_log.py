@@ -80,6 +80,7 @@ class _Reader:
             raise ValueError(f"type {type_!r} is not known")
 
     def _state(self, at_ns: int, name: str, kind: _Kind, type_: Any, raw: dict[str, Any]) -> None:
+        _drop_nulls(raw)
         metadata = raw["metadata"]
         metadata.pop("managedFields", None)  # bulk that nothing reads: a third of an object
         uid = metadata["uid"]
@@ -125,6 +126,19 @@ class _Reader:
         self.gaps.sort(key=attrgetter("since_ns"))
         last_ns = max((kind.last_ns for kind in self.kinds.values()), default=None)
         return WatchLog(tuple(self.events), tuple(self.gaps), tuple(self.late), covered, last_ns, remark)
+
+
+def _drop_nulls(part: Any) -> None:
+    """Take out what is null, at any depth: to the API server a null and an absent field are the same."""
+    if isinstance(part, dict):
+        for key in [key for key, value in part.items() if value is None]:
+            del part[key]
+        for value in part.values():
+            _drop_nulls(value)
+    elif isinstance(part, list):
+        part[:] = [value for value in part if value is not None]
+        for value in part:
+            _drop_nulls(value)
 
 
 def _share(known: Mapping[str, Any], raw: dict[str, Any]) -> None:
