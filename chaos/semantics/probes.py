@@ -158,10 +158,13 @@ def ready_bound_s(pod_spec: Raw) -> float:
 def unpromised_start(pod_spec: Raw) -> tuple[Unpromised, ...]:
     """What may delay Ready for as long as it likes without breaking a promise; empty if nothing may.
 
-    While any is named, a start that takes longer than `ready_bound_s` proves nothing against the system. A sidecar
-    without a readiness probe is ready as soon as it runs, so its start delays nothing.
+    While any is named, a start that takes longer than `ready_bound_s` proves nothing against the system. A container
+    without a readiness probe is ready as soon as it runs, so its start delays nothing beside one that has a probe; a
+    pod without any says nothing of when it serves.
     """
-    slow = [one.name for one in container_probes(pod_spec) if not one.startup and (one.readiness or not one.sidecar)]
+    probes = container_probes(pod_spec)
+    mute = not any(one.startup or one.readiness for one in probes if not one.sidecar)
+    slow = [one.name for one in probes if not one.startup and (one.readiness or (mute and not one.sidecar))]
     plain = [str(one.get("name", "")) for one in _inits(pod_spec) if one.get("restartPolicy") != "Always"]
     gates = [str(gate.get("conditionType", "")) for gate in pod_spec.get("readinessGates") or ()]
     return (

@@ -72,7 +72,7 @@ def test_ready_bound(containers: list[dict[str, Any]], inits: list[dict[str, Any
 def test_what_nothing_limits_is_named() -> None:
     """A start without startup probe, a plain init container and a readiness gate have no limit, each at its stage."""
     spec = {
-        "containers": [container(), *PROBED["containers"]],
+        "containers": [container(readinessProbe={"periodSeconds": 1}), {"name": "shipper"}, *PROBED["containers"]],
         "initContainers": [{"name": "fetch"}, {"name": "proxy", "restartPolicy": "Always"}],
         "readinessGates": [{"conditionType": "lb"}],
     }
@@ -82,6 +82,9 @@ def test_what_nothing_limits_is_named() -> None:
         ("ready", "readiness gate 'lb' is opened by somebody else"),
     ]
     assert unpromised_start(PROBED) == ()
+    assert unpromised_start({"containers": [{"name": "shipper"}, *PROBED["containers"]]}) == ()
+    (mute,) = unpromised_start({"containers": [{"name": "shipper"}]})
+    assert mute.reason == "container 'shipper' has no startup probe to limit its start"
 
 
 def ended_s(spec: Mapping[str, Any]) -> list[float | None]:
