@@ -3,8 +3,6 @@
 The system under test being unwell is never one of these: it is evidence, and a check judges it.
 """
 
-from __future__ import annotations
-
 __all__ = [
     "ClusterRefused",
     "GamedayError",

@@ -4,8 +4,6 @@ On a terminal one line is redrawn in place; elsewhere a line is printed when a s
 while it goes on, and when it ends. Nothing is printed for steps that end within the first two seconds except their end.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ cannot hide (coordinated omission). A request that was not answered has no laten
 it stands above every answered one, as infinity.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Wait for something to come true, with a deadline, and say what was seen last if it does not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

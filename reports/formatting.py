@@ -1,7 +1,5 @@
 """Numbers and moments as people read them. Used by every form of the report, so that one number has one text."""
 
-from __future__ import annotations
-
 import math
 import time
 

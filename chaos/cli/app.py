@@ -1,7 +1,5 @@
 """The `gameday` command: what is not a test. The lab, and the report of a saved run."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Reports from saved evidence, with no cluster: of a run, of a session, and of two runs side by side."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`gameday scenarios`: the ready-made scenarios, what each needs, and whether this system meets it. Reads only."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import io

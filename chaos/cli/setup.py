@@ -1,7 +1,5 @@
 """The commands before any scenario: `gameday init`, `gameday rbac` and `gameday review`."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

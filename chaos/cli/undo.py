@@ -1,7 +1,5 @@
 """The commands `gameday undo` and `gameday status`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

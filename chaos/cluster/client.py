@@ -1,7 +1,5 @@
 """Reading the cluster: objects, lists, rights and logs. Changes go through an executor, watching through a recorder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType

@@ -1,7 +1,5 @@
 """Connecting to the cluster that a kubeconfig's context names, and refusing early, in words, when that cannot be."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Executing mutations: recorded before and after, retried where that is safe, and judged by the API server's answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """The changes that may be asked of the API server, as plain data: built here, sent by an executor."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

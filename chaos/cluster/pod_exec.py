@@ -5,8 +5,6 @@ while it connects it replaces the method by which all other threads of the same 
 time limit.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 import time

@@ -1,7 +1,5 @@
 """Kinds of object: where each lives in the API, how to name one, and discovery of kinds that were added."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A release that cannot work: an image that does not exist, or a readiness probe that never passes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal

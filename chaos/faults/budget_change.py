@@ -1,7 +1,5 @@
 """Change the system's disruption budget while the block lasts: another bound, or one that cannot be kept."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -3,8 +3,6 @@
 Signals are sent by a POSIX shell's builtins alone: the image needs nothing but `sh`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

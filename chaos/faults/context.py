@@ -1,7 +1,5 @@
 """What a fault may use, and how it is undone: the context that a trial gives to each of its faults."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Evict pods: ask the API server to take them down within their disruption budget, as a drain or an autoscaler does."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar

@@ -3,8 +3,6 @@
 Nodes are known by name alone, because that is all that a hypervisor or a cloud knows of one.
 """
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 from dataclasses import dataclass

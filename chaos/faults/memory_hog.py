@@ -1,7 +1,5 @@
 """Use up a container's memory from inside, until the kernel ends something for it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """A replica that nobody reaches, though it runs and its own kubelet finds it well."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 

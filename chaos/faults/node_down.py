@@ -1,7 +1,5 @@
 """Nodes that are lost: switched off with everything on them, unannounced."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Drain a node, as an operator does before taking a machine away: `kubectl drain`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

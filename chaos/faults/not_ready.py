@@ -1,7 +1,5 @@
 """Take replicas out of the traffic without hurting them: their readiness fails, their liveness does not."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -3,8 +3,6 @@
 A fault brings its own rights (`Fault.permissions`); what every trial takes beside is here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 

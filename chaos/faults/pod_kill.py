@@ -1,7 +1,5 @@
 """Kill pods through the API, as an operator or a controller would: `kubectl delete pod`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Faults of one process of a container: it hangs (is stopped), or it crashes (is killed)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

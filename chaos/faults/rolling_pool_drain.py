@@ -1,7 +1,5 @@
 """Drain a node pool, one node after the other, as an upgrade of the nodes does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass

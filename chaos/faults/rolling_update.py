@@ -1,7 +1,5 @@
 """Roll a Deployment out anew, as every release does: `kubectl rollout restart`, or another environment variable."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Let the system have another number of replicas for a while, e.g. to see what fewer of them carry."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -4,8 +4,6 @@ So what it lacks of rights or consent is known before any of it runs. What it re
 consent when it does it.
 """
 
-from __future__ import annotations
-
 import dis
 import sys
 from collections.abc import Callable, Iterator, Mapping

@@ -21,8 +21,6 @@ Candidates are ranked by node and age before the seed chooses among them, becaus
 the same seed choose differently each time.
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Bring the lab up, from nothing to nodes that take pods."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What keeps the lab from running on this host, each thing with the one command that mends it."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the doctor wants to know about this host, found out without changing it."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

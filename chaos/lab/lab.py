@@ -1,7 +1,5 @@
 """The lab: real Kubernetes on this host. Start it, look at it, use it for a session, take it down."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Install and build what the lab needs, once: host packages, Kubernetes, images. Safe to repeat."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import dataclass

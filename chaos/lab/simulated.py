@@ -5,8 +5,6 @@ arithmetic and watches behave as they do anywhere. Simulated by kwok: the kubele
 nothing answers on a pod's address.
 """
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import socket

@@ -3,8 +3,6 @@
 Nothing is remembered for it but the host's own settings: everything is found by names that only the lab uses.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What every API object has, read from the object as the server sent it; and label selectors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

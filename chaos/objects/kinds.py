@@ -5,8 +5,6 @@ make. What an object lacks reads as Kubernetes defaults it, or as empty. Pure: t
 a saved history.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

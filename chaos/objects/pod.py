@@ -1,7 +1,5 @@
 """Views of a pod and of its containers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What Kubernetes quantities mean: `100m`, `1.5`, `512Mi` as exact numbers, or as thousandths of their unit."""
 
-from __future__ import annotations
-
 import re
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache

@@ -4,8 +4,6 @@ A guest in every session: a module that pytest loads at its start (this one, opt
 engine before a session uses a fixture or an option of gameday.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Generator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a scenario asks for by its markers, and whether the system of this session is that."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a session says on the terminal past pytest's capturing, and the signals that end it."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator

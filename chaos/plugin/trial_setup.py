@@ -1,7 +1,5 @@
 """What the fixtures hand out: the environment of a session, and one trial of a scenario, set up."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 import time

@@ -3,8 +3,6 @@
 Its exit code is its answer: anything but 0 stops the trial, which then heals; its last line is the reason.
 """
 
-from __future__ import annotations
-
 import subprocess
 import threading
 from collections.abc import Sequence

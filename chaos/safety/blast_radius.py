@@ -1,7 +1,5 @@
 """The blast radius: which pods and nodes a fault may hit, and how many at once."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ be drained, because a node is more than the service. A freeze on the namespace f
 Consent given to another tool is not consent given to us.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 

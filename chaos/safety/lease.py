@@ -5,8 +5,6 @@ by our own clock: clocks of two hosts need not agree. A run that cannot renew in
 lost it, and must stop before the other begins.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

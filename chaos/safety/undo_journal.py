@@ -4,8 +4,6 @@ One ConfigMap a run holds all entries that are not undone yet. It is written by 
 time: that may be repeated after an answer that never came. What cannot be written down is not done.
 """
 
-from __future__ import annotations
-
 import hashlib
 import threading
 import time

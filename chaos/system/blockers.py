@@ -4,8 +4,6 @@ Some blockers never go away by themselves (an image that may not be pulled). The
 stand before waiting on is pointless. The others may come good until the deadline.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -3,8 +3,6 @@
 Read from live objects, or from a folder of manifests before they are deployed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The system under test: what scenarios, targets and faults need to know of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The cluster that a gameday.toml names, for the system that already runs there, as the environment of a session."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

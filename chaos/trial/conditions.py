@@ -1,7 +1,5 @@
 """What a scenario may wait for with `trial.hold(until=…)` that no fault brings about: what the autoscaler does."""
 
-from __future__ import annotations
-
 from chaos.cluster import Recorder
 from chaos.faults import Until
 from chaos.history.facts.autoscaler import KIND, AutoscalerView

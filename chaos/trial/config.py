@@ -3,8 +3,6 @@
 A mistake is reported with the file and the key. Numbers are pods, nodes, seconds or shares, as named.
 """
 
-from __future__ import annotations
-
 import posixpath
 import tomllib
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The text of gameday.toml for a system that was found, for people to complete. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

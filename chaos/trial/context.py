@@ -1,7 +1,5 @@
 """What a live trial works with: the connection, the record, the system, and what may be done to it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

@@ -4,8 +4,6 @@
 here is a cluster of a kubeconfig to which each trial deploys its own system.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass

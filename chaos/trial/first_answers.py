@@ -1,7 +1,5 @@
 """Wait until the replicas that took a lost one's place have answered users, as the record of requests shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

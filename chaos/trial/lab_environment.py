@@ -1,7 +1,5 @@
 """The lab on this host as the environment of a session."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

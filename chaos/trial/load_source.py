@@ -1,7 +1,5 @@
 """Where the load of a trial comes from: processes on this host, or pods inside the cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass

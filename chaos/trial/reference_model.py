@@ -1,7 +1,5 @@
 """The reference model as a system under test, and what one request to it is: small enough for several replicas."""
 
-from __future__ import annotations
-
 from chaos.errors import UsageError
 from chaos.system import SystemSpec
 from chaos.trial.environment import Environment

@@ -1,7 +1,5 @@
 """The request for one trial, and the content of trial.json that follows from it: see docs/run-folder.md."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 import subprocess

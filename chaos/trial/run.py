@@ -5,8 +5,6 @@ whatever was set up is taken down in reverse, also after an error or Ctrl-C. A s
 evidence, not an error: the trial is stopped, and its verdict says what was in the way.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The system under test as scenarios see it: the fixture `system`."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ the verdict is UNKNOWN. In the same inert mode a saved run is judged again. Afte
 made, but the system still gets the time to recover.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

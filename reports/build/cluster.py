@@ -1,7 +1,5 @@
 """What the cluster did besides its pods: disruption budgets with evictions, nodes, autoscalers."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What the record covers and where it has gaps, and the health of the load generator."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Earlier trials: one line each in runs/history.jsonl, and what is new compared with them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

@@ -1,7 +1,5 @@
 """Sums over spans of time: the whole trial, and before, during and after each fault; tokens; and the objectives."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import polars as pl

@@ -1,7 +1,5 @@
 """What broke first: the key moments of a trial, in order of time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """From a judged history to the one object that every form of the report is drawn from."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """All trials of one pytest session, as its page shows them, and the notes that people add in notes.md."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Values that hold from change to change, as lines; where there are too many changes, the worst of each time slot."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Request records as series over time buckets; percentiles come from raw records, never from averages."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report as JSON: the same numbers, for machines."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

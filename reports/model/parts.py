@@ -3,8 +3,6 @@
 See reports.model.report for what None and infinity mean in a column.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 

@@ -5,8 +5,6 @@ UTC epoch nanoseconds. In a column, None means that nothing is known there (no t
 zero; `math.inf` as a latency means that the request at that rank was not answered.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from chaos.checks.recovery.recovered import LossDetail

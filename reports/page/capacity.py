@@ -1,7 +1,5 @@
 """The page of a measurement of capacity: which rates were tried on how many replicas, and which held the SLO."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The pages of a trial and of a session: one self-contained HTML file each, unable to fetch anything."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """A PNG of the timeline for a chat, taken by a browser of the host from the page itself."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

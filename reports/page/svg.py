@@ -4,8 +4,6 @@ The drawing plane of a panel is as wide as the trial in milliseconds and as high
 stretches it across, so strokes do not scale and round dots are strokes of no length.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Two runs side by side: their findings and figures, and whether a difference is more than noise."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 

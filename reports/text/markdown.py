@@ -1,7 +1,5 @@
 """The trials of a session as Markdown, for the page of a CI job: the same numbers as in the page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from reports import formatting as words

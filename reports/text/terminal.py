@@ -1,7 +1,5 @@
 """The trials of a session in a few lines, for the end of a pytest run: the same numbers as in the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size

@@ -1,7 +1,5 @@
 """The command `gameday capacity`."""
 
-from __future__ import annotations
-
 import random
 import sys
 import time

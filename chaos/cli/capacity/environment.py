@@ -4,8 +4,6 @@ On an adopted system the search is an action like any fault, `capacity`: it look
 change the number of replicas takes consent of its own, `scale`; without it only the present number is measured.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass

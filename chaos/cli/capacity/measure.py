@@ -1,7 +1,5 @@
 """Make the steps of a search in one trial: a stretch of steady traffic each, on one number of replicas, then others."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,7 +1,5 @@
 """What a measurement of capacity shows while it runs, and what it leaves: two files in the run folder, a table."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

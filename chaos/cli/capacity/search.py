@@ -5,8 +5,6 @@ until they are no further apart than `resolution`; then both again, until each w
 nobody can tell of is tried once more, and is an upper end then: no higher one is tried, nothing being learnt there.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The command `gameday plan`, and the tables that it prints."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections import Counter

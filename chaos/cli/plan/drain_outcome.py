@@ -1,7 +1,5 @@
 """The answer for one set of nodes: would a drain of them finish, what would it wait for, what would stop it."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The objects that a plan is made of: each kind listed once, nothing written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

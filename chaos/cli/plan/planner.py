@@ -12,8 +12,6 @@ room together. So a pair is grouped, not simulated, where neither can change mor
 All others are simulated, up to a limit. Sets of nodes are kept as bits of one number, a node each.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

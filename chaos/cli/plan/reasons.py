@@ -1,7 +1,5 @@
 """Why a drain does not simply finish: from its outcome, the pods and the disruption budgets to reasons in words."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 

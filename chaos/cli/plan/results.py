@@ -1,7 +1,5 @@
 """What a plan predicts of a drain: would it finish, what would it wait for, and what would stop it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum

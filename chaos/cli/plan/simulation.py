@@ -4,8 +4,6 @@ Time is counted in rounds. In a round every pod that is left is asked once, as k
 evicted pods are gone and their replacements, if they found a place, are Ready if those whom they replace were.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

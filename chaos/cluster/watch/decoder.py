@@ -5,8 +5,6 @@ very beginning, where the server writes them, and are read there: parsing a whol
 An event that does not begin so (custom resources order their fields otherwise) is parsed in full.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping

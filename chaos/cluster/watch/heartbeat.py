@@ -6,8 +6,6 @@ must have come over the watch a moment later. If it has not, the connection is g
 goes on from where it was. At the end of a record the same proves that nothing was held back.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

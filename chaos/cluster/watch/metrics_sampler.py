@@ -3,8 +3,6 @@
 What the autoscaler saw can then be computed again. An API that does not answer is evidence too, and is recorded.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable

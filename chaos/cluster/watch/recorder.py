@@ -3,8 +3,6 @@
 The metrics of pods, which cannot be watched, are asked for by one more thread, into a file beside it.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence

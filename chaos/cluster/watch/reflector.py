@@ -6,8 +6,6 @@ no longer has that version it says 410 Gone, as a status or as an ERROR event in
 a new list helps, and the states in between are lost (`GAP`).
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

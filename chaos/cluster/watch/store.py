@@ -1,7 +1,5 @@
 """The newest state of every watched object, waiting for it to become something, and what is watched."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

@@ -1,7 +1,5 @@
 """Work of a fault that goes on while the scenario does: a thread that can be stopped, and that never dies unheard."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What a fault sees of its victims: pure reads of what the recorder has, and one list of a node's pods."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime
 

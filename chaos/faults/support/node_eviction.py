@@ -4,8 +4,6 @@ A disruption budget that refuses is doing its job. So a refusal is an answer lik
 again every 5 s, and if it still refuses at the deadline the drain is `blocked`, which is no error.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Change a part of one object while a fault is active, and follow the rollout that a change of a template begins."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The undo entries that runs have left in the cluster, and whether their run is still alive."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

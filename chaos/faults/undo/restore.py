@@ -3,8 +3,6 @@
 Each entry by itself, so that one that fails stops no other, and verified by state. Undoing twice does no harm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

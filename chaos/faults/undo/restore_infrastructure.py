@@ -1,7 +1,5 @@
 """Undo what was done below the API: switch a node on and wait until it is back, let a pod be reached again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Each looks first, and leaves alone what is undone already, was never done, or wa
 each counts as done only when the object reads so afterwards, whatever the server answered.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace

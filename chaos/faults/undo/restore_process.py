@@ -1,7 +1,5 @@
 """Undo what was done to a process, if it runs in the same container still: let it go on, or send the other signal."""
 
-from __future__ import annotations
-
 from chaos.faults.containers import Place, look, same_container, signal
 from chaos.faults.context import UndoContext
 from chaos.faults.undo.restore_object import Outcome

@@ -3,8 +3,6 @@
 The suite itself uses `chaos.cluster`; this client exists before there is a cluster.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import ssl

@@ -1,7 +1,5 @@
 """Who may do what on a cluster of ours (RBAC), and the audit log of what the suite's ServiceAccount was refused."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The two programs that the lab is made of, compiled from their Go modules once and kept."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The control plane's certificates and command lines: one source for the lab and for the simulated cluster."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 It runs beside the control plane, not in a pod, and the API server finds it by a Service without a selector.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from pathlib import Path

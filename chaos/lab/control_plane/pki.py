@@ -1,7 +1,5 @@
 """Certificate authorities, the certificates that they issue (EC P-256, a year long), and kubeconfigs: private files."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import ipaddress

@@ -4,8 +4,6 @@ A folder under its final name is whole: it was built beside, written to the disk
 leaves only a folder that the next build of that name throws away.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

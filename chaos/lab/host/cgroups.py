@@ -8,8 +8,6 @@
 On cgroup v1 the tree is made in every hierarchy that is mounted, on v2 in the one that there is.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """What the lab changes on the host beside its own namespaces and groups: written down first, put back at the end."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Run a program to its end, follow what it says, and tell people what it said if it failed."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -3,8 +3,6 @@
 Locks are the kernel's (flock), so the death of a process frees what it held, however it died.
 """
 
-from __future__ import annotations
-
 import fcntl
 import itertools
 import json

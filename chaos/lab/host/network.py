@@ -5,8 +5,6 @@ route, the control plane forwards nothing, and the host has a blackhole for all 
 of the lab leaves this machine, and none from outside comes in.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 import subprocess

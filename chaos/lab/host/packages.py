@@ -3,8 +3,6 @@
 Simulated nodes need none of them.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

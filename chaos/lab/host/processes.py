@@ -1,7 +1,5 @@
 """Start programs and wait for what they bring about: the lab's, which outlive us, and children, which end with us."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import signal

@@ -1,7 +1,5 @@
 """The Go compiler: which one, in what environment, and how a program is compiled with progress that can be believed."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

@@ -4,8 +4,6 @@ Importing unpacks hundreds of megabytes, which takes seconds; a clone shares the
 takes a fraction of one. That is safe because containerd and overlayfs never write to what was imported.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -5,8 +5,6 @@ Debian's packages come as the host's own apt is set up to get them, Python's as 
 whatever Python runs the suite.
 """
 
-from __future__ import annotations
-
 import platform
 import shutil
 import sys

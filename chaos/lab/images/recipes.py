@@ -5,8 +5,6 @@ model's lists of packages and its server are in `model_server`, where a Dockerfi
 of the load workers are those of the Python that runs the suite, in the versions that are installed here.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """What a node's programs are configured with: containerd, kubelet, kube-proxy and the pods' network."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

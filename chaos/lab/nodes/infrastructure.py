@@ -6,8 +6,6 @@ kubelet's own requests are not forwarded, so the pod still passes its probes, as
 teardown works in any of these states.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable

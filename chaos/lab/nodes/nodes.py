@@ -4,8 +4,6 @@ A node's mounts exist only in its mount namespace. They vanish with its last pro
 nothing is ever deleted through one.
 """
 
-from __future__ import annotations
-
 import socket
 import subprocess
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ All nodes of the lab stand on one host, so a folder of the host is to them what 
 Volumes are there from the start, and are emptied and given out again once the claim on one is gone.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The chain of controllers from pods up to the workload that they are replicas of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol

@@ -3,8 +3,6 @@
 Evidence, not judged here.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping

@@ -4,8 +4,6 @@ What the file does not name is found by what it belongs to: the Service and the 
 select, the autoscaler by its target. None or several is an error that names the candidates, never a guess.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Only what a `SystemSpec` can say is taken over; the pods' own template stays the authority on everything else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

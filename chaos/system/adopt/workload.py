@@ -5,8 +5,6 @@ A Deployment and a StatefulSet say all that themselves. Any other kind is read a
 from its pods up to it. What it gives its pods stands in `spec.template`, or else is read from a live one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable

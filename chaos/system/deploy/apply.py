@@ -1,7 +1,5 @@
 """Ask the API server for the system's objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ Ready, the Service sends traffic to each, and the disruption budget has counted 
 start on half a system.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 

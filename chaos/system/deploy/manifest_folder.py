@@ -1,7 +1,5 @@
 """A system written as plain manifests, whatever made them: read from a folder, applied to a trial's namespace."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Fill the system's volume claims once, before its replicas start: a Job for each, waited for and then removed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

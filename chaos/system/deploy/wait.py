@@ -1,7 +1,5 @@
 """Wait until the system is available, or report what blocks it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 

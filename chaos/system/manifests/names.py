@@ -1,7 +1,5 @@
 """Names of trial namespaces, and the labels by which gameday finds what is its own."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 

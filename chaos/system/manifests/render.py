@@ -4,8 +4,6 @@ The objects are what gameday owns by server-side apply, so a field that somebody
 an autoscaler stands. The run's label is on the objects, never in the pod template: a new run must not roll the pods.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

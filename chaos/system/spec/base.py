@@ -3,8 +3,6 @@
 A mistake names the field and what is allowed; an unknown field is answered with the nearest name that exists.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable, Mapping

@@ -5,8 +5,6 @@ reported, and the scenario is left out. Where a marker names a part of a field (
 part counts. Of volumes it counts whose they are, and whether files on them must survive: not where, nor how large.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

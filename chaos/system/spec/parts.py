@@ -1,7 +1,5 @@
 """The parts of a `SystemSpec` that have fields of their own; each field has the meaning that Kubernetes gives it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 

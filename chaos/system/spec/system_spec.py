@@ -5,8 +5,6 @@ The defaults suit a small HTTP server that holds no state and answers the kubele
 seconds, pods, or Kubernetes quantities.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 

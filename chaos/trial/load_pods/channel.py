@@ -4,8 +4,6 @@ A thread reads the pod twice a second and appends whole lines to the run folder'
 or a lost pod leaves is what it was half a second before. At the end the copy is held against the whole.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

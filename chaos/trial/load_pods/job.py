@@ -5,8 +5,6 @@ needs no rights of its own. A failed index leaves the others at work (`backoffLi
 alone the Job's controller would end every pod as soon as one is lost.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ There is no master. The driver asks each pod for its clock and gives it the tria
 axis as they are written, and every stream begins at one moment for all. Fewer pods than asked for send nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import secrets

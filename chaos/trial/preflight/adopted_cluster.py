@@ -5,8 +5,6 @@ context that was pointed elsewhere meanwhile is noticed before anything is writt
 lives in are never touched.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

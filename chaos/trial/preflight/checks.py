@@ -1,7 +1,5 @@
 """Before anything is written: API versions that the cluster must serve, rights, metrics, and the owners' consent."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 

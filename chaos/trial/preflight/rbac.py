@@ -1,7 +1,5 @@
 """The least that an identity needs for chosen scenarios, as objects to apply."""
 
-from __future__ import annotations
-
 import importlib.util
 import inspect
 import sys

@@ -3,8 +3,6 @@
 So every run on the lab proves that the printed rights are enough, and each scenario that its own are.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress

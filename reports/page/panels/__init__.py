@@ -1,7 +1,5 @@
 """All panels of a page, in the order in which a reader asks: the system, the users, then the instruments."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from reports.model.report import Report

@@ -1,7 +1,5 @@
 """The panels of what the cluster did besides its pods: disruption budgets, nodes, autoscalers."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The panels of the instruments: tokens, the load generator, and what the record covers."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

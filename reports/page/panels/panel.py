@@ -1,7 +1,5 @@
 """One panel of the timeline: a drawing, the labels around it, its read-out, and the table behind it."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

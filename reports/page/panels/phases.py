@@ -1,7 +1,5 @@
 """The strip above the panels: phases, and faults by name."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

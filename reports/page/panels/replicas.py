@@ -1,7 +1,5 @@
 """The panels of the system: pods as lanes, and ready beside desired replicas."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

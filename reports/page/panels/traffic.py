@@ -1,7 +1,5 @@
 """The panels of the users: rate, latency percentiles, heat map, failures by class."""
 
-from __future__ import annotations
-
 import math
 
 from chaos.clock import NS
