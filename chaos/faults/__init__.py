@@ -1,6 +1,5 @@
 """Faults: what is done to a system on purpose, one kind a module."""
 
-from chaos.faults.bad_rollout import BadRollout
 from chaos.faults.base import Awaited, Disruption, Fault, Injection, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.context import FaultContext
@@ -10,12 +9,11 @@ from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
-from chaos.faults.not_ready import NotReady
 from chaos.faults.permissions import Right, rights
 from chaos.faults.pod_kill import PodKill
-from chaos.faults.process_hang import ProcessCrash, ProcessHang
+from chaos.faults.processes import NotReady, ProcessCrash, ProcessHang
 from chaos.faults.rolling_pool_drain import RollingPoolDrain
-from chaos.faults.rolling_update import RollingUpdate
+from chaos.faults.rollouts import BadRollout, RollingUpdate
 from chaos.faults.scale import Scale
 
 __all__ = [

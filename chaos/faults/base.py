@@ -12,13 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from typing_extensions import override
+
 from chaos.faults.context import FaultContext
-from chaos.faults.permissions import Right
+from chaos.faults.permissions import Right, rights
+from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal
 from chaos.history.action_names import declare_actions
 from chaos.objects.base import Ref
 
-__all__ = ["API_ALLOWANCE_S", "Awaited", "Disruption", "Fault", "Injection", "Until", "each"]
+__all__ = [
+    "API_ALLOWANCE_S",
+    "Awaited",
+    "DeploymentFault",
+    "Disruption",
+    "Fault",
+    "Injection",
+    "TargetedFault",
+    "Until",
+    "each",
+]
 
 API_ALLOWANCE_S = 10.0
 """Kubernetes' own objective for a single-object mutation is 1 s at the 99th percentile; a small cluster gets more."""
@@ -115,6 +128,33 @@ class Fault(ABC):
     @abstractmethod
     def inject(self, context: FaultContext) -> Injection:
         """Do it. What undoes each action is recorded in the context before the action."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetedFault(Fault):
+    """A fault of what a pick chose: pods, or nodes with the pods of the system that were on them then."""
+
+    targets: Targets
+
+    @property
+    @override
+    def victims(self) -> tuple[Ref, ...]:
+        return self.targets.refs
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentFault(Fault):
+    """A fault that changes a Deployment."""
+
+    permissions: ClassVar[tuple[Right, ...]] = rights("get patch", "Deployment")
+    workload_kind: ClassVar[str] = "Deployment"
+
+    workload: Ref
+
+    @property
+    @override
+    def victims(self) -> tuple[Ref, ...]:
+        return (self.workload,)
 
 
 class Injection:

@@ -13,6 +13,8 @@ from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView, PodView
 
 __all__ = [
+    "EXIT_SEEN_S",
+    "KILLED",
     "Place",
     "Process",
     "Sent",
@@ -30,6 +32,9 @@ __all__ = [
 ]
 
 EXEC_S = 10.0
+
+EXIT_SEEN_S = 11.0
+"""The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
 NOBODY, REFUSED, FIRST = 3, 4, 5
 """Exit codes of `SIGNAL`."""

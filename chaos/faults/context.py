@@ -1,12 +1,13 @@
 """What a fault may use, and how it is undone: the context that a trial gives to each of its faults."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chaos.cluster import Cluster, Executor, Journal, Recorder
+from chaos.cluster import DRY_RUN, Cluster, DryRunExecutor, Executor, Journal, Recorder
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
+from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
 from chaos.safety import NoUndoLog, UndoEntry, UndoLog
 from chaos.semantics import KUBERNETES, Timings
@@ -31,6 +32,13 @@ class UndoContext:
     journal: Journal
     fault: str
     infrastructure: Infrastructure = field(default=NO_INFRASTRUCTURE, kw_only=True)
+
+    def act(self, name: str, target: Ref, do: Callable[[], str], **detail: str) -> str:
+        """Journal and do something below the API; in a dry run nothing is done. Return why it was not, else empty."""
+        with self.journal.action(name, target, fault=self.fault, detail=detail) as action:
+            reason = DRY_RUN if isinstance(self.executor, DryRunExecutor) else do()
+            action.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
+        return reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,18 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.cluster import Done, mutations
-from chaos.faults.base import Fault, Injection
+from chaos.faults.base import Injection, TargetedFault
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EVICT, Right
 from chaos.faults.support.background_task import Ending
 from chaos.faults.support.cluster_view import budgets_over, leaving
-from chaos.faults.targets import Targets
 from chaos.objects.base import Ref, View
 
 __all__ = ["Evict"]
 
 
 @dataclass(frozen=True, slots=True)
-class Evict(Fault):
+class Evict(TargetedFault):
     """Evict the target pods, all at once, each asked once and by its UID.
 
     A refusal by a disruption budget is one of the two right answers: it is journalled as the outcome of that eviction
@@ -31,18 +30,12 @@ class Evict(Fault):
     permissions: ClassVar[tuple[Right, ...]] = EVICT
     evicts: ClassVar[bool] = True
 
-    targets: Targets
     grace_s: int | None = None
 
     @property
     @override
     def words(self) -> str:
         return f"evict {self.targets.words}"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return self.targets.refs
 
     @override
     def inject(self, context: FaultContext) -> Injection:

@@ -6,8 +6,10 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import API_ALLOWANCE_S, Fault, Injection, each
+from chaos.faults.base import API_ALLOWANCE_S, Injection, TargetedFault, each
 from chaos.faults.containers import (
+    EXIT_SEEN_S,
+    KILLED,
     Place,
     container_now,
     ended_words,
@@ -19,15 +21,11 @@ from chaos.faults.containers import (
 )
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EXEC, Right
-from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.objects.quantities import amount
 
 __all__ = ["MemoryHog"]
-
-EXIT_SEEN_S = 11.0
-"""The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
 HOLD_S = 15.0
 """How long a hog holds its memory at most: all of them end by themselves, whatever becomes of us."""
@@ -35,7 +33,6 @@ HOLD_S = 15.0
 OOM_KILLED = "OOMKilled"
 SEED_BYTES = 16
 NO_ROOM = 3
-KILLED = 137
 
 HOG = f"""
 fill() {{
@@ -54,7 +51,7 @@ piece is named once more after the sleep: a shell with nothing left to do become
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryHog(Fault):
+class MemoryHog(TargetedFault):
     """Fill the memory of the targets' containers, in pieces of `piece_mib`, until the limit ends one of them.
 
     The kernel ends the largest process of the container (the whole container where control groups v2 are set so), so
@@ -66,7 +63,6 @@ class MemoryHog(Fault):
     name: ClassVar[str] = "memory-hog"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
 
-    targets: Targets
     piece_mib: int = 16
     container: str = ""
 
@@ -78,11 +74,6 @@ class MemoryHog(Fault):
     @override
     def words(self) -> str:
         return f"use up the memory of {self.targets.words}"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return self.targets.refs
 
     @property
     @override

@@ -5,13 +5,12 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from chaos.cluster import DRY_RUN, DryRunExecutor, mutations, path_of
+from chaos.cluster import DRY_RUN, mutations, path_of
 from chaos.errors import ClusterRefused, TimedOut
-from chaos.faults.base import Fault, Injection, each
+from chaos.faults.base import Injection, TargetedFault, each
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import PodNetwork
 from chaos.faults.permissions import Right, rights
-from chaos.faults.targets import Targets
 from chaos.faults.undo.restore_object import CUT
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -31,7 +30,7 @@ BACK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkPartition(Fault):
+class NetworkPartition(TargetedFault):
     """Cut the target replicas off from everything but their own kubelet.
 
     In the lab their node drops their packets; elsewhere a NetworkPolicy for that very pod allows nothing. It has landed
@@ -47,18 +46,12 @@ class NetworkPartition(Fault):
         *rights("get", "Pod", "proxy"),
     )
 
-    targets: Targets
     path: str = "/"
 
     @property
     @override
     def words(self) -> str:
         return f"cut {self.targets.words} off from the network"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return self.targets.refs
 
     @property
     @override
@@ -153,11 +146,8 @@ def _cut_by_node(context: FaultContext, network: PodNetwork, pod: PodView, ref: 
     entry = UndoEntry("reconnect-pod", ref, "gameday undo", {"node": pod.node, "address": address})
     if reason := context.record(entry):
         return f"pod {ref.name}: {reason}"
-    with context.journal.action("cut-off", ref, fault=context.fault, detail={"by": network.words}) as action:
-        dry_run = isinstance(context.executor, DryRunExecutor)
-        reason = DRY_RUN if dry_run else network.cut(pod.node, address)
-        action.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
-    if dry_run:
+    reason = context.act("cut-off", ref, lambda: network.cut(pod.node, address), by=network.words)
+    if reason == DRY_RUN:
         context.discard(entry)
     return reason
 

@@ -5,14 +5,13 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from chaos.cluster import DRY_RUN, DryRunExecutor
+from chaos.cluster import DRY_RUN
 from chaos.errors import UsageError
-from chaos.faults.base import Awaited, Fault, Injection, Until, each
+from chaos.faults.base import Awaited, Injection, TargetedFault, Until, each
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import NO_NODE_INFRASTRUCTURE, NodeInfrastructure
 from chaos.faults.permissions import Right, rights
 from chaos.faults.support.cluster_view import leaving, whole
-from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
@@ -23,7 +22,7 @@ __all__ = ["NodeDown"]
 
 
 @dataclass(frozen=True, slots=True)
-class NodeDown(Fault):
+class NodeDown(TargetedFault):
     """Switch the target nodes off, all at once, and on again in the end.
 
     It has landed when the infrastructure itself shows every node off, or the API server that each is not Ready.
@@ -41,7 +40,6 @@ class NodeDown(Fault):
     )
     hits_nodes: ClassVar[bool] = True
 
-    targets: Targets
     leave_foreign: bool = False
     every_node: bool = False
 
@@ -55,12 +53,6 @@ class NodeDown(Fault):
     @override
     def words(self) -> str:
         return f"switch {self.targets.words} off"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        """The nodes, and the pods of the system that were on them when they were picked."""
-        return self.targets.refs
 
     @property
     @override
@@ -139,11 +131,8 @@ class _NodeLoss(Injection):
         entry = UndoEntry("node-on", node, self._infrastructure.manual_on(node.name))
         if reason := context.record(entry):
             return f"node {node.name}: {reason}"
-        with context.journal.action("node-off", node, fault=context.fault) as action:
-            dry_run = isinstance(context.executor, DryRunExecutor)
-            reason = DRY_RUN if dry_run else self._infrastructure.off(node.name)
-            action.end("fail" if reason else "ok", **({"reason": reason} if reason else {}))
-        if dry_run:
+        reason = context.act("node-off", node, lambda: self._infrastructure.off(node.name))
+        if reason == DRY_RUN:
             context.discard(entry)
         return reason
 

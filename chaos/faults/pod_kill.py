@@ -6,10 +6,9 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.cluster import mutations
-from chaos.faults.base import API_ALLOWANCE_S, Fault, Injection, each
+from chaos.faults.base import API_ALLOWANCE_S, Injection, TargetedFault, each
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import Right, rights
-from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 
@@ -17,7 +16,7 @@ __all__ = ["PodKill"]
 
 
 @dataclass(frozen=True, slots=True)
-class PodKill(Fault):
+class PodKill(TargetedFault):
     """Delete the target pods, all at once.
 
     `grace_s`: 0 forces the kill (the object vanishes at once, the process gets SIGKILL), None keeps the pod's own
@@ -29,7 +28,6 @@ class PodKill(Fault):
     name: ClassVar[str] = "pod-kill"
     permissions: ClassVar[tuple[Right, ...]] = rights("delete", "Pod")
 
-    targets: Targets
     grace_s: int | None = None
 
     @property
@@ -37,11 +35,6 @@ class PodKill(Fault):
     def words(self) -> str:
         grace = "their own grace" if self.grace_s is None else f"a grace of {self.grace_s} s"
         return f"delete {self.targets.words} with {grace}"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return self.targets.refs
 
     @property
     @override

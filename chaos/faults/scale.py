@@ -6,19 +6,17 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import Fault, Injection
+from chaos.faults.base import DeploymentFault, Injection
 from chaos.faults.context import FaultContext
-from chaos.faults.permissions import Right, rights
 from chaos.faults.support.object_patch import Change
 from chaos.history.facts.autoscaler import KIND, AutoscalerView
-from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 
 __all__ = ["Scale"]
 
 
 @dataclass(frozen=True, slots=True)
-class Scale(Fault):
+class Scale(DeploymentFault):
     """Set the Deployment's number of replicas while the block lasts.
 
     It has landed when just so many pods are left, and all are Ready. Healing puts the former number back, if nobody
@@ -26,10 +24,7 @@ class Scale(Fault):
     """
 
     name: ClassVar[str] = "scale"
-    permissions: ClassVar[tuple[Right, ...]] = rights("get patch", "Deployment")
-    workload_kind: ClassVar[str] = "Deployment"
 
-    workload: Ref
     replicas: int
     deadline_s: float = 90.0
 
@@ -42,11 +37,6 @@ class Scale(Fault):
     def words(self) -> str:
         many = "" if self.replicas == 1 else "s"
         return f"let Deployment {self.workload.name} have {self.replicas} replica{many}"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return (self.workload,)
 
     @property
     @override

@@ -14,7 +14,7 @@ from chaos.objects.kinds import DeploymentView
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 
-__all__ = ["Change", "Template"]
+__all__ = ["Change", "Edit", "Template"]
 
 HASH = "pod-template-hash"
 

@@ -1,8 +1,5 @@
 """Undo what was done below the API: switch a node on and wait until it is back, let a pod be reached again."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults.context import UndoContext
@@ -31,10 +28,7 @@ def node_on(context: UndoContext, entry: UndoEntry) -> Outcome:
     if nodes is None:
         return "left", f"node {name} may be off, and nothing here can switch it on: name [node_infrastructure]"
     before = _last_renewed(context.cluster, name)
-    with context.journal.action("node-on", entry.target, fault=context.fault) as action:
-        reason = nodes.on(name)
-        action.end("fail" if reason else "ok", **_reason(reason))
-    if reason:
+    if reason := context.act("node-on", entry.target, lambda: nodes.on(name)):
         return "left", f"node {name}: {reason}"
     try:
         # A node whose loss was not noticed yet still counts as Ready: only its own lease shows that it goes on.
@@ -62,14 +56,8 @@ def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
     pod, network = entry.target, context.infrastructure.pod_network
     if network is None:
         return "left", f"pod {pod.name} may be cut off on node {node}, and nothing here can reconnect it"
-    with context.journal.action("reconnect", pod, fault=context.fault) as action:
-        reason = network.restore(node, address)
-        action.end("fail" if reason else "ok", **_reason(reason))
+    reason = context.act("reconnect", pod, lambda: network.restore(node, address))
     return ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is connected again")
-
-
-def _reason(reason: str) -> Mapping[str, Any]:
-    return {"reason": reason} if reason else {}
 
 
 def _is_back(cluster: Cluster, name: str) -> bool:

@@ -22,7 +22,7 @@ from chaos.faults import (
     RollingUpdate,
     Scale,
 )
-from chaos.faults.bad_rollout import _never_ready, _without_image
+from chaos.faults.rollouts import _never_ready, _without_image
 from chaos.faults.support.node_eviction import _pause_s
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref

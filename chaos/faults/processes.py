@@ -1,4 +1,6 @@
-"""Faults of one process of a container: it hangs (is stopped), or it crashes (is killed)."""
+"""Faults of one process of a container: it hangs (is stopped), crashes (is killed), or reports that it is not ready."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,8 +8,9 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.errors import TimedOut, UsageError
-from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until, each
+from chaos.faults.base import API_ALLOWANCE_S, Awaited, Injection, TargetedFault, Until, each
 from chaos.faults.containers import (
+    EXIT_SEEN_S,
     Place,
     container_now,
     ended_words,
@@ -19,25 +22,50 @@ from chaos.faults.containers import (
 )
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EXEC, Right
-from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
+from chaos.safety.undo_entry import UndoKind
+from chaos.semantics import Probe
 from chaos.wait import until
 
-__all__ = ["ProcessCrash", "ProcessHang"]
+__all__ = ["NotReady", "ProcessCrash", "ProcessHang"]
 
 STOPPED_DEADLINE_S = 5.0
 """A process stops as soon as it gets the processor next; a starved one needs a moment."""
-
-EXIT_SEEN_S = 11.0
-"""The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
 CRASHING = ("KILL", "TERM", "ABRT", "SEGV", "INT", "QUIT")
 STOPPED, ENDED = "T", "Z"
 
 
+class _Signalled(Injection):
+    """Processes that were sent a signal which another one takes back."""
+
+    def __init__(self, fault: ProcessHang | NotReady, context: FaultContext) -> None:
+        super().__init__(fault, context)
+        self._victims, self._process, self._container = fault.victims, fault.process, fault.container
+        self._places: list[Place] = []
+
+    def _send(self, ref: Ref, name: str, *, back: str, kind: UndoKind) -> str:
+        """Record how to take it back, and send it. Return why it did not reach every process of the name."""
+        if (place := place_of(self.context.recorder, ref, self._container)) is None:
+            return not_running(ref, self._container)
+        command = f"kill -{back} $(pidof {self._process})"
+        manual = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
+        detail = {"container": place.container, "container_id": place.container_id}
+        entry = UndoEntry(kind, ref, manual, detail | {"process": self._process, "signal": back})
+        if reason := self.context.record(entry):
+            return f"{ref.name}: {reason}"
+        sent = signal(self.context, place, self._process, name)
+        if sent.reached == "none":
+            self.context.discard(entry)
+        else:
+            self._places.append(place)
+        return "" if sent.reached == "every" else sent.reason
+
+
 @dataclass(frozen=True, slots=True)
-class ProcessHang(Fault):
+class ProcessHang(TargetedFault):
     """Stop every process of that name in the targets' containers (SIGSTOP), as if it hung.
 
     It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
@@ -48,7 +76,6 @@ class ProcessHang(Fault):
     name: ClassVar[str] = "process-hang"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
 
-    targets: Targets
     process: str = "model-engine"
     container: str = ""
     deadline_s: float = 120.0
@@ -57,11 +84,6 @@ class ProcessHang(Fault):
     @override
     def words(self) -> str:
         return f"stop {self.process} in {self.targets.words}"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return self.targets.refs
 
     @property
     def restarted(self) -> Awaited:
@@ -74,11 +96,10 @@ class ProcessHang(Fault):
         return _Hang(self, context)
 
 
-class _Hang(Injection):
+class _Hang(_Signalled):
     def __init__(self, fault: ProcessHang, context: FaultContext) -> None:
         super().__init__(fault, context)
-        self._fault = fault
-        self._places: list[Place] = []
+        self._deadline_s = fault.deadline_s
         self._proofs: list[str] = []
         self.missed = each(fault.victims, self._stop)
 
@@ -90,50 +111,33 @@ class _Hang(Injection):
             now = [(container_now(self.context.recorder, place), place) for place in self._places]
             return bool(now) and all(one and one.restarts > place.restarts for one, place in now)
 
-        words = f"the containers in which {self._fault.process} hangs are restarted"
-        return Until(words, seen, self._fault.deadline_s)
+        return Until(f"the containers in which {self._process} hangs are restarted", seen, self._deadline_s)
 
     @override
     def landed(self) -> str:
         """The kernel showed the state T of each."""
-        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self._fault.victims) else ""
+        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self._victims) else ""
 
     def _stop(self, ref: Ref) -> str:
-        context, process = self.context, self._fault.process
-        if (place := place_of(context.recorder, ref, self._fault.container)) is None:
-            return not_running(ref, self._fault.container)
-        command = f"kill -CONT $(pidof {process})"
-        manual = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
-        detail = {"container": place.container, "container_id": place.container_id, "process": process}
-        entry = UndoEntry("continue-process", ref, manual, detail)
-        if reason := context.record(entry):
-            return f"{ref.name}: {reason}"
-        sent = signal(context, place, process, "STOP")
-        if sent.reached == "none":
-            context.discard(entry)
-            return sent.reason
-        self._places.append(place)
-        if sent.reached != "every":
-            return sent.reason
+        if reason := self._send(ref, "STOP", back="CONT", kind="continue-process"):
+            return reason
+        place = next(one for one in self._places if one.pod == ref)
+        awaited = f"{self._process} in {ref.name} stopped"
         try:
-            pids = until(
-                lambda: self._stopped(place),
-                deadline_s=STOPPED_DEADLINE_S,
-                awaited=f"{process} in {ref.name} stopped",
-            )
+            pids = until(lambda: self._stopped(place), deadline_s=STOPPED_DEADLINE_S, awaited=awaited)
         except TimedOut as late:
             return late.what
-        self._proofs.append(f"{process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T")
+        self._proofs.append(f"{self._process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T")
         return ""
 
     def _stopped(self, place: Place) -> str:
         """The ids of the processes of that name, if every one is stopped."""
-        seen = look(self.context, place, self._fault.process) or ()
+        seen = look(self.context, place, self._process) or ()
         return ", ".join(one.pid for one in seen) if seen and all(one.state == STOPPED for one in seen) else ""
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessCrash(Fault):
+class ProcessCrash(TargetedFault):
     """Send a deadly signal to every process of that name in the targets' containers.
 
     It has landed when the watch shows that the container ended (another one runs, or its restart is counted), or when
@@ -143,7 +147,6 @@ class ProcessCrash(Fault):
     name: ClassVar[str] = "process-crash"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
 
-    targets: Targets
     signal: str = "KILL"
     process: str = "model-engine"
     container: str = ""
@@ -156,11 +159,6 @@ class ProcessCrash(Fault):
     @override
     def words(self) -> str:
         return f"send SIG{self.signal} to {self.process} in {self.targets.words}"
-
-    @property
-    @override
-    def victims(self) -> tuple[Ref, ...]:
-        return self.targets.refs
 
     @property
     @override
@@ -197,3 +195,66 @@ class ProcessCrash(Fault):
             return "; ".join(proofs) if proofs and all(proofs) else ""
 
         return Injection(self, context, proof, missed=each(self.victims, crash))
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady(TargetedFault):
+    """Have every target report that it is not ready, by a signal that its server takes for that, and back by another.
+
+    The reference model takes USR1 and USR2 so. A server that does not know the signal ends by it: name the process and
+    the signals of your own. It has landed when the watch shows each target not Ready, in the container that it had.
+    Healing sends the other signal; where the container was restarted there is nothing left to heal.
+    """
+
+    name: ClassVar[str] = "not-ready"
+    permissions: ClassVar[tuple[Right, ...]] = EXEC
+
+    process: str = "model-server"
+    off: str = "USR1"
+    on: str = "USR2"
+    container: str = ""
+
+    @property
+    @override
+    def words(self) -> str:
+        return f"make {self.targets.words} report that it is not ready"
+
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Send the signal to every target."""
+        return _Unready(self, context)
+
+
+class _Unready(_Signalled):
+    def __init__(self, fault: NotReady, context: FaultContext) -> None:
+        super().__init__(fault, context)
+        self.missed = each(fault.victims, lambda ref: self._send(ref, fault.off, back=fault.on, kind="signal-process"))
+        bounds = (_detection_s(self._pod(place), place) for place in self._places)
+        self.landing_deadline_s += max(bounds, default=0.0)
+
+    @override
+    def landed(self) -> str:
+        """The watch shows each of them not Ready, in the same container."""
+        pods = [(place, self._pod(place)) for place in self._places]
+        seen = [
+            f"{pod.name} ({pod.uid[:8]}) is not Ready"
+            for place, pod in pods
+            if pod and not pod.ready_condition and _restarts(pod, place) == place.restarts
+        ]
+        return "; ".join(seen) if seen and len(seen) == len(self._victims) else ""
+
+    def _pod(self, place: Place) -> PodView | None:
+        pods = map(PodView, self.context.recorder.objects("Pod"))
+        return next((pod for pod in pods if pod.uid == place.pod.uid), None)
+
+
+def _restarts(pod: PodView, place: Place) -> int:
+    return next((one.restarts for one in pod.containers if one.name == place.container), -1)
+
+
+def _detection_s(pod: PodView | None, place: Place) -> float:
+    """How long the container's readiness probe may take to see it; 0 without one, and then nothing lands."""
+    for container in (pod.spec.get("containers") or ()) if pod else ():
+        if container["name"] == place.container and (probe := Probe.of(container, "readinessProbe")):
+            return probe.hang_detection_s
+    return 0.0
