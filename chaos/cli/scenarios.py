@@ -11,17 +11,13 @@ from typing import Annotated
 import pytest
 import typer
 
-from chaos.cluster import connect
-from chaos.errors import LabError, UsageError
-from chaos.faults import Infrastructure
-from chaos.lab import Lab
+from chaos.cli.cluster import NoCluster, reach
+from chaos.errors import UsageError
 from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
-from chaos.trial.config import find_config, read_config
+from chaos.trial.config import find_config
 from chaos.trial.environment import Environment
-from chaos.trial.lab_environment import LAB_INFRASTRUCTURE
-from chaos.trial.preflight.adopted_cluster import open_adoption
 from chaos.trial.preflight.checks import unallowed
 from chaos.trial.request import LoadSettings
 
@@ -40,8 +36,7 @@ def scenarios_command(
 ) -> None:
     """List the ready-made scenarios with what each needs, and whether this system meets it. Changes nothing."""
     items = _collected(where)
-    path = system or find_config(Path.cwd())
-    with _reached(path) as environment:
+    with _reached(system or find_config(Path.cwd())) as environment:
         adopted = environment.adoption.find() if environment and environment.adoption else None
         shown = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
         for name, item in reversed(shown.items()):
@@ -80,20 +75,13 @@ def _collected(where: Path | None) -> Sequence[pytest.Item]:
 @contextlib.contextmanager
 def _reached(path: Path | None) -> Iterator[Environment | None]:
     """The cluster of the file, else the lab if it is up."""
-    if path is not None:
-        config = read_config(path)
-        adoption = open_adoption(path, config)
-        nodes = config.node_infrastructure.infrastructure() if config.node_infrastructure else None
-        with adoption.cluster as cluster:
-            yield Environment(cluster=cluster, adoption=adoption, infrastructure=Infrastructure(nodes))
-        return
     try:
-        facts = Lab().facts()
-    except LabError:
+        found = reach(path, "", None)
+    except NoCluster:
         yield None
         return
-    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
-        yield Environment(cluster=cluster, infrastructure=LAB_INFRASTRUCTURE)
+    with found.cluster as cluster:
+        yield Environment(cluster=cluster, adoption=found.adoption, infrastructure=found.infrastructure)
 
 
 def _claim(item: pytest.Item) -> str:

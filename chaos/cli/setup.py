@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from chaos.cli.cluster import KubeconfigOption, SystemOption
 from chaos.cluster import Cluster, connect
 from chaos.errors import UsageError
 from chaos.faults import ALL_FAULTS
@@ -30,9 +31,7 @@ def rbac_command(
         list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; none: every fault there is.")
     ] = None,
     *,
-    system: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The system's file; default: gameday.toml here.")
-    ] = None,
+    system: SystemOption = None,
     load_in_cluster: Annotated[
         bool, typer.Option("--load-in-cluster", help="Traffic comes from pods; default: as the file's [load] says.")
     ] = False,
@@ -88,9 +87,7 @@ def init_command(
     workload: Annotated[
         str, typer.Option(metavar="PLURAL.GROUP/NAME", help="Its workload of any other kind that has a scale.")
     ] = "",
-    kubeconfig: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
-    ] = None,
+    kubeconfig: KubeconfigOption = None,
     output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it; must not exist.")] = Path(
         CONFIG_NAME
     ),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from typing_extensions import override
@@ -95,8 +95,6 @@ def adopted_environment(
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
     adoption.find()
-    if infrastructure.nodes is None and config.node_infrastructure is not None:
-        infrastructure = replace(infrastructure, nodes=config.node_infrastructure.infrastructure())
     me = Owner.this_process()
     holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
     with cluster, ExitStack() as until_end:
@@ -105,7 +103,7 @@ def adopted_environment(
             timings=config.cluster.timings.timings(),
             service_url=service_url or config.traffic.url or "",
             load_image_name=load_image or config.load.image or "",
-            infrastructure=infrastructure,
+            infrastructure=infrastructure if infrastructure.nodes else adoption.infrastructure,
             limits=config.abort_limits(),
             adoption=adoption,
             lease=RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=say),

@@ -15,6 +15,7 @@ from chaos.cli.capacity.environment import CAPACITY, Place, Where, placed
 from chaos.cli.capacity.measure import measure
 from chaos.cli.capacity.output import Screen, show, write
 from chaos.cli.capacity.search import Measurement
+from chaos.cli.cluster import ContextOption, KubeconfigOption, SystemOption
 from chaos.plugin.options import SEED_MAX, field_of
 from chaos.plugin.session_report import draw_run
 from chaos.plugin.terminal import sigterm_interrupts
@@ -43,13 +44,6 @@ Resolution = Annotated[float, typer.Option(help="How near to find the limit, as 
 Repeats = Annotated[int, typer.Option(min=1, help="How often the rates beside the limit are tried.")]
 StepS = Annotated[float, typer.Option(help="How long a step lasts at least, seconds.")]
 Minutes = Annotated[float, typer.Option(help="The search ends then, with what is known by then.")]
-System = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A system that runs; default: gameday.toml here, if any.")
-]
-Context = Annotated[str, typer.Option(metavar="NAME", help="This context, not the lab.")]
-Kubeconfig = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
-]
 Image = Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")]
 ServiceUrl = Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")]
 SystemFields = Annotated[
@@ -76,9 +70,9 @@ def capacity_command(
     repeats: Repeats = 2,
     step_s: StepS = 15.0,
     minutes: Minutes = 15.0,
-    system: System = None,
-    kube_context: Context = "",
-    kubeconfig: Kubeconfig = None,
+    system: SystemOption = None,
+    kube_context: ContextOption = "",
+    kubeconfig: KubeconfigOption = None,
     image: Image = "",
     service_url: ServiceUrl = "",
     system_field: SystemFields = None,

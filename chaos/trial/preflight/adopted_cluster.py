@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chaos.cluster import Cluster, connect
 from chaos.errors import UsageError
+from chaos.faults.infrastructure import Infrastructure
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.trial.config import GamedayConfig
 
@@ -27,6 +28,12 @@ class Adoption:
     config: GamedayConfig
     cluster: Cluster
     answers: dict[tuple[str, str, str | None, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def infrastructure(self) -> Infrastructure:
+        """What the file names beside the API."""
+        nodes = self.config.node_infrastructure
+        return Infrastructure(nodes.infrastructure() if nodes else None)
 
     def may(self, verb: str, kind: str, namespace: str | None, subresource: str, name: str) -> bool:
         """Whether this user has a right; the API server is asked once a session for each."""

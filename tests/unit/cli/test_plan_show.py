@@ -95,7 +95,7 @@ def test_a_kubeconfig_with_several_contexts_needs_a_name(tmp_path: Path) -> None
 
 def test_without_a_name_and_without_a_lab_nothing_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """$KUBECONFIG alone is no naming."""
-    monkeypatch.setattr("chaos.cli.plan.command.Lab", _NoLab)
+    monkeypatch.setattr("chaos.cli.cluster.Lab", _NoLab)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     error = run()
     assert isinstance(error, UsageError)

@@ -1,0 +1,78 @@
+"""Which cluster a command is about, the options that name it, and how it is reached: never by accident."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from chaos.cluster import Cluster, connect
+from chaos.errors import LabError, UsageError
+from chaos.faults import Infrastructure
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE
+from chaos.lab import Lab
+from chaos.semantics import KUBERNETES, Timings
+from chaos.trial.config import read_config
+from chaos.trial.lab_environment import LAB_INFRASTRUCTURE
+from chaos.trial.preflight.adopted_cluster import Adoption, open_adoption
+
+__all__ = ["ContextOption", "KubeconfigOption", "NoCluster", "Reached", "SystemOption", "reach"]
+
+SystemOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The system's file; default: gameday.toml here, if there is one.")
+]
+ContextOption = Annotated[str, typer.Option(metavar="NAME", help="This context; default: the file's, else the lab.")]
+KubeconfigOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The kubeconfig; default: $KUBECONFIG, ~/.kube/config.")
+]
+
+
+class NoCluster(UsageError):
+    """No cluster is named, and the lab is not up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A connected cluster: what it is called, its timings, what is below its API, and the system that a file names."""
+
+    cluster: Cluster
+    words: str
+    timings: Timings = KUBERNETES
+    infrastructure: Infrastructure = NO_INFRASTRUCTURE
+    adoption: Adoption | None = None
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the file's system; None for all."""
+        return self.adoption.config.system.namespace if self.adoption else None
+
+
+def reach(system: Path | None, context: str, kubeconfig: Path | None) -> Reached:
+    """Connect to the file's cluster, else the named one, else the lab. Raises `UsageError` and `ClusterRefused`."""
+    if system is not None:
+        adoption = open_adoption(system, read_config(system), kubeconfig=kubeconfig, context=context)
+        return Reached(adoption.cluster, f"the cluster of {system}", KUBERNETES, adoption.infrastructure, adoption)
+    if context or kubeconfig is not None:
+        cluster = connect(kubeconfig=kubeconfig, context=context or _only_context(kubeconfig))
+        return Reached(cluster, f"context {cluster.facts.context} ({cluster.facts.server})")
+    try:
+        facts = Lab().facts()
+    except LabError as error:
+        raise NoCluster(f"which cluster? {error.what}", "gameday lab up, or name one: --kube-context NAME") from error
+    timings = Timings.of({"name": "lab", **facts.timings})
+    cluster = connect(kubeconfig=facts.kubeconfig, context=facts.context)
+    return Reached(cluster, "the lab", timings, LAB_INFRASTRUCTURE)
+
+
+def _only_context(kubeconfig: Path | None) -> str | None:
+    """The one context of a kubeconfig; None leaves a file that cannot be read to `connect`, which says why."""
+    assert kubeconfig is not None
+    try:
+        parsed: Any = yaml.safe_load(kubeconfig.read_text())
+        names = [str(one["name"]) for one in parsed["contexts"]]
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+        return None
+    if len(names) > 1:
+        raise UsageError(f"{kubeconfig} has {len(names)} contexts", f"name one: --kube-context {' | '.join(names)}")
+    return names[0] if names else None
