@@ -100,10 +100,7 @@ def one(system: Pool) -> Targets:
 
 
 def share(system: Pool, part: float) -> Targets:
-    """Pick this part of the ready replicas, e.g. 0.5, rounded down, but at least one.
-
-    Raises `UsageError` for a part that is not above 0 and at most 1.
-    """
+    """Pick this part of the ready replicas, e.g. 0.5, rounded down, but at least one. Raises `UsageError`."""
     if not 0 < part <= 1:
         raise UsageError(f"targets.share: {part:g} is not above 0 and at most 1", "give a part, e.g. 0.5 for half")
     # A share such as 0.1 of 10 is one replica, though the product of floats may lie just below.

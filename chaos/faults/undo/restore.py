@@ -106,10 +106,7 @@ def undo_all(
 def undo_leftovers(
     cluster: Cluster, namespace: str | None, infrastructure: Infrastructure = NO_INFRASTRUCTURE
 ) -> tuple[Undone, ...]:
-    """Before a run begins: undo what dead runs left in a namespace, or in all.
-
-    Raises `ClusterRefused` naming what could not be undone: no run begins on a system that is not as it was.
-    """
+    """Before a run begins: undo what dead runs left in a namespace, or in all. Raises `ClusterRefused`."""
     dead = [one for one in find_left(cluster, namespace) if not one.alive]
     results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure)
     if left := [one for one in results if one.result == "left"]:

@@ -237,11 +237,7 @@ def await_components(
     suspects: Sequence[Process | Child] | None = None,
     last_seen: Callable[[], str] = lambda: "",
 ) -> T:
-    """As `chaos.wait.until`, but give up at once when one of the components ends.
-
-    Raises LabError with the last lines of a log: of the component that ended, or after `deadline_s` of each of the
-    `suspects`, which are all components unless given.
-    """
+    """As `chaos.wait.until`, but give up at once when one of the components ends. Raises `LabError`."""
 
     def attempt_while_alive() -> T | None:
         for component in components:

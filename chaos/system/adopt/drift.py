@@ -1,7 +1,4 @@
-"""How a system's objects, and the nodes of its replicas, differ before and after a trial.
-
-Evidence, not judged here.
-"""
+"""How a system's objects, and the nodes of its replicas, differ before and after a trial. Evidence, not judged here."""
 
 import json
 from collections import Counter

@@ -143,10 +143,7 @@ class Written(BaseModel):
         return UsageError(f"{cls.__name__}{'.' + path if path else ''}: {_allowed(mistakes, first)}{given}{also}")
 
     def having(self, **changes: Any) -> Self:
-        """Give a copy with some fields changed, checked as a whole again.
-
-        Raises `UsageError` that names the field and what is allowed, also for a field that does not exist.
-        """
+        """Give a copy with some fields changed, checked as a whole again. Raises `UsageError`."""
         kept = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self).model_validate({**kept, **changes})
 
