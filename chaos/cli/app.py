@@ -16,9 +16,9 @@ from chaos.cli.setup import init_command, rbac_command, review_command
 from chaos.cli.undo import status_command, undo_command
 from chaos.errors import GamedayError
 from chaos.lab import Lab
+from chaos.lab.bring_up import prepare
 from chaos.lab.doctor import diagnose
 from chaos.lab.lab import keep_lab
-from chaos.lab.prepare import prepare
 from chaos.progress import Terminal
 from reports.text.compare import show_comparison
 

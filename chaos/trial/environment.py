@@ -25,8 +25,9 @@ from chaos.system.deploy.namespace import sweep
 from chaos.trial.preflight.adopted_cluster import Adoption
 from chaos.trial.preflight.checks import DEPLOYED_KINDS, require_served
 from loadgen.origin import ApiServerProxy, Credentials, HostDirect, Origin
+from loadgen.profiles import OpenAiChatProfile, Profile
 
-__all__ = ["Environment", "context_environment"]
+__all__ = ["Environment", "context_environment", "reference_profile", "reference_spec"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,3 +162,24 @@ def context_environment(
             load_image_name=load_image,
             infrastructure=infrastructure,
         )
+
+
+def reference_spec(environment: Environment) -> SystemSpec:
+    """SmolLM2 on llama.cpp. Raises `UsageError` where the cluster has no image of it."""
+    if not environment.reference_image:
+        raise UsageError(
+            f"context {environment.cluster.facts.context} has no image of the reference model",
+            "build chaos/lab/images/model_server with its Dockerfile, push it, and name it: --gameday-image IMAGE",
+        )
+    on_lab = environment.kind == "lab"
+    return SystemSpec(
+        name="model",
+        image=environment.reference_image,
+        image_pull_policy="Never" if on_lab else "IfNotPresent",
+        profile="openai-chat",
+    )
+
+
+def reference_profile() -> Profile:
+    """Give a short chat, streamed."""
+    return OpenAiChatProfile(model="smollm2", prompts=("Say hello.", "Name a colour.", "Count to three."), max_tokens=6)

@@ -7,9 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from reports.model.json import plain
 from reports.model.parts import Missing, StepLine
-from reports.model.report import FindingRow, Overlay, PastAnswer, Report, Usual
+from reports.model.report import FindingRow, Overlay, PastAnswer, Report, Usual, plain
 
 __all__ = [
     "FIGURES",

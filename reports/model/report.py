@@ -5,7 +5,11 @@ UTC epoch nanoseconds. In a column, None means that nothing is known there (no t
 zero; `math.inf` as a latency means that the request at that rank was not answered.
 """
 
+import dataclasses
+import json
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from chaos.checks.recovery.recovered import LossDetail
 from chaos.checks.recovery.recovered_in_time import VictimDetail
@@ -44,6 +48,8 @@ __all__ = [
     "Report",
     "TeamNotes",
     "Usual",
+    "plain",
+    "to_json",
 ]
 
 
@@ -250,3 +256,25 @@ class Report:
     usual: tuple[Usual, ...] = ()
     overlay: Overlay | None = None
     team: TeamNotes = NO_NOTES
+
+
+INFINITY = "inf"
+"""How an infinite latency is written, since JSON has no word for it."""
+
+
+def plain(value: Any) -> Any:
+    """The value as dicts, lists, numbers and strings; infinity becomes the string `inf`."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        return INFINITY
+    return value
+
+
+def to_json(report: Report) -> str:
+    """The whole report as one JSON document; raises ValueError if a number is not a number."""
+    return json.dumps(plain(report), allow_nan=False, ensure_ascii=False, separators=(",", ":"))

@@ -16,8 +16,7 @@ from markupsafe import Markup, escape
 from chaos.clock import NS
 from reports import formatting as words
 from reports.build.session import Session
-from reports.model.json import plain
-from reports.model.report import Report
+from reports.model.report import Report, plain
 from reports.page.panels import panels
 from reports.page.panels.panel import Panel, Table
 from reports.page.panels.phases import strip_of

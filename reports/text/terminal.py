@@ -1,6 +1,6 @@
-"""The trials of a session in a few lines, for the end of a pytest run: the same numbers as in the page."""
+"""The trials of a session in a few lines, for the end of a pytest run, and as Markdown for the page of a CI job."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -11,10 +11,12 @@ from rich.text import Text
 from reports import formatting as words
 from reports.model.report import Report
 
-__all__ = ["summary"]
+__all__ = ["markdown", "summary"]
 
 STYLE = {"PASS": "green", "UNKNOWN": "yellow", "FAIL": "bold red"}
+
 NAME_MOST = 34
+
 COLUMNS = (("verdict", 7), ("scenario", 12), ("longest stage", 8), ("answered", 8), ("p99", 12))
 """Columns, and the least width at which each can still be read."""
 
@@ -82,3 +84,44 @@ def _news(report: Report) -> str:
     named = (("new", "new"), ("still", "still failing"), ("fixed", "fixed"), ("flaky", "flaky"))
     found = [(name, [row.check for row in report.findings if row.news == news]) for news, name in named]
     return "; ".join(f"{name}: {', '.join(checks)}" for name, checks in found if checks)
+
+
+SIGN = {"PASS": "✓", "UNKNOWN": "?", "FAIL": "✗"}
+
+MEANS_SOMETHING = "\\`*_{}[]()<>#+!|~&"
+
+
+def markdown(reports: Sequence[Report]) -> str:
+    """A table with one row a trial, then the findings of every trial that did not pass."""
+    return "\n".join(_lines(reports)) + "\n"
+
+
+def _lines(reports: Sequence[Report]) -> Iterator[str]:
+    yield "| verdict | scenario | answered | p99 | slowest recovery | seed |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
+    for report in reports:
+        head, key = report.headline, report.key
+        figures = words.share(key.answered_share), words.duration(key.p99_s), words.duration(key.slowest_recovery_s)
+        yield f"| {SIGN[head.answer]} {head.answer} | {_text(head.scenario)} | {' | '.join(figures)} | {head.seed} |"
+    for report in reports:
+        if report.headline.answer != "PASS":
+            yield from _findings(report)
+
+
+def _findings(report: Report) -> Iterator[str]:
+    yield ""
+    yield f"**{_text(report.headline.scenario)}**: {_text(report.headline.sentence)}"
+    yield ""
+    yield "| answer | check | measured | limit | margin | why, and what would settle it |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in report.findings:
+        why = "; to settle it: ".join(part for part in (row.reason, row.settle) if part)
+        check = f"{row.check} ({row.news})" if row.news else row.check
+        cells = check, row.measured, row.limit, row.margin, why
+        yield f"| {SIGN[row.answer]} {row.answer} | {' | '.join(map(_text, cells))} |"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown takes as it is, in one line."""
+    flat = " ".join(text.split())
+    return "".join(f"\\{letter}" if letter in MEANS_SOMETHING else letter for letter in flat)

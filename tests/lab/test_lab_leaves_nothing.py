@@ -15,10 +15,10 @@ from lab_objects import PODS, await_pod_ready, model_pod
 
 from chaos.errors import LabError
 from chaos.lab import Lab
+from chaos.lab.bring_up import Artefacts, usual_artefacts
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.host.cache import cache_root
 from chaos.lab.host.lock import LOCK
-from chaos.lab.prepare import Artefacts, usual_artefacts
 from chaos.progress import Progress, Silent
 from chaos.wait import until
 

@@ -14,7 +14,7 @@ from chaos.faults.undo import restore_object
 from chaos.faults.undo.restore import RESTORE, heal, restore
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
-from chaos.safety.undo_entry import UndoKind
+from chaos.safety.undo_journal import UndoKind
 
 N1 = Ref("Node", "", "n1", "uid-n1")
 ENTRY = UndoEntry("uncordon", N1, "kubectl uncordon n1")

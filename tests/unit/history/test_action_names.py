@@ -14,7 +14,7 @@ from chaos.errors import UsageError
 from chaos.history.action_names import ACTION_NAMES
 
 ROOT = Path(str(chaos.__file__)).parent
-MAKERS = frozenset({"action", "Mutation"})
+MAKERS = frozenset({"action", "act", "Mutation"})
 
 
 def journalled() -> Iterator[str]:
