@@ -3,8 +3,6 @@
 Usage: python tests/bench/judge.py [EVENTS] [REQUESTS]. Prints a line a step, and the whole beside the promise of 5 s.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import sys

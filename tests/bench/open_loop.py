@@ -5,8 +5,6 @@ generator each have a processor of their own. The highest rate is the highest at
 the start lag stays bounded; the lag at half of it says how truthful latencies are there.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

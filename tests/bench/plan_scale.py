@@ -7,8 +7,6 @@ them spread hard over zones, a third apart by host, one that may lose no pod. Th
 it: every node, every pool, every pair. It fails if that takes longer than ten seconds.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -1,7 +1,5 @@
 """What the installed plugin costs a trivial test: `python tests/bench/plugin_cost.py`, on a machine that is idle."""
 
-from __future__ import annotations
-
 import os
 import statistics
 import subprocess

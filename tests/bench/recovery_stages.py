@@ -5,8 +5,6 @@ one trial of each kind, and prints the table over all run folders under `--runs`
 it only prints. Exits with 1 if any stage was late or is not known.
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import subprocess

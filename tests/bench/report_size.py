@@ -4,8 +4,6 @@ Run it by hand: `python tests/bench/report_size.py [requests] [events]`. Prints 
 is over its limit.
 """
 
-from __future__ import annotations
-
 import random
 import sys
 import tempfile

@@ -9,8 +9,6 @@ event to a file, keeps the live state, and somebody waits on it. The typed watch
 throws it away.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import multiprocessing

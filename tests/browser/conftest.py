@@ -1,7 +1,5 @@
 """A real browser, Debian's chromium, driven through its own driver. `make test` installs both."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path

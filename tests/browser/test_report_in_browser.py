@@ -1,7 +1,5 @@
 """The page in a real browser: it asks nothing of the network, reads out every panel, and stays text."""
 
-from __future__ import annotations
-
 import json
 import re
 import struct

@@ -1,7 +1,5 @@
 """A control plane with simulated nodes, started once for all tests of this folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """run_simulated.py KUBE KWOK STAGES: start a simulated cluster, print its process ids, wait to be ended."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from pathlib import Path

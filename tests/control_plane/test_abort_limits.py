@@ -1,7 +1,5 @@
 """Limits of the owner's that stop a trial: it heals at once, and the verdict is UNKNOWN unless a check proved more."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A system that somebody else deployed: found, tried, and left as it was."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

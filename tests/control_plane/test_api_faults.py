@@ -4,8 +4,6 @@ PASS only if all of it is in the record, UNKNOWN where the API's trouble left a 
 of the API. The table of what was done and what came of it is printed at the end of the module.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

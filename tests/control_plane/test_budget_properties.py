@@ -1,7 +1,5 @@
 """Our arithmetic of disruption budgets beside the real disruption controller's, on hundreds of random ones."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """`gameday capacity` on a service that already runs: only with consent, within its bounds, and put back afterwards."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass

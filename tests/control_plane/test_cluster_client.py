@@ -1,7 +1,5 @@
 """Reading a real API server: objects, pages, rights, and patience with a server that is busy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Connecting: which cluster it is, and refusals that name what is wrong within seconds."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

@@ -1,7 +1,5 @@
 """Mutations on a real API server: what happened, what did not, and what nobody can know."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The record of a watch on a real API server: complete, in order, and honest about what was missed."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

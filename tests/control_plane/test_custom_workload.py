@@ -1,7 +1,5 @@
 """A workload of a kind that others added to the API: adopted by its scale, tried under the printed identity, judged."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from pathlib import Path

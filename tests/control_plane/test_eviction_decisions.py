@@ -1,7 +1,5 @@
 """Our decision on an eviction beside the real eviction API's answer, case by case, while no controller interferes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product

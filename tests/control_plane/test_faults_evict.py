@@ -1,7 +1,5 @@
 """Evictions as a fault: granted, refused by a disruption budget, and neither."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

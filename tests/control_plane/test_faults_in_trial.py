@@ -1,7 +1,5 @@
 """Faults on nodes inside a whole trial: what the blast radius refuses, and what is left however the block ends."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

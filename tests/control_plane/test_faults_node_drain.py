@@ -1,7 +1,5 @@
 """Draining a node of a real control plane: finished, blocked as a disruption budget demands, stopped, refused."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Draining a node pool of a real control plane, one node after the other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Changes of a template on a real control plane: rolled out, put back, and never over somebody else's change."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`gameday init` on a cluster of others: the file works, the printed commands mend, mistakes are told in words."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

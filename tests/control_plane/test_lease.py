@@ -1,7 +1,5 @@
 """One run at a time: taken, held, refused to a second, taken over only when it expired, and lost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The account that trials run as: what is printed is enough, and what is missing is named before anything is made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Job of load pods on a real control plane: made as written, and gone in the end whoever dies."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

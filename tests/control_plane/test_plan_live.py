@@ -3,8 +3,6 @@
 Each case has nodes of its own, which only its pods may use, so that all cases are drained at once.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

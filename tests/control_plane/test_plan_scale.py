@@ -1,7 +1,5 @@
 """Reading for a plan, and its speed: each list once, and a thousand nodes in seconds. The figures: tests/bench."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The undo journal, undoing and the lease through a server that answers badly: nothing is lost, nothing is doubled."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

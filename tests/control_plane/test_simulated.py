@@ -1,7 +1,5 @@
 """The simulated cluster: what is real about it, and that nothing of it is left."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat

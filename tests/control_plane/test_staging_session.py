@@ -1,7 +1,5 @@
 """`pytest` with a gameday.toml on a cluster of others: what is refused writes nothing, the rest leaves nothing."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

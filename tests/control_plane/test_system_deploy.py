@@ -1,7 +1,5 @@
 """A system on a real control plane: applied, available, changed, refused, taken down."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

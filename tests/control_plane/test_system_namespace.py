@@ -1,7 +1,5 @@
 """Trial namespaces on a real control plane: made, taken down, held up, swept."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """A whole trial on a real control plane: what it does, in which order, and what is left however it ends."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """A run that dies at any moment leaves its undo entries in the cluster, and the next command executes them all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The real lab for tests: root only, and never over a lab that somebody else has up."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 

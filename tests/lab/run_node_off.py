@@ -1,7 +1,5 @@
 """run_node_off.py NODE: switch a lab node off, say so, and wait to be killed, for a test of what is left."""
 
-from __future__ import annotations
-
 import sys
 import time
 

@@ -1,7 +1,5 @@
 """run_up.py NODES: start the lab, saying each step, then the facts; for tests that start or kill another process."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A limit on what a pod may use, by the metrics API of a real cluster: it stops the trial, which heals at once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Commands in real containers: what they print, how they end, and what stands in their way."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Images imported once for all nodes: with a real containerd, in a cache of the test's own."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

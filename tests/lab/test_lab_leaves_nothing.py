@@ -1,7 +1,5 @@
 """Whatever becomes of a lab's start, and of the lab: the host is afterwards as it was."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

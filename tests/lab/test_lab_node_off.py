@@ -1,7 +1,5 @@
 """Nodes that are cut off or frozen, and come back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Nodes of the lab that a killed run left switched off: the next command switches them on."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

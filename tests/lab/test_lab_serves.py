@@ -1,7 +1,5 @@
 """What a running lab does, for whom, and for whom not."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

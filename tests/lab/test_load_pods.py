@@ -1,7 +1,5 @@
 """Load from pods on the lab: one is killed in mid-run, and the report says what is missing, and whose fault it is."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A lab node that a fault switches off, and the heal on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

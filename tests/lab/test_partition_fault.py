@@ -1,7 +1,5 @@
 """A pod that is cut off from the network: by the lab's packet filter, and by a policy that nobody enforces."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Processes that hang and crash in real containers, and containers in which that cannot be done."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A run that dies with a process stopped, or withdrawn, in a real container: the next command puts that right."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The model server's packages, and servers made of them. Nothing here skips: what cannot be built is an error."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path

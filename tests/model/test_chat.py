@@ -1,7 +1,5 @@
 """The OpenAI side of the real server."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

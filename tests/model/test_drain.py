@@ -1,7 +1,5 @@
 """How the real server ends."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What the real server tells the kubelet. The engine is a process of its own: it is made to hang by stopping it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

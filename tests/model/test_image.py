@@ -1,7 +1,5 @@
 """The image itself: built, unpacked, and run as a container would run it."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """A package of the user's that has the name of one of ours: one line with the remedy, never a traceback."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The wheel in a fresh environment and an empty folder: it brings the ready-made scenarios, one runs on the lab."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

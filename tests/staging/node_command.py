@@ -1,7 +1,5 @@
 """node_command.py off|on NODE: the lab's switch as a command, as an operator of another cluster would give one."""
 
-from __future__ import annotations
-
 import sys
 
 from chaos.lab.nodes.infrastructure import LabNodeInfrastructure

@@ -1,7 +1,5 @@
 """Data of a service that others deployed, on a disk of theirs: kept data pass, data that are changed are caught."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

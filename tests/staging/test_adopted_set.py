@@ -1,7 +1,5 @@
 """Every scenario on a service that others deployed, as the printed identity: it passes or says why it cannot be had."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

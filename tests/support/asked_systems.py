@@ -1,7 +1,5 @@
 """Which systems the scenarios of this repository ask for: each scenario belongs to the first that it can be had on."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Stories of an autoscaler: a spike of the load, what the metrics said, and how desired replicas followed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime

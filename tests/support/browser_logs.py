@@ -1,7 +1,5 @@
 """What a browser asked the network for, and what it complained of."""
 
-from __future__ import annotations
-
 import json
 
 from selenium.webdriver import Chrome

@@ -4,8 +4,6 @@ The pods wait for a scheduler that does not exist, so no kubelet, real or simula
 written through the `status` subresource. All else is real: workload controllers, disruption controller, API server.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping

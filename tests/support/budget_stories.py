@@ -1,7 +1,5 @@
 """Stories of disruption budgets: how the API server and the disruption controller tell them over the watch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self

@@ -1,7 +1,5 @@
 """Builders of raw API objects, as a server lists them: pods, their owners, nodes, disruption budgets, volumes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What the tests of chaos.cluster share: a namespace of one's own, a hand, and readers of what was written."""
 
-from __future__ import annotations
-
 import json
 import ssl
 import uuid

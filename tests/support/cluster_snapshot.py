@@ -1,7 +1,5 @@
 """What people wrote in a cluster, to be compared before and after: all but what Kubernetes itself keeps changing."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from chaos.cluster import Cluster

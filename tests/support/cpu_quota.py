@@ -1,7 +1,5 @@
 """Help to take most of the processor away from one process."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Stories of a workload of a kind that others added to the API: its pods hang on it directly, or through another."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self

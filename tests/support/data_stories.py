@@ -1,7 +1,5 @@
 """Hand-written histories of replicas whose files are read: before a kill, and afterwards in who came since."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

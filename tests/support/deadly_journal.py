@@ -1,7 +1,5 @@
 """A journal that ends its own process by SIGKILL at a given line, as a run may be ended at any moment."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -1,7 +1,5 @@
 """A process that injects a fault and dies of SIGKILL at a given line of its journal, as a run may at any moment."""
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 import tempfile

@@ -1,7 +1,5 @@
 """A namespace on the lab with pods to run commands in; joins a lab that is up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """What the tests of faults stand on: a system of simulated pods, a recorder, a journal, and a context to act in."""
 
-from __future__ import annotations
-
 import uuid
 from collections import Counter
 from collections.abc import Iterator

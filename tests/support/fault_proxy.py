@@ -4,8 +4,6 @@ Plain HTTP towards the client; towards the server TLS with the credentials of a 
 API: what is not told to go wrong is the real server's own answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

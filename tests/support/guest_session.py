@@ -1,7 +1,5 @@
 """A pytest of its own in a repository of a user's, with the plugin as it is installed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

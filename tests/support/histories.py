@@ -1,7 +1,5 @@
 """Small builders for hand-written histories: a story of pods and requests, told in seconds from the trial's start."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self

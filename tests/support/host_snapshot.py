@@ -1,7 +1,5 @@
 """All of a host that a lab could change, as text that two moments can be compared by."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

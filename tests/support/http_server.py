@@ -4,8 +4,6 @@ With `CERTIFICATE KEY CLIENT_CA` after the name it speaks TLS and demands a clie
 behaves; it keeps connections alive if asked to. Freeze it with SIGSTOP, refuse by killing it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import itertools

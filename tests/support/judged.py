@@ -1,7 +1,5 @@
 """Help for tests that let traffic flow as a trial does, and judge the run folder that it leaves."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """`kubectl drain` as a fault, to stand beside our own drain: what it did, what it was answered, how it ended."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from dataclasses import dataclass

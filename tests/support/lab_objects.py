@@ -1,7 +1,5 @@
 """Objects that the tests of the lab apply, and how to wait for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Help for the generator's tests: a server that misbehaves, a generator that talks to it, and the accounts of both."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

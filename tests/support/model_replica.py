@@ -1,7 +1,5 @@
 """A real model server in a process of its own, on a loopback port, and a client that sees every byte it sends."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

@@ -4,8 +4,6 @@ The number of replicas stands at `spec.count`, and there is no template: only th
 Deployment says itself.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Hand-written histories of nodes that are switched off: what the watch log and the journal say, second by second."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

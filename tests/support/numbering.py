@@ -1,7 +1,5 @@
 """ResourceVersions for the events of a story, which stand for the order in which the cluster changed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any

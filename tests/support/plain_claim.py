@@ -1,7 +1,5 @@
 """A claim with data on it as a team has it: their own storage class and volume, filled by a Job of theirs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The reference model as a team deploys it: nothing of ours on it, in a namespace that the suite did not make."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 from pathlib import Path

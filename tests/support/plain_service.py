@@ -1,7 +1,5 @@
 """A service as others deploy it: plain manifests, nothing of ours on them, in a namespace that others use too."""
 
-from __future__ import annotations
-
 import copy
 import uuid
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Small hand-written clusters for the tests of `chaos.cli.plan`, and the answers for them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

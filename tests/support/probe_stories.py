@@ -1,7 +1,5 @@
 """Hand-written histories of processes that hang: what the watch log says of pods, endpoints and events."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

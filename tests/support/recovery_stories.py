@@ -1,7 +1,5 @@
 """Hand-written histories of recoveries in which every stage is seen: a pod that is replaced, one restarted in place."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

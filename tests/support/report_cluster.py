@@ -1,7 +1,5 @@
 """Histories with more of a cluster in them: disruption budgets, evictions, nodes and an autoscaler."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any

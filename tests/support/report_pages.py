@@ -1,7 +1,5 @@
 """A page taken apart, for the tests of it: elements with their attributes and their text."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 

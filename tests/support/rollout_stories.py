@@ -1,7 +1,5 @@
 """Stories of rollouts: a Deployment whose template changes, and the ReplicaSets that trade pods."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Self
 

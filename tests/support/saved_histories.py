@@ -1,7 +1,5 @@
 """A hand-written history as a run folder, so that it can be judged the way a recorded trial is."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """A cluster of others whose API server writes an audit log, with a service on it: for sessions with a gameday.toml."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

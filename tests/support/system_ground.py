@@ -1,7 +1,5 @@
 """What the tests of chaos.system stand on: a connection, a hand, and a namespace with a recorder."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Stories of replicas that are told to end while they are answering."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 

@@ -1,7 +1,5 @@
 """A trial's context of which a test uses only some parts."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the tests of a whole trial stand on: a simulated cluster for the pods, and a loopback server that answers."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

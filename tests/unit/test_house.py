@@ -1,7 +1,5 @@
 """The house itself: how long a module and a function may be. Layers and circles are import-linter's."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

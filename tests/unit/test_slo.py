@@ -1,7 +1,5 @@
 """Indicators and objectives over a table of requests."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from fractions import Fraction

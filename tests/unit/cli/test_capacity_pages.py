@@ -1,7 +1,5 @@
 """What a measurement of capacity leaves: its page, its JSON, its table; and what it is asked for."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import replace

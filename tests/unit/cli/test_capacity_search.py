@@ -1,7 +1,5 @@
 """The search for a highest rate: which is tried next, and when it is over."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """Plans for clusters as people report them: budgets that never let go, devices without a spare, other owners."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

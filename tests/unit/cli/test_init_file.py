@@ -1,7 +1,5 @@
 """The gameday.toml that `gameday init` writes, and the patches that it prints, from manifests instead of a cluster."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a drain would come to: every answer and every reason, each on a cluster written for it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Pairs of nodes: few are played one by one, many are grouped, and both say the same."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from itertools import combinations

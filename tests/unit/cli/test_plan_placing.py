@@ -1,7 +1,5 @@
 """Where a replacement may go: the scheduler's rules that are modelled, one by one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

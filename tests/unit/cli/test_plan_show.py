@@ -1,7 +1,5 @@
 """A plan as people and programs get it, and which cluster the command plans for."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A kind that was added to the API is found by what the server serves, in the version that its group prefers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a command's end, a refusal and a broken connection say, and whom a connection trusts: without a cluster."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The journal and the files under it: whole lines, before and after, in order."""
 
-from __future__ import annotations
-
 import json
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Kubeconfigs that cannot be used are refused in words, before anything is sent."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Mutations as data: whom they hit, and what is refused before anything is sent."""
 
-from __future__ import annotations
-
 import pytest
 
 from chaos.cluster import mutations

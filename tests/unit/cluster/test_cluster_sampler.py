@@ -1,7 +1,5 @@
 """The metrics API is asked while there is an autoscaler, and each answer, or its absence, is a line."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable

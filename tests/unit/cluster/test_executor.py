@@ -1,7 +1,5 @@
 """How an answer is read, and when a mutation is sent again."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a watch is made of: decoding, the store, the heartbeat."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import threading

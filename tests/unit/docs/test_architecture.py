@@ -1,7 +1,5 @@
 """docs/architecture.md and its picture name what there is."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The Pulumi example: what its program declares, as manifests; and what was unsound in the program it grew from."""
 
-from __future__ import annotations
-
 import importlib.util
 import subprocess
 import sys

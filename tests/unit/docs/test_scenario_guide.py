@@ -1,7 +1,5 @@
 """The examples of docs/writing-a-scenario.md work as they are printed."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

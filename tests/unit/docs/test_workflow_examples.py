@@ -1,7 +1,5 @@
 """The examples for CI say only what our commands understand."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import tomllib

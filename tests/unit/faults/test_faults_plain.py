@@ -1,7 +1,5 @@
 """The plain parts of faults: how long they wait, what they write, what they refuse."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import pytest

@@ -1,7 +1,5 @@
 """Rights of faults, and the faults that a scenario's code names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

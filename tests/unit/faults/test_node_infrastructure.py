@@ -1,7 +1,5 @@
 """Commands that switch a node off and on: what is run, what is refused, what is said when they fail."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

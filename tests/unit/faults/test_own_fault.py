@@ -1,7 +1,5 @@
 """A team's own fault, in its own module, brings its rights, its word of consent and its actions along."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The shell scripts that look for a process by its name and send it signals, run by this host's own shell."""
 
-from __future__ import annotations
-
 import secrets
 import shutil
 import subprocess

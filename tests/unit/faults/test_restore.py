@@ -1,7 +1,5 @@
 """Undoing is one function for each kind of entry; done is what reads so afterwards, whatever the server answered."""
 
-from __future__ import annotations
-
 from typing import Any, cast, get_args
 
 import pytest

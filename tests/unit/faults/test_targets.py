@@ -1,7 +1,5 @@
 """Picks: who is chosen from a system and a cluster written by hand."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Whose cordon it is, as the API server keeps account of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

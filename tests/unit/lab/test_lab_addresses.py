@@ -1,7 +1,5 @@
 """Names and addresses of the lab's machines, and what the network is told of them."""
 
-from __future__ import annotations
-
 import ipaddress
 
 import pytest

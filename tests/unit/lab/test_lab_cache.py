@@ -1,7 +1,5 @@
 """What is built once is kept whole, or not at all."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Which control groups the lab finds on a host, and what it does in them, on a tree of plain files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

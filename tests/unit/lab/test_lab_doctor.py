@@ -1,7 +1,5 @@
 """What the doctor says of a host, as a table of facts and complaints."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

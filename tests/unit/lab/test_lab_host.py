@@ -1,7 +1,5 @@
 """The packages that the lab's host needs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """One hand at a time on the lab, and users that keep it up."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import subprocess

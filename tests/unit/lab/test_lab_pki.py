@@ -1,7 +1,5 @@
 """Certificates and kubeconfigs that the lab issues."""
 
-from __future__ import annotations
-
 import base64
 import ipaddress
 import json

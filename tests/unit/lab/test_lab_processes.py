@@ -1,7 +1,5 @@
 """Programs: run to their end, or started, awaited and told apart."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The model server's own rules, without an engine."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """What a node's programs are given, where the lab keeps its files, and its volumes."""
 
-from __future__ import annotations
-
 import json
 import stat
 import tomllib

@@ -1,7 +1,5 @@
 """Images are files that containerd takes, and equal inputs give equal bytes."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The images agree with their Dockerfiles, and what they are made of is pinned."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import re

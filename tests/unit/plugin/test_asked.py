@@ -1,7 +1,5 @@
 """What a scenario's markers ask of a system that is deployed, and of one that already runs."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

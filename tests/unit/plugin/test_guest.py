@@ -1,7 +1,5 @@
 """The plugin is a guest: it costs a session that does not use it nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

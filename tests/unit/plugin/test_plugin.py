@@ -1,7 +1,5 @@
 """What pytest shows and refuses: options, scenarios without a verdict, and our own errors."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from xml.etree import ElementTree as ET

@@ -1,7 +1,5 @@
 """What a scenario's author imports: a few names, which stay; each is imported when it is first used."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

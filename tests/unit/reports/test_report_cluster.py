@@ -1,7 +1,5 @@
 """What the panels of disruption budgets, nodes, autoscalers and objectives say is what the server said."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import report_histories as made

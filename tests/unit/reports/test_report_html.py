@@ -1,7 +1,5 @@
 """The page shows the report's own numbers, all faults, no zero for a gap, and can neither fetch nor be injected."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

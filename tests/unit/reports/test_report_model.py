@@ -1,7 +1,5 @@
 """What the report says is what the history holds."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import replace

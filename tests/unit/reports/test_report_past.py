@@ -1,7 +1,5 @@
 """One line a trial is kept, and says of each finding whether it is new, still there, fixed or flaky."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A picture needs a browser, and its absence is said in words."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

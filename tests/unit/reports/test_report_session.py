@@ -1,7 +1,5 @@
 """The page of a session: the worst verdict first, links to its trials only, notes as text; and its drawing anew."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The report shows each victim's recovery stage by stage, with the numbers of the finding that judged them."""
 
-from __future__ import annotations
-
 import pytest
 from recovery_stories import replaced_story, restarted_story
 

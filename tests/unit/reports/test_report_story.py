@@ -1,7 +1,5 @@
 """What broke first: the moments that matter, in order, and on the page of whatever did not pass."""
 
-from __future__ import annotations
-
 import report_histories as made
 from report_cluster import drained_run
 from report_histories import at

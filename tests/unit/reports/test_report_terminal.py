@@ -1,7 +1,5 @@
 """The summaries for a terminal and for a CI page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import report_histories as made

@@ -1,7 +1,5 @@
 """Numbers in words never flatter, and scales and thinning never hide the worst."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 

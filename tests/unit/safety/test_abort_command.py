@@ -1,7 +1,5 @@
 """A command of the user's that may stop a run: asked again and again, and its no is told in its own words."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The blast radius: what is refused before anything is done, and how that is said."""
 
-from __future__ import annotations
-
 import pytest
 
 from chaos.errors import UsageError

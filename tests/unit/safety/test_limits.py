@@ -1,7 +1,5 @@
 """Limits that stop a trial: read off the run folder's files as they grow."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The owners' bounds on a service that already runs hold whatever a scenario is about."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """What the owners of a cluster allow: a table of annotations."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Undo entries as they are written into the cluster: read back as they were, or refused."""
 
-from __future__ import annotations
-
 import pytest
 
 from chaos.objects.base import Ref

@@ -1,7 +1,5 @@
 """A spec read from live objects: what they say, and Kubernetes' defaults for what they leave out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

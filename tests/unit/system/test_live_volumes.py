@@ -1,7 +1,5 @@
 """The volumes that running replicas mount, and the files on them that must survive."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Plain manifests read from a folder: what they amount to, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

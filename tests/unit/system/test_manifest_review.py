@@ -1,7 +1,5 @@
 """What is unsound in manifests is found one by one; what is sound is left in peace."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """When a system counts as available, and how long it may take to become so."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import replace

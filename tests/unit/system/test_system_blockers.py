@@ -1,7 +1,5 @@
 """What is said of a system that does not come up."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Filling a claim: what became of the Job, in words, and what is left of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

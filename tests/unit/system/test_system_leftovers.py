@@ -1,7 +1,5 @@
 """Names of trial namespaces, who owns them, and which a dead run has left behind."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """From a spec to the objects that the API server is asked for."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

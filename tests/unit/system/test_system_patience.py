@@ -1,7 +1,5 @@
 """How long what is in the way is waited for."""
 
-from __future__ import annotations
-
 from chaos.system.blockers import Blocker
 from chaos.system.deploy.wait import Patience
 

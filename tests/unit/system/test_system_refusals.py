@@ -1,7 +1,5 @@
 """What the API server's refusals of our objects are turned into."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

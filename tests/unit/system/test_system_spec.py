@@ -1,7 +1,5 @@
 """What people may write about a system, and how mistakes are told."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """What people wrote of a system's objects, compared from one look to the next."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Whether a system that runs is what a scenario asks for: a field at a time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

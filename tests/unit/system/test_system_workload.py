@@ -1,7 +1,5 @@
 """A workload read through its scale: its number, its pods, their template, and what is refused in words."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

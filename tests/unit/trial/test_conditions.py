@@ -1,7 +1,5 @@
 """What a scenario waits for: more replicas, or the fewest again, for no longer than is derived."""
 
-from __future__ import annotations
-
 import random
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """gameday.toml: found, read, and its mistakes told with the file and the key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What `gameday init` proposes where the service mounts claims: a line for its owners to complete."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Reading what replicas hold: how checksums are taken from what a command prints, and what is asked."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

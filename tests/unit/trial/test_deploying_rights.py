@@ -1,7 +1,5 @@
 """Rights of trials that deploy their own system: what is printed, what is asked for, what is named when missing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

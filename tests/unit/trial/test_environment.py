@@ -1,7 +1,5 @@
 """What a cluster lacks, told before a scenario that needs it is set up."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The Job of load pods: what a cluster is asked for, and what it is not."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

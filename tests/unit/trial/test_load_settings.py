@@ -1,7 +1,5 @@
 """Where the load of a session comes from: as it was told, else as the system's file says."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace

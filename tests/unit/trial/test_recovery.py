@@ -1,7 +1,5 @@
 """After a recovery a trial waits for answers of the replicas that came back, never longer than chance allows."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

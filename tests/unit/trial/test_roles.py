@@ -1,7 +1,5 @@
 """Roles for chosen scenarios: no more than they need, as objects to apply."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a cluster does not serve is named before anything is written, with what to do about it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Traffic as a scenario writes it, and what the journal says of it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Callable
