@@ -13,6 +13,7 @@ from chaos.cluster import Executor, LiveExecutor, NullJournal, connect
 from chaos.errors import NotProven
 from chaos.lab import Lab
 from chaos.plugin.stash import STAGED
+from chaos.trial.run import RunningTrial
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,3 +53,10 @@ def owner(reference_model: SystemSpec) -> Iterator[Executor]:  # the lab is up w
     facts = Lab().facts()
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
         yield LiveExecutor(admin, NullJournal())
+
+
+@pytest.fixture
+def stage(request: pytest.FixtureRequest) -> RunningTrial:
+    """The trial before it begins, for what is broken in its namespace."""
+    found: RunningTrial = request.getfixturevalue("_stage")
+    return found

@@ -1,17 +1,20 @@
 """What `gameday plan` says of a drain on the lab, beside what the drain then comes to."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from chaos import faults
+from chaos import SystemSpec, faults
 from chaos.checks import BudgetHeld, Drained
 from chaos.cli.plan.listing import gather
 from chaos.cli.plan.planner import make_plan
 from chaos.cli.plan.results import Answer, DrainAnswer
 from chaos.clock import seconds
+from chaos.cluster import Cluster, connect
 from chaos.faults import targets
 from chaos.history import Fault, load_history
+from chaos.lab import Lab
 from chaos.semantics import DrainOptions
-from chaos.trial.environment import Environment
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
@@ -22,29 +25,30 @@ LEFT_S = 12.0
 """How long a drain that never ends is looked at: two of the pauses between its tries."""
 
 
-@pytest.fixture
-def environment(request: pytest.FixtureRequest) -> Environment:
-    """The cluster of the session."""
-    found: Environment = request.getfixturevalue("_environment")
-    return found
+@pytest.fixture(scope="session")
+def admin(reference_model: SystemSpec) -> Iterator[Cluster]:  # the lab is up with it
+    """The cluster as its owner sees it: a plan reads kinds that a trial's account may not."""
+    facts = Lab().facts()
+    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
+        yield cluster
 
 
-def foretold(environment: Environment, system: SystemUnderTest, node: str) -> DrainAnswer:
+def foretold(admin: Cluster, system: SystemUnderTest, node: str) -> DrainAnswer:
     """What the plan says of one node."""
     options = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True)
-    plan = make_plan(gather(environment.cluster), options=options, judged=frozenset({system.namespace}))
+    plan = make_plan(gather(admin), options=options, judged=frozenset({system.namespace}))
     (said,) = [answer for answer in plan.nodes if answer.nodes == (node,)]
     return said
 
 
 def drained(
-    trial: Trial, system: SystemUnderTest, traffic: Traffic, environment: Environment, ends: float
+    trial: Trial, system: SystemUnderTest, traffic: Traffic, admin: Cluster, ends: float
 ) -> tuple[DrainAnswer, int]:
     """Ask the plan, drain the fullest node, and give its answer with the number of pods left without a node."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=3)
         node = targets.fullest_node(system)
-        said = foretold(environment, system, node.refs[0].name)
+        said = foretold(admin, system, node.refs[0].name)
         drain = faults.NodeDrain(node, deadline_s=ends)
         with trial.fault(drain):
             trial.hold(until=drain.ended)
@@ -71,10 +75,10 @@ def took(trial: Trial) -> tuple[Fault, float, int]:
     ],
 )
 def test_a_drain_that_the_plan_lets_finish_finishes(
-    answer: Answer, trial: Trial, system: SystemUnderTest, traffic: Traffic, environment: Environment
+    answer: Answer, trial: Trial, system: SystemUnderTest, traffic: Traffic, admin: Cluster
 ) -> None:
     """It ends within the plan's bound, with as many evictions as the plan counted, and leaves nobody without a node."""
-    said, pending = drained(trial, system, traffic, environment, 60)
+    said, pending = drained(trial, system, traffic, admin, 60)
     trial.judge(Drained())
     fault, took_s, evicted = took(trial)
     assert said.answer is answer, said
@@ -104,10 +108,10 @@ def test_a_drain_that_the_plan_lets_finish_finishes(
     ],
 )
 def test_a_drain_that_the_plan_sees_deadlock_is_blocked(
-    expected: tuple[str, int], trial: Trial, system: SystemUnderTest, traffic: Traffic, environment: Environment
+    expected: tuple[str, int], trial: Trial, system: SystemUnderTest, traffic: Traffic, admin: Cluster
 ) -> None:
     """It gets as far as the plan's reason lets it, and is still refused when its time is up."""
-    said, pending = drained(trial, system, traffic, environment, LEFT_S)
+    said, pending = drained(trial, system, traffic, admin, LEFT_S)
     trial.judge(BudgetHeld(), Drained(blocked_by="model"))
     fault, _, evicted = took(trial)
     assert said.answer is Answer.DEADLOCKS, said
