@@ -20,6 +20,8 @@ __all__ = [
     "proxy_refusal",
 ]
 
+ERROR_EVENT = "error event in the answer"
+
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """A chat answer, or one event of a stream, that is longer is taken for broken: memory is bounded."""
 
@@ -34,6 +36,24 @@ REFUSAL_BYTES = 4096
 
 EVENT_BREAK, DONE = b"", b"[DONE]"
 
+WHOLE = frozenset(
+    {
+        *("stop", "length", "tool_calls", "function_call", "content_filter", "refusal"),
+        *("eos_token", "stop_sequence", "end_turn", "max_tokens", "model_length", "repetition"),
+    }
+)
+"""Finish reasons of an answer that ended as its server meant it to: OpenAI's, and what TGI, Mistral and vLLM add.
+
+Any other says that it is not whole. vLLM and SGLang send `abort` for what they drop, also to all who wait as they are
+ended, and `error` for an engine that failed; both streams then end in order.
+"""
+
+CHANNELS = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")
+"""Where the tokens of an answer may be: OpenAI's fields, and those of vLLM, SGLang and llama.cpp for reasoning."""
+
+LABELS = frozenset({"id", "index", "type", "role", "expires_at"})
+"""Fields of tool calls and of audio that are no output of the model."""
+
 
 class Answer(Protocol):
     """What has been understood of one response body so far."""
@@ -42,6 +62,10 @@ class Answer(Protocol):
     """When the answer was complete; None until then."""
     error: str | None
     """What is wrong with it, in a few words; None if nothing is."""
+    finish_reason: str | None
+    """Why it ended, as the server says; of several choices one that was cut off, if there is any."""
+    cut_off: bool
+    """The server says that it broke the answer off, however orderly it ended the message."""
     ended: bool
     """Its end mark was read: nothing more will come."""
     first_token_ns: int | None
@@ -59,11 +83,23 @@ class Answer(Protocol):
 class _NoTokens:
     """The fields of an answer in which no tokens are seen."""
 
-    __slots__ = ("ended", "error", "first_token_ns", "full_ns", "token_gaps_ns", "tokens_in", "tokens_out")
+    __slots__ = (
+        "cut_off",
+        "ended",
+        "error",
+        "finish_reason",
+        "first_token_ns",
+        "full_ns",
+        "token_gaps_ns",
+        "tokens_in",
+        "tokens_out",
+    )
 
     def __init__(self) -> None:
         self.full_ns: int | None = None
         self.error: str | None = None
+        self.finish_reason: str | None = None
+        self.cut_off = False
         self.ended = False
         self.first_token_ns: int | None = None
         self.token_gaps_ns: list[int] | None = None
@@ -85,13 +121,13 @@ class PlainAnswer(_NoTokens):
 
 
 class _Chat(_NoTokens):
-    """What streamed and unstreamed chat answers share: usage, and a finish reason that makes the answer full."""
+    """What streamed and unstreamed chat answers share: usage, and a finish reason that ends the answer."""
 
     __slots__ = ()
 
     def _take(self, message: dict[str, Any], at_ns: int) -> None:
-        if message.get("error") is not None:
-            self.error = "error event in the answer"
+        if message.get("error") is not None or message.get("object") == "error":
+            self.error = ERROR_EVENT
         usage = message.get("usage")
         if isinstance(usage, dict):
             self.tokens_in = _count(usage.get("prompt_tokens"))
@@ -100,12 +136,17 @@ class _Chat(_NoTokens):
             self._choice(choice, at_ns)
 
     def _choice(self, choice: dict[str, Any], at_ns: int) -> None:
-        if choice.get("finish_reason") is not None and self.full_ns is None:
+        reason = _reason(choice.get("finish_reason"))
+        if reason is None:
+            return
+        if not self.cut_off:
+            self.finish_reason, self.cut_off = reason, reason.lower() not in WHOLE
+        if self.full_ns is None:
             self.full_ns = at_ns
 
 
 class ChatAnswer(_Chat):
-    """An OpenAI chat answer in one piece: JSON with a choice that has a finish reason."""
+    """An OpenAI chat answer in one piece: JSON with a choice that has a finish reason, which says if it is whole."""
 
     __slots__ = ("_body",)
 
@@ -134,17 +175,20 @@ class ChatAnswer(_Chat):
 class ChatStream(_Chat):
     """An OpenAI chat answer as server-sent events.
 
-    A token is a `delta.content` that is not empty; gaps are between such events as they were received. The answer is
-    full at `data: [DONE]`, or, where a server sends none, at the first finish reason.
+    A token is a `delta` with something in any channel (`CHANNELS`); gaps are between such events as they were received.
+    The answer is full at `data: [DONE]`, or, where a server sends none, at the first finish reason; one that was cut
+    off is not whole for all that. An error is an event of that name, a message that says so, or a line `error: …`
+    (llama.cpp).
     Events are parsed as the HTML standard says (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
 
-    __slots__ = ("_last_token_ns", "_lines", "_payload")
+    __slots__ = ("_last_token_ns", "_lines", "_named_error", "_payload")
 
     def __init__(self) -> None:
         super().__init__()
         self._lines = bytearray()
         self._payload: list[bytes] = []
+        self._named_error = False
         self._last_token_ns = 0
 
     def feed(self, data: bytes, at_ns: int) -> None:
@@ -169,13 +213,22 @@ class ChatStream(_Chat):
                 self.error = f"event over {LINES_MAX} lines"
                 self._payload.clear()
             self._payload.append(line[5:].removeprefix(b" "))
-        elif line == EVENT_BREAK and self._payload:
-            payload = b"\n".join(self._payload)
-            self._payload.clear()
-            self._event(payload, at_ns)
+        elif line.startswith(b"event:"):
+            self._named_error = line[6:].strip() == b"error"
+        elif line.startswith((b"error:", b'{"error"')) and not self.ended:
+            self.error = ERROR_EVENT
+        elif line == EVENT_BREAK:
+            payload, named_error = b"\n".join(self._payload), self._named_error
+            self._named_error = False
+            if self._payload:
+                self._payload.clear()
+                self._event(payload, at_ns, named_error=named_error)
 
-    def _event(self, payload: bytes, at_ns: int) -> None:
+    def _event(self, payload: bytes, at_ns: int, *, named_error: bool) -> None:
         if self.ended:
+            return
+        if named_error:
+            self.error = ERROR_EVENT
             return
         if payload.strip() == DONE:
             self.ended = True
@@ -189,7 +242,7 @@ class ChatStream(_Chat):
 
     def _choice(self, choice: dict[str, Any], at_ns: int) -> None:
         delta = choice.get("delta")
-        if isinstance(delta, dict) and delta.get("content"):
+        if isinstance(delta, dict) and any(_output(delta.get(channel)) for channel in CHANNELS):
             if self.first_token_ns is None:
                 self.first_token_ns, self.token_gaps_ns = at_ns, []
             elif self.token_gaps_ns is not None:
@@ -212,6 +265,20 @@ def _json(text: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return data if isinstance(data, dict) else None
+
+
+def _reason(value: object) -> str | None:
+    """A finish reason; SGLang's own has its name under `type`. An empty one says nothing, as null does."""
+    if isinstance(value, dict):
+        value = value.get("type")
+    return None if value is None or value == "" else str(value)
+
+
+def _output(value: object) -> bool:
+    """Whether a channel holds any output of the model, whatever is around it."""
+    if isinstance(value, dict):
+        return any(_output(part) for name, part in value.items() if name not in LABELS)
+    return any(map(_output, value)) if isinstance(value, list) else isinstance(value, str) and bool(value)
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

@@ -38,6 +38,12 @@ Ending = Literal["complete", "broken", "no-connection", "time-limit", "own-fault
 """How an exchange came to its end: the whole answer was read; it was closed, reset or no HTTP; no connection was made;
 the time limit passed; the generator itself could not go on."""
 
+WITHOUT_ANSWER: Mapping[Ending, Outcome] = {
+    "own-fault": "unsent",
+    "no-connection": "refused",
+    "time-limit": "unanswered",
+}
+
 OWN_FAULTS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL, errno.EADDRINUSE})
 """Errors of opening a connection that come from shortages of the generator's host, never of the service."""
 
@@ -59,6 +65,7 @@ class Record(NamedTuple):
     tokens_in: int | None
     tokens_out: int | None
     token_gaps_ns: list[int] | None
+    finish_reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -83,20 +90,17 @@ def outcome_of(
     """Decide what became of a request.
 
     `status_expected`: whether the status is one that the profile expects; None if there was none. `response_ns` counts
-    from the intended start to the full answer. A full answer stays one however its connection ended afterwards, and an
-    error status is an error even if its body never came.
+    from the intended start to the full answer. A full answer stays one however its connection ended afterwards, one
+    that the server says it cut off is truncated however it ended, and an error status is an error even if its body
+    never came.
     """
     if status_expected is False or answer.error is not None:
         return "failed"
+    if answer.cut_off:
+        return "truncated"
     if answer.full_ns is not None:
         return "late" if patience_ns is not None and response_ns > patience_ns else "ok"
-    if ending == "own-fault":
-        return "unsent"
-    if ending == "no-connection":
-        return "refused"
-    if ending == "time-limit":
-        return "unanswered"
-    return "truncated" if status_expected else "failed"
+    return WITHOUT_ANSWER.get(ending, "truncated" if status_expected else "failed")
 
 
 def record_of(
@@ -139,6 +143,7 @@ def record_of(
         answer.tokens_in,
         answer.tokens_out,
         answer.token_gaps_ns,
+        answer.finish_reason,
     )
 
 
@@ -149,6 +154,8 @@ def _error(outcome: Outcome, seen: Seen, answer: Answer, *, status_expected: boo
         return f"status {seen.status}"
     if answer.error is not None:
         return answer.error
+    if answer.cut_off:
+        return f"cut off by the server: finish reason {answer.finish_reason}"[:200]
     if outcome == "truncated" and seen.error is None:
         return "the stream ended without its end mark"
     return seen.error or outcome

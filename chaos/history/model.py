@@ -51,6 +51,7 @@ REQUEST_SCHEMA: Mapping[str, pl.DataType] = {
     "tokens_in": pl.Int64(),
     "tokens_out": pl.Int64(),
     "token_gaps_ns": pl.List(pl.Int64()),
+    "finish_reason": pl.String(),
 }
 """Columns of `History.requests`, as docs/run-folder.md describes requests.jsonl."""
 

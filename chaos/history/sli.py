@@ -7,7 +7,8 @@ no time that flatters: it is infinite. Definitions and their sources are in docs
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -77,8 +78,9 @@ class TokenReading:
 
     `tokens_in` and `tokens_out` are counted by the server (`usage`), over full answers; `unmetered` of these have no
     such count. `tokens_out_per_s` is over the time from the first intended start to the last end. `chunks_out` are
-    events with text, which may hold several tokens. `truncated` streams ended before their end mark; `stalled` ones
-    were silent for over `STALL_S` after their first token, whether or not they went on.
+    events with text, which may hold several tokens. `truncated` streams ended before their end mark, or were cut off as
+    their server says; `stalled` ones were silent for over `STALL_S` after their first token, whether or not they went
+    on. `finish_reasons` counts why answers ended, as their servers say.
     """
 
     answered: int
@@ -95,6 +97,7 @@ class TokenReading:
     gap_p99_s: float | None
     token_time_p50_s: float | None
     token_time_p99_s: float | None
+    finish_reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_tokens(requests: pl.DataFrame) -> TokenReading | None:
@@ -122,6 +125,7 @@ def read_tokens(requests: pl.DataFrame) -> TokenReading | None:
         gap_p99_s=_rank(gaps, 0.99, NS),
         token_time_p50_s=_rank(times, 0.5),
         token_time_p99_s=_rank(times, 0.99),
+        finish_reasons=dict(requests["finish_reason"].drop_nulls().value_counts(sort=True).rows()),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chaos.history.sli import INDICATORS
 from loadgen.answers import Answer, ChatAnswer, ChatStream
-from loadgen.records import Outcome, outcome_of
+from loadgen.records import Outcome, Seen, outcome_of, record_of
 
 NS = 10**9
 DONE = b"data: [DONE]\n\n"
@@ -18,7 +18,7 @@ USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens
 ERROR = {"object": "error", "message": "EngineDeadError", "code": 500}
 
 
-def event(finish: str | None = None, **delta: Any) -> bytes:
+def event(finish: Any = None, **delta: Any) -> bytes:
     """One event of a chat stream, with this delta and finish reason."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
@@ -38,13 +38,11 @@ def outcome(reader: Answer) -> Outcome:
     return outcome_of("complete", status_expected=True, answer=reader, response_ns=3 * NS, patience_ns=None)
 
 
-@pytest.mark.xfail(strict=True, reason="A22: an answer that the server aborted in order counts as a whole one")
 def test_a_stream_that_the_server_aborts_is_truncated() -> None:
     """A server that ends on SIGTERM gives each open stream the finish reason `abort`, and then the end mark."""
     assert outcome(streamed(event(content="Hel"), event("abort", content=""), DONE)) == "truncated"
 
 
-@pytest.mark.xfail(strict=True, reason="A22: an answer that the server aborted in order counts as a whole one")
 def test_an_aborted_answer_in_one_piece_is_truncated() -> None:
     """The finish reason `abort` says that the answer is not whole, streamed or not."""
     reader = ChatAnswer()
@@ -63,19 +61,76 @@ def test_the_end_mark_alone_makes_a_stream_whole(parts: tuple[bytes, ...]) -> No
 @pytest.mark.parametrize(
     "told",
     [
-        pytest.param(
-            b"event: error\ndata: " + json.dumps(ERROR).encode() + b"\n\n",
-            marks=pytest.mark.xfail(
-                strict=True, reason="A22: an error event whose data is the error itself counts as a whole answer"
-            ),
-        ),
+        b"event: error\ndata: " + json.dumps(ERROR).encode() + b"\n\n",
         b"data: " + json.dumps({"error": ERROR}).encode() + b"\n\n",
+        b"data: " + json.dumps(ERROR).encode() + b"\n\n",
+        b"event: error\ndata: the engine is gone\n\n",
+        b"error: " + json.dumps(ERROR).encode() + b"\n\n",
+        json.dumps({"error": "the runner has ended"}).encode() + b"\n",
     ],
-    ids=["named by its event", "named by its key"],
+    ids=[
+        "named by its event",
+        "named by its key",
+        "named by its object",
+        "no JSON",
+        "a field of its own",
+        "a bare line",
+    ],
 )
 def test_an_error_event_before_the_end_mark_fails_the_request(told: bytes) -> None:
-    """An engine that dies says so within the stream, in either of two forms, and still sends the end mark."""
+    """An engine that dies says so within the stream, in one of many forms, and still sends the end mark."""
     assert outcome(streamed(told, DONE)) == "failed"
+
+
+def test_an_error_after_the_finish_reason_fails_the_request() -> None:
+    """What a server takes back before its end mark was not whole."""
+    told = b"data: " + json.dumps({"error": ERROR}).encode() + b"\n\n"
+    assert outcome(streamed(event("stop", content="Hi"), told, DONE)) == "failed"
+
+
+def test_an_event_after_an_error_that_was_none_is_an_event() -> None:
+    """The name of an event holds for that event alone, and one without data is none."""
+    assert outcome(streamed(b"event: error\n\n", event("stop", content="Hi"), DONE)) == "ok"
+
+
+@pytest.mark.parametrize("reason", ["error", "unknown", "cancelled", "ABORT", {"type": "abort", "message": "shutdown"}])
+def test_a_reason_that_does_not_say_whole_is_a_cut(reason: Any) -> None:
+    """Whatever a server gives as the reason, only what is known to end a whole answer does."""
+    streaming, whole = streamed(event(content="Hel"), event(reason), DONE), ChatAnswer()
+    choice = {"index": 0, "message": {"content": "Hel"}, "finish_reason": reason}
+    whole.feed(json.dumps({"choices": [choice]}).encode(), NS)
+    whole.end(2 * NS)
+    assert [outcome(streaming), outcome(whole)] == ["truncated", "truncated"]
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "content_filter", "eos_token", "repetition"])
+def test_reasons_of_whole_answers_are_whole_and_told_apart(reason: str) -> None:
+    """An answer that came to its length, called a tool or was filtered is whole, and its record says which."""
+    reader = streamed(event(content="Hi"), event(reason), DONE)
+    assert (outcome(reader), reader.finish_reason) == ("ok", reason)
+
+
+def test_one_choice_that_is_cut_off_spoils_the_answer() -> None:
+    """Of several choices each must be whole, in whatever order they end."""
+    assert outcome(streamed(event("abort"), event("stop", content="Hi"), DONE)) == "truncated"
+    assert outcome(streamed(event("stop", content="Hi"), event("abort"), DONE)) == "truncated"
+
+
+def test_the_record_of_a_cut_answer_names_the_reason() -> None:
+    """Whoever reads the record sees that the server itself broke the answer off."""
+    record = record_of(
+        index=1,
+        stream="steady-1",
+        intended_ns=0,
+        ended_ns=3 * NS,
+        ending="complete",
+        seen=Seen(sent_ns=1, status=200),
+        answer=streamed(event(content="Hel"), event("abort"), DONE),
+        expected=frozenset({200}),
+        patience_ns=None,
+    )
+    assert (record.outcome, record.finish_reason) == ("truncated", "abort")
+    assert record.error == "cut off by the server: finish reason abort"
 
 
 def measured(reader: ChatStream) -> dict[str, float]:
@@ -97,10 +152,11 @@ CHANNELS = {
     "reasoning content only": (event(reasoning_content="Ok"), event("length", reasoning_content="ay")),
     "reasoning, then content": (event(reasoning="Ok"), event("stop", content="Hi")),
     "a tool call only": (event(tool_calls=CALL), event("tool_calls")),
+    "a refusal only": (event(refusal="I can"), event("stop", refusal="not")),
+    "sound only": (event(audio={"data": "UklG"}), event("stop", audio={"id": "a", "expires_at": 1})),
 }
 
 
-@pytest.mark.xfail(strict=True, reason="B32: only the content channel is looked at for tokens")
 @pytest.mark.parametrize("parts", CHANNELS.values(), ids=CHANNELS)
 def test_the_first_token_is_that_of_any_channel(parts: tuple[bytes, ...]) -> None:
     """Reasoning and tool calls are tokens: the first came after one second, and no time of the answer is infinite."""
@@ -110,6 +166,22 @@ def test_the_first_token_is_that_of_any_channel(parts: tuple[bytes, ...]) -> Non
     assert found["first_token"] == pytest.approx(1)
     assert found["token_time"] == pytest.approx(3 / 15)
     assert found["token_gap"] <= 1
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        {"role": "assistant", "content": ""},
+        {"role": "assistant", "content": None, "reasoning_content": None, "tool_calls": []},
+        {"tool_calls": [{"index": 0, "id": "call-1", "type": "function", "function": {"arguments": ""}}]},
+        {"audio": {"id": "a", "expires_at": 1}},
+    ],
+    ids=["a role", "nothing anywhere", "an empty call", "the name of a sound"],
+)
+def test_a_delta_without_output_is_no_token(shell: dict[str, Any]) -> None:
+    """What only opens a channel is no token: the first comes a second later."""
+    found = measured(streamed(event(**shell), event("stop", content="Hi"), USAGE, DONE))
+    assert found["first_token"] == pytest.approx(2)
 
 
 def test_content_alone_is_metered_as_ever() -> None:
