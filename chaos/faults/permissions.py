@@ -104,7 +104,6 @@ BASE = (
     Right("get", "Pod"),
     Right("get", "Pod", "log"),
     Right("list", "PodMetrics"),
-    Right("list", "Service"),
     Right("get", "Service"),
     # A file may name them, as gameday init does.
     Right("get", "PodDisruptionBudget"),

@@ -24,6 +24,7 @@ __all__ = [
     "PodDisruptionBudgetView",
     "PodView",
     "ReplicaSetView",
+    "ServiceView",
     "View",
     "matches",
 ]
@@ -146,9 +147,38 @@ class EndpointSliceView(View):
         return str(self.labels.get(SERVICE_NAME, ""))
 
     @property
+    def family(self) -> str:
+        """The kind of its addresses: IPv4, IPv6 or FQDN."""
+        return str(self.raw.get("addressType", ""))
+
+    @property
     def endpoints(self) -> tuple[EndpointView, ...]:
         """Its endpoints; the same pod may stand in two slices while it is moved."""
         return tuple(EndpointView(raw) for raw in self.raw.get("endpoints") or ())
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView(View):
+    """A Service."""
+
+    @property
+    def publishes_unready(self) -> bool:
+        """Whether its slices call pods ready that are not."""
+        return bool(self.spec.get("publishNotReadyAddresses"))
+
+    @property
+    def uneven(self) -> tuple[str, ...]:
+        """What in its spec keeps new connections from being spread evenly over all ready endpoints."""
+        spec = self.spec
+        outside = spec.get("type") in ("NodePort", "LoadBalancer")
+        said = {
+            "sessionAffinity ClientIP keeps a client with one replica": spec.get("sessionAffinity") == "ClientIP",
+            f"trafficDistribution {spec.get('trafficDistribution')}": bool(spec.get("trafficDistribution")),
+            "internalTrafficPolicy Local": spec.get("internalTrafficPolicy") == "Local",
+            "externalTrafficPolicy Local": outside and spec.get("externalTrafficPolicy") == "Local",
+            "it is headless, so that each client chooses for itself": spec.get("clusterIP") == "None",
+        }
+        return tuple(words for words, holds in said.items() if holds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from chaos.errors import GamedayError, UsageError
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.system.spec.compatibility import NO_DATA
+from loadgen.answers import ChatAnswer
 from loadgen.profiles import OpenAiChatProfile, Profile
 
 __all__ = ["Data", "read_data"]
@@ -97,6 +98,11 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     if not got.ok:
         raise GamedayError(got.words())
     if isinstance(data.profile, OpenAiChatProfile):
+        whole = ChatAnswer()
+        whole.feed(got.body, 0)
+        whole.end(0)
+        if whole.cut_off:
+            raise GamedayError(f"the answer was cut off by the server: finish reason {whole.finish_reason}")
         try:
             return str(got.json()["choices"][0]["message"]["content"])
         except (KeyError, IndexError, TypeError):

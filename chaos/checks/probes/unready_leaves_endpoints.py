@@ -14,7 +14,8 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import Span, endpoint_spans
+from chaos.history.facts.replica_counts import Span, endpoint_spans, endpoint_spans_by_family
+from chaos.history.facts.routing import publishes_unready
 from chaos.semantics import endpoint_bound
 
 __all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]
@@ -124,7 +125,7 @@ def _judge(
     deadline_ns = turn.at_ns + round(bound_s * NS)
     who = turn.life.who
     begin_ns = min([begin for begin, _ in spans], default=None)
-    followed_ns = _followed_ns(turn, spans)
+    followed_ns = _followed_ns(turn, spans) if turn.way == "leave" else _back_ns(history, turn, spans)
     until_ns = min(deadline_ns, followed_ns or deadline_ns)
     late = any(one.kind in KINDS and one.until_ns >= turn.at_ns for one in history.late)
     watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in KINDS)
@@ -137,6 +138,8 @@ def _judge(
     elif followed_ns is not None and followed_ns <= deadline_ns:
         took_s = seconds(followed_ns - turn.at_ns)
         return _judged(turn, bound_s, took_s, Obligation(who))
+    elif publishes_unready(history):
+        doubt = f"Service {history.facts.service} publishes {who} as ready whatever it is (publishNotReadyAddresses)"
     elif late:
         doubt = f"news of the endpoint of {who} may have come late"
     else:
@@ -153,6 +156,13 @@ def _judged(turn: _Turn, bound_s: float, took_s: float | None, obligation: Oblig
     detail = TurnDetail(turn.life.name, turn.way, turn.at_ns, None if took_s is None else round(took_s, 3))
     moment = Evidence(turn.at_ns, f"{turn.life.name} turned {turned}; {then}")
     return detail, replace(obligation, measured=then, bound=f"{bound_s:g} s", evidence=(moment,))
+
+
+def _back_ns(history: History, turn: _Turn, spans: tuple[Span, ...]) -> int | None:
+    """When its endpoint was there again for the clients of every family that had it before."""
+    own = [one[turn.life.uid] for one in endpoint_spans_by_family(history) if turn.life.uid in one]
+    found = [_followed_ns(turn, one) for one in own or [spans]]
+    return None if None in found else max(one for one in found if one is not None)
 
 
 def _followed_ns(turn: _Turn, spans: tuple[Span, ...]) -> int | None:

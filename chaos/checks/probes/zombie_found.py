@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import ClassVar, Literal
 
 import polars as pl
@@ -20,7 +20,14 @@ from chaos.checks.base import (
     watched,
 )
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.client_impact import MISSED_MAX, asked, baseline_band, fresh_connections, names_replicas
+from chaos.checks.recovery.client_impact import (
+    MISSED_MAX,
+    asked,
+    baseline_band,
+    fresh_connections,
+    names_replicas,
+    uneven,
+)
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -71,12 +78,14 @@ def serving_spans(history: History, life: PodLife) -> Iterator[tuple[int, int, E
 def silences(history: History, life: PodLife) -> Iterator[Silence]:
     """Every stretch without a token from it, in order; it may be very short.
 
-    Tokens are those of answers that name it: the first of each, and the end of each full answer.
+    Tokens are those of answers that name it, whole or not, and the end of each whole one.
     """
     mine = history.requests.filter(pl.col("replica") == life.name)
-    firsts = mine["first_token_ns"].drop_nulls().to_list()
-    lasts = mine.filter(pl.col("outcome").is_in(GOOD))["end_ns"].to_list()
-    tokens = sorted({*firsts, *lasts})
+    gaps = mine.filter(pl.col("token_gaps_ns").list.len() > 0).select("stream", "id", "first_token_ns", "token_gaps_ns")
+    later = gaps.explode("token_gaps_ns").with_columns(pl.col("token_gaps_ns").cum_sum().over("stream", "id"))
+    seen = [mine["first_token_ns"].drop_nulls(), mine.filter(pl.col("outcome").is_in(GOOD))["end_ns"]]
+    seen.append(later.select(at_ns=pl.col("first_token_ns") + pl.col("token_gaps_ns"))["at_ns"].drop_nulls())
+    tokens = sorted(set(chain.from_iterable(seen)))
     for begin_ns, end_ns, ended in serving_spans(history, life):
         inside = [at_ns for at_ns in tokens if begin_ns < at_ns < end_ns]
         for a, b in pairwise([begin_ns, *inside]):
@@ -174,17 +183,20 @@ class ZombieFound:
         """The silences that matter: those of a hang that landed, and those that are longer than the probes may need."""
         quiet = list(silences(history, life))
         proved: list[int] = []
-        for landed_ns, container in _hangs(history, life):
+        for landed_ns, healed_ns, container in _hangs(history, life):
             after = [replace(one, begin_ns=max(one.begin_ns, landed_ns)) for one in quiet if one.end_ns > landed_ns]
             if after and any(begin <= landed_ns < end for begin, end, _ in serving_spans(history, life)):
                 longest = max(after, key=lambda one: one.end_ns - one.begin_ns)
                 proved.append(longest.end_ns)
-                yield _judge(history, longest, self._bound_s(history, life, container), proved=True)
+                bound_s = self._bound_s(history, life, container)
+                hung_s = seconds(min(longest.end_ns, healed_ns) - longest.begin_ns)
+                held = bound_s is None or hung_s > bound_s
+                yield _judge(history, longest, bound_s, proved=True, held=held)
         bound_s = self._bound_s(history, life, "")
         for silence in quiet:
             long = bound_s is not None and seconds(silence.end_ns - silence.begin_ns) > bound_s
             if long and silence.end_ns not in proved:
-                yield _judge(history, silence, bound_s, proved=False)
+                yield _judge(history, silence, bound_s, proved=False, held=False)
 
     def _bound_s(self, history: History, life: PodLife, container: str) -> float | None:
         """How long its probes may take to find a hang: until it is not Ready, or its container is restarted for it."""
@@ -196,14 +208,16 @@ class ZombieFound:
         return None if bound is None else bound.total_s
 
 
-def _hangs(history: History, life: PodLife) -> Iterator[tuple[int, str]]:
+def _hangs(history: History, life: PodLife) -> Iterator[tuple[int, int, str]]:
+    """From when until when a fault held it hanging, and which of its containers."""
     for fault in history.faults:
         if fault.name == HANGS and fault.landed_ns is not None and any(ref.uid == life.uid for ref in fault.victims):
-            yield fault.landed_ns, struck_container(fault, life)
+            healed_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
+            yield fault.landed_ns, healed_ns, struck_container(fault, life)
 
 
 def _judge(
-    history: History, silence: Silence, bound_s: float | None, *, proved: bool
+    history: History, silence: Silence, bound_s: float | None, *, proved: bool, held: bool
 ) -> tuple[Obligation, ZombieDetail]:
     """A silence, with what the replica was to get meanwhile, and whether it was found in time."""
     band, life = baseline_band(history), silence.life
@@ -223,7 +237,7 @@ def _judge(
     )
     # Not knowing when it went silent for good, it did at the latest when it must have been asked.
     sure_ns = silence.begin_ns if proved else share.sure_ns or silence.end_ns
-    one = _found(history, life.who, zombie, seconds(silence.end_ns - sure_ns))
+    one = _found(history, life.who, zombie, seconds(silence.end_ns - sure_ns), held=held)
     how = "was made to hang" if proved else "gave its last token"
     evidence = (
         Evidence(silence.begin_ns, f"{life.who} {how} while Ready and among the endpoints"),
@@ -233,8 +247,11 @@ def _judge(
     return replace(one, measured=f"{silence.ended} after {silent_s:.1f} s", bound=bound, evidence=evidence), zombie
 
 
-def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float) -> Obligation:
-    """Whether the replica was found in time; it must have been asked for `sure_s` before the silence's end."""
+def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float, *, held: bool) -> Obligation:
+    """Whether the replica was found in time; it must have been asked for `sure_s` before the silence's end.
+
+    `held`: a fault held it hanging beyond its bound, so that it gave nothing whether or not it was asked.
+    """
     bound_s, words = zombie.bound_s, f"{who} was Ready and among the endpoints, and gave no token"
     words = f"{words} for {zombie.silent_s:.1f} s"
     if bound_s is not None and zombie.silent_s <= bound_s:
@@ -243,14 +260,15 @@ def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float) -> O
         reason = f"{who}: {zombie.ended} {zombie.silent_s:.1f} s into the bound of {bound_s:g} s"
         return unknown(who, reason, SETTLE)
     telling = names_replicas(history) and fresh_connections(history) and baseline_band(history) is not None
+    if telling and not held and (reasons := uneven(history)):
+        return unknown(who, f"{words}, but it need not have been asked: {'; '.join(reasons)}", SETTLE)
     if zombie.missed_by_chance >= MISSED_MAX or not telling:
         chance = f"the {zombie.requests_expected:.1f} requests that it was to get all miss it with chance"
         reason = f"{words}, but the traffic is too thin to tell: {chance} {zombie.missed_by_chance:.1g}"
         return unknown(who, reason, "more requests: a higher rate")
     if bound_s is None:
-        if zombie.ended in FOUND:
-            return Obligation(who)
-        return Obligation(who, Answer.FAIL, f"{words}; no probe of its looks for a hang ({zombie.ended})")
+        blind = Obligation(who, Answer.FAIL, f"{words}; no probe of its looks for a hang ({zombie.ended})")
+        return Obligation(who) if zombie.ended in FOUND else blind
     late = f"{words}, bound {bound_s:g} s ({zombie.ended})"
     return Obligation(who, Answer.FAIL, late) if sure_s > bound_s else unknown(who, late, SETTLE)
 

@@ -1,9 +1,9 @@
 """What users saw of one replica's loss and return: the first request that failed, the first answer, latency back.
 
 Latency is response time, from the intended start; a request that was not answered in full took for ever. A Service
-sends each new connection to one of its N ready endpoints with the same chance (kube-proxy, without session affinity),
-so that n of them all miss one endpoint with chance (1 - 1/N)^n. Connections that are kept go on to the pod they were
-opened to, and say nothing.
+sends each new connection to one of its N ready endpoints with the same chance (kube-proxy), so that n of them all miss
+one endpoint with chance (1 - 1/N)^n. `uneven` says where that is not so: then who gives no answer may never have been
+asked. Connections that are kept go on to the pod they were opened to, and say nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
-from chaos.history.facts.replica_counts import ready_endpoints
+from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
+from chaos.history.facts.routing import uneven_by_spec
 from chaos.history.sli import GOOD, response_s
-from chaos.semantics import Bound, Part, Timings
+from chaos.semantics import Bound, Part, Timings, Unpromised
 
 __all__ = [
     "MISSED_MAX",
@@ -36,6 +37,7 @@ __all__ = [
     "latency_back_ns",
     "names_replicas",
     "requests_needed",
+    "uneven",
 ]
 
 BLOCK = 5
@@ -185,11 +187,45 @@ def first_answer_bound(history: History, added_ns: int, timings: Timings) -> Bou
     # With fewer requests on record than are needed, the others would have come at the same pace.
     given = starts[min(needed, len(starts)) - 1] - added_ns
     waited_s = seconds(given) * max(1.0, needed / len(starts))
+    unpromised = tuple(
+        Unpromised("ready", f"whether it had to be asked is not known: {why}") for why in uneven(history)
+    )
     return Bound(
         (
             Part("rules of the proxy", PROXY_S, "kube-proxy's minSyncPeriod; Kubernetes states no objective"),
             Part("until it is asked", round(waited_s, 3), f"{needed} requests, which all miss it once in a million"),
             Part("answer", round(band.slowest_s, 3), "the slowest answer of the baseline"),
             Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
-        )
+        ),
+        unpromised,
     )
+
+
+@once
+def uneven(history: History) -> tuple[str, ...]:
+    """Why an endpoint need not be asked as often as chance has it: the Service says so, or the baseline shows it.
+
+    In the baseline every endpoint must have had its share: an answer with its name, or a request that nobody answered.
+    """
+    said = list(uneven_by_spec(history))
+    baseline = next((phase for phase in history.phases if phase.name == "baseline" and phase.end_ns), None)
+    if baseline is None or baseline.end_ns is None or not names_replicas(history):
+        return tuple(said)
+    begin_ns, end_ns = baseline.begin_ns, min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
+    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left") & (pl.col("outcome") != "unsent")
+    answers = history.requests.filter(span)["replica"]
+    expected = asked(history, begin_ns, end_ns).expected
+    for life in pod_lives(history):
+        spans = endpoint_spans(history).get(life.uid, ())
+        throughout = any(since <= begin_ns and (until is None or until >= end_ns) for since, until in spans)
+        most = int((answers == life.name).sum()) + answers.null_count()
+        if throughout and _at_most(most, expected) < MISSED_MAX:
+            said.append(f"in the baseline {life.name} was asked {most} times at most, and its share was {expected:.1f}")
+    return tuple(said)
+
+
+def _at_most(count: int, expected: float) -> float:
+    """A bound of the chance of so few of an expected number of independent requests (Chernoff)."""
+    if count >= expected:
+        return 1.0
+    return math.exp(count - expected) * (expected / count) ** count if count else math.exp(-expected)

@@ -167,10 +167,13 @@ def _void(timeline: Timeline, stage: Stage) -> bool:
 
 
 def _stood(history: History, timeline: Timeline, stage: Stage) -> bool:
-    """Whether endpoints are seen at all, and the victim was among the ready ones before it had to leave them."""
-    spans = endpoint_spans(history)
+    """Whether endpoints are seen at all, and the victim was among the ready ones before it had to leave them.
+
+    Nor has it a replacement among them where it was Ready and never came there: the Service does not select it.
+    """
+    spans, life = endpoint_spans(history), timeline.loss.life
     if stage.name != "endpoint removed":
-        return bool(spans)
+        return bool(spans) and (life.uid in spans or not life.ready_spans)
     return any(begin <= (stage.since_ns or 0) for begin, _ in spans.get(timeline.loss.life.uid, ()))
 
 

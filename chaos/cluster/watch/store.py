@@ -110,7 +110,7 @@ class Store:
             self._changed.notify_all()
 
 
-WATCHED = ("Pod", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
+WATCHED = ("Pod", "ReplicaSet", "Service", "EndpointSlice", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Event")
 """What every trial watches in its system's namespace, beside the workload itself."""
 
 

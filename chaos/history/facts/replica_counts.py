@@ -25,6 +25,7 @@ __all__ = [
     "controller_kinds",
     "desired_replicas",
     "endpoint_spans",
+    "endpoint_spans_by_family",
     "node_outages",
     "owner_replicas",
     "ready_endpoints",
@@ -119,13 +120,17 @@ def _desired_counts(history: History) -> Iterator[tuple[int, int]]:
                 yield event.at_ns, wanted
 
 
-def _ready_endpoints(history: History) -> Iterator[tuple[int, tuple[EndpointView, ...]]]:
-    """The ready endpoints of the system's Service, in all its slices, each time that one of these changes."""
+def _ready_endpoints(history: History, family: str | None = None) -> Iterator[tuple[int, tuple[EndpointView, ...]]]:
+    """The ready endpoints of the system's Service, in all its slices, each time that one of these changes.
+
+    `family`: only in those for addresses of this kind.
+    """
     facts = history.facts
     slices: dict[str, tuple[EndpointView, ...]] = {}
     for event in _of_kind(history, "EndpointSlice"):
         view = EndpointSliceView(event.object)
-        if view.service == facts.service and view.namespace == facts.namespace:
+        ours = view.service == facts.service and view.namespace == facts.namespace
+        if ours and family in (None, view.family):
             slices[view.uid] = tuple(one for one in view.endpoints if one.ready and not event.gone)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
 
@@ -161,9 +166,20 @@ def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
 
     Ready means that new connections are sent there; a pod in two slices is there until both let it go.
     """
+    return _spans(history)
+
+
+@once
+def endpoint_spans_by_family(history: History) -> tuple[Mapping[str, tuple[Span, ...]], ...]:
+    """The same for each family of addresses by itself: clients of a dual-stack Service go by the slices of theirs."""
+    views = (EndpointSliceView(event.object) for event in _of_kind(history, "EndpointSlice"))
+    return tuple(_spans(history, family) for family in dict.fromkeys(view.family for view in views))
+
+
+def _spans(history: History, family: str | None = None) -> Mapping[str, tuple[Span, ...]]:
     since: dict[str, int] = {}
     spans: dict[str, list[Span]] = {}
-    for received_ns, endpoints in _ready_endpoints(history):
+    for received_ns, endpoints in _ready_endpoints(history, family):
         ready = {one.pod_uid for one in endpoints}
         at_ns = settled_ns(history, "EndpointSlice", received_ns)
         for uid in ready - since.keys():

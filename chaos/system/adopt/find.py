@@ -195,6 +195,7 @@ def _scopes(system: System, read: Workload) -> tuple[Scope, ...]:
         Scope("Pod", system.namespace, pods),
         named(system.workload.kind),
         *between,
+        Scope("Service", system.namespace, name=system.service),
         Scope("EndpointSlice", system.namespace, f"{SERVICE_NAME}={system.service}"),
         named("PodDisruptionBudget"),
         named("HorizontalPodAutoscaler"),

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import pytest
-from histories import NAMESPACE, PROBED, T0, WORKLOAD, at, pod
-from probe_stories import covered, hang_story, hung, killing
+from histories import NAMESPACE, PROBED, T0, WORKLOAD, Story, at, pod
+from probe_stories import covered, endpoints, hang_story, hung, killing
 
 from chaos.checks import RestartedByLiveness, UnreadyLeavesEndpoints
-from chaos.checks.verdict import Answer
+from chaos.checks.verdict import Answer, Finding
 from chaos.history import History
 
 PROXY: Mapping[str, Any] = {
@@ -62,7 +61,6 @@ def test_a_restart_whose_end_was_not_watched_is_unknown() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="B20: a Service that publishes unready addresses is not looked at")
 def test_a_service_that_publishes_unready_addresses_shows_no_late_controller() -> None:
     """With publishNotReadyAddresses a slice says that an unready pod is ready, so its endpoint proves nothing."""
     service = {
@@ -74,3 +72,75 @@ def test_a_service_that_publishes_unready_addresses_shows_no_late_controller() -
     finding = UnreadyLeavesEndpoints()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "publishNotReadyAddresses" in finding.reason
+
+
+def slice_of(*uids: str, name: str = "slice-1", family: str = "IPv4", **conditions: bool) -> dict[str, Any]:
+    """A slice of the Service with the endpoints of these pods, all in one condition."""
+    raw = endpoints(*uids)
+    raw["metadata"] |= {"uid": name, "name": name}
+    for one in raw["endpoints"]:
+        one["conditions"] |= conditions
+    return {**raw, "addressType": family}
+
+
+def turned(*, seen_s: float = 33) -> Story:
+    """`a` hangs at 30 s, turns not Ready at 33 s, is Ready again at 60 s; of its endpoints nothing is told yet."""
+    story = Story(120).replicas("a", "b").fault("a", name="process-hang", healed_s=50).traffic()
+    story.has(covered_ns=covered())
+    return story.saw(seen_s, "MODIFIED", pod("a", running=True)).saw(60, "MODIFIED", pod("a", ready=True))
+
+
+def test_a_slice_alone_shows_that_unready_addresses_are_published() -> None:
+    """Where no Service was recorded, an endpoint that is `ready` and not `serving` shows it."""
+    story = turned().saw(0, "LISTED", slice_of("a", "b", serving=True), "EndpointSlice")
+    gone = slice_of("a", "b", serving=True)
+    gone["endpoints"][0]["conditions"]["serving"] = False
+    finding = UnreadyLeavesEndpoints()(story.saw(33.2, "MODIFIED", gone, "EndpointSlice").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "publishNotReadyAddresses" in finding.reason
+
+
+def test_an_endpoint_that_stays_is_a_late_controller() -> None:
+    """Without any of that, an endpoint that stays ready though its pod is not is a FAIL."""
+    story = turned().saw(0, "LISTED", slice_of("a", "b", serving=True), "EndpointSlice")
+    assert UnreadyLeavesEndpoints()(story.history()).answer is Answer.FAIL
+
+
+def dual(*leaving: tuple[float, str]) -> Finding:
+    """A Service of two families, each with a slice; each of these loses `a` at its moment, and has it back at 61 s."""
+    story = turned()
+    for name, family in (("four", "IPv4"), ("six", "IPv6")):
+        story.saw(0, "LISTED", slice_of("a", "b", name=name, family=family), "EndpointSlice")
+    for at_s, name in leaving:
+        family = "IPv4" if name == "four" else "IPv6"
+        story.saw(at_s, "MODIFIED", slice_of("b", name=name, family=family), "EndpointSlice")
+        story.saw(61, "MODIFIED", slice_of("a", "b", name=name, family=family), "EndpointSlice")
+    return UnreadyLeavesEndpoints()(story.history())
+
+
+def test_a_pod_has_left_when_every_slice_let_it_go() -> None:
+    """Clients of either family go by the slices of their own, so one that is left out of one only still gets them."""
+    assert dual((33.2, "four"), (33.4, "six")).answer is Answer.PASS
+    assert dual((33.2, "four")).answer is Answer.FAIL
+
+
+def test_a_pod_that_moves_between_slices_stays_an_endpoint() -> None:
+    """While slices are packed anew a pod may be in two of them: it is ready until the last lets it go."""
+    story = turned().saw(0, "LISTED", slice_of("a", "b"), "EndpointSlice")
+    story.saw(20, "ADDED", slice_of("a", name="slice-2"), "EndpointSlice")
+    story.saw(20.1, "MODIFIED", slice_of("b"), "EndpointSlice")
+    story.saw(33.2, "DELETED", slice_of("a", name="slice-2"), "EndpointSlice")
+    story.saw(60.2, "MODIFIED", slice_of("a", "b"), "EndpointSlice")
+    finding = UnreadyLeavesEndpoints()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_pod_back_in_one_family_alone_is_not_back() -> None:
+    """A pod that is Ready again gets new connections of both families, or of one of them it gets none."""
+    story = turned()
+    for name, family in (("four", "IPv4"), ("six", "IPv6")):
+        story.saw(0, "LISTED", slice_of("a", "b", name=name, family=family), "EndpointSlice")
+        story.saw(33.2, "MODIFIED", slice_of("b", name=name, family=family), "EndpointSlice")
+    story.saw(60.2, "MODIFIED", slice_of("a", "b", name="four"), "EndpointSlice")
+    finding = UnreadyLeavesEndpoints()(story.history())
+    assert finding.answer is Answer.FAIL, finding.line()

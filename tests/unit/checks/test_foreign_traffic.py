@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from histories import Story, kill_story, pod
+from histories import NAMESPACE, WORKLOAD, Story, kill_story, pod
 from probe_stories import covered, endpoints
 from recovery_stories import replaced_story
 
@@ -47,7 +49,6 @@ def test_a_victim_of_another_version_served_nobody() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="A7: the successor of a pod that was no endpoint is expected to become one.")
 def test_who_was_no_endpoint_owes_no_endpoint() -> None:
     """A victim that the Service never selected has a successor that it does not select either."""
     finding = RecoveredInTime()(outside("x1", "x2", answers="other-x1").history())
@@ -85,18 +86,98 @@ def hinted(story: Story) -> Story:
     return story
 
 
-@pytest.mark.xfail(strict=True, reason="B8: an even chance of being asked is taken for granted.")
 def test_who_is_never_asked_for_affinity_owes_no_answer() -> None:
     """With session affinity every request went to `b` from the first on: nobody knows whether `d` had to be asked."""
     finding = RecoveredInTime()(clinging(replaced_story()).history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="B8: hints of the slices for zones are not read.")
 def test_who_is_in_another_zone_owes_no_answer() -> None:
     """By the hints of the slices the client's zone has `b` only, so `d` need not be asked."""
     finding = RecoveredInTime()(clinging(hinted(replaced_story())).history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def service(**spec: Any) -> dict[str, Any]:
+    """The Service of the replicas."""
+    return {"metadata": {"uid": "svc-1", "name": WORKLOAD, "namespace": NAMESPACE}, "spec": spec}
+
+
+CHOOSY: tuple[dict[str, Any], ...] = (
+    {"sessionAffinity": "ClientIP"},
+    {"trafficDistribution": "PreferSameNode"},
+    {"internalTrafficPolicy": "Local"},
+    {"type": "NodePort", "externalTrafficPolicy": "Local"},
+    {"clusterIP": "None"},
+)
+
+
+@pytest.mark.parametrize("spec", CHOOSY, ids=str)
+def test_a_service_that_chooses_promises_no_answer_in_time(spec: dict[str, Any]) -> None:
+    """Where the recorded Service says who is asked, a replacement that answers late need not have been asked."""
+    story = replaced_story(first_answer=90).saw(0, "LISTED", service(**spec), "Service")
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert f"Service {WORKLOAD}: " in finding.reason
+
+
+PLAIN: tuple[dict[str, Any], ...] = (
+    {},
+    {"sessionAffinity": "None", "internalTrafficPolicy": "Cluster"},
+    {"type": "ClusterIP", "externalTrafficPolicy": "Local"},
+)
+
+
+@pytest.mark.parametrize("spec", PLAIN, ids=str)
+def test_a_plain_service_excuses_nothing(spec: dict[str, Any]) -> None:
+    """Where the Service chooses nobody, a replacement that gives no answer in time is late."""
+    story = replaced_story(first_answer=90).saw(0, "LISTED", service(**spec), "Service")
+    assert RecoveredInTime()(story.history()).answer is Answer.FAIL
+
+
+def test_the_service_of_a_neighbour_excuses_nothing() -> None:
+    """Another Service of the namespace may choose as it likes."""
+    other = service(sessionAffinity="ClientIP")
+    other["metadata"]["name"] = "redis"
+    story = replaced_story(first_answer=90).saw(0, "LISTED", other, "Service")
+    assert RecoveredInTime()(story.history()).answer is Answer.FAIL
+
+
+def test_hints_that_are_all_the_same_keep_nobody_away() -> None:
+    """In a cluster of one zone every endpoint is hinted to all of its clients."""
+    story = replaced_story(first_answer=90)
+    for event in story.events:
+        for one in event.object["endpoints"] if event.kind == "EndpointSlice" else ():
+            one |= {"zone": "z1", "hints": {"forZones": [{"name": "z1"}]}}
+    assert RecoveredInTime()(story.history()).answer is Answer.FAIL
+
+
+def test_who_is_asked_seldom_owes_no_answer_in_time() -> None:
+    """A gateway that sends `a` one request in twenty in the baseline spreads nothing evenly."""
+    story = replaced_story(first_answer=90)
+    for row in story.rows:
+        if row["replica"] == "model-a" and row["id"] % 20 != 1:
+            row["replica"] = "model-b"
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "in the baseline model-a was asked" in finding.reason
+
+
+def test_requests_that_nobody_answered_may_have_been_its_own() -> None:
+    """Where half of the baseline's requests name nobody, the silent one may have had its share."""
+    story = replaced_story(first_answer=90)
+    for row in story.rows:
+        if row["replica"] == "model-a":
+            row |= {"replica": None}
+    assert RecoveredInTime()(story.history()).answer is Answer.FAIL
+
+
+def test_a_hang_that_outlasts_its_bound_is_a_zombie_without_being_asked() -> None:
+    """Held hanging for 150 s, `a` was not found by its probes, whomever the Service asks."""
+    story = Story(200).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    story.fault("a", name="process-hang", healed_s=180).has(covered_ns=covered(200)).traffic(end_s=190)
+    finding = ZombieFound()(clinging(story).history())
+    assert finding.answer is Answer.FAIL, finding.line()
 
 
 def test_a_replica_that_is_asked_in_turn_owes_an_answer() -> None:
@@ -105,7 +186,6 @@ def test_a_replica_that_is_asked_in_turn_owes_an_answer() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="B8: a replica that is never asked is taken for one that does not answer.")
 def test_a_replica_that_is_never_asked_is_no_zombie() -> None:
     """A hang is healed after 3 s, and session affinity sends `a` nothing at all: its silence proves nothing."""
     story = Story(200).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")

@@ -1,0 +1,66 @@
+"""How the system's Service routes, as the watch log has it and its slices: what speaks against an even chance.
+
+kube-proxy sends each new connection to any of the ready endpoints with the same chance. A Service may say otherwise:
+its affinity, its traffic distribution and policies, a headless one, or hints in its slices (Kubernetes documentation,
+"Virtual IPs and Service Proxies"; KEP-2433, KEP-4444). And it may publish pods as ready that are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaos.history.cache import once
+from chaos.history.model import History
+from chaos.objects.base import View
+from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
+
+__all__ = ["publishes_unready", "uneven_by_spec"]
+
+
+@once
+def uneven_by_spec(history: History) -> tuple[str, ...]:
+    """Why new connections need not be spread evenly over the ready endpoints; none where nothing says so."""
+    said = [reason for view in _services(history) for reason in view.uneven]
+    hinted = any(_hints_differ(view) for view in _slices(history))
+    if hinted:
+        said.append("its slices hint endpoints to clients of some zones or nodes only")
+    return tuple(dict.fromkeys(f"Service {history.facts.service}: {reason}" for reason in said))
+
+
+@once
+def publishes_unready(history: History) -> bool:
+    """Whether the Service publishes pods as ready that are not: by its spec, or as its slices show.
+
+    A slice says `ready` of such an endpoint and `serving` by its pod, which differ for no other reason while it stays.
+    """
+    return any(view.publishes_unready for view in _services(history)) or any(
+        one.ready and not one.serving and not one.terminating for view in _slices(history) for one in view.endpoints
+    )
+
+
+def _services(history: History) -> Iterator[ServiceView]:
+    facts = history.facts
+    for event in history.watch:
+        if event.kind == "Service" and not event.gone:
+            view = View(event.object)
+            if (view.namespace, view.name) == (facts.namespace, facts.service):
+                yield ServiceView(event.object)
+
+
+def _slices(history: History) -> Iterator[EndpointSliceView]:
+    facts = history.facts
+    for event in history.watch:
+        if event.kind == "EndpointSlice" and not event.gone:
+            view = EndpointSliceView(event.object)
+            if (view.namespace, view.service) == (facts.namespace, facts.service):
+                yield view
+
+
+def _hints_differ(view: EndpointSliceView) -> bool:
+    """Whether some clients are kept from some of the ready endpoints: hints that are all the same keep nobody."""
+    return len({_hinted(one) for one in view.endpoints if one.ready}) > 1
+
+
+def _hinted(endpoint: EndpointView) -> frozenset[str]:
+    hints = endpoint.raw.get("hints") or {}
+    return frozenset(str(one.get("name")) for kind in ("forZones", "forNodes") for one in hints.get(kind) or ())
