@@ -51,6 +51,7 @@ class FaultContext(UndoContext):
         timings: The cluster's.
         workload_kind: What the system is.
         adopted: The system is somebody else's and stays, so that every change of it is to be put back.
+        selector: The labels of the system's pods; without any, its pods are those that the recorder sees.
         undo: The run's undo journal; use `record` and `discard`, which remember the entries for the heal.
     """
 
@@ -59,6 +60,7 @@ class FaultContext(UndoContext):
     timings: Timings = KUBERNETES
     workload_kind: WorkloadKind = DEPLOYMENT
     adopted: bool = False
+    selector: Mapping[str, str] = field(default_factory=dict)
     undo: UndoLog = field(default_factory=NoUndoLog)
     _entries: dict[str, UndoEntry] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)

@@ -25,6 +25,9 @@ REACH_S = 3.0
 LANDED_S = 20.0
 """For a network plugin to act on a new NetworkPolicy; Kubernetes promises no time for it."""
 
+SILENCES = 3
+"""So many calls in a row must get no answer: one that is busy with a long prompt may miss one or two."""
+
 BACK_S = 30.0
 """The same for its end, and for connections that were dropped to be tried again."""
 
@@ -34,9 +37,10 @@ class NetworkPartition(TargetedFault):
     """Cut the target replicas off from everything but their own kubelet.
 
     In the lab their node drops their packets; elsewhere a NetworkPolicy for that very pod allows nothing. It has landed
-    when the API server, which reached each of them through its proxy before, reaches none any more: a network plugin
-    that does not enforce policies leaves no proof. Healing takes the cut away and waits until those that still live are
-    reached again. `path` is asked at the pods' first port; any answer of the server's own will do.
+    when the API server, which reached each of them through its proxy before, reaches none any more, call after call,
+    and still reaches another replica: a network plugin that does not enforce policies leaves no proof. Healing takes
+    the cut away and waits until those that still live are reached again. `path` is asked at the pods' first port; any
+    answer of the server's own will do.
     """
 
     name: ClassVar[str] = "network-partition"
@@ -97,18 +101,22 @@ class _Partition(Injection):
             return reason
         self._cut.append(pod)
         try:
-            # A server that is busy may miss one call.
-            until(
-                lambda: not (self._reached(pod) or self._reached(pod)),
-                deadline_s=LANDED_S,
-                awaited=f"pod {ref.name} cut off",
-            )
+            until(lambda: self._silent(pod), deadline_s=LANDED_S, awaited=f"pod {ref.name} cut off")
         except TimedOut:
             return (
                 f"pod {ref.name} is still reached {LANDED_S:g} s later: does the network plugin enforce NetworkPolicy?"
             )
         self._proofs.append(f"{ref.name} ({ref.uid[:8]}) was reached by the API server, and is not any more")
         return ""
+
+    def _silent(self, pod: PodView) -> bool:
+        """Whether a pod gives no answer, again and again, and another replica does, if there is another."""
+        if any(self._reached(pod) for _ in range(SILENCES)):
+            return False
+        victims = {ref.uid for ref in self._fault.victims}
+        pods = map(PodView, self.context.recorder.objects("Pod"))
+        others = [one for one in pods if one.uid not in victims and one.ready]
+        return not others or any(map(self._reached, others))
 
     def _await_reached(self, pod: PodView) -> str:
         def back() -> bool:

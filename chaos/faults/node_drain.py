@@ -10,7 +10,7 @@ from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import DRAIN, Right
 from chaos.faults.support.background_task import Work
-from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, foreign_pods, objections, sorted_for_drain
+from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, foreign_pods, neighbours, objections, sorted_for_drain
 from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
@@ -26,8 +26,10 @@ STOP_S = 30.0
 class NodeDrain(Fault):
     """Cordon the target node and evict the system's pods from it, all at once, while the scenario goes on.
 
-    Only pods of the trial's namespace are evicted. A node that also holds pods of others (a DaemonSet's and static ones
-    aside) is outside the blast radius, unless `leave_foreign` allows to leave them where they are. An eviction that
+    Only the system's own pods are evicted, as others did not agree to it; `whole_namespace` evicts the other pods of
+    the system's namespace too, as `kubectl drain` would. A node that holds pods of other namespaces (a DaemonSet's and
+    static ones aside) is outside the blast radius, unless `leave_foreign` allows to leave them where they are. What is
+    left is noted. An eviction that
     a disruption budget refuses is asked for again every 5 s until `deadline_s`; a refusal that stays until the deadline
     ends the drain as `blocked`, which is no error. `ended` and `refused` are what a scenario may wait for.
     `max_in_flight`: how many pods may be on their way out at once, None for all. `options` are kubectl's flags; a pod
@@ -46,6 +48,7 @@ class NodeDrain(Fault):
     grace_s: int | None = None
     options: DrainOptions = ALL_BUT_DAEMONS
     leave_foreign: bool = False
+    whole_namespace: bool = False
 
     def __post_init__(self) -> None:
         if self.deadline_s <= 0:
@@ -103,7 +106,10 @@ class _Drain(Injection):
         (self._node,) = fault.targets.nodes
         self._work = Work("the drain")
         self._drain = Drain(
-            context, self._work, self._node, Terms(fault.deadline_s, fault.max_in_flight, fault.grace_s)
+            context,
+            self._work,
+            self._node,
+            Terms(fault.deadline_s, fault.max_in_flight, fault.grace_s, fault.whole_namespace),
         )
         self.missed = self._objection() or cordon(context, self._node)
         if not self.missed:
@@ -134,13 +140,14 @@ class _Drain(Injection):
 
     def _objection(self) -> str:
         """Why the drain may not begin. Pods of others that are left are noted."""
-        context, node = self.context, self._node
-        chosen = sorted_for_drain(context.cluster, node.name, context.namespace, self._fault.options)
+        context, node, whole = self.context, self._node, self._fault.whole_namespace
+        chosen = sorted_for_drain(context, node.name, self._fault.options, whole_namespace=whole)
         if chosen.blocked:
             return f"node {node.name} may not be drained: {objections(chosen)}"
         if all(pod.deleting for pod in chosen.evict):
             return f"node {node.name} holds no pod of the system to evict"
-        if others := foreign_pods(context.cluster, [node.name], context.namespace):
+        others = foreign_pods(context.cluster, [node.name], context.namespace)
+        if others := (*others, *(() if whole else neighbours(context, node.name))):
             named = ", ".join(f"{ref.namespace}/{ref.name}" for ref in others)
             context.journal.event("note", text=f"pods of others are left on node {node.name}: {named}")
         return ""

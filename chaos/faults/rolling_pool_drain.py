@@ -47,6 +47,7 @@ class RollingPoolDrain(Fault):
     max_in_flight: int | None = None
     options: DrainOptions = ALL_BUT_DAEMONS
     leave_foreign: bool = False
+    whole_namespace: bool = False
 
     def __post_init__(self) -> None:
         if self.node_deadline_s <= 0:
@@ -139,7 +140,8 @@ class _PoolDrain(Injection):
         return ""
 
     def _chosen(self, node: Ref) -> DrainSet:
-        return sorted_for_drain(self.context.cluster, node.name, self.context.namespace, self._fault.options)
+        fault = self._fault
+        return sorted_for_drain(self.context, node.name, fault.options, whole_namespace=fault.whole_namespace)
 
     def _close(self, node: Ref) -> str:
         if self._entries_of(node):
@@ -181,7 +183,8 @@ class _PoolDrain(Injection):
     def _emptied(self, node: Ref) -> Ending:
         """Drain one node, and wait for the replacements."""
         fault, context, began = self._fault, self.context, time.monotonic()
-        self._drain = drain = Drain(context, self._work, node, Terms(fault.node_deadline_s, fault.max_in_flight))
+        terms = Terms(fault.node_deadline_s, fault.max_in_flight, whole_namespace=fault.whole_namespace)
+        self._drain = drain = Drain(context, self._work, node, terms)
         ending = drain.run(fault.options)
         self._first = self._first or drain.first
         if ending.result != "finished":

@@ -191,6 +191,7 @@ class _Setup:
             timings=environment.timings,
             infrastructure=environment.infrastructure,
             workload_kind=system.workload_kind,
+            selector=system.selector,
             adopted=request.adopted is not None,
             undo=NoUndoLog() if request.dry_run else undo,
             clock=self.clock,

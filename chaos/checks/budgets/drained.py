@@ -63,7 +63,7 @@ class Drained:
     The bound counts from when the disruption budget had room: evicting, replacing and asking again, in as many rounds
     as the budget makes necessary. A drain that the budget blocks is a FAIL of this claim, and no fault of Kubernetes;
     `blocked_by` claims exactly that, by the budget's name: then a drain that finishes is the FAIL. A deadline too
-    short to tell the two apart is UNKNOWN.
+    short to tell the two apart is UNKNOWN. Pods of others that the drain took along, or could not, count for nothing.
     """
 
     name: ClassVar[str] = "drained"
@@ -101,7 +101,8 @@ class Drained:
             return _owed(drain, Answer.UNKNOWN, f"{fault.id} did not land: {fault.missed or 'no proof'}", LONGER)
         if drain.end_ns is None:
             return _owed(drain, Answer.UNKNOWN, f"how {fault.id} ended was not recorded", "a trial that waits for it")
-        if fault.result == "finished":
+        others_left = drain.own_end_ns is not None and not self.blocked_by
+        if fault.result == "finished" or others_left:
             return self._finished(history, drain)
         if fault.result == "blocked":
             return self._blocked(history, drain)

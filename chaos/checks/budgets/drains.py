@@ -54,8 +54,19 @@ class Drain:
 
     @property
     def end_ns(self) -> int | None:
-        """When it ended, None if that was not recorded."""
-        return self.fault.result_ns
+        """When it ended, None if that was not recorded; for the system's pods, where others took longer."""
+        return self.fault.result_ns if self.own_end_ns is None else self.own_end_ns
+
+    @property
+    def own_end_ns(self) -> int | None:
+        """When the last of the system's pods was gone, where the drain had pods of others to wait for after that."""
+        lives = [life for stay in self.stays for life in stay.lives]
+        own, detail = {life.name for life in lives}, self.fault.result_detail
+        others = {*detail.get("gone", ()), *detail.get("left", ())} - own
+        gone = [life.gone_ns for life in lives if life.gone_ns is not None and not life.gone_uncertain]
+        if not others or not lives or len(gone) < len(lives) or self.fault.result_ns is None:
+            return None
+        return max(gone) if max(gone) < self.fault.result_ns else None
 
     @property
     def took_s(self) -> float | None:

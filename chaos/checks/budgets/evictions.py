@@ -19,6 +19,9 @@ EVICT = "evict-pod"
 BUDGET = "DisruptionBudget"
 TWO_BUDGETS = "more than one PodDisruptionBudget"
 
+NAME_KEPT = 40
+"""So much of a workload's name is surely left in its pods' names, which are cut to 63 characters."""
+
 REQUEST_NS = 60 * NS
 """The API server ends a request after a minute (`--request-timeout`): what is seen was asked for no earlier."""
 
@@ -99,13 +102,15 @@ def refused_by_budget(action: Action) -> bool:
 
 
 def evictions_of(history: History, replay: Replay) -> Evictions:
-    """Gather the evictions."""
-    ours = [action for action in history.actions if action.name == EVICT and not is_dry_run(action)]
+    """Gather the evictions of the system's pods, and of others that one of its budgets binds."""
+    asked = [action for action in history.actions if action.name == EVICT and not is_dry_run(action)]
+    ours = [action for action in asked if _concerns(history, replay, action)]
     done: dict[str, list[Action]] = {}
     for action in ours:
         if action.outcome != "fail":
             done.setdefault(action.target.uid, []).append(action)
     found = sorted(_accepted(replay, done), key=lambda one: one.at_ns)
+    found = [one for one in found if _is_own(replay, one.uid, one.binding)]
     failed = [action for action in ours if action.outcome == "fail"]
     return Evictions(
         accepted=tuple(one for one in found if one.ready),
@@ -114,6 +119,25 @@ def evictions_of(history: History, replay: Replay) -> Evictions:
         ambiguous=tuple(one for one in failed if TWO_BUDGETS in str(one.detail.get("reason", ""))),
         open=tuple(_open(history, replay, ours)),
     )
+
+
+def _is_own(replay: Replay, uid: str, binding: tuple[str, ...]) -> bool:
+    return uid in replay.replicas or any(replay.budgets[one].ours for one in binding)
+
+
+def _concerns(history: History, replay: Replay, action: Action) -> bool:
+    """Whether the pod of an eviction is the system's, or one that a budget of the system binds.
+
+    The system's pods are watched and have its name before their own part (`generateName`), so one of another name
+    that no gapless watch shows is somebody else's.
+    """
+    uid, until_ns = action.target.uid, action.begin_ns if action.end_ns is None else action.end_ns
+    pod = replay.pods.get(uid)
+    if pod is None:
+        named_so = action.target.name.startswith(history.facts.workload_name[:NAME_KEPT])
+        return named_so or not covered(history, "Pod", action.begin_ns, until_ns)
+    views = (record.view for record in replay.budgets.values() if record.ours)
+    return uid in replay.replicas or any(view is not None and view.selects(pod) for view in views)
 
 
 def _accepted(replay: Replay, done: Mapping[str, list[Action]]) -> Iterator[Eviction]:

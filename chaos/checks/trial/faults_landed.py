@@ -10,12 +10,14 @@ import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
+from chaos.checks.recovery.client_impact import names_replicas
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
+from chaos.history.sli import GOOD
 from chaos.objects.base import Ref, View
 
 __all__ = ["FaultsLanded", "FaultsLandedDetail"]
@@ -42,8 +44,8 @@ class FaultsLanded:
     A trial without a fault disturbs with its load: then it must have risen by half at least, and requests must have
     been sent meanwhile; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
     that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A Ready victim
-    that was never among the Service's endpoints met nobody; one that was not Ready was aimed at as such. Never FAIL: a
-    fault that did not land says nothing against the system, but proves nothing.
+    that was never among the Service's endpoints, or that no answer ever named, met nobody; one that was not Ready was
+    aimed at as such. Never FAIL: a fault that did not land says nothing against the system, but proves nothing.
     """
 
     name: ClassVar[str] = "fault-landed"
@@ -110,8 +112,12 @@ def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -
     yield _landing(fault)
     met = _requests_met(history, fault)
     landed_ns = fault.begin_ns if fault.landed_ns is None else fault.landed_ns
-    # One that was sent before, and ended before anything was proved to have happened, met nothing.
-    if met.filter((pl.col("intended_ns") >= fault.begin_ns) | (pl.col("end_ns") >= landed_ns)).is_empty():
+    # One that was sent before, and ended before anything was proved to have happened, met nothing. Nor did one that
+    # another replica answered in full.
+    pods = [ref.name for ref in fault.victims if ref.kind == "Pod"]
+    elsewhere = pl.col("outcome").is_in(GOOD) & ~pl.col("replica").is_in(pods) if pods else pl.lit(value=False)
+    under_way = (pl.col("end_ns") >= landed_ns) & ~elsewhere.fill_null(value=False)
+    if met.filter((pl.col("intended_ns") >= fault.begin_ns) | under_way).is_empty():
         yield unknown(fault.id, f"{fault.id}: no request was under way while it was active", SETTLE)
     else:
         yield Obligation(fault.id, measured=f"{plural(met.height, 'request')} met", bound="at least 1")
@@ -139,15 +145,22 @@ def _landing(fault: Fault) -> Obligation:
 
 
 def _unserving(history: History, fault: Fault, victim: Ref) -> str:
-    """Why users cannot have met a victim, empty if they can: it was in no ready endpoint of the Service by then."""
+    """Why users cannot have met a victim, empty if they can: it was no ready endpoint, or never asked."""
+    if not victim.uid or any(
+        life.uid == victim.uid and not life.ready_at(fault.begin_ns) for life in pod_lives(history)
+    ):
+        return ""
     spans = endpoint_spans(history)
-    if not spans or not victim.uid or not covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns):
-        return ""
-    if any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
-        return ""
-    if any(life.uid == victim.uid and not life.ready_at(fault.begin_ns) for life in pod_lives(history)):
-        return ""
-    return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
+    seen = bool(spans) and covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns)
+    if seen and not any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
+        return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
+    if names_replicas(history):
+        own = history.requests.filter(pl.col("replica") == victim.name)
+        # What nobody answered while the fault was active may have been its own.
+        nameless = _requests_met(history, fault).filter(pl.col("replica").is_null())
+        if own.is_empty() and nameless.is_empty():
+            return f"no answer ever named victim {victim.name}, so it served nobody"
+    return ""
 
 
 def _killed(history: History, fault: Fault) -> tuple[Ref, ...]:

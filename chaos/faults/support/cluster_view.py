@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused
-from chaos.objects.base import Raw, Ref, View
+from chaos.faults.context import FaultContext
+from chaos.objects.base import Raw, Ref, View, matches
 from chaos.objects.pod import PodView
 from chaos.objects.workload_kind import WorkloadKind
 from chaos.semantics import DrainOptions, DrainSet, bound_by, drain_set
@@ -16,6 +17,7 @@ __all__ = [
     "foreign_pods",
     "gone",
     "leaving",
+    "neighbours",
     "objections",
     "pods_on",
     "sorted_for_drain",
@@ -40,16 +42,32 @@ def pods_on(cluster: Cluster, node: str) -> tuple[PodView, ...]:
 
 def foreign_pods(cluster: Cluster, nodes: Iterable[str], namespace: str) -> tuple[Ref, ...]:
     """The pods of other namespaces on these nodes that would not be left alone: no DaemonSet's, no static ones."""
-    others = [pod for node in nodes for pod in pods_on(cluster, node) if pod.namespace != namespace]
+    return _taken(pod for node in nodes for pod in pods_on(cluster, node) if pod.namespace != namespace)
+
+
+def neighbours(context: FaultContext, node: str) -> tuple[Ref, ...]:
+    """The pods in the system's namespace on a node that are not the system's, and that a drain would take along."""
+    pods = [pod for pod in pods_on(context.cluster, node) if pod.namespace == context.namespace]
+    return _taken(pod for pod in pods if not _is_own(context, pod))
+
+
+def sorted_for_drain(context: FaultContext, node: str, options: DrainOptions, *, whole_namespace: bool) -> DrainSet:
+    """The system's pods on a node, or all of its namespace, sorted as kubectl does: evict, leave alone, in the way."""
+    pods = [pod for pod in pods_on(context.cluster, node) if pod.namespace == context.namespace]
+    chosen = [pod for pod in pods if whole_namespace or _is_own(context, pod)]
+    return drain_set(chosen, options, at=datetime.now(UTC))
+
+
+def _is_own(context: FaultContext, pod: PodView) -> bool:
+    """Whether a pod is the system's: the recorder sees it, or, where it is too new for that, by its labels."""
+    labelled = bool(context.selector) and matches({"matchLabels": context.selector}, pod.labels)
+    return labelled or any(View(raw).uid == pod.uid for raw in context.recorder.objects("Pod"))
+
+
+def _taken(pods: Iterable[PodView]) -> tuple[Ref, ...]:
     everyone = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
-    taken = drain_set(others, everyone, at=datetime.now(UTC)).evict
+    taken = drain_set(list(pods), everyone, at=datetime.now(UTC)).evict
     return tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in taken if not pod.finished)
-
-
-def sorted_for_drain(cluster: Cluster, node: str, namespace: str, options: DrainOptions) -> DrainSet:
-    """The pods of one namespace on a node, sorted as kubectl does: to evict, to leave alone, or in the way."""
-    mine = [pod for pod in pods_on(cluster, node) if pod.namespace == namespace]
-    return drain_set(mine, options, at=datetime.now(UTC))
 
 
 def objections(chosen: DrainSet) -> str:

@@ -70,12 +70,13 @@ class Terms:
     """How a node is drained.
 
     `deadline_s`: when to give up. `max_in_flight`: how many pods may be on their way out at once, None for all (as
-    kubectl). `grace_s`: None is the pods' own.
+    kubectl). `grace_s`: None is the pods' own. `whole_namespace`: evict its other pods too, not only the system's.
     """
 
     deadline_s: float
     max_in_flight: int | None = None
     grace_s: int | None = None
+    whole_namespace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Drain:
         self._began = time.monotonic()
 
     def run(self, options: DrainOptions) -> Ending:
-        """Evict the system's pods from the node until there is none, time is up, or one cannot be evicted.
+        """Evict the pods that are meant from the node until there is none, time is up, or one cannot be evicted.
 
         A pod that was being scheduled as the node closed is found in a second round.
         """
@@ -143,8 +144,8 @@ class Drain:
         return Ending("blocked", f"blocked, as {_named(budgets)} demands: {words}", detail)
 
     def _found(self, options: DrainOptions) -> tuple[PodView, ...]:
-        context = self._context
-        return sorted_for_drain(context.cluster, self._node.name, context.namespace, options).evict
+        whole = self._terms.whole_namespace
+        return sorted_for_drain(self._context, self._node.name, options, whole_namespace=whole).evict
 
     def _round(self, pods: tuple[PodView, ...]) -> tuple[Parting, ...]:
         """Evict these pods, all at once or as many as may be in flight, and wait until each is gone or time is up."""

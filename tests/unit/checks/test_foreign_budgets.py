@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-from budget_stories import Guarded, budget, drain_story
+from budget_stories import Guarded, budget, drain_story, guarded
 from histories import NAMESPACE, WORKLOAD, at, pod
 
 from chaos.checks import BudgetHeld, Drained
@@ -31,14 +30,12 @@ def test_a_good_drain_holds_the_budget() -> None:
     assert Drained()(story.history()).answer is Answer.PASS
 
 
-@pytest.mark.xfail(strict=True, reason="B13: the eviction of a neighbour's pod is held against our own budget")
 def test_a_neighbours_eviction_says_nothing_of_our_budget() -> None:
     """A pod that the system's budget does not select cannot break it."""
     finding = BudgetHeld()(met_neighbour().history())
     assert finding.answer is Answer.PASS, finding.line()
 
 
-@pytest.mark.xfail(strict=True, reason="B13: the time that a neighbour's pod takes is held against our own pods' bound")
 def test_a_neighbours_long_grace_does_not_make_our_drain_late() -> None:
     """The system's pods were gone after 7 s; that a neighbour's pod took 110 s is no lateness of theirs."""
     story = met_neighbour()
@@ -54,6 +51,67 @@ def test_a_neighbours_long_grace_does_not_make_our_drain_late() -> None:
     story.end_s = 200
     finding = Drained()(story.has(faults=(late,)).history())
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
+
+
+def test_an_eviction_that_may_be_of_ours_is_open() -> None:
+    """A pod of the system's name that the watch never showed may be the system's: what became of it is open."""
+    story = drain_story()
+    eviction = Action("act-99", "evict-pod", replace(NEIGHBOUR, name=f"{WORKLOAD}-x"), at(30.2), at(30.21), "ok")
+    finding = BudgetHeld()(story.has(actions=(*story.parts["actions"], eviction)).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def neighbours_budget(*, kept: bool) -> Finding:
+    """Beside the good drain a watched neighbour with a budget of its own is evicted, with room for that or without."""
+    mine = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "redis"}}}
+
+    def counted_own(healthy: int, allowed: int, *disrupted: str) -> dict[str, Any]:
+        raw = budget(name="redis", healthy=healthy, desired=1, allowed=allowed, expected=2, spec=mine)
+        raw["status"]["disruptedPods"] = dict.fromkeys(disrupted, "2026-01-01T00:00:00Z")
+        return raw
+
+    def redis(number: int, **told: Any) -> dict[str, Any]:
+        raw = pod(f"redis-{number}", ready=True, **told)
+        raw["metadata"] |= {"name": f"redis-{number}", "labels": {"app": "redis"}}
+        raw["metadata"]["ownerReferences"] = [{"kind": "StatefulSet", "name": "redis", "uid": "r", "controller": True}]
+        return raw
+
+    story = drain_story()
+    for number in range(2):
+        story.saw(0, "LISTED", redis(number))
+    healthy = 2 if kept else 1
+    story.counted(0, counted_own(healthy, 1), type_="LISTED").counted(32, counted_own(healthy, 0, "redis-0"))
+    story.saw(32.01, "MODIFIED", redis(0, deleting=True)).saw(33, "DELETED", redis(0, deleting=True))
+    return BudgetHeld()(story.history())
+
+
+def test_a_neighbours_budget_is_not_ours_to_judge() -> None:
+    """Whatever becomes of a budget that binds none of the system's pods, the system's own was held."""
+    assert neighbours_budget(kept=True).answer is Answer.PASS
+    assert neighbours_budget(kept=False).answer is Answer.PASS
+
+
+def test_a_drain_that_a_neighbour_blocks_was_done_with_ours() -> None:
+    """The system's pods were gone after 7 s; that a neighbour's budget kept its pod is no lateness of theirs."""
+    story = drain_story()
+    (fault,) = story.parts["faults"]
+    detail = {**fault.result_detail, "gone": ["model-a", "model-d"], "left": [NEIGHBOUR.name], "budget": "redis"}
+    late = replace(fault, result="blocked", result_ns=at(90), healed_ns=at(91), result_detail=detail)
+    finding = Drained()(story.has(faults=(late,)).history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_drain_that_is_late_with_ours_is_late() -> None:
+    """The last of the system's own pods takes 100 s to go: that a neighbour's took longer excuses nothing."""
+    story = guarded().drain(result_s=160, healed_s=165, parameters={"deadline_s": 200})
+    story.end_s = 200
+    story.evicted("a", 30.2, fault="node-drain-1").refused("d", 30.25, fault="node-drain-1").back("e", 30.3)
+    story.evicted("d", 130.3, fault="node-drain-1").back("f", 130.4, node="n3")
+    (fault,) = story.parts["faults"]
+    detail = {**fault.result_detail, "gone": ["model-a", "model-d", NEIGHBOUR.name]}
+    finding = Drained()(story.has(faults=(replace(fault, result_detail=detail),)).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "took 102.3 s" in finding.reason
 
 
 # --- a budget over more pods than are watched ----------------------------------------------------------------------

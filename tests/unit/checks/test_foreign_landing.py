@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -110,6 +111,25 @@ def test_one_silence_is_no_partition(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not proof
 
 
+def test_two_silences_are_no_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor was one that is busy for two calls."""
+    _, proof = partitioned(monkeypatch, 2, 3)
+    assert not proof
+
+
+def test_an_api_server_that_reaches_nobody_proves_no_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the other replica gives no answer either, the way to both may be what is silent."""
+    _, proof = partitioned(monkeypatch, *range(2, 10_000))
+    assert not proof
+
+
+def test_a_replica_that_alone_is_silent_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three calls without an answer while the other replica gives one are a partition."""
+    reason, proof = partitioned(monkeypatch, 2, 3, 4)
+    assert not reason
+    assert "is not any more" in proof
+
+
 # --- a drain beside a neighbour -----------------------------------------------------------------------------------
 
 
@@ -141,25 +161,34 @@ def neighbour() -> Raw:
     return raw
 
 
-def drained(*, ours: bool) -> Executor:
-    """What was done by a drain of n1, which holds a neighbour's pod and, it may be, one of ours."""
+def drained(*, ours: bool, seen: bool = True, selector: Mapping[str, str] | None = None, **more: Any) -> Executor:
+    """What was done by a drain of n1, which holds a neighbour's pod and, it may be, one of ours, as the watch shows."""
     executor = Executor()
     own = [pod("a", ready=True)] if ours else []
-    drain = NodeDrain(Targets("n1", (Ref("Node", "", "n1", "node-n1"),)), deadline_s=5)
-    here = field(Recorder(*own), executor, Shared(executor, *own, neighbour()))
+    drain = NodeDrain(Targets("n1", (Ref("Node", "", "n1", "node-n1"),)), deadline_s=5, **more)
+    here = field(Recorder(*(own if seen else ())), executor, Shared(executor, *own, neighbour()))
+    here = replace(here, selector=selector or {})
     injection: Any = drain.inject(here)
     if not injection.missed:
         until(injection.ended.seen, deadline_s=5, awaited="the drain's end")
     return executor
 
 
-@pytest.mark.xfail(strict=True, reason="B13: a drain evicts every pod of the namespace")
 def test_a_drain_evicts_the_systems_own_pods_alone() -> None:
     """Of two workloads that share a namespace only the one under test may be evicted, or nobody is."""
     assert drained(ours=True).evicted <= {f"{WORKLOAD}-a"}
 
 
-@pytest.mark.xfail(strict=True, reason="B13: a neighbour's pod is taken for the system's")
+def test_who_asks_for_the_whole_namespace_evicts_its_neighbours() -> None:
+    """As kubectl drain would, within the system's namespace."""
+    assert drained(ours=True, whole_namespace=True).evicted == {f"{WORKLOAD}-a", "redis-0"}
+
+
+def test_a_pod_that_the_watch_does_not_show_yet_is_known_by_its_labels() -> None:
+    """A replica that came to the node a moment ago is evicted as well."""
+    assert drained(ours=True, seen=False, selector={"app": WORKLOAD}).evicted == {f"{WORKLOAD}-a"}
+
+
 def test_a_node_without_a_pod_of_the_system_is_left_open() -> None:
     """A node that holds nothing but a neighbour's pod is not drained, and not even closed."""
     assert drained(ours=False).did == []

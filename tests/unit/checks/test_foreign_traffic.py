@@ -61,6 +61,37 @@ def test_a_ready_victim_that_was_no_endpoint_served_nobody() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
+def named(*others: str) -> Story:
+    """Each answer names one of these replicas, in turn."""
+    story = struck()
+    for row in story.rows:
+        row["replica"] = others[row["id"] % len(others)]
+    return story
+
+
+def test_a_victim_that_no_answer_ever_named_served_nobody() -> None:
+    """Where all answers are of the two others, nobody met the victim, whatever the endpoints are."""
+    finding = FaultsLanded()(named("model-b", "model-c").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "no answer ever named victim model-a" in finding.reason
+
+
+def test_a_victim_whose_answers_were_lost_may_have_met_users() -> None:
+    """Requests that failed in the fault, and name nobody, may have been the victim's."""
+    story = named("model-b", "model-c").fate(range(300, 310), "failed", replica=None, status=None)
+    assert FaultsLanded()(story.history()).answer is Answer.PASS
+    assert FaultsLanded()(named("model-a", "model-b").history()).answer is Answer.PASS
+
+
+def test_what_another_replica_answered_did_not_meet_the_fault() -> None:
+    """The traffic ends as the fault begins, and the last request is answered after the landing, by another."""
+    story = struck(end_s=30, latency_s=0.7)
+    for row in story.rows:
+        row["replica"] = f"model-{'abc'[row['id'] % 3]}" if row["id"] < 290 else "model-b"
+    finding = FaultsLanded()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
 def test_a_victim_that_was_not_ready_was_meant_to_be_so() -> None:
     """Who evicts a pod that never was Ready, to see what a disruption budget does, hits no user by intention."""
     story = outside("b", "c").saw(29, "MODIFIED", pod("a", running=True))

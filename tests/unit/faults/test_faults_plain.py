@@ -109,6 +109,7 @@ def test_the_journal_has_what_a_fault_was_made_with() -> None:
         "max_in_flight": 1,
         "grace_s": None,
         "leave_foreign": False,
+        "whole_namespace": False,
     }
 
 
