@@ -224,6 +224,8 @@ def _unproved(history: History, played: Replay, evictions: Evictions, since_ns: 
     if not any(record.ours for record in played.budgets.values()) and "PodDisruptionBudget" in history.covered_ns:
         declared = (history.facts.raw.get("spec") or {}).get("disruption_budget")
         though = ", though the system's spec declares one" if declared else ""
+        idle = sorted(record.name for record in played.budgets.values() if record.view is not None)
+        though += f"; the selector of {', '.join(idle)} matches none of them" if idle else ""
         settle = "a disruption budget that selects the system's pods"
         yield unknown("the budget", f"no disruption budget binds the system's pods{though}", settle)
     if evictions.ambiguous:

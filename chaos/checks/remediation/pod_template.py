@@ -13,6 +13,7 @@ from chaos.checks.verdict import Finding
 from chaos.clock import NS, seconds
 from chaos.history.facts.replica_counts import ready_replicas
 from chaos.history.sli import GOOD
+from chaos.objects.base import Raw
 from chaos.semantics import Probe, container_probes
 
 __all__ = ["liveness_hasty", "liveness_missing", "readiness_missing", "shutdown_too_short"]
@@ -112,19 +113,23 @@ def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
         return
     grace_s = int(case.pod_spec.get("terminationGracePeriodSeconds", 30))
     hook = (case.container.get("lifecycle") or {}).get("preStop") or {}
+    runs = _runs(hook)
     sleep_s = int((hook.get("sleep") or {}).get("seconds", 0))
     longest_s = _longest_s(case)
     wanted_sleep_s = max(sleep_s, PRE_STOP_S)
     wanted_s = math.ceil(longest_s) + wanted_sleep_s
-    if grace_s >= wanted_s and sleep_s >= wanted_sleep_s:
+    short = not runs and sleep_s < wanted_sleep_s
+    if grace_s >= wanted_s and not short:
         return
+    now = f"it {runs}, for as long as that takes" if runs else f"now {sleep_s} s"
     sums = (
         f"longest request that was answered in full: {longest_s:.1f} s",
-        f"preStop sleep, while every node learns that the replica leaves: {wanted_sleep_s} s (now {sleep_s} s)",
+        f"preStop, while every node learns that the replica leaves: {wanted_sleep_s} s ({now})",
+        "a load balancer outside the cluster takes longer to learn, often 15 to 120 s: add its deregistration delay",
         f"grace of at least {math.ceil(longest_s)} + {wanted_sleep_s} = {wanted_s} s (now {grace_s} s)",
     )
     container: dict[str, Any] = {"name": str(case.container.get("name", ""))}
-    if sleep_s < wanted_sleep_s:
+    if short:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": wanted_sleep_s}}}
     spec = {"terminationGracePeriodSeconds": max(wanted_s, grace_s), "containers": [container]}
     why = (
@@ -133,6 +138,13 @@ def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
     )
     patch = patch_of({"spec": {"template": {"spec": spec}}})
     yield Advice(finding.check, "Give a leaving replica time", why, sums, patch, case.how)
+
+
+def _runs(hook: Raw) -> str:
+    """What a hook does that is no sleep, in words; it stays as it is, since a hook has one handler alone."""
+    if command := (hook.get("exec") or {}).get("command"):
+        return f"runs {' '.join(map(str, command))}"
+    return next((f"makes a call ({kind})" for kind in ("httpGet", "tcpSocket") if hook.get(kind)), "")
 
 
 def _around_ends(case: Case) -> bool:

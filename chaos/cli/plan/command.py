@@ -92,6 +92,10 @@ def show(plan: Plan, console: Console, *, where: str) -> None:
     )
     for kind in plan.unread:
         console.print(f"We may not read {kind}s: of pods with a claim nobody can tell where they fit.", style="yellow")
+    for key in plan.binding_none:
+        console.print(
+            Text(f"Disruption budget {key} binds no pod: its selector matches none that there is.", style="yellow")
+        )
     _table(console, "Draining one node", [(answer.nodes[0], answer) for answer in plan.nodes])
     if plan.pools:
         pools = [(f"{pool.name} ({len(pool.drain.nodes)} nodes)", pool.drain) for pool in plan.pools]

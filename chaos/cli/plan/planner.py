@@ -70,6 +70,13 @@ def make_plan(
         pods=len(listing.pods),
         disruption_budgets=len(listing.budgets),
         unread=tuple(unread),
+        binding_none=tuple(
+            sorted(
+                key
+                for key, budget in cluster.budgets.items()
+                if not budget.pods and (judged is None or budget.view.namespace in judged)
+            )
+        ),
     )
 
 

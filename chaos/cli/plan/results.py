@@ -121,7 +121,13 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole plan. `pool_label` is the label that names a node's pool; `unread` are kinds that we may not read."""
+    """The whole plan.
+
+    Attributes:
+        pool_label: the label that names a node's pool.
+        unread: kinds that we may not read.
+        binding_none: disruption budgets (namespace/name) whose selector matches no pod there is.
+    """
 
     nodes: tuple[DrainAnswer, ...]
     pools: tuple[Pool, ...]
@@ -130,6 +136,7 @@ class Plan:
     pods: int
     disruption_budgets: int
     unread: tuple[str, ...] = ()
+    binding_none: tuple[str, ...] = ()
 
 
 def as_data(value: Any) -> Any:

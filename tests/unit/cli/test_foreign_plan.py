@@ -186,9 +186,22 @@ def test_a_budget_that_binds_no_pod_holds_nothing_up() -> None:
     assert answer_of(**astray()).answer is Answer.FINISHES
 
 
-@pytest.mark.xfail(strict=True, reason="C7: nothing is said of a budget that binds no pod")
 def test_a_budget_that_binds_no_pod_is_told() -> None:
     """Who wrote a budget meant it to bind something, so the plan names one that binds nothing."""
     written = io.StringIO()
     show(plan_of(**astray()), Console(width=160, file=written), where="the lab")
     assert "misspelt" in written.getvalue()
+
+
+def test_a_budget_that_binds_somebody_is_not_named_so() -> None:
+    """A budget that binds a pod, and one of a namespace that is not asked about, are not called idle."""
+    right = budget("right", **ONE_AWAY)
+    elsewhere = budget("misspelt", selector={"matchLabels": {"app": "webs"}}, **ONE_AWAY)
+    elsewhere["metadata"]["namespace"] = "other"
+    assert plan_of(budgets=[right, elsewhere], judged=frozenset({"shop"})).binding_none == ()
+    assert plan_of(budgets=[right, elsewhere]).binding_none == ("other/misspelt",)
+
+
+def test_a_budget_without_a_selector_binds_no_pod() -> None:
+    """No selector at all selects nothing, which is told as well."""
+    assert plan_of(**three_on_n1(), budgets=[without_selector()]).binding_none == ("shop/pdb",)
