@@ -66,8 +66,10 @@ class GracefulTermination:
 
     FAIL if an answer was cut, by SIGKILL or by a server that closes, if a replica answered with errors after its
     deletion, or if connections were refused just while a replica ended and others had been Ready. UNKNOWN for each end
-    at which no request was under way, if the longest answer of the trial does not fit into the grace (then it was
-    luck), for a forced deletion, a lost node, requests that nobody answered meanwhile, and a gap in the watch of pods.
+    at which no request was under way, unless another end had some and every request of the time was answered in full
+    by a replica that it names: then chance left it idle, and it lost nothing. UNKNOWN too if the longest answer of the
+    trial does not fit into the grace (then it was luck), for a forced deletion, a lost node, requests that nobody
+    answered meanwhile, and a gap in the watch of pods. A failed hook and a server that SIGKILL had to end are told.
     """
 
     name: ClassVar[str] = "graceful-termination"
@@ -76,6 +78,7 @@ class GracefulTermination:
     def __call__(self, history: History) -> Finding:
         timings, ends, longest = timings_of(history), held_requests(history), longest_s(history)
         graceful = [one for one in ends if one.graceful]
+        shown = any(one.under_way and not one.lost and not one.unsure for one in graceful)
         strays = unnamed(history, ends)
         lost = sum(one.lost for one in graceful) + strays.meanwhile.height
         measured = plural(len(ends), "replica") + " ended"
@@ -86,7 +89,7 @@ class GracefulTermination:
             self.name,
             "A replica that is told to end answers in full what it has taken.",
             [
-                *(_obligation(one, longest, timings) for one in ends),
+                *(_obligation(one, longest, timings, shown=shown) for one in ends),
                 *_unnamed(strays, ends, timings),
                 *_records(history, ends),
             ],
@@ -110,9 +113,9 @@ def _needed_s(one: HeldRequests, longest: float | None) -> float:
     return one.termination.pre_stop.best_s + (longest or 0.0)
 
 
-def _obligation(one: HeldRequests, longest: float | None, timings: Timings) -> Obligation:
-    """What the end of one replica owed: an answer to each request that it held."""
-    answer, reason = Answer.PASS, "; ".join(_doubts(one, longest))
+def _obligation(one: HeldRequests, longest: float | None, timings: Timings, *, shown: bool) -> Obligation:
+    """What the end of one replica owed: an answer to each request that it held. `shown`: another end held some."""
+    answer, reason = Answer.PASS, "; ".join(_doubts(one, longest, shown=shown))
     if one.graceful and one.lost:
         answer, reason = Answer.FAIL, _failure(one, longest, timings)
     elif reason:
@@ -120,7 +123,7 @@ def _obligation(one: HeldRequests, longest: float | None, timings: Timings) -> O
     return Obligation(
         one.name,
         answer,
-        reason,
+        "; ".join(text for text in (reason, *(f"{one.name}: {remark}" for remark in one.remarks)) if text),
         SETTLE if answer is Answer.UNKNOWN else "",
         measured=f"{plural(one.under_way + one.accepted, 'request')} held, {one.lost} lost",
         bound="0 lost",
@@ -128,14 +131,14 @@ def _obligation(one: HeldRequests, longest: float | None, timings: Timings) -> O
     )
 
 
-def _doubts(one: HeldRequests, longest: float | None) -> Iterator[str]:
+def _doubts(one: HeldRequests, longest: float | None, *, shown: bool) -> Iterator[str]:
     if not one.ending.sure:
         yield f"when {one.name} was deleted was not seen"
     elif one.ending.forced:
         yield f"{one.name} was deleted by force, which is not graceful, and lost {plural(one.lost, 'request')}"
     elif one.node_lost:
         yield f"the node of {one.name} was lost, so that no kubelet ended it"
-    elif not one.under_way:
+    elif not one.under_way and not (shown and one.whole_meanwhile):
         yield f"no request was under way when {one.name} was told to end, so nothing was proved of it"
     elif longest is not None and _needed_s(one, longest) > one.termination.grace_s:
         yield (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from chaos.checks.base import timings_of
+from chaos.checks.recovery.timeline import pod_reports
 from chaos.clock import NS, seconds
 from chaos.history import History
+from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import node_outages
 from chaos.history.facts.terminations import Ending, endings
@@ -26,6 +28,11 @@ NOTICED_NS = 30 * NS
 
 ERROR_STATUS = 400
 
+FAILED_HOOK = "FailedPreStopHook"
+
+DEAF_S = 3.0
+"""A server that has nothing to do for so long when SIGKILL ends it would have ended by itself, had it listened."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldRequests:
@@ -39,6 +46,8 @@ class HeldRequests:
         errors: requests that it answered after its deletion with an error status seen nowhere else in the trial.
         unsure: how many requests ended in a way that says nothing of the replica's end.
         node_lost: its node was not Ready meanwhile, so that no kubelet ended it.
+        whole_meanwhile: requests were under way while it ended, and each was answered in full by a replica with a name.
+        remarks: what its kubelet reported, or its end shows, of a hook or a server that does not do its part.
     """
 
     ending: Ending
@@ -50,6 +59,8 @@ class HeldRequests:
     errors: pl.DataFrame
     unsure: int
     node_lost: bool
+    whole_meanwhile: bool
+    remarks: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -130,9 +141,14 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     until_ns = ending.life.gone_ns or history.ended_ns
     outages = node_outages(history).get(ending.life.node, ())
     strange = errors.filter(~pl.col("status").is_in(list(usual)))
+    promised = termination(ending.life.spec, timings, grace_s=ending.grace_s)
+    window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
+    meanwhile = history.requests.filter(window)
+    whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count()
+    hook = _failed_hooks(history).get(ending.life.uid)
     return HeldRequests(
         ending=ending,
-        termination=termination(ending.life.spec, timings, grace_s=ending.grace_s),
+        termination=promised,
         under_way=rows.filter((pl.col("sent_ns") <= ending.asked_ns) & (pl.col("end_ns") > ending.asked_ns)).height,
         accepted=after.height,
         accepted_last_s=seconds(last_ns - ending.asked_ns) if isinstance(last_ns, int) else None,
@@ -140,7 +156,31 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
         errors=strange,
         unsure=rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height,
         node_lost=any(begin <= until_ns and (end is None or end >= ending.asked_ns) for begin, end in outages),
+        whole_meanwhile=not meanwhile.is_empty() and whole,
+        remarks=(*([f"its preStop hook failed: {hook}"] if hook else []), *_deaf(ending, promised, rows)),
     )
+
+
+@once
+def _failed_hooks(history: History) -> Mapping[str, str]:
+    """What the kubelet said of each preStop hook that failed, by the pod's UID (kubelet: `FailedPreStopHook`)."""
+    lives = {one.uid for one in pod_lives(history)}
+    said = ((uid, text) for uid in lives for _, reason, text in pod_reports(history, uid) if reason == FAILED_HOOK)
+    return dict(said)
+
+
+def _deaf(ending: Ending, promised: Termination, rows: pl.DataFrame) -> Iterator[str]:
+    """That its server was killed at the end of its whole grace, long after it had given its last answer."""
+    if not ending.killed or ending.stopped_ns is None:
+        return
+    last_ns = rows["end_ns"].max()
+    idle_s = seconds(ending.stopped_ns - max(ending.asked_ns, last_ns if isinstance(last_ns, int) else 0))
+    if seconds(ending.stopped_ns - ending.asked_ns) >= promised.kill.best_s - 1 and idle_s > DEAF_S:
+        names = ", ".join(one.container for one in ending.killed)
+        yield (
+            f"container {names} was killed after the whole grace of {promised.grace_s:g} s, though it had answered all"
+            f" for {idle_s:.1f} s: it does not end on SIGTERM"
+        )
 
 
 def _of(answers: pl.DataFrame, ending: Ending, ended_ns: int) -> pl.DataFrame:

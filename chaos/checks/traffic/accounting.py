@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -31,9 +32,11 @@ TOLERANCE_NS = 1_000
 """Room for the rounding of an arrival's intended time."""
 
 
-def shape_of(stream: Stream) -> Shape:
-    """The shape of a stream; a record without a plan is of a steady one."""
-    return Steady(stream.rate_rps) if stream.plan is None else _shape(json.dumps(stream.plan))
+def shape_of(stream: Stream) -> Shape | None:
+    """The shape of a stream; a record without a plan is of a steady one, if it had a rate all the time: else None."""
+    if stream.plan is None:
+        return Steady(stream.rate_rps) if 0 < stream.rate_rps < math.inf else None
+    return _shape(json.dumps(stream.plan))
 
 
 @functools.lru_cache(maxsize=32)
@@ -47,8 +50,9 @@ def is_closed(stream: Stream) -> bool:
 
 
 def arrivals_before(stream: Stream, at_ns: int) -> int:
-    """How many arrivals the plan has before a moment, had the stream not ended."""
-    return shape_of(stream).count(at_ns - stream.begin_ns)
+    """How many arrivals the plan has before a moment, had the stream not ended; none if nothing says so."""
+    shape = shape_of(stream)
+    return 0 if shape is None else shape.count(at_ns - stream.begin_ns)
 
 
 def arrivals_within(stream: Stream, begin_ns: int, end_ns: int) -> int:
@@ -62,6 +66,8 @@ def out_of_place(stream: Stream, rows: pl.DataFrame) -> int:
     if rows.is_empty() or is_closed(stream):
         return 0
     shape, number = shape_of(stream), pl.col("id")
+    if shape is None:  # nobody knows where they belong
+        return rows.height
     if isinstance(shape, Steady):
         planned = (number * 1e9 / shape.rate_rps).round().cast(pl.Int64)
         return int(rows.select(((pl.col("intended_ns") - stream.begin_ns - planned).abs() > TOLERANCE_NS).sum()).item())

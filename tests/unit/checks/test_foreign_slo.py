@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from histories import Story
 
-from chaos.checks import SloMet
+from chaos.checks import GeneratorHealthy, InPhase, RateOffered, SloMet, SteadyBefore
 from chaos.checks.verdict import Answer, Finding
 from chaos.clock import NS
 from chaos.errors import UsageError
@@ -107,6 +108,20 @@ def test_a_request_with_two_records_decides_nothing() -> None:
     story.rows.append(dict(story.rows[5]))
     finding = met(story, Slo(availability=0.99))
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.parametrize("rate_rps", [0.0, -1.0, math.nan, math.inf])
+def test_a_stream_without_a_rate_or_a_plan_decides_no_part(rate_rps: float) -> None:
+    """Where no record says when requests were to come, only the generator's own count of them all decides anything."""
+    story = served()
+    (stream,) = story.parts["streams"]
+    story.has(streams=(replace(stream, rate_rps=rate_rps, shape="a load that comes and goes"),))
+    for check in (SloMet(STRICT, within=InPhase("fault")), RateOffered()):
+        finding = check(story.history())
+        assert finding.answer is Answer.UNKNOWN, finding.line()
+    for whole in (SloMet(STRICT), GeneratorHealthy(), SteadyBefore(STRICT)):
+        assert whole(story.history()).answer is Answer.PASS
+    assert SloMet(STRICT)(story.has(generator=()).history()).answer is Answer.UNKNOWN
 
 
 # --- how many requests show an objective --------------------------------------------------------------------

@@ -92,3 +92,76 @@ def test_a_liveness_delay_is_no_limit_of_a_start() -> None:
     probe = {"periodSeconds": 10, "initialDelaySeconds": 30}
     (said,) = unpromised_start({"containers": [{"name": "vllm", "livenessProbe": probe}]})
     assert said.reason == "container 'vllm' has no startup probe to limit its start"
+
+
+# --- ends that chance left idle -------------------------------------------------------------------------------------
+
+
+def idle_end(*, outcome: str = "ok", replica: str | None = "c") -> Ending:
+    """`a` ended with a request under way; `b` holds none as it ends at 50 s, while `c` answers all that come."""
+    story = standing().stream("a", 28, 32).ends("a", 30, 36).replaced("d", 30.1, ready_s=34)
+    for row in story.rows:
+        row["replica"] = "model-c" if row["replica"] == "model-b" else row["replica"]
+    story.stream(replica, 50.2, 51, outcome)
+    return story.ends("b", 50, 52)
+
+
+def test_an_end_that_chance_left_idle_lost_nothing() -> None:
+    """One end held a request and answered it; another held none, and every request of its time was answered by name."""
+    finding = judged(idle_end())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+@pytest.mark.parametrize("told", [{"replica": None}, {"outcome": "truncated"}, {"outcome": "unanswered"}], ids=str)
+def test_an_idle_end_in_doubt_is_unknown(told: dict[str, Any]) -> None:
+    """Where a request of the time names nobody, or came to grief, nobody knows that the idle one did not have it."""
+    finding = judged(idle_end(**told))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "no request was under way when model-b was told to end" in finding.reason
+
+
+def test_ends_that_were_all_idle_prove_nothing() -> None:
+    """Where no end held a request, no answer was ever brought to its end."""
+    story = standing().ends("a", 30, 36).replaced("d", 30.1, ready_s=34)
+    assert judged(story).answer is Answer.UNKNOWN
+
+
+# --- what the kubelet and the end itself tell -----------------------------------------------------------------------
+
+
+def hook_failed(story: Ending) -> Ending:
+    """The kubelet reports that the preStop hook of `a` failed."""
+    about = {"involvedObject": {"uid": "a"}, "reason": "FailedPreStopHook", "message": "PreStopHook failed: no sleep"}
+    raw = {"metadata": {"uid": "e-1", "name": "e-1"}, **about}
+    return story.saw(30.1, "ADDED", raw, "Event")
+
+
+def test_a_hook_that_failed_is_told() -> None:
+    """A hook that could not run is named beside the requests that it cost, and where it cost none."""
+    cut = standing().stream("a", 28, 30.2, "truncated").ends("a", 30, 31)
+    assert "its preStop hook failed: PreStopHook failed: no sleep" in judged(hook_failed(cut)).reason
+    whole = judged(hook_failed(drained_story()))
+    assert whole.answer is Answer.PASS
+    assert "its preStop hook failed" in whole.reason
+
+
+def test_a_server_that_is_killed_after_all_its_grace_is_told() -> None:
+    """Its last answer was out after 2 s, and SIGKILL ended it 8 s later: it does not end on SIGTERM."""
+    story = standing().stream("a", 28, 32).ends("a", 30, 40.2, code=137).replaced("d", 30.1, ready_s=34)
+    finding = judged(story)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert "container m was killed after the whole grace of 10 s" in finding.reason
+    assert "does not end on SIGTERM" in finding.reason
+
+
+@pytest.mark.parametrize(("last_s", "gone_s", "code"), [(39.9, 40.2, 137), (32, 33, 137), (32, 40.2, 0)])
+def test_a_server_that_answers_to_the_end_is_not_called_deaf(last_s: float, gone_s: float, code: int) -> None:
+    """One that is killed while it answers, before its grace is over, or that ends by itself at its end is another."""
+    story = standing().stream("a", 28, last_s, "ok" if last_s < 39 else "truncated").ends("a", 30, gone_s, code=code)
+    assert "does not end on SIGTERM" not in judged(story).reason
+
+
+def test_an_aborted_answer_was_cut() -> None:
+    """A server that breaks every stream off as it is told to end, each in order, brings nothing to its end."""
+    finding = judged(standing().stream("a", 28, 30.2, "truncated", finish_reason="abort").ends("a", 30, 32))
+    assert finding.answer is Answer.FAIL, finding.line()
