@@ -23,6 +23,7 @@ __all__ = [
     "error_budget",
     "nearest_rank",
     "read_slo",
+    "requests_that_show",
     "response_s",
 ]
 
@@ -77,6 +78,16 @@ class Slo:
         """
         named = (self.latency_p99_s, self.first_token_p99_s)
         return min((value for value in named if value is not None), default=None)
+
+    @property
+    def shown_by(self) -> int:
+        """How many requests a time before any fault must have to show the availability."""
+        return 1 if self.availability is None else requests_that_show(self.availability)
+
+    def needs(self, rate_rps: float) -> str:
+        """The same for people, e.g. `0.999 needs 1,000 requests: 250 s at 4/s`; no time where there is no rate."""
+        words = f"{self.availability:g} needs {self.shown_by:,} requests"
+        return f"{words}: {math.ceil(self.shown_by / rate_rps)} s at {rate_rps:g}/s" if rate_rps > 0 else words
 
     @property
     def requests_min(self) -> int:
@@ -192,6 +203,14 @@ def enough_requests(objective: float) -> int:
     Of twenty requests nobody can tell 0.9999 from 0.99. All of them (1) can be said of any number.
     """
     return 1 if objective == 1 else math.ceil(round(0.1 / (1 - objective), 6))
+
+
+def requests_that_show(objective: float) -> int:
+    """With how many requests one of them may be bad: fewer do not tell the share from a perfect one.
+
+    All of them (1) can be said of any number.
+    """
+    return 1 if objective == 1 else math.ceil(round(1 / (1 - objective), 6))
 
 
 def read_slo(requests: pl.DataFrame, slo: Slo) -> SloReading:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from chaos.cluster import Journal
 from chaos.history.facts.offered_load import RISE
+from chaos.slo import Slo
 from loadgen.shapes import Steady
 from loadgen.shapes.base import Shape
 from loadgen.shapes.patterns import Poisson
@@ -26,6 +27,13 @@ __all__ = ["Arrivals", "Traffic"]
 
 Arrivals = Literal["even", "poisson"]
 """How arrivals lie within the rate: evenly spaced, or as those of independent users, drawn from the trial's seed."""
+
+
+LENGTHENED_MAX_S = 300.0
+"""No baseline is lengthened to more by itself: whoever needs that asks for it."""
+
+MARGIN = 1.05
+"""A request that was never sent, or slips over the end, is not to spoil a baseline."""
 
 
 class Traffic:
@@ -51,6 +59,7 @@ class Traffic:
         self._before_rise = before_rise
         self._usual_rps: float | None = None
         self._peaks_rps: dict[str, float] = {}
+        self._least_rps: dict[str, float] = {}
         self._journal = journal
         self._seed = seed
         self._labels = {"profile": profile, "origin": origin, "url": url}
@@ -81,7 +90,7 @@ class Traffic:
         self._ask_to_rise(shape, peak_rps)
         self._count += 1
         name = f"{shape.plain()['kind']}-{self._count}"
-        self._peaks_rps[name] = peak_rps
+        self._peaks_rps[name], self._least_rps[name] = peak_rps, shape.rate_min_rps
         if arrivals == "poisson":
             drawn = random.Random(f"{self._seed} {name}").getrandbits(32)  # noqa: S311  # replayable
             shape = Poisson(shape, drawn)
@@ -100,7 +109,7 @@ class Traffic:
         try:
             yield
         finally:
-            del self._peaks_rps[name]
+            del self._peaks_rps[name], self._least_rps[name]
             ended = generator.end(name)
             self.ended_ns = max(self.ended_ns, ended.end_ns or 0)
             self._journal.event("traffic-end", stream=name, end_ns=ended.end_ns)
@@ -113,9 +122,23 @@ class Traffic:
             self._before_rise()
 
     @property
+    def least_rps(self) -> float:
+        """The least rate at which requests are being sent; 0 where nobody knows it beforehand."""
+        return sum(self._least_rps.values())
+
+    @property
     def flows(self) -> bool:
         """Whether requests are being sent."""
         return bool(self._peaks_rps)
+
+    def long_enough(self, duration_s: float, slo: Slo | None) -> tuple[float, str]:
+        """How long traffic has to flow at its rate, and the same in words: so long, or until it can show the SLO."""
+        if slo is None or self.least_rps <= 0 or slo.shown_by <= self.least_rps * duration_s:
+            return duration_s, f"{duration_s:g} s"
+        longer_s, needs = MARGIN * slo.shown_by / self.least_rps, slo.needs(self.least_rps)
+        if longer_s > LENGTHENED_MAX_S:
+            return duration_s, f"{duration_s:g} s, which is too short and will decide nothing: {needs}"
+        return longer_s, f"{longer_s:.0f} s instead of {duration_s:g} s: {needs}"
 
     def check(self) -> None:
         """Raise `HarnessBroken` if the generator has died."""

@@ -55,18 +55,23 @@ class Trial:
     def baseline(self, *, duration_s: float, slo: Slo | None = None) -> None:
         """Watch the system before any fault for `duration_s` seconds, and stop the trial if it is not steady.
 
-        With an `slo` steady also means that its latency is kept: a system that is slow before any fault says nothing
-        about what the fault does to it.
+        With an `slo` steady means too that it is kept, for as long as shows that (`Traffic.long_enough`): what is slow
+        before any fault says nothing of the fault. Requests that are under way at the end are waited for.
         """
         self._steady = SteadyBefore(slo)
         if not (context := self._live()):
             return
-        self._say(f"baseline, {duration_s:g} s")
+        duration_s, words = self._traffic.long_enough(duration_s, None if context.dry_run else slo)
+        self._say(f"baseline, {words}")
         with self._in_phase(context, "baseline"):
             self._wait(context, duration_s)
         # After its end, so that whatever a watch loses later is no doubt about the baseline.
         context.recorder.prove()
-        finding = self._steady(load_history(self.run))
+        last = time.monotonic() + context.data.profile.timeout_s + LOOK_S
+        while (finding := self._steady(load_history(self.run))).values.get("under_way"):
+            if self._stopped or time.monotonic() > last:
+                break
+            self._wait(context, LOOK_S)
         if finding.answer is not Answer.PASS:
             self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))
 
@@ -137,8 +142,7 @@ class Trial:
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
         """Wait until the system has all its replicas back, at most as long as its own spec permits.
 
-        Then traffic flows for at least `settle_s`, and until each replica that came back has answered, which takes no
-        longer than chance and the slowest answer allow.
+        Then traffic flows for at least `settle_s`, and until each replica that came back has answered.
         """
         if not (context := self._live()):
             return
@@ -159,8 +163,7 @@ class Trial:
         """Close the record and judge it. Raises `NotProven` unless every check passes.
 
         Besides the scenario's own checks three are always made: the baseline was steady, every fault landed on
-        running traffic, and the trial came to its end. A trial that only measures may do without a fault: it says
-        `needs_fault=False`.
+        running traffic, and the trial came to its end. One that only measures needs no fault: `needs_fault=False`.
         """
         self._close()
         self._judge((*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault)))
@@ -219,8 +222,7 @@ class Trial:
 
     def _await_answers(self, context: TrialContext, settle_s: float) -> None:
         now = ready_replicas(context.pods())
-        before = now if self._replicas_before is None else self._replicas_before
-        self._replicas_before = None
+        before, self._replicas_before = self._replicas_before or now, None
         answers = AwaitedAnswers(self.run / "requests.jsonl", before, now, context.clock)
         began = time.monotonic()
         self._wait(context, settle_s)

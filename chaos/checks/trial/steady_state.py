@@ -17,7 +17,7 @@ from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.history.sli import GOOD
-from chaos.slo import Slo
+from chaos.slo import Slo, error_budget
 
 __all__ = ["SteadyBefore", "SteadyBeforeDetail"]
 
@@ -33,21 +33,23 @@ class SteadyBeforeDetail:
         ready_min: the fewest replicas that were Ready, of `desired_max` at most.
         requests_valid: requests that count.
         requests_good: those of them that were answered in full.
+        under_way: further ones that had no record yet as it was judged, in a trial that still ran.
     """
 
     ready_min: int | None
     desired_max: int | None
     requests_valid: int
     requests_good: int
+    under_way: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SteadyBefore:
     """All through the baseline every desired replica was Ready, and users were answered, in time if `slo` says when.
 
-    A latency objective of the SLO is judged on few requests here, so it is a share: at most one in a hundred may take
-    longer, or one in all. Never FAIL: a system that was unwell before any fault says nothing about what the fault does
-    to it.
+    Its availability takes as many requests as can show it, and is never taken for less than 0.99. A latency objective
+    of the SLO is judged on few requests here, so it is a share: at most one in a hundred may take longer, or one in
+    all. Never FAIL: a system that was unwell before any fault says nothing about what the fault does to it.
     """
 
     name: ClassVar[str] = "steady-state"
@@ -62,10 +64,10 @@ class SteadyBefore:
         if baseline is not None and baseline.end_ns is not None:
             # Or the first fault began earlier.
             end_ns = min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
-            good, valid = _requests(history, baseline, end_ns)
+            good, valid, under_way = _requests(history, baseline, end_ns)
             lowest = ready_replicas(history).min(baseline.begin_ns, end_ns)
             desired = desired_replicas(history).max(baseline.begin_ns, end_ns)
-            detail = SteadyBeforeDetail(lowest, desired, valid, good)
+            detail = SteadyBeforeDetail(lowest, desired, valid, good, under_way)
             availability = share_words(good / valid) if valid else "unknown"
             measured = f"ready {lowest} of {desired}, availability {availability}"
             owed = [
@@ -75,7 +77,7 @@ class SteadyBefore:
                     if not covered(history, kind, baseline.begin_ns, end_ns)
                 ),
                 _replicas(history, baseline.begin_ns, end_ns, detail),
-                _answers(detail),
+                _answers(detail, self.slo, _rate_rps(history, baseline.begin_ns)),
                 *_latency(history, baseline, end_ns, self.slo),
             ]
         why = "no baseline was recorded" if baseline is None else "the baseline never ended"
@@ -84,18 +86,20 @@ class SteadyBefore:
             "Before any fault every desired replica is Ready and users are answered.",
             owed,
             Summary(
-                measured, f"all ready, availability at least {AVAILABILITY}{_latency_limit(self.slo)}", detail=detail
+                measured,
+                f"all ready, availability at least {_least(self.slo)}{_latency_limit(self.slo)}",
+                detail=detail,
             ),
             nothing=unknown("the baseline", why, SETTLE),
         )
 
 
-def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int]:
-    """Good and valid requests of the baseline.
+def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int, int]:
+    """Good and valid requests of the baseline, and how many may still be answered.
 
     What was still under way when the baseline ended may have met the fault, and is left out if it came to grief; but
-    not if it had already taken longer than any good request of the baseline, because then it was stuck before. While
-    the trial runs such a request has no record yet, and counts as bad all the same.
+    not if it had already taken longer than any good request of the baseline, because then it was stuck before. Such a
+    request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad.
     """
     intended = pl.col("intended_ns")
     table = history.requests.filter(intended.is_between(baseline.begin_ns, end_ns, closed="left"))
@@ -105,7 +109,9 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int]
     bad = table.filter(~pl.col("outcome").is_in(GOOD))
     bad = bad.filter((pl.col("end_ns") <= end_ns) | (end_ns - intended > longest_ns))
     stuck = sum(_unrecorded(history, stream, baseline, end_ns - longest_ns - NS) for stream in history.streams)
-    return good.height, good.height + bad.height + stuck
+    if not history.finished:
+        return good.height, good.height + bad.height, stuck
+    return good.height, good.height + bad.height + stuck, 0
 
 
 def _latency(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[Obligation]:
@@ -157,12 +163,29 @@ def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBefore
     )
 
 
-def _answers(detail: SteadyBeforeDetail) -> Obligation:
-    good, valid = detail.requests_good, detail.requests_valid
-    if not valid:
-        return unknown("the requests", "no request was answered", SETTLE)
-    if good < AVAILABILITY * valid:
-        return unknown(
-            "the requests", f"{valid - good} of {plural(valid, 'request')} were not answered in full", SETTLE
-        )
-    return Obligation("the requests", measured=f"{good} of {valid} answered", bound=f"at least {AVAILABILITY:g} of all")
+def _least(slo: Slo | None) -> float:
+    """The least share of good requests: what was promised, and no less than 0.99."""
+    return AVAILABILITY if slo is None or slo.availability is None else max(AVAILABILITY, slo.availability)
+
+
+def _rate_rps(history: History, at_ns: int) -> float:
+    """The least rate of the streams that flowed at a moment."""
+    flowed = (one for one in history.streams if one.begin_ns <= at_ns and (one.end_ns is None or one.end_ns > at_ns))
+    return sum(one.rate_rps for one in flowed)
+
+
+def _answers(detail: SteadyBeforeDetail, slo: Slo | None, rate_rps: float) -> Obligation:
+    good, valid, least = detail.requests_good, detail.requests_valid, _least(slo)
+    reason, settle = "", SETTLE
+    if valid - good > error_budget(least, valid):
+        reason = f"{valid - good} of {plural(valid, 'request')} were not answered in full"
+    elif detail.under_way:
+        reason = f"{plural(detail.under_way, 'request')} of the baseline had no answer yet"
+        settle = "a baseline that is longer than an answer"
+    elif not valid:
+        reason = "no request was answered"
+    elif slo is not None and valid < slo.shown_by:
+        reason = f"{plural(valid, 'request')} show no availability: {slo.needs(rate_rps)}"
+        settle = "a longer baseline, or a higher rate"
+    measured, bound = f"{good} of {valid} answered", f"at least {least:g} of all"
+    return judged("the requests", reason, settle if reason else "", measured=measured, bound=bound)

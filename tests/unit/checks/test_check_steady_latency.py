@@ -1,11 +1,14 @@
-"""A system that is slow before any fault is not steady, so that its slowness is not laid on the fault."""
+"""What an SLO asks of the time before any fault: quick answers, all of them, and enough of them to show it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from histories import Story, at
 
 from chaos.checks import SteadyBefore
 from chaos.checks.verdict import Answer
+from chaos.history import History, Phase
 from chaos.slo import Slo
 
 SLO = Slo(latency_p99_s=1.0)
@@ -52,3 +55,72 @@ def test_requests_that_hang_since_before_are_slow() -> None:
     told.rows = [row for row in told.rows if not 100 <= row["id"] < 110]
     finding = SteadyBefore(SLO)(told.history())
     assert "10 of 190 requests took longer than 1 s" in finding.reason
+
+
+def test_an_objective_takes_as_many_requests_as_show_it() -> None:
+    """Two hundred requests show 0.99 and not 0.999, and the reason says what would."""
+    told = Story().replicas("a", "b").traffic()
+    assert SteadyBefore(Slo(availability=0.99))(told.history()).answer is Answer.PASS
+    finding = SteadyBefore(Slo(availability=0.999))(told.history())
+    assert finding.answer is Answer.UNKNOWN
+    assert finding.reason == "200 requests show no availability: 0.999 needs 1,000 requests: 100 s at 10/s"
+
+
+def test_a_baseline_that_misses_its_objective_is_unsteady() -> None:
+    """Two bad requests of a thousand are within 0.99, but not within the 0.999 that was promised."""
+    told = Story().replicas("a", "b").traffic(rate_rps=50).fate((300, 400), "failed")
+    assert SteadyBefore(Slo(availability=0.99))(told.history()).answer is Answer.PASS
+    finding = SteadyBefore(Slo(availability=0.999))(told.history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "2 of 1000 requests were not answered in full" in finding.reason
+    assert SteadyBefore(Slo(availability=0.999))(told.fate((300,), "ok").history()).answer is Answer.PASS
+
+
+def test_a_low_objective_does_not_excuse_a_sick_system() -> None:
+    """What may be lost to a fault may not be lost before it."""
+    told = Story().replicas("a", "b").traffic().fate(range(60, 70), "failed")
+    assert SteadyBefore(Slo(availability=0.8))(told.history()).answer is Answer.UNKNOWN
+
+
+# --- answers that take longer than the baseline -----------------------------------------------------------------------
+
+
+def long_answers(*, now_s: float, outcome: str = "ok") -> History:
+    """Answers of 16 s and a baseline of 10 s, judged while the trial runs: only what ended by then has a record."""
+    told = Story(now_s).replicas("a", "b").traffic(rate_rps=2, latency_s=16)
+    told.fate(range(2, 30), outcome)
+    told.rows = [row for row in told.rows if row["end_ns"] <= at(now_s)]
+    (stream,) = told.parts["streams"]
+    baseline = Phase("baseline", at(5), at(15))
+    return told.has(streams=(replace(stream, end_ns=None),), phases=(baseline,), finished=False).history()
+
+
+def test_requests_that_are_under_way_are_not_bad_yet() -> None:
+    """As the baseline ends none of its requests can have been answered: nothing is known of them."""
+    finding = SteadyBefore()(long_answers(now_s=15.1))
+    assert finding.answer is Answer.UNKNOWN
+    assert finding.values["requests_valid"] == 0
+    assert finding.values["under_way"] == 18
+    assert "no answer yet" in finding.reason
+
+
+def test_when_they_have_been_answered_the_baseline_was_steady() -> None:
+    """A little later all have their answers, and none is awaited any more."""
+    finding = SteadyBefore()(long_answers(now_s=32))
+    assert finding.answer is Answer.PASS, finding.line()
+    assert (finding.values["requests_good"], finding.values["under_way"]) == (20, 0)
+
+
+def test_when_they_have_failed_it_was_not() -> None:
+    """Waiting excuses nothing: those that come to grief in the end had been stuck before."""
+    finding = SteadyBefore()(long_answers(now_s=32, outcome="unanswered"))
+    assert finding.answer is Answer.UNKNOWN
+    assert "20 of 20 requests were not answered in full" in finding.reason
+
+
+def test_some_bad_requests_are_known_before_the_others_end() -> None:
+    """Where more failed already than may fail, the others need not be awaited to say so."""
+    told = Story(25.1).replicas("a", "b").traffic().fate(range(60, 70), "failed")
+    told.rows = [row for row in told.rows if row["id"] < 200]
+    finding = SteadyBefore()(told.has(finished=False).history())
+    assert "10 of 150 requests were not answered in full" in finding.reason

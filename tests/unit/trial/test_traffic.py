@@ -15,12 +15,15 @@ from chaos.clock import Clock
 from chaos.cluster import Journal
 from chaos.errors import NotAllowed
 from chaos.history.facts.offered_load import load_steps
+from chaos.slo import Slo
 from chaos.trial.context import RisingLoad
 from chaos.trial.traffic import Traffic
 from loadgen.driver.driver import StreamHandle
 from loadgen.shapes import Ramp, Spike, Steady, shape_from_plain
 from loadgen.shapes.base import Shape
 from loadgen.shapes.trace import Replay
+
+STRICT = Slo(availability=0.999)
 
 BEGIN_NS = 1_760_000_010 * 10**9
 
@@ -147,3 +150,37 @@ def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
         with flows.steady(rate_rps=9):
             assert len(claimed) == 1
     assert RisingLoad().victims == ()
+
+
+@pytest.mark.parametrize(
+    ("rate_rps", "slo", "lasts_s", "words"),
+    [
+        (4, STRICT, 262.5, "262 s instead of 15 s: 0.999 needs 1,000 requests: 250 s at 4/s"),
+        (4, Slo(availability=0.99), 26.25, "26 s instead of 15 s: 0.99 needs 100 requests: 25 s at 4/s"),
+        (10, Slo(availability=0.99), 15, "15 s"),
+        (4, Slo(availability=1.0), 15, "15 s"),
+        (4, Slo(latency_p99_s=1.0), 15, "15 s"),
+        (4, None, 15, "15 s"),
+        (
+            1,
+            STRICT,
+            15,
+            "15 s, which is too short and will decide nothing: 0.999 needs 1,000 requests: 1000 s at 1/s",
+        ),
+    ],
+)
+def test_a_baseline_lasts_until_it_can_show_the_objective(
+    tmp_path: Path, rate_rps: float, slo: Slo | None, lasts_s: float, words: str
+) -> None:
+    """As many requests as leave room for one bad one, at the rate that flows, up to 300 s; and it is told before."""
+    flows = traffic(tmp_path)
+    with flows.steady(rate_rps=rate_rps):
+        assert flows.long_enough(15, slo) == (pytest.approx(lasts_s), words)
+
+
+def test_without_a_rate_nobody_knows_how_long_is_enough(tmp_path: Path) -> None:
+    """A trace's rate is known only when it was sent, and of no traffic there is none."""
+    flows = traffic(tmp_path)
+    assert flows.long_enough(15, STRICT) == (15, "15 s")
+    with flows.shape(Replay((0.0, 1.0))):
+        assert flows.long_enough(15, STRICT) == (15, "15 s")
