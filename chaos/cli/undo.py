@@ -40,15 +40,15 @@ def undo_command(
         dead = [one for one in found if one not in alive]
         results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=switch, forget=forget)
     for one in alive:
-        print(f"left alone: {one.run} ({one.owner}): {one.alive}")  # noqa: T201  # a command speaks on its streams
+        _print(f"left alone: {one.run} ({one.owner}): {one.alive}")
     for done in results:
-        print(f"{done.result:8} {done.run}, {done.entry.fault}: {done.words}")  # noqa: T201
+        _print(f"{done.result:8} {done.run}, {done.entry.fault}: {done.words}")
     for one in found:
-        for text in one.unreadable:
-            print(f"left     {one.where.namespace}/{one.where.name} holds what is no undo entry of ours: {text}")  # noqa: T201
+        for text in one.refused:
+            _print(f"left     {one.where.namespace}/{one.where.name} holds what is no undo entry of ours: {text}")
     if not found:
-        print("nothing is left to undo")  # noqa: T201
-    bad = any(done.result == "left" for done in results) or any(one.unreadable for one in found)
+        _print("nothing is left to undo")
+    bad = any(done.result == "left" for done in results) or any(one.refused for one in found)
     raise typer.Exit(1 if bad else 0)
 
 
@@ -62,15 +62,20 @@ def status_command(
             lease = cluster.get("Lease", namespace, LEASE_NAME)
             holder, renewed = holder_of(lease), View(lease or {}).spec.get("renewTime")
             lease_words = f"{holder} holds the lease, renewed {renewed}" if holder else "nobody holds the lease"
-            print(f"namespace {namespace}: {lease_words}")  # noqa: T201
+            _print(f"namespace {namespace}: {lease_words}")
         found = find_left(cluster, namespace)
     for one in found:
-        print(f"{one.run} ({one.owner}): {one.alive or 'dead: gameday undo heals what it left'}")  # noqa: T201
+        _print(f"{one.run} ({one.owner}): {one.alive or 'dead: gameday undo heals what it left'}")
         for entry in one.entries:
             target = entry.target
-            print(f"  {entry.fault}: {entry.kind} {target.kind} {target.namespace or '-'}/{target.name}")  # noqa: T201
+            _print(f"  {entry.fault}: {entry.kind} {target.kind} {target.namespace or '-'}/{target.name}")
     if not found:
-        print("no fault is active")  # noqa: T201
+        _print("no fault is active")
+
+
+def _print(line: str) -> None:
+    """Print a line with words from the cluster, in which nothing may steer a terminal or begin another line."""
+    print("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line))  # noqa: T201  # a command
 
 
 def _reached(system: Path | None, context: str, kubeconfig: Path | None) -> Reached:

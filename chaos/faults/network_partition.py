@@ -15,6 +15,7 @@ from chaos.faults.undo.restore_object import CUT
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
+from chaos.safety.undo_journal import OURS
 from chaos.wait import until
 
 __all__ = ["NetworkPartition"]
@@ -181,6 +182,11 @@ def _policy(policy: Ref, pod: Ref, fault: str) -> dict[str, Any]:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": policy.name, "namespace": policy.namespace, "annotations": {"gameday.dev/fault": fault}},
+        "metadata": {
+            "name": policy.name,
+            "namespace": policy.namespace,
+            "labels": dict(OURS),
+            "annotations": {"gameday.dev/fault": fault},
+        },
         "spec": {"podSelector": {"matchLabels": {CUT: pod.uid}}, "policyTypes": ["Ingress", "Egress"]},
     }

@@ -18,7 +18,7 @@ from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 
-__all__ = ["RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoEntry", "UndoKind", "UndoLog"]
+__all__ = ["OURS", "RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoEntry", "UndoKind", "UndoLog"]
 
 UndoKind = Literal[
     "uncordon",
@@ -79,7 +79,10 @@ class UndoEntry:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-UNDO_LABELS = {"app.kubernetes.io/managed-by": "gameday", "gameday.dev/undo": "true"}
+OURS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "gameday"}
+"""The label of everything that this suite makes."""
+
+UNDO_LABELS = {**OURS, "gameday.dev/undo": "true"}
 
 SELECTOR = selector_of(UNDO_LABELS)
 

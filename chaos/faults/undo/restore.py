@@ -22,6 +22,7 @@ from chaos.safety import UndoEntry
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.safety.owner import Owner, started_tick
 from chaos.safety.undo_journal import RUN, SELECTOR, UndoKind
+from chaos.safety.undo_rules import refusal
 
 __all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers"]
 
@@ -31,14 +32,19 @@ CLOCKS_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What one run has not undone yet. `alive` says why the run is taken to be at work; empty: it is dead."""
+    """What one run has not undone yet.
+
+    Attributes:
+        alive: Why the run is taken to be at work; empty: it is dead.
+        refused: What is no entry of ours, or asks for what no fault does; it is reported, and never executed.
+    """
 
     where: Ref
     run: str
     owner: str
     alive: str
     entries: tuple[UndoEntry, ...]
-    unreadable: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def find_left(cluster: Cluster, namespace: str | None) -> tuple[Left, ...]:
@@ -51,18 +57,24 @@ def find_left(cluster: Cluster, namespace: str | None) -> tuple[Left, ...]:
 def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
     view = View(raw)
     entries: list[UndoEntry] = []
-    unreadable: list[str] = []
+    refused: list[str] = []
+    owner = Owner.read(view.annotations)
     for key, text in sorted((raw.get("data") or {}).items()):
         try:
-            entries.append(UndoEntry.read(key, text))
+            entry = UndoEntry.read(key, text)
         except ValueError as error:
-            unreadable.append(f"{key}: {error}")
-    owner = Owner.read(view.annotations)
+            refused.append(f"{key}: {error}")
+            continue
+        why = refusal(entry, view.namespace) if owner else "nobody says that it is theirs"
+        if why:
+            refused.append(f"{key}: {why}")
+        else:
+            entries.append(entry)
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
     words = f"process {owner.pid} on {owner.host}" if owner else "an owner that is not named"
     alive = "" if late or owner is None else _alive(owner, here, run, view.namespace, lease_in)
-    return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(unreadable))
+    return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(refused))
 
 
 def _alive(owner: Owner, here: Owner, run: str, namespace: str, lease_in: Callable[[str], Raw | None]) -> str:
@@ -155,7 +167,7 @@ def undo_all(
         own = [Undone(entry, one.run, *restore(context_of(entry), entry)) for entry in reversed(one.entries)]
         results += own
         done = {undone.entry.key: None for undone in own if undone.result != "left"}
-        if forget or (len(done) == len(one.entries) and not one.unreadable):
+        if forget or (len(done) == len(one.entries) and not one.refused):
             executor.do(mutations.delete(one.where))
         elif done:
             executor.do(mutations.patch(one.where, {"data": done}, action="remove-undo-entries"))

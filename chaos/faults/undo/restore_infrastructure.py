@@ -27,6 +27,9 @@ def node_on(context: UndoContext, entry: UndoEntry) -> Outcome:
     name, nodes = entry.target.name, context.infrastructure.nodes
     if nodes is None:
         return "left", f"node {name} may be off, and nothing here can switch it on: name [node_infrastructure]"
+    found = context.cluster.get("Node", None, name)
+    if found is None or NodeView(found).uid != entry.target.uid:
+        return "nothing", f"node {name} is not there any more"
     before = _last_renewed(context.cluster, name)
     if reason := context.act("node-on", entry.target, lambda: nodes.on(name)):
         return "left", f"node {name}: {reason}"
@@ -56,6 +59,8 @@ def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
     pod, network = entry.target, context.infrastructure.pod_network
     if network is None:
         return "left", f"pod {pod.name} may be cut off on node {node}, and nothing here can reconnect it"
+    if context.cluster.get("Node", None, node) is None:
+        return "nothing", f"node {node}, which cut off pod {pod.name}, is not there any more"
     reason = context.act("reconnect", pod, lambda: network.restore(node, address))
     return ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is connected again")
 

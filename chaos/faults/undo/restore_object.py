@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from chaos.cluster import Cluster, Done, Mutation, mutations
+from chaos.cluster import Cluster, Done, Mutation, mutations, selector_of
 from chaos.faults.context import UndoContext
 from chaos.objects.base import Raw, Ref, View
 from chaos.objects.kinds import NodeView
 from chaos.safety import UndoEntry
+from chaos.safety.undo_journal import OURS
 
 __all__ = ["CUT", "Outcome", "Result", "closed_by", "delete_object", "part_of", "restore_part", "uncordon"]
 
@@ -121,14 +122,17 @@ def _dry_run(order: Mutation) -> Mutation:
 
 
 def delete_object(context: UndoContext, entry: UndoEntry) -> Outcome:
-    """Delete an object that we made, and the label on the pod that a policy cut off."""
+    """Delete an object that we made, which bears our label, and the label on the pod that a policy cut off."""
     ours, cluster = entry.target, context.cluster
     where = f"{ours.kind} {ours.namespace}/{ours.name}"
 
     def gone() -> bool:
         return cluster.get(ours.kind, ours.namespace, ours.name) is None
 
-    there = not gone()
+    found = cluster.get(ours.kind, ours.namespace, ours.name)
+    there = found is not None
+    if found is not None and not OURS.items() <= View(found).labels.items():
+        return "left", f"{where} does not bear the label of what gameday makes ({selector_of(OURS)})"
     order = mutations.delete(ours, fault=context.fault)
     if there and (why := _until_restored(lambda: context.executor.do(order), gone)):
         return "left", f"{where} is still there ({why})"

@@ -1,0 +1,186 @@
+"""A hostile undo journal: whatever a ConfigMap says, undoing does only what a fault has done, to what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import pytest
+
+from chaos.cluster import Done
+from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
+from chaos.faults.undo import find_left, undo_all
+from chaos.objects.base import Ref
+from chaos.safety import UndoEntry
+from chaos.safety.owner import Owner
+from chaos.safety.undo_journal import RUN, UNDO_LABELS, UndoKind
+from chaos.safety.undo_rules import RULES
+
+HERE = "team-a"
+POD = Ref("Pod", HERE, "chat-1", "pod-1")
+PROCESS = {"container": "model", "container_id": "containerd://ab12", "process": "model-engine"}
+GENUINE: Mapping[UndoKind, UndoEntry] = {
+    one.kind: one
+    for one in (
+        UndoEntry("uncordon", Ref("Node", "", "n1", "node-1"), ""),
+        UndoEntry("node-on", Ref("Node", "", "n1", "node-1"), ""),
+        UndoEntry("restore-part", Ref("Deployment", HERE, "chat", "d-1"), "", {"path": "/spec/replicas", "before": 3}),
+        UndoEntry("continue-process", POD, "", PROCESS),
+        UndoEntry("signal-process", POD, "", {**PROCESS, "signal": "USR2"}),
+        UndoEntry("reconnect-pod", POD, "", {"node": "n1", "address": "10.1.2.3"}),
+        UndoEntry("delete-policy", Ref("NetworkPolicy", HERE, "gameday-cut-1"), "", {"pod": asdict(POD)}),
+        UndoEntry("delete-job", Ref("Job", HERE, "gameday-load-1"), ""),
+    )
+}
+
+
+def aimed(**changes: Any) -> Callable[[UndoEntry], UndoEntry]:
+    """The entry with another target."""
+    return lambda entry: replace(entry, target=replace(entry.target, **changes))
+
+
+def saying(**detail: Any) -> Callable[[UndoEntry], UndoEntry]:
+    """The entry with other details."""
+    return lambda entry: replace(entry, detail={**entry.detail, **detail})
+
+
+EVERY = tuple(GENUINE)
+NAMESPACED = tuple(kind for kind, one in GENUINE.items() if one.target.kind != "Node")
+PROCESSES: tuple[UndoKind, ...] = ("continue-process", "signal-process")
+HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntry]]] = {
+    "a namespace": (EVERY, aimed(kind="Namespace", namespace="", name="prod")),
+    "a binding": (EVERY, aimed(kind="ClusterRoleBinding", namespace="", name="cluster-admin")),
+    "a Secret": (EVERY, aimed(kind="Secret", namespace=HERE, name="token")),
+    "another namespace": (NAMESPACED, aimed(namespace="prod")),
+    "no namespace": (NAMESPACED, aimed(namespace="")),
+    "no UID": (tuple(kind for kind in EVERY if not RULES[kind].made), aimed(uid="")),
+    "an option for a name": (EVERY, aimed(name="-oProxyCommand=touch /tmp/x")),
+    "a shell's name": (EVERY, aimed(name="n1; touch x")),
+    "a path for a name": (EVERY, aimed(name="../../namespaces/prod")),
+    "another part": (("restore-part",), saying(path="/spec/template/spec/serviceAccountName")),
+    "the taints of a node": (("restore-part",), aimed(kind="Node", namespace="", name="n1")),
+    "negative replicas": (("restore-part",), saying(before=-1)),
+    "many replicas": (("restore-part",), saying(before=10**9)),
+    "replicas in words": (("restore-part",), saying(before="0")),
+    "an option for a process": (PROCESSES, saying(process="-1")),
+    "every process": (PROCESSES, saying(process="")),
+    "words for a container": (PROCESSES, saying(container="model --")),
+    "a signal with words": (("signal-process",), saying(signal="KILL 1")),
+    "a node's option": (("reconnect-pod",), saying(node="--help")),
+    "every address": (("reconnect-pod",), saying(address="0.0.0.0/0")),
+    "another's pod": (("delete-policy",), saying(pod={**asdict(POD), "namespace": "prod"})),
+    "another kind of pod": (("delete-policy",), saying(pod={**asdict(POD), "kind": "Node"})),
+    "more than a pod": (("delete-policy",), saying(pod={**asdict(POD), "path": "x"})),
+}
+CELLS = [
+    pytest.param(kind, change, id=f"{kind}, {name}") for name, (kinds, change) in HOSTILE.items() for kind in kinds
+]
+
+
+class Api:
+    """A cluster that holds one undo journal and, under every name, an object that matches any UID; counts writes."""
+
+    def __init__(self, entry: UndoEntry, *, namespace: str = HERE, owned: bool = True, labels: bool = True) -> None:
+        self.writes: list[object] = []
+        annotations = {RUN: "run-1", **(replace(Owner.this_process(), pid=2**22).annotations() if owned else {})}
+        metadata = {"name": "undo", "namespace": namespace, "labels": UNDO_LABELS, "annotations": annotations}
+        self.journal = {"kind": "ConfigMap", "metadata": metadata, "data": {"0001": entry.text()}}
+        self.uid = entry.target.uid
+        self.labels = UNDO_LABELS if labels else {}
+
+    def list(self, *_where: object, **_selector: object) -> list[dict[str, Any]]:
+        """The journal."""
+        return [self.journal]
+
+    def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """An object that would be worth attacking."""
+        if kind == "Lease":
+            return None
+        metadata = {"name": name, "namespace": namespace, "uid": self.uid, "labels": self.labels}
+        spec = {"unschedulable": True, "replicas": 1}
+        return {"kind": kind, "metadata": metadata, "spec": spec}
+
+    def do(self, mutation: Any) -> Done:
+        """Count a write; one that takes off what was done in the journal itself harms nobody."""
+        if mutation.target.name != "undo":
+            self.writes.append(mutation)
+        return Done("ok", 200, {}, "")
+
+
+def undone(api: Api, infrastructure: Infrastructure) -> tuple[list[str], list[str]]:
+    """What is refused, and what becomes of the rest."""
+    cluster = cast("Any", api)
+    found = find_left(cluster, None)
+    results = undo_all(cluster, cluster, [one for one in found if not one.alive], infrastructure=infrastructure)
+    return [text for one in found for text in one.refused], [f"{one.result} {one.words}" for one in results]
+
+
+@pytest.fixture
+def infrastructure(tmp_path: Path) -> Infrastructure:
+    """Commands that would leave a file behind."""
+    return Infrastructure(CommandInfrastructure(f"touch {tmp_path}/ran-{{node}}", f"touch {tmp_path}/ran-{{node}}"))
+
+
+def test_the_cells_cover_every_kind() -> None:
+    """No kind of entry is without rules, nor without an attack."""
+    assert set(GENUINE) == set(RULES) == set(get_args(UndoKind))
+
+
+@pytest.mark.parametrize(("kind", "change"), CELLS)
+def test_a_hostile_entry_is_told_and_left_alone(
+    kind: UndoKind, change: Callable[[UndoEntry], UndoEntry], infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """No write, no process; it is reported, and blocks no other."""
+    api = Api(change(GENUINE[kind]))
+    refused, results = undone(api, infrastructure)
+    assert len(refused) == 1
+    assert results == []
+    assert api.writes == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_journal_of_nobody_is_left_alone(kind: UndoKind, infrastructure: Infrastructure) -> None:
+    """Who writes no owner wrote no journal of ours, and is not a dead run."""
+    api = Api(GENUINE[kind], owned=False)
+    refused, results = undone(api, infrastructure)
+    assert "nobody says that it is theirs" in refused[0]
+    assert (results, api.writes) == ([], [])
+
+
+@pytest.mark.parametrize("kind", NAMESPACED)
+def test_nothing_of_kubernetes_own_is_undone(kind: UndoKind, infrastructure: Infrastructure) -> None:
+    """A journal in kube-system is nobody's of ours."""
+    api = Api(aimed(namespace="kube-system")(GENUINE[kind]), namespace="kube-system")
+    refused, results = undone(api, infrastructure)
+    assert "is Kubernetes' own" in refused[0]
+    assert (results, api.writes) == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["delete-policy", "delete-job"])
+def test_what_does_not_bear_our_label_is_not_deleted(kind: UndoKind, infrastructure: Infrastructure) -> None:
+    """An object of the right kind and name that this suite did not make stays."""
+    api = Api(GENUINE[kind], labels=False)
+    refused, results = undone(api, infrastructure)
+    assert refused == []
+    assert "does not bear the label" in results[0]
+    assert api.writes == []
+
+
+def test_a_node_of_another_uid_is_not_switched_on(infrastructure: Infrastructure, tmp_path: Path) -> None:
+    """The command runs only for the node that the entry means."""
+    api = Api(GENUINE["node-on"])
+    api.uid = "another"
+    _, (result,) = undone(api, infrastructure)
+    assert result == "nothing node n1 is not there any more"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_a_fault_writes_is_admitted(kind: UndoKind) -> None:
+    """The rules let through what our own faults record."""
+    (left,) = find_left(cast("Any", Api(GENUINE[kind])), None)
+    assert left.refused == ()
+    assert [one.kind for one in left.entries] == [kind]
