@@ -29,6 +29,7 @@ __all__ = [
     "matches",
 ]
 
+TEMPLATE_HASH = "pod-template-hash"
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
@@ -46,6 +47,14 @@ class ReplicaSetView(View):
     def selector(self) -> Raw:
         """The label selector of its pods."""
         return self.spec.get("selector") or {}
+
+    @property
+    def template(self) -> Raw:
+        """What it makes pods of, without the label by which a Deployment tells its ReplicaSets apart."""
+        given = self.spec.get("template") or {}
+        metadata = given.get("metadata") or {}
+        labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
+        return {**given, "metadata": {**metadata, "labels": labels}}
 
     @property
     def pod_spec(self) -> Raw:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from chaos.cluster import Cluster, Done, Mutation, mutations, selector_of
 from chaos.faults.context import UndoContext
 from chaos.objects.base import Raw, Ref, View
-from chaos.objects.kinds import NodeView
+from chaos.objects.kinds import NodeView, ReplicaSetView
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import OURS
 
@@ -32,6 +32,8 @@ CUT = "gameday.dev/cut"
 
 PAUSES_S = (0.5, 1.0, 2.0)
 """Between the attempts: whoever is left with a closed node has a smaller cluster for good."""
+
+TEMPLATE = "/spec/template"
 
 USELESS = frozenset({404, 422})
 """Statuses after which asking again is of no use: it is gone, or is not as the patch expects it to be."""
@@ -88,12 +90,25 @@ def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
         if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
             return "left", f"{what}: the server does not say what it would be: {ours.reason}"
         made = part_of(ours.body, path)
-    if now != made:
-        return "left", f"{what} is not as it was before, and was changed by somebody else since, so it is left to them"
+    why = "" if now == made else "was changed by somebody else since, so it is left to them"
+    if not why and path == TEMPLATE and not _had(context.cluster, ref, before):
+        why = "no ReplicaSet of it has the template that is to be put back"
+    if why:
+        return "left", f"{what} is not as it was before, and {why}"
     order = _replace(entry, before, context.fault, expected=now)
     if why := _until_restored(lambda: context.executor.do(order), lambda: part_of(read() or {}, path) == before):
         return "left", f"{what} is not as it was before ({why})"
     return "undone", f"{what} is as it was before again"
+
+
+def _had(cluster: Cluster, deployment: Ref, template: Any) -> bool:
+    """Whether a Deployment ever had this template: then a ReplicaSet of it has the same, but for a label.
+
+    Whoever may write undo entries could otherwise have any pod run by it.
+    """
+    wanted = ReplicaSetView({"spec": {"template": template}}).template
+    sets = map(ReplicaSetView, cluster.list("ReplicaSet", deployment.namespace))
+    return any(one.template == wanted for one in sets if one.controller_uid == deployment.uid)
 
 
 def part_of(found: Mapping[str, Any], path: str) -> Any:

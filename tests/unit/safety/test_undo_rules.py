@@ -90,9 +90,13 @@ class Api:
         self.uid = entry.target.uid
         self.labels = UNDO_LABELS if labels else {}
 
-    def list(self, *_where: object, **_selector: object) -> list[dict[str, Any]]:
-        """The journal."""
-        return [self.journal]
+    def list(self, kind: str, *_where: object, **_selector: object) -> list[dict[str, Any]]:
+        """The journal, or the revisions of the Deployment."""
+        owner = {"uid": "d-1", "kind": "Deployment", "name": "chat", "controller": True}
+        labels = {"app": "chat", "pod-template-hash": "abc"}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"image": "chat:1"}]}}
+        revision = {"metadata": {"uid": "rs-1", "ownerReferences": [owner]}, "spec": {"template": template}}
+        return [self.journal] if kind == "ConfigMap" else [revision]
 
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """An object that would be worth attacking."""
@@ -167,6 +171,29 @@ def test_what_does_not_bear_our_label_is_not_deleted(kind: UndoKind, infrastruct
     assert refused == []
     assert "does not bear the label" in results[0]
     assert api.writes == []
+
+
+@pytest.mark.parametrize(("image", "writes"), [("chat:1", 1), ("miner:1", 0)])
+def test_only_a_template_that_was_rolled_out_before_is_put_back(
+    image: str, writes: int, infrastructure: Infrastructure
+) -> None:
+    """Nobody can have a pod of his own run by writing it down as what was there before."""
+    template = {"metadata": {"labels": {"app": "chat"}}, "spec": {"containers": [{"image": image}]}}
+    detail = {"path": "/spec/template", "before": template, "made": None, "wanted": {}}
+    api = Api(UndoEntry("restore-part", Ref("Deployment", HERE, "chat", "d-1"), "", detail))
+    api.do = lambda mutation: _asked(api, mutation)  # type: ignore[method-assign]
+    refused, results = undone(api, infrastructure)
+    assert refused == []
+    assert len(api.writes) == writes, results
+
+
+def _asked(api: Api, mutation: Any) -> Done:
+    """What a dry run says is what is there; the rest is a write, and refused for good."""
+    if mutation.query.get("dryRun"):
+        return Done("ok", 200, {"spec": {"template": None}}, "")
+    if mutation.target.name != "undo":
+        api.writes.append(mutation)
+    return Done("fail", 422, {}, "refused")
 
 
 def test_a_node_of_another_uid_is_not_switched_on(infrastructure: Infrastructure, tmp_path: Path) -> None:
