@@ -17,6 +17,7 @@ from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import DeploymentView
 from chaos.safety import ClusterUndoLog, UndoEntry
+from chaos.safety.undo_journal import OURS
 from chaos.wait import until
 
 LINES_MAX = 80
@@ -100,7 +101,7 @@ def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:
         made = {
             "apiVersion": "networking.k8s.io/v1",
             "kind": "NetworkPolicy",
-            "metadata": {"name": "gameday-cut-1", "namespace": namespace},
+            "metadata": {"name": "gameday-cut-1", "namespace": namespace, "labels": dict(OURS)},
             "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
         }
         assert executor.do(mutations.create(made)).outcome == "ok"
