@@ -7,7 +7,7 @@ The field names are those of trial.json's `timings`; what it leaves out is taken
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = ["KUBERNETES", "LAB", "Timings"]
@@ -40,8 +40,11 @@ class Timings:
         hpa_downscale_stabilization_s: its `--horizontal-pod-autoscaler-downscale-stabilization`.
         restart_backoff_cap_s: the kubelet's crashLoopBackOff.maxContainerRestartPeriod.
         metrics_resolution_s: metrics-server's `--metric-resolution`.
+        custom_metrics_s: how long a change of the load may take to show in a metric that is not metrics-server's (Pods,
+            Object, External): its source's scrape, its query's span, its adapter's cache. None: nobody says.
         proxy_sync_s: kube-proxy's minSyncPeriod.
         allowance_s: ours: what delivery over a watch and a busy machine may add to any sequence of steps.
+        assumed: the fields that nobody recorded or declared, and that are taken as Kubernetes' defaults.
     """
 
     name: str = "kubernetes"
@@ -62,17 +65,21 @@ class Timings:
     hpa_downscale_stabilization_s: float = 300
     restart_backoff_cap_s: float = 300
     metrics_resolution_s: float = 15
+    custom_metrics_s: float | None = None
     proxy_sync_s: float = 1
     allowance_s: float = 5
+    assumed: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> Timings:
         """Read trial.json's `timings`; fields that we do not know are for others."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in recorded.items() if name in known and value is not None})
+        defaults = {one.name: one.default for one in fields(cls) if one.name != "assumed"}
+        given = {name: value for name, value in recorded.items() if name in defaults and value is not None}
+        silent = {name for name, value in defaults.items() if value is not None} - given.keys() - {"name"}
+        return cls(**given, assumed=tuple(sorted({*silent, *recorded.get("assumed", ())})))
 
 
-KUBERNETES = Timings()
+KUBERNETES = Timings.of({"name": "kubernetes"})
 
 LAB = Timings(
     name="lab",

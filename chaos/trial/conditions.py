@@ -4,12 +4,15 @@ from chaos.cluster import Recorder
 from chaos.faults import Until
 from chaos.history.facts.autoscaler import KIND, AutoscalerView
 from chaos.objects.pod import PodView
-from chaos.semantics import recovery_bound
-from chaos.semantics.hpa.bounds import fall_bound, rise_bound
+from chaos.semantics import Bound, recovery_bound
+from chaos.semantics.hpa.bounds import MEASURED, fall_bound, rise_bound
 from chaos.semantics.hpa.stabilization import Behaviour
 from chaos.trial.system_under_test import SystemUnderTest
 
 __all__ = ["scaled_down", "scaled_up"]
+
+UNPROMISED_S = 120.0
+"""For a metric of which nobody says how soon it shows the load: two scrapes and two caches of the usual half minute."""
 
 DRAIN_S = 30.0
 """For what the spike left to answer: the window's bound counts from its last answer."""
@@ -41,8 +44,17 @@ def scaled_up(system: SystemUnderTest) -> Until:
         return any(wanted > floor for wanted in _wanted(system, recorder))
 
     found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
-    bounds_s = [rise_bound(Behaviour.of(one.spec, system.timings), system.timings).total_s for one in found]
-    return Until(words, seen, max(bounds_s, default=0.0))
+    bounds = [rise_bound(Behaviour.of(one.spec, system.timings), system.timings, _types(one)) for one in found]
+    return Until(words, seen, max(map(_patience_s, bounds), default=0.0))
+
+
+def _types(scaler: AutoscalerView) -> list[str]:
+    return [one.type for one in scaler.metrics] or [*MEASURED]
+
+
+def _patience_s(bound: Bound) -> float:
+    """How long a bound is waited for, also where nobody promises a part of it."""
+    return bound.total_s + (UNPROMISED_S if bound.unpromised else 0.0)
 
 
 def _wanted(system: SystemUnderTest, recorder: Recorder) -> list[int]:
@@ -59,10 +71,10 @@ def _deadline_s(system: SystemUnderTest, recorder: Recorder, floor: int) -> floa
     bounds = [recovery_bound(spec, system.timings, workload_kind=kind).total_s for spec in specs]
     gone_s = max((bound_s + system.spec.grace_s for bound_s in bounds), default=0.0)
     found = [AutoscalerView(raw) for raw in recorder.objects(KIND)]
-    bounds_s = [
+    falls = [
         fall_bound(
-            Behaviour.of(one.spec, system.timings), system.timings, peak=max(one.most, floor), bottom=floor
-        ).total_s
+            Behaviour.of(one.spec, system.timings), system.timings, _types(one), peak=max(one.most, floor), bottom=floor
+        )
         for one in found
     ]
-    return max(bounds_s, default=0.0) + gone_s + DRAIN_S
+    return max(map(_patience_s, falls), default=0.0) + gone_s + DRAIN_S

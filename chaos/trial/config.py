@@ -69,8 +69,11 @@ class TimingsPart(Written):
     hpa_sync_s: Positive | None = None
     hpa_cpu_initialization_s: Positive | None = None
     hpa_initial_readiness_s: Positive | None = None
+    hpa_tolerance: Annotated[float, Field(ge=0)] | None = None
+    hpa_downscale_stabilization_s: Annotated[float, Field(ge=0)] | None = None
     restart_backoff_cap_s: Positive | None = None
     metrics_resolution_s: Positive | None = None
+    custom_metrics_s: Positive | None = None
     allowance_s: Positive | None = None
 
     def timings(self) -> Timings:

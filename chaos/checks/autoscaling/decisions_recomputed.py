@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.recommendations import BEFORE_NS, Reach
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS
@@ -15,8 +16,9 @@ from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.replica_counts import desired_replicas
+from chaos.semantics import Timings
 from chaos.semantics.hpa.replica_calculator import Proposal
-from chaos.semantics.hpa.stabilization import Behaviour, Change, Limits, held, scaled
+from chaos.semantics.hpa.stabilization import Behaviour, Limits, held, scaled
 
 __all__ = ["DecisionsRecomputed", "DecisionsRecomputedDetail"]
 
@@ -34,6 +36,7 @@ class DecisionDetail:
     reachable: tuple[int, ...]
     measured: tuple[int, ...] = ()
     why: str = ""
+    settle: str = "a whole record"
 
     @property
     def reached(self) -> bool:
@@ -49,7 +52,7 @@ class DecisionDetail:
         evidence = (Evidence(self.at_ns, words),)
         if self.why:
             text = f"{change}: {self.why}"
-            return Obligation(change, Answer.UNKNOWN, text, "a whole record", str(self.after), "", evidence)
+            return Obligation(change, Answer.UNKNOWN, text, self.settle, str(self.after), "", evidence)
         answer, reason = (Answer.PASS, "") if self.reached else (Answer.FAIL, words)
         return Obligation(change, answer, reason, "", str(self.after), limit, evidence)
 
@@ -83,7 +86,7 @@ class DecisionsRecomputed:
             made = [
                 one
                 for one in scaling.rescales(history)
-                if one.at_ns >= scaler.first_ns and scaling.confirmed(scaler, one)
+                if one.at_ns >= scaler.first_ns and scaling.confirmed(history, scaler, one)
             ]
             decisions = tuple(_decision(history, scaler, one) for one in made)
             unseen = scaling.unwatched(history, scaling.watched_since_ns(history, scaler))
@@ -102,13 +105,31 @@ class DecisionsRecomputed:
 
 
 def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -> DecisionDetail:
-    view, behaviour = life.at(change.at_ns), scaling.behaviour_at(history, life, change.at_ns)
+    """One change; where a flag of the controller is not recorded, and another value would explain it, that is said."""
+    found = _computed(Reach(history, life), change)
+    if found.why or found.reached:
+        return found
+    timings = timings_of(history)
+    for flag, values in OTHERS.items():
+        if flag not in timings.assumed:
+            continue
+        for value in values:
+            other = _computed(Reach(history, life, Timings.of(asdict(timings) | {flag: value})), change)
+            # A window between the ends leaves a number between what they leave.
+            held_up = flag == WINDOW and not change.up and min(other.reachable, default=change.before) <= change.after
+            if other.reached or (held_up and not other.why) or (flag == WINDOW and change.up and other.why):
+                text = f"the record allows {', '.join(map(str, found.reachable))} by Kubernetes' default of {flag}"
+                return replace(found, why=f"{text}, and does not say how the controller is set", settle=DECLARED)
+    return found
+
+
+def _computed(reach: Reach, change: scaling.Rescale) -> DecisionDetail:
+    history, life, timings = reach.history, reach.life, reach.timings
+    view, behaviour = life.at(change.at_ns), scaling.behaviour_at(history, life, change.at_ns, timings)
     limits = Limits(view.least, view.most)
     # After a watch that was cut off, news of it may have come much later.
     begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
-    before = [one for one in scaling.rescales(history) if one.at_ns < change.at_ns and scaling.confirmed(life, one)]
-    changes = [Change(one.at_ns / NS, one.after - one.before) for one in before]
-    reach = Reach(history, life)
+    changes = scaling.changes_of(scaling.own_rescales(history, life, change.at_ns))
     if not limits.least <= change.before <= limits.most:
         proposals: frozenset[Proposal] = frozenset({Proposal(None)})
         wanted = {0}
@@ -137,6 +158,19 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     }
     measured = sorted({one.measured for one in proposals if one.measured is not None})
     return DecisionDetail(change.at_ns, change.before, change.after, tuple(sorted(reachable)), tuple(measured))
+
+
+WINDOW = "hpa_downscale_stabilization_s"
+
+OTHERS: Mapping[str, tuple[float, ...]] = {
+    "hpa_tolerance": (0.0, 1e9),
+    WINDOW: (0.0, 1e9),
+    "hpa_cpu_initialization_s": (0.0, 1e9),
+    "hpa_initial_readiness_s": (0.0, 1e9),
+}
+"""The controller's flags that a decision depends on, each with its ends."""
+
+DECLARED = "cluster.timings in gameday.toml, with the controller's flags"
 
 
 def _window_s(behaviour: Behaviour, change: scaling.Rescale) -> float:
@@ -171,11 +205,13 @@ def _extremes(reach: Reach, change: scaling.Rescale, window_s: float, *, lowest:
     begin_ns = max(reach.life.first_ns, change.at_ns - round(window_s * NS))
     moments = range(begin_ns + STEP_NS, change.at_ns - BEFORE_NS, STEP_NS) if window_s else range(0)
     possible = [reach.recommended(at_ns) for at_ns in moments]
-    everything = frozenset[int]().union(*possible)
+    everything = frozenset(number for moment in possible for number in moment if number is not None)
     width = round(reach.timings.hpa_sync_s * NS / STEP_NS) + 2
-    stretches = [frozenset[int]().union(*possible[low : low + width]) for low in range(len(possible) - width + 1)]
+    stretches = [
+        frozenset[int | None]().union(*possible[low : low + width]) for low in range(len(possible) - width + 1)
+    ]
     # The first seconds may lie before the window, by as much as the decision came before news of it.
-    sure = [stretch for stretch in stretches[round(BEFORE_NS / STEP_NS) :] if stretch]
+    sure = [_numbers(stretch) for stretch in stretches[round(BEFORE_NS / STEP_NS) :] if None not in stretch]
     if window_s and not reach.life.listed and begin_ns == reach.life.first_ns:
         found = desired_replicas(reach.history).value_at(begin_ns) or 0
         sure, everything = [*sure, frozenset({found})], everything | {found}  # its first recommendation
@@ -184,3 +220,7 @@ def _extremes(reach: Reach, change: scaling.Rescale, window_s: float, *, lowest:
         return {number for number in everything if number <= ceiling}
     floor = max((min(stretch) for stretch in sure), default=0)
     return {number for number in everything if number >= floor}
+
+
+def _numbers(stretch: frozenset[int | None]) -> frozenset[int]:
+    return frozenset(number for number in stretch if number is not None)

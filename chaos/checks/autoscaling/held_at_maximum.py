@@ -103,7 +103,7 @@ def _judged(
     if reached_ns is not None:
         left = next((one for one in changes if one.at_ns > reached_ns and one.after != most), None)
         states = [(reached_ns, life.at(reached_ns)), *(one for one in life.states if reached_ns < one[0] <= end_ns)]
-        beyond_ns = next((at_ns for at_ns, view in states if view.limited == BEYOND), None)
+        beyond_ns = next((at_ns for at_ns, view in states if view.limited == BEYOND and not view.inactive), None)
         held_s = after_s(end_ns if left is None else left.at_ns, reached_ns)
     highest = desired.max(begin_ns, end_ns) or 0
     stay = StayDetail(
@@ -119,17 +119,17 @@ def _judged(
     if beyond_ns is not None:
         moments.append(Evidence(beyond_ns, f"the autoscaler would have set more than {most} ({BEYOND})"))
     moments += scaling.rescale_evidence([] if left is None else [left])
-    at_maximum = replace(_at_maximum(life, stay, left), evidence=tuple(moments))
+    at_maximum = replace(_at_maximum(history, life, stay, left), evidence=tuple(moments))
     return stay, [*owed, at_maximum]
 
 
-def _at_maximum(life: AutoscalerLife, stay: StayDetail, left: scaling.Rescale | None) -> Obligation:
+def _at_maximum(history: History, life: AutoscalerLife, stay: StayDetail, left: scaling.Rescale | None) -> Obligation:
     """That desired replicas stayed at the maximum, from which `left` was the first change away."""
     subject, most = "maximum", stay.replicas_max
     if stay.reached_s is None:
         text = f"at most {stay.desired_highest} replicas were desired: the spike did not ask for the maximum of {most}"
         return unknown(subject, text, HIGHER)
-    if left is not None and scaling.confirmed(life, left):
+    if left is not None and scaling.confirmed(history, life, left):
         text = f"{left.words}, by the autoscaler: the spike did not ask for the maximum of {most} any more"
         return unknown(subject, text, HIGHER)
     if left is not None:

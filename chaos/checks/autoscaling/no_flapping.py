@@ -8,18 +8,24 @@ from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Finding, Obligation
+from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
+from chaos.history.facts.offered_load import load_spikes
+from chaos.semantics.hpa.bounds import MEASURED, fall_bound, rise_bound
 
 __all__ = ["NoFlapping", "NoFlappingDetail"]
 
 
 @dataclass(frozen=True, slots=True)
 class NoFlappingDetail:
-    """How often desired replicas turned, and each change of them: its moment (ns), the number before and after."""
+    """How often desired replicas turned, and each change of them: its moment (ns), the number before and after.
+
+    `reversals_max` is how often they may, by the scenario or by the load, whichever is more often.
+    """
 
     reversals: int
     reversals_max: int
@@ -30,8 +36,10 @@ class NoFlappingDetail:
 class NoFlapping:
     """Desired replicas change their direction at most `reversals_max` times: up and down again once is one reversal.
 
-    Counted from the begin of the first phase. An autoscaler that changed nothing was not put to the test: UNKNOWN. So
-    is a change that it did not ask for: what it would have done without that, nobody can tell.
+    More often they may turn where the load itself does, and lasts for longer than the bounds of `ScaledUp` and
+    `ScaledDown`, by which they must have followed it. Counted from the begin of the first phase. An autoscaler that
+    changed nothing was not put to the test: UNKNOWN. So is a change that it did not ask for: what it would have done
+    without that, nobody can tell.
     """
 
     name: ClassVar[str] = "no-flapping"
@@ -43,42 +51,62 @@ class NoFlapping:
         begin_ns = min((phase.begin_ns for phase in history.phases), default=history.began_ns)
         changes = [one for one in scaling.rescales(history) if one.at_ns >= begin_ns]
         scaler, turns = scaling.one_autoscaler(history), _turns(changes)
+        most = self.reversals_max
+        if not isinstance(scaler, Obligation):
+            most = max(most, _turns(list(_followed(history, scaler, changes))))
         return finding(
             self.name,
             "The autoscaler does not go back and forth.",
-            scaling.unless_unseen(scaling.unwatched(history, begin_ns), self._owed(scaler, changes)),
+            scaling.unless_unseen(scaling.unwatched(history, begin_ns), _owed(history, scaler, changes, most)),
             Summary(
                 measured=f"{plural(turns, 'reversal')} in {plural(len(changes), 'change')} of desired replicas",
-                limit=f"at most {plural(self.reversals_max, 'reversal')}",
-                detail=NoFlappingDetail(
-                    turns, self.reversals_max, tuple((one.at_ns, one.before, one.after) for one in changes)
-                ),
+                limit=f"at most {plural(most, 'reversal')}",
+                detail=NoFlappingDetail(turns, most, tuple((one.at_ns, one.before, one.after) for one in changes)),
                 evidence=scaling.rescale_evidence(changes),
             ),
             nothing=unknown("desired replicas", "desired replicas never changed", "a trial in which the load changes"),
         )
 
-    def _owed(self, scaler: AutoscalerLife | Obligation, changes: list[scaling.Rescale]) -> Iterator[Obligation]:
-        """That an autoscaler is there, that each change is its own, and that they do not turn too often."""
-        own = changes
-        if isinstance(scaler, Obligation):
-            yield scaler
-        else:
-            own = [one for one in changes if scaling.confirmed(scaler, one)]
-            # Of some of the changes there are never more reversals than of all.
-            few = bool(own) and _turns(changes) <= self.reversals_max
-            for one in changes:
-                if one not in own and not few:
-                    yield unknown(
-                        one.words, f"{one.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales"
-                    )
-        if (turns := _turns(own)) > self.reversals_max:
-            numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
-            both = f"; {scaler.reason}" if isinstance(scaler, Obligation) else ""
-            yield Obligation("desired replicas", Answer.FAIL, f"desired replicas went {numbers}{both}")
-        elif own:
-            measured, bound = plural(turns, "reversal"), f"at most {self.reversals_max}"
-            yield Obligation("desired replicas", measured=measured, bound=bound)
+
+def _owed(
+    history: History, scaler: AutoscalerLife | Obligation, changes: list[scaling.Rescale], most: int
+) -> Iterator[Obligation]:
+    """That an autoscaler is there, that each change is its own, and that they do not turn too often."""
+    own = changes
+    if isinstance(scaler, Obligation):
+        yield scaler
+    else:
+        own = [one for one in changes if scaling.confirmed(history, scaler, one)]
+        # Of some of the changes there are never more reversals than of all.
+        few = bool(own) and _turns(changes) <= most
+        for one in changes:
+            if one not in own and not few:
+                yield unknown(one.words, f"{one.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
+    if (turns := _turns(own)) > most:
+        numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
+        both = f"; {scaler.reason}" if isinstance(scaler, Obligation) else ""
+        yield Obligation("desired replicas", Answer.FAIL, f"desired replicas went {numbers}{both}")
+    elif own:
+        yield Obligation("desired replicas", measured=plural(turns, "reversal"), bound=f"at most {most}")
+
+
+def _followed(history: History, life: AutoscalerLife, changes: list[scaling.Rescale]) -> Iterator[scaling.Rescale]:
+    """The first change that follows each rise of the load that lasts for its bound, and each fall of it that does."""
+    spikes, timings = load_spikes(history), timings_of(history)
+    nexts = [*(one.begin_ns for one in spikes[1:]), history.ended_ns]
+    for spike, next_ns in zip(spikes, nexts, strict=False):
+        end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
+        behaviour = scaling.behaviour_at(history, life, spike.begin_ns)
+        types = [one.type for one in life.at(spike.begin_ns).metrics] or [*MEASURED]
+        peak, least = max((one.after for one in changes), default=1), life.at(end_ns).least
+        spans = (
+            (spike.begin_ns, end_ns, rise_bound(behaviour, timings, types), True),
+            (end_ns, next_ns, fall_bound(behaviour, timings, types, peak=peak, bottom=least), False),
+        )
+        for begin_ns, until_ns, bound, up in spans:
+            inside = [one for one in changes if begin_ns < one.at_ns <= until_ns and one.up is up]
+            if inside and seconds(until_ns - begin_ns) >= bound.total_s:
+                yield inside[0]
 
 
 def _turns(changes: list[scaling.Rescale]) -> int:

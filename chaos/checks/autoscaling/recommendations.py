@@ -16,33 +16,32 @@ from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
 from chaos.history.facts.replica_counts import desired_replicas, workload_states
 from chaos.objects.base import matches
 from chaos.objects.pod import PodView
-from chaos.objects.quantities import milli
 from chaos.semantics import Timings
+from chaos.semantics.hpa.bounds import MEASURED
 from chaos.semantics.hpa.pod_groups import PodSample, group_pods, replica_state
 from chaos.semantics.hpa.replica_calculator import Proposal, Target, Tolerance, metric_replicas, strongest
 
-__all__ = ["BEFORE_NS", "Reach"]
+__all__ = ["BEFORE_NS", "Reach", "pods_seen", "target_of"]
 
 BEFORE_NS = 2 * NS
 """A decision was made at most this long before we received news of it."""
 
-COMPUTABLE = ("Resource", "ContainerResource")
-
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The recorded inputs of one autoscaler."""
+    """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones."""
 
     history: History
     life: AutoscalerLife
+    given: Timings | None = None
 
     @property
     def timings(self) -> Timings:
-        return timings_of(self.history)
+        return timings_of(self.history) if self.given is None else self.given
 
     def uncomputable(self, at_ns: int) -> str:
         """Which metric of the autoscaler no recorded sample tells, in words; empty if all can be computed."""
-        others = [one for one in self.life.at(at_ns).metrics if one.type not in COMPUTABLE]
+        others = [one for one in self.life.at(at_ns).metrics if one.type not in MEASURED]
         return f"metric {others[0].name} is of type {others[0].type}, which is not recorded" if others else ""
 
     def holes(self, begin_ns: int, end_ns: int) -> str:
@@ -57,21 +56,26 @@ class Reach:
     def proposals(self, begin_ns: int, end_ns: int, current: int) -> frozenset[Proposal]:
         """What the metrics may have asked for at some moment of a span, with `current` replicas desired."""
         found: set[Proposal] = set()
-        snapshots = tuple(_snapshots(self.history, begin_ns, end_ns))
+        snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
         for sample in self._around(begin_ns, end_ns):
             for pods in snapshots:
                 for now_ns in {begin_ns, end_ns}:
                     found.add(self._proposal(sample, pods, now_ns, current))
         return frozenset(found)
 
-    def recommended(self, at_ns: int) -> frozenset[int]:
-        """What may have been recommended by a sync at about a moment: proposals that could be computed."""
-        current = desired_replicas(self.history).value_at(at_ns) or 0
+    def recommended(self, at_ns: int) -> frozenset[int | None]:
+        """What may have been recommended by a sync at about a moment; None: perhaps nothing.
+
+        Nothing is by a sync that has no metrics, and by one that only brings the number back between the limits.
+        """
+        current, view = desired_replicas(self.history).value_at(at_ns) or 0, self.life.at(at_ns)
+        if not view.least <= current <= view.most:
+            return frozenset({None})
         found = self.proposals(max(self.life.first_ns, at_ns - BEFORE_NS), at_ns, current)
-        return frozenset(one.replicas for one in found if one.replicas is not None)
+        return frozenset(one.replicas for one in found)
 
     def first_over(self, begin_ns: int, end_ns: int) -> int | None:
-        """When the metrics API first had a percentage above its target and tolerance, None if it never did."""
+        """When the metrics API first had a metric above its target and tolerance, None if it never did."""
         for sample in self.history.metrics:
             if begin_ns < sample.at_ns <= end_ns and self._over(sample):
                 return sample.at_ns
@@ -79,11 +83,12 @@ class Reach:
 
     def _over(self, sample: MetricsSample) -> bool:
         over = 1.0 + behaviour_at(self.history, self.life, sample.at_ns).up.tolerance
-        pods = next(_snapshots(self.history, sample.at_ns, sample.at_ns))
+        pods = next(pods_seen(self.history, sample.at_ns, sample.at_ns))
         current = desired_replicas(self.history).value_at(sample.at_ns) or 0
         for metric in self.life.at(sample.at_ns).metrics:
             found = self._metric(metric, sample, pods, sample.at_ns, (current, Tolerance()))
-            if metric.percent and found.measured is not None and found.measured / metric.percent > over:
+            target = target_of(metric)
+            if target is not None and found.measured is not None and found.measured / target.value > over:
                 return True
         return False
 
@@ -95,7 +100,7 @@ class Reach:
         return samples[max(0, first) : last + 1]
 
     def _proposal(self, sample: MetricsSample, pods: tuple[PodView, ...], now_ns: int, current: int) -> Proposal:
-        scale = (current, behaviour_at(self.history, self.life, now_ns).tolerance)
+        scale = (current, behaviour_at(self.history, self.life, now_ns, self.timings).tolerance)
         metrics = self.life.at(now_ns).metrics
         return strongest([self._metric(one, sample, pods, now_ns, scale) for one in metrics], current=current)
 
@@ -107,7 +112,8 @@ class Reach:
         now_ns: int,
         scale: tuple[int, Tolerance],
     ) -> Proposal:
-        if sample.error or metric.type not in COMPUTABLE:
+        target = target_of(metric)
+        if sample.error or metric.type not in MEASURED or target is None:
             return Proposal(None, reason=sample.error or f"{metric.type} is not recorded")
         resource, container = str(metric.source.get("name", "")), str(metric.source.get("container", ""))
         states = [replica_state(pod, resource, container) for pod in pods]
@@ -121,13 +127,13 @@ class Reach:
             initial_readiness_s=self.timings.hpa_initial_readiness_s,
         )
         current, tolerance = scale
-        return metric_replicas(states, usage, groups, _target(metric), current=current, tolerance=tolerance)
+        return metric_replicas(states, usage, groups, target, current=current, tolerance=tolerance)
 
 
-def _target(metric: MetricView) -> Target:
-    if metric.percent is not None:
-        return Target("Utilization", metric.percent)
-    return Target("AverageValue", milli(str((metric.source.get("target") or {}).get("averageValue", "1"))))
+def target_of(metric: MetricView) -> Target | None:
+    """What a metric of the spec is held against; None where that cannot be read."""
+    amount = None if metric.kind is None else metric.amount(metric.kind)
+    return None if metric.kind is None or not amount else Target(metric.kind, amount)
 
 
 def _usage(sample: MetricsSample, names: set[str], resource: str, container: str) -> Iterator[tuple[str, PodSample]]:
@@ -155,7 +161,7 @@ def _pod_events(history: History) -> tuple[tuple[int, PodView, bool], ...]:
     )
 
 
-def _snapshots(history: History, begin_ns: int, end_ns: int) -> Iterator[tuple[PodView, ...]]:
+def pods_seen(history: History, begin_ns: int, end_ns: int) -> Iterator[tuple[PodView, ...]]:
     """The pods as they were at the begin of a span, and after every change in it."""
     there: dict[str, PodView] = {}
     begun = False

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.autoscaling.recommendations import Reach
-from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, rescales
+from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
+from chaos.checks.autoscaling.shown_metrics import Course, course_of, ignored
 from chaos.checks.base import after_s, timings_of
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
@@ -19,7 +20,7 @@ from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.history.sli import GOOD, INDICATORS
 from chaos.semantics import Bound
-from chaos.semantics.hpa.bounds import rise_bound
+from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.slo import Slo
 
 __all__ = ["TAIL_NS", "Climb", "FollowedDetail", "answered_rps", "climb_of", "regained_ns"]
@@ -79,9 +80,12 @@ RATE_SPAN_NS = 10 * NS
 
 @dataclass(frozen=True, slots=True)
 class FollowedDetail:
-    """One load spike as the system followed it, in numbers; the metric's are None where it is no percentage.
+    """One load spike as the system followed it, in numbers.
 
-    `stages`: seconds from the step to the end of each; None for what was not seen before the spike ended.
+    Attributes:
+        stages: seconds from the step to the end of each; None for what was not seen before the spike ended.
+        metric: the one that came highest above its target, with its highest value and the target as Kubernetes writes
+            them; empty where none was read.
     """
 
     spike_end_ns: int
@@ -89,8 +93,8 @@ class FollowedDetail:
     stages: Mapping[str, float | None]
     bound_s: float
     metric: str
-    measured_percent_max: int | None
-    target_percent: int | None
+    measured_max: str
+    target: str
     desired_before: int
     desired_at_end: int
     ready_at_end: int
@@ -105,17 +109,25 @@ class Climb:
     """One spike as the system followed it. Moments are None for what was not seen before the spike ended.
 
     Attributes:
-        bound: how soon desired replicas must rise.
+        bound: how soon desired replicas must rise once the load is high.
+        decision: how soon, once the metrics ask for it and go on asking.
+        course: the metric that came highest above its target, and `unread` those that were never read.
         over_ns: when the metrics API, or where it was not recorded the autoscaler, first had a metric over its target.
-        rises: of desired replicas.
+        ignored: the longest time in which the metrics asked for more replicas and got none: from when, how long.
+        rises: of desired replicas, by whomever; `own` are the autoscaler's.
         pods: those made since the first rise.
         regained_ns: when users were inside the SLO again.
     """
 
     spike: LoadSpike
     bound: Bound
+    decision: Bound
+    course: Course
+    unread: tuple[str, ...]
     over_ns: int | None
+    ignored: tuple[int, float]
     rises: tuple[Rescale, ...]
+    own: tuple[Rescale, ...]
     pods: tuple[PodLife, ...]
     regained_ns: int | None
     detail: FollowedDetail
@@ -126,14 +138,14 @@ class Climb:
 
     @property
     def due_ns(self) -> int:
-        """When the first rise must have come."""
-        return self.spike.begin_ns + round(self.bound.total_s * NS)
+        """When the first rise must have come: the load need not be felt before it is as high as it gets."""
+        return self.spike.high_ns + round(self.bound.total_s * NS)
 
     def evidence(self) -> Iterator[Evidence]:
         detail = self.detail
         yield Evidence(self.spike.begin_ns, f"the load rose from {self.spike.words}")
         if self.over_ns is not None:
-            yield Evidence(self.over_ns, f"{detail.metric} was over its target of {detail.target_percent} %")
+            yield Evidence(self.over_ns, f"{detail.metric} was over its target of {detail.target}")
         for rise in self.rises:
             yield Evidence(rise.at_ns, rise.words)
         for life in self.pods:
@@ -153,12 +165,19 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     """Read a climb off the history."""
     begin_ns = spike.begin_ns
     end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
-    bound = rise_bound(behaviour_at(history, life, begin_ns), timings_of(history))
+    courses = [course_of(history, life, number, begin_ns, end_ns) for number in range(len(life.at(begin_ns).metrics))]
+    course = max(courses, key=lambda one: one.ratio, default=Course("", "", ""))
+    types = [course.type] if course.highest else [one.type for one in courses]
+    behaviour, current = behaviour_at(history, life, begin_ns), desired_replicas(history).value_at(begin_ns) or 0
+    past = changes_of(own_rescales(history, life, begin_ns))
+    shown = metric_bound(timings_of(history), types or MEASURED)
+    decision = decision_bound(behaviour, timings_of(history), current=current, changes=past, now_s=begin_ns / NS)
+    bound = Bound((*shown.parts, *decision.parts), (*shown.unpromised, *decision.unpromised))
     rises = tuple(one for one in rescales(history) if begin_ns < one.at_ns <= end_ns and one.up)
     first_ns = rises[0].at_ns if rises else end_ns
     # News of a pod may come a moment before that of the number that asked for it.
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
-    over_ns, metric, measured, target = _metric(history, life, begin_ns, end_ns)
+    over_ns = min((one.over_ns for one in courses if one.over_ns is not None), default=None)
     # The metrics API had it before the autoscaler looked, where it was recorded.
     sampled_ns = Reach(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
     over_ns = over_ns if sampled_ns is None else sampled_ns
@@ -171,51 +190,51 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         "ready_s": _last(pod.ready_ns for pod in pods),
         "slo_regained_s": well_ns,
     }
-    detail = FollowedDetail(
+    stages = {name: after_s(at_ns, begin_ns) for name, at_ns in moments.items()}
+    return Climb(
+        spike=spike,
+        bound=bound,
+        decision=decision,
+        course=course,
+        unread=tuple(one.name for one in courses if not one.highest),
+        over_ns=over_ns,
+        ignored=ignored(history, life, begin_ns, end_ns),
+        rises=rises,
+        own=tuple(one for one in rises if confirmed(history, life, one)),
+        pods=pods,
+        regained_ns=well_ns,
+        detail=_detail(history, life, spike, course, stages=stages, bound_s=bound.total_s),
+    )
+
+
+def _detail(
+    history: History,
+    life: AutoscalerLife,
+    spike: LoadSpike,
+    course: Course,
+    *,
+    stages: Mapping[str, float | None],
+    bound_s: float,
+) -> FollowedDetail:
+    begin_ns = spike.begin_ns
+    end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
+    desired = desired_replicas(history)
+    return FollowedDetail(
         spike_end_ns=end_ns,
         peak_rps=spike.peak_rps,
-        stages={name: after_s(at_ns, begin_ns) for name, at_ns in moments.items()},
-        bound_s=bound.total_s,
-        metric=metric,
-        measured_percent_max=measured,
-        target_percent=target,
-        desired_before=desired_replicas(history).value_at(begin_ns) or 0,
-        desired_at_end=desired_replicas(history).value_at(end_ns) or 0,
+        stages=stages,
+        bound_s=bound_s,
+        metric=course.name,
+        measured_max=course.highest,
+        target=course.target,
+        desired_before=desired.value_at(begin_ns) or 0,
+        desired_at_end=desired.value_at(end_ns) or 0,
         ready_at_end=ready_replicas(history).value_at(end_ns) or 0,
         replicas_max=life.at(end_ns).most,
         answered_before_rps=answered_rps(history, begin_ns - RATE_SPAN_NS, begin_ns),
         answered_at_step_rps=answered_rps(history, begin_ns, min(end_ns, begin_ns + RATE_SPAN_NS)),
         answered_at_end_rps=answered_rps(history, max(begin_ns, end_ns - RATE_SPAN_NS), end_ns),
     )
-    return Climb(spike, bound, over_ns, rises, pods, well_ns, detail)
-
-
-def _metric(
-    history: History, life: AutoscalerLife, begin_ns: int, end_ns: int
-) -> tuple[int | None, str, int | None, int | None]:
-    """When a metric was first over its target, which, its highest value, and the target, in percent.
-
-    Of several metrics it is the one that came highest above its target.
-    """
-    worst: tuple[float, int | None, str, int | None, int | None] = (-1.0, None, "", None, None)
-    for number, metric in enumerate(life.at(begin_ns).metrics):
-        name, target = metric.name, metric.percent
-        if target is None:
-            worst = max(worst, (-0.5, None, name, None, None), key=lambda one: one[0])
-            continue
-        over = 1.0 + behaviour_at(history, life, begin_ns).up.tolerance
-        seen = [
-            (at_ns, reading.percent)
-            for at_ns, view in life.states
-            if begin_ns < at_ns <= end_ns
-            for wanted, reading in view.readings[number : number + 1]
-            if wanted.name == name and reading.percent is not None
-        ]
-        high = max((percent for _, percent in seen), default=None)
-        first_ns = next((at_ns for at_ns, percent in seen if percent / target > over), None)
-        ratio = -0.25 if high is None else high / target
-        worst = max(worst, (ratio, first_ns, name, high, target), key=lambda one: one[0])
-    return worst[1:]
 
 
 def _last(moments: Iterable[int | None]) -> int | None:

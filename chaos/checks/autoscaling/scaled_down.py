@@ -9,6 +9,8 @@ from typing import ClassVar
 import polars as pl
 
 from chaos.checks.autoscaling import scaling
+from chaos.checks.autoscaling.recommendations import Reach
+from chaos.checks.autoscaling.shown_metrics import asked
 from chaos.checks.base import Summary, after_s, finding, timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -21,7 +23,8 @@ from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
 from chaos.history.sli import GOOD
 from chaos.semantics import Bound
-from chaos.semantics.hpa.bounds import fall_bound
+from chaos.semantics.hpa.bounds import MEASURED, fall_bound
+from chaos.semantics.hpa.stabilization import down_steps
 
 __all__ = ["ScaledDown", "ScaledDownDetail"]
 
@@ -33,12 +36,15 @@ DELIVERY_S = 2.0
 class DescentDetail:
     """The way down from one load spike; seconds count from `calm_ns`, when its last request was answered.
 
+    `bottom` is what was desired before the spike, or the autoscaler's minimum where that is more: it falls no further.
+    `kept` is where the fall ended above that, because its metrics ask for so many; None where it did not.
     Which answers were under way on a pod as it was taken is known only where they name their replica.
     """
 
     calm_ns: int
     peak: int
     bottom: int
+    kept: int | None
     back_s: float | None
     bound_s: float
     pods_taken: int
@@ -50,8 +56,8 @@ class DescentDetail:
         if self.back_s is None:
             return f"desired {self.peak}, not back at {self.bottom}"
         taken = f"{plural(self.pods_taken, 'pod')} taken with {plural(self.answers_under_way, 'answer')} under way"
-        back = f"desired {self.peak} back at {self.bottom} {self.back_s:.1f} s after the last answer of the spike"
-        return f"{back}, {taken}"
+        end = f"back at {self.bottom}" if self.kept is None else f"down to {self.kept}"
+        return f"desired {self.peak} {end} {self.back_s:.1f} s after the last answer of the spike, {taken}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +72,10 @@ class _Descent:
     """The way down from one load spike, up to the next one.
 
     Attributes:
-        back_ns: when desired replicas were back at the bottom, None if never.
+        back_ns: when desired replicas were back at the bottom, or where the metrics keep them; None if never.
         until_ns: when the next spike came, or the record ended.
         holding: which metric still holds the replicas up at the end, in words.
+        spare_s: for how long, up to the end, its own status asked for fewer than were desired.
     """
 
     detail: DescentDetail
@@ -76,6 +83,7 @@ class _Descent:
     back_ns: int | None
     until_ns: int
     holding: str
+    spare_s: float
     evidence: tuple[Evidence, ...]
 
 
@@ -83,11 +91,13 @@ class _Descent:
 class ScaledDown:
     """After every load spike desired replicas return to what they were before it, within the derived bound.
 
-    And no fall comes before its window: within `stabilizationWindowSeconds` before a fall to n the autoscaler asked for
-    no more than n. The bound counts from the last answer to a request of the spike: while that waits, there is load.
+    Or to where the controller's own arithmetic keeps them: its metrics, rounded up, ask for so many (its algorithm in
+    the Kubernetes documentation, "Horizontal Pod Autoscaling"). And no fall comes before its window: within
+    `stabilizationWindowSeconds` before a fall to n the autoscaler asked for no more than n. The bound counts from the
+    last answer to a request of the spike: while that waits, there is load.
     How many answers the pods that went had under way is shown; whether one was lost is for `SloMet` to say.
-    Load that still holds the replicas up, a fall that the autoscaler did not ask for, and a record that ends before the
-    bound, are UNKNOWN.
+    Load that still holds all replicas up, a fall that the autoscaler did not ask for, a metric of which nobody says how
+    soon it shows the load, and a record that ends before the bound, are UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-down"
@@ -132,19 +142,24 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
             continue
         meant = pl.col("intended_ns").is_between(spike.begin_ns, spike.end_ns, closed="left")
         last_ns: int | None = history.requests.filter(meant).select(pl.col("end_ns").max()).item()
-        bottom = desired.value_at(spike.begin_ns) or 0
+        bottom = max(desired.value_at(spike.begin_ns) or 0, life.at(until_ns).least)
         peak = desired.max(spike.begin_ns, until_ns) or 0
         falls = tuple(one for one in scaling.rescales(history) if spike.end_ns < one.at_ns <= until_ns and not one.up)
-        back_ns = next((one.at_ns for one in falls if one.after <= bottom), None)
+        back_ns, kept = next((one.at_ns for one in falls if one.after <= bottom), None), None
+        if back_ns is None and falls and _keeps(history, life, falls[-1].after, until_ns):
+            back_ns, kept = falls[-1].at_ns, falls[-1].after
         calm_ns = max(spike.end_ns, last_ns or 0)
-        bound = fall_bound(
-            scaling.behaviour_at(history, life, spike.end_ns), timings_of(history), peak=peak, bottom=bottom
+        behaviour, types = (
+            scaling.behaviour_at(history, life, spike.end_ns),
+            [one.type for one in life.at(until_ns).metrics],
         )
+        bound = fall_bound(behaviour, timings_of(history), types or MEASURED, peak=peak, bottom=bottom)
         taken = tuple(_taken(history, spike.end_ns, until_ns))
         detail = DescentDetail(
             calm_ns=calm_ns,
             peak=peak,
             bottom=bottom,
+            kept=kept,
             back_s=after_s(back_ns, calm_ns),
             bound_s=bound.total_s,
             pods_taken=len(taken),
@@ -153,7 +168,9 @@ def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
         )
         calm = Evidence(calm_ns, "the last request of the spike was answered")
         evidence = (calm, *scaling.rescale_evidence(falls), *(moment for moment, _, _ in taken))
-        yield _Descent(detail, bound, back_ns, until_ns, _holding(history, life, until_ns), evidence)
+        holding, able = _holding(history, life, until_ns), down_steps(behaviour.down, peak, bottom) is not None
+        spare_s = _spare_s(history, life, calm_ns, until_ns) if able else 0.0
+        yield _Descent(detail, bound, back_ns, until_ns, holding, spare_s, evidence)
 
 
 def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[tuple[Evidence, int, int]]:
@@ -173,12 +190,34 @@ def _holding(history: History, life: AutoscalerLife, at_ns: int) -> str:
 
     One that cannot be read lets nothing fall, whatever the others say.
     """
-    view, down = life.at(at_ns), scaling.behaviour_at(history, life, at_ns).down.tolerance
-    for metric, seen in view.readings:
-        if metric.percent and seen.percent is not None and seen.percent / metric.percent >= 1.0 - down:
-            return f"{metric.name} is at {seen.percent} % of {metric.percent} %"
-    unread = [metric.name for metric, seen in view.readings if not seen.type]
-    return f"{unread[0]} could not be read" if unread and view.status.get("currentMetrics") else ""
+    shown, desired = asked(history, life, at_ns), desired_replicas(history).value_at(at_ns) or 0
+    if shown is None:
+        return ""
+    unread = f"{shown.unread[0]} could not be read" if shown.unread else ""
+    return unread or (shown.words if shown.most >= desired else "")
+
+
+def _keeps(history: History, life: AutoscalerLife, number: int, at_ns: int) -> bool:
+    """Whether the autoscaler's metrics ask for just so many at a moment, by its status and by what was recorded."""
+    shown = asked(history, life, at_ns)
+    if (
+        shown is None
+        or shown.unread
+        or not shown.least == shown.most == number == desired_replicas(history).value_at(at_ns)
+    ):
+        return False
+    sampled = [one.replicas for one in Reach(history, life).proposals(at_ns, at_ns, number)]
+    return not any(one is not None and one < number for one in sampled)
+
+
+def _spare_s(history: History, life: AutoscalerLife, begin_ns: int, until_ns: int) -> float:
+    """For how long, up to a moment, the status asked for fewer replicas than were desired; at most since another."""
+    since_ns: int | None = None
+    for at_ns in (begin_ns, *(one for one, _ in life.states if begin_ns < one < until_ns), until_ns):
+        shown, desired = asked(history, life, at_ns), desired_replicas(history).value_at(at_ns) or 0
+        spare = shown is not None and not shown.unread and shown.most < desired and not life.at(at_ns).inactive
+        since_ns = None if not spare else at_ns if since_ns is None else since_ns
+    return 0.0 if since_ns is None else seconds(until_ns - since_ns)
 
 
 def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
@@ -187,16 +226,16 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
     for index, fall in enumerate(changes):
         if fall.up or fall.at_ns < life.first_ns or fall.before > life.at(fall.at_ns).most:
             continue
-        if not scaling.confirmed(life, fall):
+        if not scaling.confirmed(history, life, fall):
             yield unknown(fall.words, f"{fall.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
             continue
         window_s = scaling.behaviour_at(history, life, fall.at_ns).down.window_s
-        asked = [(one.at_ns, one.after) for one in changes[:index] if one.up and scaling.confirmed(life, one)]
+        recommended = [(one.at_ns, one.after) for one in changes[:index] if _recommended(history, life, one)]
         if not life.listed:
-            asked.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
+            recommended.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
         early = [
             f"{fall.words} {seconds(fall.at_ns - at_ns):.1f} s after {number} had been asked for"
-            for at_ns, number in asked
+            for at_ns, number in recommended
             if number > fall.after and seconds(fall.at_ns - at_ns) < window_s - DELIVERY_S
         ]
         bound = f"no sooner than {window_s:g} s after more were asked for"
@@ -207,25 +246,43 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
             yield Obligation(fall.words, measured="after its window", bound=bound)
 
 
+def _recommended(history: History, life: AutoscalerLife, rise: scaling.Rescale) -> bool:
+    """Whether a rise was what the metrics asked for at that moment.
+
+    Not one that only brings the number back to the minimum, for which no metric is looked at; nor, without a
+    `behavior`, one to a number of the window before, which may be the highest of that. Source: Kubernetes'
+    pkg/controller/podautoscaler/horizontal.go, `reconcileAutoscaler` and `stabilizeRecommendation`.
+    """
+    if not rise.up or rise.before < life.at(rise.at_ns).least or not scaling.confirmed(history, life, rise):
+        return False
+    behaviour, desired = scaling.behaviour_at(history, life, rise.at_ns), desired_replicas(history)
+    window_ns = round(behaviour.down.window_s * NS)
+    return behaviour.given or (desired.max(rise.at_ns - window_ns, rise.at_ns - 1) or 0) < rise.after
+
+
 def _back(history: History, life: AutoscalerLife, descent: _Descent) -> Obligation:
     subject, bound_s = "load spike", descent.bound.total_s
-    limit, text = f"back within {bound_s:g} s", f"not back at {descent.detail.bottom}"
+    detail, limit = descent.detail, f"back within {bound_s:g} s"
+    end = f"back at {detail.bottom}" if detail.kept is None else f"down to {detail.kept}"
+    text = f"not back at {detail.bottom}"
     if descent.back_ns is not None:
-        took_s = seconds(earliest_ns(history, history.facts.workload_kind, descent.back_ns) - descent.detail.calm_ns)
+        took_s = seconds(earliest_ns(history, history.facts.workload_kind, descent.back_ns) - detail.calm_ns)
         if took_s <= bound_s:
-            return Obligation(subject, measured=f"{took_s:.1f} s", bound=limit)
-        text = f"back at {descent.detail.bottom} only after {took_s:.1f} s, bound {bound_s:g} s"
-    elif descent.until_ns < descent.detail.calm_ns + round(bound_s * NS):
-        left_s = seconds(max(0, descent.until_ns - descent.detail.calm_ns))
+            why = f", where it stays: {descent.holding}" if detail.kept is not None else ""
+            return Obligation(subject, measured=f"{end} after {took_s:.1f} s{why}", bound=limit)
+        text = f"{end} only after {took_s:.1f} s, bound {bound_s:g} s"
+    elif descent.until_ns < detail.calm_ns + round(bound_s * NS):
+        left_s = seconds(max(0, descent.until_ns - detail.calm_ns))
         text = f"{text} when the record or the next spike came, {left_s:.1f} s into {bound_s:g} s"
         return unknown(subject, text, "a trial that waits for the fall")
     else:
         text = f"{text} within {bound_s:g} s"
     # Too late: a FAIL, unless nothing promised it.
-    if blind := scaling.stood_still(life, descent.detail.calm_ns, descent.until_ns):
-        return unknown(subject, f"{text}: the autoscaler had no metrics: {blind.why}", "metrics that it can read")
+    if blind := scaling.stood_still(life, detail.calm_ns, descent.until_ns):
+        return unknown(subject, f"{text}: {blind.why}", blind.settle)
     if descent.back_ns is None and descent.holding:
         return unknown(subject, f"{text}: {descent.holding}, so nothing was to fall", "less load after the spike")
-    if descent.bound.unpromised:
-        return unknown(subject, f"{text}: {descent.bound.unpromised[0].reason}", "other rates")
+    # However late a metric shows the load: once it does, the autoscaler has its own time.
+    if descent.bound.unpromised and (descent.back_ns is not None or descent.spare_s < bound_s):
+        return unknown(subject, f"{text}: {descent.bound.unpromised[0].reason}", "other rates, or timings that say it")
     return Obligation(subject, Answer.FAIL, text, bound=limit)

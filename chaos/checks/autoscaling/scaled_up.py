@@ -10,11 +10,12 @@ from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
 from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.stuck_volumes import held_up_by
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
-from chaos.history.facts.autoscaler import AutoscalerLife
+from chaos.history.facts.autoscaler import AutoscalerLife, autoscalers
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.semantics import recovery_bound
@@ -23,7 +24,7 @@ from chaos.slo import Slo
 __all__ = ["ScaledUp", "ScaledUpDetail"]
 
 LONGER = "a load spike that lasts longer"
-WORKS = "a metric that the autoscaler can read: metrics-server, and requests on every container"
+DECLARED = "cluster.timings in gameday.toml with custom_metrics_s, the most that the metric lags behind the load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class ScaledUp:
     With an `slo` users must moreover be inside it again before the spike ends, for ten seconds at least. If they are
     not while the autoscaler is at its maximum, that is a matter of capacity and not of the autoscaler; the reason says
     so (`cause` is `capacity`). Without an autoscaler, or with one whose metric the load does not move, nothing follows:
-    FAIL. A spike that is too short to tell, metrics that are missing and two autoscalers on one target are UNKNOWN.
+    FAIL. A spike that is too short to tell, metrics that are missing, two autoscalers on one target, a rise that
+    something else made, and a metric of which nobody says how soon it shows the load, are UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-up"
@@ -57,7 +59,7 @@ class ScaledUp:
             scaler = scaling.one_autoscaler(history, spike.begin_ns, spike.end_ns)
             here: list[tuple[str, Obligation]] = []
             if isinstance(scaler, Obligation):
-                here.append(("autoscaler", _without(history, spike, scaler)))
+                here += (("autoscaler", one) for one in _without(history, spike, scaler))
             else:
                 climbs.append(climb := climb_of(history, scaler, spike, self.slo))
                 here += _judged(history, scaler, climb, slo=self.slo)
@@ -103,12 +105,26 @@ WORDS = {
 """The stages that are shown in words."""
 
 
-def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Obligation:
-    """With no autoscaler at all nothing follows; with several nobody can tell which of them did."""
+def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Iterator[Obligation]:
+    """With no autoscaler at all nothing follows, unless something else did; with several nobody knows which of them."""
     evidence = (Evidence(spike.begin_ns, f"the load rose from {spike.words}"),)
     if scaling.scalers_in(history, spike.begin_ns, spike.end_ns):
-        return replace(scaler, evidence=evidence)
-    return replace(scaler, answer=Answer.FAIL, settle="", evidence=evidence)
+        yield replace(scaler, evidence=evidence)
+        return
+    end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
+    rises = [one for one in scaling.rescales(history) if spike.begin_ns < one.at_ns <= end_ns and one.up]
+    before = [life for life in autoscalers(history) if life.gone_ns is not None and life.gone_ns <= spike.begin_ns]
+    gone = f": {before[-1].name} was deleted before the load rose" if before else ""
+    if not rises:
+        yield replace(scaler, answer=Answer.FAIL, reason=f"{scaler.reason}{gone}", settle="", evidence=evidence)
+        return
+    after_s = seconds(rises[0].at_ns - spike.begin_ns)
+    text = f"{scaler.reason}{gone}, but something else made {rises[0].words} {after_s:.1f} s after the step"
+    yield replace(
+        scaler, reason=f"{text}: nobody promises how soon", evidence=(*evidence, *scaling.rescale_evidence(rises))
+    )
+    for rise in rises:
+        yield from scaling.replicas_made(history, rise, end_ns)
 
 
 def _doubted(history: History, climb: Climb, one: Obligation) -> Obligation:
@@ -142,36 +158,48 @@ def _judged(
 
 
 def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[str, Obligation]:
-    subject, first, bound_s = "first rise", climb.rises[0], climb.bound.total_s
-    took_s = seconds(earliest_ns(history, history.facts.workload_kind, first.at_ns) - climb.spike.begin_ns)
+    subject, bound_s = "first rise", climb.bound.total_s
+    if not climb.own:
+        text = f"{climb.rises[0].words}, and {scaling.NOT_ASKED}"
+        return "rival", unknown(subject, text, "a trial in which nobody else scales")
+    first = climb.own[0]
+    came_ns = earliest_ns(history, history.facts.workload_kind, first.at_ns)
+    took_s = seconds(came_ns - climb.spike.begin_ns)
     measured, limit = f"{took_s:.1f} s", f"{bound_s:g} s"
-    if took_s <= bound_s:
+    if came_ns <= climb.due_ns:
         return "", Obligation(subject, measured=measured, bound=limit)
-    if text := _blind(life, climb, first.at_ns):
-        return "metrics", unknown(subject, text, WORKS)
+    if blind := _blind(life, climb, first.at_ns):
+        return "metrics", blind
     late_metric = climb.over_ns is None or climb.over_ns > climb.due_ns
     stage = "the metric was not over its target" if late_metric else "desired replicas did not rise"
     text = f"late: {stage} in time, first rise after {took_s:.1f} s, bound {bound_s:g} s"
+    if climb.bound.unpromised:
+        return "late", unknown(subject, f"first rise after {took_s:.1f} s: {_unpromised(climb)}", DECLARED)
     return "late", Obligation(subject, Answer.FAIL, text, measured=measured, bound=limit)
 
 
-def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> str:
-    """Why no rise can be demanded by a moment: without metrics, and too little time after it had them; else empty."""
+def _unpromised(climb: Climb) -> str:
+    return "; ".join(one.reason for one in climb.bound.unpromised)
+
+
+def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> Obligation | None:
+    """Why no rise can be demanded by a moment: it could not compute, or only too short a time before; else None."""
     blind = scaling.stood_still(life, climb.spike.begin_ns, until_ns)
-    if blind is None:
-        return ""
+    if blind is None or (blind.until_ns is not None and seconds(until_ns - blind.until_ns) > climb.bound.total_s):
+        return None
     if blind.until_ns is None:
-        return f"the autoscaler has no metrics: {blind.why}"
-    if until_ns - blind.until_ns > round(climb.bound.total_s * NS):
-        return ""
+        return unknown("first rise", blind.why.replace("had no", "has no"), blind.settle)
     since_s = seconds(blind.until_ns - climb.spike.begin_ns)
-    return f"the autoscaler had no metrics until {since_s:.1f} s after the step: {blind.why}"
+    what, words = blind.why.split(": ", 1)
+    return unknown("first rise", f"{what} until {since_s:.1f} s after the step: {words}", blind.settle)
 
 
 def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
     subject, detail = "first rise", climb.detail
-    if text := _blind(life, climb, climb.end_ns):
-        return "metrics", unknown(subject, text, WORKS)
+    if blind := _blind(life, climb, climb.end_ns):
+        return "metrics", blind
+    if (ignored := _ignored(life, climb)) is not None:
+        return "desired", ignored
     if climb.end_ns < climb.due_ns:
         return "short", _too_short(climb)
     if detail.desired_before >= detail.replicas_max:
@@ -182,16 +210,36 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
     return _unmoved(climb, unwell=unwell)
 
 
+def _ignored(life: AutoscalerLife, climb: Climb) -> Obligation | None:
+    """A metric that was over its target for long enough, and asked for more replicas than there were, for nothing."""
+    since_ns, lasted_s = climb.ignored
+    if climb.over_ns is None or lasted_s < climb.decision.total_s:
+        return None
+    over_s = seconds(min(climb.over_ns, since_ns) - climb.spike.begin_ns)
+    text = (
+        f"desired replicas did not rise, though {climb.course.name} was over its target {over_s:.1f} s after the step"
+    )
+    if climb.course.highest:
+        text += f" ({climb.course.highest} of {climb.course.target})"
+    if climb.decision.unpromised:
+        return unknown("first rise", f"{text}: {climb.decision.unpromised[0].reason}", "other rates")
+    refused = [view.refused for at_ns, view in life.states if since_ns <= at_ns <= climb.end_ns and view.refused]
+    text += f"; {refused[-1]}" if refused else ""
+    return Obligation("first rise", Answer.FAIL, text)
+
+
 def _unmoved(climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
-    """Nothing rose though it could have: a metric over its target was ignored, or the metric did not move."""
-    subject, detail = "first rise", climb.detail
+    """Nothing rose: no metric asked for it for long enough, as far as the record shows."""
+    subject, course = "first rise", climb.course
     if climb.over_ns is not None:
-        over_s = seconds(climb.over_ns - climb.spike.begin_ns)
-        over = f"{detail.metric} was over its target {over_s:.1f} s after the step"
-        return "desired", Obligation(subject, Answer.FAIL, f"desired replicas did not rise, though {over}")
-    highest, target = detail.measured_percent_max, detail.target_percent
-    seen = "" if highest is None else f" (at most {highest} % of {target} %)"
-    text = f"{detail.metric or 'its metric'} never passed its target{seen}"
+        text = f"{course.name} was over its target, but not for long enough, or not with all pods Ready and measured"
+        return "metric", unknown(subject, f"{text}, to call for a rise", "a load spike that the system feels")
+    if climb.unread:
+        return "metric", unknown(subject, f"{' and '.join(climb.unread)} could not be read", "metrics that it can read")
+    text = f"{course.name or 'its metric'} never passed its target"
+    text += f" (at most {course.highest} of {course.target})" if course.highest else ""
+    if climb.bound.unpromised:
+        return "metric", unknown(subject, f"{text}: {_unpromised(climb)}", DECLARED)
     if unwell:
         text = f"users were outside the SLO, yet {text}: the load does not move this metric"
         return "metric", Obligation(subject, Answer.FAIL, text)
@@ -209,7 +257,12 @@ def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligatio
     bound = recovery_bound(pod.spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
     deadline_ns, limit = pod.created_ns + round(bound.total_s * NS), f"Ready within {bound.total_s:g} s"
     if pod.ready_ns is not None and earliest_ns(history, "Pod", pod.ready_ns) <= deadline_ns:
-        yield Obligation(pod.name, measured=f"Ready after {seconds(pod.ready_ns - pod.created_ns):.1f} s", bound=limit)
+        measured = f"Ready after {seconds(pod.ready_ns - pod.created_ns):.1f} s"
+        if pod.ready_at(climb.end_ns) or (pod.left_ns is not None and pod.left_ns <= climb.end_ns):
+            yield Obligation(pod.name, measured=measured, bound=limit)
+        else:
+            text = f"{pod.name} was {measured}, and not Ready when the spike ended"
+            yield unknown(pod.name, text, "new replicas that stay Ready")
         return
     if pod.lost_ns is not None and pod.lost_ns <= deadline_ns:
         return
@@ -218,6 +271,12 @@ def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligatio
         yield unknown(pod.name, text, LONGER)
         return
     stage = lacking(pod, deadline_ns)
+    if stage == "scheduled" and (words := held_up_by(history, pod, (), deadline_ns)):
+        text = f"{pod.name} was not scheduled {bound.total_s:g} s after it was made: {words}"
+        yield unknown(
+            pod.name, f"{text}; nobody promises how soon there is room", "room for all replicas, ready before"
+        )
+        return
     text = f"late: {pod.name} was not {'Ready' if stage == 'ready' else stage} {bound.total_s:g} s after it was made"
     if excuses := bound.excuses(stage):
         yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a startup probe")

@@ -11,19 +11,23 @@ from chaos.checks.verdict import Answer, Evidence, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
-from chaos.history.facts.autoscaler import KIND, AutoscalerLife, autoscalers
+from chaos.history.coverage import earliest_ns, settled_ns
+from chaos.history.facts.autoscaler import FOR_ZERO, KIND, AutoscalerLife, autoscalers
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas, workload_states
-from chaos.semantics import recovery_bound
-from chaos.semantics.hpa.stabilization import Behaviour
+from chaos.history.step_function import Steps
+from chaos.semantics import Timings, recovery_bound
+from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
     "NOT_ASKED",
     "Rescale",
     "behaviour_at",
+    "changes_of",
     "confirmed",
     "in_turn",
     "one_autoscaler",
+    "own_rescales",
     "replicas_made",
     "rescale_evidence",
     "rescales",
@@ -37,7 +41,10 @@ __all__ = [
 
 
 NEAR_NS = 5 * NS
-"""The autoscaler changes the workload first and its own status right after; news of the two may lie so far apart."""
+"""The autoscaler changes the workload first and its own status right after: news of that may come so much later."""
+
+AHEAD_NS = NS
+"""Of two watches one may be ahead of the other by as much."""
 
 NOT_ASKED = "the autoscaler did not ask for it"
 
@@ -61,17 +68,40 @@ class Rescale:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A time in which the autoscaler had no metrics: why, in its own words, and when it ended, None if it did not."""
+    """A time in which the autoscaler could not compute: its own words, and when it ended, None if it did not.
 
-    why: str
+    `metrics`: whether it was metrics that it lacked; else it was off, or shut out of the workload or its pods.
+    """
+
+    words: str
     until_ns: int | None
+    metrics: bool
+
+    @property
+    def why(self) -> str:
+        return f"the autoscaler {'had no metrics' if self.metrics else 'could not scale'}: {self.words}"
+
+    @property
+    def settle(self) -> str:
+        """What would let it compute."""
+        if self.metrics:
+            return "a metric that the autoscaler can read: metrics-server, and requests on every container"
+        return "an autoscaler that can scale: one for each pod, over a workload that has replicas"
 
 
 @once
 def rescales(history: History) -> tuple[Rescale, ...]:
-    """Every change of the workload's desired replicas after it was first seen, in order."""
-    points = [point for point in desired_replicas(history).points if point[1] > 0]
-    return tuple(Rescale(at_ns, before, after) for (_, before), (at_ns, after) in pairwise(points))
+    """Every change of the workload's desired replicas after it was first seen, in order; to and from zero, too."""
+    kind, found = history.facts.workload_kind, list[Rescale]()
+    before: int | None = None
+    gone = {event.at_ns for event in history.watch if event.kind == kind and event.gone}
+    for at_ns, view in workload_states(history):
+        after = None if at_ns in gone else history.facts.workload.wanted(view.raw)
+        settled = settled_ns(history, kind, at_ns)
+        if before is not None and after is not None and after != before:
+            found.append(Rescale(settled, before, after))
+        before = after
+    return tuple(found)
 
 
 def scalers_in(history: History, begin_ns: int | None = None, until_ns: int | None = None) -> list[AutoscalerLife]:
@@ -126,23 +156,31 @@ def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Ob
     spec = next((view.pod_spec for _, view in reversed(workload_states(history)) if view.pod_spec), None)
     spec = spec or next((life.spec for life in pod_lives(history)), {})
     bound = recovery_bound(spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
-    deadline_ns = rise.at_ns + round(bound.total_s * NS)
-    desired, active = desired_replicas(history), active_replicas(history)
-    there = active.max(rise.at_ns - NS, min(deadline_ns, until_ns)) or 0
+    bound_ns, desired = round(bound.total_s * NS), desired_replicas(history)
     for number in range(rise.before + 1, rise.after + 1):
         subject, limit = f"replica {number} of {rise.after}", f"made within {bound.total_s:g} s"
         text = f"no pod was made for {subject}"
-        if there >= number:
+        taken_ns = next((at_ns for at_ns, count in desired.points if at_ns > rise.at_ns and count < number), until_ns)
+        end_ns = min(taken_ns, until_ns)
+        spans = list(_without(active_replicas(history), number, rise.at_ns, end_ns))
+        if any(end - begin > bound_ns for begin, end in spans):
+            if excuses := bound.excuses("created"):
+                yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")
+            else:
+                yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s", bound=limit)
+        elif not spans or spans[-1][1] < end_ns:
             yield Obligation(subject, measured="made", bound=limit)
-        elif (desired.min(rise.at_ns, min(deadline_ns, until_ns)) or 0) < number:
-            continue  # taken back before it was due
-        elif until_ns < deadline_ns:
-            waited_s = seconds(max(0, until_ns - rise.at_ns))
+        elif end_ns == until_ns:  # else taken back before it was due
+            waited_s = seconds(until_ns - spans[-1][0])
             yield unknown(subject, f"{text} in {waited_s:.1f} s, bound {bound.total_s:g} s", "a longer load spike")
-        elif excuses := bound.excuses("created"):
-            yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")
-        else:
-            yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s", bound=limit)
+
+
+def _without(active: Steps, number: int, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
+    """The spans in which there were fewer pods than that; news of a pod may come before that of the rise."""
+    for since_ns, until_ns in active.spans_below(number):
+        last_ns = end_ns if until_ns is None else min(until_ns, end_ns)
+        if last_ns > begin_ns and since_ns < end_ns:
+            yield max(since_ns, begin_ns), last_ns
 
 
 def _kinds(history: History) -> tuple[str, ...]:
@@ -168,24 +206,47 @@ def watched_until_ns(history: History) -> int:
 
 
 def stood_still(life: AutoscalerLife, begin_ns: int, until_ns: int) -> Blind | None:
-    """The last time in a span in which the autoscaler could not compute; None if it always could."""
+    """The last time in a span in which the autoscaler could not compute, None if it always could."""
     states = [(begin_ns, life.at(begin_ns)), *(one for one in life.states if begin_ns < one[0] <= until_ns)]
     found: Blind | None = None
     for (_, view), (next_ns, after) in pairwise([*states, (until_ns, states[-1][1])]):
         if view.inactive:
-            found = Blind(view.inactive, None if after.inactive else next_ns)
+            found = Blind(view.inactive, None if after.inactive else next_ns, view.blind)
     return found
 
 
-def behaviour_at(history: History, life: AutoscalerLife, at_ns: int) -> Behaviour:
-    """Its windows and rates at a moment."""
-    return Behaviour.of(life.at(at_ns).spec, timings_of(history))
+def behaviour_at(history: History, life: AutoscalerLife, at_ns: int, timings: Timings | None = None) -> Behaviour:
+    """Its windows and rates at a moment; the controller's flags are those of the record, or as given."""
+    return Behaviour.of(life.at(at_ns).spec, timings_of(history) if timings is None else timings)
 
 
-def confirmed(life: AutoscalerLife, change: Rescale) -> bool:
-    """Whether the autoscaler's own status asks for the number that a change set, at about that time."""
-    states = [(at_ns, view) for at_ns, view in life.states if abs(at_ns - change.at_ns) <= NEAR_NS]
+def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
+    """Whether a change was the autoscaler's own: its status asked for that number from then on, or soon after.
+
+    A status that only follows what somebody else set says no new lastScaleTime. From zero it starts only what it put
+    there itself (KEP-2021), and to zero it goes only where its minimum is zero.
+    """
+    before, zero = life.at(change.at_ns - AHEAD_NS), min(change.before, change.after) == 0
+    if zero and (before.least or before.inactive.startswith(FOR_ZERO)):
+        return False
+    from_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - AHEAD_NS
+    states = [(from_ns, life.at(from_ns))]
+    states += [(at_ns, view) for at_ns, view in life.states if from_ns < at_ns <= change.at_ns + NEAR_NS]
+    known = [view for at_ns, view in life.states if at_ns <= from_ns]
+    if any(view.scaled_at for _, view in life.states):
+        stamp = known[-1].scaled_at if known else ""
+        return any(view.desired == change.after and view.scaled_at != stamp for _, view in states)
     return any(view.desired == change.after for _, view in states)
+
+
+def own_rescales(history: History, life: AutoscalerLife, until_ns: int) -> list[Rescale]:
+    """The changes that the autoscaler made itself before a moment, which its rates count."""
+    return [one for one in rescales(history) if one.at_ns < until_ns and confirmed(history, life, one)]
+
+
+def changes_of(own: Iterable[Rescale]) -> list[Change]:
+    """Changes as the autoscaler's rules count them."""
+    return [Change(one.at_ns / NS, one.after - one.before) for one in own]
 
 
 def rescale_evidence(changes: Iterable[Rescale]) -> tuple[Evidence, ...]:

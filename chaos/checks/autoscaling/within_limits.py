@@ -53,6 +53,9 @@ class WithinLimits:
             owed.append(scaler)
         elif low is None:
             owed.append(unknown("desired replicas", "the desired number was never seen", "a watch of the workload"))
+        elif lives and low == 0 and min(life.at(begin_ns).least for life in lives) > 0 and not outside:
+            text = "no replica was desired for a while, by whomever: that switches the autoscaler off"
+            owed.append(unknown("desired replicas", text, "a trial in which the workload is never at zero"))
         elif not outside:
             owed.append(Obligation("desired replicas", measured=measured, bound=limits))
         return finding(

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.model import History
 from chaos.objects.base import Raw, View, kind_in
+from chaos.objects.quantities import milli
 
-__all__ = ["KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "autoscalers"]
+__all__ = ["FOR_ZERO", "KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "TargetKind", "autoscalers"]
 
 KIND = "HorizontalPodAutoscaler"
+
+TargetKind = Literal["Utilization", "AverageValue", "Value"]
+
+TARGETS: Mapping[TargetKind, str] = {
+    "Utilization": "averageUtilization",
+    "AverageValue": "averageValue",
+    "Value": "value",
+}
+"""The field of each kind of value, in a target and in the status."""
+
+FOR_ZERO = "ScalingDisabled"
+"""Kubernetes' word for an autoscaler that is off because no replica is desired, by whomever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +55,38 @@ class MetricView:
         return f"{named} of {container}" if container else str(named)
 
     @property
+    def outside(self) -> bool:
+        """Whether it is no metric of the pods."""
+        return self.type in ("Object", "External")
+
+    @property
     def percent(self) -> int | None:
         """The percentage of the request, desired or measured; None for other targets."""
+        return self.amount("Utilization")
+
+    @property
+    def kind(self) -> TargetKind | None:
+        """The kind of value that it is held against; None where there is none that can be read."""
+        return next((kind for kind in TARGETS if self.amount(kind)), None)
+
+    def amount(self, kind: TargetKind) -> int | None:
+        """The value, desired or measured: percent of the request, else thousandths; None where it is not given."""
+        given = self._given(kind)
+        if kind == "Utilization":
+            return int(given) if given else None
+        try:
+            return milli(given) if given else None
+        except ValueError:
+            return None
+
+    def shown(self, kind: TargetKind) -> str:
+        """The value for people, e.g. `60 %` or `500m`; empty where it is not given."""
+        given = self._given(kind)
+        return f"{given} %" if given and kind == "Utilization" else given
+
+    def _given(self, kind: TargetKind) -> str:
         part = self.source.get("target") or self.source.get("current") or {}
-        given = part.get("averageUtilization")
-        return None if given is None else int(given)
+        return str(part.get(TARGETS[kind], ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +138,28 @@ class AutoscalerView(View):
     @property
     def inactive(self) -> str:
         """Why it cannot compute (`FailedGetResourceMetric: …`), empty while it can or has not looked yet."""
-        condition = self.condition("ScalingActive")
+        unable = self._false("AbleToScale")
+        return self._false("ScalingActive") or (unable if unable.startswith("FailedGetScale") else "")
+
+    @property
+    def refused(self) -> str:
+        """Why the number that it computed was not accepted (`FailedUpdateScale: …`), empty while it is."""
+        unable = self._false("AbleToScale")
+        return unable if unable.startswith("FailedUpdateScale") else ""
+
+    @property
+    def blind(self) -> bool:
+        """Whether it is metrics that it lacks, of all that may keep it from computing."""
+        return self.inactive.startswith("FailedGet") and not self.inactive.startswith("FailedGetScale")
+
+    @property
+    def scaled_at(self) -> str:
+        """When it last changed the number itself, by the cluster's clock; empty if it never did."""
+        return str(self.status.get("lastScaleTime") or "")
+
+    def _false(self, type_: str) -> str:
+        """The reason and message of a condition that is False, empty otherwise."""
+        condition = self.condition(type_)
         if condition.get("status") != "False":
             return ""
         return f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")

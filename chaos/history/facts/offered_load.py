@@ -83,18 +83,23 @@ def _same(one_rps: float, other_rps: float) -> bool:
 RISE = 1.5
 """A load that grows by less than half is no spike."""
 
+HIGH = 0.9
+"""From this share of its peak on a spike is as high as it gets."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadSpike:
     """A span in which half as much again as before, or more, was offered.
 
     From the begin of the rise to the begin of the fall that takes it under the middle; None: it lasted to the end.
+    `high_ns` is when nine tenths of its peak were first offered: a step's begin, and late in a slow rise.
     """
 
     begin_ns: int
     end_ns: int | None
     before_rps: float
     peak_rps: float
+    high_ns: int
 
     @property
     def words(self) -> str:
@@ -119,10 +124,18 @@ def load_spikes(history: History) -> tuple[LoadSpike, ...]:
             if step.to_rps >= calm_rps * RISE:
                 begin_ns, peak_rps = rising_ns, step.to_rps
         elif step.to_rps <= (calm_rps + peak_rps) / 2:
-            found.append(LoadSpike(begin_ns, step.begin_ns, calm_rps, peak_rps))
+            found.append(_spike(history, begin_ns, step.begin_ns, calm_rps, peak_rps))
             begin_ns, rising_ns, calm_rps = None, None, step.to_rps
         else:
             peak_rps = max(peak_rps, step.to_rps)
     if begin_ns is not None:
-        found.append(LoadSpike(begin_ns, None, calm_rps, peak_rps))
+        found.append(_spike(history, begin_ns, None, calm_rps, peak_rps))
     return tuple(found)
+
+
+def _spike(history: History, begin_ns: int, end_ns: int | None, calm_rps: float, peak_rps: float) -> LoadSpike:
+    high_rps = HIGH * peak_rps
+    step = next(one for one in load_steps(history) if one.begin_ns >= begin_ns and one.to_rps >= high_rps)
+    share = max(0.0, (high_rps - step.from_rps) / (step.to_rps - step.from_rps))
+    high_ns = step.begin_ns + round(share * (step.end_ns - step.begin_ns))
+    return LoadSpike(begin_ns, end_ns, calm_rps, peak_rps, high_ns)

@@ -12,6 +12,7 @@ from datetime import datetime
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 from chaos.objects.quantities import milli
+from chaos.semantics.scheduling import pod_requests
 
 __all__ = ["Groups", "PodSample", "ReplicaState", "group_pods", "replica_state"]
 
@@ -111,10 +112,12 @@ def replica_state(pod: PodView, resource: str, container: str = "") -> ReplicaSt
 
 
 def _request(pod: PodView, resource: str, container: str) -> int | None:
-    """The pod's own request if it has one, else the sum over its containers and sidecars; None if one has none."""
-    own = ((pod.spec.get("resources") or {}).get("requests") or {}) if not container else {}
-    if own:
-        return milli(str(own[resource])) if resource in own else None
+    """Of a pod with requests of its own what the scheduler reserves, else the sum over its containers and sidecars.
+
+    None if one has none. A container that the metric names comes before the pod's own requests (`calculateRequests`).
+    """
+    if not container and (pod.spec.get("resources") or {}).get("requests"):
+        return pod_requests(pod.spec).get(resource)
     holders = [one for one in _lasting(pod) if not container or one.get("name") == container]
     asked = [((one.get("resources") or {}).get("requests") or {}).get(resource) for one in holders]
     if not asked or None in asked:

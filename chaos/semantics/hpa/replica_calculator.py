@@ -16,10 +16,12 @@ from chaos.semantics.hpa.pod_groups import Groups, PodSample, ReplicaState
 from chaos.semantics.timings import KUBERNETES
 
 __all__ = [
+    "Pods",
     "Proposal",
     "Target",
     "Tolerance",
     "metric_replicas",
+    "shown_replicas",
     "strongest",
 ]
 
@@ -38,9 +40,9 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a metric is held against: percent of the request, or an average in thousandths for each pod."""
+    """What a metric is held against: percent of the request, or thousandths, for each pod on average or as a whole."""
 
-    kind: Literal["Utilization", "AverageValue"]
+    kind: Literal["Utilization", "AverageValue", "Value"]
     value: int
 
 
@@ -137,6 +139,43 @@ def _refined(
     if (refined < 1.0 and wanted > current) or (refined > 1.0 and wanted < current):
         return current
     return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """How many pods the selector selects, and how many of them are surely Ready and measured."""
+
+    all: int
+    counted: int
+
+
+def shown_replicas(
+    target: Target, shown: int, *, current: int, pods: Pods, tolerance: Tolerance, outside: bool
+) -> tuple[int, int]:
+    """The fewest and the most replicas that a metric asks for which the autoscaler's status shows at `shown`.
+
+    The status does not say which pods were measured. One that was not damps a rise and may forbid a fall. `outside`:
+    the metric is none of the pods' (Object, External): its average is the sum over all replicas, shown rounded up.
+    """
+    if outside and target.kind == "AverageValue":
+        if not current:
+            return 0, 0
+        least, most = (
+            current if tolerance.holds(used / (target.value * current)) else math.ceil(used / target.value)
+            for used in (max(0, (shown - 1) * current + 1), shown * current)
+        )
+        return least, most
+    ratio = shown / target.value
+    if not current:
+        return math.ceil(ratio), math.ceil(ratio)
+    if tolerance.holds(ratio) or not pods.all:
+        return current, current
+    most = math.ceil(ratio * pods.all)
+    if ratio < 1.0:
+        return math.ceil(ratio * pods.counted), most if pods.counted == pods.all else max(current, most)
+    damped = tolerance.holds(ratio * pods.counted / pods.all) or ratio * pods.counted < pods.all
+    least = current if damped else math.ceil(ratio * pods.counted)
+    return min(least, most), max(least, most)
 
 
 def strongest(proposals: Iterable[Proposal], *, current: int) -> Proposal:

@@ -26,6 +26,7 @@ __all__ = [
     "down_steps",
     "held",
     "scaled",
+    "up_wait_s",
 ]
 
 Raw = Mapping[str, Any]
@@ -164,7 +165,7 @@ def scaled(
     if proposal.replicas is None:
         return None
     wanted = stabilised(proposal.replicas, current, recommendations, behaviour, now_s)
-    replicas, limited = _limited(wanted, current, limits, behaviour, _Past(tuple(changes), now_s))
+    replicas, limited = _limited(wanted, current, limits, behaviour, _Past(_remembered(changes, behaviour), now_s))
     return Scaled(replicas, wanted, limited)
 
 
@@ -188,6 +189,24 @@ def held(proposed: int, current: int, behaviour: Behaviour, *, lowest: int, high
     """
     highest = max(highest, proposed)
     return min(max(current, min(lowest, proposed)), highest) if behaviour.given else highest
+
+
+def _remembered(changes: Iterable[Change], behaviour: Behaviour) -> tuple[Change, ...]:
+    """The changes that the controller still knows: a new one takes the place of one that its direction needs no more.
+
+    Of each direction the latest that is older than that direction's longest period is overwritten (`storeScaleEvent`),
+    though a longer period of the other direction may still ask for it.
+    """
+    kept: dict[bool, list[Change]] = {True: [], False: []}
+    for one in sorted(changes, key=lambda change: change.at_s):
+        rules, events = (behaviour.up if one.by > 0 else behaviour.down), kept[one.by > 0]
+        outdated_s = one.at_s - max((policy.period_s for policy in rules.policies), default=0.0)
+        outdated = [place for place, event in enumerate(events) if event.at_s < outdated_s]
+        if outdated:
+            events[outdated[-1]] = one
+        else:
+            events.append(one)
+    return (*kept[True], *kept[False])
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,3 +276,15 @@ def down_steps(rules: Rules, peak: int, bottom: int) -> int | None:
             return None
         current, steps = least, steps + 1
     return steps
+
+
+def up_wait_s(behaviour: Behaviour, current: int, changes: Iterable[Change], now_s: float) -> float | None:
+    """How long the rates of a scale-up hold any rise back, for changes that were made before; None: for ever."""
+    if not behaviour.given:
+        return 0.0
+    known = _remembered(changes, behaviour)
+    ends_s = {one.at_s + policy.period_s for one in known for policy in behaviour.up.policies}
+    for at_s in sorted({now_s, *(end_s for end_s in ends_s if end_s > now_s)}):
+        if _up_limit(current, behaviour.up, _Past(known, at_s)) > current:
+            return at_s - now_s
+    return None

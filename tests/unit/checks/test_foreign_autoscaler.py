@@ -54,7 +54,6 @@ def scaler(desired: int, metrics: Sequence[Mapping[str, Any]], current: Sequence
 # --- where the controller's own arithmetic ends -------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="B3: neither the rounding up nor the tolerance of the autoscaler is known.")
 @pytest.mark.parametrize("measured", [41, 45, 53])
 def test_three_replicas_that_the_load_needs_stay_three(measured: int) -> None:
     """Three replicas at 41 to 53 % of a target of 60 % are rounded up to three again, so nothing is to fall.
@@ -108,7 +107,6 @@ def test_a_metric_that_was_never_read_has_no_figure() -> None:
 # --- metrics that are not the kubelet's ---------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="B6: metrics-server's times are applied to metrics that it never sees.")
 @pytest.mark.parametrize("metric", [EXTERNAL, PODS], ids=["External", "Pods"])
 def test_nobody_promises_how_soon_a_foreign_metric_shows_the_load(metric: Mapping[str, Any]) -> None:
     """A metric out of Prometheus passes its target 49 s after the step, and the autoscaler follows within 1 s."""
@@ -126,7 +124,6 @@ def test_nobody_promises_how_soon_a_foreign_metric_shows_the_load(metric: Mappin
 USERS = Slo(availability=0.9, latency_p99_s=2)
 
 
-@pytest.mark.xfail(strict=True, reason="C2: a target that is an amount is never seen to be passed.")
 @pytest.mark.parametrize(
     ("metric", "low", "high", "slo"),
     [
@@ -151,7 +148,6 @@ def test_an_amount_over_its_target_calls_for_a_rise(
 # --- who changed the number ---------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="B15: without a HorizontalPodAutoscaler nothing is looked at.")
 def test_a_rise_that_no_autoscaler_of_kubernetes_made_was_a_rise() -> None:
     """An operator raises desired replicas 12 s after the step, and both pods are Ready 5 s later."""
     story = Scaling(220).stands("a", "b", scaler={}).loaded(1, 0, 215).loaded(4, 30, 120)
@@ -199,7 +195,6 @@ def test_an_autoscaler_that_was_made_anew_is_one(check: Check) -> None:
 # --- no room ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="B2: no pod is ever excused for being unschedulable.")
 def test_nobody_promises_how_soon_a_node_comes() -> None:
     """The autoscaler acts in time; its pod waits 58 s for a node that is provisioned, and is Ready 5 s later."""
     words = "0/1 nodes are available: 1 Insufficient cpu."

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from autoscaler_stories import ASKING, Scaling, hpa, spike_story
-from histories import deployment
+from histories import at, deployment
 
 from chaos.checks import DecisionsRecomputed, ScaledUp
 from chaos.checks.verdict import Answer, Finding
 from chaos.history.facts.autoscaler import KIND
-from chaos.semantics.hpa.pod_groups import Groups, PodSample, ReplicaState, group_pods
+from chaos.objects.pod import PodView
+from chaos.semantics.hpa.pod_groups import Groups, PodSample, ReplicaState, group_pods, replica_state
 from chaos.semantics.hpa.replica_calculator import Proposal, Target, Tolerance, metric_replicas, strongest
 from chaos.semantics.hpa.stabilization import Behaviour, Limits, Recommendation, Scaled, scaled
 from chaos.slo import Slo
@@ -29,13 +31,55 @@ def test_decisions_of_the_default_controller_are_reached() -> None:
     assert DecisionsRecomputed()(spike_story().history()).answer is Answer.PASS
 
 
-@pytest.mark.xfail(strict=True, reason="B16: the controller's tolerance is taken to be 0.1 everywhere")
 def test_a_decision_that_a_finer_tolerance_explains_is_left_open() -> None:
     """A rise at 65 % of 60 % is right for a controller whose tolerance flag is 0.05, and the record has no flags."""
     story = Scaling(120).stands("a", "b").loaded(1, 0, 115).loaded(4, 30, 100)
     story.used(0, 40, 80, "a", "b").used(40, 120, 130, "a", "b").rescaled(60, 3, measured=65)
     finding = DecisionsRecomputed()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+FINER = {"hpa_tolerance": 0.05}
+USUAL = {"hpa_tolerance": 0.1, "hpa_downscale_stabilization_s": 300}
+
+
+@pytest.mark.parametrize(("flags", "answer"), [(FINER, Answer.PASS), (USUAL, Answer.FAIL)])
+def test_a_recorded_tolerance_decides(flags: dict[str, float], answer: Answer) -> None:
+    """The same rise at 65 % of 60 % follows from a tolerance of 0.05, and not from one of 0.1."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).loaded(4, 30, 100)
+    story.used(0, 40, 80, "a", "b").used(40, 120, 130, "a", "b").rescaled(60, 3, measured=65)
+    finding = DecisionsRecomputed()(flagged(story, flags).history())
+    assert finding.answer is answer, finding.line()
+
+
+def flagged(story: Scaling, flags: dict[str, float]) -> Scaling:
+    """The story with flags of the controller on record."""
+    known = story.parts["facts"]
+    return story.has(facts=replace(known, raw={**known.raw, "timings": {**known.raw["timings"], **flags}}))
+
+
+@pytest.mark.parametrize(("flags", "answer"), [({}, Answer.UNKNOWN), (USUAL, Answer.FAIL)])
+def test_a_fall_that_a_shorter_window_explains_is_left_open(flags: dict[str, float], answer: Answer) -> None:
+    """Without a window of its own the autoscaler has the controller's, which need not be 300 s."""
+    raw = hpa(4, measured=60)
+    raw["spec"]["behavior"] = None
+    story = Scaling(500).stands(*"abcd", scaler=raw).loaded(1, 0, 495)
+    story.used(0, 420, 120, *"abcd").used(420, 500, 40, *"abcd")
+    story.saw(450, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
+    story.saw(450.05, "MODIFIED", {**raw, "status": hpa(2, measured=20)["status"]}, KIND)
+    finding = DecisionsRecomputed()(flagged(story, flags).history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_fall_is_explained_by_syncs_that_had_no_metrics() -> None:
+    """A sync that got no answer recommends nothing: what it would have seen holds nothing up."""
+    story = Scaling(150).stands(*"abcd").loaded(1, 0, 145)
+    story.used(0, 60, 40, *"abcd").used(60, 70, 120, *"abcd").used(70, 150, 40, *"abcd")
+    failing = [replace(one, error="503") if at(59) <= one.at_ns <= at(72) else one for one in story.parts["metrics"]]
+    fallen = story.rescaled(75, 2, measured=20)
+    assert DecisionsRecomputed()(fallen.history()).answer is Answer.FAIL
+    finding = DecisionsRecomputed()(fallen.has(metrics=tuple(failing)).history())
+    assert finding.answer is not Answer.FAIL, finding.line()
 
 
 # --- a rise that comes to nothing ---------------------------------------------------------------------------------
@@ -95,7 +139,6 @@ def queued(*, risen_s: float | None = None, failing: str = "", slo: Slo | None =
     return ScaledUp(slo)(story.slow(30, 150).history())
 
 
-@pytest.mark.xfail(strict=True, reason="C2: an average value over its target is not read")
 @pytest.mark.parametrize("slo", [None, SERVED], ids=["replicas alone", "users too"])
 def test_an_autoscaler_that_does_nothing_is_named(slo: Slo | None) -> None:
     """An autoscaler that shows 20 of 5 for 110 s and raises nothing is at fault, and not its metric."""
@@ -112,7 +155,6 @@ def test_a_metric_that_cannot_be_read_is_unknown() -> None:
     assert "FailedGetPodsMetric" in finding.reason
 
 
-@pytest.mark.xfail(strict=True, reason="B6: metrics-server's times bound a metric that comes another way")
 def test_nobody_promises_how_soon_a_custom_metric_shows_the_load() -> None:
     """A scrape and an adapter of 30 s each make a first rise after 60 s, which no bound of ours is about."""
     finding = queued(risen_s=90)
@@ -134,6 +176,29 @@ def test_the_pods_of_both_releases_count(used: int, replicas: int) -> None:
     """In a rollout all six Ready pods of three replicas are counted, so a change starts from six."""
     pods = [ReplicaState(f"p{number}", request=1000) for number in range(6)]
     assert grouped(pods, [used] * 6)[1].replicas == replicas
+
+
+def asked_of(spec: dict[str, Any], container: str = "") -> int | None:
+    """The CPU that the autoscaler takes a pod to ask for."""
+    return replica_state(PodView({"metadata": {"name": "p"}, "spec": spec}), "cpu", container).request
+
+
+def asking(cpu: str, **more: Any) -> dict[str, Any]:
+    """A container that asks for so much CPU, if any."""
+    return {"name": "m", "resources": {"requests": {"cpu": cpu} if cpu else {}}, **more}
+
+
+def test_a_pods_own_requests_come_with_what_is_reserved_for_it() -> None:
+    """Where a pod has requests of its own, overhead counts, and what they leave out is reserved for its containers.
+
+    Without them neither overhead nor init containers count, and a named container comes before both.
+    """
+    whole = {"containers": [asking("500m")], "overhead": {"cpu": "100m"}, "initContainers": [asking("2")]}
+    assert asked_of(whole) == 500
+    assert asked_of({**whole, "resources": {"requests": {"cpu": "1"}}}) == 1100
+    assert asked_of({**whole, "resources": {"requests": {"memory": "1Gi"}}}) == 2100
+    assert asked_of({**whole, "resources": {"requests": {"cpu": "1"}}}, "m") == 500
+    assert asked_of({"containers": [asking("")], "resources": {"requests": {"memory": "1Gi"}}}) is None
 
 
 def loading(for_s: float) -> tuple[Groups, Proposal]:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from chaos.semantics import Timings
 from chaos.semantics.hpa.replica_calculator import Proposal
-from chaos.semantics.hpa.stabilization import Behaviour, Change, Limits, Policy, Recommendation, Scaled, scaled
+from chaos.semantics.hpa.stabilization import (
+    Behaviour,
+    Change,
+    Limits,
+    Policy,
+    Recommendation,
+    Scaled,
+    scaled,
+    up_wait_s,
+)
 
 NOW_S = 1000.0
 WIDE = Limits(1, 100)
@@ -148,6 +157,51 @@ def test_the_rates_of_a_scale_up(select: str, current: int, changes: list[tuple[
     )
     assert found is not None
     assert (found.replicas, found.limited) == (replicas, "ScaleUpLimit")
+
+
+UP_60 = {"policies": [{"type": "Pods", "value": 4, "periodSeconds": 60}]}
+DOWN_15 = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "replicas"),
+    [
+        # 40 s ago two went: from 6 there may be 6 + 2 + 4
+        ([(40, -2)], 12),
+        # another fall 10 s ago has taken the place of that one, which its own direction needed no more
+        ([(40, -2), (10, -1)], 11),
+        # both are still needed by their own direction
+        ([(12, -2), (10, -1)], 13),
+    ],
+)
+def test_a_change_is_forgotten_once_its_own_direction_needs_it_no_more(
+    changes: list[tuple[float, int]], replicas: int
+) -> None:
+    """A fall older than the longest period of falls is overwritten by the next one, though rises still need it."""
+    found = set_to(50, 6, changes=changes, behaviour={"scaleUp": UP_60, "scaleDown": DOWN_15})
+    assert found is not None
+    assert found.replicas == replicas
+
+
+@pytest.mark.parametrize(
+    ("rules", "changes", "wait_s"),
+    [
+        ({}, [], 0),
+        (UP_60, [], 0),
+        # the four of 20 s ago use the policy up for 40 s more
+        (UP_60, [(20, 4)], 40),
+        (UP_60, [(20, 2)], 0),
+        ({"selectPolicy": "Disabled"}, [], None),
+        ({"selectPolicy": "Min", "policies": UP_2_OR_50}, [(20, 2)], 40),
+    ],
+)
+def test_rates_may_hold_a_rise_back(
+    rules: dict[str, Any], changes: list[tuple[float, int]], wait_s: float | None
+) -> None:
+    """Until what earlier rises used up comes free again; for ever, where rises are disabled."""
+    behaviour = Behaviour.of({"behavior": {"scaleUp": rules}})
+    past = [Change(NOW_S - ago_s, by) for ago_s, by in changes]
+    assert up_wait_s(behaviour, 6, past, NOW_S) == wait_s
 
 
 @pytest.mark.parametrize(

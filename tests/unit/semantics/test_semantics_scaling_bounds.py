@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,19 @@ def test_the_bound_of_a_rise() -> None:
     assert rise_bound(behaviour(), KUBERNETES).total_s == 15 + 2 * 15 + 15 + 0 + 5
     held = behaviour(scaleUp={"stabilizationWindowSeconds": 60})
     assert rise_bound(held, LAB).total_s == rise_bound(behaviour(), LAB).total_s + 60
+
+
+def test_nobody_promises_how_old_a_foreign_metric_is() -> None:
+    """An External metric has no part of metrics-server's; its age is unpromised, or what was declared."""
+    silent = rise_bound(behaviour(), LAB, ["External"])
+    assert silent.total_s == 5 + 0 + 5
+    assert "custom_metrics_s" in silent.unpromised[0].reason
+    declared = replace(LAB, custom_metrics_s=60)
+    assert rise_bound(behaviour(), declared, ["Pods"]).total_s == 60 + 5 + 0 + 5
+    assert not rise_bound(behaviour(), declared, ["Pods"]).unpromised
+    # of two metrics either may show the load first: the slower one is waited for
+    assert rise_bound(behaviour(), declared, ["Resource", "External"]).total_s == 60 + 5 + 0 + 5
+    assert fall_bound(behaviour(), LAB, ["Object"], peak=8, bottom=2).unpromised
 
 
 def test_the_bound_of_a_fall() -> None:

@@ -1,0 +1,142 @@
+"""What the autoscaler's own status shows of its metrics, and for how many replicas that asks."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+
+from chaos.checks.autoscaling.recommendations import Reach, pods_seen, target_of
+from chaos.checks.autoscaling.scaling import behaviour_at
+from chaos.checks.base import timings_of
+from chaos.clock import NS, seconds
+from chaos.history import History
+from chaos.history.facts.autoscaler import AutoscalerLife, AutoscalerView, MetricView
+from chaos.history.facts.replica_counts import desired_replicas
+from chaos.semantics.hpa.bounds import MEASURED, metric_bound
+from chaos.semantics.hpa.pod_groups import replica_state
+from chaos.semantics.hpa.replica_calculator import Pods, shown_replicas
+
+__all__ = ["Asked", "Course", "asked", "course_of", "ignored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """For how many replicas the metrics ask that the autoscaler's own status shows: at least and at most so many.
+
+    `words` is the metric that asks for most, beside its target; `unread` are those that it could not read.
+    """
+
+    least: int
+    most: int
+    words: str
+    unread: tuple[str, ...]
+
+
+def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
+    """What the status in force at a moment asks for; None where it shows no metric."""
+    view, current = life.at(at_ns), desired_replicas(history).value_at(at_ns) or 0
+    tolerance = behaviour_at(history, life, at_ns).tolerance
+    found: list[tuple[int, int, str]] = []
+    unread = []
+    for metric, seen in view.readings:
+        target = target_of(metric)
+        shown = None if target is None else seen.amount(target.kind)
+        if target is None or shown is None:
+            unread.append(metric.name)
+            continue
+        pods = _counted(history, metric, at_ns)
+        numbers = shown_replicas(target, shown, current=current, pods=pods, tolerance=tolerance, outside=metric.outside)
+        found.append((*numbers, f"{metric.name} is at {seen.shown(target.kind)} of {metric.shown(target.kind)}"))
+    if not found:
+        return None
+    least, most = max(one[0] for one in found), max(one[1] for one in found)
+    if unread:  # which lets nothing fall
+        least, most = max(least, current), max(most, current)
+    return Asked(least, most, max(found, key=lambda one: one[1])[2], tuple(unread))
+
+
+def _counted(history: History, metric: MetricView, at_ns: int) -> Pods:
+    """How many pods the metric may be about, and how many of them are Ready and measured beyond doubt.
+
+    A pod that has only turned Ready may not be measured yet, unless the metric is none of the pods'.
+    """
+    pods = [pod for pod in next(pods_seen(history, at_ns, at_ns)) if not pod.deleting and pod.phase != "Failed"]
+    settled_s = 0.0 if metric.outside else metric_bound(timings_of(history)).total_s
+    states = [state for pod in pods if (state := replica_state(pod, "")).ready and state.phase == "Running"]
+    old = {one.name for one in states if (one.ready_since_s or 0.0) + settled_s <= at_ns / NS}
+    samples = history.metrics[: bisect_right(history.metrics, at_ns, key=lambda one: one.at_ns)]
+    if metric.type in MEASURED and samples and not samples[-1].error:
+        old &= samples[-1].pods.keys()
+    return Pods(len(pods), len(old))
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One metric of the autoscaler over a spike, as its status shows it.
+
+    Attributes:
+        over_ns: when it was first over its target and the tolerance, None if never.
+        highest: its highest value beside its target (`ratio`), in words; empty and -1 where it was never read.
+    """
+
+    name: str
+    type: str
+    target: str
+    over_ns: int | None = None
+    highest: str = ""
+    ratio: float = -1.0
+
+
+def _states(life: AutoscalerLife, begin_ns: int, end_ns: int) -> list[tuple[int, AutoscalerView]]:
+    """The state in force when a span begins, and those that came in it."""
+    return [(begin_ns, life.at(begin_ns)), *(one for one in life.states if begin_ns < one[0] <= end_ns)]
+
+
+def course_of(history: History, life: AutoscalerLife, number: int, begin_ns: int, end_ns: int) -> Course:
+    """One of the metrics, by its place in the spec, over a span; as it was before it where it was not read in it."""
+    metric = life.at(begin_ns).metrics[number]
+    target, over = target_of(metric), 1.0 + behaviour_at(history, life, begin_ns).up.tolerance
+    found = Course(metric.name, metric.type, "" if metric.kind is None else metric.shown(metric.kind))
+    before, *inside = _states(life, begin_ns, end_ns)
+    for at_ns, view in (*inside, before):
+        for wanted, seen in view.readings[number : number + 1]:
+            amount = None if target is None or wanted.name != metric.name else seen.amount(target.kind)
+            if target is None or amount is None or view.inactive or (found.highest and at_ns == begin_ns):
+                continue
+            ratio = amount / target.value
+            if ratio > over and found.over_ns is None:
+                found = replace(found, over_ns=at_ns)
+            if ratio > found.ratio:
+                found = replace(found, highest=seen.shown(target.kind), ratio=ratio)
+    return found
+
+
+LOOKS = 400
+"""So often a span is looked at for what the metrics ask."""
+
+
+def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int) -> tuple[int, float]:
+    """The longest time in which the metrics asked for more replicas than were desired, and there was room for them.
+
+    By the autoscaler's own status, or by the samples that were recorded.
+    """
+    longest, since_ns = (begin_ns, 0.0), None
+    looks = {at_ns for at_ns, _ in _states(life, begin_ns, end_ns)}
+    looks |= {end_ns, *range(begin_ns, end_ns, max(NS, (end_ns - begin_ns) // LOOKS))}
+    for at_ns in sorted(looks):
+        if not _wants_more(history, life, at_ns):
+            since_ns = None
+            continue
+        since_ns = at_ns if since_ns is None else since_ns
+        longest = max(longest, (since_ns, seconds(at_ns - since_ns)), key=lambda one: one[1])
+    return longest
+
+
+def _wants_more(history: History, life: AutoscalerLife, at_ns: int) -> bool:
+    """Whether the metrics ask for more than is desired at a moment, whatever pods were measured."""
+    current, view = desired_replicas(history).value_at(at_ns) or 0, life.at(at_ns)
+    if current >= view.most or view.inactive:
+        return False
+    shown = asked(history, life, at_ns)
+    sampled = [one.replicas or 0 for one in Reach(history, life).proposals(at_ns, at_ns, current)]
+    return (shown is not None and shown.least > current) or min(sampled, default=0) > current

@@ -1,0 +1,393 @@
+"""Rises and falls that others make, refuse or hold up, and healthy autoscalers that are not the usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from autoscaler_stories import ASKING, Scaling, aged, cpu, hpa
+from histories import at, deployment, pod
+
+from chaos.checks import HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
+from chaos.checks.verdict import Answer
+from chaos.history import LoadPoint
+from chaos.history.facts.autoscaler import KIND
+from chaos.slo import Slo
+
+USERS = Slo(availability=0.9, latency_p99_s=2)
+FIVE_EACH = {"type": "AverageValue", "averageValue": "5"}
+QUEUE = {"type": "External", "external": {"metric": {"name": "s0-prometheus"}, "target": FIVE_EACH}}
+
+
+def scaler(desired: int, value: str = "", *, least: int = 2, **status: Any) -> dict[str, Any]:
+    """An autoscaler on the length of a queue, five for each replica; `value` is what its status shows."""
+    raw = hpa(desired, limits=(least, 8))
+    raw["spec"]["metrics"] = [QUEUE]
+    shown = {"metric": QUEUE["external"]["metric"], "current": {"averageValue": value}}
+    raw["status"] |= {"currentMetrics": [{"type": "External", "external": shown}] if value else [], **status}
+    return raw
+
+
+def off(reason: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The autoscaler, which says that it is off."""
+    condition = {"type": "ScalingActive", "status": "False", "reason": reason, "message": "no"}
+    return {**raw, "status": {**raw["status"], "conditions": [condition]}}
+
+
+def spike(end_s: float = 300, *, scaler: Mapping[str, Any] | None = None, until_s: float = 200) -> Scaling:
+    """Five times the load from 30 s on, over two replicas."""
+    story = Scaling(end_s).stands("a", "b", scaler=scaler)
+    return story.loaded(1, 0, end_s - 5).loaded(4, 30, until_s)
+
+
+def risen() -> Scaling:
+    """The autoscaler sets four at 42 s, for a spike that ends at 200 s."""
+    return spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+
+
+# --- the pods of a rise -------------------------------------------------------------------------------------------
+
+
+def test_a_new_pod_that_is_taken_and_not_replaced_is_missed() -> None:
+    """Two pods are made, one is deleted before it is Ready, and no other comes: three of four are there."""
+    gone = aged(pod("d", running=True, deleting=True, spec=ASKING), 42, None)
+    story = risen().made("c", 42.1, 46).made("d", 42.2, None)
+    story.saw(44, "MODIFIED", gone).saw(45, "DELETED", gone)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "no pod was made for replica 4 of 4 within 29 s" in finding.reason
+
+
+def test_a_new_pod_that_is_taken_and_replaced_is_not() -> None:
+    """The same, with a successor that is Ready in its own time."""
+    gone = aged(pod("d", running=True, deleting=True, spec=ASKING), 42, None)
+    story = risen().made("c", 42.1, 46).made("d", 42.2, None)
+    story.saw(44, "MODIFIED", gone).saw(45, "DELETED", gone).made("e", 44.1, 50)
+    assert ScaledUp()(story.history()).answer is Answer.PASS
+
+
+def test_a_new_pod_that_does_not_stay_ready_is_open() -> None:
+    """It was Ready in time, and is not for the rest of the spike."""
+    story = risen().made("c", 42.1, 46).made("d", 42.2, 46)
+    story.saw(60, "MODIFIED", aged(pod("d", running=True, spec=ASKING), 42, None))
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "model-d was Ready after 3.8 s, and not Ready when the spike ended" in finding.reason
+
+
+def test_a_pod_that_never_finds_room_is_open_with_the_schedulers_words() -> None:
+    """All nodes' devices are taken to the end of the record."""
+    waiting = aged(pod("c", node="", spec=ASKING), 42, None)
+    why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient gpu."}
+    waiting["status"]["conditions"].append(why)
+    story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 3, measured=100)
+    finding = ScaledUp()(story.saw(42.1, "ADDED", waiting).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "the scheduler says: 1 Insufficient gpu." in finding.reason
+
+
+# --- who made it --------------------------------------------------------------------------------------------------
+
+
+def test_a_rise_of_somebody_elses_is_no_pass_of_the_autoscaler() -> None:
+    """An operator sets four while the autoscaler goes on saying two."""
+    story = spike().saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment")
+    finding = ScaledUp()(story.made("c", 42.1, 46).made("d", 42.2, 46).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "the autoscaler did not ask for it" in finding.reason
+
+
+def test_a_status_that_follows_somebody_else_is_no_deed_of_the_autoscaler() -> None:
+    """At its next sync it reports the five that somebody set, with the lastScaleTime of long ago."""
+
+    def stamped(desired: int, when: str) -> dict[str, Any]:
+        raw = hpa(desired, measured=60)
+        return {**raw, "status": {**raw["status"], "lastScaleTime": when}}
+
+    story = spike(scaler=stamped(2, "2026-01-01T00:00:00Z"))
+    story.saw(42, "MODIFIED", deployment(5, spec=ASKING), "Deployment")
+    for uid in "cde":
+        story.made(uid, 42.1, 46)
+    follows = story.saw(44, "MODIFIED", stamped(5, "2026-01-01T00:00:00Z"), KIND)
+    assert ScaledUp()(follows.history()).answer is Answer.UNKNOWN
+    decided = story.saw(42.05, "MODIFIED", stamped(5, "2026-01-01T00:10:00Z"), KIND)
+    assert ScaledUp()(decided.history()).answer is Answer.PASS
+
+
+def test_a_number_set_back_soon_after_the_rise_is_somebody_elses() -> None:
+    """The autoscaler's status said two until 47 s; that somebody sets two at 50 s is not its wish."""
+    story = spike().saw(46, "MODIFIED", hpa(2, measured=100), KIND).rescaled(47, 4, measured=100)
+    story.made("c", 47.1, 51).made("d", 47.1, 51)
+    story.saw(50, "MODIFIED", deployment(2, spec=ASKING), "Deployment").ends(50.1, "c", "d")
+    story.rescaled(57, 4, measured=100).made("e", 57.2, 62).made("f", 57.3, 62)
+    finding = NoFlapping()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "desired replicas 4 to 2, and the autoscaler did not ask for it" in finding.reason
+
+
+def test_without_an_autoscaler_the_pods_of_a_rise_are_owed_all_the_same() -> None:
+    """Something raises the number and no pod comes: FAIL."""
+    story = spike(scaler={}).saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment")
+    finding = ScaledUp()(story.made("c", 42.1, 46).history())
+    assert finding.answer is Answer.FAIL
+    assert "no pod was made for replica 4 of 4" in finding.reason
+
+
+def test_an_autoscaler_that_was_deleted_before_is_named() -> None:
+    """KEDA deletes the autoscaler of a ScaledObject that is paused; nothing follows the load then."""
+    finding = ScaledUp()(spike().saw(20, "DELETED", hpa(2, measured=40), KIND).history())
+    assert finding.answer is Answer.FAIL
+    assert "no autoscaler scales model: model was deleted before the load rose" in finding.reason
+
+
+def test_an_autoscaler_made_anew_in_the_spike_is_open() -> None:
+    """Which memory it had is not known."""
+    again = hpa(2, measured=100)
+    again["metadata"] = {**again["metadata"], "uid": "hpa-second"}
+    story = spike().saw(40, "DELETED", hpa(2), KIND).saw(41, "ADDED", again, KIND)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "made anew" in finding.reason
+
+
+@pytest.mark.parametrize("check", [ScaledUp(USERS), ScaledDown()], ids=["up", "down"])
+def test_two_autoscalers_on_the_same_pods_are_named_as_such(check: ScaledUp | ScaledDown) -> None:
+    """The controller does not scale where pods belong to two; that is no lack of metrics."""
+    story = spike(until_s=90).slow(30, 90).rescaled(35, 4, measured=100).made("c", 35.1, 40).made("d", 35.1, 40)
+    if isinstance(check, ScaledUp):
+        story = spike().slow(30, 200)
+    story.saw(38, "MODIFIED", off("AmbiguousSelector", hpa(4)), KIND)
+    finding = check(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "the autoscaler could not scale: AmbiguousSelector: no" in finding.reason
+    assert "metrics-server" not in finding.settle
+
+
+# --- the metric ---------------------------------------------------------------------------------------------------
+
+
+def timed(story: Scaling, **timings: float) -> Scaling:
+    """The story with more timings on record."""
+    known = story.parts["facts"]
+    return story.has(facts=replace(known, raw={**known.raw, "timings": {**known.raw["timings"], **timings}}))
+
+
+@pytest.mark.parametrize(("age_s", "answer"), [(60, Answer.PASS), (30, Answer.FAIL)])
+def test_a_declared_age_of_the_metric_makes_a_bound(age_s: float, answer: Answer) -> None:
+    """A first rise 50 s after the step: in time for a metric that may be a minute old, late for half of it."""
+    story = spike(scaler=scaler(2, "2")).saw(79, "MODIFIED", scaler(2, "12"), KIND)
+    story.saw(80, "MODIFIED", deployment(3, spec=ASKING), "Deployment").saw(80.05, "MODIFIED", scaler(3, "12"), KIND)
+    finding = ScaledUp()(timed(story.made("c", 80.1, 84), custom_metrics_s=age_s).history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_foreign_metric_that_never_passed_its_target_may_only_be_late() -> None:
+    """Users wait, and the queue that the autoscaler shows is of nobody knows when."""
+    finding = ScaledUp(USERS)(spike(scaler=scaler(2, "2")).slow(30, 200).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "nobody promises how soon a metric of type External shows the load" in finding.reason
+
+
+def test_a_metric_that_was_never_read_moves_with_nothing() -> None:
+    """Users wait, and the status shows no value of any metric: that it does not move is not known."""
+    finding = ScaledUp(USERS)(spike(scaler=hpa(2)).slow(30, 200).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "cpu could not be read" in finding.reason
+
+
+def test_a_value_as_a_whole_over_its_target_calls_for_a_rise() -> None:
+    """An Object metric with a Value of 400 against 100 is four times too much."""
+    part = {"metric": {"name": "hits"}, "describedObject": {"kind": "Service", "name": "model"}}
+    spec = {"type": "Object", "object": {**part, "target": {"type": "Value", "value": "100"}}}
+    raw = hpa(2)
+    raw["spec"]["metrics"] = [spec]
+    raw["status"]["currentMetrics"] = [{"type": "Object", "object": {**part, "current": {"value": "400"}}}]
+    finding = ScaledUp()(spike(scaler=hpa(2, measured=40)).saw(50, "MODIFIED", raw, KIND).history())
+    assert finding.answer is Answer.UNKNOWN  # the autoscaler was given other metrics in the spike
+    finding = ScaledUp()(spike(scaler=raw).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "hits was over its target 0.0 s after the step (400 of 100)" in finding.reason
+
+
+def test_pods_that_are_not_ready_hold_a_rise_back() -> None:
+    """One of two at 75 % of 60 %, the other one not Ready: with it at nothing the average asks for no more."""
+    story = spike().saw(31, "MODIFIED", aged(pod("b", running=True, spec=ASKING), -100, None))
+    finding = ScaledUp()(story.saw(50, "MODIFIED", hpa(2, measured=75), KIND).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    both = ScaledUp()(spike().saw(50, "MODIFIED", hpa(2, measured=75), KIND).history())
+    assert both.answer is Answer.FAIL
+
+
+def test_a_metric_that_comes_and_goes_is_held_by_the_window() -> None:
+    """A window of 60 s takes the lowest recommendation of a minute; over for 20 s of it calls for nothing."""
+    raw = hpa(2, measured=40)
+    raw["spec"]["behavior"]["scaleUp"] = {"stabilizationWindowSeconds": 60}
+    over = {**raw, "status": hpa(2, measured=100)["status"]}
+    story = spike(scaler=raw)
+    for at_s in (60, 120, 180):
+        story.saw(at_s, "MODIFIED", over, KIND).saw(at_s + 20, "MODIFIED", raw, KIND)
+    assert ScaledUp()(story.history()).answer is Answer.UNKNOWN
+    stays = ScaledUp()(spike(scaler=raw).saw(60, "MODIFIED", over, KIND).history())
+    assert stays.answer is Answer.FAIL
+
+
+def test_rates_that_let_nothing_rise_break_no_promise() -> None:
+    """With selectPolicy Disabled the autoscaler never rises, as it was told."""
+    raw = hpa(2, measured=100)
+    raw["spec"]["behavior"]["scaleUp"] = {"selectPolicy": "Disabled"}
+    finding = ScaledUp()(spike(scaler=raw).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "the autoscaler's own rates never let it rise" in finding.reason
+
+
+def test_a_refused_rise_is_told_in_the_autoscalers_words() -> None:
+    """The number is computed, and a webhook or a missing right refuses it."""
+    refused = {"type": "AbleToScale", "status": "False", "reason": "FailedUpdateScale", "message": "denied"}
+    raw = hpa(2, measured=100)
+    raw["status"]["conditions"] = [refused]
+    finding = ScaledUp()(spike().saw(45, "MODIFIED", raw, KIND).history())
+    assert finding.answer is Answer.FAIL
+    assert "FailedUpdateScale: denied" in finding.reason
+
+
+def test_a_slow_rise_of_the_load_is_not_felt_at_its_begin() -> None:
+    """From 30 s the load grows for 100 s; near the end of that the metric passes its target, and is followed."""
+    story = Scaling(300).stands("a", "b").loaded(1, 0, 295).traffic(rate_rps=4, begin_s=30, end_s=250)
+    *others, last = story.parts["streams"]
+    points = (LoadPoint(at(30), 0.0), LoadPoint(at(130), 4.0))
+    story.has(streams=(*others, replace(last, rate_rps=0.0, course=points)))
+    story.saw(120, "MODIFIED", hpa(2, measured=75), KIND).rescaled(121, 3, measured=75).made("c", 121.1, 125)
+    assert ScaledUp()(story.history()).answer is Answer.PASS
+
+
+# --- to and from zero ---------------------------------------------------------------------------------------------
+
+
+def from_zero() -> Scaling:
+    """KEDA wakes the workload at 35 s, and its autoscaler, off until then, goes on from one to three at 60 s."""
+    story = Scaling(300).stands(scaler=off("ScalingDisabled", scaler(0, least=1)))
+    story.loaded(1, 0, 295).loaded(4, 30, 200)
+    story.saw(35, "MODIFIED", deployment(1, spec=ASKING), "Deployment").made("a", 35.1, 40)
+    story.saw(39, "MODIFIED", scaler(1, "4", least=1), KIND).saw(59, "MODIFIED", scaler(1, "12", least=1), KIND)
+    story.saw(60, "MODIFIED", deployment(3, spec=ASKING), "Deployment")
+    story.saw(60.05, "MODIFIED", scaler(3, "12", least=1), KIND)
+    return story.made("b", 60.1, 65).made("c", 60.1, 65)
+
+
+def test_a_system_that_is_woken_from_zero_is_open() -> None:
+    """Who woke it is not the autoscaler, and its metric is of nobody knows when."""
+    finding = ScaledUp()(from_zero().history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert finding.values["spikes"][0]["desired_before"] == 0
+    limits = WithinLimits()(from_zero().history())
+    assert limits.answer is Answer.UNKNOWN
+    assert "switches the autoscaler off" in limits.reason
+
+
+def test_the_fall_ends_at_the_autoscalers_own_minimum() -> None:
+    """Before the spike there was no replica; down to its minimum of one the autoscaler goes, and no further."""
+    story = from_zero().saw(240, "MODIFIED", deployment(1, spec=ASKING), "Deployment")
+    story.saw(240.05, "MODIFIED", scaler(1, "1", least=1), KIND).ends(240.1, "b", "c")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+# --- falls --------------------------------------------------------------------------------------------------------
+
+
+def fallen(last: Mapping[str, Any], *, to: int = 3) -> Scaling:
+    """A spike until 90 s takes two replicas to four; at 140 s the autoscaler goes down, and then shows this."""
+    story = Scaling(260).stands("a", "b", scaler=hpa(2, measured=62)).loaded(4, 0, 255).loaded(8, 30, 90)
+    story.saw(41, "MODIFIED", hpa(2, measured=110), KIND).rescaled(42, 4, measured=110)
+    story.made("c", 42.1, 46).made("d", 42.2, 47).saw(110, "MODIFIED", hpa(4, measured=31), KIND)
+    return story.rescaled(140, to, measured=31).ends(140.1, "d").saw(150, "MODIFIED", last, KIND)
+
+
+def test_where_the_metrics_keep_the_replicas_the_fall_ends() -> None:
+    """Three at 45 % of 60 % are rounded up to three: PASS; at 20 % they have to go on falling: FAIL."""
+    kept = ScaledDown()(fallen(hpa(3, measured=45)).history())
+    assert kept.answer is Answer.PASS, kept.line()
+    assert "down to 3 50" in kept.measured
+    assert ScaledDown()(fallen(hpa(3, measured=20)).history()).answer is Answer.FAIL
+
+
+def test_one_of_two_metrics_may_keep_them() -> None:
+    """The highest of all proposals counts."""
+    share = {"type": "Utilization", "averageUtilization": 90}
+    memory = {"type": "Resource", "resource": {"name": "memory", "target": share}}
+    raw = hpa(3, measured=20, metrics=[cpu(60), memory])
+    held = {"type": "Resource", "resource": {"name": "memory", "current": {"averageUtilization": 85}}}
+    raw["status"]["currentMetrics"].append(held)
+    assert ScaledDown()(fallen(raw).history()).answer is Answer.PASS
+    held["resource"]["current"] = {"averageUtilization": 20}
+    assert ScaledDown()(fallen(raw).history()).answer is Answer.FAIL
+
+
+def test_samples_that_ask_for_fewer_contradict_the_status() -> None:
+    """The status says 45 %, and the metrics API 10 %: where it is to end is not proved."""
+    story = fallen(hpa(3, measured=45)).used(0, 260, 20, "a", "b", "c")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_raised_minimum_is_as_far_as_it_falls() -> None:
+    """The owners set a minimum of three in the spike."""
+    raised = hpa(3, measured=10, limits=(3, 8))
+    finding = ScaledDown()(fallen(raised).history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_rise_to_the_minimum_binds_no_fall() -> None:
+    """It is made without looking at any metric, so it leaves no recommendation behind."""
+    story = Scaling(260).stands("a", "b").loaded(1, 0, 255).loaded(4, 30, 90)
+    story.rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
+    story.saw(100, "MODIFIED", hpa(4, measured=10, limits=(6, 8)), KIND).rescaled(101, 6, limits=(6, 8))
+    finding = ScaledDown()(story.rescaled(115, 2, measured=10).history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_foreign_metric_may_be_slow_to_fall_too() -> None:
+    """Not back within the bound: UNKNOWN, unless the autoscaler's own status asked for fewer all that time."""
+    story = spike(scaler=scaler(2, "2"), until_s=90)
+    story.saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment").saw(42.05, "MODIFIED", scaler(4, "9"), KIND)
+    story.made("c", 42.1, 46).made("d", 42.2, 47)
+    late = story.saw(260, "MODIFIED", scaler(4, "1"), KIND)
+    assert ScaledDown()(late.history()).answer is Answer.UNKNOWN
+    ignored = late.saw(100, "MODIFIED", scaler(4, "1"), KIND)
+    assert ScaledDown()(ignored.history()).answer is Answer.FAIL
+
+
+# --- back and forth, and the maximum ------------------------------------------------------------------------------
+
+
+def two_spikes(calm_s: float, *, flap: str = "") -> Scaling:
+    """Two spikes of a minute, each followed up after 12 s and down 45 s after its end."""
+    second = 90 + calm_s
+    story = Scaling(second + 240).stands("a", "b").loaded(1, 0, second + 235)
+    for begin_s in (30.0, second):
+        story.loaded(4, begin_s, begin_s + 60).rescaled(begin_s + 12, 4, measured=100)
+        if flap and begin_s == second:
+            story.rescaled(begin_s + 30, 2, measured=30).rescaled(begin_s + 40, 4, measured=100)
+        story.rescaled(begin_s + 60 + min(45, calm_s - 5), 2, measured=10)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("calm_s", "flap", "answer"), [(100, "", Answer.PASS), (100, "in the second", Answer.FAIL), (40, "", Answer.FAIL)]
+)
+def test_the_loads_own_turns_are_no_flapping(calm_s: float, flap: str, answer: Answer) -> None:
+    """Two spikes far enough apart ask for both rises and both falls; a burst soon after, or a turn within, does not."""
+    finding = NoFlapping()(two_spikes(calm_s, flap=flap).history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_wish_for_more_from_before_the_metrics_failed_proves_nothing() -> None:
+    """The condition ScalingLimited stays as it was while no metric can be read."""
+    before = hpa(4, limits=(2, 4), limited="TooManyReplicas")
+    failed = off("FailedGetResourceMetric", before)
+    failed["status"]["conditions"] += before["status"]["conditions"]
+    story = Scaling(200).stands("a", "b", "c", "d", scaler=before).loaded(1, 0, 195).loaded(4, 30, 120)
+    finding = HeldAtMaximum()(story.saw(20, "MODIFIED", failed, KIND).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
