@@ -6,7 +6,7 @@ The field names are those of trial.json's `timings`; what it leaves out is taken
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -68,7 +68,7 @@ class Timings:
     custom_metrics_s: float | None = None
     proxy_sync_s: float = 1
     allowance_s: float = 5
-    assumed: tuple[str, ...] = field(default=(), compare=False)
+    assumed: Sequence[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def of(cls, recorded: Mapping[str, Any]) -> Timings:
@@ -76,7 +76,7 @@ class Timings:
         defaults = {one.name: one.default for one in fields(cls) if one.name != "assumed"}
         given = {name: value for name, value in recorded.items() if name in defaults and value is not None}
         silent = {name for name, value in defaults.items() if value is not None} - given.keys() - {"name"}
-        return cls(**given, assumed=tuple(sorted({*silent, *recorded.get("assumed", ())})))
+        return cls(**given, assumed=sorted({*silent, *recorded.get("assumed", ())}))
 
 
 KUBERNETES = Timings.of({"name": "kubernetes"})

@@ -15,7 +15,7 @@ from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes
-from chaos.semantics.hpa.bounds import MEASURED, fall_bound, rise_bound
+from chaos.semantics.hpa.bounds import fall_bound, rise_bound
 
 __all__ = ["NoFlapping", "NoFlappingDetail"]
 
@@ -97,11 +97,10 @@ def _followed(history: History, life: AutoscalerLife, changes: list[scaling.Resc
     for spike, next_ns in zip(spikes, nexts, strict=False):
         end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
         behaviour = scaling.behaviour_at(history, life, spike.begin_ns)
-        types = [one.type for one in life.at(spike.begin_ns).metrics] or [*MEASURED]
         peak, least = max((one.after for one in changes), default=1), life.at(end_ns).least
         spans = (
-            (spike.begin_ns, end_ns, rise_bound(behaviour, timings, types), True),
-            (end_ns, next_ns, fall_bound(behaviour, timings, types, peak=peak, bottom=least), False),
+            (spike.begin_ns, end_ns, rise_bound(behaviour, timings), True),
+            (end_ns, next_ns, fall_bound(behaviour, timings, peak=peak, bottom=least), False),
         )
         for begin_ns, until_ns, bound, up in spans:
             inside = [one for one in changes if begin_ns < one.at_ns <= until_ns and one.up is up]

@@ -112,7 +112,7 @@ class Climb:
         bound: how soon desired replicas must rise once the load is high.
         decision: how soon, once the metrics ask for it and go on asking.
         course: the metric that came highest above its target, and `unread` those that were never read.
-        over_ns: when the metrics API, or where it was not recorded the autoscaler, first had a metric over its target.
+        over_ns: when the metrics API, or where it was not recorded the autoscaler, first had that over its target.
         ignored: the longest time in which the metrics asked for more replicas and got none: from when, how long.
         rises: of desired replicas, by whomever; `own` are the autoscaler's.
         pods: those made since the first rise.
@@ -177,10 +177,10 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     first_ns = rises[0].at_ns if rises else end_ns
     # News of a pod may come a moment before that of the number that asked for it.
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
-    over_ns = min((one.over_ns for one in courses if one.over_ns is not None), default=None)
-    # The metrics API had it before the autoscaler looked, where it was recorded.
-    sampled_ns = Reach(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
-    over_ns = over_ns if sampled_ns is None else sampled_ns
+    over_ns = course.over_ns
+    if course.type in MEASURED:  # the metrics API had it before the autoscaler looked, where it was recorded
+        sampled_ns = Reach(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
+        over_ns = over_ns if sampled_ns is None else sampled_ns
     well_ns = None if slo is None else regained_ns(history, slo, begin_ns, end_ns)
     moments = {
         "metric_over_s": over_ns,

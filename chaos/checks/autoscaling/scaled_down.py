@@ -6,58 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import polars as pl
-
 from chaos.checks.autoscaling import scaling
-from chaos.checks.autoscaling.recommendations import Reach
-from chaos.checks.autoscaling.shown_metrics import asked
-from chaos.checks.base import Summary, after_s, finding, timings_of, unknown
-from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.checks.autoscaling.scale_down import Descent, DescentDetail, descents
+from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.verdict import Answer, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes
-from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
-from chaos.history.sli import GOOD
-from chaos.semantics import Bound
-from chaos.semantics.hpa.bounds import MEASURED, fall_bound
-from chaos.semantics.hpa.stabilization import down_steps
 
 __all__ = ["ScaledDown", "ScaledDownDetail"]
 
+ASSUMED = "if the controller's window is Kubernetes' default, which nobody recorded"
+DECLARED = "cluster.timings in gameday.toml with hpa_downscale_stabilization_s, or a window of the autoscaler's own"
+
 DELIVERY_S = 2.0
 """Two changes of one object may be received that much closer together than they were made."""
-
-
-@dataclass(frozen=True, slots=True)
-class DescentDetail:
-    """The way down from one load spike; seconds count from `calm_ns`, when its last request was answered.
-
-    `bottom` is what was desired before the spike, or the autoscaler's minimum where that is more: it falls no further.
-    `kept` is where the fall ended above that, because its metrics ask for so many; None where it did not.
-    Which answers were under way on a pod as it was taken is known only where they name their replica.
-    """
-
-    calm_ns: int
-    peak: int
-    bottom: int
-    kept: int | None
-    back_s: float | None
-    bound_s: float
-    pods_taken: int
-    answers_under_way: int
-    answers_lost: int
-
-    @property
-    def words(self) -> str:
-        if self.back_s is None:
-            return f"desired {self.peak}, not back at {self.bottom}"
-        taken = f"{plural(self.pods_taken, 'pod')} taken with {plural(self.answers_under_way, 'answer')} under way"
-        end = f"back at {self.bottom}" if self.kept is None else f"down to {self.kept}"
-        return f"desired {self.peak} {end} {self.back_s:.1f} s after the last answer of the spike, {taken}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +31,6 @@ class ScaledDownDetail:
     """The way down from each load spike."""
 
     spikes: tuple[DescentDetail, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Descent:
-    """The way down from one load spike, up to the next one.
-
-    Attributes:
-        back_ns: when desired replicas were back at the bottom, or where the metrics keep them; None if never.
-        until_ns: when the next spike came, or the record ended.
-        holding: which metric still holds the replicas up at the end, in words.
-        spare_s: for how long, up to the end, its own status asked for fewer than were desired.
-    """
-
-    detail: DescentDetail
-    bound: Bound
-    back_ns: int | None
-    until_ns: int
-    holding: str
-    spare_s: float
-    evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +53,17 @@ class ScaledDown:
         scaler = scaling.one_autoscaler(history)
         begin_ns = min((one.begin_ns for one in load_spikes(history)), default=history.began_ns)
         owed: list[Obligation] = []
-        descents: list[_Descent] = []
+        found: list[Descent] = []
         if isinstance(scaler, Obligation):
             owed.append(scaler)
         else:
-            descents = list(_descents(history, scaler))
-            followed = [one for one in descents if one.detail.peak > one.detail.bottom]
+            found = list(descents(history, scaler))
+            followed = [one for one in found if one.detail.peak > one.detail.bottom]
             owed += _falls(history, scaler)
             owed += [_back(history, scaler, one) for one in followed]
             if not followed:
                 owed.append(unknown("load spike", "no load spike was followed up and ended", "a spike that ends"))
-        slowest = max(descents, key=lambda one: one.back_ns or 1 << 62, default=None)
+        slowest = max(found, key=lambda one: one.back_ns or 1 << 62, default=None)
         bound = "the derived bound" if slowest is None else f"{slowest.bound.total_s:g} s"
         return finding(
             self.name,
@@ -127,97 +73,10 @@ class ScaledDown:
                 measured="no load spike ended" if slowest is None else slowest.detail.words,
                 limit=f"back within {bound}",
                 margin="" if slowest is None else slowest.bound.words,
-                detail=ScaledDownDetail(tuple(one.detail for one in descents)),
-                evidence=tuple(moment for one in descents for moment in one.evidence),
+                detail=ScaledDownDetail(tuple(one.detail for one in found)),
+                evidence=tuple(moment for one in found for moment in one.evidence),
             ),
         )
-
-
-def _descents(history: History, life: AutoscalerLife) -> Iterator[_Descent]:
-    """The way down from each load spike that ended, up to the next one."""
-    spikes, desired = load_spikes(history), desired_replicas(history)
-    nexts = [*(one.begin_ns for one in spikes[1:]), scaling.watched_until_ns(history)]
-    for spike, until_ns in zip(spikes, nexts, strict=False):
-        if spike.end_ns is None:
-            continue
-        meant = pl.col("intended_ns").is_between(spike.begin_ns, spike.end_ns, closed="left")
-        last_ns: int | None = history.requests.filter(meant).select(pl.col("end_ns").max()).item()
-        bottom = max(desired.value_at(spike.begin_ns) or 0, life.at(until_ns).least)
-        peak = desired.max(spike.begin_ns, until_ns) or 0
-        falls = tuple(one for one in scaling.rescales(history) if spike.end_ns < one.at_ns <= until_ns and not one.up)
-        back_ns, kept = next((one.at_ns for one in falls if one.after <= bottom), None), None
-        if back_ns is None and falls and _keeps(history, life, falls[-1].after, until_ns):
-            back_ns, kept = falls[-1].at_ns, falls[-1].after
-        calm_ns = max(spike.end_ns, last_ns or 0)
-        behaviour, types = (
-            scaling.behaviour_at(history, life, spike.end_ns),
-            [one.type for one in life.at(until_ns).metrics],
-        )
-        bound = fall_bound(behaviour, timings_of(history), types or MEASURED, peak=peak, bottom=bottom)
-        taken = tuple(_taken(history, spike.end_ns, until_ns))
-        detail = DescentDetail(
-            calm_ns=calm_ns,
-            peak=peak,
-            bottom=bottom,
-            kept=kept,
-            back_s=after_s(back_ns, calm_ns),
-            bound_s=bound.total_s,
-            pods_taken=len(taken),
-            answers_under_way=sum(under_way for _, under_way, _ in taken),
-            answers_lost=sum(lost for _, _, lost in taken),
-        )
-        calm = Evidence(calm_ns, "the last request of the spike was answered")
-        evidence = (calm, *scaling.rescale_evidence(falls), *(moment for moment, _, _ in taken))
-        holding, able = _holding(history, life, until_ns), down_steps(behaviour.down, peak, bottom) is not None
-        spare_s = _spare_s(history, life, calm_ns, until_ns) if able else 0.0
-        yield _Descent(detail, bound, back_ns, until_ns, holding, spare_s, evidence)
-
-
-def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[tuple[Evidence, int, int]]:
-    """Each pod of the system that was taken in a span: the moment, its answers under way, and how many were lost."""
-    going = [life for life in pod_lives(history) if begin_ns < (life.terminating_ns or 0) <= until_ns]
-    for life in sorted(going, key=lambda one: one.terminating_ns or 0):
-        at_ns = life.terminating_ns or 0
-        there = (pl.col("sent_ns") <= at_ns) & (pl.col("end_ns") >= at_ns) & (pl.col("replica") == life.name)
-        rows = history.requests.filter(there)
-        lost = rows.filter(~pl.col("outcome").is_in(GOOD)).height
-        text = f"{life.name} was taken with {plural(rows.height, 'answer')} under way"
-        yield Evidence(at_ns, f"{text}, {lost} of them lost" if lost else text), rows.height, lost
-
-
-def _holding(history: History, life: AutoscalerLife, at_ns: int) -> str:
-    """Which metric still holds the replicas up at a moment, in words; empty if none is known to.
-
-    One that cannot be read lets nothing fall, whatever the others say.
-    """
-    shown, desired = asked(history, life, at_ns), desired_replicas(history).value_at(at_ns) or 0
-    if shown is None:
-        return ""
-    unread = f"{shown.unread[0]} could not be read" if shown.unread else ""
-    return unread or (shown.words if shown.most >= desired else "")
-
-
-def _keeps(history: History, life: AutoscalerLife, number: int, at_ns: int) -> bool:
-    """Whether the autoscaler's metrics ask for just so many at a moment, by its status and by what was recorded."""
-    shown = asked(history, life, at_ns)
-    if (
-        shown is None
-        or shown.unread
-        or not shown.least == shown.most == number == desired_replicas(history).value_at(at_ns)
-    ):
-        return False
-    sampled = [one.replicas for one in Reach(history, life).proposals(at_ns, at_ns, number)]
-    return not any(one is not None and one < number for one in sampled)
-
-
-def _spare_s(history: History, life: AutoscalerLife, begin_ns: int, until_ns: int) -> float:
-    """For how long, up to a moment, the status asked for fewer replicas than were desired; at most since another."""
-    since_ns: int | None = None
-    for at_ns in (begin_ns, *(one for one, _ in life.states if begin_ns < one < until_ns), until_ns):
-        shown, desired = asked(history, life, at_ns), desired_replicas(history).value_at(at_ns) or 0
-        spare = shown is not None and not shown.unread and shown.most < desired and not life.at(at_ns).inactive
-        since_ns = None if not spare else at_ns if since_ns is None else since_ns
-    return 0.0 if since_ns is None else seconds(until_ns - since_ns)
 
 
 def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
@@ -230,7 +89,9 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
             yield unknown(fall.words, f"{fall.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
             continue
         window_s = scaling.behaviour_at(history, life, fall.at_ns).down.window_s
-        recommended = [(one.at_ns, one.after) for one in changes[:index] if _recommended(history, life, one)]
+        kind = history.facts.workload_kind
+        rises = [one for one in changes[:index] if _recommended(history, life, one)]
+        recommended = [(earliest_ns(history, kind, one.at_ns), one.after) for one in rises]
         if not life.listed:
             recommended.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
         early = [
@@ -241,7 +102,10 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         bound = f"no sooner than {window_s:g} s after more were asked for"
         for text in early:
             reason = f"{text}, before its window of {window_s:g} s was over"
-            yield Obligation(fall.words, Answer.FAIL, reason, bound=bound)
+            if scaling.window_assumed(history, life, fall.at_ns):
+                yield unknown(fall.words, f"{reason}, {ASSUMED}", DECLARED)
+            else:
+                yield Obligation(fall.words, Answer.FAIL, reason, bound=bound)
         if not early:
             yield Obligation(fall.words, measured="after its window", bound=bound)
 
@@ -260,7 +124,7 @@ def _recommended(history: History, life: AutoscalerLife, rise: scaling.Rescale) 
     return behaviour.given or (desired.max(rise.at_ns - window_ns, rise.at_ns - 1) or 0) < rise.after
 
 
-def _back(history: History, life: AutoscalerLife, descent: _Descent) -> Obligation:
+def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligation:
     subject, bound_s = "load spike", descent.bound.total_s
     detail, limit = descent.detail, f"back within {bound_s:g} s"
     end = f"back at {detail.bottom}" if detail.kept is None else f"down to {detail.kept}"
@@ -277,12 +141,21 @@ def _back(history: History, life: AutoscalerLife, descent: _Descent) -> Obligati
         return unknown(subject, text, "a trial that waits for the fall")
     else:
         text = f"{text} within {bound_s:g} s"
-    # Too late: a FAIL, unless nothing promised it.
-    if blind := scaling.stood_still(life, detail.calm_ns, descent.until_ns):
-        return unknown(subject, f"{text}: {blind.why}", blind.settle)
-    if descent.back_ns is None and descent.holding:
-        return unknown(subject, f"{text}: {descent.holding}, so nothing was to fall", "less load after the spike")
-    # However late a metric shows the load: once it does, the autoscaler has its own time.
-    if descent.bound.unpromised and (descent.back_ns is not None or descent.spare_s < bound_s):
-        return unknown(subject, f"{text}: {descent.bound.unpromised[0].reason}", "other rates, or timings that say it")
+    reason, settle = _excuse(history, life, descent)
+    if reason:
+        return unknown(subject, f"{text}{reason}", settle)
     return Obligation(subject, Answer.FAIL, text, bound=limit)
+
+
+def _excuse(history: History, life: AutoscalerLife, descent: Descent) -> tuple[str, str]:
+    """Why a fall that came too late breaks no promise, and what would settle it; empty if it does."""
+    if blind := scaling.stood_still(life, descent.detail.calm_ns, descent.until_ns):
+        return f": {blind.why}", blind.settle
+    if descent.back_ns is None and descent.holding:
+        return f": {descent.holding}, so nothing was to fall", "less load after the spike"
+    if scaling.window_assumed(history, life, descent.detail.calm_ns):
+        return f", {ASSUMED}", DECLARED
+    # However late a metric shows the load: once it does, the autoscaler has its own time.
+    if descent.bound.unpromised and (descent.back_ns is not None or descent.spare_s < descent.bound.total_s):
+        return f": {descent.bound.unpromised[0].reason}", "other rates, or timings that say it"
+    return "", ""

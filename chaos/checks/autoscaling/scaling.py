@@ -37,6 +37,7 @@ __all__ = [
     "unwatched",
     "watched_since_ns",
     "watched_until_ns",
+    "window_assumed",
 ]
 
 
@@ -85,7 +86,7 @@ class Blind:
     def settle(self) -> str:
         """What would let it compute."""
         if self.metrics:
-            return "a metric that the autoscaler can read: metrics-server, and requests on every container"
+            return "metrics that it can read: metrics-server and requests on every container, or the metric's adapter"
         return "an autoscaler that can scale: one for each pod, over a workload that has replicas"
 
 
@@ -220,6 +221,12 @@ def behaviour_at(history: History, life: AutoscalerLife, at_ns: int, timings: Ti
     return Behaviour.of(life.at(at_ns).spec, timings_of(history) if timings is None else timings)
 
 
+def window_assumed(history: History, life: AutoscalerLife, at_ns: int) -> bool:
+    """Whether its scale-down window is the controller's, and that is neither recorded nor declared."""
+    own = ((life.at(at_ns).spec.get("behavior") or {}).get("scaleDown") or {}).get("stabilizationWindowSeconds")
+    return own is None and "hpa_downscale_stabilization_s" in timings_of(history).assumed
+
+
 def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     """Whether a change was the autoscaler's own: its status asked for that number from then on, or soon after.
 
@@ -227,7 +234,7 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     there itself (KEP-2021), and to zero it goes only where its minimum is zero.
     """
     before, zero = life.at(change.at_ns - AHEAD_NS), min(change.before, change.after) == 0
-    if zero and (before.least or before.inactive.startswith(FOR_ZERO)):
+    if change.at_ns < life.first_ns or (zero and (before.least or before.inactive.startswith(FOR_ZERO))):
         return False
     from_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - AHEAD_NS
     states = [(from_ns, life.at(from_ns))]

@@ -53,7 +53,7 @@ class WithinLimits:
             owed.append(scaler)
         elif low is None:
             owed.append(unknown("desired replicas", "the desired number was never seen", "a watch of the workload"))
-        elif lives and low == 0 and min(life.at(begin_ns).least for life in lives) > 0 and not outside:
+        elif not outside and _at_zero(history, lives, begin_ns):
             text = "no replica was desired for a while, by whomever: that switches the autoscaler off"
             owed.append(unknown("desired replicas", text, "a trial in which the workload is never at zero"))
         elif not outside:
@@ -68,6 +68,14 @@ class WithinLimits:
                 detail=WithinLimitsDetail(low, high, outside, grace_s),
             ),
         )
+
+
+def _at_zero(history: History, lives: list[AutoscalerLife], begin_ns: int) -> bool:
+    """Whether the workload was at zero in the time that is judged, where the autoscaler's minimum is more."""
+    until_ns = scaling.watched_until_ns(history)
+    zero = any(0 in (one.before, one.after) for one in scaling.rescales(history) if begin_ns <= one.at_ns <= until_ns)
+    zero = zero or desired_replicas(history).max(begin_ns, until_ns) == 0
+    return zero and all(life.at(begin_ns).least > 0 for life in lives)
 
 
 def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator[Obligation]:

@@ -257,7 +257,7 @@ def test_a_slow_rise_of_the_load_is_not_felt_at_its_begin() -> None:
     story = Scaling(300).stands("a", "b").loaded(1, 0, 295).traffic(rate_rps=4, begin_s=30, end_s=250)
     *others, last = story.parts["streams"]
     points = (LoadPoint(at(30), 0.0), LoadPoint(at(130), 4.0))
-    story.has(streams=(*others, replace(last, rate_rps=0.0, course=points)))
+    story.has(streams=(*others, replace(last, rate_rps=0.0, rate_profile=points)))
     story.saw(120, "MODIFIED", hpa(2, measured=75), KIND).rescaled(121, 3, measured=75).made("c", 121.1, 125)
     assert ScaledUp()(story.history()).answer is Answer.PASS
 
@@ -357,6 +357,32 @@ def test_a_foreign_metric_may_be_slow_to_fall_too() -> None:
     assert ScaledDown()(late.history()).answer is Answer.UNKNOWN
     ignored = late.saw(100, "MODIFIED", scaler(4, "1"), KIND)
     assert ScaledDown()(ignored.history()).answer is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("falls_s", "flags", "answer"),
+    [
+        (130, {}, Answer.UNKNOWN),
+        (130, {"hpa_downscale_stabilization_s": 300}, Answer.FAIL),
+        (130, {"hpa_downscale_stabilization_s": 60}, Answer.PASS),
+        (480, {}, Answer.UNKNOWN),
+        (480, {"hpa_downscale_stabilization_s": 300}, Answer.FAIL),
+    ],
+)
+def test_the_controllers_own_window_has_to_be_known(falls_s: float, flags: dict[str, float], answer: Answer) -> None:
+    """Without a window of its own the autoscaler has the controller's: a fall is early, late or neither by that."""
+
+    def plain(desired: int, measured: int) -> dict[str, Any]:
+        raw = hpa(desired, measured=measured)
+        return {**raw, "spec": {**raw["spec"], "behavior": None}}
+
+    story = Scaling(600).stands("a", "b", scaler=plain(2, 40)).loaded(1, 0, 595).loaded(4, 30, 90)
+    story.saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment").saw(42.05, "MODIFIED", plain(4, 100), KIND)
+    story.made("c", 42.1, 46).made("d", 42.1, 46).saw(100, "MODIFIED", plain(4, 10), KIND)
+    story.saw(falls_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
+    story.saw(falls_s + 0.05, "MODIFIED", plain(2, 10), KIND)
+    finding = ScaledDown()(timed(story, **flags).history())
+    assert finding.answer is answer, finding.line()
 
 
 # --- back and forth, and the maximum ------------------------------------------------------------------------------
