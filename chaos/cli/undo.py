@@ -48,7 +48,7 @@ def undo_command(
             _print(f"left     {one.where.namespace}/{one.where.name} holds what is no undo entry of ours: {text}")
     if not found:
         _print("nothing is left to undo")
-    bad = any(done.result == "left" for done in results) or any(one.refused for one in found)
+    bad = bool(alive) or any(done.result == "left" for done in results) or any(one.refused for one in found)
     raise typer.Exit(1 if bad else 0)
 
 

@@ -48,6 +48,11 @@ class Owner:
         except (KeyError, ValueError):
             return None
 
+    @property
+    def words(self) -> str:
+        """The process for people, as the holder of a lease begins."""
+        return f"process {self.pid} on {self.host}"
+
     def annotations(self) -> dict[str, str]:
         """Give the annotations from which `read` makes this owner again."""
         return {HOST: self.host, SCOPE: self.scope, PID: str(self.pid), STARTED: str(self.started)}

@@ -95,8 +95,7 @@ def adopted_environment(
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
     adoption.find()
-    me = Owner.this_process()
-    holder = f"process {me.pid} on {me.host}, since {utc_iso(time.time_ns())}"
+    holder = f"{Owner.this_process().words}, since {utc_iso(time.time_ns())}"
     with cluster, ExitStack() as until_end:
         yield AdoptedEnvironment(
             cluster=cluster,

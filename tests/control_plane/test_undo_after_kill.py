@@ -152,7 +152,7 @@ def test_a_living_run_is_left_alone(simulated: SimulatedCluster, cluster: Cluste
         status = CliRunner().invoke(app, ["status", *options])
         assert f"node-drain-1: uncordon Node -/{node.name}" in status.stdout
         undo = CliRunner().invoke(app, ["undo", *options])
-        assert (undo.exit_code, "left alone: run-1" in undo.stdout) == (0, True)
+        assert (undo.exit_code, "left alone: run-1" in undo.stdout) == (1, True)
         forced = CliRunner().invoke(app, ["undo", "--force", *options])
         assert (forced.exit_code, f"node {node.name} is open again" in forced.stdout) == (0, True)
         again = CliRunner().invoke(app, ["undo", *options])

@@ -72,23 +72,25 @@ def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
             entries.append(entry)
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
-    words = f"process {owner.pid} on {owner.host}" if owner else "an owner that is not named"
-    alive = "" if late or owner is None else _alive(owner, here, run, view.namespace, lease_in)
+    words = owner.words if owner else "an owner that is not named"
+    alive = "" if late or owner is None else _alive(owner, here, view.namespace, lease_in)
     return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(refused))
 
 
-def _alive(owner: Owner, here: Owner, run: str, namespace: str, lease_in: Callable[[str], Raw | None]) -> str:
+def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], Raw | None]) -> str:
+    """Why an owner is taken to be at work. On another host only the lease can say: while somebody else holds it, no."""
     if (owner.host, owner.scope) == (here.host, here.scope):
         same = started_tick(owner.pid) == owner.started
         return f"process {owner.pid} of this host runs" if same else ""
     lease = lease_in(namespace)
-    if lease is None:
+    if not (holder := holder_of(lease)):
         return f"it ran on host {owner.host}, of which nothing is known before its deadline"
-    spec = View(lease).spec
+    if not holder.startswith(f"{owner.words},"):
+        return ""
+    spec = View(lease or {}).spec
     renewed, lasts_s = str(spec.get("renewTime") or ""), float(spec.get("leaseDurationSeconds") or 0)
     age_s = (datetime.now(UTC) - datetime.fromisoformat(renewed)).total_seconds() if renewed else float("inf")
-    fresh = bool(holder_of(lease)) and age_s < lasts_s + CLOCKS_S
-    return f"the lease was renewed {age_s:.0f} s ago by {holder_of(lease)}" if fresh and run else ""
+    return f"the lease was renewed {age_s:.0f} s ago by {holder}" if age_s < lasts_s + CLOCKS_S else ""
 
 
 RESTORE: Mapping[UndoKind, Callable[[UndoContext, UndoEntry], Outcome]] = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
 
+from chaos.clock import NS
 from chaos.cluster import Done
 from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
 from chaos.faults.undo import find_left, undo_all
@@ -211,3 +214,32 @@ def test_what_a_fault_writes_is_admitted(kind: UndoKind) -> None:
     (left,) = find_left(cast("Any", Api(GENUINE[kind])), None)
     assert left.refused == ()
     assert [one.kind for one in left.entries] == [kind]
+
+
+AWAY = Owner("other-host", "boot-2/pid:[1]", 17, 99)
+MINUTE_S = 60
+
+
+def entry_of(owner: Owner, holder: str, renewed: datetime) -> str:
+    """Why the run of an entry by that owner is taken to be at work, where a lease says who holds it, and since when."""
+    api = Api(replace(GENUINE["uncordon"], deadline_ns=time.time_ns() + MINUTE_S * NS))
+    api.journal["metadata"]["annotations"] = {RUN: "run-1", **owner.annotations()}
+    spec = {"holderIdentity": holder, "renewTime": renewed.isoformat(), "leaseDurationSeconds": 15}
+    api.get = lambda _kind, _namespace, _name: {"spec": spec} if holder else None  # type: ignore[method-assign]
+    (left,) = find_left(cast("Any", api), None)
+    return left.alive
+
+
+@pytest.mark.parametrize(
+    ("holder", "age_s", "alive"),
+    [
+        pytest.param("process 17 on other-host, since 10:00", 5, True, id="its own lease, renewed"),
+        pytest.param("process 17 on other-host, since 10:00", 90, False, id="its own lease, long ago"),
+        pytest.param("process 4 on this-host, since 11:00", 5, False, id="taken over"),
+        pytest.param("process 170 on other-host, since 11:00", 5, False, id="a longer number"),
+        pytest.param("", 0, True, id="no lease"),
+    ],
+)
+def test_a_run_of_another_host_is_at_work_while_it_holds_the_lease(holder: str, age_s: float, *, alive: bool) -> None:
+    """Whoever took the lease over may heal what the former holder left; without any lease nobody can tell."""
+    assert bool(entry_of(AWAY, holder, datetime.now(UTC) - timedelta(seconds=age_s))) is alive
