@@ -7,11 +7,12 @@ fails stops no other, and verified by state. Undoing twice does no harm.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chaos.cluster import Cluster, Executor, NullJournal, mutations, ref_of, unrecorded_executor
-from chaos.errors import ClusterRefused, GamedayError
+from chaos.cluster import Cluster, DryRunExecutor, Executor, NullJournal, mutations, ref_of, unrecorded_executor
+from chaos.errors import ClusterRefused, GamedayError, HarnessBroken
 from chaos.faults.context import FaultContext, UndoContext
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
 from chaos.faults.undo.restore_infrastructure import node_on, reconnect_pod
@@ -122,11 +123,23 @@ def restore(context: UndoContext, entry: UndoEntry) -> Outcome:
         return "left", f"this version does not know how to undo {entry.kind}; run: {entry.manual}"
     try:
         result, words = function(context, entry)
+    except HarnessBroken as error:
+        if isinstance(context.journal, NullJournal) or isinstance(context.executor, DryRunExecutor):
+            result, words = "left", f"{_state(entry)}: {error.what}"
+        else:
+            # On a full disk the cluster comes before the record of it.
+            return restore(_unrecorded(context), entry)
     except GamedayError as error:
         result, words = "left", f"{_state(entry)}: {error.what}"
     except Exception as error:  # noqa: BLE001  # one entry that cannot be undone must not stop the next
         result, words = "left", f"{_state(entry)}: {type(error).__name__}: {error}"
     return result, f"{words}; run: {entry.manual}" if result == "left" else words
+
+
+def _unrecorded(context: UndoContext) -> UndoContext:
+    """The same, for when nothing can be written down any more."""
+    executor = unrecorded_executor(context.cluster)
+    return UndoContext(context.cluster, executor, NullJournal(), context.fault, infrastructure=context.infrastructure)
 
 
 def _state(entry: UndoEntry) -> str:
@@ -140,7 +153,8 @@ def heal(context: FaultContext, *entries: UndoEntry) -> str:
         result, words = restore(context, entry)
         if result == "left":
             return words
-        context.discard(entry)
+        with suppress(HarnessBroken):  # then it stays in the undo journal, where it does no harm
+            context.discard(entry)
         return ""
 
     chosen = entries or context.entries

@@ -1,11 +1,14 @@
 """Undoing is one function for each kind of entry; done is what reads so afterwards, whatever the server answered."""
 
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import pytest
 from cluster_objects import node
 
-from chaos.cluster import Done, NullJournal
+from chaos.clock import Clock
+from chaos.cluster import Done, DryRunExecutor, Journal, LiveExecutor, NullJournal
+from chaos.errors import HarnessBroken
 from chaos.faults import FaultContext
 from chaos.faults.undo import restore as restoring
 from chaos.faults.undo import restore_object
@@ -110,3 +113,38 @@ def test_what_a_later_version_wrote_is_left() -> None:
     """An entry of an unknown kind is not guessed at."""
     result, words = restore(context_of(Api(200)), UndoEntry(cast("Any", "thaw"), N1, "thaw n1"))
     assert (result, words) == ("left", "this version does not know how to undo thaw; run: thaw n1")
+
+
+class Full(Journal):
+    """A journal on a full disk."""
+
+    def _append(self, _rest: bytes) -> None:
+        raise HarnessBroken("actions.jsonl cannot be written: No space left on device")
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Full:
+    """The journal of a trial whose disk is full."""
+    return Full(tmp_path / "actions.jsonl", Clock.start())
+
+
+def test_a_full_disk_prevents_no_heal(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written down any more is undone all the same."""
+    api = Api(200)
+    monkeypatch.setattr(restoring, "unrecorded_executor", lambda _cluster: api)
+    made = cast("Any", api)
+    context = FaultContext(made, LiveExecutor(made, full), full, "node-drain-1", cast("Any", None), "ns")
+    assert context.record(ENTRY) == ""
+    assert heal(context) == ""
+    assert not api.cordoned
+    assert context.entries == ()
+
+
+def test_a_full_disk_makes_no_dry_run_real(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run goes on changing nothing, whatever cannot be written."""
+    api = Api(200)
+    monkeypatch.setattr(restoring, "unrecorded_executor", lambda _cluster: api)
+    context = FaultContext(cast("Any", api), DryRunExecutor(full), full, "node-drain-1", cast("Any", None), "ns")
+    assert context.record(ENTRY) == ""
+    assert "No space left on device" in heal(context)
+    assert api.cordoned
