@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
@@ -9,6 +10,8 @@ from chaos.errors import NotAllowed
 from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
 from chaos.faults.support.cluster_view import foreign_pods
+from chaos.history import load_history
+from chaos.history.facts.replica_counts import ready_replicas
 from chaos.objects.base import Ref, View
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
@@ -35,6 +38,7 @@ class TrialContext(FaultContext):
     """What a live trial works with; faults see the part of it that is theirs.
 
     Attributes:
+        run: The run folder.
         clock: The clock of everything that is recorded.
         environment: Where the trial runs: takes the lease, and knows why to stop.
         system: The system as it was deployed or found.
@@ -44,6 +48,7 @@ class TrialContext(FaultContext):
         abort_conditions: What the trial may cost before it stops.
     """
 
+    run: Path
     clock: Clock
     environment: Environment
     system: System
@@ -88,7 +93,7 @@ class TrialContext(FaultContext):
         radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods},
-            down=max(0, (self.desired_replicas() or 0) - self._ready(pods)),
+            down=self.replicas_down(),
             nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
             foreign=() if fault.leaves_foreign_pods else foreign_pods(self.cluster, hit, self.namespace),
         )
@@ -103,6 +108,16 @@ class TrialContext(FaultContext):
             if View(workload).name == self.system.workload.name:
                 return self.workload_kind.wanted(workload)
         return None
+
+    def replicas_down(self) -> int:
+        """How many replicas are desired and down. One that an autoscaler is only adding was never up, so it is not."""
+        ready = self._ready(self.pods())
+        missing = max(0, (self.desired_replicas() or 0) - ready)
+        if not missing:
+            return 0
+        history = load_history(self.run)
+        most = ready_replicas(history).max(history.began_ns, history.ended_ns)
+        return missing if most is None else max(0, min(missing, most - ready))
 
     def has_all_replicas(self) -> bool:
         """Whether as many pods are Ready as the workload desires."""

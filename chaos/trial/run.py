@@ -194,6 +194,7 @@ class _Setup:
             selector=system.selector,
             adopted=request.adopted is not None,
             undo=NoUndoLog() if request.dry_run else undo,
+            run=request.run,
             clock=self.clock,
             environment=environment,
             system=system,

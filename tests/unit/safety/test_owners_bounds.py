@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from cluster_objects import node
+from histories import NAMESPACE, WORKLOAD, Story, deployment, pod
+from saved_histories import saved
 from trial_contexts import context_with
 
 from chaos import faults
 from chaos.errors import UsageError
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
+from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.safety import BlastRadius
 from chaos.trial.config import GamedayConfig
 from chaos.trial.preflight.adopted_cluster import Adoption
@@ -62,3 +65,38 @@ def test_a_scenario_of_every_node_does_not_lift_the_owners_bound() -> None:
     admit(adopted=False)
     with pytest.raises(UsageError, match="3 nodes and 0 already out are more than the 1 allowed"):
         admit(adopted=True)
+
+
+def growing(*, ready: tuple[str, ...], lost: tuple[str, ...] = ()) -> Story:
+    """Two replicas were Ready, the autoscaler asks for four, and these are Ready now."""
+    story = Story().replicas("a", "b")
+    story.saw(20, "MODIFIED", deployment(4), "Deployment").saw(21, "ADDED", pod("c")).saw(21, "ADDED", pod("d"))
+    for uid in lost:
+        story.killed(uid, 25)
+    for uid in set(ready) - {"a", "b"}:
+        story.saw(26, "MODIFIED", pod(uid, ready=True))
+    return story
+
+
+@pytest.mark.parametrize(
+    ("ready", "lost", "down"),
+    [
+        pytest.param(("a", "b"), (), 0, id="none is lost"),
+        pytest.param(("b",), ("a",), 1, id="one of the former is lost"),
+        pytest.param(("a", "b", "c"), (), 0, id="one has come"),
+        pytest.param(("b", "c"), ("a",), 0, id="one has come for one that is lost"),
+    ],
+)
+def test_a_replica_that_was_never_up_is_not_down(
+    ready: tuple[str, ...], lost: tuple[str, ...], down: int, tmp_path: Path
+) -> None:
+    """What an autoscaler is only adding leaves the blast radius alone; what served and is gone does not."""
+    run = saved(growing(ready=ready, lost=lost).history(), tmp_path / "run")
+    objects = {"Pod": [pod(uid, ready=True) for uid in ready], "Deployment": [deployment(4)]}
+    context = context_with(
+        run=run,
+        recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
+        workload_kind=DEPLOYMENT,
+        system=SimpleNamespace(workload=Ref("Deployment", NAMESPACE, WORKLOAD)),
+    )
+    assert context.replicas_down() == down
