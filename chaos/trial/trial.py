@@ -107,7 +107,8 @@ class Trial:
         context = replace(context, fault=f"{fault.name}-{self._faults}")
         context.admit(fault)
         context.claim()
-        self._replicas_before = self._replicas_before or ready_replicas(context.pods())
+        if self._replicas_before is None:
+            self._replicas_before = ready_replicas(context.pods())
         self._say(f"fault: {fault.words}")
         with self._in_phase(context, "fault"):
             context.journal.event(
@@ -222,7 +223,8 @@ class Trial:
 
     def _await_answers(self, context: TrialContext, settle_s: float) -> None:
         now = ready_replicas(context.pods())
-        before, self._replicas_before = self._replicas_before or now, None
+        before = now if self._replicas_before is None else self._replicas_before
+        self._replicas_before = None
         answers = AwaitedAnswers(self.run / "requests.jsonl", before, now, context.clock)
         began = time.monotonic()
         self._wait(context, settle_s)
