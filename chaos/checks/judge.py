@@ -48,22 +48,25 @@ class Judgement:
 def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
     """Judge the run folder `run`, and write its verdict.json.
 
-    A check that raises is UNKNOWN, under its own name and with its traceback: nothing may pass by breaking down. So is
-    a PASS that names no obligation: nothing may pass by saying nothing.
+    A check that raises, or whose finding cannot be written down, is UNKNOWN, under its own name and with its traceback:
+    nothing may pass by breaking down. So is a PASS that names no obligation: nothing may pass by saying nothing.
     """
     history = load_history(run)
     findings: list[Finding] = []
     interrupted: BaseException | None = None
     for check in checks:
         try:
-            findings.append(_supported(check(history)))
+            finding = _supported(check(history))
+            json.dumps(_plain(finding))
+            findings.append(finding)
         except Exception as error:  # noqa: BLE001  # whatever a check does, the verdict is written
             findings.append(_raised(check, error))
         except BaseException as error:  # noqa: BLE001  # Ctrl-C: kept, and raised by the caller
             findings.append(_raised(check, error))
             interrupted = interrupted or error
     verdict = Verdict.of(findings)
-    (run / "verdict.json").write_text(json.dumps(_plain(verdict), indent=1) + "\n")
+    saved = {"schema": SCHEMA, "answer": verdict.answer.name, "findings": [_plain(one) for one in verdict.findings]}
+    (run / "verdict.json").write_text(json.dumps(saved, indent=1) + "\n")
     return Judgement(run, history, verdict, interrupted)
 
 
@@ -79,7 +82,7 @@ def _raised(check: Check, error: BaseException) -> Finding:
     """What is said in place of a check that could not do its work."""
     what = "the judging was interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
     return Finding(
-        check=check.name,
+        check=_name(check),
         answer=Answer.UNKNOWN,
         rule="The check does its work.",
         limit="an answer",
@@ -90,16 +93,21 @@ def _raised(check: Check, error: BaseException) -> Finding:
     )
 
 
-def _plain(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as plain data, answers by name."""
-    findings = []
-    for one in verdict.findings:
-        plain = {field.name: getattr(one, field.name) for field in fields(one)}
-        plain |= {"answer": one.answer.name, "values": one.values, "detail": type(one.detail).__name__}
-        plain["evidence"] = [asdict(moment) for moment in one.evidence]
-        plain["obligations"] = [asdict(owed) | {"answer": owed.answer.name} for owed in one.obligations]
-        findings.append(plain)
-    return {"schema": SCHEMA, "answer": verdict.answer.name, "findings": findings}
+def _name(check: Check) -> str:
+    """The name of a check; its type's where that cannot be told."""
+    try:
+        return str(check.name)
+    except Exception:  # noqa: BLE001  # a check that raises is to have a finding even so
+        return type(check).__name__
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    """A finding as plain data, answers by name."""
+    plain = {field.name: getattr(finding, field.name) for field in fields(finding)}
+    plain |= {"answer": finding.answer.name, "values": finding.values, "detail": type(finding.detail).__name__}
+    plain["evidence"] = [asdict(moment) for moment in finding.evidence]
+    plain["obligations"] = [asdict(owed) | {"answer": owed.answer.name} for owed in finding.obligations]
+    return plain
 
 
 def read_verdict(run: Path) -> Verdict:

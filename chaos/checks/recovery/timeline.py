@@ -98,12 +98,13 @@ def _struck(history: History, fault: Fault, loss: Loss) -> tuple[int, int]:
     if first is None:
         return fault.begin_ns, fault.begin_ns
     again = [
-        action.begin_ns
-        for action in acts
-        if first.outcome == "info" and (action.name, action.outcome) == (first.name, "ok")
+        action
+        for action in sorted(acts, key=lambda action: action.begin_ns)
+        if first.outcome == "info" and action.name == first.name
         if loss.lost_ns is None or action.begin_ns <= loss.lost_ns
     ]
-    return first.begin_ns, min(again, default=first.begin_ns)
+    latest = next((action for action in again if action.outcome == "ok"), again[-1] if again else first)
+    return first.begin_ns, latest.begin_ns
 
 
 def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[StageName, int]:

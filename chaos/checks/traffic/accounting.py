@@ -88,6 +88,9 @@ EARLY_NS = round(START_LAG_MAX_S * NS)
 IMPOSSIBLE = (
     (pl.col("sent_ns") < pl.col("intended_ns") - EARLY_NS)
     | (pl.col("end_ns") < pl.max_horizontal("intended_ns", "sent_ns") - EARLY_NS)
+    | (pl.min_horizontal("first_byte_ns", "first_token_ns") < pl.max_horizontal("intended_ns", "sent_ns") - EARLY_NS)
+    | (pl.max_horizontal("first_byte_ns", "first_token_ns") > pl.col("end_ns") + EARLY_NS)
+    | (pl.col("token_gaps_ns").list.min() < 0)
     | (pl.col("outcome").is_in(GOOD) & pl.col("sent_ns").is_null())
 ).fill_null(value=False)
 """Records whose times contradict each other."""

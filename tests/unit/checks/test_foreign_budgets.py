@@ -128,6 +128,25 @@ def test_a_budget_over_unwatched_pods_is_unknown() -> None:
     assert "binds others too" in finding.reason
 
 
+def test_a_budget_that_binds_none_of_ours_is_named() -> None:
+    """A selector that is misspelt leaves the evictions without a budget, and the reason names who was meant."""
+    wrong = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "modle"}}}
+    story = guarded(pdb=budget(name="misspelt", spec=wrong)).drain().acted("evict-pod", 30.1).leaves("a", 30.2)
+    finding = BudgetHeld()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "the selector of misspelt matches none of them" in finding.reason
+
+
+def test_a_budget_over_unwatched_pods_without_an_eviction_is_unknown() -> None:
+    """A refusal by a budget that counts pods which nobody watched may have been due for their sake."""
+    story = Guarded().stands("a", "b", "c", "d", pdb=budget(healthy=9, desired=9, expected=10))
+    story.traffic()
+    story.fault("a", name="evict").refused("a", 30.1, fault="evict-1")
+    finding = BudgetHeld()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "binds others too" in finding.reason
+
+
 # --- a StatefulSet's names come again -----------------------------------------------------------------------------
 
 TWO_MAY_GO = {"maxUnavailable": 2, "selector": {"matchLabels": {"app": WORKLOAD}}}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from histories import NAMESPACE, PROBED, T0, WORKLOAD, Story, at, pod
-from probe_stories import covered, endpoints, hang_story, hung, killing
+from probe_stories import covered, endpoints, hang_story, hung, killing, restarted
 
 from chaos.checks import RestartedByLiveness, UnreadyLeavesEndpoints
 from chaos.checks.verdict import Answer, Finding
@@ -42,6 +42,32 @@ def test_the_restart_of_a_sidecar_does_not_end_the_hang() -> None:
     story.saw(36, "MODIFIED", with_proxy(pod("a", ready=True, spec=BESIDE_PROXY), restarts=1))
     finding = RestartedByLiveness()(story.history())
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+def beside_proxy(*, model_s: float | None, proxy_s: float) -> Finding:
+    """The process in `m` hangs at 30 s; the kubelet restarts `proxy`, and later `m`, each for its liveness probe."""
+    story = hung(spec=BESIDE_PROXY)
+    story.events = [
+        replace(event, object=with_proxy(event.object)) if event.kind == "Pod" else event for event in story.events
+    ]
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, parameters={"process": "model-engine", "container": "m"}),))
+    story.saw(proxy_s - 1, "ADDED", killing("a", "Container proxy failed liveness probe, will be restarted"), "Event")
+    story.saw(proxy_s, "MODIFIED", with_proxy(pod("a", running=True, spec=BESIDE_PROXY), restarts=1))
+    if model_s is not None:
+        told = killing("a", "Container m failed liveness probe, will be restarted")
+        told["metadata"] |= {"uid": "event-m", "name": "event-m"}
+        story.saw(model_s - 1, "ADDED", told, "Event")
+        story.saw(model_s, "MODIFIED", with_proxy(restarted("a", spec=BESIDE_PROXY), restarts=1))
+        story.saw(model_s + 4, "MODIFIED", with_proxy(restarted("a", ready=True, spec=BESIDE_PROXY), restarts=1))
+    return RestartedByLiveness()(story.history())
+
+
+def test_a_sidecar_that_is_restarted_too_hides_nothing() -> None:
+    """Both are restarted, and only the restart of the container that hung counts: in time, late, or never."""
+    assert beside_proxy(proxy_s=34, model_s=40).answer is Answer.PASS
+    assert beside_proxy(proxy_s=34, model_s=100).answer is Answer.FAIL
+    assert beside_proxy(proxy_s=40, model_s=None).answer is Answer.FAIL
 
 
 def cut_short(history: History, until_s: float) -> History:

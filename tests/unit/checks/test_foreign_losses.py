@@ -94,6 +94,31 @@ def test_an_action_that_was_asked_for_twice_began_at_either() -> None:
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
 
 
+def test_an_action_of_which_no_answer_ever_came_began_at_either() -> None:
+    """Three deletes without an answer, and a pod that goes at the last of them: each may have been the one."""
+    story = replaced_story(action=50.1, unready=50.2).has(actions=())
+    for begin_s in (30.1, 35.1, 50.1):
+        story.acted("delete-pod", begin_s, outcome="info", fault="pod-kill-1")
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
+
+
+def test_an_action_that_was_refused_and_asked_again_began_when_it_was_done() -> None:
+    """An eviction that a disruption budget refused for 20 s began nothing until it was let through."""
+    story = replaced_story(action=50.1, unready=50.2).has(actions=())
+    story.acted("evict-pod", 30.1, outcome="fail", fault="pod-kill-1").acted("evict-pod", 50.1, fault="pod-kill-1")
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_an_action_that_was_done_at_once_began_then() -> None:
+    """A delete that was answered, whose pod goes only 20 s later, is late, whatever was asked for afterwards."""
+    story = replaced_story(action=50.1, unready=50.2).has(actions=())
+    story.acted("delete-pod", 30.1, fault="pod-kill-1").acted("delete-pod", 50.1, fault="pod-kill-1")
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
 # --- a device that the victim still holds -------------------------------------------------------------------------
 
 DEVICE = {"resources": {"limits": {"nvidia.com/gpu": "1"}, "requests": {"nvidia.com/gpu": "1"}}}

@@ -26,7 +26,18 @@ PATIENT: Mapping[str, Any] = {
 
 PROXY = {"name": "istio-proxy", "imagePullPolicy": "Never", "readinessProbe": {"periodSeconds": 15}}
 SHIPPER = {"name": "log-shipper", "imagePullPolicy": "Never"}
-SIDECARS: Mapping[str, Mapping[str, Any] | None] = {"alone": None, "proxy": PROXY, "log shipper": SHIPPER}
+HASTY = {
+    "name": "metrics",
+    "imagePullPolicy": "Never",
+    "livenessProbe": {"periodSeconds": 1, "failureThreshold": 1},
+    "startupProbe": {"periodSeconds": 1, "failureThreshold": 5},
+}
+SIDECARS: Mapping[str, Mapping[str, Any] | None] = {
+    "alone": None,
+    "proxy": PROXY,
+    "log shipper": SHIPPER,
+    "hasty probes": HASTY,
+}
 
 
 def beside(spec: Mapping[str, Any], sidecar: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -148,3 +159,33 @@ def test_a_replica_that_streams_one_long_answer_is_no_zombie() -> None:
     finding = ZombieFound()(one_long_answer().history())
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
     assert "gave no token" not in finding.reason
+
+
+def quiet_after(*, tokens: int, end_s: float | None) -> Finding:
+    """`a` streams an answer from 60 s on, a token each 50 ms, and gives nothing more; all else that it gets is lost.
+
+    The last answer ends at `end_s`, or is never whole.
+    """
+    story = one_long_answer()
+    held = [row for row in story.rows if row["replica"] == "model-a" and at(60) <= row["intended_ns"]]
+    gaps = [NS // 20] * tokens
+    for row in held[1:]:
+        row |= {"first_byte_ns": None, "first_token_ns": None, "outcome": "unanswered", "replica": None}
+        row["end_ns"] = row["intended_ns"] + 30 * NS
+    last_ns = at(60.6) + sum(gaps)
+    held[0] |= {"token_gaps_ns": gaps, "tokens_out": tokens + 1, "end_ns": last_ns if end_s is None else at(end_s)}
+    held[0] |= {"outcome": "truncated" if end_s is None else "ok"}
+    return ZombieFound()(story.history())
+
+
+def test_a_replica_that_falls_silent_after_its_stream_is_a_zombie() -> None:
+    """It streamed for 50 s and then gave nothing for two minutes: the stream excuses what came before it only."""
+    finding = quiet_after(tokens=1000, end_s=None)
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "model-a (a) was Ready and among the endpoints, and gave no token for 139" in finding.reason
+
+
+def test_the_tokens_of_an_answer_that_was_cut_are_tokens() -> None:
+    """What it streamed up to a cut at 240 s came from it: until then it was not silent."""
+    finding = quiet_after(tokens=3600, end_s=None)
+    assert "gave no token" not in finding.reason, finding.line()

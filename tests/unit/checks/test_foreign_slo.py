@@ -47,6 +47,23 @@ def test_the_file_refuses_a_time_that_is_no_finite_number(seconds: float) -> Non
         SloPart(latency_p99_s=seconds)
 
 
+@pytest.mark.parametrize("name", ["first_token_p99_s", "token_time_p99_s", "token_gap_p99_s"])
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, 0.0, -1.0])
+def test_no_other_time_is_an_objective_without_a_number(name: str, seconds: float) -> None:
+    """What holds of the latency holds of each time that an SLO may name."""
+    with pytest.raises(ValueError, match=name):
+        Slo(**{name: seconds})
+
+
+@pytest.mark.parametrize("share", [math.nan, math.inf, 0.0])
+def test_a_share_of_good_requests_is_a_share(share: float) -> None:
+    """In a scenario and in the file."""
+    with pytest.raises(ValueError, match="goodput"):
+        Slo(latency_p99_s=1.0, goodput=share)
+    with pytest.raises((ValueError, UsageError), match="availability"):
+        SloPart(availability=share)
+
+
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.1, math.nan])
 def test_an_availability_is_a_share(share: float) -> None:
     """Nothing, less than nothing, more than all, and what is no number are no shares."""
@@ -93,7 +110,31 @@ def never_sent(story: Story) -> None:
         row["sent_ns"] = None
 
 
-@pytest.mark.parametrize("damage", [ended_before_intended, sent_before_intended, never_sent])
+def first_token_before_sent(story: Story) -> None:
+    """Every first token came a second before its request was sent."""
+    for row in story.rows:
+        row["first_token_ns"] = row["sent_ns"] - NS
+
+
+def first_byte_after_the_end(story: Story) -> None:
+    """Every first byte came a second after the answer had ended."""
+    for row in story.rows:
+        row["first_byte_ns"] = row["end_ns"] + NS
+
+
+def tokens_going_back(story: Story) -> None:
+    """Between two tokens of every answer time went back."""
+    for row in story.rows:
+        row["token_gaps_ns"] = [NS // 100, -NS]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(ended_before_intended, sent_before_intended, never_sent),
+        *(first_token_before_sent, first_byte_after_the_end, tokens_going_back),
+    ],
+)
 def test_impossible_times_decide_nothing(damage: Callable[[Story], None]) -> None:
     """A record whose times contradict each other is no evidence of quick answers."""
     story = served()
@@ -132,6 +173,14 @@ def test_few_requests_do_not_show_an_availability(objective: float, requests: in
     """So few answers cannot tell 0.999 from 0.5."""
     story = Story().replicas("a", "b").fault("a").traffic(rate_rps=1, end_s=requests)
     finding = met(story, Slo(availability=objective))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.parametrize("slo", [Slo(latency_p99_s=1.0), Slo(latency_p99_s=1.0, goodput=0.99)], ids=str)
+def test_few_requests_show_no_time_either(slo: Slo) -> None:
+    """Five quick answers are no 99th percentile, nor a share of 0.99."""
+    story = Story().replicas("a", "b").fault("a").traffic(rate_rps=1, end_s=5)
+    finding = met(story, slo)
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 

@@ -43,6 +43,17 @@ def test_requests_that_failed_without_a_name_do_not_pass() -> None:
     assert finding.answer in {Answer.UNKNOWN, Answer.FAIL}, finding.line()
 
 
+def test_a_client_that_waited_since_before_may_have_been_its_own() -> None:
+    """A request sent 20 s before the deletion, and given up 5 s after it, may have been lost with the replica."""
+    finding = judged(drained_story().stream(None, 10, 35, "unanswered", status=None))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_client_that_had_given_up_before_says_nothing() -> None:
+    """One that was given up 5 s before the deletion was not lost by it."""
+    assert judged(drained_story().stream(None, 10, 25, "unanswered", status=None)).answer is Answer.PASS
+
+
 def test_one_graceful_end_does_not_speak_for_idle_replicas() -> None:
     """Three replicas end, and only one of them held a request: the claim is proved for that one alone."""
     story = standing().stream("a", 28, 32).ends("a", 30, 36).replaced("d", 30.1, ready_s=34)

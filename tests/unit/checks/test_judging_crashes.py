@@ -17,7 +17,7 @@ from saved_histories import saved
 
 from chaos.checks import Completed, FaultsLanded, Recovered, ScaledDown, SloMet, SteadyBefore, UnreadyLeavesEndpoints
 from chaos.checks.judge import Judgement
-from chaos.checks.verdict import Answer, Check, Finding, Verdict
+from chaos.checks.verdict import Answer, Check, Finding, Obligation, Verdict
 from chaos.faults import Scale
 from chaos.history import History
 from chaos.objects.base import Ref
@@ -146,6 +146,52 @@ def test_a_check_that_raises_is_a_finding_of_its_own(tmp_path: Path) -> None:
     assert found["slo-met"]["answer"] == "PASS"
 
 
+class Odd:
+    """A scenario's own check whose name, or whose finding, is not what a check's is."""
+
+    def __init__(self, finding: object, name: str | None = "own-check") -> None:
+        self.finding = finding
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Its name, if it has one."""
+        if self._name is None:
+            raise KeyError("no name")
+        return self._name
+
+    def __call__(self, history: History) -> Any:  # noqa: ARG002  # a check's shape
+        """Give what it was given, or raise that."""
+        if isinstance(self.finding, BaseException):
+            raise self.finding
+        return self.finding
+
+
+def passing(**changes: Any) -> Finding:
+    """A finding that passes, with something else in it."""
+    kept = (Obligation("all"),)
+    return replace(Finding("own-check", Answer.PASS, "All is well.", "-", "-", obligations=kept), **changes)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Odd(None),
+        Odd(True),  # what a plain function may return
+        Odd(passing(detail={1, 2})),
+        Odd(passing(detail={"since": Path("/")})),
+        Odd(passing(measured=object())),
+        Odd(KeyError("boom"), name=None),
+    ],
+    ids=["nothing", "true", "a set", "a path", "an object", "no name"],
+)
+def test_what_cannot_be_written_down_leaves_no_pass(odd: Odd, tmp_path: Path) -> None:
+    """A check that gives no finding, or none that verdict.json can hold, leaves a verdict, and it is no PASS."""
+    told = closed(kill_story().history(), tmp_path / "runs" / "one", SERVED, odd)
+    assert told["answer"] == "UNKNOWN"
+    assert {one["check"] for one in told["findings"]} & {"own-check", "Odd"}
+
+
 # --- judged live, and judged again --------------------------------------------------------------------------------
 
 
@@ -174,6 +220,17 @@ def test_a_fault_that_missed_is_remembered_when_judged_again(tmp_path: Path) -> 
     found = {one.check: one.answer for one in trial.judgement.verdict.findings}
     assert found.get("fault-landed") is Answer.UNKNOWN
     assert trial.judgement.verdict.answer is Answer.UNKNOWN
+
+
+def test_a_measurement_without_a_fault_is_judged_again_as_it_was(tmp_path: Path) -> None:
+    """No fault was needed and none was made: that passes live, and when it is judged again."""
+    history = Story().replicas("a", "b").traffic().history()
+    assert FaultsLanded(needed=False)(history).answer is Answer.PASS
+    trial = rejudged(saved(history, tmp_path / "runs" / "one"), lambda one: one.run)
+    trial.baseline(duration_s=20)
+    trial.judge(SERVED, needs_fault=False)
+    assert trial.judgement is not None
+    assert trial.judgement.verdict.answer is Answer.PASS
 
 
 class PassesWithoutProof:
