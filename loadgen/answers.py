@@ -39,7 +39,7 @@ EVENT_BREAK, DONE = b"", b"[DONE]"
 WHOLE = frozenset(
     {
         *("stop", "length", "tool_calls", "function_call", "content_filter", "refusal"),
-        *("eos_token", "stop_sequence", "end_turn", "max_tokens", "model_length", "repetition"),
+        *("eos_token", "stop_sequence", "end_turn", "tool_use", "max_tokens", "model_length", "repetition"),
     }
 )
 """Finish reasons of an answer that ended as its server meant it to: OpenAI's, and what TGI, Mistral and vLLM add.

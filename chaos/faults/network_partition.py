@@ -26,8 +26,8 @@ REACH_S = 3.0
 LANDED_S = 20.0
 """For a network plugin to act on a new NetworkPolicy; Kubernetes promises no time for it."""
 
-SILENCES = 3
-"""So many calls in a row must get no answer: one that is busy with a long prompt may miss one or two."""
+SILENCES, SILENCE_S = 3, 2.0
+"""So many calls in a row, each of so many seconds, must get no answer: a busy server may miss one or two."""
 
 BACK_S = 30.0
 """The same for its end, and for connections that were dropped to be tried again."""
@@ -112,7 +112,7 @@ class _Partition(Injection):
 
     def _silent(self, pod: PodView) -> bool:
         """Whether a pod gives no answer, again and again, and another replica does, if there is another."""
-        if any(self._reached(pod) for _ in range(SILENCES)):
+        if any(self._reached(pod, SILENCE_S) for _ in range(SILENCES)):
             return False
         victims = {ref.uid for ref in self._fault.victims}
         pods = map(PodView, self.context.recorder.objects("Pod"))
@@ -130,13 +130,13 @@ class _Partition(Injection):
             return late.what
         return ""
 
-    def _reached(self, pod: PodView) -> bool:
+    def _reached(self, pod: PodView, timeout_s: float = REACH_S) -> bool:
         """Whether the pod itself answers through the API server's proxy, whatever it answers."""
         ports = [port for one in pod.spec.get("containers") or () for port in one.get("ports") or ()]
         named = f"{pod.name}:{ports[0]['containerPort']}" if ports else pod.name
         path = f"{path_of('Pod', pod.namespace)}/{named}/proxy{self._fault.path}"
         try:
-            answer = self.context.cluster.transport.call("GET", path, timeout_s=REACH_S)
+            answer = self.context.cluster.transport.call("GET", path, timeout_s=timeout_s)
         except ClusterRefused:
             return False
         body = answer.json()
