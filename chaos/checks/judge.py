@@ -15,6 +15,7 @@ import chaos.checks
 from chaos.checks.verdict import Answer, Check, Evidence, Finding, Obligation, Verdict
 from chaos.errors import UsageError
 from chaos.history import History, load_history
+from chaos.history.writing.jsonl import write_private
 
 __all__ = ["Judgement", "judge_run", "read_verdict", "unjudged"]
 
@@ -66,7 +67,7 @@ def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:
             interrupted = interrupted or error
     verdict = Verdict.of(findings)
     saved = {"schema": SCHEMA, "answer": verdict.answer.name, "findings": [_plain(one) for one in verdict.findings]}
-    (run / "verdict.json").write_text(json.dumps(saved, indent=1) + "\n")
+    write_private(run / "verdict.json", json.dumps(saved, indent=1) + "\n")
     return Judgement(run, history, verdict, interrupted)
 
 

@@ -30,6 +30,7 @@ from chaos.cluster.resources import path_of
 from chaos.errors import ClusterRefused, UsageError
 from chaos.history import Outcome
 from chaos.history.writing.action_log import Journal
+from chaos.history.writing.redaction import redacted_words
 from chaos.objects.base import Ref
 
 __all__ = ["Command", "Ran", "ended", "execute", "proxy", "refusal", "trust"]
@@ -81,7 +82,7 @@ def execute(cluster: Cluster, executor: Executor, journal: Journal, command: Com
     The journal gets the command and its exit code, never what it printed: that may be a secret. The container's
     refusal is an outcome, never an error. Raises `HarnessBroken` only if the journal cannot be written.
     """
-    detail = {"container": command.container, "command": list(command.argv)}
+    detail = {"container": command.container, "command": redacted_words(command.argv)}
     with journal.action("exec", command.pod, fault=command.fault, detail=detail) as entry:
         ran = Ran("fail", reason=DRY_RUN) if isinstance(executor, DryRunExecutor) else _ran(cluster, command)
         said: dict[str, Any] = {"reason": ran.reason, "exit_code": ran.exit_code}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chaos.errors import UsageError
+from chaos.history.writing.redaction import redacted_words
 
 __all__ = [
     "NO_INFRASTRUCTURE",
@@ -106,7 +107,7 @@ class CommandInfrastructure:
     @property
     def words(self) -> str:
         """The command, for people."""
-        return f"the command {self.off_command!r}"
+        return f"the command {_shown(shlex.split(self.off_command))!r}"
 
     def off(self, node: str) -> str:
         """Run the command that stops a node."""
@@ -122,7 +123,12 @@ class CommandInfrastructure:
 
     def manual_on(self, node: str) -> str:
         """The command that starts it."""
-        return shlex.join(_argv(self.on_command, node))
+        return _shown(_argv(self.on_command, node))
+
+
+def _shown(argv: list[str]) -> str:
+    """A command for people and for evidence, without its passwords."""
+    return shlex.join(redacted_words(argv))
 
 
 def _argv(template: str, node: str) -> list[str]:
@@ -131,7 +137,7 @@ def _argv(template: str, node: str) -> list[str]:
 
 def _run(template: str, node: str) -> str:
     argv = _argv(template, node)
-    named = shlex.join(argv)
+    named = _shown(argv)
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_S, check=False)
     except subprocess.TimeoutExpired:

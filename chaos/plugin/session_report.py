@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from chaos.checks.judge import Judgement, unjudged
 from chaos.clock import NS
 from chaos.errors import GamedayError
 from chaos.history import load_history
+from chaos.history.writing.jsonl import private_folder, write_private
+from chaos.history.writing.redaction import redacted_words
 from reports import (
     Report,
     SessionFacts,
@@ -116,19 +119,20 @@ class SessionReport:
         options, runs = self._options, self._options.runs
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._began_ns // NS))
         folder = runs / f"{stamp}-session-{options.seed}"
-        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            private_folder(folder)
         facts = SessionFacts(
             name=folder.name,
             began_ns=self._began_ns,
             ended_ns=time.time_ns(),
             seed=options.seed,
             where=options.where,
-            command="pytest " + " ".join(terminal.config.invocation_params.args),
+            command="pytest " + " ".join(redacted_words(terminal.config.invocation_params.args)),
             runs=tuple(report.headline.run for report in self._reports),
             unjudged=tuple(self._without_verdict(terminal)),
         )
         write_facts(folder, facts)
-        (folder / "summary.md").write_text(markdown(self._reports), "utf-8")
+        write_private(folder / "summary.md", markdown(self._reports))
         path = folder / "report.html"
         write_session(session_of(folder, facts, self._reports), path)
         return path

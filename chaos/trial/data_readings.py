@@ -85,7 +85,7 @@ def _sums(ran: Ran) -> dict[str, str]:
 
 
 def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
-    """What this very replica answers, through the API server's proxy: the same each time if its data are the same.
+    """A hash of what this very replica answers, through the API server's proxy: the same if its data are the same.
 
     Raises `GamedayError` if there is no answer.
     """
@@ -104,9 +104,10 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
         if whole.cut_off:
             raise GamedayError(f"the answer was cut off by the server: finish reason {whole.finish_reason}")
         try:
-            return str(got.json()["choices"][0]["message"]["content"])
+            said = str(got.json()["choices"][0]["message"]["content"]).encode()
         except (KeyError, IndexError, TypeError):
             raise GamedayError(f"no chat completion: {got.words()}") from None
+        return hashlib.sha256(said).hexdigest()
     return hashlib.sha256(got.body).hexdigest()
 
 

@@ -25,6 +25,8 @@ from chaos.cluster import (
     Scope,
     unrecorded_executor,
 )
+from chaos.history.writing.jsonl import private_folder, write_private
+from chaos.history.writing.redaction import without_secrets
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import ClusterUndoLog, NoUndoLog
@@ -65,10 +67,10 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
     Raises `GamedayError` if it cannot be set up. What a scenario raises ends the trial, which is judged all the same.
     """
     clock = Clock.start()
-    request.run.mkdir(parents=True)
+    private_folder(request.run)
     found = request.found()
     facts = trial_facts(environment, request, clock, found.system if found else None)
-    (request.run / "trial.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_private(request.run / "trial.json", json.dumps(without_secrets(facts), indent=1) + "\n")
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(request.run / "actions.jsonl", clock))
         setup = _Setup(environment, request, clock, journal)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from chaos.history.writing.jsonl import write_private
 from reports.model.report import NO_NOTES, FollowUp, Report, TeamNotes
 
 __all__ = ["FILE", "Session", "SessionFacts", "Unjudged", "read_facts", "read_notes", "session_of", "write_facts"]
@@ -69,7 +70,7 @@ def session_of(folder: Path, facts: SessionFacts, reports: Sequence[Report]) -> 
 
 def write_facts(folder: Path, facts: SessionFacts) -> None:
     """Write session.json. Raises OSError."""
-    (folder / FILE).write_text(json.dumps({"schema": 1, **asdict(facts)}, indent=1) + "\n", "utf-8")
+    write_private(folder / FILE, json.dumps({"schema": 1, **asdict(facts)}, indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> SessionFacts:

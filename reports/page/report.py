@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from chaos.clock import NS
+from chaos.history.writing.jsonl import write_private
 from reports import formatting as words
 from reports.build.session import Session
 from reports.model.report import Report, plain
@@ -57,7 +58,7 @@ def write_html(report: Report, path: Path) -> None:
     text = page(report).encode()
     if len(text) > SIZE_MOST_BYTES:
         raise TooLarge(f"the report would be {words.size(len(text))}, over its limit of {words.size(SIZE_MOST_BYTES)}")
-    path.write_bytes(text)
+    write_private(path, text.decode())
 
 
 def page(report: Report) -> str:
@@ -164,7 +165,7 @@ def _tick(at_ms: int, axis: TimeAxis) -> Markup:
 
 def write_session(session: Session, path: Path) -> None:
     """Write the page. Raises OSError."""
-    path.write_text(session_page(session), "utf-8")
+    write_private(path, session_page(session))
 
 
 def session_page(session: Session) -> str:

@@ -8,9 +8,24 @@ from pathlib import Path
 
 from chaos.errors import HarnessBroken
 
-__all__ = ["AppendFile"]
+__all__ = ["AppendFile", "private_folder", "write_private"]
 
 _BLOCK = 1 << 20
+
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""Evidence is its owner's: what a service answers and how it is set up is for no other user of the machine."""
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder for evidence, and what is missing above it. Raises OSError; FileExistsError if it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=PRIVATE_FOLDER)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of evidence anew. Raises OSError."""
+    path.touch(PRIVATE_FILE)
+    path.write_text(text, "utf-8")
 
 
 class AppendFile:
@@ -27,7 +42,7 @@ class AppendFile:
         self._last_ns = 0
         self._open = False
         try:
-            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o644)
+            self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, PRIVATE_FILE)
             self._open = True
             self._cut_partial_line()
         except OSError as error:

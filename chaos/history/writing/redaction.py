@@ -1,12 +1,99 @@
-"""What evidence may keep of an object that is sent to the API server. Pure."""
+"""What evidence keeps of what may hold a secret. Pure: everything that is written down goes through here.
 
-from __future__ import annotations
+Values of environment variables, and what reads like a credential, are replaced by a short hash: two that are alike stay
+alike, so that a check or a reader sees what changed, and nobody sees to what.
+"""
 
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
-__all__ = ["redacted"]
+__all__ = ["hashed", "redacted", "redacted_words", "without_secrets"]
+
+CREDENTIAL = re.compile(
+    r"(?i)(^|[-_.])(password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
+    r"|authorization|credentials?)$"
+)
+"""The end of a name of what should stay unknown: `--api-key`, `HF_TOKEN`, `password`."""
+
+LOGIN = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
+"""Name and password in a URL."""
+
+BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+
+DROPPED = frozenset({"managedFields", "kubectl.kubernetes.io/last-applied-configuration"})
+"""Copies of what is written elsewhere, with every value in them."""
+
+HASH_LENGTH = 12
+
+
+def hashed(value: str) -> str:
+    """What stands in place of a value: the same for the same value, and nothing that leads back to it."""
+    return f"redacted:{hashlib.sha256(value.encode()).hexdigest()[:HASH_LENGTH]}"
 
 
 def redacted(kind: str, body: Any) -> Any:
-    """The body as the action log keeps it: the contents of a Secret are left out."""
-    return "left out: a Secret" if kind == "Secret" and body is not None else body
+    """The body of a change as the action log keeps it: nothing of a Secret, and no secret of anything else."""
+    return "left out: a Secret" if kind == "Secret" and body is not None else without_secrets(body)
+
+
+def redacted_words(words: Iterable[str]) -> list[str]:
+    """A command's words, without the values of `--api-key VALUE`, `--api-key=VALUE` or `API_KEY=VALUE`."""
+    kept: list[str] = []
+    of_credential = False
+    for word in words:
+        name, equals, value = word.partition("=")
+        if of_credential and not word.startswith("-"):
+            kept.append(hashed(word))
+        elif equals and value and _is_credential(name):
+            kept.append(f"{name}={hashed(value)}")
+        else:
+            kept.append(_text(word))
+        of_credential = word.startswith("-") and not equals and _is_credential(word)
+    return kept
+
+
+def without_secrets(part: Any) -> Any:
+    """An object of the API, or any plain data, without what may be secret, at any depth; the same where nothing is."""
+    if isinstance(part, str):
+        return _text(part)
+    if isinstance(part, dict):
+        return {key: _value(key, value) for key, value in part.items() if key not in DROPPED}
+    if isinstance(part, (list, tuple)):
+        return [without_secrets(one) for one in part]
+    return without_secrets(dict(part)) if isinstance(part, Mapping) else part
+
+
+def _value(key: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        return hashed(value) if value and _is_credential(str(key)) else _text(value)
+    if key == "env":
+        return _environment(value)
+    if key in ("args", "command") and isinstance(value, (list, tuple)):
+        return redacted_words(map(str, value))
+    return without_secrets(value) if isinstance(value, (dict, list, tuple, Mapping)) else value
+
+
+@lru_cache(maxsize=10_000)
+def _is_credential(name: str) -> bool:
+    return CREDENTIAL.search(name) is not None
+
+
+def _environment(given: Any) -> Any:
+    """Environment variables, as a container lists them (`name` and `value`) or as plain pairs, without their values."""
+    if isinstance(given, Mapping):
+        return {name: hashed(str(value)) for name, value in given.items()}
+    if not isinstance(given, (list, tuple)):
+        return given
+    return [
+        {**one, "value": hashed(str(one["value"]))} if isinstance(one, Mapping) and one.get("value") else one
+        for one in given
+    ]
+
+
+def _text(text: str) -> str:
+    if "://" in text:
+        text = LOGIN.sub("redacted", text)
+    return BEARER.sub(r"\1 redacted", text) if len(text) > len("basic ") and " " in text else text

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from chaos.history.writing.jsonl import AppendFile
+from chaos.history.writing.redaction import without_secrets
 
 __all__ = ["WatchLogWriter"]
 
 
 class WatchLogWriter:
-    """Writes what was received of one kind. Objects go in as the bytes that the server sent.
+    """Writes what was received of one kind. Objects go in as the server sent them, but for what may be secret.
 
     Each method returns the time that stands in the file: the given one, unless another kind's line was later already.
     """
@@ -22,7 +25,7 @@ class WatchLogWriter:
 
     def listed(self, at_ns: int, raw: bytes) -> int:
         """One object of a list."""
-        return self._file.write(at_ns, self._head + b'"type":"LISTED","object":' + raw + b"}")
+        return self._file.write(at_ns, self._head + b'"type":"LISTED","object":' + _kept(raw) + b"}")
 
     def synced(self, at_ns: int, rv: str) -> int:
         """The list is complete."""
@@ -30,7 +33,7 @@ class WatchLogWriter:
 
     def event(self, at_ns: int, line: bytes) -> int:
         """A watch event, the whole JSON object as it came."""
-        return self._file.write(at_ns, self._head + line[1:])
+        return self._file.write(at_ns, self._head + _kept(line)[1:])
 
     def bookmark(self, at_ns: int, rv: str) -> int:
         """Nothing happened up to this resourceVersion."""
@@ -51,3 +54,7 @@ class WatchLogWriter:
     def _write(self, at_ns: int, type_: str, **fields: Any) -> int:
         rest = json.dumps({"type": type_, **fields}, separators=(",", ":")).encode()
         return self._file.write(at_ns, self._head + rest[1:])
+
+
+def _kept(received: bytes) -> bytes:
+    return to_json(without_secrets(from_json(received)))

@@ -9,6 +9,8 @@ from typing import Any
 
 from chaos.cluster import Cluster, selector_of
 from chaos.errors import ClusterRefused
+from chaos.history.writing.jsonl import write_private
+from chaos.history.writing.redaction import without_secrets
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 from chaos.system.system import System
@@ -32,7 +34,7 @@ def compared(cluster: Cluster, system: System, path: Path, say: Callable[[str], 
     finally:
         found, holds = differences(before, standing(cluster, system)), replicas_by_node(cluster, system)
         record = {"before": before, "differences": found, "replicas": {"before": held, "after": holds}}
-        path.write_text(json.dumps(record, indent=1) + "\n")
+        write_private(path, json.dumps(without_secrets(record), indent=1) + "\n")
         for one in found:
             say(f"{one['object']} reads otherwise than before: {one['path']}")
         if _fullest(holds) > _fullest(held):

@@ -1,0 +1,124 @@
+"""No secret in what is written: environment values, credentials among arguments, copies of manifests, logins."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaos.clock import Clock
+from chaos.cluster import mutations
+from chaos.faults import CommandInfrastructure
+from chaos.history.writing.action_log import Journal
+from chaos.history.writing.jsonl import AppendFile, private_folder, write_private
+from chaos.history.writing.redaction import hashed, redacted, redacted_words, without_secrets
+from chaos.history.writing.watch_log import WatchLogWriter
+
+CANARY = "sk-canary-1234567890abcdef"
+
+
+def pod(value: str = CANARY) -> dict[str, Any]:
+    """A raw pod that holds the canary wherever people put secrets."""
+    container = {
+        "name": "model",
+        "image": "vllm:1",
+        "args": ["--model", "llama", "--api-key", value, f"--hf-token={value}"],
+        "command": ["sh", "-c", "serve"],
+        "env": [
+            {"name": "HF_TOKEN", "value": value},
+            {"name": "PORT", "value": "8000"},
+            {"name": "A", "valueFrom": {}},
+        ],
+    }
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"env": value}), "team": "llm"}
+    return {
+        "metadata": {
+            "name": "model-1",
+            "annotations": applied,
+            "managedFields": [{"manager": value}],
+        },
+        "spec": {
+            "containers": [container],
+            "initContainers": [{**container, "name": "fetch"}],
+            "template": {"spec": {"containers": [container]}},
+            "password": value,
+            "auth": {"api_key": value, "tokenExpirationSeconds": 60, "secretName": "hf"},
+        },
+        "status": {"message": f"pull from https://user:{value}@registry.example/v2 with Bearer {value} refused"},
+    }
+
+
+def test_no_value_of_a_canary_is_left() -> None:
+    """Wherever a secret stands in an object, at any depth, its text is gone."""
+    assert CANARY not in json.dumps(without_secrets(pod()))
+
+
+def test_what_is_no_secret_stays() -> None:
+    """Names, images, plain arguments, references and reasons are evidence, and stay as they were."""
+    kept = without_secrets(pod())
+    container = kept["spec"]["containers"][0]
+    assert (container["name"], container["image"]) == ("model", "vllm:1")
+    assert container["args"][:3] == ["--model", "llama", "--api-key"]
+    assert container["command"] == ["sh", "-c", "serve"]
+    assert [one["name"] for one in container["env"]] == ["HF_TOKEN", "PORT", "A"]
+    assert kept["spec"]["auth"]["secretName"] == "hf"
+    assert kept["spec"]["auth"]["tokenExpirationSeconds"] == 60
+    assert kept["metadata"]["annotations"] == {"team": "llm"}
+    assert kept["status"]["message"].startswith("pull from https://redacted@registry.example/v2 with Bearer redacted")
+
+
+def test_a_change_of_a_secret_is_seen() -> None:
+    """Two templates are the same after redaction if, and only if, they were before."""
+    assert without_secrets(pod()) == without_secrets(pod())
+    assert without_secrets(pod()) != without_secrets(pod("sk-canary-other"))
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["--api-key", "abc", "--port", "80"], ["--api-key", hashed("abc"), "--port", "80"]),
+        (["--token=abc", "x"], [f"--token={hashed('abc')}", "x"]),
+        (["API_KEY=abc"], [f"API_KEY={hashed('abc')}"]),
+        (["--token", "--verbose"], ["--token", "--verbose"]),
+        (["--tokenizer", "llama", "--max-tokens=6"], ["--tokenizer", "llama", "--max-tokens=6"]),
+        (["curl", "http://me:pw@host/x"], ["curl", "http://redacted@host/x"]),
+    ],
+)
+def test_credentials_among_arguments(words: list[str], kept: list[str]) -> None:
+    """The option stays and its value goes; options that only sound alike keep theirs."""
+    assert redacted_words(words) == kept
+
+
+def test_a_secret_is_left_out_whole() -> None:
+    """Of a Secret's body nothing is kept."""
+    assert redacted("Secret", {"data": {"a": CANARY}}) == "left out: a Secret"
+
+
+def test_what_is_written_of_a_trial_holds_no_canary(tmp_path: Path) -> None:
+    """The watch log and the action log, as files."""
+    run = tmp_path / "runs" / "one"
+    private_folder(run)
+    log = WatchLogWriter("Pod", AppendFile(run / "watch.jsonl"))
+    log.listed(1, json.dumps(pod()).encode())
+    log.event(2, json.dumps({"type": "MODIFIED", "object": pod()}).encode())
+    with Journal(run / "actions.jsonl", Clock.start()) as journal:
+        mutation = mutations.apply(
+            {"apiVersion": "v1", "kind": "Pod", **pod(), "metadata": {"name": "a", "namespace": "b"}}
+        )
+        journal.event("action-begin", detail=mutation.detail())
+    write_private(run / "trial.json", "{}")
+    for path in run.iterdir():
+        assert CANARY not in path.read_text()
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    assert run.stat().st_mode & 0o777 == 0o700
+    lines = [json.loads(line) for line in (run / "watch.jsonl").read_text().splitlines()]
+    assert [line["type"] for line in lines] == ["LISTED", "MODIFIED"]
+    assert lines[1]["object"]["metadata"]["name"] == "model-1"
+
+
+def test_a_node_command_is_shown_without_its_password() -> None:
+    """What the command is called in evidence; it is run with the password all the same."""
+    nodes = CommandInfrastructure("ipmi --password abc off {node}", "ipmi --password abc on {node}")
+    for words in (nodes.words, nodes.manual_on("n1")):
+        assert "abc" not in words
+        assert "--password" in words
