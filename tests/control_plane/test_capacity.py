@@ -19,6 +19,8 @@ from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
+pytestmark = pytest.mark.timed
+
 
 @dataclass(frozen=True, slots=True)
 class Service:

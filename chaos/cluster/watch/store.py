@@ -29,7 +29,7 @@ class State:
     def parsed(self, kind: str) -> dict[str, Any]:
         """The object, always the same one: whoever reads it must not change it.
 
-        Without managedFields, which nobody here reads and which are a third of its size; the record has them.
+        Without managedFields, which nobody here reads and which are a third of its size.
         """
         raw = self._raw  # before the look at _parsed: two threads may parse the same state at once
         if self._parsed is None:
