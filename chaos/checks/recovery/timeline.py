@@ -12,7 +12,7 @@ from chaos.clock import seconds
 from chaos.history import Fault, History, WatchEvent
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_states
-from chaos.history.facts.replica_counts import Span, endpoint_spans
+from chaos.history.facts.replica_counts import Span, endpoint_added_ns, endpoint_spans
 from chaos.semantics import RecoveryPath, StageName
 
 __all__ = ["HANGS", "StepDetail", "Timeline", "pod_reports", "steps_of", "timeline_of", "timelines"]
@@ -126,13 +126,12 @@ def _of_replacement(history: History, life: PodLife, replacement: PodLife | None
     marked: dict[StageName, int | None] = {"marked for deletion": life.lost_ns}
     if replacement is None:
         return marked
-    spans = endpoint_spans(history).get(replacement.uid, ())
     return marked | {
         "replacement created": replacement.created_ns,
         "scheduled": replacement.scheduled_ns,
         "started": replacement.started_ns,
         "Ready": replacement.ready_ns,
-        "endpoint added": spans[0][0] if spans else None,
+        "endpoint added": endpoint_added_ns(history, replacement.uid, life.uid),
     }
 
 

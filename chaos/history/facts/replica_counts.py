@@ -24,6 +24,7 @@ __all__ = [
     "active_replicas",
     "controller_kinds",
     "desired_replicas",
+    "endpoint_added_ns",
     "endpoint_spans",
     "endpoint_spans_by_family",
     "node_outages",
@@ -174,6 +175,16 @@ def endpoint_spans_by_family(history: History) -> tuple[Mapping[str, tuple[Span,
     """The same for each family of addresses by itself: clients of a dual-stack Service go by the slices of theirs."""
     views = (EndpointSliceView(event.object) for event in _of_kind(history, "EndpointSlice"))
     return tuple(_spans(history, family) for family in dict.fromkeys(view.family for view in views))
+
+
+def endpoint_added_ns(history: History, uid: str, former_uid: str) -> int | None:
+    """When a pod was first among the ready endpoints of each family in which it, or the one before it, ever was.
+
+    None if it never came into one of them: then some clients go without it.
+    """
+    families = [one for one in endpoint_spans_by_family(history) if uid in one or former_uid in one]
+    firsts = [one[uid][0][0] for one in families if uid in one]
+    return max(firsts) if firsts and len(firsts) == len(families) else None
 
 
 def _spans(history: History, family: str | None = None) -> Mapping[str, tuple[Span, ...]]:

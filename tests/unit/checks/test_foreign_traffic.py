@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from histories import NAMESPACE, WORKLOAD, Story, kill_story, pod
@@ -223,3 +223,35 @@ def test_a_replica_that_is_never_asked_is_no_zombie() -> None:
     story.fault("a", name="process-hang", healed_s=33).has(covered_ns=covered(200)).traffic(end_s=190)
     finding = ZombieFound()(clinging(story).history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+# --- a Service of two families ------------------------------------------------------------------------------
+
+
+def dual_stack(*, six_added: float | None) -> Story:
+    """The good recovery by a Service of two families: `d` comes into the slice for IPv6 at another moment, if ever."""
+    story = replaced_story()
+    for event in story.events:
+        if event.kind == "EndpointSlice":
+            cast("dict[str, Any]", event.object)["addressType"] = "IPv4"
+
+    def six(*uids: str) -> dict[str, Any]:
+        raw = endpoints(*uids)
+        raw["metadata"] |= {"uid": "slice-6", "name": "slice-6"}
+        return {**raw, "addressType": "IPv6"}
+
+    story.saw(0, "LISTED", six("a", "b"), "EndpointSlice").saw(30.35, "MODIFIED", six("b"), "EndpointSlice")
+    return story if six_added is None else story.saw(six_added, "MODIFIED", six("b", "d"), "EndpointSlice")
+
+
+def test_a_replacement_is_an_endpoint_when_every_family_has_it() -> None:
+    """Clients of either family are owed it, so one that comes late into one of two slices is late."""
+    assert RecoveredInTime()(dual_stack(six_added=34.2).history()).answer is Answer.PASS
+    for late in (RecoveredInTime()(dual_stack(six_added=at_s).history()) for at_s in (90.0, None)):
+        assert late.answer is Answer.FAIL, late.line()
+        assert "endpoint added" in late.reason
+
+
+def test_a_service_of_one_family_owes_one() -> None:
+    """Where the victim was in slices of one family only, its replacement need not be in others."""
+    assert RecoveredInTime()(replaced_story().history()).answer is Answer.PASS
