@@ -60,6 +60,7 @@ class Traffic:
         self._usual_rps: float | None = None
         self._peaks_rps: dict[str, float] = {}
         self._least_rps: dict[str, float] = {}
+        self._even: dict[str, bool] = {}
         self._journal = journal
         self._seed = seed
         self._labels = {"profile": profile, "origin": origin, "url": url}
@@ -91,6 +92,7 @@ class Traffic:
         self._count += 1
         name = f"{shape.plain()['kind']}-{self._count}"
         self._peaks_rps[name], self._least_rps[name] = peak_rps, shape.rate_min_rps
+        self._even[name] = peak_rps == shape.rate_min_rps
         if arrivals == "poisson":
             drawn = random.Random(f"{self._seed} {name}").getrandbits(32)  # noqa: S311  # replayable
             shape = Poisson(shape, drawn)
@@ -109,7 +111,7 @@ class Traffic:
         try:
             yield
         finally:
-            del self._peaks_rps[name], self._least_rps[name]
+            del self._peaks_rps[name], self._least_rps[name], self._even[name]
             ended = generator.end(name)
             self.ended_ns = max(self.ended_ns, ended.end_ns or 0)
             self._journal.event("traffic-end", stream=name, end_ns=ended.end_ns)
@@ -132,11 +134,14 @@ class Traffic:
         return bool(self._peaks_rps)
 
     def long_enough(self, duration_s: float, slo: Slo | None) -> tuple[float, str]:
-        """How long traffic has to flow at its rate, and the same in words: so long, or until it can show the SLO."""
+        """How long traffic has to flow at its rate, and the same in words: so long, or until it can show the SLO.
+
+        A load that is to change is waited for as long as was asked, or its change would fall into that time.
+        """
         if slo is None or self.least_rps <= 0 or slo.shown_by <= self.least_rps * duration_s:
             return duration_s, f"{duration_s:g} s"
         longer_s, needs = MARGIN * slo.shown_by / self.least_rps, slo.needs(self.least_rps)
-        if longer_s > LENGTHENED_MAX_S:
+        if longer_s > LENGTHENED_MAX_S or not all(self._even.values()):
             return duration_s, f"{duration_s:g} s, which is too short and will decide nothing: {needs}"
         return longer_s, f"{longer_s:.0f} s instead of {duration_s:g} s: {needs}"
 

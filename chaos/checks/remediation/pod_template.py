@@ -115,19 +115,24 @@ def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
     hook = (case.container.get("lifecycle") or {}).get("preStop") or {}
     runs = _runs(hook)
     sleep_s = int((hook.get("sleep") or {}).get("seconds", 0))
-    longest_s = _longest_s(case)
-    wanted_sleep_s = max(sleep_s, PRE_STOP_S)
-    wanted_s = math.ceil(longest_s) + wanted_sleep_s
+    longest_s, broken_off = _longest_s(case), _broken_off(case)
+    # A server that breaks its answers off on SIGTERM has to get it after the last one.
+    held_s = math.ceil(longest_s)
+    wanted_sleep_s = max(sleep_s, PRE_STOP_S + (held_s if broken_off else 0))
+    wanted_s = wanted_sleep_s + (0 if broken_off else held_s)
     short = not runs and sleep_s < wanted_sleep_s
     if grace_s >= wanted_s and not short:
         return
     now = f"it {runs}, for as long as that takes" if runs else f"now {sleep_s} s"
-    sums = (
+    sums: tuple[str, ...] = (
         f"longest request that was answered in full: {longest_s:.1f} s",
         f"preStop, while every node learns that the replica leaves: {wanted_sleep_s} s ({now})",
         "a load balancer outside the cluster takes longer to learn, often 15 to 120 s: add its deregistration delay",
-        f"grace of at least {math.ceil(longest_s)} + {wanted_sleep_s} = {wanted_s} s (now {grace_s} s)",
+        f"grace of at least {0 if broken_off else held_s} + {wanted_sleep_s} = {wanted_s} s (now {grace_s} s)",
     )
+    if broken_off:
+        told = f"it breaks its answers off on SIGTERM ({broken_off}), so preStop has to outlast them: "
+        sums = (f"{told}{PRE_STOP_S} + {held_s} = {wanted_sleep_s} s", *sums)
     container: dict[str, Any] = {"name": str(case.container.get("name", ""))}
     if short:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": wanted_sleep_s}}}
@@ -145,6 +150,12 @@ def _runs(hook: Raw) -> str:
     if command := (hook.get("exec") or {}).get("command"):
         return f"runs {' '.join(map(str, command))}"
     return next((f"makes a call ({kind})" for kind in ("httpGet", "tcpSocket") if hook.get(kind)), "")
+
+
+def _broken_off(case: Case) -> str:
+    """The finish reason by which the server says that it cut answers off; empty if it does not."""
+    cut = case.history.requests.filter((pl.col("outcome") == "truncated") & pl.col("finish_reason").is_not_null())
+    return f"finish reason {cut['finish_reason'][0]}" if cut.height else ""
 
 
 def _around_ends(case: Case) -> bool:

@@ -167,11 +167,16 @@ def _unnamed(strays: Unnamed, ends: tuple[HeldRequests, ...], timings: Timings) 
     lost = strays.meanwhile.height + strays.alone
     if surely:
         outcomes = ", ".join(sorted(set(strays.meanwhile["outcome"])))
+        count, names = plural(strays.meanwhile.height, "request"), ", ".join(strays.names)
         reason = (
-            f"{plural(strays.meanwhile.height, 'request')} ({outcomes}) found nobody while {', '.join(strays.names)}"
-            " ended and another replica had long been Ready: a server has to go on taking connections until every node"
-            f" knows (a preStop sleep of {pre_stop_needed_s(timings)} s suffices)"
+            f"{count} ({outcomes}) found nobody while {names} ended and another replica had long been Ready: a server"
+            " has to go on taking connections until every node knows"
+            f" (a preStop sleep of {pre_stop_needed_s(timings)} s suffices)"
         )
+        if outcomes == "truncated":
+            reasons = ", ".join(sorted(set(strays.meanwhile["finish_reason"].drop_nulls())))
+            how = f" (finish reason {reasons})" if reasons else ""
+            reason = f"{count} cut{how} while {names} ended: a server has to finish what it has taken"
         yield Obligation("the requests", Answer.FAIL, reason, measured=f"{lost} lost", bound="0 lost")
     elif lost:
         words = plural(lost, "request was", "requests were")

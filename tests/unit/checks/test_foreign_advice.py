@@ -23,7 +23,7 @@ HOOKS: dict[str, tuple[Hook, int]] = {
 }
 
 
-def advised(hook: Hook, grace_s: int) -> tuple[Advice, ...]:
+def advised(hook: Hook, grace_s: int, **cut: str) -> tuple[Advice, ...]:
     """What is said when requests break while a replica of three leaves; others take 2.5 s."""
     lifecycle = {"lifecycle": {"preStop": hook}} if hook else {}
     container = {**PROBED["containers"][0], **lifecycle}
@@ -32,7 +32,7 @@ def advised(hook: Hook, grace_s: int) -> tuple[Advice, ...]:
     story.saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True, spec=spec)).killed("a", 33)
     detail = served(PercentileDetail(p99_s=None, objective_s=2.0, over=3, allowed=6))
     missed = Finding("slo-met", Answer.FAIL, "rule", "limit", "measured", reason="reason", detail=detail)
-    return tuple(advise(story.fate((305, 310, 315), "truncated").history(), Verdict.of((missed,))))
+    return tuple(advise(story.fate((305, 310, 315), "truncated", **cut).history(), Verdict.of((missed,))))
 
 
 def patched(hook: Hook, advice: Advice) -> Hook:
@@ -81,3 +81,11 @@ def test_a_sleep_that_is_too_short_becomes_longer() -> None:
     (advice,) = advised({"sleep": {"seconds": 2}}, 20)
     assert patched({"sleep": {"seconds": 2}}, advice) == {"sleep": {"seconds": 5}}
     assert any("now 2 s" in line for line in advice.sums)
+
+
+def test_a_server_that_breaks_off_on_sigterm_needs_a_longer_hook() -> None:
+    """More grace does not help who drops everything on SIGTERM: the sleep has to hold the longest answer."""
+    (advice,) = advised({}, 6, finish_reason="abort")
+    assert patched({}, advice) == {"sleep": {"seconds": 5 + 3}}
+    assert yaml.safe_load(advice.patch)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 8
+    assert "finish reason abort" in advice.sums[0]

@@ -176,3 +176,12 @@ def test_an_aborted_answer_was_cut() -> None:
     """A server that breaks every stream off as it is told to end, each in order, brings nothing to its end."""
     finding = judged(standing().stream("a", 28, 30.2, "truncated", finish_reason="abort").ends("a", 30, 32))
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+def test_aborted_answers_without_a_name_are_not_called_refused() -> None:
+    """A server that names no replica and cuts its streams on SIGTERM is told to finish them, not to take more."""
+    story = drained_story().stream(None, 29, 30.2, "truncated", finish_reason="abort")
+    finding = judged(story.stream(None, 29.5, 30.2, "truncated", finish_reason="abort"))
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "2 requests cut (finish reason abort) while model-a ended" in finding.reason
+    assert "taking connections" not in finding.reason

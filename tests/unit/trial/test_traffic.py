@@ -184,3 +184,14 @@ def test_without_a_rate_nobody_knows_how_long_is_enough(tmp_path: Path) -> None:
     assert flows.long_enough(15, STRICT) == (15, "15 s")
     with flows.shape(Replay((0.0, 1.0))):
         assert flows.long_enough(15, STRICT) == (15, "15 s")
+
+
+def test_a_baseline_does_not_grow_into_a_spike(tmp_path: Path) -> None:
+    """A load that rises after 20 s is not to rise within the baseline, so that one stays as short as it is."""
+    flows = traffic(tmp_path)
+    with flows.shape(Spike(4, 10, at_s=20, for_s=30)):
+        lasts_s, words = flows.long_enough(15, STRICT)
+    assert lasts_s == 15
+    assert "too short" in words
+    with flows.steady(rate_rps=4):
+        assert flows.long_enough(15, STRICT)[0] > 250
