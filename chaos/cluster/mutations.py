@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from chaos.cluster.resources import kind_of, path_of, ref_of
 from chaos.errors import UsageError
@@ -34,7 +34,8 @@ JSON = "application/json-patch+json"
 
 _APPLY = "application/apply-patch+yaml"
 
-Propagation = Literal["Background", "Foreground", "Orphan"]
+MANAGER = "gameday"
+"""Our field manager."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def evict_pod(ref: Ref, *, grace_s: int | None = None, dry_run: bool = False, fa
 
 
 def apply(
-    obj: Mapping[str, Any], *, field_manager: str = "gameday", force: bool = True, fault: str | None = None
+    obj: Mapping[str, Any], *, field_manager: str = MANAGER, force: bool = True, fault: str | None = None
 ) -> Mutation:
     """Make the object's fields what `obj` says and leave the others alone (server-side apply).
 
@@ -101,18 +102,16 @@ def apply(
     )
 
 
-def create(obj: Mapping[str, Any], *, field_manager: str = "gameday", fault: str | None = None) -> Mutation:
+def create(obj: Mapping[str, Any], *, fault: str | None = None) -> Mutation:
     """Create an object that does not exist yet; it may leave its name to the server (`generateName`)."""
     ref = ref_of(obj)
     path = path_of(ref.kind, _namespace(ref))
-    return Mutation("create", "POST", path, ref, body=obj, query={"fieldManager": field_manager}, fault=fault)
+    return Mutation("create", "POST", path, ref, body=obj, query={"fieldManager": MANAGER}, fault=fault)
 
 
-def delete(
-    ref: Ref, *, propagation: Propagation = "Background", grace_s: int | None = None, fault: str | None = None
-) -> Mutation:
+def delete(ref: Ref, *, grace_s: int | None = None, fault: str | None = None) -> Mutation:
     """Delete an object and what it owns; where `ref` has a UID, only that very object."""
-    body = _delete_options(ref, grace_s=grace_s) | {"propagationPolicy": propagation}
+    body = _delete_options(ref, grace_s=grace_s) | {"propagationPolicy": "Background"}
     # Without a UID the second one might hit a successor.
     return Mutation("delete", "DELETE", _path(ref), ref, body=body, fault=fault, idempotent=bool(ref.uid))
 
@@ -124,7 +123,7 @@ def patch(
     *,
     subresource: str = "",
     action: str = "patch",
-    field_manager: str = "gameday",
+    field_manager: str = MANAGER,
     fault: str | None = None,
 ) -> Mutation:
     """Patch an object, or one of its subresources (`status`); `action` names the action in the journal, e.g. `cordon`.
@@ -148,11 +147,11 @@ def patch(
     )
 
 
-def scale(ref: Ref, replicas: int, *, fault: str | None = None) -> Mutation:
+def scale(ref: Ref, replicas: int) -> Mutation:
     """Set the number of replicas of a Deployment, ReplicaSet or StatefulSet through its `scale` subresource."""
     body = _of_this_very(ref, {"spec": {"replicas": replicas}})
     path, again = _path(ref, "scale"), bool(ref.uid)
-    return Mutation("scale", "PATCH", path, ref, body=body, content_type=MERGE, fault=fault, idempotent=again)
+    return Mutation("scale", "PATCH", path, ref, body=body, content_type=MERGE, idempotent=again)
 
 
 def _path(ref: Ref, subresource: str = "") -> str:

@@ -1,7 +1,7 @@
 """What keeps the lab from running on this host, each thing with the one command that mends it."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -32,26 +32,18 @@ class Complaint:
     mend: str
 
 
-def diagnose(*, simulated: bool = False) -> list[Complaint]:
-    """Examine this host; an empty list means that a lab can run.
-
-    `simulated` asks only for what a control plane with simulated nodes needs: no root, no containers.
-    """
-    return complaints(examine(), simulated=simulated)
+def diagnose() -> list[Complaint]:
+    """Examine this host; an empty list means that a lab can run."""
+    return complaints(examine())
 
 
-def complaints(host: Host, *, simulated: bool = False) -> list[Complaint]:
+def complaints(host: Host) -> list[Complaint]:
     """What these facts forbid, the most basic first."""
     if host.system != "Linux":
         return [Complaint(f"the lab runs on Linux, not on {host.system}", "use a Linux machine or virtual machine")]
-    rules: list[Callable[[Host], Iterator[Complaint]]] = [_programs, _disk]
-    if not simulated:
-        if not host.root:
-            return [
-                Complaint("the lab makes namespaces, mounts and links, and needs root", "sudo -s"),
-                *_programs(host),
-            ]
-        rules = [_packages, _distribution, *rules, _cgroups, _kernel, _limits, _routes]
+    if not host.root:
+        return [Complaint("the lab makes namespaces, mounts and links, and needs root", "sudo -s"), *_programs(host)]
+    rules = (_packages, _distribution, _programs, _disk, _cgroups, _kernel, _limits, _routes)
     return [complaint for rule in rules for complaint in rule(host)]
 
 

@@ -23,7 +23,7 @@ from chaos.lab.nodes.volumes import reclaim_volumes
 from chaos.lab.status import LabFacts, LabStatus, look, read_facts
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.progress import Progress, Silent
-from chaos.semantics.timings import LAB, Timings
+from chaos.semantics.timings import LAB
 
 __all__ = ["Lab", "LabInUse", "keep_lab", "lab_session"]
 
@@ -38,16 +38,9 @@ class LabInUse(LabError):
 class Lab:
     """The lab of this host; there is at most one. `artefacts` gets what it is made of, building it if it must."""
 
-    def __init__(
-        self,
-        *,
-        artefacts: Callable[[Progress], Artefacts] = usual_artefacts,
-        paths: LabPaths | None = None,
-        timings: Timings = LAB,
-    ) -> None:
-        self.paths = paths or LabPaths.usual()
+    def __init__(self, *, artefacts: Callable[[Progress], Artefacts] = usual_artefacts) -> None:
+        self.paths = LabPaths.usual()
         self._artefacts = artefacts
-        self._timings = timings
 
     def up(self, *, nodes: int = 3, progress: Progress) -> LabFacts:
         """Have a lab with that many nodes up, and return its facts; at once if it is up and well.
@@ -92,7 +85,7 @@ class Lab:
         if anything_left(self.paths):
             take_down(self.paths, progress)
         try:
-            return bring_up(self.paths, wanted, artefacts, self._timings, progress)
+            return bring_up(self.paths, wanted, artefacts, LAB, progress)
         except LabError as failed:
             kept = keep_logs(self.paths)
             take_down(self.paths, progress)

@@ -111,10 +111,10 @@ def nice_steps(top: float, most: int) -> list[float]:
     return [step * k for k in range(math.ceil(top / step - 1e-9) + 1)]
 
 
-def time_ticks(axis: TimeAxis, *, most: int = 10) -> list[int]:
-    """Milliseconds of round times of day, at most about `most` of them."""
+def time_ticks(axis: TimeAxis) -> list[int]:
+    """Milliseconds of round times of day, at most about ten of them."""
     span_s = axis.span_ms / 1000
-    step_ms = int(1000 * next((step for step in TICK_STEPS_S if span_s / step <= most), TICK_STEPS_S[-1]))
+    step_ms = int(1000 * next((step for step in TICK_STEPS_S if span_s / step <= 10), TICK_STEPS_S[-1]))
     offset_ms = (axis.zero_ns // MS) % (86_400_000)
     first = -(-offset_ms // step_ms) * step_ms - offset_ms
     return list(range(first, axis.span_ms + 1, step_ms))

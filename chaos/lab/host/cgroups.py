@@ -54,9 +54,8 @@ def hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
 class Cgroups:
     """The tree of groups below `gameday` in every hierarchy of this host."""
 
-    def __init__(self, mounted: Sequence[Hierarchy] | None = None, *, root: str = PREFIX) -> None:
+    def __init__(self, mounted: Sequence[Hierarchy] | None = None) -> None:
         self._mounted = tuple(hierarchies(Path("/proc/self/mountinfo").read_text()) if mounted is None else mounted)
-        self._root = root
 
     def make(self, group: str) -> None:
         """Make a group and those above it, ready to be entered. Raises LabError if the host does not let us."""
@@ -70,7 +69,7 @@ class Cgroups:
 
     def _make_in(self, hierarchy: Hierarchy, group: str) -> None:
         above = hierarchy.mount
-        for part in (self._root, *group.split("/")):
+        for part in (PREFIX, *group.split("/")):
             if hierarchy.unified:
                 offered = (above / "cgroup.controllers").read_text().split()
                 if offered:  # none in a hybrid host's v2 tree
@@ -88,12 +87,12 @@ class Cgroups:
 
     def folders(self, group: str = "") -> tuple[Path, ...]:
         """The folders of a group that exist, one a hierarchy; without a name, those of the whole lab."""
-        folders = (hierarchy.mount / self._root / group for hierarchy in self._mounted)
+        folders = (hierarchy.mount / PREFIX / group for hierarchy in self._mounted)
         return tuple(folder for folder in folders if folder.exists())
 
     def absolute(self, group: str) -> str:
         """A group as a path from the root of the hierarchies, as the kubelet names it."""
-        return f"/{self._root}/{group}"
+        return f"/{PREFIX}/{group}"
 
     def members(self, group: str = "") -> frozenset[int]:
         """The processes in a group or below it; without a name, all of the lab's."""
@@ -137,7 +136,7 @@ class Cgroups:
 
     def is_frozen(self, group: str) -> bool:
         """Whether every process in a group is stopped."""
-        return _is_frozen(self._freezer / self._root / group)
+        return _is_frozen(self._freezer / PREFIX / group)
 
     @property
     def _freezer(self) -> Path:
@@ -151,7 +150,7 @@ class Cgroups:
         raise LabError("this host's control groups cannot freeze processes", "mount the freezer, or cgroup v2")
 
     def _set_frozen(self, group: str, *, frozen: bool) -> None:
-        folder = self._freezer / self._root / group
+        folder = self._freezer / PREFIX / group
         word = "frozen" if frozen else "thawed"
         try:
             _write_frozen(folder, frozen=frozen)
@@ -160,7 +159,7 @@ class Cgroups:
             raise LabError(f"{folder} could not be {word}: {error}", "gameday lab down") from error
 
     def _thaw_everything(self) -> None:
-        for path, _, _ in os.walk(self._freezer / self._root):
+        for path, _, _ in os.walk(self._freezer / PREFIX):
             with contextlib.suppress(OSError):  # a group may vanish while we look
                 _write_frozen(Path(path), frozen=False)
 

@@ -30,6 +30,9 @@ __all__ = [
     "thinned",
 ]
 
+LABEL_PX = 14.0
+"""The height of a label beside the end of a line."""
+
 Readout = tuple[tuple[int, str], ...]
 """What holds from a moment (ms) on, in words, in order of time."""
 
@@ -101,16 +104,16 @@ def holes(
     )
 
 
-def spread(labels: Sequence[tuple[Tick, str]], height: float, gap: float = 14.0) -> tuple[tuple[Tick, str], ...]:
+def spread(labels: Sequence[tuple[Tick, str]], height: float) -> tuple[tuple[Tick, str], ...]:
     """Move labels apart until none overlaps, keeping their order, inside the panel as far as it holds them."""
     placed = sorted(labels, key=lambda label: label[0].at)
     places = [tick.at for tick, _ in placed]
     for k in range(1, len(places)):
-        places[k] = max(places[k], places[k - 1] + gap)
+        places[k] = max(places[k], places[k - 1] + LABEL_PX)
     if places and places[-1] > height:
         places[-1] = height
         for k in range(len(places) - 2, -1, -1):
-            places[k] = min(places[k], places[k + 1] - gap)
+            places[k] = min(places[k], places[k + 1] - LABEL_PX)
     return tuple((Tick(round(at, 1), tick.label), css) for at, (tick, css) in zip(places, placed, strict=True))
 
 

