@@ -2,14 +2,13 @@
 
 from reports.build.earlier_runs import append, read_past
 from reports.build.report import summarise
-from reports.build.session import Session, SessionFacts, Unjudged, read_facts, session_of, write_facts
+from reports.build.session import SessionFacts, Unjudged, read_facts, session_of, write_facts
 from reports.model.report import Report, to_json
 from reports.page.report import TooLarge, write_html, write_session
 from reports.text.terminal import markdown, summary
 
 __all__ = [
     "Report",
-    "Session",
     "SessionFacts",
     "TooLarge",
     "Unjudged",

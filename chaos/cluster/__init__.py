@@ -1,7 +1,7 @@
 """The only access to the Kubernetes API: connect, read, record, and do mutations that are journalled."""
 
 from chaos.cluster import mutations
-from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
+from chaos.cluster.client import Cluster, ClusterFacts
 from chaos.cluster.connect import connect
 from chaos.cluster.executor import (
     DRY_RUN,
@@ -18,7 +18,7 @@ from chaos.cluster.resources import KINDS, Kind, path_of, ref_of, resource_of, s
 from chaos.cluster.watch.metrics_sampler import Sampling
 from chaos.cluster.watch.recorder import Recorder
 from chaos.cluster.watch.store import WATCHED, Limits, Scope
-from chaos.history.writing.action_log import Entry, Journal, NullJournal
+from chaos.history.writing.action_log import Journal, NullJournal
 
 __all__ = [
     "DRY_RUN",
@@ -29,14 +29,12 @@ __all__ = [
     "Command",
     "Done",
     "DryRunExecutor",
-    "Entry",
     "Executor",
     "Journal",
     "Kind",
     "Limits",
     "LiveExecutor",
     "Mutation",
-    "NodeFacts",
     "NullJournal",
     "Ran",
     "Recorder",

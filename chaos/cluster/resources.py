@@ -7,18 +7,7 @@ from typing import Any
 from chaos.errors import UsageError
 from chaos.objects.base import Ref, kind_in
 
-__all__ = [
-    "KINDS",
-    "Kind",
-    "Served",
-    "complete",
-    "kind_of",
-    "path_of",
-    "ref_of",
-    "resource_of",
-    "selector_of",
-    "served_kind",
-]
+__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of", "resource_of", "selector_of", "served_kind"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,19 +28,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from chaos.errors import ClusterRefused, UsageError
 
-__all__ = [
-    "CONNECT_S",
-    "KEEPALIVE",
-    "KEEPALIVE_S",
-    "Answer",
-    "Broken",
-    "Identity",
-    "NotSent",
-    "Query",
-    "Silent",
-    "Transport",
-    "identity_of",
-]
+__all__ = ["KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Transport", "identity_of"]
 
 CONNECT_S = 3.0
 """How long a connection may take to come about, TCP and each step of TLS."""

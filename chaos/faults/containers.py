@@ -16,8 +16,6 @@ __all__ = [
     "EXIT_SEEN_S",
     "KILLED",
     "Place",
-    "Process",
-    "Sent",
     "container_now",
     "ended_words",
     "last_end",

@@ -10,15 +10,11 @@ from chaos.cluster import KINDS, WATCHED
 from chaos.safety.lease import LEASE_NAME
 
 __all__ = [
-    "BASE",
-    "CLAIMS",
-    "DATA",
     "DEPLOYED",
     "DRAIN",
     "EVICT",
     "EXEC",
     "LOAD",
-    "LOAD_PODS",
     "READ_DATA",
     "Activity",
     "Right",

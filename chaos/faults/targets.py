@@ -33,7 +33,6 @@ from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 
 __all__ = [
-    "Pool",
     "Targets",
     "all_nodes",
     "every",

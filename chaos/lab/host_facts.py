@@ -19,7 +19,7 @@ from chaos.lab.host.network import host_routes
 from chaos.lab.host.packages import missing_packages, packages_off_path
 from chaos.lab.host.toolchain import go_output, go_program
 
-__all__ = ["CgroupFacts", "Folder", "Host", "Problem", "examine"]
+__all__ = ["CgroupFacts", "Folder", "Host", "examine"]
 
 TRIAL_DEADLINE_S = 10.0
 GB = 10**9

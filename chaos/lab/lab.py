@@ -25,7 +25,7 @@ from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.progress import Progress, Silent
 from chaos.semantics.timings import LAB
 
-__all__ = ["Lab", "LabInUse", "keep_lab", "lab_session"]
+__all__ = ["Lab", "keep_lab", "lab_session"]
 
 SETTLE_S, POLL_S = 10.0, 0.2
 """How long a lab whose programs all run may answer that it is not well, before it counts as a wreck."""

@@ -16,7 +16,7 @@ from chaos.lab.host.processes import processes_recorded
 from chaos.lab.nodes.nodes import nodes_ready
 from chaos.lab.teardown import anything_left
 
-__all__ = ["CONTEXT", "ComponentStatus", "LabFacts", "LabStatus", "look", "read_facts", "write_facts"]
+__all__ = ["CONTEXT", "LabFacts", "LabStatus", "look", "read_facts", "write_facts"]
 
 
 @dataclass(frozen=True, slots=True)

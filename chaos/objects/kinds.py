@@ -11,22 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.objects.base import Raw, View, matches
-from chaos.objects.pod import ContainerView, PodView
 
 __all__ = [
     "SERVICE_NAME",
-    "ContainerView",
     "DeploymentView",
     "EndpointSliceView",
     "EndpointView",
     "EventLog",
     "NodeView",
     "PodDisruptionBudgetView",
-    "PodView",
     "ReplicaSetView",
     "ServiceView",
-    "View",
-    "matches",
 ]
 
 TEMPLATE_HASH = "pod-template-hash"

@@ -19,7 +19,7 @@ from chaos.history.reading.jsonl import Tail
 from chaos.history.sli import GOOD
 from chaos.objects.quantities import milli
 
-__all__ = ["LEAST_REQUESTS", "NO_LIMITS", "AbortConditions", "AbortLimits", "SpentLimit", "UsageLimit"]
+__all__ = ["NO_LIMITS", "AbortConditions", "AbortLimits", "SpentLimit", "UsageLimit"]
 
 LEAST_REQUESTS = 100
 """Of fewer the error budget is counted as of so many: else the first bad request would be all of it."""

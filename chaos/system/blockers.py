@@ -13,7 +13,7 @@ from typing import Literal
 from chaos.objects.base import Raw, View
 from chaos.objects.kinds import EventLog
 
-__all__ = ["Blocker", "Kind", "blockers", "container_blocker", "in_words"]
+__all__ = ["Blocker", "blockers", "in_words"]
 
 Kind = Literal[
     "refused",

@@ -22,20 +22,7 @@ from chaos.system.spec.base import Port, Quantity, Written
 from loadgen.driver.workers import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
-__all__ = [
-    "CONFIG_NAME",
-    "ClusterPart",
-    "GamedayConfig",
-    "LoadPart",
-    "NodeInfrastructurePart",
-    "SafetyPart",
-    "SloPart",
-    "SystemPart",
-    "TimingsPart",
-    "TrafficPart",
-    "find_config",
-    "read_config",
-]
+__all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "read_config"]
 
 CONFIG_NAME = "gameday.toml"
 PYPROJECT = "pyproject.toml"

@@ -24,7 +24,7 @@ from chaos.trial.environment import Environment
 from chaos.trial.preflight.service_account import ServiceAccount, least_privileged
 from loadgen.origin import LabClient, Origin
 
-__all__ = ["LAB_INFRASTRUCTURE", "LabEnvironment", "lab_environment"]
+__all__ = ["LAB_INFRASTRUCTURE", "lab_environment"]
 
 LAB_INFRASTRUCTURE = Infrastructure(LabNodeInfrastructure(), LabPodNetwork())
 

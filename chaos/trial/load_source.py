@@ -20,7 +20,7 @@ from loadgen.driver.workers import WorkerGroup, refuse_count
 from loadgen.origin import InCluster, Origin
 from loadgen.plan import Plan
 
-__all__ = ["DURATION_MAX_S", "Load", "aliases_of", "in_cluster", "load_of"]
+__all__ = ["DURATION_MAX_S", "aliases_of", "in_cluster", "load_of"]
 
 REACH_S = 20.0
 """For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""

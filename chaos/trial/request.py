@@ -20,7 +20,7 @@ from chaos.system.deploy.namespace import namespace_of_trial
 from chaos.trial.environment import Environment
 from loadgen.profiles import Profile
 
-__all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "trial_facts", "versions"]
+__all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "trial_facts"]
 
 
 @dataclass(frozen=True, slots=True)

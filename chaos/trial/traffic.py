@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadgen.driver.driver import Generator
     from loadgen.driver.workers import WorkerGroup
 
-__all__ = ["Arrivals", "Traffic"]
+__all__ = ["Traffic"]
 
 Arrivals = Literal["even", "poisson"]
 """How arrivals lie within the rate: evenly spaced, or as those of independent users, drawn from the trial's seed."""

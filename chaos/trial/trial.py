@@ -27,7 +27,7 @@ from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
 from chaos.trial.request import Output
 from chaos.trial.traffic import Traffic
 
-__all__ = ["Trial", "Until"]
+__all__ = ["Trial"]
 
 LOOK_S = 1.0
 """How often the generator is looked at while nothing happens in the cluster."""

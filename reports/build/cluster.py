@@ -26,7 +26,7 @@ from reports.model.parts import (
     StepLine,
 )
 
-__all__ = ["NODES_DRAWN", "autoscaler_series", "budget_series", "nodes"]
+__all__ = ["autoscaler_series", "budget_series", "nodes"]
 
 BUDGET = "PodDisruptionBudget"
 UNCOUNTED = "its controller has not counted by these bounds yet"

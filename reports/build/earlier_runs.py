@@ -10,18 +10,7 @@ from typing import Any
 from reports.model.parts import Missing, StepLine
 from reports.model.report import FindingRow, Overlay, PastAnswer, Report, Usual, plain
 
-__all__ = [
-    "FIGURES",
-    "FILE",
-    "LEAST_FOR_USUAL",
-    "PastTrial",
-    "append",
-    "earlier",
-    "laid_over",
-    "read_past",
-    "usual",
-    "with_past",
-]
+__all__ = ["FILE", "LEAST_FOR_USUAL", "PastTrial", "append", "laid_over", "read_past", "usual", "with_past"]
 
 FILE = "history.jsonl"
 SHOWN = 12

@@ -11,7 +11,7 @@ from chaos.history.sli import GOOD
 from reports.formatting import count, plural
 from reports.model.parts import BudgetSeries, Moment
 
-__all__ = ["MOMENTS_SHOWN", "story"]
+__all__ = ["story"]
 
 MOMENTS_SHOWN = 14
 """Most moments that are shown; the earliest are kept, since the reader looks for the first."""

@@ -12,7 +12,7 @@ from chaos.history.sli import GOOD
 from reports.build.step_series import slot_of, worst_spans
 from reports.model.parts import Lanes, Missing, PodLane, StateSpan
 
-__all__ = ["LANES_DRAWN", "lanes", "struck"]
+__all__ = ["lanes"]
 
 LABEL_MOST = 14
 """Most characters of a lane's label."""

@@ -9,7 +9,7 @@ from chaos.history.step_function import Steps
 from chaos.objects.base import View
 from reports.model.parts import Missing, StateSpan, StepLine
 
-__all__ = ["SLOTS", "States", "line", "slot_of", "states_of", "step_line", "worst_spans", "worst_steps"]
+__all__ = ["States", "line", "slot_of", "states_of", "step_line", "worst_spans", "worst_steps"]
 
 SLOTS = 360
 """Into how many slots of time a history is cut that has more changes than `EXACT`."""

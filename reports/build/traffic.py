@@ -11,18 +11,7 @@ from chaos.history.sli import GOOD, response_s
 from chaos.slo import REQUESTS_FOR_P99
 from reports.model.parts import Buckets, HeatMap, LatencySeries, Missing, TrafficSeries
 
-__all__ = [
-    "OUTCOMES",
-    "cut",
-    "heat_map",
-    "latency_series",
-    "percentile",
-    "records",
-    "rounded",
-    "traffic_s",
-    "traffic_series",
-    "widths",
-]
+__all__ = ["cut", "heat_map", "latency_series", "percentile", "records", "rounded", "traffic_series", "widths"]
 
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 DRAWN = 360

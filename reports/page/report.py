@@ -26,10 +26,8 @@ from reports.page.svg import MS, TimeAxis, axis_of, time_ticks
 __all__ = [
     "SIZE_MOST_BYTES",
     "TooLarge",
-    "asset",
     "environment",
     "page",
-    "script_hash",
     "session_page",
     "trusted",
     "write_html",

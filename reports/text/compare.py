@@ -12,7 +12,7 @@ from reports.build.earlier_runs import LEAST_FOR_USUAL, PastTrial, usual
 from reports.model.report import FaultWindow, Report
 from reports.text.terminal import STYLE
 
-__all__ = ["Comparison", "Figure", "comparison", "show_comparison"]
+__all__ = ["Comparison", "comparison", "show_comparison"]
 
 FIGURES = (
     ("answered", "answered_share", "share"),

@@ -16,7 +16,7 @@ from chaos.semantics import BudgetState, Scales, ScaleUnknown, bound_by, budget_
 from chaos.semantics.budgets import controller_ref, disrupted
 from chaos.semantics.scheduling import HOST_PORT, allocatable
 
-__all__ = ["Budget", "ClusterIndex", "Identity", "Node", "Owner", "Pod"]
+__all__ = ["Budget", "ClusterIndex", "Identity", "Node", "Pod"]
 
 Identity = tuple[str, frozenset[tuple[str, str]]]
 """Namespace and labels: what a selector sees of a pod."""

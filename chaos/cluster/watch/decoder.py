@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["BadFrame", "Frame", "Item", "Page", "cut_page", "lines", "read_frame"]
+__all__ = ["BadFrame", "Frame", "Item", "cut_page", "lines", "read_frame"]
 
 # Anchored at the first byte and without escapes, so that nothing inside an object can pass for these fields.
 _TEXT = rb'"[^"\\]*"'

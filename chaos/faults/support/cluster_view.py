@@ -19,7 +19,6 @@ __all__ = [
     "leaving",
     "neighbours",
     "objections",
-    "pods_on",
     "sorted_for_drain",
     "unscheduled",
     "whole",

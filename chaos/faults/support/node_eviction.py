@@ -20,7 +20,7 @@ from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.semantics import DrainOptions
 
-__all__ = ["Drain", "Parting", "Terms", "cordon", "is_cordoned"]
+__all__ = ["Drain", "Terms", "cordon", "is_cordoned"]
 
 RETRY_S = 5.0
 """How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""

@@ -17,7 +17,6 @@ from chaos.errors import LabError, UsageError
 
 __all__ = [
     "API_ADDRESS",
-    "BRIDGE",
     "CLIENT",
     "CONTROL",
     "FIRST_SERVICE",

@@ -18,7 +18,7 @@ from chaos.lab.host.processes import await_components, start_child
 from chaos.lab.images.oci import image_digest, image_names
 from chaos.progress import Progress
 
-__all__ = ["IMPORT_DEADLINE_S", "clone_golden", "golden_root", "import_image"]
+__all__ = ["clone_golden", "golden_root", "import_image"]
 
 # Unix socket paths may have 107 characters, so containerd's state cannot lie in the cache.
 STATE = Path("/run")

@@ -22,7 +22,6 @@ __all__ = [
     "freeze",
     "is_cut",
     "is_frozen",
-    "machine_of",
     "reconnect_all",
     "restore_all",
     "restore_link",

@@ -15,7 +15,7 @@ from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 from chaos.system.system import System
 
-__all__ = ["compared", "differences", "replicas_by_node", "standing"]
+__all__ = ["compared", "differences", "standing"]
 
 COUNTED = "deployment.kubernetes.io/revision"
 """The Deployment's controller counts its revisions, which a rollout and its undoing both raise."""

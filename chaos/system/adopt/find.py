@@ -17,7 +17,7 @@ from chaos.system.adopt.live_spec import shared_claims, spec_of, volumes_of
 from chaos.system.adopt.workload import Workload, read_workload
 from chaos.system.system import System
 
-__all__ = ["Adopted", "Source", "SystemQuery", "adopt"]
+__all__ = ["Adopted", "SystemQuery", "adopt"]
 
 
 @dataclass(frozen=True, slots=True)

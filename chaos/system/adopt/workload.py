@@ -15,7 +15,7 @@ from chaos.objects.base import Raw, View
 from chaos.objects.workload_kind import REPLICAS, WorkloadKind
 from chaos.system.adopt.controller_chain import Chain, Source
 
-__all__ = ["Scaled", "Workload", "kind_named", "read_workload", "workload_named"]
+__all__ = ["Workload", "kind_named", "read_workload", "workload_named"]
 
 PLAIN = ("Deployment", "StatefulSet")
 OWN = (*PLAIN, "ReplicaSet", "ReplicationController")

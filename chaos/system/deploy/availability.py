@@ -17,7 +17,7 @@ from chaos.system.manifests.render import pod_spec
 from chaos.system.spec.system_spec import SystemSpec
 from chaos.system.system import System
 
-__all__ = ["Seen", "available_bound_s", "shortfall"]
+__all__ = ["available_bound_s", "shortfall"]
 
 Seen = Callable[[str], Iterable[Raw]]
 """Gives the raw objects of a kind, as they were seen last."""

@@ -25,7 +25,6 @@ __all__ = [
     "delete_namespace",
     "namespace_manifest",
     "namespace_of_trial",
-    "ours",
     "sweep",
     "trial_namespace",
 ]

@@ -22,7 +22,7 @@ from loadgen.pod.contract import PORT, RECORDS
 from loadgen.pod.pages import BadPage, Copy
 from loadgen.records import append
 
-__all__ = ["OUTAGE_MAX_S", "Agent", "PodChannel", "Unheard"]
+__all__ = ["Agent", "PodChannel", "Unheard"]
 
 ANSWER_S = 10.0
 READ_EVERY_S = 0.5

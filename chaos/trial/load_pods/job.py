@@ -14,7 +14,7 @@ from chaos.objects.base import Ref
 from chaos.system.manifests.names import MANAGED_BY, MANAGER, RUN_LABEL, label_value
 from loadgen.pod.contract import FOLDER, PORT, TOKEN_DIGEST
 
-__all__ = ["CORES", "INDEX", "LoadPods", "job_manifest", "job_name", "pod_selector"]
+__all__ = ["CORES", "INDEX", "LoadPods", "job_manifest", "pod_selector"]
 
 CORES = 0.5
 MEMORY = "256Mi"

@@ -33,7 +33,7 @@ from loadgen.pod.contract import code_digest
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
 
-__all__ = ["LoadJob", "PodWorkers", "load_job"]
+__all__ = ["LoadJob", "load_job"]
 
 LEAD_NS = NS
 """A stream begins and ends this far ahead: through the API server a command takes some hundredths of a second."""

@@ -14,7 +14,7 @@ from chaos.faults.infrastructure import Infrastructure
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.trial.config import GamedayConfig
 
-__all__ = ["Adoption", "is_protected", "open_adoption", "pinned"]
+__all__ = ["Adoption", "is_protected", "open_adoption"]
 
 OWN_PREFIX = "kube-"
 """Namespaces that begin so are Kubernetes' own (kube-system, kube-public, kube-node-lease)."""

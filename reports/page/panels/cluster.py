@@ -22,7 +22,7 @@ from reports.page.panels.panel import (
 )
 from reports.page.svg import Linear, Tick, TimeAxis, bands, drawing, less, nice_steps, path, rects, rules, segments
 
-__all__ = ["BUDGETS_DRAWN", "autoscaler_panels", "budget_panels", "node_panels"]
+__all__ = ["autoscaler_panels", "budget_panels", "node_panels"]
 
 BUDGETS_DRAWN = 4
 """Most disruption budgets that are drawn; those with evictions come first."""

@@ -9,7 +9,7 @@ from reports.model.parts import FaultBand
 from reports.model.report import Report
 from reports.page.svg import TimeAxis
 
-__all__ = ["Strip", "strip_of"]
+__all__ = ["strip_of"]
 
 ROW_PX, PHASES_PX, TICKS_PX = 18, 20, 20
 ROWS_MOST = 4

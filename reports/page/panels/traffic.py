@@ -23,7 +23,7 @@ from reports.page.svg import (
     segments_path,
 )
 
-__all__ = ["NO_REQUESTS", "failures_panel", "heat_panel", "latency_panel", "limit_ends", "limit_lines", "rate_panel"]
+__all__ = ["failures_panel", "heat_panel", "latency_panel", "limit_ends", "limit_lines", "rate_panel"]
 
 NO_REQUESTS = "No request is on record."
 UNANSWERED_PX = 18.0
