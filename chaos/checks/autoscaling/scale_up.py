@@ -9,7 +9,7 @@ import polars as pl
 
 from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
-from chaos.checks.autoscaling.shown_metrics import Course, course_of, ignored
+from chaos.checks.autoscaling.shown_metrics import Course, Ignored, course_of, ignored
 from chaos.checks.base import after_s, timings_of
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
@@ -110,10 +110,9 @@ class Climb:
 
     Attributes:
         bound: how soon desired replicas must rise once the load is high.
-        decision: how soon, once the metrics ask for it and go on asking.
         course: the metric that came highest above its target, and `unread` those that were never read.
         over_ns: when the metrics API, or where it was not recorded the autoscaler, first had that over its target.
-        ignored: the longest time in which the metrics asked for more replicas and got none: from when, how long.
+        ignored: the worst time since the first rise, if any, in which the metrics asked for more replicas for nothing.
         rises: of desired replicas, by whomever; `own` are the autoscaler's.
         pods: those made since the first rise.
         regained_ns: when users were inside the SLO again.
@@ -121,11 +120,10 @@ class Climb:
 
     spike: LoadSpike
     bound: Bound
-    decision: Bound
     course: Course
     unread: tuple[str, ...]
     over_ns: int | None
-    ignored: tuple[int, float]
+    ignored: Ignored | None
     rises: tuple[Rescale, ...]
     own: tuple[Rescale, ...]
     pods: tuple[PodLife, ...]
@@ -194,11 +192,10 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     return Climb(
         spike=spike,
         bound=bound,
-        decision=decision,
         course=course,
         unread=tuple(one.name for one in courses if not one.highest),
         over_ns=over_ns,
-        ignored=ignored(history, life, begin_ns, end_ns),
+        ignored=ignored(history, life, first_ns if rises else begin_ns, end_ns, status=not rises),
         rises=rises,
         own=tuple(one for one in rises if confirmed(history, life, one)),
         pods=pods,

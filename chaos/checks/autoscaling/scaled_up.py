@@ -147,6 +147,8 @@ def _judged(
     for rise in climb.rises:
         yield from (("pods", one) for one in scaling.replicas_made(history, rise, climb.end_ns))
     yield from (("late", one) for pod in climb.pods for one in _new_pod(history, pod, climb))
+    if (ignored := _ignored(life, climb, "desired replicas did not rise further")) is not None:
+        yield "desired", ignored
     if slo is None:
         return
     if climb.regained_ns is not None:
@@ -198,10 +200,10 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
     subject, detail = "first rise", climb.detail
     if blind := _blind(life, climb, climb.end_ns):
         return "metrics", blind
-    if (ignored := _ignored(life, climb)) is not None:
-        return "desired", ignored
     if climb.end_ns < climb.due_ns:
         return "short", _too_short(climb)
+    if (ignored := _ignored(life, climb, "desired replicas did not rise")) is not None:
+        return "desired", ignored
     if detail.desired_before >= detail.replicas_max:
         if unwell:
             return _not_regained(climb)
@@ -210,22 +212,20 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
     return _unmoved(climb, unwell=unwell)
 
 
-def _ignored(life: AutoscalerLife, climb: Climb) -> Obligation | None:
+def _ignored(life: AutoscalerLife, climb: Climb, what: str) -> Obligation | None:
     """A metric that was over its target for long enough, and asked for more replicas than there were, for nothing."""
-    since_ns, lasted_s = climb.ignored
-    if climb.over_ns is None or lasted_s < climb.decision.total_s:
+    ignored, course = climb.ignored, climb.course
+    if ignored is None or climb.over_ns is None or ignored.over_s < 0:
         return None
-    over_s = seconds(min(climb.over_ns, since_ns) - climb.spike.begin_ns)
-    text = (
-        f"desired replicas did not rise, though {climb.course.name} was over its target {over_s:.1f} s after the step"
-    )
-    if climb.course.highest:
-        text += f" ({climb.course.highest} of {climb.course.target})"
-    if climb.decision.unpromised:
-        return unknown("first rise", f"{text}: {climb.decision.unpromised[0].reason}", "other rates")
-    refused = [view.refused for at_ns, view in life.states if since_ns <= at_ns <= climb.end_ns and view.refused]
-    text += f"; {refused[-1]}" if refused else ""
-    return Obligation("first rise", Answer.FAIL, text)
+    since_s = seconds(ignored.since_ns - climb.spike.begin_ns)
+    if not climb.rises:
+        since_s = min(since_s, seconds(climb.over_ns - climb.spike.begin_ns))
+    text = f"{what}, though {course.name} was over its target {since_s:.1f} s after the step"
+    text += f" ({course.highest} of {course.target})" if course.highest else ""
+    if ignored.bound.unpromised:
+        return unknown("rise", f"{text}: {ignored.bound.unpromised[0].reason}", "other rates")
+    refused = [view.refused for at_ns, view in life.states if ignored.since_ns <= at_ns <= climb.end_ns if view.refused]
+    return Obligation("rise", Answer.FAIL, text + (f"; {refused[-1]}" if refused else ""))
 
 
 def _unmoved(climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
@@ -258,7 +258,8 @@ def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligatio
     deadline_ns, limit = pod.created_ns + round(bound.total_s * NS), f"Ready within {bound.total_s:g} s"
     if pod.ready_ns is not None and earliest_ns(history, "Pod", pod.ready_ns) <= deadline_ns:
         measured = f"Ready after {seconds(pod.ready_ns - pod.created_ns):.1f} s"
-        if pod.ready_at(climb.end_ns) or (pod.left_ns is not None and pod.left_ns <= climb.end_ns):
+        over = climb.end_ns < pod.ready_ns or (pod.left_ns is not None and pod.left_ns <= climb.end_ns)
+        if over or pod.ready_at(climb.end_ns):
             yield Obligation(pod.name, measured=measured, bound=limit)
         else:
             text = f"{pod.name} was {measured}, and not Ready when the spike ended"

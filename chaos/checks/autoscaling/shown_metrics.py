@@ -6,17 +6,18 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from chaos.checks.autoscaling.recommendations import Reach, pods_seen, target_of
-from chaos.checks.autoscaling.scaling import behaviour_at
+from chaos.checks.autoscaling.scaling import behaviour_at, changes_of, own_rescales
 from chaos.checks.base import timings_of
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife, AutoscalerView, MetricView
 from chaos.history.facts.replica_counts import desired_replicas
-from chaos.semantics.hpa.bounds import MEASURED, metric_bound
+from chaos.semantics import Bound, Timings
+from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.semantics.hpa.pod_groups import replica_state
 from chaos.semantics.hpa.replica_calculator import Pods, shown_replicas
 
-__all__ = ["Asked", "Course", "asked", "course_of", "ignored"]
+__all__ = ["Asked", "Course", "Ignored", "asked", "course_of", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Asked:
 def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
     """What the status in force at a moment asks for; None where it shows no metric."""
     view, current = life.at(at_ns), desired_replicas(history).value_at(at_ns) or 0
+    # An average over all replicas is over those of the sync that reported it.
+    then = int(view.status.get("currentReplicas") or current)
     tolerance = behaviour_at(history, life, at_ns).tolerance
     found: list[tuple[int, int, str]] = []
     unread = []
@@ -45,7 +48,8 @@ def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
             unread.append(metric.name)
             continue
         pods = _counted(history, metric, at_ns)
-        numbers = shown_replicas(target, shown, current=current, pods=pods, tolerance=tolerance, outside=metric.outside)
+        of = then if metric.outside and target.kind == "AverageValue" else current
+        numbers = shown_replicas(target, shown, current=of, pods=pods, tolerance=tolerance, outside=metric.outside)
         found.append((*numbers, f"{metric.name} is at {seen.shown(target.kind)} of {metric.shown(target.kind)}"))
     if not found:
         return None
@@ -115,28 +119,55 @@ LOOKS = 400
 """So often a span is looked at for what the metrics ask."""
 
 
-def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int) -> tuple[int, float]:
-    """The longest time in which the metrics asked for more replicas than were desired, and there was room for them.
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A time in which the metrics asked for more replicas than were desired, there was room for them, and none came.
 
-    By the autoscaler's own status, or by the samples that were recorded.
+    `bound` is how soon a rise must come, from `since_ns` on.
     """
-    longest, since_ns = (begin_ns, 0.0), None
-    looks = {at_ns for at_ns, _ in _states(life, begin_ns, end_ns)}
+
+    since_ns: int
+    lasted_s: float
+    bound: Bound
+
+    @property
+    def over_s(self) -> float:
+        """By how much it lasted longer than it may."""
+        return self.lasted_s - self.bound.total_s
+
+
+def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int, *, status: bool) -> Ignored | None:
+    """The worst such time in a span, by the samples that were recorded, and if `status`, by the autoscaler's own.
+
+    What that said of the number before a rise says little of the one after it.
+    """
+    desired, timings = desired_replicas(history), timings_of(history)
+    looks = {at_ns for at_ns, _ in (*_states(life, begin_ns, end_ns), *desired.points) if begin_ns <= at_ns <= end_ns}
     looks |= {end_ns, *range(begin_ns, end_ns, max(NS, (end_ns - begin_ns) // LOOKS))}
+    found: list[Ignored] = []
+    since_ns: int | None = None
     for at_ns in sorted(looks):
-        if not _wants_more(history, life, at_ns):
+        if since_ns is not None and desired.value_at(at_ns) != desired.value_at(since_ns):
             since_ns = None
-            continue
-        since_ns = at_ns if since_ns is None else since_ns
-        longest = max(longest, (since_ns, seconds(at_ns - since_ns)), key=lambda one: one[1])
-    return longest
+        more = _wants_more(history, life, at_ns, status=status)
+        since_ns = None if not more else at_ns if since_ns is None else since_ns
+        if since_ns is not None:
+            found.append(Ignored(since_ns, seconds(at_ns - since_ns), _decision(history, life, since_ns, timings)))
+    return max(found, key=lambda one: one.over_s, default=None)
 
 
-def _wants_more(history: History, life: AutoscalerLife, at_ns: int) -> bool:
+def _decision(history: History, life: AutoscalerLife, at_ns: int, timings: Timings) -> Bound:
+    """How soon a rise must come from a moment on in which the metrics ask for it."""
+    behaviour, current = behaviour_at(history, life, at_ns), desired_replicas(history).value_at(at_ns) or 0
+    past = changes_of(own_rescales(history, life, at_ns))
+    return decision_bound(behaviour, timings, current=current, changes=past, now_s=at_ns / NS)
+
+
+def _wants_more(history: History, life: AutoscalerLife, at_ns: int, *, status: bool) -> bool:
     """Whether the metrics ask for more than is desired at a moment, whatever pods were measured."""
     current, view = desired_replicas(history).value_at(at_ns) or 0, life.at(at_ns)
     if current >= view.most or view.inactive:
         return False
-    shown = asked(history, life, at_ns)
+    shown = asked(history, life, at_ns) if status else None
     sampled = [one.replicas or 0 for one in Reach(history, life).proposals(at_ns, at_ns, current)]
     return (shown is not None and shown.least > current) or min(sampled, default=0) > current

@@ -48,8 +48,8 @@ def ready_replicas(history: History) -> Steps:
 
 @once
 def active_replicas(history: History) -> Steps:
-    """How many pods of the system there were that were not being deleted, Ready or not."""
-    spans = [(life.created_ns, life.lost_ns) for life in pod_lives(history)]
+    """How many pods of the system there were that their controller counts: neither finished nor being deleted."""
+    spans = [(life.created_ns, life.left_ns) for life in pod_lives(history)]
     return _steps(history, "Pod", _counts(spans))
 
 

@@ -68,6 +68,15 @@ def test_a_new_pod_that_is_taken_and_replaced_is_not() -> None:
     assert ScaledUp()(story.history()).answer is Answer.PASS
 
 
+def test_a_new_pod_that_fails_does_not_count() -> None:
+    """The kubelet fails it for want of memory, its object stays, and no other comes."""
+    failed = aged(pod("d", spec=ASKING), 42, None)
+    failed["status"]["phase"] = "Failed"
+    finding = ScaledUp()(risen().made("c", 42.1, 46).made("d", 42.2, None).saw(44, "MODIFIED", failed).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "no pod was made for replica 4 of 4 within 29 s" in finding.reason
+
+
 def test_a_new_pod_that_does_not_stay_ready_is_open() -> None:
     """It was Ready in time, and is not for the rest of the spike."""
     story = risen().made("c", 42.1, 46).made("d", 42.2, 46)
@@ -86,6 +95,34 @@ def test_a_pod_that_never_finds_room_is_open_with_the_schedulers_words() -> None
     finding = ScaledUp()(story.saw(42.1, "ADDED", waiting).history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "the scheduler says: 1 Insufficient gpu." in finding.reason
+
+
+def test_a_new_pod_that_is_ready_in_time_after_the_spike_is_kept() -> None:
+    """A pod that is made at the end of the spike has its time all the same."""
+    story = spike(until_s=80).saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 3, measured=100)
+    story.made("c", 42.1, 46).rescaled(78, 4, measured=90).made("d", 78.1, 84)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def one_step(scaler: Mapping[str, Any]) -> Scaling:
+    """The autoscaler rises by one at 42 s, and never again, while each of its pods goes on using 100 % of 60 %."""
+    story = spike(scaler=scaler).used(0, 40, 80, "a", "b").used(40, 300, 200, "a", "b", "c")
+    story.saw(42, "MODIFIED", deployment(3, spec=ASKING), "Deployment")
+    story.saw(42.05, "MODIFIED", {**scaler, "status": hpa(3, measured=100)["status"]}, KIND)
+    return story.made("c", 42.1, 46)
+
+
+def test_one_step_is_not_enough_where_the_metrics_ask_for_more() -> None:
+    """The samples ask for five for minutes: FAIL; PASS with rates of one pod in ten minutes, which allow no more."""
+    finding = ScaledUp()(one_step(hpa(2, measured=40)).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "desired replicas did not rise further, though cpu was over its target" in finding.reason
+    slow = hpa(2, measured=40)
+    policies = [{"type": "Pods", "value": 1, "periodSeconds": 600}]
+    slow["spec"]["behavior"]["scaleUp"] = {"policies": policies}
+    finding = ScaledUp()(one_step(slow).history())
+    assert finding.answer is Answer.PASS, finding.line()
 
 
 # --- who made it --------------------------------------------------------------------------------------------------
