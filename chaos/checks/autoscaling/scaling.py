@@ -228,7 +228,7 @@ def window_assumed(history: History, life: AutoscalerLife, at_ns: int) -> bool:
 
 
 def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
-    """Whether a change was the autoscaler's own: its status asked for that number from then on, or soon after.
+    """Whether a change was the autoscaler's own: its Event or its status says that number from then on, or soon after.
 
     A status that only follows what somebody else set says no new lastScaleTime. From zero it starts only what it put
     there itself (KEP-2021), and to zero it goes only where its minimum is zero.
@@ -237,6 +237,8 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     if change.at_ns < life.first_ns or (zero and (before.least or before.inactive.startswith(FOR_ZERO))):
         return False
     from_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - AHEAD_NS
+    if any(from_ns <= at_ns <= change.at_ns + NEAR_NS and size == change.after for at_ns, size in life.announced):
+        return True
     states = [(from_ns, life.at(from_ns))]
     states += [(at_ns, view) for at_ns, view in life.states if from_ns < at_ns <= change.at_ns + NEAR_NS]
     known = [view for at_ns, view in life.states if at_ns <= from_ns]

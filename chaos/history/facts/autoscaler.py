@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -25,6 +26,11 @@ TARGETS: Mapping[TargetKind, str] = {
     "Value": "value",
 }
 """The field of each kind of value, in a target and in the status."""
+
+RESCALED = "SuccessfulRescale"
+
+NEW_SIZE = re.compile(r"New size: (\d+);")
+"""The message of the Event SuccessfulRescale."""
 
 FOR_ZERO = "ScalingDisabled"
 """Kubernetes' word for an autoscaler that is off because no replica is desired, by whomever."""
@@ -175,7 +181,8 @@ class AutoscalerView(View):
 class AutoscalerLife:
     """One autoscaler: its states with the moment from which each was known, and when it was gone, None if never.
 
-    `listed` says that it was in the first list, hence older than the record.
+    `listed` says that it was in the first list, hence older than the record. `announced` are the numbers that it set,
+    by its Events, each with the moment of its receipt.
     """
 
     uid: str
@@ -183,6 +190,7 @@ class AutoscalerLife:
     states: tuple[tuple[int, AutoscalerView], ...]
     listed: bool
     gone_ns: int | None
+    announced: tuple[tuple[int, int], ...] = ()
 
     @property
     def first_ns(self) -> int:
@@ -215,5 +223,14 @@ def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
         if event.gone:
             gone[view.uid] = at_ns
     return tuple(
-        AutoscalerLife(uid, seen[-1][1].name, tuple(seen), uid in listed, gone.get(uid)) for uid, seen in states.items()
+        AutoscalerLife(uid, seen[-1][1].name, tuple(seen), uid in listed, gone.get(uid), _announced(history, uid))
+        for uid, seen in states.items()
     )
+
+
+def _announced(history: History, uid: str) -> tuple[tuple[int, int], ...]:
+    """The numbers that an autoscaler says in its Events that it set."""
+    events = (event for event in history.watch if event.kind == "Event" and event.object.get("reason") == RESCALED)
+    own = (event for event in events if (event.object.get("involvedObject") or {}).get("uid") == uid)
+    sizes = ((event.at_ns, NEW_SIZE.match(str(event.object.get("message", "")))) for event in own)
+    return tuple((at_ns, int(size[1])) for at_ns, size in sizes if size)

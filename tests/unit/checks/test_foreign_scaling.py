@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from autoscaler_stories import ASKING, Scaling, aged, cpu, hpa
+from autoscaler_stories import ASKING, Scaling, aged, at_maximum, cpu, hpa
 from histories import at, deployment, pod
 
 from chaos.checks import HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
@@ -153,6 +153,18 @@ def test_a_status_that_follows_somebody_else_is_no_deed_of_the_autoscaler() -> N
     assert ScaledUp()(decided.history()).answer is Answer.PASS
 
 
+def test_an_event_says_what_a_lost_status_does_not() -> None:
+    """The write of the status failed, and the Event of the rescale tells that it was the autoscaler's own."""
+    about = {"kind": KIND, "uid": "hpa-model"}
+    event = {"metadata": {"uid": "e"}, "reason": "SuccessfulRescale", "involvedObject": about}
+    story = at_maximum().saw(70, "MODIFIED", deployment(3), "Deployment")
+    assert HeldAtMaximum()(story.history()).answer is Answer.FAIL
+    story.saw(70.01, "ADDED", {**event, "message": "New size: 3; reason: All metrics below target"}, "Event")
+    finding = HeldAtMaximum()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "by the autoscaler" in finding.reason
+
+
 def test_a_number_set_back_soon_after_the_rise_is_somebody_elses() -> None:
     """The autoscaler's status said two until 47 s; that somebody sets two at 50 s is not its wish."""
     story = spike().saw(46, "MODIFIED", hpa(2, measured=100), KIND).rescaled(47, 4, measured=100)
@@ -255,6 +267,20 @@ def test_pods_that_are_not_ready_hold_a_rise_back() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
     both = ScaledUp()(spike().saw(50, "MODIFIED", hpa(2, measured=75), KIND).history())
     assert both.answer is Answer.FAIL
+
+
+@pytest.mark.parametrize(("known", "answer"), [("ab", Answer.FAIL), ("a", Answer.UNKNOWN)])
+def test_a_pod_without_a_sample_holds_a_rise_back(known: str, answer: Answer) -> None:
+    """75 % of 60 % of the one pod that is measured is less than the target for two; of a container as of a pod."""
+    part = {"name": "cpu", "container": "m"}
+    target = {"type": "Utilization", "averageUtilization": 60}
+    raw = hpa(2)
+    raw["spec"]["metrics"] = [{"type": "ContainerResource", "containerResource": {**part, "target": target}}]
+    shown = {"type": "ContainerResource", "containerResource": {**part, "current": {"averageUtilization": 75}}}
+    raw["status"]["currentMetrics"] = [shown]
+    finding = ScaledUp()(spike(scaler=raw).used(0, 300, 150, *known).history())
+    assert finding.answer is answer, finding.line()
+    assert "cpu of m was over its target" in finding.reason
 
 
 def test_a_metric_that_comes_and_goes_is_held_by_the_window() -> None:
