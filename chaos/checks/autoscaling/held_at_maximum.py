@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
+from chaos.checks.autoscaling.new_pods import replicas_made
 from chaos.checks.base import Summary, after_s, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
@@ -112,7 +113,7 @@ def _judged(
     owed: list[Obligation] = []
     if reached_ns is not None:
         rises = (change for change in changes if change.at_ns <= reached_ns and change.up)
-        owed = [one for change in rises for one in scaling.replicas_made(history, change, end_ns)]
+        owed = [one for change in rises for one in replicas_made(history, change, end_ns)]
     moments = [Evidence(begin_ns, f"the load rose from {spike.words}")]
     if reached_ns is not None:
         moments.append(Evidence(reached_ns, f"desired replicas reached the maximum of {most}"))

@@ -39,12 +39,12 @@ class DescentDetail:
     calm_ns: int
     peak: int
     bottom: int
-    kept: int | None
     back_s: float | None
     bound_s: float
     pods_taken: int
     answers_under_way: int
     answers_lost: int
+    kept: int | None = None
 
     @property
     def words(self) -> str:

@@ -93,8 +93,6 @@ class FollowedDetail:
     stages: Mapping[str, float | None]
     bound_s: float
     metric: str
-    measured_max: str
-    target: str
     desired_before: int
     desired_at_end: int
     ready_at_end: int
@@ -102,6 +100,8 @@ class FollowedDetail:
     answered_before_rps: float | None
     answered_at_step_rps: float | None
     answered_at_end_rps: float | None
+    measured_max: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,8 @@ class Climb:
         bound: how soon desired replicas must rise once the load is high.
         course: the metric that came highest above its target, and `unread` those that were never read.
         over_ns: when the metrics API, or where it was not recorded the autoscaler, first had that over its target.
-        ignored: the worst time since the first rise, if any, in which the metrics asked for more replicas for nothing.
+        ignored: the worst time before the first rise in which the metrics asked for more replicas for nothing.
+        stalled: the same since the first rise.
         rises: of desired replicas, by whomever; `own` are the autoscaler's.
         pods: those made since the first rise.
         regained_ns: when users were inside the SLO again.
@@ -124,6 +125,7 @@ class Climb:
     unread: tuple[str, ...]
     over_ns: int | None
     ignored: Ignored | None
+    stalled: Ignored | None
     rises: tuple[Rescale, ...]
     own: tuple[Rescale, ...]
     pods: tuple[PodLife, ...]
@@ -195,7 +197,8 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         course=course,
         unread=tuple(one.name for one in courses if not one.highest),
         over_ns=over_ns,
-        ignored=ignored(history, life, first_ns if rises else begin_ns, end_ns, status=not rises),
+        ignored=ignored(history, life, begin_ns, first_ns, status=True),
+        stalled=ignored(history, life, first_ns, end_ns, status=False) if rises else None,
         rises=rises,
         own=tuple(one for one in rises if confirmed(history, life, one)),
         pods=pods,

@@ -7,18 +7,16 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
+from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
-from chaos.checks.base import Summary, finding, timings_of, unknown
-from chaos.checks.recovery.loss_judge import lacking
-from chaos.checks.recovery.stuck_volumes import held_up_by
+from chaos.checks.autoscaling.shown_metrics import Ignored
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.clock import NS, seconds
+from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife, autoscalers
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
-from chaos.history.facts.pod_lifecycles import PodLife
-from chaos.semantics import recovery_bound
 from chaos.slo import Slo
 
 __all__ = ["ScaledUp", "ScaledUpDetail"]
@@ -124,7 +122,7 @@ def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Iterator
         scaler, reason=f"{text}: nobody promises how soon", evidence=(*evidence, *scaling.rescale_evidence(rises))
     )
     for rise in rises:
-        yield from scaling.replicas_made(history, rise, end_ns)
+        yield from replicas_made(history, rise, end_ns)
 
 
 def _doubted(history: History, climb: Climb, one: Obligation) -> Obligation:
@@ -145,9 +143,9 @@ def _judged(
         return
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
-        yield from (("pods", one) for one in scaling.replicas_made(history, rise, climb.end_ns))
-    yield from (("late", one) for pod in climb.pods for one in _new_pod(history, pod, climb))
-    if (ignored := _ignored(life, climb, "desired replicas did not rise further")) is not None:
+        yield from (("pods", one) for one in replicas_made(history, rise, climb.end_ns))
+    yield from (("late", one) for pod in climb.pods for one in ready_in_time(history, pod, climb.end_ns))
+    if (ignored := _ignored(life, climb, climb.stalled, "desired replicas did not rise further")) is not None:
         yield "desired", ignored
     if slo is None:
         return
@@ -177,6 +175,9 @@ def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[s
     text = f"late: {stage} in time, first rise after {took_s:.1f} s, bound {bound_s:g} s"
     if climb.bound.unpromised:
         return "late", unknown(subject, f"first rise after {took_s:.1f} s: {_unpromised(climb)}", DECLARED)
+    if not late_metric and (climb.ignored is None or climb.ignored.over_s < 0):
+        held = "pods that are not Ready or not measured may have held it back"
+        return "late", unknown(subject, f"{text}, but {held}", "replicas that are all Ready when the load rises")
     return "late", Obligation(subject, Answer.FAIL, text, measured=measured, bound=limit)
 
 
@@ -202,7 +203,7 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
         return "metrics", blind
     if climb.end_ns < climb.due_ns:
         return "short", _too_short(climb)
-    if (ignored := _ignored(life, climb, "desired replicas did not rise")) is not None:
+    if (ignored := _ignored(life, climb, climb.ignored, "desired replicas did not rise")) is not None:
         return "desired", ignored
     if detail.desired_before >= detail.replicas_max:
         if unwell:
@@ -212,9 +213,9 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
     return _unmoved(climb, unwell=unwell)
 
 
-def _ignored(life: AutoscalerLife, climb: Climb, what: str) -> Obligation | None:
+def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: str) -> Obligation | None:
     """A metric that was over its target for long enough, and asked for more replicas than there were, for nothing."""
-    ignored, course = climb.ignored, climb.course
+    course = climb.course
     if ignored is None or climb.over_ns is None or ignored.over_s < 0:
         return None
     since_s = seconds(ignored.since_ns - climb.spike.begin_ns)
@@ -250,39 +251,6 @@ def _too_short(climb: Climb) -> Obligation:
     lasted_s = seconds(climb.end_ns - climb.spike.begin_ns)
     text = f"the spike lasted {lasted_s:.1f} s, less than the {climb.bound.total_s:g} s in which it must be followed"
     return unknown("load spike", text, LONGER)
-
-
-def _new_pod(history: History, pod: PodLife, climb: Climb) -> Iterator[Obligation]:
-    """A new pod is Ready in the time that its spec promises, unless it was taken away before."""
-    bound = recovery_bound(pod.spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
-    deadline_ns, limit = pod.created_ns + round(bound.total_s * NS), f"Ready within {bound.total_s:g} s"
-    if pod.ready_ns is not None and earliest_ns(history, "Pod", pod.ready_ns) <= deadline_ns:
-        measured = f"Ready after {seconds(pod.ready_ns - pod.created_ns):.1f} s"
-        over = climb.end_ns < pod.ready_ns or (pod.left_ns is not None and pod.left_ns <= climb.end_ns)
-        if over or pod.ready_at(climb.end_ns):
-            yield Obligation(pod.name, measured=measured, bound=limit)
-        else:
-            text = f"{pod.name} was {measured}, and not Ready when the spike ended"
-            yield unknown(pod.name, text, "new replicas that stay Ready")
-        return
-    if pod.lost_ns is not None and pod.lost_ns <= deadline_ns:
-        return
-    if pod.ready_ns is None and climb.end_ns < deadline_ns:
-        text = f"{pod.name} was not Ready when the spike ended, within its bound of {bound.total_s:g} s"
-        yield unknown(pod.name, text, LONGER)
-        return
-    stage = lacking(pod, deadline_ns)
-    if stage == "scheduled" and (words := held_up_by(history, pod, (), deadline_ns)):
-        text = f"{pod.name} was not scheduled {bound.total_s:g} s after it was made: {words}"
-        yield unknown(
-            pod.name, f"{text}; nobody promises how soon there is room", "room for all replicas, ready before"
-        )
-        return
-    text = f"late: {pod.name} was not {'Ready' if stage == 'ready' else stage} {bound.total_s:g} s after it was made"
-    if excuses := bound.excuses(stage):
-        yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a startup probe")
-    else:
-        yield Obligation(pod.name, Answer.FAIL, text, bound=limit)
 
 
 def _not_regained(climb: Climb) -> tuple[str, Obligation]:

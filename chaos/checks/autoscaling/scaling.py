@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from chaos.checks.base import judged_until_ns, timings_of, undecided, unknown, watched
-from chaos.checks.verdict import Answer, Evidence, Obligation
-from chaos.clock import NS, seconds
+from chaos.checks.verdict import Evidence, Obligation
+from chaos.clock import NS
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.coverage import earliest_ns, settled_ns
 from chaos.history.facts.autoscaler import FOR_ZERO, KIND, AutoscalerLife, autoscalers
-from chaos.history.facts.pod_lifecycles import pod_lives
-from chaos.history.facts.replica_counts import active_replicas, desired_replicas, workload_states
-from chaos.history.step_function import Steps
-from chaos.semantics import Timings, recovery_bound
+from chaos.history.facts.replica_counts import workload_states
+from chaos.semantics import Timings
 from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "in_turn",
     "one_autoscaler",
     "own_rescales",
-    "replicas_made",
     "rescale_evidence",
     "rescales",
     "scalers_in",
@@ -147,41 +144,6 @@ def unwatched(history: History, begin_ns: int, until_ns: int | None = None) -> l
 def unless_unseen(unseen: Sequence[Obligation], owed: Iterable[Obligation]) -> list[Obligation]:
     """All obligations; where something was not seen, what looks broken may not have been, so it is open."""
     return [*unseen, *(undecided(owed) if unseen else owed)]
-
-
-def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Obligation]:
-    """Of each replica that a rise asked for: its pod is made in time, if it is desired for as long.
-
-    The workload's controller owes the pods; a quota or a webhook that refuses them leaves the rise without effect.
-    """
-    spec = next((view.pod_spec for _, view in reversed(workload_states(history)) if view.pod_spec), None)
-    spec = spec or next((life.spec for life in pod_lives(history)), {})
-    bound = recovery_bound(spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
-    bound_ns, desired = round(bound.total_s * NS), desired_replicas(history)
-    for number in range(rise.before + 1, rise.after + 1):
-        subject, limit = f"replica {number} of {rise.after}", f"made within {bound.total_s:g} s"
-        text = f"no pod was made for {subject}"
-        taken_ns = next((at_ns for at_ns, count in desired.points if at_ns > rise.at_ns and count < number), until_ns)
-        end_ns = min(taken_ns, until_ns)
-        spans = list(_without(active_replicas(history), number, rise.at_ns, end_ns))
-        if any(end - begin > bound_ns for begin, end in spans):
-            if excuses := bound.excuses("created"):
-                yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")
-            else:
-                yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s", bound=limit)
-        elif not spans or spans[-1][1] < end_ns:
-            yield Obligation(subject, measured="made", bound=limit)
-        elif end_ns == until_ns:  # else taken back before it was due
-            waited_s = seconds(until_ns - spans[-1][0])
-            yield unknown(subject, f"{text} in {waited_s:.1f} s, bound {bound.total_s:g} s", "a longer load spike")
-
-
-def _without(active: Steps, number: int, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
-    """The spans in which there were fewer pods than that; news of a pod may come before that of the rise."""
-    for since_ns, until_ns in active.spans_below(number):
-        last_ns = end_ns if until_ns is None else min(until_ns, end_ns)
-        if last_ns > begin_ns and since_ns < end_ns:
-            yield max(since_ns, begin_ns), last_ns
 
 
 def _kinds(history: History) -> tuple[str, ...]:

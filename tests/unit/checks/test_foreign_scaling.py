@@ -269,6 +269,17 @@ def test_pods_that_are_not_ready_hold_a_rise_back() -> None:
     assert both.answer is Answer.FAIL
 
 
+def test_a_rise_that_waits_for_a_pod_is_not_late() -> None:
+    """The metric is over in time, but one of two pods is not Ready until 70 s, and the rise comes at 85 s."""
+    held = spike().saw(45, "MODIFIED", hpa(2, measured=75), KIND)
+    held.rescaled(85, 3, measured=75).made("c", 85.1, 89)
+    assert ScaledUp()(held.history()).answer is Answer.FAIL
+    held.saw(31, "MODIFIED", aged(pod("b", running=True, spec=ASKING), -100, None))
+    finding = ScaledUp()(held.saw(70, "MODIFIED", aged(pod("b", ready=True, spec=ASKING), -100, 70)).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "pods that are not Ready or not measured may have held it back" in finding.reason
+
+
 @pytest.mark.parametrize(("known", "answer"), [("ab", Answer.FAIL), ("a", Answer.UNKNOWN)])
 def test_a_pod_without_a_sample_holds_a_rise_back(known: str, answer: Answer) -> None:
     """75 % of 60 % of the one pod that is measured is less than the target for two; of a container as of a pod."""

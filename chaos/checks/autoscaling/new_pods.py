@@ -1,0 +1,93 @@
+"""Whether the pods of a rise are made, and Ready in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chaos.checks.autoscaling.scaling import Rescale
+from chaos.checks.base import timings_of, unknown
+from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.stuck_volumes import held_up_by
+from chaos.checks.verdict import Answer, Obligation
+from chaos.clock import NS, seconds
+from chaos.history import History
+from chaos.history.coverage import earliest_ns
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import active_replicas, desired_replicas, workload_states
+from chaos.history.step_function import Steps
+from chaos.semantics import recovery_bound
+
+__all__ = ["ready_in_time", "replicas_made"]
+
+LONGER = "a load spike that lasts longer"
+
+
+def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Obligation]:
+    """Of each replica that a rise asked for: its pod is made in time, if it is desired for as long.
+
+    The workload's controller owes the pods; a quota or a webhook that refuses them leaves the rise without effect.
+    """
+    spec = next((view.pod_spec for _, view in reversed(workload_states(history)) if view.pod_spec), None)
+    spec = spec or next((life.spec for life in pod_lives(history)), {})
+    bound = recovery_bound(spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
+    bound_ns, desired = round(bound.total_s * NS), desired_replicas(history)
+    for number in range(rise.before + 1, rise.after + 1):
+        subject, limit = f"replica {number} of {rise.after}", f"made within {bound.total_s:g} s"
+        text = f"no pod was made for {subject}"
+        taken_ns = next((at_ns for at_ns, count in desired.points if at_ns > rise.at_ns and count < number), until_ns)
+        end_ns = min(taken_ns, until_ns)
+        spans = list(_without(active_replicas(history), number, rise.at_ns, end_ns))
+        if any(end - begin > bound_ns for begin, end in spans):
+            if excuses := bound.excuses("created"):
+                yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")
+            else:
+                yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s", bound=limit)
+        elif not spans or spans[-1][1] < end_ns:
+            yield Obligation(subject, measured="made", bound=limit)
+        elif end_ns == until_ns:  # else taken back before it was due
+            waited_s = seconds(until_ns - spans[-1][0])
+            yield unknown(subject, f"{text} in {waited_s:.1f} s, bound {bound.total_s:g} s", "a longer load spike")
+
+
+def _without(active: Steps, number: int, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
+    """The spans in which there were fewer pods than that; news of a pod may come before that of the rise."""
+    for since_ns, until_ns in active.spans_below(number):
+        last_ns = end_ns if until_ns is None else min(until_ns, end_ns)
+        if last_ns > begin_ns and since_ns < end_ns:
+            yield max(since_ns, begin_ns), last_ns
+
+
+def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obligation]:
+    """That a new pod is Ready in the time that its spec promises, and at the end of the load spike (`until_ns`).
+
+    Unless it was taken away before.
+    """
+    bound = recovery_bound(pod.spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
+    deadline_ns, limit = pod.created_ns + round(bound.total_s * NS), f"Ready within {bound.total_s:g} s"
+    if pod.ready_ns is not None and earliest_ns(history, "Pod", pod.ready_ns) <= deadline_ns:
+        measured = f"Ready after {seconds(pod.ready_ns - pod.created_ns):.1f} s"
+        over = until_ns < pod.ready_ns or (pod.left_ns is not None and pod.left_ns <= until_ns)
+        if over or pod.ready_at(until_ns):
+            yield Obligation(pod.name, measured=measured, bound=limit)
+        else:
+            text = f"{pod.name} was {measured}, and not Ready when the spike ended"
+            yield unknown(pod.name, text, "new replicas that stay Ready")
+        return
+    if pod.lost_ns is not None and pod.lost_ns <= deadline_ns:
+        return
+    if pod.ready_ns is None and until_ns < deadline_ns:
+        text = f"{pod.name} was not Ready when the spike ended, within its bound of {bound.total_s:g} s"
+        yield unknown(pod.name, text, LONGER)
+        return
+    stage = lacking(pod, deadline_ns)
+    if stage == "scheduled" and (words := held_up_by(history, pod, (), deadline_ns)):
+        text = f"{pod.name} was not scheduled {bound.total_s:g} s after it was made: {words}"
+        yield unknown(
+            pod.name, f"{text}; nobody promises how soon there is room", "room for all replicas, ready before"
+        )
+        return
+    text = f"late: {pod.name} was not {'Ready' if stage == 'ready' else stage} {bound.total_s:g} s after it was made"
+    if excuses := bound.excuses(stage):
+        yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a startup probe")
+    else:
+        yield Obligation(pod.name, Answer.FAIL, text, bound=limit)
