@@ -105,7 +105,7 @@ class DecisionsRecomputed:
 
 
 def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -> DecisionDetail:
-    """One change; where a flag of the controller is not recorded, and another value would explain it, that is said."""
+    """One change; where a flag of the controller is not recorded, and another value explains it, it is UNKNOWN."""
     found = _computed(Reach(history, life), change)
     if found.why or found.reached:
         return found

@@ -9,7 +9,7 @@ import polars as pl
 
 from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
-from chaos.checks.autoscaling.shown_metrics import Course, Ignored, course_of, ignored
+from chaos.checks.autoscaling.shown_metrics import Ignored, MetricPeak, ignored, peak_of
 from chaos.checks.base import after_s, timings_of
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
@@ -110,7 +110,7 @@ class Climb:
 
     Attributes:
         bound: how soon desired replicas must rise once the load is high.
-        course: the metric that came highest above its target, and `unread` those that were never read.
+        metric: the metric that came highest above its target, and `unread` those that were never read.
         over_ns: when the metrics API, or where it was not recorded the autoscaler, first had that over its target.
         ignored: the worst time before the first rise in which the metrics asked for more replicas for nothing.
         stalled: the same since the first rise.
@@ -121,7 +121,7 @@ class Climb:
 
     spike: LoadSpike
     bound: Bound
-    course: Course
+    metric: MetricPeak
     unread: tuple[str, ...]
     over_ns: int | None
     ignored: Ignored | None
@@ -165,9 +165,9 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     """Read a climb off the history."""
     begin_ns = spike.begin_ns
     end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
-    courses = [course_of(history, life, number, begin_ns, end_ns) for number in range(len(life.at(begin_ns).metrics))]
-    course = max(courses, key=lambda one: one.ratio, default=Course("", "", ""))
-    types = [course.type] if course.highest else [one.type for one in courses]
+    peaks = [peak_of(history, life, number, begin_ns, end_ns) for number in range(len(life.at(begin_ns).metrics))]
+    metric = max(peaks, key=lambda one: one.ratio, default=MetricPeak("", "", ""))
+    types = [metric.type] if metric.highest else [one.type for one in peaks]
     behaviour, current = behaviour_at(history, life, begin_ns), desired_replicas(history).value_at(begin_ns) or 0
     past = changes_of(own_rescales(history, life, begin_ns))
     shown = metric_bound(timings_of(history), types or MEASURED)
@@ -177,8 +177,8 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     first_ns = rises[0].at_ns if rises else end_ns
     # News of a pod may come a moment before that of the number that asked for it.
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
-    over_ns = course.over_ns
-    if course.type in MEASURED:  # the metrics API had it before the autoscaler looked, where it was recorded
+    over_ns = metric.over_ns
+    if metric.type in MEASURED:  # the metrics API had it before the autoscaler looked, where it was recorded
         sampled_ns = Reach(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
         over_ns = over_ns if sampled_ns is None else sampled_ns
     well_ns = None if slo is None else regained_ns(history, slo, begin_ns, end_ns)
@@ -194,8 +194,8 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     return Climb(
         spike=spike,
         bound=bound,
-        course=course,
-        unread=tuple(one.name for one in courses if not one.highest),
+        metric=metric,
+        unread=tuple(one.name for one in peaks if not one.highest),
         over_ns=over_ns,
         ignored=ignored(history, life, begin_ns, first_ns, status=True),
         stalled=ignored(history, life, first_ns, end_ns, status=False) if rises else None,
@@ -203,7 +203,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         own=tuple(one for one in rises if confirmed(history, life, one)),
         pods=pods,
         regained_ns=well_ns,
-        detail=_detail(history, life, spike, course, stages=stages, bound_s=bound.total_s),
+        detail=_detail(history, life, spike, metric, stages=stages, bound_s=bound.total_s),
     )
 
 
@@ -211,7 +211,7 @@ def _detail(
     history: History,
     life: AutoscalerLife,
     spike: LoadSpike,
-    course: Course,
+    metric: MetricPeak,
     *,
     stages: Mapping[str, float | None],
     bound_s: float,
@@ -224,9 +224,9 @@ def _detail(
         peak_rps=spike.peak_rps,
         stages=stages,
         bound_s=bound_s,
-        metric=course.name,
-        measured_max=course.highest,
-        target=course.target,
+        metric=metric.name,
+        measured_max=metric.highest,
+        target=metric.target,
         desired_before=desired.value_at(begin_ns) or 0,
         desired_at_end=desired.value_at(end_ns) or 0,
         ready_at_end=ready_replicas(history).value_at(end_ns) or 0,

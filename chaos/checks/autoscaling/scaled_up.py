@@ -215,14 +215,14 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
 
 def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: str) -> Obligation | None:
     """A metric that was over its target for long enough, and asked for more replicas than there were, for nothing."""
-    course = climb.course
+    metric = climb.metric
     if ignored is None or climb.over_ns is None or ignored.over_s < 0:
         return None
     since_s = seconds(ignored.since_ns - climb.spike.begin_ns)
     if not climb.rises:
         since_s = min(since_s, seconds(climb.over_ns - climb.spike.begin_ns))
-    text = f"{what}, though {course.name} was over its target {since_s:.1f} s after the step"
-    text += f" ({course.highest} of {course.target})" if course.highest else ""
+    text = f"{what}, though {metric.name} was over its target {since_s:.1f} s after the step"
+    text += f" ({metric.highest} of {metric.target})" if metric.highest else ""
     if ignored.bound.unpromised:
         return unknown("rise", f"{text}: {ignored.bound.unpromised[0].reason}", "other rates")
     refused = [view.refused for at_ns, view in life.states if ignored.since_ns <= at_ns <= climb.end_ns if view.refused]
@@ -231,14 +231,14 @@ def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: 
 
 def _unmoved(climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
     """Nothing rose: no metric asked for it for long enough, as far as the record shows."""
-    subject, course = "first rise", climb.course
+    subject, metric = "first rise", climb.metric
     if climb.over_ns is not None:
-        text = f"{course.name} was over its target, but not for long enough, or not with all pods Ready and measured"
+        text = f"{metric.name} was over its target, but not for long enough, or not with all pods Ready and measured"
         return "metric", unknown(subject, f"{text}, to call for a rise", "a load spike that the system feels")
     if climb.unread:
         return "metric", unknown(subject, f"{' and '.join(climb.unread)} could not be read", "metrics that it can read")
-    text = f"{course.name or 'its metric'} never passed its target"
-    text += f" (at most {course.highest} of {course.target})" if course.highest else ""
+    text = f"{metric.name or 'its metric'} never passed its target"
+    text += f" (at most {metric.highest} of {metric.target})" if metric.highest else ""
     if climb.bound.unpromised:
         return "metric", unknown(subject, f"{text}: {_unpromised(climb)}", DECLARED)
     if unwell:

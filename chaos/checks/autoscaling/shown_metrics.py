@@ -17,7 +17,7 @@ from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.semantics.hpa.pod_groups import replica_state
 from chaos.semantics.hpa.replica_calculator import Pods, shown_replicas
 
-__all__ = ["Asked", "Course", "Ignored", "asked", "course_of", "ignored"]
+__all__ = ["Asked", "Ignored", "MetricPeak", "asked", "ignored", "peak_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _counted(history: History, metric: MetricView, at_ns: int) -> Pods:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class MetricPeak:
     """One metric of the autoscaler over a spike, as its status shows it.
 
     Attributes:
@@ -96,11 +96,11 @@ def _states(life: AutoscalerLife, begin_ns: int, end_ns: int) -> list[tuple[int,
     return [(begin_ns, life.at(begin_ns)), *(one for one in life.states if begin_ns < one[0] <= end_ns)]
 
 
-def course_of(history: History, life: AutoscalerLife, number: int, begin_ns: int, end_ns: int) -> Course:
+def peak_of(history: History, life: AutoscalerLife, number: int, begin_ns: int, end_ns: int) -> MetricPeak:
     """One of the metrics, by its place in the spec, over a span; as it was before it where it was not read in it."""
     metric = life.at(begin_ns).metrics[number]
     target, over = target_of(metric), 1.0 + behaviour_at(history, life, begin_ns).up.tolerance
-    found = Course(metric.name, metric.type, "" if metric.kind is None else metric.shown(metric.kind))
+    found = MetricPeak(metric.name, metric.type, "" if metric.kind is None else metric.shown(metric.kind))
     before, *inside = _states(life, begin_ns, end_ns)
     for at_ns, view in (*inside, before):
         for wanted, seen in view.readings[number : number + 1]:
@@ -139,7 +139,7 @@ class Ignored:
 def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int, *, status: bool) -> Ignored | None:
     """The worst such time in a span, by the samples that were recorded, and if `status`, by the autoscaler's own.
 
-    What that said of the number before a rise says little of the one after it.
+    What it shows for the number before a rise says little of the one after it.
     """
     desired, timings = desired_replicas(history), timings_of(history)
     looks = {at_ns for at_ns, _ in (*_states(life, begin_ns, end_ns), *desired.points) if begin_ns <= at_ns <= end_ns}

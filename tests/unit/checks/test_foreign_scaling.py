@@ -136,7 +136,7 @@ def test_a_rise_of_somebody_elses_is_no_pass_of_the_autoscaler() -> None:
     assert "the autoscaler did not ask for it" in finding.reason
 
 
-def test_a_status_that_follows_somebody_else_is_no_deed_of_the_autoscaler() -> None:
+def test_a_status_that_follows_somebody_else_is_no_change_of_the_autoscaler() -> None:
     """At its next sync it reports the five that somebody set, with the lastScaleTime of long ago."""
 
     def stamped(desired: int, when: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def test_a_status_that_follows_somebody_else_is_no_deed_of_the_autoscaler() -> N
 
 
 def test_an_event_says_what_a_lost_status_does_not() -> None:
-    """The write of the status failed, and the Event of the rescale tells that it was the autoscaler's own."""
+    """The write of the status failed, and the Event of the rescale says that it was the autoscaler's own."""
     about = {"kind": KIND, "uid": "hpa-model"}
     event = {"metadata": {"uid": "e"}, "reason": "SuccessfulRescale", "involvedObject": about}
     story = at_maximum().saw(70, "MODIFIED", deployment(3), "Deployment")
@@ -166,7 +166,7 @@ def test_an_event_says_what_a_lost_status_does_not() -> None:
 
 
 def test_a_number_set_back_soon_after_the_rise_is_somebody_elses() -> None:
-    """The autoscaler's status said two until 47 s; that somebody sets two at 50 s is not its wish."""
+    """The autoscaler's status said two until 47 s; two at 50 s was set by somebody else."""
     story = spike().saw(46, "MODIFIED", hpa(2, measured=100), KIND).rescaled(47, 4, measured=100)
     story.made("c", 47.1, 51).made("d", 47.1, 51)
     story.saw(50, "MODIFIED", deployment(2, spec=ASKING), "Deployment").ends(50.1, "c", "d")
@@ -308,7 +308,7 @@ def test_a_metric_that_comes_and_goes_is_held_by_the_window() -> None:
 
 
 def test_rates_that_let_nothing_rise_break_no_promise() -> None:
-    """With selectPolicy Disabled the autoscaler never rises, as it was told."""
+    """With selectPolicy Disabled the autoscaler never rises, as its owners want it."""
     raw = hpa(2, measured=100)
     raw["spec"]["behavior"]["scaleUp"] = {"selectPolicy": "Disabled"}
     finding = ScaledUp()(spike(scaler=raw).history())
@@ -483,7 +483,7 @@ def test_the_loads_own_turns_are_no_flapping(calm_s: float, flap: str, answer: A
     assert finding.answer is answer, finding.line()
 
 
-def test_a_wish_for_more_from_before_the_metrics_failed_proves_nothing() -> None:
+def test_a_limit_from_before_the_metrics_failed_proves_nothing() -> None:
     """The condition ScalingLimited stays as it was while no metric can be read."""
     before = hpa(4, limits=(2, 4), limited="TooManyReplicas")
     failed = off("FailedGetResourceMetric", before)
