@@ -20,7 +20,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["ContainerProbes", "Probe", "Stage", "Unpromised", "container_probes", "ready_bound_s", "unpromised_start"]
+__all__ = [
+    "ContainerProbes",
+    "Probe",
+    "Stage",
+    "Unpromised",
+    "container_probes",
+    "ready_bound_s",
+    "unpromised_hooks",
+    "unpromised_start",
+]
 
 Raw = Mapping[str, Any]
 
@@ -70,11 +79,6 @@ class Probe:
         """The longest time from a hang to the verdict `failed`: P + (F-1)*Q + T."""
         slowest_s = max(self.period_s, self.timeout_s)
         return self.period_s + (self.failure_threshold - 1) * slowest_s + self.timeout_s
-
-    @property
-    def failure_detection_s(self) -> float:
-        """The longest time from a failure that answers at once to the verdict `failed`: F*P."""
-        return self.failure_threshold * self.period_s
 
     @property
     def recovery_detection_s(self) -> float:
@@ -169,9 +173,21 @@ def unpromised_start(pod_spec: Raw) -> tuple[Unpromised, ...]:
     gates = [str(gate.get("conditionType", "")) for gate in pod_spec.get("readinessGates") or ()]
     return (
         *(Unpromised("started", f"init container {name!r} has no time limit") for name in plain),
+        *unpromised_hooks(pod_spec, "started"),
         *(Unpromised("ready", f"container {name!r} has no startup probe to limit its start") for name in slow),
         *(Unpromised("ready", f"readiness gate {name!r} is opened by somebody else") for name in gates),
     )
+
+
+def unpromised_hooks(pod_spec: Raw, stage: Stage) -> tuple[Unpromised, ...]:
+    """The postStart hooks, which nothing limits, as what may hold a pod up before that stage.
+
+    A container does not count as running before its hook has ended (Kubernetes documentation, "Container Lifecycle
+    Hooks").
+    """
+    run = (*_inits(pod_spec), *(pod_spec.get("containers") or ()))
+    hooked = [str(one.get("name", "")) for one in run if (one.get("lifecycle") or {}).get("postStart")]
+    return tuple(Unpromised(stage, f"the postStart hook of container {name!r} has no time limit") for name in hooked)
 
 
 def _of(container: Raw, pod_spec: Raw, *, sidecar: bool) -> ContainerProbes:

@@ -12,7 +12,15 @@ from typing import Any
 
 from chaos.clock import seconds
 from chaos.semantics.node_loss import node_loss_detection, tainted_within_s, toleration_s
-from chaos.semantics.probes import GRACE_DEFAULT_S, Stage, Unpromised, container_probes, ready_bound_s, unpromised_start
+from chaos.semantics.probes import (
+    GRACE_DEFAULT_S,
+    Stage,
+    Unpromised,
+    container_probes,
+    ready_bound_s,
+    unpromised_hooks,
+    unpromised_start,
+)
 from chaos.semantics.timings import Timings
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "recovery_bound",
     "restart_bound",
     "restarts_remembered",
+    "termination_part",
 ]
 
 Raw = Mapping[str, Any]
@@ -103,11 +112,16 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
     bound = Bound(parts, unpromised)
     if workload_kind in AT_ONCE:
         return bound
-    grace_s = pod_spec.get("terminationGracePeriodSeconds")
-    source = "terminationGracePeriodSeconds"
+    why = "a StatefulSet replaces a pod when it is gone"
     if workload_kind != "StatefulSet":
-        source += f": nobody promises when a {workload_kind} replaces a pod, so it may wait until the old one is gone"
-    return bound.after(Part("termination", GRACE_DEFAULT_S if grace_s is None else grace_s, source))
+        why = f"nobody promises when a {workload_kind} replaces a pod, so it may wait until the old one is gone"
+    return bound.after(termination_part(pod_spec, why))
+
+
+def termination_part(pod_spec: Raw, why: str, *, name: str = "termination") -> Part:
+    """The end of a pod, for which something else has to wait, and why."""
+    grace_s = pod_spec.get("terminationGracePeriodSeconds")
+    return Part(name, GRACE_DEFAULT_S if grace_s is None else grace_s, f"terminationGracePeriodSeconds: {why}")
 
 
 def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", restarts: int = 0) -> Bound:
@@ -140,7 +154,7 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", resta
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
         _allowance(timings),
     )
-    return Bound(parts, (*missing, *unpromised_start(pod_spec)))
+    return Bound(parts, (*missing, *unpromised_start(pod_spec), *unpromised_hooks(pod_spec, "ready")))
 
 
 def node_loss_bound(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chaos.semantics.node_loss import toleration_s
-from chaos.semantics.probes import ContainerProbes, Stage, container_probes, unpromised_start
+from chaos.semantics.probes import ContainerProbes, Stage, Unpromised, container_probes, unpromised_start
 from chaos.semantics.recovery_bounds import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import Timings
 
@@ -88,6 +88,8 @@ class _Context:
     in_turn: bool
     nodes: int
     rate: float | None
+    no_room: str
+    room: Part | None
 
     @property
     def whole(self) -> Bound:
@@ -125,6 +127,8 @@ def stage_rules(
     workload_kind: str = "Deployment",
     nodes: int = 1,
     rate: float | None = None,
+    no_room: str = "",
+    room: Part | None = None,
     first_answer: Bound | None = None,
 ) -> tuple[StageRule, ...]:
     """The stages of a path, in order, each with its bound.
@@ -139,10 +143,14 @@ def stage_rules(
         restarts: how many restarts the kubelet remembers.
         workload_kind: what makes the pods.
         nodes, rate: how many nodes of the zone were lost, and how many a second are tainted (None: as usual).
+        no_room: why no node took the replacement for a while, where nobody promises how soon one does.
+        room: what the wait for room is granted, where the lost pod held it until its end.
         first_answer: how long it may take from the endpoint to the first answer, which depends on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, container, in_turn, nodes, rate)
+    context = _Context(
+        path, pod_spec, timings, own, restarts, workload_kind, container, in_turn, nodes, rate, no_room, room
+    )
     return tuple(_rules(context, first_answer))
 
 
@@ -183,10 +191,14 @@ def _between(context: _Context, name: StageName) -> StageRule:
             since: StageName = "predecessors Ready" if context.in_turn else "unready"
             return StageRule(name, (since,), None if _stays_bound(context) else context.some(*steps))
         case "scheduled":
-            return StageRule(name, ("replacement created",), context.some("scheduling and start", "allowance"))
+            before = () if context.room is None else (context.room,)
+            bound = context.some("scheduling and start", "allowance", before=before)
+            excuses = (Unpromised("scheduled", context.no_room),) if context.no_room else ()
+            return StageRule(name, ("replacement created",), Bound(bound.parts, (*bound.unpromised, *excuses)))
         case _:
             steps = ("scheduling and start", "start", "status report", "allowance")
-            since = "replacement created" if context.path in ("replaced", "moved") else "container restarted"
+            made: StageName = "scheduled" if context.no_room else "replacement created"
+            since = made if context.path in ("replaced", "moved") else "container restarted"
             return StageRule(name, (since,), context.some(*steps, stage="started"))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound
+from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound, termination_part
 from chaos.semantics.timings import Timings
 
 __all__ = ["Strategy", "rollout_bound"]
@@ -56,16 +56,23 @@ class Strategy:
         return min(desired, missing if missing or self.surge(desired) else 1)
 
 
-def rollout_bound(pod_spec: Raw, strategy: Strategy, desired: int, timings: Timings) -> Bound:
+def rollout_bound(
+    pod_spec: Raw, strategy: Strategy, desired: int, timings: Timings, *, former: Raw | None = None, room: bool = False
+) -> Bound:
     """From the change of the template to the last new pod's Ready and the last old one's deletion.
 
     In rounds of as many pods as the strategy lets the controller move at a time; each takes what a lost pod's
-    replacement takes, and the new pods have to stay Ready for minReadySeconds.
+    replacement takes, and the new pods have to stay Ready for minReadySeconds. Recreate makes no new pod before the
+    last old one is gone (pkg/controller/deployment/recreate.go: `oldPodsRunning`), so that takes the grace of the
+    `former` pods, too; so does each round where new pods found no room before old ones were gone (`room`).
     """
     step = max(1, strategy.surge(desired) + strategy.unavailable(desired))
     rounds = math.ceil(desired / step)
     one = recovery_bound(pod_spec, timings)
     parts = (*one.parts, Part("minReadySeconds", strategy.min_ready_s, "the Deployment's minReadySeconds"))
+    if strategy.recreate or room:
+        why = "Recreate waits for the old pods" if strategy.recreate else "no node had room before old pods were gone"
+        parts = (termination_part(pod_spec if former is None else former, why), *parts)
     return Bound(tuple(replace(part, seconds=part.seconds * rounds) for part in parts), one.unpromised)
 
 

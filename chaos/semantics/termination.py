@@ -68,11 +68,6 @@ class Termination:
     term: Between
     kill: Between
 
-    @property
-    def room_s(self) -> float:
-        """How long what is under way at the end of the preStop hook surely has before SIGKILL."""
-        return self.kill.best_s - self.pre_stop.worst_s if self.pre_stop.exact else SURE_AFTER_TERM
-
 
 def termination(pod_spec: Raw, timings: Timings, *, grace_s: float | None = None) -> Termination:
     """The end of a pod with this spec; `grace_s` is what its deletion said, if it said anything.

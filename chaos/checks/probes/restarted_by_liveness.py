@@ -8,12 +8,13 @@ from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, timings_of, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.timeline import HANGS, pod_reports
+from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
+from chaos.history.facts.reported import pod_reports
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView
 from chaos.semantics import Bound, Part, container_probes, restart_bound, restarts_remembered

@@ -9,10 +9,12 @@ from chaos.checks.verdict import Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns, gaps_in
-from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import active_replicas, desired_replicas
+from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.semantics import Stage
 
-__all__ = ["judge_loss", "lacking"]
+__all__ = ["ROOM", "judge_loss", "lacking"]
 
 STAGE_WORDS: dict[Stage, str] = {
     "created": "a replacement was not created",
@@ -52,21 +54,42 @@ def _against(history: History, one: Missing, known_ns: int, took_s: float) -> tu
     elif _earliest(history, back_ns) - one.counts_ns <= bound_ns:
         reason = "news came late from the watch, so whether the bound was kept is not known"
         return reason, "a trial whose watch is not cut off"
-    return _late(history, one, took_s)
+    return _late(history, one, known_ns, took_s)
 
 
-def _late(history: History, one: Missing, took_s: float) -> tuple[str, str]:
+def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple[str, str]:
     """The loss outlasted its bound: a FAIL, unless that was not seen without a gap, or breaks no promise."""
     for kind in ("Pod", history.facts.workload_kind):
         if gaps_in(history, kind, one.since_ns, one.due_ns):
             return f"the watch of {kind}s had a gap while {one.who} was away", GAPLESS
-    stage = lacking(one.waiting, one.due_ns)
-    if excuses := one.bound.excuses(stage):
+    waiting = one.waiting or _made_before(history, one)
+    stage = lacking(waiting, one.due_ns)
+    if one.room and one.room.excuse and took_s - one.room.seconds_until(known_ns) <= one.bound.total_s:
+        return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}", ROOM
+    if isinstance(one, Loss) and one.rolled:
+        return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
+    due_ns = one.due_ns
+    blocker = refusal_at(history, due_ns) if waiting is None else blocker_at(history, waiting.uid, due_ns)
+    if (excuses := one.bound.excuses(stage)) and (blocker is None or blocker.patience_s is None):
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}", SPEC
     over = "not back" if one.back_ns is None else f"back after {took_s:.1f} s"
-    return f"{one.who} {over}, bound {one.bound.total_s:g} s: at the deadline {STAGE_WORDS[stage]}", ""
+    why = f": {blocker.words}" if blocker is not None else ""
+    return f"{one.who} {over}, bound {one.bound.total_s:g} s: at the deadline {STAGE_WORDS[stage]}{why}", ""
 
 
+def _made_before(history: History, one: Missing) -> PodLife | None:
+    """The pod that its owner had made already when it was lost, and counts in its place while that is not Ready."""
+    active, desired = (steps(history).value_at(one.due_ns) for steps in (active_replicas, desired_replicas))
+    if not isinstance(one, Loss) or one.replacement is not None or (active or 0) < (desired or 0):
+        return None
+    due_ns = one.due_ns
+    beside = (life for life in pod_lives(history) if life.owner_uid == one.life.owner_uid and life is not one.life)
+    there = (life for life in beside if life.created_ns <= one.since_ns and (life.left_ns or due_ns + 1) > due_ns)
+    return next((life for life in there if not life.ready_at(due_ns)), None)
+
+
+ROOM = "a trial on a cluster that has room for one replica more"
+ROLLED = "a trial of its own for the rollout, judged by RolledOut"
 SPEC = "a startup probe, whose failureThreshold x periodSeconds says how long a start may take, or a present image"
 
 

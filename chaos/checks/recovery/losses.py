@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from chaos.checks.recovery.hold_ups import room_wait
 from chaos.checks.recovery.missing_replicas import Missing, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas, workload_states
+from chaos.history.step_function import Steps
 from chaos.semantics import Bound, RecoveryPath
 
 __all__ = ["AWAY", "REPLACES", "Loss", "losses", "moved_from", "victims_of"]
@@ -45,6 +47,7 @@ class Loss(Missing):
         path: how it came back, or has to.
         short: whether fewer replicas than desired were ready when it was lost.
         needed: whether as many were wanted of its owner until it was due.
+        rolled: whether only its owner wanted fewer, and the workload did not: a rollout took its place.
     """
 
     life: PodLife
@@ -53,6 +56,7 @@ class Loss(Missing):
     path: RecoveryPath
     short: bool
     needed: bool
+    rolled: bool = False
 
     @property
     def who(self) -> str:
@@ -66,8 +70,8 @@ class Loss(Missing):
 
     @property
     def unreplaced(self) -> str:
-        """That a fault took it, as many were wanted, and no pod was made in its place; empty if that is not so."""
-        if self.fault is None or self.path not in AWAY or not self.needed or self.replacement is not None:
+        """That as many were wanted, and no pod was made in its place; empty if that is not so."""
+        if self.path not in AWAY or not self.needed or self.replacement is not None:
             return ""
         return f"no pod of the same owner was made after the loss of {self.life.name}"
 
@@ -98,16 +102,18 @@ def losses(history: History) -> tuple[Loss, ...]:
 
 
 def _turn_ns(history: History, loss: Loss, found: Sequence[Loss]) -> int | None:
-    """When a member of an OrderedReady StatefulSet may be made: those of lower ordinals, lost with it, are Ready again.
+    """When a member of an OrderedReady StatefulSet may be made: those of lower ordinals, lost with it, are there again.
 
-    None where nothing has to wait, the end of the record where one of them never came back.
+    That is when they have been Ready for minReadySeconds (pkg/controller/statefulset: `isUnavailable`). None where
+    nothing has to wait, the end of the record where one of them never came back.
     """
     states = workload_states(history)
-    policy = states[-1][1].spec.get("podManagementPolicy") if states else None
+    spec = states[-1][1].spec if states else {}
+    policy, available_ns = spec.get("podManagementPolicy"), round(float(spec.get("minReadySeconds") or 0) * NS)
     if history.facts.workload_kind != "StatefulSet" or policy == "Parallel" or loss.path not in AWAY:
         return None
     backs = [
-        history.ended_ns if one.ready_ns is None else one.ready_ns
+        history.ended_ns if one.ready_ns is None else one.ready_ns + available_ns
         for one in found
         if one.path in AWAY and one.life.owner_uid == loss.life.owner_uid
         if one.since_ns <= loss.since_ns + TOGETHER_NS and _ordinal(one.life) < _ordinal(loss.life)
@@ -133,7 +139,7 @@ def moved_from(history: History, life: PodLife, lost: NodeLoss, bound: Bound, du
         replacement=replacements(history).of.get(life.uid),
         whole_ns=None,
         short=True,
-        needed=_needed(history, life, lost.begin_ns, due_ns),
+        needed=_needed(owner_replicas(history, life.owner_uid) or desired_replicas(history), lost.begin_ns, due_ns),
     )
 
 
@@ -172,11 +178,15 @@ def _taken(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[Fault
 
 
 def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, lost_ns: int | None) -> Loss:
-    cause = causes.cause_of(life, lost_ns)
+    cause, desired = causes.cause_of(life, lost_ns), desired_replicas(history)
     path = _path(causes, fault, life, lost_ns)
     replacement = replacements(history).of.get(life.uid) if path in AWAY else life
     since_ns = lost_ns if lost_ns is not None else fault.begin_ns if fault is not None else 0
-    below = None if lost_ns is None else ready_replicas(history).minus(desired_replicas(history)).value_at(lost_ns)
+    room = room_wait(history, life if path == "replaced" else None, replacement) if path in AWAY else None
+    bound = cause.bound if room is None or room.part is None else cause.bound.after(room.part)
+    due_ns = since_ns + round(bound.total_s * NS)
+    needed = path not in AWAY or _needed(owner_replicas(history, life.owner_uid) or desired, since_ns, due_ns)
+    below = None if lost_ns is None else ready_replicas(history).minus(desired).value_at(lost_ns)
     return Loss(
         life=life,
         fault=fault,
@@ -184,11 +194,13 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         since_ns=since_ns,
         path=path,
         cause=cause.words,
-        bound=cause.bound,
+        bound=bound,
+        room=room,
         replacement=replacement,
         whole_ns=None if lost_ns is None else whole_ns_after(history, lost_ns),
         short=below is not None and below < 0,
-        needed=path not in AWAY or _needed(history, life, since_ns, since_ns + round(cause.bound.total_s * NS)),
+        needed=needed,
+        rolled=not needed and _needed(desired, since_ns, due_ns),
     )
 
 
@@ -197,7 +209,8 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     since_ns = lost_ns if fault is None else fault.begin_ns
     again_ns = next((begin for begin, _ in life.ready_spans if lost_ns is not None and begin > lost_ns), None)
     ended_ns = life.lost_ns if lost_ns is not None and life.lost_ns is not None and life.lost_ns >= lost_ns else None
-    restarted_ns = next((at_ns for at_ns in life.restarted_ns if at_ns >= (since_ns or 0)), None)
+    container = "" if fault is None else struck_container(fault, life)
+    restarted_ns = next((at_ns for at_ns in life.restarts_of(container) if at_ns >= (since_ns or 0)), None)
     if again_ns is not None:
         ended_ns = None
         restarted_ns = restarted_ns if restarted_ns is not None and restarted_ns <= again_ns else None
@@ -211,8 +224,7 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     return "crashed" if exits else "restarted"
 
 
-def _needed(history: History, life: PodLife, since_ns: int, due_ns: int) -> bool:
-    """Whether its owner wanted as many until it was due; what is wanted later excuses nothing."""
-    wanted = owner_replicas(history, life.owner_uid) or desired_replicas(history)
+def _needed(wanted: Steps, since_ns: int, due_ns: int) -> bool:
+    """Whether as many were wanted until it was due; what is wanted later excuses nothing."""
     before, after = wanted.value_at(since_ns), wanted.min(since_ns, min(due_ns, wanted.end_ns))
     return before is None or after is None or after >= before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from chaos.checks.recovery.hold_ups import RoomWait, room_wait
 from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
@@ -29,6 +30,7 @@ class Missing:
         replacement: the pod that was made for it, or came back; None if there was none.
         whole_ns: when ready replicas were next back at what was desired then, or at more.
         turn_ns: when it was its turn, where members are made in order.
+        room: how its pod waited for room, None if it did not.
     """
 
     since_ns: int
@@ -37,6 +39,7 @@ class Missing:
     replacement: PodLife | None
     whole_ns: int | None
     turn_ns: int | None = None
+    room: RoomWait | None = None
 
     @property
     def who(self) -> str:
@@ -92,8 +95,14 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
             pod = next((life for life in spare if life.created_ns >= at_ns - NEWS_NS), None)
             if pod is not None:
                 spare.remove(pod)
-            whole_ns = whole_ns_after(history, at_ns)
-            one = kind(since_ns=at_ns, cause=cause.words, bound=cause.bound, replacement=pod, whole_ns=whole_ns)
+            one = kind(
+                since_ns=at_ns,
+                cause=cause.words,
+                bound=cause.bound,
+                replacement=pod,
+                whole_ns=whole_ns_after(history, at_ns),
+                room=room_wait(history, None, pod),
+            )
             found.append(replace(one, turn_ns=struck_ns) if at_ns == start_ns else one)
     return tuple(found)
 

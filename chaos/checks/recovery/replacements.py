@@ -9,7 +9,7 @@ from itertools import pairwise
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import owner_replicas
+from chaos.history.facts.replica_counts import desired_replicas, owner_replicas
 from chaos.history.step_function import Steps
 
 __all__ = ["Replacements", "replacements"]
@@ -40,7 +40,7 @@ def replacements(history: History) -> Replacements:
     paired: dict[str, PodLife] = {}
     extra: list[PodLife] = []
     for owner in dict.fromkeys(life.owner_uid for life in lives):
-        own = _Owner(owner_replicas(history, owner))
+        own = _Owner(owner_replicas(history, owner) or desired_replicas(history))
         for life, made in _turns([life for life in lives if life.owner_uid == owner]):
             if not made:
                 own.lose(life)

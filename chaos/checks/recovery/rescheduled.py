@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown
 from chaos.checks.formatting import plural
+from chaos.checks.recovery.hold_ups import held_up_by, room_wait
+from chaos.checks.recovery.loss_judge import ROOM
 from chaos.checks.recovery.losses import moved_from
 from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses
 from chaos.checks.recovery.stage_judge import judged_stages
 from chaos.checks.recovery.stages import Stage, StageDetail
-from chaos.checks.recovery.stuck_volumes import held_up_by
 from chaos.checks.recovery.timeline import Timeline, timeline_of
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -148,7 +149,7 @@ def _judged(history: History, case: _Case) -> Judged:
 def _against(history: History, case: _Case) -> Against:
     lost, replacement = case.node_loss, case.replacement
     ready_ns = None if replacement is None else replacement.ready_ns
-    known_ns = min(history.covered_ns.get("Pod", (0, 0))[1], history.ended_ns)
+    known_ns = _known_ns(history)
     until_ns = min(known_ns, case.due_ns) if ready_ns is None else ready_ns
     if gaps_in(history, "Pod", lost.begin_ns, until_ns) or "Pod" not in history.covered_ns:
         return f"the watch of Pods had a gap while {case.who} was away", "a watch without a gap", None
@@ -189,9 +190,18 @@ def _late(history: History, case: _Case, until_ns: int) -> Against:
     if excuses and (stage.name == "marked for deletion" or not why):
         text = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: {'; '.join(excuses)}"
         return text, "a spec that says how long each step may take, and a zone that is left", stage.name
+    room = room_wait(history, None, case.replacement)
+    known_ns = _known_ns(history) if case.took_s is None else until_ns
+    took_s = seconds(known_ns - case.node_loss.begin_ns)
+    if room and room.excuse and not case.promised and took_s - room.seconds_until(known_ns) <= case.limit_s:
+        return f"{case.who} was not back within {case.limit_s:g} s, but {room.excuse}", ROOM, stage.name
     over = "was not back" if case.took_s is None else f"was back after {case.took_s:.1f} s, not"
     text = f"{case.who} {over} within {case.limit_s:g} s; {which} was: {stage.name}" + (f": {why}" if why else "")
     return text, "", stage.name
+
+
+def _known_ns(history: History) -> int:
+    return min(history.covered_ns.get("Pod", (0, 0))[1], history.ended_ns)
 
 
 def _late_stage(stages: Sequence[Stage]) -> tuple[str, Stage]:

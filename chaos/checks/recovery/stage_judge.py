@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
+from chaos.checks.recovery.losses import AWAY
 from chaos.checks.recovery.node_losses import zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
 from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
@@ -16,6 +17,8 @@ from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
+from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.objects.blockers import Blocker
 from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
 
 __all__ = ["Recovery", "judged_stages", "recoveries"]
@@ -91,6 +94,8 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         workload_kind=history.facts.workload.pods_by,
         nodes=zone.nodes,
         rate=zone.rate,
+        no_room="" if loss.room is None else loss.room.excuse,
+        room=None if loss.room is None else loss.room.part,
         first_answer=answer,
     )
     return tuple(_judged(history, timeline, stage) for stage in placed(rules, moments))
@@ -104,7 +109,21 @@ def _judged(history: History, timeline: Timeline, stage: Stage) -> Stage:
     for kind in _kinds(stage):
         if gaps_in(history, kind, min(stage.since_ns, stage.at_ns), max(stage.since_ns, stage.at_ns)):
             return replace(stage, answer=Answer.UNKNOWN, reason=f"the watch of {kind}s had a gap in it")
-    return stage if stage.rule.bound is None else _measured(history, timeline, stage, stage.rule.bound)
+    if stage.rule.bound is None:
+        reason = _unbounded(history, timeline, stage)
+        return replace(stage, answer=Answer.UNKNOWN, reason=reason) if reason else stage
+    return _measured(history, timeline, stage, stage.rule.bound)
+
+
+def _unbounded(history: History, timeline: Timeline, stage: Stage) -> str:
+    """Why a step proves nothing that nobody promises, though the recovery hangs on it; empty for any other step."""
+    loss = timeline.loss
+    if loss.path == "node back" and stage.name == "Ready":
+        return "came, but nobody promises how soon a lost node serves again"
+    evicted = loss.path == "moved" and stage.name in ("marked for deletion", "replacement created")
+    if evicted and zone_loss(history, loss.life.node, loss.since_ns).rate == 0:
+        return "came, but nothing is evicted where too many nodes were lost at once"
+    return ""
 
 
 def _measured(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> Stage:
@@ -117,7 +136,9 @@ def _measured(history: History, timeline: Timeline, stage: Stage, bound: Bound) 
     if _earliest(history, kinds, at_ns) - since_ns <= bound_ns:
         reason = "news came late from the watch" if began_ns == since_ns else "the action was asked for more than once"
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{reason}, so the bound may be kept")
-    return _late(stage, bound, f"took {seconds(stage.took_ns or 0):.1f} s, bound {bound.total_s:g} s")
+    return _late(
+        history, timeline, stage, bound, f"took {seconds(stage.took_ns or 0):.1f} s, bound {bound.total_s:g} s"
+    )
 
 
 def _unseen(history: History, timeline: Timeline, stage: Stage) -> Stage:
@@ -128,7 +149,7 @@ def _unseen(history: History, timeline: Timeline, stage: Stage) -> Stage:
     if _void(timeline, stage):
         return replace(stage, note="not seen; it was Ready again before the endpoint had to go")
     if bound is not None and stage.since_ns is not None and not (doubt := _doubt(history, timeline, stage, bound)):
-        return _late(stage, bound, f"not seen within its bound of {bound.total_s:g} s")
+        return _late(history, timeline, stage, bound, f"not seen within its bound of {bound.total_s:g} s")
     if stage.since_ns is None:
         return replace(stage, answer=Answer.UNKNOWN, reason="not reached")
     return replace(stage, answer=Answer.UNKNOWN, reason="not seen" if bound is None else doubt)
@@ -149,12 +170,24 @@ def _doubt(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> 
     return ""
 
 
-def _late(stage: Stage, bound: Bound, words: str) -> Stage:
+def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, words: str) -> Stage:
     """Over the bound: a broken promise unless something may take longer without breaking one."""
-    if bound.unpromised:
+    blocker = _blocker(history, timeline, stage, (stage.since_ns or 0) + round(bound.total_s * NS))
+    if bound.unpromised and (blocker is None or blocker.patience_s is None):
         reasons = "; ".join(dict.fromkeys(one.reason for one in bound.unpromised))
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
-    return replace(stage, answer=Answer.FAIL, reason=words)
+    why = "" if blocker is None else f": {blocker.words}"
+    return replace(stage, answer=Answer.FAIL, reason=f"{words}{why}")
+
+
+def _blocker(history: History, timeline: Timeline, stage: Stage, due_ns: int) -> Blocker | None:
+    """What stood in the way of a replacement when it was due, in the cluster's own words."""
+    pod = timeline.loss.replacement
+    if timeline.loss.path not in AWAY or stage.name not in ("replacement created", "scheduled", "started", "Ready"):
+        return None
+    if stage.name == "replacement created":
+        return refusal_at(history, due_ns)
+    return None if pod is None else blocker_at(history, pod.uid, due_ns)
 
 
 def _void(timeline: Timeline, stage: Stage) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaos.checks.recovery.client_impact import first_answer_ns, first_failed_ns, latency_back_ns
 from chaos.checks.recovery.losses import AWAY, Loss, losses
 from chaos.checks.recovery.missing_replicas import Missing
 from chaos.clock import seconds
-from chaos.history import Fault, History, WatchEvent
+from chaos.history import Fault, History
 from chaos.history.cache import once
-from chaos.history.facts.pod_lifecycles import PodLife, pod_states
+from chaos.history.facts.pod_lifecycles import PodLife, pod_states, struck_container
 from chaos.history.facts.replica_counts import Span, endpoint_added_ns, endpoint_spans
+from chaos.history.facts.reported import pod_reports
 from chaos.semantics import RecoveryPath, StageName
 
-__all__ = ["HANGS", "StepDetail", "Timeline", "pod_reports", "steps_of", "timeline_of", "timelines"]
+__all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]
 
 HANGS = "process-hang"
 """The fault that stops a process without ending it."""
@@ -139,7 +140,7 @@ def _in_place(
     history: History, fault: Fault, life: PodLife, path: RecoveryPath, moments: tuple[int, int | None, int | None]
 ) -> dict[StageName, int | None]:
     did_ns, fell_ns, removed_ns = moments
-    restarted_ns = _first(life.restarted_ns, did_ns)
+    restarted_ns = _first(life.restarts_of(struck_container(fault, life)), did_ns)
     seen: dict[StageName, int | None] = {}
     if path in ("restarted", "crashed"):
         after_ns = restarted_ns
@@ -184,14 +185,6 @@ def _of_users(
     last_ns = until_ns if answered_ns is None else min(answered_ns, until_ns)
     users["first failed request"] = first_failed_ns(history, seen["fault"], last_ns)
     return {name: at_ns for name, at_ns in users.items() if at_ns is not None}
-
-
-def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, str]]:
-    """What Kubernetes' components reported about a pod (its Events), each with its reason and its message."""
-    for event in history.watch:
-        raw = event.object
-        if event.kind == "Event" and (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid") == uid:
-            yield event, str(raw.get("reason")), str(raw.get("message") or raw.get("note") or "")
 
 
 def _probe_failed_ns(history: History, uid: str, since_ns: int) -> int | None:

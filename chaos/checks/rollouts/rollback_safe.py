@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, judged_until_ns, unknown
-from chaos.checks.rollouts.rollout import (
-    Count,
-    Rollout,
+from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
+from chaos.checks.rollouts.rollout_judge import (
     RolloutDetail,
     as_seen,
-    counted_within,
     every_rollout,
     floor_kept,
     in_time,
     never_changed,
     rollout_dips,
-    rollout_of,
 )
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
@@ -141,4 +138,13 @@ def _restored(history: History, rollout: Rollout, back: Count | None, until_ns: 
         reason = "the Deployment's pod template is not the former one, though it was healed"
         return Obligation(subject, Answer.FAIL, reason)
     evidence = () if back is None else (Evidence(back.at_ns, "all pods were of the former template and Ready"),)
-    return in_time(subject, rollout.bound(history, rollout.former), rollout.back_ns, back, until_ns, evidence=evidence)
+    return in_time(
+        history,
+        rollout,
+        subject=subject,
+        template=rollout.former,
+        begin_ns=rollout.back_ns,
+        done=back,
+        until_ns=until_ns,
+        evidence=evidence,
+    )

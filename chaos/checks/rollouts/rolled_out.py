@@ -8,18 +8,15 @@ from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, unknown
-from chaos.checks.rollouts.rollout import (
-    Count,
-    Rollout,
+from chaos.checks.rollouts.rollout import Count, Rollout, counted_within, rollout_of
+from chaos.checks.rollouts.rollout_judge import (
     RolloutDetail,
     as_seen,
-    counted_within,
     every_rollout,
     floor_kept,
     in_time,
     never_changed,
     rollout_dips,
-    rollout_of,
 )
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import seconds
@@ -113,7 +110,14 @@ def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[O
         *floor_kept(rollout, detail),
         *_ceiling_kept(rollout, detail.pods_max),
         in_time(
-            fault.id, bound, rollout.changed_ns, done, watched_ns, evidence=tuple(_evidence(rollout, counts, done))
+            history,
+            rollout,
+            subject=fault.id,
+            template=rollout.made,
+            begin_ns=rollout.changed_ns,
+            done=done,
+            until_ns=watched_ns,
+            evidence=_evidence(rollout, counts, done),
         ),
     ]
     return detail, as_seen(history, fault, watched_ns, owed)

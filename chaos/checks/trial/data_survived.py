@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown, watched
 from chaos.checks.formatting import plural
+from chaos.checks.recovery.hold_ups import held_up_by
 from chaos.checks.recovery.node_losses import is_member, node_losses
-from chaos.checks.recovery.stuck_volumes import held_up_by
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import Action, History, Outcome
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

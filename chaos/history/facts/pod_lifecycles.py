@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
@@ -12,10 +12,19 @@ from chaos.history.model import Fault, History, WatchEvent
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
-__all__ = ["PodLife", "pod_lives", "pod_states", "struck_container"]
+__all__ = ["NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
 
 IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
 """The faults that strike one container of a pod: the one that they name, else the pod's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A pod that no node took, by its condition PodScheduled; `end_ns`: when one took it, None if none did."""
+
+    begin_ns: int
+    end_ns: int | None
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +34,11 @@ class PodLife:
     Attributes:
         created_ns: when it was first seen.
         listed: it was in a list then, hence older than that.
+        no_room: when the scheduler said that it could not place it, and its last words; None: it never did.
         started_ns: all containers run.
         ready_spans: Ready and not being deleted; an end of None means to the last.
         terminating_ns: its deletion was accepted.
+        released_ns: its controller let go of it, so that it replaces it.
         finished_ns: its phase was Succeeded or Failed, so that no controller counts it any more.
         gone_ns: the object is gone.
         gone_uncertain: it vanished in a gap, so that `gone_ns` is only the latest moment possible.
@@ -38,6 +49,7 @@ class PodLife:
         first_index: its place in `History.watch`, which orders what shares a moment.
         lost_index: where it ceased to count for its controller: finished, being deleted, or gone.
         spec: the raw pod spec last seen.
+        disruption: why the control plane took it down, by its condition DisruptionTarget; empty if it did not.
     """
 
     uid: str
@@ -47,9 +59,11 @@ class PodLife:
     created_ns: int
     listed: bool
     scheduled_ns: int | None
+    no_room: NoRoom | None
     started_ns: int | None
     ready_spans: tuple[tuple[int, int | None], ...]
     terminating_ns: int | None
+    released_ns: int | None
     finished_ns: int | None
     gone_ns: int | None
     gone_uncertain: bool
@@ -59,6 +73,7 @@ class PodLife:
     first_index: int
     lost_index: int | None
     spec: Raw
+    disruption: str
 
     @property
     def who(self) -> str:
@@ -67,13 +82,18 @@ class PodLife:
 
     @property
     def lost_ns(self) -> int | None:
-        """When it ceased to count as a replica: its deletion was accepted, or it was gone without notice."""
-        return self.gone_ns if self.terminating_ns is None else self.terminating_ns
+        """When it ceased to count as a replica: deleted, released, or gone without notice."""
+        marked = [at_ns for at_ns in (self.terminating_ns, self.released_ns) if at_ns is not None]
+        return min(marked, default=self.gone_ns)
 
     @property
     def restarted_ns(self) -> tuple[int, ...]:
         """Each moment at which a restart of any container was seen."""
         return tuple(sorted({at_ns for moments in self.restarts_ns.values() for at_ns in moments}))
+
+    def restarts_of(self, container: str) -> tuple[int, ...]:
+        """Each moment at which a restart of that container was seen; of any, where none is named."""
+        return self.restarts_ns.get(container, ()) if container else self.restarted_ns
 
     @property
     def all_restarts_ns(self) -> Mapping[str, tuple[int, ...]]:
@@ -105,11 +125,14 @@ class _Life:
     listed: bool
     first_index: int
     last: PodView
+    owner_uid: str = ""
     scheduled_ns: int | None = None
+    no_room: NoRoom | None = None
     started_ns: int | None = None
     ready_since_ns: int | None = None
     spans: list[tuple[int, int | None]] = field(default_factory=list)
     terminating_ns: int | None = None
+    released_ns: int | None = None
     finished_ns: int | None = None
     gone_ns: int | None = None
     gone_uncertain: bool = False
@@ -122,8 +145,8 @@ class _Life:
         """Take one event into account."""
         self.last = pod
         self._milestones(pod, at_ns)
-        deleting = pod.deleting
-        ready = not event.gone and not deleting and pod.ready_condition
+        deleting, released = pod.deleting, not pod.controller_uid
+        ready = not event.gone and not deleting and not released and pod.ready_condition
         if ready and self.ready_since_ns is None:
             self.ready_since_ns = at_ns
         elif not ready and self.ready_since_ns is not None:
@@ -135,12 +158,24 @@ class _Life:
             self.terminating_ns = at_ns
         if self.finished_ns is None and pod.finished:
             self.finished_ns = at_ns
-        if self.lost_index is None and (event.gone or deleting or pod.finished):
+        if not released:
+            self.owner_uid = pod.controller_uid
+            if self.released_ns is not None:  # its controller took it back
+                self.released_ns = self.lost_index = None
+        elif self.released_ns is None:
+            self.released_ns = at_ns
+        if self.lost_index is None and (event.gone or deleting or released or pod.finished):
             self.lost_index = index
 
     def _milestones(self, pod: PodView, at_ns: int) -> None:
         if self.scheduled_ns is None and pod.node:
             self.scheduled_ns = at_ns
+            if self.no_room is not None:
+                self.no_room = replace(self.no_room, end_ns=at_ns)
+        elif not pod.node and (waits := pod.condition("PodScheduled")).get("status") == "False":
+            begin_ns = at_ns if self.no_room is None else self.no_room.begin_ns
+            words = str(waits.get("message") or waits.get("reason") or "no reason given")
+            self.no_room = NoRoom(begin_ns, None, words)
         if self.started_ns is None and pod.running:
             self.started_ns = at_ns
         for container in pod.containers:
@@ -160,13 +195,15 @@ class _Life:
             uid=self.uid,
             name=self.last.name,
             node=self.last.node,
-            owner_uid=self.last.controller_uid,
+            owner_uid=self.owner_uid,
             created_ns=self.created_ns,
             listed=self.listed,
             scheduled_ns=self.scheduled_ns,
+            no_room=self.no_room,
             started_ns=self.started_ns,
             ready_spans=spans,
             terminating_ns=self.terminating_ns,
+            released_ns=self.released_ns,
             finished_ns=self.finished_ns,
             gone_ns=self.gone_ns,
             gone_uncertain=self.gone_uncertain,
@@ -176,6 +213,7 @@ class _Life:
             first_index=self.first_index,
             lost_index=self.lost_index,
             spec=self.last.spec,
+            disruption=self.last.disruption,
         )
 
 

@@ -92,24 +92,24 @@ class _Reading:
 @once
 def endings(history: History) -> tuple[Ending, ...]:
     """The ends of all replicas that had been Ready, in order of their deletion."""
-    lives = {life.uid: life for life in pod_lives(history) if life.lost_ns is not None and life.ready_spans}
-    readings = {uid: _Reading() for uid in lives}
+    ended = ((life, life.terminating_ns or life.gone_ns) for life in pod_lives(history) if life.ready_spans)
+    asked = {life.uid: (life, at_ns) for life, at_ns in ended if at_ns is not None}
+    readings = {uid: _Reading() for uid in asked}
     for event in history.watch:
         if event.kind != "Pod":
             continue
         pod = PodView(event.object)
-        if pod.uid in lives and (event.gone or pod.deleting):
+        if pod.uid in asked and (event.gone or pod.deleting):
             readings[pod.uid].read(pod, settled_ns(history, "Pod", event.at_ns), gone=event.gone)
     found = [
         Ending(
             life=life,
-            asked_ns=life.lost_ns,
-            sure=earliest_ns(history, "Pod", life.lost_ns) == life.lost_ns,
+            asked_ns=asked_ns,
+            sure=earliest_ns(history, "Pod", asked_ns) == asked_ns,
             grace_s=readings[uid].grace_s,
             exits=tuple(readings[uid].exits.values()),
             running=readings[uid].running,
         )
-        for uid, life in lives.items()
-        if life.lost_ns is not None
+        for uid, (life, asked_ns) in asked.items()
     ]
     return tuple(sorted(found, key=lambda one: one.asked_ns))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.objects.base import View
-from chaos.system.blockers import Blocker, blockers, in_words
+from chaos.objects.blockers import Blocker, blockers, in_words
 from chaos.system.deploy.availability import available_bound_s, shortfall
 from chaos.system.system import System
 

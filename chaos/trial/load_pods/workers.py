@@ -18,9 +18,9 @@ from chaos.clock import NS, Clock
 from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selector_of
 from chaos.errors import HarnessBroken, TimedOut, UsageError
 from chaos.objects.base import View
+from chaos.objects.blockers import blockers, in_words
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry, UndoLog
-from chaos.system.blockers import blockers, in_words
 from chaos.system.deploy.apply import refusal
 from chaos.trial.load_pods.channel import Agent, PodChannel, Unheard
 from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector

@@ -113,7 +113,7 @@ def test_without_a_stuck_claim_the_scheduler_says_why() -> None:
     story.saw(58.1, "ADDED", unscheduled("c", "0/2 nodes are available: 1 Insufficient cpu", claim="model-weights"))
     finding = judged(story)
     assert finding.answer is Answer.FAIL
-    assert "the scheduler says: 0/2 nodes are available: 1 Insufficient cpu" in finding.reason
+    assert "no node takes it: 0/2 nodes are available: 1 Insufficient cpu" in finding.reason
 
 
 def test_a_replacement_on_a_lost_node_is_none() -> None:

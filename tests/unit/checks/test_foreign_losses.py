@@ -144,7 +144,6 @@ def device_story() -> Story:
     return story.saw(95, "MODIFIED", pod("d", ready=True, spec=ON_DEVICES)).traffic(end_s=150)
 
 
-@pytest.mark.xfail(strict=True, reason="B30: the victim's grace is no part of the time until its device is free")
 @pytest.mark.parametrize("check", [Recovered(), RecoveredInTime()], ids=lambda check: str(check.name))
 def test_a_successor_may_wait_for_the_victims_device(check: Check) -> None:
     """Without a spare device the successor starts when the victim's grace lets it, and is not late before that."""

@@ -58,12 +58,9 @@ def exchanged(strategy: Raw, *, grace_s: int, gone_s: float) -> Finding:
     return RolledOut()(story.history())
 
 
-LATE = pytest.mark.xfail(strict=True, reason="B25: the grace of the old pods is no part of Recreate's bound")
-
-
 @pytest.mark.parametrize(
     ("grace_s", "gone_s"),
-    [(5, 33), pytest.param(60, 85, marks=LATE), pytest.param(120, 149, marks=LATE)],
+    [(5, 33), (60, 85), (120, 149)],
     ids=["short", "an answer of a minute", "answers of two minutes"],
 )
 def test_recreate_waits_for_the_old_pods_end(grace_s: int, gone_s: float) -> None:
@@ -97,8 +94,7 @@ def stuck(pull: str, *, scheduled: bool) -> Finding:
     return RolledOut()(story.history())
 
 
-EXCUSED = pytest.mark.xfail(strict=True, reason="B29: a pull of the image excuses stages that no pull holds up")
-PULLS = ["Never", pytest.param("IfNotPresent", marks=EXCUSED)]
+PULLS = ["Never", "IfNotPresent"]
 
 
 @pytest.mark.parametrize("pull", PULLS)
@@ -107,7 +103,6 @@ def test_a_release_that_finds_no_device_fails(pull: str) -> None:
     assert stuck(pull, scheduled=False).answer is Answer.FAIL
 
 
-@pytest.mark.xfail(strict=True, reason="B29: the scheduler's words are not told")
 def test_a_release_that_finds_no_device_is_told_in_the_schedulers_words() -> None:
     """The reason is why no node takes the new pod."""
     finding = stuck("Never", scheduled=False)

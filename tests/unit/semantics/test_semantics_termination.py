@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.semantics import KUBERNETES, LAB, Between, Timings, grace_needed, pre_stop_needed_s, termination
+from chaos.semantics import KUBERNETES, Between, Timings, grace_needed, pre_stop_needed_s, termination
 
 PROMPT = Timings(allowance_s=0)
 """Nothing is late, so that the figures are the kubelet's own."""
@@ -70,15 +70,6 @@ def test_the_deletion_may_change_the_grace() -> None:
     forced = termination(spec(sleep(5)), PROMPT, grace_s=0)
     assert forced.forced
     assert forced.grace_s == 0
-
-
-@pytest.mark.parametrize(
-    ("raw", "room_s"),
-    [(spec(), 30), (spec(sleep(5)), 25), (spec(sleep(30)), 2), (spec(EXEC), 2), (spec(grace_s=1), 2)],
-)
-def test_room(raw: dict[str, Any], room_s: float) -> None:
-    """What is left after the hook; of a hook whose length nobody tells, only two seconds are sure."""
-    assert termination(raw, LAB).room_s == room_s
 
 
 def test_new_connections_stop_when_the_last_node_knows() -> None:

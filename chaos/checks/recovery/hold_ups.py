@@ -1,0 +1,117 @@
+"""Why a replacement is not scheduled, or does not start: a claim on a lost node, no room, or what was reported."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.clock import seconds
+from chaos.history import History
+from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
+from chaos.history.facts.reported import blocker_at, node_coming
+from chaos.objects.base import Raw, View
+from chaos.semantics import Part
+from chaos.semantics.recovery_bounds import termination_part
+
+__all__ = ["RoomWait", "held_up_by", "room_wait"]
+
+PREEMPTED = "PreemptionByScheduler"
+"""The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
+
+HOSTNAME = "kubernetes.io/hostname"
+
+
+def held_up_by(history: History, life: PodLife, lost: Collection[str], at_ns: int) -> str:
+    """Why a pod is held up before its start, in words: a claim of its that is stuck, or what Kubernetes says of it.
+
+    Empty if nothing says why. `lost` are the nodes that are lost.
+    """
+    stuck = [words for name in _claims(life) if (words := _stuck(history, name, lost, at_ns))]
+    if stuck:
+        return "; ".join(dict.fromkeys(stuck))
+    blocker = blocker_at(history, life.uid, at_ns)
+    return "" if blocker is None else blocker.words
+
+
+@dataclass(frozen=True, slots=True)
+class RoomWait:
+    """A replacement that no node took when it was made.
+
+    Attributes:
+        begin_ns, end_ns: from when until when no node took it; None: to the last.
+        words: the scheduler's.
+        excuse: why nobody promises that it came sooner; empty where it never got room, and none was on its way.
+        part: the lost pod's grace, where it got that pod's own room as soon as that was gone.
+    """
+
+    begin_ns: int
+    end_ns: int | None
+    words: str
+    excuse: str
+    part: Part | None
+
+    def seconds_until(self, at_ns: int) -> float:
+        return seconds((at_ns if self.end_ns is None else self.end_ns) - self.begin_ns)
+
+
+def room_wait(history: History, victim: PodLife | None, pod: PodLife | None) -> RoomWait | None:
+    """How a pod waited for room, None if it did not. Kubernetes' objective for pod startup leaves that time out.
+
+    `victim` is the pod in whose place it was made, where that one may still hold what it needs until it has ended.
+    """
+    if pod is None or pod.no_room is None:
+        return None
+    said, part = pod.no_room, None
+    words = f"no node took {pod.name}: {said.words}"
+    excuse = "" if said.end_ns is None else "how soon there is room nobody promises"
+    if victim is not None and victim.gone_ns is None and victim.terminating_ns is not None and said.end_ns is None:
+        excuse = f"{victim.name}, which it replaces, had not ended and still held its own"
+    elif victim is not None and victim.disruption == PREEMPTED:
+        excuse = f"{victim.name} was preempted for a pod of higher priority"
+    elif coming := node_coming(history, pod.uid, history.ended_ns):
+        excuse = f"a node was on its way: {coming}"
+    if victim is not None and _took_over(victim, pod, said):
+        part = termination_part(victim.spec, f"no node had room before {victim.name} was gone", name="room")
+    return RoomWait(said.begin_ns, said.end_ns, words, f"{words}; {excuse}" if excuse else "", part)
+
+
+def _claims(life: PodLife) -> Iterator[str]:
+    for volume in life.spec.get("volumes") or ():
+        if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            yield str(name)
+        elif "ephemeral" in volume:
+            yield f"{life.name}-{volume['name']}"
+
+
+def _stuck(history: History, claim: str, lost: Collection[str], at_ns: int) -> str:
+    found = _last(history, "PersistentVolumeClaim", claim, at_ns)
+    volume = str((found.get("spec") or {}).get("volumeName", ""))
+    hosts = tuple(_hosts(_last(history, "PersistentVolume", volume, at_ns))) if volume else ()
+    if not hosts or not set(hosts) <= set(lost):
+        return ""
+    return f"claim {claim} is stuck to the lost node {', '.join(hosts)}: its volume {volume} is only there"
+
+
+def _hosts(volume: Raw) -> Iterator[str]:
+    """The nodes that a volume's node affinity names by their hostname."""
+    required = ((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required") or {}
+    for term in required.get("nodeSelectorTerms") or ():
+        for expression in term.get("matchExpressions") or ():
+            if expression.get("key") == HOSTNAME and expression.get("operator") == "In":
+                yield from map(str, expression.get("values") or ())
+
+
+def _last(history: History, kind: str, name: str, at_ns: int) -> Mapping[str, Any]:
+    """The last state of an object by its name that was known at a moment; empty if there was none."""
+    found: Mapping[str, Any] = {}
+    for event in history.watch:
+        if event.kind == kind and event.at_ns <= at_ns and View(event.object).name == name:
+            found = event.object
+    return found
+
+
+def _took_over(victim: PodLife, pod: PodLife, said: NoRoom) -> bool:
+    """Whether a pod without a node got that of another as soon as this was gone."""
+    gone_ns, end_ns = victim.gone_ns, said.end_ns
+    return gone_ns is not None and end_ns is not None and pod.node == victim.node and said.begin_ns < gone_ns <= end_ns

@@ -1,0 +1,158 @@
+"""What a rollout owed: replicas that serve meanwhile, and its end in time; and what is said where it kept neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
+from chaos.checks.budgets.dips import Dip, dips_of
+from chaos.checks.budgets.replay import replay
+from chaos.checks.recovery.hold_ups import room_wait
+from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
+from chaos.checks.verdict import Evidence, Obligation
+from chaos.clock import NS, seconds
+from chaos.history import Fault, History
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.objects.base import Raw
+from chaos.semantics import recovery_bound
+
+__all__ = [
+    "RolloutDetail",
+    "as_seen",
+    "every_rollout",
+    "floor_kept",
+    "in_time",
+    "never_changed",
+    "rollout_dips",
+]
+
+KINDS = ("Pod", "Deployment", "ReplicaSet")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutDetail:
+    """What is known of any rollout in numbers.
+
+    Attributes:
+        bound_s: how long replacing all pods may take; None if no change of the template was seen.
+        ready_min: the fewest Ready pods meanwhile; the strategy keeps `ready_floor`, and `dips` are the spans below.
+    """
+
+    fault: str
+    bound_s: float | None = None
+    ready_min: int | None = None
+    ready_floor: int | None = None
+    dips: tuple[Dip, ...] = ()
+
+
+D = TypeVar("D", bound=RolloutDetail)
+
+
+def every_rollout(
+    history: History, fault: str, judge: Callable[[History, Fault], tuple[D, tuple[Obligation, ...]]], none: D
+) -> tuple[D, tuple[D, ...], list[Obligation]]:
+    """The worst rollout of a kind of fault (`none` without any), all of them, and what they owed."""
+    found = [judge(history, one) for one in history.faults if one.name == fault]
+    worst, _ = max(found, key=lambda one: max(owed.answer for owed in one[1]), default=(none, ()))
+    return worst, tuple(detail for detail, _ in found), [one for _, owed in found for one in owed]
+
+
+def never_changed(history: History, fault: Fault) -> tuple[Obligation, ...]:
+    """What is said of a rollout that the watch does not show."""
+    unchanged = unknown(fault.id, f"{fault.id}: the watch shows no change of the template", "a watched rollout")
+    return as_seen(history, fault, fault.begin_ns, [unchanged])
+
+
+def as_seen(history: History, fault: Fault, until_ns: int, owed: Iterable[Obligation]) -> tuple[Obligation, ...]:
+    """What a rollout owed, and what leaves it open: a dry run, a fault that missed, a watch that did not see it all."""
+    if history.facts.dry_run:
+        reason = "a dry run (--gameday-dry-run) rolls nothing out"
+        owed = (unknown(fault.id, reason, "run the trial for real"), *owed)
+    if fault.missed or fault.landed_ns is None:
+        reason = f"{fault.id} did not land: {fault.missed or 'no proof'}"
+        owed = (unknown(fault.id, reason, "a trial in which it lands"), *owed)
+    blind = (*watched(history, KINDS, fault.begin_ns, until_ns), *replay(history).ordered())
+    return (*blind, *(undecided(owed) if blind else owed))
+
+
+def rollout_dips(history: History, rollout: Rollout, until_ns: int) -> tuple[Dip, ...]:
+    """Every dip of the system's ready pods below a rollout's floor, from its change of the template on."""
+    played = replay(history)
+    of = "the rollout's strategy"
+    found = dips_of(history, played, played.system, rollout.changed_ns, of=of, at_least=rollout.floor)
+    return tuple(dip for dip in found if dip.begin_ns <= until_ns)
+
+
+def floor_kept(rollout: Rollout, detail: RolloutDetail) -> Iterator[Obligation]:
+    """No fewer replicas were Ready than the strategy keeps: one obligation for each dip, or one that was kept."""
+    subject, bound = f"{rollout.fault.id}: ready replicas", f"at least {rollout.floor}"
+    for dip in detail.dips:
+        reason, settle = dip.words, GAPLESS if dip.unseen else ""
+        if dip.begin_ns < rollout.changed_ns:
+            reason, settle = f"fewer were ready before the rollout began: {dip.words}", "a whole system"
+        yield judged(subject, reason, settle, measured=f"{dip.lowest} ready", bound=bound, evidence=dip.evidence)
+    if not detail.dips and detail.ready_min is not None:
+        yield Obligation(subject, measured=f"lowest {detail.ready_min} ready", bound=bound)
+
+
+def in_time(
+    history: History,
+    rollout: Rollout,
+    *,
+    subject: str,
+    template: Raw,
+    begin_ns: int,
+    done: Count | None,
+    until_ns: int,
+    evidence: tuple[Evidence, ...] = (),
+) -> Obligation:
+    """All pods are of a template, wanted since `begin_ns`, within the bound; it was watched until `until_ns`."""
+    bound = rollout.bound(history, template)
+    took_s = seconds(max(0, (until_ns if done is None else done.at_ns) - begin_ns))
+    reason = settle = ""
+    if took_s <= bound.total_s and done is None:
+        settle = "a trial that waits for the rollout"
+        reason = f"not complete when the watch of it ended, {took_s:.1f} s into a bound of {bound.total_s:g} s"
+    elif took_s > bound.total_s:
+        over = f"not complete {took_s:.1f} s later" if done is None else f"complete only after {took_s:.1f} s"
+        reason = f"{over}, bound {bound.total_s:g} s"
+        held, excused = _held_up(history, template, begin_ns, begin_ns + round(bound.total_s * NS))
+        if held and excused:
+            reason, settle = f"{reason}, but no promise was broken: {held}", SPEC
+        elif held:
+            reason = f"{reason}: {held}"
+    measured = "not complete" if done is None else f"complete after {took_s:.1f} s"
+    reason = f"{subject}: {reason}" if reason else ""
+    return judged(subject, reason, settle, measured=measured, bound=f"{bound.total_s:g} s", evidence=evidence)
+
+
+SPEC = "a startup probe, an image that need not be pulled, and room for one pod more"
+
+
+def _held_up(history: History, template: Raw, begin_ns: int, due_ns: int) -> tuple[str, bool]:
+    """What held the new pods up, and whether nobody promised better: each is held to the time of a single pod."""
+    owners = owners_of(history, template)
+    one = recovery_bound(template.get("spec") or {}, timings_of(history))
+    guilty: list[str] = []
+    excuses: list[str] = []
+    for pod in pod_lives(history):
+        own_ns = pod.created_ns + round(one.total_s * NS)
+        late = pod.ready_ns is None or pod.ready_ns > own_ns
+        if pod.owner_uid not in owners or pod.created_ns < begin_ns or not late or (pod.left_ns or own_ns) < own_ns:
+            continue
+        room, stage = room_wait(history, None, pod), lacking(pod, own_ns)
+        blocker = blocker_at(history, pod.uid, own_ns)
+        words = f"{pod.name}: {blocker.words}" if blocker else f"{pod.name} was not {stage} in its own time"
+        if room and room.excuse:
+            excuses.append(room.excuse)
+        elif (why := one.excuses(stage)) and (blocker is None or blocker.patience_s is None):
+            excuses += why
+        else:
+            guilty.append(words)
+    if not guilty and not excuses and (refusal := refusal_at(history, due_ns)):
+        guilty.append(refusal.words)
+    return "; ".join(dict.fromkeys(guilty or excuses)), not guilty

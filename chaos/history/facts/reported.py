@@ -1,0 +1,67 @@
+"""What Kubernetes itself reported of a pod: its Events, and what kept it from being Ready at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from chaos.history.facts.replica_counts import controller_kinds
+from chaos.history.model import History, WatchEvent
+from chaos.objects.base import Raw, View
+from chaos.objects.blockers import Blocker, blockers
+
+__all__ = ["blocker_at", "last_state", "node_coming", "pod_reports", "refusal_at"]
+
+COMING = ("TriggeredScaleUp", "Nominated")
+"""Events of the cluster autoscaler and of Karpenter: a node is being made for the pod."""
+
+
+def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, str]]:
+    """The Events about an object, each with its reason and its message."""
+    for event in history.watch:
+        raw = event.object
+        if event.kind == "Event" and (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid") == uid:
+            yield event, str(raw.get("reason")), str(raw.get("message") or raw.get("note") or "")
+
+
+def node_coming(history: History, uid: str, at_ns: int) -> str:
+    """Who said by then that a node is being made for the pod, in its own words; empty if nobody did."""
+    reports = ((reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns)
+    return next((f"{reason}: {text}" for reason, text in reports if reason in COMING), "")
+
+
+def last_state(history: History, kinds: Collection[str], uid: str, at_ns: int) -> Raw | None:
+    """The last state of an object that was known at a moment; None if it was not there."""
+    found = None
+    for event in history.watch:
+        if event.kind in kinds and event.at_ns <= at_ns and View(event.object).uid == uid:
+            found = None if event.gone else event.object
+    return found
+
+
+def blocker_at(history: History, uid: str, at_ns: int) -> Blocker | None:
+    """What kept a pod from being Ready at a moment; None if it was, or was not there."""
+    raw = last_state(history, ("Pod",), uid, at_ns)
+    return None if raw is None else next(iter(blockers(pods=[raw], events=_events(history, uid, at_ns))), None)
+
+
+def refusal_at(history: History, at_ns: int) -> Blocker | None:
+    """What kept the controllers of the system's pods from making them at a moment, e.g. a quota."""
+    kinds, name = controller_kinds(history), history.facts.workload_name
+    own: dict[str, str] = {}
+    for event in history.watch:
+        view = View(event.object)
+        if (
+            event.kind in kinds
+            and view.namespace == history.facts.namespace
+            and name in (view.controller_name, view.name)
+        ):
+            own[view.uid] = event.kind
+    for uid, kind in own.items():
+        raw = last_state(history, (kind,), uid, at_ns)
+        if raw is not None and (found := blockers(pods=(), replicasets=[raw], events=_events(history, uid, at_ns))):
+            return found[0]
+    return None
+
+
+def _events(history: History, uid: str, at_ns: int) -> list[Raw]:
+    return [event.object for event, _, _ in pod_reports(history, uid) if event.at_ns <= at_ns]

@@ -1,0 +1,73 @@
+"""Which pod template each replica was made from, and which one its workload wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chaos.history.cache import once
+from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.replica_counts import workload_states
+from chaos.history.facts.reported import last_state
+from chaos.history.model import History
+from chaos.objects.base import Raw, View
+from chaos.objects.kinds import ReplicaSetView
+from chaos.objects.pod import PodView
+
+__all__ = ["is_wanted", "owner_templates", "same_template", "template_of"]
+
+HASH = "pod-template-hash"
+REVISION = "controller-revision-hash"
+"""The label by which a StatefulSet's pod names the revision that it was made from; so does its status."""
+
+
+@once
+def owner_templates(history: History) -> Mapping[str, Raw]:
+    """The template of every ReplicaSet, by UID; empty for one that was seen without its template."""
+    views = (ReplicaSetView(event.object) for event in history.watch if event.kind == "ReplicaSet")
+    return {view.uid: template_of(view) for view in views}
+
+
+def template_of(view: View) -> Raw:
+    """The pod template of a workload or a ReplicaSet."""
+    return view.spec.get("template") or {}
+
+
+def same_template(one: Raw, other: Raw) -> bool:
+    """Whether two templates are the same but for the label that a Deployment adds."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(template: Raw) -> Raw:
+    metadata: dict[str, Any] = dict(template.get("metadata") or {})
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}
+
+
+def is_wanted(history: History, life: PodLife, at_ns: int) -> bool | None:
+    """Whether a replica is of the template that its workload wanted then, or need not be; None: the record cannot say.
+
+    A Deployment's pods are of its own template (not while it is paused), a StatefulSet's of its update revision: but
+    for ordinals below the partition, and with OnDelete none has to. Others do not say which template they want.
+    """
+    states = [view for known_ns, view in workload_states(history) if known_ns <= at_ns]
+    if not states:
+        return None
+    wanted, kind = states[-1], history.facts.workload_kind
+    if kind == "Deployment":
+        made = owner_templates(history).get(life.owner_uid)
+        same = bool(made) and same_template(made or {}, template_of(wanted))
+        return same if made and (same or not wanted.spec.get("paused")) else None
+    return _member_is_wanted(history, life, wanted, at_ns) if kind == "StatefulSet" else True
+
+
+def _member_is_wanted(history: History, life: PodLife, wanted: View, at_ns: int) -> bool | None:
+    strategy = wanted.spec.get("updateStrategy") or {}
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    ordinal = life.name.rpartition("-")[2]
+    if strategy.get("type") == "OnDelete" or (ordinal.isdecimal() and int(ordinal) < int(partition)):
+        return True
+    raw, revision = last_state(history, ("Pod",), life.uid, at_ns), wanted.status.get("updateRevision")
+    if raw is None or not revision or wanted.observed_generation < wanted.generation:
+        return None
+    return PodView(raw).labels.get(REVISION) == str(revision)
