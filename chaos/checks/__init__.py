@@ -28,6 +28,7 @@ from chaos.checks.traffic.slo_met import SloMet
 from chaos.checks.traffic.windows import InPhase, WhileRaised
 from chaos.checks.trial.completed import Completed
 from chaos.checks.trial.data_survived import DataSurvived
+from chaos.checks.trial.end_state import EndState
 from chaos.checks.trial.faults_landed import FaultsLanded
 from chaos.checks.trial.steady_state import SteadyBefore
 from chaos.checks.trial.witnessed import Witnessed
@@ -39,6 +40,7 @@ __all__ = [
     "DataSurvived",
     "DecisionsRecomputed",
     "Drained",
+    "EndState",
     "FaultsLanded",
     "GeneratorHealthy",
     "GracefulTermination",

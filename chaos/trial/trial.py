@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from chaos.checks import Completed, FaultsLanded, SteadyBefore
+from chaos.checks import Completed, EndState, FaultsLanded, SteadyBefore
 from chaos.checks.judge import Judgement, judge_run
 from chaos.checks.verdict import Answer, Check
 from chaos.clock import seconds
@@ -163,11 +163,12 @@ class Trial:
     def judge(self, *checks: Check, needs_fault: bool = True) -> None:
         """Close the record and judge it. Raises `NotProven` unless every check passes.
 
-        Besides the scenario's own checks three are always made: the baseline was steady, every fault landed on
-        running traffic, and the trial came to its end. One that only measures needs no fault: `needs_fault=False`.
+        Besides the scenario's own checks four are always made: the baseline was steady, every fault landed on running
+        traffic, the trial came to its end, and all replicas were there then. One that only measures needs no fault:
+        `needs_fault=False`.
         """
         self._close()
-        self._judge((*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault)))
+        self._judge((*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault), EndState()))
         if self.judgement is not None and self.judgement.verdict.answer is not Answer.PASS:
             raise NotProven(self.judgement.text())
 
@@ -176,7 +177,7 @@ class Trial:
         if self.judgement is None:
             self.stop(reason)
             self._close()
-            self._judge((Completed(), self._steady, FaultsLanded()))
+            self._judge((Completed(), self._steady, FaultsLanded(), EndState()))
 
     def stop(self, reason: str) -> None:
         """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""

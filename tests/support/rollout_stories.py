@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from histories import NAMESPACE, PROBED, WORKLOAD, Story, node, pod
+from probe_stories import endpoints
 
 OLD, NEW, BAD = "rs-old", "rs-new", "rs-bad"
 TEMPLATES: Mapping[str, str] = {OLD: "v1", NEW: "v2", BAD: "v-bad"}
@@ -89,3 +90,13 @@ def bad_story(end_s: float = 120, **spec: Any) -> Rolling:
     story.saw(45, "MODIFIED", release(OLD, **spec), "Deployment")
     story.ends("e", 45.1, BAD, ready=False).ends("f", 45.1, BAD, ready=False)
     return story.made("g", 45.2, OLD, ready_s=48)
+
+
+def kept_story(end_s: float = 120, **spec: Any) -> Rolling:
+    """One of four pods is killed at 30.2 s and replaced by 34 s; all are among the endpoints, and of the template."""
+    story = Rolling(end_s).stands("a", "b", "c", "d", **spec).fault("a").killed("a", 30.2)
+    story.saw(0, "LISTED", endpoints(*"abcd"), "EndpointSlice").saw(
+        30.3, "MODIFIED", endpoints(*"bcd"), "EndpointSlice"
+    )
+    story.replaced("e", 30.4, ready_s=34, owner=OLD)
+    return story.saw(34.1, "MODIFIED", endpoints(*"bcde"), "EndpointSlice")

@@ -139,7 +139,7 @@ def moved_from(history: History, life: PodLife, lost: NodeLoss, bound: Bound, du
         replacement=replacements(history).of.get(life.uid),
         whole_ns=None,
         short=True,
-        needed=_needed(owner_replicas(history, life.owner_uid) or desired_replicas(history), lost.begin_ns, due_ns),
+        needed=_needed(history, life, lost.begin_ns, due_ns),
     )
 
 
@@ -185,7 +185,7 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
     room = room_wait(history, life if path == "replaced" else None, replacement) if path in AWAY else None
     bound = cause.bound if room is None or room.part is None else cause.bound.after(room.part)
     due_ns = since_ns + round(bound.total_s * NS)
-    needed = path not in AWAY or _needed(owner_replicas(history, life.owner_uid) or desired, since_ns, due_ns)
+    needed = path not in AWAY or _needed(history, life, since_ns, due_ns)
     below = None if lost_ns is None else ready_replicas(history).minus(desired).value_at(lost_ns)
     return Loss(
         life=life,
@@ -200,7 +200,7 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         whole_ns=None if lost_ns is None else whole_ns_after(history, lost_ns),
         short=below is not None and below < 0,
         needed=needed,
-        rolled=not needed and _needed(desired, since_ns, due_ns),
+        rolled=not needed and _as_many(desired, since_ns, due_ns),
     )
 
 
@@ -224,7 +224,12 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     return "crashed" if exits else "restarted"
 
 
-def _needed(wanted: Steps, since_ns: int, due_ns: int) -> bool:
-    """Whether as many were wanted until it was due; what is wanted later excuses nothing."""
+def _needed(history: History, life: PodLife, since_ns: int, due_ns: int) -> bool:
+    """Whether its owner wanted as many until it was due; what is wanted later excuses nothing."""
+    wanted = owner_replicas(history, life.owner_uid) or desired_replicas(history)
+    return life.uid not in replacements(history).given_up and _as_many(wanted, since_ns, due_ns)
+
+
+def _as_many(wanted: Steps, since_ns: int, due_ns: int) -> bool:
     before, after = wanted.value_at(since_ns), wanted.min(since_ns, min(due_ns, wanted.end_ns))
     return before is None or after is None or after >= before

@@ -23,10 +23,12 @@ class Replacements:
         of: by the UID of a pod that was lost, the pod in its place. Where that one was lost before it was Ready, the
             next one in turn. A pod that is not in here has no replacement.
         extra: pods that were made in nobody's place, in order.
+        given_up: the UIDs of pods that their owner gave up, because fewer were desired of it.
     """
 
     of: Mapping[str, PodLife]
     extra: tuple[PodLife, ...]
+    given_up: frozenset[str]
 
 
 @once
@@ -39,6 +41,7 @@ def replacements(history: History) -> Replacements:
     lives = pod_lives(history)
     paired: dict[str, PodLife] = {}
     extra: list[PodLife] = []
+    given_up: set[str] = set()
     for owner in dict.fromkeys(life.owner_uid for life in lives):
         own = _Owner(owner_replicas(history, owner) or desired_replicas(history))
         for life, made in _turns([life for life in lives if life.owner_uid == owner]):
@@ -48,7 +51,8 @@ def replacements(history: History) -> Replacements:
                 paired |= dict.fromkeys((lost.uid for lost in vacancy), life)
             elif not life.listed:
                 extra.append(life)
-    return Replacements(paired, tuple(sorted(extra, key=lambda life: life.first_index)))
+        given_up |= own.given_up
+    return Replacements(paired, tuple(sorted(extra, key=lambda life: life.first_index)), frozenset(given_up))
 
 
 def _turns(lives: list[PodLife]) -> Iterator[tuple[PodLife, bool]]:
@@ -71,14 +75,14 @@ class _Owner:
         desired, active: how many pods it wants, and has.
         vacancies: the places to fill, oldest first: all pods that were lost from each.
         places: by the UID of a pod that was made, the place that it filled.
-        given_up: how many pods it gave up because fewer are desired.
+        given_up: the UIDs of pods that it gave up because fewer are desired.
     """
 
     desired: Steps
     active: int = 0
     vacancies: list[list[PodLife]] = field(default_factory=list)
     places: dict[str, list[PodLife]] = field(default_factory=dict)
-    given_up: int = 0
+    given_up: set[str] = field(default_factory=set)
 
     def lose(self, life: PodLife) -> None:
         """A pod went: for good if fewer are desired, or else its place is to be filled."""
@@ -86,7 +90,7 @@ class _Owner:
         at_ns = life.left_ns or life.created_ns
         desired = self.desired.value_at(at_ns)
         if desired is not None and self.active >= desired and self._to_give_up(at_ns) > 0:
-            self.given_up += 1
+            self.given_up.add(life.uid)
             return
         earlier = [] if life.ready_spans else self.places.get(life.uid, [])
         self.vacancies.append([*earlier, life])
@@ -97,8 +101,7 @@ class _Owner:
         if desired is not None:
             # A place that was given up before word came that fewer are desired.
             while len(self.vacancies) > max(1, desired - self.active) and self._to_give_up(life.created_ns) > 0:
-                self.vacancies.pop(0)
-                self.given_up += 1
+                self.given_up.add(self.vacancies.pop(0)[-1].uid)
         self.active += 1
         if not self.vacancies:
             return None
@@ -113,4 +116,4 @@ class _Owner:
         for (_, before), (change_ns, after) in pairwise(self.desired.points):
             if change_ns <= at_ns:
                 fell = max(0, fell + before - after)
-        return fell - self.given_up
+        return fell - len(self.given_up)

@@ -15,7 +15,7 @@ from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
-from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.objects.base import Raw
 from chaos.semantics import recovery_bound
@@ -25,6 +25,7 @@ __all__ = [
     "as_seen",
     "every_rollout",
     "floor_kept",
+    "held_up",
     "in_time",
     "never_changed",
     "rollout_dips",
@@ -120,7 +121,9 @@ def in_time(
     elif took_s > bound.total_s:
         over = f"not complete {took_s:.1f} s later" if done is None else f"complete only after {took_s:.1f} s"
         reason = f"{over}, bound {bound.total_s:g} s"
-        held, excused = _held_up(history, template, begin_ns, begin_ns + round(bound.total_s * NS))
+        owners = owners_of(history, template)
+        new = [life for life in pod_lives(history) if life.owner_uid in owners and life.created_ns >= begin_ns]
+        held, excused = held_up(history, new, template.get("spec") or {}, begin_ns + round(bound.total_s * NS))
         if held and excused:
             reason, settle = f"{reason}, but no promise was broken: {held}", SPEC
         elif held:
@@ -133,16 +136,18 @@ def in_time(
 SPEC = "a startup probe, an image that need not be pulled, and room for one pod more"
 
 
-def _held_up(history: History, template: Raw, begin_ns: int, due_ns: int) -> tuple[str, bool]:
-    """What held the new pods up, and whether nobody promised better: each is held to the time of a single pod."""
-    owners = owners_of(history, template)
-    one = recovery_bound(template.get("spec") or {}, timings_of(history))
+def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) -> tuple[str, bool]:
+    """What held the pods of a new template up, in words, and whether nobody promised better.
+
+    Each is held to the time of a single pod, because it is made when others had theirs.
+    """
+    one = recovery_bound(spec, timings_of(history))
     guilty: list[str] = []
     excuses: list[str] = []
-    for pod in pod_lives(history):
+    for pod in new:
         own_ns = pod.created_ns + round(one.total_s * NS)
         late = pod.ready_ns is None or pod.ready_ns > own_ns
-        if pod.owner_uid not in owners or pod.created_ns < begin_ns or not late or (pod.left_ns or own_ns) < own_ns:
+        if not late or (pod.left_ns or own_ns) < own_ns:
             continue
         room, stage = room_wait(history, None, pod), lacking(pod, own_ns)
         blocker = blocker_at(history, pod.uid, own_ns)

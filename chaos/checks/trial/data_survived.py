@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, unknown, watched
+from chaos.checks.base import Summary, finding, judged, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.hold_ups import held_up_by
 from chaos.checks.recovery.node_losses import is_member, node_losses
@@ -20,7 +21,7 @@ __all__ = ["DataReadingDetail", "DataSurvived", "DataSurvivedDetail"]
 SETTLE = "a trial that reads the data in its baseline, and again from replicas that came after the fault"
 
 Item = tuple[str, ...]
-"""What is compared: the path of a file and its claim, or the answer and all claims that it comes from."""
+"""What is compared: the path of a file and where it lies, or the answer and all places that it comes from."""
 
 ANSWER = "the answer"
 
@@ -51,14 +52,14 @@ class DataSurvivedDetail:
 class _Reading:
     """A reading with its action, and the pod that was read, None if the watch log does not know it.
 
-    `claims`: by path the claim on which a file lies, where it is one that outlives its pod. `lost`: the pod was lost or
-    restarted after the first fault began.
+    `places`: by path where a file lies, for what may outlive its pod: its claim, or another volume from outside.
+    `lost`: the pod was lost or restarted after the first fault began.
     """
 
     action: Action
     life: PodLife | None
     detail: DataReadingDetail
-    claims: Mapping[str, str]
+    places: Mapping[str, str]
     missing: tuple[str, ...]
     lost: bool
 
@@ -67,10 +68,10 @@ class _Reading:
         return str(self.action.detail.get("reason") or "no reason given")
 
     def items(self) -> Iterator[tuple[Item, str]]:
-        """What it shows of what: each file on its claim, and the answer from all of its claims."""
-        yield from (((path, self.claims.get(path, "")), digest) for path, digest in self.detail.files.items())
+        """What it shows of what: each file in its place, and the answer from all of its places."""
+        yield from (((path, self.places.get(path, "")), digest) for path, digest in self.detail.files.items())
         if self.detail.answer is not None:
-            yield (ANSWER, *sorted(set(self.claims.values()))), self.detail.answer
+            yield (ANSWER, *sorted(set(self.places.values()))), self.detail.answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,11 @@ class DataSurvived:
     """Files and answers read before the first fault are found again afterwards, in replicas that came since.
 
     Readings are `trial.read_data()`. FAIL: a checksum or an answer differs, between replicas too, but where each has a
-    claim of its own that outlives it (a StatefulSet's); a file is gone; it does not lie on a claim, so that it goes
-    with its pod; or a replica waited for a claim that is stuck to a lost node.
-    UNKNOWN: nothing was read before, a file of a replica that was lost was not read again in one that came since, or a
-    reading failed. `answers` False compares files alone, for a service whose answers differ each time.
+    volume of its own that outlives it (a StatefulSet's claims); a file is gone; it lies in the container or in an
+    emptyDir, so that it goes with its pod; or a replica waited for a claim that is stuck to a lost node.
+    UNKNOWN: nothing was read before, what a replica held that was lost was not read again in one that came since, or a
+    reading failed; or an answer differs that was not seen twice before the first fault, both times the same.
+    `answers` False compares files alone, for a service whose answers differ each time.
     """
 
     name: ClassVar[str] = "data-survived"
@@ -121,20 +123,43 @@ class DataSurvived:
             for item, value in one.items():
                 if self.answers or item[0] != ANSWER:
                     shown.setdefault(item, []).append((one, value))
+        doubts = _unstable(shown)
         for item, found in shown.items():
-            what = " of claim ".join(part for part in item[:2] if part)
+            what = " on ".join(part for part in item[:2] if part)
             first, whose = found[0][1], found[0][0].detail.pod
+            doubt = doubts if item[0] == ANSWER else ""
             for one, value in found:
                 if value != first:
                     reason = f"{item[0]} of {one.detail.pod} is {value[:24]!r}, of {whose} it was {first[:24]!r}"
-                    yield Obligation(what, Answer.FAIL, reason, measured=value[:24], bound=first[:24])
+                    reason, settle = (f"{reason}, but {doubt}", TWICE) if doubt else (reason, "")
+                    yield judged(what, reason, settle, measured=value[:24], bound=first[:24])
             again = any(one.detail.since for one, _ in found)
             lost = [one.detail.pod for one, _ in found if one.lost and not one.detail.after]
-            if lost and not again and item[0] != ANSWER:
+            if lost and not again:
                 reason = f"{what}, which {lost[0]} held, was not read again in a replica made or restarted since"
                 yield unknown(what, reason, SETTLE)
             elif again and not found[0][0].detail.after:
                 yield Obligation(what, measured=f"the same in {plural(len(found), 'reading')}", bound=first[:24])
+
+
+TWICE = "a trial that reads twice in its baseline, of a server that then answers the same"
+
+
+def _unstable(shown: Mapping[Item, Sequence[tuple[_Reading, str]]]) -> str:
+    """Why an answer that differs proves nothing: it was not seen to be stable before the first fault.
+
+    Servers that batch requests may answer the same question otherwise from time to time, even without a temperature.
+    """
+    before = [
+        [value for one, value in found if not one.detail.after] for item, found in shown.items() if item[0] == ANSWER
+    ]
+    if any(len(set(values)) > 1 for values in before):
+        return "the answers differed before the first fault, too"
+    every = [value for values in before for value in values]
+    alike = len(every) > 1 and len(set(every)) == 1
+    if not alike and not any(len(values) > 1 for values in before):
+        return "whether it is always the same was not seen before the first fault"
+    return ""
 
 
 def _of_reading(one: _Reading) -> Iterator[Obligation]:
@@ -199,7 +224,7 @@ def _readings(history: History) -> Iterator[_Reading]:
                 files=files,
                 answer=None if answer is None else str(answer),
             ),
-            claims={} if life is None else dict(_claims(life, files, _container(action))),
+            places={} if life is None else dict(_places(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
             lost=any(at_ns > begun_ns for at_ns in ends),
         )
@@ -210,20 +235,28 @@ def _container(action: Action) -> str:
     return str(action.detail.get("container") or "")
 
 
-def _claims(life: PodLife, paths: Iterable[str], container: str) -> Iterator[tuple[str, str]]:
+def _places(life: PodLife, paths: Iterable[str], container: str) -> Iterator[tuple[str, str]]:
+    """Where each file lies that may outlive its pod. A folder of the node is another on each node."""
     for path in paths:
         volume = _volume(life.spec, path, container) or {}
         if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
             yield path, str(name)
+        elif kinds := sorted(set(volume) - {"name", *OWN}):
+            on = f" on {life.node}" if "hostPath" in volume else ""
+            yield path, f"{kinds[0]} {json.dumps(volume[kinds[0]], sort_keys=True)}{on}"
+
+
+OWN = ("emptyDir", "ephemeral")
+"""Volumes that end with their pod: scratch space, and a claim of the pod's own."""
 
 
 def _place(spec: Raw, path: str, container: str) -> str:
-    """Where a file lies if not on a claim: the volume that is mounted over it, or the container itself."""
+    """Where a file lies that ends with its pod: the volume that is mounted over it, or the container itself."""
     volume = _volume(spec, path, container)
     if volume is None:
         return "the container's own layer"
     # A claim of the pod's own goes with it, but its spec says how the next one is filled.
-    return "" if {"persistentVolumeClaim", "ephemeral"} & set(volume) else f"the pod's own volume {volume.get('name')}"
+    return f"the pod's own volume {volume.get('name')}" if "emptyDir" in volume else ""
 
 
 def _volume(spec: Raw, path: str, container: str) -> Raw | None:

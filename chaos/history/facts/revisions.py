@@ -95,11 +95,16 @@ def _in_gap(history: History, event: WatchEvent) -> bool:
 def _disorder(history: History, states: list[Revision], first: int) -> str:
     """Why the kinds do not seem to share one counter: their order and the times of receipt contradict each other."""
     latest: dict[str, Revision] = {}
+    since_ns = max((history.covered_ns.get(state.kind, (0, 0))[0] for state in states), default=0)
     for state in states:
-        if state.number <= first or state.lossy:
-            continue
-        if earliest_ns(history, state.kind, state.at_ns) < state.at_ns:
+        if state.lossy or earliest_ns(history, state.kind, state.at_ns) < state.at_ns:
             continue  # late news of a resumed watch
+        if state.number <= first:
+            if state.type != "LISTED" and state.at_ns - since_ns > DELIVERY_NS:
+                return (
+                    f"{state.kind}s changed after a list of higher resourceVersions, so not all kinds share one counter"
+                )
+            continue
         for other in latest.values():
             if other.kind != state.kind and other.at_ns - state.at_ns > DELIVERY_NS:
                 return (

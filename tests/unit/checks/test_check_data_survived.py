@@ -31,7 +31,10 @@ def test_the_same_in_whoever_came_since_passes() -> None:
     ("story", "words"),
     [
         (read(read(killed_claimant(), "a", 20), "d", 50, digest="bbbb"), f"{PATH} of model-d (d) is 'bbbb'"),
-        (read(read(killed_claimant(), "a", 20), "d", 50, answer="Bye"), "the answer of model-d (d) is 'Bye'"),
+        (
+            read(read(read(killed_claimant(), "a", 20), "b", 21), "d", 50, answer="Bye"),
+            "the answer of model-d (d) is 'Bye'",
+        ),
         (read(read(read(killed_claimant(), "a", 20), "b", 21, digest="bbbb"), "d", 50), "of model-b (b) is 'bbbb'"),
         (
             read(read(killed_claimant(), "a", 20), "d", 50, digest=None, outcome="fail", reason="No such file"),
@@ -58,7 +61,8 @@ def test_each_claim_that_outlives_its_replica_is_compared_with_itself() -> None:
     wrong = judged(read(before, "d", 50, digest="bbbb"))
     assert wrong.answer is Answer.FAIL
     assert f"{PATH} of model-d (d) is 'bbbb', of model-a (a) it was 'aaaa'" in wrong.reason
-    assert judged(read(before, "d", 50, answer="Other")).answer is Answer.FAIL
+    twice = read(before, "a", 23)
+    assert judged(read(twice, "d", 50, answer="Other")).answer is Answer.FAIL
 
 
 def test_another_members_data_are_no_proof() -> None:

@@ -15,7 +15,7 @@ from histories import Story, facts, kill_story, nothing
 from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
 from recovery_stories import replaced_story, restarted_story
-from rollout_stories import bad_story, update_story
+from rollout_stories import bad_story, kept_story, update_story
 from saved_histories import saved
 from termination_stories import drained_story
 
@@ -39,6 +39,7 @@ STORIES = {
     "DataSurvived": survived_story,
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
+    "EndState": kept_story,
     "GracefulTermination": drained_story,
     "HeldAtMaximum": at_maximum,
     "NoFlapping": spike_story,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from data_stories import CLAIMED, SCRATCH, killed_claimant, read
+from histories import pod
 
 from chaos.checks import DataSurvived
 from chaos.checks.verdict import Answer, Finding
@@ -27,7 +28,6 @@ def read_again(spec: Mapping[str, Any]) -> Finding:
     return DataSurvived()(read(story, "d", 50).history())
 
 
-@pytest.mark.xfail(strict=True, reason="B12: every volume that is no claim is said to go with its pod.")
 @pytest.mark.parametrize("volume", LASTING.values(), ids=LASTING.keys())
 def test_what_the_successor_read_again_is_not_lost(volume: Mapping[str, Any]) -> None:
     """Weights on a volume that is kept outside the pod were read again by its successor, and are the same."""
@@ -46,3 +46,52 @@ def test_a_claim_outlives_its_pod() -> None:
     """A claim is read again by the successor, and is the same."""
     finding = read_again(CLAIMED)
     assert finding.answer is Answer.PASS, finding.line()
+
+
+FOLDER = {**CLAIMED, "volumes": [{"name": "weights", "hostPath": {"path": "/models"}}]}
+
+
+@pytest.mark.parametrize("digest", ["aaaa", "bbbb"])
+def test_a_folder_of_another_node_is_no_proof(digest: str) -> None:
+    """A hostPath is another folder on each node: what is read on another node says nothing of what was read before."""
+    story = read(killed_claimant(FOLDER), "a", 20).saw(30.3, "ADDED", pod("e", node="n2", spec=FOLDER))
+    story.saw(36, "MODIFIED", pod("e", ready=True, node="n2", spec=FOLDER))
+    finding = DataSurvived()(read(story, "e", 50, digest=digest).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_another_export_that_holds_other_weights_fails() -> None:
+    """Weights on NFS that differ after the fault did not survive."""
+    spec = {**CLAIMED, "volumes": [{"name": "weights", **LASTING["nfs"]}]}
+    story = read(read(killed_claimant(spec), "a", 20), "b", 21)
+    assert DataSurvived()(read(story, "d", 50, digest="bbbb").history()).answer is Answer.FAIL
+
+
+# --- answers that are not always the same -------------------------------------------------------------------------
+
+
+def answered(before: str, after: str | None) -> Finding:
+    """The finding where replicas answered so before the kill, and the successor so afterwards."""
+    story = killed_claimant()
+    for number, answer in enumerate(before.split()):
+        story = read(story, "abc"[number % 3], 15 + number, answer=answer)
+    return DataSurvived()(read(story, "d", 50, answer=after).history())
+
+
+def test_an_answer_that_was_never_seen_twice_convicts_nobody() -> None:
+    """Of a single answer nobody knows whether the server gives it each time; of two that differ it is known."""
+    for before in ("Hello", "Hello Hallo", "Hello Hello Hallo"):
+        finding = answered(before, "Bye")
+        assert finding.answer is Answer.UNKNOWN, finding.line()
+        assert "before the first fault" in finding.reason
+
+
+def test_an_answer_that_was_stable_convicts() -> None:
+    """Where every replica answered the same before, another answer afterwards is a loss."""
+    assert answered("Hello Hello", "Bye").answer is Answer.FAIL
+    assert answered("Hello Hello", "Hello").answer is Answer.PASS
+
+
+def test_an_answer_that_was_not_asked_for_again_is_unknown() -> None:
+    """The files alone do not show that what answered before answers still."""
+    assert answered("Hello Hello", None).answer is Answer.UNKNOWN
