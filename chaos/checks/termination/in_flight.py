@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.timeline import pod_reports
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import node_outages
+from chaos.history.facts.reported import pod_reports
 from chaos.history.facts.terminations import Ending, endings
 from chaos.history.sli import GOOD
 from chaos.semantics import Termination, Timings, termination

@@ -32,10 +32,11 @@ from chaos.history.facts.replica_counts import (
     active_replicas,
     desired_replicas,
     endpoint_spans,
-    publishes_unready,
+    endpoint_spans_by_family,
     workload_states,
 )
 from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.routing import publishes_unready
 from chaos.history.facts.templates import is_wanted, same_template, template_of
 from chaos.objects.base import View
 from chaos.semantics import Bound, endpoint_bound
@@ -126,8 +127,11 @@ class _End:
         return is_wanted(self.history, life, self.at_ns)
 
     def reachable(self, life: PodLife) -> bool:
-        spans = endpoint_spans(self.history).get(life.uid, ())
-        return any(begin <= self.at_ns and (end is None or end > self.at_ns) for begin, end in spans)
+        """Whether it is among the ready endpoints, for clients of every family of addresses."""
+        spans = [family.get(life.uid, ()) for family in endpoint_spans_by_family(self.history) if family]
+        return bool(spans) and all(
+            any(begin <= self.at_ns and (end is None or end > self.at_ns) for begin, end in one) for one in spans
+        )
 
     @property
     def no_endpoints(self) -> str:

@@ -29,7 +29,6 @@ __all__ = [
     "endpoint_spans_by_family",
     "node_outages",
     "owner_replicas",
-    "publishes_unready",
     "ready_endpoints",
     "ready_replicas",
     "unknown_spans",
@@ -135,24 +134,6 @@ def _ready_endpoints(history: History, family: str | None = None) -> Iterator[tu
         if ours and family in (None, view.family):
             slices[view.uid] = tuple(one for one in view.endpoints if one.ready and not event.gone)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
-
-
-def publishes_unready(history: History) -> bool:
-    """Whether the system's Service publishes unready addresses, too (`publishNotReadyAddresses`).
-
-    By the Service itself where it was recorded. Else by an endpoint that is ready while its pod is not, or terminates:
-    only such a Service has one (k8s.io/endpointslice, `podToEndpoint`).
-    """
-    facts = history.facts
-    for event in _of_kind(history, "Service"):
-        view = View(event.object)
-        if (view.name, view.namespace) == (facts.service, facts.namespace):
-            return bool(view.spec.get("publishNotReadyAddresses"))
-    return any(
-        one.ready and (one.terminating or not one.serving)
-        for _, endpoints in _ready_endpoints(history)
-        for one in endpoints
-    )
 
 
 def controller_kinds(history: History) -> Mapping[str, WorkloadKind]:
