@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import timings_of, unknown
 from chaos.checks.recovery.loss_judge import lacking
-from chaos.checks.recovery.stuck_volumes import held_up_by
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -80,7 +79,8 @@ def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obl
         yield unknown(pod.name, text, LONGER)
         return
     stage = lacking(pod, deadline_ns)
-    if stage == "scheduled" and (words := held_up_by(history, pod, (), deadline_ns)):
+    if stage == "scheduled" and pod.no_room is not None:
+        words = f"the scheduler says: {pod.no_room.words}"
         text = f"{pod.name} was not scheduled {bound.total_s:g} s after it was made: {words}"
         yield unknown(
             pod.name, f"{text}; nobody promises how soon there is room", "room for all replicas, ready before"
