@@ -235,12 +235,13 @@ _PROBES: tuple[tuple[str, Kind], ...] = (("Startup", "startup-probe"), ("Livenes
 
 
 def _not_made(name: str, uid: str, events: EventLog, reason: str) -> Blocker:
+    # What comes after the volumes and the sandbox shows that these are there.
+    if reported := events.last(uid, "Pulling"):
+        return Blocker("creating", name, f"the container is being made: {reported}")
     if reported := events.last(uid, "FailedMount", "FailedAttachVolume", "FailedMapVolume"):
         return Blocker("volume", name, f"a volume is not mounted: {reported}")
     if reported := events.last(uid, "FailedCreatePodSandBox", "NetworkNotReady"):
         return Blocker("sandbox", name, f"the pod's sandbox cannot be made: {reported}")
-    if reported := events.last(uid, "Pulling"):
-        return Blocker("creating", name, f"the container is being made: {reported}")
     return Blocker("creating", name, f"the container is being made ({reason or 'no reason given'})")
 
 

@@ -11,10 +11,11 @@ from chaos.history import History
 from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
 from chaos.history.facts.reported import blocker_at, node_coming
 from chaos.objects.base import Raw, View
+from chaos.objects.blockers import Blocker
 from chaos.semantics import Part
 from chaos.semantics.recovery_bounds import termination_part
 
-__all__ = ["RoomWait", "held_up_by", "room_wait"]
+__all__ = ["RoomWait", "excused", "held_up_by", "room_wait"]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
@@ -32,6 +33,19 @@ def held_up_by(history: History, life: PodLife, lost: Collection[str], at_ns: in
         return "; ".join(dict.fromkeys(stuck))
     blocker = blocker_at(history, life.uid, at_ns)
     return "" if blocker is None else blocker.words
+
+
+def excused(pod: PodLife | None, excuses: Collection[str], blocker: Blocker | None) -> tuple[str, ...]:
+    """What excuses a pod that was late, given what stood in its way when it was due.
+
+    A pull or a start that takes long is no excuse where the kubelet named something else. Of volumes Kubernetes'
+    objective for pod startup says nothing ("stateless pods"), but one that never came was not only slow.
+    """
+    if blocker is None or (blocker.patience_s is None and blocker.kind not in ("volume", "sandbox")):
+        return tuple(excuses)
+    if blocker.kind == "volume" and pod is not None and pod.started_ns is not None:
+        return (f"{blocker.words}; how soon a volume is there nobody promises",)
+    return ()
 
 
 @dataclass(frozen=True, slots=True)

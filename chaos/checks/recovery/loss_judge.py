@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chaos.checks.base import GAPLESS, judged
+from chaos.checks.recovery.hold_ups import excused
 from chaos.checks.recovery.losses import REPLACES, Loss
 from chaos.checks.recovery.missing_replicas import Missing
 from chaos.checks.verdict import Obligation
@@ -70,7 +71,7 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
     due_ns = one.due_ns
     blocker = refusal_at(history, due_ns) if waiting is None else blocker_at(history, waiting.uid, due_ns)
-    if (excuses := one.bound.excuses(stage)) and (blocker is None or blocker.patience_s is None):
+    if excuses := excused(waiting, one.bound.excuses(stage), blocker):
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}", SPEC
     over = "not back" if one.back_ns is None else f"back after {took_s:.1f} s"
     why = f": {blocker.words}" if blocker is not None else ""

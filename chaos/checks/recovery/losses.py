@@ -208,7 +208,7 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     exits = fault is not None and fault.name in EXITS
     since_ns = lost_ns if fault is None else fault.begin_ns
     again_ns = next((begin for begin, _ in life.ready_spans if lost_ns is not None and begin > lost_ns), None)
-    ended_ns = life.lost_ns if lost_ns is not None and life.lost_ns is not None and life.lost_ns >= lost_ns else None
+    ended_ns = life.left_ns if lost_ns is not None and life.left_ns is not None and life.left_ns >= lost_ns else None
     container = "" if fault is None else struck_container(fault, life)
     restarted_ns = next((at_ns for at_ns in life.restarts_of(container) if at_ns >= (since_ns or 0)), None)
     if again_ns is not None:
@@ -216,7 +216,7 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
         restarted_ns = restarted_ns if restarted_ns is not None and restarted_ns <= again_ns else None
     if restarted_ns is not None and (ended_ns is None or restarted_ns < ended_ns):
         return "crashed" if exits else "restarted"
-    node_lost = lost_ns is not None and lost_ns != life.lost_ns and causes.node_lost(life.node, lost_ns)
+    node_lost = lost_ns is not None and lost_ns != life.left_ns and causes.node_lost(life.node, lost_ns)
     if ended_ns is not None:
         return "moved" if node_lost else "replaced"
     if lost_ns is not None:

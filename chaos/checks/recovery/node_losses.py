@@ -90,7 +90,12 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
             if one.name in ON and (one.fault, one.target.name) == (off.fault, off.target.name)
         )
         outages = node_outages(history).get(off.target.name, ())
-        down = {name for id_, name in named if id_ == off.fault}
+        unready_ns = next((begin for begin, _ in outages if begin >= off.begin_ns), None)
+        # Others that fall with it, by whatever cause, count for their zone as well.
+        zones = _zones(history, off.begin_ns if unready_ns is None else unready_ns + TOGETHER_NS)
+        before = _zones(history, off.begin_ns)
+        fell = {name for name, (_, ready) in zones.items() if not ready and before.get(name, ("", False))[1]}
+        down = fell | {name for id_, name in named if id_ == off.fault}
         losses.append(
             NodeLoss(
                 node=off.target.name,
@@ -98,8 +103,8 @@ def node_losses(history: History) -> tuple[NodeLoss, ...]:
                 begin_ns=off.begin_ns,
                 off_ns=off.end_ns or off.begin_ns,
                 on_ns=min((at_ns for at_ns in ons if at_ns > off.begin_ns), default=None),
-                unready_ns=next((begin for begin, _ in outages if begin >= off.begin_ns), None),
-                zone=_zone_loss(history, _zones(history, off.begin_ns), off.target.name, down),
+                unready_ns=unready_ns,
+                zone=_zone_loss(history, zones, off.target.name, down),
             )
         )
     return tuple(losses)
@@ -181,8 +186,8 @@ class Causes:
         if at_ns is None:
             return self._once("restart in place", life.spec, (0, True), lambda: self._in_place(life.spec, 0))
         spec = self._template(at_ns) or life.spec
-        if life.lost_ns == at_ns:
-            deleted = "replacement of a deleted pod"
+        if life.left_ns == at_ns:
+            deleted = "replacement of a deleted pod" if life.lost_ns == at_ns else "replacement of a failed pod"
             return self._once(deleted, spec, None, lambda: recovery_bound(spec, self.timings, workload_kind=kind))
         if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.

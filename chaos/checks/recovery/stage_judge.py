@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
+from chaos.checks.recovery.hold_ups import excused
 from chaos.checks.recovery.losses import AWAY
 from chaos.checks.recovery.node_losses import zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
@@ -173,8 +174,8 @@ def _doubt(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> 
 def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, words: str) -> Stage:
     """Over the bound: a broken promise unless something may take longer without breaking one."""
     blocker = _blocker(history, timeline, stage, (stage.since_ns or 0) + round(bound.total_s * NS))
-    if bound.unpromised and (blocker is None or blocker.patience_s is None):
-        reasons = "; ".join(dict.fromkeys(one.reason for one in bound.unpromised))
+    if excuses := excused(timeline.loss.replacement, [one.reason for one in bound.unpromised], blocker):
+        reasons = "; ".join(dict.fromkeys(excuses))
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
     why = "" if blocker is None else f": {blocker.words}"
     return replace(stage, answer=Answer.FAIL, reason=f"{words}{why}")

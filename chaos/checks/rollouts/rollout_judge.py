@@ -9,7 +9,7 @@ from typing import TypeVar
 from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.replay import replay
-from chaos.checks.recovery.hold_ups import room_wait
+from chaos.checks.recovery.hold_ups import excused, room_wait
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
@@ -154,7 +154,7 @@ def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) ->
         words = f"{pod.name}: {blocker.words}" if blocker else f"{pod.name} was not {stage} in its own time"
         if room and room.excuse:
             excuses.append(room.excuse)
-        elif (why := one.excuses(stage)) and (blocker is None or blocker.patience_s is None):
+        elif why := excused(pod, one.excuses(stage), blocker):
             excuses += why
         else:
             guilty.append(words)

@@ -19,7 +19,7 @@ from chaos.checks.base import (
     unknown,
 )
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.hold_ups import room_wait
+from chaos.checks.recovery.hold_ups import excused, room_wait
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.rollouts.rollout_judge import held_up
@@ -194,9 +194,8 @@ def _ready(end: _End, life: PodLife) -> Obligation:
     fell_ns = max((at_ns for _, at_ns in life.ready_spans if at_ns is not None and at_ns <= end.at_ns), default=None)
     bound = causes.growth(life.created_ns).bound if fell_ns is None else causes.cause_of(life, fell_ns).bound
     blocker, room = blocker_at(end.history, life.uid, end.at_ns), room_wait(end.history, None, life)
-    excuse = "; ".join(bound.excuses(lacking(life, end.at_ns) if fell_ns is None else "ready"))
-    if blocker is not None and blocker.patience_s is not None:
-        excuse = ""
+    stage = lacking(life, end.at_ns) if fell_ns is None else "ready"
+    excuse = "; ".join(excused(life, bound.excuses(stage), blocker))
     if room is not None and room.excuse:
         excuse = room.excuse
     words = f"{life.name} is not Ready" + (f" ({blocker.words})" if blocker else "")

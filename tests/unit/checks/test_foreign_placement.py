@@ -95,3 +95,17 @@ def test_replicas_that_are_missing_leave_the_spread_open(places: Sequence[str]) 
     """Where most of six desired replicas are not Ready, nobody knows how all of them would be spread."""
     finding = spread(placed([node("n1"), node("n2")], places, desired=6))
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_zone_whose_only_node_is_lost_is_no_place_for_a_replica() -> None:
+    """Replicas that are even over the zones that stand are spread; the lost zone could take none."""
+    zones = [node(name, labels={ZONE: zone}) for name, zone in (("n1", "z1"), ("n2", "z2"))]
+    lost = node("n3", labels={ZONE: "z3"}, ready=False)
+    assert spread(placed([*zones, lost], ["n1", "n1", "n2", "n2"]), ZONE).answer is Answer.PASS
+    assert spread(placed([*zones, lost], ["n1", "n1", "n1", "n2"]), ZONE).answer is Answer.FAIL
+
+
+def test_replicas_on_a_node_that_is_gone_leave_the_spread_open() -> None:
+    """A node that was removed with its replicas still shown Ready says nothing of where they are."""
+    story = placed([node("n1"), node("n2"), node("n3")], ["n1", "n2", "n3"]).saw(50, "DELETED", node("n3"), "Node")
+    assert spread(story).answer is Answer.UNKNOWN

@@ -128,3 +128,87 @@ def test_a_strategy_that_allows_neither_lets_one_be_missing() -> None:
     """Without a surge and with one percent of one replica, Kubernetes lets one go, as nothing could move otherwise."""
     strategy = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "1%"}}
     assert Strategy.of({"strategy": strategy}).unavailable(1) == 1
+
+
+# --- what holds a release up, in the cluster's own words -----------------------------------------------------------
+
+
+def told(uid: str, reason: str, message: str) -> Raw:
+    """An Event about a pod or a ReplicaSet."""
+    metadata = {"uid": f"{reason}-{uid}", "name": f"{reason}-{uid}", "namespace": "gameday-1"}
+    return {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": reason, "message": message}
+
+
+MULTI_ATTACH = "Multi-Attach error for volume pvc-1: Volume is already used by pod(s) model-a"
+
+
+def attaching(*, started_s: float | None) -> Finding:
+    """The new pod waits for the one claim that an old pod holds; it starts at `started_s`, if ever."""
+    spec = spec_with("IfNotPresent")
+    story = begun(ONE_MORE, spec, end_s=200).saw(30.25, "ADDED", with_spec(owned(NEW, 1), spec), "ReplicaSet")
+    story.saw(30.3, "ADDED", pod("e", owner=NEW, spec=spec))
+    story.saw(31, "ADDED", told("e", "FailedAttachVolume", MULTI_ATTACH), "Event")
+    if started_s is not None:
+        story.saw(started_s, "MODIFIED", pod("e", ready=True, owner=NEW, spec=spec))
+    return RolledOut()(story.history())
+
+
+def test_a_claim_that_is_never_free_fails_in_the_attachers_words() -> None:
+    """With one ReadWriteOnce claim a surge never comes through; that its image may be pulled is beside the point."""
+    finding = attaching(started_s=None)
+    assert finding.answer is Answer.FAIL
+    assert MULTI_ATTACH in finding.reason
+
+
+def test_a_claim_that_comes_free_late_is_open() -> None:
+    """Kubernetes promises no time for attaching a volume."""
+    finding = attaching(started_s=120)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert MULTI_ATTACH in finding.reason
+
+
+def test_a_release_whose_image_does_not_exist_fails() -> None:
+    """A pull that takes long is excused, an image that the registry does not have is not."""
+    spec = spec_with("IfNotPresent")
+    story = begun(ONE_MORE, spec, end_s=200).saw(30.25, "ADDED", with_spec(owned(NEW, 1), spec), "ReplicaSet")
+    raw = pod("e", owner=NEW, spec=spec)
+    waits = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+    raw["status"]["containerStatuses"][0] |= {"state": {"waiting": waits}, "image": "model:v3"}
+    story.saw(30.3, "ADDED", raw)
+    slow = RolledOut()(story.history())
+    assert slow.answer is Answer.UNKNOWN, slow.line()
+    story.saw(31, "ADDED", told("e", "Failed", "Failed to pull image: manifest unknown"), "Event")
+    finding = RolledOut()(story.history())
+    assert finding.answer is Answer.FAIL
+    assert "manifest unknown" in finding.reason
+
+
+def test_a_release_that_a_quota_forbids_fails() -> None:
+    """Where the new ReplicaSet may make no pod, the quota is named."""
+    spec = spec_with("Always")
+    refused = with_spec(owned(NEW, 1), spec)
+    refused["status"] = {"replicas": 0}
+    story = begun(ONE_MORE, spec, end_s=200).saw(30.25, "ADDED", refused, "ReplicaSet")
+    story.saw(31, "ADDED", told(NEW, "FailedCreate", "pods is forbidden: exceeded quota: gpus"), "Event")
+    finding = RolledOut()(story.history())
+    assert finding.answer is Answer.FAIL
+    assert "exceeded quota: gpus" in finding.reason
+
+
+@pytest.mark.parametrize(("full", "answer"), [(True, Answer.PASS), (False, Answer.FAIL)])
+def test_without_a_surge_full_devices_are_free_when_the_old_pods_are_gone(full: bool, answer: Answer) -> None:  # noqa: FBT001
+    """New pods that found no device until the old ones ended have that grace; pods that were only late have not."""
+    spec = {**PROBED, "terminationGracePeriodSeconds": 60}
+    story = begun(NO_SURGE, spec).saw(30.25, "MODIFIED", with_spec(owned(OLD, 0), spec), "ReplicaSet")
+    story.saw(30.25, "ADDED", with_spec(owned(NEW, 2), spec), "ReplicaSet")
+    for old, new in (("a", "e"), ("b", "f")):
+        story.saw(30.3, "MODIFIED", pod(old, ready=True, owner=OLD, deleting=True, spec=spec))
+        story.saw(85, "DELETED", pod(old, owner=OLD, deleting=True, spec=spec))
+        waiting = pod(new, node="", owner=NEW, spec=spec)
+        why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": NO_DEVICE}
+        waiting["status"]["conditions"] += [why] if full else []
+        story.saw(30.4, "ADDED", waiting).saw(85.1, "MODIFIED", pod(new, owner=NEW, spec=spec))
+        story.saw(86, "MODIFIED", pod(new, running=True, owner=NEW, spec=spec))
+        story.saw(89, "MODIFIED", pod(new, ready=True, owner=NEW, spec=spec))
+    finding = RolledOut()(story.history())
+    assert finding.answer is answer, finding.line()

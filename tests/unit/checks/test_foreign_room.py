@@ -1,0 +1,137 @@
+"""Replacements and releases that find no room: what the scheduler says decides between late and never."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from histories import PROBED, Story, node, pod
+from node_loss_stories import marked, moved, node_loss_story, noticed, powered, standing
+from recovery_stories import replaced_story
+
+from chaos.checks import Recovered, RecoveredInTime, Rescheduled
+from chaos.checks.verdict import Answer, Check, Finding
+
+NO_DEVICE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+CHECKS: tuple[Check, ...] = (Recovered(), RecoveredInTime())
+
+
+def waiting(uid: str, *, reason: str = "Unschedulable", spec: Mapping[str, Any] = PROBED) -> dict[str, Any]:
+    """A pod that no node takes."""
+    raw = pod(uid, node="", spec=spec)
+    why = {"type": "PodScheduled", "status": "False", "reason": reason, "message": NO_DEVICE}
+    raw["status"]["conditions"].append(why)
+    return raw
+
+
+def told(uid: str, reason: str, message: str) -> dict[str, Any]:
+    """An Event about a pod."""
+    metadata = {"uid": f"{reason}-{uid}", "name": f"{reason}-{uid}", "namespace": "gameday-1"}
+    return {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": reason, "message": message}
+
+
+def killed(*, gone_s: float | None = 31, disruption: str = "", end_s: float = 200) -> Story:
+    """`a` of two is deleted at 30.2 s and gone at `gone_s`; no node takes `d`, which is made for it."""
+    story = Story(end_s).replicas("a", "b").fault("a", healed_s=150).acted("delete-pod", 30.1, fault="pod-kill-1")
+    going = pod("a", ready=True, deleting=True, disruption=disruption)
+    story.saw(30.2, "MODIFIED", going)
+    if gone_s is not None:
+        story.saw(gone_s, "DELETED", going)
+    return story.saw(30.3, "ADDED", waiting("d")).traffic(end_s=190)
+
+
+def came(story: Story, at_s: float, *, ready_s: float | None, on: str = "n2") -> Story:
+    """A node takes `d` at last."""
+    story.saw(at_s, "MODIFIED", pod("d", node=on)).saw(at_s + 1, "MODIFIED", pod("d", node=on, running=True))
+    return story if ready_s is None else story.saw(ready_s, "MODIFIED", pod("d", node=on, ready=True))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
+def test_room_that_comes_late_is_told_and_convicts_nobody(check: Check) -> None:
+    """Another node had room after 70 s: nobody promises how soon, so it is open, in the scheduler's words."""
+    finding = check(came(killed(), 100, ready_s=104).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert NO_DEVICE in finding.reason
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
+def test_room_that_never_comes_fails_in_the_schedulers_words(check: Check) -> None:
+    """A replacement that no node took up to the end is a system without room for it."""
+    finding = check(killed().history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert NO_DEVICE in finding.reason
+
+
+def test_a_gate_holds_up_like_a_lack_of_room() -> None:
+    """A pod that a queue lets go late (scheduling gates, KEP-3521) was not late by its own doing."""
+    story = came(killed(), 100, ready_s=104)
+    story.events = [one for one in story.events if one.object["metadata"]["uid"] != "d" or one.type != "ADDED"]
+    finding = Recovered()(story.saw(30.3, "ADDED", waiting("d", reason="SchedulingGated")).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_pod_that_is_slow_once_it_has_room_is_late() -> None:
+    """The time without room is not counted, but what comes after it has to keep its own bound."""
+    finding = Recovered()(came(killed(), 50, ready_s=120).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.parametrize("reason", ["TriggeredScaleUp", "Nominated"])
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
+def test_a_node_on_its_way_leaves_it_open(check: Check, reason: str) -> None:
+    """A node autoscaler that is at work for the pod (its Event says so) is waited for."""
+    story = killed().saw(33, "ADDED", told("d", reason, "a node for it: gpu-pool 1->2"), "Event")
+    finding = check(story.history())
+    assert finding.answer is not Answer.FAIL, finding.line()
+    assert "gpu-pool 1->2" in finding.reason
+
+
+def test_a_victim_that_has_not_ended_still_holds_its_own() -> None:
+    """The record ends before the deleted pod does, so that nobody knows what its replacement would have got."""
+    finding = Recovered()(killed(gone_s=None).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "had not ended" in finding.reason
+
+
+def test_a_victim_of_preemption_need_not_find_room() -> None:
+    """A pod that made room for one of higher priority is not owed a place."""
+    finding = Recovered()(killed(disruption="PreemptionByScheduler").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "preempted for a pod of higher priority" in finding.reason
+
+
+def test_a_lost_nodes_replica_may_wait_for_room() -> None:
+    """A replica of a lost node that finds room after the bound is open, one that does not want room is late."""
+    story = marked(noticed(powered(standing(end_s=200), "n1", on_s=None)))
+    story.saw(58.1, "ADDED", waiting("c")).saw(110, "MODIFIED", pod("c", node="n2"))
+    story.saw(111, "MODIFIED", pod("c", node="n2", running=True)).saw(114, "MODIFIED", pod("c", node="n2", ready=True))
+    finding = Rescheduled()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert NO_DEVICE in finding.reason
+    late = moved(marked(noticed(powered(standing(end_s=200), "n1", on_s=None))), ready_s=114)
+    assert Rescheduled()(late.history()).answer is Answer.FAIL
+
+
+def quota(story: Story) -> Finding:
+    """No replacement is made, because a quota forbids it."""
+    raw = {"metadata": {"uid": "rs-1", "name": "rs-1", "namespace": "gameday-1", "ownerReferences": [OWNER]}}
+    raw |= {"spec": {"replicas": 3}, "status": {"replicas": 2}}
+    refused = told("rs-1", "FailedCreate", "pods is forbidden: exceeded quota: gpus")
+    return Recovered()(story.saw(31, "MODIFIED", raw, "ReplicaSet").saw(31, "ADDED", refused, "Event").history())
+
+
+OWNER = {"kind": "Deployment", "name": "model", "uid": "d-1", "controller": True}
+
+
+def test_a_quota_is_named() -> None:
+    """Where the controller may not make the pod, its own words are told."""
+    story = Story().replicas("a", "b", "c").fault("a").killed("a", 30.2)
+    finding = quota(story)
+    assert finding.answer is Answer.FAIL
+    assert "exceeded quota: gpus" in finding.reason
+
+
+def test_the_stories_without_a_want_of_room_are_as_before() -> None:
+    """A replacement that a node takes at once passes."""
+    assert RecoveredInTime()(replaced_story().history()).answer is Answer.PASS
+    assert Rescheduled()(node_loss_story().history()).answer is Answer.PASS
+    assert node("n1")["spec"] == {}
