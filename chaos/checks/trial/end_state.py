@@ -45,6 +45,9 @@ from chaos.semantics.rollout import Strategy, rollout_bound
 __all__ = ["EndState", "EndStateDetail"]
 
 LONGER = "a longer recovery phase"
+REVISED = ("Deployment", "StatefulSet")
+"""Kinds that say which template they want."""
+
 TO_ITS_END = "a trial that comes to its end, with every fault healed"
 
 
@@ -145,7 +148,8 @@ class _End:
         return ""
 
     def detail(self, short: tuple[str, ...]) -> EndStateDetail:
-        templates = [self.wanted(life) for life in self.replicas]
+        revised = self.history.facts.workload_kind in REVISED
+        templates = [self.wanted(life) for life in self.replicas] if revised else [None]
         return EndStateDetail(
             desired=self.desired,
             ready=sum(life.ready_at(self.at_ns) for life in self.replicas),
@@ -232,7 +236,7 @@ def _endpoints(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
 def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
     """Replicas of a former template, once the rollout of the wanted one had its time."""
     states = [(at_ns, view) for at_ns, view in workload_states(end.history) if at_ns <= end.at_ns]
-    if not ready or not states:
+    if not ready or not states or end.history.facts.workload_kind not in REVISED:
         return
     known = [(life, end.wanted(life)) for life in ready]
     if any(wanted is None for _, wanted in known):

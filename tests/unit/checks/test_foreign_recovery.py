@@ -57,13 +57,14 @@ def member(uid: str, ordinal: int, **state: Any) -> dict[str, Any]:
     return raw
 
 
-def stateful_set(policy: str) -> dict[str, Any]:
+def stateful_set(policy: str, min_ready_s: float = 0) -> dict[str, Any]:
     """A StatefulSet of three."""
     return {
         "metadata": {"uid": "sts-1", "name": WORKLOAD, "namespace": NAMESPACE},
         "spec": {
             "replicas": 3,
             "podManagementPolicy": policy,
+            "minReadySeconds": min_ready_s,
             "selector": {"matchLabels": {"app": WORKLOAD}},
             "template": {"spec": PATIENT},
         },
@@ -81,10 +82,14 @@ def asked_in_turn(story: Story, back_s: Sequence[float]) -> Story:
     return story
 
 
-def all_members_killed(start_s: float, policy: str = "OrderedReady") -> Story:
+def all_members_killed(start_s: float, policy: str = "OrderedReady", *, min_ready_s: float = 0) -> Story:
     """All three members are killed at once; each takes so long from being made to Ready, one after another or not."""
     system = {"selector": {"app": WORKLOAD}, "workload": {"kind": "StatefulSet", "name": WORKLOAD}}
-    story = Story(400).saw(0, "LISTED", stateful_set(policy), "StatefulSet").saw(0, "LISTED", node("n1"), "Node")
+    story = (
+        Story(400)
+        .saw(0, "LISTED", stateful_set(policy, min_ready_s), "StatefulSet")
+        .saw(0, "LISTED", node("n1"), "Node")
+    )
     story.saw(0, "LISTED", endpoints(*"abc"), "EndpointSlice").saw(30.3, "MODIFIED", endpoints(), "EndpointSlice")
     made_s, back_s = 30.4, []
     for ordinal, (old, new) in enumerate(zip("abc", "xyz", strict=True)):
@@ -95,7 +100,7 @@ def all_members_killed(start_s: float, policy: str = "OrderedReady") -> Story:
         story.saw(made_s + start_s, "MODIFIED", member(new, ordinal, ready=True))
         back_s.append(made_s + start_s + 0.1)
         story.saw(back_s[-1], "MODIFIED", endpoints(*"xyz"[: ordinal + 1]), "EndpointSlice")
-        made_s += start_s + 0.2 if policy == "OrderedReady" else 0
+        made_s += start_s + min_ready_s + 0.2 if policy == "OrderedReady" else 0
     victims = tuple(Ref("Pod", NAMESPACE, f"model-{ordinal}", uid) for ordinal, uid in enumerate("abc"))
     story.has(
         faults=(Fault("pod-kill-1", "pod-kill", "w", victims, at(30), at(30.5), at(380), proof="gone"),),
@@ -126,6 +131,15 @@ def test_members_that_come_together_have_the_time_of_one(check: Check) -> None:
     """A Parallel StatefulSet makes all members at once."""
     finding = check(all_members_killed(45, "Parallel").history())
     assert finding.answer is Answer.PASS, finding.line()
+
+
+@pytest.mark.parametrize("check", [Recovered(), RecoveredInTime()], ids=["recovered", "recovered-in-time"])
+def test_members_that_come_in_order_wait_until_the_one_before_is_available(check: Check) -> None:
+    """With minReadySeconds the next member is made only when the one before has been Ready for so long."""
+    finding = check(all_members_killed(20, min_ready_s=60).history())
+    assert finding.answer is Answer.PASS, finding.line()
+    late = check(all_members_killed(95, min_ready_s=60).history())
+    assert late.answer is Answer.FAIL, late.line()
 
 
 # --- a scale-in meanwhile -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from histories import PROBED, Story, node, pod
+from histories import PROBED, Story, deployment, node, pod, replica_set
 from node_loss_stories import marked, moved, node_loss_story, noticed, powered, standing
 from recovery_stories import replaced_story
 
@@ -97,6 +97,25 @@ def test_a_victim_of_preemption_need_not_find_room() -> None:
     finding = Recovered()(killed(disruption="PreemptionByScheduler").history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "preempted for a pod of higher priority" in finding.reason
+
+
+def test_a_disruption_that_was_called_off_excuses_nothing() -> None:
+    """A condition DisruptionTarget that was taken back, as after two minutes without a deletion, is none."""
+    story = killed()
+    stale = {"type": "DisruptionTarget", "status": "False", "reason": "PreemptionByScheduler"}
+    for one in story.events:
+        if one.object["metadata"]["uid"] == "a":
+            one.object["status"]["conditions"].append(stale)
+    assert Recovered()(story.history()).answer is Answer.FAIL
+
+
+def test_a_scale_in_after_the_deadline_undoes_nothing() -> None:
+    """A loss that was not made good when it was due stays a failure, though one fewer is desired later."""
+    story = (
+        killed().saw(120, "MODIFIED", deployment(1), "Deployment").saw(120, "MODIFIED", replica_set(1), "ReplicaSet")
+    )
+    finding = Recovered()(story.saw(120.1, "DELETED", waiting("d")).history())
+    assert finding.answer is Answer.FAIL, finding.line()
 
 
 def test_a_lost_nodes_replica_may_wait_for_room() -> None:
