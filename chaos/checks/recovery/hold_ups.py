@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaos.clock import seconds
+from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
 from chaos.history.facts.reported import blocker_at, node_coming
@@ -19,6 +19,9 @@ __all__ = ["RoomWait", "excused", "held_up_by", "room_wait"]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
+
+AT_ONCE_NS = 10 * NS
+"""A pod that waits for room is tried again when another is gone: 5 s, as for any start, and as much again."""
 
 HOSTNAME = "kubernetes.io/hostname"
 
@@ -128,4 +131,6 @@ def _last(history: History, kind: str, name: str, at_ns: int) -> Mapping[str, An
 def _took_over(victim: PodLife, pod: PodLife, said: NoRoom) -> bool:
     """Whether a pod without a node got that of another as soon as this was gone."""
     gone_ns, end_ns = victim.gone_ns, said.end_ns
-    return gone_ns is not None and end_ns is not None and pod.node == victim.node and said.begin_ns < gone_ns <= end_ns
+    if gone_ns is None or end_ns is None or pod.node != victim.node:
+        return False
+    return said.begin_ns < gone_ns <= end_ns <= gone_ns + AT_ONCE_NS

@@ -123,8 +123,8 @@ def in_time(
         reason = f"{over}, bound {bound.total_s:g} s"
         owners = owners_of(history, template)
         new = [life for life in pod_lives(history) if life.owner_uid in owners and life.created_ns >= begin_ns]
-        held, excused = held_up(history, new, template.get("spec") or {}, begin_ns + round(bound.total_s * NS))
-        if held and excused:
+        held, promised = held_up(history, new, template.get("spec") or {}, begin_ns + round(bound.total_s * NS))
+        if not promised:
             reason, settle = f"{reason}, but no promise was broken: {held}", SPEC
         elif held:
             reason = f"{reason}: {held}"
@@ -137,7 +137,7 @@ SPEC = "a startup probe, an image that need not be pulled, and room for one pod 
 
 
 def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) -> tuple[str, bool]:
-    """What held the pods of a new template up, in words, and whether nobody promised better.
+    """What held the pods of a new template up, in words, and whether better was promised.
 
     Each is held to the time of a single pod, because it is made when others had theirs.
     """
@@ -160,4 +160,4 @@ def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) ->
             guilty.append(words)
     if not guilty and not excuses and (refusal := refusal_at(history, due_ns)):
         guilty.append(refusal.words)
-    return "; ".join(dict.fromkeys(guilty or excuses)), not guilty
+    return "; ".join(dict.fromkeys(guilty or excuses)), bool(guilty) or not excuses

@@ -255,10 +255,10 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
         strategy = replace(strategy, recreate=False, max_surge=0, max_unavailable=1)
     bound = rollout_bound(spec, strategy, end.desired or 1, timings_of(end.history), former=former[0].spec)
     new = [life for life in pod_lives(end.history) if life.created_ns >= since_ns and end.wanted(life)]
-    held, excused = held_up(end.history, new, spec, end.at_ns)
+    held, promised = held_up(end.history, new, spec, end.at_ns)
     lacks = plural(len(former), "replica is", "replicas are") + " of a former template"
-    lacks += f" ({held})" if held and not excused else ""
-    yield _judged(end, "the template", lacks, since_ns, bound, excuse=held if excused else "")
+    lacks += f" ({held})" if held and promised else ""
+    yield _judged(end, "the template", lacks, since_ns, bound, excuse="" if promised else held)
 
 
 def _asks_more(before: View, now: View) -> bool:
