@@ -13,6 +13,7 @@ import pytest
 from autoscaler_stories import Scaling
 from histories import Story, kill_story, pod
 from probe_stories import covered, endpoints
+from rollout_stories import Rolling
 from saved_histories import saved
 
 from chaos.checks import Completed, FaultsLanded, Recovered, ScaledDown, SloMet, SteadyBefore, UnreadyLeavesEndpoints
@@ -225,7 +226,7 @@ def test_a_fault_that_missed_is_remembered_when_judged_again(tmp_path: Path) -> 
 
 def test_a_measurement_without_a_fault_is_judged_again_as_it_was(tmp_path: Path) -> None:
     """No fault was needed and none was made: that passes live, and when it is judged again."""
-    history = Story().replicas("a", "b").traffic().history()
+    history = Rolling().stands("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice").history()
     assert FaultsLanded(needed=False)(history).answer is Answer.PASS
     trial = rejudged(saved(history, tmp_path / "runs" / "one"), lambda one: one.run)
     trial.baseline(duration_s=20)
