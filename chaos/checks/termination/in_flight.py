@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.base import timings_of
+from chaos.checks.recovery.client_impact import first_answer_ns
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
@@ -16,7 +17,7 @@ from chaos.history.facts.replica_counts import node_outages
 from chaos.history.facts.reported import pod_reports
 from chaos.history.facts.terminations import Ending, endings
 from chaos.history.sli import GOOD
-from chaos.semantics import Termination, Timings, termination
+from chaos.semantics import Termination, Timings, container_probes, termination
 
 __all__ = ["HeldRequests", "Unnamed", "held_requests", "longest_s", "unnamed"]
 
@@ -27,6 +28,8 @@ NOTICED_NS = 30 * NS
 """So long it may take until a readiness probe says of a replica that it refuses: Kubernetes' default, 3 of 10 s."""
 
 ERROR_STATUS = 400
+BAD_GATEWAY = 502
+"""What a gateway answers when a server behind it gives no valid answer (RFC 9110, 15.6.3)."""
 
 FAILED_HOOK = "FailedPreStopHook"
 
@@ -43,7 +46,8 @@ class HeldRequests:
         under_way: requests that it was answering when it was deleted.
         accepted: those that were sent afterwards, the last `accepted_last_s` after the deletion.
         cut: answers that it did not bring to their end.
-        errors: requests that it answered after its deletion with an error status seen nowhere else in the trial.
+        errors: requests that it answered after its deletion with an error status seen nowhere else in the trial,
+            whether it had taken them before or took them afterwards.
         unsure: how many requests ended in a way that says nothing of the replica's end.
         node_lost: its node was not Ready meanwhile, so that no kubelet ended it.
         whole_meanwhile: requests were under way while it ended, and each was answered in full by a replica with a name.
@@ -81,9 +85,11 @@ class Unnamed:
     """Requests that were lost without an answer that names a replica.
 
     Attributes:
-        meanwhile: lost while replicas ended, and another had been Ready for long.
+        meanwhile: lost while replicas ended, and another had been Ready for long: nobody answered them, or a gateway
+            did in a replica's stead (status 502). Any other error may be any replica's own answer.
         names: those replicas that ended.
-        alone: how many were lost while no other was Ready, or while another turned not Ready or was restarted.
+        alone: how many others were lost meanwhile: answered by somebody, or while no other was Ready, or while another
+            turned not Ready, was restarted, or was new and not probed, so that it may have refused them.
         otherwise: how many were lost while no replica ended: then something else refuses requests, and none can be
             laid to an end.
         unanswered: how many clients gave up that had waited while a replica ended.
@@ -120,7 +126,8 @@ def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     longest_ns = round(max((one.termination.unrouted.worst_s for one in ends), default=0.0) * NS)
     spans = [span for life in pod_lives(history) for span in life.ready_spans]
     others = [(begin + longest_ns, history.ended_ns if end is None else end - 1) for begin, end in spans]
-    meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others))
+    silent = (~_is_error() | (pl.col("status") == BAD_GATEWAY)) & ~_during(_loading(history))
+    meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others) & silent)
     names = [name for name, *window in windows if not meanwhile.filter(_during([window])).is_empty()]
     alone, otherwise = inside.height - meanwhile.height, lost.height - inside.height
     return Unnamed(meanwhile, tuple(names), alone, otherwise, unanswered)
@@ -135,7 +142,7 @@ def longest_s(history: History) -> float | None:
 
 def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> HeldRequests:
     cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~_is_error())
-    errors = _errors(rows).filter(pl.col("sent_ns") > ending.asked_ns)
+    errors = _errors(rows)
     after = rows.filter(pl.col("sent_ns") > ending.asked_ns)
     last_ns = after["sent_ns"].max()
     until_ns = ending.life.gone_ns or history.ended_ns
@@ -202,6 +209,19 @@ def _shaken(history: History, ends: Iterable[HeldRequests], windows: Iterable[tu
     shocks = [at_ns for life in others for at_ns in life.restarted_ns]
     shocks += [end for life in others for _, end in life.ready_spans if end is not None]
     return any(begin <= at_ns <= end + NOTICED_NS for at_ns in shocks for _, begin, end in windows)
+
+
+def _loading(history: History) -> Iterator[tuple[int, int]]:
+    """From when a new replica was called Ready without any probe until it gave an answer: it may not listen yet.
+
+    Without a probe a container is Ready as soon as it runs (Kubernetes, "Pod Lifecycle", section "Container probes").
+    """
+    for life in pod_lives(history):
+        containers = life.spec.get("containers") or ()
+        served = {str(one.get("name", "")) for one in [c for c in containers if c.get("ports")] or containers}
+        blind = any(not (one.startup or one.readiness) for one in container_probes(life.spec) if one.name in served)
+        if blind and life.ready_ns is not None and not life.listed:
+            yield life.ready_ns, first_answer_ns(history, life.name, life.ready_ns) or history.ended_ns
 
 
 def _during(spans: Iterable[Sequence[int]]) -> pl.Expr:

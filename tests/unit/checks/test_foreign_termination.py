@@ -184,3 +184,63 @@ def test_aborted_answers_without_a_name_are_not_called_refused() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
     assert "2 requests cut (finish reason abort) while model-a ended" in finding.reason
     assert "taking connections" not in finding.reason
+
+
+# --- error answers, and replicas that are Ready before they listen ---------------------------------------------------
+
+
+def test_an_error_in_place_of_an_answer_is_a_lost_request() -> None:
+    """A server that answers what is under way with 500 as it is told to end brings nothing to its end."""
+    story = standing().stream("a", 28, 30.4, "failed", status=500).stream("a", 28.5, 31)
+    finding = judged(story.ends("a", 30, 32).replaced("d", 30.1, ready_s=34))
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "answered 1 request with status 500 after its deletion" in finding.reason
+
+
+def test_an_error_that_the_system_gives_at_all_times_is_open() -> None:
+    """Where a replica that nobody ends answers with 500 too, one more says nothing of the end."""
+    story = standing().stream("b", 50, 51, "failed", status=500)
+    story.stream("a", 28, 30.4, "failed", status=500).stream("a", 28.5, 31)
+    assert judged(story.ends("a", 30, 32).replaced("d", 30.1, ready_s=34)).answer is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "answer"),
+    [
+        ("failed", 429, Answer.UNKNOWN),
+        ("failed", 503, Answer.UNKNOWN),
+        ("failed", 502, Answer.FAIL),
+        ("failed", None, Answer.FAIL),
+        ("refused", None, Answer.FAIL),
+    ],
+)
+def test_an_error_that_names_nobody_may_be_anybodys(outcome: str, status: int | None, answer: Answer) -> None:
+    """Replicas that are left and overloaded refuse with 429 or 503; a closed port and a gateway's 502 are another."""
+    story = drained_story()
+    for number in range(5):
+        story.stream(None, 30.5 + number, 30.6 + number, outcome, status=status)
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+
+
+UNPROBED_SERVER = {"name": "m", "imagePullPolicy": "Never", "ports": [{"containerPort": 8000}]}
+PROBED_PROXY = {"name": "proxy", "imagePullPolicy": "Never", "readinessProbe": {"periodSeconds": 1}}
+
+
+@pytest.mark.parametrize("beside", [[], [PROBED_PROXY]], ids=["alone", "beside a proxy with a probe"])
+@pytest.mark.parametrize(("refused_s", "answer"), [(33.0, Answer.UNKNOWN), (31.0, Answer.FAIL)])
+def test_a_server_without_a_probe_may_refuse_while_it_loads(
+    beside: list[dict[str, Any]], refused_s: float, answer: Answer
+) -> None:
+    """The replacement is Ready at 32 s as soon as it runs, and answers from 50 s on: it may be the one that refuses."""
+    spec = {"terminationGracePeriodSeconds": 10, "containers": [UNPROBED_SERVER, *beside]}
+    story = standing(spec=spec).stream("a", 28, 32).stream("a", 30.5, 35).ends("a", 30, 36, spec=spec)
+    story.replaced("d", 30.1, ready_s=32, spec=spec).stream("d", 49, 50)
+    finding = judged(story.stream(None, refused_s, refused_s + 0.1, "refused", status=None))
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_server_with_a_probe_listens_when_it_is_ready() -> None:
+    """The replacement passed its readiness probe: what is refused is the ended one's."""
+    finding = judged(drained_story().stream(None, 34.5, 34.6, "refused", status=None))
+    assert finding.answer is Answer.FAIL, finding.line()
