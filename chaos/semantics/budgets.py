@@ -28,6 +28,7 @@ __all__ = [
     "controller_ref",
     "desired_healthy",
     "disrupted",
+    "expected_pods",
     "scale_possible",
 ]
 
@@ -173,6 +174,20 @@ def desired_healthy(
         return budget_status(view.raw, pods, scales, at=at).desired, ""
     except ScaleUnknown as error:
         return view.desired, str(error)
+
+
+def expected_pods(view: PodDisruptionBudgetView, pods: Iterable[Raw], scales: Scales) -> int | None:
+    """How many pods a budget may expect by these pods and their controllers; None where nobody can count.
+
+    A number of pods that must be available is held against all that there are, which may be more than are wanted.
+    """
+    try:
+        selected = [pod for pod in map(PodView, pods) if view.selects(pod)]
+        wanted, _ = _scale(selected, scales)
+    except (ScaleUnknown, SyncFailed, ValueError):
+        return None
+    counted = "maxUnavailable" not in view.spec and isinstance(view.spec.get("minAvailable"), int)
+    return max(wanted, len(selected)) if counted else wanted
 
 
 def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scales) -> tuple[int, int, tuple[str, ...]]:

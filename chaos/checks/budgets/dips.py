@@ -101,7 +101,7 @@ def dips_of(
         return count.desired if at_least is None else at_least
 
     def short(count: HealthCount) -> bool:
-        return not count.unknown and count.healthy < need(count)
+        return not count.unknown and not count.beyond and count.healthy < need(count)
 
     spans = [tuple(group) for _, group in groupby(record.counts, key=short)]
     found: list[Dip] = []

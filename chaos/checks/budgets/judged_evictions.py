@@ -145,7 +145,7 @@ def _charged(replay: Replay, one: Eviction, grant: Grant) -> Iterator[Obligation
 def _left_enough(history: History, replay: Replay, one: Eviction, grant: Grant) -> Iterator[Obligation]:
     """After it as many were healthy as the budget needs, by the pods themselves at that revision."""
     record = replay.budgets[grant.after.uid]
-    if record.beyond_watch:
+    if record.beyond_watch or grant.beyond:
         yield _against(one, f"{one.name} was evicted, and {record.beyond_words}", settle=ALONE)
     elif grant.unknown:
         reason = f"{one.name} was evicted, and how many disruption budget {grant.after.name} needed then is not known"

@@ -55,6 +55,7 @@ class Grant:
         healthy: how many of the budget's pods were healthy after it, of `desired` that had to be.
         left: how many of the system's pods were ready after it.
         unknown: why nobody can say how many had to be healthy, else empty.
+        beyond: fewer were healthy than had to be, of fewer pods than the budget expects: it binds unwatched ones.
     """
 
     revision: Revision
@@ -67,13 +68,15 @@ class Grant:
     desired: int
     left: int
     unknown: str = ""
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCount:
     """How many pods were healthy, and had to be, from one revision on.
 
-    `lost` are the changes that made pods unhealthy; `unknown` is why nobody can say how many had to be healthy.
+    `lost` are the changes that made pods unhealthy; `unknown` is why nobody can say how many had to be healthy;
+    `beyond` as in `Grant`.
     """
 
     revision: Revision
@@ -82,6 +85,7 @@ class HealthCount:
     desired: int
     lost: tuple[Change, ...]
     unknown: str = ""
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class Record:
 
     @property
     def beyond_words(self) -> str:
-        return f"disruption budget {self.name} counts more healthy pods than were watched, so it binds others too"
+        return f"disruption budget {self.name} counts more pods than were watched, so it binds others too"
 
     def in_force(self, since_ns: int, until_ns: int) -> tuple[PodDisruptionBudgetView | None, ...]:
         """Every state that may have been in force in a span: the one before it, and all that were received in it."""

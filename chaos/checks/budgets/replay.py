@@ -22,7 +22,7 @@ from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
 from chaos.objects.workload_kind import WorkloadKind
 from chaos.semantics import Scales
-from chaos.semantics.budgets import desired_healthy
+from chaos.semantics.budgets import desired_healthy, expected_pods
 
 __all__ = ["replay"]
 
@@ -32,7 +32,7 @@ KINDS = ("Pod", "PodDisruptionBudget", "Deployment")
 
 @dataclass(slots=True)
 class _Tally:
-    """One budget, or the system itself, while it is replayed."""
+    """One budget, or the system itself, while it is replayed. `own`: how many watched pods its status may expect."""
 
     selects: Callable[[PodView], bool]
     view: PodDisruptionBudgetView | None = None
@@ -40,6 +40,8 @@ class _Tally:
     taken: set[str] = field(default_factory=set)
     desired: int = 0
     unknown: str = ""
+    own: int = 0
+    beyond: bool = False
     counts: list[HealthCount] = field(default_factory=list)
     states: list[tuple[int, PodDisruptionBudgetView | None]] = field(default_factory=list)
     selecting_since_ns: int = 0
@@ -54,12 +56,13 @@ class _Tally:
     def count(self, revision: Revision, lost: tuple[Change, ...] = (), *, at_ns: int | None = None) -> None:
         """Keep how many are healthy and have to be, if that is new."""
         when_ns = revision.at_ns if at_ns is None else at_ns
-        now = HealthCount(revision, when_ns, self.healthy, self.desired, lost, self.unknown)
+        now = HealthCount(revision, when_ns, self.healthy, self.desired, lost, self.unknown, self.beyond)
         last = self.counts[-1] if self.counts else None
         if (
             last is None
             or lost
-            or (last.healthy, last.desired, last.unknown) != (now.healthy, now.desired, now.unknown)
+            or (last.healthy, last.desired, last.unknown, last.beyond)
+            != (now.healthy, now.desired, now.unknown, now.beyond)
         ):
             self.counts.append(now)
 
@@ -141,6 +144,8 @@ class _Player:
         self._begun = True
         for tally in self._tallies():
             tally.note_counted(self._first)
+            tally.own = self._expected(tally)
+            tally.beyond = self._is_beyond(tally)
             tally.count(self._last, at_ns=self._begin_ns)
 
     def done(self, doubt: str) -> Replay:
@@ -211,6 +216,7 @@ class _Player:
         if tally.view is not None and not tally.deleted:
             tally.ours = tally.ours or (change.pod.uid in self._replicas and tally.selects(change.pod))
             tally.desired, tally.unknown = self._desired(tally.view, change.revision.at_ns)
+            tally.beyond = self._is_beyond(tally)
         self._count(tally, change.revision, (change,) if fell else ())
 
     def _binding(self, pod: PodView) -> tuple[str, ...]:
@@ -236,6 +242,8 @@ class _Player:
             tally.base = set()
         tally.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
         tally.desired, tally.unknown = (0, "") if state.gone else self._desired(view, state.at_ns)
+        tally.own = max(self._expected(tally), tally.own if before and before.expected == view.expected else 0)
+        tally.beyond = self._is_beyond(tally)
         tally.note_counted(state.number)
         new = _newly_charged(before, view) if before is not None and self._begun else frozenset()
         if before is None or not self._begun:
@@ -258,20 +266,23 @@ class _Player:
         if pod is not None:
             self._system.taken.add(uid)
         binding = self._binding(pod) if pod else ()
-        self._grants.append(
-            Grant(
-                revision=state,
-                name=name,
-                pod=pod,
-                before=before,
-                after=after,
-                binding=binding,
-                healthy=tally.healthy,
-                desired=tally.desired,
-                left=self._system.healthy,
-                unknown=tally.unknown,
-            )
-        )
+        healthy, desired, left = tally.healthy, tally.desired, self._system.healthy
+        found = Grant(state, name, pod, before, after, binding, healthy, desired, left, tally.unknown, tally.beyond)
+        self._grants.append(found)
+
+    def _expected(self, tally: _Tally) -> int:
+        """How many pods its status may expect of those that are watched; as many as it does where nobody can count."""
+        if tally.view is None:
+            return 0
+        own = expected_pods(tally.view, (pod.raw for pod in self._pods.values()), self._scales)
+        return tally.view.expected if own is None else own
+
+    def _is_beyond(self, tally: _Tally) -> bool:
+        """Whether too few are healthy of the watched pods, and its status expects more than those, now and before."""
+        view = tally.view
+        if view is None or tally.deleted or not view.up_to_date or tally.healthy >= tally.desired:
+            return False
+        return view.expected > max(tally.own, self._expected(tally))
 
     def _desired(self, view: PodDisruptionBudgetView, at_ns: int) -> tuple[int, str]:
         at = datetime.fromtimestamp(seconds(at_ns), UTC)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from budget_stories import Guarded, budget, drain_story, guarded
 from histories import NAMESPACE, WORKLOAD, at, pod
 
@@ -145,6 +147,43 @@ def test_a_budget_over_unwatched_pods_without_an_eviction_is_unknown() -> None:
     finding = BudgetHeld()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "binds others too" in finding.reason
+
+
+def beside_a_canary(*healthy: tuple[float, int], wants: Mapping[str, Any], expected: int = 5) -> Finding:
+    """Four replicas are watched, of which `a` is evicted at 30 s; the budget counts a canary of another Deployment too.
+
+    `healthy` is what its controller counted and when; the canary may be down for a while.
+    """
+
+    def counted_all(count: int, *disrupted: str) -> dict[str, Any]:
+        spec = {**wants, "selector": {"matchLabels": {"app": WORKLOAD}}}
+        return budget(healthy=count, desired=4, expected=expected, disrupted=disrupted, spec=spec)
+
+    (_, first), *later = healthy
+    story = Guarded().stands("a", "b", "c", "d", pdb=counted_all(first)).traffic()
+    for at_s, count in later:
+        story.counted(at_s, counted_all(count))
+    story.fault("a", name="evict").acted("evict-pod", 30.1, uid="a", fault="evict-1")
+    charged = counted_all(5, "a")
+    charged["status"]["disruptionsAllowed"] = 0
+    story.counted(30.2, charged).leaves("a", 30.202).counted(30.3, counted_all(4))
+    return BudgetHeld()(story.history())
+
+
+@pytest.mark.parametrize("wants", [{"maxUnavailable": 1}, {"maxUnavailable": "20%"}, {"minAvailable": 4}], ids=str)
+@pytest.mark.parametrize("healthy", [((0, 4), (20, 5)), ((0, 5), (60, 4)), ((0, 5),)], ids=str)
+def test_a_budget_over_a_canary_too_is_unknown(healthy: tuple[tuple[float, int], ...], wants: dict[str, Any]) -> None:
+    """The three that are left and the canary are the four that it needs, whenever the canary itself was down."""
+    finding = beside_a_canary(*healthy, wants=wants)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "binds others too" in finding.reason
+    assert "dip" not in finding.measured
+
+
+def test_a_budget_of_its_own_pods_alone_that_leaves_too_few_fails() -> None:
+    """Its controller counts five of the four that it expects: the eviction of one leaves too few."""
+    finding = beside_a_canary((0, 4), (20, 5), wants={"maxUnavailable": 1}, expected=4)
+    assert finding.answer is Answer.FAIL, finding.line()
 
 
 # --- a StatefulSet's names come again -----------------------------------------------------------------------------
