@@ -6,18 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, unknown, watched
+from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.clock import NS
 from chaos.errors import UsageError
-from chaos.history import History
+from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
 from chaos.objects.pod import PodView
+from chaos.semantics import restart_bound, restarts_remembered
 
 __all__ = ["NoNeedlessRestart", "NoNeedlessRestartDetail", "NoRestartLoop", "NoRestartLoopDetail"]
 
-RESTARTING = ("process-hang", "process-crash", "memory-hog")
-"""The faults that a container should be restarted for, once each."""
+RESTARTING = ("process-hang", "process-crash", "memory-hog", "node-down")
+"""The faults that a container should be restarted for, once each: on a node that comes back, each of its pods' own."""
 
 NO_POD = unknown("the pods", "no pod was seen", "a trial whose pods are watched without a gap")
 
@@ -36,8 +38,9 @@ class NoNeedlessRestart:
     """No container of the system was restarted, from the first sight of it on, but for its own hang or crash.
 
     Each fault of a kind in `restarting` excuses one restart of the container that it struck, in each of its victims;
-    leave it empty where a fault ends before any restart is due. UNKNOWN where the watch of pods had a gap or did not
-    reach to the end of the last phase, or where no pod was seen.
+    leave it empty where a fault ends before any restart is due. UNKNOWN where that restart came so long after the heal
+    that it need not have been for the fault, where the watch of pods had a gap or did not reach to the end of the last
+    phase, or where no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -47,13 +50,13 @@ class NoNeedlessRestart:
 
     def __call__(self, history: History) -> Finding:
         lives = pod_lives(history)
-        needless = {life.uid: self._needless(history, life) for life in lives}
+        found = {life.uid: self._needless(history, life) for life in lives}
         restarts = sum(len(moments) for life in lives for moments in life.restarts_ns.values())
-        count = sum(map(len, needless.values()))
+        count = sum(len(needless) for needless, _ in found.values())
         return finding(
             self.name,
             "No container is restarted but for a fault that should restart it.",
-            [*(_obligation(life, needless[life.uid]) for life in lives), *restarts_watched(history)],
+            [*(_obligation(life, *found[life.uid]) for life in lives), *restarts_watched(history)],
             Summary(
                 f"{count} needless of {plural(restarts, 'restart')}, {plural(len(lives), 'pod')}",
                 "0 needless restarts",
@@ -62,26 +65,46 @@ class NoNeedlessRestart:
             nothing=NO_POD,
         )
 
-    def _needless(self, history: History, life: PodLife) -> tuple[int, ...]:
-        """When the containers of a pod were restarted and no fault excuses it."""
-        left = {name: list(moments) for name, moments in life.restarts_ns.items()}
+    def _needless(self, history: History, life: PodLife) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """When the containers of a pod were restarted and no fault excuses it, and when one may, but came late."""
+        left, late = {name: list(moments) for name, moments in life.restarts_ns.items()}, list[int]()
         for fault in history.faults:
-            if fault.name in self.restarting and any(ref.uid == life.uid for ref in fault.victims):
-                own = left.get(struck_container(fault, life), [])
+            if fault.name not in self.restarting:
+                continue
+            struck = [struck_container(fault, life)] if any(ref.uid == life.uid for ref in fault.victims) else []
+            if any(ref.kind == "Node" and ref.name == life.node for ref in fault.victims):
+                struck = [*left]
+            for name in struck:
+                own = left.get(name, [])
                 excused = next((at_ns for at_ns in own if at_ns > fault.begin_ns), None)
                 if excused is not None:
                     own.remove(excused)
-        return tuple(sorted(at_ns for moments in left.values() for at_ns in moments))
+                    late += [excused] if excused > _due_ns(history, fault, life, name) else []
+        return tuple(sorted(at_ns for moments in left.values() for at_ns in moments)), tuple(late)
 
 
-def _obligation(life: PodLife, needless: tuple[int, ...]) -> Obligation:
-    times = plural(len(needless), "time")
+def _due_ns(history: History, fault: Fault, life: PodLife, container: str) -> int:
+    """Until when a restart may come of a fault: its bound after the heal, whatever the fault had still to set off."""
+    timings = timings_of(history)
+    count = restarts_remembered(life.all_restarts_ns, fault.begin_ns, timings, container=container)
+    bound = restart_bound(life.spec, timings, container=container, restarts=count)
+    return (history.ended_ns if fault.healed_ns is None else fault.healed_ns) + round(bound.total_s * NS)
+
+
+def _obligation(life: PodLife, needless: tuple[int, ...], late: tuple[int, ...]) -> Obligation:
+    reason = settle = ""
+    if needless:
+        reason = f"{life.name} was restarted {plural(len(needless), 'time')} without need"
+    elif late:
+        reason = f"{life.name} was restarted so long after the fault that it need not have been for it"
+        settle = "a trial in which it is restarted in time, or NoNeedlessRestart(restarting=()) where none is due"
     return judged(
         life.who,
-        f"{life.name} was restarted {times} without need" if needless else "",
+        reason,
+        settle,
         measured=plural(len(needless), "needless restart"),
         bound="none",
-        evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in needless),
+        evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in (*needless, *late)),
     )
 
 
@@ -99,7 +122,7 @@ BACK_OFF = "CrashLoopBackOff"
 
 @dataclass(frozen=True, slots=True)
 class NoRestartLoopDetail:
-    """The most restarts of any pod, how many pods had too many, and of how many pods."""
+    """The most restarts of any container, how many pods had too many, and of how many pods."""
 
     restarts_most: int
     looping: int
@@ -108,11 +131,12 @@ class NoRestartLoopDetail:
 
 @dataclass(frozen=True, slots=True)
 class NoRestartLoop:
-    """No pod of the system was restarted more than `restarts_max` times in the trial.
+    """No container of the system was restarted more than `restarts_max` times in the trial.
 
-    One restart is a recovery; more of the same pod mean that starting anew does not help, or that what asks for it is
-    wrong: a liveness probe that load alone can fail, or a start that takes longer than liveness waits. The kubelet's
-    own word for it, CrashLoopBackOff, is shown as evidence; a single crash brings it too, so it decides nothing.
+    One restart is a recovery; more of the same container mean that starting anew does not help, or that what asks for
+    it is wrong: a liveness probe that load alone can fail, or a start that takes longer than liveness waits. The
+    kubelet's own word for it, CrashLoopBackOff, is shown as evidence; a single crash brings it too, so it decides
+    nothing.
     UNKNOWN where the watch of pods had a gap, did not reach to the end of the last phase, or saw no pod.
     Source: Kubernetes, "Pod Lifecycle", how pods handle problems with containers.
     """
@@ -128,7 +152,7 @@ class NoRestartLoop:
 
     def __call__(self, history: History) -> Finding:
         lives = pod_lives(history)
-        counts = [sum(map(len, life.restarts_ns.values())) for life in lives]
+        counts = [len(_most_restarted(life)) for life in lives]
         most = max(counts, default=0)
         return finding(
             self.name,
@@ -136,7 +160,7 @@ class NoRestartLoop:
             [*(self._obligation(life) for life in lives), *restarts_watched(history)],
             Summary(
                 f"{most} at most, {plural(len(lives), 'pod')}",
-                f"{plural(self.restarts_max, 'restart')} a pod",
+                f"{plural(self.restarts_max, 'restart')} a container",
                 detail=NoRestartLoopDetail(most, sum(count > self.restarts_max for count in counts), len(lives)),
                 evidence=_back_offs(history, {life.uid for life in lives}),
             ),
@@ -144,7 +168,7 @@ class NoRestartLoop:
         )
 
     def _obligation(self, life: PodLife) -> Obligation:
-        moments = sorted(at_ns for each in life.restarts_ns.values() for at_ns in each)
+        moments = _most_restarted(life)
         looping = len(moments) > self.restarts_max
         return judged(
             life.who,
@@ -153,6 +177,11 @@ class NoRestartLoop:
             bound=f"at most {self.restarts_max}",
             evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in moments) if looping else (),
         )
+
+
+def _most_restarted(life: PodLife) -> tuple[int, ...]:
+    """The restarts of the container of a pod that had the most: the kubelet counts, and waits, for each by itself."""
+    return max(life.restarts_ns.values(), key=len, default=())
 
 
 def _back_offs(history: History, uids: set[str]) -> tuple[Evidence, ...]:

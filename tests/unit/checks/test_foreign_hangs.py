@@ -9,9 +9,10 @@ from typing import Any
 from histories import NAMESPACE, PROBED, T0, WORKLOAD, Story, at, pod
 from probe_stories import covered, endpoints, hang_story, hung, killing, restarted
 
-from chaos.checks import RestartedByLiveness, UnreadyLeavesEndpoints
+from chaos.checks import NoNeedlessRestart, NoRestartLoop, RestartedByLiveness, UnreadyLeavesEndpoints
 from chaos.checks.verdict import Answer, Finding
 from chaos.history import History
+from chaos.objects.base import Ref
 
 PROXY: Mapping[str, Any] = {
     "name": "proxy",
@@ -170,3 +171,42 @@ def test_a_pod_back_in_one_family_alone_is_not_back() -> None:
     story.saw(60.2, "MODIFIED", slice_of("a", "b", name="four"), "EndpointSlice")
     finding = UnreadyLeavesEndpoints()(story.history())
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+# --- restarts that are due, and others ------------------------------------------------------------------------------
+
+
+def switched_off(*restarts: tuple[float, int, int]) -> Story:
+    """The node of both pods is off from 30 s to 40 s; then `a` shows so many restarts of `m` and of `proxy`."""
+    story = Story().replicas("a", "b", spec=BESIDE_PROXY).fault(name="node-down").traffic()
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, victims=(Ref("Node", "", "n1", "node-n1"),)),))
+    for at_s, model, proxy in ((0.0, 0, 0), *restarts):
+        raw = pod("a", ready=True, restarts=model, spec=BESIDE_PROXY)
+        story.saw(at_s, "MODIFIED", with_proxy(raw, restarts=proxy))
+    return story
+
+
+def test_a_node_that_comes_back_starts_its_containers_anew() -> None:
+    """Whatever ran on a node that was switched off is started once more, each container of a pod by itself."""
+    story = switched_off((55, 1, 1))
+    assert NoNeedlessRestart()(story.history()).answer is Answer.PASS
+    assert NoRestartLoop()(story.history()).answer is Answer.PASS
+
+
+def test_a_node_that_comes_back_excuses_no_second_restart() -> None:
+    """One more restart of the same container is not for the node; nor is any of a pod of another node."""
+    twice = switched_off((55, 1, 1), (70, 2, 1)).history()
+    assert NoNeedlessRestart()(twice).answer is Answer.FAIL
+    assert NoRestartLoop()(twice).answer is Answer.FAIL
+    other = switched_off().saw(55, "MODIFIED", pod("b", ready=True, node="n2", restarts=1))
+    assert NoNeedlessRestart()(other.history()).answer is Answer.FAIL
+
+
+def test_a_restart_long_after_a_hang_was_healed_is_open() -> None:
+    """The hang is over after 3 s, and a restart 67 s later need not be of its liveness probe's asking."""
+    finding = NoNeedlessRestart()(hung(healed_s=33).saw(100, "MODIFIED", pod("a", ready=True, restarts=1)).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "it need not have been for it" in finding.reason
+    soon = hung(healed_s=33).saw(60, "MODIFIED", pod("a", ready=True, restarts=1))
+    assert NoNeedlessRestart()(soon.history()).answer is Answer.PASS
