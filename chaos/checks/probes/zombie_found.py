@@ -32,6 +32,7 @@ from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
+from chaos.history.facts.offered_load import flowed_s
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.sli import GOOD
@@ -165,9 +166,8 @@ class ZombieFound:
         measured, limit, margin = "no zombie seen", "within the derived bound", ""
         if worst is not None:
             one, zombie = worst
-            found = sum(zombie.ended in FOUND for zombie in zombies)
-            silent = plural(len(zombies), "silent replica")
-            measured = f"{found} of {silent} found, the longest silent for {zombie.silent_s:.1f} s"
+            measured = f"{sum(zombie.ended in FOUND for zombie in zombies)} of {plural(len(zombies), 'silent replica')}"
+            measured += f" found, the longest silent for {zombie.silent_s:.1f} s"
             limit = limit if zombie.bound_s is None else f"bound {zombie.bound_s:g} s"
             margin = f"{one.subject}, {zombie.ended} after {zombie.silent_s:.1f} s"
         health = tuple(_health(history, life) for life in lives)
@@ -184,7 +184,8 @@ class ZombieFound:
         quiet = list(silences(history, life))
         proved: list[int] = []
         for landed_ns, healed_ns, container in _hangs(history, life):
-            after = [replace(one, begin_ns=max(one.begin_ns, landed_ns)) for one in quiet if one.end_ns > landed_ns]
+            during = (one for one in quiet if one.end_ns > landed_ns and one.begin_ns < healed_ns)
+            after = [replace(one, begin_ns=max(one.begin_ns, landed_ns)) for one in during]
             if after and any(begin <= landed_ns < end for begin, end, _ in serving_spans(history, life)):
                 longest = max(after, key=lambda one: one.end_ns - one.begin_ns)
                 proved.append(longest.end_ns)
@@ -193,9 +194,8 @@ class ZombieFound:
                 held = bound_s is None or hung_s > bound_s
                 yield _judge(history, longest, bound_s, proved=True, held=held)
         bound_s = self._bound_s(history, life, "")
-        for silence in quiet:
-            long = bound_s is not None and seconds(silence.end_ns - silence.begin_ns) > bound_s
-            if long and silence.end_ns not in proved:
+        for silence in quiet if bound_s is not None else ():
+            if flowed_s(history, silence.begin_ns, silence.end_ns) > bound_s and silence.end_ns not in proved:
                 yield _judge(history, silence, bound_s, proved=False, held=False)
 
     def _bound_s(self, history: History, life: PodLife, container: str) -> float | None:
@@ -209,11 +209,13 @@ class ZombieFound:
 
 
 def _hangs(history: History, life: PodLife) -> Iterator[tuple[int, int, str]]:
-    """From when until when a fault held it hanging, and which of its containers."""
+    """From when until when a fault held it hanging, at most until it was restarted, and which of its containers."""
     for fault in history.faults:
         if fault.name == HANGS and fault.landed_ns is not None and any(ref.uid == life.uid for ref in fault.victims):
-            healed_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
-            yield fault.landed_ns, healed_ns, struck_container(fault, life)
+            container = struck_container(fault, life)
+            ends = [history.ended_ns if fault.healed_ns is None else fault.healed_ns]
+            ends += [at_ns for at_ns in life.restarts_ns.get(container, ()) if at_ns > fault.landed_ns]
+            yield fault.landed_ns, min(ends), container
 
 
 def _judge(
@@ -221,8 +223,7 @@ def _judge(
 ) -> tuple[Obligation, ZombieDetail]:
     """A silence, with what the replica was to get meanwhile, and whether it was found in time."""
     band, life = baseline_band(history), silence.life
-    young_ns = round(band.slowest_s * NS) if band else 0
-    share = asked(history, silence.begin_ns, silence.end_ns - young_ns)
+    share = asked(history, silence.begin_ns, silence.end_ns - (round(band.slowest_s * NS) if band else 0))
     silent_s = seconds(silence.end_ns - silence.begin_ns)
     zombie = ZombieDetail(
         replica=life.name,
@@ -238,9 +239,9 @@ def _judge(
     # Not knowing when it went silent for good, it did at the latest when it must have been asked.
     sure_ns = silence.begin_ns if proved else share.sure_ns or silence.end_ns
     one = _found(history, life.who, zombie, seconds(silence.end_ns - sure_ns), held=held)
-    how = "was made to hang" if proved else "gave its last token"
+    how = f"{'was made to hang' if proved else 'gave its last token'} while Ready and among the endpoints"
     evidence = (
-        Evidence(silence.begin_ns, f"{life.who} {how} while Ready and among the endpoints"),
+        Evidence(silence.begin_ns, f"{life.who} {how}"),
         Evidence(silence.end_ns, f"{life.who}: {silence.ended}, {silent_s:.1f} s later"),
     )
     bound = "no probe looks for a hang" if bound_s is None else f"{bound_s:g} s"
@@ -255,10 +256,8 @@ def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float, *, h
     bound_s, words = zombie.bound_s, f"{who} was Ready and among the endpoints, and gave no token"
     words = f"{words} for {zombie.silent_s:.1f} s"
     if bound_s is not None and zombie.silent_s <= bound_s:
-        if zombie.ended in FOUND:
-            return Obligation(who)
-        reason = f"{who}: {zombie.ended} {zombie.silent_s:.1f} s into the bound of {bound_s:g} s"
-        return unknown(who, reason, SETTLE)
+        early = f"{who}: {zombie.ended} {zombie.silent_s:.1f} s into the bound of {bound_s:g} s"
+        return Obligation(who) if zombie.ended in FOUND else unknown(who, early, SETTLE)
     telling = names_replicas(history) and fresh_connections(history) and baseline_band(history) is not None
     if telling and not held and (reasons := uneven(history)):
         return unknown(who, f"{words}, but it need not have been asked: {'; '.join(reasons)}", SETTLE)
@@ -267,8 +266,8 @@ def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float, *, h
         reason = f"{words}, but the traffic is too thin to tell: {chance} {zombie.missed_by_chance:.1g}"
         return unknown(who, reason, "more requests: a higher rate")
     if bound_s is None:
-        blind = Obligation(who, Answer.FAIL, f"{words}; no probe of its looks for a hang ({zombie.ended})")
-        return Obligation(who) if zombie.ended in FOUND else blind
+        reason = f"{words}; no probe of its looks for a hang ({zombie.ended})"
+        return Obligation(who) if zombie.ended in FOUND else Obligation(who, Answer.FAIL, reason)
     late = f"{words}, bound {bound_s:g} s ({zombie.ended})"
     return Obligation(who, Answer.FAIL, late) if sure_s > bound_s else unknown(who, late, SETTLE)
 
@@ -283,11 +282,9 @@ def _doubts(history: History, zombies: tuple[ZombieDetail, ...]) -> Iterator[Obl
         reason = "too few requests were answered before the first fault to say how long an answer takes"
         yield unknown("the traffic", reason, SETTLE)
     if not fresh_connections(history):
-        reason = "connections were kept, which go on to the pod that they were opened to"
-        yield unknown("the traffic", reason, SETTLE)
+        yield unknown("the traffic", "connections were kept, which go on to the pod that they were opened to", SETTLE)
     if not any(zombie.proved_by_fault for zombie in zombies):
-        reason = "no replica that was Ready and among the endpoints was made to hang"
-        yield unknown("a hang", reason, SETTLE)
+        yield unknown("a hang", "no replica that was Ready and among the endpoints was made to hang", SETTLE)
 
 
 def _health(history: History, life: PodLife) -> ReplicaHealthDetail:

@@ -7,10 +7,11 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from chaos.clock import seconds
 from chaos.history.cache import once
 from chaos.history.model import History, LoadPoint, Stream
 
-__all__ = ["RISE", "LoadSpike", "LoadStep", "load_spikes", "load_steps", "offered"]
+__all__ = ["RISE", "LoadSpike", "LoadStep", "flowed_s", "load_spikes", "load_steps", "offered"]
 
 SAME = 1e-9
 """Sums of the same rates may differ by this share."""
@@ -48,6 +49,16 @@ def load_steps(history: History) -> tuple[LoadStep, ...]:
         for here, there in itertools.pairwise(offered(history))
         if not _same(here.rate_rps, there.rate_rps)
     )
+
+
+def flowed_s(history: History, begin_ns: int, end_ns: int) -> float:
+    """For how much of a span some stream flowed: between two streams nobody is asked, and nobody owes an answer."""
+    total_ns, since_ns = 0, begin_ns
+    for stream in sorted(history.streams, key=lambda one: one.begin_ns):
+        until_ns = min(end_ns, _end_ns(stream, history))
+        total_ns += max(0, until_ns - max(stream.begin_ns, since_ns))
+        since_ns = max(since_ns, until_ns)
+    return seconds(total_ns)
 
 
 def _end_ns(stream: Stream, history: History) -> int:

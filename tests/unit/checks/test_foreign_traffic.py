@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from histories import NAMESPACE, WORKLOAD, Story, kill_story, pod
-from probe_stories import covered, endpoints
+from histories import NAMESPACE, WORKLOAD, Story, at, kill_story, pod
+from probe_stories import covered, endpoints, hang_story
 from recovery_stories import replaced_story
 
 from chaos.checks import FaultsLanded, RecoveredInTime, ZombieFound
@@ -255,3 +255,31 @@ def test_a_replacement_is_an_endpoint_when_every_family_has_it() -> None:
 def test_a_service_of_one_family_owes_one() -> None:
     """Where the victim was in slices of one family only, its replacement need not be in others."""
     assert RecoveredInTime()(replaced_story().history()).answer is Answer.PASS
+
+
+def shared(story: Story, *silent: tuple[float, float]) -> Story:
+    """`a` and `b` answer in turn, but in these spans `b` answers all."""
+    for row in story.rows:
+        mine = row["id"] % 2 and not any(at(begin_s) <= row["intended_ns"] < at(end_s) for begin_s, end_s in silent)
+        row["replica"] = "model-a" if mine else "model-b"
+    return story
+
+
+def test_nobody_owes_a_token_while_no_traffic_flows() -> None:
+    """A hang is found in time; between two streams nobody is asked for 60 s, and nobody is a zombie for that."""
+    story = Story(200).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    story.fault("a", name="process-hang", healed_s=60).has(covered_ns=covered(200))
+    story.saw(36, "MODIFIED", pod("a", running=True))
+    story.saw(36.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    story.saw(66, "MODIFIED", pod("a", ready=True)).saw(66.2, "MODIFIED", endpoints("a", "b"), "EndpointSlice")
+    finding = ZombieFound()(shared(story.traffic(end_s=60).traffic(begin_s=120, end_s=190), (30, 70)).history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_replica_that_was_restarted_hangs_no_more() -> None:
+    """Its liveness probe ended the hang after 10 s; whom the Service asks afterwards says nothing of the hang."""
+    story = shared(hang_story().saw(0, "LISTED", service(sessionAffinity="ClientIP"), "Service"), (30, 100))
+    finding = ZombieFound()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert ZombieFound()(shared(hang_story(), (30, 44.4)).history()).answer is Answer.PASS
+    assert ZombieFound()(shared(hang_story(), (30, 100)).history()).answer is Answer.FAIL
