@@ -16,7 +16,7 @@ from chaos.history.step_function import Steps
 from chaos.objects.base import View
 from chaos.objects.pod import PodView
 
-__all__ = ["Dip", "Loss", "dips_of"]
+__all__ = ["Dip", "Loss", "dips_of", "owner_wants_fewer"]
 
 NEWS_NS = 5 * NS
 """News of a pod, of its node and of its owner come over different watches."""
@@ -174,11 +174,16 @@ def _deleted(history: History, change: Change) -> tuple[str, str]:
                 return BY_CONDITION[EVICTED]
             if action.name.startswith("delete"):
                 return "deletion", f"deleted by us ({action.fault or action.name}), which no disruption budget binds"
-    if _fell(_owners(history).get(change.pod.controller_uid, Steps((), 0)), at_ns):
+    if owner_wants_fewer(history, change.pod.controller_uid, at_ns):
         if _fell(desired_replicas(history), at_ns):
             return "scale-in", "deleted as fewer replicas were desired"
         return "rollout", "replaced by a rollout"
     return "deletion", "deleted by somebody else, not through the eviction API"
+
+
+def owner_wants_fewer(history: History, owner_uid: str, at_ns: int) -> bool:
+    """Whether a pod's own controller asked for fewer pods at about a moment."""
+    return _fell(_owners(history).get(owner_uid, Steps((), 0)), at_ns)
 
 
 @once

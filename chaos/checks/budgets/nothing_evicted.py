@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
+from chaos.checks.budgets.dips import owner_wants_fewer
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NodeLoss, node_losses
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Timings, toleration_s
 
@@ -19,6 +20,8 @@ __all__ = ["NothingEvicted", "NothingEvictedDetail"]
 
 LIMIT = "none marked"
 OUTLASTING = "a trial that holds every node down for longer than the replicas tolerate, seen without a gap"
+
+TAINTED = "DeletionByTaintManager"
 
 SAME_PASS_NS = NS
 """Nodes that a pass of the monitor finds NotReady are marked so within moments of each other."""
@@ -38,7 +41,7 @@ class NothingEvicted:
 
     The controller has a race here: while it takes back the taints of all nodes, a thread of its own may still taint a
     node that it found NotReady in that same pass, and the replicas on that one go when their toleration is over. So
-    those are counted apart, and the others decide.
+    those are counted apart, and the others decide. A replica that somebody else took meanwhile decides nothing.
 
     The outage proves something only if it outlasted what the replicas tolerate, with two periods of the node monitor.
     UNKNOWN if it did not, if a node was left, with a gap, and if a replica was marked before all nodes were NotReady:
@@ -69,7 +72,7 @@ def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obliga
     timings = timings_of(history)
     # News of nodes and of pods comes over two watches: what was marked in the same moments proves nothing.
     sure_ns = begin_ns + round(timings.allowance_s * NS)
-    owed = [_replica(life, end_ns, sure_ns, raced=life.node in last) for life in lives]
+    owed = [_replica(history, life, end_ns, sure_ns, raced=life.node in last) for life in lives]
     owed += watched(history, ("Pod", "Node"), min(loss.begin_ns for loss in losses), end_ns)
     if raced and all(life.node in last for life in lives):
         reason = "every replica was on the last node to be NotReady, so none is left to tell"
@@ -85,17 +88,27 @@ def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obliga
     return owed if lives else [], Summary(measured, LIMIT, detail=NothingEvictedDetail(names, outage_s))
 
 
-def _replica(life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obligation:
+def _replica(history: History, life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obligation:
     """One replica was not marked to go, or only by the controller's own race."""
     if life.lost_ns is None or life.lost_ns >= end_ns:
         return Obligation(life.name, measured="not marked")
     evidence = (Evidence(life.lost_ns, f"{life.name} was marked to go"),)
     reason = settle = ""
-    if not raced and life.lost_ns > sure_ns:
+    if not raced and (others := _by_others(history, life, life.lost_ns)):
+        reason, settle = f"{life.name} was marked in the outage, but not for its node: {others}", OUTLASTING
+    elif not raced and life.lost_ns > sure_ns:
         reason = f"evicted though no node was left: {life.name}"
     elif not raced:
         reason, settle = f"marked before every node was NotReady: {life.name}", OUTLASTING
     return judged(life.name, reason, settle, measured="marked", bound=LIMIT, evidence=evidence)
+
+
+def _by_others(history: History, life: PodLife, lost_ns: int) -> str:
+    """Who took a replica, by the condition DisruptionTarget (KEP-3329) or its own controller; empty for its taint."""
+    reasons = [pod.disruption for _, pod in pod_states(history, life.uid) if pod.disruption]
+    if reasons:
+        return "" if reasons[0] == TAINTED else reasons[0]
+    return "its controller asked for fewer pods" if owner_wants_fewer(history, life.owner_uid, lost_ns) else ""
 
 
 def _incomplete(history: History, losses: tuple[NodeLoss, ...]) -> str:

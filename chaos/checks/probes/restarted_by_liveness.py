@@ -104,7 +104,8 @@ class RestartedByLiveness:
     with that endpoint. What follows is `chaos.semantics.restart_bound`: probe, grace, exit, back-off, start, and for
     Ready its probes.
 
-    FAIL: no restart within the bound, one too late, no Ready in time, or no liveness probe that could restart it.
+    FAIL: no restart within the bound, one too late, one more before the next fault, no Ready in time, or no liveness
+    probe that could restart it.
     UNKNOWN: no hang landed, the watch had a gap, the hang was healed or the record ended before the bound, or no event
     says that it was the liveness probe.
     """
@@ -172,7 +173,7 @@ def _obligation(hang: _Hang) -> Obligation:
     restart = hang.restart
     if restart is None:
         return _never(hang)
-    one = _restarted(hang, restart) or _ready(hang, restart) or Obligation(hang.life.who)
+    one = _restarted(hang, restart) or _again(hang, restart) or _ready(hang, restart) or Obligation(hang.life.who)
     ended = restart.state.last_exit
     how = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode', 'unknown')}" if ended else "its end unseen"
     text = f"{hang.life.who} was restarted, count {restart.state.restarts}; before it {how}"
@@ -226,6 +227,17 @@ def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
         reason = f"no event says that the liveness probe of {who} asked for the restart"
         return unknown(who, reason, "a trial that watches Events")
     return None
+
+
+def _again(hang: _Hang, restart: _Restart) -> Obligation | None:
+    """That its liveness probe had it restarted once more before another fault began, None if it did not."""
+    begins = [fault.begin_ns for fault in hang.history.faults if fault.begin_ns > hang.fault.begin_ns]
+    until_ns = min(begins, default=hang.history.ended_ns)
+    moments = hang.life.restarts_ns.get(hang.container, ())
+    later = [at_ns for at_ns in moments if restart.at_ns < at_ns < until_ns]
+    if not later or len({one.at_ns for one in _killings(hang, later[-1])}) < 2:
+        return None
+    return Obligation(hang.life.who, Answer.FAIL, f"{hang.life.who} was restarted {len(later) + 1} times, not once")
 
 
 def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:

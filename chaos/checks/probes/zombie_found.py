@@ -194,8 +194,9 @@ class ZombieFound:
                 held = bound_s is None or hung_s > bound_s
                 yield _judge(history, longest, bound_s, proved=True, held=held)
         bound_s = self._bound_s(history, life, "")
-        for silence in quiet if bound_s is not None else ():
-            if flowed_s(history, silence.begin_ns, silence.end_ns) > bound_s and silence.end_ns not in proved:
+        for silence in quiet:
+            long = bound_s is not None and flowed_s(history, silence.begin_ns, silence.end_ns) > bound_s
+            if long and silence.end_ns not in proved:
                 yield _judge(history, silence, bound_s, proved=False, held=False)
 
     def _bound_s(self, history: History, life: PodLife, container: str) -> float | None:

@@ -44,8 +44,9 @@ class FaultsLanded:
     A trial without a fault disturbs with its load: then it must have risen by half at least, and requests must have
     been sent meanwhile; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
     that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A Ready victim
-    that was never among the Service's endpoints, or that no answer ever named, met nobody; one that was not Ready was
-    aimed at as such. Never FAIL: a fault that did not land says nothing against the system, but proves nothing.
+    that was never among the Service's endpoints, or that no answer ever named, met nobody, nor did nodes that held no
+    replica; one that was not Ready was aimed at as such. Never FAIL: a fault that did not land says nothing against the
+    system, but proves nothing.
     """
 
     name: ClassVar[str] = "fault-landed"
@@ -121,6 +122,8 @@ def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -
         yield unknown(fault.id, f"{fault.id}: no request was under way while it was active", SETTLE)
     else:
         yield Obligation(fault.id, measured=f"{plural(met.height, 'request')} met", bound="at least 1")
+    if bare := _bare(history, fault):
+        yield unknown(fault.id, f"{fault.id}: no replica was on {bare}, so it took nothing that served", SETTLE)
     if fault.name == KILLING_FAULT and not fault.victims:
         yield unknown(fault.id, f"{fault.id}: it had no victim", SETTLE)
     killed = _killed(history, fault)
@@ -128,6 +131,16 @@ def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -
         doubt = _unconfirmed(fault, victim, deletions) if victim in killed else ""
         doubt = doubt or _unserving(history, fault, victim)
         yield unknown(victim.name, f"{fault.id}: {doubt}", SETTLE) if doubt else Obligation(victim.name, measured="hit")
+
+
+def _bare(history: History, fault: Fault) -> str:
+    """The nodes that a fault struck, in words, if no replica was on any of them as it began; else empty."""
+    nodes = {victim.name for victim in fault.victims if victim.kind == "Node"}
+    if not nodes or not covered(history, "Pod", fault.begin_ns, fault.begin_ns):
+        return ""
+    there = (life for life in pod_lives(history) if life.node in nodes and life.created_ns <= fault.begin_ns)
+    held = any(life.left_ns is None or life.left_ns > fault.begin_ns for life in there)
+    return "" if held else f"node{'s' if len(nodes) > 1 else ''} {', '.join(sorted(nodes))}"
 
 
 def _landing(fault: Fault) -> Obligation:

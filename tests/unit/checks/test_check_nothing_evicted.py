@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from histories import PROBED, Story, nothing
+from histories import PROBED, Story, nothing, pod, replica_set
 from node_loss_stories import marked, noticed, outage, powered, standing
 
 from chaos.checks import NothingEvicted
@@ -29,6 +29,29 @@ def test_a_replica_marked_in_the_outage_fails() -> None:
     finding = judged(marked(outage(), 58))
     assert finding.answer is Answer.FAIL
     assert "evicted though no node was left: model-a" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "answer"),
+    [
+        ("DeletionByTaintManager", Answer.FAIL),
+        ("EvictionByEvictionAPI", Answer.UNKNOWN),
+        ("PreemptionByScheduler", Answer.UNKNOWN),
+    ],
+)
+def test_only_the_taint_of_its_node_evicts_a_replica(reason: str, answer: Answer) -> None:
+    """Whom a drain or the scheduler takes in the outage was not evicted for the loss of its node."""
+    story = outage().saw(58, "MODIFIED", pod("a", running=True, deleting=True, disruption=reason))
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_scale_in_within_the_outage_is_no_eviction() -> None:
+    """Its owner asks for one replica less, and the controller takes one, wherever its node is."""
+    story = outage().saw(1, "MODIFIED", replica_set(2), "ReplicaSet").saw(57, "MODIFIED", replica_set(1), "ReplicaSet")
+    finding = judged(marked(story, 58))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "its controller asked for fewer pods" in finding.reason
 
 
 def test_the_controllers_own_race_on_the_last_node_is_counted_apart() -> None:

@@ -71,6 +71,20 @@ def test_a_sidecar_that_is_restarted_too_hides_nothing() -> None:
     assert beside_proxy(proxy_s=40, model_s=None).answer is Answer.FAIL
 
 
+def restarted_again(*, asked: bool) -> Finding:
+    """The container that hung was restarted, and once more 20 s later, which its liveness probe may have asked for."""
+    story = hang_story().saw(60, "MODIFIED", restarted("a", 2)).saw(64, "MODIFIED", restarted("a", 2, ready=True))
+    return RestartedByLiveness()((story.saw(59, "MODIFIED", killing("a"), "Event") if asked else story).history())
+
+
+def test_a_container_that_liveness_restarts_again_was_not_restarted_once() -> None:
+    """A restart after which the probe fails again mended nothing; one of another cause is not the probe's."""
+    finding = restarted_again(asked=True)
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "was restarted 2 times, not once" in finding.reason
+    assert restarted_again(asked=False).answer is Answer.PASS
+
+
 def cut_short(history: History, until_s: float) -> History:
     """The history, the pods watched up to a moment only."""
     watch = tuple(event for event in history.watch if event.kind != "Pod" or event.at_ns <= at(until_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from recovery_stories import replaced_story
 
 from chaos.checks import FaultsLanded, RecoveredInTime, ZombieFound
 from chaos.checks.verdict import Answer
+from chaos.objects.base import Ref
 
 # --- did the fault meet anybody? ----------------------------------------------------------------------------
 
@@ -90,6 +92,16 @@ def test_what_another_replica_answered_did_not_meet_the_fault() -> None:
         row["replica"] = f"model-{'abc'[row['id'] % 3]}" if row["id"] < 290 else "model-b"
     finding = FaultsLanded()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+@pytest.mark.parametrize(("node", "answer"), [("n1", Answer.PASS), ("n2", Answer.UNKNOWN)])
+def test_a_node_without_a_replica_took_nothing_that_served(node: str, answer: Answer) -> None:
+    """All three replicas are on `n1`: that users do not notice the loss of `n2` proves nothing of the system."""
+    story = Story().replicas("a", "b", "c").traffic().fault(name="node-down")
+    (fault,) = story.parts["faults"]
+    history = story.has(faults=(replace(fault, victims=(Ref("Node", "", node, f"node-{node}"),)),)).history()
+    finding = FaultsLanded()(history)
+    assert finding.answer is answer, finding.line()
 
 
 def test_a_victim_that_was_not_ready_was_meant_to_be_so() -> None:
