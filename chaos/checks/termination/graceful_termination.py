@@ -26,6 +26,9 @@ NO_END = unknown("the replicas", "no replica was deleted", SETTLE)
 
 EXAMPLES = 5
 
+SEEN_S = 5.0
+"""Word of a container's end may come so long after it: what was cut earlier was not cut by it."""
+
 AT_THE_END_S = 2.0
 """A server that cuts its answers so shortly before SIGKILL has used up its grace."""
 
@@ -233,7 +236,8 @@ def _cut(one: HeldRequests) -> str:
     """Who cut the answers, and when."""
     count, grace_s = plural(one.cut.height, "request"), one.termination.grace_s
     cut_s = seconds(one.cut.select(pl.col("end_ns").max()).item() - one.ending.asked_ns)
-    if one.ending.killed:
+    killed_ns = min((exited.seen_ns for exited in one.ending.killed), default=None)
+    if killed_ns is not None and seconds(killed_ns - one.ending.asked_ns) - cut_s <= SEEN_S:
         return f"cut {count} by SIGKILL (exit code 137) {cut_s:.1f} s after its deletion, grace {grace_s:g} s"
     left_s = one.termination.kill.best_s - cut_s
     if left_s <= AT_THE_END_S:

@@ -43,10 +43,10 @@ class _Stretch:
     sent: int
 
     def obligation(self, history: History) -> Obligation:
-        """That enough were sent; one may have slipped over the seam."""
+        """That enough were sent; one of several may have slipped over the seam."""
         span = " to ".join(f"{(at_ns - history.began_ns) / NS:.1f} s" for at_ns in (self.begin_ns, self.end_ns))
         lasted = f"{self.planned} arrivals planned over {(self.end_ns - self.begin_ns) / NS:.1f} s, {self.sent} sent"
-        kept = self.sent >= min(self.planned - 1, SHARE_MIN * self.planned)
+        kept = self.sent >= max(1, min(self.planned - 1, SHARE_MIN * self.planned))
         reason = f"from {span} {self.sent} of {plural(self.planned, 'planned arrival')} were sent"
         return judged(
             span,

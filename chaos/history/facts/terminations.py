@@ -59,8 +59,9 @@ class Ending:
 
     @property
     def killed(self) -> tuple[Exit, ...]:
-        """The containers that SIGKILL ended."""
-        return tuple(one for one in self.exits if one.killed)
+        """The containers that SIGKILL ended; not sidecars, which have what the others leave of the grace (KEP-753)."""
+        sidecars = PodView({"spec": self.life.spec}).sidecars
+        return tuple(one for one in self.exits if one.killed and one.container not in sidecars)
 
     @property
     def stopped_ns(self) -> int | None:

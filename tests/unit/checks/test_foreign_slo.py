@@ -165,6 +165,14 @@ def test_a_stream_without_a_rate_or_a_plan_decides_no_part(rate_rps: float) -> N
     assert SloMet(STRICT)(story.has(generator=()).history()).answer is Answer.UNKNOWN
 
 
+def test_a_load_of_which_nothing_was_sent_was_not_offered() -> None:
+    """The only arrival of a slow stream was never sent: none of the load that was meant was offered."""
+    story = Story().replicas("a").traffic(rate_rps=0.01)
+    assert RateOffered()(story.history()).answer is Answer.PASS
+    finding = RateOffered()(story.fate([0], "unsent", sent_ns=None).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
 # --- how many requests show an objective --------------------------------------------------------------------
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from termination_stories import Ending, drained_story, standing
+from histories import PROBED, pod
+from termination_stories import Ending, container, drained_story, standing
 
 from chaos.checks import GracefulTermination
 from chaos.checks.verdict import Answer, Finding
@@ -244,3 +245,38 @@ def test_a_server_with_a_probe_listens_when_it_is_ready() -> None:
     """The replacement passed its readiness probe: what is refused is the ended one's."""
     finding = judged(drained_story().stream(None, 34.5, 34.6, "refused", status=None))
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+# --- who killed what -------------------------------------------------------------------------------------------------
+
+
+def beside_a_sidecar(*, cut: bool) -> Finding:
+    """`a` ends its one answer in full 2 s after its deletion; its native sidecar is killed at the end of the grace."""
+    spec = {**PROBED, "initContainers": [{"name": "proxy", "restartPolicy": "Always"}]}
+    story = standing(spec=spec).stream("a", 28, 32)
+    if cut:
+        story.stream("a", 29, 30.5, "truncated")
+    done = pod("a", deleting=True, spec=spec)
+    done["status"]["containerStatuses"] = [container(0)]
+    done["status"]["initContainerStatuses"] = [{**container(137), "name": "proxy"}]
+    story.saw(30, "MODIFIED", pod("a", ready=True, deleting=True, spec=spec)).saw(40.5, "MODIFIED", done)
+    return judged(story.saw(40.6, "DELETED", done))
+
+
+def test_a_sidecar_that_is_killed_is_no_deaf_server() -> None:
+    """A sidecar is told to end after the others, with what they leave of the grace: that it was killed says nothing."""
+    finding = beside_a_sidecar(cut=False)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert "does not end on SIGTERM" not in finding.reason
+
+
+@pytest.mark.parametrize("story", ["a sidecar", "the server"])
+def test_what_was_cut_before_sigkill_was_not_cut_by_it(story: str) -> None:
+    """The answer broke off half a second after the deletion, and something was killed ten seconds later."""
+    if story == "a sidecar":
+        finding = beside_a_sidecar(cut=True)
+    else:
+        finding = judged(standing().stream("a", 28, 30.5, "truncated").ends("a", 30, 40.2, code=137))
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "by SIGKILL" not in finding.reason
+    assert "its server does not finish what it has taken" in finding.reason
