@@ -26,6 +26,7 @@ from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
+from chaos.safety.undo_rules import BACK_SIGNALS
 from chaos.semantics import Probe
 from chaos.wait import until
 
@@ -213,6 +214,10 @@ class NotReady(TargetedFault):
     off: str = "USR1"
     on: str = "USR2"
     container: str = ""
+
+    def __post_init__(self) -> None:
+        if self.on not in BACK_SIGNALS:
+            raise UsageError(f"NotReady.on: {self.on!r} is not one of {', '.join(BACK_SIGNALS)}")
 
     @property
     @override

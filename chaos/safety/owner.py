@@ -62,7 +62,7 @@ def started_tick(pid: int) -> int | None:
     """Give when a process of this host started, in clock ticks since boot; None if it does not run (any more)."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:  # none of that number; or the number, which others may have written, is too long for a path
         return None
     # The second field is the program's name in parentheses, which may hold anything; fields are counted after it.
     state, *fields = stat.rpartition(")")[2].split()

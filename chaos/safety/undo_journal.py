@@ -11,8 +11,8 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from dataclasses import asdict, astuple, dataclass, field, replace
+from typing import Any, Literal, Protocol, cast
 
 from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_of
 from chaos.objects.base import Ref
@@ -72,11 +72,19 @@ class UndoEntry:
         """Read it back. Raises `ValueError` for what is no entry of ours."""
         try:
             given = json.loads(text)
-            target, detail = Ref(**given["target"]), dict(given["detail"])
+            kind, target, detail = _text(given["kind"]), Ref(**given["target"]), dict(given["detail"])
+            for value in astuple(target):
+                _text(value)
             fault, deadline_ns = str(given["fault"]), int(given["deadline_ns"])
-            return cls(given["kind"], target, str(given["manual"]), detail, fault, deadline_ns, key)
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(cast("UndoKind", kind), target, str(given["manual"]), detail, fault, deadline_ns, key)
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
 OURS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "gameday"}

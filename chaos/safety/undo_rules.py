@@ -2,20 +2,22 @@
 
 An entry is read from the cluster, and is executed with this suite's rights. Each kind names the kind of its target, the
 parts it may put back and the details it needs; the target is in the ConfigMap's own namespace, or a node; it is named
-by its UID unless it was yet to be made, and then it must bear our label when it is deleted.
+by its UID unless it was yet to be made, and then it has a name that we give, and must bear our label when it is
+deleted. The command for people is made from what was let pass, never taken from the cluster: somebody would run it.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chaos.objects.base import Ref
 from chaos.safety.undo_journal import UndoEntry, UndoKind
 
-__all__ = ["RULES", "Rule", "refusal"]
+__all__ = ["BACK_SIGNALS", "RULES", "Rule", "by_hand", "refusal"]
 
 PROTECTED_PREFIX = "kube-"
 """Namespaces that begin so are Kubernetes' own."""
@@ -26,7 +28,13 @@ DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
 """A process, a signal or a container's id: never an option, never a space."""
 
+BACK_SIGNALS = ("USR1", "USR2", "HUP", "WINCH", "CONT")
+"""Signals by which a process may be told to take something back: none that ends or stops every process."""
+
 REPLICAS_MAX = 10_000
+
+BOUNDS = ("minAvailable", "maxUnavailable")
+"""What a fault changes in the spec of a disruption budget."""
 
 
 def _word(value: object) -> bool:
@@ -39,10 +47,14 @@ def _name(value: object) -> bool:
 
 def _address(value: object) -> bool:
     try:
-        ipaddress.ip_address(str(value))
+        # Python takes any text after a `%` for the scope of an IPv6 address.
+        return "%" not in str(value) and bool(ipaddress.ip_address(str(value)))
     except ValueError:
         return False
-    return True
+
+
+def _back_signal(value: object) -> bool:
+    return value in BACK_SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +63,64 @@ class Rule:
 
     Attributes:
         targets: The kinds of object, each with the JSON pointers of the parts that may be put back.
-        made: Whether the target was made by us after the entry was written, so that its UID was not known.
+        made: How the name begins of a target that we made after the entry was written, so that its UID was not known.
         details: The details that the kind needs, each with what it may be.
+        more: Those that it may have beside them.
     """
 
     targets: Mapping[str, tuple[str, ...]]
-    made: bool = False
+    made: str = ""
     details: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
 
 
 PROCESS: Mapping[str, Callable[[object], bool]] = {"container": _name, "container_id": _word, "process": _word}
 
+PARTS = {"Deployment": ("/spec/replicas", "/spec/template"), "PodDisruptionBudget": ("/spec",)}
+
 RULES: Mapping[UndoKind, Rule] = {
     "uncordon": Rule({"Node": ()}),
     "node-on": Rule({"Node": ()}),
-    "restore-part": Rule({"Deployment": ("/spec/replicas", "/spec/template"), "PodDisruptionBudget": ("/spec",)}),
-    "continue-process": Rule({"Pod": ()}, details=PROCESS),
-    "signal-process": Rule({"Pod": ()}, details={**PROCESS, "signal": _word}),
+    "restore-part": Rule(PARTS, more=("path", "before", "wanted", "action")),
+    "continue-process": Rule({"Pod": ()}, details=PROCESS, more=("signal",)),
+    "signal-process": Rule({"Pod": ()}, details={**PROCESS, "signal": _back_signal}),
     "reconnect-pod": Rule({"Pod": ()}, details={"node": _name, "address": _address}),
-    "delete-policy": Rule({"NetworkPolicy": ()}, made=True),
-    "delete-job": Rule({"Job": ()}, made=True),
+    "delete-policy": Rule({"NetworkPolicy": ()}, made="gameday-cut-", more=("pod",)),
+    "delete-job": Rule({"Job": ()}, made="gameday-load-"),
 }
 
 
 def refusal(entry: UndoEntry, namespace: str) -> str:
     """Why an entry that was found in a namespace is not executed, empty if it may be."""
     rule = RULES.get(entry.kind)
-    # One of a later version is left, with its manual command.
-    return "" if rule is None else next(_objections(entry, rule, namespace), "")
+    if rule is None:
+        return f"this version does not know how to undo {entry.kind!r}; the one that wrote it does"
+    return next(_objections(entry, rule, namespace), "")
+
+
+def by_hand(entry: UndoEntry) -> str:
+    """The command by which a person does what an entry asks for that was not refused."""
+    target, detail = entry.target, entry.detail
+    there = f"-n {target.namespace} {target.name}"
+    if target.kind == "Deployment":
+        to_scale = detail.get("path") == "/spec/replicas"
+        verb, option = ("scale", f" --replicas {detail.get('before')}") if to_scale else ("rollout undo", "")
+        return f"kubectl {verb} deployment {there}{option}"
+    if "process" in detail:
+        name = detail["signal"] if entry.kind == "signal-process" else "CONT"
+        script = shlex.quote(f"kill -{name} $(pidof {detail['process']})")
+        return f"kubectl exec {there} -c {detail['container']} -- sh -c {script}"
+    return {
+        "uncordon": f"kubectl uncordon {target.name}",
+        "node-on": f"gameday undo --node-on COMMAND --node-off COMMAND (node {target.name})",
+        "restore-part": f"kubectl edit poddisruptionbudget {there}",
+        "delete-policy": f"kubectl delete networkpolicy {there}",
+        "delete-job": f"kubectl delete job {there}",
+    }.get(entry.kind, "gameday undo")
 
 
 def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
-    target, detail = entry.target, entry.detail
+    target = entry.target
     what = f"{entry.kind} of {target.kind} {target.name!r}"
     if target.kind not in rule.targets:
         yield f"{what}: not a kind of object to which this is done"
@@ -95,19 +133,38 @@ def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
         yield f"{what}: namespace {namespace} is Kubernetes' own"
     if not target.uid and not rule.made:
         yield f"{what}: its UID is not given"
+    if not target.name.startswith(rule.made):
+        yield f"{what}: names that gameday gives begin with {rule.made}"
+    yield from (f"{what}: {words}" for words in _wrong_details(entry, rule, namespace))
+
+
+def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
+    kind, detail = entry.target.kind, entry.detail
+    if strange := sorted(set(detail) - {*rule.details, *rule.more}):
+        yield f"entries of its kind have no {', '.join(map(repr, strange))}"
     if wrong := [name for name, allowed in rule.details.items() if not allowed(detail.get(name))]:
-        yield f"{what}: {', '.join(wrong)} cannot be {', '.join(repr(detail.get(name)) for name in wrong)}"
-    path, paths = detail.get("path"), rule.targets[target.kind]
+        yield f"{', '.join(wrong)} cannot be {', '.join(repr(detail.get(name)) for name in wrong)}"
+    path, paths = detail.get("path"), rule.targets[kind]
     if paths and path not in paths:
-        yield f"{what}: no fault changes {path!r} of it"
-    if path == "/spec/replicas" and not _replicas(detail.get("before")):
-        yield f"{what}: {detail.get('before')!r} is no number of replicas"
+        yield f"no fault changes {path!r} of it"
+    before = detail.get("before")
+    if path == "/spec/replicas" and not _replicas(before):
+        yield f"{before!r} is no number of replicas"
+    if kind == "PodDisruptionBudget" and not _same_but_bounds(before, detail.get("wanted")):
+        yield f"a fault changes nothing but {' and '.join(BOUNDS)} of it"
     if (pod := detail.get("pod")) and not _own_pod(pod, namespace):
-        yield f"{what}: its pod is not one in {namespace}"
+        yield f"its pod is not one in {namespace}"
 
 
 def _replicas(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= REPLICAS_MAX
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= REPLICAS_MAX
+
+
+def _same_but_bounds(before: object, wanted: object) -> bool:
+    if not isinstance(before, Mapping) or not isinstance(wanted, Mapping):
+        return False
+    one, other = ({key: value for key, value in spec.items() if key not in BOUNDS} for spec in (before, wanted))
+    return one == other
 
 
 def _own_pod(pod: object, namespace: str) -> bool:

@@ -130,7 +130,7 @@ def test_one_that_cannot_be_undone_stops_no_other(cluster: Cluster) -> None:
         first = undo_all(cluster, executor, find_left(cluster, namespace))
         assert [(one.entry.fault, one.result) for one in first] == [("f-2", "left"), ("f-1", "undone")]
         assert "changed by somebody else" in first[0].words
-        assert "run: kubectl edit pdb chat-pdb" in first[0].words
+        assert f"run: kubectl edit poddisruptionbudget -n {namespace} chat-pdb" in first[0].words
         (left,) = find_left(cluster, namespace)
         assert [one.fault for one in left.entries] == ["f-2"]
         undo_all(cluster, executor, [left], forget=True)

