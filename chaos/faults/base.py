@@ -19,7 +19,7 @@ from chaos.faults.permissions import Right, rights
 from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal
 from chaos.history.action_names import declare_actions
-from chaos.objects.base import Ref
+from chaos.objects.base import Raw, Ref
 
 __all__ = [
     "API_ALLOWANCE_S",
@@ -116,6 +116,13 @@ class Fault(ABC):
     def takes_every_node(self) -> bool:
         """Whether it is meant to hit every node at once."""
         return False
+
+    def pods_at_risk(self, workload: Raw, desired: int, down: int) -> int:  # noqa: ARG002  # the role's shape
+        """How many more of the system's pods it may have down at worst, beside victims and the `down` already.
+
+        `workload` is the system's as it is now, `desired` how many replicas that wants.
+        """
+        return 0
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Change the system's disruption budget while the block lasts: another bound, or one that cannot be kept."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from chaos.faults.base import Fault, Injection
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import Right, rights
 from chaos.faults.support.object_patch import Change
-from chaos.objects.base import Ref, View
+from chaos.objects.base import Raw, Ref, View
 
 __all__ = ["BudgetChange"]
 
@@ -52,6 +53,16 @@ class BudgetChange(Fault):
     @override
     def landing_deadline_s(self) -> float:
         return SYNC_ALLOWANCE_S
+
+    @override
+    def pods_at_risk(self, workload: Raw, desired: int, down: int) -> int:
+        """Those that anybody may evict by the new bound, of which those that are down already are a part.
+
+        A percentage is rounded up to whole pods (`GetScaledValueFromIntOrPercent`, pkg/controller/disruption).
+        """
+        ((key, bound),) = self._bound.items()
+        pods = math.ceil(int(bound.removesuffix("%")) * desired / 100) if isinstance(bound, str) else bound
+        return max(0, min(desired, desired - pods if key == "minAvailable" else pods) - down)
 
     @override
     def inject(self, context: FaultContext) -> Injection:

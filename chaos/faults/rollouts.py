@@ -13,7 +13,10 @@ from chaos.faults.base import Awaited, DeploymentFault, Injection, Until
 from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Result, Work
 from chaos.faults.support.object_patch import Edit, Template
+from chaos.objects.base import Raw
+from chaos.objects.kinds import DeploymentView
 from chaos.objects.pod import PodView
+from chaos.semantics.rollout import Strategy
 
 __all__ = ["BadRollout", "RollingUpdate"]
 
@@ -88,6 +91,13 @@ class RollingUpdate(DeploymentFault):
     def ended(self) -> Awaited:
         """The rollout ended, however it did."""
         return Awaited(self, "ended")
+
+    @override
+    def pods_at_risk(self, workload: Raw, desired: int, down: int) -> int:
+        """As the strategy has it; all where no readiness probe holds a rollout of bad pods up."""
+        containers = DeploymentView(workload).pod_spec.get("containers") or ()
+        probed = any("readinessProbe" in one for one in containers)
+        return _may_be_missing(workload, desired, down) if probed else max(0, desired - down)
 
     @override
     def inject(self, context: FaultContext) -> Injection:
@@ -173,6 +183,11 @@ class BadRollout(DeploymentFault):
         return Awaited(self, "shown")
 
     @override
+    def pods_at_risk(self, workload: Raw, desired: int, down: int) -> int:
+        """As the strategy has it: no bad pod ever becomes Ready, so no more of the former ones go."""
+        return _may_be_missing(workload, desired, down)
+
+    @override
     def inject(self, context: FaultContext) -> Injection:
         """Change the template, and follow the rollout."""
         return _BadRollout(self, context)
@@ -193,6 +208,11 @@ class _BadRollout(_Rollout):
         """A pod of the new template cannot have its image, or runs and is not Ready."""
         pods = (pod for pod in self._template.pods() if not pod.deleting)
         return next((words for pod in pods if (words := self._bad(pod))), "")
+
+
+def _may_be_missing(workload: Raw, desired: int, down: int) -> int:
+    """What a Deployment's strategy lets a rollout have unavailable, those that are down already among them."""
+    return max(0, Strategy.of(DeploymentView(workload).spec).unavailable(desired) - down)
 
 
 def _require_positive(fault: RollingUpdate | BadRollout) -> None:

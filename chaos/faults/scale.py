@@ -10,6 +10,7 @@ from chaos.faults.base import DeploymentFault, Injection
 from chaos.faults.context import FaultContext
 from chaos.faults.support.object_patch import Change
 from chaos.history.facts.autoscaler import KIND, AutoscalerView
+from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
 __all__ = ["Scale"]
@@ -43,6 +44,11 @@ class Scale(DeploymentFault):
     def landing_deadline_s(self) -> float:
         """The pods' own time to end, or to become Ready."""
         return self.deadline_s
+
+    @override
+    def pods_at_risk(self, workload: Raw, desired: int, down: int) -> int:
+        """Those that are taken away; as many may be added, for which others' room may be used up."""
+        return abs(desired - self.replicas)
 
     @override
     def inject(self, context: FaultContext) -> Injection:

@@ -30,19 +30,21 @@ class BlastRadius:
         victims: Collection[Ref],
         *,
         ours: Collection[str],
+        at_risk: int = 0,
         down: int = 0,
         nodes_out: int = 0,
         foreign: Collection[Ref] = (),
     ) -> None:
         """Refuse victims outside the bound.
 
-        `ours` holds the UIDs of the system's pods, `down` how many of the desired replicas are missing already,
+        `ours` holds the UIDs of the system's pods and objects, `at_risk` how many of its pods may go beside those among
+        the victims, `down` how many of the desired replicas are missing already,
         `nodes_out` how many other nodes are cordoned or not Ready already, `foreign` the pods of others
         that the victim nodes would take along. Raises `UsageError` that names the victim or the number.
         """
         for victim in victims:
             self._admit_one(victim, ours)
-        pods = sum(victim.kind == "Pod" for victim in victims)
+        pods = sum(victim.kind == "Pod" for victim in victims) + at_risk
         if pods and pods + down > self.pods_max:
             raise UsageError(
                 f"blast radius: {pods} pods and {down} already down are more than the {self.pods_max} allowed at once",
@@ -53,11 +55,11 @@ class BlastRadius:
     def _admit_one(self, victim: Ref, ours: Collection[str]) -> None:
         if victim.kind == "Node":
             return
-        if victim.namespace != self.namespace or (victim.kind == "Pod" and victim.uid not in ours):
+        if victim.namespace != self.namespace or not victim.uid or victim.uid not in ours:
             raise UsageError(
                 f"blast radius: {victim.kind.lower()} {victim.namespace}/{victim.name} "
                 f"is not part of the system in {self.namespace}",
-                "aim the fault with a pick from chaos.faults.targets",
+                "aim the fault with a pick from chaos.faults.targets, or at what the fixture `system` names",
             )
 
     def _admit_nodes(self, names: list[str], out: int, foreign: Collection[Ref]) -> None:

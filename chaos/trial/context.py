@@ -6,13 +6,13 @@ from pathlib import Path
 
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
-from chaos.errors import NotAllowed
+from chaos.errors import NotAllowed, UsageError
 from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
 from chaos.faults.support.cluster_view import foreign_pods
 from chaos.history import load_history
 from chaos.history.facts.replica_counts import ready_replicas
-from chaos.objects.base import Ref, View
+from chaos.objects.base import Raw, Ref, View
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 from chaos.safety import BlastRadius
@@ -84,19 +84,32 @@ class TrialContext(FaultContext):
     def admit(self, fault: Fault) -> None:
         """Hold a fault against consent and blast radius. Raises `NotAllowed` or `UsageError`."""
         self.allow(fault)
-        pods = self.pods()
+        pods, down = self.pods(), self.replicas_down()
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
         nodes = [node for node in map(NodeView, self.recorder.objects("Node")) if node.name not in hit]
         # On nodes of others their owners' bound holds, whatever a scenario is about.
         unbounded = fault.takes_every_node and not self.adopted
         radius = replace(self.blast_radius, nodes_max=None) if unbounded else self.blast_radius
+        # Since the pick others may have come to a node.
+        aimed = {victim.uid for victim in fault.victims}
+        met = sum(pod.ready and not pod.deleting and pod.node in hit and pod.uid not in aimed for pod in pods)
         radius.admit(
             fault.victims,
-            ours={pod.uid for pod in pods},
-            down=self.replicas_down(),
+            ours={pod.uid for pod in pods} | {ref.uid for ref in (*self.system.objects, self.system.workload)},
+            at_risk=met + self._at_risk(fault, down),
+            down=down,
             nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
             foreign=() if fault.leaves_foreign_pods else foreign_pods(self.cluster, hit, self.namespace),
         )
+
+    def _at_risk(self, fault: Fault, down: int) -> int:
+        """How many pods may go by a change of an object. Raises `UsageError` where nobody can tell of how many."""
+        if all(victim.kind in ("Pod", "Node") for victim in fault.victims):
+            return 0
+        workload, desired = self._workload(), self.desired_replicas()
+        if workload is None or desired is None:
+            raise UsageError(f"blast radius: how many replicas {self.system.workload.name} desires is not known")
+        return fault.pods_at_risk(workload, desired, down)
 
     def pods(self) -> list[PodView]:
         """The system's pods, now."""
@@ -104,10 +117,13 @@ class TrialContext(FaultContext):
 
     def desired_replicas(self) -> int | None:
         """How many replicas the workload asks for, None if it is not there, or does not say."""
-        for workload in self.recorder.objects(self.workload_kind.name):
-            if View(workload).name == self.system.workload.name:
-                return self.workload_kind.wanted(workload)
-        return None
+        workload = self._workload()
+        return None if workload is None else self.workload_kind.wanted(workload)
+
+    def _workload(self) -> Raw | None:
+        """The workload as it is now."""
+        found = self.recorder.objects(self.workload_kind.name)
+        return next((one for one in found if View(one).name == self.system.workload.name), None)
 
     def replicas_down(self) -> int:
         """How many replicas are desired and down. One that an autoscaler is only adding was never up, so it is not."""

@@ -7,7 +7,7 @@ from chaos.objects.base import Ref
 from chaos.safety import BlastRadius
 
 RADIUS = BlastRadius("ns", pods_max=2, nodes_max=1)
-OURS = frozenset({"uid-a", "uid-b", "uid-c"})
+OURS = frozenset({"uid-a", "uid-b", "uid-c", "uid"})
 
 
 def pod(name: str, namespace: str = "ns") -> Ref:
@@ -30,6 +30,26 @@ def test_a_pod_that_is_not_the_systems_is_refused_by_name(victim: Ref) -> None:
     """Another namespace, or a UID that is not among the system's, is outside."""
     with pytest.raises(UsageError, match=f"pod {victim.namespace}/{victim.name} is not part of the system in ns"):
         RADIUS.admit([victim], ours=OURS)
+
+
+@pytest.mark.parametrize("uid", ["uid-of-another", ""])
+def test_what_else_is_changed_must_be_the_systems_own(uid: str) -> None:
+    """A Deployment of the namespace that is not the system's, or is known by its name alone, is refused like a pod."""
+    with pytest.raises(UsageError, match="deployment ns/other is not part"):
+        RADIUS.admit([Ref("Deployment", "ns", "other", uid)], ours={*OURS, ""})
+
+
+def test_pods_that_a_change_puts_at_risk_count_as_victims() -> None:
+    """Beside those that are down, and beside pods that are hit themselves; none at risk forbids nothing."""
+    change = Ref("Deployment", "ns", "model", "uid")
+    RADIUS.admit([change], ours=OURS, at_risk=2)
+    RADIUS.admit([change], ours=OURS, at_risk=0, down=3)
+    with pytest.raises(UsageError, match="3 pods and 0 already down are more than the 2 allowed"):
+        RADIUS.admit([change], ours=OURS, at_risk=3)
+    with pytest.raises(UsageError, match="1 pods and 2 already down"):
+        RADIUS.admit([change], ours=OURS, at_risk=1, down=2)
+    with pytest.raises(UsageError, match="3 pods and 0 already down"):
+        RADIUS.admit([node("n1"), pod("a")], ours=OURS, at_risk=2)
 
 
 def test_what_else_is_changed_must_be_in_the_namespace() -> None:

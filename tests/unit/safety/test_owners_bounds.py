@@ -51,7 +51,7 @@ def admit(*, adopted: bool) -> None:
         recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
         namespace="llm",
         adopted=adopted,
-        system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat")),
+        system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
         blast_radius=BlastRadius("llm", pods_max=8, nodes_max=1),
         consent=lambda _fault: "",
     )
@@ -65,6 +65,101 @@ def test_a_scenario_of_every_node_does_not_lift_the_owners_bound() -> None:
     admit(adopted=False)
     with pytest.raises(UsageError, match="3 nodes and 0 already out are more than the 1 allowed"):
         admit(adopted=True)
+
+
+BUDGET = Ref("PodDisruptionBudget", NAMESPACE, WORKLOAD, "b-1")
+CHAT = Ref("Deployment", NAMESPACE, WORKLOAD, "d-1")
+PROBED = {"name": "model", "image": "chat:1", "readinessProbe": {"httpGet": {"path": "/", "port": 1}}}
+RECREATE = {"strategy": {"type": "Recreate"}}
+HALF = {"strategy": {"rollingUpdate": {"maxUnavailable": "50%", "maxSurge": 0}}}
+NONE = {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
+
+
+def admitted(fault: faults.Fault, spec: dict[str, Any], tmp_path: Path, *, ready: int = 4, pods_max: int = 1) -> str:
+    """What a blast radius says of a fault on a Deployment of four replicas; empty if it lets it pass."""
+    names = "abcd"
+    run = saved(Story().replicas(*names).history(), tmp_path / "run")
+    template = {"spec": {"containers": [PROBED]}}
+    workload = deployment(4)
+    workload["metadata"]["uid"] = "d-1"
+    workload["spec"] = {"replicas": 4, "template": template, **spec}
+    pods = [pod(name, ready=place < ready, node="n1") for place, name in enumerate(names)]
+    objects = {"Node": [node("n1"), node("n2")], "Pod": pods, "Deployment": [workload]}
+    context = context_with(
+        run=run,
+        recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
+        namespace=NAMESPACE,
+        workload_kind=DEPLOYMENT,
+        system=SimpleNamespace(workload=CHAT, objects=(CHAT, BUDGET)),
+        blast_radius=BlastRadius(NAMESPACE, pods_max=pods_max, nodes_max=1),
+        consent=lambda _fault: "",
+    )
+    try:
+        context.admit(fault)
+    except UsageError as refused:
+        return refused.what
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "spec", "at_risk"),
+    [
+        pytest.param(faults.Scale(CHAT, 3), {}, 1, id="one fewer"),
+        pytest.param(faults.Scale(CHAT, 1), {}, 3, id="all but one"),
+        pytest.param(faults.Scale(CHAT, 7), {}, 3, id="three more"),
+        pytest.param(faults.Scale(CHAT, 10_000), {}, 9996, id="many more"),
+        pytest.param(faults.RollingUpdate(CHAT), {}, 1, id="a release, by default"),
+        pytest.param(faults.RollingUpdate(CHAT), NONE, 0, id="a release that misses none"),
+        pytest.param(faults.RollingUpdate(CHAT), HALF, 2, id="a release by halves"),
+        pytest.param(faults.RollingUpdate(CHAT), RECREATE, 4, id="a release of all at once"),
+        pytest.param(
+            faults.RollingUpdate(CHAT), NONE | {"template": {"spec": {"containers": [{}]}}}, 4, id="without a probe"
+        ),
+        pytest.param(faults.BadRollout(CHAT, "probe"), {}, 1, id="a bad release, by default"),
+        pytest.param(faults.BadRollout(CHAT, "image"), HALF, 2, id="a bad release by halves"),
+        pytest.param(faults.BadRollout(CHAT, "image"), RECREATE, 4, id="a bad release of all at once"),
+        pytest.param(faults.BudgetChange(BUDGET, max_unavailable=0), {}, 0, id="none may be evicted"),
+        pytest.param(faults.BudgetChange(BUDGET, min_available="100%"), {}, 0, id="all are needed"),
+        pytest.param(faults.BudgetChange(BUDGET, max_unavailable=1), {}, 1, id="one may be evicted"),
+        pytest.param(faults.BudgetChange(BUDGET, min_available=1), {}, 3, id="one is needed"),
+        pytest.param(faults.BudgetChange(BUDGET, max_unavailable="51%"), {}, 3, id="more than half may be evicted"),
+    ],
+)
+def test_a_change_counts_by_the_worst_that_it_can_do(
+    fault: faults.Fault, spec: dict[str, Any], at_risk: int, tmp_path: Path
+) -> None:
+    """Just so many pods have to be within the owners' bound; one less and it is refused, naming the number."""
+    assert admitted(fault, spec, tmp_path, pods_max=at_risk) == ""
+    if at_risk:
+        assert f"{at_risk} pods and 0 already down" in admitted(fault, spec, tmp_path / "less", pods_max=at_risk - 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"),
+    [
+        pytest.param(faults.RollingUpdate(CHAT), False, id="a release counts what is missing"),
+        pytest.param(faults.BudgetChange(BUDGET, max_unavailable=1), False, id="so does a budget"),
+        pytest.param(faults.Scale(CHAT, 3), True, id="a smaller number does not"),
+    ],
+)
+def test_what_is_down_already_counts_once(fault: faults.Fault, tmp_path: Path, *, refused: bool) -> None:
+    """One of four is missing and one may be: what lets nobody go until that one is back may be done."""
+    assert bool(admitted(fault, {}, tmp_path, ready=3)) is refused
+
+
+@pytest.mark.parametrize("uid", ["d-2", ""])
+def test_a_neighbours_workload_is_refused(uid: str, tmp_path: Path) -> None:
+    """A Deployment of the same namespace, or the system's own by its name alone, is none that may be changed."""
+    said = admitted(faults.Scale(Ref("Deployment", NAMESPACE, WORKLOAD, uid), 4), {}, tmp_path)
+    assert "is not part of the system" in said
+
+
+def test_pods_that_came_to_a_node_since_the_pick_count(tmp_path: Path) -> None:
+    """A node takes whoever is on it, and not only those that were when it was picked."""
+    aim = Targets("n1", (Ref("Node", "", "n1", "uid-n1"), Ref("Pod", NAMESPACE, "a", "a")))
+    down = faults.NodeDown(aim, leave_foreign=True)
+    assert "4 pods and 0 already down" in admitted(down, {}, tmp_path, pods_max=3)
+    assert admitted(down, {}, tmp_path / "more", pods_max=4) == ""
 
 
 def growing(*, ready: tuple[str, ...], lost: tuple[str, ...] = ()) -> Story:
