@@ -190,7 +190,7 @@ def load_for(environment: Environment, *, in_cluster: bool, workers: int | None,
     A `dry_run` session makes no pods on a system that already runs: traffic then comes from this host.
     """
     written = environment.adoption.config.load if environment.adoption else LoadPart()
-    pods = in_cluster or (written.in_cluster and not dry_run)
+    pods = (in_cluster or written.in_cluster) and not (dry_run and environment.adoption)
     return LoadSettings(workers=workers or written.workers, in_cluster=pods)
 
 

@@ -75,6 +75,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 service_url=options.service_url,
                 infrastructure=options.infrastructure,
                 load_image=options.load_image,
+                dry_run=options.dry_run,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)

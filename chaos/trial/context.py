@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
-from chaos.errors import NotAllowed, UsageError
+from chaos.errors import ClusterRefused, NotAllowed, UsageError
 from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
 from chaos.faults.support.cluster_view import foreign_pods
@@ -77,9 +77,27 @@ class TrialContext(FaultContext):
             raise NotAllowed(objection)
 
     def allow_rising_load(self) -> None:
-        """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` as `claim` does."""
+        """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` as `claim` and to stop."""
         self.allow(RisingLoad())
         self.claim()
+        if reason := self.stop_reason():
+            raise ClusterRefused(reason)
+        # The claim may have waited for a dead run's lease.
+        self.allow(RisingLoad())
+
+    def permits(self, fault: Fault, stop: Callable[[str], None]) -> bool:
+        """Take the lease, and say whether a fault may be made now; why the trial is to end goes to `stop`.
+
+        Raises as `admit` does, before anything is written, and once more after that: a dead run's lease is waited for,
+        and what it left is healed.
+        """
+        self.admit(fault)
+        self.claim()
+        if reason := self.stop_reason():
+            stop(reason)
+            return False
+        self.admit(fault)
+        return True
 
     def admit(self, fault: Fault) -> None:
         """Hold a fault against consent and blast radius. Raises `NotAllowed` or `UsageError`."""

@@ -148,13 +148,18 @@ def context_environment(
     service_url: str,
     infrastructure: Infrastructure = NO_INFRASTRUCTURE,
     load_image: str = "",
+    dry_run: bool = False,
 ) -> Iterator[Environment]:
-    """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written."""
+    """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written.
+
+    What dead runs left stays as it is in a `dry_run`.
+    """
     with connect(kubeconfig=kubeconfig, context=context) as cluster:
         require_served(cluster, DEPLOYED_KINDS)
-        # First what dead runs did beyond their namespaces: their record of it goes with the namespace.
-        undo_leftovers(cluster, None, infrastructure)
-        sweep(cluster, unrecorded_executor(cluster))
+        if not dry_run:
+            # First what dead runs did beyond their namespaces: their record of it goes with the namespace.
+            undo_leftovers(cluster, None, infrastructure)
+            sweep(cluster, unrecorded_executor(cluster))
         yield Environment(
             cluster=cluster,
             reference_image=image,

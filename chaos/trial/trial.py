@@ -100,13 +100,11 @@ class Trial:
         After a fault that missed no other one is injected, but in a dry run, where all of them miss.
         """
         context = self._live()
-        if not context or (self._missed and not context.dry_run):
+        if not context or (self._missed and not context.dry_run) or not context.permits(fault, self.stop):
             yield
             return
         self._faults += 1
         context = replace(context, fault=f"{fault.name}-{self._faults}")
-        context.admit(fault)
-        context.claim()
         if self._replicas_before is None:
             self._replicas_before = ready_replicas(context.pods())
         self._say(f"fault: {fault.words}")

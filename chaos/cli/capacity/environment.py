@@ -1,7 +1,8 @@
 """Where capacity is measured: the lab, a named context, or a system that already runs, with its owners' consent.
 
-On an adopted system the search is an action like any fault, `capacity`: it looks for the load that breaks the SLO. To
-change the number of replicas takes consent of its own, `scale`; without it only the present number is measured.
+On an adopted system the search is an action like any fault, `capacity`: it looks for the load that breaks the SLO, so
+the lease is held before the first request. To change the number of replicas takes consent of its own, `scale`; without
+it only the present number is measured.
 """
 
 from collections.abc import Iterator, Mapping
@@ -85,6 +86,7 @@ def placed(
             refuse_fields(fields)
             place = _on_adopted(environment, replicas, losses, screen)
             environment.begin()
+            environment.claim()
         else:
             most = replicas or REPLICAS
             spec = reference_spec(environment).having(**fields).having(replicas=most, autoscale=None)

@@ -56,6 +56,8 @@ def test_the_file_says_it_and_options_say_it_over() -> None:
     assert load_for(file, in_cluster=False, workers=2, dry_run=False).workers == 2
     assert load_for(file, in_cluster=False, workers=None, dry_run=False).in_cluster
     assert not load_for(file, in_cluster=False, workers=None, dry_run=True).in_cluster
+    assert not load_for(file, in_cluster=True, workers=None, dry_run=True).in_cluster
+    assert load_for(environment(), in_cluster=True, workers=None, dry_run=True).in_cluster
 
 
 def test_pods_send_to_the_service_by_its_name() -> None:

@@ -138,8 +138,11 @@ def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
     """The refusal comes before the stream, and before the run takes hold of the system."""
     claimed: list[None] = []
     consent = {"load": "load is not allowed"}
-    environment = SimpleNamespace(claim=lambda: claimed.append(None))
-    context = context_with(environment=environment, consent=lambda fault: consent.get(fault.name, ""))
+    environment = SimpleNamespace(claim=lambda: claimed.append(None), stop_reason=str)
+    well = SimpleNamespace(objection=str)
+    context = context_with(
+        environment=environment, abort_conditions=well, consent=lambda fault: consent.get(fault.name, "")
+    )
     flows = traffic(tmp_path, before_rise=context.allow_rising_load)
     with flows.steady(rate_rps=1):
         with pytest.raises(NotAllowed, match="load is not allowed"), flows.steady(rate_rps=9):

@@ -1,0 +1,118 @@
+"""What is looked at right before a fault, in which order, and what a dry run leaves alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from trial_contexts import context_with
+
+from chaos import faults
+from chaos.cli.capacity import environment as capacity
+from chaos.errors import ClusterRefused, NotAllowed
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.objects.workload_kind import DEPLOYMENT
+from chaos.safety import BlastRadius
+from chaos.trial import environment as environments
+from chaos.trial.context import TrialContext
+from chaos.trial.environment import Environment, context_environment
+
+KILL = faults.PodKill(Targets("one", ()))
+
+
+class Surroundings:
+    """An environment that writes down what it is asked; `reason` is why the trial is to stop."""
+
+    def __init__(self, *, reason: str = "") -> None:
+        self.reason = reason
+        self.asked: list[str] = []
+
+    def claim(self) -> None:
+        """The lease."""
+        self.asked.append("lease")
+
+    def stop_reason(self) -> str:
+        """Whether all is well."""
+        self.asked.append("well?")
+        return self.reason
+
+
+def context_of(surroundings: Surroundings, objection: str = "") -> TrialContext:
+    """A trial there, whose owners object once the lease is held."""
+
+    def consent(_fault: object) -> str:
+        surroundings.asked.append("owners")
+        return objection if "lease" in surroundings.asked else ""
+
+    return context_with(
+        environment=cast("Any", surroundings),
+        executor=cast("Any", SimpleNamespace()),
+        abort_conditions=cast("Any", SimpleNamespace(objection=lambda: "")),
+        recorder=SimpleNamespace(objects=lambda _kind: ()),
+        namespace="llm",
+        workload_kind=DEPLOYMENT,
+        system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
+        blast_radius=BlastRadius("llm", pods_max=1),
+        consent=consent,
+    )
+
+
+def test_the_owners_are_asked_again_once_the_lease_is_held() -> None:
+    """Nothing is written before they are asked; but a wait for the lease may outlast their consent."""
+    there = Surroundings()
+    assert context_of(there).permits(KILL, pytest.fail)
+    assert there.asked == ["owners", "lease", "well?", "owners"]
+    with pytest.raises(NotAllowed, match="frozen"):
+        context_of(Surroundings(), "frozen").permits(KILL, pytest.fail)
+
+
+def test_nothing_is_injected_once_the_trial_must_stop() -> None:
+    """A lost lease, or a command that says so, is looked at before each fault and not only while time passes."""
+    said: list[str] = []
+    assert not context_of(Surroundings(reason="the lease is held by another")).permits(KILL, said.append)
+    assert said == ["the lease is held by another"]
+
+
+def test_no_load_rises_once_the_trial_must_stop() -> None:
+    """The same for users: they are an action too."""
+    with pytest.raises(ClusterRefused, match="it is not well"):
+        context_of(Surroundings(reason="safety.abort: it is not well")).allow_rising_load()
+    there = Surroundings()
+    context_of(there).allow_rising_load()
+    assert there.asked == ["owners", "lease", "well?", "owners"]
+    with pytest.raises(NotAllowed, match="frozen"):
+        context_of(Surroundings(), "frozen").allow_rising_load()
+
+
+@pytest.mark.parametrize(("dry_run", "deeds"), [(False, ["undo", "sweep"]), (True, [])])
+def test_a_dry_run_undoes_and_sweeps_nothing(
+    monkeypatch: pytest.MonkeyPatch, deeds: list[str], *, dry_run: bool
+) -> None:
+    """What a dead run left on a cluster of others stays, when nothing is to be done."""
+    done: list[str] = []
+    monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace()))
+    monkeypatch.setattr(environments, "require_served", lambda *_: None)
+    monkeypatch.setattr(environments, "undo_leftovers", lambda *_: done.append("undo"))
+    monkeypatch.setattr(environments, "sweep", lambda *_: done.append("sweep"))
+    with context_environment(kubeconfig=None, context="staging", image="", service_url="", dry_run=dry_run):
+        assert done == deeds
+
+
+def test_a_measurement_of_capacity_holds_the_lease(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before the first request, not only once the load rises: two measurements at once would measure each other."""
+    taken: list[str] = []
+    here = SimpleNamespace(adoption=SimpleNamespace(), begin=lambda: taken.append("begin"))
+    here.claim = lambda: taken.append("lease")
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[Environment]:
+        yield cast("Any", here)
+
+    monkeypatch.setattr(capacity, "adopted_environment", opened)
+    monkeypatch.setattr(capacity, "_on_adopted", lambda *_: SimpleNamespace())
+    where = capacity.Where(tmp_path / "gameday.toml", "", None, "", "", 3, keep_lab=False, command="")
+    with capacity.placed(where, replicas=None, losses=0, fields={}, screen=cast("Any", SimpleNamespace(say=print))):
+        assert taken == ["begin", "lease"]
