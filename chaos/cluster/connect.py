@@ -1,7 +1,8 @@
 """Connecting to the cluster that a kubeconfig's context names, and refusing early, in words, when that cannot be."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import yaml
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import ConfigException, new_client_from_config
+from kubernetes.config import ConfigException, new_client_from_config_dict
+from kubernetes.config.kube_config import KubeConfigMerger
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
-from chaos.cluster.transport import KEEPALIVE, Transport
+from chaos.cluster.resources import path_of
+from chaos.cluster.transport import KEEPALIVE, UNAUTHORIZED, NotSent, Transport, identity_of
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = ["connect"]
@@ -22,6 +25,27 @@ CONNECTIONS_KEPT = 64
 """Twenty watches and the faults' own calls at once; the package's default of ten would close and reopen connections."""
 
 ANSWER_S = 5.0
+
+SYSTEM = "kube-system"
+"""The namespace whose UID tells clusters apart."""
+
+PLUGIN_S = 30.0
+PLUGIN_TYPED_S = 180.0
+"""How long a credential plugin of the kubeconfig may take, alone or while a person types."""
+
+BOUNDED = """
+import os, signal, subprocess, sys
+limit_s, alone, *argv = sys.argv[1:]
+try:
+    child = subprocess.Popen(argv, start_new_session=bool(alone))
+    sys.exit(child.wait(float(limit_s)))
+except OSError as error:
+    sys.exit(f"{argv[0]}: {error.strerror}")
+except subprocess.TimeoutExpired:
+    os.killpg(child.pid, signal.SIGKILL) if alone else child.kill()
+    sys.exit(f"{argv[0]} gave no credentials within {limit_s} s")
+"""
+"""Runs a command for so long at most; what it has begun ends with it."""
 
 
 def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
@@ -33,9 +57,21 @@ def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
     """
     files = _files(kubeconfig)
     named = _named(files, context)
-    transport = Transport(_client(files, named), renew=lambda: _client(files, named))
+    first = _client(files, named)
+    place, uid = _place(first.configuration), ""
+
+    def renew() -> ApiClient:
+        fresh = _client(files, named)
+        if why := _stranger(fresh, place, uid):
+            fresh.rest_client.close()
+            raise NotSent(f"new credentials are not used: {why}", "see where the kubeconfig leads to now")
+        return fresh
+
+    transport = Transport(first, renew)
     try:
-        return Cluster(transport, _facts(transport, named))
+        facts = _facts(transport, named)
+        uid = facts.uid
+        return Cluster(transport, facts)
     except BaseException:
         transport.close()
         raise
@@ -87,17 +123,51 @@ def _client(files: Sequence[Path], context: str) -> ApiClient:
     configuration.connection_pool_maxsize = CONNECTIONS_KEPT
     configuration.socket_options = tcp_keepalive_socket_options(**KEEPALIVE)
     try:
-        client: ApiClient = new_client_from_config(  # type: ignore[no-untyped-call]  # the package leaves it untyped
-            config_file=os.pathsep.join(map(str, files)),
-            context=context,
-            persist_config=False,
-            client_configuration=configuration,
+        merged = KubeConfigMerger(os.pathsep.join(map(str, files))).config  # type: ignore[no-untyped-call]  # the package leaves it untyped
+        for user in merged.value["users"]:
+            _bound_plugin((user.value.get("user") or {}).get("exec"))
+        client: ApiClient = new_client_from_config_dict(  # type: ignore[no-untyped-call]
+            config_dict=merged, context=context, persist_config=False, client_configuration=configuration
         )
     except (ConfigException, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"the context {context} in {files[0]} cannot be used: {reason}") from error
     client.user_agent = f"gameday/{version('kube-gameday')}"
     return client
+
+
+def _bound_plugin(plugin: dict[str, Any] | None) -> None:
+    """Give a credential plugin a time limit: the package would wait for it for ever. A person may type meanwhile."""
+    if plugin and isinstance(plugin.get("command"), str):
+        typed = sys.stdout.isatty()
+        limit_s = PLUGIN_TYPED_S if typed else PLUGIN_S
+        given = [f"{limit_s:g}", "" if typed else "alone", plugin["command"], *(plugin.get("args") or ())]
+        plugin |= {"command": sys.executable, "args": ["-I", "-c", BOUNDED, *given]}
+
+
+def _place(configuration: Configuration) -> dict[str, object]:
+    """Where a configuration leads, and whom it trusts to be there."""
+    return {
+        "server": configuration.host,
+        "certificate-authority": identity_of(configuration).ca_pem,
+        "insecure-skip-tls-verify": not configuration.verify_ssl,
+        "tls-server-name": configuration.tls_server_name,
+        "proxy-url": configuration.proxy,
+    }
+
+
+def _stranger(fresh: ApiClient, place: Mapping[str, object], uid: str) -> str:
+    """Why a kubeconfig that was read anew leads to another cluster than before; empty if it is the same."""
+    if changed := [name for name, value in _place(fresh.configuration).items() if value != place[name]]:
+        return f"{', '.join(changed)} of the cluster changed"
+    if not uid:
+        return ""  # it is not known yet which one it is
+    answer = Transport(fresh).call("GET", path_of("Namespace", None, SYSTEM), timeout_s=ANSWER_S)
+    if answer.status == UNAUTHORIZED:
+        return ""  # nothing will be done with these either
+    body = answer.json()
+    found = (body.get("metadata") or {}).get("uid") if answer.ok and isinstance(body, dict) else None
+    return "" if found == uid else f"the UID of its {SYSTEM} is {found or f'not to be had ({answer.words()})'}"
 
 
 def _facts(transport: Transport, context: str) -> ClusterFacts:
@@ -111,9 +181,9 @@ def _facts(transport: Transport, context: str) -> ClusterFacts:
         )
     unknown = ClusterFacts(context, transport.server, str(version_of["gitVersion"]), "", ())
     cluster = Cluster(transport, unknown)
-    system = cluster.get("Namespace", None, "kube-system")
+    system = cluster.get("Namespace", None, SYSTEM)
     if system is None:
-        raise ClusterRefused(f"{transport.server} (context {context}) has no namespace kube-system to know it by")
+        raise ClusterRefused(f"{transport.server} (context {context}) has no namespace {SYSTEM} to know it by")
     nodes = tuple(_node(node) for node in cluster.list("Node"))
     return replace(unknown, uid=str(system["metadata"]["uid"]), nodes=nodes)
 

@@ -135,6 +135,8 @@ def _connected(cluster: Cluster, command: Command, timeout_s: float) -> WebSocke
         sslopt=trust(api.configuration),
         subprotocols=PROTOCOLS,
         header=token,
+        # As every other call: who is led elsewhere would show the token there.
+        redirect_limit=0,
         **proxy(api.configuration),
     )
     return socket

@@ -28,7 +28,20 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 
 from chaos.errors import ClusterRefused, UsageError
 
-__all__ = ["KEEPALIVE", "KEEPALIVE_S", "Answer", "Broken", "NotSent", "Query", "Silent", "Transport", "identity_of"]
+__all__ = [
+    "CONNECT_S",
+    "KEEPALIVE",
+    "KEEPALIVE_S",
+    "UNAUTHORIZED",
+    "Answer",
+    "Broken",
+    "Identity",
+    "NotSent",
+    "Query",
+    "Silent",
+    "Transport",
+    "identity_of",
+]
 
 CONNECT_S = 3.0
 """How long a connection may take to come about, TCP and each step of TLS."""
@@ -93,6 +106,7 @@ class Transport:
     """Connections to one API server as one user; safe to use from many threads.
 
     `renew` reads the credentials anew, for a token that expired: a 401 did nothing, so what met it is sent once more.
+    It raises `NotSent` where they are another cluster's.
     """
 
     def __init__(self, api: ApiClient, renew: Callable[[], ApiClient] | None = None) -> None:
