@@ -130,15 +130,16 @@ class Transport:
         body: object = None,
         content_type: str = "application/json",
         accept: str = "application/json, */*",
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
     ) -> Answer:
         """Send one request and read the whole answer; `timeout_s` is how long the server may be silent.
 
         Raises `NotSent` or `Broken`.
         """
-        headers = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type})
+        sent = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type}) | dict(headers or {})
         with self._translated(f"{method} {path}"):
-            response = self._send(method, path, query, headers, body, timeout_s=timeout_s)
+            response = self._send(method, path, query, sent, body, timeout_s=timeout_s)
             received = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, response.data, received)
 

@@ -7,11 +7,24 @@ from pathlib import Path
 
 import chaos.clock
 
-__all__ = ["FOLDER", "IMAGE_MODULES", "PORT", "RECORDS", "SILENCE_MAX_S", "TOKEN_DIGEST", "code_digest", "image_files"]
+__all__ = [
+    "FOLDER",
+    "IMAGE_MODULES",
+    "PORT",
+    "RECORDS",
+    "SILENCE_MAX_S",
+    "TOKEN_DIGEST",
+    "TOKEN_HEADER",
+    "code_digest",
+    "image_files",
+]
 
 PORT = 8089
 TOKEN_DIGEST = "GAMEDAY_TOKEN_SHA256"  # noqa: S105  # the name of a variable, which holds a digest
 """Of the driver's token, as hex; the token itself is in no object of the cluster and in no file."""
+
+TOKEN_HEADER = "X-Gameday-Token"  # noqa: S105  # the name of a header
+"""Carries the token, so that nothing else of a stranger's request is read. An API server logs no headers."""
 
 FOLDER = "GAMEDAY_LOAD_FOLDER"
 """The variable that says where the pod's generator writes its records."""

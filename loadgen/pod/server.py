@@ -12,7 +12,9 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +27,7 @@ from typing import Any
 
 from loadgen.driver.channel import CLOSE_WITHIN_S, start
 from loadgen.driver.reachability import await_reachable
-from loadgen.pod.contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, code_digest
+from loadgen.pod.contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, TOKEN_HEADER, code_digest
 from loadgen.pod.pages import page, sum_of
 
 __all__ = ["Keeper"]
@@ -107,6 +109,11 @@ class Keeper:
 REQUEST_MAX_BYTES = 64 * 1024 * 1024
 """A trace to be replayed is the longest that is ever sent."""
 
+LENGTH = re.compile("[0-9]{1,20}", re.ASCII)
+
+REQUEST_S = 30.0
+"""A connection on which nothing comes for so long is closed."""
+
 ANSWER_WAIT_MAX_S = 5.0
 WATCH_S = 0.2
 
@@ -184,22 +191,26 @@ def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
         # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clock readings get worse.
         wbufsize = -1
         disable_nagle_algorithm = True
+        timeout = REQUEST_S
 
         def do_GET(self) -> None:  # the readiness probe
+            self.close_connection = True
             self._answer(HTTPStatus.OK, {})
 
         def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            if length > REQUEST_MAX_BYTES:
-                self.close_connection = True
-                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"over {REQUEST_MAX_BYTES} bytes"})
+            # A body that is not read must not be taken for the next request.
+            self.close_connection = True
+            given = hashlib.sha256(self.headers.get(TOKEN_HEADER, "").encode(errors="replace")).hexdigest()
+            if not hmac.compare_digest(given, token_digest):
+                self._answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
+                return
+            length = self.headers.get("Content-Length", "")
+            if not LENGTH.fullmatch(length) or int(length) > REQUEST_MAX_BYTES:
+                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"not 0 to {REQUEST_MAX_BYTES} bytes"})
                 return
             try:
-                request = json.loads(self.rfile.read(length))
-                given = hashlib.sha256(str(request["token"]).encode()).hexdigest()
-                if not hmac.compare_digest(given, token_digest):
-                    self._answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
-                    return
+                request = json.loads(self.rfile.read(int(length)))
+                self.close_connection = False
                 self._answer(HTTPStatus.OK, pod.do(request["do"], request["arguments"]))
             except (KeyError, TypeError, ValueError, OSError) as error:
                 self._answer(HTTPStatus.BAD_REQUEST, {"why": repr(error)})
@@ -218,15 +229,25 @@ def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    """Listens on IPv6 and IPv4 where the pod has both."""
+
+    daemon_threads = True
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """Take connections of both families."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
 def main() -> int:
     """Serve until the driver lets the pod go."""
     folder = Path(os.environ.get(FOLDER, "."))
     pod = Pod(folder)
     signal.signal(signal.SIGTERM, lambda *_: pod.terminate())
-    server = ThreadingHTTPServer(
-        ("", PORT if len(sys.argv) < 2 else int(sys.argv[1])), handler_of(pod, os.environ[TOKEN_DIGEST])
-    )
-    server.daemon_threads = True
+    server = _Server(("", PORT if len(sys.argv) < 2 else int(sys.argv[1])), handler_of(pod, os.environ[TOKEN_DIGEST]))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"listening on {server.server_address[1]}", flush=True)  # noqa: T201  # the pod's log
     code = pod.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from loopback import Served, outcomes, records, samples, wait_for_records
-from pods_here import TOKEN, Meddle, ProxyHere, pods_here
+from pods_here import JOB_UID, TOKEN, Meddle, ProxyHere, pods_here
 
 from chaos.checks import GeneratorHealthy, SloMet
 from chaos.checks.verdict import Answer as Verdict
@@ -68,7 +68,7 @@ def flowing(folder: Path, url: str, profile: HttpProfile = OK, workers: int = 2)
         run_folder=folder, clock=clock, url=url, profile=profile, seed=1, in_flight_max=2000, duration_max_s=60.0
     )
     with Journal(folder / "actions.jsonl", clock) as journal, pods_here(folder, workers) as proxy:
-        job = LoadJob(proxy, journal, dataclasses.replace(PLACE, workers=workers), TOKEN)  # type: ignore[arg-type]  # stands in
+        job = LoadJob(proxy, journal, dataclasses.replace(PLACE, workers=workers), TOKEN, JOB_UID)  # type: ignore[arg-type]  # stands in
         traffic = Traffic(lambda: job.start(plan), journal, profile="http", origin="pods", url=url)
         try:
             yield Flow(folder, proxy, traffic)
@@ -167,7 +167,7 @@ def test_fewer_pods_than_asked_for_are_no_job(tmp_path: Path) -> None:
         duration_max_s=60.0,
     )
     with Journal(tmp_path / "actions.jsonl", plan.clock) as journal, pods_here(tmp_path, 1) as proxy:
-        job = LoadJob(proxy, journal, PLACE, TOKEN)  # type: ignore[arg-type]  # stands in
+        job = LoadJob(proxy, journal, PLACE, TOKEN, JOB_UID)  # type: ignore[arg-type]  # stands in
         with pytest.raises(HarnessBroken, match="1 of 2 load workers were ready within 1 s: the Job made 1 pods"):
             job.start(plan, deadline_s=1.0)
 
@@ -184,7 +184,7 @@ def test_a_pod_obeys_its_own_driver_only(tmp_path: Path) -> None:
         duration_max_s=60.0,
     )
     with Journal(tmp_path / "actions.jsonl", plan.clock) as journal, pods_here(tmp_path, 2) as proxy:
-        job = LoadJob(proxy, journal, PLACE, "another's")  # type: ignore[arg-type]  # stands in
+        job = LoadJob(proxy, journal, PLACE, "another's", JOB_UID)  # type: ignore[arg-type]  # stands in
         with pytest.raises(HarnessBroken, match=r"0 of 2 load workers .* not this pod's token"):
             job.start(plan, deadline_s=1.0)
 
@@ -207,7 +207,7 @@ def test_an_image_of_another_version_is_refused(tmp_path: Path) -> None:
     with Journal(tmp_path / "actions.jsonl", plan.clock) as journal, pods_here(tmp_path, 2) as proxy:
         proxy.meddle = older
         with pytest.raises(HarnessBroken, match="another version"):
-            LoadJob(proxy, journal, PLACE, TOKEN).start(plan)  # type: ignore[arg-type]  # stands in
+            LoadJob(proxy, journal, PLACE, TOKEN, JOB_UID).start(plan)  # type: ignore[arg-type]  # stands in
 
 
 def test_users_of_a_locustfile_stay_on_this_host(tmp_path: Path, server: Served) -> None:

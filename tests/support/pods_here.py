@@ -19,6 +19,7 @@ from chaos.cluster.transport import Answer, Broken
 from loadgen.pod.contract import FOLDER, TOKEN_DIGEST
 
 TOKEN = "the driver's"  # noqa: S105  # for this test
+JOB_UID = "uid-job"
 READY = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
 
 Meddle = Callable[[str, Mapping[str, Any], Answer], Answer]
@@ -48,12 +49,12 @@ class ProxyHere:
         """The same, as a wire."""
         return self
 
-    def call(self, _method: str, path: str, *, body: Any, timeout_s: float) -> Answer:
+    def call(self, _method: str, path: str, *, body: Any, headers: Mapping[str, str], timeout_s: float) -> Answer:
         """A POST through the proxy."""
         name = path.split("/pods/")[1].partition(":")[0]
         self.asked.append(body["do"])
         request = urllib.request.Request(  # of this host
-            f"http://127.0.0.1:{self.pods[name].port}/do", data=json.dumps(body).encode()
+            f"http://127.0.0.1:{self.pods[name].port}/do", data=json.dumps(body).encode(), headers=dict(headers)
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as said:  # noqa: S310
@@ -62,7 +63,7 @@ class ProxyHere:
             answer = Answer(refused.code, refused.read())
         except OSError as error:
             raise Broken(f"the way to {name} broke: {error}") from None
-        return self.meddle(body["do"], body["told"], answer)
+        return self.meddle(body["do"], body["arguments"], answer)
 
     def get(self, _kind: str, _namespace: str, name: str) -> dict[str, Any] | None:
         """A pod that is there as long as its process is."""
@@ -76,7 +77,9 @@ class ProxyHere:
     def _raw(self, name: str) -> dict[str, Any]:
         index = name.rpartition("-")[2]
         annotations = {"batch.kubernetes.io/job-completion-index": index}
+        owners = [{"kind": "Job", "uid": JOB_UID, "controller": True}]
         metadata = {"name": name, "namespace": "here", "uid": f"uid-{name}", "annotations": annotations}
+        metadata |= {"ownerReferences": owners}
         return {
             "kind": "Pod",
             "metadata": metadata,

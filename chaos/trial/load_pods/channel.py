@@ -18,7 +18,7 @@ from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from loadgen.driver.channel import facts_of
 from loadgen.driver.clock_offset import Remote
-from loadgen.pod.contract import PORT, RECORDS
+from loadgen.pod.contract import PORT, RECORDS, TOKEN_HEADER
 from loadgen.pod.pages import BadPage, Copy
 from loadgen.records import append
 
@@ -50,9 +50,9 @@ class Agent:
     def do(self, action: str, *, timeout_s: float = ANSWER_S, **arguments: Any) -> dict[str, Any]:
         """Ask for an action of `loadgen.pod.server`. Raises `Unheard`."""
         path = f"{path_of('Pod', self.pod.namespace)}/{self.pod.name}:{PORT}/proxy/do"
-        body = {"token": self.token, "do": action, "arguments": arguments}
+        body, headers = {"do": action, "arguments": arguments}, {TOKEN_HEADER: self.token}
         try:
-            answer = self.cluster.transport.call("POST", path, body=body, timeout_s=timeout_s)
+            answer = self.cluster.transport.call("POST", path, body=body, headers=headers, timeout_s=timeout_s)
         except ClusterRefused as refused:
             raise Unheard(f"pod {self.pod.name}: {refused.what}") from None
         body = answer.json()

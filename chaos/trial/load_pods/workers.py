@@ -112,12 +112,13 @@ class PodWorkers(WorkerGroup):
 
 @dataclass(slots=True)
 class LoadJob:
-    """The Job of load pods, and for each pod that has reported, by worker: its agent, node and folder of records."""
+    """The Job of load pods (`uid` its own), and by worker of each pod that reported: its agent, node and folder."""
 
     cluster: Cluster
     journal: Journal
     pods: LoadPods
     token: str = field(repr=False)
+    uid: str
     agents: dict[int, Agent] = field(default_factory=dict)
     nodes: dict[int, str] = field(default_factory=dict)
     folders: dict[int, Path] = field(default_factory=dict)
@@ -185,8 +186,8 @@ class LoadJob:
             self.folders[number] = Path(answer["folder"])
         return len(self.agents) == self.pods.workers
 
-    def _listed(self) -> list[dict[str, object]]:
-        return self.cluster.list("Pod", self.pods.namespace, selector=pod_selector(self.pods))
+    def _listed(self) -> list[dict[str, Any]]:
+        return _made_by(self.cluster, self.pods, self.uid)
 
     def _missing(self) -> str:
         listed = self._listed()
@@ -233,7 +234,7 @@ def load_job(
     `executor` makes it, `tidy` removes it: what comes after the trial is no part of its record. Raises `ClusterRefused`
     or `UsageError` if it cannot be made, `HarnessBroken` if that cannot be written.
     """
-    token = secrets.token_hex(16)
+    token, uid = secrets.token_hex(16), ""
     manual = f"kubectl delete job -n {pods.namespace} {pods.job.name}"
     entry = UndoEntry("delete-job", pods.job, manual, fault="load")
     if why := undo.record(entry):
@@ -243,20 +244,27 @@ def load_job(
         done = executor.do(replace(mutations.create(manifest), action="start-load"))
         if done.outcome != "ok":
             raise refusal("created", pods.job, done)
-        yield LoadJob(cluster, journal, pods, token)
+        uid = View(done.body if isinstance(done.body, Mapping) else {}).uid
+        yield LoadJob(cluster, journal, pods, token, uid)
     finally:
-        tidy.do(replace(mutations.delete(pods.job), action="end-load"))
-        _await_gone(cluster, pods)
+        tidy.do(replace(mutations.delete(replace(pods.job, uid=uid)), action="end-load"))
+        _await_gone(cluster, pods, uid)
         undo.remove(entry)
 
 
-def _await_gone(cluster: Cluster, pods: LoadPods) -> None:
+def _made_by(cluster: Cluster, pods: LoadPods, uid: str) -> list[dict[str, Any]]:
+    """The Job's own pods: anybody may give one of his the label, and would be given the token and users' headers."""
+    listed = cluster.list("Pod", pods.namespace, selector=pod_selector(pods))
+    return [one for one in listed if uid and View(one).controller_uid == uid]
+
+
+def _await_gone(cluster: Cluster, pods: LoadPods, uid: str) -> None:
     """Wait until nothing of it is left. Raises `TimedOut` naming what is."""
     seen: list[str] = []
 
     def gone() -> bool:
         job = cluster.get("Job", pods.namespace, pods.job.name)
-        left = cluster.list("Pod", pods.namespace, selector=pod_selector(pods))
+        left = _made_by(cluster, pods, uid)
         seen[:] = [*([pods.job.name] if job else []), *(View(one).name for one in left)]
         return not seen
 

@@ -1,11 +1,14 @@
 """The Job of load pods: what a cluster is asked for, and what it is not."""
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from chaos.trial.load_pods import workers
 from chaos.trial.load_pods.job import LoadPods, job_manifest, pod_selector
+from chaos.trial.load_pods.workers import LoadJob
 
 PODS = LoadPods(
     namespace="llm",
@@ -70,3 +73,48 @@ def test_its_pods_are_none_of_the_service_s() -> None:
 def test_no_token_is_in_it() -> None:
     """Only the digest that was given: who may read Jobs may not drive the pods."""
     assert json.dumps(job_manifest(PODS, "a digest")).count("a digest") == 1
+
+
+def pod_of(name: str, index: int, owner: dict[str, Any] | None) -> dict[str, Any]:
+    """A ready pod with the label of the Job's, whoever made it."""
+    metadata = {"name": name, "namespace": "llm", "uid": f"uid-{name}"}
+    metadata |= {"annotations": {"batch.kubernetes.io/job-completion-index": str(index)}}
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    return {
+        "kind": "Pod",
+        "metadata": metadata | ({"ownerReferences": [owner]} if owner else {}),
+        "spec": {"nodeName": "n1"},
+        "status": status,
+    }
+
+
+JOB = {"kind": "Job", "uid": "uid-job", "controller": True}
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        pytest.param(None, id="nobody's"),
+        pytest.param({**JOB, "uid": "another"}, id="another Job's"),
+        pytest.param({**JOB, "controller": False}, id="only owned"),
+    ],
+)
+def test_a_pod_that_the_job_did_not_make_gets_no_token(owner: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its label and its index are what anybody may write; the plan holds the headers of users."""
+    met: list[str] = []
+
+    class Agent:
+        def __init__(self, _cluster: object, pod: Any, _token: str) -> None:
+            self.pod = pod
+
+        def do(self, _action: str) -> dict[str, str]:
+            met.append(self.pod.name)
+            return {"code": workers.code_digest(), "folder": "/records"}
+
+    monkeypatch.setattr(workers, "Agent", Agent)
+    pods = [pod_of("stranger", 0, owner), *(pod_of(f"own-{index}", index, JOB) for index in range(3))]
+    cluster: Any = SimpleNamespace(list=lambda *_, **__: pods)
+    job = LoadJob(cluster, cast("Any", None), PODS, "token", "uid-job")
+    assert job._all_here()
+    assert met == ["own-0", "own-1", "own-2"]
+    assert not LoadJob(cluster, cast("Any", None), PODS, "token", "")._all_here()

@@ -1,0 +1,105 @@
+"""A load pod obeys its driver, and reads nothing of what anybody else sends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from typing import Any, cast
+
+import pytest
+
+from loadgen.pod import server as pod_server
+from loadgen.pod.contract import TOKEN_HEADER
+from loadgen.pod.server import REQUEST_MAX_BYTES, handler_of
+
+TOKEN = "the driver's"  # noqa: S105  # for this test
+HELLO = json.dumps({"do": "hello", "arguments": {}}).encode()
+
+
+class Pod:
+    """Writes down what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def do(self, action: str, _arguments: object) -> dict[str, Any]:
+        """Do it."""
+        self.asked.append(action)
+        return {"done": action}
+
+
+@pytest.fixture
+def pod() -> Pod:
+    """A pod's actions."""
+    return Pod()
+
+
+@pytest.fixture
+def port(pod: Pod) -> Iterator[int]:
+    """The pod, on loopback."""
+    handler = handler_of(cast("Any", pod), hashlib.sha256(TOKEN.encode()).hexdigest())
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def said(port: int, body: bytes = b"", *, token: str = TOKEN, length: str | None = None) -> int:
+    """The status of the answer to a request, of which the body is sent as given, whatever its length is said to be."""
+    head = f"POST /do HTTP/1.1\r\nHost: pod\r\n{TOKEN_HEADER}: {token}\r\n"
+    head += f"Content-Length: {len(body) if length is None else length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(head.encode() + body)
+        return int(connection.recv(4096).split()[1])
+
+
+def test_the_driver_is_obeyed(port: int, pod: Pod) -> None:
+    """Its token is in a header."""
+    assert said(port, HELLO) == 200
+    assert pod.asked == ["hello"]
+
+
+@pytest.mark.parametrize("length", [None, "67108864", "-1", "9" * 30, "many"])
+def test_a_stranger_is_refused_before_the_body(length: str | None, port: int, pod: Pod) -> None:
+    """Whatever he says is to come: the answer is there before any of it."""
+    assert said(port, token=TOKEN.title(), length=length) == 403
+    assert pod.asked == []
+
+
+@pytest.mark.parametrize("length", ["-1", "", "many", "+5", "\u0665", "0" * 20 + "9" * 12, str(REQUEST_MAX_BYTES + 1)])
+def test_a_length_without_a_bound_is_refused(length: str, port: int, pod: Pod) -> None:
+    """Also from the driver: a negative one would be read until the connection ends."""
+    assert said(port, HELLO, length=length) == 413
+    assert pod.asked == []
+
+
+def test_a_body_that_never_comes_is_given_up(port: int, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection on which nothing comes does not stay."""
+    assert pod_server.REQUEST_S <= 60
+    handler = handler_of(cast("Any", pod), hashlib.sha256(TOKEN.encode()).hexdigest())
+    monkeypatch.setattr(handler, "timeout", 0.3)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert said(server.server_port, b"{", length="100") == 400
+        server.shutdown()
+    assert said(port, HELLO) == 200
+
+
+def test_a_question_leaves_nothing_on_the_connection(port: int, pod: Pod) -> None:
+    """What a stranger sends behind it is no request of whoever has the connection next."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        smuggled = b"POST /do HTTP/1.1\r\nHost: pod\r\nContent-Length: 0\r\n\r\n"
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: pod\r\n\r\n" + smuggled)
+        received = b""
+        while piece := connection.recv(4096):
+            received += piece
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert pod.asked == []
