@@ -12,7 +12,25 @@ __all__ = [
     "NotProven",
     "TimedOut",
     "UsageError",
+    "one_line",
+    "printable",
 ]
+
+REPLACED = "\N{REPLACEMENT CHARACTER}"
+
+
+def one_line(text: str) -> str:
+    """Text that strangers may have written, so that it neither steers a terminal, nor a CI system, nor begins a line.
+
+    GitHub reads `::` at the beginning of a line of a job's log as a command, Azure Pipelines `##[` and `##vso[`.
+    """
+    plain = "".join(one if one.isprintable() else REPLACED for one in text).replace("##", f"#{REPLACED}")
+    return plain.replace("::", f"{REPLACED}:", 1) if plain.lstrip(f" {REPLACED}").startswith("::") else plain
+
+
+def printable(text: str) -> str:
+    """The same of text that has lines of its own."""
+    return "\n".join(map(one_line, text.split("\n")))
 
 
 class GamedayError(Exception):
@@ -29,7 +47,7 @@ class GamedayError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.what}\n  to mend it: {self.fix}" if self.fix else self.what
+        return printable(f"{self.what}\n  to mend it: {self.fix}" if self.fix else self.what)
 
 
 class UsageError(GamedayError):

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 import chaos.checks
 from chaos.checks.verdict import Answer, Check, Evidence, Finding, Obligation, Verdict
-from chaos.errors import UsageError
+from chaos.errors import UsageError, printable
 from chaos.history import History, load_history
 from chaos.history.writing.jsonl import write_private
 
@@ -43,7 +43,8 @@ class Judgement:
         # What no scenario made, a command made, and is known by it.
         options = "" if ".py::" in nodeid else "--pyargs "
         replay = f"pytest {options}'{nodeid}' --gameday-seed" if "::" in nodeid else f"{nodeid} --seed"
-        return f"{self.verdict.lines()}\nseed {seed}   report {self.run / 'report.html'}   replay: {replay} {seed}"
+        said = f"{self.verdict.lines()}\nseed {seed}   report {self.run / 'report.html'}   replay: {replay} {seed}"
+        return printable(said)
 
 
 def judge_run(run: Path, checks: Iterable[Check]) -> Judgement:

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from chaos.cli.cluster import NoCluster, reach
-from chaos.errors import UsageError
+from chaos.errors import UsageError, one_line
 from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
@@ -42,7 +42,7 @@ def scenarios_command(
         for name, item in reversed(shown.items()):
             print(f"{name.rpartition('/')[2]}\n    {_claim(item)}\n    needs: {_needs(item)}")  # noqa: T201
             if environment is not None:
-                print(f"    here:  {_here(item, environment, adopted) or 'yes'}")  # noqa: T201
+                print(one_line(f"    here:  {_here(item, environment, adopted) or 'yes'}"))  # noqa: T201
     print("\nrun them: pytest " + (str(where) if where else f"--pyargs {PACKAGE}"))  # noqa: T201
     if environment is None:
         print(f"whether this system meets it is not known: {NO_SYSTEM}", file=sys.stderr)  # noqa: T201

@@ -10,7 +10,7 @@ import yaml
 
 from chaos.cli.cluster import KubeconfigOption, SystemOption
 from chaos.cluster import Cluster, connect
-from chaos.errors import UsageError
+from chaos.errors import UsageError, one_line
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.static_analysis import activity_of
@@ -113,7 +113,7 @@ def init_command(
     # Beside the commands, which are all that stdout holds.
     print(f"wrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
     for lack in lacks:
-        print(f"# {lack.text}")  # noqa: T201
+        print(f"# {one_line(lack.text)}")  # noqa: T201
         if lack.patch:
             print(lack.command(kube_context))  # noqa: T201
 
@@ -151,7 +151,7 @@ def review_command(
     """Say what is unsound in manifests, with what to write, before they are deployed. Exit 1 if anything is."""
     lacks = review(folder)
     for lack in lacks:
-        print(f"---\n# {lack.text}")  # noqa: T201
+        print(f"---\n# {one_line(lack.text)}")  # noqa: T201
         if lack.patch:
             print(yaml.safe_dump(dict(lack.patch), sort_keys=False), end="")  # noqa: T201
     raise typer.Exit(1 if lacks else 0)

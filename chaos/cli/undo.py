@@ -7,7 +7,7 @@ import typer
 
 from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, reach
 from chaos.cluster import unrecorded_executor
-from chaos.errors import UsageError
+from chaos.errors import UsageError, one_line
 from chaos.faults import CommandInfrastructure, Infrastructure
 from chaos.faults.undo import find_left, undo_all
 from chaos.objects.base import View
@@ -74,8 +74,8 @@ def status_command(
 
 
 def _print(line: str) -> None:
-    """Print a line with words from the cluster, in which nothing may steer a terminal or begin another line."""
-    print("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line))  # noqa: T201  # a command
+    """Print a line with words from the cluster."""
+    print(one_line(line))  # noqa: T201  # a command speaks on its streams
 
 
 def _reached(system: Path | None, context: str, kubeconfig: Path | None) -> Reached:

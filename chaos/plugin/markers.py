@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaos.errors import NotAllowed, UsageError
+from chaos.errors import NotAllowed, UsageError, one_line
 from chaos.faults.permissions import DEPLOYED, LOAD, Activity, deploying_rights
 from chaos.faults.static_analysis import activities_of, raises_load
 from chaos.system import SystemSpec
@@ -80,11 +80,11 @@ def adopted_for(
     adopted = environment.adoption.find()
     activities = scenario_activities(request.node, load)
     if lacks := lacks_of_adopted(request.node, environment, adopted, activities):
-        pytest.skip("; ".join(dict.fromkeys(lacks)))
+        pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
     if refused := list(unallowed(environment.adoption, adopted, activities)):
         if require_consent:
             raise NotAllowed("; ".join(refused))
-        pytest.skip("; ".join(refused))
+        pytest.skip(one_line("; ".join(refused)))
     require_rights(environment.adoption, adopted, activities, load_pods=load.in_cluster)
     require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not dry_run:
@@ -120,7 +120,7 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
         *unmet(spec, wanted_fields(request.node)),
         *_without_data(request.node, spec, "manifests cannot say it"),
     ]:
-        pytest.skip("; ".join(dict.fromkeys(lacks)))
+        pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
     return manifests
 
 
@@ -162,7 +162,7 @@ def refuse_unmet(request: pytest.FixtureRequest, environment: Environment, spec:
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
     """
     if lacks := lacks_to_deploy(request.node, environment, spec, ours=ours):
-        pytest.skip("; ".join(dict.fromkeys(lacks)))
+        pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
 
 
 def lacks_to_deploy(node: pytest.Item, environment: Environment, spec: SystemSpec, *, ours: bool) -> list[str]:

@@ -8,6 +8,8 @@ from types import FrameType
 
 import pytest
 
+from chaos.errors import one_line
+
 __all__ = ["Voice", "sigterm_interrupts", "uncaptured"]
 
 
@@ -23,7 +25,7 @@ class Voice:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             with uncaptured(self._config):
-                reporter.write_line(f"{time.monotonic() - self._began:5.0f} s  {text}")
+                reporter.write_line(f"{time.monotonic() - self._began:5.0f} s  {one_line(text)}")
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         "# timings = { hpa_sync_s = 15 }  # where the cluster differs from Kubernetes' defaults",
         "",
         *_system(found),
-        REST.format(path=json.dumps(path), pods_max=max(1, spec.losses_tolerated)),
+        REST.format(path=_toml(path), pods_max=max(1, spec.losses_tolerated)),
     ]
     return "\n".join(lines)
 
@@ -75,8 +75,8 @@ def _system(found: Adopted) -> Iterator[str]:
 def _data(spec: SystemSpec) -> list[str]:
     """A line to complete where there are claims: what lies on them, only the owners know."""
     claims = {one.mount_path: one.claim or "one of each replica" for one in spec.volumes if one.claim or one.storage}
-    where = ", ".join(f"{path} (claim {claim})" for path, claim in claims.items())
-    shape = ", ".join(json.dumps(f"{path}/…", ensure_ascii=False) for path in claims)
+    where = ", ".join(f"{_toml(path)} (claim {claim})" for path, claim in claims.items())
+    shape = ", ".join(_toml(f"{path}/…") for path in claims)
     return [f"# data = [{shape}]  # files that must survive, below {where}"] if claims else []
 
 
@@ -87,8 +87,16 @@ def _workload(found: Adopted) -> Iterator[str]:
         return
     yield _line("workload", f"{found.resource}/{ref.name}")
     if found.through:
-        yield f"through = {json.dumps(found.through)}  # the controllers between it and its pods"
+        yield f"through = {_toml(found.through)}  # the controllers between it and its pods"
 
 
 def _line(key: str, value: str) -> str:
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    return f"{key} = {_toml(value)}"
+
+
+def _toml(value: object) -> str:
+    """A text, or a list of them, in one line: as JSON has it, but for U+007F, which TOML wants escaped too.
+
+    What stands in the cluster, e.g. a mountPath, may hold anything, and must begin no line of this file.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chaos.errors import one_line
 from reports import formatting as words
 from reports.build.earlier_runs import LEAST_FOR_USUAL, PastTrial, usual
 from reports.model.report import FaultWindow, Report
@@ -129,13 +130,13 @@ def _differs(before: Report, after: Report) -> Iterator[tuple[str, str, str]]:
 
 def show_comparison(compared: Comparison, console: Console) -> None:
     """Print it as tables; text of the runs is never read as markup."""
-    console.print(Text(f"before  {compared.before}"), soft_wrap=True)
-    console.print(Text(f"after   {compared.after}"), soft_wrap=True)
+    console.print(Text(one_line(f"before  {compared.before}")), soft_wrap=True)
+    console.print(Text(one_line(f"after   {compared.after}")), soft_wrap=True)
     findings = _table("check", "before", "after", "measured before", "measured after")
     for check, _, a, b, was, now in compared.findings:
         style = "bold" if a != b else ""
         cells = (Text(a or "not checked", STYLE.get(a, "")), Text(b or "not checked", STYLE.get(b, "")))
-        findings.add_row(Text(check, style), *cells, Text(was), Text(now))
+        findings.add_row(Text(one_line(check), style), *cells, Text(one_line(was)), Text(one_line(now)))
     verdict = [Text(answer, STYLE[answer]) for answer in compared.answers]
     findings.add_row(Text("verdict", "bold"), *verdict, Text(""), Text(""))
     console.print(findings)
@@ -144,14 +145,14 @@ def show_comparison(compared: Comparison, console: Console) -> None:
         range_ = "" if one.noise is None else f"{one.text(one.noise[0])} to {one.text(one.noise[1])}"
         place = {None: "", True: "outside", False: "within"}[one.outside]
         row = (one.name, one.text(one.before), one.text(one.after), range_, place)
-        figures.add_row(*map(Text, row))
+        figures.add_row(*(Text(one_line(text)) for text in row))
     console.print(figures)
     if compared.noise_runs < LEAST_FOR_USUAL:
         console.print(Text(f"No usual range is known: that takes {LEAST_FOR_USUAL} earlier passing runs."))
     if compared.differs:
         differs = _table("differs", "before", "after")
         for name, was, now in compared.differs:
-            differs.add_row(Text(name), Text(was), Text(now))
+            differs.add_row(*(Text(one_line(text)) for text in (name, was, now)))
         console.print(differs)
 
 

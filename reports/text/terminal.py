@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chaos.errors import one_line
 from reports import formatting as words
 from reports.model.report import Report
 
@@ -48,7 +49,7 @@ def _row(report: Report) -> tuple[Text, ...]:
     answer, key = report.headline.answer, report.key
     stage = f"until {key.longest_stage} {words.duration(key.longest_stage_s)}" if key.longest_stage else "none seen"
     texts = _short(report.headline.scenario), stage, words.share(key.answered_share), words.duration(key.p99_s)
-    return (Text(answer, style=STYLE[answer]), *map(Text, texts))
+    return (Text(answer, style=STYLE[answer]), *(Text(one_line(text)) for text in texts))
 
 
 def _short(scenario: str) -> str:
@@ -64,7 +65,7 @@ def _place(report: Report) -> Text:
     """Which trial, and the path of its page; never broken, so that it can be copied."""
     head = report.headline
     place = f"report {head.folder}/report.html" if head.folder else "no report was written"
-    return Text.assemble((head.answer, STYLE[head.answer]), f" {_short(head.scenario)}  {place}")
+    return Text.assemble((head.answer, STYLE[head.answer]), one_line(f" {_short(head.scenario)}  {place}"))
 
 
 def _why(report: Report) -> list[Text]:
@@ -76,7 +77,7 @@ def _why(report: Report) -> list[Text]:
     sentence, ended = report.headline.sentence, report.headline.how_it_ended
     lines = [sentence, ended, f"to settle it: {settle}" if settle else "", news]
     lines += [f"to change: {advice.title}" for advice in report.advice]
-    return [Text(line) for line in lines if line]
+    return [Text(one_line(line)) for line in lines if line]
 
 
 def _news(report: Report) -> str:
@@ -123,5 +124,5 @@ def _findings(report: Report) -> Iterator[str]:
 
 def _text(text: str) -> str:
     """Text that Markdown takes as it is, in one line."""
-    flat = " ".join(text.split())
+    flat = one_line(" ".join(text.split()))
     return "".join(f"\\{letter}" if letter in MEANS_SOMETHING else letter for letter in flat)

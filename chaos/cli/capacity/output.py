@@ -18,6 +18,7 @@ from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_es
 from chaos.checks.traffic.capacity_steps import CONFIDENCE, RateStep, rate_steps
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.search import Measurement
+from chaos.errors import one_line
 from reports.page.capacity import capacity_page, cells, headings, result_words
 
 __all__ = ["Screen", "show", "write"]
@@ -34,7 +35,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(Text(text), style="dim", soft_wrap=True)
+        self._console.print(Text(one_line(text)), style="dim", soft_wrap=True)
 
     @contextmanager
     def step(self, replicas: int, rate_rps: float, done: int, most: int, duration_s: float) -> Iterator[None]:
@@ -55,7 +56,7 @@ class Screen:
         line.append(WORDS[step.answer], STYLES[step.answer])
         answered = "" if step.answered_rps is None else f"  {step.answered_rps:g}/s answered"
         times = "".join(f"  {name} p99 {seconds_words(step.p99_s(name))}" for name, values in step.times_s if values)
-        line.append(f"{answered}{times}" + (f"  {step.reason}" if step.reason else ""))
+        line.append(f"{answered}{times}" + (f"  {one_line(step.reason)}" if step.reason else ""))
         self._console.print(line, soft_wrap=True)
 
 
@@ -98,7 +99,7 @@ def show(judgement: Judgement, measurement: Measurement, console: Console) -> No
     for finding in judgement.verdict.findings:
         if finding.answer is not Answer.PASS:
             line = f"{finding.answer.name} {finding.check}: {finding.reason}; to settle it: {finding.settle}"
-            console.print(Text(line.removesuffix("; to settle it: "), STYLES[finding.answer]), soft_wrap=True)
+            console.print(Text(one_line(line.removesuffix("; to settle it: ")), STYLES[finding.answer]), soft_wrap=True)
 
 
 def _limits(judgement: Judgement, measurement: Measurement) -> tuple[CapacityEstimate, ...]:

@@ -1,7 +1,9 @@
 """The gameday.toml that `gameday init` writes, and the patches that it prints, from manifests instead of a cluster."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,3 +137,27 @@ def test_a_disruption_budget_that_lets_nobody_go_is_told(tmp_path: Path, bound: 
     probes = {"readinessProbe": HEALTH, "livenessProbe": {**HEALTH, "failureThreshold": 6}}
     told = [lack.text for lack in lacks_of(found(tmp_path, bound=bound, **probes))]
     assert told == (["the disruption budget lets none of 3 replicas go: it blocks every drain"] if lacking else [])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        '/data\n[node_infrastructure]\noff = "touch x {node}"\non = "touch x {node}"',
+        '/data"\n[safety]\npods_max = 99 #',
+        "/data\r\n[safety]",
+        "/data\x7f",
+        "/\U0001f600 {0} {path}",
+        "/ends in \\",
+    ],
+)
+def test_a_path_of_the_cluster_writes_no_line_of_the_file(path: str, tmp_path: Path) -> None:
+    """Whoever may write a Deployment may not write the file of who adopts it: a line there is a command here."""
+    volume = SimpleNamespace(mount_path=path, claim="models", storage="")
+    service = found(tmp_path)
+    spec = service.system.spec.model_copy(update={"volumes": (volume,)})
+    text = file_text(replace(service, system=replace(service.system, spec=spec)), FACTS, path)
+    (tmp_path / "gameday.toml").write_text(text, "utf-8")
+    read = read_config(tmp_path / "gameday.toml")
+    assert read.cluster.kubeconfig == path
+    assert read.node_infrastructure is None
+    assert read.safety.pods_max == max(1, spec.losses_tolerated)

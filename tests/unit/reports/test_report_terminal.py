@@ -1,5 +1,6 @@
 """The summaries for a terminal and for a CI page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import report_histories as made
@@ -48,3 +49,15 @@ def test_markdown_cells_cannot_break_the_table() -> None:
     assert r"test\_killed\_pods" in text
     row = next(line for line in text.splitlines() if "✗ FAIL" in line)
     assert row.count(" | ") == 5
+
+
+def test_no_word_of_a_run_steers_a_terminal_or_a_ci_system() -> None:
+    """A reason may quote a server, and the log of a job reads commands."""
+    hostile = "it said: \x1b[2J\n::error::no\n##vso[task.complete]"
+    for report in REPORTS:
+        told = replace(
+            report, headline=replace(report.headline, scenario=hostile, sentence=hostile, how_it_ended=hostile)
+        )
+        for text in (summary([told]), markdown([told])):
+            assert "\x1b" not in text
+            assert not any(line.lstrip().startswith(("::", "##vso")) for line in text.splitlines())
