@@ -53,12 +53,14 @@ class AdoptedEnvironment(Environment):
             self.claim()
 
     @override
-    def claim(self) -> None:
-        if not self.lease.taken:
-            self.until_end.enter_context(self.lease)
-            namespace = self.adoption.config.system.namespace
-            for done in undo_leftovers(self.cluster, namespace, self.infrastructure):
-                self.say(f"of the dead run {done.run}: {done.words}")
+    def claim(self) -> bool:
+        if self.lease.taken:
+            return False
+        self.until_end.enter_context(self.lease)
+        namespace = self.adoption.config.system.namespace
+        for done in undo_leftovers(self.cluster, namespace, self.infrastructure):
+            self.say(f"of the dead run {done.run}: {done.words}")
+        return True
 
     @override
     def stop_reason(self) -> str:

@@ -62,10 +62,9 @@ class TrialContext(FaultContext):
         """Whether nothing is done to the system."""
         return isinstance(self.executor, DryRunExecutor)
 
-    def claim(self) -> None:
-        """Before anything is done to the system. Raises `ClusterRefused` if another run is at work."""
-        if not self.dry_run:
-            self.environment.claim()
+    def claim(self) -> bool:
+        """Before anything is done to the system: see `Environment.claim`. A dry run claims nothing."""
+        return not self.dry_run and self.environment.claim()
 
     def stop_reason(self) -> str:
         """Why the trial must not go on; empty while it may."""
@@ -79,24 +78,25 @@ class TrialContext(FaultContext):
     def allow_rising_load(self) -> None:
         """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` as `claim` and to stop."""
         self.allow(RisingLoad())
-        self.claim()
+        claimed = self.claim()
         if reason := self.stop_reason():
             raise ClusterRefused(reason)
-        # The claim may have waited for a dead run's lease.
-        self.allow(RisingLoad())
+        if claimed:  # which may have waited for a dead run's lease
+            self.allow(RisingLoad())
 
     def permits(self, fault: Fault, stop: Callable[[str], None]) -> bool:
         """Take the lease, and say whether a fault may be made now; why the trial is to end goes to `stop`.
 
-        Raises as `admit` does, before anything is written, and once more after that: a dead run's lease is waited for,
-        and what it left is healed.
+        Raises as `admit` does, before anything is written, and once more when the lease was taken: a dead run's is
+        waited for, and what that left is healed.
         """
         self.admit(fault)
-        self.claim()
+        claimed = self.claim()
         if reason := self.stop_reason():
             stop(reason)
             return False
-        self.admit(fault)
+        if claimed:
+            self.admit(fault)
         return True
 
     def admit(self, fault: Fault) -> None:

@@ -99,8 +99,12 @@ class Environment:
     def begin(self) -> None:
         """Before a trial that is not skipped. Raises `ClusterRefused` if another run is at work here."""
 
-    def claim(self) -> None:
-        """Before anything is done to the system: take the lease. Raises `ClusterRefused` if another run has it."""
+    def claim(self) -> bool:
+        """Before anything is done to the system: take the lease. Say whether it was taken only now.
+
+        Raises `ClusterRefused` if another run has it.
+        """
+        return False
 
     def stop_reason(self) -> str:
         """Why a trial must not go on; empty while it may."""

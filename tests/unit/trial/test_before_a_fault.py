@@ -30,9 +30,10 @@ class Surroundings:
         self.reason = reason
         self.asked: list[str] = []
 
-    def claim(self) -> None:
-        """The lease."""
+    def claim(self) -> bool:
+        """The lease, taken by the first who asks."""
         self.asked.append("lease")
+        return self.asked.count("lease") == 1
 
     def stop_reason(self) -> str:
         """Whether all is well."""
@@ -63,8 +64,11 @@ def context_of(surroundings: Surroundings, objection: str = "") -> TrialContext:
 def test_the_owners_are_asked_again_once_the_lease_is_held() -> None:
     """Nothing is written before they are asked; but a wait for the lease may outlast their consent."""
     there = Surroundings()
-    assert context_of(there).permits(KILL, pytest.fail)
+    context = context_of(there)
+    assert context.permits(KILL, pytest.fail)
     assert there.asked == ["owners", "lease", "well?", "owners"]
+    assert context.permits(KILL, pytest.fail)
+    assert there.asked[4:] == ["owners", "lease", "well?"]
     with pytest.raises(NotAllowed, match="frozen"):
         context_of(Surroundings(), "frozen").permits(KILL, pytest.fail)
 
