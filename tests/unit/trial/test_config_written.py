@@ -29,7 +29,7 @@ def test_claims_are_proposed_and_the_file_is_read_as_it_is(tmp_path: Path) -> No
     scratch = Volume(name="tmp", mount_path="/scratch")
     (line,) = [one for one in text_for(shared, own, scratch).splitlines() if "data =" in one]
     assert line.startswith('# data = ["/models/…", "/cache/…"]  # files that must survive')
-    assert "/models (claim llm-models), /cache (claim one of each replica)" in line
+    assert '"/models" (claim llm-models), "/cache" (claim one of each replica)' in line
     file = tmp_path / "gameday.toml"
     file.write_text(text_for(shared))
     assert read_config(file).system.data == ()
