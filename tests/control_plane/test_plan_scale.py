@@ -49,6 +49,7 @@ def test_the_command_plans_for_a_named_context(simulated: SimulatedCluster, caps
     assert "node-0" in shown
 
 
+@pytest.mark.timed
 def test_a_thousand_nodes_are_thought_through_in_time() -> None:
     """Half a million pairs of nodes with five thousand pods that spread over zones, apart from any reading."""
     cluster = _large(nodes=1000, apps=100, replicas=50)
