@@ -161,9 +161,8 @@ class Trial:
     def judge(self, *checks: Check, needs_fault: bool = True) -> None:
         """Close the record and judge it. Raises `NotProven` unless every check passes.
 
-        Besides the scenario's own checks four are always made: the baseline was steady, every fault landed on running
-        traffic, the trial came to its end, and all replicas were there then. One that only measures needs no fault:
-        `needs_fault=False`.
+        Four checks are always made beside its own: a steady baseline, faults that landed on traffic (a trial that
+        only measures has `needs_fault=False`), an end of the trial, and all replicas there at the end.
         """
         self._close()
         self._judge((*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault), EndState()))
