@@ -16,7 +16,7 @@ from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.resources import path_of
-from chaos.cluster.transport import KEEPALIVE, UNAUTHORIZED, NotSent, Transport, identity_of
+from chaos.cluster.transport import KEEPALIVE, UNAUTHORIZED, NotSent, Transport
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = ["connect"]
@@ -147,9 +147,10 @@ def _bound_plugin(plugin: dict[str, Any] | None) -> None:
 
 def _place(configuration: Configuration) -> dict[str, object]:
     """Where a configuration leads, and whom it trusts to be there."""
+    authority = configuration.ssl_ca_cert
     return {
         "server": configuration.host,
-        "certificate-authority": identity_of(configuration).ca_pem,
+        "certificate-authority": Path(authority).read_bytes() if authority else b"",
         "insecure-skip-tls-verify": not configuration.verify_ssl,
         "tls-server-name": configuration.tls_server_name,
         "proxy-url": configuration.proxy,

@@ -29,13 +29,11 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = [
-    "CONNECT_S",
     "KEEPALIVE",
     "KEEPALIVE_S",
     "UNAUTHORIZED",
     "Answer",
     "Broken",
-    "Identity",
     "NotSent",
     "Query",
     "Silent",

@@ -10,7 +10,7 @@ from typing import Any
 
 from chaos.objects.base import View
 
-__all__ = ["ADOPT", "ALLOW", "ENABLED", "FREEZE", "allowed_by", "objections_of_node", "refusals"]
+__all__ = ["ADOPT", "ENABLED", "allowed_by", "objections_of_node", "refusals"]
 
 ADOPT = "gameday.dev/adopt"
 ALLOW = "gameday.dev/allow"

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.client import ApiClient, Configuration
 
 from chaos.cluster import Cluster, Command, connect
 from chaos.cluster import connect as connecting
-from chaos.cluster.connect import BOUNDED
+from chaos.cluster.connect import BOUNDED, _place, _stranger
 from chaos.cluster.pod_exec import _connected
 from chaos.cluster.transport import NotSent
 from chaos.errors import GamedayError
@@ -135,6 +136,16 @@ def test_other_trust_is_refused(changed: dict[str, object], named: str, tmp_path
         with pytest.raises(NotSent, match=f"{named} of the cluster changed"):
             cluster.transport.call("GET", "/version")
         assert "second" not in {given for _, given in api.seen}
+
+
+def test_another_authority_is_refused(tmp_path: Path) -> None:
+    """Whatever is written in the file of authorities, also beside them: whoever is signed by others is another."""
+    place = Configuration()
+    (tmp_path / "ca.crt").write_text("# Behörde\n", "utf-8")
+    place.ssl_ca_cert = str(tmp_path / "ca.crt")
+    before = _place(place)
+    (tmp_path / "ca.crt").write_text("# another\n", "utf-8")
+    assert _stranger(ApiClient(place), before, "uid-1") == "certificate-authority of the cluster changed"
 
 
 def test_another_cluster_at_the_same_address_is_refused(tmp_path: Path) -> None:
