@@ -173,8 +173,9 @@ def shown_replicas(
     most = math.ceil(ratio * pods.all)
     if ratio < 1.0:
         return math.ceil(ratio * pods.counted), most if pods.counted == pods.all else max(current, most)
-    damped = tolerance.holds(ratio * pods.counted / pods.all) or ratio * pods.counted < pods.all
-    least = current if damped else math.ceil(ratio * pods.counted)
+    # The others count as idle, and the average of all is cut to a whole number again.
+    damped = shown * pods.counted // pods.all / target.value
+    least = current if tolerance.holds(damped) or damped < 1.0 else max(current, math.ceil(damped * pods.all))
     return min(least, most), max(least, most)
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from chaos.semantics.hpa.pod_groups import PodSample, ReplicaState, group_pods
 from chaos.semantics.hpa.replica_calculator import (
+    Pods,
     Proposal,
     Target,
     Tolerance,
     metric_replicas,
+    shown_replicas,
     strongest,
 )
 
@@ -230,3 +232,40 @@ def test_with_all_samples_the_target_is_met(usage: list[int], percent: int) -> N
         load = found.measured * len(usage)
         assert load <= found.replicas * percent + 1e-6
         assert load > (found.replicas - 1) * percent - 1e-6
+
+
+@given(usages, st.integers(1, 200), st.integers(0, 12), st.integers(0, 3))
+def test_what_the_status_shows_encloses_what_was_asked_for(
+    usage: list[int | None], percent: int, known: int, pending: int
+) -> None:
+    """However few of the measured pods are known to be, and however many wait for a node beside them."""
+    target = Target("Utilization", percent)
+    ready = [ReplicaState(f"p{number}", request=100) for number in range(len(usage))]
+    waiting = [ReplicaState(f"w{number}", phase="Pending", request=100) for number in range(pending)]
+    current = len(usage) + pending
+    found = propose([*usage, *[None] * pending], target=target, current=current, pods=[*ready, *waiting])
+    if found.replicas is None or found.measured is None:
+        return
+    counted = min(known, sum(used is not None for used in usage))
+    pods = Pods(current, counted)
+    least, most = shown_replicas(
+        target, found.measured, current=current, pods=pods, tolerance=Tolerance(), outside=False
+    )
+    assert least <= found.replicas <= most
+
+
+@given(st.integers(0, 500_000), st.integers(1, 20_000), st.integers(1, 40))
+def test_a_rounded_average_encloses_what_a_sum_asks_for(total: int, target: int, current: int) -> None:
+    """An External or Object metric is shown as its sum over the replicas, rounded up."""
+    ratio = total / (target * current)
+    asked = current if Tolerance().holds(ratio) else math.ceil(total / target)
+    shown = math.ceil(total / current)
+    found = shown_replicas(
+        Target("AverageValue", target),
+        shown,
+        current=current,
+        pods=Pods(current, 0),
+        tolerance=Tolerance(),
+        outside=True,
+    )
+    assert found[0] <= asked <= found[1]

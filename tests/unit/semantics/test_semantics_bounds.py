@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -205,3 +207,13 @@ def test_timings_come_from_the_trial() -> None:
     timings = Timings.of({"name": "lab", "hpa_sync_s": 5, "node_monitor_grace_s": None, "node_status_update_s": 4})
     assert (timings.name, timings.hpa_sync_s, timings.node_monitor_grace_s) == ("lab", 5, 50)
     assert Timings.of({}) == KUBERNETES
+
+
+def test_timings_that_nobody_recorded_are_known_as_such() -> None:
+    """What is left out is assumed, in what is written and read again, too; the lab's own are all known."""
+    timings = Timings.of({"name": "gameday.toml", "hpa_tolerance": 0.05})
+    assert "hpa_downscale_stabilization_s" in timings.assumed
+    assert "hpa_tolerance" not in timings.assumed
+    assert Timings.of(json.loads(json.dumps(asdict(timings)))).assumed == timings.assumed
+    assert "hpa_tolerance" in KUBERNETES.assumed
+    assert not Timings.of(asdict(LAB)).assumed
