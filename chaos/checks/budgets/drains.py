@@ -155,10 +155,21 @@ def _anchor_ns(record: Record, fault: Fault, end_ns: int, round_s: float) -> int
 
 
 def _permits(fault: Fault, budgets: tuple[Record, ...], anchor_ns: int, end_ns: int) -> int | None:
-    """How many may leave at a time: what the tightest budget ever permitted since, and the drain's own limit."""
-    found = [_room(record, end_ns).max(anchor_ns, end_ns) for record in budgets]
+    """How many may leave at a time: by the tightest budget, and the drain's own limit."""
+    found = [_permitted(record, anchor_ns, end_ns) for record in budgets]
     limits = [one for one in found if one is not None and one < OPEN]
     own = fault.parameters.get("max_in_flight")
     if isinstance(own, int):
         limits.append(own)
     return min(limits, default=None)
+
+
+def _permitted(record: Record, anchor_ns: int, end_ns: int) -> int | None:
+    """The most that a budget ever permitted in a span, but never more than the fewest that it can spare of all.
+
+    With the pods of a surge it permits more for a while, on which no drain can count for longer.
+    """
+    most = _room(record, end_ns).max(anchor_ns, end_ns)
+    views = [view for view in record.in_force(anchor_ns, end_ns) if view is not None and view.up_to_date]
+    spare = [view.expected - view.desired for view in views if view.expected > view.desired]
+    return most if most is None else min([most, *spare])

@@ -12,7 +12,7 @@ from chaos.checks.recovery.node_losses import NodeLoss, node_losses
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Timings, toleration_s
 
@@ -105,9 +105,8 @@ def _replica(history: History, life: PodLife, end_ns: int, sure_ns: int, *, race
 
 def _by_others(history: History, life: PodLife, lost_ns: int) -> str:
     """Who took a replica, by the condition DisruptionTarget (KEP-3329) or its own controller; empty for its taint."""
-    reasons = [pod.disruption for _, pod in pod_states(history, life.uid) if pod.disruption]
-    if reasons:
-        return "" if reasons[0] == TAINTED else reasons[0]
+    if life.disruption:
+        return "" if life.disruption == TAINTED else life.disruption
     return "its controller asked for fewer pods" if owner_wants_fewer(history, life.owner_uid, lost_ns) else ""
 
 

@@ -242,7 +242,8 @@ class _Player:
             tally.base = set()
         tally.taken = {uid for name in view.disrupted if (uid := self._names.get((view.namespace, name)))}
         tally.desired, tally.unknown = (0, "") if state.gone else self._desired(view, state.at_ns)
-        tally.own = max(self._expected(tally), tally.own if before and before.expected == view.expected else 0)
+        if before is None or before.expected != view.expected:
+            tally.own = self._expected(tally)
         tally.beyond = self._is_beyond(tally)
         tally.note_counted(state.number)
         new = _newly_charged(before, view) if before is not None and self._begun else frozenset()

@@ -15,7 +15,7 @@ from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import Span, endpoint_spans, endpoint_spans_by_family
-from chaos.history.facts.routing import publishes_unready
+from chaos.history.facts.routing import publishes_unready, selected
 from chaos.semantics import endpoint_bound
 
 __all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]
@@ -58,7 +58,8 @@ class UnreadyLeavesEndpoints:
 
     The bound is one write of the controller, and the allowance for watch delivery and a busy machine; `allowance_s`
     adds to it, since Kubernetes states no objective of its own. A turn that was taken back, or whose pod was deleted,
-    within the bound demands nothing. UNKNOWN if no pod turned, and with a gap.
+    within the bound demands nothing, nor does a return to a Service that selects others by then. UNKNOWN if no pod
+    turned, and with a gap.
     """
 
     name: ClassVar[str] = "unready-leaves-endpoints"
@@ -138,6 +139,8 @@ def _judge(
     elif followed_ns is not None and followed_ns <= deadline_ns:
         took_s = seconds(followed_ns - turn.at_ns)
         return _judged(turn, bound_s, took_s, Obligation(who))
+    elif turn.way == "return" and not selected(history, turn.life.uid, turn.at_ns, deadline_ns):
+        return None  # its Service is for others now
     elif publishes_unready(history):
         doubt = f"Service {history.facts.service} publishes {who} as ready whatever it is (publishNotReadyAddresses)"
     elif late:

@@ -16,6 +16,7 @@ from chaos.checks.traffic.accounting import account
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import History
+from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.semantics import Timings, grace_needed, pre_stop_needed_s
 
 __all__ = ["EndedReplicaDetail", "GracefulTermination", "GracefulTerminationDetail"]
@@ -23,6 +24,8 @@ __all__ = ["EndedReplicaDetail", "GracefulTermination", "GracefulTerminationDeta
 SETTLE = "a trial with long answers under way when replicas are deleted with their grace, pods watched without a gap"
 
 NO_END = unknown("the replicas", "no replica was deleted", SETTLE)
+
+BY_KUBELET = "TerminationByKubelet"
 
 EXAMPLES = 5
 
@@ -71,8 +74,9 @@ class GracefulTermination:
     deletion, or if connections were refused just while a replica ended and others had been Ready. UNKNOWN for each end
     at which no request was under way, unless another end had some and every request of the time was answered in full
     by a replica that it names: then chance left it idle, and it lost nothing. UNKNOWN too if the longest answer of the
-    trial does not fit into the grace (then it was luck), for a forced deletion, a lost node, requests that nobody
-    answered meanwhile, and a gap in the watch of pods. A failed hook and a server that SIGKILL had to end are told.
+    trial does not fit into the grace (then it was luck), for a forced deletion, a lost node, an end by the kubelet
+    itself, requests that nobody answered meanwhile, and a gap in the watch of pods. A failed hook and a server that
+    SIGKILL had to end are told.
     """
 
     name: ClassVar[str] = "graceful-termination"
@@ -94,6 +98,7 @@ class GracefulTermination:
             [
                 *(_obligation(one, longest, timings, shown=shown) for one in ends),
                 *_unnamed(strays, ends, timings),
+                *_by_kubelet(history),
                 *_records(history, ends),
             ],
             Summary(
@@ -161,6 +166,15 @@ def _records(history: History, ends: tuple[HeldRequests, ...]) -> Iterator[Oblig
         yield unknown("the requests", "no answer names the replica that gave it", SETTLE)
     if not ends:
         yield NO_END
+
+
+def _by_kubelet(history: History) -> Iterator[Obligation]:
+    """Replicas that no deletion ended but their kubelet (KEP-3329), for node pressure or as its node is shut down."""
+    for life in pod_lives(history):
+        undeleted = life.ready_spans and life.finished_ns is not None and life.finished_ns == life.left_ns
+        if undeleted and life.disruption == BY_KUBELET:
+            reason = f"{life.name} was ended by its kubelet (node pressure or shutdown), with a grace of its own"
+            yield unknown(life.name, reason, SETTLE)
 
 
 def _unnamed(strays: Unnamed, ends: tuple[HeldRequests, ...], timings: Timings) -> Iterator[Obligation]:

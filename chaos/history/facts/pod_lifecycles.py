@@ -144,7 +144,8 @@ class _Life:
     def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
         """Take one event into account."""
         self.last = pod
-        self._milestones(pod, at_ns)
+        # What a pod was made without is of its time; it may come with restarts when it is listed, or adopted.
+        self._milestones(pod, at_ns, old=self.listed or index == self.first_index)
         deleting, released = pod.deleting, not pod.controller_uid
         ready = not event.gone and not deleting and not released and pod.ready_condition
         if ready and self.ready_since_ns is None:
@@ -167,7 +168,7 @@ class _Life:
         if self.lost_index is None and (event.gone or deleting or released or pod.finished):
             self.lost_index = index
 
-    def _milestones(self, pod: PodView, at_ns: int) -> None:
+    def _milestones(self, pod: PodView, at_ns: int, *, old: bool) -> None:
         if self.scheduled_ns is None and pod.node:
             self.scheduled_ns = at_ns
             if self.no_room is not None:
@@ -181,8 +182,8 @@ class _Life:
         for container in pod.containers:
             if container.name not in self.counts:
                 began_ns = min(at_ns, container.started_ns or at_ns)
-                self.earlier_ns[container.name] = [began_ns] * container.restarts
-                self.counts[container.name] = container.restarts
+                self.counts[container.name] = container.restarts if old else 0
+                self.earlier_ns[container.name] = [began_ns] * self.counts[container.name]
             more = container.restarts - self.counts[container.name]
             if more > 0:
                 self.restarts_ns.setdefault(container.name, []).extend([at_ns] * more)

@@ -7,14 +7,14 @@ its affinity, its traffic distribution and policies, a headless one, or hints in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from chaos.history.cache import once
 from chaos.history.model import History
-from chaos.objects.base import View
+from chaos.objects.base import View, matches
 from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
 
-__all__ = ["publishes_unready", "uneven_by_spec"]
+__all__ = ["publishes_unready", "selected", "uneven_by_spec"]
 
 
 @once
@@ -25,6 +25,23 @@ def uneven_by_spec(history: History) -> tuple[str, ...]:
     if hinted:
         said.append("its slices hint endpoints to clients of some zones or nodes only")
     return tuple(dict.fromkeys(f"Service {history.facts.service}: {reason}" for reason in said))
+
+
+def selected(history: History, uid: str, begin_ns: int, end_ns: int) -> bool:
+    """Whether the Service selected a pod all through a span, as far as a Service with a selector was recorded."""
+    ours = (history.facts.namespace, history.facts.service)
+    services = _in_force(history, "Service", lambda view: (view.namespace, view.name) == ours, begin_ns, end_ns)
+    pods = _in_force(history, "Pod", lambda view: view.uid == uid, begin_ns, end_ns)
+    selectors = [{"matchLabels": one.spec["selector"]} for one in services if one.spec.get("selector")]
+    return all(matches(selector, pod.labels) for selector in selectors for pod in pods)
+
+
+def _in_force(history: History, kind: str, is_it: Callable[[View], bool], begin_ns: int, end_ns: int) -> list[View]:
+    """The state of an object as a span begins, and all that came in it."""
+    views = ((event.at_ns, View(event.object)) for event in history.watch if event.kind == kind)
+    found = [(at_ns, view) for at_ns, view in views if at_ns <= end_ns and is_it(view)]
+    before = [view for at_ns, view in found if at_ns <= begin_ns]
+    return [*before[-1:], *(view for at_ns, view in found if at_ns > begin_ns)]
 
 
 @once

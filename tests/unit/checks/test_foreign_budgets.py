@@ -186,6 +186,34 @@ def test_a_budget_of_its_own_pods_alone_that_leaves_too_few_fails() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
+def drained_amid_a_surge(took_s: float, *, surge: bool) -> Finding:
+    """Four of ten pods leave a node one after another; as that begins, three more are Ready than are wanted."""
+    ten = {"desired": 9, "expected": 10}
+    story = Guarded(400).stands(*"abcdefghij", pdb=budget(healthy=10, **ten)).traffic()
+    if surge:
+        story.counted(29, budget(healthy=13, **ten)).counted(30.15, budget(healthy=10, **ten))
+    gone = {"gone": [f"model-{uid}" for uid in "adgj"]}
+    story.drain(result_s=30 + took_s, healed_s=31 + took_s, parameters={"deadline_s": 350}, detail=gone)
+    for number, uid in enumerate("adgj"):
+        at_s = 30.2 + number * (took_s - 5) / 4
+        story.acted("evict-pod", at_s - 0.01, uid=uid, fault="node-drain-1")
+        story.counted(at_s, budget(healthy=10, allowed=0, disrupted=(uid,), **ten)).leaves(uid, at_s + 0.002)
+        story.saw(at_s + 0.3, "ADDED", pod(f"z{number}", node="n2")).saw(
+            at_s + 5, "MODIFIED", pod(f"z{number}", ready=True, node="n2")
+        )
+        story.counted(at_s + 0.02, budget(healthy=9, **ten)).counted(at_s + 5.1, budget(healthy=10, **ten))
+    return Drained()(story.history())
+
+
+@pytest.mark.parametrize("surge", [True, False])
+@pytest.mark.parametrize(("took_s", "answer"), [(100, Answer.PASS), (200, Answer.FAIL)])
+def test_no_drain_can_count_on_the_pods_of_a_surge(took_s: float, answer: Answer, *, surge: bool) -> None:
+    """A budget that spares one of ten lets one go at a time, whatever it permits while a rollout has more Ready."""
+    finding = drained_amid_a_surge(took_s, surge=surge)
+    assert finding.answer is answer, finding.line()
+    assert "bound 180 s" in finding.line()
+
+
 # --- a StatefulSet's names come again -----------------------------------------------------------------------------
 
 TWO_MAY_GO = {"maxUnavailable": 2, "selector": {"matchLabels": {"app": WORKLOAD}}}

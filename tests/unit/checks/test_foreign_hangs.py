@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from histories import NAMESPACE, PROBED, T0, WORKLOAD, Story, at, pod
 from probe_stories import covered, endpoints, hang_story, hung, killing, restarted
 
@@ -147,6 +148,24 @@ def test_an_endpoint_that_stays_is_a_late_controller() -> None:
     assert UnreadyLeavesEndpoints()(story.history()).answer is Answer.FAIL
 
 
+def switched(selector: Mapping[str, str], *, service: str = WORKLOAD) -> Finding:
+    """`a` leaves the endpoints at 33 s and never returns; a Service selects others from 50 s on."""
+    story = turned().saw(0, "LISTED", slice_of("a", "b"), "EndpointSlice")
+    story.saw(33.2, "MODIFIED", slice_of("b"), "EndpointSlice")
+    for at_s, type_, spec in ((0, "LISTED", {"app": WORKLOAD}), (50, "MODIFIED", selector)):
+        metadata = {"uid": f"svc-{service}", "name": service, "namespace": NAMESPACE}
+        story.saw(at_s, type_, {"metadata": metadata, "spec": {"selector": spec}}, "Service")
+    return UnreadyLeavesEndpoints()(story.history())
+
+
+def test_a_service_that_is_switched_to_others_gets_no_pod_back() -> None:
+    """A blue-green release points the Service to other pods: who is Ready again is none of its endpoints."""
+    finding = switched({"app": WORKLOAD, "color": "green"})
+    assert finding.answer is Answer.PASS, finding.line()
+    assert switched({"app": WORKLOAD}).answer is Answer.FAIL
+    assert switched({"app": "other"}, service="neighbour").answer is Answer.FAIL
+
+
 def dual(*leaving: tuple[float, str]) -> Finding:
     """A Service of two families, each with a slice; each of these loses `a` at its moment, and has it back at 61 s."""
     story = turned()
@@ -224,3 +243,17 @@ def test_a_restart_long_after_a_hang_was_healed_is_open() -> None:
     assert "it need not have been for it" in finding.reason
     soon = hung(healed_s=33).saw(60, "MODIFIED", pod("a", ready=True, restarts=1))
     assert NoNeedlessRestart()(soon.history()).answer is Answer.PASS
+
+
+@pytest.mark.parametrize(("type_", "answer"), [("ADDED", Answer.FAIL), ("LISTED", Answer.PASS)])
+def test_restarts_of_a_pod_that_was_made_in_the_trial_are_of_the_trial(type_: str, answer: Answer) -> None:
+    """While the API server was away a new pod crashed twice: the first that is heard of its container is a count of 2.
+
+    One that was there before may have been restarted then.
+    """
+    bare = pod("d")
+    del bare["status"]["containerStatuses"]
+    story = Story().replicas("a", "b").saw(0 if type_ == "LISTED" else 31, type_, bare)
+    history = story.saw(60, "MODIFIED", pod("d", ready=True, restarts=2)).history()
+    assert NoNeedlessRestart()(history).answer is answer
+    assert NoRestartLoop()(history).answer is answer

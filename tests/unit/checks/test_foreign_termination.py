@@ -247,6 +247,15 @@ def test_a_server_with_a_probe_listens_when_it_is_ready() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
+@pytest.mark.parametrize(("reason", "answer"), [("TerminationByKubelet", Answer.UNKNOWN), ("", Answer.PASS)])
+def test_a_replica_that_its_kubelet_ended_is_open(reason: str, answer: Answer) -> None:
+    """For want of memory a kubelet ends `b` too, in a hurry: that `a` ended its answers proves nothing of that end."""
+    ended = pod("b", disruption=reason)
+    ended["status"] |= {"phase": "Failed", "containerStatuses": [container(137)]}
+    finding = judged(drained_story().saw(50.3, "MODIFIED", ended))
+    assert finding.answer is answer, finding.line()
+
+
 # --- who killed what -------------------------------------------------------------------------------------------------
 
 
