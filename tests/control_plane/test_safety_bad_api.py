@@ -71,7 +71,8 @@ def test_an_entry_is_written_once_through_trouble_that_passes(
     """It is tried again until it stands, and it stands once; so is taking it off."""
     trouble, times = PASSING[name]
     with plain_namespace(cluster) as namespace:
-        entry = UndoEntry("uncordon", node_of(cluster), "", fault="f-1")
+        node = node_of(cluster)
+        entry = UndoEntry("uncordon", node, f"kubectl uncordon {node.name}", fault="f-1")
         log = ClusterUndoLog(LiveExecutor(through, NullJournal()), namespace, "run-1", deadline_s=60)
         proxy.trouble(trouble, method="PATCH", path="configmaps", times=times)
         assert log.record(entry) == ""

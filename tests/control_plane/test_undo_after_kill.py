@@ -202,7 +202,7 @@ def test_what_is_no_entry_of_ours_is_reported(cluster: Cluster) -> None:
         (left,) = find_left(cluster, namespace)
         executor.do(mutations.patch(left.where, {"data": {"0009": "{}"}}))
         (spoilt,) = find_left(cluster, namespace)
-        assert spoilt.refused == ("0009: KeyError: 'target'",)
+        assert spoilt.refused == ("0009: KeyError: 'kind'",)
         undo_all(cluster, executor, [replace(spoilt)])
         (kept,) = find_left(cluster, namespace)
         assert (kept.entries, kept.refused) == ((), spoilt.refused)
