@@ -41,7 +41,7 @@ class ScaledUp:
     not while the autoscaler is at its maximum, that is a matter of capacity and not of the autoscaler; the reason says
     so (`cause` is `capacity`). Without an autoscaler, or with one whose metric the load does not move, nothing follows:
     FAIL. A spike that is too short to tell, metrics that are missing, two autoscalers on one target, a rise that
-    something else made, and a metric of which nobody says how soon it shows the load, are UNKNOWN.
+    something else made or took back, and a metric of which nobody says how soon it shows the load, are UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-up"
@@ -145,7 +145,9 @@ def _judged(
     for rise in climb.rises:
         yield from (("pods", one) for one in replicas_made(history, rise, climb.end_ns))
     yield from (("late", one) for pod in climb.pods for one in ready_in_time(history, pod, climb.end_ns))
-    if (ignored := _ignored(life, climb, climb.stalled, "desired replicas did not rise further")) is not None:
+    if rivals := _taken_back(history, life, climb):
+        yield from (("rival", one) for one in rivals)
+    elif (ignored := _ignored(life, climb, climb.stalled, "desired replicas did not rise further")) is not None:
         yield "desired", ignored
     if slo is None:
         return
@@ -155,6 +157,14 @@ def _judged(
         yield "short", _too_short(climb)
     else:
         yield _not_regained(climb)
+
+
+def _taken_back(history: History, life: AutoscalerLife, climb: Climb) -> list[Obligation]:
+    """Each fall in the spike that somebody else made, e.g. a GitOps controller: it undoes what the autoscaler did."""
+    inside = (one for one in scaling.rescales(history) if climb.spike.begin_ns < one.at_ns <= climb.end_ns)
+    falls = [one for one in inside if not one.up and not scaling.confirmed(history, life, one)]
+    texts = dict.fromkeys(f"{one.words} in the spike, and {scaling.NOT_ASKED}" for one in falls)
+    return [unknown("desired replicas", text, "a trial in which nobody else scales") for text in texts]
 
 
 def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[str, Obligation]:

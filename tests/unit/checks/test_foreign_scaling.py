@@ -491,3 +491,14 @@ def test_a_limit_from_before_the_metrics_failed_proves_nothing() -> None:
     story = Scaling(200).stands("a", "b", "c", "d", scaler=before).loaded(1, 0, 195).loaded(4, 30, 120)
     finding = HeldAtMaximum()(story.saw(20, "MODIFIED", failed, KIND).history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
+def test_a_rise_that_somebody_takes_back_again_and_again_is_open() -> None:
+    """A GitOps controller sets the number of its repository 6 s after each rise: no pod comes, by nobody's failure."""
+    story = Scaling(180).stands("a", "b")
+    story.loaded(1, 0, 175).loaded(4, 30, 90).used(0, 40, 80, "a", "b").used(40, 90, 200, "a", "b")
+    for at_s in (42, 54, 66):
+        story.rescaled(at_s, 4, measured=100).saw(at_s + 6, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "desired replicas 4 to 2 in the spike, and the autoscaler did not ask for it" in finding.reason
