@@ -19,6 +19,7 @@ from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.routing import selected
 from chaos.objects.blockers import Blocker
 from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
 
@@ -164,6 +165,9 @@ def _doubt(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> 
     kind = TOLD_BY.get(stage.name)
     if stage.name.startswith("endpoint") and not _stood(history, timeline, stage):
         return "not seen, nor that it had one among the ready endpoints"
+    back = timeline.loss.replacement or timeline.loss.life
+    if stage.name == "endpoint added" and not selected(history, back.uid, since_ns, deadline_ns):
+        return "not seen, nor did the Service select it all the while"
     if kind and not covered(history, kind, since_ns, min(deadline_ns, until_ns)):
         return f"the watch of {kind}s did not cover it"
     if not history.finished or until_ns < deadline_ns:

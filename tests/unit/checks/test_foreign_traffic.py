@@ -295,3 +295,27 @@ def test_a_replica_that_was_restarted_hangs_no_more() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert ZombieFound()(shared(hang_story(), (30, 44.4)).history()).answer is Answer.PASS
     assert ZombieFound()(shared(hang_story(), (30, 100)).history()).answer is Answer.FAIL
+
+
+def switched(*, color: str) -> Story:
+    """The good recovery, but that `d` never becomes an endpoint; at 31 s the Service's selector gains a colour."""
+    story = replaced_story()
+    kept = [
+        event
+        for event in story.events
+        if event.kind != "EndpointSlice"
+        or event.at_ns <= at(31)
+        or all(one["targetRef"]["uid"] != "d" for one in event.object["endpoints"])
+    ]
+    story.events = kept
+    for at_s, type_, selector in ((0, "LISTED", {}), (31, "MODIFIED", {"color": color} if color else {})):
+        metadata = {"uid": "svc-1", "name": WORKLOAD, "namespace": NAMESPACE}
+        story.saw(at_s, type_, {"metadata": metadata, "spec": {"selector": {"app": WORKLOAD} | selector}}, "Service")
+    return story
+
+
+@pytest.mark.parametrize(("color", "answer"), [("green", Answer.UNKNOWN), ("", Answer.FAIL)])
+def test_a_service_that_is_switched_to_others_owes_no_endpoint(color: str, answer: Answer) -> None:
+    """A blue-green release points the Service to other pods right after the kill."""
+    finding = RecoveredInTime()(switched(color=color).history())
+    assert finding.answer is answer, finding.line()
