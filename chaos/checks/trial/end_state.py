@@ -36,7 +36,7 @@ from chaos.history.facts.replica_counts import (
     workload_states,
 )
 from chaos.history.facts.reported import blocker_at, refusal_at
-from chaos.history.facts.routing import publishes_unready
+from chaos.history.facts.routing import publishes_unready, selected
 from chaos.history.facts.templates import is_wanted, same_template, template_of
 from chaos.objects.base import View
 from chaos.semantics import Bound, endpoint_bound
@@ -230,7 +230,10 @@ def _endpoints(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
             continue
         since_ns = max(begin_ns for begin_ns, _ in life.ready_spans if begin_ns <= end.at_ns)
         bound = endpoint_bound(timings_of(end.history))
-        yield _judged(end, subject, f"{life.name} is Ready, and not among the endpoints", since_ns, bound)
+        elsewhere = not selected(end.history, life.uid, max(since_ns, end.since_ns), end.at_ns)
+        excuse = f"Service {end.history.facts.service} does not select it" if elsewhere else ""
+        lacks = f"{life.name} is Ready, and not among the endpoints"
+        yield _judged(end, subject, lacks, since_ns, bound, excuse=excuse)
 
 
 def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:

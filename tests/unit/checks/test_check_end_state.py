@@ -117,6 +117,18 @@ def test_a_replica_without_an_endpoint_fails() -> None:
     assert "model-e is Ready, and not among the endpoints" in finding.reason
 
 
+@pytest.mark.parametrize(("selector", "answer"), [({"color": "green"}, Answer.UNKNOWN), ({}, Answer.FAIL)])
+def test_a_replica_that_the_service_does_not_select_owes_no_endpoint(selector: dict[str, str], answer: Answer) -> None:
+    """A blue-green release points the Service to other pods; one that still selects the replica has to have it."""
+    metadata = {"uid": "svc-1", "name": WORKLOAD, "namespace": NAMESPACE}
+    story = (
+        standing().replaced("e", 30.4, ready_s=34, owner=OLD).saw(60, "MODIFIED", endpoints(*"bcd"), "EndpointSlice")
+    )
+    service = {"metadata": metadata, "spec": {"selector": {"app": WORKLOAD} | selector}}
+    finding = judged(story.saw(0, "LISTED", service, "Service"))
+    assert finding.answer is answer, finding.line()
+
+
 def test_unwatched_endpoints_are_unknown() -> None:
     """Where endpoints were not watched nobody knows who is among them."""
     story = kept_story()
