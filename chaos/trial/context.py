@@ -13,11 +13,11 @@ from chaos.faults.support.cluster_view import foreign_pods
 from chaos.history import load_history
 from chaos.history.facts.replica_counts import ready_replicas
 from chaos.objects.base import Raw, Ref, View
-from chaos.objects.kinds import NodeView
+from chaos.objects.kinds import EndpointSliceView, NodeView
 from chaos.objects.pod import PodView
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import AbortConditions
-from chaos.semantics import recovery_bound
+from chaos.semantics import endpoint_bound, recovery_bound
 from chaos.system import System
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
@@ -157,6 +157,16 @@ class TrialContext(FaultContext):
         """Whether as many pods are Ready as the workload desires."""
         desired = self.desired_replicas()
         return desired is not None and self._ready(self.pods()) >= desired
+
+    def has_all_endpoints(self) -> bool:
+        """Whether each Ready pod is among the ready endpoints of the Service."""
+        slices = map(EndpointSliceView, self.recorder.objects("EndpointSlice"))
+        there = {one.pod_uid for view in slices for one in view.endpoints if one.ready}
+        return all(pod.uid in there for pod in self.pods() if pod.ready)
+
+    def endpoint_bound_s(self) -> float:
+        """How long a pod that turned Ready may take to be among them."""
+        return endpoint_bound(self.timings).total_s
 
     def recovery_bound_s(self) -> float:
         """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""

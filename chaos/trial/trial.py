@@ -139,7 +139,7 @@ class Trial:
         read_data(context.cluster, context.executor, context.journal, context.recorder, data)
 
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
-        """Wait until the system has all its replicas back, at most as long as its own spec permits.
+        """Wait until the system has all its replicas and their endpoints back, at most as long as its own spec permits.
 
         Then traffic flows for at least `settle_s`, and until each replica that came back has answered.
         """
@@ -149,6 +149,7 @@ class Trial:
         with self._in_phase(context, "recovery"):
             bound_s = context.recovery_bound_s()
             if self._wait(context, bound_s, context.has_all_replicas):
+                self._wait(context, context.endpoint_bound_s(), context.has_all_endpoints)
                 self._await_answers(context, settle_s)
             elif not self._stopped:
                 context.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
