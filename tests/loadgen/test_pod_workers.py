@@ -22,6 +22,7 @@ from chaos.cluster import Journal
 from chaos.cluster.transport import Answer, Broken
 from chaos.errors import HarnessBroken, UsageError
 from chaos.history import History, load_history
+from chaos.history.reading.run_folder import TRIAL_SCHEMA
 from chaos.slo import Slo
 from chaos.trial.load_pods.job import LoadPods
 from chaos.trial.load_pods.workers import LoadJob
@@ -62,7 +63,8 @@ def flowing(folder: Path, url: str, profile: HttpProfile = OK, workers: int = 2)
     """Traffic from so many pods into a run folder; finished in order at the end of the block."""
     clock = Clock.start()
     system = {"namespace": "t", "workload": {"kind": "Deployment", "name": "server"}, "service": "server"}
-    trial = {"scenario": "pods", "seed": 1, "clock": dataclasses.asdict(clock), "system": system}
+    clocked = {"clock": dataclasses.asdict(clock), "system": system}
+    trial = {"schema": TRIAL_SCHEMA, "scenario": "pods", "seed": 1, **clocked}
     (folder / "trial.json").write_text(json.dumps(trial))
     plan = Plan(
         run_folder=folder, clock=clock, url=url, profile=profile, seed=1, in_flight_max=2000, duration_max_s=60.0

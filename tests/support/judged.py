@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from loopback import started
 from chaos.clock import Clock
 from chaos.cluster import Journal
 from chaos.history import History, load_history
+from chaos.history.reading.run_folder import TRIAL_SCHEMA
 from chaos.trial.traffic import Traffic
 from loadgen.driver.driver import Generator
 from loadgen.driver.workers import WorkerGroup
@@ -42,8 +43,8 @@ def running(folder: Path, url: str, profile: Profile, workers: int = 1) -> Itera
     """A run folder with traffic and a journal, and no cluster; finished in order at the end of the block."""
     clock = Clock.start()
     system = {"namespace": "here", "workload": {"kind": "Deployment", "name": "server"}, "service": "server"}
-    trial = {"scenario": "loopback", "seed": 1, "clock": {"utc_ns": clock.utc_ns, "mono_ns": clock.mono_ns}}
-    (folder / "trial.json").write_text(json.dumps(trial | {"system": system}))
+    trial = {"schema": TRIAL_SCHEMA, "scenario": "loopback", "seed": 1, "clock": asdict(clock), "system": system}
+    (folder / "trial.json").write_text(json.dumps(trial))
     journal = Journal(folder / "actions.jsonl", clock)
 
     def start() -> Generator | WorkerGroup:
