@@ -45,14 +45,16 @@ def drained(
     trial: Trial, system: SystemUnderTest, traffic: Traffic, admin: Cluster, ends: float
 ) -> tuple[DrainAnswer, int]:
     """Ask the plan, drain the fullest node, and give its answer with the number of pods left without a node."""
-    with traffic.steady(rate_rps=1):
-        trial.baseline(duration_s=3)
+    # So many that each replica answers some before it is drained, or the drain would have met nobody.
+    with traffic.steady(rate_rps=4):
+        trial.baseline(duration_s=10)
         node = targets.fullest_node(system)
         said = foretold(admin, system, node.refs[0].name)
         drain = faults.NodeDrain(node, deadline_s=ends)
         with trial.fault(drain):
             trial.hold(until=drain.ended)
             pending = sum(not pod.node for pod in system.pods())
+        trial.recovery()
     return said, pending
 
 
