@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +158,20 @@ def contained(root: Path, folder: Path) -> Iterator[tuple[Replica, int]]:
             stderr=out,
             stdin=subprocess.DEVNULL,
         )
+    with ended(process):
+        yield Replica(process, log), child_of(process.pid)
+
+
+@contextmanager
+def ended(unshare: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a container with the block: the kernel ends all of a PID namespace with its first process.
+
+    `--kill-child` alone does not reach it: the kernel forgets that wish when a process changes its user.
+    """
     try:
-        replica = Replica(process, log)
-        yield replica, child_of(process.pid)
+        yield
     finally:
-        process.kill()
-        process.wait()
+        with suppress(FileNotFoundError, ValueError, ProcessLookupError):  # it may have ended by itself
+            os.kill(child_of(unshare.pid), signal.SIGKILL)
+        unshare.kill()
+        unshare.wait()
