@@ -14,6 +14,7 @@ from chaos.objects.base import Raw, View, matches
 
 __all__ = [
     "SERVICE_NAME",
+    "TEMPLATE_HASH",
     "DeploymentView",
     "EndpointSliceView",
     "EndpointView",
@@ -22,9 +23,12 @@ __all__ = [
     "PodDisruptionBudgetView",
     "ReplicaSetView",
     "ServiceView",
+    "same_template",
 ]
 
 TEMPLATE_HASH = "pod-template-hash"
+"""The label by which a Deployment tells its ReplicaSets and their pods apart."""
+
 SERVICE_NAME = "kubernetes.io/service-name"
 
 
@@ -45,16 +49,13 @@ class ReplicaSetView(View):
 
     @property
     def template(self) -> Raw:
-        """What it makes pods of, without the label by which a Deployment tells its ReplicaSets apart."""
-        given = self.spec.get("template") or {}
-        metadata = given.get("metadata") or {}
-        labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
-        return {**given, "metadata": {**metadata, "labels": labels}}
+        """What it makes pods of."""
+        return self.spec.get("template") or {}
 
     @property
     def pod_spec(self) -> Raw:
         """The spec that it gives its pods."""
-        return (self.spec.get("template") or {}).get("spec") or {}
+        return self.template.get("spec") or {}
 
     @property
     def status_replicas(self) -> int:
@@ -254,6 +255,17 @@ class PodDisruptionBudgetView(View):
         """Its bound in words, e.g. `maxUnavailable 1`."""
         bounds = [f"{key} {self.spec[key]}" for key in ("minAvailable", "maxUnavailable") if key in self.spec]
         return " ".join(bounds) or "no bound"
+
+
+def same_template(one: Raw, other: Raw) -> bool:
+    """Whether two pod templates are the same but for the label that a Deployment adds to its ReplicaSets'."""
+    return _unlabelled(one) == _unlabelled(other)
+
+
+def _unlabelled(template: Raw) -> Raw:
+    metadata = template.get("metadata") or {}
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}
 
 
 class EventLog:

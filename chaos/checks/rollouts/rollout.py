@@ -12,9 +12,9 @@ from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.revisions import Revision, by_revision
-from chaos.history.facts.templates import owner_templates, same_template, template_of
+from chaos.history.facts.templates import owner_templates
 from chaos.objects.base import Raw
-from chaos.objects.kinds import DeploymentView
+from chaos.objects.kinds import DeploymentView, same_template
 from chaos.objects.pod import PodView
 from chaos.semantics import Bound
 from chaos.semantics.rollout import Strategy, rollout_bound
@@ -91,16 +91,16 @@ def rollout_of(history: History, fault: Fault) -> Rollout | None:
     before = [view for at_ns, view in states if at_ns <= fault.begin_ns]
     if history.facts.workload_kind != "Deployment" or not before:
         return None
-    former = template_of(before[-1])
+    former = before[-1].template
     after = [(at_ns, view) for at_ns, view in states if at_ns > fault.begin_ns]
-    changed = next(((at_ns, view) for at_ns, view in after if template_of(view) != former), None)
+    changed = next(((at_ns, view) for at_ns, view in after if view.template != former), None)
     if changed is None:
         return None
     changed_ns, view = changed
-    made = template_of(view)
-    next_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and template_of(one) != made), None)
-    back_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and template_of(one) == former), None)
-    left = (at_ns for at_ns, one in after if back_ns and at_ns > back_ns and template_of(one) != former)
+    made = view.template
+    next_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and one.template != made), None)
+    back_ns = next((at_ns for at_ns, one in after if at_ns > changed_ns and one.template == former), None)
+    left = (at_ns for at_ns, one in after if back_ns and at_ns > back_ns and one.template != former)
     span = [before[-1], *(one for at_ns, one in after if next_ns is None or at_ns < next_ns)]
     return Rollout(
         fault=fault,

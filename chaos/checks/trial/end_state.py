@@ -37,8 +37,8 @@ from chaos.history.facts.replica_counts import (
 )
 from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.history.facts.routing import publishes_unready, selected
-from chaos.history.facts.templates import is_wanted, same_template, template_of
-from chaos.objects.base import View
+from chaos.history.facts.templates import is_wanted
+from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.semantics import Bound, endpoint_bound
 from chaos.semantics.rollout import Strategy, rollout_bound
 
@@ -264,7 +264,7 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
     yield _judged(end, "the template", lacks, since_ns, bound, excuse="" if promised else held)
 
 
-def _asks_more(before: View, now: View) -> bool:
+def _asks_more(before: ReplicaSetView, now: ReplicaSetView) -> bool:
     """Whether replicas that were wanted before need not be any more: another template, partition, or no pause."""
     changed = any(before.spec.get(key) != now.spec.get(key) for key in ("paused", "updateStrategy"))
-    return changed or not same_template(template_of(before), template_of(now))
+    return changed or not same_template(before.template, now.template)

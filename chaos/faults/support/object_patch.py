@@ -10,13 +10,11 @@ from chaos.faults.support.background_task import Ending, Result, Work
 from chaos.faults.support.cluster_view import unscheduled
 from chaos.faults.undo.restore_object import part_of
 from chaos.objects.base import Ref
-from chaos.objects.kinds import DeploymentView
+from chaos.objects.kinds import TEMPLATE_HASH, DeploymentView
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 
 __all__ = ["Change", "Edit", "Template"]
-
-HASH = "pod-template-hash"
 
 LOOK_S = 1.0
 """How often a wait for the watch looks whether it is to end."""
@@ -139,4 +137,4 @@ class Template:
 
 
 def _hash(pod: PodView) -> str:
-    return str(pod.labels.get(HASH, ""))
+    return str(pod.labels.get(TEMPLATE_HASH, ""))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from chaos.cluster import Cluster, Done, Mutation, mutations, selector_of
 from chaos.faults.context import UndoContext
 from chaos.objects.base import Raw, Ref, View
-from chaos.objects.kinds import NodeView, ReplicaSetView
+from chaos.objects.kinds import NodeView, ReplicaSetView, same_template
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import OURS
 
@@ -23,9 +23,6 @@ Result = Literal["undone", "nothing", "left"]
 
 Outcome = tuple[Result, str]
 """What became of an entry, and the same in words."""
-
-MANAGER = "gameday"
-"""The field manager of our patches."""
 
 CUT = "gameday.dev/cut"
 """The label by which a NetworkPolicy of ours selects the one pod that it cuts off."""
@@ -44,7 +41,7 @@ def uncordon(context: UndoContext, entry: UndoEntry) -> Outcome:
     node = entry.target
     if not _cordoned(context.cluster, node):
         return "nothing", f"node {node.name} is open, or not there any more"
-    if others := closed_by(context.cluster.get("Node", None, node.name) or {}) - {MANAGER}:
+    if others := closed_by(context.cluster.get("Node", None, node.name) or {}) - {mutations.MANAGER}:
         return "nothing", f"node {node.name} was closed anew by {', '.join(sorted(others))}, so it is left to them"
     # None takes the field away, which is how a node that was never cordoned looks.
     order = mutations.patch(node, {"spec": {"unschedulable": None}}, action="uncordon", fault=context.fault)
@@ -106,9 +103,8 @@ def _had(cluster: Cluster, deployment: Ref, template: Any) -> bool:
 
     Whoever may write undo entries could otherwise have any pod run by it.
     """
-    wanted = ReplicaSetView({"spec": {"template": template}}).template
     sets = map(ReplicaSetView, cluster.list("ReplicaSet", deployment.namespace))
-    return any(one.template == wanted for one in sets if one.controller_uid == deployment.uid)
+    return any(same_template(one.template, template) for one in sets if one.controller_uid == deployment.uid)
 
 
 def part_of(found: Mapping[str, Any], path: str) -> Any:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.reported import last_state
 from chaos.history.model import History
-from chaos.objects.base import Raw, View
-from chaos.objects.kinds import ReplicaSetView
+from chaos.objects.base import Raw
+from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.objects.pod import PodView
 
-__all__ = ["is_wanted", "owner_templates", "same_template", "template_of"]
+__all__ = ["is_wanted", "owner_templates"]
 
-HASH = "pod-template-hash"
 REVISION = "controller-revision-hash"
 """The label by which a StatefulSet's pod names the revision that it was made from; so does its status."""
 
@@ -25,23 +23,7 @@ REVISION = "controller-revision-hash"
 def owner_templates(history: History) -> Mapping[str, Raw]:
     """The template of every ReplicaSet, by UID; empty for one that was seen without its template."""
     views = (ReplicaSetView(event.object) for event in history.watch if event.kind == "ReplicaSet")
-    return {view.uid: template_of(view) for view in views}
-
-
-def template_of(view: View) -> Raw:
-    """The pod template of a workload or a ReplicaSet."""
-    return view.spec.get("template") or {}
-
-
-def same_template(one: Raw, other: Raw) -> bool:
-    """Whether two templates are the same but for the label that a Deployment adds."""
-    return _bare(one) == _bare(other)
-
-
-def _bare(template: Raw) -> Raw:
-    metadata: dict[str, Any] = dict(template.get("metadata") or {})
-    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH}
-    return {**template, "metadata": {**metadata, "labels": labels}}
+    return {view.uid: view.template for view in views}
 
 
 def is_wanted(history: History, life: PodLife, at_ns: int) -> bool | None:
@@ -56,12 +38,12 @@ def is_wanted(history: History, life: PodLife, at_ns: int) -> bool | None:
     wanted, kind = states[-1], history.facts.workload_kind
     if kind == "Deployment":
         made = owner_templates(history).get(life.owner_uid)
-        same = bool(made) and same_template(made or {}, template_of(wanted))
+        same = bool(made) and same_template(made or {}, wanted.template)
         return same if made and (same or not wanted.spec.get("paused")) else None
     return _member_is_wanted(history, life, wanted, at_ns) if kind == "StatefulSet" else True
 
 
-def _member_is_wanted(history: History, life: PodLife, wanted: View, at_ns: int) -> bool | None:
+def _member_is_wanted(history: History, life: PodLife, wanted: ReplicaSetView, at_ns: int) -> bool | None:
     strategy = wanted.spec.get("updateStrategy") or {}
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
     ordinal = life.name.rpartition("-")[2]
