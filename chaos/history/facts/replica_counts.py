@@ -31,6 +31,7 @@ __all__ = [
     "owner_replicas",
     "ready_endpoints",
     "ready_replicas",
+    "service_slices",
     "unknown_spans",
     "workload_states",
 ]
@@ -126,14 +127,20 @@ def _ready_endpoints(history: History, family: str | None = None) -> Iterator[tu
 
     `family`: only in those for addresses of this kind.
     """
-    facts = history.facts
     slices: dict[str, tuple[EndpointView, ...]] = {}
-    for event in _of_kind(history, "EndpointSlice"):
-        view = EndpointSliceView(event.object)
-        ours = view.service == facts.service and view.namespace == facts.namespace
-        if ours and family in (None, view.family):
+    for event, view in service_slices(history):
+        if family in (None, view.family):
             slices[view.uid] = tuple(one for one in view.endpoints if one.ready and not event.gone)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
+
+
+def service_slices(history: History) -> Iterator[tuple[WatchEvent, EndpointSliceView]]:
+    """Every state of the slices of the system's Service."""
+    facts = history.facts
+    for event in _of_kind(history, "EndpointSlice"):
+        view = EndpointSliceView(event.object)
+        if (view.namespace, view.service) == (facts.namespace, facts.service):
+            yield event, view
 
 
 def controller_kinds(history: History) -> Mapping[str, WorkloadKind]:
@@ -173,8 +180,8 @@ def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
 @once
 def endpoint_spans_by_family(history: History) -> tuple[Mapping[str, tuple[Span, ...]], ...]:
     """The same for each family of addresses by itself: clients of a dual-stack Service go by the slices of theirs."""
-    views = (EndpointSliceView(event.object) for event in _of_kind(history, "EndpointSlice"))
-    return tuple(_spans(history, family) for family in dict.fromkeys(view.family for view in views))
+    families = dict.fromkeys(view.family for _, view in service_slices(history))
+    return tuple(_spans(history, family) for family in families)
 
 
 def endpoint_added_ns(history: History, uid: str, former_uid: str) -> int | None:

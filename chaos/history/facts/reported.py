@@ -49,13 +49,10 @@ def refusal_at(history: History, at_ns: int) -> Blocker | None:
     kinds, name = controller_kinds(history), history.facts.workload_name
     own: dict[str, str] = {}
     for event in history.watch:
-        view = View(event.object)
-        if (
-            event.kind in kinds
-            and view.namespace == history.facts.namespace
-            and name in (view.controller_name, view.name)
-        ):
-            own[view.uid] = event.kind
+        if event.kind in kinds:
+            view = View(event.object)
+            if view.namespace == history.facts.namespace and name in (view.controller_name, view.name):
+                own[view.uid] = event.kind
     for uid, kind in own.items():
         raw = last_state(history, (kind,), uid, at_ns)
         if raw is not None and (found := blockers(pods=(), replicasets=[raw], events=_events(history, uid, at_ns))):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chaos.history.cache import once
+from chaos.history.facts.replica_counts import service_slices
 from chaos.history.model import History
 from chaos.objects.base import View, matches
 from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
@@ -65,12 +66,7 @@ def _services(history: History) -> Iterator[ServiceView]:
 
 
 def _slices(history: History) -> Iterator[EndpointSliceView]:
-    facts = history.facts
-    for event in history.watch:
-        if event.kind == "EndpointSlice" and not event.gone:
-            view = EndpointSliceView(event.object)
-            if (view.namespace, view.service) == (facts.namespace, facts.service):
-                yield view
+    return (view for event, view in service_slices(history) if not event.gone)
 
 
 def _hints_differ(view: EndpointSliceView) -> bool:
