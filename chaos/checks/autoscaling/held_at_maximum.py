@@ -103,7 +103,7 @@ def _judged(
     left = beyond_ns = held_s = None
     if reached_ns is not None:
         left = next((one for one in changes if one.at_ns > reached_ns and one.after != most), None)
-        states = [(reached_ns, life.at(reached_ns)), *(one for one in life.states if reached_ns < one[0] <= end_ns)]
+        states = life.within(reached_ns, end_ns)
         beyond_ns = next((at_ns for at_ns, view in states if view.limited == BEYOND and not view.inactive), None)
         held_s = after_s(end_ns if left is None else left.at_ns, reached_ns)
     highest = desired.max(begin_ns, end_ns) or 0

@@ -91,10 +91,8 @@ def descents(history: History, life: AutoscalerLife) -> Iterator[Descent]:
         if back_ns is None and falls and _keeps(history, life, falls[-1].after, until_ns):
             back_ns, kept = falls[-1].at_ns, falls[-1].after
         calm_ns = max(spike.end_ns, last_ns or 0)
-        behaviour, types = (
-            scaling.behaviour_at(history, life, spike.end_ns),
-            [one.type for one in life.at(until_ns).metrics],
-        )
+        behaviour = scaling.behaviour_at(history, life, spike.end_ns)
+        types = [one.type for one in life.at(until_ns).metrics]
         bound = fall_bound(behaviour, timings_of(history), types or MEASURED, peak=peak, bottom=bottom)
         taken = tuple(_taken(history, spike.end_ns, until_ns))
         detail = DescentDetail(

@@ -170,7 +170,7 @@ def watched_until_ns(history: History) -> int:
 
 def stood_still(life: AutoscalerLife, begin_ns: int, until_ns: int) -> Blind | None:
     """The last time in a span in which the autoscaler could not compute, None if it always could."""
-    states = [(begin_ns, life.at(begin_ns)), *(one for one in life.states if begin_ns < one[0] <= until_ns)]
+    states = life.within(begin_ns, until_ns)
     found: Blind | None = None
     for (_, view), (next_ns, after) in pairwise([*states, (until_ns, states[-1][1])]):
         if view.inactive:
@@ -201,8 +201,7 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     from_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - AHEAD_NS
     if any(from_ns <= at_ns <= change.at_ns + NEAR_NS and size == change.after for at_ns, size in life.announced):
         return True
-    states = [(from_ns, life.at(from_ns))]
-    states += [(at_ns, view) for at_ns, view in life.states if from_ns < at_ns <= change.at_ns + NEAR_NS]
+    states = life.within(from_ns, change.at_ns + NEAR_NS)
     known = [view for at_ns, view in life.states if at_ns <= from_ns]
     if any(view.scaled_at for _, view in life.states):
         stamp = known[-1].scaled_at if known else ""

@@ -10,7 +10,7 @@ from chaos.checks.autoscaling.scaling import behaviour_at, changes_of, own_resca
 from chaos.checks.base import timings_of
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.autoscaler import AutoscalerLife, AutoscalerView, MetricView
+from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
 from chaos.history.facts.replica_counts import desired_replicas
 from chaos.semantics import Bound, Timings
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
@@ -91,17 +91,12 @@ class MetricPeak:
     ratio: float = -1.0
 
 
-def _states(life: AutoscalerLife, begin_ns: int, end_ns: int) -> list[tuple[int, AutoscalerView]]:
-    """The state in force when a span begins, and those that came in it."""
-    return [(begin_ns, life.at(begin_ns)), *(one for one in life.states if begin_ns < one[0] <= end_ns)]
-
-
 def peak_of(history: History, life: AutoscalerLife, number: int, begin_ns: int, end_ns: int) -> MetricPeak:
     """One of the metrics, by its place in the spec, over a span; as it was before it where it was not read in it."""
     metric = life.at(begin_ns).metrics[number]
     target, over = target_of(metric), 1.0 + behaviour_at(history, life, begin_ns).up.tolerance
     found = MetricPeak(metric.name, metric.type, "" if metric.kind is None else metric.shown(metric.kind))
-    before, *inside = _states(life, begin_ns, end_ns)
+    before, *inside = life.within(begin_ns, end_ns)
     for at_ns, view in (*inside, before):
         for wanted, seen in view.readings[number : number + 1]:
             amount = None if target is None or wanted.name != metric.name else seen.amount(target.kind)
@@ -142,17 +137,21 @@ def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int, 
     What it shows for the number before a rise says little of the one after it.
     """
     desired, timings = desired_replicas(history), timings_of(history)
-    looks = {at_ns for at_ns, _ in (*_states(life, begin_ns, end_ns), *desired.points) if begin_ns <= at_ns <= end_ns}
+    looks = {at_ns for at_ns, _ in (*life.within(begin_ns, end_ns), *desired.points) if begin_ns <= at_ns <= end_ns}
     looks |= {end_ns, *range(begin_ns, end_ns, max(NS, (end_ns - begin_ns) // LOOKS))}
     found: list[Ignored] = []
-    since_ns: int | None = None
+    now: Ignored | None = None
     for at_ns in sorted(looks):
-        if since_ns is not None and desired.value_at(at_ns) != desired.value_at(since_ns):
-            since_ns = None
-        more = _wants_more(history, life, at_ns, status=status)
-        since_ns = None if not more else at_ns if since_ns is None else since_ns
-        if since_ns is not None:
-            found.append(Ignored(since_ns, seconds(at_ns - since_ns), _decision(history, life, since_ns, timings)))
+        if now is not None and desired.value_at(at_ns) != desired.value_at(now.since_ns):
+            now = None
+        if not _wants_more(history, life, at_ns, status=status):
+            now = None
+        elif now is None:
+            now = Ignored(at_ns, 0.0, _decision(history, life, at_ns, timings))
+        else:
+            now = replace(now, lasted_s=seconds(at_ns - now.since_ns))
+        if now is not None:
+            found.append(now)
     return max(found, key=lambda one: one.over_s, default=None)
 
 

@@ -202,6 +202,10 @@ class AutoscalerLife:
         known = [view for since_ns, view in self.states if since_ns <= at_ns]
         return known[-1] if known else self.states[0][1]
 
+    def within(self, begin_ns: int, end_ns: int) -> list[tuple[int, AutoscalerView]]:
+        """The state in force when a span begins, and those that came in it."""
+        return [(begin_ns, self.at(begin_ns)), *(one for one in self.states if begin_ns < one[0] <= end_ns)]
+
 
 @once
 def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
