@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from chaos.cluster import Journal
 from chaos.history.facts.offered_load import RISE
@@ -36,6 +36,13 @@ MARGIN = 1.05
 """A request that was never sent, or slips over the end, is not to spoil a baseline."""
 
 
+class _Rates(NamedTuple):
+    """Between what rates a stream is sent."""
+
+    least_rps: float
+    peak_rps: float
+
+
 class Traffic:
     """Streams of requests to the system under test.
 
@@ -58,9 +65,7 @@ class Traffic:
         self._start = start
         self._before_rise = before_rise
         self._usual_rps: float | None = None
-        self._peaks_rps: dict[str, float] = {}
-        self._least_rps: dict[str, float] = {}
-        self._even: dict[str, bool] = {}
+        self._flowing: dict[str, _Rates] = {}
         self._journal = journal
         self._seed = seed
         self._labels = {"profile": profile, "origin": origin, "url": url}
@@ -87,12 +92,11 @@ class Traffic:
         if self._start is None or self._journal is None:
             yield
             return
-        peak_rps = _peak_rps(shape)
-        self._ask_to_rise(shape, peak_rps)
+        rates = _Rates(shape.rate_min_rps, _peak_rps(shape))
+        self._ask_to_rise(shape, rates.peak_rps)
         self._count += 1
         name = f"{shape.plain()['kind']}-{self._count}"
-        self._peaks_rps[name], self._least_rps[name] = peak_rps, shape.rate_min_rps
-        self._even[name] = peak_rps == shape.rate_min_rps
+        self._flowing[name] = rates
         if arrivals == "poisson":
             drawn = random.Random(f"{self._seed} {name}").getrandbits(32)  # noqa: S311  # replayable
             shape = Poisson(shape, drawn)
@@ -111,7 +115,7 @@ class Traffic:
         try:
             yield
         finally:
-            del self._peaks_rps[name], self._least_rps[name], self._even[name]
+            del self._flowing[name]
             ended = generator.end(name)
             self.ended_ns = max(self.ended_ns, ended.end_ns or 0)
             self._journal.event("traffic-end", stream=name, end_ns=ended.end_ns)
@@ -120,18 +124,18 @@ class Traffic:
         """Have it allowed if the load rises by it. Raises what `before_rise` does."""
         if self._usual_rps is None:
             self._usual_rps = shape.rate_profile[0].rate_rps if shape.rate_profile else 0.0
-        if peak_rps + sum(self._peaks_rps.values()) >= RISE * self._usual_rps:
+        if peak_rps + sum(one.peak_rps for one in self._flowing.values()) >= RISE * self._usual_rps:
             self._before_rise()
 
     @property
     def least_rps(self) -> float:
         """The least rate at which requests are being sent; 0 where nobody knows it beforehand."""
-        return sum(self._least_rps.values())
+        return sum(one.least_rps for one in self._flowing.values())
 
     @property
     def flows(self) -> bool:
         """Whether requests are being sent."""
-        return bool(self._peaks_rps)
+        return bool(self._flowing)
 
     def long_enough(self, duration_s: float, slo: Slo | None) -> tuple[float, str]:
         """How long traffic has to flow at its rate, and the same in words: so long, or until it can show the SLO.
@@ -141,7 +145,7 @@ class Traffic:
         if slo is None or self.least_rps <= 0 or slo.shown_by <= self.least_rps * duration_s:
             return duration_s, f"{duration_s:g} s"
         longer_s, needs = MARGIN * slo.shown_by / self.least_rps, slo.needs(self.least_rps)
-        if longer_s > LENGTHENED_MAX_S or not all(self._even.values()):
+        if longer_s > LENGTHENED_MAX_S or any(one.peak_rps != one.least_rps for one in self._flowing.values()):
             return duration_s, f"{duration_s:g} s, which is too short and will decide nothing: {needs}"
         return longer_s, f"{longer_s:.0f} s instead of {duration_s:g} s: {needs}"
 
