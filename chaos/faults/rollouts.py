@@ -13,6 +13,7 @@ from chaos.faults.base import Awaited, DeploymentFault, Injection, Until
 from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Result, Work
 from chaos.faults.support.object_patch import Edit, Template
+from chaos.history.writing.redaction import redacted_words
 from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView
 from chaos.objects.pod import PodView
@@ -79,7 +80,8 @@ class RollingUpdate(DeploymentFault):
     @property
     @override
     def words(self) -> str:
-        changed = f" with {', '.join(f'{name}={value}' for name, value in self.env.items())}" if self.env else ""
+        given = redacted_words(f"{name}={value}" for name, value in self.env.items())
+        changed = f" with {', '.join(given)}" if given else ""
         return f"roll Deployment {self.workload.name} out anew{changed}"
 
     @property

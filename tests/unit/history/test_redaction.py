@@ -8,11 +8,12 @@ import pytest
 
 from chaos.clock import Clock
 from chaos.cluster import mutations
-from chaos.faults import CommandInfrastructure
+from chaos.faults import CommandInfrastructure, RollingUpdate
 from chaos.history.writing.action_log import Journal
 from chaos.history.writing.jsonl import AppendFile, private_folder, write_private
 from chaos.history.writing.redaction import hashed, redacted, redacted_words, without_secrets
 from chaos.history.writing.watch_log import WatchLogWriter
+from chaos.objects.base import Ref
 
 CANARY = "sk-canary-1234567890abcdef"
 
@@ -122,3 +123,10 @@ def test_a_node_command_is_shown_without_its_password() -> None:
     for words in (nodes.words, nodes.manual_on("n1")):
         assert "abc" not in words
         assert "--password" in words
+
+
+def test_a_rollouts_words_hold_no_credential() -> None:
+    """What a fault is called stands in the record, the report and the terminal; plain values say what changed."""
+    fault = RollingUpdate(Ref("Deployment", "llm", "chat", "d-1"), env={"API_KEY": CANARY, "LOAD_DELAY_S": "8"})
+    assert CANARY not in fault.words
+    assert "LOAD_DELAY_S=8" in fault.words
