@@ -1,5 +1,6 @@
 """Install and build what the lab needs, and bring the lab up, from nothing to nodes that take pods."""
 
+import math
 import subprocess
 import sys
 import time
@@ -189,6 +190,9 @@ def _start_programs(  # noqa: PLR0917  # all that was made so far
         for node, proxy in started:
             await_proxy(node, proxy, address=FIRST_SERVICE)
         customer.result()
+        # A taint that the node lifecycle controller had begun to write as the kubelet got ready stands until its next
+        # pass (doNoExecuteTaintingPass in pkg/controller/nodelifecycle/node_lifecycle_controller.go).
+        _await_nodes(launcher, machines, ready_for_s=control.timings.node_monitor_period_s)
 
 
 def _control(launcher: Launcher, name: str, argv: Sequence[str]) -> Process:
@@ -212,19 +216,22 @@ def _await_api(launcher: Launcher, control: ControlPlane) -> None:
             maker.create(f"/apis/{RBAC}/v1/clusterrolebindings", binding)
 
 
-def _await_nodes(launcher: Launcher, machines: Sequence[Machine]) -> None:
-    seen = ["nothing"]
+def _await_nodes(launcher: Launcher, machines: Sequence[Machine], *, ready_for_s: float = 0) -> None:
+    """Wait until all nodes have taken pods for as long as that."""
+    seen, since = ["nothing"], [math.inf]
 
     with suite_api(launcher.paths) as api:
 
         def ready() -> bool:
+            found: dict[str, bool] = {}
             try:
                 found = nodes_ready(api)
+                seen[0] = ", ".join(f"{name} {'Ready' if ok else 'not Ready'}" for name, ok in sorted(found.items()))
             except LabError as refused:
                 seen[0] = str(refused)
-                return False
-            seen[0] = ", ".join(f"{name} {'Ready' if well else 'not Ready'}" for name, well in sorted(found.items()))
-            return all(found.get(node.name) for node in machines)
+            all_ready = all(found.get(node.name) for node in machines)
+            since[0] = min(since[0], time.monotonic()) if all_ready else math.inf
+            return time.monotonic() - since[0] >= ready_for_s
 
         await_components(
             ready,

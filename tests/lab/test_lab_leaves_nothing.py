@@ -138,6 +138,6 @@ def test_a_broken_lab_is_rebuilt(no_lab: Lab) -> None:
     os.kill(etcd.pid, signal.SIGKILL)
     until(lambda: "etcd" in no_lab.status().words, deadline_s=40, awaited="the lab to be told broken")
     no_lab.up(nodes=1, progress=Silent())
-    assert no_lab.status().well
+    until(lambda: no_lab.status().well, deadline_s=20, awaited="a whole lab", last_seen=lambda: no_lab.status().words)
     assert {component.pid for component in no_lab.status().components}.isdisjoint({etcd.pid})
     no_lab.down(progress=Silent())
