@@ -86,7 +86,9 @@ def written(
     service = admin.get("Service", namespace, NAME) or {}
     url = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
     switch = f"{sys.executable} {ROOT / 'tests/staging/node_command.py'}"
-    timings = {key: value for key, value in facts.timings.items() if key in TimingsPart.model_fields}
+    timings = {
+        key: value for key, value in facts.timings.items() if key in TimingsPart.model_fields and value is not None
+    }
     told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in timings.items())
     tables: dict[str, dict[str, Any]] = {
         "system": {"namespace": namespace, "deployment": NAME, "data": list(data)},
