@@ -1,6 +1,9 @@
 """What a session says on the terminal past pytest's capturing, and the signals that end it."""
 
+import itertools
+import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,7 +13,10 @@ import pytest
 
 from chaos.errors import one_line
 
-__all__ = ["Voice", "sigterm_interrupts", "uncaptured"]
+__all__ = ["Voice", "signals_heal", "uncaptured"]
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HEALING = b"\ngameday is healing what it did; once more aborts it, and gameday undo does the rest\n"
 
 
 class Voice:
@@ -40,14 +46,25 @@ def uncaptured(config: pytest.Config) -> Iterator[None]:
 
 
 @contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM end the session as Ctrl-C does, so that faults are healed and the lab is taken down."""
+def signals_heal() -> Iterator[None]:
+    """Let SIGTERM end the session as Ctrl-C does, and let neither cut the healing short that the first one begins.
+
+    The second is only answered; the third aborts.
+    """
+    received = itertools.count(1)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        if next(received) == 2:
+            # Unbuffered, as nothing else is safe while another write may be under way.
+            os.write(sys.stderr.fileno(), HEALING)
+        else:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # Whoever started us may have it ignored, as nohup and shells do for what runs in the background.
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -22,7 +22,7 @@ from chaos.plugin.markers import (
 from chaos.plugin.options import Options, options_of
 from chaos.plugin.session_report import SessionReport
 from chaos.plugin.stash import SESSION_REPORT, STAGED, scenario_id
-from chaos.plugin.terminal import Voice, sigterm_interrupts, uncaptured
+from chaos.plugin.terminal import Voice, signals_heal, uncaptured
 from chaos.progress import Terminal
 from chaos.slo import Slo
 from chaos.system import SystemSpec
@@ -45,7 +45,7 @@ def promised(config: pytest.Config) -> Slo:
 
 def environment(config: pytest.Config) -> Iterator[Environment]:
     """The cluster of a session; one that cannot be had ends the session with pytest's usage error."""
-    with sigterm_interrupts():
+    with signals_heal():
         try:
             with _opened(config, options_of(config)) as opened:
                 yield opened

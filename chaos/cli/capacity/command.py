@@ -18,7 +18,7 @@ from chaos.cli.capacity.search import Measurement
 from chaos.cli.cluster import ContextOption, KubeconfigOption, SystemOption
 from chaos.plugin.options import SEED_MAX, field_of
 from chaos.plugin.session_report import draw_run
-from chaos.plugin.terminal import sigterm_interrupts
+from chaos.plugin.terminal import signals_heal
 from chaos.slo import Slo
 from chaos.trial.request import LoadSettings, Output, ScenarioFacts, TrialRequest
 from chaos.trial.run import run_trial
@@ -94,7 +94,7 @@ def capacity_command(
     drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
     facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
     found = placed(where, replicas=replicas, losses=losses, fields=fields, screen=screen)
-    with sigterm_interrupts(), found as place:
+    with signals_heal(), found as place:
         slo, time_s = Slo(**objectives) if objectives else place.slo or USUAL, 60 * minutes
         rates = (from_rps, to_rps, resolution, repeats, step_s, time_s, need_rps)
         measurement = Measurement(slo, place.replicas, *rates)

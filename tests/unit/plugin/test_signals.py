@@ -1,0 +1,61 @@
+"""The signals that end a session: the first heals, the second is answered, the third aborts."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+PROGRAM = """
+import sys, time
+from chaos.plugin.terminal import signals_heal
+
+try:
+    with signals_heal():
+        try:
+            print("at work", flush=True)
+            time.sleep(60)
+        finally:
+            print("healing", flush=True)
+            sys.stdin.readline()
+            print("healed", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def session(signals: Sequence[int]) -> tuple[list[str], str]:
+    """What a session says that is sent a signal while it is at work, and the others while it heals."""
+    argv = [sys.executable, "-c", PROGRAM]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(argv, text=True, bufsize=1, **pipes) as process:  # type: ignore[call-overload]
+        said = [process.stdout.readline().strip()]
+        process.send_signal(signals[0])
+        said.append(process.stdout.readline().strip())
+        for number in signals[1:]:
+            process.send_signal(number)
+            if number == signals[1]:
+                answered = process.stderr.readline() + process.stderr.readline()
+        rest, told = process.communicate("go on\n", timeout=30)
+    return [*said, *rest.splitlines()], (answered if signals[1:] else "") + told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_heals(number: int) -> None:
+    """What a trial did is undone before the session ends."""
+    assert session([number]) == (["at work", "healing", "healed", "interrupted"], "")
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_is_answered(second: int) -> None:
+    """Who is impatient, and a CI job that is cancelled, do not cut the healing short."""
+    said, told = session([signal.SIGTERM, second])
+    assert said == ["at work", "healing", "healed", "interrupted"]
+    assert "once more aborts it, and gameday undo does the rest" in told
+
+
+def test_the_third_signal_aborts() -> None:
+    """A heal that hangs holds nobody up for ever."""
+    said, _ = session([signal.SIGTERM, signal.SIGTERM, signal.SIGINT])
+    assert said == ["at work", "healing", "interrupted"]
