@@ -1,7 +1,8 @@
 """The commands before any scenario: `gameday init`, `gameday rbac` and `gameday review`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,14 +11,15 @@ import yaml
 
 from chaos.cli.cluster import KubeconfigOption, SystemOption
 from chaos.cluster import Cluster, connect
-from chaos.errors import UsageError, one_line
+from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.static_analysis import activity_of
+from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review import lacks_of, review
+from chaos.system.review import Lack, lacks_of, review
 from chaos.trial.config import CONFIG_NAME, find_config, read_config
 from chaos.trial.config_template import file_text
 from chaos.trial.preflight.adopted_cluster import is_protected
@@ -104,7 +106,7 @@ def init_command(
         kind, name = _named(deployment, statefulset, workload) or _only_deployment(cluster, namespace)
         found = adopt(cluster, SystemQuery(namespace=namespace, kind=kind, name=name))
         text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
-        lacks = lacks_of(found)
+        lacks = [*lacks_of(found), *_own_namespace_lacking(cluster, namespace)]
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -116,6 +118,19 @@ def init_command(
         print(f"# {one_line(lack.text)}")  # noqa: T201
         if lack.patch:
             print(lack.command(kube_context))  # noqa: T201
+
+
+def _own_namespace_lacking(cluster: Cluster, namespace: str) -> Iterator[Lack]:
+    """What the suite itself lacks; where nobody may look, it is printed to be sure: applying it twice does no harm."""
+    own = own_namespace(namespace)
+    with suppress(ClusterRefused):
+        if cluster.get("Namespace", None, own) is not None:
+            return
+    yield Lack(
+        "no namespace for gameday's account and undo journal; `gameday rbac` prints it too",
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}},
+        new=True,
+    )
 
 
 def _named(deployment: str, statefulset: str, workload: str) -> tuple[str, str] | None:

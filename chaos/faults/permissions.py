@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from chaos.cluster import KINDS, WATCHED
 from chaos.safety.lease import LEASE_NAME
+from chaos.safety.undo_journal import own_namespace
 
 __all__ = [
     "DEPLOYED",
@@ -29,6 +30,9 @@ NAMED_VERBS = frozenset({"get", "patch", "delete"})
 
 DEFINITION = "CustomResourceDefinition"
 
+JOURNAL = "ConfigMap"
+"""What undo entries are written into, in the suite's own namespace; it takes none in the system's."""
+
 COUNTING = frozenset({"Deployment", "StatefulSet"})
 """Kinds of workload that are read without their `/scale`."""
 
@@ -46,6 +50,12 @@ class Right:
         """The names of the objects to which the right is held, out of those of each kind; none: it holds for all."""
         beyond = self.everywhere and self.kind not in ("Namespace", DEFINITION)
         return () if beyond or self.verb not in NAMED_VERBS else names.get(self.kind, ())
+
+    def within(self, namespace: str) -> str | None:
+        """The namespace that it is held to, for a system in that one; None: it is for all."""
+        if self.everywhere:
+            return None
+        return own_namespace(namespace) if self.kind == JOURNAL else namespace
 
     @property
     def words(self) -> str:
@@ -105,7 +115,7 @@ BASE = (
     Right("get", "PodDisruptionBudget"),
     Right("get", "HorizontalPodAutoscaler"),
     *rights("get create patch delete", "Lease"),
-    *rights("list create patch delete", "ConfigMap"),
+    *rights("list create patch delete", JOURNAL),
 )
 """What every trial on an adopted system takes: reading, the lease, and the undo journal."""
 
@@ -195,7 +205,7 @@ def deploying_rights(
 def object_names(
     namespace: str, workload_kind: str, workload: str, *, resource: str = ""
 ) -> Mapping[str, tuple[str, ...]]:
-    """The objects to which rights on these kinds are held: the workload, the lease, and the two namespaces read.
+    """The objects to which rights on these kinds are held: the workload, the lease, and the namespaces read.
 
     Only in their own namespace: the leases that a right in all namespaces is about are those of nodes. A kind that was
     added to the API is defined by an object of the name `resource`, that of the kind if it is a resource itself.
@@ -203,6 +213,6 @@ def object_names(
     return {
         workload_kind: (workload,),
         "Lease": (LEASE_NAME,),
-        "Namespace": ("kube-system", namespace),
+        "Namespace": ("kube-system", namespace, own_namespace(namespace)),
         DEFINITION: (resource or workload_kind,),
     }

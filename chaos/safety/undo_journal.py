@@ -2,6 +2,9 @@
 
 One ConfigMap a run holds all entries that are not undone yet. It is written by server-side apply, the whole of it each
 time: that may be repeated after an answer that never came. What cannot be written down is not done.
+
+It lies in a namespace beside the system's, in which nobody but this suite has rights: an entry is executed with the
+rights of whoever finds it, so that its place is what makes it ours (docs/adr/010-a-namespace-of-its-own.md).
 """
 
 from __future__ import annotations
@@ -18,7 +21,20 @@ from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 
-__all__ = ["OURS", "RUN", "SELECTOR", "UNDO_LABELS", "ClusterUndoLog", "NoUndoLog", "UndoEntry", "UndoKind", "UndoLog"]
+__all__ = [
+    "OURS",
+    "RUN",
+    "SELECTOR",
+    "SYSTEM",
+    "UNDO_LABELS",
+    "ClusterUndoLog",
+    "NoUndoLog",
+    "UndoEntry",
+    "UndoKind",
+    "UndoLog",
+    "is_own_namespace",
+    "own_namespace",
+]
 
 UndoKind = Literal[
     "uncordon",
@@ -96,7 +112,27 @@ SELECTOR = selector_of(UNDO_LABELS)
 
 RUN = "gameday.dev/run-id"
 
+SYSTEM = "gameday.dev/system-namespace"
+"""The namespace of the system that a journal is about."""
+
+SUFFIX = "-gameday"
+NAME_MAX = 63
+"""Of a namespace: a DNS-1123 label."""
+
 MANAGER = "gameday-undo"
+
+
+def own_namespace(namespace: str) -> str:
+    """The suite's own namespace beside a system's: for its account and its undo journals."""
+    if len(namespace) + len(SUFFIX) <= NAME_MAX:
+        return f"{namespace}{SUFFIX}"
+    told_apart = hashlib.sha256(namespace.encode()).hexdigest()[:8]
+    return f"{namespace[: NAME_MAX - len(SUFFIX) - len(told_apart) - 1]}-{told_apart}{SUFFIX}"
+
+
+def is_own_namespace(name: str) -> bool:
+    """Whether it is named like one of the suite's own."""
+    return name.endswith(SUFFIX)
 
 
 class UndoLog(Protocol):
@@ -121,14 +157,17 @@ class NoUndoLog:
 
 
 class ClusterUndoLog:
-    """One run's undo journal; safe to use from many threads. `deadline_s`: how long a fault may be active at most."""
+    """One run's undo journal for a system in `namespace`; safe to use from many threads.
+
+    `deadline_s`: how long a fault may be active at most.
+    """
 
     def __init__(self, executor: Executor, namespace: str, run: str, *, deadline_s: float) -> None:
         self._executor = RetryingExecutor(executor)
-        self._run = run
         self._deadline_s = deadline_s
-        self._ref = Ref("ConfigMap", namespace, f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}")
-        self._owner = Owner.this_process().annotations()
+        name = f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}"
+        self._ref = Ref("ConfigMap", own_namespace(namespace), name)
+        self._annotations = {RUN: run, SYSTEM: namespace, **Owner.this_process().annotations()}
         self._entries: dict[str, UndoEntry] = {}
         self._count = 0
         self._lock = threading.Lock()
@@ -170,7 +209,7 @@ class ClusterUndoLog:
                 "name": self._ref.name,
                 "namespace": self._ref.namespace,
                 "labels": UNDO_LABELS,
-                "annotations": {RUN: self._run, **self._owner},
+                "annotations": self._annotations,
             },
             "data": {one.key: one.text() for one in entries},
         }

@@ -1,9 +1,9 @@
 """What an undo entry may ask for: a closed set, so that whoever may write a ConfigMap cannot turn undoing on others.
 
 An entry is read from the cluster, and is executed with this suite's rights. Each kind names the kind of its target, the
-parts it may put back and the details it needs; the target is in the ConfigMap's own namespace, or a node; it is named
-by its UID unless it was yet to be made, and then it has a name that we give, and must bear our label when it is
-deleted. The command for people is made from what was let pass, never taken from the cluster: somebody would run it.
+parts it may put back and the details it needs; the target is in the namespace that its journal is about, or a node; it
+is named by its UID unless it was yet to be made, and then it has a name that we give, and must bear our label when it
+is deleted. The command for people is made from what was let pass, never taken from the cluster: somebody would run it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ RULES: Mapping[UndoKind, Rule] = {
 
 
 def refusal(entry: UndoEntry, namespace: str) -> str:
-    """Why an entry that was found in a namespace is not executed, empty if it may be."""
+    """Why an entry of the journal of a namespace is not executed, empty if it may be."""
     rule = RULES.get(entry.kind)
     if rule is None:
         return f"this version does not know how to undo {entry.kind!r}; the one that wrote it does"
@@ -128,7 +128,7 @@ def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
     if not _name(target.name):
         yield f"{what}: that is no name of an object"
     if target.kind != "Node" and target.namespace != namespace:
-        yield f"{what}: it is in namespace {target.namespace!r}, the entry in {namespace}"
+        yield f"{what}: it is in namespace {target.namespace!r}, the journal is about {namespace}"
     if namespace.startswith(PROTECTED_PREFIX):
         yield f"{what}: namespace {namespace} is Kubernetes' own"
     if not target.uid and not rule.made:

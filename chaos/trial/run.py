@@ -8,7 +8,7 @@ evidence, not an error: the trial is stopped, and its verdict says what was in t
 import json
 import random
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.adopt.live_spec import serving_container
 from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.manifest_folder import Manifests, apply_manifests
-from chaos.system.deploy.namespace import trial_namespace
+from chaos.system.deploy.namespace import journal_namespace, trial_namespace
 from chaos.system.deploy.wait import NeverAvailable, wait_available
 from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import Data
@@ -139,14 +139,21 @@ class _Setup:
         """Does mutations, again where that is safe."""
         return RetryingExecutor(self.live)
 
-    def home(self, output: Output) -> AbstractContextManager[object]:
-        """The trial's own namespace, which goes last; or a look at a system that stays, before and after."""
+    @contextmanager
+    def home(self, output: Output) -> Iterator[None]:
+        """The trial's own namespace and that of its undo journal, which goes last; or a look at a system that stays."""
         cluster, request = self.environment.cluster, self.request
         if request.adopted:
-            return compared(cluster, request.adopted.system, request.run / "adopted.json", output.say)
-        # What the namespace's removal does is no part of the trial's record.
+            with compared(cluster, request.adopted.system, request.run / "adopted.json", output.say):
+                yield
+            return
+        # What the namespaces' removal does is no part of the trial's record.
         executor, run, keep = unrecorded_executor(cluster), request.run.name, request.keep_namespace
-        return trial_namespace(cluster, executor, request.namespace, run=run, keep=keep, pods_only=True)
+        with (
+            journal_namespace(cluster, executor, request.namespace, run=run),
+            trial_namespace(cluster, executor, request.namespace, run=run, keep=keep, pods_only=True),
+        ):
+            yield
 
     def recorder(self, found: Adopted | None) -> Recorder:
         """What is watched, and whose usage is sampled: ten times for each new value, to know when it came."""

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import NotAllowed, UsageError
+from chaos.faults.undo import find_left
 from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
@@ -112,7 +113,7 @@ def test_with_consent_fewer_are_measured_within_the_bound_and_put_back(service: 
     (run,) = service.folder.glob("*-capacity-*")
     (fault,) = load_history(run).faults
     assert (fault.name, fault.proof) == ("scale", "2 left, all Ready")
-    assert not service.cluster.list("ConfigMap", service.namespace, selector="app.kubernetes.io/managed-by=gameday")
+    assert not find_left(service.cluster, service.namespace)
 
 
 def test_a_number_that_an_autoscaler_changes_has_no_limit(service: Service) -> None:

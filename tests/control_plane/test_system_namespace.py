@@ -12,11 +12,14 @@ from system_ground import MODEL, connected
 
 from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
+from chaos.faults.undo import undo_leftovers
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
+from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.owner import Owner
+from chaos.safety.undo_journal import own_namespace
 from chaos.system import delete_namespace, deploy, namespace_of_trial, sweep, trial_namespace
-from chaos.system.deploy.namespace import namespace_manifest
+from chaos.system.deploy.namespace import journal_namespace, namespace_manifest
 from chaos.wait import until
 
 
@@ -129,6 +132,45 @@ def test_a_successor_of_the_same_name_is_not_deleted(executors: tuple[Cluster, E
     assert raw is not None
     assert "deletionTimestamp" not in raw["metadata"]
     delete_namespace(cluster, executor, ref)
+
+
+def test_a_journal_outlives_its_trial_until_it_is_empty(executors: tuple[Cluster, Executor]) -> None:
+    """What a heal could not undo is still known when the trial's namespace is gone; the next session undoes it."""
+    cluster, executor = executors
+    name = namespace_of_trial("journal", "run-1")
+    node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+    with (
+        journal_namespace(cluster, executor, name, run="run-1") as ref,
+        trial_namespace(cluster, executor, name, run="run-1"),
+    ):
+        log = ClusterUndoLog(executor, name, "run-1", deadline_s=-1)
+        assert log.record(UndoEntry("uncordon", node, "", fault="f-1")) == ""
+        executor.do(mutations.patch(node, {"spec": {"unschedulable": True}}))
+    assert cluster.get("Namespace", None, name) is None
+    raw = cluster.get("Namespace", None, ref.name)
+    assert raw is not None
+    assert "deletionTimestamp" not in raw["metadata"]
+    (done,) = undo_leftovers(cluster, None)
+    assert (done.result, done.words) == ("undone", f"node {node.name} is open again")
+    delete_namespace(cluster, executor, ref)
+    with journal_namespace(cluster, executor, name, run="run-2") as empty:
+        pass
+    raw = cluster.get("Namespace", None, empty.name)
+    assert raw is None or "deletionTimestamp" in raw["metadata"]
+
+
+def test_a_sweep_leaves_what_is_to_be_undone(executors: tuple[Cluster, Executor], dead: Owner) -> None:
+    """The journal of a dead run goes once nothing is left in it, not before."""
+    cluster, executor = executors
+    name = namespace_of_trial("swept", "run-1")
+    ref = make(executor, own_namespace(name), dead)
+    node = next(Ref("Node", "", one["metadata"]["name"], one["metadata"]["uid"]) for one in cluster.list("Node"))
+    assert ClusterUndoLog(executor, name, "run-1", deadline_s=-1).record(UndoEntry("uncordon", node, "")) == ""
+    sweep(cluster, executor)
+    assert "deletionTimestamp" not in (cluster.get("Namespace", None, ref.name) or {})["metadata"]
+    assert [one.result for one in undo_leftovers(cluster, None)] == ["nothing"]
+    sweep(cluster, executor)
+    assert cluster.get("Namespace", None, ref.name) is None
 
 
 def test_a_sweep_takes_only_what_dead_runs_left(executors: tuple[Cluster, Executor], dead: Owner) -> None:

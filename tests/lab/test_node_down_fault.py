@@ -29,6 +29,7 @@ from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.semantics import Timings
+from chaos.system.deploy.namespace import journal_namespace
 
 pytestmark = pytest.mark.root
 
@@ -43,6 +44,7 @@ def cluster() -> Iterator[Cluster]:
     with (
         lab_session(Lab(), nodes=3, words="the tests of node loss", keep=False, progress=Silent()) as facts,
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
+        journal_namespace(cluster, LiveExecutor(cluster, NullJournal()), "default", run="node-loss"),
     ):
         yield cluster
 

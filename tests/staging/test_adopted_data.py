@@ -15,6 +15,7 @@ from chaos.checks.verdict import Answer
 from chaos.cluster import Cluster, connect
 from chaos.history import load_history
 from chaos.lab import Lab, LabFacts
+from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import SystemQuery, adopt
 
 __all__ = ["lab", "pytestmark"]
@@ -65,7 +66,7 @@ def served_from(folder: Path, facts: LabFacts) -> Iterator[Cluster]:
         try:
             yield admin
         finally:
-            kubectl(facts.kubeconfig, "delete", "namespace", TEAM)
+            kubectl(facts.kubeconfig, "delete", "namespace", TEAM, own_namespace(TEAM))
             kubectl(facts.kubeconfig, "delete", "-f", "-", stdin=disk)
 
 
@@ -96,4 +97,4 @@ def test_kept_data_pass_and_changed_data_are_caught(lab: tuple[Lab, LabFacts], t
         adopted = adopt(admin, SystemQuery(namespace=TEAM, kind="Deployment", name=NAME, data=SPEC.kept_files))
         (volume,) = adopted.system.spec.volumes
         assert (volume.storage, volume.storage_class, volume.access_mode) == ("400Mi", DISK_CLASS, "ReadOnlyMany")
-        assert running.refused(f"system:serviceaccount:{TEAM}:gameday") == ()
+        assert running.refused(f"system:serviceaccount:{own_namespace(TEAM)}:gameday") == ()

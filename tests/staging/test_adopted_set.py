@@ -23,8 +23,9 @@ from chaos.faults import ALL_FAULTS
 from chaos.lab import Lab, LabFacts
 from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
-from chaos.plugin.terminal import sigterm_interrupts
+from chaos.plugin.terminal import signals_heal
 from chaos.progress import Terminal
+from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.drift import differences
 from chaos.trial.config import TimingsPart
 from chaos.wait import until
@@ -71,7 +72,7 @@ def lab() -> Iterator[tuple[Lab, LabFacts]]:
     lab = Lab()
     if lab.status().remains:
         pytest.fail("there is a lab on this host already; first: gameday lab down")
-    with sigterm_interrupts():
+    with signals_heal():
         try:
             with lab.use("the scenarios on an adopted service", nodes=3, progress=Terminal()) as facts:
                 yield lab, facts
@@ -114,7 +115,8 @@ def identity(facts: LabFacts, file: Path, namespace: str, scenarios: list[str]) 
     printed = CliRunner().invoke(app, ["rbac", "--system", str(file), *scenarios])
     assert printed.exit_code == 0, printed.output
     kubectl(facts.kubeconfig, "apply", "-f", "-", stdin=printed.stdout)
-    token = kubectl(facts.kubeconfig, "create", "token", "gameday", "-n", namespace, "--duration", "2h").strip()
+    where = ["-n", own_namespace(namespace), "--duration", "2h"]
+    token = kubectl(facts.kubeconfig, "create", "token", "gameday", *where).strip()
     return with_token(facts.kubeconfig, token, file.parent / "least.kubeconfig")
 
 
@@ -170,9 +172,10 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
         assert len(table) == len(stands.scenarios)
         assert {row.result for row in table} <= {"PASS", "skipped"}
         assert {row.scenario for row in table if row.result == "skipped"} <= CANNOT_BE_HAD
-        assert running.refused(f"system:serviceaccount:{namespace}:gameday") == ()
+        assert running.refused(f"system:serviceaccount:{own_namespace(namespace)}:gameday") == ()
         # Its replicas would take the next service's room.
-        LiveExecutor(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", namespace)))
+        for name in (namespace, own_namespace(namespace)):
+            LiveExecutor(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", name)))
         until(
             lambda: not admin.list("Pod", namespace), deadline_s=GONE_S, awaited=f"the pods of {namespace} to be gone"
         )

@@ -10,6 +10,7 @@ from chaos.lab import Lab
 from chaos.lab.lab import lab_session
 from chaos.objects.base import Ref
 from chaos.progress import Silent
+from chaos.safety.undo_journal import own_namespace
 from chaos.wait import until
 
 NAMESPACE = "gameday-test-exec"
@@ -23,12 +24,19 @@ def exec_room() -> Iterator[Cluster]:
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
     ):
         executor = LiveExecutor(cluster, NullJournal())
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        until(lambda: executor.do(mutations.create(space)).outcome == "ok", deadline_s=60, awaited=f"{NAMESPACE} made")
+        names = (NAMESPACE, own_namespace(NAMESPACE))
+        for name in names:
+            space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            until(
+                lambda space=space: executor.do(mutations.create(space)).outcome == "ok",
+                deadline_s=60,
+                awaited=f"{name} made",
+            )
         try:
             yield cluster
         finally:
-            executor.do(mutations.delete(Ref("Namespace", "", NAMESPACE)))
+            for name in names:
+                executor.do(mutations.delete(Ref("Namespace", "", name)))
 
 
 def started(cluster: Cluster, name: str, image: str | None = None) -> Ref:

@@ -19,6 +19,7 @@ from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 from chaos.system import System, SystemSpec, deploy, namespace_of_trial, trial_namespace, wait_available
+from chaos.system.deploy.namespace import journal_namespace
 from chaos.wait import until
 
 WATCHED = ("Pod", "Deployment", "ReplicaSet", "EndpointSlice", "PodDisruptionBudget", "Event")
@@ -137,9 +138,8 @@ def fault_ground(
         with (
             Journal(folder / "actions.jsonl", clock) as journal,
             Journal(folder / "tidy.jsonl", clock) as tidy,
-            trial_namespace(
-                direct, LiveExecutor(direct, tidy), namespace_of_trial("faults", run), run=run, pods_only=True
-            ) as ref,
+            journal_namespace(direct, LiveExecutor(direct, tidy), name := namespace_of_trial("faults", run), run=run),
+            trial_namespace(direct, LiveExecutor(direct, tidy), name, run=run, pods_only=True) as ref,
         ):
             scopes = [*(Scope(kind, ref.name) for kind in WATCHED), Scope("Node", None)]
             with Recorder(direct, clock, folder / "watch.jsonl", scopes) as recorder:

@@ -11,6 +11,7 @@ from cluster_snapshot import snapshot
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.objects.base import Ref
 from chaos.objects.kinds import DeploymentView
+from chaos.safety.undo_journal import own_namespace
 from chaos.wait import until
 
 __all__ = ["apply_all", "plain_namespace", "service_of", "shared_namespace", "snapshot"]
@@ -68,19 +69,21 @@ def apply_all(cluster: Cluster, namespace: str, manifests: list[dict[str, Any]])
 
 @contextmanager
 def plain_namespace(cluster: Cluster, annotations: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A namespace of somebody else's, removed at the end by the test, not by the suite."""
+    """A namespace of somebody else's, with gameday's own beside it, removed by the test, not by the suite."""
     executor = LiveExecutor(cluster, NullJournal())
     name = f"team-{uuid.uuid4().hex[:8]}"
     metadata = {"name": name, "annotations": dict(annotations or {})}
-    made = executor.do(mutations.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
-    assert made.outcome == "ok", made.reason
+    for about in (metadata, {"name": own_namespace(name)}):
+        made = executor.do(mutations.create({"apiVersion": "v1", "kind": "Namespace", "metadata": about}))
+        assert made.outcome == "ok", made.reason
     try:
         yield name
     finally:
         for kind in ("Deployment", "StatefulSet"):
             for one in cluster.list(kind, name):
                 executor.do(mutations.delete(Ref(kind, name, one["metadata"]["name"])))
-        executor.do(mutations.delete(Ref("Namespace", "", name)))
+        for made_here in (name, own_namespace(name)):
+            executor.do(mutations.delete(Ref("Namespace", "", made_here)))
         until(lambda: not cluster.list("Pod", name), deadline_s=SETTLED_S, awaited=f"the pods of {name} to go")
 
 

@@ -18,6 +18,7 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
+from chaos.safety.undo_journal import own_namespace
 
 __all__ = ["Staging", "audited", "role_kubeconfig", "staging"]
 
@@ -100,7 +101,7 @@ def role_kubeconfig(staging: Staging, folder: Path, scenarios: str, *, without: 
                 if (rule["apiGroups"], rule["resources"]) == ([""], ["pods"]):
                     rule["verbs"].remove(without)
         assert executor.do(mutations.apply(one, field_manager="kubectl")).outcome == "ok"
-    path = f"/api/v1/namespaces/{staging.namespace}/serviceaccounts/gameday/token"
+    path = f"/api/v1/namespaces/{own_namespace(staging.namespace)}/serviceaccounts/gameday/token"
     asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
     token = staging.cluster.transport.call("POST", path, body=asked).json()["status"]["token"]
     config = yaml.safe_load(staging.simulated.kubeconfig.read_text())

@@ -23,7 +23,7 @@ from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.safety.owner import Owner, started_tick
-from chaos.safety.undo_journal import OURS, RUN, SELECTOR, UndoKind
+from chaos.safety.undo_journal import OURS, RUN, SELECTOR, SYSTEM, UndoKind, is_own_namespace, own_namespace
 from chaos.safety.undo_rules import by_hand, refusal
 
 __all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers"]
@@ -53,45 +53,52 @@ class Left:
 
 
 def find_left(cluster: Cluster, namespace: str | None) -> tuple[Left, ...]:
-    """Find them in one namespace, or in all. A run past its own deadline is taken for dead. Raises `ClusterRefused`.
+    """Find them for the system in a namespace, or for all. A run past its own deadline is taken for dead.
 
-    Where all are looked through, those in namespaces that are none of ours are left alone: anybody may have written
-    them.
+    Where all are looked through, those for systems that never let gameday in are left alone: anybody may have written
+    them. Raises `ClusterRefused`.
     """
     here = Owner.this_process()
-    found = cluster.list("ConfigMap", namespace, selector=SELECTOR)
+    found = cluster.list("ConfigMap", own_namespace(namespace) if namespace else None, selector=SELECTOR)
     left = [_left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME)) for raw in found]
     if namespace is None and left:
-        known = {View(raw).name for raw in cluster.list("Namespace") if _is_let_in(View(raw))}
+        known = {name for raw in cluster.list("Namespace") for name in _let_in(View(raw))}
         left = [one if one.alive or one.where.namespace in known else replace(one, alive=STRANGE) for one in left]
     return tuple(left)
 
 
-def _is_let_in(namespace: View) -> bool:
-    """Whether gameday made a namespace, or its owners let it in."""
-    return OURS.items() <= namespace.labels.items() or namespace.annotations.get(ADOPT) == ENABLED
+def _let_in(namespace: View) -> tuple[str, ...]:
+    """Where the journals of a namespace may lie that gameday made, or that its owners let it into.
+
+    One that gameday made for journals alone outlives the namespace that they are about.
+    """
+    if OURS.items() <= namespace.labels.items():
+        return (own_namespace(namespace.name), *([namespace.name] if is_own_namespace(namespace.name) else ()))
+    return (own_namespace(namespace.name),) if namespace.annotations.get(ADOPT) == ENABLED else ()
 
 
 def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
     view = View(raw)
     entries: list[UndoEntry] = []
     refused: list[str] = []
-    owner = Owner.read(view.annotations)
+    owner, system = Owner.read(view.annotations), str(view.annotations.get(SYSTEM, ""))
+    strange = "" if owner else "nobody says that it is theirs"
+    if own_namespace(system) != view.namespace:
+        strange = f"it is not where the journals of namespace {system!r} lie"
     for key, text in sorted((raw.get("data") or {}).items()):
         try:
             entry = UndoEntry.read(key, text)
         except ValueError as error:
             refused.append(f"{key}: {error}")
             continue
-        why = refusal(entry, view.namespace) if owner else "nobody says that it is theirs"
-        if why:
+        if why := strange or refusal(entry, system):
             refused.append(f"{key}: {why}")
         else:
             entries.append(replace(entry, manual=by_hand(entry)))
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
     words = owner.words if owner else "an owner that is not named"
-    alive = "" if late or owner is None else _alive(owner, here, view.namespace, lease_in)
+    alive = "" if late or owner is None else _alive(owner, here, system, lease_in)
     return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(refused))
 
 

@@ -1,4 +1,4 @@
-"""A namespace of its own for each trial: made, taken down, and swept up after a run that died."""
+"""A namespace of its own for each trial, and one beside it for its undo journal: made, taken down, and swept up."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chaos.cluster import Cluster, Executor, mutations, ref_of
 from chaos.errors import TimedOut, UsageError
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner, started_tick
+from chaos.safety.undo_journal import SELECTOR, is_own_namespace, own_namespace
 from chaos.system.deploy.apply import refusal
 from chaos.system.manifests.names import MANAGED_BY, MANAGER, RUN_LABEL, label_value, namespace_name
 from chaos.wait import until
@@ -23,6 +24,7 @@ __all__ = [
     "Decision",
     "decide",
     "delete_namespace",
+    "journal_namespace",
     "namespace_manifest",
     "namespace_of_trial",
     "sweep",
@@ -65,16 +67,40 @@ def trial_namespace(
     `pods_only` is as `delete_namespace` has it. Raises `ClusterRefused` if it cannot be made, `TimedOut` if it does not
     go.
     """
-    manifest = namespace_manifest(name, run=run, owner=Owner.this_process(), created_ns=time.time_ns())
-    done = executor.do(mutations.create(manifest))
-    if done.outcome != "ok" or isinstance(done.body, str):
-        raise refusal("created", Ref("Namespace", "", name), done)
-    ref = Ref("Namespace", "", name, done.body["metadata"]["uid"])
+    ref = _make(executor, name, run)
     try:
         yield ref
     finally:
         if not keep:
             delete_namespace(cluster, executor, ref, pods_only=pods_only)
+
+
+@contextmanager
+def journal_namespace(cluster: Cluster, executor: Executor, namespace: str, *, run: str) -> Iterator[Ref]:
+    """Make the suite's own namespace beside a trial's, and have it deleted when the block ends.
+
+    While something in it is to be undone it stays, for whoever comes to undo it. Raises `ClusterRefused` if it cannot
+    be made.
+    """
+    ref = _make(executor, own_namespace(namespace), run)
+    try:
+        yield ref
+    finally:
+        if not _holds_entries(cluster, ref.name):
+            _ask_away(cluster, executor, ref)
+
+
+def _make(executor: Executor, name: str, run: str) -> Ref:
+    manifest = namespace_manifest(name, run=run, owner=Owner.this_process(), created_ns=time.time_ns())
+    done = executor.do(mutations.create(manifest))
+    if done.outcome != "ok" or isinstance(done.body, str):
+        raise refusal("created", Ref("Namespace", "", name), done)
+    return Ref("Namespace", "", name, done.body["metadata"]["uid"])
+
+
+def _holds_entries(cluster: Cluster, name: str) -> bool:
+    """Whether a namespace is one of undo journals, and something in it is to be undone."""
+    return is_own_namespace(name) and bool(cluster.list("ConfigMap", name, selector=SELECTOR))
 
 
 def delete_namespace(
@@ -94,13 +120,14 @@ def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_T
     """Delete the namespaces that dead runs have left behind, wait until they are gone, and say what was decided.
 
     A namespace goes if its owner ran on this host and is dead, or ran on another host and the namespace is older than
-    `older_than_s` seconds. One without our label is never touched. Raises as `delete_namespace` does.
+    `older_than_s` seconds. One without our label is never touched, nor one that holds what is to be undone. Raises as
+    `delete_namespace` does.
     """
     here, now = Owner.this_process(), datetime.now(UTC)
     found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
     decisions = tuple(decide(one, here=here, started=started_tick, now=now, older_than_s=older_than_s) for one in found)
     leftovers = [Ref("Namespace", "", one.name, one.uid) for one in decisions if one.delete]
-    going = [ref for ref in leftovers if _ask_away(cluster, executor, ref)]
+    going = [ref for ref in leftovers if not _holds_entries(cluster, ref.name) and _ask_away(cluster, executor, ref)]
     for ref in going:
         _await_gone(cluster, ref, None)
     return decisions

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from shlex import quote
 
 from chaos.cluster import KINDS, WATCHED, Cluster, Kind, selector_of
 from chaos.errors import ClusterRefused
@@ -10,6 +11,7 @@ from chaos.faults.permissions import LOAD, Activity, Right, object_names, rights
 from chaos.objects.base import View
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_node, refusals
+from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.compatibility import may_go
 from chaos.trial.preflight.adopted_cluster import Adoption
@@ -91,8 +93,11 @@ def require_metrics(cluster: Cluster, namespace: str, pods: Iterable[str], *, wh
 def require_rights(
     adoption: Adoption, found: Adopted, activities: Iterable[Activity], *, load_pods: bool = False
 ) -> None:
-    """Ask the API server for every right that is needed. Raises `ClusterRefused` naming the verbs that are missing."""
-    namespace = found.system.namespace
+    """Ask the API server for every right that is needed, and for the suite's own namespace.
+
+    Raises `ClusterRefused` naming the verbs that are missing.
+    """
+    namespace, context = found.system.namespace, adoption.cluster.facts.context
     proxied = not adoption.config.traffic.url
     workload, data = found.system.workload, bool(adoption.config.system.data)
     kinds = (workload.kind, *found.through)
@@ -100,8 +105,13 @@ def require_rights(
     names = object_names(namespace, workload.kind, workload.name, resource=found.resource)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(
-            f"context {adoption.cluster.facts.context} may not, in namespace {namespace}: {', '.join(missing)}",
-            "ask for these rights: gameday rbac prints the Role and the ClusterRole",
+            f"context {context} may not, in namespace {namespace}: {', '.join(missing)}",
+            "ask for these rights: gameday rbac prints the Roles and the ClusterRole",
+        )
+    if adoption.cluster.get("Namespace", None, own := own_namespace(namespace)) is None:
+        raise ClusterRefused(
+            f"there is no namespace {own}, in which gameday keeps what it has to undo, out of others' reach",
+            f"apply what gameday rbac prints, or: kubectl --context {quote(context)} create namespace {own}",
         )
 
 
@@ -135,8 +145,7 @@ def require_to_deploy(cluster: Cluster, rights: Sequence[Right]) -> None:
 
 
 def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:
-    where = None if right.everywhere else namespace
-    named = right.held_to(names) or ("",)
+    where, named = right.within(namespace), right.held_to(names) or ("",)
     return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
 
 

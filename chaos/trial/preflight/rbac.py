@@ -12,6 +12,7 @@ from chaos.cluster import resource_of
 from chaos.errors import UsageError
 from chaos.faults.permissions import Activity, Right, object_names
 from chaos.faults.static_analysis import activities_of
+from chaos.safety.undo_journal import own_namespace
 
 __all__ = ["HOME", "activities_of_files", "claims_in_files", "deploying_objects", "role_objects"]
 
@@ -99,19 +100,24 @@ def _imported(file: Path) -> ModuleType:
 
 
 def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str, workload: str) -> list[dict[str, Any]]:
-    """A ServiceAccount, a Role in the system's namespace, a ClusterRole for the rest, and both bindings."""
-    names = object_names(namespace, workload_kind, workload)
-    inside = _rules([one for one in rights if not one.everywhere], names)
-    outside = _rules([one for one in rights if one.everywhere], names)
-    account = {"kind": "ServiceAccount", "name": NAME, "namespace": namespace}
-    wide = f"{NAME}-{namespace}"
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": namespace}},
-        _object("Role", NAME, namespace, rules=inside),
-        _object("RoleBinding", NAME, namespace, roleRef=_ref("Role", NAME), subjects=[account]),
-        _object("ClusterRole", wide, "", rules=outside),
-        _object("ClusterRoleBinding", wide, "", roleRef=_ref("ClusterRole", wide), subjects=[account]),
+    """A ServiceAccount in a namespace of its own, and a Role there, in the system's namespace, and in the cluster.
+
+    It does not live in the system's namespace, where whoever may make pods could run them as this account.
+    """
+    names, own, wide = object_names(namespace, workload_kind, workload), own_namespace(namespace), f"{NAME}-{namespace}"
+    account = {"kind": "ServiceAccount", "name": NAME, "namespace": own}
+    made = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": own}},
     ]
+    for where in (namespace, own):
+        held = _rules([one for one in rights if one.within(namespace) == where], names)
+        made.append(_object("Role", NAME, where, rules=held))
+        made.append(_object("RoleBinding", NAME, where, roleRef=_ref("Role", NAME), subjects=[account]))
+    outside = _rules([one for one in rights if one.everywhere], names)
+    made.append(_object("ClusterRole", wide, "", rules=outside))
+    made.append(_object("ClusterRoleBinding", wide, "", roleRef=_ref("ClusterRole", wide), subjects=[account]))
+    return made
 
 
 def deploying_objects(rights: Sequence[Right], *, account: str = NAME) -> list[dict[str, Any]]:

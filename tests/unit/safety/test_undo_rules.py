@@ -19,7 +19,7 @@ from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.owner import Owner
-from chaos.safety.undo_journal import RUN, UNDO_LABELS, UndoKind
+from chaos.safety.undo_journal import OURS, RUN, SYSTEM, UNDO_LABELS, UndoKind, own_namespace
 from chaos.safety.undo_rules import RULES
 
 HERE = "team-a"
@@ -101,26 +101,35 @@ CELLS = [
 
 
 class Api:
-    """A cluster that holds one undo journal and, under every name, an object that matches any UID; counts writes."""
+    """A cluster that holds one undo journal and, under every name, an object that matches any UID; counts writes.
 
-    def __init__(self, entry: UndoEntry, *, namespace: str = HERE, owned: bool = True, labels: bool = True) -> None:
+    The journal is about a namespace, and lies in the suite's own beside it, or elsewhere.
+    """
+
+    def __init__(
+        self, entry: UndoEntry, *, about: str = HERE, place: str = "", owned: bool = True, labels: bool = True
+    ) -> None:
         self.writes: list[object] = []
-        annotations = {RUN: "run-1", **(replace(Owner.this_process(), pid=2**22).annotations() if owned else {})}
-        metadata = {"name": "undo", "namespace": namespace, "labels": UNDO_LABELS, "annotations": annotations}
+        owner = replace(Owner.this_process(), pid=2**22).annotations() if owned else {}
+        annotations = {RUN: "run-1", SYSTEM: about, **owner}
+        self.place = place or own_namespace(about)
+        metadata = {"name": "undo", "namespace": self.place, "labels": UNDO_LABELS, "annotations": annotations}
         self.journal = {"kind": "ConfigMap", "metadata": metadata, "data": {"0001": entry.text()}}
-        self.namespace: dict[str, Any] = {"annotations": {ADOPT: ENABLED}}
+        self.namespaces: dict[str, dict[str, Any]] = {about: {"annotations": {ADOPT: ENABLED}}}
         self.uid = entry.target.uid
         self.labels = UNDO_LABELS if labels else {}
 
-    def list(self, kind: str, *_where: object, **_selector: object) -> list[dict[str, Any]]:
-        """The journal, its namespace, or the revisions of the Deployment."""
+    def list(self, kind: str, where: str | None = None, **_selector: object) -> list[dict[str, Any]]:
+        """The journal, the namespaces, or the revisions of the Deployment."""
         if kind == "Namespace":
-            return [{"metadata": {"name": self.journal["metadata"]["namespace"], **self.namespace}}]
+            return [{"metadata": {"name": name, **more}} for name, more in self.namespaces.items()]
         owner = {"uid": "d-1", "kind": "Deployment", "name": "chat", "controller": True}
         labels = {"app": "chat", "pod-template-hash": "abc"}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"image": "chat:1"}]}}
         revision = {"metadata": {"uid": "rs-1", "ownerReferences": [owner]}, "spec": {"template": template}}
-        return [self.journal] if kind == "ConfigMap" else [revision]
+        if kind == "ConfigMap":
+            return [self.journal] if where in (None, self.place) else []
+        return [revision]
 
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """An object that would be worth attacking."""
@@ -178,10 +187,33 @@ def test_a_journal_of_nobody_is_left_alone(kind: UndoKind, infrastructure: Infra
     assert (results, api.writes) == ([], [])
 
 
+@pytest.mark.parametrize("place", [HERE, "team-b", own_namespace("team-b"), "default", "kube-system"])
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_lies_where_others_may_write_is_left_alone(
+    kind: UndoKind, place: str, infrastructure: Infrastructure
+) -> None:
+    """An entry that is right word by word is none of ours in the service's namespace, nor beside another service."""
+    api = Api(GENUINE[kind], place=place)
+    assert find_left(cast("Any", api), HERE) == ()
+    api.namespaces[place] = {"annotations": {ADOPT: ENABLED}, "labels": dict(OURS)}
+    refused, results = undone(api, infrastructure)
+    assert "it is not where the journals of namespace 'team-a' lie" in refused[0]
+    assert (results, api.writes) == ([], [])
+
+
+def test_each_namespace_has_one_of_its_own() -> None:
+    """Its name is one that the API server takes, told apart from others where it had to be cut."""
+    assert own_namespace("llm") == "llm-gameday"
+    names = [f"{'n' * 50}{number:013}" for number in range(20)]
+    made = {own_namespace(name) for name in names}
+    assert len(made) == len(names)
+    assert {len(name) for name in made} == {63}
+
+
 @pytest.mark.parametrize("kind", NAMESPACED)
 def test_nothing_of_kubernetes_own_is_undone(kind: UndoKind, infrastructure: Infrastructure) -> None:
-    """A journal in kube-system is nobody's of ours."""
-    api = Api(aimed(namespace="kube-system")(GENUINE[kind]), namespace="kube-system")
+    """A journal about kube-system is nobody's of ours."""
+    api = Api(aimed(namespace="kube-system")(GENUINE[kind]), about="kube-system")
     refused, results = undone(api, infrastructure)
     assert "is Kubernetes' own" in refused[0]
     assert (results, api.writes) == ([], [])
@@ -271,7 +303,7 @@ def test_the_command_for_people_is_ours(kind: UndoKind) -> None:
 def test_a_namespace_that_let_nobody_in_is_left_alone(namespace: dict[str, Any], *, executed: bool) -> None:
     """A tenant elsewhere cannot have the next session open a node: neither may it be blocked by what he wrote."""
     api = Api(GENUINE["uncordon"])
-    api.namespace = namespace
+    api.namespaces = {HERE: namespace}
     results = undo_leftovers(cast("Any", api), None) if not executed else ()
     (left,) = find_left(cast("Any", api), None)
     assert (bool(left.alive), results, api.writes) == (not executed, (), [])

@@ -61,10 +61,12 @@ def test_a_path_or_a_scenario_that_is_not_there_is_named(file: Path) -> None:
 
 
 def objects(*names: str) -> dict[str, Any]:
-    """The printed objects for these faults, by kind."""
+    """The printed objects for these faults, by kind; what is in the suite's own namespace by `own` and kind."""
     rights = rights_of([activity_of(getattr(faults, name)) for name in names], "Deployment", proxied=False)
+    printed = role_objects(rights, namespace="llm", workload_kind="Deployment", workload="chat")
     return {
-        one["kind"]: one for one in role_objects(rights, namespace="llm", workload_kind="Deployment", workload="chat")
+        f"own {one['kind']}" if one["metadata"].get("namespace") == "llm-gameday" else one["kind"]: one
+        for one in printed
     }
 
 
@@ -82,7 +84,17 @@ def test_a_kill_may_delete_pods_and_no_more_than_look_at_nodes() -> None:
     assert verbs(made["Role"], "deployments") == {"get", "list", "watch"}
     (lease,) = [rule for rule in made["Role"]["rules"] if rule["resources"] == ["leases"] and "patch" in rule["verbs"]]
     assert lease["resourceNames"] == ["gameday"]
-    assert {subject["namespace"] for subject in made["RoleBinding"]["subjects"]} == {"llm"}
+    assert verbs(made["Role"], "configmaps") == set()
+
+
+def test_the_account_lives_where_others_have_no_rights() -> None:
+    """Its namespace is its own: in the service's, whoever makes pods could run them as it, and write its journal."""
+    made = objects("NodeDrain")
+    assert made["Namespace"]["metadata"] == {"name": "llm-gameday"}
+    assert made["own ServiceAccount"]["metadata"]["namespace"] == "llm-gameday"
+    assert [rule["resources"] for rule in made["own Role"]["rules"]] == [["configmaps"]]
+    for binding in ("RoleBinding", "own RoleBinding", "ClusterRoleBinding"):
+        assert {subject["namespace"] for subject in made[binding]["subjects"]} == {"llm-gameday"}
 
 
 def test_a_drain_and_a_rollout_may_what_they_do() -> None:
@@ -124,9 +136,9 @@ def test_where_data_must_survive_their_claims_may_be_read(tmp_path: Path) -> Non
     for text, verbs_told in ((told, set()), (told + 'data = ["/w/a"]\n', {"get", "list", "watch"})):
         file.write_text(text)
         made = CliRunner().invoke(app, ["rbac", "--system", str(file)])
-        printed = {one["kind"]: one for one in yaml.safe_load_all(made.stdout)}
-        assert verbs(printed["Role"], "persistentvolumeclaims") == verbs_told
-        assert verbs(printed["ClusterRole"], "persistentvolumes") == verbs_told - {"get"}
+        printed = {(one["kind"], one["metadata"].get("namespace")): one for one in yaml.safe_load_all(made.stdout)}
+        assert verbs(printed["Role", "llm"], "persistentvolumeclaims") == verbs_told
+        assert verbs(printed["ClusterRole", None], "persistentvolumes") == verbs_told - {"get"}
 
 
 def test_a_kind_of_others_takes_its_scale_and_its_definition_by_name() -> None:
