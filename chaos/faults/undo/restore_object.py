@@ -148,11 +148,23 @@ def delete_object(context: UndoContext, entry: UndoEntry) -> Outcome:
     order = mutations.delete(replace(ours, uid=View(found or {}).uid), fault=context.fault)
     if there and (why := _until_restored(lambda: context.executor.do(order), gone)):
         return "left", f"{where} is still there ({why})"
-    if pod := entry.detail.get("pod"):
-        # It means nothing without the policy, and the pod may be gone by now.
-        unmark = {"metadata": {"labels": {CUT: None}}}
-        context.executor.do(mutations.patch(Ref(**pod), unmark, action="unmark", fault=context.fault))
+    if (pod := entry.detail.get("pod")) and (why := _unmark(context, Ref(**pod))):
+        return "left", f"{where} is gone, but {why}"
     return ("undone", f"{where} is gone") if there else ("nothing", f"{where} is not there")
+
+
+def _unmark(context: UndoContext, pod: Ref) -> str:
+    """Take the label off by which a policy selected a pod. Return why it is still there, empty if it is not."""
+
+    def unmarked() -> bool:
+        now = View(context.cluster.get("Pod", pod.namespace, pod.name) or {})
+        return now.uid != pod.uid or CUT not in now.labels
+
+    if unmarked():
+        return ""
+    order = mutations.patch(pod, {"metadata": {"labels": {CUT: None}}}, action="unmark", fault=context.fault)
+    why = _until_restored(lambda: context.executor.do(order), unmarked)
+    return f"pod {pod.name} still bears the label {CUT} ({why})" if why else ""
 
 
 def _until_restored(attempt: Callable[[], Done], restored: Callable[[], bool]) -> str:

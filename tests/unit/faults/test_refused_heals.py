@@ -1,0 +1,124 @@
+"""Whatever the server answers to a heal, it counts as done only when the object reads so; else people are told how."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+import pytest
+
+from chaos.cluster import Done, NullJournal
+from chaos.faults import FaultContext
+from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
+from chaos.faults.undo import restore_object
+from chaos.faults.undo.restore import heal
+from chaos.faults.undo.restore_object import CUT
+from chaos.objects.base import Raw, Ref
+from chaos.safety import UndoEntry
+from chaos.safety.undo_journal import OURS
+from chaos.safety.undo_rules import by_hand
+
+NODE, POD = Ref("Node", "", "n1", "node-1"), Ref("Pod", "llm", "chat-1", "pod-1")
+DEPLOYMENT, BUDGET = Ref("Deployment", "llm", "chat", "d-1"), Ref("PodDisruptionBudget", "llm", "chat", "b-1")
+POLICY, JOB = Ref("NetworkPolicy", "llm", "gameday-cut-1", "p-1"), Ref("Job", "llm", "gameday-load-1", "j-1")
+BEFORE, NOW = ({"spec": {"containers": [{"image": image}]}} for image in ("chat:1", "chat:2"))
+
+
+def part(target: Ref, path: str, before: Any, made: Any) -> UndoEntry:
+    """The entry of a part that a fault changed."""
+    return UndoEntry("restore-part", target, "", {"path": path, "before": before, "wanted": made, "made": made})
+
+
+HEALS: Mapping[str, tuple[UndoEntry, Raw]] = {
+    "uncordon": (UndoEntry("uncordon", NODE, ""), {"spec": {"unschedulable": True}}),
+    "replicas": (part(DEPLOYMENT, "/spec/replicas", 3, 1), {"spec": {"replicas": 1}}),
+    "template": (part(DEPLOYMENT, "/spec/template", BEFORE, NOW), {"spec": {"template": NOW}}),
+    "budget": (
+        part(BUDGET, "/spec", {"maxUnavailable": 1}, {"maxUnavailable": 0}),
+        {"spec": {"maxUnavailable": 0}},
+    ),
+    "policy": (UndoEntry("delete-policy", POLICY, "", {"pod": asdict(POD)}), {"metadata": {"labels": dict(OURS)}}),
+    "label": (UndoEntry("delete-policy", POLICY, "", {"pod": asdict(POD)}), {}),
+    "job": (UndoEntry("delete-job", JOB, ""), {"metadata": {"labels": dict(OURS)}}),
+}
+"""The undo entry of each heal through the API, and how its object reads while it is not healed."""
+
+ANSWERS: Mapping[str, Done] = {
+    "403": Done("fail", 403, {}, "403 forbidden"),
+    "403 of a proxy, in HTML": Done("fail", 403, "<html>denied</html>", "403 Forbidden"),
+    "404": Done("fail", 404, {}, "404 not found"),
+    "409": Done("fail", 409, {}, "409 conflict"),
+    "422": Done("fail", 422, {}, "422 invalid"),
+    "429": Done("fail", 429, {}, "429 too many requests", retry_after_s=1),
+    "503": Done("fail", 503, {}, "503 unavailable"),
+    "a quota's 403": Done("fail", 403, {}, "403 exceeded quota"),
+    "none": Done("info", None, {}, "no answer within 20 s"),
+    "200, and nothing happened": Done("ok", 200, {}, ""),
+}
+
+
+class Refusing:
+    """A cluster whose objects stay as they are, whatever it answers."""
+
+    def __init__(self, entry: UndoEntry, raw: Raw, answer: Done) -> None:
+        self.entry, self.raw, self.answer = entry, raw, answer
+
+    def get(self, kind: str, _namespace: str | None, name: str) -> dict[str, Any] | None:
+        """The object that is not healed; its pod bears the label."""
+        if kind == "Pod":
+            return {"metadata": {"name": name, "uid": POD.uid, "labels": {CUT: "1"}}}
+        target = self.entry.target
+        metadata = {"name": name, "uid": target.uid, **self.raw.get("metadata", {})}
+        return {**self.raw, "kind": kind, "metadata": metadata} if self.raw else None
+
+    def list(self, _kind: str, _namespace: str) -> list[dict[str, Any]]:
+        """The ReplicaSet of the template before."""
+        owner = {"uid": DEPLOYMENT.uid, "kind": "Deployment", "name": "chat", "controller": True}
+        return [{"metadata": {"uid": "rs-1", "ownerReferences": [owner]}, "spec": {"template": BEFORE}}]
+
+    def do(self, _mutation: object) -> Done:
+        """Answer."""
+        return self.answer
+
+
+def healed(entry: UndoEntry, cluster: object, infrastructure: Infrastructure) -> tuple[str, int]:
+    """What a heal of this entry leaves in words, and how many entries stay recorded."""
+    made = cast("Any", cluster)
+    context = FaultContext(
+        made, made, NullJournal(), "fault-1", cast("Any", None), "llm", infrastructure=infrastructure
+    )
+    assert context.record(UndoEntry(entry.kind, entry.target, by_hand(entry), entry.detail)) == ""
+    return heal(context), len(context.entries)
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("what", HEALS)
+def test_what_reads_as_before_the_heal_is_not_healed(what: str, answer: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays recorded, and the command for people is told."""
+    monkeypatch.setattr(restore_object, "PAUSES_S", (0.0, 0.0))
+    entry, raw = HEALS[what]
+    words, recorded = healed(entry, Refusing(entry, raw, answer), Infrastructure())
+    assert recorded == 1
+    assert f"run: {by_hand(entry)}" in words
+    assert (answer.reason or "it reads otherwise") in words
+
+
+@pytest.mark.parametrize("command", ["false {node}", "no-such-command-anywhere {node}"])
+def test_a_node_whose_command_fails_is_not_healed(command: str) -> None:
+    """The node reads Ready all the while, as its loss was not noticed yet; that proves nothing."""
+    entry = UndoEntry("node-on", NODE, "")
+    ready: Callable[..., Any] = lambda *_where: {  # noqa: E731  # all that is asked for
+        "metadata": {"uid": NODE.uid},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    cluster = Refusing(entry, {"spec": {}}, ANSWERS["403"])
+    cluster.get = ready  # type: ignore[method-assign]
+    words, recorded = healed(entry, cluster, Infrastructure(CommandInfrastructure(command, command)))
+    assert (recorded, words.startswith("node n1:")) == (1, True)
+
+
+def test_without_a_means_a_node_or_a_link_is_not_healed() -> None:
+    """Where nothing can switch a node on or connect a pod again, they are left to people."""
+    cut = UndoEntry("reconnect-pod", POD, "", {"node": "n1", "address": "10.1.2.3"})
+    for entry in (UndoEntry("node-on", NODE, ""), cut):
+        words, recorded = healed(entry, Refusing(entry, {"spec": {}}, ANSWERS["403"]), Infrastructure())
+        assert (recorded, "nothing here can" in words) == (1, True)
