@@ -1,6 +1,6 @@
 """A run that dies at any moment leaves its undo entries in the cluster, and the next command executes them all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults.undo import find_left, undo_all
+from chaos.faults.undo.restore import Left
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import DeploymentView
 from chaos.safety import ClusterUndoLog, UndoEntry
+from chaos.safety.lease import LEASE_NAME
+from chaos.safety.owner import Owner
 from chaos.safety.undo_journal import OURS
 from chaos.wait import until
 
@@ -24,6 +27,13 @@ LINES_MAX = 80
 
 BY_EXEC = {"MemoryHog", "NotReady", "ProcessCrash", "ProcessHang"}
 """Faults inside containers, which simulated nodes do not run: tests/lab has them."""
+
+HOSTS: Mapping[str, Callable[[Owner], Owner]] = {
+    "the same": lambda here: here,
+    "another": lambda here: replace(here, host="runner-2"),
+    "the same after a reboot": lambda here: replace(here, scope="boot-2/pid:[4026531836]"),
+}
+LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
 BELOW_THE_API = {"NetworkPartition", "NodeDown"}
 """Faults of machines and networks, of which the same holds."""
@@ -60,19 +70,43 @@ def test_every_fault_is_enumerated() -> None:
     assert known == set(FAULTS) | BY_EXEC | BELOW_THE_API
 
 
+def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Left, ...]:
+    """What a process finds that runs where the dead run ran, or elsewhere: there only the dead run's lease can tell."""
+    with monkeypatch.context() as patched:
+        here = HOSTS[host](Owner.this_process())
+        patched.setattr(Owner, "this_process", lambda: here)
+        left = find_left(cluster, namespace)
+        if host == "the same" or not left:
+            return left
+        assert all("nothing is known before its deadline" in one.alive for one in left)
+        spec = {"holderIdentity": f"{left[0].owner}, since then", "leaseDurationSeconds": 15, "renewTime": LONG_AGO}
+        lease = Ref("Lease", namespace, LEASE_NAME)
+        metadata = {"name": lease.name, "namespace": namespace}
+        made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+        executor = LiveExecutor(cluster, NullJournal())
+        assert executor.do(mutations.create(made)).outcome == "ok"
+        left = find_left(cluster, namespace)
+        executor.do(mutations.delete(lease))
+        return left
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_kill_at_each_journalled_step_is_healed(
-    simulated: SimulatedCluster, cluster: Cluster, tmp_path: Path, fault: str
+    simulated: SimulatedCluster, cluster: Cluster, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed after its first line, its second and so on to its last: undone each time, and twice does no harm."""
+    """Killed after each line in turn, found on its host, another, or its own after a reboot: undone, once and for all.
+
+    Which of the three takes turns, from another one for each fault.
+    """
     executor = LiveExecutor(cluster, NullJournal())
-    healed = 0
+    healed, hosts = 0, tuple(HOSTS)
+    first = tuple(FAULTS).index(fault)
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=3))
         before = snapshot(cluster, namespace)
         for line in range(1, LINES_MAX):
             died = die_at(simulated, namespace, fault, line, tmp_path)
-            left = find_left(cluster, namespace)
+            left = found_from(hosts[(first + line) % len(hosts)], cluster, namespace, monkeypatch)
             assert died or left == (), "a run that came to its end left something"
             assert all(one.alive == "" for one in left)
             results = undo_all(cluster, executor, left)
