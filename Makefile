@@ -4,6 +4,7 @@
 #   make test                      all tests of the project itself
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
 #   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
+#   make safety                    a disk that fills at each line of each fault, healed all the same
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
@@ -25,7 +26,7 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: fast unit scenarios test mutants staging peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test safety mutants staging peers soak prepared browser lint clean
 
 fast: lint
 	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
@@ -40,6 +41,9 @@ test: prepared browser lint
 	$(BIN)/pytest tests/unit tests/control_plane tests/packaging/test_clash.py -m 'not slow and not timed' -n $(WORKERS) --dist loadfile $(ARGS)
 	$(BIN)/pytest tests/control_plane -m timed $(ARGS)
 	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser tests/packaging/test_wheel.py -m 'not slow' $(ARGS)
+
+safety: prepared
+	$(BIN)/pytest tests/control_plane/test_full_disk.py -m slow $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)

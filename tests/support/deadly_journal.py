@@ -1,4 +1,4 @@
-"""A journal that ends its own process by SIGKILL at a given line, as a run may be ended at any moment."""
+"""Journals that end at a given line: one with its process, by SIGKILL, one as the disk takes no more."""
 
 import multiprocessing
 import os
@@ -10,8 +10,9 @@ import pytest
 
 from chaos.clock import Clock
 from chaos.cluster import Journal
+from chaos.errors import HarnessBroken
 
-__all__ = ["DeadlyJournal", "killed_at_each_line"]
+__all__ = ["DeadlyJournal", "FullJournal", "killed_at_each_line"]
 
 LINES_MAX = 30
 
@@ -28,6 +29,20 @@ class DeadlyJournal(Journal):
         self._left -= 1
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class FullJournal(Journal):
+    """Takes nothing from line number `at` on: the disk is full, or was remounted read-only."""
+
+    def __init__(self, path: Path, clock: Clock, at: int, *, errno: int) -> None:
+        super().__init__(path, clock)
+        self._left, self._errno = at, errno
+
+    def _append(self, rest: bytes) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise HarnessBroken(f"actions.jsonl cannot be written: {os.strerror(self._errno)}")
+        super()._append(rest)
 
 
 def killed_at_each_line(trouble: Callable[..., None], *args: object, within_s: float) -> Iterator[bool]:

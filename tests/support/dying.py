@@ -1,20 +1,22 @@
-"""A process that injects a fault and dies of SIGKILL at a given line of its journal, as a run may at any moment."""
+"""A run that injects a fault and meets its end at a given line of its journal: SIGKILL, or a full disk."""
 
 import multiprocessing
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deadly_journal import DeadlyJournal
+from deadly_journal import DeadlyJournal, FullJournal
 
 from chaos import faults
 from chaos.clock import Clock
-from chaos.cluster import LiveExecutor, Recorder, Scope, connect
-from chaos.errors import TimedOut
-from chaos.faults import Fault, FaultContext
+from chaos.cluster import Journal, LiveExecutor, Recorder, Scope, connect
+from chaos.errors import HarnessBroken, TimedOut
+from chaos.faults import Fault, FaultContext, Injection
 from chaos.faults.targets import Targets
+from chaos.faults.undo import heal
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
@@ -23,7 +25,7 @@ from chaos.safety import ClusterUndoLog
 from chaos.system.adopt.find import Adopted, SystemQuery, adopt
 from chaos.wait import until
 
-__all__ = ["FAULTS", "die_at"]
+__all__ = ["FAULTS", "die_at", "filled_at"]
 
 SEEN_S = 2.0
 """For the proof of landing or the end of a drain; where none comes in time, healing begins without."""
@@ -67,33 +69,46 @@ def die_at(cluster: SimulatedCluster, namespace: str, fault: str, line: int, fol
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["dying"])
     order = (str(cluster.kubeconfig), cluster.context, namespace, fault, line, str(folder))
-    process = context.Process(target=_inject_and_heal, args=(order,))
+    process = context.Process(target=_inject_and_heal, args=(DeadlyJournal, order))
     process.start()
     process.join(CHILD_S)
     assert process.exitcode in (0, -signal.SIGKILL), f"the process ended with {process.exitcode}"
     return process.exitcode != 0
 
 
-def _inject_and_heal(order: tuple[str, str, str, str, int, str]) -> None:
+def filled_at(cluster: SimulatedCluster, namespace: str, fault: str, line: int, folder: Path, *, errno: int) -> bool:
+    """Inject and heal that fault, while nothing can be written from that line on. Say whether it came to that."""
+    order = (str(cluster.kubeconfig), cluster.context, namespace, fault, line, str(folder))
+    try:
+        _inject_and_heal(partial(FullJournal, errno=errno), order)
+    except HarnessBroken:
+        return True
+    return False
+
+
+def _inject_and_heal(journal_at: Callable[..., Journal], order: tuple[str, str, str, str, int, str]) -> None:
     kubeconfig, context, namespace, name, line, folder = order
     clock = Clock.start()
     run = Path(tempfile.mkdtemp(dir=folder))
     with connect(kubeconfig=Path(kubeconfig), context=context) as cluster:
         found = adopt(cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
         with (
-            DeadlyJournal(run / "actions.jsonl", clock, line) as journal,
+            journal_at(run / "actions.jsonl", clock, line) as journal,
             Recorder(cluster, clock, run / "watch.jsonl", [*found.scopes, Scope("Node")]) as recorder,
         ):
             executor = LiveExecutor(cluster, journal)
             undo = ClusterUndoLog(executor, namespace, run.name, deadline_s=3600)
             context = FaultContext(cluster, executor, journal, "fault-1", recorder, namespace, adopted=True, undo=undo)
-            injection = FAULTS[name](found, recorder).inject(context)
-            assert injection.missed == ""
-            _wait_a_little(injection.landed)
-            if "Drain" in name:
-                drain: Any = injection
-                _wait_a_little(drain.ended.seen)
-            assert injection.heal() == ""
+            injection: Injection | None = None
+            try:
+                injection = FAULTS[name](found, recorder).inject(context)
+                assert injection.missed == ""
+                _wait_a_little(injection.landed)
+                if "Drain" in name:
+                    drain: Any = injection
+                    _wait_a_little(drain.ended.seen)
+            finally:
+                assert (injection.heal() if injection else heal(context)) == ""
 
 
 def _wait_a_little(seen: Callable[[], object]) -> None:
