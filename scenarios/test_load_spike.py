@@ -57,6 +57,7 @@ def test_two_bursts_do_not_make_the_autoscaler_flap(trial, traffic):
         trial.hold(duration_s=40)
         with traffic.steady(rate_rps=4):
             trial.hold(duration_s=20)
+        trial.recovery()
 
     trial.judge(checks.SloMet(NONE_LOST), checks.NoFlapping(), checks.WithinLimits(), checks.DecisionsRecomputed())
 
@@ -105,6 +106,7 @@ def test_a_spike_at_the_maximum_is_carried_by_it(trial, traffic):
         trial.baseline(duration_s=20)
         with traffic.steady(rate_rps=2.5):
             trial.hold(duration_s=AT_MAXIMUM_S + WINDOW_S)
+        trial.recovery()
 
     trial.judge(
         checks.SloMet(NONE_LOST),

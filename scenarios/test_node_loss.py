@@ -40,7 +40,7 @@ def test_a_node_that_is_soon_back_keeps_its_replicas(trial, system, traffic):
         trial.baseline(duration_s=10)
         with trial.fault(faults.NodeDown(targets.fullest_node(system, share_max=HALF))):
             trial.hold(duration_s=8)
-        trial.hold(duration_s=10)
+        trial.recovery(settle_s=10)
 
     trial.judge(checks.SloMet(HALF_FOR_8_OF_25_S), checks.NoNeedlessRestart(restarting=()), checks.Witnessed("node-on"))
 

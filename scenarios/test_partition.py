@@ -16,6 +16,6 @@ def test_a_replica_that_is_cut_off_costs_its_share_and_returns(trial, system, tr
         trial.baseline(duration_s=12)
         with trial.fault(faults.NetworkPartition(targets.one(system))):
             trial.hold(duration_s=5)
-        trial.hold(duration_s=10)
+        trial.recovery(settle_s=10)
 
     trial.judge(checks.SloMet(A_THIRD_FOR_8_OF_30_S), checks.NoNeedlessRestart(restarting=()))

@@ -117,7 +117,9 @@ def rejudge_trial(run: Path, spec: SystemSpec, output: Output) -> RunningTrial:
 
 def in_words(error: BaseException) -> str:
     """Why a trial ended early, for its record."""
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return f"{type(error).__name__}: {'; '.join(line.strip() for line in str(error).splitlines())}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,9 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
     """No scenario fails or is refused, and what the owners wrote in namespace and nodes reads as before."""
     running, facts = lab
     namespace = f"team-{stands.name}"
-    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
+    with ExitStack() as stack:
+        admin = stack.enter_context(connect(kubeconfig=facts.kubeconfig, context=facts.context))
+        stack.callback(_remove, admin, namespace)
         deploy_plainly(facts.kubeconfig, admin, stands.spec, namespace)
         consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))
         table, wrong = list[Row](), list[str]()
@@ -173,12 +176,13 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
         assert {row.result for row in table} <= {"PASS", "skipped"}
         assert {row.scenario for row in table if row.result == "skipped"} <= CANNOT_BE_HAD
         assert running.refused(f"system:serviceaccount:{own_namespace(namespace)}:gameday") == ()
-        # Its replicas would take the next service's room.
-        for name in (namespace, own_namespace(namespace)):
-            LiveExecutor(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", name)))
-        until(
-            lambda: not admin.list("Pod", namespace), deadline_s=GONE_S, awaited=f"the pods of {namespace} to be gone"
-        )
+
+
+def _remove(admin: Cluster, namespace: str) -> None:
+    """Remove a service, whatever came of it: its replicas would take the next one's room."""
+    for name in (namespace, own_namespace(namespace)):
+        LiveExecutor(admin, NullJournal()).do(mutations.delete(Ref("Namespace", "", name)))
+    until(lambda: not admin.list("Pod", namespace), deadline_s=GONE_S, awaited=f"the pods of {namespace} to be gone")
 
 
 def session(running: Lab, config: Path, scenarios: list[str]) -> int:
