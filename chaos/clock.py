@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-__all__ = ["NS", "Clock", "seconds", "utc_iso"]
+__all__ = ["NS", "Clock", "boot_s", "seconds", "utc_iso"]
 
 NS = 1_000_000_000
 
@@ -34,6 +34,11 @@ class Clock:
     def step_ns(self) -> int:
         """How far the wall clock has moved against the monotonic clock since the anchor was set."""
         return time.time_ns() - self.now_ns()
+
+
+def boot_s() -> float:
+    """Seconds since this host's boot, those in which it was suspended too: others' time went on meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def seconds(ns: int) -> float:

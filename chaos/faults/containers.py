@@ -1,8 +1,11 @@
 """Processes in containers as faults hit them: where they run, what became of them, and how they are sent signals.
 
-Signals are sent by a POSIX shell's builtins alone: the image needs nothing but `sh`.
+Signals are sent by a POSIX shell's builtins alone: the image needs nothing but `sh`. One that is to be taken back also
+needs `sleep`: before it is sent, a watcher is left in the container that sends the other signal once its time is over,
+whatever became of us.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -26,6 +29,7 @@ __all__ = [
     "run_script",
     "same_container",
     "signal",
+    "watcher_of",
     "why_not_sent",
 ]
 
@@ -34,7 +38,7 @@ EXEC_S = 10.0
 EXIT_SEEN_S = 11.0
 """The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
-NOBODY, REFUSED, FIRST = 3, 4, 5
+NOBODY, REFUSED, FIRST, UNWATCHED = 3, 4, 5, 6
 """Exit codes of `SIGNAL`."""
 
 KILLED = 137
@@ -43,29 +47,70 @@ KILLED = 137
 NAME_MAX = 15
 """The kernel keeps that many characters of a process's name (`TASK_COMM_LEN` less its end)."""
 
-LOOK = """
+WATCHER = "gameday-"
+"""How the name of a watcher begins; it has `NAME_MAX` characters in all, so that the kernel drops the line's end."""
+
+LOOK = f"""
 for dir in /proc/[0-9]*; do
-  name=; { read -r name < "$dir/comm"; } 2>/dev/null || continue
-  [ "$name" = "$1" ] || continue
-  state=; { while read -r key value rest; do [ "$key" = State: ] && state=$value; done < "$dir/status"; } 2>/dev/null
-  [ -n "$state" ] && echo "${dir#/proc/} $state"
+  name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
+  [ "$name" = "$1" ] && [ "$dir" != "/proc/$$" ] || continue
+  state= parent=
+  {{ while read -r key value rest; do
+    case $key in State:) state=$value;; PPid:) parent=$value;; esac
+  done < "$dir/status"; }} 2>/dev/null
+  name=; {{ read -r name < "/proc/$parent/comm"; }} 2>/dev/null
+  case $name in {WATCHER}*) continue;; esac
+  [ -n "$state" ] && echo "${{dir#/proc/}} $state"
 done
 exit 0
 """
+"""Lists the processes of a name with their states, but for this very shell and what a watcher sleeps in."""
 
 SIGNAL = f"""
-found=
-for dir in /proc/[0-9]*; do
-  name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
-  [ "$name" = "$1" ] || continue
-  pid=${{dir#/proc/}}
-  [ "$pid" = 1 ] && exit {FIRST}
-  kill -s "$2" "$pid" || exit {REFUSED}
-  found=yes
-  echo "$pid"
+begun() {{
+  line=; {{ while read -r part; do line="$line $part"; done < "/proc/$1/stat"; }} 2>/dev/null
+  set -- ${{line##*) }}
+  start=${{20:-}}; [ -n "$start" ]
+}}
+called() {{
+  found=
+  for dir in /proc/[0-9]*; do
+    name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
+    [ "$name" = "$1" ] && [ "$dir" != "/proc/$$" ] || continue
+    begun "${{dir#/proc/}}" && found="$found ${{dir#/proc/}}:$start"
+  done
+}}
+watch() {{
+  exec < /dev/null 2> /dev/null
+  trap '' HUP
+  trap 'kill "$nap"; wait "$nap"; exit' TERM
+  echo "$1" > /proc/self/comm && sleep 0 || exit
+  echo ready
+  exec > /dev/null
+  sleep "$3" & nap=$!
+  wait "$nap"
+  for one in $targets; do
+    begun "${{one%:*}}" && [ "$start" = "${{one#*:}}" ] && kill -s "$2" "${{one%:*}}"
+  done
+}}
+earlier=
+if [ -n "$3" ]; then called "$3"; earlier=$found; fi
+called "$1"; targets=$found
+case $targets in *" 1:"*) exit {FIRST};; esac
+if [ "$5" != 0 ] && [ -n "$targets" ]; then
+  [ -n "$(watch "$3" "$4" "$5" &)" ] || exit {UNWATCHED}
+fi
+sent=
+for one in $targets; do
+  if kill -s "$2" "${{one%:*}}"; then sent=yes; echo "${{one%:*}}"; continue; fi
+  begun "${{one%:*}}" && exit {REFUSED}
 done
-[ -n "$found" ] || exit {NOBODY}
+for one in $earlier; do kill -s TERM "${{one%:*}}"; done 2> /dev/null
+[ -n "$sent" ] || exit {NOBODY}
 """
+"""Sends every process of the name $1 the signal $2. Unless $5 is 0, a watcher called $3 is first left that will send
+the signal $4 after $5 seconds, to those of them that still are the same process: numbers are used again, start times
+with them are not. Earlier watchers of that name end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +205,17 @@ def look(context: UndoContext, place: Place, process: str) -> tuple[Process, ...
     return tuple(Process(*line.partition(" ")[::2]) for line in ran.stdout.splitlines())
 
 
-def signal(context: UndoContext, place: Place, process: str, name: str) -> Sent:
-    """Send a signal to every process of that name."""
-    ran = run_script(context, place, SIGNAL, process[:NAME_MAX], name, timeout_s=EXEC_S)
+def signal(
+    context: UndoContext, place: Place, process: str, name: str, *, back: str = "", after_s: float = 0.0
+) -> Sent:
+    """Send a signal to every process of that name.
+
+    With `after_s` they get the signal `back` so much later, whatever becomes of us; without it, what waits for that
+    ends. A process that nothing could be left beside is sent nothing.
+    """
+    watcher = watcher_of(process, back) if back else ""
+    words = (process[:NAME_MAX], name, watcher, back, f"{after_s:g}")
+    ran = run_script(context, place, SIGNAL, *words, timeout_s=EXEC_S)
     if ran.outcome == "ok":
         return Sent()
     reason = f"{place.pod.name}: {why_not_sent(ran, place, process, name)}"
@@ -170,6 +223,11 @@ def signal(context: UndoContext, place: Place, process: str, name: str) -> Sent:
     if ran.outcome == "info" or ran.exit_code == KILLED:
         return Sent("unknown", reason)
     return Sent("some" if ran.exit_code == REFUSED else "none", reason)
+
+
+def watcher_of(process: str, back: str) -> str:
+    """What the watcher is called that sends these processes that signal: a later run has to find it."""
+    return (WATCHER + hashlib.sha256(f"{process} {back}".encode()).hexdigest())[:NAME_MAX]
 
 
 def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
@@ -182,6 +240,11 @@ def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
         return f"{name}: {process} is process 1 of {where}, {cause}"
     if ran.exit_code == REFUSED:
         return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
+    if ran.exit_code == UNWATCHED:
+        return (
+            f"{name} is not sent to {process}: nothing can be left in {where} that takes it back if this run dies, "
+            "which needs `sleep` and room for two small processes"
+        )
     if no_shell(ran):
         return f"{where} has no shell (sh) to send a signal with"
     return f"{name} to {process} in {where}: {ran.reason}"

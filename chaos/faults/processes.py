@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from chaos.clock import boot_s
 from chaos.errors import TimedOut, UsageError
 from chaos.faults.base import API_ALLOWANCE_S, Awaited, Injection, TargetedFault, Until, each
 from chaos.faults.containers import (
@@ -28,7 +29,7 @@ from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
 from chaos.safety.undo_rules import BACK_SIGNALS
 from chaos.semantics import Probe
-from chaos.wait import until
+from chaos.wait import Heartbeat, until
 
 __all__ = ["NotReady", "ProcessCrash", "ProcessHang"]
 
@@ -38,31 +39,67 @@ STOPPED_DEADLINE_S = 5.0
 CRASHING = ("KILL", "TERM", "ABRT", "SEGV", "INT", "QUIT")
 STOPPED, ENDED = "T", "Z"
 
+OWN_END_S = 600.0
+"""How long after our last sign of life a watcher in the container takes back what we sent a process of it."""
+
+BY_ITSELF = f", and goes on by itself {OWN_END_S:g} s after our last sign of life"
+
 
 class _Signalled(Injection):
-    """Processes that were sent a signal which another one takes back."""
+    """Processes that were sent a signal which another one takes back: ours, or that of the watcher in the container.
 
-    def __init__(self, fault: ProcessHang | NotReady, context: FaultContext) -> None:
+    While we live the watcher is put off again and again.
+    """
+
+    def __init__(self, fault: ProcessHang | NotReady, context: FaultContext, back: str) -> None:
         super().__init__(fault, context)
         self._victims, self._process, self._container = fault.victims, fault.process, fault.container
+        self._back = back
         self._places: list[Place] = []
+        self._put_off: dict[Ref, float] = {}
+        self._heartbeat = Heartbeat(self._put_off_all, period_s=OWN_END_S / 4, name=context.fault)
 
-    def _send(self, ref: Ref, name: str, *, back: str, kind: UndoKind) -> str:
+    @override
+    def stop(self) -> str:
+        """Put the watchers off no more. Return which of them may have acted before we did."""
+        self._heartbeat.stop(wait_s=API_ALLOWANCE_S)
+        now = boot_s()
+        late = sorted(ref.name for ref, put_off in self._put_off.items() if now - put_off > OWN_END_S)
+        self._put_off.clear()
+        return f"{', '.join(late)}: the fault may have ended by itself, as its end could not be put off" if late else ""
+
+    def _send(self, ref: Ref, name: str, *, kind: UndoKind) -> str:
         """Record how to take it back, and send it. Return why it did not reach every process of the name."""
         if (place := place_of(self.context.recorder, ref, self._container)) is None:
             return not_running(ref, self._container)
+        back = self._back
         command = f"kill -{back} $(pidof {self._process})"
         manual = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
         detail = {"container": place.container, "container_id": place.container_id}
-        entry = UndoEntry(kind, ref, manual, detail | {"process": self._process, "signal": back})
+        detail |= {"process": self._process, "signal": back}
+        entry = UndoEntry(kind, ref, manual, detail | {"own_end_s": OWN_END_S})
         if reason := self.context.record(entry):
             return f"{ref.name}: {reason}"
-        sent = signal(self.context, place, self._process, name)
+        began = boot_s()
+        sent = signal(self.context, place, self._process, name, back=back, after_s=OWN_END_S)
         if sent.reached == "none":
             self.context.discard(entry)
         else:
             self._places.append(place)
+            self._put_off[ref] = began
+            self._heartbeat.start()
         return "" if sent.reached == "every" else sent.reason
+
+    def _put_off_all(self) -> None:
+        for place in tuple(self._places):
+            now = container_now(self.context.recorder, place)
+            if now is None or now.id != place.container_id:
+                self._put_off.pop(place.pod, None)  # what was sent ended with the container
+                continue
+            began = boot_s()
+            sent = signal(self.context, place, self._process, "0", back=self._back, after_s=OWN_END_S)
+            if sent.reached == "every" and place.pod in self._put_off:
+                self._put_off[place.pod] = began
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +107,8 @@ class ProcessHang(TargetedFault):
     """Stop every process of that name in the targets' containers (SIGSTOP), as if it hung.
 
     It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
-    (SIGCONT); where the container was restarted, there is nothing left to heal. `container` empty is the pod's first.
+    (SIGCONT); where the container was restarted, there is nothing left to heal. If our run dies, they go on by
+    themselves after `OWN_END_S`. `container` empty is the pod's first.
     `deadline_s` is how long a scenario that holds until `restarted` waits at most.
     """
 
@@ -99,7 +137,7 @@ class ProcessHang(TargetedFault):
 
 class _Hang(_Signalled):
     def __init__(self, fault: ProcessHang, context: FaultContext) -> None:
-        super().__init__(fault, context)
+        super().__init__(fault, context, "CONT")
         self._deadline_s = fault.deadline_s
         self._proofs: list[str] = []
         self.missed = each(fault.victims, self._stop)
@@ -120,7 +158,7 @@ class _Hang(_Signalled):
         return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self._victims) else ""
 
     def _stop(self, ref: Ref) -> str:
-        if reason := self._send(ref, "STOP", back="CONT", kind="continue-process"):
+        if reason := self._send(ref, "STOP", kind="continue-process"):
             return reason
         place = next(one for one in self._places if one.pod == ref)
         awaited = f"{self._process} in {ref.name} stopped"
@@ -128,7 +166,7 @@ class _Hang(_Signalled):
             pids = until(lambda: self._stopped(place), deadline_s=STOPPED_DEADLINE_S, awaited=awaited)
         except TimedOut as late:
             return late.what
-        self._proofs.append(f"{self._process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T")
+        self._proofs.append(f"{self._process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T{BY_ITSELF}")
         return ""
 
     def _stopped(self, place: Place) -> str:
@@ -204,7 +242,8 @@ class NotReady(TargetedFault):
 
     The reference model takes USR1 and USR2 so. A server that does not know the signal ends by it: name the process and
     the signals of your own. It has landed when the watch shows each target not Ready, in the container that it had.
-    Healing sends the other signal; where the container was restarted there is nothing left to heal.
+    Healing sends the other signal; where the container was restarted there is nothing left to heal. If our run dies,
+    the other signal is sent in the container after `OWN_END_S`.
     """
 
     name: ClassVar[str] = "not-ready"
@@ -232,29 +271,25 @@ class NotReady(TargetedFault):
 
 class _Unready(_Signalled):
     def __init__(self, fault: NotReady, context: FaultContext) -> None:
-        super().__init__(fault, context)
-        self.missed = each(fault.victims, lambda ref: self._send(ref, fault.off, back=fault.on, kind="signal-process"))
+        super().__init__(fault, context, fault.on)
+        self.missed = each(fault.victims, lambda ref: self._send(ref, fault.off, kind="signal-process"))
         bounds = (_detection_s(self._pod(place), place) for place in self._places)
         self.landing_deadline_s += max(bounds, default=0.0)
 
     @override
     def landed(self) -> str:
         """The watch shows each of them not Ready, in the same container."""
-        pods = [(place, self._pod(place)) for place in self._places]
+        found = [(place, self._pod(place), container_now(self.context.recorder, place)) for place in self._places]
         seen = [
             f"{pod.name} ({pod.uid[:8]}) is not Ready"
-            for place, pod in pods
-            if pod and not pod.ready_condition and _restarts(pod, place) == place.restarts
+            for place, pod, now in found
+            if pod and not pod.ready_condition and now and now.restarts == place.restarts
         ]
         return "; ".join(seen) if seen and len(seen) == len(self._victims) else ""
 
     def _pod(self, place: Place) -> PodView | None:
         pods = map(PodView, self.context.recorder.objects("Pod"))
         return next((pod for pod in pods if pod.uid == place.pod.uid), None)
-
-
-def _restarts(pod: PodView, place: Place) -> int:
-    return next((one.restarts for one in pod.containers if one.name == place.container), -1)
 
 
 def _detection_s(pod: PodView | None, place: Place) -> float:

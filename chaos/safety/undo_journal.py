@@ -57,7 +57,8 @@ class UndoEntry:
         target: The object that it is done to.
         manual: The command by which a person does it.
         detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object;
-            `container`, `container_id`, `process` and `signal` of a process; `pod` of a policy; `node` and `address` of
+            `container`, `container_id`, `process` and `signal` of a process, and `own_end_s`, how long after the run's
+            last sign of life it is undone in the container itself; `pod` of a policy; `node` and `address` of
             a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
         fault: The fault whose action it undoes.
         deadline_ns: UTC epoch nanoseconds after which its run counts as dead.

@@ -8,12 +8,13 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecutor, Recorder, Scope
-from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang
-from chaos.faults.containers import look, place_of
+from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang, processes
+from chaos.faults.containers import look, place_of, watcher_of
 from chaos.faults.targets import Targets
 from chaos.lab.images.recipes import PAUSE_IMAGE
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
+from chaos.wait import until
 
 pytestmark = pytest.mark.root
 
@@ -74,6 +75,34 @@ def test_a_hung_process_is_seen_stopped_and_goes_on_when_healed(field: FaultCont
     assert hang.heal() == ""
     assert states(field, model) != ["T"]
     assert hang.heal() == ""
+
+
+def test_a_hung_process_goes_on_by_itself(field: FaultContext, model: Ref, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody puts its end off or heals it, and what ended it is gone with that, or waits to be reaped."""
+    monkeypatch.setattr(processes, "OWN_END_S", 5.0)
+    hang = ProcessHang(on(model)).inject(field)
+    assert hang.missed == ""
+    assert states(field, model) == ["T"]
+    hang.stop()
+    until(lambda: states(field, model) != ["T"], deadline_s=30, awaited="the engine to go on")
+    place = place_of(field.recorder, model, "")
+    assert place is not None
+    left = look(field, place, watcher_of("model-engine", "CONT"))
+    assert left is not None
+    assert all(one.state == "Z" for one in left)
+
+
+def test_nothing_is_left_in_a_container_that_was_healed(field: FaultContext, model: Ref) -> None:
+    """What was to end the hang by itself ends with the heal."""
+    hang = ProcessHang(on(model)).inject(field)
+    assert hang.heal() == ""
+    place = place_of(field.recorder, model, "")
+    assert place is not None
+    until(
+        lambda: all(one.state == "Z" for one in look(field, place, watcher_of("model-engine", "CONT")) or ()),
+        deadline_s=10,
+        awaited="the end of the watcher",
+    )
 
 
 def test_process_one_cannot_be_stopped_from_inside(field: FaultContext, model: Ref) -> None:

@@ -1,5 +1,8 @@
 """A run that dies with a process stopped, or withdrawn, in a real container: the next command puts that right."""
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +11,8 @@ from deadly_journal import DeadlyJournal, killed_at_each_line
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, Recorder, Scope, connect
-from chaos.faults import Fault, FaultContext, NotReady, ProcessHang
+from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect
+from chaos.faults import Fault, FaultContext, NotReady, ProcessHang, processes
 from chaos.faults.containers import Place, look, place_of
 from chaos.faults.context import UndoContext
 from chaos.faults.targets import Targets
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.root
 
 CHILD_S = 60.0
 READY_S = 30.0
+SOON_S = 15.0
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,35 @@ def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: s
         assert undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
         assert died or left == ()
     assert healed > 0
+
+
+def _hang_and_die(folder: str, pod: Ref) -> None:
+    processes.OWN_END_S = SOON_S
+    facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
+    with (
+        connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
+        Journal(room / "actions.jsonl", clock) as journal,
+        Recorder(cluster, clock, room / "watch.jsonl", [Scope("Pod", NAMESPACE)]) as recorder,
+    ):
+        executor = LiveExecutor(cluster, journal)
+        undo = ClusterUndoLog(executor, NAMESPACE, "run-dead", deadline_s=3600)
+        context = FaultContext(cluster, executor, journal, "process-hang-1", recorder, NAMESPACE, undo=undo)
+        assert ProcessHang(Targets("one pod", (pod,), 1)).inject(context).missed == ""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_nobody_comes_back(cluster: Cluster, tmp_path: Path) -> None:
+    """A stopped process goes on by itself after its run was killed; undoing finds nothing to do then."""
+    pod = started(cluster, "nobody")
+    process = multiprocessing.get_context("spawn").Process(target=_hang_and_die, args=(str(tmp_path), pod))
+    process.start()
+    process.join(CHILD_S)
+    assert process.exitcode == -signal.SIGKILL
+    assert states(cluster, tmp_path, pod) == ["T"]
+    until(lambda: "T" not in states(cluster, tmp_path, pod), deadline_s=SOON_S + 30, awaited="the engine to go on")
+    until(lambda: ready(cluster, pod), deadline_s=READY_S, awaited=f"{pod.name} Ready")
+    (done,) = undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, NAMESPACE))
+    assert (done.result, "is not stopped" in done.words) == ("nothing", True)
 
 
 def ready(cluster: Cluster, pod: Ref) -> bool:

@@ -1,4 +1,7 @@
-"""Undo what was done to a process, if it runs in the same container still: let it go on, or send the other signal."""
+"""Undo what was done to a process, if it runs in the same container still: let it go on, or send the other signal.
+
+With that the watcher ends that was to do it in the container itself.
+"""
 
 from chaos.faults.containers import Place, look, same_container, signal
 from chaos.faults.context import UndoContext
@@ -16,8 +19,9 @@ def continue_process(context: UndoContext, entry: UndoEntry) -> Outcome:
     if not same_container(context, place):
         return "nothing", f"the container of {where} is gone or was started anew"
     if not _stopped(context, place, process):
+        signal(context, place, process, "0", back="CONT")
         return "nothing", f"{where} is not stopped"
-    sent = signal(context, place, process, "CONT")
+    sent = signal(context, place, process, "CONT", back="CONT")
     if not _stopped(context, place, process):
         return "undone", f"{where} goes on"
     if not same_container(context, place):
@@ -34,7 +38,7 @@ def signal_process(context: UndoContext, entry: UndoEntry) -> Outcome:
     name = str(entry.detail["signal"])
     if not same_container(context, place):
         return "nothing", f"the container of {where} is gone or was started anew"
-    sent = signal(context, place, process, name)
+    sent = signal(context, place, process, name, back=name)
     if sent.reached == "every":
         return "undone", f"{where} has SIG{name}"
     if not same_container(context, place):

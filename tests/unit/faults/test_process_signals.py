@@ -1,7 +1,9 @@
-"""The shell scripts that look for a process by its name and send it signals, run by this host's own shell."""
+"""The shell scripts that look for a process by its name and send it signals, run by this host's own shells."""
 
+import os
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +11,19 @@ from pathlib import Path
 import pytest
 
 from chaos.cluster import Ran
-from chaos.faults.containers import FIRST, LOOK, NAME_MAX, NOBODY, REFUSED, SIGNAL, Place, why_not_sent
+from chaos.faults.containers import (
+    FIRST,
+    LOOK,
+    NAME_MAX,
+    NOBODY,
+    REFUSED,
+    SIGNAL,
+    UNWATCHED,
+    Place,
+    why_not_sent,
+)
 from chaos.objects.base import Ref
+from chaos.safety.owner import started_tick
 from chaos.wait import until
 
 PLACE = Place(Ref("Pod", "ns", "model-a", "uid-a"), "model", "containerd://a", 0)
@@ -21,7 +34,7 @@ def sleeper(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A process with a name that nobody else has, as long as the kernel keeps."""
     name = f"gd-{secrets.token_hex(6)}"
     assert len(name) == NAME_MAX
-    program = shutil.copy(shutil.which("sleep") or "sleep", tmp_path / name)
+    program = shutil.copy(shutil.which("sleep", path=os.defpath) or "sleep", tmp_path / name)
     process = subprocess.Popen([program, "60"])
     try:
         # Between fork and exec it has our own name.
@@ -36,14 +49,21 @@ def _named(process: subprocess.Popen[bytes], name: str) -> bool:
     return Path(f"/proc/{process.pid}/comm").read_text().strip() == name
 
 
-def ran(script: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """What became of a script."""
-    return subprocess.run(["sh", "-c", script, "sh", *words], capture_output=True, text=True, check=False, timeout=30)
+SHELLS = [shell.split() for shell in ("dash", "bash --posix", "busybox sh") if shutil.which(shell.split()[0])]
+
+NO_WATCHER = ("", "", "0")
 
 
-def said(script: str, *words: str) -> str:
+def ran(script: str, *words: str, shell: list[str] = SHELLS[0], path: str = "") -> subprocess.CompletedProcess[str]:
+    """What became of a script, once nothing of it holds its streams."""
+    argv = [shutil.which(shell[0]) or shell[0], *shell[1:], "-c", script, "sh", *words]
+    given = {**os.environ, "PATH": path or os.environ["PATH"]}
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30, env=given)
+
+
+def said(script: str, *words: str, shell: list[str] = SHELLS[0]) -> str:
     """What a script printed."""
-    done = ran(script, *words)
+    done = ran(script, *words, shell=shell)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -51,16 +71,16 @@ def said(script: str, *words: str) -> str:
 def test_a_process_is_found_stopped_and_let_go(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
     """Its id and its state are seen; STOP makes that T, CONT makes it another again."""
     name, process = sleeper
-    assert said(SIGNAL, name, "STOP") == f"{process.pid}\n"
+    assert said(SIGNAL, name, "STOP", *NO_WATCHER) == f"{process.pid}\n"
     until(lambda: said(LOOK, name) == f"{process.pid} T\n", deadline_s=5, awaited="the state T")
-    said(SIGNAL, name, "CONT")
+    said(SIGNAL, name, "CONT", *NO_WATCHER)
     until(lambda: said(LOOK, name) == f"{process.pid} S\n", deadline_s=5, awaited="the state S")
 
 
 def test_a_killed_process_is_a_zombie_or_gone(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
     """Until its parent has taken note of the end, the state is Z."""
     name, process = sleeper
-    said(SIGNAL, name, "KILL")
+    said(SIGNAL, name, "KILL", *NO_WATCHER)
     until(lambda: said(LOOK, name) == f"{process.pid} Z\n", deadline_s=5, awaited="the state Z")
     process.wait()
     assert said(LOOK, name) == ""
@@ -70,7 +90,7 @@ def test_only_the_whole_name_counts(sleeper: tuple[str, subprocess.Popen[bytes]]
     """A part of a name is another name, and a name that nobody has is told by its own exit code."""
     name, process = sleeper
     assert said(LOOK, name[:-1]) == ""
-    assert ran(SIGNAL, name[:-1], "KILL").returncode == NOBODY
+    assert ran(SIGNAL, name[:-1], "KILL", *NO_WATCHER).returncode == NOBODY
     assert process.poll() is None
 
 
@@ -80,6 +100,10 @@ def test_only_the_whole_name_counts(sleeper: tuple[str, subprocess.Popen[bytes]]
         (Ran("fail", NOBODY), "no process called engine in container model"),
         (Ran("fail", FIRST), "process 1 of container model"),
         (Ran("fail", REFUSED, stderr="sh: kill: Operation not permitted"), "was not permitted: sh: kill: Operation"),
+        (
+            Ran("fail", UNWATCHED),
+            "nothing can be left in container model that takes it back",
+        ),
         (Ran("fail", reason='exec: "sh": executable file not found in $PATH'), "has no shell"),
         (Ran("fail", reason="403 pods is forbidden"), "403 pods is forbidden"),
     ],
@@ -87,3 +111,140 @@ def test_only_the_whole_name_counts(sleeper: tuple[str, subprocess.Popen[bytes]]
 def test_what_stands_in_the_way_is_said_in_words(ran: Ran, words: str) -> None:
     """Each reason names the process or the container, and what is the matter."""
     assert words in why_not_sent(ran, PLACE, "engine", "STOP")
+
+
+@pytest.fixture
+def watcher() -> Iterator[str]:
+    """The name of watchers that nobody else has; any that are left end."""
+    name = f"gameday-{secrets.token_hex(4)}"[:NAME_MAX]
+    yield name
+    for pid in watching(name):
+        os.kill(pid, signal.SIGTERM)
+
+
+def watching(name: str) -> list[int]:
+    """The processes of a name that have not ended, whether or not anybody has taken note of their end."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if file.read_text().strip() == name and started_tick(int(file.parent.name)) is not None:
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def only(name: str) -> int:
+    """The one process of a name, once what it sleeps in has a name of its own."""
+    until(lambda: len(watching(name)) == 1, deadline_s=15, awaited=f"one {name}")
+    return watching(name)[0]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that one began."""
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def awaited_state(name: str, state: str) -> None:
+    """Wait until the only process of a name has a state."""
+    until(lambda: said(LOOK, name).endswith(f" {state}\n"), deadline_s=15, awaited=f"the state {state}")
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_stopped_process_goes_on_by_itself(
+    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str, shell: list[str]
+) -> None:
+    """Nobody comes back, and the whole session is hung up on: the watcher continues it, and is gone with that."""
+    name, process = sleeper
+    argv = [*shell, "-c", SIGNAL, "sh", name, "STOP", watcher, "CONT", "2"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as sent:
+        assert sent.communicate(timeout=30)[0] == f"{process.pid}\n".encode()
+        os.killpg(sent.pid, signal.SIGHUP)
+    awaited_state(name, "T")
+    assert only(watcher)
+    awaited_state(name, "S")
+    until(lambda: not watching(watcher), deadline_s=15, awaited="the end of the watcher")
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_watcher_ends_with_the_heal_and_takes_its_sleep_along(
+    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str, shell: list[str]
+) -> None:
+    """Nothing of ours is left in the container, and a fault of another watcher keeps its own."""
+    name, process = sleeper
+    other = watcher[:-1] + "x"
+    said(SIGNAL, name, "0", other, "CONT", "60", shell=shell)
+    said(SIGNAL, name, "STOP", watcher, "CONT", "60", shell=shell)
+    mine, its = only(watcher), only(other)
+    until(lambda: len(children(mine)) == 1, deadline_s=15, awaited="its sleep")
+    (nap,) = children(mine)
+    said(SIGNAL, name, "CONT", watcher, "CONT", "0", shell=shell)
+    until(lambda: not watching(watcher), deadline_s=15, awaited="the end of the watcher")
+    assert started_tick(nap) is None
+    assert watching(other) == [its]
+    os.kill(its, signal.SIGTERM)
+    assert process.poll() is None
+
+
+def test_a_watcher_that_is_put_off_is_another_one(sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str) -> None:
+    """Signal 0 changes nothing but that the earlier one ends, and never before the later one is there."""
+    name, _ = sleeper
+    said(SIGNAL, name, "STOP", watcher, "CONT", "60")
+    first = only(watcher)
+    said(SIGNAL, name, "0", watcher, "CONT", "2")
+    until(lambda: first not in watching(watcher), deadline_s=15, awaited="the end of the first")
+    awaited_state(name, "T")
+    awaited_state(name, "S")
+
+
+def test_watchers_end_where_the_process_is_gone(sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str) -> None:
+    """What has ended needs nothing any more, and that nobody of the name is there is still said."""
+    name, process = sleeper
+    said(SIGNAL, name, "STOP", watcher, "CONT", "60")
+    process.kill()
+    process.wait()
+    assert ran(SIGNAL, name, "CONT", watcher, "CONT", "0").returncode == NOBODY
+    until(lambda: not watching(watcher), deadline_s=15, awaited="the end of the watcher")
+
+
+def test_nothing_is_sent_where_nothing_can_be_left(
+    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str, tmp_path: Path
+) -> None:
+    """An image without `sleep`, or with one that does not run, keeps its process going; a plain signal needs none."""
+    name, process = sleeper
+    assert ran(SIGNAL, name, "STOP", watcher, "CONT", "60", path="/nowhere").returncode == UNWATCHED
+    (tmp_path / "sleep").write_text("#!/nowhere/sh\n")
+    (tmp_path / "sleep").chmod(0o755)
+    assert ran(SIGNAL, name, "STOP", watcher, "CONT", "60", path=str(tmp_path)).returncode == UNWATCHED
+    assert said(LOOK, name) == f"{process.pid} S\n"
+    assert watching(watcher) == []
+    assert ran(SIGNAL, name, "0", *NO_WATCHER, path="/nowhere").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["plain", "a) S 1 (b", "new\nline) 7"])
+def test_a_process_is_known_by_its_start_too(tmp_path: Path, name: str) -> None:
+    """Numbers are given again. The start is read right whatever a process is called."""
+    probe = SIGNAL.partition("called() {")[0] + 'begun "$1" && echo "$start"'
+    program = shutil.copy(shutil.which("sleep", path=os.defpath) or "sleep", tmp_path / name)
+    with subprocess.Popen([program, "60"]) as process:
+        try:
+            until(lambda: _named(process, name), deadline_s=5, awaited="the sleeper")
+            assert said(probe, str(process.pid)) == f"{started_tick(process.pid)}\n"
+        finally:
+            process.kill()
+    assert ran(probe, str(process.pid)).returncode != 0
+
+
+def test_what_a_watcher_sleeps_in_is_not_seen_as_a_process_of_that_name(
+    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str
+) -> None:
+    """Else a service whose own process is called `sleep` would never be seen stopped."""
+    name, _ = sleeper
+    said(SIGNAL, name, "0", watcher, "CONT", "60")
+    mine = only(watcher)
+    until(lambda: [_comm(one) for one in children(mine)] == ["sleep"], deadline_s=15, awaited="its sleep")
+    assert f"{children(mine)[0]} " not in said(LOOK, "sleep")
+
+
+def _comm(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
