@@ -20,8 +20,10 @@ from typing import Any, Literal, Protocol, cast
 from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_of
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
+from chaos.wait import Heartbeat
 
 __all__ = [
+    "DEADLINE_S",
     "OURS",
     "RUN",
     "SELECTOR",
@@ -61,7 +63,7 @@ class UndoEntry:
             last sign of life it is undone in the container itself; `pod` of a policy; `node` and `address` of
             a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
         fault: The fault whose action it undoes.
-        deadline_ns: UTC epoch nanoseconds after which its run counts as dead.
+        deadline_ns: UTC epoch nanoseconds after which its run counts as dead, unless it renewed the entry.
         key: Its key in the run's undo journal.
     """
 
@@ -122,6 +124,9 @@ NAME_MAX = 63
 
 MANAGER = "gameday-undo"
 
+DEADLINE_S = 300.0
+"""A run that has not renewed its entries for so long counts as dead, wherever it ran."""
+
 
 def own_namespace(namespace: str) -> str:
     """The suite's own namespace beside a system's: for its account and its undo journals."""
@@ -139,6 +144,10 @@ def is_own_namespace(name: str) -> bool:
 class UndoLog(Protocol):
     """Where undo entries are recorded before an action and removed once they are done."""
 
+    @property
+    def lost(self) -> str:
+        """Why others may have undone what is recorded, empty while they must not."""
+
     def record(self, entry: UndoEntry) -> str:
         """Write it down. Return an empty string, or why it could not be: then the action must not be done."""
 
@@ -148,6 +157,8 @@ class UndoLog(Protocol):
 
 class NoUndoLog:
     """Writes nothing: for dry runs."""
+
+    lost = ""
 
     def record(self, entry: UndoEntry) -> str:  # noqa: ARG002  # the role's shape
         """There is nowhere to write."""
@@ -160,10 +171,12 @@ class NoUndoLog:
 class ClusterUndoLog:
     """One run's undo journal for a system in `namespace`; safe to use from many threads.
 
-    `deadline_s`: how long a fault may be active at most.
+    Its entries are renewed while this process lives.
+
+    `deadline_s`: how long after the last time the run counts as dead; 0 or less: at once, and nothing is renewed.
     """
 
-    def __init__(self, executor: Executor, namespace: str, run: str, *, deadline_s: float) -> None:
+    def __init__(self, executor: Executor, namespace: str, run: str, *, deadline_s: float = DEADLINE_S) -> None:
         self._executor = RetryingExecutor(executor)
         self._deadline_s = deadline_s
         name = f"gameday-undo-{hashlib.sha256(run.encode()).hexdigest()[:10]}"
@@ -172,6 +185,15 @@ class ClusterUndoLog:
         self._entries: dict[str, UndoEntry] = {}
         self._count = 0
         self._lock = threading.Lock()
+        self._lost, self._valid_ns = "", 0
+        self._heartbeat = Heartbeat(self._renew, period_s=deadline_s / 4, name="undo-journal")
+
+    @property
+    def lost(self) -> str:
+        """See `UndoLog.lost`. By the wall clock, as others see it: it goes on while this host is suspended."""
+        if self._entries and time.time_ns() > self._valid_ns:
+            self._lost = f"the undo journal was not renewed for {self._deadline_s:g} s, so others may have undone it"
+        return self._lost
 
     def record(self, entry: UndoEntry) -> str:
         """See `UndoLog.record`. One that is recorded already stays as it is: the first one knows the state before."""
@@ -179,12 +201,15 @@ class ClusterUndoLog:
             if entry.identity in self._entries:
                 return ""
             self._count += 1
-            deadline_ns = time.time_ns() + round(self._deadline_s * 1e9)
+            deadline_ns = self._deadline_ns()
             recorded = replace(entry, key=f"{self._count:04}", deadline_ns=deadline_ns)
             done = self._write([*self._entries.values(), recorded], entry.fault)
             if done.outcome != "ok":
                 return f"the undo journal cannot be written ({done.reason}), so nothing is done"
+            self._valid_ns = deadline_ns
             self._entries[entry.identity] = recorded
+            if self._deadline_s > 0:
+                self._heartbeat.start()
             return ""
 
     def remove(self, entry: UndoEntry) -> None:
@@ -192,6 +217,19 @@ class ClusterUndoLog:
         with self._lock:
             if recorded := self._entries.pop(entry.identity, None):
                 self._write(list(self._entries.values()), recorded.fault)
+            if not self._entries:
+                self._heartbeat.stop()
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self._entries and not self.lost:
+                deadline_ns = self._deadline_ns()
+                renewed = {key: replace(one, deadline_ns=deadline_ns) for key, one in self._entries.items()}
+                if self._write(list(renewed.values()), next(iter(renewed.values())).fault).outcome == "ok":
+                    self._valid_ns, self._entries = deadline_ns, renewed
+
+    def _deadline_ns(self) -> int:
+        return time.time_ns() + round(self._deadline_s * 1e9)
 
     def _write(self, entries: list[UndoEntry], fault: str) -> Done:
         if not entries:

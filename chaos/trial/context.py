@@ -68,7 +68,7 @@ class TrialContext(FaultContext):
 
     def stop_reason(self) -> str:
         """Why the trial must not go on; empty while it may."""
-        return self.environment.stop_reason() or self.abort_conditions.objection()
+        return self.environment.stop_reason() or self.undo.lost or self.abort_conditions.objection()
 
     def allow(self, fault: Disruption) -> None:
         """Ask the owners. Raises `NotAllowed` with their objection."""

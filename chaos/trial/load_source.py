@@ -20,7 +20,7 @@ from loadgen.driver.workers import WorkerGroup, refuse_count
 from loadgen.origin import InCluster, Origin
 from loadgen.plan import Plan
 
-__all__ = ["DURATION_MAX_S", "aliases_of", "in_cluster", "load_of"]
+__all__ = ["aliases_of", "in_cluster", "load_of"]
 
 REACH_S = 20.0
 """For the rules that lead to a Service to be in force where traffic comes from; Kubernetes promises no time for it."""
@@ -144,7 +144,7 @@ def _pods(request: TrialRequest, context: TrialContext, executor: Executor) -> I
     with ExitStack() as stack:
         if context.adopted:
             # Its own: the trial's own undo journal writes all of its ConfigMap each time.
-            undo: UndoLog = ClusterUndoLog(tidy, system.namespace, f"{run} load", deadline_s=DURATION_MAX_S)
+            undo: UndoLog = ClusterUndoLog(tidy, system.namespace, f"{run} load")
             namespace = system.namespace
         else:
             undo, namespace = NoUndoLog(), namespace_of_trial("load", f"{run} load")

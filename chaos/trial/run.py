@@ -42,7 +42,7 @@ from chaos.system.deploy.wait import NeverAvailable, wait_available
 from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
-from chaos.trial.load_source import DURATION_MAX_S, load_of
+from chaos.trial.load_source import load_of
 from chaos.trial.request import Output, TrialRequest, trial_facts
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
@@ -185,7 +185,7 @@ class _Setup:
     def context(self, system: System, recorder: Recorder) -> TrialContext:
         """What the trial works with."""
         environment, request, namespace = self.environment, self.request, self.request.namespace
-        undo = ClusterUndoLog(self.live, namespace, request.run.name, deadline_s=DURATION_MAX_S)
+        undo = ClusterUndoLog(self.live, namespace, request.run.name)
         # Others call the container that serves as they like.
         container = serving_container(system.template)["name"] if system.template else request.spec.name
 

@@ -98,18 +98,23 @@ def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
     words = owner.words if owner else "an owner that is not named"
-    alive = "" if late or owner is None else _alive(owner, here, system, lease_in)
+    alive = _alive(owner, here, system, lease_in, late=late) if owner else ""
     return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(refused))
 
 
-def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], Raw | None]) -> str:
-    """Why an owner is taken to be at work. On another host only the lease can say: while somebody else holds it, no."""
+def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], Raw | None], *, late: bool) -> str:
+    """Why an owner is taken to be at work. On another host only the lease can say: while somebody else holds it, no.
+
+    One that is `late` has not renewed its entries until their deadline, and works only if it renews its lease.
+    """
     if (owner.host, owner.scope) == (here.host, here.scope):
-        same = started_tick(owner.pid) == owner.started
-        return f"process {owner.pid} of this host runs" if same else ""
+        if started_tick(owner.pid) != owner.started:
+            return ""
+        if not late:
+            return f"process {owner.pid} of this host runs"
     lease = lease_in(namespace)
     if not (holder := holder_of(lease)):
-        return f"it ran on host {owner.host}, of which nothing is known before its deadline"
+        return "" if late else f"it ran on host {owner.host}, of which nothing is known before its deadline"
     if not holder.startswith(f"{owner.words},"):
         return ""
     spec = View(lease or {}).spec

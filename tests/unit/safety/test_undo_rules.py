@@ -351,10 +351,13 @@ AWAY = Owner("other-host", "boot-2/pid:[1]", 17, 99)
 MINUTE_S = 60
 
 
-def entry_of(owner: Owner, holder: str, renewed: datetime) -> str:
-    """Why the run of an entry by that owner is taken to be at work, where a lease says who holds it, and since when."""
-    api = Api(replace(GENUINE["uncordon"], deadline_ns=time.time_ns() + MINUTE_S * NS))
-    api.journal["metadata"]["annotations"] = {RUN: "run-1", **owner.annotations()}
+def entry_of(owner: Owner, holder: str, renewed: datetime, *, left_s: float = MINUTE_S) -> str:
+    """Why the run of an entry by that owner is taken to be at work, where a lease says who holds it, and since when.
+
+    `left_s`: how long it is until the entry's deadline.
+    """
+    api = Api(replace(GENUINE["uncordon"], deadline_ns=time.time_ns() + round(left_s * NS)))
+    api.journal["metadata"]["annotations"] |= owner.annotations()
     spec = {"holderIdentity": holder, "renewTime": renewed.isoformat(), "leaseDurationSeconds": 15}
     api.get = lambda _kind, _namespace, _name: {"spec": spec} if holder else None  # type: ignore[method-assign]
     (left,) = find_left(cast("Any", api), None)
@@ -374,3 +377,31 @@ def entry_of(owner: Owner, holder: str, renewed: datetime) -> str:
 def test_a_run_of_another_host_is_at_work_while_it_holds_the_lease(holder: str, age_s: float, *, alive: bool) -> None:
     """Whoever took the lease over may heal what the former holder left; without any lease nobody can tell."""
     assert bool(entry_of(AWAY, holder, datetime.now(UTC) - timedelta(seconds=age_s))) is alive
+
+
+@pytest.mark.parametrize(
+    ("owner", "holder", "age_s", "alive"),
+    [
+        pytest.param(AWAY, "process 17 on other-host, since 10:00", 5, True, id="elsewhere, with its lease"),
+        pytest.param(AWAY, "process 17 on other-host, since 10:00", 90, False, id="elsewhere, its lease is old"),
+        pytest.param(AWAY, "process 4 on this-host, since 11:00", 5, False, id="elsewhere, taken over"),
+        pytest.param(AWAY, "", 0, False, id="elsewhere, no lease"),
+        pytest.param(Owner.this_process(), "", 0, False, id="here, silent"),
+        pytest.param(
+            Owner.this_process(), f"{Owner.this_process().words}, since 10:00", 5, True, id="here, with its lease"
+        ),
+        pytest.param(
+            replace(Owner.this_process(), pid=2**22),
+            f"process {2**22} on {Owner.this_process().host}, since 10:00",
+            5,
+            False,
+            id="here, gone, with its lease",
+        ),
+    ],
+)
+def test_after_the_deadline_only_a_renewed_lease_says_that_a_run_lives(
+    owner: Owner, holder: str, age_s: float, *, alive: bool
+) -> None:
+    """What a living run does is never undone, though its renewals fail; who is silent altogether is dead anywhere."""
+    renewed = datetime.now(UTC) - timedelta(seconds=age_s)
+    assert bool(entry_of(owner, holder, renewed, left_s=-1)) is alive

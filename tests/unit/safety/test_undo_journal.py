@@ -1,0 +1,119 @@
+"""A run's undo journal: its entries are renewed while the run lives, so that one that is late belongs to a dead run."""
+
+import json
+import time
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from trial_contexts import context_with
+
+from chaos.clock import NS
+from chaos.cluster import Done, Mutation
+from chaos.errors import HarnessBroken
+from chaos.objects.base import Ref
+from chaos.safety import ClusterUndoLog, UndoEntry
+from chaos.safety.undo_journal import DEADLINE_S
+from chaos.wait import until
+
+ENTRY = UndoEntry("uncordon", Ref("Node", "", "n1", "u-1"), "", fault="node-drain-1")
+OTHER = UndoEntry("uncordon", Ref("Node", "", "n2", "u-2"), "", fault="node-drain-2")
+
+
+class Server:
+    """Takes every write, unless it refuses them or they cannot be recorded."""
+
+    def __init__(self) -> None:
+        self.written: list[dict[str, Any]] = []
+        self.refuses = False
+        self.broken = False
+
+    def do(self, mutation: Mutation) -> Done:
+        """Take a write."""
+        if self.broken:
+            raise HarnessBroken("the disk is full")
+        if self.refuses:
+            return Done("fail", 403, {}, "no")
+        self.written.append(cast("dict[str, Any]", mutation.body))
+        return Done("ok", 200, {}, "")
+
+    def deadlines(self) -> list[int]:
+        """The deadlines of the last write, in order of the entries."""
+        return [json.loads(text)["deadline_ns"] for _, text in sorted(self.written[-1]["data"].items())]
+
+
+def log_on(server: Server, deadline_s: float) -> ClusterUndoLog:
+    """A journal on that server."""
+    return ClusterUndoLog(cast("Any", server), "llm", "run-1", deadline_s=deadline_s)
+
+
+def test_entries_are_renewed_while_the_run_lives() -> None:
+    """All of them get the same later deadline, in time and again and again; the rest of them stays as it is."""
+    server = Server()
+    log = log_on(server, 4.0)
+    assert log.record(ENTRY) == ""
+    assert log.record(OTHER) == ""
+    first = server.deadlines()
+    until(lambda: len(server.written) >= 4, deadline_s=30, awaited="two renewals")
+    later = server.deadlines()
+    assert later[0] == later[1] > max(first)
+    (one, two) = (json.loads(text) for _, text in sorted(server.written[-1]["data"].items()))
+    assert (one["target"]["name"], two["target"]["name"], two["fault"]) == ("n1", "n2", "node-drain-2")
+    assert log.lost == ""
+    log.remove(ENTRY)
+    log.remove(OTHER)
+
+
+def test_nothing_is_written_once_all_is_undone() -> None:
+    """A journal without entries is gone from the cluster, and is not made anew."""
+    server = Server()
+    log = log_on(server, 1.0)
+    log.record(ENTRY)
+    log.remove(ENTRY)
+    written = len(server.written)
+    time.sleep(1.0)
+    assert len(server.written) == written
+    assert log.lost == ""
+
+
+@pytest.mark.parametrize("fault", ["refuses", "broken"])
+def test_a_run_that_cannot_renew_stops_at_the_deadline(fault: str) -> None:
+    """From then on others may take it for dead, and undo what its fault did; that it can write again is too late."""
+    server = Server()
+    log = log_on(server, 1.0)
+    log.record(ENTRY)
+    setattr(server, fault, True)
+    well = SimpleNamespace(stop_reason=str, objection=str)
+    context = context_with(undo=log, environment=well, abort_conditions=well)
+    assert context.stop_reason() == ""
+    until(context.stop_reason, deadline_s=30, awaited="a reason to stop")
+    assert "not renewed for 1 s" in context.stop_reason()
+    setattr(server, fault, False)
+    written = len(server.written)
+    time.sleep(1.0)
+    assert len(server.written) == written
+    log.remove(ENTRY)
+    assert "not renewed" in log.lost
+
+
+def test_one_renewal_that_fails_is_made_up_for() -> None:
+    """A server that was away for less than the deadline costs nothing."""
+    server = Server()
+    log = log_on(server, 8.0)
+    log.record(ENTRY)
+    server.broken = True
+    time.sleep(2.5)
+    server.broken = False
+    until(lambda: len(server.written) >= 2, deadline_s=30, awaited="a renewal")
+    assert log.lost == ""
+    log.remove(ENTRY)
+
+
+def test_a_run_counts_as_dead_after_five_minutes() -> None:
+    """That, and the five minutes after which a CronJob looks again, are the ten that are promised."""
+    server = Server()
+    log = ClusterUndoLog(cast("Any", server), "llm", "run-1")
+    log.record(ENTRY)
+    assert abs(server.deadlines()[0] - time.time_ns() - DEADLINE_S * NS) < 30 * NS
+    assert DEADLINE_S == 300
+    log.remove(ENTRY)
