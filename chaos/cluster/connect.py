@@ -1,4 +1,7 @@
-"""Connecting to the cluster that a kubeconfig's context names, and refusing early, in words, when that cannot be."""
+"""Connecting to the cluster that a kubeconfig's context names, and refusing early, in words, when that cannot be.
+
+In a pod that has no kubeconfig the context `in-cluster` is the pod's own ServiceAccount.
+"""
 
 import os
 import sys
@@ -29,6 +32,11 @@ ANSWER_S = 5.0
 SYSTEM = "kube-system"
 """The namespace whose UID tells clusters apart."""
 
+IN_CLUSTER = "in-cluster"
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where the kubelet mounts the token and the certificate authority of a pod's ServiceAccount; it renews the token."""
+
 PLUGIN_S = 30.0
 PLUGIN_TYPED_S = 180.0
 """How long a credential plugin of the kubeconfig may take, alone or while a person types."""
@@ -51,7 +59,8 @@ except subprocess.TimeoutExpired:
 def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
     """Connect as `context` says, and learn which cluster it is. Nothing is written.
 
-    `kubeconfig` None means `$KUBECONFIG`, else `~/.kube/config`; `context` None means the file's current context.
+    `kubeconfig` None means `$KUBECONFIG`, else `~/.kube/config`, else the ServiceAccount of the pod in which we are;
+    `context` None means the file's current context.
     Raises `UsageError` for a file or a context that cannot be used, naming the contexts that exist, and
     `ClusterRefused` within a few seconds for a cluster that cannot be reached or lets us not read what we must know.
     """
@@ -78,25 +87,26 @@ def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
 
 
 def _files(kubeconfig: Path | None) -> Sequence[Path]:
-    """The kubeconfig files that exist; several only through `$KUBECONFIG`."""
+    """The kubeconfig files that exist; several only through `$KUBECONFIG`, none in a pod that has but its account."""
     given = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
     words = [given] if kubeconfig else given.split(os.pathsep)
     files = [Path(word).expanduser() for word in words if word]
     found = [file for file in files if file.is_file()]
-    if not found:
+    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and (ACCOUNT / "token").is_file()
+    if not found and not (in_pod and not kubeconfig and "KUBECONFIG" not in os.environ):
         raise UsageError(f"no kubeconfig at {given}", "name the file, or set KUBECONFIG")
     return found
 
 
 def _named(files: Sequence[Path], context: str | None) -> str:
     """The context to use. Raises `UsageError` if it is in none of the files."""
-    contexts: list[str] = []
-    current = ""
+    contexts: list[str] = [] if files else [IN_CLUSTER]
+    current = "" if files else IN_CLUSTER
     for file in files:
         config = _parsed(file)
         contexts += [str(entry["name"]) for entry in config.get("contexts") or () if isinstance(entry, dict)]
         current = current or str(config.get("current-context") or "")
-    where = ", ".join(map(str, files))
+    where = ", ".join(map(str, files)) or "this pod"
     known = f"its contexts are {', '.join(contexts)}" if contexts else "it has no context"
     if context is None and not current:
         raise UsageError(f"{where} names no current context; {known}", "name one")
@@ -123,17 +133,39 @@ def _client(files: Sequence[Path], context: str) -> ApiClient:
     configuration.connection_pool_maxsize = CONNECTIONS_KEPT
     configuration.socket_options = tcp_keepalive_socket_options(**KEEPALIVE)
     try:
-        merged = KubeConfigMerger(os.pathsep.join(map(str, files))).config  # type: ignore[no-untyped-call]  # the package leaves it untyped
-        for user in merged.value["users"]:
-            _bound_plugin((user.value.get("user") or {}).get("exec"))
         client: ApiClient = new_client_from_config_dict(  # type: ignore[no-untyped-call]
-            config_dict=merged, context=context, persist_config=False, client_configuration=configuration
+            config_dict=_merged(files) if files else _in_cluster(),
+            context=context,
+            persist_config=False,
+            client_configuration=configuration,
         )
     except (ConfigException, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise UsageError(f"the context {context} in {files[0]} cannot be used: {reason}") from error
+        where = files[0] if files else "this pod"
+        raise UsageError(f"the context {context} in {where} cannot be used: {reason}") from error
     client.user_agent = f"gameday/{version('kube-gameday')}"
     return client
+
+
+def _merged(files: Sequence[Path]) -> Any:
+    """What several files say together, each plugin in bounds."""
+    merged = KubeConfigMerger(os.pathsep.join(map(str, files))).config  # type: ignore[no-untyped-call]  # the package leaves it untyped
+    for user in merged.value["users"]:
+        _bound_plugin((user.value.get("user") or {}).get("exec"))
+    return merged
+
+
+def _in_cluster() -> dict[str, Any]:
+    """A kubeconfig that says what Kubernetes tells each pod; the token is read anew with it."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    cluster = {"server": server, "certificate-authority": str(ACCOUNT / "ca.crt")}
+    return {
+        "clusters": [{"name": IN_CLUSTER, "cluster": cluster}],
+        "users": [{"name": IN_CLUSTER, "user": {"tokenFile": str(ACCOUNT / "token")}}],
+        "contexts": [{"name": IN_CLUSTER, "context": {"cluster": IN_CLUSTER, "user": IN_CLUSTER}}],
+        "current-context": IN_CLUSTER,
+    }
 
 
 def _bound_plugin(plugin: dict[str, Any] | None) -> None:

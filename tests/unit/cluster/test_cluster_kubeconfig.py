@@ -1,11 +1,13 @@
 """Kubeconfigs that cannot be used are refused in words, before anything is sent."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from kubernetes.client import Configuration
 
 from chaos.cluster import connect
+from chaos.cluster.connect import _client, _files, _named, _place
 from chaos.cluster.transport import identity_of
 from chaos.errors import UsageError
 
@@ -55,3 +57,75 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="cannot be read"):
         connect(kubeconfig=tmp_path / "config", context="any")
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the kubelet gives a pod; the folder of its ServiceAccount."""
+    account = tmp_path / "serviceaccount"
+    account.mkdir()
+    (account / "token").write_text("first")
+    (account / "ca.crt").write_text("-----BEGIN CERTIFICATE-----")
+    monkeypatch.setattr(sys.modules[connect.__module__], "ACCOUNT", account)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "6443")
+    return account
+
+
+@pytest.mark.parametrize(
+    ("host", "server"), [("10.0.0.1", "https://10.0.0.1:6443"), ("fd00::1", "https://[fd00::1]:6443")]
+)
+def test_a_pod_is_connected_as_its_account(pod: Path, monkeypatch: pytest.MonkeyPatch, host: str, server: str) -> None:
+    """Without a kubeconfig the account that the kubelet mounted is used, each time with the token of that moment."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    files = _files(None)
+    assert _named(files, None) == _named(files, "in-cluster") == "in-cluster"
+    first = _client(files, "in-cluster").configuration
+    assert (first.host, first.ssl_ca_cert, first.verify_ssl) == (server, str(pod / "ca.crt"), True)
+    assert identity_of(first).headers == {"authorization": "Bearer first"}
+    (pod / "token").write_text("second")
+    again = _client(files, "in-cluster").configuration
+    assert identity_of(again).headers == {"authorization": "Bearer second"}
+    assert _place(again) == _place(first)
+
+
+def test_a_pod_has_no_other_context(pod: Path) -> None:
+    """What is meant for another cluster never reaches the one in which we happen to run."""
+    assert pod.is_dir()
+    with pytest.raises(UsageError, match="no context 'staging' in this pod; its contexts are in-cluster"):
+        connect(kubeconfig=None, context="staging")
+
+
+def test_a_kubeconfig_comes_before_the_account_of_a_pod(pod: Path, tmp_path: Path) -> None:
+    """A file that is named and missing is an error, and one that is there is used."""
+    with pytest.raises(UsageError, match="no kubeconfig at"):
+        connect(kubeconfig=tmp_path / "missing", context="in-cluster")
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text(CONTEXT)
+    assert pod.is_dir()
+    with pytest.raises(UsageError, match="no context 'in-cluster' in"):
+        connect(kubeconfig=None, context="in-cluster")
+
+
+def test_a_variable_that_names_no_file_is_not_the_pod(pod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever set KUBECONFIG meant that file."""
+    monkeypatch.setenv("KUBECONFIG", str(pod / "missing"))
+    with pytest.raises(UsageError, match="no kubeconfig at"):
+        connect(kubeconfig=None, context="in-cluster")
+
+
+def test_outside_of_a_pod_nothing_is_taken_for_one(pod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mounted folder alone is no pod."""
+    assert pod.is_dir()
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    with pytest.raises(UsageError, match="no kubeconfig at"):
+        connect(kubeconfig=None, context="in-cluster")
+
+
+def test_an_account_without_a_certificate_authority_is_refused(pod: Path) -> None:
+    """A server that nobody vouches for gets no token."""
+    (pod / "ca.crt").unlink()
+    with pytest.raises(UsageError, match="the context in-cluster in this pod cannot be used"):
+        connect(kubeconfig=None, context="in-cluster")
