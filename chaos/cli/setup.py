@@ -23,7 +23,13 @@ from chaos.system.review import Lack, lacks_of, review
 from chaos.trial.config import CONFIG_NAME, find_config, read_config
 from chaos.trial.config_template import file_text
 from chaos.trial.preflight.adopted_cluster import is_protected
-from chaos.trial.preflight.rbac import activities_of_files, claims_in_files, deploying_objects, role_objects
+from chaos.trial.preflight.rbac import (
+    activities_of_files,
+    claims_in_files,
+    deploying_objects,
+    role_objects,
+    undo_cron_job,
+)
 
 __all__ = ["init_command", "rbac_command", "review_command"]
 
@@ -49,6 +55,9 @@ def rbac_command(
     service_url: Annotated[
         str, typer.Option(metavar="URL", help="With --deploys: as given to pytest; without it the API server's proxy.")
     ] = "",
+    undo_cronjob: Annotated[
+        str, typer.Option("--undo-cronjob", metavar="IMAGE", help="Also a CronJob that heals after dead runs.")
+    ] = "",
 ) -> None:
     """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
     if not deploys and (claims or manifests or service_url):
@@ -60,12 +69,15 @@ def rbac_command(
         objects = deploying_objects(
             deploying_rights(activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster)
         )
+        objects += [undo_cron_job(objects, undo_cronjob)] if undo_cronjob else []
     else:
-        objects = _adopting(system, activities, load_in_cluster=load_in_cluster)
+        objects = _adopting(system, activities, load_in_cluster=load_in_cluster, undo_image=undo_cronjob)
     print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
 
 
-def _adopting(system: Path | None, activities: Sequence[Activity], *, load_in_cluster: bool) -> list[dict[str, Any]]:
+def _adopting(
+    system: Path | None, activities: Sequence[Activity], *, load_in_cluster: bool, undo_image: str
+) -> list[dict[str, Any]]:
     path = system or find_config(Path.cwd())
     if path is None:
         raise UsageError(
@@ -77,7 +89,8 @@ def _adopting(system: Path | None, activities: Sequence[Activity], *, load_in_cl
     pods = load_in_cluster or config.load.in_cluster
     kinds, proxied = (query.kind, *query.through), not config.traffic.url
     rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data))
-    return role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
+    made = role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
+    return [*made, undo_cron_job(made, undo_image, namespace=query.namespace)] if undo_image else made
 
 
 def init_command(

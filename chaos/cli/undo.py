@@ -1,17 +1,23 @@
 """The commands `gameday undo` and `gameday status`."""
 
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, reach
-from chaos.cluster import unrecorded_executor
+from chaos.clock import utc_iso
+from chaos.cluster import Cluster, unrecorded_executor
 from chaos.errors import UsageError, one_line
 from chaos.faults import CommandInfrastructure, Infrastructure
 from chaos.faults.undo import find_left, undo_all
+from chaos.faults.undo.restore import Left
 from chaos.objects.base import View
-from chaos.safety.lease import LEASE_NAME, holder_of
+from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
+from chaos.safety.owner import Owner
 from chaos.trial.config import find_config
 
 __all__ = ["status_command", "undo_command"]
@@ -22,6 +28,12 @@ def undo_command(
     system: SystemOption = None,
     kube_context: ContextOption = "",
     kubeconfig: KubeconfigOption = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", metavar="NAME", help="Of the service here; default: the file's, else all.")
+    ] = "",
+    unattended: Annotated[
+        bool, typer.Option("--unattended", help="For a CronJob: that a run is at work is no failure.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also what a run that seems to be at work has done.")] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Remove also the entries that cannot be undone, after manual clean-up.")
@@ -29,16 +41,21 @@ def undo_command(
     node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: switches a node off.")] = "",
     node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: switches a node on.")] = "",
 ) -> None:
-    """Heal whatever dead runs left in the cluster; safe to repeat. Exit 1 if anything is left."""
+    """Heal whatever dead runs left in the cluster; safe to repeat. Exit 1 if anything is left.
+
+    `gameday rbac --undo-cronjob IMAGE` prints what does it every five minutes.
+    """
     if bool(node_off) != bool(node_on):
         raise UsageError("--node-off and --node-on go together")
     reached = _reached(system, kube_context, kubeconfig)
     with reached.cluster as cluster:
         switch = Infrastructure(CommandInfrastructure(node_off, node_on)) if node_on else reached.infrastructure
-        found = find_left(cluster, reached.namespace)
+        where = namespace or reached.namespace
+        found = find_left(cluster, where)
         alive = [one for one in found if one.alive and not force]
-        dead = [one for one in found if one not in alive]
-        results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=switch, forget=forget)
+        dead: Sequence[Left] = [one for one in found if one not in alive]
+        with _undisturbed(cluster, where, dead, alive) if unattended and where else nullcontext(dead) as dead:
+            results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=switch, forget=forget)
     for one in alive:
         _print(f"left alone: {one.run} ({one.owner}): {one.alive}")
     for done in results:
@@ -48,8 +65,25 @@ def undo_command(
             _print(f"left     {one.where.namespace}/{one.where.name} holds what is no undo entry of ours: {text}")
     if not found:
         _print("nothing is left to undo")
-    bad = bool(alive) or any(done.result == "left" for done in results) or any(one.refused for one in found)
+    at_work = bool(alive) and not unattended
+    bad = at_work or any(done.result == "left" for done in results) or any(one.refused for one in found)
     raise typer.Exit(1 if bad else 0)
+
+
+@contextmanager
+def _undisturbed(
+    cluster: Cluster, namespace: str, dead: Sequence[Left], alive: Sequence[Left]
+) -> Iterator[Sequence[Left]]:
+    """Hold the lease of a namespace, and give what is left by dead runs then; nothing beside a run that is at work.
+
+    A run that begins meanwhile would undo the same, and may have hit the same again. Raises `ClusterRefused` beside it.
+    """
+    if alive or not dead:
+        yield ()
+        return
+    holder = f"{Owner.this_process().words}, undoing since {utc_iso(time.time_ns())}"
+    with RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=_print):
+        yield [one for one in find_left(cluster, namespace) if one in dead]
 
 
 def status_command(

@@ -2,7 +2,7 @@
 
 from chaos.cluster import mutations
 from chaos.cluster.client import Cluster, ClusterFacts
-from chaos.cluster.connect import connect
+from chaos.cluster.connect import IN_CLUSTER, connect
 from chaos.cluster.executor import (
     DRY_RUN,
     Done,
@@ -22,6 +22,7 @@ from chaos.history.writing.action_log import Journal, NullJournal
 
 __all__ = [
     "DRY_RUN",
+    "IN_CLUSTER",
     "KINDS",
     "WATCHED",
     "Cluster",

@@ -22,7 +22,7 @@ from chaos.cluster.resources import path_of
 from chaos.cluster.transport import KEEPALIVE, UNAUTHORIZED, NotSent, Transport
 from chaos.errors import ClusterRefused, UsageError
 
-__all__ = ["connect"]
+__all__ = ["IN_CLUSTER", "connect"]
 
 CONNECTIONS_KEPT = 64
 """Twenty watches and the faults' own calls at once; the package's default of ten would close and reopen connections."""
@@ -33,6 +33,7 @@ SYSTEM = "kube-system"
 """The namespace whose UID tells clusters apart."""
 
 IN_CLUSTER = "in-cluster"
+"""The context of a pod's own ServiceAccount."""
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where the kubelet mounts the token and the certificate authority of a pod's ServiceAccount; it renews the token."""
