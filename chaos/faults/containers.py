@@ -1,7 +1,7 @@
 """Processes in containers as faults hit them: where they run, what became of them, and how they are sent signals.
 
 Signals are sent by a POSIX shell's builtins alone: the image needs nothing but `sh`. One that is to be taken back also
-needs `sleep`: before it is sent, a watcher is left in the container that sends the other signal once its time is over,
+needs `sleep`: before it is sent, a watchdog is left in the container that sends the other signal once its time is over,
 whatever became of us.
 """
 
@@ -29,7 +29,7 @@ __all__ = [
     "run_script",
     "same_container",
     "signal",
-    "watcher_of",
+    "watchdog_of",
     "why_not_sent",
 ]
 
@@ -38,7 +38,7 @@ EXEC_S = 10.0
 EXIT_SEEN_S = 11.0
 """The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
-NOBODY, REFUSED, FIRST, UNWATCHED = 3, 4, 5, 6
+NOBODY, REFUSED, FIRST, UNGUARDED = 3, 4, 5, 6
 """Exit codes of `SIGNAL`."""
 
 KILLED = 137
@@ -47,8 +47,8 @@ KILLED = 137
 NAME_MAX = 15
 """The kernel keeps that many characters of a process's name (`TASK_COMM_LEN` less its end)."""
 
-WATCHER = "gameday-"
-"""How the name of a watcher begins; it has `NAME_MAX` characters in all, so that the kernel drops the line's end."""
+WATCHDOG = "gameday-"
+"""How the name of a watchdog begins; it has `NAME_MAX` characters in all, so that the kernel drops the line's end."""
 
 LOOK = f"""
 for dir in /proc/[0-9]*; do
@@ -59,12 +59,12 @@ for dir in /proc/[0-9]*; do
     case $key in State:) state=$value;; PPid:) parent=$value;; esac
   done < "$dir/status"; }} 2>/dev/null
   name=; {{ read -r name < "/proc/$parent/comm"; }} 2>/dev/null
-  case $name in {WATCHER}*) continue;; esac
+  case $name in {WATCHDOG}*) continue;; esac
   [ -n "$state" ] && echo "${{dir#/proc/}} $state"
 done
 exit 0
 """
-"""Lists the processes of a name with their states, but for this very shell and what a watcher sleeps in."""
+"""Lists the processes of a name with their states, but for this very shell and what a watchdog sleeps in."""
 
 SIGNAL = f"""
 begun() {{
@@ -98,7 +98,7 @@ if [ -n "$3" ]; then called "$3"; earlier=$found; fi
 called "$1"; targets=$found
 case $targets in *" 1:"*) exit {FIRST};; esac
 if [ "$5" != 0 ] && [ -n "$targets" ]; then
-  [ -n "$(watch "$3" "$4" "$5" &)" ] || exit {UNWATCHED}
+  [ -n "$(watch "$3" "$4" "$5" &)" ] || exit {UNGUARDED}
 fi
 sent=
 for one in $targets; do
@@ -108,9 +108,9 @@ done
 for one in $earlier; do kill -s TERM "${{one%:*}}"; done 2> /dev/null
 [ -n "$sent" ] || exit {NOBODY}
 """
-"""Sends every process of the name $1 the signal $2. Unless $5 is 0, a watcher called $3 is first left that will send
+"""Sends every process of the name $1 the signal $2. Unless $5 is 0, a watchdog called $3 is first left that will send
 the signal $4 after $5 seconds, to those of them that still are the same process: numbers are used again, start times
-with them are not. Earlier watchers of that name end."""
+with them are not. Earlier watchdogs of that name end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +213,8 @@ def signal(
     With `after_s` they get the signal `back` so much later, whatever becomes of us; without it, what waits for that
     ends. A process that nothing could be left beside is sent nothing.
     """
-    watcher = watcher_of(process, back) if back else ""
-    words = (process[:NAME_MAX], name, watcher, back, f"{after_s:g}")
+    watchdog = watchdog_of(process, back) if back else ""
+    words = (process[:NAME_MAX], name, watchdog, back, f"{after_s:g}")
     ran = run_script(context, place, SIGNAL, *words, timeout_s=EXEC_S)
     if ran.outcome == "ok":
         return Sent()
@@ -225,9 +225,9 @@ def signal(
     return Sent("some" if ran.exit_code == REFUSED else "none", reason)
 
 
-def watcher_of(process: str, back: str) -> str:
-    """What the watcher is called that sends these processes that signal: a later run has to find it."""
-    return (WATCHER + hashlib.sha256(f"{process} {back}".encode()).hexdigest())[:NAME_MAX]
+def watchdog_of(process: str, back: str) -> str:
+    """What the watchdog is called that sends these processes that signal: a later run has to find it."""
+    return (WATCHDOG + hashlib.sha256(f"{process} {back}".encode()).hexdigest())[:NAME_MAX]
 
 
 def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
@@ -240,7 +240,7 @@ def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
         return f"{name}: {process} is process 1 of {where}, {cause}"
     if ran.exit_code == REFUSED:
         return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
-    if ran.exit_code == UNWATCHED:
+    if ran.exit_code == UNGUARDED:
         return (
             f"{name} is not sent to {process}: nothing can be left in {where} that takes it back if this run dies, "
             "which needs `sleep` and room for two small processes"

@@ -40,15 +40,15 @@ CRASHING = ("KILL", "TERM", "ABRT", "SEGV", "INT", "QUIT")
 STOPPED, ENDED = "T", "Z"
 
 OWN_END_S = 600.0
-"""How long after our last sign of life a watcher in the container takes back what we sent a process of it."""
+"""How long after our last sign of life a watchdog in the container takes back what we sent a process of it."""
 
 BY_ITSELF = f", and goes on by itself {OWN_END_S:g} s after our last sign of life"
 
 
 class _Signalled(Injection):
-    """Processes that were sent a signal which another one takes back: ours, or that of the watcher in the container.
+    """Processes that were sent a signal which another one takes back: ours, or that of the watchdog in the container.
 
-    While we live the watcher is put off again and again.
+    While we live the watchdog is put off again and again.
     """
 
     def __init__(self, fault: ProcessHang | NotReady, context: FaultContext, back: str) -> None:
@@ -61,7 +61,7 @@ class _Signalled(Injection):
 
     @override
     def stop(self) -> str:
-        """Put the watchers off no more. Return which of them may have acted before we did."""
+        """Put the watchdogs off no more. Return which of them may have acted before we did."""
         self._heartbeat.stop(wait_s=API_ALLOWANCE_S)
         now = boot_s()
         late = sorted(ref.name for ref, put_off in self._put_off.items() if now - put_off > OWN_END_S)
@@ -75,9 +75,8 @@ class _Signalled(Injection):
         back = self._back
         command = f"kill -{back} $(pidof {self._process})"
         manual = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
-        detail = {"container": place.container, "container_id": place.container_id}
-        detail |= {"process": self._process, "signal": back}
-        entry = UndoEntry(kind, ref, manual, detail | {"own_end_s": OWN_END_S})
+        detail = {"container": place.container, "container_id": place.container_id, "process": self._process}
+        entry = UndoEntry(kind, ref, manual, detail | {"signal": back, "own_end_s": OWN_END_S})
         if reason := self.context.record(entry):
             return f"{ref.name}: {reason}"
         began = boot_s()
@@ -98,7 +97,8 @@ class _Signalled(Injection):
                 continue
             began = boot_s()
             sent = signal(self.context, place, self._process, "0", back=self._back, after_s=OWN_END_S)
-            if sent.reached == "every" and place.pod in self._put_off:
+            # One that came too late is not made up for: what was put off is another one then.
+            if sent.reached == "every" and boot_s() - self._put_off.get(place.pod, 0.0) < OWN_END_S:
                 self._put_off[place.pod] = began
 
 

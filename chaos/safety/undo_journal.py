@@ -225,7 +225,8 @@ class ClusterUndoLog:
             if self._entries and not self.lost:
                 deadline_ns = self._deadline_ns()
                 renewed = {key: replace(one, deadline_ns=deadline_ns) for key, one in self._entries.items()}
-                if self._write(list(renewed.values()), next(iter(renewed.values())).fault).outcome == "ok":
+                done = self._write(list(renewed.values()), next(iter(renewed.values())).fault)
+                if done.outcome == "ok" and not self.lost:
                     self._valid_ns, self._entries = deadline_ns, renewed
 
     def _deadline_ns(self) -> int:

@@ -9,7 +9,7 @@ from exec_room import NAMESPACE, exec_room, started
 from chaos.clock import Clock
 from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecutor, Recorder, Scope
 from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang, processes
-from chaos.faults.containers import look, place_of, watcher_of
+from chaos.faults.containers import look, place_of, watchdog_of
 from chaos.faults.targets import Targets
 from chaos.lab.images.recipes import PAUSE_IMAGE
 from chaos.objects.base import Ref
@@ -87,7 +87,7 @@ def test_a_hung_process_goes_on_by_itself(field: FaultContext, model: Ref, monke
     until(lambda: states(field, model) != ["T"], deadline_s=30, awaited="the engine to go on")
     place = place_of(field.recorder, model, "")
     assert place is not None
-    left = look(field, place, watcher_of("model-engine", "CONT"))
+    left = look(field, place, watchdog_of("model-engine", "CONT"))
     assert left is not None
     assert all(one.state == "Z" for one in left)
 
@@ -99,9 +99,9 @@ def test_nothing_is_left_in_a_container_that_was_healed(field: FaultContext, mod
     place = place_of(field.recorder, model, "")
     assert place is not None
     until(
-        lambda: all(one.state == "Z" for one in look(field, place, watcher_of("model-engine", "CONT")) or ()),
+        lambda: all(one.state == "Z" for one in look(field, place, watchdog_of("model-engine", "CONT")) or ()),
         deadline_s=10,
-        awaited="the end of the watcher",
+        awaited="the end of the watchdog",
     )
 
 

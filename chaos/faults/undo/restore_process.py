@@ -1,6 +1,6 @@
 """Undo what was done to a process, if it runs in the same container still: let it go on, or send the other signal.
 
-With that the watcher ends that was to do it in the container itself.
+With that the watchdog ends that was to do it in the container itself.
 """
 
 from chaos.faults.containers import Place, look, same_container, signal

@@ -141,6 +141,18 @@ def test_a_hang_lasts_while_its_run_lives(
     assert len(host.scripts) == sent
 
 
+def test_an_end_that_came_is_not_put_off_any_more(host: Host, engine: subprocess.Popen[bytes]) -> None:
+    """Out of reach for longer than that, and back again: the hang was over meanwhile, and the trial is told."""
+    hang = hang_of(engine).inject(context_of(host))
+    host.reachable = False
+    until(lambda: _state(engine) == "S", deadline_s=30, awaited="the engine to go on by itself")
+    time.sleep(1)
+    host.reachable = True
+    sent = len(host.scripts)
+    until(lambda: len(host.scripts) > sent + 1, deadline_s=15, awaited="an end that is put off again")
+    assert hang.heal() == "chat-1: the fault may have ended by itself, as its end could not be put off"
+
+
 def test_nothing_is_stopped_that_nothing_could_let_go(
     host: Host, engine: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
@@ -166,7 +178,7 @@ def test_a_container_that_was_started_anew_is_let_be(host: Host, engine: subproc
 
 
 def test_a_later_run_ends_what_waits(host: Host, engine: subprocess.Popen[bytes]) -> None:
-    """It knows the watcher by the entry; also where the process goes on already, and the run died before its signal."""
+    """It knows the watchdog by the entry, also where the process goes on already: the run died before its signal."""
     context = context_of(host)
     hang = hang_of(engine).inject(context)
     (entry,) = context.entries

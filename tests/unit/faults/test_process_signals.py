@@ -18,7 +18,7 @@ from chaos.faults.containers import (
     NOBODY,
     REFUSED,
     SIGNAL,
-    UNWATCHED,
+    UNGUARDED,
     Place,
     why_not_sent,
 )
@@ -51,7 +51,7 @@ def _named(process: subprocess.Popen[bytes], name: str) -> bool:
 
 SHELLS = [shell.split() for shell in ("dash", "bash --posix", "busybox sh") if shutil.which(shell.split()[0])]
 
-NO_WATCHER = ("", "", "0")
+NO_WATCHDOG = ("", "", "0")
 
 
 def ran(script: str, *words: str, shell: list[str] = SHELLS[0], path: str = "") -> subprocess.CompletedProcess[str]:
@@ -71,16 +71,16 @@ def said(script: str, *words: str, shell: list[str] = SHELLS[0]) -> str:
 def test_a_process_is_found_stopped_and_let_go(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
     """Its id and its state are seen; STOP makes that T, CONT makes it another again."""
     name, process = sleeper
-    assert said(SIGNAL, name, "STOP", *NO_WATCHER) == f"{process.pid}\n"
+    assert said(SIGNAL, name, "STOP", *NO_WATCHDOG) == f"{process.pid}\n"
     until(lambda: said(LOOK, name) == f"{process.pid} T\n", deadline_s=5, awaited="the state T")
-    said(SIGNAL, name, "CONT", *NO_WATCHER)
+    said(SIGNAL, name, "CONT", *NO_WATCHDOG)
     until(lambda: said(LOOK, name) == f"{process.pid} S\n", deadline_s=5, awaited="the state S")
 
 
 def test_a_killed_process_is_a_zombie_or_gone(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
     """Until its parent has taken note of the end, the state is Z."""
     name, process = sleeper
-    said(SIGNAL, name, "KILL", *NO_WATCHER)
+    said(SIGNAL, name, "KILL", *NO_WATCHDOG)
     until(lambda: said(LOOK, name) == f"{process.pid} Z\n", deadline_s=5, awaited="the state Z")
     process.wait()
     assert said(LOOK, name) == ""
@@ -90,7 +90,7 @@ def test_only_the_whole_name_counts(sleeper: tuple[str, subprocess.Popen[bytes]]
     """A part of a name is another name, and a name that nobody has is told by its own exit code."""
     name, process = sleeper
     assert said(LOOK, name[:-1]) == ""
-    assert ran(SIGNAL, name[:-1], "KILL", *NO_WATCHER).returncode == NOBODY
+    assert ran(SIGNAL, name[:-1], "KILL", *NO_WATCHDOG).returncode == NOBODY
     assert process.poll() is None
 
 
@@ -101,7 +101,7 @@ def test_only_the_whole_name_counts(sleeper: tuple[str, subprocess.Popen[bytes]]
         (Ran("fail", FIRST), "process 1 of container model"),
         (Ran("fail", REFUSED, stderr="sh: kill: Operation not permitted"), "was not permitted: sh: kill: Operation"),
         (
-            Ran("fail", UNWATCHED),
+            Ran("fail", UNGUARDED),
             "nothing can be left in container model that takes it back",
         ),
         (Ran("fail", reason='exec: "sh": executable file not found in $PATH'), "has no shell"),
@@ -114,8 +114,8 @@ def test_what_stands_in_the_way_is_said_in_words(ran: Ran, words: str) -> None:
 
 
 @pytest.fixture
-def watcher() -> Iterator[str]:
-    """The name of watchers that nobody else has; any that are left end."""
+def watchdog() -> Iterator[str]:
+    """The name of watchdogs that nobody else has; any that are left end."""
     name = f"gameday-{secrets.token_hex(4)}"[:NAME_MAX]
     yield name
     for pid in watching(name):
@@ -152,73 +152,73 @@ def awaited_state(name: str, state: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
 def test_a_stopped_process_goes_on_by_itself(
-    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str, shell: list[str]
+    sleeper: tuple[str, subprocess.Popen[bytes]], watchdog: str, shell: list[str]
 ) -> None:
-    """Nobody comes back, and the whole session is hung up on: the watcher continues it, and is gone with that."""
+    """Nobody comes back, and the whole session is hung up on: the watchdog continues it, and is gone with that."""
     name, process = sleeper
-    argv = [*shell, "-c", SIGNAL, "sh", name, "STOP", watcher, "CONT", "2"]
+    argv = [*shell, "-c", SIGNAL, "sh", name, "STOP", watchdog, "CONT", "2"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, start_new_session=True) as sent:
         assert sent.communicate(timeout=30)[0] == f"{process.pid}\n".encode()
         os.killpg(sent.pid, signal.SIGHUP)
     awaited_state(name, "T")
-    assert only(watcher)
+    assert only(watchdog)
     awaited_state(name, "S")
-    until(lambda: not watching(watcher), deadline_s=15, awaited="the end of the watcher")
+    until(lambda: not watching(watchdog), deadline_s=15, awaited="the end of the watchdog")
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
-def test_a_watcher_ends_with_the_heal_and_takes_its_sleep_along(
-    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str, shell: list[str]
+def test_a_watchdog_ends_with_the_heal_and_takes_its_sleep_along(
+    sleeper: tuple[str, subprocess.Popen[bytes]], watchdog: str, shell: list[str]
 ) -> None:
-    """Nothing of ours is left in the container, and a fault of another watcher keeps its own."""
+    """Nothing of ours is left in the container, and a fault of another watchdog keeps its own."""
     name, process = sleeper
-    other = watcher[:-1] + "x"
+    other = watchdog[:-1] + "x"
     said(SIGNAL, name, "0", other, "CONT", "60", shell=shell)
-    said(SIGNAL, name, "STOP", watcher, "CONT", "60", shell=shell)
-    mine, its = only(watcher), only(other)
+    said(SIGNAL, name, "STOP", watchdog, "CONT", "60", shell=shell)
+    mine, its = only(watchdog), only(other)
     until(lambda: len(children(mine)) == 1, deadline_s=15, awaited="its sleep")
     (nap,) = children(mine)
-    said(SIGNAL, name, "CONT", watcher, "CONT", "0", shell=shell)
-    until(lambda: not watching(watcher), deadline_s=15, awaited="the end of the watcher")
+    said(SIGNAL, name, "CONT", watchdog, "CONT", "0", shell=shell)
+    until(lambda: not watching(watchdog), deadline_s=15, awaited="the end of the watchdog")
     assert started_tick(nap) is None
     assert watching(other) == [its]
     os.kill(its, signal.SIGTERM)
     assert process.poll() is None
 
 
-def test_a_watcher_that_is_put_off_is_another_one(sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str) -> None:
+def test_a_watchdog_that_is_put_off_is_another_one(sleeper: tuple[str, subprocess.Popen[bytes]], watchdog: str) -> None:
     """Signal 0 changes nothing but that the earlier one ends, and never before the later one is there."""
     name, _ = sleeper
-    said(SIGNAL, name, "STOP", watcher, "CONT", "60")
-    first = only(watcher)
-    said(SIGNAL, name, "0", watcher, "CONT", "2")
-    until(lambda: first not in watching(watcher), deadline_s=15, awaited="the end of the first")
+    said(SIGNAL, name, "STOP", watchdog, "CONT", "60")
+    first = only(watchdog)
+    said(SIGNAL, name, "0", watchdog, "CONT", "2")
+    until(lambda: first not in watching(watchdog), deadline_s=15, awaited="the end of the first")
     awaited_state(name, "T")
     awaited_state(name, "S")
 
 
-def test_watchers_end_where_the_process_is_gone(sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str) -> None:
+def test_watchdogs_end_where_the_process_is_gone(sleeper: tuple[str, subprocess.Popen[bytes]], watchdog: str) -> None:
     """What has ended needs nothing any more, and that nobody of the name is there is still said."""
     name, process = sleeper
-    said(SIGNAL, name, "STOP", watcher, "CONT", "60")
+    said(SIGNAL, name, "STOP", watchdog, "CONT", "60")
     process.kill()
     process.wait()
-    assert ran(SIGNAL, name, "CONT", watcher, "CONT", "0").returncode == NOBODY
-    until(lambda: not watching(watcher), deadline_s=15, awaited="the end of the watcher")
+    assert ran(SIGNAL, name, "CONT", watchdog, "CONT", "0").returncode == NOBODY
+    until(lambda: not watching(watchdog), deadline_s=15, awaited="the end of the watchdog")
 
 
 def test_nothing_is_sent_where_nothing_can_be_left(
-    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str, tmp_path: Path
+    sleeper: tuple[str, subprocess.Popen[bytes]], watchdog: str, tmp_path: Path
 ) -> None:
     """An image without `sleep`, or with one that does not run, keeps its process going; a plain signal needs none."""
     name, process = sleeper
-    assert ran(SIGNAL, name, "STOP", watcher, "CONT", "60", path="/nowhere").returncode == UNWATCHED
+    assert ran(SIGNAL, name, "STOP", watchdog, "CONT", "60", path="/nowhere").returncode == UNGUARDED
     (tmp_path / "sleep").write_text("#!/nowhere/sh\n")
     (tmp_path / "sleep").chmod(0o755)
-    assert ran(SIGNAL, name, "STOP", watcher, "CONT", "60", path=str(tmp_path)).returncode == UNWATCHED
+    assert ran(SIGNAL, name, "STOP", watchdog, "CONT", "60", path=str(tmp_path)).returncode == UNGUARDED
     assert said(LOOK, name) == f"{process.pid} S\n"
-    assert watching(watcher) == []
-    assert ran(SIGNAL, name, "0", *NO_WATCHER, path="/nowhere").returncode == 0
+    assert watching(watchdog) == []
+    assert ran(SIGNAL, name, "0", *NO_WATCHDOG, path="/nowhere").returncode == 0
 
 
 @pytest.mark.parametrize("name", ["plain", "a) S 1 (b", "new\nline) 7"])
@@ -235,13 +235,13 @@ def test_a_process_is_known_by_its_start_too(tmp_path: Path, name: str) -> None:
     assert ran(probe, str(process.pid)).returncode != 0
 
 
-def test_what_a_watcher_sleeps_in_is_not_seen_as_a_process_of_that_name(
-    sleeper: tuple[str, subprocess.Popen[bytes]], watcher: str
+def test_what_a_watchdog_sleeps_in_is_not_seen_as_a_process_of_that_name(
+    sleeper: tuple[str, subprocess.Popen[bytes]], watchdog: str
 ) -> None:
     """Else a service whose own process is called `sleep` would never be seen stopped."""
     name, _ = sleeper
-    said(SIGNAL, name, "0", watcher, "CONT", "60")
-    mine = only(watcher)
+    said(SIGNAL, name, "0", watchdog, "CONT", "60")
+    mine = only(watchdog)
     until(lambda: [_comm(one) for one in children(mine)] == ["sleep"], deadline_s=15, awaited="its sleep")
     assert f"{children(mine)[0]} " not in said(LOOK, "sleep")
 

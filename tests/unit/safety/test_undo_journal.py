@@ -96,6 +96,23 @@ def test_a_run_that_cannot_renew_stops_at_the_deadline(fault: str) -> None:
     assert "not renewed" in log.lost
 
 
+def test_a_renewal_that_arrives_too_late_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it was under way, others could find the entries past their deadline."""
+    server = Server()
+    log = log_on(server, 1.0)
+    log.record(ENTRY)
+    take = server.do
+
+    def slow(mutation: Mutation) -> Done:
+        time.sleep(1.5)
+        return take(mutation)
+
+    monkeypatch.setattr(server, "do", slow)
+    until(lambda: len(server.written) >= 2, deadline_s=30, awaited="a renewal")
+    assert "not renewed" in log.lost
+    log.remove(ENTRY)
+
+
 def test_one_renewal_that_fails_is_made_up_for() -> None:
     """A server that was away for less than the deadline costs nothing."""
     server = Server()
