@@ -101,8 +101,9 @@ def status_command(
     for one in found:
         _print(f"{one.run} ({one.owner}): {one.alive or 'dead: gameday undo heals what it left'}")
         for entry in one.entries:
-            target = entry.target
-            _print(f"  {entry.fault}: {entry.kind} {target.kind} {target.namespace or '-'}/{target.name}")
+            target, end_s = entry.target, entry.detail.get("own_end_s")
+            by_itself = f", by itself {end_s} s after the run's last sign of life" if end_s else ""
+            _print(f"  {entry.fault}: {entry.kind} {target.kind} {target.namespace or '-'}/{target.name}{by_itself}")
     if not found:
         _print("no fault is active")
 

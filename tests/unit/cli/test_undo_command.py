@@ -185,3 +185,16 @@ def test_what_cannot_be_undone_fails_unattended_too(api: Api, monkeypatch: pytes
     assert done.exit_code == 1
     assert "left     run-1, node-drain-1: node n1 is still cordoned" in done.stdout
     assert len(api.journals) == 1
+
+
+def test_status_says_what_ends_by_itself(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever finds a stopped process sees for how long at most it stays so; a cordon has no such end."""
+    left_behind(api, monkeypatch, deadline_s=300)
+    log = ClusterUndoLog(cast("Any", api), "llm", "run-2", deadline_s=-1)
+    detail = {"container": "model", "container_id": "containerd://a", "process": "engine", "own_end_s": 600.0}
+    pod = Ref("Pod", "llm", "chat-1", "u-2")
+    assert log.record(UndoEntry("continue-process", pod, "", detail, fault="process-hang-1")) == ""
+    lines = CliRunner().invoke(app, ["status", "--kube-context", "in-cluster"]).stdout.splitlines()
+    assert "  node-drain-1: uncordon Node -/n1" in lines
+    hang = "  process-hang-1: continue-process Pod llm/chat-1, by itself 600.0 s after the run's last sign of life"
+    assert hang in lines
