@@ -59,7 +59,7 @@ for dir in /proc/[0-9]*; do
     case $key in State:) state=$value;; PPid:) parent=$value;; esac
   done < "$dir/status"; }} 2>/dev/null
   name=; {{ read -r name < "/proc/$parent/comm"; }} 2>/dev/null
-  case $name in {WATCHDOG}*) continue;; esac
+  case $name in {WATCHDOG}???????) continue;; esac
   [ -n "$state" ] && echo "${{dir#/proc/}} $state"
 done
 exit 0

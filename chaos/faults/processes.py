@@ -98,7 +98,7 @@ class _Signalled(Injection):
             began = boot_s()
             sent = signal(self.context, place, self._process, "0", back=self._back, after_s=OWN_END_S)
             # One that came too late is not made up for: what was put off is another one then.
-            if sent.reached == "every" and boot_s() - self._put_off.get(place.pod, 0.0) < OWN_END_S:
+            if sent.reached == "every" and boot_s() - self._put_off.get(place.pod, -OWN_END_S) < OWN_END_S:
                 self._put_off[place.pod] = began
 
 

@@ -246,5 +246,20 @@ def test_what_a_watchdog_sleeps_in_is_not_seen_as_a_process_of_that_name(
     assert f"{children(mine)[0]} " not in said(LOOK, "sleep")
 
 
+def test_what_others_call_nearly_so_is_seen(tmp_path: Path) -> None:
+    """The workers of a service whose own name begins like a watchdog's are processes like any other."""
+    name = f"gd-{secrets.token_hex(6)}"
+    program = shutil.copy(shutil.which("sleep", path=os.defpath) or "sleep", tmp_path / name)
+    script = 'echo gameday-api > /proc/self/comm; "$1" 60 & wait'
+    with subprocess.Popen([*SHELLS[0], "-c", script, "sh", program]) as parent:
+        try:
+            until(lambda: said(LOOK, name), deadline_s=15, awaited="the worker")
+            (worker,) = children(parent.pid)
+            assert said(LOOK, name).startswith(f"{worker} ")
+        finally:
+            os.kill(children(parent.pid)[0], signal.SIGKILL)
+            parent.kill()
+
+
 def _comm(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
