@@ -8,6 +8,7 @@
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
+#   make matrix                    the mutants, and every scenario on every healthy variant, as docs/matrix.md; two hours
 #   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -26,7 +27,7 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: fast unit scenarios test safety mutants staging peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test safety mutants staging matrix peers soak prepared browser lint clean
 
 fast: lint
 	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
@@ -50,6 +51,12 @@ mutants: prepared
 
 staging: prepared
 	$(BIN)/pytest tests/staging -s $(ARGS)
+
+matrix: prepared
+	mkdir -p runs/matrix
+	-test -s runs/matrix/mutants.xml || $(BIN)/pytest tests/mutants --junitxml runs/matrix/mutants.xml $(ARGS)
+	-$(BIN)/pytest tests/matrix $(ARGS)
+	PYTHONPATH=tests/support $(BIN)/python tests/matrix/table.py
 
 peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from adopted_session import ROOT, identity, lab, rows, session, written
 from plain_claim import DISK_CLASS, disk_objects
 from plain_model import NAME, consent, deploy_plainly, kubectl, settled, spec_with
-from test_adopted_set import ROOT, identity, lab, pytestmark, rows, session, written
+from test_adopted_set import pytestmark
 
 from chaos.checks.judge import read_verdict
 from chaos.checks.verdict import Answer

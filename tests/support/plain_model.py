@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from chaos.system.manifests.names import MANAGED_BY, RUN_LABEL
 from chaos.system.manifests.render import manifests
 from chaos.wait import until
 
-__all__ = ["NAME", "consent", "deploy_plainly", "kubectl", "settled", "spec_with", "spread_again"]
+__all__ = ["NAME", "Change", "consent", "deploy_plainly", "kubectl", "settled", "spec_with", "spread_again"]
 
 NAME = "chat"
 AVAILABLE_S = 120.0
+
+Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+"""Makes of the objects of the plain service those of another."""
+
 KUBECTL_S = 60.0
 MEASURED_S = 90.0
 
@@ -38,10 +43,18 @@ def kubectl(kubeconfig: Path, *argv: str, stdin: str = "") -> str:
     return done.stdout
 
 
-def deploy_plainly(kubeconfig: Path, admin: Cluster, spec: SystemSpec, namespace: str) -> None:
-    """Apply its objects with kubectl, once its claims are filled, and wait until all replicas are available."""
+def deploy_plainly(
+    kubeconfig: Path,
+    admin: Cluster,
+    spec: SystemSpec,
+    namespace: str,
+    *,
+    change: Change = list,
+    kind: str = "Deployment",
+) -> None:
+    """Apply its objects, changed as a team has them, once its claims are filled; wait until all are available."""
     kubectl(kubeconfig, "create", "namespace", namespace)
-    objects = [_without_ours(one) for one in manifests(spec, namespace, run="none")]
+    objects = change([_without_ours(one) for one in manifests(spec, namespace, run="none")])
     claims = [one for one in objects if one["kind"] == "PersistentVolumeClaim"]
     jobs = [loading_job(spec, volume, namespace) for volume in spec.volumes if volume.fill and volume.shared_claim]
     for job in jobs:
@@ -50,7 +63,7 @@ def deploy_plainly(kubeconfig: Path, admin: Cluster, spec: SystemSpec, namespace
         kubectl(kubeconfig, "wait", "--for=condition=complete", name, "-n", namespace, f"--timeout={LOADED_S}s")
         kubectl(kubeconfig, "delete", name, "-n", namespace)
     kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    settled(admin, namespace)
+    settled(admin, namespace, kind)
     if spec.autoscale:
         until(lambda: _measured(admin, namespace), deadline_s=MEASURED_S, awaited=f"metrics of {NAME} in {namespace}")
 
@@ -62,11 +75,12 @@ def _measured(admin: Cluster, namespace: str) -> bool:
     return any(one["type"] == "ScalingActive" and one["status"] == "True" for one in conditions)
 
 
-def settled(admin: Cluster, namespace: str) -> None:
+def settled(admin: Cluster, namespace: str, kind: str = "Deployment") -> None:
     """Wait until every replica that is wanted is there, no pod is on its way out, and no node is closed."""
 
     def still() -> bool:
-        view = DeploymentView(admin.get("Deployment", namespace, NAME) or {})
+        # What is read here is written alike in both kinds.
+        view = DeploymentView(admin.get(kind, namespace, NAME) or {})
         leaving = [one for one in admin.list("Pod", namespace) if "deletionTimestamp" in one["metadata"]]
         closed = [one for one in admin.list("Node") if one["spec"].get("unschedulable") or one["spec"].get("taints")]
         return view.rolled_out and view.ready_replicas >= view.replicas and not leaving and not closed
@@ -74,16 +88,16 @@ def settled(admin: Cluster, namespace: str) -> None:
     until(still, deadline_s=AVAILABLE_S, awaited=f"{NAME} in {namespace} and the nodes to stand still")
 
 
-def spread_again(kubeconfig: Path, admin: Cluster, namespace: str) -> None:
+def spread_again(kubeconfig: Path, admin: Cluster, namespace: str, kind: str = "Deployment") -> None:
     """Do as owners do after nodes were drained: make every replica anew, so that they stand on all nodes."""
-    kubectl(kubeconfig, "rollout", "restart", f"deployment/{NAME}", "-n", namespace)
-    settled(admin, namespace)
+    kubectl(kubeconfig, "rollout", "restart", f"{kind.lower()}/{NAME}", "-n", namespace)
+    settled(admin, namespace, kind)
 
 
-def consent(kubeconfig: Path, namespace: str, *, pods: str, nodes: str) -> None:
+def consent(kubeconfig: Path, namespace: str, *, pods: str, nodes: str, kind: str = "deployment") -> None:
     """Consent as the owners give it: for the namespace, the workload, and every node."""
     kubectl(kubeconfig, "annotate", "namespace", namespace, "gameday.dev/adopt=enabled")
-    kubectl(kubeconfig, "annotate", "deployment", NAME, "-n", namespace, f"gameday.dev/allow={pods},load")
+    kubectl(kubeconfig, "annotate", kind, NAME, "-n", namespace, f"gameday.dev/allow={pods},load")
     kubectl(kubeconfig, "annotate", "nodes", "--all", "--overwrite", f"gameday.dev/allow={nodes}")
 
 

@@ -1,0 +1,65 @@
+"""Write docs/matrix.md: which check caught each broken system, and what every scenario said of each healthy one."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from variants import VARIANTS
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "runs" / "matrix"
+
+
+def broken() -> tuple[list[str], int]:
+    """A line for each mutant, and how many were not caught as they say."""
+    lines, wrong = [], 0
+    for case in ET.parse(KEPT / "mutants.xml").getroot().iter("testcase"):  # noqa: S314  # written by our own tests
+        told = case.find("failure") if case.find("failure") is not None else case.find("error")
+        words = "caught by the check that it names" if told is None else " ".join((told.get("message") or "").split())
+        wrong += told is not None
+        lines.append(f"| {str(case.get('classname')).rpartition('.')[2]} | {case.get('name')} | {words} |")
+    return lines, wrong
+
+
+def healthy() -> tuple[list[str], int]:
+    """A line for each variant: how many scenarios passed or cannot be had, each other answer; and how many of those."""
+    lines, wrong = [], 0
+    for name, variant in VARIANTS.items():
+        kept = [json.loads(one.read_text()) for one in sorted(KEPT.glob(f"{name}-test_*.json"))]
+        rows = [row for one in kept for row in one["rows"]]
+        count = Counter(row["result"] for row in rows)
+        others = [f"{row['scenario']}: {row['reason']}" for row in rows if row["result"] not in {"PASS", "skipped"}]
+        others += [words for one in kept for words in one["wrong"]]
+        wrong += len(others)
+        told = "; ".join(others) or ("none" if rows else "not tried")
+        lines.append(f"| {variant.words} | {count['PASS']} | {count['skipped']} | {told} |")
+    return lines, wrong
+
+
+def main() -> int:
+    """Write the document. Return 1 if anything was not as it should be."""
+    (mutants, missed), (services, wrong) = broken(), healthy()
+    text = [
+        "# What is caught, and what is left in peace",
+        "",
+        "Made by `make matrix`, on the lab. Broken systems and faults, and what caught them:",
+        "",
+        "| about | broken | what became of it |",
+        "| --- | --- | --- |",
+        *mutants,
+        "",
+        "Healthy services that kubectl deployed, with every scenario that can be had on them:",
+        "",
+        "| the service has | passed | cannot be had | any other answer |",
+        "| --- | --- | --- | --- |",
+        *services,
+        "",
+    ]
+    (ROOT / "docs" / "matrix.md").write_text("\n".join(text))
+    return 1 if missed or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
