@@ -18,7 +18,7 @@ from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.config import find_config
 from chaos.trial.environment import Environment
-from chaos.trial.preflight.checks import unallowed
+from chaos.trial.preflight.consent import unallowed
 from chaos.trial.request import LoadSettings
 
 __all__ = ["scenarios_command"]

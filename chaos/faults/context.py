@@ -71,10 +71,14 @@ class FaultContext(UndoContext):
         with self._lock:
             return tuple(self._entries.values())
 
+    def stop_reason(self) -> str:
+        """Why nothing more may be done, but to undo; empty while it may."""
+        return ""
+
     def record(self, entry: UndoEntry) -> str:
-        """Write down what undoes an action, before the action. Return why it could not be: then do not act."""
+        """Write down what undoes an action, before the action. Return why that may not be: then do not act."""
         entry = replace(entry, fault=self.fault)
-        if reason := self.undo.record(entry):
+        if reason := self.stop_reason() or self.undo.record(entry):
             return reason
         with self._lock:
             self._entries.setdefault(entry.identity, entry)

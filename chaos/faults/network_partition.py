@@ -101,12 +101,15 @@ class _Partition(Injection):
         if reason := _cut_off(self.context, pod, ref):
             return reason
         self._cut.append(pod)
+        stop_reason = self.context.stop_reason
         try:
-            until(lambda: self._silent(pod), deadline_s=LANDED_S, awaited=f"pod {ref.name} cut off")
+            until(lambda: stop_reason() or self._silent(pod), deadline_s=LANDED_S, awaited=f"pod {ref.name} cut off")
         except TimedOut:
             return (
                 f"pod {ref.name} is still reached {LANDED_S:g} s later: does the network plugin enforce NetworkPolicy?"
             )
+        if reason := stop_reason():
+            return f"pod {ref.name}: {reason}"
         self._proofs.append(f"{ref.name} ({ref.uid[:8]}) was reached by the API server, and is not any more")
         return ""
 

@@ -15,13 +15,8 @@ from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.compatibility import NAME_DATA, NO_DATA, refuse_fields, unmet
 from chaos.trial.config import LoadPart
 from chaos.trial.environment import Environment
-from chaos.trial.preflight.checks import (
-    require_rights,
-    require_to_deploy,
-    require_usage,
-    unallowed,
-    without_metrics,
-)
+from chaos.trial.preflight.checks import require_rights, require_to_deploy, require_usage, without_metrics
+from chaos.trial.preflight.consent import unallowed
 from chaos.trial.request import LoadSettings
 from loadgen.profiles import Profile
 

@@ -4,44 +4,26 @@ Its exit code is its answer: anything but 0 stops the trial, which then heals; i
 """
 
 import subprocess
-import threading
 from collections.abc import Sequence
-from typing import Self
+
+from typing_extensions import override
+
+from chaos.safety.lookout import Lookout
 
 __all__ = ["AbortCommand"]
 
 REASON_MAX = 200
 
 
-class AbortCommand:
-    """A context manager that asks while it is entered. A command that does not answer in its time is taken for a no."""
+class AbortCommand(Lookout):
+    """Runs the command while it is entered. One that does not answer in its time is taken for a no."""
 
     def __init__(self, command: Sequence[str], *, every_s: float) -> None:
-        self.objection = ""
-        self.started = False
-        self._command, self._every_s = list(command), every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask_on, name="abort-command", daemon=True)
+        super().__init__("abort-command", every_s=every_s, asks=bool(command))
+        self._command = list(command)
 
-    def __enter__(self) -> Self:
-        self.started = True
-        if self._command:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._command:
-            self._thread.join(self._every_s + 1)
-
-    def _ask_on(self) -> None:
-        while not self.objection:
-            self.objection = self._ask()
-            if self._stop.wait(self._every_s):
-                return
-
-    def _ask(self) -> str:
-        """Ask once. Return why the run is to stop, empty if it is not."""
+    @override
+    def ask(self) -> str:
         name = self._command[0]
         try:
             done = subprocess.run(

@@ -7,8 +7,9 @@ check finds the claim broken already.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,13 @@ def _amount(resource: str, thousandths: int) -> str:
     return f"{thousandths}m" if resource == "cpu" else f"{thousandths / 1000 / 2**20:.0f}Mi"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AbortConditions:
-    """All limits of one trial, read off its run folder while it goes on."""
+    """All limits of one trial, read off its run folder while it goes on, by whichever thread asks."""
 
     limits: tuple[SpentLimit | UsageLimit, ...]
+    _passed: str = field(default="", init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -140,5 +143,7 @@ class AbortConditions:
         return cls(tuple(found))
 
     def objection(self) -> str:
-        """Why the trial is to stop, by the first limit that is passed; empty while it may go on."""
-        return next((words for one in self.limits if (words := one.objection())), "")
+        """Why the trial is to stop, by the first limit that was passed; empty while it may go on."""
+        with self._lock:
+            self._passed = self._passed or next((words for one in self.limits if (words := one.objection())), "")
+            return self._passed

@@ -10,7 +10,7 @@ from typing import Any
 
 from chaos.objects.base import View
 
-__all__ = ["ADOPT", "ENABLED", "allowed_by", "objections_of_node", "refusals"]
+__all__ = ["ADOPT", "ENABLED", "allowed_by", "objections_of_namespace", "objections_of_node", "refusals"]
 
 ADOPT = "gameday.dev/adopt"
 ALLOW = "gameday.dev/allow"
@@ -22,6 +22,18 @@ def allowed_by(raw: Mapping[str, Any]) -> frozenset[str]:
     """The faults that an object's annotation names, separated by commas."""
     written = View(raw).annotations.get(ALLOW, "")
     return frozenset(word.strip() for word in written.split(",") if word.strip())
+
+
+def objections_of_namespace(namespace: Mapping[str, Any]) -> Iterator[str]:
+    """Say why nothing may be tried in a namespace, whatever it is."""
+    where = View(namespace)
+    if (reason := where.annotations.get(FREEZE)) is not None:
+        yield f"namespace {where.name} is frozen: {reason or 'no reason is given'}"
+    if where.annotations.get(ADOPT) != ENABLED:
+        yield (
+            f"the owners of namespace {where.name} have not allowed faults; they can with: "
+            f"kubectl annotate namespace {where.name} {ADOPT}={ENABLED}"
+        )
 
 
 def refusals(
@@ -40,14 +52,8 @@ def refusals(
     wanted = sorted(set(actions))
     if not wanted:
         return
+    yield from objections_of_namespace(namespace)
     where, owner = View(namespace), View(workload)
-    if (reason := where.annotations.get(FREEZE)) is not None:
-        yield f"namespace {where.name} is frozen: {reason or 'no reason is given'}"
-    if where.annotations.get(ADOPT) != ENABLED:
-        yield (
-            f"the owners of namespace {where.name} have not allowed faults; they can with: "
-            f"kubectl annotate namespace {where.name} {ADOPT}={ENABLED}"
-        )
     given = allowed_by(workload)
     if missing := [name for name in wanted if name not in given]:
         kind = resource or str(workload.get("kind", "")).lower()

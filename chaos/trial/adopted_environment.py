@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from chaos.clock import utc_iso
 from chaos.cluster import unrecorded_executor
-from chaos.faults import Disruption, Infrastructure
+from chaos.faults import Infrastructure
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD
 from chaos.faults.undo import find_left, undo_leftovers
@@ -23,7 +23,8 @@ from chaos.system.adopt.find import Adopted
 from chaos.trial.config import read_config
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.adopted_cluster import Adoption, open_adoption
-from chaos.trial.preflight.checks import ADOPTED_KINDS, consent_of, require_served
+from chaos.trial.preflight.checks import ADOPTED_KINDS, require_served
+from chaos.trial.preflight.consent import Consent, owners_of
 
 __all__ = ["AdoptedEnvironment", "adopted_environment"]
 
@@ -67,9 +68,9 @@ class AdoptedEnvironment(Environment):
         return (self.lease.lost if self.lease.taken else "") or self.abort_command.objection
 
     @override
-    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Disruption], str]:
+    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Consent:
         assert adopted is not None, "only the system that already runs is tried here"
-        return consent_of(self.adoption, adopted, load=load_action)
+        return Consent(owners_of(self.adoption, adopted), load=load_action)
 
     @override
     def blast_radius(self, spec: SystemSpec, namespace: str, pods_max: int | None) -> BlastRadius:

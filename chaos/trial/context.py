@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from typing_extensions import override
+
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
 from chaos.errors import ClusterRefused, NotAllowed, UsageError
@@ -21,6 +23,7 @@ from chaos.semantics import endpoint_bound, recovery_bound
 from chaos.system import System
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
+from chaos.trial.preflight.consent import Consent
 
 __all__ = ["RisingLoad", "TrialContext"]
 
@@ -44,7 +47,7 @@ class TrialContext(FaultContext):
         system: The system as it was deployed or found.
         blast_radius: How much may be down at once.
         data: What of the system must survive, and how it is read.
-        consent: Gives the owners' objection to a fault, empty for none.
+        consent: What the owners allow, asked before each action and until the trial's end.
         abort_conditions: What the trial may cost before it stops.
     """
 
@@ -54,7 +57,7 @@ class TrialContext(FaultContext):
     system: System
     blast_radius: BlastRadius
     data: Data
-    consent: Callable[[Disruption], str]
+    consent: Consent
     abort_conditions: AbortConditions
 
     @property
@@ -66,9 +69,21 @@ class TrialContext(FaultContext):
         """Before anything is done to the system: see `Environment.claim`. A dry run claims nothing."""
         return not self.dry_run and self.environment.claim()
 
+    @override
     def stop_reason(self) -> str:
-        """Why the trial must not go on; empty while it may."""
-        return self.environment.stop_reason() or self.undo.lost or self.abort_conditions.objection()
+        """The lease is lost, the journal not renewed, consent withdrawn, a command says so, or a limit is passed."""
+        return (
+            self.environment.stop_reason()
+            or self.undo.lost
+            or self.consent.objection
+            or self.abort_conditions.objection()
+        )
+
+    def stopped(self, stop: Callable[[str], None]) -> bool:
+        """Whether the trial must not go on; why goes to `stop`."""
+        if reason := self.stop_reason():
+            stop(reason)
+        return bool(reason)
 
     def allow(self, fault: Disruption) -> None:
         """Ask the owners. Raises `NotAllowed` with their objection."""
@@ -76,7 +91,7 @@ class TrialContext(FaultContext):
             raise NotAllowed(objection)
 
     def allow_rising_load(self) -> None:
-        """Before the load rises, as before a fault. Raises `NotAllowed`, or `ClusterRefused` as `claim` and to stop."""
+        """Before the load rises or pods send it. Raises `NotAllowed`, or `ClusterRefused` as `claim` and to stop."""
         self.allow(RisingLoad())
         claimed = self.claim()
         if reason := self.stop_reason():
@@ -92,8 +107,7 @@ class TrialContext(FaultContext):
         """
         self.admit(fault)
         claimed = self.claim()
-        if reason := self.stop_reason():
-            stop(reason)
+        if self.stopped(stop):
             return False
         if claimed:
             self.admit(fault)

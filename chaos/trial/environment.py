@@ -4,7 +4,7 @@
 here is a cluster of a kubeconfig to which each trial deploys its own system.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, UsageError
-from chaos.faults import Disruption, Infrastructure
+from chaos.faults import Infrastructure
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD, Right
 from chaos.faults.undo import undo_leftovers
@@ -24,6 +24,7 @@ from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.namespace import sweep
 from chaos.trial.preflight.adopted_cluster import Adoption
 from chaos.trial.preflight.checks import DEPLOYED_KINDS, require_served
+from chaos.trial.preflight.consent import Consent
 from loadgen.origin import ApiServerProxy, Credentials, HostDirect, Origin
 from loadgen.profiles import OpenAiChatProfile, Profile
 
@@ -110,13 +111,13 @@ class Environment:
         """Why a trial must not go on; empty while it may."""
         return ""
 
-    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Callable[[Disruption], str]:
-        """Who is asked right before a fault: gives the owners' objection, empty for none. What we deploy is ours.
+    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Consent:
+        """Who is asked before each action of a trial, and until its end. What we deploy is ours.
 
         `load_action` is the action that allows a load that rises.
         """
-        del adopted, load_action
-        return lambda _fault: ""
+        del adopted
+        return Consent(load=load_action)
 
     def blast_radius(self, spec: SystemSpec, namespace: str, pods_max: int | None) -> BlastRadius:
         """How much may be down at once because of us; `pods_max` as the user gave it, None for the usual."""

@@ -128,7 +128,7 @@ def load_of(request: TrialRequest, context: TrialContext, executor: Executor) ->
     if not settings.in_cluster:
         yield HostLoad(environment, origin, settings.workers, plan)
         return
-    context.claim()
+    context.allow_rising_load()
     with ExitStack() as stack:
         pods = stack.enter_context(_pods(request, context, executor))
         load = PodLoad(pods, origin, plan, settings.start_deadline_s)

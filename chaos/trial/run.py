@@ -78,6 +78,7 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
         recorder = stack.enter_context(setup.recorder(found))
         system, unfilled = setup.system()
         context = setup.context(system, recorder)
+        stack.enter_context(context.consent)
         load = stack.enter_context(load_of(request, context, setup.executor))
         traffic = Traffic(
             load.start,

@@ -135,6 +135,8 @@ class Trial:
             return
         data = context.data.of(files)
         context.claim()
+        if context.stopped(self.stop):
+            return
         self._say(f"reading {', '.join(data.files)} in every ready replica")
         read_data(context.cluster, context.executor, context.journal, context.recorder, data)
 
@@ -212,8 +214,7 @@ class Trial:
         """Let time pass until `until` is true, but notice a harness that broke. Say whether it came true."""
         deadline = time.monotonic() + duration_s
         while (left_s := deadline - time.monotonic()) > 0:
-            if reason := context.stop_reason():
-                self.stop(reason)
+            if context.stopped(self.stop):
                 return False
             self._traffic.check()
             if context.recorder.wait_for(until, min(left_s, LOOK_S)):

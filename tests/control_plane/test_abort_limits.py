@@ -10,8 +10,10 @@ from api_trial import ApiTrial, Moments, api_trial
 
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
+from chaos.cluster import LiveExecutor, NullJournal, mutations
 from chaos.faults.undo import find_left
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.timed
 
@@ -67,4 +69,40 @@ def test_a_command_stops_the_trial_and_heals(api: ApiTrial, tmp_path: Path) -> N
     assert time.monotonic() - began < HOLD_S
     assert ran.verdict.answer is Answer.UNKNOWN, ran.words
     assert "safety.abort" in ran.verdict.findings[0].reason
+    assert (ran.left, find_left(api.direct, api.namespace)) == ([], ())
+
+
+def annotate(api: ApiTrial, kind: str, name: str, key: str, value: str | None) -> None:
+    """An owner's own word, past the proxy; None takes it away again."""
+    patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
+    ref = Ref(kind, "" if kind == "Namespace" else api.namespace, name)
+    done = LiveExecutor(api.direct, NullJournal()).do(mutations.patch(ref, patch, field_manager="kubectl"))
+    assert done.outcome == "ok"
+
+
+@pytest.mark.parametrize(
+    ("where", "word", "before", "reason"),
+    [
+        (("Namespace", "freeze"), "release week", None, "is frozen: release week"),
+        (("Namespace", "adopt"), None, "enabled", "have not allowed faults"),
+        (("Deployment", "allow"), "pod-kill", "node-drain", "node-drain is not allowed on"),
+    ],
+)
+def test_owners_who_object_stop_the_trial_and_it_heals(
+    api: ApiTrial, where: tuple[str, str], word: str | None, before: str | None, reason: str
+) -> None:
+    """A freeze, or consent that is taken back, while the fault stands: healed soon, UNKNOWN, and nothing is left."""
+    kind, key = where
+    name = api.namespace if kind == "Namespace" else "chat"
+    moments = Moments(
+        landed=lambda _api: annotate(api, kind, name, key, word),
+        heal=lambda _api: annotate(api, kind, name, key, before),
+        hold_s=HOLD_S,
+    )
+    ran = api.run(moments)
+    (fault,) = ran.history.faults
+    assert reason in ran.history.stopped
+    assert fault.healed_ns is not None
+    assert (fault.healed_ns - fault.begin_ns) / NS < SOON_S
+    assert ran.verdict.answer is Answer.UNKNOWN, ran.words
     assert (ran.left, find_left(api.direct, api.namespace)) == ([], ())

@@ -26,7 +26,8 @@ from chaos.trial.adopted_environment import adopted_environment
 from chaos.trial.config import find_config
 from chaos.trial.environment import Environment, context_environment, reference_profile, reference_spec
 from chaos.trial.lab_environment import lab_environment
-from chaos.trial.preflight.checks import require_rights, unallowed
+from chaos.trial.preflight.checks import require_rights
+from chaos.trial.preflight.consent import unallowed
 from loadgen.profiles import Profile
 
 __all__ = ["CAPACITY", "Place", "Where", "placed"]

@@ -30,6 +30,7 @@ class Work:
 
     def __init__(self, words: str) -> None:
         self._words = words
+        self._context: FaultContext | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -43,6 +44,7 @@ class Work:
                 ending = Ending("failed", f"{type(error).__name__}: {error}")
             context.result(ending.result, ending.words, ending.detail)
 
+        self._context = context
         self._thread = threading.Thread(target=run, name=context.fault, daemon=True)
         self._thread.start()
 
@@ -53,8 +55,8 @@ class Work:
 
     @property
     def stopping(self) -> bool:
-        """Whether the job is to end as soon as it can."""
-        return self._stop.is_set()
+        """Whether the job is to end as soon as it can: its fault is healed, or nothing more may be done."""
+        return self._stop.is_set() or (self._context is not None and bool(self._context.stop_reason()))
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until the job is to end."""

@@ -1,31 +1,25 @@
-"""Before anything is written: API versions that the cluster must serve, rights, metrics, and the owners' consent."""
+"""Before anything is written: API versions that the cluster must serve, rights and metrics."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from shlex import quote
 
 from chaos.cluster import KINDS, WATCHED, Cluster, Kind, selector_of
 from chaos.errors import ClusterRefused
-from chaos.faults import Disruption
-from chaos.faults.permissions import LOAD, Activity, Right, object_names, rights_of
+from chaos.faults.permissions import Activity, Right, object_names, rights_of
 from chaos.objects.base import View
-from chaos.objects.kinds import PodDisruptionBudgetView
-from chaos.safety.consent import objections_of_node, refusals
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import Adopted
-from chaos.system.spec.compatibility import may_go
 from chaos.trial.preflight.adopted_cluster import Adoption
 
 __all__ = [
     "ADOPTED_KINDS",
     "DEPLOYED_KINDS",
-    "consent_of",
     "require_metrics",
     "require_rights",
     "require_served",
     "require_to_deploy",
     "require_usage",
-    "unallowed",
     "without_metrics",
 ]
 
@@ -147,61 +141,3 @@ def require_to_deploy(cluster: Cluster, rights: Sequence[Right]) -> None:
 def _may(adoption: Adoption, right: Right, namespace: str, names: Mapping[str, tuple[str, ...]]) -> bool:
     where, named = right.within(namespace), right.held_to(names) or ("",)
     return all(adoption.may(right.verb, right.kind, where, right.subresource, name) for name in named)
-
-
-def unallowed(adoption: Adoption, found: Adopted, activities: Iterable[Activity]) -> Iterator[str]:
-    """Say what speaks against these faults, each with the command that would allow it: read from the cluster now."""
-    chosen = tuple(one for one in activities if not one.reads)
-    yield from _refusals(adoption, found, [one.name for one in chosen])
-    for activity in chosen:
-        if not activity.hits_nodes:
-            continue
-        objections = [objections_of_node(node, activity.name) for node in adoption.cluster.list("Node")]
-        if objections and all(objections):
-            yield objections[0]
-    yield from _spent(adoption, found, chosen)
-
-
-def consent_of(adoption: Adoption, found: Adopted, *, load: str = LOAD.name) -> Callable[[Disruption], str]:
-    """What is asked right before a fault is injected or the load rises: the objection to it, empty if there is none.
-
-    `load` is the action that allows a load that rises.
-    """
-
-    def objection(disruption: Disruption) -> str:
-        name = load if disruption.name == LOAD.name else disruption.name
-        objections = list(_refusals(adoption, found, [name]))
-        for victim in disruption.victims:
-            if victim.kind == "Node":
-                node = adoption.cluster.get("Node", None, victim.name) or {}
-                objections.append(objections_of_node(node, name))
-        return "; ".join(one for one in objections if one)
-
-    return objection
-
-
-def _refusals(adoption: Adoption, found: Adopted, names: list[str]) -> Iterator[str]:
-    system, cluster = found.system, adoption.cluster
-    yield from refusals(
-        names,
-        namespace=cluster.get("Namespace", None, system.namespace) or {},
-        workload=cluster.get(system.workload.kind, system.namespace, system.workload.name) or found.workload,
-        allow=adoption.config.safety.allow,
-        resource=found.resource,
-    )
-
-
-def _spent(adoption: Adoption, found: Adopted, activities: tuple[Activity, ...]) -> Iterator[str]:
-    """Whether the disruption budget is at zero though it is meant to let somebody go: then somebody else spends it."""
-    budget, bound = found.system.disruption_budget, found.system.spec.disruption_budget
-    if budget is None or bound is None or not any(one.evicts for one in activities):
-        return
-    raw = adoption.cluster.get(budget.kind, budget.namespace, budget.name)
-    if raw is None:
-        return
-    view, meant = PodDisruptionBudgetView(raw), may_go(bound, found.system.spec.replicas_floor)
-    if meant and not view.allowed:
-        yield (
-            f"the disruption budget {view.name} is at zero though it should let {meant} go: "
-            f"{view.healthy} of {view.expected} pods are healthy"
-        )

@@ -19,6 +19,7 @@ from chaos.safety import BlastRadius
 from chaos.trial import environment as environments
 from chaos.trial.context import TrialContext
 from chaos.trial.environment import Environment, context_environment
+from chaos.trial.preflight.consent import Consent
 
 KILL = faults.PodKill(Targets("one", ()))
 
@@ -44,9 +45,9 @@ class Surroundings:
 def context_of(surroundings: Surroundings, objection: str = "") -> TrialContext:
     """A trial there, whose owners object once the lease is held."""
 
-    def consent(_fault: object) -> str:
+    def owners(_actions: object) -> list[str]:
         surroundings.asked.append("owners")
-        return objection if "lease" in surroundings.asked else ""
+        return [objection] if objection and "lease" in surroundings.asked else []
 
     return context_with(
         environment=cast("Any", surroundings),
@@ -57,7 +58,7 @@ def context_of(surroundings: Surroundings, objection: str = "") -> TrialContext:
         workload_kind=DEPLOYMENT,
         system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
         blast_radius=BlastRadius("llm", pods_max=1),
-        consent=consent,
+        consent=Consent(owners),
     )
 
 

@@ -17,6 +17,7 @@ from chaos.errors import NotAllowed
 from chaos.history.facts.offered_load import load_steps
 from chaos.slo import Slo
 from chaos.trial.context import RisingLoad
+from chaos.trial.preflight.consent import Consent
 from chaos.trial.traffic import Traffic
 from loadgen.driver.driver import StreamHandle
 from loadgen.shapes import Ramp, Spike, Steady, shape_from_plain
@@ -141,7 +142,9 @@ def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
     environment = SimpleNamespace(claim=lambda: claimed.append(None), stop_reason=str)
     well = SimpleNamespace(objection=str)
     context = context_with(
-        environment=environment, abort_conditions=well, consent=lambda fault: consent.get(fault.name, "")
+        environment=environment,
+        abort_conditions=well,
+        consent=Consent(lambda actions: [consent[name] for name in actions if name in consent]),
     )
     flows = traffic(tmp_path, before_rise=context.allow_rising_load)
     with flows.steady(rate_rps=1):
