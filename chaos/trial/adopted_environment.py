@@ -73,8 +73,12 @@ class AdoptedEnvironment(Environment):
         return Consent(owners_of(self.adoption, adopted), load=load_action)
 
     @override
-    def blast_radius(self, spec: SystemSpec, namespace: str, pods_max: int | None) -> BlastRadius:
-        bound = self.adoption.pods_max(spec.replicas_floor, spec.losses_tolerated)
+    def blast_radius(
+        self, spec: SystemSpec, namespace: str, pods_max: int | None, *, wanted: int, nodes: int
+    ) -> BlastRadius:
+        # Of fewer replicas than it is meant to have so many fewer may be lost: as many must serve in the end.
+        tolerated = max(0, spec.losses_tolerated - max(0, spec.replicas_floor - wanted))
+        bound = self.adoption.pods_max(wanted, tolerated)
         return BlastRadius(namespace, min(pods_max or bound, bound), self.adoption.config.safety.nodes_max)
 
 

@@ -195,11 +195,11 @@ class SafetyPart(Written):
 
     `allow`: the faults that may be injected, None for all that the cluster's annotations name. `pods_max`: pods down at
     once, those that are down already among them; None means the tolerance, at least one. `nodes_max`: nodes out at
-    once. `percent_max`: of the replicas, rounded down: a share of less than one pod is none. `protected`: namespaces
-    that are never touched, beside Kubernetes' own. `abort`: a command that is run every `abort_every_s` seconds while a
-    run goes on; when it fails, the trial stops. `abort_error_budget`: the share of the error budget of
-    `slo.availability` that a trial may spend. `abort_usage`: the most that any pod of the system may use, of `cpu` and
-    `memory`, by the metrics API.
+    once. `percent_max`: of the replicas that are wanted then, rounded down: a share of less than one is none.
+    `protected`: namespaces that are never touched, beside Kubernetes' own. `abort`: a command that is run every
+    `abort_every_s` seconds while a run goes on; when it fails, the trial stops. `abort_error_budget`: the share of the
+    error budget of `slo.availability` that a trial may spend. `abort_usage`: the most that any pod of the system may
+    use, of `cpu` and `memory`, by the metrics API.
     """
 
     allow: tuple[Named, ...] | None = None

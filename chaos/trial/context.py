@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from typing_extensions import override
 
@@ -36,6 +37,12 @@ class RisingLoad:
     victims: tuple[Ref, ...] = ()
 
 
+class Bounds(Protocol):
+    """How much may be down at once, by the numbers of replicas and nodes at the moment at which a fault acts."""
+
+    def __call__(self, *, wanted: int, nodes: int) -> BlastRadius: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialContext(FaultContext):
     """What a live trial works with; faults see the part of it that is theirs.
@@ -45,7 +52,7 @@ class TrialContext(FaultContext):
         clock: The clock of everything that is recorded.
         environment: Where the trial runs: takes the lease, and knows why to stop.
         system: The system as it was deployed or found.
-        blast_radius: How much may be down at once.
+        blast_radius: How much may be down at once, of so many replicas (`wanted`) and `nodes` as there are then.
         data: What of the system must survive, and how it is read.
         consent: What the owners allow, asked before each action and until the trial's end.
         abort_conditions: What the trial may cost before it stops.
@@ -55,7 +62,7 @@ class TrialContext(FaultContext):
     clock: Clock
     environment: Environment
     system: System
-    blast_radius: BlastRadius
+    blast_radius: Bounds
     data: Data
     consent: Consent
     abort_conditions: AbortConditions
@@ -114,34 +121,41 @@ class TrialContext(FaultContext):
         return True
 
     def admit(self, fault: Fault) -> None:
-        """Hold a fault against consent and blast radius. Raises `NotAllowed` or `UsageError`."""
+        """Hold a fault against consent and blast radius, as all is now. Raises `NotAllowed` or `UsageError`."""
         self.allow(fault)
-        pods, down = self.pods(), self.replicas_down()
+        pods = self.pods()
         hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
-        nodes = [node for node in map(NodeView, self.recorder.objects("Node")) if node.name not in hit]
-        # On nodes of others their owners' bound holds, whatever a scenario is about.
-        unbounded = fault.takes_every_node and not self.adopted
-        radius = replace(self.blast_radius, nodes_max=None) if unbounded else self.blast_radius
+        nodes = list(map(NodeView, self.recorder.objects("Node")))
+        others = [node for node in nodes if node.name not in hit]
         # Since the pick others may have come to a node.
         aimed = {victim.uid for victim in fault.victims}
         met = sum(pod.ready and not pod.deleting and pod.node in hit and pod.uid not in aimed for pod in pods)
+        kinds = {victim.kind for victim in fault.victims}
+        wanted, down = self._wanted_and_down() if met or kinds - {"Node"} else (0, 0)
+        workload = self._workload() if kinds - {"Node", "Pod"} else None
+        radius = self.blast_radius(wanted=wanted, nodes=len(nodes))
+        # On nodes of others their owners' bound holds, whatever a scenario is about.
+        if fault.takes_every_node and not self.adopted:
+            radius = replace(radius, nodes_max=None)
         radius.admit(
             fault.victims,
             ours={pod.uid for pod in pods} | {ref.uid for ref in (*self.system.objects, self.system.workload)},
-            at_risk=met + self._at_risk(fault, down),
+            at_risk=met + (fault.pods_at_risk(workload, wanted, down) if workload else 0),
             down=down,
-            nodes_out=sum(node.unschedulable or not node.ready for node in nodes),
+            nodes_out=sum(node.unschedulable or not node.ready for node in others),
             foreign=() if fault.leaves_foreign_pods else foreign_pods(self.cluster, hit, self.namespace),
         )
 
-    def _at_risk(self, fault: Fault, down: int) -> int:
-        """How many pods may go by a change of an object. Raises `UsageError` where nobody can tell of how many."""
-        if all(victim.kind in ("Pod", "Node") for victim in fault.victims):
-            return 0
-        workload, desired = self._workload(), self.desired_replicas()
-        if workload is None or desired is None:
-            raise UsageError(f"blast radius: how many replicas {self.system.workload.name} desires is not known")
-        return fault.pods_at_risk(workload, desired, down)
+    def _wanted_and_down(self) -> tuple[int, int]:
+        """How many replicas are wanted and how many of them are down, now. Raises `UsageError` if nobody can tell."""
+        wanted, down = self.desired_replicas(), self.replicas_down()
+        if wanted is None or down is None:
+            kind, name = self.system.workload.kind, self.system.workload.name
+            raise UsageError(
+                f"blast radius: how many replicas {kind} {name} wants, and so how many are down already, is not known",
+                f"see what it says of them: kubectl get {kind.lower()} {name} -n {self.namespace} -o yaml",
+            )
+        return wanted, down
 
     def pods(self) -> list[PodView]:
         """The system's pods, now."""
@@ -157,10 +171,15 @@ class TrialContext(FaultContext):
         found = self.recorder.objects(self.workload_kind.name)
         return next((one for one in found if View(one).name == self.system.workload.name), None)
 
-    def replicas_down(self) -> int:
-        """How many replicas are desired and down. One that an autoscaler is only adding was never up, so it is not."""
-        ready = self._ready(self.pods())
-        missing = max(0, (self.desired_replicas() or 0) - ready)
+    def replicas_down(self) -> int | None:
+        """How many replicas are desired and down; None if nobody can tell how many are desired.
+
+        One that an autoscaler is only adding was never up, so it is not down.
+        """
+        ready, desired = self._ready(self.pods()), self.desired_replicas()
+        if desired is None:
+            return None
+        missing = max(0, desired - ready)
         if not missing:
             return 0
         history = load_history(self.run)

@@ -119,11 +119,16 @@ class Environment:
         del adopted
         return Consent(load=load_action)
 
-    def blast_radius(self, spec: SystemSpec, namespace: str, pods_max: int | None) -> BlastRadius:
-        """How much may be down at once because of us; `pods_max` as the user gave it, None for the usual."""
-        most = spec.replicas_floor if pods_max is None else pods_max
+    def blast_radius(
+        self, spec: SystemSpec, namespace: str, pods_max: int | None, *, wanted: int, nodes: int
+    ) -> BlastRadius:
+        """How much may be down at once because of us, of so many replicas and nodes as are wanted and there now.
+
+        `pods_max` as the user gave it, None for the usual.
+        """
+        most = max(spec.replicas_floor, wanted) if pods_max is None else pods_max
         # At least one node stays, or nothing could ever come back.
-        return BlastRadius(namespace, pods_max=most, nodes_max=max(1, len(self.cluster.facts.nodes) - 1))
+        return BlastRadius(namespace, pods_max=most, nodes_max=max(1, nodes - 1))
 
     def lacks(self, need: str) -> str:
         """Why scenarios that need this cannot run here, and what would help; empty if they can.

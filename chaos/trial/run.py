@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from chaos.clock import Clock
@@ -210,7 +211,7 @@ class _Setup:
             clock=self.clock,
             environment=environment,
             system=system,
-            blast_radius=environment.blast_radius(request.spec, namespace, request.pods_max),
+            blast_radius=partial(environment.blast_radius, request.spec, namespace, request.pods_max),
             data=Data(container, request.spec.kept_files, request.spec.port, request.profile),
             consent=environment.consent(request.adopted, load_action=request.load_action),
             abort_conditions=AbortConditions.of(environment.limits, request.run, ours=pod_names, clock=self.clock),

@@ -125,8 +125,9 @@ def _on_adopted(environment: Environment, replicas: int | None, losses: int, scr
         raise UsageError(f"{adoption.path}: traffic.profile is missing", "say what one request is: see docs/staging.md")
     if refused := list(unallowed(adoption, adopted, [CAPACITY])):
         raise NotAllowed("; ".join(refused))
-    pods_max = environment.blast_radius(spec, adopted.system.namespace, None).pods_max
-    counts = _counts(spec.replicas, min(losses, pods_max))
+    nodes = len(environment.cluster.facts.nodes)
+    radius = environment.blast_radius(spec, adopted.system.namespace, None, wanted=spec.replicas, nodes=nodes)
+    counts = _counts(spec.replicas, min(losses, radius.pods_max))
     activities = [CAPACITY]
     if len(counts) > 1:
         kind = adopted.system.workload.kind

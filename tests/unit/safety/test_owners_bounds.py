@@ -1,5 +1,6 @@
 """The owners' bounds on a service that already runs hold whatever a scenario is about."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,14 @@ from chaos import faults
 from chaos.errors import UsageError
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
-from chaos.objects.workload_kind import DEPLOYMENT
+from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
 from chaos.safety import BlastRadius
+from chaos.system import SystemSpec
+from chaos.trial.adopted_environment import AdoptedEnvironment
 from chaos.trial.config import GamedayConfig
+from chaos.trial.environment import Environment
 from chaos.trial.preflight.adopted_cluster import Adoption
+from chaos.trial.preflight.consent import Consent
 
 NODES = ("n1", "n2", "n3")
 
@@ -44,6 +49,117 @@ def test_how_many_pods_may_be_down_at_once(safety: dict[str, Any], replicas: int
     assert Adoption(Path("gameday.toml"), config(**safety), cluster).pods_max(replicas, tolerated) == most
 
 
+def adopted_with(**safety: Any) -> Environment:
+    """A cluster of others with these limits, of which only the bounds are asked."""
+    nothing: Any = None
+    return AdoptedEnvironment(
+        cluster=nothing,
+        adoption=Adoption(Path("gameday.toml"), config(**safety), nothing),
+        lease=nothing,
+        abort_command=nothing,
+        until_end=nothing,
+        say=print,
+    )
+
+
+TEN = SystemSpec(name="chat", image="chat:1", replicas=10)
+
+
+@pytest.mark.parametrize(
+    ("safety", "wanted", "most"),
+    [
+        pytest.param({"percent_max": 50, "pods_max": 5}, 10, 5, id="half of ten"),
+        pytest.param({"percent_max": 50, "pods_max": 5}, 2, 1, id="half of two"),
+        pytest.param({"percent_max": 50, "pods_max": 5}, 1, 0, id="half of one is none"),
+        pytest.param({"percent_max": 50, "pods_max": 50}, 20, 10, id="half of twenty"),
+        pytest.param({}, 10, 5, id="the tolerance"),
+        pytest.param({}, 8, 3, id="less what was scaled in"),
+        pytest.param({}, 2, 1, id="at least one, as ever"),
+        pytest.param({}, 20, 5, id="the promise is of ten"),
+        pytest.param({"pods_max": 3}, 2, 2, id="never more than there are"),
+    ],
+)
+def test_bounds_are_those_of_the_moment_at_which_a_fault_acts(safety: dict[str, Any], wanted: int, most: int) -> None:
+    """A share, and the tolerance, are of what is wanted then, whatever was wanted as the session began."""
+    environment = adopted_with(**safety)
+    assert environment.blast_radius(TEN, "llm", None, wanted=wanted, nodes=3).pods_max == most
+    assert environment.blast_radius(TEN, "llm", 1, wanted=wanted, nodes=3).pods_max == min(1, most)
+
+
+@pytest.mark.parametrize(("nodes", "most"), [(10, 9), (3, 2), (1, 1)])
+def test_a_node_is_left_of_those_that_there_are_now(nodes: int, most: int) -> None:
+    """On a cluster of ours: nodes may have been taken away since the session began. Owners' bounds are numbers."""
+    nothing: Any = None
+    assert Environment(cluster=nothing).blast_radius(TEN, "llm", None, wanted=10, nodes=nodes).nodes_max == most
+    assert adopted_with(nodes_max=2).blast_radius(TEN, "llm", None, wanted=10, nodes=nodes).nodes_max == 2
+
+
+def scaled(fault: faults.Fault, workload: dict[str, Any], ready: str, tmp_path: Path) -> str:
+    """What owners who allow half of the replicas say of a fault, as the workload and these Ready pods are now."""
+    kind = workload.get("kind", "Deployment")
+    objects = {
+        "Node": [node("n1"), node("n2"), node("n3")],
+        "Pod": [pod(name, ready=True, node="n1") for name in ready],
+        kind: [workload],
+    }
+    bounds = adopted_with(percent_max=50, pods_max=10).blast_radius
+    context = context_with(
+        run=saved(Story().replicas(*"abcdefghij").history(), tmp_path / "run"),
+        recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
+        namespace=NAMESPACE,
+        workload_kind=WorkloadKind.named(kind),
+        system=SimpleNamespace(workload=Ref(kind, NAMESPACE, WORKLOAD, "d-1"), objects=()),
+        blast_radius=partial(bounds, TEN, NAMESPACE, None),
+        consent=Consent(),
+    )
+    try:
+        context.admit(fault)
+    except UsageError as refused:
+        return refused.what
+    return ""
+
+
+def kill(*names: str) -> faults.Fault:
+    """Kill these pods."""
+    return faults.PodKill(Targets("some", tuple(Ref("Pod", NAMESPACE, name, name) for name in names)))
+
+
+def test_half_of_ten_is_not_all_of_two(tmp_path: Path) -> None:
+    """After a scale-in the pods that are left are no share of those that were; of ten that are wanted five may go."""
+    assert scaled(kill(*"abcde"), deployment(10), "abcdefghij", tmp_path) == ""
+    assert scaled(kill("a"), deployment(2), "ab", tmp_path / "one") == ""
+    assert "2 pods and 0 already down are more than the 1 allowed" in scaled(
+        kill("a", "b"), deployment(2), "ab", tmp_path / "both"
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(kill("a"), id="a pod"),
+        pytest.param(
+            faults.NodeDown(Targets("n1", (Ref("Node", "", "n1", "uid-n1"),)), leave_foreign=True), id="a node"
+        ),
+        pytest.param(
+            faults.BudgetChange(Ref("PodDisruptionBudget", NAMESPACE, WORKLOAD, "b"), min_available=1), id="a budget"
+        ),
+    ],
+)
+def test_a_number_that_nobody_knows_is_not_zero(fault: faults.Fault, tmp_path: Path) -> None:
+    """A workload that does not say how many replicas it wants, or is gone: whatever may take a pod is refused."""
+    silent = {"kind": "Rollout.argoproj.io", "metadata": {"name": WORKLOAD}, "spec": {}}
+    words = "wants, and so how many are down already, is not known"
+    assert words in scaled(fault, silent, "ab", tmp_path)
+    assert words in scaled(fault, {"kind": "Deployment", "metadata": {"name": "another"}}, "ab", tmp_path / "gone")
+
+
+def test_a_node_without_pods_needs_no_number_of_them(tmp_path: Path) -> None:
+    """What takes no pod of the system is not held up by a workload that says nothing."""
+    silent = {"kind": "Rollout.argoproj.io", "metadata": {"name": WORKLOAD}, "spec": {}}
+    empty = faults.NodeDown(Targets("n2", (Ref("Node", "", "n2", "uid-n2"),)), leave_foreign=True)
+    assert scaled(empty, silent, "ab", tmp_path) == ""
+
+
 def admit(*, adopted: bool) -> None:
     """Ask whether every node may be lost at once, where one node is the bound."""
     objects = {"Node": [node(name) for name in NODES], "Pod": [], "Deployment": []}
@@ -52,7 +168,7 @@ def admit(*, adopted: bool) -> None:
         namespace="llm",
         adopted=adopted,
         system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
-        blast_radius=BlastRadius("llm", pods_max=8, nodes_max=1),
+        blast_radius=lambda **_: BlastRadius("llm", pods_max=8, nodes_max=1),
         consent=lambda _fault: "",
     )
     refs = tuple(Ref("Node", "", name, f"uid-{name}") for name in NODES)
@@ -91,7 +207,7 @@ def admitted(fault: faults.Fault, spec: dict[str, Any], tmp_path: Path, *, ready
         namespace=NAMESPACE,
         workload_kind=DEPLOYMENT,
         system=SimpleNamespace(workload=CHAT, objects=(CHAT, BUDGET)),
-        blast_radius=BlastRadius(NAMESPACE, pods_max=pods_max, nodes_max=1),
+        blast_radius=lambda **_: BlastRadius(NAMESPACE, pods_max=pods_max, nodes_max=1),
         consent=lambda _fault: "",
     )
     try:

@@ -57,7 +57,7 @@ def context_of(surroundings: Surroundings, objection: str = "") -> TrialContext:
         namespace="llm",
         workload_kind=DEPLOYMENT,
         system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
-        blast_radius=BlastRadius("llm", pods_max=1),
+        blast_radius=lambda **_: BlastRadius("llm", pods_max=1),
         consent=Consent(owners),
     )
 

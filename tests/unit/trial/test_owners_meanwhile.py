@@ -232,7 +232,7 @@ def running(consent: Consent, folder: Path) -> Iterator[tuple[Trial, TrialContex
             undo=NoUndoLog(),
             workload_kind=DEPLOYMENT,
             system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
-            blast_radius=BlastRadius("llm", pods_max=1),
+            blast_radius=lambda **_: BlastRadius("llm", pods_max=1),
             consent=consent,
         )
         output: Any = SimpleNamespace(say=said.append, draw=None)
