@@ -109,7 +109,12 @@ class Fault(ABC):
 
     @property
     def leaves_foreign_pods(self) -> bool:
-        """Whether a fault that hits nodes leaves the pods of others on them alone, or may take them along."""
+        """Whether a fault that hits nodes leaves the pods of other namespaces on them alone, or may take them along."""
+        return False
+
+    @property
+    def leaves_neighbours(self) -> bool:
+        """The same of the pods of the system's namespace that are not the system's."""
         return False
 
     @property

@@ -11,7 +11,7 @@ from chaos.faults.base import Awaited, Injection, TargetedFault, Until, each
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import NO_NODE_INFRASTRUCTURE, NodeInfrastructure
 from chaos.faults.permissions import Right, rights
-from chaos.faults.support.cluster_view import leaving, whole
+from chaos.faults.support.cluster_view import leaving, pods_of_others, whole
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
@@ -27,8 +27,10 @@ class NodeDown(TargetedFault):
 
     It has landed when the infrastructure itself shows every node off, or the API server that each is not Ready.
     Healing switches them on and waits until each node renews its lease, is Ready and has no taint of a lost node.
-    `noticed` and `replaced` are what a scenario may wait for. A node that holds pods of others is refused, unless
-    `leave_foreign` allows to lose them too. `every_node`: no node needs to be left.
+    `noticed` and `replaced` are what a scenario may wait for. A node takes everybody's pods with it, so one that holds
+    pods of others (a DaemonSet's and static ones aside) is refused, unless `whole_namespace` agrees to lose those of
+    the system's namespace too, and `leave_foreign` those of other namespaces. What is lost is noted. `every_node`: no
+    node needs to be left.
     """
 
     name: ClassVar[str] = "node-down"
@@ -42,6 +44,7 @@ class NodeDown(TargetedFault):
 
     leave_foreign: bool = False
     every_node: bool = False
+    whole_namespace: bool = False
 
     def __post_init__(self) -> None:
         if self.targets.refs and not self.targets.nodes:
@@ -64,6 +67,11 @@ class NodeDown(TargetedFault):
     @override
     def leaves_foreign_pods(self) -> bool:
         return self.leave_foreign
+
+    @property
+    @override
+    def leaves_neighbours(self) -> bool:
+        return self.whole_namespace
 
     @property
     @override
@@ -96,6 +104,8 @@ class _NodeLoss(Injection):
         names = {node.name for node in fault.targets.nodes}
         pods = map(PodView, context.recorder.objects("Pod"))
         self._pods = tuple(pod for pod in pods if pod.node in names and not pod.deleting and not pod.finished)
+        if others := ", ".join(f"{ref.namespace}/{ref.name}" for ref in pods_of_others(context, sorted(names))):
+            context.journal.event("note", text=f"pods of others are lost with {fault.targets.words}: {others}")
         self.missed = each(fault.targets.nodes, self._switch_off)
 
     @property

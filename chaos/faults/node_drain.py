@@ -10,7 +10,7 @@ from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import DRAIN, Right
 from chaos.faults.support.background_task import Work
-from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, foreign_pods, neighbours, objections, sorted_for_drain
+from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, pods_of_others, sorted_for_drain
 from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
@@ -84,6 +84,12 @@ class NodeDrain(Fault):
         return self.leave_foreign
 
     @property
+    @override
+    def leaves_neighbours(self) -> bool:
+        """It evicts them only if it was given `whole_namespace`."""
+        return True
+
+    @property
     def ended(self) -> Awaited:
         """The drain ended, however it did."""
         return Awaited(self, "ended")
@@ -146,8 +152,8 @@ class _Drain(Injection):
             return f"node {node.name} may not be drained: {objections(chosen)}"
         if all(pod.deleting for pod in chosen.evict):
             return f"node {node.name} holds no pod of the system to evict"
-        others = foreign_pods(context.cluster, [node.name], context.namespace)
-        if others := (*others, *(() if whole else neighbours(context, node.name))):
-            named = ", ".join(f"{ref.namespace}/{ref.name}" for ref in others)
+        others = pods_of_others(context, [node.name])
+        if left := [ref for ref in others if not (whole and ref.namespace == context.namespace)]:
+            named = ", ".join(f"{ref.namespace}/{ref.name}" for ref in left)
             context.journal.event("note", text=f"pods of others are left on node {node.name}: {named}")
         return ""

@@ -84,6 +84,12 @@ class RollingPoolDrain(Fault):
         return self.leave_foreign
 
     @property
+    @override
+    def leaves_neighbours(self) -> bool:
+        """It evicts them only if it was given `whole_namespace`."""
+        return True
+
+    @property
     def ended(self) -> Awaited:
         """The whole pool has been drained, or the drain of one node did not finish."""
         return Awaited(self, "ended")

@@ -77,5 +77,6 @@ class BlastRadius:
             raise UsageError(
                 f"blast radius: {' and '.join(names)} would take {len(foreign)} pods of others along: "
                 f"{', '.join(named[:NAMED_MAX])}{more}",
-                "choose a node that holds only the system's pods, or a fault that leaves them (leave_foreign=True)",
+                "choose a node that holds only the system's pods, or say in the fault whom it may take: "
+                f"whole_namespace=True those of {self.namespace}, leave_foreign=True those of other namespaces",
             )

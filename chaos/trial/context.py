@@ -12,7 +12,7 @@ from chaos.cluster import DryRunExecutor
 from chaos.errors import ClusterRefused, NotAllowed, UsageError
 from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
-from chaos.faults.support.cluster_view import foreign_pods
+from chaos.faults.support.cluster_view import pods_of_others
 from chaos.history import load_history
 from chaos.history.facts.replica_counts import ready_replicas
 from chaos.objects.base import Raw, Ref, View
@@ -143,8 +143,17 @@ class TrialContext(FaultContext):
             at_risk=met + (fault.pods_at_risk(workload, wanted, down) if workload else 0),
             down=down,
             nodes_out=sum(node.unschedulable or not node.ready for node in others),
-            foreign=() if fault.leaves_foreign_pods else foreign_pods(self.cluster, hit, self.namespace),
+            foreign=self._taken_along(fault, hit),
         )
+
+    def _taken_along(self, fault: Fault, nodes: list[str]) -> list[Ref]:
+        """The pods of others that a fault would take with these nodes, and that it was not told it may.
+
+        All that is in a namespace of the trial's own is ours.
+        """
+        here, elsewhere = self.adopted and not fault.leaves_neighbours, not fault.leaves_foreign_pods
+        others = pods_of_others(self, nodes) if nodes and (here or elsewhere) else ()
+        return [pod for pod in others if (here if pod.namespace == self.namespace else elsewhere)]
 
     def _wanted_and_down(self) -> tuple[int, int]:
         """How many replicas are wanted and how many of them are down, now. Raises `UsageError` if nobody can tell."""

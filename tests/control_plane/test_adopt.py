@@ -154,6 +154,28 @@ def test_a_neighbours_pod_is_outside_the_blast_radius(room: Room) -> None:
         assert room.cluster.get("Pod", namespace, other["name"]) is not None
 
 
+def test_a_node_with_a_neighbour_is_not_lost_without_a_word(room: Room) -> None:
+    """A pod of another workload in the service's namespace is counted and named before the node is switched off."""
+    with shared_namespace(room.cluster) as namespace:
+        found = adopt(room.cluster, SystemQuery(namespace=namespace, kind="Deployment", name="chat"))
+        with room.trial("neighbour", found) as ready:
+            aim = targets.fullest_node(ready.system)
+            spec = {
+                "nodeName": aim.nodes[0].name,
+                "automountServiceAccountToken": False,
+                "containers": [{"name": "c", "image": "none"}],
+            }
+            metadata = {"name": "debug", "namespace": namespace}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+            assert LiveExecutor(room.cluster, NullJournal()).do(mutations.create(pod)).outcome == "ok"
+            with (
+                pytest.raises(UsageError, match=rf"{namespace}/debug(.|\n)*whole_namespace=True"),
+                ready.trial.fault(faults.NodeDown(aim)),
+            ):
+                pass
+    assert not any(action.name == "node-off" for action in load_history(room.runs / "neighbour").actions)
+
+
 def test_a_lost_lease_stops_the_trial_and_heals(room: Room) -> None:
     """Once the lease is lost nothing more is done, the fault that stands is healed, and the verdict is UNKNOWN."""
     with shared_namespace(room.cluster) as namespace:

@@ -9,16 +9,16 @@ from chaos.faults.context import FaultContext
 from chaos.objects.base import Raw, Ref, View, matches
 from chaos.objects.pod import PodView
 from chaos.objects.workload_kind import WorkloadKind
+from chaos.safety.undo_journal import OURS
 from chaos.semantics import DrainOptions, DrainSet, bound_by, drain_set
 
 __all__ = [
     "ALL_BUT_DAEMONS",
     "budgets_over",
-    "foreign_pods",
     "gone",
     "leaving",
-    "neighbours",
     "objections",
+    "pods_of_others",
     "sorted_for_drain",
     "unscheduled",
     "whole",
@@ -39,15 +39,17 @@ def pods_on(cluster: Cluster, node: str) -> tuple[PodView, ...]:
     return tuple(PodView(raw) for raw in answer.json().get("items") or ())
 
 
-def foreign_pods(cluster: Cluster, nodes: Iterable[str], namespace: str) -> tuple[Ref, ...]:
-    """The pods of other namespaces on these nodes that would not be left alone: no DaemonSet's, no static ones."""
-    return _taken(pod for node in nodes for pod in pods_on(cluster, node) if pod.namespace != namespace)
+def pods_of_others(context: FaultContext, nodes: Iterable[str]) -> tuple[Ref, ...]:
+    """The pods on these nodes that are not the system's, in whatever namespace, and that are lost with the nodes.
 
-
-def neighbours(context: FaultContext, node: str) -> tuple[Ref, ...]:
-    """The pods in the system's namespace on a node that are not the system's, and that a drain would take along."""
-    pods = [pod for pod in pods_on(context.cluster, node) if pod.namespace == context.namespace]
-    return _taken(pod for pod in pods if not _is_own(context, pod))
+    Not those that belong to the node itself: a DaemonSet's has nowhere else to be and comes back with it, a static one
+    is its kubelet's. Nor those that have finished, and those of ours that send the load.
+    """
+    found = [pod for node in nodes for pod in pods_on(context.cluster, node)]
+    pods = [pod for pod in found if not (_is_own(context, pod) or _sends_load(context, pod))]
+    everyone = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
+    taken = drain_set(pods, everyone, at=datetime.now(UTC)).evict
+    return tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in taken if not pod.finished)
 
 
 def sorted_for_drain(context: FaultContext, node: str, options: DrainOptions, *, whole_namespace: bool) -> DrainSet:
@@ -59,14 +61,15 @@ def sorted_for_drain(context: FaultContext, node: str, options: DrainOptions, *,
 
 def _is_own(context: FaultContext, pod: PodView) -> bool:
     """Whether a pod is the system's: the recorder sees it, or, where it is too new for that, by its labels."""
+    if pod.namespace != context.namespace:
+        return False
     labelled = bool(context.selector) and matches({"matchLabels": context.selector}, pod.labels)
     return labelled or any(View(raw).uid == pod.uid for raw in context.recorder.objects("Pod"))
 
 
-def _taken(pods: Iterable[PodView]) -> tuple[Ref, ...]:
-    everyone = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
-    taken = drain_set(list(pods), everyone, at=datetime.now(UTC)).evict
-    return tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in taken if not pod.finished)
+def _sends_load(context: FaultContext, pod: PodView) -> bool:
+    """Whether a pod in the system's namespace is one that the suite made there."""
+    return pod.namespace == context.namespace and OURS.items() <= pod.labels.items()
 
 
 def objections(chosen: DrainSet) -> str:

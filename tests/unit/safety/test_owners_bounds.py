@@ -172,7 +172,7 @@ def admit(*, adopted: bool) -> None:
         consent=lambda _fault: "",
     )
     refs = tuple(Ref("Node", "", name, f"uid-{name}") for name in NODES)
-    down = faults.NodeDown(Targets("all nodes", refs), leave_foreign=True, every_node=True)
+    down = faults.NodeDown(Targets("all nodes", refs), leave_foreign=True, whole_namespace=True, every_node=True)
     context.admit(down)
 
 
