@@ -3,7 +3,7 @@
 #   make unit FILE=tests/unit/…    the unit tests of one file or folder
 #   make test                      all tests of the project itself
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
-#   make scenarios CONTEXT=name    the same on a cluster of yours; IMAGE=… and SERVICE_URL=… as docs/staging.md says
+#   make scenarios CONTEXT=name    the same on a cluster of yours; CLUSTER_UID=…, IMAGE=… and SERVICE_URL=… as docs/staging.md says
 #   make safety                    a disk that fills at each line of each fault, healed all the same
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
@@ -20,7 +20,7 @@ FILE ?= tests/unit
 WORKERS ?= 4
 
 ifdef CONTEXT
-TARGET := --gameday-kube-context '$(CONTEXT)' $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(SERVICE_URL),--gameday-service-url '$(SERVICE_URL)')
+TARGET := --gameday-kube-context '$(CONTEXT)' $(if $(CLUSTER_UID),--gameday-cluster-uid '$(CLUSTER_UID)') $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(SERVICE_URL),--gameday-service-url '$(SERVICE_URL)')
 READY := .venv/ready
 else
 TARGET :=

@@ -40,6 +40,11 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "config": (str, "FILE", CONFIG_HELP),
     "manifests": (Path, "DIR", "deploy the manifests of this folder, not the conftest's system"),
     "kube-context": (str, "NAME", "run on this kubeconfig context, not on the lab"),
+    "cluster-uid": (
+        str,
+        "UID",
+        "UID of its namespace kube-system: no other cluster is touched (default: gameday.toml's)",
+    ),
     "kubeconfig": (Path, "FILE", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"),
     "image": (str, "IMAGE", "image of the reference model that the cluster can pull"),
     "service-url": (str, "URL", "how this host reaches the service; may hold {namespace} and {service}"),
@@ -65,6 +70,7 @@ class Options:
         config_file: names a system that already runs; without one each trial deploys its own.
         manifests: a folder of what each trial deploys, in place of the conftest's system.
         context: of the kubeconfig; empty means the lab.
+        cluster_uid: of its namespace kube-system, which no other cluster has.
         rejudge: a saved run to judge again.
         fields: fields of the SystemSpec that this session changes, over those of a scenario's marker.
     """
@@ -72,6 +78,7 @@ class Options:
     config_file: Path | None
     manifests: Path | None
     context: str
+    cluster_uid: str
     kubeconfig: Path | None
     image: str
     service_url: str
@@ -149,11 +156,12 @@ def _read(config: pytest.Config) -> Options:
     def flag(name: str) -> bool:
         return bool(_value(config, name))
 
-    seed, lab_nodes = _value(config, "seed"), _value(config, "lab-nodes")
+    seed, lab_nodes, config_file = _value(config, "seed"), _value(config, "lab-nodes"), _config_file(config)
     options = Options(
-        config_file=_config_file(config),
+        config_file=config_file,
         manifests=_value(config, "manifests"),
         context=text("kube-context"),
+        cluster_uid=text("cluster-uid") or ("" if config_file else _pin(config)),
         kubeconfig=_value(config, "kubeconfig"),
         image=text("image"),
         service_url=text("service-url"),
@@ -194,6 +202,8 @@ def _objection_to_place(options: Options) -> str:
     elsewhere = options.context or options.config_file
     if options.kubeconfig and not elsewhere:
         return "--gameday-kubeconfig goes with --gameday-kube-context NAME: without it scenarios run on the lab"
+    if options.cluster_uid and not elsewhere:
+        return "--gameday-cluster-uid goes with --gameday-kube-context or --gameday-config: the lab is this host's own"
     if bool(options.node_off) != bool(options.node_on):
         return "--gameday-node-off and --gameday-node-on go together: whoever switches a node off switches it on again"
     if options.node_off and not elsewhere:
@@ -230,6 +240,16 @@ def _config_file(config: pytest.Config) -> Path | None:
         return find_config(config.rootpath)
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
+
+
+def _pin(config: pytest.Config) -> str:
+    """The UID that a file which is not used, but stands there, has for the context that is."""
+    context = str(_value(config, "kube-context") or "")
+    if not context:
+        return ""
+    from chaos.trial.config import pin_of
+
+    return pin_of(config.rootpath, context)
 
 
 def field_of(text: str) -> tuple[str, Any]:

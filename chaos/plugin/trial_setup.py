@@ -66,6 +66,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 infrastructure=options.infrastructure,
                 say=Voice(config).say,
                 load_image=options.load_image,
+                uid=options.cluster_uid,
             )
         elif options.context:
             opening = context_environment(
@@ -76,6 +77,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 infrastructure=options.infrastructure,
                 load_image=options.load_image,
                 dry_run=options.dry_run,
+                uid=options.cluster_uid,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)

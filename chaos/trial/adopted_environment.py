@@ -92,13 +92,14 @@ def adopted_environment(
     infrastructure: Infrastructure = NO_INFRASTRUCTURE,
     say: Callable[[str], None],
     load_image: str = "",
+    uid: str = "",
 ) -> Iterator[AdoptedEnvironment]:
     """The cluster of a gameday.toml. No namespace is swept: they are left to their owners.
 
     Raises `UsageError` or `ClusterRefused` before anything is written.
     """
     config = read_config(path)
-    adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context)
+    adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context, uid=uid)
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
     adoption.find()

@@ -22,7 +22,7 @@ from chaos.system.spec.base import Port, Quantity, Written
 from loadgen.driver.workers import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
-__all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "read_config"]
+__all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "pin_of", "read_config"]
 
 CONFIG_NAME = "gameday.toml"
 PYPROJECT = "pyproject.toml"
@@ -260,6 +260,16 @@ def find_config(root: Path) -> Path | None:
         return root / CONFIG_NAME
     pyproject = root / PYPROJECT
     return pyproject if pyproject.is_file() and "gameday" in (_parsed(pyproject).get("tool") or {}) else None
+
+
+def pin_of(root: Path, context: str) -> str:
+    """The UID to which the file of a repository pins a context, for whoever deploys there; empty if none does."""
+    try:
+        found = find_config(root)
+        cluster = read_config(found).cluster if found else ClusterPart()
+    except UsageError:
+        return ""
+    return cluster.uid or "" if cluster.context == context else ""
 
 
 def read_config(path: Path) -> GamedayConfig:

@@ -22,7 +22,7 @@ from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.namespace import sweep
-from chaos.trial.preflight.adopted_cluster import Adoption
+from chaos.trial.preflight.adopted_cluster import Adoption, pinned
 from chaos.trial.preflight.checks import DEPLOYED_KINDS, require_served
 from chaos.trial.preflight.consent import Consent
 from loadgen.origin import ApiServerProxy, Credentials, HostDirect, Origin
@@ -159,12 +159,16 @@ def context_environment(
     infrastructure: Infrastructure = NO_INFRASTRUCTURE,
     load_image: str = "",
     dry_run: bool = False,
+    uid: str = "",
+    uid_option: str = "--gameday-cluster-uid",
 ) -> Iterator[Environment]:
     """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written.
 
-    What dead runs left stays as it is in a `dry_run`.
+    What dead runs left stays as it is in a `dry_run`. `uid` is that of the cluster's namespace kube-system, given by
+    `uid_option`.
     """
     with connect(kubeconfig=kubeconfig, context=context) as cluster:
+        pinned(cluster, uid, pin=uid_option, write=f"give {uid_option} {{uid}}")
         require_served(cluster, DEPLOYED_KINDS)
         if not dry_run:
             # First what dead runs did beyond their namespaces: their record of it goes with the namespace.

@@ -172,7 +172,7 @@ def test_a_session_passes_with_the_printed_rights_and_is_refused_without_one(
     least = printed_identity(simulated, admin, file, pytester.path, without=without)
     with answering() as url:
         where = ["--gameday-kube-context", simulated.context, "--gameday-kubeconfig", str(least)]
-        where += ["--gameday-service-url", url]
+        where += ["--gameday-cluster-uid", admin.facts.uid, "--gameday-service-url", url]
         result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *where, timeout=120)
     out = result.stdout.str()
     if not without:

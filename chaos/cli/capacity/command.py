@@ -45,6 +45,7 @@ Repeats = Annotated[int, typer.Option(min=1, help="How often the rates beside th
 StepS = Annotated[float, typer.Option(help="How long a step lasts at least, seconds.")]
 Minutes = Annotated[float, typer.Option(help="The search ends then, with what is known by then.")]
 Image = Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")]
+ClusterUid = Annotated[str, typer.Option(metavar="UID", help="UID of its kube-system: no other cluster is touched.")]
 ServiceUrl = Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")]
 SystemFields = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change the spec of what is deployed; repeatable.")
@@ -72,6 +73,7 @@ def capacity_command(
     minutes: Minutes = 15.0,
     system: SystemOption = None,
     kube_context: ContextOption = "",
+    cluster_uid: ClusterUid = "",
     kubeconfig: KubeconfigOption = None,
     image: Image = "",
     service_url: ServiceUrl = "",
@@ -87,7 +89,7 @@ def capacity_command(
     It overloads the service on purpose. One that is yours and others' must be allowed to be: see docs/load.md.
     """
     screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(sys.argv[1:])
-    where = Where(system, kube_context, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
+    where = Where(system, kube_context, cluster_uid, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
     named = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
     objectives = {name: value for name, value in named.items() if value is not None}
     fields = dict(map(field_of, system_field or ()))

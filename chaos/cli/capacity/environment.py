@@ -23,7 +23,7 @@ from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.compatibility import refuse_fields
 from chaos.trial.adopted_environment import adopted_environment
-from chaos.trial.config import find_config
+from chaos.trial.config import find_config, pin_of
 from chaos.trial.environment import Environment, context_environment, reference_profile, reference_spec
 from chaos.trial.lab_environment import lab_environment
 from chaos.trial.preflight.checks import require_rights
@@ -45,6 +45,7 @@ class Where:
 
     system: Path | None
     context: str
+    cluster_uid: str
     kubeconfig: Path | None
     image: str
     service_url: str
@@ -104,10 +105,16 @@ def _environment(where: Where, screen: Screen) -> AbstractContextManager[Environ
             context=where.context,
             service_url=where.service_url,
             say=screen.say,
+            uid=where.cluster_uid,
         )
     if where.context:
         return context_environment(
-            kubeconfig=where.kubeconfig, context=where.context, image=where.image, service_url=where.service_url
+            kubeconfig=where.kubeconfig,
+            context=where.context,
+            image=where.image,
+            service_url=where.service_url,
+            uid=where.cluster_uid or pin_of(Path.cwd(), where.context),
+            uid_option="--cluster-uid",
         )
     if where.kubeconfig is not None:
         raise UsageError("--kubeconfig goes with --kube-context NAME", "name the context, or leave both for the lab")

@@ -14,7 +14,7 @@ from chaos.faults.infrastructure import Infrastructure
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.trial.config import GamedayConfig
 
-__all__ = ["Adoption", "is_protected", "open_adoption"]
+__all__ = ["Adoption", "is_protected", "open_adoption", "pinned"]
 
 OWN_PREFIX = "kube-"
 """Namespaces that begin so are Kubernetes' own (kube-system, kube-public, kube-node-lease)."""
@@ -61,11 +61,13 @@ def is_protected(namespace: str) -> bool:
     return namespace.startswith(OWN_PREFIX)
 
 
-def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None = None, context: str = "") -> Adoption:
+def open_adoption(
+    path: Path, config: GamedayConfig, *, kubeconfig: Path | None = None, context: str = "", uid: str = ""
+) -> Adoption:
     """Connect to the cluster of a file, and make sure that it is the one that is meant. Nothing is written.
 
-    `kubeconfig` and `context` are what the command line says over the file. Raises `UsageError` for a cluster that is
-    not named, not pinned or not the pinned one, and for a namespace that is never touched.
+    `kubeconfig`, `context` and `uid` are what the command line says over the file. Raises `UsageError` for a cluster
+    that is not named, not pinned or not the pinned one, and for a namespace that is never touched.
     """
     named = context or config.cluster.context
     if not named:
@@ -81,24 +83,28 @@ def open_adoption(path: Path, config: GamedayConfig, *, kubeconfig: Path | None 
         given = path.parent / given
     cluster = connect(kubeconfig=kubeconfig or given, context=named)
     try:
-        pinned(cluster, config.cluster.uid, path)
+        pin, write = f"{path}: cluster.uid", 'write uid = "{uid}" under [cluster]'
+        pinned(cluster, uid or config.cluster.uid, pin=pin, write=write)
     except UsageError:
         cluster.close()
         raise
     return Adoption(path, config, cluster)
 
 
-def pinned(cluster: Cluster, uid: str | None, path: Path) -> None:
-    """Compare the cluster's identity with the file's. Raises `UsageError` unless they are the same."""
+def pinned(cluster: Cluster, uid: str | None, *, pin: str, write: str) -> None:
+    """Compare the cluster's identity with the pin. Raises `UsageError` unless they are the same.
+
+    `pin` is where it was to be given, `write` how, with `{uid}` for it.
+    """
     facts = cluster.facts
-    if uid is None:
+    if not uid:
         raise UsageError(
-            f"{path}: cluster.uid is missing, so another cluster under the name {facts.context} would not be noticed",
-            f'see that {facts.server} is the one you mean, then write uid = "{facts.uid}" under [cluster]',
+            f"{pin} is missing, so another cluster under the name {facts.context} would not be noticed",
+            f"see that {facts.server} is the one you mean, then {write.format(uid=facts.uid)}",
         )
     if uid != facts.uid:
         raise UsageError(
-            f"{path}: context {facts.context} ({facts.server}) is another cluster than the one that was written down: "
+            f"{pin}: context {facts.context} ({facts.server}) is another cluster than the one that was written down: "
             f"its kube-system has the UID {facts.uid}, not {uid}",
-            "correct the context, or cluster.uid if the cluster was made anew",
+            "correct the context, or the UID if the cluster was made anew",
         )

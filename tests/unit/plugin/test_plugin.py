@@ -91,6 +91,10 @@ def test_our_errors_have_no_traceback(pytester: pytest.Pytester) -> None:
         (["--gameday-lab-nodes", "0"], "*--gameday-lab-nodes 0: give at least 1*"),
         (["--gameday-pods-max", "0"], "*--gameday-pods-max 0: give at least 1*"),
         (["--gameday-kubeconfig", "there"], "*--gameday-kubeconfig goes with --gameday-kube-context NAME*"),
+        (
+            ["--gameday-cluster-uid", "u-1"],
+            "*--gameday-cluster-uid goes with --gameday-kube-context or --gameday-config*",
+        ),
         (["--gameday-system-field", "replicas"], "*--gameday-system-field replicas: give NAME=VALUE*"),
         (["--gameday-rejudge", "nowhere"], "*--gameday-rejudge nowhere: not a run folder*"),
         (["--no-such-option"], "*unrecognized arguments: --no-such-option*"),

@@ -11,7 +11,7 @@ from trial_contexts import context_with
 
 from chaos import faults
 from chaos.cli.capacity import environment as capacity
-from chaos.errors import ClusterRefused, NotAllowed
+from chaos.errors import ClusterRefused, NotAllowed, UsageError
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT
@@ -98,12 +98,34 @@ def test_a_dry_run_undoes_and_sweeps_nothing(
 ) -> None:
     """What a dead run left on a cluster of others stays, when nothing is to be done."""
     done: list[str] = []
-    monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace()))
+    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
+    monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
     monkeypatch.setattr(environments, "require_served", lambda *_: None)
     monkeypatch.setattr(environments, "undo_leftovers", lambda *_: done.append("undo"))
     monkeypatch.setattr(environments, "sweep", lambda *_: done.append("sweep"))
-    with context_environment(kubeconfig=None, context="staging", image="", service_url="", dry_run=dry_run):
+    with context_environment(kubeconfig=None, context="staging", image="", service_url="", dry_run=dry_run, uid="u-1"):
         assert done == deeds
+
+
+@pytest.mark.parametrize(
+    ("uid", "words"),
+    [
+        ("", "--gameday-cluster-uid is missing, so another cluster under the name staging would not be noticed"),
+        ("", "see that https://api is the one you mean, then give --gameday-cluster-uid u-1"),
+        ("u-2", "--gameday-cluster-uid: context staging (https://api) is another cluster"),
+        ("u-2", "its kube-system has the UID u-1, not u-2"),
+    ],
+)
+def test_a_cluster_that_is_not_pinned_is_not_touched(monkeypatch: pytest.MonkeyPatch, uid: str, words: str) -> None:
+    """Before what dead runs left is undone: a context may lead elsewhere than it did when somebody meant it."""
+    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
+    monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
+    for name in ("require_served", "undo_leftovers", "sweep"):
+        monkeypatch.setattr(environments, name, lambda *_: pytest.fail("it was touched"))
+    opening = context_environment(kubeconfig=None, context="staging", image="", service_url="", uid=uid)
+    with pytest.raises(UsageError) as refused, opening:
+        pass
+    assert words in str(refused.value)
 
 
 def test_a_measurement_of_capacity_holds_the_lease(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -118,6 +140,6 @@ def test_a_measurement_of_capacity_holds_the_lease(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(capacity, "adopted_environment", opened)
     monkeypatch.setattr(capacity, "_on_adopted", lambda *_: SimpleNamespace())
-    where = capacity.Where(tmp_path / "gameday.toml", "", None, "", "", 3, keep_lab=False, command="")
+    where = capacity.Where(tmp_path / "gameday.toml", "", "", None, "", "", 3, keep_lab=False, command="")
     with capacity.placed(where, replicas=None, losses=0, fields={}, screen=cast("Any", SimpleNamespace(say=print))):
         assert taken == ["begin", "lease"]

@@ -8,7 +8,7 @@ from chaos.errors import UsageError
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.semantics import KUBERNETES
 from chaos.slo import Slo
-from chaos.trial.config import find_config, read_config
+from chaos.trial.config import find_config, pin_of, read_config
 from loadgen.profiles import HttpProfile
 
 WHOLE = """
@@ -168,3 +168,22 @@ def test_a_mistake_in_pyproject_names_the_table(tmp_path: Path) -> None:
     path = written(tmp_path, "[tool.gameday]\nsystems = 1\n", "pyproject.toml")
     with pytest.raises(UsageError, match=r"pyproject\.toml \[tool\.gameday\]: the field system is missing"):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("context", "uid", "pin"),
+    [("staging", "u-1", "u-1"), ("elsewhere", "u-1", ""), ("staging", "", "")],
+)
+def test_a_file_pins_its_context_for_trials_that_deploy_there(tmp_path: Path, context: str, uid: str, pin: str) -> None:
+    """A file of an adopted system knows the cluster, whoever else is tried on it; no other context is meant by it."""
+    lines = ["[cluster]", f'context = "{context}"', *([f'uid = "{uid}"'] if uid else [])]
+    lines += ["[system]", 'namespace = "llm"', 'deployment = "chat"']
+    (tmp_path / "gameday.toml").write_text("\n".join(lines))
+    assert pin_of(tmp_path, "staging") == pin
+
+
+def test_where_no_file_can_be_read_none_pins(tmp_path: Path) -> None:
+    """None, or a broken one: then the command line has to say it."""
+    assert pin_of(tmp_path, "staging") == ""
+    (tmp_path / "gameday.toml").write_text("[cluster")
+    assert pin_of(tmp_path, "staging") == ""
