@@ -67,7 +67,9 @@ def rbac_command(
         kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
         claimed = claims or claims_in_files(scenarios or ())
         objects = deploying_objects(
-            deploying_rights(activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster)
+            deploying_rights(
+                activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster, shared=True
+            )
         )
         objects += [undo_cron_job(objects, undo_cronjob)] if undo_cronjob else []
     else:

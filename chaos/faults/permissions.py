@@ -103,6 +103,9 @@ LOAD = Activity("load")
 READ_DATA = Activity("read-data", (*EXEC, *rights("create get", "Pod", "proxy")), reads=True)
 """Reading the files that must survive, in every replica."""
 
+LEASE = rights("get create patch delete", "Lease")
+"""For what nobody else may do meanwhile."""
+
 BASE = (
     Right("get", "Namespace", everywhere=True),
     *rights("list watch", "Node", everywhere=True),
@@ -114,7 +117,7 @@ BASE = (
     # A file may name them, as gameday init does.
     Right("get", "PodDisruptionBudget"),
     Right("get", "HorizontalPodAutoscaler"),
-    *rights("get create patch delete", "Lease"),
+    *LEASE,
     *rights("list create patch delete", JOURNAL),
 )
 """What every trial on an adopted system takes: reading, the lease, and the undo journal."""
@@ -185,21 +188,24 @@ def deploying_rights(
     proxied: bool,
     claims: bool,
     load_pods: bool = False,
+    shared: bool = False,
 ) -> tuple[Right, ...]:
     """All rights of a trial that deploys objects of these kinds into a namespace that it makes: each in all namespaces.
 
-    A namespace that is not there yet can have no Role. `proxied` and `load_pods` as for `rights_of`.
+    A namespace that is not there yet can have no Role. `proxied` and `load_pods` as for `rights_of`. `shared`: where
+    the nodes are others' too, the lease on them is beside, in the account's own namespace.
     """
-    chosen = tuple(kinds)
+    chosen, done = tuple(kinds), tuple(activities)
     wanted = (
         *_TRIAL,
         *(right for kind in chosen for right in rights("create patch", kind)),
         *(rights("get list watch", "StatefulSet") if "StatefulSet" in chosen else ()),
         *(CLAIMS if claims else ()),
         *(LOAD_PODS if load_pods else PROXY if proxied else ()),
-        *(right for activity in activities for right in activity.permissions),
+        *(right for activity in done for right in activity.permissions),
     )
-    return tuple(dict.fromkeys(replace(right, everywhere=True) for right in wanted))
+    lease = LEASE if shared and any(activity.hits_nodes for activity in done) else ()
+    return (*dict.fromkeys(replace(right, everywhere=True) for right in wanted), *lease)
 
 
 def object_names(

@@ -76,15 +76,19 @@ def adopted_for(
     activities = scenario_activities(request.node, load)
     if lacks := lacks_of_adopted(request.node, environment, adopted, activities):
         pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
-    if refused := list(unallowed(environment.adoption, adopted, activities)):
-        if require_consent:
-            raise NotAllowed("; ".join(refused))
-        pytest.skip(one_line("; ".join(refused)))
+    _skip_refused(unallowed(environment.adoption, adopted, activities), require_consent=require_consent)
     require_rights(environment.adoption, adopted, activities, load_pods=load.in_cluster)
     require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not dry_run:
         environment.begin()
     return adopted
+
+
+def _skip_refused(objections: Iterable[str], *, require_consent: bool) -> None:
+    if refused := "; ".join(objections):
+        if require_consent:
+            raise NotAllowed(refused)
+        pytest.skip(one_line(refused))
 
 
 def lacks_of_adopted(
@@ -125,12 +129,16 @@ def may_deploy(
     spec: SystemSpec,
     manifests: Manifests | None,
     load: LoadSettings,
+    *,
+    require_consent: bool = False,
 ) -> None:
     """Make sure that a trial that deploys its system may do all that this scenario does, and on the lab no more.
 
+    It is skipped where the owners of the nodes do not allow it, or `NotAllowed` is raised with `require_consent`.
     Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
     """
     if environment.adoption is None:
+        _skip_refused(environment.unallowed(_activities(request.node)), require_consent=require_consent)
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
@@ -146,7 +154,14 @@ def allow_deploying(
     load_pods: bool = False,
 ) -> None:
     """The same for whatever these faults are made by. Raises `ClusterRefused` as `may_deploy` does."""
-    rights = deploying_rights(activities, kinds, proxied=environment.proxied, claims=claims, load_pods=load_pods)
+    rights = deploying_rights(
+        activities,
+        kinds,
+        proxied=environment.proxied,
+        claims=claims,
+        load_pods=load_pods,
+        shared=environment.shared,
+    )
     environment.grant(rights)
     require_to_deploy(environment.cluster, rights)
 

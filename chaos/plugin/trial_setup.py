@@ -78,6 +78,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 load_image=options.load_image,
                 dry_run=options.dry_run,
                 uid=options.cluster_uid,
+                say=Voice(config).say,
             )
         else:
             words = "pytest " + " ".join(config.invocation_params.args)
@@ -138,7 +139,7 @@ def _live(
     assert spec is not None
     assert system is not None
     scenario = _scenario(request, options.seed)
-    may_deploy(request, environment, spec, manifests, load)
+    may_deploy(request, environment, spec, manifests, load, require_consent=options.require_consent)
     refuse_unmet(request, environment, spec, ours=adopted is None and manifests is None)
     wanted = TrialRequest(
         scenario=scenario,

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.clock import utc_iso
+
 __all__ = ["Owner", "started_tick"]
 
 HOST = "gameday.dev/owner-host"
@@ -52,6 +54,10 @@ class Owner:
     def words(self) -> str:
         """The process for people, as the holder of a lease begins."""
         return f"process {self.pid} on {self.host}"
+
+    def holder(self, now_ns: int) -> str:
+        """The process as the holder of a lease that it takes now."""
+        return f"{self.words}, since {utc_iso(now_ns)}"
 
     def annotations(self) -> dict[str, str]:
         """Give the annotations from which `read` makes this owner again."""

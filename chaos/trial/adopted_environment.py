@@ -8,7 +8,6 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from chaos.clock import utc_iso
 from chaos.cluster import unrecorded_executor
 from chaos.faults import Infrastructure
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE
@@ -21,7 +20,7 @@ from chaos.safety.owner import Owner
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.config import read_config
-from chaos.trial.environment import Environment
+from chaos.trial.environment import SharedEnvironment
 from chaos.trial.preflight.adopted_cluster import Adoption, open_adoption
 from chaos.trial.preflight.checks import ADOPTED_KINDS, require_served
 from chaos.trial.preflight.consent import Consent, owners_of
@@ -30,7 +29,7 @@ __all__ = ["AdoptedEnvironment", "adopted_environment"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdoptedEnvironment(Environment):
+class AdoptedEnvironment(SharedEnvironment):
     """A cluster of others, with the system that already runs there.
 
     Only `claim` writes: it takes the lease of the system's namespace, and undoes what dead runs left. Where there is
@@ -38,9 +37,7 @@ class AdoptedEnvironment(Environment):
     """
 
     adoption: Adoption
-    lease: RunLease
     abort_command: AbortCommand
-    until_end: ExitStack
     say: Callable[[str], None]
 
     @override
@@ -54,7 +51,7 @@ class AdoptedEnvironment(Environment):
             self.claim()
 
     @override
-    def claim(self) -> bool:
+    def claim(self, *, nodes: bool = False) -> bool:
         if self.lease.taken:
             return False
         self.until_end.enter_context(self.lease)
@@ -103,7 +100,7 @@ def adopted_environment(
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
     adoption.find()
-    holder = f"{Owner.this_process().words}, since {utc_iso(time.time_ns())}"
+    holder = Owner.this_process().holder(time.time_ns())
     with cluster, ExitStack() as until_end:
         yield AdoptedEnvironment(
             cluster=cluster,

@@ -72,9 +72,9 @@ class TrialContext(FaultContext):
         """Whether nothing is done to the system."""
         return isinstance(self.executor, DryRunExecutor)
 
-    def claim(self) -> bool:
-        """Before anything is done to the system: see `Environment.claim`. A dry run claims nothing."""
-        return not self.dry_run and self.environment.claim()
+    def claim(self, *, nodes: bool = False) -> bool:
+        """Before anything is done to the system or to nodes: see `Environment.claim`. A dry run claims nothing."""
+        return not self.dry_run and self.environment.claim(nodes=nodes)
 
     @override
     def stop_reason(self) -> str:
@@ -113,7 +113,7 @@ class TrialContext(FaultContext):
         waited for, and what that left is healed.
         """
         self.admit(fault)
-        claimed = self.claim()
+        claimed = self.claim(nodes=any(victim.kind == "Node" for victim in fault.victims))
         if self.stopped(stop):
             return False
         if claimed:

@@ -4,31 +4,37 @@
 here is a cluster of a kubeconfig to which each trial deploys its own system.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
+
+from typing_extensions import override
 
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, UsageError
 from chaos.faults import Infrastructure
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
-from chaos.faults.permissions import LOAD, Right
+from chaos.faults.permissions import LOAD, Activity, Right
 from chaos.faults.undo import undo_leftovers
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
+from chaos.safety.lease import RunLease
+from chaos.safety.owner import Owner
 from chaos.semantics import KUBERNETES, Timings
 from chaos.system import System, SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.namespace import sweep
 from chaos.trial.preflight.adopted_cluster import Adoption, pinned
 from chaos.trial.preflight.checks import DEPLOYED_KINDS, require_served
-from chaos.trial.preflight.consent import Consent
+from chaos.trial.preflight.consent import Consent, owners_of_nodes, unallowed_on_nodes
+from chaos.trial.preflight.rbac import HOME
 from loadgen.origin import ApiServerProxy, Credentials, HostDirect, Origin
 from loadgen.profiles import OpenAiChatProfile, Profile
 
-__all__ = ["Environment", "context_environment", "reference_profile", "reference_spec"]
+__all__ = ["Environment", "SharedEnvironment", "context_environment", "reference_profile", "reference_spec"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,9 @@ class Environment:
     kind: ClassVar[Literal["lab", "context"]] = "context"
     has_dns: ClassVar[bool] = True
     """Whether pods find a Service by its name."""
+
+    shared: ClassVar[bool] = False
+    """Whether the nodes are others' too."""
 
     cluster: Cluster
     timings: Timings = KUBERNETES
@@ -100,16 +109,20 @@ class Environment:
     def begin(self) -> None:
         """Before a trial that is not skipped. Raises `ClusterRefused` if another run is at work here."""
 
-    def claim(self) -> bool:
-        """Before anything is done to the system: take the lease. Say whether it was taken only now.
+    def claim(self, *, nodes: bool = False) -> bool:  # noqa: ARG002  # the role's shape
+        """Before anything is done to the system, or to `nodes`: take the lease, if it is one that others respect.
 
-        Raises `ClusterRefused` if another run has it.
+        Say whether it was taken only now. Raises `ClusterRefused` if another run has it.
         """
         return False
 
     def stop_reason(self) -> str:
         """Why a trial must not go on; empty while it may."""
         return ""
+
+    def unallowed(self, activities: Iterable[Activity]) -> Iterable[str]:  # noqa: ARG002  # the role's shape
+        """What speaks against a trial that deploys its system and does this, with the command that would allow it."""
+        return ()
 
     def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Consent:
         """Who is asked before each action of a trial, and until its end. What we deploy is ours.
@@ -149,6 +162,38 @@ class Environment:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedEnvironment(Environment):
+    """A cluster that is others' too: its nodes are hit as their owners allow, and by one run at a time.
+
+    `until_end` gives the lease back at the session's end.
+    """
+
+    shared: ClassVar[bool] = True
+
+    lease: RunLease
+    until_end: ExitStack
+
+    @override
+    def claim(self, *, nodes: bool = False) -> bool:
+        if not nodes or self.lease.taken:
+            return False
+        self.until_end.enter_context(self.lease)
+        return True
+
+    @override
+    def stop_reason(self) -> str:
+        return self.lease.lost if self.lease.taken else ""
+
+    @override
+    def unallowed(self, activities: Iterable[Activity]) -> Iterable[str]:
+        return unallowed_on_nodes(self.cluster, activities)
+
+    @override
+    def consent(self, adopted: Adopted | None, *, load_action: str = LOAD.name) -> Consent:
+        return Consent(owners_of_nodes(self.cluster), load=load_action)
+
+
 @contextmanager
 def context_environment(
     *,
@@ -161,25 +206,30 @@ def context_environment(
     dry_run: bool = False,
     uid: str = "",
     uid_option: str = "--gameday-cluster-uid",
-) -> Iterator[Environment]:
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[SharedEnvironment]:
     """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written.
 
     What dead runs left stays as it is in a `dry_run`. `uid` is that of the cluster's namespace kube-system, given by
     `uid_option`.
     """
-    with connect(kubeconfig=kubeconfig, context=context) as cluster:
+    with connect(kubeconfig=kubeconfig, context=context) as cluster, ExitStack() as until_end:
         pinned(cluster, uid, pin=uid_option, write=f"give {uid_option} {{uid}}")
         require_served(cluster, DEPLOYED_KINDS)
         if not dry_run:
             # First what dead runs did beyond their namespaces: their record of it goes with the namespace.
             undo_leftovers(cluster, None, infrastructure)
             sweep(cluster, unrecorded_executor(cluster))
-        yield Environment(
+        holder = Owner.this_process().holder(time.time_ns())
+        yield SharedEnvironment(
             cluster=cluster,
             reference_image=image,
             service_url=service_url,
             load_image_name=load_image,
             infrastructure=infrastructure,
+            # Each trial has a namespace of its own, but all have the same nodes.
+            lease=RunLease(cluster, unrecorded_executor(cluster), HOME, holder, say=say),
+            until_end=until_end,
         )
 
 

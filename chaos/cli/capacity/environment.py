@@ -115,6 +115,7 @@ def _environment(where: Where, screen: Screen) -> AbstractContextManager[Environ
             service_url=where.service_url,
             uid=where.cluster_uid or pin_of(Path.cwd(), where.context),
             uid_option="--cluster-uid",
+            say=screen.say,
         )
     if where.kubeconfig is not None:
         raise UsageError("--kubeconfig goes with --kube-context NAME", "name the context, or leave both for the lab")

@@ -11,6 +11,7 @@ from chaos.objects.base import View
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import Adopted
 from chaos.trial.preflight.adopted_cluster import Adoption
+from chaos.trial.preflight.rbac import HOME, HOME_NAMES
 
 __all__ = [
     "ADOPTED_KINDS",
@@ -124,14 +125,26 @@ def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
 
 
 def require_to_deploy(cluster: Cluster, rights: Sequence[Right]) -> None:
-    """The same for trials that deploy their system. Raises `ClusterRefused` naming the verbs that are missing."""
+    """The same for trials that deploy their system. Raises `ClusterRefused` naming the verbs that are missing.
+
+    Rights that are not for all namespaces are for `HOME`, which must be there.
+    """
+    at_home = [right for right in rights if not right.everywhere]
+    if at_home and cluster.get("Namespace", None, HOME) is None:
+        raise ClusterRefused(
+            f"there is no namespace {HOME}, where a run that hits nodes holds its lease",
+            f"kubectl create namespace {HOME}, or apply what gameday rbac --deploys prints",
+        )
 
     def may(right: Right) -> bool:
-        return cluster.may(right.verb, right.kind, None, subresource=right.subresource)
+        if right.everywhere:
+            return cluster.may(right.verb, right.kind, None, subresource=right.subresource)
+        return all(cluster.may(right.verb, right.kind, HOME, name=name) for name in right.held_to(HOME_NAMES) or ("",))
 
     with ThreadPoolExecutor(QUESTIONS_AT_ONCE) as pool:
         allowed = list(pool.map(may, rights))
-    if missing := [right.words for right, is_allowed in zip(rights, allowed, strict=True) if not is_allowed]:
+    denied = [right for right, is_allowed in zip(rights, allowed, strict=True) if not is_allowed]
+    if missing := [one.words if one.everywhere else f"{one.words} in namespace {HOME}" for one in denied]:
         raise ClusterRefused(
             f"context {cluster.facts.context} may not: {', '.join(missing)}",
             "ask for these rights: gameday rbac --deploys prints the ClusterRole",

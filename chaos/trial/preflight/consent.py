@@ -19,7 +19,7 @@ from chaos.system.adopt.find import Adopted
 from chaos.system.spec.compatibility import may_go
 from chaos.trial.preflight.adopted_cluster import Adoption
 
-__all__ = ["Actions", "Consent", "owners_of", "unallowed"]
+__all__ = ["Actions", "Consent", "owners_of", "owners_of_nodes", "unallowed", "unallowed_on_nodes"]
 
 LOOK_S = 3.0
 """How often the owners' annotations are read while a trial goes on: two small objects, and the nodes that it hits."""
@@ -99,17 +99,27 @@ def owners_of(adoption: Adoption, found: Adopted) -> Owners:
     return objections
 
 
+def owners_of_nodes(cluster: Cluster) -> Owners:
+    """The owners of the nodes that are hit, where the system is the trial's own."""
+    return lambda actions: _of_nodes(cluster, actions)
+
+
 def unallowed(adoption: Adoption, found: Adopted, activities: Iterable[Activity]) -> Iterator[str]:
     """Say what speaks against these faults, each with the command that would allow it: read from the cluster now."""
     chosen = tuple(one for one in activities if not one.reads)
     yield from _refusals(adoption, found, [one.name for one in chosen])
-    for activity in chosen:
-        if not activity.hits_nodes:
-            continue
-        objections = [objections_of_node(node, activity.name) for node in adoption.cluster.list("Node")]
+    yield from unallowed_on_nodes(adoption.cluster, chosen)
+    yield from _spent(adoption, found, chosen)
+
+
+def unallowed_on_nodes(cluster: Cluster, activities: Iterable[Activity]) -> Iterator[str]:
+    """Say which of these faults no node's owner allows."""
+    hitting = [one for one in activities if one.hits_nodes]
+    nodes = cluster.list("Node") if hitting else []
+    for activity in hitting:
+        objections = [objections_of_node(node, activity.name) for node in nodes]
         if objections and all(objections):
             yield objections[0]
-    yield from _spent(adoption, found, chosen)
 
 
 def _namespace(adoption: Adoption, found: Adopted) -> Raw:

@@ -12,10 +12,12 @@ from chaos.cluster import IN_CLUSTER, resource_of
 from chaos.errors import UsageError
 from chaos.faults.permissions import Activity, Right, object_names
 from chaos.faults.static_analysis import activities_of
+from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
 
 __all__ = [
     "HOME",
+    "HOME_NAMES",
     "activities_of_files",
     "claims_in_files",
     "deploying_objects",
@@ -25,7 +27,10 @@ __all__ = [
 
 NAME = "gameday"
 HOME = "gameday"
-"""The namespace of the ServiceAccount where each trial makes a namespace of its own."""
+"""The namespace of the ServiceAccount where each trial makes a namespace of its own, and of the lease on nodes."""
+
+HOME_NAMES: Mapping[str, tuple[str, ...]] = {"Lease": (LEASE_NAME,)}
+"""The objects there to which rights are held."""
 
 UNDO_EVERY_S = 300
 NOBODY = 65534
@@ -131,12 +136,21 @@ def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str,
 
 
 def deploying_objects(rights: Sequence[Right], *, account: str = NAME) -> list[dict[str, Any]]:
-    """A namespace with a ServiceAccount, and a ClusterRole for it: a namespace that a trial makes can have no Role."""
+    """A namespace with a ServiceAccount, and a ClusterRole for it: a namespace that a trial makes can have no Role.
+
+    Rights that are not for all namespaces are for that one, by a Role.
+    """
     subject = {"kind": "ServiceAccount", "name": account, "namespace": HOME}
+    inside = [one for one in rights if not one.everywhere]
+    role = [
+        _object("Role", account, HOME, rules=_rules(inside, HOME_NAMES)),
+        _object("RoleBinding", account, HOME, roleRef=_ref("Role", account), subjects=[subject]),
+    ]
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HOME}},
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": HOME}},
-        _object("ClusterRole", account, "", rules=_rules(rights, {})),
+        *(role if inside else ()),
+        _object("ClusterRole", account, "", rules=_rules([one for one in rights if one.everywhere], {})),
         _object("ClusterRoleBinding", account, "", roleRef=_ref("ClusterRole", account), subjects=[subject]),
     ]
 

@@ -31,8 +31,9 @@ class Surroundings:
         self.reason = reason
         self.asked: list[str] = []
 
-    def claim(self) -> bool:
+    def claim(self, *, nodes: bool) -> bool:
         """The lease, taken by the first who asks."""
+        assert not nodes
         self.asked.append("lease")
         return self.asked.count("lease") == 1
 

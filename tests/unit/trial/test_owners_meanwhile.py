@@ -222,7 +222,7 @@ def running(consent: Consent, folder: Path) -> Iterator[tuple[Trial, TrialContex
     clock = Clock.start()
     with Journal(folder / "actions.jsonl", clock) as journal, consent:
         context = context_with(
-            environment=SimpleNamespace(claim=lambda: False, stop_reason=str),
+            environment=SimpleNamespace(claim=lambda **_: False, stop_reason=str),
             abort_conditions=AbortConditions(()),
             executor=SimpleNamespace(),
             journal=journal,

@@ -139,7 +139,7 @@ def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
     """The refusal comes before the stream, and before the run takes hold of the system."""
     claimed: list[None] = []
     consent = {"load": "load is not allowed"}
-    environment = SimpleNamespace(claim=lambda: claimed.append(None), stop_reason=str)
+    environment = SimpleNamespace(claim=lambda **_: claimed.append(None), stop_reason=str)
     well = SimpleNamespace(objection=str)
     context = context_with(
         environment=environment,
