@@ -24,6 +24,7 @@ from chaos.lab.control_plane.build import kube_program, kwok_program
 from chaos.lab.control_plane.pki import with_token
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.simulated import SimulatedCluster
+from chaos.objects.base import Ref
 from chaos.progress import Terminal
 from chaos.trial.preflight.checks import require_to_deploy
 from chaos.trial.preflight.service_account import ServiceAccount, least_privileged
@@ -182,3 +183,66 @@ def test_a_session_passes_with_the_printed_rights_and_is_refused_without_one(
     assert "may not: delete Pod in all namespaces" in out
     assert "Traceback" not in out
     assert not (pytester.path / "runs").exists() or not list((pytester.path / "runs").glob("*/watch.jsonl"))
+
+
+DRAINED = """
+from chaos import faults, targets
+from chaos.checks import Recovered, Witnessed
+
+def test_drain(trial, system, traffic):
+    '''One node may be drained.'''
+    with traffic.steady(rate_rps=10):
+        trial.baseline(duration_s=2)
+        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=30)
+        with trial.fault(drain):
+            trial.hold(until=drain.ended)
+        trial.recovery()
+    trial.judge(Recovered(), Witnessed("evict-pod"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("uid", "words"), [([], "give --gameday-cluster-uid"), (["--gameday-cluster-uid", "0000"], "is another cluster")]
+)
+def test_a_session_on_a_cluster_that_is_not_pinned_makes_nothing(
+    pytester: pytest.Pytester, simulated: SimulatedCluster, admin: Cluster, uid: list[str], words: str
+) -> None:
+    """It ends with one line and pytest's usage error, before any namespace is made."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_kill=SCENARIO)
+    where = ["--gameday-kube-context", simulated.context, "--gameday-kubeconfig", str(simulated.kubeconfig), *uid]
+    before = {one["metadata"]["name"] for one in admin.list("Namespace")}
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *where, timeout=120)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in result.stdout.str() + result.stderr.str()
+    assert {one["metadata"]["name"] for one in admin.list("Namespace")} <= before
+
+
+def test_a_node_of_others_is_drained_by_consent_and_under_the_lease(
+    pytester: pytest.Pytester, simulated: SimulatedCluster, admin: Cluster
+) -> None:
+    """Without the owners' word the scenario is skipped with the command; with it it passes, and the lease is gone."""
+    pytester.makeconftest(CONFTEST)
+    file = pytester.makepyfile(test_drain=DRAINED)
+    least = printed_identity(simulated, admin, file, pytester.path, without="")
+    executor = LiveExecutor(admin, NullJournal())
+    nodes = [Ref("Node", "", one["metadata"]["name"]) for one in admin.list("Node")]
+
+    def allow(word: str | None) -> None:
+        for node in nodes:
+            patch = {"metadata": {"annotations": {"gameday.dev/allow": word}}}
+            assert executor.do(mutations.patch(node, patch, field_manager="kubectl")).outcome == "ok"
+
+    with answering() as url:
+        where = ["--gameday-kube-context", simulated.context, "--gameday-kubeconfig", str(least)]
+        where += ["--gameday-cluster-uid", admin.facts.uid, "--gameday-service-url", url]
+        skipped = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *where, timeout=120)
+        skipped.assert_outcomes(skipped=1)
+        skipped.stdout.fnmatch_lines(["*kubectl annotate node *gameday.dev/allow=node-drain*"])
+        allow("node-drain")
+        try:
+            passed = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *where, timeout=180)
+        finally:
+            allow(None)
+    passed.assert_outcomes(passed=1)
+    assert admin.get("Lease", "gameday", "gameday") is None
