@@ -19,6 +19,7 @@ from chaos.objects.base import View
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.safety.owner import Owner
 from chaos.trial.config import find_config
+from chaos.trial.preflight.rbac import HOME
 
 __all__ = ["status_command", "undo_command"]
 
@@ -92,12 +93,14 @@ def status_command(
     """Say who is at work on the system, which faults are active, and what dead runs left. Reads only."""
     reached = _reached(system, kube_context, kubeconfig)
     with reached.cluster as cluster:
-        if (namespace := reached.namespace) is not None:
-            lease = cluster.get("Lease", namespace, LEASE_NAME)
-            holder, renewed = holder_of(lease), View(lease or {}).spec.get("renewTime")
+        # Without a system, that of runs which deploy theirs and hit nodes.
+        where = reached.namespace or HOME
+        lease = cluster.get("Lease", where, LEASE_NAME)
+        holder, renewed = holder_of(lease), View(lease or {}).spec.get("renewTime")
+        if holder or reached.namespace:
             lease_words = f"{holder} holds the lease, renewed {renewed}" if holder else "nobody holds the lease"
-            _print(f"namespace {namespace}: {lease_words}")
-        found = find_left(cluster, namespace)
+            _print(f"namespace {where}: {lease_words}")
+        found = find_left(cluster, reached.namespace)
     for one in found:
         _print(f"{one.run} ({one.owner}): {one.alive or 'dead: gameday undo heals what it left'}")
         for entry in one.entries:
