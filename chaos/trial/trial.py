@@ -18,9 +18,9 @@ from chaos.checks.verdict import Answer, Check
 from chaos.clock import seconds
 from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import Awaited, Fault, Injection, Until
-from chaos.faults.undo import heal
 from chaos.history import load_history
 from chaos.slo import Slo
+from chaos.trial.active_faults import ActiveFaults
 from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import read_data
 from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
@@ -49,7 +49,7 @@ class Trial:
         self._stopped = False
         self._missed = False
         self._faults = 0
-        self._active: list[tuple[Fault, Injection]] = []
+        self._active = ActiveFaults(self.stop)
         self._phase = ""
 
     def baseline(self, *, duration_s: float, slo: Slo | None = None) -> None:
@@ -117,14 +117,9 @@ class Trial:
                 victims=[asdict(ref) for ref in fault.victims],
                 parameters={**fault.parameters, "landing_deadline_s": fault.landing_deadline_s},
             )
-            injection: Injection | None = None
-            try:
-                injection = fault.inject(context)
-                self._active.append((fault, injection))
+            with self._active.injected(fault, context) as injection:
                 self._await_landing(context, injection)
                 yield
-            finally:
-                self._heal(context, injection)
 
     def read_data(self, *files: str) -> None:
         """Read in every ready replica what must survive, for `DataSurvived`: files, and an answer made from them.
@@ -251,33 +246,11 @@ class Trial:
         context.journal.event("fault-missed", fault=context.fault, reason=reason)
         self._say(f"missed: {reason}")
 
-    def _heal(self, context: TrialContext, injection: Injection | None) -> None:
-        """Heal, and journal whether that went well. What could not be undone stops the trial.
-
-        Where injecting raised there is no injection, but what it did until then is recorded in the context.
-        """
-        self._active = [one for one in self._active if one[1] is not injection]
-        try:
-            left = injection.heal() if injection else heal(context)
-        except BaseException as error:
-            detail = {"reason": f"{type(error).__name__}: {error}"}
-            context.journal.event("fault-healed", fault=context.fault, outcome="info", detail=detail)
-            raise
-        context.journal.event(
-            "fault-healed",
-            fault=context.fault,
-            outcome="fail" if left else "ok",
-            detail={"reason": left} if left else {},
-        )
-        if left:
-            self.stop(f"not healed: {left}")
-
     def _awaited(self, until: Until | Awaited) -> Until:
         """What is awaited, of a fault that is active. Raises `UsageError` if it is not."""
         if isinstance(until, Until):
             return until
-        injection = next((injection for fault, injection in reversed(self._active) if fault is until.fault), None)
-        if injection is None:
+        if (injection := self._active.injection_of(until.fault)) is None:
             raise UsageError(
                 f"trial.hold: {until.fault.name} is not active, so its {until.name} never comes",
                 "hold inside `with trial.fault(fault):`, of the same object",

@@ -25,6 +25,7 @@ from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.safety import BlastRadius, NoUndoLog, UndoEntry
 from chaos.safety.abort_conditions import AbortConditions
+from chaos.trial import active_faults
 from chaos.trial.context import TrialContext
 from chaos.trial.preflight import consent as owners
 from chaos.trial.preflight.consent import Consent, owners_of
@@ -170,6 +171,13 @@ def test_nobody_is_asked_where_there_are_no_owners() -> None:
         assert consent.objection == ""
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look more often, and wait less for the scenario, where the time is not the point."""
+    monkeypatch.setattr(owners, "LOOK_S", 0.2)
+    monkeypatch.setattr(active_faults, "AWAY_S", 0.2)
+
+
 # --- a whole trial --------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +187,7 @@ class Marked(TargetedFault):
 
     name: ClassVar[str] = "pod-kill"
     deeds: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
     @property
     @override
@@ -187,13 +196,13 @@ class Marked(TargetedFault):
 
     @override
     def inject(self, context: FaultContext) -> Injection:
-        self.deeds.append("injected")
-        deeds = self.deeds
+        deeds, refusals, name = self.deeds, self.refusals, self.targets.words
+        deeds.append(f"{name} injected")
 
         class Healed(Injection):
             def heal(self) -> str:
-                deeds.append("healed")
-                return ""
+                deeds.append(f"{name} healed")
+                return refusals.pop() if refusals else ""
 
         return Healed(self, context, lambda: "seen")
 
@@ -251,11 +260,43 @@ def test_a_freeze_stops_a_trial_under_way(cluster: Cluster, tmp_path: Path) -> N
             trial.hold(duration_s=60)
         trial.read_data()
         assert time.monotonic() - began < STOP_S
-    assert (outer.deeds, inner.deeds, later.deeds) == (["injected", "healed"], ["injected", "healed"], [])
+    assert (outer.deeds, inner.deeds, later.deeds) == (
+        ["one injected", "one healed"],
+        ["one injected", "one healed"],
+        [],
+    )
     assert "stopped: namespace llm is frozen: release week" in said
     journal = [json.loads(line) for line in (tmp_path / "actions.jsonl").read_text().splitlines()]
     stops = [line["reason"] for line in journal if line["event"] == "trial-stopped"]
     assert stops == ["namespace llm is frozen: release week"]
+
+
+def test_a_scenario_that_waits_by_itself_is_healed_all_the_same(cluster: Cluster, tmp_path: Path) -> None:
+    """It is not called back, but within ten seconds nothing of it is left, the innermost healed first, and once."""
+    deeds: list[str] = []
+    outer, inner, later = (Marked(Targets(name, ()), deeds) for name in ("outer", "inner", "later"))
+    with running(consent_on(cluster), tmp_path) as (trial, _, said):
+        with trial.fault(outer), trial.fault(inner):
+            cluster.annotate("Namespace", "llm", adopt="enabled", freeze="release week")
+            until(lambda: len(deeds) == 4, deadline_s=STOP_S, awaited="both healed")
+        with trial.fault(later):
+            pass
+    assert deeds == ["outer injected", "inner injected", "inner healed", "outer healed"]
+    assert said.count("stopped: namespace llm is frozen: release week") == 1
+
+
+@pytest.mark.usefixtures("soon")
+def test_what_cannot_be_healed_meanwhile_is_tried_again(cluster: Cluster, tmp_path: Path) -> None:
+    """When the scenario leaves its block; and both attempts are in the record."""
+    deeds: list[str] = []
+    refused = ["refused by a webhook"]
+    fault = Marked(Targets("one", ()), deeds, refused)
+    with running(consent_on(cluster), tmp_path) as (trial, _, _), trial.fault(fault):
+        cluster.annotate("Namespace", "llm", adopt="enabled", freeze="release week")
+        until(lambda: len(deeds) == 2, deadline_s=STOP_S, awaited="an attempt")
+    assert deeds == ["one injected", "one healed", "one healed"]
+    journal = [json.loads(line) for line in (tmp_path / "actions.jsonl").read_text().splitlines()]
+    assert [line["outcome"] for line in journal if line["event"] == "fault-healed"] == ["fail", "ok"]
 
 
 def test_a_trial_that_nobody_objects_to_goes_on(cluster: Cluster, tmp_path: Path) -> None:
@@ -263,10 +304,11 @@ def test_a_trial_that_nobody_objects_to_goes_on(cluster: Cluster, tmp_path: Path
     fault = Marked(Targets("one", ()))
     with running(consent_on(cluster), tmp_path) as (trial, _, said), trial.fault(fault):
         trial.hold(duration_s=0.5)
-        assert fault.deeds == ["injected"]
+        assert fault.deeds == ["one injected"]
     assert not any(line.startswith("stopped") for line in said)
 
 
+@pytest.mark.usefixtures("soon")
 def test_what_goes_on_beside_the_scenario_ends_too(cluster: Cluster, tmp_path: Path) -> None:
     """A drain goes from pod to pod by itself: it takes no further step, and writes no undo entry for one."""
     cluster.annotate("Namespace", "llm", adopt="enabled")
