@@ -1,9 +1,9 @@
 """What a fault may use, and how it is undone: the context that a trial gives to each of its faults."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaos.cluster import DRY_RUN, Cluster, DryRunExecutor, Executor, Journal, Recorder
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
@@ -11,6 +11,9 @@ from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
 from chaos.safety import NoUndoLog, UndoEntry, UndoLog
 from chaos.semantics import KUBERNETES, Timings
+
+if TYPE_CHECKING:
+    from chaos.faults.base import Fault
 
 __all__ = ["FaultContext", "UndoContext"]
 
@@ -73,6 +76,10 @@ class FaultContext(UndoContext):
 
     def stop_reason(self) -> str:
         """Why nothing more may be done, but to undo; empty while it may."""
+        return ""
+
+    def objection_to(self, fault: "Fault", victims: Sequence[Ref]) -> str:  # noqa: ARG002  # the role's shape
+        """Why a fault that goes from one to the next may not hit these as all is now; empty if it may."""
         return ""
 
     def record(self, entry: UndoEntry) -> str:

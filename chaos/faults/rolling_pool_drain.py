@@ -18,6 +18,7 @@ from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
 from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal
 from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.semantics import DrainOptions, DrainSet
 
@@ -179,12 +180,21 @@ class _PoolDrain(Injection):
         for node in self._fault.targets.nodes:
             if not self._chosen(node).evict:
                 continue
+            if reason := self._objection(node):
+                yield Ending("stopped", f"stopped by us: {reason}", {"node": node.name})
+                return
             if reason := self._close(node):
                 yield Ending("failed", reason, {"node": node.name})
                 return
             yield self._emptied(node)
             if not self._fault.migrate and (reason := self._reopen(node)):
                 yield Ending("failed", reason, {"node": node.name})
+
+    def _objection(self, node: Ref) -> str:
+        """Why the replicas on a node may not be evicted any more: minutes may have passed since the pool was picked."""
+        pods = [pod for pod in map(PodView, self.context.recorder.objects("Pod")) if pod.node == node.name]
+        ready = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in pods if pod.ready and not pod.deleting]
+        return self.context.objection_to(self._fault, ready)
 
     def _emptied(self, node: Ref) -> Ending:
         """Drain one node, and wait for the replacements."""

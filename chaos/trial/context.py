@@ -1,6 +1,6 @@
 """What a live trial works with: the connection, the record, the system, and what may be done to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -123,14 +123,25 @@ class TrialContext(FaultContext):
     def admit(self, fault: Fault) -> None:
         """Hold a fault against consent and blast radius, as all is now. Raises `NotAllowed` or `UsageError`."""
         self.allow(fault)
+        self._bound(fault, fault.victims)
+
+    @override
+    def objection_to(self, fault: Fault, victims: Sequence[Ref]) -> str:
+        try:
+            self._bound(fault, victims)
+        except (UsageError, ClusterRefused) as refused:
+            return refused.what
+        return ""
+
+    def _bound(self, fault: Fault, victims: Sequence[Ref]) -> None:
         pods = self.pods()
-        hit = [victim.name for victim in fault.victims if victim.kind == "Node"]
+        hit = [victim.name for victim in victims if victim.kind == "Node"]
         nodes = list(map(NodeView, self.recorder.objects("Node")))
         others = [node for node in nodes if node.name not in hit]
         # Since the pick others may have come to a node.
-        aimed = {victim.uid for victim in fault.victims}
+        aimed = {victim.uid for victim in victims}
         met = sum(pod.ready and not pod.deleting and pod.node in hit and pod.uid not in aimed for pod in pods)
-        kinds = {victim.kind for victim in fault.victims}
+        kinds = {victim.kind for victim in victims}
         wanted, down = self._wanted_and_down() if met or kinds - {"Node"} else (0, 0)
         workload = self._workload() if kinds - {"Node", "Pod"} else None
         radius = self.blast_radius(wanted=wanted, nodes=len(nodes))
@@ -138,7 +149,7 @@ class TrialContext(FaultContext):
         if fault.takes_every_node and not self.adopted:
             radius = replace(radius, nodes_max=None)
         radius.admit(
-            fault.victims,
+            victims,
             ours={pod.uid for pod in pods} | {ref.uid for ref in (*self.system.objects, self.system.workload)},
             at_risk=met + (fault.pods_at_risk(workload, wanted, down) if workload else 0),
             down=down,

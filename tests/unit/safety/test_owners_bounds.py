@@ -20,6 +20,7 @@ from chaos.safety import BlastRadius
 from chaos.system import SystemSpec
 from chaos.trial.adopted_environment import AdoptedEnvironment
 from chaos.trial.config import GamedayConfig
+from chaos.trial.context import TrialContext
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.adopted_cluster import Adoption
 from chaos.trial.preflight.consent import Consent
@@ -94,8 +95,8 @@ def test_a_node_is_left_of_those_that_there_are_now(nodes: int, most: int) -> No
     assert adopted_with(nodes_max=2).blast_radius(TEN, "llm", None, wanted=10, nodes=nodes).nodes_max == 2
 
 
-def scaled(fault: faults.Fault, workload: dict[str, Any], ready: str, tmp_path: Path) -> str:
-    """What owners who allow half of the replicas say of a fault, as the workload and these Ready pods are now."""
+def by_half(workload: dict[str, Any], ready: str, tmp_path: Path) -> TrialContext:
+    """A trial whose owners allow half of the replicas, as the workload and these Ready pods are now."""
     kind = workload.get("kind", "Deployment")
     objects = {
         "Node": [node("n1"), node("n2"), node("n3")],
@@ -103,7 +104,7 @@ def scaled(fault: faults.Fault, workload: dict[str, Any], ready: str, tmp_path: 
         kind: [workload],
     }
     bounds = adopted_with(percent_max=50, pods_max=10).blast_radius
-    context = context_with(
+    return context_with(
         run=saved(Story().replicas(*"abcdefghij").history(), tmp_path / "run"),
         recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
         namespace=NAMESPACE,
@@ -112,6 +113,11 @@ def scaled(fault: faults.Fault, workload: dict[str, Any], ready: str, tmp_path: 
         blast_radius=partial(bounds, TEN, NAMESPACE, None),
         consent=Consent(),
     )
+
+
+def scaled(fault: faults.Fault, workload: dict[str, Any], ready: str, tmp_path: Path) -> str:
+    """What these bounds say of a fault, empty if they let it pass."""
+    context = by_half(workload, ready, tmp_path)
     try:
         context.admit(fault)
     except UsageError as refused:
@@ -131,6 +137,16 @@ def test_half_of_ten_is_not_all_of_two(tmp_path: Path) -> None:
     assert "2 pods and 0 already down are more than the 1 allowed" in scaled(
         kill("a", "b"), deployment(2), "ab", tmp_path / "both"
     )
+
+
+def test_a_fault_that_goes_on_is_held_against_what_is_left(tmp_path: Path) -> None:
+    """A pool whose drain was allowed while ten were wanted: of two that are left, only one may go at once."""
+    both = kill("a", "b").victims
+    pool = faults.RollingPoolDrain(Targets("none", ()))
+    assert by_half(deployment(10), "abcdefghij", tmp_path).objection_to(pool, both) == ""
+    left = by_half(deployment(2), "ab", tmp_path / "left")
+    assert "2 pods and 0 already down" in left.objection_to(pool, both)
+    assert left.objection_to(pool, both[:1]) == ""
 
 
 @pytest.mark.parametrize(

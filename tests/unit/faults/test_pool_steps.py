@@ -1,0 +1,93 @@
+"""A drain of a pool goes from node to node for minutes, and is held against the bounds at each."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+from histories import NAMESPACE, node, pod
+from typing_extensions import override
+
+from chaos.cluster import Done
+from chaos.cluster.transport import Answer
+from chaos.faults import Fault, FaultContext, RollingPoolDrain
+from chaos.faults.targets import Targets
+from chaos.objects.base import Ref
+from chaos.wait import until
+
+PODS = {"n1": ("a", "b"), "n2": ("c",), "n3": ("d",)}
+
+
+class Cluster:
+    """Three nodes with replicas, which go when they are evicted; it does what it is told, and keeps it."""
+
+    def __init__(self, held: Sequence[str]) -> None:
+        self.held = held
+        self.did: list[tuple[str, str]] = []
+        self.ended: list[tuple[str, str]] = []
+
+    @property
+    def evicted(self) -> set[str]:
+        """Whose eviction was asked for."""
+        return {target for action, target in self.did if action == "evict-pod"}
+
+    def _pods(self, name: str = "") -> list[dict[str, Any]]:
+        found = [pod(uid, ready=True, node=where) for where, uids in PODS.items() for uid in uids]
+        there = [one for one in found if one["metadata"]["name"] not in self.evicted]
+        return [one for one in there if not name or one["spec"]["nodeName"] == name]
+
+    def read(self, _path: str, query: Mapping[str, str]) -> Answer:
+        """The pods of a node."""
+        return Answer(200, json.dumps({"items": self._pods(query["fieldSelector"].partition("=")[2])}).encode())
+
+    def get(self, _kind: str, _namespace: str | None, name: str) -> dict[str, Any]:
+        """A node."""
+        return node(name)
+
+    def objects(self, kind: str) -> Sequence[dict[str, Any]]:
+        """What the trial watches."""
+        return self._pods() if kind == "Pod" else ()
+
+    def wait_for(self, _come: Callable[[], object], _left_s: float) -> bool:
+        """Everything that is waited for has come."""
+        return True
+
+    def do(self, order: Any) -> Done:
+        """Do it."""
+        self.did.append((order.action, order.target.name))
+        return Done("ok", 201)
+
+    def event(self, kind: str, **more: Any) -> None:
+        """Keep how the drain ended."""
+        if kind == "fault-result":
+            self.ended.append((more["result"], more["words"]))
+
+
+class Bounded(FaultContext):
+    """A trial whose bounds let some pods go no more."""
+
+    @override
+    def objection_to(self, fault: Fault, victims: Sequence[Ref]) -> str:
+        held: set[str] = set(cast("Any", self.cluster).held)
+        return "blast radius: it is too small now" if held & {victim.name for victim in victims} else ""
+
+
+@pytest.mark.parametrize(
+    ("held", "emptied", "result"),
+    [((), ["n1", "n2", "n3"], "finished"), (("model-c",), ["n1"], "stopped"), (("model-a",), [], "stopped")],
+    ids=["bounds that hold", "of the second node", "of the first"],
+)
+def test_each_node_is_held_against_the_bounds_of_its_moment(
+    held: tuple[str, ...], emptied: list[str], result: str
+) -> None:
+    """Where they let the next node's replicas go no more, the drain ends before it evicts one, with the reason."""
+    cluster = Cluster(held)
+    there: Any = cluster
+    context = Bounded(there, there, there, "pool-drain-1", recorder=there, namespace=NAMESPACE)
+    pool = Targets("a pool", tuple(Ref("Node", "", name, f"node-{name}") for name in PODS))
+    injection: Any = RollingPoolDrain(pool).inject(context)
+    until(injection.ended.seen, deadline_s=10, awaited="the drain's end")
+    assert cluster.evicted == {f"model-{uid}" for name in emptied for uid in PODS[name]}
+    ((ended, words),) = cluster.ended
+    assert ended == result
+    assert ("blast radius" in words) is bool(held)
