@@ -55,6 +55,8 @@ KEEPALIVE_S = KEEPALIVE["idle"] + KEEPALIVE["interval"] * KEEPALIVE["count"]
 
 UNAUTHORIZED = 401
 
+PIECE_BYTES = 64 * 1024
+
 RENEWED_S = 5.0
 """Credentials that were read anew so recently are not the reason of one more 401."""
 
@@ -90,13 +92,13 @@ class Answer:
         """The body as JSON, or as text if it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.body.decode(errors="replace")
 
     def words(self) -> str:
         """The status and what the server says about it, in one line."""
         said = self.json()
-        text = said.get("message", "") if isinstance(said, dict) else str(said)[:200]
+        text = str(said.get("message", ""))[:2000] if isinstance(said, dict) else str(said)[:200]
         return f"{self.status} {' '.join(text.split())}".rstrip()
 
 
@@ -130,16 +132,20 @@ class Transport:
         accept: str = "application/json, */*",
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
+        pod_max_bytes: int | None = None,
     ) -> Answer:
         """Send one request and read the whole answer; `timeout_s` is how long the server may be silent.
 
-        Raises `NotSent` or `Broken`.
+        `pod_max_bytes` is for what the API server passes on to a pod, whose answer may be anybody's: no more bytes are
+        read, all of them within `timeout_s`, and no 401 of its own renews the credentials. Raises `NotSent`, `Broken`.
         """
         sent = {"Accept": accept} | ({} if body is None else {"Content-Type": content_type}) | dict(headers or {})
+        until_s, trusted = time.monotonic() + timeout_s, pod_max_bytes is None
         with self._translated(f"{method} {path}"):
-            response = self._send(method, path, query, sent, body, timeout_s=timeout_s)
+            response = self._send(method, path, query, sent, body, timeout_s=timeout_s, renews=trusted)
             received = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status, response.data, received)
+            data = response.data if pod_max_bytes is None else _bounded(response, pod_max_bytes, until_s)
+            return Answer(response.status, data, received)
 
     @contextmanager
     def stream(self, path: str, *, query: Query, silence_max_s: float) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -151,8 +157,7 @@ class Transport:
         with self._translated(f"GET {path}"):
             response = self._send("GET", path, query, {"Accept": "application/json, */*"}, timeout_s=OPEN_S)
             try:
-                if isinstance(response.connection, HTTPConnection) and response.connection.sock:
-                    response.connection.sock.settimeout(silence_max_s)
+                _be_silent(response, silence_max_s)
                 yield response
             finally:
                 response.close()
@@ -186,6 +191,7 @@ class Transport:
         body: object = None,
         *,
         timeout_s: float,
+        renews: bool = True,
     ) -> urllib3.BaseHTTPResponse:
         """Send a request; if it is refused for old credentials, once more with new ones."""
         resource = f"{path}?{urlencode(query)}" if query else path
@@ -198,7 +204,7 @@ class Transport:
                 method, url, header_params=sent, body=content, _request_timeout=(CONNECT_S, timeout_s)
             )
             response: urllib3.BaseHTTPResponse = answer.response
-            if response.status != UNAUTHORIZED or not self._anew(api):
+            if response.status != UNAUTHORIZED or not renews or not self._anew(api):
                 return response
             response.close()
 
@@ -227,6 +233,24 @@ class Transport:
 
     def _broken(self, what: str, error: BaseException) -> Broken:
         return Broken(f"{what}: the connection to {self.server} broke: {_plain(error)}")
+
+
+def _be_silent(response: urllib3.BaseHTTPResponse, most_s: float) -> None:
+    """Let the other end be silent for so long while its body is read."""
+    if isinstance(response.connection, HTTPConnection) and response.connection.sock:
+        response.connection.sock.settimeout(most_s)
+
+
+def _bounded(response: urllib3.BaseHTTPResponse, most_bytes: int, until_s: float) -> bytes:
+    """The body as it came. Raises `Broken` for one that is longer, or not whole by then."""
+    data = bytearray()
+    while (left_s := until_s - time.monotonic()) > 0 and len(data) <= most_bytes:
+        _be_silent(response, left_s)
+        if not (piece := response.read1(PIECE_BYTES, decode_content=False)):
+            return bytes(data)
+        data += piece
+    response.close()
+    raise Broken(f"the answer has more than {most_bytes} bytes" if left_s > 0 else "the answer did not end in time")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

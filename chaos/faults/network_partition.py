@@ -23,6 +23,8 @@ __all__ = ["NetworkPartition"]
 REACH_S = 3.0
 """How long the API server may take to reach a pod through its proxy before it counts as not reached."""
 
+REACH_MAX_BYTES = 64 * 1024 * 1024
+
 LANDED_S = 20.0
 """For a network plugin to act on a new NetworkPolicy; Kubernetes promises no time for it."""
 
@@ -139,7 +141,8 @@ class _Partition(Injection):
         named = f"{pod.name}:{ports[0]['containerPort']}" if ports else pod.name
         path = f"{path_of('Pod', pod.namespace)}/{named}/proxy{self._fault.path}"
         try:
-            answer = self.context.cluster.transport.call("GET", path, timeout_s=timeout_s)
+            transport = self.context.cluster.transport
+            answer = transport.call("GET", path, timeout_s=timeout_s, pod_max_bytes=REACH_MAX_BYTES)
         except ClusterRefused:
             return False
         body = answer.json()

@@ -17,7 +17,7 @@ from chaos.errors import GamedayError, UsageError
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.system.spec.compatibility import NO_DATA
-from loadgen.answers import ChatAnswer
+from loadgen.answers import BODY_MAX_BYTES, ChatAnswer
 from loadgen.profiles import OpenAiChatProfile, Profile
 
 __all__ = ["Data", "read_data"]
@@ -94,7 +94,7 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     if isinstance(data.profile, OpenAiChatProfile):
         body = _greedy(body, data.profile.prompts[0])
     path = f"{path_of('Pod', pod.namespace)}/{pod.name}:{data.port}/proxy{request.path}"
-    got = cluster.transport.call(request.method, path, body=body, timeout_s=ANSWER_S)
+    got = cluster.transport.call(request.method, path, body=body, timeout_s=ANSWER_S, pod_max_bytes=BODY_MAX_BYTES)
     if not got.ok:
         raise GamedayError(got.words())
     if isinstance(data.profile, OpenAiChatProfile):

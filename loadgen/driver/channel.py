@@ -17,9 +17,12 @@ from typing import Any, Protocol
 
 from chaos.errors import HarnessBroken
 
-__all__ = ["CLOSE_WITHIN_S", "Channel", "Pipes", "facts_of", "last_lines", "start"]
+__all__ = ["CLOSE_WITHIN_S", "WHY_MAX", "Channel", "Pipes", "facts_of", "last_lines", "start"]
 
 TAIL_BYTES = 4096
+
+WHY_MAX = 1000
+"""So much of a generator's own words is for people."""
 
 CLOSE_WITHIN_S = 5.0
 """Seconds for an orderly end once its input is closed; after that the process is ended."""
@@ -136,10 +139,11 @@ class Pipes:
 
 def facts_of(answer: Mapping[str, Any], kind: str, log: Path) -> dict[str, Any]:
     """The facts of an answer of that kind. Raises `HarnessBroken` with the generator's reason for any other answer."""
-    if kind not in answer:
-        why = answer.get("broken", {}).get("why", f"it answered {answer!r} instead of {kind}")
-        raise HarnessBroken(f"the load generator: {why}", f"read {log}")
-    facts: dict[str, Any] = answer[kind]
+    facts = answer.get(kind)
+    if not isinstance(facts, dict):
+        broken = answer.get("broken")
+        why = broken.get("why") if isinstance(broken, dict) else f"it answered {answer!r} instead of {kind}"
+        raise HarnessBroken(f"the load generator: {str(why)[:WHY_MAX]}", f"read {log}")
     return facts
 
 

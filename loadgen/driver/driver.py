@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from chaos.clock import Clock
-from chaos.errors import UsageError
+from chaos.clock import NS, Clock
+from chaos.errors import HarnessBroken, UsageError
 from chaos.history.model import GeneratorSample
 from loadgen.driver.channel import Channel, Pipes, last_lines
 from loadgen.origin import Credentials
@@ -26,6 +26,9 @@ __all__ = ["LEAD_NS", "Finished", "Generator", "StreamHandle"]
 
 READY_WITHIN_S = 60.0
 ANSWER_WITHIN_S = 10.0
+APART_NS = 60 * NS
+"""No stream ends so long before its begin, or in the future."""
+
 LEAD_NS = 200_000_000
 """A stream begins and ends this far in the future, so that the command arrives before the moment."""
 
@@ -150,8 +153,8 @@ class Generator:
             end_ns = self._clock.now_ns() + LEAD_NS if end_ns is None else end_ns
             self._send({"end": {"stream": name, "end_ns": end_ns}})
             within_s = ANSWER_WITHIN_S + self._plan.profile.timeout_s  # users finish their task
-            answer = self._channel.answer("ended", within_s)
-            self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, answer["end_ns"])
+            ended_ns = self._end_of(stream, self._channel.answer("ended", within_s))
+            self._streams[name] = stream = StreamHandle(name, stream.shape, stream.begin_ns, ended_ns)
         return stream
 
     def finish(self, drain_s: float | None = None) -> Finished:
@@ -168,11 +171,16 @@ class Generator:
         if drain_s is None:
             drain_s = self._plan.profile.timeout_s + 1.0  # no request outlives its time limit
         self._send({"finish": {"drain_s": drain_s}})
-        answer = self._channel.answer("finished", drain_s + ANSWER_WITHIN_S)["streams"]
+        answer = self._channel.answer("finished", drain_s + ANSWER_WITHIN_S)
+        given = answer.get("streams")
+        counted = {
+            name: self._counted(stream, given.get(name) if isinstance(given, dict) else None)
+            for name, stream in self._streams.items()
+        }
         self._finished = Finished(
-            due={name: facts["due"] for name, facts in answer.items()},
-            counts={name: facts["counts"] for name, facts in answer.items()},
-            end_ns={name: facts["end_ns"] for name, facts in answer.items()},
+            due={name: due for name, (due, _, _) in counted.items()},
+            counts={name: counts for name, (_, counts, _) in counted.items()},
+            end_ns={name: end_ns for name, (_, _, end_ns) in counted.items()},
         )
         self._streams = {
             name: StreamHandle(name, stream.shape, stream.begin_ns, self._finished.end_ns[name])
@@ -204,6 +212,22 @@ class Generator:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _end_of(self, stream: StreamHandle, facts: Mapping[str, object]) -> int:
+        """When a stream ended, as the generator says. Raises `HarnessBroken` for what cannot be."""
+        end_ns = facts.get("end_ns")
+        if type(end_ns) is int and stream.begin_ns - APART_NS <= end_ns <= self._clock.now_ns() + APART_NS:
+            return end_ns
+        raise HarnessBroken(f"the load generator says that {stream.name} ended at {str(end_ns)[:40]}, which cannot be")
+
+    def _counted(self, stream: StreamHandle, facts: object) -> tuple[int, Mapping[str, int], int]:
+        """What it counted of a stream, and when that ended. Raises `HarnessBroken` unless it says so."""
+        counts = facts.get("counts") if isinstance(facts, dict) else None
+        if isinstance(facts, dict) and isinstance(counts, dict):
+            due = facts.get("due")
+            if type(due) is int and all(type(count) is int for count in counts.values()):
+                return due, counts, self._end_of(stream, facts)
+        raise HarnessBroken(f"the load generator gave no counts of {stream.name} at its end")
 
     def _send(self, command: Mapping[str, object]) -> None:
         self.check()

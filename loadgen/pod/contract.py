@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType, NoneType
 
 import chaos.clock
 
 __all__ = [
+    "ANSWERS",
     "FOLDER",
     "IMAGE_MODULES",
     "PORT",
@@ -31,6 +34,22 @@ FOLDER = "GAMEDAY_LOAD_FOLDER"
 
 RECORDS = ("requests.jsonl", "generator.jsonl", "generator.log")
 """What a pod's generator writes, and the driver reads."""
+
+_STATE = {"ended": (int, NoneType), "told_to_end": (bool,)}
+
+ANSWERS: Mapping[str, Mapping[str, tuple[type, ...]]] = MappingProxyType(
+    {
+        "hello": {"code": (str,)},
+        "clock": {"mono_ns": (int,), "utc_ns": (int,)},
+        "tell": {},
+        "hear": {"answer": (dict, NoneType), **_STATE},
+        "read": {"pages": (dict,), **_STATE},
+        "sums": dict.fromkeys(RECORDS, (dict,)),
+        "reach": {"why": (str,)},
+        "leave": {},
+    }
+)
+"""The fields that the driver needs of a pod's answer to each action, and of what types they are."""
 
 SILENCE_MAX_S = 130.0
 """A pod whose driver has been silent for so long ends itself. A trial outlives an API server that is away for two

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PAGE_BYTES", "BadPage", "Copy", "page", "sum_of"]
+__all__ = ["LINE_MAX_BYTES", "PAGE_BYTES", "BadPage", "Copy", "page", "sum_of"]
 
 PAGE_BYTES = 1024 * 1024
+
+LINE_MAX_BYTES = 1024 * 1024
+"""The record of an answer of some 100,000 tokens; a longer line is never handed over."""
 
 
 class BadPage(Exception):
@@ -24,7 +27,7 @@ def page(path: Path, offset: int) -> dict[str, Any]:
             file.seek(offset)
             data = file.read(PAGE_BYTES)
             if len(data) == PAGE_BYTES and b"\n" not in data:
-                data += file.readline()
+                data += file.readline(LINE_MAX_BYTES)
     data = data[: data.rfind(b"\n") + 1]
     return {"offset": offset, "text": data.decode(errors="surrogateescape"), "sha256": hashlib.sha256(data).hexdigest()}
 

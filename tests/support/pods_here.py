@@ -49,7 +49,16 @@ class ProxyHere:
         """The same, as a wire."""
         return self
 
-    def call(self, _method: str, path: str, *, body: Any, headers: Mapping[str, str], timeout_s: float) -> Answer:
+    def call(
+        self,
+        _method: str,
+        path: str,
+        *,
+        body: Any,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        pod_max_bytes: int,  # noqa: ARG002  # the transport's own matter
+    ) -> Answer:
         """A POST through the proxy."""
         name = path.split("/pods/")[1].partition(":")[0]
         self.asked.append(body["do"])

@@ -16,7 +16,7 @@ from typing import Any
 
 from chaos.clock import NS, Clock
 from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selector_of
-from chaos.errors import HarnessBroken, TimedOut, UsageError
+from chaos.errors import HarnessBroken, TimedOut, UsageError, one_line
 from chaos.objects.base import View
 from chaos.objects.blockers import blockers, in_words
 from chaos.objects.pod import PodView
@@ -25,11 +25,13 @@ from chaos.system.deploy.apply import refusal
 from chaos.trial.load_pods.channel import Agent, PodChannel, Unheard
 from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector
 from chaos.wait import until
+from loadgen.driver.channel import WHY_MAX
 from loadgen.driver.clock_offset import Reading, anchored, read_remote
 from loadgen.driver.driver import Finished, Generator, StreamHandle
 from loadgen.driver.workers import WorkerGroup
 from loadgen.plan import Plan, filled, variables
 from loadgen.pod.contract import code_digest
+from loadgen.pod.intake import Intake
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
 
@@ -106,7 +108,7 @@ class PodWorkers(WorkerGroup):
             worker=generator.worker,
             workers=len(self._workers),
             pod=worker.agent.pod.name,
-            reason=broken.what,
+            reason=one_line(broken.what)[:WHY_MAX],
         )
 
 
@@ -160,7 +162,7 @@ class LoadJob:
                 answer = agent.do("reach", timeout_s=deadline_s + REACH_MORE_S, url=url, deadline_s=deadline_s)
             except Unheard as unheard:
                 return unheard.what
-            return f"pod {agent.pod.name}: {answer['why']}" if answer["why"] else ""
+            return f"pod {agent.pod.name}: {answer['why'][:WHY_MAX]}" if answer["why"] else ""
 
         with ThreadPoolExecutor(max(1, len(self.agents))) as pool:
             return "; ".join(why for why in pool.map(look, self.agents.values()) if why)
@@ -183,7 +185,7 @@ class LoadJob:
                     "build it from this version: docs/load.md says how",
                 )
             self.agents[number], self.nodes[number] = agent, pod.node
-            self.folders[number] = Path(answer["folder"])
+            self.folders[number] = Path(str(answer.get("folder", "")))
         return len(self.agents) == self.pods.workers
 
     def _listed(self) -> list[dict[str, Any]]:
@@ -210,7 +212,7 @@ class LoadJob:
             plan, clock=clock, run_folder=self.folders[number], worker=number, workers=self.pods.workers, cores=CORES
         )
         environ = _named(plan.profile.headers, os.environ)
-        channel = PodChannel(agent, plan.run_folder, environ)
+        channel = PodChannel(agent, plan.run_folder, environ, Intake.of(own, plan))
         return Worker(Generator(channel, own, plan.run_folder, plan.clock), agent, clock, reading, self.nodes[number])
 
     def _note_shared_nodes(self) -> None:
