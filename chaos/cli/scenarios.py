@@ -107,6 +107,8 @@ def _here(item: pytest.Item, environment: Environment, adopted: Adopted | None) 
     if adopted is None or environment.adoption is None:
         spec = SystemSpec(name="model", image="any").having(**deployed_fields(item))
         return "; ".join(dict.fromkeys(lacks_to_deploy(item, environment, spec, ours=True)))
-    activities = scenario_activities(item, LoadSettings(in_cluster=environment.adoption.config.load.in_cluster))
+    written = environment.adoption.config.load
+    load = LoadSettings(in_cluster=written.in_cluster, ingress=written.ingress)
+    activities = scenario_activities(item, load)
     lacks = lacks_of_adopted(item, environment, adopted, activities)
     return "; ".join(dict.fromkeys(lacks or unallowed(environment.adoption, adopted, activities)))

@@ -13,7 +13,7 @@ from chaos.cli.cluster import KubeconfigOption, SystemOption
 from chaos.cluster import Cluster, connect
 from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
-from chaos.faults.permissions import DEPLOYED, READ_DATA, Activity, deploying_rights, rights_of
+from chaos.faults.permissions import DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.static_analysis import activity_of
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import SystemQuery, adopt
@@ -43,6 +43,9 @@ def rbac_command(
     load_in_cluster: Annotated[
         bool, typer.Option("--load-in-cluster", help="Traffic comes from pods; default: as the file's [load] says.")
     ] = False,
+    load_ingress: Annotated[
+        bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: as the file's [load] says.")
+    ] = False,
     deploys: Annotated[
         bool, typer.Option("--deploys", help="For trials that deploy their system, each into a namespace of its own.")
     ] = False,
@@ -63,6 +66,7 @@ def rbac_command(
     if not deploys and (claims or manifests or service_url):
         raise UsageError("--claims, --manifests and --service-url go with --deploys", "a file says all that itself")
     activities = activities_of_files(scenarios) if scenarios else (*map(activity_of, ALL_FAULTS), READ_DATA)
+    activities += (LOAD_POLICY,) if load_ingress else ()
     if deploys:
         kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
         claimed = claims or claims_in_files(scenarios or ())
@@ -90,6 +94,8 @@ def _adopting(
     query = config.system.query()
     pods = load_in_cluster or config.load.in_cluster
     kinds, proxied = (query.kind, *query.through), not config.traffic.url
+    if pods and config.load.ingress:
+        activities = (*activities, LOAD_POLICY)
     rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data))
     made = role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
     return [*made, undo_cron_job(made, undo_image, namespace=query.namespace)] if undo_image else made

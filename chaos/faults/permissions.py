@@ -16,6 +16,7 @@ __all__ = [
     "EVICT",
     "EXEC",
     "LOAD",
+    "LOAD_POLICY",
     "READ_DATA",
     "Activity",
     "Right",
@@ -99,6 +100,9 @@ DRAIN = (*EVICT, *rights("get patch", "Node", everywhere=True), *rights("list", 
 
 LOAD = Activity("load")
 """A load that rises: it takes no right, but the owners' consent."""
+
+LOAD_POLICY = Activity("load-policy", rights("create", "NetworkPolicy"), reads=True)
+"""A policy for load pods, where the file or an option says who may reach them. Consent is asked for the load."""
 
 READ_DATA = Activity("read-data", (*EXEC, *rights("create get", "Pod", "proxy")), reads=True)
 """Reading the files that must survive, in every replica."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaos.errors import NotAllowed, UsageError, one_line
-from chaos.faults.permissions import DEPLOYED, LOAD, Activity, deploying_rights
+from chaos.faults.permissions import DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
 from chaos.faults.static_analysis import activities_of, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
@@ -142,7 +142,8 @@ def may_deploy(
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
-        allow_deploying(environment, _activities(request.node), kinds=kinds, claims=claims, load_pods=load.in_cluster)
+        activities = (*_activities(request.node), *_policy_of(load))
+        allow_deploying(environment, activities, kinds=kinds, claims=claims, load_pods=load.in_cluster)
 
 
 def allow_deploying(
@@ -194,14 +195,16 @@ def profile_for(request: pytest.FixtureRequest, environment: Environment) -> Pro
     return profile
 
 
-def load_for(environment: Environment, *, in_cluster: bool, workers: int | None, dry_run: bool) -> LoadSettings:
+def load_for(
+    environment: Environment, *, in_cluster: bool, workers: int | None, dry_run: bool, ingress: tuple[str, ...] = ()
+) -> LoadSettings:
     """Where the load comes from: as this session's options say, else as the system's file does.
 
     A `dry_run` session makes no pods on a system that already runs: traffic then comes from this host.
     """
     written = environment.adoption.config.load if environment.adoption else LoadPart()
     pods = (in_cluster or written.in_cluster) and not (dry_run and environment.adoption)
-    return LoadSettings(workers=workers or written.workers, in_cluster=pods)
+    return LoadSettings(workers=workers or written.workers, in_cluster=pods, ingress=ingress or written.ingress)
 
 
 def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
@@ -233,7 +236,11 @@ def scenario_activities(node: pytest.Item, load: LoadSettings) -> tuple[Activity
     """The same, and a load that rises or comes from pods of ours: all that the owners have to allow."""
     function = getattr(node, "function", None)
     rises = function is not None and raises_load(function)
-    return (*_activities(node), *((LOAD,) if rises or load.in_cluster else ()))
+    return (*_activities(node), *((LOAD,) if rises or load.in_cluster else ()), *_policy_of(load))
+
+
+def _policy_of(load: LoadSettings) -> tuple[Activity, ...]:
+    return (LOAD_POLICY,) if load.in_cluster and load.ingress else ()
 
 
 def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:

@@ -56,6 +56,7 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "lab-nodes": (int, "N", f"nodes of the lab (default: {LAB_NODES})"),
     "load-workers": (int, "N", "workers that share the load (default: gameday.toml's, else 1; a core each)"),
     "load-image": (str, "IMAGE", "image of load pods that the cluster can pull (docs/load.md)"),
+    "load-ingress": (str, "CIDR,…", "a NetworkPolicy lets only these addresses, the API server's, reach load pods"),
     "pods-max": (int, "N", "most pods that faults may have down at once (default: all replicas)"),
     "soak-s": (float, "SECONDS", "run the ready-made soak scenario for so long, e.g. 3600"),
 }
@@ -96,6 +97,7 @@ class Options:
     load_workers: int | None
     load_in_cluster: bool
     load_image: str
+    load_ingress: tuple[str, ...]
     fields: Mapping[str, Any]
 
     @property
@@ -179,6 +181,7 @@ def _read(config: pytest.Config) -> Options:
         load_workers=_value(config, "load-workers"),
         load_in_cluster=flag("load-in-cluster"),
         load_image=text("load-image"),
+        load_ingress=tuple(filter(None, text("load-ingress").split(","))),
         fields=_fields(config),
     )
     if objection := _objection(options) or _objection_to_place(options) or _objection_to_load(options):
@@ -222,6 +225,15 @@ def _objection_to_load(options: Options) -> str:
         return (
             "--gameday-load-image goes with --gameday-kube-context NAME or --gameday-config FILE: the lab makes its own"
         )
+    if options.load_ingress:
+        from chaos.trial.load_pods.job import address_range
+
+        if not (options.context or options.config_file):
+            return "--gameday-load-ingress goes with --gameday-kube-context NAME or --gameday-config FILE"
+        try:
+            list(map(address_range, options.load_ingress))
+        except ValueError as wrong:
+            return f"--gameday-load-ingress: {wrong}"
     if options.load_in_cluster and options.dry_run and options.config_file:
         return "--gameday-dry-run changes nothing, and load pods are a change: leave --gameday-load-in-cluster out"
     return ""

@@ -124,7 +124,11 @@ def _live(
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
     environment: Environment = request.getfixturevalue("_environment")
     load = load_for(
-        environment, in_cluster=options.load_in_cluster, workers=options.load_workers, dry_run=options.dry_run
+        environment,
+        in_cluster=options.load_in_cluster,
+        workers=options.load_workers,
+        dry_run=options.dry_run,
+        ingress=options.load_ingress,
     )
     adopted = adopted_for(
         request,

@@ -19,6 +19,7 @@ from chaos.slo import Slo
 from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
+from chaos.trial.load_pods.job import address_range
 from loadgen.driver.workers import WORKERS_MAX
 from loadgen.profiles import Profile, profile_from_plain
 
@@ -40,6 +41,7 @@ def _file(path: str) -> str:
     return path
 
 
+AddressRange = Annotated[str, AfterValidator(address_range)]
 Named = Annotated[str, AfterValidator(_named)]
 FilePath = Annotated[str, AfterValidator(_file)]
 Positive = Annotated[float, Field(gt=0)]
@@ -166,11 +168,15 @@ class TrafficPart(Written):
 
 
 class LoadPart(Written):
-    """Where traffic comes from: this host, or (`in_cluster`) pods made from `image`; `workers` share it."""
+    """Where traffic comes from: this host, or (`in_cluster`) pods made from `image`; `workers` share it.
+
+    `ingress`: the address ranges from which the API server's proxy reaches pods; others are then kept out.
+    """
 
     in_cluster: bool = False
     image: Named | None = None
     workers: Annotated[int, Field(ge=1, le=WORKERS_MAX, strict=True)] = 1
+    ingress: tuple[AddressRange, ...] = ()
 
 
 class SloPart(Written):

@@ -158,6 +158,7 @@ def _pods(request: TrialRequest, context: TrialContext, executor: Executor) -> I
             target_namespace=system.namespace,
             target_labels=system.selector,
             aliases=aliases_of(environment, system),
+            ingress=request.load.ingress,
         )
         workers = load_job(context.cluster, pods, executor=executor, tidy=tidy, journal=context.journal, undo=undo)
         yield stack.enter_context(workers)

@@ -40,11 +40,13 @@ class LoadSettings:
     Attributes:
         workers: How many processes or pods share it.
         in_cluster: Whether they are pods in the cluster; otherwise they are processes of this host.
+        ingress: The address ranges that may reach pods' control port, by a NetworkPolicy; empty for no policy.
         start_deadline_s: How long pods may take to be ready; pulling an image on each node is the longest of it.
     """
 
     workers: int = 1
     in_cluster: bool = False
+    ingress: tuple[str, ...] = ()
     start_deadline_s: float = 120.0
 
     @property

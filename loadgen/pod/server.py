@@ -15,7 +15,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -25,91 +24,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from loadgen.driver.channel import CLOSE_WITHIN_S, start
 from loadgen.driver.reachability import await_reachable
 from loadgen.pod.contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, TOKEN_HEADER, code_digest
+from loadgen.pod.keeper import Keeper
 from loadgen.pod.pages import page, sum_of
 
-__all__ = ["Keeper"]
-
-
-class Keeper:
-    """One generator. Commands and answers are numbered from 0: the k-th answer is to the k-th command."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self._commands = 0
-        self._answers: list[Any] = []
-        self._over = False
-        self._news = threading.Condition()
-
-    @property
-    def ended(self) -> int | None:
-        """The exit code of the generator, once all of its answers are here; None until then."""
-        return self._process.returncode if self._process is not None and self._over else None
-
-    def tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> None:
-        """Give the generator a command, unless it has it already; the first command starts it.
-
-        `environ` is added to its environment then. Raises `ValueError` for a number out of turn, `OSError` if it has
-        ended.
-        """
-        with self._news:
-            if number < self._commands:
-                return
-            if number > self._commands:
-                raise ValueError(f"command {number} before command {self._commands}")
-            process = self._process = self._process or self._started(environ)
-            assert process.stdin is not None
-            self._commands += 1
-            process.stdin.write(json.dumps(command).encode() + b"\n")
-            process.stdin.flush()
-
-    def answer(self, number: int, wait_s: float) -> Any:
-        """Its answer to a command; None if there is none within `wait_s` seconds."""
-        with self._news:
-            self._news.wait_for(lambda: len(self._answers) > number or self._over, wait_s)
-            return self._answers[number] if len(self._answers) > number else None
-
-    def orphan(self) -> None:
-        """Close the generator's input: it records what is left, and ends."""
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError, ValueError):
-                self._process.stdin.close()
-
-    def close(self) -> None:
-        """End it."""
-        self.orphan()
-        if self._process is None:
-            return
-        try:
-            self._process.wait(CLOSE_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _started(self, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        process = start(self._folder, environ=environ)
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
-        return process
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            with self._news:
-                self._answers.append(json.loads(line))
-                self._news.notify_all()
-        process.wait()
-        with self._news:
-            self._over = True
-            self._news.notify_all()
-
+__all__ = ["Pod", "handler_of", "main"]
 
 REQUEST_MAX_BYTES = 64 * 1024 * 1024
 """A trace to be replayed is the longest that is ever sent."""
 
 LENGTH = re.compile("[0-9]{1,20}", re.ASCII)
+
+STRANGERS_MAX = 16
+"""So many connections at once that have shown no token; each may hold some megabytes of headers."""
 
 REQUEST_S = 30.0
 """A connection on which nothing comes for so long is closed."""
@@ -183,48 +111,89 @@ class Pod:
         return {}
 
 
+class _Strangers:
+    """Connections that have shown no token; where there are too many, the oldest is closed."""
+
+    def __init__(self) -> None:
+        self._open: list[socket.socket] = []
+        self._lock = threading.Lock()
+
+    def add(self, connection: socket.socket) -> None:
+        """One more."""
+        with self._lock:
+            self._open.append(connection)
+            for oldest in self._open[:-STRANGERS_MAX]:
+                self._open.remove(oldest)
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+
+    def remove(self, connection: socket.socket) -> None:
+        """It is ended, or the driver's."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._open.remove(connection)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers in JSON, and knows of each connection whether it has shown the token."""
+
+    strangers: _Strangers
+    protocol_version = "HTTP/1.1"
+    # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clock readings get worse.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    timeout = REQUEST_S
+
+    def setup(self) -> None:
+        """See the base class."""
+        super().setup()
+        self.strangers.add(self.connection)
+
+    def finish(self) -> None:
+        """See the base class."""
+        self.strangers.remove(self.connection)
+        super().finish()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Nothing: the driver sends a request twice a second."""
+
+    def answer(self, status: HTTPStatus, facts: Mapping[str, Any]) -> None:
+        """Answer."""
+        body = json.dumps(facts).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 def handler_of(pod: Pod, token_digest: str) -> type[BaseHTTPRequestHandler]:
     """The HTTP side: checks the token, does the action, answers."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # An answer in one piece, at once: else it waits 40 ms for an acknowledgement, and clock readings get worse.
-        wbufsize = -1
-        disable_nagle_algorithm = True
-        timeout = REQUEST_S
+    class Handler(_Handler):
+        strangers = _Strangers()
 
         def do_GET(self) -> None:  # the readiness probe
             self.close_connection = True
-            self._answer(HTTPStatus.OK, {})
+            self.answer(HTTPStatus.OK, {})
 
         def do_POST(self) -> None:
             # A body that is not read must not be taken for the next request.
             self.close_connection = True
             given = hashlib.sha256(self.headers.get(TOKEN_HEADER, "").encode(errors="replace")).hexdigest()
             if not hmac.compare_digest(given, token_digest):
-                self._answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
+                self.answer(HTTPStatus.FORBIDDEN, {"why": "not this pod's token"})
                 return
+            self.strangers.remove(self.connection)
             length = self.headers.get("Content-Length", "")
             if not LENGTH.fullmatch(length) or int(length) > REQUEST_MAX_BYTES:
-                self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"not 0 to {REQUEST_MAX_BYTES} bytes"})
+                self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"why": f"not 0 to {REQUEST_MAX_BYTES} bytes"})
                 return
             try:
                 request = json.loads(self.rfile.read(int(length)))
                 self.close_connection = False
-                self._answer(HTTPStatus.OK, pod.do(request["do"], request["arguments"]))
+                self.answer(HTTPStatus.OK, pod.do(request["do"], request["arguments"]))
             except (KeyError, TypeError, ValueError, OSError) as error:
-                self._answer(HTTPStatus.BAD_REQUEST, {"why": repr(error)})
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-            """Nothing: the driver sends a request twice a second."""
-
-        def _answer(self, status: HTTPStatus, facts: Mapping[str, Any]) -> None:
-            body = json.dumps(facts).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+                self.answer(HTTPStatus.BAD_REQUEST, {"why": repr(error)})
 
     return Handler
 
@@ -233,6 +202,7 @@ class _Server(ThreadingHTTPServer):
     """Listens on IPv6 and IPv4 where the pod has both."""
 
     daemon_threads = True
+    request_queue_size = 64
     address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
     def server_bind(self) -> None:

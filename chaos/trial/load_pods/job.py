@@ -6,6 +6,7 @@ alone the Job's controller would end every pod as soon as one is lost.
 """
 
 import hashlib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from chaos.objects.base import Ref
 from chaos.system.manifests.names import MANAGED_BY, MANAGER, RUN_LABEL, label_value
 from loadgen.pod.contract import FOLDER, PORT, TOKEN_DIGEST
 
-__all__ = ["CORES", "INDEX", "LoadPods", "job_manifest", "pod_selector"]
+__all__ = ["CORES", "INDEX", "LoadPods", "address_range", "job_manifest", "pod_selector", "policy_manifest"]
 
 CORES = 0.5
 MEMORY = "256Mi"
@@ -36,7 +37,7 @@ class LoadPods:
     """`workers` pods in `namespace`, made from `image`, that end by themselves `lasts_s` after their start.
 
     `target_namespace` and `target_labels` are of the pods under test, whose nodes they keep away from where they can.
-    `aliases` are addresses by name, for a cluster without a name service.
+    `aliases` are addresses by name, for a cluster without a name service. `ingress` as for `LoadSettings`.
     """
 
     namespace: str
@@ -47,11 +48,20 @@ class LoadPods:
     target_namespace: str
     target_labels: Mapping[str, str]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    ingress: tuple[str, ...] = ()
 
     @property
     def job(self) -> Ref:
         """The Job."""
         return Ref("Job", self.namespace, job_name(self.run))
+
+
+def address_range(text: str) -> str:
+    """A range of addresses as a NetworkPolicy takes it. Raises `ValueError` for what is none."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(f"must be a range of addresses like 10.0.0.0/28, not {text!r}") from None
 
 
 def job_name(run: str) -> str:
@@ -90,6 +100,35 @@ def job_manifest(pods: LoadPods, token_digest: str) -> dict[str, Any]:
                 },
                 "spec": _pod_spec(pods, labels, token_digest),
             },
+        },
+    }
+
+
+def policy_manifest(pods: LoadPods, job_uid: str) -> dict[str, Any]:
+    """A NetworkPolicy that goes with the Job: the pods take connections from `ingress` alone, on one port.
+
+    It has to name the API server's side by addresses, since its proxy is no pod that a selector could find. What the
+    pods' own nodes send, such as probes, is let through by every network plugin
+    (https://kubernetes.io/docs/concepts/services-networking/network-policies/).
+    """
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": pods.job.name,
+            "namespace": pods.namespace,
+            "labels": {MANAGED_BY: MANAGER, RUN_LABEL: label_value(pods.run)},
+            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": pods.job.name, "uid": job_uid}],
+        },
+        "spec": {
+            "podSelector": {"matchLabels": {LOAD_LABEL: pods.job.name}},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [{"ipBlock": {"cidr": one}} for one in pods.ingress],
+                    "ports": [{"protocol": "TCP", "port": PORT}],
+                }
+            ],
         },
     }
 

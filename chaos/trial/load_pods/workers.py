@@ -23,7 +23,7 @@ from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry, UndoLog
 from chaos.system.deploy.apply import refusal
 from chaos.trial.load_pods.channel import Agent, PodChannel, Unheard
-from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector
+from chaos.trial.load_pods.job import CORES, INDEX, LoadPods, job_manifest, pod_selector, policy_manifest
 from chaos.wait import until
 from loadgen.driver.channel import WHY_MAX
 from loadgen.driver.clock_offset import Reading, anchored, read_remote
@@ -134,10 +134,12 @@ class LoadJob:
         try:
             until(self._all_here, deadline_s=deadline_s, poll_s=POLL_S, awaited="the load workers")
         except TimedOut:
+            ranges = ", ".join(self.pods.ingress)
+            allowed = f", and whether the API server reaches pods from {ranges}" if ranges else ""
             raise HarnessBroken(
                 f"{len(self.agents)} of {self.pods.workers} load workers were ready within {deadline_s:g} s: "
                 f"{self._missing()}",
-                f"see kubectl describe job -n {self.pods.namespace} {self.pods.job.name}",
+                f"see kubectl describe job -n {self.pods.namespace} {self.pods.job.name}{allowed}",
             ) from None
         workers: list[Worker] = []
         try:
@@ -247,11 +249,20 @@ def load_job(
         if done.outcome != "ok":
             raise refusal("created", pods.job, done)
         uid = View(done.body if isinstance(done.body, Mapping) else {}).uid
+        if pods.ingress:
+            _let_in_alone(executor, pods, uid)
         yield LoadJob(cluster, journal, pods, token, uid)
     finally:
         tidy.do(replace(mutations.delete(replace(pods.job, uid=uid)), action="end-load"))
         _await_gone(cluster, pods, uid)
         undo.remove(entry)
+
+
+def _let_in_alone(executor: Executor, pods: LoadPods, uid: str) -> None:
+    """Close the pods to all but the ranges that may reach them; the policy is the Job's own, and goes with it."""
+    done = executor.do(replace(mutations.create(policy_manifest(pods, uid)), action="start-load"))
+    if done.outcome != "ok":
+        raise refusal("created", replace(pods.job, kind="NetworkPolicy"), done)
 
 
 def _made_by(cluster: Cluster, pods: LoadPods, uid: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import socket
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from chaos.wait import until
 from loadgen.pod import server as pod_server
 from loadgen.pod.contract import TOKEN_HEADER
 from loadgen.pod.server import REQUEST_MAX_BYTES, handler_of
@@ -42,7 +44,8 @@ def pod() -> Pod:
 def port(pod: Pod) -> Iterator[int]:
     """The pod, on loopback."""
     handler = handler_of(cast("Any", pod), hashlib.sha256(TOKEN.encode()).hexdigest())
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    kind = type("Server", (ThreadingHTTPServer,), {"request_queue_size": pod_server._Server.request_queue_size})
+    with kind(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -103,3 +106,23 @@ def test_a_question_leaves_nothing_on_the_connection(port: int, pod: Pod) -> Non
             received += piece
     assert received.count(b"HTTP/1.1 ") == 1
     assert pod.asked == []
+
+
+def test_many_strangers_do_not_keep_the_driver_out(port: int, pod: Pod) -> None:
+    """They open connections and send nothing, or a little now and then: the oldest is closed for a new one."""
+    with contextlib.ExitStack() as stack:
+        driver = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        head = f"POST /do HTTP/1.1\r\nHost: pod\r\n{TOKEN_HEADER}: {TOKEN}\r\nContent-Length: {len(HELLO)}\r\n\r\n"
+        driver.sendall(head.encode() + HELLO)
+        assert driver.recv(4096).split()[1] == b"200"
+        before = threading.active_count()
+        strangers = []
+        for _ in range(3 * pod_server.STRANGERS_MAX):
+            strangers.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)))
+            strangers[-1].sendall(b"POST /do HTTP/1.1\r\nX: ")
+        assert said(port, HELLO) == 200
+        assert strangers[0].recv(1) == b""
+        until(lambda: threading.active_count() <= before + pod_server.STRANGERS_MAX, deadline_s=5, awaited="the end")
+        driver.sendall(head.encode() + HELLO)
+        assert driver.recv(4096).split()[1] == b"200"
+    assert pod.asked == ["hello"] * 3

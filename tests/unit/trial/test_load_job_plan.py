@@ -1,14 +1,19 @@
 """The Job of load pods: what a cluster is asked for, and what it is not."""
 
+import contextlib
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from chaos.cluster import Done, Mutation
+from chaos.errors import ClusterRefused
+from chaos.safety import NoUndoLog
 from chaos.trial.load_pods import workers
-from chaos.trial.load_pods.job import LoadPods, job_manifest, pod_selector
-from chaos.trial.load_pods.workers import LoadJob
+from chaos.trial.load_pods.job import LoadPods, job_manifest, pod_selector, policy_manifest
+from chaos.trial.load_pods.workers import LoadJob, load_job
 
 PODS = LoadPods(
     namespace="llm",
@@ -118,3 +123,51 @@ def test_a_pod_that_the_job_did_not_make_gets_no_token(owner: dict[str, Any], mo
     assert job._all_here()
     assert met == ["own-0", "own-1", "own-2"]
     assert not LoadJob(cluster, cast("Any", None), PODS, "token", "")._all_here()
+
+
+def test_a_policy_lets_in_the_named_ranges_alone() -> None:
+    """On the control port of these pods, of either family; it goes with the Job, and the Job's own labels are its."""
+    policy = policy_manifest(replace(PODS, ingress=("10.0.0.0/28", "fd00::/64")), "uid-job")
+    assert policy["metadata"]["namespace"] == "llm"
+    assert [(owner["kind"], owner["uid"]) for owner in policy["metadata"]["ownerReferences"]] == [("Job", "uid-job")]
+    template = job_manifest(PODS, "a digest")["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= template.items()
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    [rule] = policy["spec"]["ingress"]
+    assert [one["ipBlock"]["cidr"] for one in rule["from"]] == ["10.0.0.0/28", "fd00::/64"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8089}]
+
+
+class Doing:
+    """An executor that writes down what it is to do, and refuses what it is told to refuse."""
+
+    def __init__(self, refused: str = "") -> None:
+        self.done: list[tuple[str, str]] = []
+        self.refused = refused
+
+    def do(self, mutation: Mutation) -> Done:
+        """Do it."""
+        self.done.append((mutation.method, mutation.target.kind))
+        if mutation.target.kind == self.refused:
+            return Done("fail", 403, reason="forbidden")
+        return Done("ok", 201, {"metadata": {"uid": "uid-job"}})
+
+
+@pytest.mark.parametrize(
+    ("ingress", "refused", "made"),
+    [
+        pytest.param((), "", ["Job"], id="nobody named addresses"),
+        pytest.param(("10.0.0.0/28",), "", ["Job", "NetworkPolicy"], id="named"),
+        pytest.param(("10.0.0.0/28",), "NetworkPolicy", ["Job", "NetworkPolicy"], id="refused"),
+    ],
+)
+def test_the_policy_is_made_where_addresses_are_named(ingress: tuple[str, ...], refused: str, made: list[str]) -> None:
+    """Where it cannot be made there is no load, and the Job is removed."""
+    executor, tidy = Doing(refused), Doing()
+    cluster: Any = SimpleNamespace(get=lambda *_: None, list=lambda *_, **__: [])
+    options: Any = {"executor": executor, "tidy": tidy, "journal": None, "undo": NoUndoLog()}
+    job = load_job(cluster, replace(PODS, ingress=ingress), **options)
+    with pytest.raises(ClusterRefused) if refused else contextlib.nullcontext(), job:
+        pass
+    assert executor.done == [("POST", kind) for kind in made]
+    assert tidy.done == [("DELETE", "Job")]

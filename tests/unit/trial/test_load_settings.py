@@ -14,7 +14,7 @@ from chaos.errors import UsageError
 from chaos.objects.base import Ref
 from chaos.plugin.markers import load_for
 from chaos.system import System, SystemSpec
-from chaos.trial.config import LoadPart
+from chaos.trial.config import LoadPart, read_config
 from chaos.trial.environment import Environment
 from chaos.trial.load_source import aliases_of, in_cluster
 
@@ -90,3 +90,38 @@ def test_rbac_prints_the_rights_of_load_pods(tmp_path: Path, text: str, words: l
     assert may["jobs"] == {"create", "get", "delete"}
     assert "create" in may["pods/proxy"]
     assert "services/proxy" not in may
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "needed"),
+    [
+        ("[load]\nin_cluster = true\ningress = ['10.0.0.0/28']\n", [], [["create"]]),
+        ("[load]\ningress = ['10.0.0.0/28']\n", [], []),
+        ("[load]\ningress = ['10.0.0.0/28']\n", ["--load-in-cluster"], [["create"]]),
+        ("", ["--load-in-cluster"], []),
+        ("", ["--load-in-cluster", "--load-ingress"], [["create"]]),
+    ],
+)
+def test_rbac_prints_the_right_to_a_policy_where_it_is_needed(
+    tmp_path: Path, text: str, words: list[str], needed: list[list[str]]
+) -> None:
+    """For load pods whose callers are named, and for nobody else; none of these scenarios makes one of its own."""
+    (path := tmp_path / "gameday.toml").write_text(FILE + text)
+    (scenario := tmp_path / "scenario.py").write_text("def test_nothing() -> None:\n    pass\n")
+    printed = CliRunner().invoke(app, ["rbac", str(scenario), "--system", str(path), *words])
+    assert printed.exit_code == 0, printed.output
+    role = next(one for one in yaml.safe_load_all(printed.output) if one["kind"] == "Role")
+    assert [rule["verbs"] for rule in role["rules"] if "networkpolicies" in rule["resources"]] == needed
+
+
+def test_who_may_reach_load_pods_is_written_as_ranges(tmp_path: Path) -> None:
+    """By the file or the option, which says it over; what is no range of addresses is refused with the key."""
+    file = environment(LoadPart(in_cluster=True, image="x", ingress=("10.0.0.7", "fd00::/64")))
+    load = load_for(file, in_cluster=False, workers=None, dry_run=False)
+    assert load.ingress == ("10.0.0.7/32", "fd00::/64")
+    over = load_for(file, in_cluster=False, workers=None, dry_run=False, ingress=("10.1.0.0/16",))
+    assert over.ingress == ("10.1.0.0/16",)
+    for wrong in ("10.0.0.1/28", "example.org", "", "any"):
+        (path := tmp_path / "gameday.toml").write_text(f"{FILE}[load]\ningress = ['{wrong}']\n")
+        with pytest.raises(UsageError, match=r"load\.ingress.*a range of addresses"):
+            read_config(path)
