@@ -14,7 +14,7 @@ from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.host.lock import User, lab_lock, register_use, users
 from chaos.lab.host.network import Machine, client
 from chaos.lab.host.network import nodes as machines
-from chaos.lab.host.paths import LabPaths
+from chaos.lab.host.paths import LabPaths, refuse_shared
 from chaos.lab.host.processes import entering, in_netns, processes_recorded, terminated_as_exit
 from chaos.lab.images.golden import import_image
 from chaos.lab.images.oci import image_names
@@ -56,6 +56,7 @@ class Lab:
     def _held_up(self, nodes: int, progress: Progress) -> Iterator[LabFacts]:
         """As `up`; while the block runs, nobody else starts, joins or ends the lab."""
         _must_be_root()
+        refuse_shared(self.paths.state, "set XDG_STATE_HOME to a folder that is root's alone, as are those above it")
         wanted = machines(nodes)
         # Building takes minutes where nothing is cached: not while others wait for the lab.
         artefacts = None if self._standing(look(self.paths), nodes) else self._artefacts(progress)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
+from chaos.lab.host.paths import own_home, refuse_shared
 from chaos.wait import until
 
 __all__ = ["cache_root", "cached", "digest", "discard", "is_cached", "mounts_below"]
@@ -32,28 +33,34 @@ def cache_root() -> Path:
     """The folder that holds all caches, made with mode 0700 if absent.
 
     `$GAMEDAY_CACHE`, else `$XDG_CACHE_HOME/gameday`, else `~/.cache/gameday`. Raises LabError if others may write to
-    it, because programs in it are run as root.
+    it, or as root to any folder above it, because programs in it are run as root.
     """
     if chosen := os.environ.get("GAMEDAY_CACHE"):
         root = Path(chosen)
     else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gameday"
+        root = Path(os.environ.get("XDG_CACHE_HOME") or own_home() / ".cache") / "gameday"
     root = root.absolute()
+    if os.geteuid() == 0:
+        refuse_shared(root, _elsewhere())
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(mode=0o700, exist_ok=True)
         facts = root.stat()
     except OSError as error:
         raise LabError(f"the cache folder {root} cannot be used: {error.strerror}", _elsewhere()) from error
-    if facts.st_uid not in {os.geteuid(), int(os.environ.get("SUDO_UID", os.geteuid()))}:
+    if facts.st_uid != os.geteuid():
         raise LabError(f"the cache folder {root} belongs to another user", _elsewhere())
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise LabError(f"others may write to the cache folder {root}", f"chmod go-w {root}, or {_elsewhere()}")
+        raise LabError(f"others may write to the cache folder {root}", f"remove it, or {_elsewhere()}")
+    if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        root.chmod(0o700)  # files in images may be writable for all
     return root
 
 
 def _elsewhere() -> str:
-    return "set GAMEDAY_CACHE to a folder of your own"
+    return "set GAMEDAY_CACHE to a folder that is yours alone, as are those above it, e.g. " + (
+        "/var/cache/gameday" if os.geteuid() == 0 else "one in your home"
+    )
 
 
 def digest(*parts: str | bytes | Path) -> str:
@@ -125,11 +132,20 @@ def is_cached(name: str, key: str) -> bool:
 
 
 def _hold(entry: Path) -> bool:
-    """Mark the entry as used by this process until it ends; False if there is no such entry."""
+    """Mark the entry as used by this process until it ends; False if there is no such entry.
+
+    Raises LabError for one that another user built, or may have.
+    """
     try:
-        held = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
+        held = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        facts = os.fstat(held)
     except FileNotFoundError:
         return False
+    except NotADirectoryError:
+        raise LabError(f"{entry} in the cache is no folder that was built here", f"rm -r {entry}") from None
+    if facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        os.close(held)
+        raise LabError(f"{entry} in the cache belongs to another user, or others may write to it", f"rm -r {entry}")
     fcntl.flock(held, fcntl.LOCK_SH)
     # It may have been evicted, and even built again, between the opening and the lock.
     if not entry.exists() or not os.path.samestat(os.fstat(held), entry.stat()):

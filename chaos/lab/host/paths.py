@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pwd
+import stat
 from pathlib import Path
 
-__all__ = ["LabPaths"]
+from chaos.errors import LabError
+
+__all__ = ["LabPaths", "own_home", "refuse_shared"]
 
 
 SOCKETS = Path("/run/gameday")
@@ -51,7 +55,7 @@ class LabPaths:
         """
         if (link := SOCKETS / "state").is_symlink():
             return cls(link.readlink())
-        home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        home = Path(os.environ.get("XDG_STATE_HOME") or own_home() / ".local" / "state")
         return cls(home.absolute() / "gameday" / "lab")
 
     def node(self, name: str) -> Path:
@@ -65,3 +69,44 @@ class LabPaths:
     def containerd_socket(self, name: str) -> Path:
         """The socket of a node's containerd."""
         return self.node_sockets(name) / "containerd.sock"
+
+
+def own_home() -> Path:
+    """The home of the user as whom this process runs: `$HOME`, unless that is another's, as some `sudo` leave it."""
+    home = Path.home()
+    try:
+        other = home.exists() and home.stat().st_uid != os.geteuid()
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir) if other else home
+    except (OSError, KeyError):
+        return home
+
+
+def refuse_shared(folder: Path, fix: str) -> None:
+    """Make sure that nobody but root can put anything in a folder's place, or in that of one above it.
+
+    Raises LabError with `fix`. What is below such a folder of mode 0700 is out of the reach of others whatever its own
+    modes are, so that root may run it without looking at each file. Links are followed if they are root's own.
+    """
+    waiting, seen = [folder.absolute()], set[Path]()
+    while waiting:
+        path = waiting.pop()
+        for place in {path, *path.parents} - seen:
+            seen.add(place)
+            try:
+                facts = place.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise LabError(f"{folder} is no place for root's files: {place}: {error.strerror}", fix) from error
+            if facts.st_uid != 0:
+                raise LabError(f"{folder} is no place for root's files: {place} belongs to user {facts.st_uid}", fix)
+            if stat.S_ISLNK(facts.st_mode):
+                waiting.append(place.parent / place.readlink())
+            elif _others_write(facts):
+                raise LabError(f"{folder} is no place for root's files: others may write to {place}", fix)
+
+
+def _others_write(facts: os.stat_result) -> bool:
+    """Whether others may replace what is in a folder. In a sticky one, like /tmp, they may not."""
+    group = facts.st_mode & stat.S_IWGRP and facts.st_gid != 0
+    return bool(group or facts.st_mode & stat.S_IWOTH) and not facts.st_mode & stat.S_ISVTX

@@ -1,6 +1,9 @@
 """What is built once is kept whole, or not at all."""
 
 import os
+import pwd
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import pytest
 
 from chaos.errors import LabError
 from chaos.lab.host.cache import cache_root, cached, digest, is_cached, mounts_below
+from chaos.lab.host.paths import own_home
 from chaos.wait import until
 
 
@@ -241,3 +245,97 @@ def test_using_an_entry_makes_it_recent() -> None:
     began_ns = time.time_ns()
     cached("thing", "k1", forbidden)
     until(lambda: entry.stat().st_mtime_ns >= began_ns - 10**8, deadline_s=1, awaited="the entry's time of use")
+
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to others")
+
+
+def stranger(path: Path) -> None:
+    """Another user has it."""
+    os.chown(path, 12345, 12345)
+
+
+def writable(path: Path) -> None:
+    """Everybody may write to it."""
+    path.chmod(0o777)
+
+
+def group_writable(path: Path) -> None:
+    """A group may."""
+    os.chown(path, 0, 12345)
+    path.chmod(0o775)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("spoil", [stranger, writable, group_writable])
+@pytest.mark.parametrize("which", ["home", "home/.cache", "home/.cache/gameday"])
+def test_root_trusts_no_folder_that_others_can_replace(
+    spoil: Callable[[Path], None], which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the cache nor one above it, whoever called sudo; the error names the folder and the remedy."""
+    (tmp_path / "home/.cache/gameday").mkdir(parents=True)
+    monkeypatch.setenv("GAMEDAY_CACHE", str(tmp_path / "home/.cache/gameday"))
+    monkeypatch.setenv("SUDO_UID", "12345")
+    cache_root()
+    spoil(tmp_path / which)
+    with pytest.raises(LabError, match=re.escape(str(tmp_path / which))) as refused:
+        cache_root()
+    assert "set GAMEDAY_CACHE" in refused.value.fix
+    assert "\n" not in refused.value.what
+
+
+@AS_ROOT
+def test_a_sticky_folder_and_root_s_own_links_are_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In /tmp nobody replaces another's; a link to a larger disk is followed, and what it leads to is looked at."""
+    (tmp_path / "disk/cache").mkdir(parents=True)
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").chmod(0o1777)
+    (tmp_path / "tmp/link").symlink_to("../disk")
+    monkeypatch.setenv("GAMEDAY_CACHE", str(tmp_path / "tmp/link/cache"))
+    cache_root()
+    (tmp_path / "disk").chmod(0o777)
+    with pytest.raises(LabError, match=r"others may write to .*disk"):
+        cache_root()
+    (tmp_path / "disk").chmod(0o755)
+    os.chown(tmp_path / "tmp/link", 12345, 12345, follow_symlinks=False)
+    with pytest.raises(LabError, match="link belongs to user 12345"):
+        cache_root()
+
+
+@AS_ROOT
+def test_a_home_that_sudo_left_is_not_root_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache and the lab's state are then in root's own; a home that is root's is taken as it is given."""
+    monkeypatch.delenv("GAMEDAY_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert own_home() == tmp_path / "home"
+    os.chown(tmp_path / "home", 12345, 12345)
+    assert own_home() == Path(pwd.getpwuid(0).pw_dir)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("spoil", [stranger, writable])
+def test_an_entry_of_another_user_is_not_used(spoil: Callable[[Path], None], root: Path) -> None:
+    """It may have been put there before the cache was root's: the error says what to remove, and then it is built."""
+    spoil(cached("thing", "k1", writes("planted")))
+    with pytest.raises(LabError, match="belongs to another user") as refused:
+        cached("thing", "k1", writes("own"))
+    assert refused.value.fix == f"rm -r {root / 'thing/k1'}"
+    shutil.rmtree(root / "thing/k1")
+    assert (cached("thing", "k1", writes("own")) / "file").read_text() == "own"
+
+
+def test_an_entry_that_is_a_link_is_not_used(root: Path, tmp_path: Path) -> None:
+    """Wherever it leads."""
+    cached("thing", "k1", writes("own")).rename(tmp_path / "elsewhere")
+    (root / "thing/k1").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LabError, match="no folder that was built here"):
+        cached("thing", "k1", writes("own"))
+
+
+def test_a_cache_that_others_may_read_is_closed(root: Path) -> None:
+    """Folders of images in it are writable for all, as they are in the image."""
+    cache_root().chmod(0o755)
+    cache_root()
+    assert root.stat().st_mode & 0o777 == 0o700
