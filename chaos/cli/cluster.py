@@ -1,5 +1,6 @@
 """Which cluster a command is about, the options that name it, and how it is reached: never by accident."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,14 +14,18 @@ from chaos.faults import Infrastructure
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE
 from chaos.lab import Lab
 from chaos.semantics import KUBERNETES, Timings
-from chaos.trial.config import read_config
+from chaos.trial.config import GamedayConfig, find_config, read_config
 from chaos.trial.lab_environment import LAB_INFRASTRUCTURE
 from chaos.trial.preflight.adopted_cluster import Adoption, open_adoption
+from loadgen.plan import variables
 
-__all__ = ["ContextOption", "KubeconfigOption", "NoCluster", "Reached", "SystemOption", "reach"]
+__all__ = ["ContextOption", "KubeconfigOption", "NoCluster", "Reached", "SystemOption", "found_here", "reach"]
 
 SystemOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="The system's file; default: gameday.toml here, if there is one.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="The system's file; default: gameday.toml here, if it has nothing run on this host."
+    ),
 ]
 ContextOption = Annotated[str, typer.Option(metavar="NAME", help="This context; default: the file's, else the lab.")]
 KubeconfigOption = Annotated[
@@ -46,6 +51,33 @@ class Reached:
     def namespace(self) -> str | None:
         """The namespace of the file's system; None for all."""
         return self.adoption.config.system.namespace if self.adoption else None
+
+
+def found_here(*keys: str) -> Path | None:
+    """The file of this folder, for a command that was given none; None if there is none.
+
+    Whoever unpacks or clones a stranger's folder has not read its file: so it may name what lies in the cluster, but
+    nothing of these `keys`, by which something would be run on this host. Raises `UsageError` if it does.
+    """
+    path = find_config(Path.cwd())
+    if path is not None and (used := [key for key in keys if _has(read_config(path), key)]):
+        raise UsageError(
+            f"{path} was not named but found here, and has {', '.join(used)}: that is run or read on this host",
+            f"see that you trust it, then name it: --system {path.name}",
+        )
+    return path
+
+
+def _has(config: GamedayConfig, key: str) -> bool:
+    """Whether a file has this key, by which something is run here, or a variable of the environment is sent away."""
+    request = config.traffic.request_profile()
+    values: Mapping[str, object] = {
+        "cluster.kubeconfig": config.cluster.kubeconfig,
+        "node_infrastructure": config.node_infrastructure,
+        "safety.abort": config.safety.abort,
+        "traffic.request.headers": variables(request.headers) if request else None,
+    }
+    return bool(values[key])
 
 
 def reach(system: Path | None, context: str, kubeconfig: Path | None) -> Reached:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,12 +12,11 @@ from typing import Annotated
 import pytest
 import typer
 
-from chaos.cli.cluster import NoCluster, reach
+from chaos.cli.cluster import NoCluster, found_here, reach
 from chaos.errors import UsageError, one_line
 from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
-from chaos.trial.config import find_config
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.consent import unallowed
 from chaos.trial.request import LoadSettings
@@ -36,7 +36,7 @@ def scenarios_command(
 ) -> None:
     """List the ready-made scenarios with what each needs, and whether this system meets it. Changes nothing."""
     items = _collected(where)
-    with _reached(system or find_config(Path.cwd())) as environment:
+    with _reached(system or found_here("cluster.kubeconfig")) as environment:
         adopted = environment.adoption.find() if environment and environment.adoption else None
         shown = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
         for name, item in reversed(shown.items()):
@@ -60,9 +60,7 @@ class _Collector:
 
 
 def _collected(where: Path | None) -> Sequence[pytest.Item]:
-    installed = importlib.util.find_spec(PACKAGE) is not None
-    beside = Path(__file__).parents[2] / "scenarios"
-    which = [str(where)] if where else ["--pyargs", PACKAGE] if installed else [str(beside)]
+    which = [str(where)] if where else _ready_made()
     collector = _Collector()
     plain = ["--collect-only", "-o", "addopts=", "-p", "no:cacheprovider", "--gameday-config", ""]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -70,6 +68,14 @@ def _collected(where: Path | None) -> Sequence[pytest.Item]:
     if code != pytest.ExitCode.OK:
         raise UsageError(f"no scenarios in {which[-1]}", f"see why: pytest --collect-only {' '.join(which)}")
     return collector.items
+
+
+def _ready_made() -> list[str]:
+    """Where they are, for pytest, which is to run no conftest.py and to read no options of the folder where we are."""
+    spec = importlib.util.find_spec(PACKAGE)
+    places = spec.submodule_search_locations if spec else None
+    folder = str(places[0] if places else Path(__file__).parents[2] / "scenarios")
+    return ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, folder]
 
 
 @contextlib.contextmanager

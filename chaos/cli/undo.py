@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, reach
+from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, found_here, reach
 from chaos.clock import utc_iso
 from chaos.cluster import Cluster, unrecorded_executor
 from chaos.errors import UsageError, one_line
@@ -18,7 +18,6 @@ from chaos.faults.undo.restore import Left
 from chaos.objects.base import View
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.safety.owner import Owner
-from chaos.trial.config import find_config
 from chaos.trial.preflight.rbac import HOME
 
 __all__ = ["status_command", "undo_command"]
@@ -48,7 +47,7 @@ def undo_command(
     """
     if bool(node_off) != bool(node_on):
         raise UsageError("--node-off and --node-on go together")
-    reached = _reached(system, kube_context, kubeconfig)
+    reached = _reached(system, kube_context, kubeconfig, *(() if node_on else ("node_infrastructure",)))
     with reached.cluster as cluster:
         switch = Infrastructure(CommandInfrastructure(node_off, node_on)) if node_on else reached.infrastructure
         where = namespace or reached.namespace
@@ -116,5 +115,8 @@ def _print(line: str) -> None:
     print(one_line(line))  # noqa: T201  # a command speaks on its streams
 
 
-def _reached(system: Path | None, context: str, kubeconfig: Path | None) -> Reached:
-    return reach(system or (None if context else find_config(Path.cwd())), context, kubeconfig)
+def _reached(system: Path | None, context: str, kubeconfig: Path | None, *used: str) -> Reached:
+    """The cluster as it was named, else that of the file here, of which it uses these keys."""
+    if system is None and not context:
+        system = found_here(*used, *(() if kubeconfig else ("cluster.kubeconfig",)))
+    return reach(system, context, kubeconfig)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.cli.capacity.output import Screen
+from chaos.cli.cluster import found_here
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults import Scale
 from chaos.faults.permissions import Activity
@@ -23,7 +24,7 @@ from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.compatibility import refuse_fields
 from chaos.trial.adopted_environment import adopted_environment
-from chaos.trial.config import find_config, pin_of
+from chaos.trial.config import pin_of
 from chaos.trial.environment import Environment, context_environment, reference_profile, reference_spec
 from chaos.trial.lab_environment import lab_environment
 from chaos.trial.preflight.checks import require_rights
@@ -58,7 +59,9 @@ class Where:
         """The file that names a system: as given, or as found here, unless a context is to deploy one."""
         if self.system is not None:
             return self.system
-        return None if self.image else find_config(Path.cwd())
+        kubeconfig = () if self.kubeconfig else ("cluster.kubeconfig",)
+        used = (*kubeconfig, "node_infrastructure", "safety.abort", "traffic.request.headers")
+        return None if self.image else found_here(*used)
 
 
 @dataclass(frozen=True, slots=True)
