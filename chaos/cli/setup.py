@@ -33,6 +33,13 @@ from chaos.trial.preflight.rbac import (
 
 __all__ = ["init_command", "rbac_command", "review_command"]
 
+DEPLOYS_AMOUNTS = """\
+# These rights amount to cluster-admin: who may create Deployments in every namespace may run any program there as any
+# ServiceAccount, and with any Secret. Give them on a cluster of your own. On one that you share, deploy the service
+# yourself, into a namespace made for it, and let gameday try it as one that runs already: `gameday init`, then
+# `gameday rbac` without --deploys, whose rights to change anything but nodes are a Role in that one namespace.
+"""
+
 
 def rbac_command(
     scenarios: Annotated[
@@ -47,7 +54,7 @@ def rbac_command(
         bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: as the file's [load] says.")
     ] = False,
     deploys: Annotated[
-        bool, typer.Option("--deploys", help="For trials that deploy their system, each into a namespace of its own.")
+        bool, typer.Option("--deploys", help="For trials that deploy their system; it amounts to cluster-admin.")
     ] = False,
     claims: Annotated[
         bool, typer.Option("--claims", help="With --deploys: its system has volume claims (else read from markers).")
@@ -76,6 +83,7 @@ def rbac_command(
             )
         )
         objects += [undo_cron_job(objects, undo_cronjob)] if undo_cronjob else []
+        print(DEPLOYS_AMOUNTS, end="")  # noqa: T201  # comments, to kubectl
     else:
         objects = _adopting(system, activities, load_in_cluster=load_in_cluster, undo_image=undo_cronjob)
     print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams

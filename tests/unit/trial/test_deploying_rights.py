@@ -163,6 +163,23 @@ def test_the_command_prints_what_a_run_asks_for(tmp_path: Path) -> None:
     assert {"persistentvolumeclaims", "jobs", "services/proxy"} <= resources
 
 
+def test_what_deploying_rights_amount_to_is_said_with_them(tmp_path: Path) -> None:
+    """In comments, which kubectl skips; and what is offered instead changes other than nodes in one namespace alone."""
+    (scenario := tmp_path / "test_none.py").write_text("def test_none() -> None:\n    pass\n")
+    (system := tmp_path / "gameday.toml").write_text('[system]\nnamespace = "llm"\ndeployment = "chat"\n')
+    wide = CliRunner().invoke(app, ["rbac", "--deploys", str(scenario)]).stdout
+    comments = [line for line in wide.splitlines() if line.startswith("#")]
+    assert "amount to cluster-admin" in comments[0]
+    assert "without --deploys" in " ".join(comments)
+    rules = next(one for one in yaml.safe_load_all(wide) if one["kind"] == "ClusterRole")["rules"]
+    assert any("deployments" in rule["resources"] and "create" in rule["verbs"] for rule in rules)
+    narrow = CliRunner().invoke(app, ["rbac", "--system", str(system)]).stdout
+    assert "cluster-admin" not in narrow
+    rules = next(one for one in yaml.safe_load_all(narrow) if one["kind"] == "ClusterRole")["rules"]
+    changed = {rule["resources"][0] for rule in rules if {"create", "patch", "delete", "update"} & set(rule["verbs"])}
+    assert changed == {"nodes"}
+
+
 def test_options_of_deploying_are_refused_where_a_file_says_it() -> None:
     """Else they would silently mean nothing."""
     result = CliRunner().invoke(app, ["rbac", "--claims"])
