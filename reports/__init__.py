@@ -4,7 +4,7 @@ from reports.build.earlier_runs import append, read_past
 from reports.build.report import summarise
 from reports.build.session import SessionFacts, Unjudged, read_facts, session_of, write_facts
 from reports.model.report import Report, to_json
-from reports.page.report import TooLarge, write_html, write_session
+from reports.page.report import TooLarge, write_html, write_session, write_stub
 from reports.text.terminal import markdown, summary
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "write_facts",
     "write_html",
     "write_session",
+    "write_stub",
 ]

@@ -22,7 +22,7 @@ from chaos.cluster.resources import path_of
 from chaos.cluster.transport import KEEPALIVE, UNAUTHORIZED, NotSent, Transport
 from chaos.errors import ClusterRefused, UsageError
 
-__all__ = ["IN_CLUSTER", "connect"]
+__all__ = ["IN_CLUSTER", "connect", "yaml_reason"]
 
 CONNECTIONS_KEPT = 64
 """Twenty watches and the faults' own calls at once; the package's default of ten would close and reopen connections."""
@@ -120,12 +120,21 @@ def _named(files: Sequence[Path], context: str | None) -> str:
 def _parsed(file: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"the kubeconfig {file} cannot be read: {reason}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"the kubeconfig {file} cannot be read: {yaml_reason(error)}") from None
     if not isinstance(config, dict):
         raise UsageError(f"{file} is no kubeconfig", "name the file that kubectl uses")
     return config
+
+
+def yaml_reason(error: Exception) -> str:
+    """Why YAML cannot be read, without what stands there: it may be a token."""
+    if isinstance(error, OSError):
+        return error.strerror or "it cannot be opened"
+    if not isinstance(error, yaml.YAMLError):
+        return f"it is no text ({type(error).__name__})"
+    mark = getattr(error, "problem_mark", None)
+    return f"it is no YAML from line {mark.line + 1}, column {mark.column + 1} on" if mark else "it is no YAML"
 
 
 def _client(files: Sequence[Path], context: str) -> ApiClient:

@@ -140,10 +140,13 @@ class Sent:
 
 
 def place_of(recorder: Recorder, pod: Ref, container: str) -> Place | None:
-    """Find a container by its name, or a pod's first; None if the pod is not there or does not run it."""
+    """Find a container by its name, or a pod's first; None if the pod is not there or does not run it.
+
+    None also if it sees all processes of its node (`hostPID`): whatever there has the name would be hit.
+    """
     for found in map(PodView, recorder.objects("Pod")):
         names = [one["name"] for one in found.spec.get("containers") or ()]
-        if found.uid != pod.uid or not names:
+        if found.uid != pod.uid or not names or found.spec.get("hostPID"):
             continue
         wanted = container or names[0]
         for one in found.containers:
@@ -154,7 +157,8 @@ def place_of(recorder: Recorder, pod: Ref, container: str) -> Place | None:
 
 def not_running(ref: Ref, container: str) -> str:
     """Say that there is nothing to do anything to."""
-    return f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()
+    no_such = f"{ref.name} ({ref.uid[:8]}) has no running container {container}".rstrip()
+    return f"{no_such} with processes of its own (where hostPID is set, those of the node are not touched)"
 
 
 def container_now(recorder: Recorder, place: Place) -> ContainerView | None:
@@ -168,7 +172,7 @@ def container_now(recorder: Recorder, place: Place) -> ContainerView | None:
 def same_container(context: UndoContext, place: Place) -> bool:
     """Whether the container that was hit still runs, as the API server has it now. Raises `ClusterRefused`."""
     found = context.cluster.get("Pod", place.pod.namespace, place.pod.name)
-    if found is None or found["metadata"]["uid"] != place.pod.uid:
+    if found is None or found["metadata"]["uid"] != place.pod.uid or found["spec"].get("hostPID"):
         return False
     return any(one.id == place.container_id and bool(one.running_since) for one in PodView(found).containers)
 

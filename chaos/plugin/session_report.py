@@ -18,6 +18,7 @@ from chaos.history.writing.redaction import redacted_words
 from reports import (
     Report,
     SessionFacts,
+    TooLarge,
     Unjudged,
     append,
     markdown,
@@ -28,6 +29,7 @@ from reports import (
     write_facts,
     write_html,
     write_session,
+    write_stub,
 )
 from reports.build.earlier_runs import FILE as PAST
 
@@ -48,7 +50,10 @@ def draw_run(judgement: Judgement) -> Report:
     """Write a judged trial's page into its run folder, and its line into the history.jsonl beside."""
     past = judgement.run.parent / PAST
     report = summarise(judgement.history, judgement.verdict, run=judgement.run, past=read_past(past))
-    write_html(report, judgement.run / REPORT)
+    try:
+        write_html(report, judgement.run / REPORT)
+    except TooLarge as large:  # the verdict is there, whatever becomes of its picture
+        write_stub(report, large.what, judgement.run / REPORT)
     append(past, report)
     return report
 

@@ -30,6 +30,9 @@ LOST_AFTER_S = 11.0
 
 LOOK_S = 0.5
 
+FOREIGN_MAX_S = 60.0
+"""No run of gameday's writes a longer duration: who did is waited for by nobody."""
+
 
 def holder_of(lease: Raw | None) -> str:
     """Who holds a lease, in words; empty if nobody does."""
@@ -96,6 +99,12 @@ class RunLease:
     def _await_expiry(self, holder: str, seen: View) -> None:
         """Wait until a lease was not renewed for its duration. Raises `ClusterRefused` as soon as it is renewed."""
         lasts_s = float(seen.spec.get("leaseDurationSeconds") or DURATION_S)
+        if lasts_s > FOREIGN_MAX_S:
+            lease = f"{self._ref.namespace}/{LEASE_NAME}"
+            raise ClusterRefused(
+                f"the lease {lease} is held for {lasts_s:.0f} s, by no run of gameday's: {holder}",
+                f"once you know whose it is: kubectl delete lease -n {self._ref.namespace} {LEASE_NAME}",
+            )
         self._say(f"{holder} holds the lease; it is taken over if not renewed within {lasts_s:g} s")
         deadline = time.monotonic() + lasts_s
         while time.monotonic() < deadline:

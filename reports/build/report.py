@@ -31,6 +31,9 @@ __all__ = ["summarise"]
 
 EVIDENCE_SHOWN = 12
 """Most moments listed with a finding."""
+LISTED_MOST = 50
+"""So many items of a list of the facts, such as a cluster's nodes, are shown."""
+
 EVIDENCE_FILES = ("trial.json", "watch.jsonl", "actions.jsonl", "requests.jsonl", "generator.jsonl", "generator.log")
 
 
@@ -192,8 +195,10 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{name}.")
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            for k, item in enumerate(value):
+            for k, item in enumerate(value[:LISTED_MOST]):
                 yield from _flat(item, f"{name}.{k}.")
+            if len(value) > LISTED_MOST:
+                yield name, f"{len(value)}, of which {LISTED_MOST} are here and all in trial.json"
         elif isinstance(value, (list, tuple)):
             yield name, ", ".join(map(str, value))
         elif value not in (None, "", {}):

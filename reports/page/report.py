@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from chaos.clock import NS
+from chaos.errors import GamedayError
 from chaos.history.writing.jsonl import write_private
 from reports import formatting as words
 from reports.build.session import Session
@@ -32,10 +33,12 @@ __all__ = [
     "trusted",
     "write_html",
     "write_session",
+    "write_stub",
 ]
 
 SIZE_MOST_BYTES = 4_000_000
 """A page that grows beyond this holds raw records somewhere: that is a defect, and never shipped silently."""
+SENTENCE_MOST = 10_000
 ROWS_MOST = 1000
 """Most rows of a table behind a chart."""
 SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
@@ -47,7 +50,7 @@ TEXTS: dict[str, Callable[[Any], str]] = {
 }
 
 
-class TooLarge(ValueError):
+class TooLarge(GamedayError, ValueError):
     """The page would exceed its size limit."""
 
 
@@ -57,6 +60,16 @@ def write_html(report: Report, path: Path) -> None:
     if len(text) > SIZE_MOST_BYTES:
         raise TooLarge(f"the report would be {words.size(len(text))}, over its limit of {words.size(SIZE_MOST_BYTES)}")
     write_private(path, text.decode())
+
+
+def write_stub(report: Report, why: str, path: Path) -> None:
+    """Write a page that has the verdict, and why there is no more. Raises OSError."""
+    head = report.headline
+    text = Markup(
+        '<!doctype html><meta charset="utf-8"><title>{0}</title><h1>{1} {0}</h1><p>{2}</p>'
+        "<p>There is no more of this page: {3}. All findings are in verdict.json, beside it.</p>"
+    )
+    write_private(path, text.format(head.scenario, head.answer, head.sentence[:SENTENCE_MOST], why))
 
 
 def page(report: Report) -> str:

@@ -1,5 +1,6 @@
 """The trials of a session in a few lines, for the end of a pytest run, and as Markdown for the page of a CI job."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -89,6 +90,7 @@ def _news(report: Report) -> str:
 
 SIGN = {"PASS": "✓", "UNKNOWN": "?", "FAIL": "✗"}
 
+APART = "\N{ZERO WIDTH SPACE}"
 MEANS_SOMETHING = "\\`*_{}[]()<>#+!|~&"
 
 
@@ -125,4 +127,6 @@ def _findings(report: Report) -> Iterator[str]:
 def _text(text: str) -> str:
     """Text that Markdown takes as it is, in one line."""
     flat = one_line(" ".join(text.split()))
-    return "".join(f"\\{letter}" if letter in MEANS_SOMETHING else letter for letter in flat)
+    escaped = "".join(f"\\{letter}" if letter in MEANS_SOMETHING else letter for letter in flat)
+    # A backslash keeps no platform from calling people and issues: only what stands between sign and name does.
+    return re.sub(r"([@#])(?=\w)", f"\\1{APART}", escaped)

@@ -14,9 +14,13 @@ from chaos.clock import Clock
 from chaos.cluster.resources import path_of
 from chaos.cluster.transport import Transport
 from chaos.errors import ClusterRefused, HarnessBroken
+from chaos.history.reading.measurements import usage_of
 from chaos.history.writing.jsonl import AppendFile
 
 __all__ = ["Sampler", "Sampling"]
+
+ODD = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
+"""What reading data of another shape raises."""
 
 ANSWER_S = 5.0
 """How long the metrics API may be silent before that is recorded as its answer."""
@@ -60,6 +64,8 @@ class Sampler:
                 self._stopping.wait(self._sampling.period_s)
         except HarnessBroken as broken:
             self.failure = broken
+        except Exception as error:  # noqa: BLE001  # unnoticed, its samples would be missing and nobody know
+            self.failure = HarnessBroken(f"the metrics API is asked no more: {error!r}")
         finally:
             if self._file is not None:
                 self._file.close()
@@ -76,6 +82,8 @@ class Sampler:
             body = answer.json()
             known = answer.ok and isinstance(body, dict)
             said = self._said(body.get("items") or []) if known else {"error": answer.words()}
+        except ODD as odd:
+            said = {"error": f"what the metrics API says of pods cannot be read: {odd!r}"[:500]}
         except ClusterRefused as refused:
             said = {"error": refused.what}
         if "error" in said:
@@ -85,10 +93,16 @@ class Sampler:
     def _said(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         """The answer without what changes each time it is asked; an answer that is the same as before in a word."""
         pods = sorted((_bare(item) for item in items), key=lambda pod: str(pod["name"]))
+        self._refuse(pods)
         if pods == self._last:
             return {"same": True}
         self._last = pods
         return {"pods": pods}
+
+    def _refuse(self, pods: list[Any]) -> None:
+        """Raise one of `ODD` for what nobody could read from the file."""
+        json.dumps(pods, ensure_ascii=False).encode()
+        {pod["name"]: usage_of(pod) for pod in pods}  # as it is read
 
     def _write(self, fields: dict[str, Any]) -> None:
         if self._file is None:

@@ -16,7 +16,7 @@ from chaos.history.model import REQUEST_SCHEMA, GeneratorSample, MetricsSample, 
 from chaos.history.reading.jsonl import damaged, read_lines, whole_lines
 from chaos.objects.quantities import milli
 
-__all__ = ["OUTCOMES", "duration_s", "read_generator", "read_metrics", "read_requests"]
+__all__ = ["OUTCOMES", "duration_s", "read_generator", "read_metrics", "read_requests", "usage_of"]
 
 OUTCOMES = ("ok", "late", "failed", "refused", "truncated", "unanswered", "unsent")
 """Every fate that a request may have, as docs/run-folder.md explains them."""
@@ -120,7 +120,7 @@ def read_metrics(path: Path) -> tuple[tuple[MetricsSample, ...], str]:
                 raise ValueError("the first line says that it is the same as the one before")
             samples.append(MetricsSample(at_ns, asked_ns, samples[-1].pods))
         else:
-            samples.append(MetricsSample(at_ns, asked_ns, {one["name"]: _usage(one) for one in line["pods"]}))
+            samples.append(MetricsSample(at_ns, asked_ns, {one["name"]: usage_of(one) for one in line["pods"]}))
 
     if not path.exists():
         return (), ""
@@ -128,7 +128,8 @@ def read_metrics(path: Path) -> tuple[tuple[MetricsSample, ...], str]:
     return tuple(samples), remark
 
 
-def _usage(raw: Mapping[str, Any]) -> PodUsage:
+def usage_of(raw: Mapping[str, Any]) -> PodUsage:
+    """What one pod used. Raises `KeyError`, `TypeError` or `ValueError` for what says nothing of it."""
     return PodUsage(
         stamp_s=datetime.fromisoformat(raw["timestamp"]).timestamp(),
         window_s=duration_s(raw["window"]),

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from chaos.cluster import KINDS, Executor
+from chaos.cluster.connect import yaml_reason
 from chaos.errors import UsageError
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.deploy.apply import applied
@@ -86,8 +87,8 @@ def _name(one: Mapping[str, Any]) -> str:
 def _objects(file: Path, *, current: bool) -> Iterator[Mapping[str, Any]]:
     try:
         documents: Sequence[Any] = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{file} cannot be read: {yaml_reason(error)}") from None
     for document in documents:
         items = document.get("items") if isinstance(document, Mapping) and "items" in document else [document]
         for one in items or ():

@@ -1,6 +1,8 @@
 """Kubeconfigs that cannot be used are refused in words, before anything is sent."""
 
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from chaos.cluster import connect
 from chaos.cluster.connect import _client, _files, _named, _place
 from chaos.cluster.transport import identity_of
 from chaos.errors import UsageError
+from chaos.system.deploy.manifest_folder import read_manifests
 
 CONTEXT = """
 apiVersion: v1
@@ -129,3 +132,34 @@ def test_an_account_without_a_certificate_authority_is_refused(pod: Path) -> Non
     (pod / "ca.crt").unlink()
     with pytest.raises(UsageError, match="the context in-cluster in this pod cannot be used"):
         connect(kubeconfig=None, context="in-cluster")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "users: [{user: {token: s3cr3t}}\nx: y",
+        "token: s3cr3t: more",
+        "token: *s3cr3t",
+        "token: !s3cr3t x",
+        'token: "s3cr3t',
+        "token: s3cr3t\n\tx: y",
+        "token: |s3cr3t",
+        "token: s3cr3t\x00",
+        "---\ntoken: s3cr3t\n---\nx: y",
+    ],
+)
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda folder: connect(kubeconfig=folder / "a.yaml", context="any"), id="kubeconfig"),
+        pytest.param(read_manifests, id="manifests"),
+    ],
+)
+def test_what_is_no_yaml_is_told_by_its_place_alone(tmp_path: Path, text: str, read: Callable[[Path], object]) -> None:
+    """The line may hold a token; where it is wrong is enough to mend it. Manifests may hold Secrets."""
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"cannot be read|no manifest") as refused:
+        read(tmp_path)
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "s3cr3t" not in shown
+    assert "a.yaml" in str(refused.value)

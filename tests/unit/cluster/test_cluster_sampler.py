@@ -102,3 +102,44 @@ def test_without_an_autoscaler_nothing_is_asked(tmp_path: Path) -> None:
     sampler.stop()
     thread.join(10)
     assert not path.exists()
+
+
+ODD = [
+    "no list",
+    [7],
+    [{**ITEM, "metadata": None}],
+    [{key: value for key, value in ITEM.items() if key != "window"}],
+    [{**ITEM, "window": "soon"}],
+    [{**ITEM, "timestamp": "yesterday"}],
+    [{**ITEM, "timestamp": 7}],
+    [{**ITEM, "metadata": {"name": ["a"]}}],
+    [{**ITEM, "metadata": {"name": "\ud800"}}],
+    [{**ITEM, "containers": "m"}],
+    [{**ITEM, "containers": [{"name": "m", "usage": {"cpu": "much"}}]}],
+    [{**ITEM, "containers": [{"name": "m", "usage": [1]}]}],
+]
+
+
+@pytest.mark.parametrize("items", ODD, ids=range(len(ODD)))
+def test_an_answer_of_another_shape_is_evidence(tmp_path: Path, items: Any) -> None:
+    """It is a line like any other failure; the sampler goes on, and what it wrote can be read."""
+    _, lines = sampled(tmp_path, listed(ITEM), Answer(200, json.dumps({"items": items}).encode()), listed(ITEM))
+    assert "error" in lines[1]
+    assert len(lines[1]["error"]) <= 500
+    assert "pods" in lines[2]
+    samples, _ = read_metrics(tmp_path / "metrics.jsonl")
+    assert [bool(sample.error) for sample in samples] == [False, True, False]
+
+
+def test_what_nobody_thought_of_is_told(tmp_path: Path) -> None:
+    """The trial hears of it, instead of missing samples."""
+    sampler = Sampler(
+        Sampling("ns", 0.001),
+        transport=cast("Transport", Said()),
+        clock=Clock.start(),
+        path=tmp_path / "metrics.jsonl",
+        wanted=lambda: 1 / 0 > 1,
+    )
+    sampler.run()
+    assert sampler.failure is not None
+    assert "ZeroDivisionError" in sampler.failure.what

@@ -16,11 +16,13 @@ from report_histories import Asked, at
 from report_pages import Element, parse
 
 import reports.page.report
+from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer, Evidence, Finding, Verdict
 from chaos.history import History, Note
+from chaos.plugin.session_report import draw_run
 from reports import Report, TooLarge, summarise, to_json, write_html
 from reports import formatting as words
-from reports.page.report import TEXTS, page
+from reports.page.report import SIZE_MOST_BYTES, TEXTS, page
 
 Maker = Callable[[], tuple[History, Verdict]]
 RUNS = [made.good_run, made.bad_run, made.unknown_run, made.killed_run, made.silent_run, drained_run]
@@ -217,3 +219,31 @@ def test_findings_show_rule_limit_measured_margin_reason_and_settle() -> None:
             assert part in table.text
     places = [table.text.index(row.rule) for row in report.findings]
     assert places == sorted(places)
+
+
+def test_a_large_cluster_does_not_fill_the_page() -> None:
+    """Of 1,500 nodes with their labels fifty are shown, and how many there are; trial.json has them all."""
+    nodes = [{"name": f"n{k}", "labels": {f"example.org/label-{j}": "x" * 40 for j in range(60)}} for k in range(1500)]
+    history, verdict = made.good_run()
+    facts = replace(history.facts, raw={**history.facts.raw, "cluster": {"context": "c", "nodes": nodes}})
+    report = summarise(replace(history, facts=facts), verdict)
+    shown = dict(report.provenance)
+    assert shown["cluster.nodes"].startswith("1500, of which 50 are here")
+    assert "cluster.nodes.49.name" in shown
+    assert "cluster.nodes.50.name" not in shown
+    assert len(page(report).encode()) < SIZE_MOST_BYTES
+
+
+def test_a_verdict_is_given_however_large_its_page_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page with the verdict and the reason is there instead, and its words are only text."""
+    monkeypatch.setattr(reports.page.report, "SIZE_MOST_BYTES", 10_000)
+    history, verdict = made.bad_run()
+    (run := tmp_path / "run").mkdir()
+    hostile = replace(history, facts=replace(history.facts, scenario=HOSTILE))
+    report = draw_run(Judgement(run, hostile, verdict))
+    text = (run / "report.html").read_text()
+    assert report.headline.answer in text
+    assert "over its limit of 10.0 kB" in text
+    assert not of(parse(text), "img")
+    assert not of(parse(text), "script")
+    assert (tmp_path / "history.jsonl").read_text().count("\n") == 1

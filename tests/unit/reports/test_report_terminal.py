@@ -1,5 +1,6 @@
 """The summaries for a terminal and for a CI page."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,3 +62,14 @@ def test_no_word_of_a_run_steers_a_terminal_or_a_ci_system() -> None:
         for text in (summary([told]), markdown([told])):
             assert "\x1b" not in text
             assert not any(line.lstrip().startswith(("::", "##vso")) for line in text.splitlines())
+
+
+def test_no_word_of_a_run_calls_people_or_issues() -> None:
+    """Where the Markdown becomes a comment, a name of the cluster would notify whom it names."""
+    hostile = "@everyone and @org/team, see #123 or mail a@b.c; 5 @ 7 # no"
+    report = REPORTS[0]
+    told = replace(report, headline=replace(report.headline, scenario=hostile, sentence=hostile, answer="FAIL"))
+    text = markdown([told])
+    assert not re.search(r"[@#]\\?\w", text)
+    assert "everyone" in text
+    assert "5 @ 7" in text

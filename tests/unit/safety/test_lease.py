@@ -1,0 +1,38 @@
+"""A lease that others hold, as far as no cluster is needed to see it."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chaos.errors import ClusterRefused
+from chaos.safety.lease import RunLease
+
+
+def lease(duration_s: int) -> RunLease:
+    """One that somebody else has for so long, and does not renew."""
+    spec = {"holderIdentity": "somebody", "leaseDurationSeconds": duration_s, "renewTime": "2026-01-01T00:00:00Z"}
+    found = {"metadata": {"name": "gameday", "namespace": "llm", "resourceVersion": "1"}, "spec": spec}
+    cluster: Any = SimpleNamespace(get=lambda *_: found)
+    failed = SimpleNamespace(outcome="fail", status=403, body="", reason="taken over")
+    executor: Any = SimpleNamespace(do=lambda _: failed)
+    return RunLease(cluster, executor, "llm", "me")
+
+
+@pytest.mark.parametrize("duration_s", [2**31 - 1, 3600, 61])
+def test_a_lease_that_no_run_of_ours_wrote_is_not_waited_for(duration_s: int) -> None:
+    """It is nobody's to take over, and waiting might never end: the error names the holder, and what ends it."""
+    began_s = time.monotonic()
+    with pytest.raises(ClusterRefused, match=f"held for {duration_s} s.*somebody") as refused:
+        lease(duration_s).__enter__()
+    assert time.monotonic() - began_s < 1
+    assert refused.value.fix.endswith("kubectl delete lease -n llm gameday")
+
+
+def test_one_of_ours_is_waited_for_and_taken_over() -> None:
+    """As long as it lasts by itself."""
+    with pytest.raises(ClusterRefused, match="taken over"):
+        lease(1).__enter__()
