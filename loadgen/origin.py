@@ -20,12 +20,15 @@ class Credentials:
 
     `ca_pem`: certificates to trust; None: those of the host. `cert_pem` and `key_pem`: a client certificate.
     `headers`: sent with each request, e.g. a bearer token; a token is not renewed while the generator runs.
+    `server_name`: what the server's certificate is for, if not its address; nothing is `verified` where that is False.
     """
 
     ca_pem: str | None = field(default=None, repr=False)
     cert_pem: str | None = field(default=None, repr=False)
     key_pem: str | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
+    server_name: str | None = None
+    verified: bool = True
 
     def __post_init__(self) -> None:
         if (self.cert_pem is None) != (self.key_pem is None):

@@ -15,17 +15,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
+from chaos.cluster.identity import Identity, identity_of
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "Query",
     "Silent",
     "Transport",
-    "identity_of",
 ]
 
 CONNECT_S = 3.0
@@ -273,28 +272,3 @@ def _plain(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
     return (str(error) or type(error).__name__).rpartition("object at ")[2].partition(">: ")[2] or str(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Certificates to trust, a client certificate, and headers with a token: whichever the kubeconfig gave."""
-
-    ca_pem: str | None = field(default=None, repr=False)
-    cert_pem: str | None = field(default=None, repr=False)
-    key_pem: str | None = field(default=None, repr=False)
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
-
-
-def identity_of(configuration: Configuration) -> Identity:
-    """Read the identity out of a loaded kubeconfig."""
-    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    return Identity(
-        ca_pem=_text(configuration.ssl_ca_cert),
-        cert_pem=_text(configuration.cert_file),
-        key_pem=_text(configuration.key_file),
-        headers={"authorization": token} if token else {},
-    )
-
-
-def _text(path: str | None) -> str | None:
-    return Path(path).read_text(encoding="ascii") if path else None

@@ -67,7 +67,7 @@ class _Response(HTTPResponse):
 class Transport:
     """Connections to the service: its address, TLS, and those that are kept.
 
-    `proxied`: requests go through an API server, which may refuse to pass one on.
+    `proxied`: requests go through an API server, which may refuse to pass one on. `server_name` is of its certificate.
     """
 
     def __init__(
@@ -79,7 +79,9 @@ class Transport:
         keep: bool,
         replica_header: str,
         proxied: bool = False,
+        server_name: str | None = None,
     ) -> None:
+        self.server_name = server_name or place.host
         self.place, self.tls, self.now_ns, self.proxied = place, tls, now_ns, proxied
         self.keep, self.replica_header = keep, replica_header
         self.opened = self.reused = 0
@@ -126,7 +128,7 @@ class Transport:
         if self.tls is None:
             return sock
         try:
-            return self.tls.wrap_socket(sock, server_hostname=self.place.host)
+            return self.tls.wrap_socket(sock, server_hostname=self.server_name)
         except BaseException:
             sock.close()
             raise
@@ -252,8 +254,10 @@ class Exchange:
 
 
 def tls_context(credentials: Credentials | None) -> ssl.SSLContext:
-    """A context that verifies the server, with the client certificate of `credentials` if it has one."""
+    """A context that verifies the server unless `credentials` say not to, with their client certificate if any."""
     context: ssl.SSLContext = gevent.ssl.create_default_context(cadata=credentials.ca_pem if credentials else None)
+    if credentials and not credentials.verified:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if credentials and credentials.cert_pem and credentials.key_pem:
         descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)  # OpenSSL reads files only: one in memory
         try:

@@ -76,7 +76,15 @@ class Session:
         self._records = Writer(plan.run_folder / "requests.jsonl")
         self._samples = Writer(plan.run_folder / "generator.jsonl")
         self._loop = OpenLoop(
-            transport=Transport(place, tls, self.now_ns, keep=keep, replica_header=header, proxied=bool(credentials)),
+            transport=Transport(
+                place,
+                tls,
+                self.now_ns,
+                keep=keep,
+                replica_header=header,
+                proxied=bool(credentials),
+                server_name=credentials.server_name if credentials else None,
+            ),
             requests=raws,
             sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
             profile=profile,

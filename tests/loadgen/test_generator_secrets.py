@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -69,10 +70,11 @@ def authority() -> Authority:
     return Authority(key, builder.sign(key, hashes.SHA256()))
 
 
-def issued(by: Authority, name: str) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 and its key, as PEM."""
+def issued(by: Authority, name: str, host: str = "") -> tuple[str, str]:
+    """A certificate for 127.0.0.1, or for that host alone, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    address = x509.DNSName(host) if host else x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = x509.SubjectAlternativeName([address])
     builder = _builder(name, key.public_key(), "test authority").add_extension(names, critical=False)
     certificate = builder.sign(by.key, hashes.SHA256())
     plain = serialization.NoEncryption()
@@ -135,3 +137,39 @@ def test_the_api_servers_proxy_is_reached_with_verified_tls_and_a_client_certifi
     everything = "".join(path.read_text() for path in folder.iterdir())
     assert key_pem.splitlines()[1] not in everything
     assert SECRET not in repr(origin)
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        ({}, "failed"),
+        ({"server_name": "api.example"}, "ok"),
+        ({"server_name": "other.example"}, "failed"),
+        ({"verified": False}, "ok"),
+    ],
+    ids=["by its address", "by its name", "by another name", "by nothing"],
+)
+def test_the_api_server_is_known_as_the_kubeconfig_says(tmp_path: Path, told: dict[str, Any], outcome: str) -> None:
+    """Its certificate is for a name, not for its address: by `tls-server-name` it is the right one all the same."""
+    ca = authority()
+    certificate, key = issued(ca, "server", "api.example")
+    for name, text in (("server.pem", certificate), ("server.key", key), ("ca.pem", ca.pem)):
+        (tmp_path / name).write_text(text)
+    cert_pem, key_pem = issued(ca, "gameday")
+    credentials = Credentials(ca_pem=ca.pem, cert_pem=cert_pem, key_pem=key_pem, **told)
+    (folder := tmp_path / "run").mkdir()
+    with serving(*(str(tmp_path / name) for name in ("server.pem", "server.key", "ca.pem"))) as served:
+        origin = ApiServerProxy(
+            server=f"https://127.0.0.1:{served.port}",
+            namespace="shop",
+            service="model",
+            port="http",
+            credentials=credentials,
+        )
+        profile = HttpProfile(path="/ok")
+        with started(folder, origin.url, profile, credentials=origin.credentials) as generator:
+            generator.begin(Steady(40), "steady-1")
+            wait_for_records(folder, 8)
+            generator.end("steady-1")
+            generator.finish()
+    assert outcomes(folder).keys() == {outcome}

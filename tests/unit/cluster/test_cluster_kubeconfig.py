@@ -1,8 +1,10 @@
 """Kubeconfigs that cannot be used are refused in words, before anything is sent."""
 
+import json
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,10 @@ from kubernetes.client import Configuration
 
 from chaos.cluster import connect
 from chaos.cluster.connect import _client, _files, _named, _place
-from chaos.cluster.transport import identity_of
+from chaos.cluster.identity import identity_of
 from chaos.errors import UsageError
 from chaos.system.deploy.manifest_folder import read_manifests
+from loadgen.origin import Credentials
 
 CONTEXT = """
 apiVersion: v1
@@ -163,3 +166,26 @@ def test_what_is_no_yaml_is_told_by_its_place_alone(tmp_path: Path, text: str, r
     shown = "".join(traceback.format_exception(refused.value))
     assert "s3cr3t" not in shown
     assert "a.yaml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "verified"),
+    [
+        ("", None, True),
+        ("insecure-skip-tls-verify: true", None, False),
+        ("tls-server-name: api.example", "api.example", True),
+    ],
+)
+def test_the_generator_is_told_whom_to_trust_as_the_kubeconfig_says(
+    tmp_path: Path, fields: str, name: str | None, *, verified: bool
+) -> None:
+    """Else each of its requests through the API server would fail, and the service be blamed."""
+    cluster = f"{{server: 'https://127.0.0.1:1'{', ' if fields else ''}{fields}}}"
+    (path := tmp_path / "config").write_text(
+        f"clusters: [{{name: c, cluster: {cluster}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
+        "contexts: [{name: staging, context: {cluster: c, user: u}}]\n"
+    )
+    identity = identity_of(_client([path], "staging").configuration)
+    credentials = Credentials(**asdict(identity))
+    assert (credentials.server_name, credentials.verified) == (name, verified)
+    assert Credentials(**json.loads(json.dumps(credentials.plain()))) == credentials
