@@ -28,11 +28,12 @@ from loadgen.answers import ChatStream
 from loadgen.driver.clock_offset import read_remote
 from loadgen.driver.driver import Generator
 from loadgen.plan import Plan
-from loadgen.pod.intake import BadRecords, Intake
+from loadgen.pod import intake as intakes
+from loadgen.pod.intake import BadRecords, Intake, _Flow
 from loadgen.pod.pages import page
 from loadgen.profiles import HttpProfile
 from loadgen.records import Seen, record_of, unsent
-from loadgen.shapes import Steady
+from loadgen.shapes import Poisson, Shape, Spike, Steady, Step
 
 CLOCK = Clock.start()
 ROOM_BYTES = 10**9
@@ -265,6 +266,16 @@ def test_a_stream_that_has_ended_has_no_more_arrivals(tmp_path: Path, monkeypatc
     intake.look("requests.jsonl", line(record(30_001)))
     with pytest.raises(BadRecords, match="not due yet"):
         intake.look("requests.jsonl", line(record(31_001)))
+
+
+@pytest.mark.parametrize("shape", [Steady(20), Spike(2, 40, at_s=5, for_s=10), Step(1, 50, at_s=20)])
+@pytest.mark.parametrize("seed", range(20))
+def test_drawn_arrivals_are_never_more_than_may_be(shape: Shape, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound is one for chance too, however the arrivals of a seed fall; and it is one."""
+    monkeypatch.setattr(intakes, "APART_NS", 0)
+    drawn = Poisson(shape, seed)
+    for span_s in (0, 1, 3, 10, 30):
+        assert drawn.count(span_s * NS) <= _Flow(drawn, 0).due(span_s * NS) <= 2 * shape.count(span_s * NS) + 200
 
 
 @pytest.mark.parametrize(
