@@ -21,12 +21,22 @@ from chaos.checks.traffic.generator_health import (
 )
 from chaos.clock import NS
 from chaos.history import History, Stream
+from chaos.history.cache import once
 from chaos.history.sli import GOOD
 from loadgen.shapes import Steady, shape_from_plain
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
 
-__all__ = ["ArrivalCounts", "Arrivals", "account", "arrivals_before", "arrivals_within", "is_closed", "out_of_place"]
+__all__ = [
+    "ArrivalCounts",
+    "Arrivals",
+    "account",
+    "arrivals_before",
+    "arrivals_within",
+    "is_closed",
+    "out_of_place",
+    "unreasoned",
+]
 
 TOLERANCE_NS = 1_000
 """Room for the rounding of an arrival's intended time."""
@@ -178,6 +188,22 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
         doubtful=once.height - sure.height + missing,
     )
     return Arrivals(counts, generator, tuple(doubts), once, sure)
+
+
+@once
+def unreasoned(history: History) -> pl.DataFrame:
+    """Full answers without a finish reason, where the others of their stream have one: nobody says that they are whole.
+
+    A gateway may write the end mark (`[DONE]`) whatever became of the server behind it. A server that left the reason
+    out before anything was done to it need not give one.
+    """
+    moments = [fault.begin_ns for fault in history.faults]
+    moments += [phase.end_ns for phase in history.phases if phase.name == "baseline" and phase.end_ns is not None]
+    full = history.requests.filter(pl.col("outcome").is_in(GOOD))
+    bare = full.filter(pl.col("finish_reason").is_null())
+    silent = bare.filter(pl.col("end_ns") < min(moments, default=history.began_ns))
+    told = full.filter(pl.col("finish_reason").is_not_null()).join(silent, on="stream", how="anti")
+    return bare.join(told, on="stream", how="semi")
 
 
 def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import finite, plural, seconds_words, share_words
-from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, is_closed
+from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, is_closed, unreasoned
 from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -81,7 +81,8 @@ class SloMet:
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for an objective, or a window that the record does not have.
+    for an objective, a window that the record does not have, and answers without the finish reason that the others
+    of their stream have.
     """
 
     Detail: ClassVar[type] = SloMetDetail
@@ -105,7 +106,7 @@ class SloMet:
         return finding(
             self.name,
             rule,
-            _owed(reading, arrivals),
+            [*_owed(reading, arrivals), *_whole(history, arrivals)],
             Summary(
                 measured=", ".join((*_measures(reading), *_closed_loops(history))),
                 limit=limit,
@@ -127,6 +128,17 @@ def _owed(reading: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
         yield unknown("tokens", text, "a server that sends usage, and a profile that asks for it")
     if reading.valid:
         yield from _objectives(reading, read_slo(arrivals.sure, reading.slo), arrivals)
+
+
+def _whole(history: History, arrivals: Arrivals) -> Iterator[Obligation]:
+    """That every full answer is known to be whole; listed only where one is not."""
+    bare = unreasoned(history).join(arrivals.requests, on=["stream", "id"], how="semi")
+    if not bare.is_empty():
+        text = f"{plural(bare.height, 'full answer')} without a finish reason, which the others of the stream have"
+        yield unknown("answers", f"{text}: a gateway may have ended what was cut behind it", REASON)
+
+
+REASON = "a gateway that passes a cut stream on as one, or a server that gives each answer its finish reason"
 
 
 def _objectives(reading: SloReading, sure: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
