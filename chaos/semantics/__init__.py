@@ -28,6 +28,7 @@ from chaos.semantics.recovery_bounds import (
     node_loss_bound,
     power_loss_bound,
     recovery_bound,
+    removal_bound,
     restart_bound,
     restarts_remembered,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "pre_stop_needed_s",
     "ready_bound_s",
     "recovery_bound",
+    "removal_bound",
     "restart_bound",
     "restarts_remembered",
     "stage_rules",

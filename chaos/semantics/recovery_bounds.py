@@ -7,7 +7,7 @@ without breaking any promise: beyond such a bound a check cannot say FAIL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.clock import seconds
@@ -31,6 +31,7 @@ __all__ = [
     "node_loss_bound",
     "power_loss_bound",
     "recovery_bound",
+    "removal_bound",
     "restart_bound",
     "restarts_remembered",
     "termination_part",
@@ -200,6 +201,22 @@ def endpoint_bound(timings: Timings) -> Bound:
     Kubernetes states no objective for how soon the rules of each node follow, and none is in here.
     """
     return Bound((Part(*CONTROLLER), _allowance(timings)))
+
+
+def removal_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str, pods: int) -> Bound:
+    """From a fall of desired replicas to the deletion of the last of so many pods: each controller's own write.
+
+    A Deployment first asks its ReplicaSet. A StatefulSet takes the members one by one, each when the one before is
+    gone, and unless its policy is Parallel only while all others are Ready (pkg/controller/statefulset).
+    """
+    parts = (Part(*CONTROLLER), Part("controller of the pods", API_CALL, CONTROLLER[2]), _allowance(timings))
+    if workload_kind == "StatefulSet":
+        end = termination_part(pod_spec, "a StatefulSet takes one member after another")
+        waits = Unpromised("created", "a StatefulSet may wait until all of its members are Ready")
+        return Bound((replace(end, seconds=end.seconds * max(0, pods - 1)), *parts), (waits,))
+    if workload_kind in AT_ONCE:
+        return Bound(parts)
+    return Bound(parts, (Unpromised("created", f"nobody promises how soon a {workload_kind} takes its pods"),))
 
 
 def backoff_s(restarts: int, cap_s: float) -> float:

@@ -1,4 +1,4 @@
-"""Whether the pods of a rise are made, and Ready in time."""
+"""Whether the pods of a rise are made, and Ready in time, and those of a fall taken."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import timings_of, unknown
+from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import active_replicas, desired_replicas, workload_states
+from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas, workload_states
 from chaos.history.step_function import Steps
-from chaos.semantics import recovery_bound
+from chaos.semantics import recovery_bound, removal_bound
 
-__all__ = ["ready_in_time", "replicas_made"]
+__all__ = ["ready_in_time", "replicas_made", "replicas_taken"]
 
 LONGER = "a load spike that lasts longer"
 
@@ -54,6 +55,47 @@ def _without(active: Steps, number: int, begin_ns: int, end_ns: int) -> Iterator
         last_ns = end_ns if until_ns is None else min(until_ns, end_ns)
         if last_ns > begin_ns and since_ns < end_ns:
             yield max(since_ns, begin_ns), last_ns
+
+
+def replicas_taken(history: History, fall: Rescale, until_ns: int) -> Iterator[Obligation]:
+    """That after a fall no more pods stay than are desired, if so few are desired for as long.
+
+    The workload's controller owes their deletion; a webhook that refuses it leaves the fall without effect.
+    """
+    spec = next((life.spec for life in pod_lives(history)), {})
+    kind, count = history.facts.workload_kind, fall.before - fall.after
+    bound = removal_bound(spec, timings_of(history), workload_kind=kind, pods=count)
+    changes = (at_ns for at_ns, number in desired_replicas(history).points if at_ns > fall.at_ns)
+    end_ns = min(next(changes, until_ns), until_ns)
+    spans = list(_with_more(history, fall.after, fall.at_ns, end_ns))
+    subject, limit = f"pods of {fall.words}", f"taken within {bound.total_s:g} s"
+    if longest := max(spans, key=lambda span: span[1] - span[0], default=None):
+        stayed = (active_replicas(history).value_at(longest[0]) or 0) - fall.after
+        text = f"{fall.words}, and {plural(stayed, 'pod')} too many stayed for {seconds(longest[1] - longest[0]):.1f} s"
+    if longest and longest[1] - longest[0] > bound.total_s * NS:
+        if excuses := bound.excuses("created"):
+            yield unknown(subject, f"{text}: {'; '.join(excuses)}", "a Deployment, whose controllers take pods at once")
+        else:
+            yield Obligation(subject, Answer.FAIL, f"{text}, bound {bound.total_s:g} s", bound=limit)
+    elif not spans or spans[-1][1] < end_ns:
+        yield Obligation(subject, measured="taken", bound=limit)
+    elif end_ns == until_ns:  # else others were desired before they were due
+        yield unknown(subject, f"{text} when the trial ended, bound {bound.total_s:g} s", "a trial that lasts longer")
+
+
+def _with_more(history: History, desired: int, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
+    """The spans in which there were more pods than are desired, or than two releases ask for while both are there."""
+    active = active_replicas(history)
+    owners = [owner_replicas(history, uid) for uid in dict.fromkeys(life.owner_uid for life in pod_lives(history))]
+    moments = {at_ns for steps in (active, *owners) for at_ns, _ in steps.points if begin_ns < at_ns < end_ns}
+    since_ns: int | None = None
+    for at_ns in sorted({begin_ns, end_ns, *moments}):
+        asked = [wanted for steps in owners if (wanted := steps.value_at(at_ns))]
+        most = max(desired, sum(asked)) if len(asked) > 1 else desired
+        over = (active.value_at(at_ns) or 0) > most and at_ns < end_ns
+        if since_ns is not None and not over:
+            yield since_ns, at_ns
+        since_ns = (at_ns if since_ns is None else since_ns) if over else None
 
 
 def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obligation]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
+from chaos.checks.autoscaling.new_pods import replicas_taken
 from chaos.checks.autoscaling.scale_down import Descent, DescentDetail, descents
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Finding, Obligation
@@ -40,7 +41,8 @@ class ScaledDown:
     Or to where the controller's own arithmetic keeps them: its metrics, rounded up, ask for so many (its algorithm in
     the Kubernetes documentation, "Horizontal Pod Autoscaling"). And no fall comes before its window: within
     `stabilizationWindowSeconds` before a fall to n the autoscaler asked for no more than n. The bound counts from the
-    last answer to a request of the spike: while that waits, there is load.
+    last answer to a request of the spike: while that waits, there is load. After each fall no more pods stay than are
+    desired: their controllers have to mark the others to go.
     How many answers the pods that went had under way is shown; whether one was lost is for `SloMet` to say.
     Load that still holds all replicas up, a fall that the autoscaler did not ask for, a metric of which nobody says how
     soon it shows the load, and a record that ends before the bound, are UNKNOWN.
@@ -80,7 +82,7 @@ class ScaledDown:
 
 
 def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
-    """That each fall is the autoscaler's own, and comes no sooner than its window after more had been asked for."""
+    """That each fall is the autoscaler's own, no sooner than its window after more were asked for, and takes pods."""
     changes = scaling.rescales(history)
     for index, fall in enumerate(changes):
         if fall.up or fall.at_ns < life.first_ns or fall.before > life.at(fall.at_ns).most:
@@ -108,6 +110,7 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
                 yield Obligation(fall.words, Answer.FAIL, reason, bound=bound)
         if not early:
             yield Obligation(fall.words, measured="after its window", bound=bound)
+        yield from replicas_taken(history, fall, scaling.watched_until_ns(history))
 
 
 def _recommended(history: History, life: AutoscalerLife, rise: scaling.Rescale) -> bool:

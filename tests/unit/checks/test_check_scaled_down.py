@@ -41,7 +41,7 @@ def test_a_fall_before_the_window_fails() -> None:
 
 def test_a_rise_that_somebody_else_made_binds_nobody() -> None:
     """A number that the autoscaler never asked for is no recommendation of it."""
-    story = risen().saw(80, "MODIFIED", deployment(6), "Deployment").rescaled(100, 2, measured=10)
+    story = risen().saw(80, "MODIFIED", deployment(6), "Deployment").rescaled(100, 2, measured=10).ends(100.1, "c")
     assert judged(story).answer is Answer.PASS
 
 

@@ -418,7 +418,7 @@ def test_a_rise_to_the_minimum_binds_no_fall() -> None:
     story = Scaling(260).stands("a", "b").loaded(1, 0, 255).loaded(4, 30, 90)
     story.rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
     story.saw(100, "MODIFIED", hpa(4, measured=10, limits=(6, 8)), KIND).rescaled(101, 6, limits=(6, 8))
-    finding = ScaledDown()(story.rescaled(115, 2, measured=10).history())
+    finding = ScaledDown()(story.rescaled(115, 2, measured=10).ends(115.1, "c", "d").history())
     assert finding.answer is Answer.PASS, finding.line()
 
 
@@ -454,7 +454,7 @@ def test_the_controllers_own_window_has_to_be_known(falls_s: float, flags: dict[
     story.saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment").saw(42.05, "MODIFIED", plain(4, 100), KIND)
     story.made("c", 42.1, 46).made("d", 42.1, 46).saw(100, "MODIFIED", plain(4, 10), KIND)
     story.saw(falls_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
-    story.saw(falls_s + 0.05, "MODIFIED", plain(2, 10), KIND)
+    story.saw(falls_s + 0.05, "MODIFIED", plain(2, 10), KIND).ends(falls_s + 0.1, "c", "d")
     finding = ScaledDown()(timed(story, **flags).history())
     assert finding.answer is answer, finding.line()
 
