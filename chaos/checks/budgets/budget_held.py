@@ -78,7 +78,8 @@ class BudgetHeld:
     accepted eviction must have been charged to an up-to-date budget with room, and leave as many healthy as it needs;
     each refusal must have been due; each dip has a cause. A dip that an eviction caused is a FAIL. One that a deletion,
     a crash, a rollout or a node caused binds no budget: it is reported, and left to the SLO. So is an eviction granted
-    on a count a moment old, as Kubernetes documents, unless `ready_min` is broken by it.
+    on a count a moment old, as Kubernetes documents, unless `ready_min` is broken by it. Budgets that need no pod are
+    UNKNOWN: nothing can break them.
 
     `ready_min` is the scenario's own claim, e.g. 3: no eviction leaves fewer of the system's pods Ready, whatever the
     cluster's disruption budget says, or if it has none.
@@ -115,6 +116,7 @@ class BudgetHeld:
         ]
         # Where the order of events is in doubt, so is whatever speaks against the claim.
         doubts = [*played.ordered(), *_unproved(history, played, evictions, since_ns)]
+        doubts += _needless(ours, since_ns) if self.ready_min is None else ()
         owed = [*doubts, *(undecided(owed) if played.doubt else owed)]
         owed += [self._budget(record, since_ns) for record in ours]
         owed += [_dip(dip, shown=number < SHOWN) for number, dip in enumerate(dips)]
@@ -235,6 +237,15 @@ def _unproved(history: History, played: Replay, evictions: Evictions, since_ns: 
     elif not evictions.refused and not any(one.binding for one in evictions.accepted):
         reason = "the disruption budget was never asked: no eviction of a Ready pod met it"
         yield unknown("the budget", reason, "a trial in which a pod that a disruption budget binds is evicted")
+
+
+def _needless(ours: list[Record], since_ns: int) -> Iterator[Obligation]:
+    """Why budgets that need no pod prove nothing: no eviction can break them (maxUnavailable 100%, minAvailable 0)."""
+    counts = [_counted(record, since_ns) for record in ours]
+    if counts and all(one.desired_max == 0 for one in counts):
+        names = " and ".join(f"{one.name} ({one.bound})" for one in counts)
+        settle = "a disruption budget that needs some, or a claim in numbers: BudgetHeld(ready_min=…)"
+        yield unknown("the budget", f"disruption budget {names} needs no pod, so that no eviction breaks it", settle)
 
 
 def _measured(evictions: Evictions, dips: list[Dip]) -> str:

@@ -254,3 +254,41 @@ def test_the_same_name_may_be_charged_twice() -> None:
     """A second eviction of a StatefulSet's name is charged under the entry that is already there."""
     finding = evicted_twice()
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
+
+
+# --- a budget that needs no pod ----------------------------------------------------------------------------------
+
+
+def all_evicted(desired: int, **bound: Any) -> Guarded:
+    """Replicas are evicted one after another for as long as the budget permits, and come back later."""
+    spec = {**bound, "selector": {"matchLabels": {"app": WORKLOAD}}}
+    story = Guarded(120).stands(*"abcd", pdb=budget(desired=desired, spec=spec)).fault(*"abcd")
+    for number, uid in enumerate("abcd"[: 4 - desired]):
+        begin_s, left = 30 + number / 10, 3 - number
+        story.acted("evict-pod", begin_s - 0.01, uid=uid)
+        for at_s, healthy in ((begin_s, left + 1), (begin_s + 0.02, left)):
+            charged = (uid,) if healthy > left else ()
+            allowed = max(0, left - desired)
+            told = budget(healthy=healthy, desired=desired, allowed=allowed, disrupted=charged, spec=spec)
+            story.counted(at_s, told)
+        story.leaves(uid, begin_s + 0.002, node=f"n{number % 3 + 1}")
+    kinds = ("Pod", "Deployment", "ReplicaSet", "Node", "EndpointSlice", "PodDisruptionBudget")
+    return story.has(covered_ns=dict.fromkeys(kinds, (at(0), at(120))))
+
+
+@pytest.mark.parametrize(
+    ("bound", "desired", "answer"),
+    [
+        pytest.param({"maxUnavailable": "100%"}, 0, Answer.UNKNOWN, id="all may go"),
+        pytest.param({"minAvailable": 0}, 0, Answer.UNKNOWN, id="none need stay"),
+        pytest.param({"maxUnavailable": 4}, 0, Answer.UNKNOWN, id="as many may go as there are"),
+        pytest.param({"minAvailable": 1}, 1, Answer.PASS, id="one has to stay"),
+        pytest.param({"maxUnavailable": "75%"}, 1, Answer.PASS, id="a quarter has to stay"),
+    ],
+)
+def test_a_budget_that_needs_no_pod_proves_nothing(bound: Mapping[str, Any], desired: int, answer: Answer) -> None:
+    """Every eviction leaves as many as none: a budget that nothing can break was not held by anybody."""
+    story = all_evicted(desired, **bound)
+    finding = BudgetHeld()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert BudgetHeld(ready_min=3)(story.history()).answer is Answer.FAIL
