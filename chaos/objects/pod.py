@@ -101,9 +101,17 @@ class PodView(View):
     @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of its containers, then of its sidecars; none before the kubelet has taken it."""
-        inits = self.status.get("initContainerStatuses") or ()
-        sidecars = [one for one in inits if str(one.get("name") or "") in self.sidecars]
-        return tuple(ContainerView(raw) for raw in (*(self.status.get("containerStatuses") or ()), *sidecars))
+        sidecars = (one for one in self._inits if one.name in self.sidecars)
+        return (*map(ContainerView, self.status.get("containerStatuses") or ()), *sidecars)
+
+    @property
+    def preparing(self) -> tuple[ContainerView, ...]:
+        """The statuses of its init containers that end before the others start, which are started anew if they fail."""
+        return tuple(one for one in self._inits if one.name not in self.sidecars)
+
+    @property
+    def _inits(self) -> tuple[ContainerView, ...]:
+        return tuple(map(ContainerView, self.status.get("initContainerStatuses") or ()))
 
     @property
     def restarts(self) -> int:

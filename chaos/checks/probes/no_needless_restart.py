@@ -37,10 +37,10 @@ class NoNeedlessRestartDetail:
 class NoNeedlessRestart:
     """No container of the system was restarted, from the first sight of it on, but for its own hang or crash.
 
-    Each fault of a kind in `restarting` excuses one restart of the container that it struck, in each of its victims;
-    leave it empty where a fault ends before any restart is due. UNKNOWN where that restart came so long after the heal
-    that it need not have been for the fault, where the watch of pods had a gap or did not reach to the end of the last
-    phase, or where no pod was seen.
+    An init container that fails and is started anew counts like any other. Each fault of a kind in `restarting` excuses
+    one restart of the container that it struck, in each of its victims; leave it empty where a fault ends before any
+    restart is due. UNKNOWN where that restart came so long after the heal that it need not have been for the fault,
+    where the watch of pods had a gap or did not reach to the end of the last phase, or where no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -51,7 +51,7 @@ class NoNeedlessRestart:
     def __call__(self, history: History) -> Finding:
         lives = pod_lives(history)
         found = {life.uid: self._needless(history, life) for life in lives}
-        restarts = sum(len(moments) for life in lives for moments in life.restarts_ns.values())
+        restarts = sum(len(moments) for life in lives for moments in life.restarts_of_each.values())
         count = sum(len(needless) for needless, _ in found.values())
         return finding(
             self.name,
@@ -67,7 +67,7 @@ class NoNeedlessRestart:
 
     def _needless(self, history: History, life: PodLife) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """When the containers of a pod were restarted and no fault excuses it, and when one may, but came late."""
-        left, late = {name: list(moments) for name, moments in life.restarts_ns.items()}, list[int]()
+        left, late = {name: list(moments) for name, moments in life.restarts_of_each.items()}, list[int]()
         for fault in history.faults:
             if fault.name not in self.restarting:
                 continue
@@ -134,7 +134,8 @@ class NoRestartLoop:
     """No container of the system was restarted more than `restarts_max` times in the trial.
 
     One restart is a recovery; more of the same container mean that starting anew does not help, or that what asks for
-    it is wrong: a liveness probe that load alone can fail, or a start that takes longer than liveness waits. The
+    it is wrong: a liveness probe that load alone can fail, a start that takes longer than liveness waits, or an init
+    container that fails again and again. The
     kubelet's own word for it, CrashLoopBackOff, is shown as evidence; a single crash brings it too, so it decides
     nothing.
     UNKNOWN where the watch of pods had a gap, did not reach to the end of the last phase, or saw no pod.
@@ -181,7 +182,7 @@ class NoRestartLoop:
 
 def _most_restarted(life: PodLife) -> tuple[int, ...]:
     """The restarts of the container of a pod that had the most: the kubelet counts, and waits, for each by itself."""
-    return max(life.restarts_ns.values(), key=len, default=())
+    return max(life.restarts_of_each.values(), key=len, default=())
 
 
 def _back_offs(history: History, uids: set[str]) -> tuple[Evidence, ...]:
@@ -191,7 +192,8 @@ def _back_offs(history: History, uids: set[str]) -> tuple[Evidence, ...]:
         if event.kind != "Pod":
             continue
         pod = PodView(event.object)
-        if pod.uid in uids and any(one.waiting == BACK_OFF for one in pod.containers):
+        if pod.uid in uids and any(one.waiting == BACK_OFF for one in (*pod.containers, *pod.preparing)):
             waits = Evidence(event.at_ns, f"{pod.name} ({pod.uid[:8]}) waits to be started again: {BACK_OFF}")
-            seen.setdefault((pod.uid, pod.restarts), waits)
+            count = sum(one.restarts for one in (*pod.containers, *pod.preparing))
+            seen.setdefault((pod.uid, count), waits)
     return tuple(seen.values())

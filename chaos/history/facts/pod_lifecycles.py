@@ -44,6 +44,7 @@ class PodLife:
         gone_uncertain: it vanished in a gap, so that `gone_ns` is only the latest moment possible.
         restarts: of all its containers, before the record too.
         restarts_ns: of each container each time a restart was seen.
+        init_restarts_ns: the same of its init containers that are no sidecars.
         earlier_restarts_ns: of each container that was restarted before the record: the latest that each of those
             restarts can have been.
         first_index: its place in `History.watch`, which orders what shares a moment.
@@ -69,6 +70,7 @@ class PodLife:
     gone_uncertain: bool
     restarts: int
     restarts_ns: Mapping[str, tuple[int, ...]]
+    init_restarts_ns: Mapping[str, tuple[int, ...]]
     earlier_restarts_ns: Mapping[str, tuple[int, ...]]
     first_index: int
     lost_index: int | None
@@ -90,6 +92,11 @@ class PodLife:
     def restarted_ns(self) -> tuple[int, ...]:
         """Each moment at which a restart of any container was seen."""
         return tuple(sorted({at_ns for moments in self.restarts_ns.values() for at_ns in moments}))
+
+    @property
+    def restarts_of_each(self) -> Mapping[str, tuple[int, ...]]:
+        """Of each container, init containers too, each time that a restart was seen."""
+        return {**self.init_restarts_ns, **self.restarts_ns}
 
     def restarts_of(self, container: str) -> tuple[int, ...]:
         """Each moment at which a restart of that container was seen; of any, where none is named."""
@@ -138,6 +145,8 @@ class _Life:
     gone_uncertain: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     restarts_ns: dict[str, list[int]] = field(default_factory=dict)
+    init_counts: dict[str, int] = field(default_factory=dict)
+    init_restarts_ns: dict[str, list[int]] = field(default_factory=dict)
     earlier_ns: dict[str, list[int]] = field(default_factory=dict)
     lost_index: int | None = None
 
@@ -188,6 +197,10 @@ class _Life:
             if more > 0:
                 self.restarts_ns.setdefault(container.name, []).extend([at_ns] * more)
                 self.counts[container.name] = container.restarts
+        for init in pod.preparing:
+            known = self.init_counts.setdefault(init.name, init.restarts if old else 0)
+            self.init_restarts_ns.setdefault(init.name, []).extend([at_ns] * (init.restarts - known))
+            self.init_counts[init.name] = max(known, init.restarts)
 
     def done(self) -> PodLife:
         """The life as it was."""
@@ -210,6 +223,7 @@ class _Life:
             gone_uncertain=self.gone_uncertain,
             restarts=sum(self.counts.values()),
             restarts_ns={name: tuple(moments) for name, moments in self.restarts_ns.items()},
+            init_restarts_ns={name: tuple(moments) for name, moments in self.init_restarts_ns.items() if moments},
             earlier_restarts_ns={name: tuple(moments) for name, moments in self.earlier_ns.items() if moments},
             first_index=self.first_index,
             lost_index=self.lost_index,
