@@ -8,6 +8,7 @@ from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import timings_of, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -37,6 +38,10 @@ def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Ob
         taken_ns = next((at_ns for at_ns, count in desired.points if at_ns > rise.at_ns and count < number), until_ns)
         end_ns = min(taken_ns, until_ns)
         spans = list(_without(active_replicas(history), number, rise.at_ns, end_ns))
+        turn = turn_ns(history, member_name(history, number - 1, rise.at_ns), rise.at_ns) if spans else None
+        if turn is not None:
+            text = f"{text}, which may be made once those of lower ordinals are available,"
+            spans = [(max(begin, min(turn, end_ns)), end) for begin, end in spans if end > turn or end == end_ns]
         if any(end - begin > bound_ns for begin, end in spans):
             if excuses := bound.excuses("created"):
                 yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")

@@ -6,18 +6,18 @@ no further loss, no rise of desired replicas, no scale-in after it was due.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.recovery.hold_ups import room_wait
-from chaos.checks.recovery.missing_replicas import Missing, whole_ns_after
+from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
-from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas, workload_states
+from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
 from chaos.history.step_function import Steps
 from chaos.semantics import Bound, RecoveryPath
 
@@ -31,9 +31,6 @@ AWAY: tuple[RecoveryPath, ...] = ("replaced", "moved")
 
 REPLACES = "a trial in which its own controller replaces it"
 """What settles whether a victim without a replacement was to have one."""
-
-TOGETHER_NS = 5 * NS
-"""Losses within so much of each other are of one blow, though word of them comes one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,33 +94,9 @@ def losses(history: History) -> tuple[Loss, ...]:
     by_uid = {life.uid: life for life in lives}
     # What is left was hit, and nothing ever came of it.
     found += [_loss(history, causes, by_uid[uid], fault, None) for (uid, _), fault in taken.items()]
-    ordered = sorted(found, key=lambda loss: loss.since_ns)
-    return tuple(replace(loss, turn_ns=_turn_ns(history, loss, ordered)) for loss in ordered)
-
-
-def _turn_ns(history: History, loss: Loss, found: Sequence[Loss]) -> int | None:
-    """When a member of an OrderedReady StatefulSet may be made: those of lower ordinals, lost with it, are there again.
-
-    That is when they have been Ready for minReadySeconds (pkg/controller/statefulset: `isUnavailable`). None where
-    nothing has to wait, the end of the record where one of them never came back.
-    """
-    states = workload_states(history)
-    spec = states[-1][1].spec if states else {}
-    policy, available_ns = spec.get("podManagementPolicy"), round(float(spec.get("minReadySeconds") or 0) * NS)
-    if history.facts.workload_kind != "StatefulSet" or policy == "Parallel" or loss.path not in AWAY:
-        return None
-    backs = [
-        history.ended_ns if one.ready_ns is None else one.ready_ns + available_ns
-        for one in found
-        if one.path in AWAY and one.life.owner_uid == loss.life.owner_uid
-        if one.since_ns <= loss.since_ns + TOGETHER_NS and _ordinal(one.life) < _ordinal(loss.life)
-    ]
-    return max((at_ns for at_ns in backs if at_ns > loss.since_ns), default=None)
-
-
-def _ordinal(life: PodLife) -> int:
-    number = life.name.rpartition("-")[2]
-    return int(number) if number.isdecimal() else 0
+    turns = (turn_ns(history, one.life.name, one.since_ns) if one.path in AWAY else None for one in found)
+    placed = (replace(one, turn_ns=turn) for one, turn in zip(found, turns, strict=True))
+    return tuple(sorted(placed, key=lambda loss: loss.since_ns))
 
 
 def moved_from(history: History, life: PodLife, lost: NodeLoss, bound: Bound, due_ns: int) -> Loss:

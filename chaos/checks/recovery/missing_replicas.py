@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.recovery.hold_ups import RoomWait, room_wait
@@ -10,13 +11,17 @@ from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from chaos.history.facts.replica_counts import desired_replicas, ready_replicas, workload_states
+from chaos.objects.base import Raw
 from chaos.semantics import Bound
 
-__all__ = ["Missing", "new_replicas", "whole_ns_after"]
+__all__ = ["Missing", "member_name", "new_replicas", "turn_ns", "whole_ns_after"]
 
 NEWS_NS = NS
 """Word of a new pod may come this much before word of the number that asked for it, over another watch."""
+
+TOGETHER_NS = 5 * NS
+"""Losses within so much of each other are of one blow, though word of them comes one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +96,8 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
         cause, wanted = causes.growth(at_ns), desired.value_at(at_ns) or 0
         before = 0 if at_ns == start_ns else desired.value_at(at_ns - 1) or 0
         kind = MissingAtStart if at_ns == start_ns else Missing
-        for _ in range(min(wanted - (ready.value_at(at_ns) or 0), wanted - before)):
+        count = min(wanted - (ready.value_at(at_ns) or 0), wanted - before)
+        for number in range(wanted - count, wanted):
             pod = next((life for life in spare if life.created_ns >= at_ns - NEWS_NS), None)
             if pod is not None:
                 spare.remove(pod)
@@ -103,8 +109,64 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
                 whole_ns=whole_ns_after(history, at_ns),
                 room=room_wait(history, None, pod),
             )
-            found.append(replace(one, turn_ns=struck_ns) if at_ns == start_ns else one)
+            name = member_name(history, number, at_ns) if pod is None else pod.name
+            turns = (turn_ns(history, name, at_ns), struck_ns if at_ns == start_ns else None)
+            found.append(replace(one, turn_ns=max((turn for turn in turns if turn is not None), default=None)))
     return tuple(found)
+
+
+def turn_ns(history: History, name: str, since_ns: int) -> int | None:
+    """When a member of an OrderedReady StatefulSet may be made: once all of lower ordinals are there and available.
+
+    That is Ready for minReadySeconds, and not being deleted (pkg/controller/statefulset: `processReplica`). None where
+    nothing has to wait, the end of the record where one of them never was.
+    """
+    spec = _spec_at(history, since_ns)
+    if history.facts.workload_kind != "StatefulSet" or spec.get("podManagementPolicy") == "Parallel":
+        return None
+    available_ns = round(float(spec.get("minReadySeconds") or 0) * NS)
+    first = int((spec.get("ordinals") or {}).get("start") or 0)
+    spans: dict[int, list[tuple[int, int | None]]] = {number: [] for number in range(first, _ordinal(name))}
+    for life in pod_lives(history):
+        for begin_ns, end_ns in life.ready_spans if _ordinal(life.name) in spans else ():
+            sure_ns = begin_ns + (0 if life.listed and begin_ns == life.created_ns else available_ns)
+            if end_ns is None or sure_ns < end_ns:
+                spans[_ordinal(life.name)].append((sure_ns, end_ns))
+    turn = since_ns
+    lacking = sorted(gap for own in spans.values() for gap in _between(sorted(own), history.ended_ns))
+    for begin_ns, end_ns in lacking:
+        if begin_ns <= turn + TOGETHER_NS:
+            turn = max(turn, end_ns)
+    return turn if turn > since_ns else None
+
+
+def member_name(history: History, number: int, at_ns: int) -> str:
+    """The name of a StatefulSet's member by its place, from 0 on."""
+    first = int((_spec_at(history, at_ns).get("ordinals") or {}).get("start") or 0)
+    return f"{history.facts.workload_name}-{first + number}"
+
+
+def _spec_at(history: History, at_ns: int) -> Raw:
+    """The workload's spec at a moment; the last one before it, or else the first."""
+    states = workload_states(history)
+    known = [view for known_ns, view in states if known_ns <= at_ns] or [view for _, view in states[:1]]
+    return known[-1].spec if known else {}
+
+
+def _ordinal(name: str) -> int:
+    number = name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _between(spans: list[tuple[int, int | None]], ended_ns: int) -> Iterator[tuple[int, int]]:
+    """What lies before, between and after spans in order; what one of them has no end is never over."""
+    since_ns = 0
+    for begin_ns, end_ns in spans:
+        if begin_ns > since_ns:
+            yield since_ns, begin_ns
+        since_ns = max(since_ns, ended_ns if end_ns is None else end_ns)
+    if since_ns < ended_ns:
+        yield since_ns, ended_ns
 
 
 def _waiting(history: History, at_ns: int) -> list[PodLife]:

@@ -21,6 +21,7 @@ from chaos.checks.base import (
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.hold_ups import excused, room_wait
 from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.rollouts.rollout_judge import held_up
 from chaos.checks.verdict import Finding, Obligation
@@ -212,9 +213,13 @@ def _missing(end: _End, count: int) -> Obligation:
     spans = [begin_ns for begin_ns, end_ns in short.spans_below(0) if begin_ns <= end.at_ns and end_ns is None]
     since_ns = max(spans, default=end.since_ns)
     refusal = refusal_at(end.history, end.at_ns)
+    names = [member_name(end.history, number, end.at_ns) for number in range(end.desired or 0)]
+    there = {life.name for life in end.replicas}
+    turn = next((turn_ns(end.history, name, since_ns) for name in names if name not in there), None)
+    bound = Causes.of(end.history).growth(end.at_ns).bound
     words = f"{count} of {plural(end.desired or 0, 'desired replica')} had no pod"
     words += f" ({refusal.words})" if refusal else ""
-    return _judged(end, "missing pods", words, since_ns, Causes.of(end.history).growth(end.at_ns).bound)
+    return _judged(end, "missing pods", words, max(since_ns, min(turn or 0, end.at_ns)), bound)
 
 
 def _endpoints(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:

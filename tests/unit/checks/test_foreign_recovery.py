@@ -19,6 +19,7 @@ from histories import (
     pod,
     replica_set,
 )
+from member_stories import member, stateful_set
 from node_loss_stories import marked, moved, noticed, powered, standing
 from probe_stories import endpoints
 from recovery_stories import answered, replaced_story
@@ -41,34 +42,6 @@ def phases(healed_s: float, end_s: float) -> tuple[Phase, ...]:
 
 
 # --- members of a StatefulSet -------------------------------------------------------------------------------
-
-PATIENT: Mapping[str, Any] = {
-    **PROBED,
-    "containers": [{**MODEL, "startupProbe": {"periodSeconds": 5, "failureThreshold": 12}}],
-}
-"""The start may take 60 s."""
-
-
-def member(uid: str, ordinal: int, **state: Any) -> dict[str, Any]:
-    """A member of the StatefulSet, by its number."""
-    raw = pod(uid, spec=PATIENT, **state)
-    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": WORKLOAD, "uid": "sts-1", "controller": True}
-    raw["metadata"] |= {"name": f"model-{ordinal}", "ownerReferences": [owner]}
-    return raw
-
-
-def stateful_set(policy: str, min_ready_s: float = 0) -> dict[str, Any]:
-    """A StatefulSet of three."""
-    return {
-        "metadata": {"uid": "sts-1", "name": WORKLOAD, "namespace": NAMESPACE},
-        "spec": {
-            "replicas": 3,
-            "podManagementPolicy": policy,
-            "minReadySeconds": min_ready_s,
-            "selector": {"matchLabels": {"app": WORKLOAD}},
-            "template": {"spec": PATIENT},
-        },
-    }
 
 
 def asked_in_turn(story: Story, back_s: Sequence[float]) -> Story:
