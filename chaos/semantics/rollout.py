@@ -57,21 +57,20 @@ class Strategy:
 
 
 def rollout_bound(
-    pod_spec: Raw, strategy: Strategy, desired: int, timings: Timings, *, former: Raw | None = None, room: bool = False
+    pod_spec: Raw, strategy: Strategy, desired: int, timings: Timings, *, former: Raw | None = None, waits: str = ""
 ) -> Bound:
     """From the change of the template to the last new pod's Ready and the last old one's deletion.
 
     In rounds of as many pods as the strategy lets the controller move at a time; each takes what a lost pod's
     replacement takes, and the new pods have to stay Ready for minReadySeconds. Recreate makes no new pod before the
     last old one is gone (pkg/controller/deployment/recreate.go: `oldPodsRunning`), so that takes the grace of the
-    `former` pods, too; so does each round where new pods found no room before old ones were gone (`room`).
+    `former` pods, too; so does each round that `waits` for them, and why.
     """
     step = max(1, strategy.surge(desired) + strategy.unavailable(desired))
     rounds = math.ceil(desired / step)
     one = recovery_bound(pod_spec, timings)
     parts = (*one.parts, Part("minReadySeconds", strategy.min_ready_s, "the Deployment's minReadySeconds"))
-    if strategy.recreate or room:
-        why = "Recreate waits for the old pods" if strategy.recreate else "no node had room before old pods were gone"
+    if why := "Recreate waits for the old pods" if strategy.recreate else waits:
         parts = (termination_part(pod_spec if former is None else former, why), *parts)
     return Bound(tuple(replace(part, seconds=part.seconds * rounds) for part in parts), one.unpromised)
 

@@ -81,7 +81,7 @@ class Rollout:
             max(self.desired),
             timings_of(history),
             former=other.get("spec") or {},
-            room=_waited_for_room(history, template),
+            waits="no node had room before old pods were gone" if _waited_for_room(history, template) else "",
         )
 
 

@@ -258,10 +258,11 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
         return
     now = states[-1][1]
     since_ns = max((at_ns for (_, before), (at_ns, _) in pairwise(states) if _asks_more(before, now)), default=0)
-    strategy, spec = Strategy.of(now.spec), now.pod_spec
+    strategy, spec, waits = Strategy.of(now.spec), now.pod_spec, ""
     if end.history.facts.workload_kind == "StatefulSet":
         strategy = replace(strategy, recreate=False, max_surge=0, max_unavailable=1)
-    bound = rollout_bound(spec, strategy, end.desired or 1, timings_of(end.history), former=former[0].spec)
+        waits = "a StatefulSet makes a member anew when the former one is gone"
+    bound = rollout_bound(spec, strategy, end.desired or 1, timings_of(end.history), former=former[0].spec, waits=waits)
     new = [life for life in pod_lives(end.history) if life.created_ns >= since_ns and end.wanted(life)]
     held, promised = held_up(end.history, new, spec, end.at_ns)
     lacks = plural(len(former), "replica is", "replicas are") + " of a former template"

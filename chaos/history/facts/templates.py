@@ -46,8 +46,10 @@ def is_wanted(history: History, life: PodLife, at_ns: int) -> bool | None:
 def _member_is_wanted(history: History, life: PodLife, wanted: ReplicaSetView, at_ns: int) -> bool | None:
     strategy = wanted.spec.get("updateStrategy") or {}
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    # It counts from the first member, whatever ordinal that has (pkg/controller/statefulset: `updateMin`).
+    first = (wanted.spec.get("ordinals") or {}).get("start") or 0
     ordinal = life.name.rpartition("-")[2]
-    if strategy.get("type") == "OnDelete" or (ordinal.isdecimal() and int(ordinal) < int(partition)):
+    if strategy.get("type") == "OnDelete" or (ordinal.isdecimal() and int(ordinal) - int(first) < int(partition)):
         return True
     raw, revision = last_state(history, ("Pod",), life.uid, at_ns), wanted.status.get("updateRevision")
     if raw is None or not revision or wanted.observed_generation < wanted.generation:

@@ -1,15 +1,15 @@
-"""StatefulSets that grow, or whose members wait for an ill one."""
+"""StatefulSets that grow, wait for an ill member, count from another ordinal, or are released member by member."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from autoscaler_stories import LAB_TIMES, hpa
 from histories import NAMESPACE, T0, WORKLOAD, Story, at, facts, node
-from member_stories import made, member, stateful_set
+from member_stories import PATIENT, made, member, stateful_set
 from probe_stories import endpoints
 
 from chaos.checks import EndState, Recovered, ScaledUp
@@ -154,3 +154,55 @@ def test_a_member_waits_for_one_that_was_ill_before(back_s: float | None, lost: 
     finding = Recovered()(ill_before(back_s).history())
     late = [one.subject.split()[0] for one in finding.obligations if one.answer is Answer.FAIL]
     assert late == ([lost] if lost else []), finding.line()
+
+
+# --- releases ----------------------------------------------------------------------------------------------------
+
+
+def released(ends_s: float, *, grace_s: int, revisions: str, partition: int = 0, start: int = 0) -> Finding:
+    """A release of three members begins at 30 s; when the trial ends they are of these revisions, `n` being the new."""
+    spec = {**PATIENT, "terminationGracePeriodSeconds": grace_s}
+    former = stateful_set(start=start) | {"status": {"observedGeneration": 1, "updateRevision": "o"}}
+    former["spec"] |= {"template": {"spec": spec}}
+    former["spec"] |= {"updateStrategy": {"rollingUpdate": {"partition": partition}}}
+    status = {"observedGeneration": 1, "updateRevision": "n"}
+    wanted = {**former, "spec": {**former["spec"], "template": {"spec": {**spec, "hostname": "new"}}}, "status": status}
+    story = Story(ends_s).saw(0, "LISTED", former, "StatefulSet").saw(30, "MODIFIED", wanted, "StatefulSet")
+    for number, (uid, revision) in enumerate(zip("abc", revisions, strict=True)):
+        raw = member(uid, start + number, ready=True)
+        raw["metadata"]["labels"] |= {"controller-revision-hash": revision}
+        story.saw(0 if revision == "o" else 31, "LISTED" if revision == "o" else "ADDED", {**raw, "spec": spec})
+    story.saw(0, "LISTED", endpoints(*"abc"), "EndpointSlice")
+    covered = dict.fromkeys(KINDS, (T0, at(ends_s)))
+    story.has(facts=facts(workload_kind="StatefulSet"), covered_ns=covered, phases=(Phase("recovery", T0, at(ends_s)),))
+    return EndState()(story.traffic(end_s=ends_s - 5).history())
+
+
+@pytest.mark.parametrize(
+    ("ends_s", "grace_s", "answer"),
+    [
+        pytest.param(250, 10, Answer.UNKNOWN, id="in time"),
+        pytest.param(400, 10, Answer.FAIL, id="late"),
+        pytest.param(400, 300, Answer.UNKNOWN, id="in time with a grace of 300 s"),
+        pytest.param(1200, 300, Answer.FAIL, id="late with a grace of 300 s"),
+    ],
+)
+def test_a_release_of_members_waits_for_the_end_of_each(ends_s: float, grace_s: int, answer: Answer) -> None:
+    """A StatefulSet makes a member anew when the former one is gone, so each of three has the grace, and its start."""
+    finding = released(ends_s, grace_s=grace_s, revisions="onn")
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("revisions", "start", "answer"),
+    [
+        pytest.param("oon", 5, Answer.PASS, id="two of three below the partition"),
+        pytest.param("oon", 0, Answer.PASS, id="the same from 0"),
+        pytest.param("ooo", 5, Answer.FAIL, id="one above it is behind"),
+        pytest.param("ooo", 0, Answer.FAIL, id="the same from 0, behind"),
+    ],
+)
+def test_a_partition_counts_from_the_first_member(revisions: Sequence[str], start: int, answer: Answer) -> None:
+    """Ordinals that start at 5 (`spec.ordinals.start`) leave a partition of 2 the first two members, 5 and 6."""
+    finding = released(900, grace_s=10, revisions=str(revisions), partition=2, start=start)
+    assert finding.answer is answer, finding.line()
