@@ -95,8 +95,17 @@ def tainted_within_s(nodes: int, rate: float) -> float | None:
     return nodes / rate if rate else None
 
 
-def toleration_s(pod_spec: Raw, timings: Timings, *, taint: str = UNREACHABLE) -> float | None:
-    """How long a pod stays bound to a node with that taint (NoExecute); None: for ever.
+def toleration_s(pod_spec: Raw, timings: Timings, *taints: str) -> float | None:
+    """How long a pod stays bound to a node with that taint (NoExecute), by default that of an unreachable one.
+
+    None: for ever. Of a node that had one taint after another the longer time counts.
+    """
+    times = [_tolerated_s(pod_spec, timings, taint) for taint in taints or (UNREACHABLE,)]
+    return None if None in times else max(one or 0.0 for one in times)
+
+
+def _tolerated_s(pod_spec: Raw, timings: Timings, taint: str) -> float | None:
+    """The same of one taint.
 
     The shortest of the tolerations that match counts, and one without a time only if no other has one. A pod that says
     nothing gets the cluster's default from the API server.

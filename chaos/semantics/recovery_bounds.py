@@ -6,7 +6,7 @@ without breaking any promise: beyond such a bound a check cannot say FAIL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,19 +159,26 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", resta
 
 
 def node_loss_bound(
-    pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1, rate: float | None = None
+    pod_spec: Raw,
+    timings: Timings,
+    *,
+    workload_kind: str = "Deployment",
+    nodes: int = 1,
+    rate: float | None = None,
+    taints: Sequence[str] = (),
 ) -> Bound:
     """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
 
-    The pod stays bound for its toleration of the unreachable taint. Of one zone `nodes` are lost at once, and tainted
-    at `rate` a second (None: the controller's node-eviction-rate). A StatefulSet does not replace a pod on a lost node
-    at all until somebody says that the node is gone; whether a controller of others does, nobody promises.
+    The pod stays bound for its toleration of the node's `taints` (none: that of an unreachable one). In one zone
+    `nodes` are lost at once, and tainted at `rate` a second (None: the controller's node-eviction-rate). A StatefulSet
+    does not replace a pod on a lost node at all until somebody says that the node is gone; whether a controller of
+    others does, nobody promises.
     """
     rate = timings.node_eviction_rate if rate is None else rate
-    tolerated_s = toleration_s(pod_spec, timings)
+    tolerated_s = toleration_s(pod_spec, timings, *taints)
     bound = recovery_bound(pod_spec, timings).after(
         Part("node eviction rate", tainted_within_s(nodes, rate) or 0.0, f"the controller taints {rate:g} nodes/s"),
-        Part("toleration of a lost node", tolerated_s or 0.0, "the pod's toleration of the unreachable taint"),
+        Part("toleration of a lost node", tolerated_s or 0.0, "the pod's toleration of the node's taint"),
     )
     unpromised = bound.unpromised
     if not rate:

@@ -8,7 +8,7 @@ bounds of the stages add up to more than the bound of the whole. What nobody pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -88,6 +88,7 @@ class _Context:
     in_turn: bool
     nodes: int
     rate: float | None
+    taints: Sequence[str]
     no_room: str
     room: Part | None
 
@@ -96,7 +97,12 @@ class _Context:
         """The bound of the whole path, of whose parts the stages are made."""
         if self.path == "moved":
             return node_loss_bound(
-                self.spec, self.timings, workload_kind=self.workload_kind, nodes=self.nodes, rate=self.rate
+                self.spec,
+                self.timings,
+                workload_kind=self.workload_kind,
+                nodes=self.nodes,
+                rate=self.rate,
+                taints=self.taints,
             )
         if self.path == "replaced":
             return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind)
@@ -127,6 +133,7 @@ def stage_rules(
     workload_kind: str = "Deployment",
     nodes: int = 1,
     rate: float | None = None,
+    taints: Sequence[str] = (),
     no_room: str = "",
     room: Part | None = None,
     first_answer: Bound | None = None,
@@ -143,13 +150,14 @@ def stage_rules(
         restarts: how many restarts the kubelet remembers.
         workload_kind: what makes the pods.
         nodes, rate: how many nodes of the zone were lost, and how many a second are tainted (None: as usual).
+        taints: of the lost node; none: as an unreachable one has.
         no_room: why no node took the replacement for a while, where nobody promises how soon one does.
         room: what the wait for room is granted, where the lost pod held it until its end.
         first_answer: how long it may take from the endpoint to the first answer, which depends on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
     context = _Context(
-        path, pod_spec, timings, own, restarts, workload_kind, container, in_turn, nodes, rate, no_room, room
+        path, pod_spec, timings, own, restarts, workload_kind, container, in_turn, nodes, rate, taints, no_room, room
     )
     return tuple(_rules(context, first_answer))
 
@@ -184,7 +192,7 @@ def _between(context: _Context, name: StageName) -> StageRule:
             return StageRule(name, ("fault",), None if unprobed else bound)
         case "marked for deletion":
             steps = ("node eviction rate", "toleration of a lost node", "allowance")
-            forever = toleration_s(context.spec, context.timings) is None or context.rate == 0
+            forever = toleration_s(context.spec, context.timings, *context.taints) is None or context.rate == 0
             return StageRule(name, ("unready",), None if forever else context.some(*steps), aside=True)
         case "replacement created":
             steps = ("node eviction rate", "toleration of a lost node", "termination", "controller", "allowance")

@@ -25,8 +25,9 @@ from chaos.semantics import (
     restart_bound,
     restarts_remembered,
 )
+from chaos.semantics.node_loss import NOT_READY, UNREACHABLE
 
-__all__ = ["Cause", "Causes", "NodeLoss", "ZoneLoss", "is_member", "node_losses", "zone_loss"]
+__all__ = ["Cause", "Causes", "NodeLoss", "ZoneLoss", "is_member", "lost_taints", "node_losses", "zone_loss"]
 
 ZONE = "topology.kubernetes.io/zone"
 OFF, ON = ("node-off", "power-off"), ("node-on", "power-on")
@@ -34,6 +35,9 @@ OFF, ON = ("node-off", "power-off"), ("node-on", "power-on")
 
 TOGETHER_NS = 5 * NS
 """Nodes that are lost together are NotReady within so much of each other."""
+
+NODE_NEWS_NS = 5 * NS
+"""A pod and its node turn not Ready together, but the news of the two comes over different watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,22 @@ def zone_loss(history: History, node: str, at_ns: int) -> ZoneLoss:
     return _zone_loss(history, zones, node, {node, *(name for name, (_, ready) in zones.items() if not ready)})
 
 
+def lost_taints(history: History, node: str, at_ns: int) -> tuple[str, ...]:
+    """The taints of a node that was lost about a moment, by what its Ready condition said while it was.
+
+    `False`, which its kubelet says (its runtime or network is down): not-ready; `Unknown`, as nobody hears of it:
+    unreachable (pkg/controller/nodelifecycle: `processTaintBaseEviction`).
+    """
+    found: dict[str, None] = {}
+    for begin_ns, end_ns in node_outages(history).get(node, ()):
+        if begin_ns <= at_ns + NODE_NEWS_NS and (end_ns is None or end_ns >= at_ns - NODE_NEWS_NS):
+            states = (event for event in history.watch if event.kind == "Node" and not event.gone)
+            inside = (one for one in states if begin_ns <= one.at_ns and (end_ns is None or one.at_ns < end_ns))
+            views = (view for one in inside if (view := NodeView(one.object)).name == node)
+            found |= dict.fromkeys(NOT_READY if view.ready_status == "False" else UNREACHABLE for view in views)
+    return tuple(found)
+
+
 def _zone_loss(history: History, zones: dict[str, tuple[str, bool]], node: str, down: set[str]) -> ZoneLoss:
     zone = zones.get(node, ("", True))[0]
     nodes = sum(zones.get(name, ("", True))[0] == zone for name in down)
@@ -156,10 +176,6 @@ def _counts(zones: dict[str, tuple[str, bool]], down: set[str]) -> dict[str, tup
     return counts
 
 
-NODE_NEWS_NS = 5 * NS
-"""A pod and its node turn not Ready together, but the news of the two comes over different watches."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why replicas are missing, in words, and the bound for their return."""
@@ -192,11 +208,14 @@ class Causes:
         if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
             spec, lost = life.spec, zone_loss(self.history, life.node, at_ns)
+            taints = lost_taints(self.history, life.node, at_ns)
             return self._once(
                 "replacement after the loss of a node",
                 spec,
-                lost,
-                lambda: node_loss_bound(spec, self.timings, workload_kind=kind, nodes=lost.nodes, rate=lost.rate),
+                (lost, taints),
+                lambda: node_loss_bound(
+                    spec, self.timings, workload_kind=kind, nodes=lost.nodes, rate=lost.rate, taints=taints
+                ),
             )
         recent = restarts_remembered(life.all_restarts_ns, at_ns, self.timings)
         seen = covered(self.history, "Node", at_ns, at_ns)

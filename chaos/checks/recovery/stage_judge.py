@@ -9,7 +9,7 @@ from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
 from chaos.checks.recovery.hold_ups import excused
 from chaos.checks.recovery.losses import AWAY
-from chaos.checks.recovery.node_losses import zone_loss
+from chaos.checks.recovery.node_losses import lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
 from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
 from chaos.checks.verdict import Answer
@@ -96,6 +96,7 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         workload_kind=history.facts.workload.pods_by,
         nodes=zone.nodes,
         rate=zone.rate,
+        taints=lost_taints(history, loss.life.node, loss.since_ns),
         no_room="" if loss.room is None else loss.room.excuse,
         room=None if loss.room is None else loss.room.part,
         first_answer=answer,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 from histories import PROBED, Phase, Story, at, deployment, node, pod, replica_set
 from node_loss_stories import marked, moved, noticed, powered, standing
+from probe_stories import endpoints
 from recovery_stories import replaced_story
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
@@ -149,3 +153,60 @@ def test_a_successor_may_wait_for_the_victims_device(check: Check) -> None:
     """Without a spare device the successor starts when the victim's grace lets it, and is not late before that."""
     finding = check(device_story().history())
     assert finding.answer in {Answer.PASS, Answer.UNKNOWN}, finding.line()
+
+
+# --- a node whose kubelet says that it is not ready --------------------------------------------------------------
+
+
+def told(name: str, status: str) -> dict[str, Any]:
+    """A node whose Ready condition says so."""
+    raw = node(name)
+    raw["status"]["conditions"][0] |= {"status": status}
+    return raw
+
+
+def runtime_lost(tolerated: Mapping[str, int | None], statuses: Sequence[tuple[float, str]], marked_s: float) -> Story:
+    """`a` is on n1, whose Ready condition says what is given; it is marked to go, and replaced 5 s later."""
+    tolerations = [
+        {"key": f"node.kubernetes.io/{name}", "operator": "Exists", "effect": "NoExecute"}
+        | ({} if span_s is None else {"tolerationSeconds": span_s})
+        for name, span_s in tolerated.items()
+    ]
+    spec = {**PROBED, "tolerations": tolerations}
+    story = standing(spec=spec, end_s=300).fault("a", at_s=30, healed_s=280, name="runtime-down")
+    story.saw(0, "LISTED", deployment(2, spec=spec), "Deployment").saw(0, "LISTED", replica_set(2), "ReplicaSet")
+    for at_s, status in statuses:
+        story.saw(at_s, "MODIFIED", told("n1", status), "Node")
+    story.saw(31.1, "MODIFIED", pod("a", running=True, node="n1", spec=spec))
+    story.saw(31.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    moved(marked(story, marked_s, spec=spec), marked_s + 0.1, ready_s=marked_s + 5, spec=spec)
+    return story.saw(marked_s + 5.1, "MODIFIED", endpoints("b", "c"), "EndpointSlice")
+
+
+@pytest.mark.parametrize("check", [Recovered(), RecoveredInTime()], ids=["recovered", "recovered-in-time"])
+@pytest.mark.parametrize(
+    ("tolerated", "statuses", "marked_s", "late"),
+    [
+        pytest.param({"not-ready": 60, "unreachable": 10}, ((31, "False"),), 95, False, id="not ready, in its 60 s"),
+        pytest.param({"not-ready": 60, "unreachable": 10}, ((31, "False"),), 180, True, id="not ready, after that"),
+        pytest.param({"not-ready": 60, "unreachable": 10}, ((31, "Unknown"),), 95, True, id="unreachable, after 10 s"),
+        pytest.param({"not-ready": 10, "unreachable": 60}, ((31, "False"),), 95, True, id="not ready, after 10 s"),
+        pytest.param(
+            {"not-ready": 10, "unreachable": 60}, ((31, "False"), (38, "Unknown")), 95, False, id="one after the other"
+        ),
+    ],
+)
+def test_what_is_tolerated_depends_on_what_the_node_says(
+    check: Check, tolerated: Mapping[str, int], statuses: Sequence[tuple[float, str]], marked_s: float, *, late: bool
+) -> None:
+    """A kubelet whose runtime is down says `NotReady` itself: that taint is another than an unreachable node's."""
+    finding = check(runtime_lost(tolerated, statuses, marked_s).history())
+    assert (finding.answer is Answer.FAIL) is late, finding.line()
+
+
+def test_a_pod_that_tolerates_a_node_that_is_not_ready_need_not_go() -> None:
+    """Without a time it stays for ever, though it would leave an unreachable node after ten seconds."""
+    story = runtime_lost({"not-ready": None, "unreachable": 10}, ((31, "False"),), 200)
+    finding = Recovered()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "tolerates a lost node for ever" in finding.reason

@@ -117,9 +117,9 @@ def test_the_shortest_toleration_that_matches_counts(
 def test_each_taint_has_its_own_toleration() -> None:
     """A node that says itself that it is not ready is tolerated by another toleration than one that is silent."""
     spec = {"tolerations": [{"key": NOT_READY, "operator": "Exists", "tolerationSeconds": 3}]}
-    assert toleration_s(spec, LAB, taint=NOT_READY) == 3
+    assert toleration_s(spec, LAB, NOT_READY) == 3
     assert toleration_s(spec, LAB) == 10
-    assert toleration_s({}, LAB, taint=NOT_READY) == 10
+    assert toleration_s({}, LAB, NOT_READY) == 10
 
 
 def test_from_the_loss_of_power_to_ready_is_the_sum_of_all() -> None:
