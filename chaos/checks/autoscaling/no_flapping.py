@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
-from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.base import Summary, finding, judged, timings_of, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.verdict import Answer, Finding, Obligation
+from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes
-from chaos.semantics.hpa.bounds import fall_bound, rise_bound
+from chaos.semantics.hpa.bounds import MEASURED, fall_bound, metric_bound, rise_bound
 
 __all__ = ["NoFlapping", "NoFlappingDetail"]
 
@@ -39,7 +39,8 @@ class NoFlapping:
     More often they may turn where the load itself does, and lasts for longer than the bounds of `ScaledUp` and
     `ScaledDown`, by which they must have followed it. Counted from the begin of the first phase. An autoscaler that
     changed nothing was not put to the test: UNKNOWN. So is a change that it did not ask for: what it would have done
-    without that, nobody can tell.
+    without that, nobody can tell. So are turns no more often than the load's own, by a metric of which nobody says how
+    soon it shows the load.
     """
 
     name: ClassVar[str] = "no-flapping"
@@ -68,6 +69,18 @@ class NoFlapping:
         )
 
 
+def _late_metric(history: History, life: AutoscalerLife, turns: int) -> str:
+    """Why turns may follow the load's own, however late: nobody says how soon a metric shows it; else empty."""
+    spikes, shown = load_spikes(history), metric_bound(timings_of(history), _types(life))
+    loads = 2 * len(spikes) - (1 if spikes and spikes[-1].end_ns is not None else 2)
+    return shown.unpromised[0].reason if shown.unpromised and turns <= loads else ""
+
+
+def _types(life: AutoscalerLife) -> tuple[str, ...]:
+    """The types of its metrics, at whatever time it had them."""
+    return tuple(dict.fromkeys(one.type for _, view in life.states for one in view.metrics)) or MEASURED
+
+
 def _owed(
     history: History, scaler: AutoscalerLife | Obligation, changes: list[scaling.Rescale], most: int
 ) -> Iterator[Obligation]:
@@ -84,8 +97,13 @@ def _owed(
                 yield unknown(one.words, f"{one.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
     if (turns := _turns(own)) > most:
         numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
-        both = f"; {scaler.reason}" if isinstance(scaler, Obligation) else ""
-        yield Obligation("desired replicas", Answer.FAIL, f"desired replicas went {numbers}{both}")
+        text, late = f"desired replicas went {numbers}", ""
+        if isinstance(scaler, Obligation):
+            text += f"; {scaler.reason}"
+        elif late := _late_metric(history, scaler, turns):
+            text += f", as often as the load turned: {late}"
+        settle = "cluster.timings in gameday.toml with custom_metrics_s" if late else ""
+        yield judged("desired replicas", text, settle)
     elif own:
         yield Obligation("desired replicas", measured=plural(turns, "reversal"), bound=f"at most {most}")
 
@@ -93,14 +111,15 @@ def _owed(
 def _followed(history: History, life: AutoscalerLife, changes: list[scaling.Rescale]) -> Iterator[scaling.Rescale]:
     """The first change that follows each rise of the load that lasts for its bound, and each fall of it that does."""
     spikes, timings = load_spikes(history), timings_of(history)
+    types = MEASURED if timings.custom_metrics_s is None else _types(life)
     nexts = [*(one.begin_ns for one in spikes[1:]), history.ended_ns]
     for spike, next_ns in zip(spikes, nexts, strict=False):
         end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
         behaviour = scaling.behaviour_at(history, life, spike.begin_ns)
         peak, least = max((one.after for one in changes), default=1), life.at(end_ns).least
         spans = (
-            (spike.begin_ns, end_ns, rise_bound(behaviour, timings), True),
-            (end_ns, next_ns, fall_bound(behaviour, timings, peak=peak, bottom=least), False),
+            (spike.begin_ns, end_ns, rise_bound(behaviour, timings, types), True),
+            (end_ns, next_ns, fall_bound(behaviour, timings, types, peak=peak, bottom=least), False),
         )
         for begin_ns, until_ns, bound, up in spans:
             inside = [one for one in changes if begin_ns < one.at_ns <= until_ns and one.up is up]

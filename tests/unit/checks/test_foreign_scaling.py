@@ -483,6 +483,37 @@ def test_the_loads_own_turns_are_no_flapping(calm_s: float, flap: str, answer: A
     assert finding.answer is answer, finding.line()
 
 
+def followed_late(*more: float, aged_s: float | None = None, spikes: int = 2) -> Scaling:
+    """Each spike of a minute is followed by a queue's length 90 s after it began, and back 180 s later; then as given.
+
+    `aged_s` is the age of that metric as declared.
+    """
+    story = Scaling(900).stands("a", "b", scaler=scaler(2, "2")).loaded(1, 0, 895)
+    moves = [90 + 300 * number + more_s for number in range(2) for more_s in (30, 210)]
+    for number in range(spikes):
+        story.loaded(4, 30 + 300 * number, 90 + 300 * number)
+    for place, at_s in enumerate((*moves, *more)):
+        desired = 2 if place % 2 else 4
+        story.saw(at_s, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+        story.saw(at_s + 0.05, "MODIFIED", scaler(desired, "9"), KIND)
+    return story if aged_s is None else timed(story, custom_metrics_s=aged_s)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(followed_late(), Answer.UNKNOWN, id="as often as the load, late"),
+        pytest.param(followed_late(700, 760), Answer.FAIL, id="once more than the load"),
+        pytest.param(followed_late(spikes=1), Answer.FAIL, id="a second time without a spike"),
+        pytest.param(followed_late(aged_s=20), Answer.FAIL, id="later than is declared"),
+    ],
+)
+def test_turns_that_follow_the_load_late_are_open(story: Scaling, answer: Answer) -> None:
+    """KEDA's metric may show a spike only when it is over, and two of them take desired replicas up and down twice."""
+    finding = NoFlapping()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_a_limit_from_before_the_metrics_failed_proves_nothing() -> None:
     """The condition ScalingLimited stays as it was while no metric can be read."""
     before = hpa(4, limits=(2, 4), limited="TooManyReplicas")
