@@ -70,13 +70,13 @@ class GracefulTerminationDetail:
 class GracefulTermination:
     """Every replica that was deleted, evicted or rolled answered in full what it had taken, also after its deletion.
 
-    FAIL if an answer was cut, by SIGKILL or by a server that closes, if a replica answered with errors after its
+    FAIL if an answer was cut, by SIGKILL or by a server that closes, if a replica answered with errors (5xx) after its
     deletion, or if connections were refused just while a replica ended and others had been Ready. UNKNOWN for each end
     at which no request was under way, unless another end had some and every request of the time was answered in full
     by a replica that it names: then chance left it idle, and it lost nothing. UNKNOWN too if the longest answer of the
     trial does not fit into the grace (then it was luck), for a forced deletion, a lost node, an end by the kubelet
-    itself, requests that nobody answered meanwhile, and a gap in the watch of pods. A failed hook and a server that
-    SIGKILL had to end are told.
+    itself, requests that nobody answered or that were refused as the client's fault (4xx), and a gap in the watch of
+    pods. A failed hook and a server that SIGKILL had to end are told.
     """
 
     name: ClassVar[str] = "graceful-termination"

@@ -29,6 +29,9 @@ NOTICED_NS = 30 * NS
 """So long it may take until a readiness probe says of a replica that it refuses: Kubernetes' default, 3 of 10 s."""
 
 ERROR_STATUS = 400
+SERVER_ERROR = 500
+"""From here on the server fails; below, the request is at fault, or comes too often (RFC 9110, 15.5; RFC 6585)."""
+
 BAD_GATEWAY = 502
 """What a gateway answers when a server behind it gives no valid answer (RFC 9110, 15.6.3)."""
 
@@ -47,7 +50,7 @@ class HeldRequests:
         under_way: requests that it was answering when it was deleted.
         accepted: those that were sent afterwards, the last `accepted_last_s` after the deletion.
         cut: answers that it did not bring to their end.
-        errors: requests that it answered after its deletion with an error status seen nowhere else in the trial,
+        errors: requests that it answered after its deletion with a status of 5xx seen nowhere else in the trial,
             whether it had taken them before or took them afterwards.
         unsure: how many requests ended in a way that says nothing of the replica's end.
         node_lost: its node was not Ready meanwhile, so that no kubelet ended it.
@@ -150,7 +153,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     last_ns = after["sent_ns"].max()
     until_ns = ending.life.gone_ns or history.ended_ns
     outages = node_outages(history).get(ending.life.node, ())
-    strange = errors.filter(~pl.col("status").is_in(list(usual)))
+    strange = errors.filter(~pl.col("status").is_in(list(usual)) & (pl.col("status") >= SERVER_ERROR))
     promised = termination(ending.life.spec, timings, grace_s=ending.grace_s)
     window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
     meanwhile = history.requests.filter(window)

@@ -76,3 +76,25 @@ def test_an_end_mark_alone_does_not_show_a_graceful_end(bare: tuple[int, ...], u
     finding = GracefulTermination()(ended(*bare, uid=uid).history())
     assert finding.answer is answer, finding.line()
     assert ("may have been cut" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+# --- refusals of requests, not of the end ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "sent_s", "answer"),
+    [
+        pytest.param(400, 28, Answer.UNKNOWN, id="400, taken before"),
+        pytest.param(413, 30.5, Answer.UNKNOWN, id="413, taken afterwards"),
+        pytest.param(429, 30.5, Answer.UNKNOWN, id="429, taken afterwards"),
+        pytest.param(500, 28, Answer.FAIL, id="500, taken before"),
+        pytest.param(503, 30.5, Answer.FAIL, id="503, taken afterwards"),
+    ],
+)
+def test_a_request_that_is_refused_for_itself_says_nothing_of_the_end(
+    status: int, sent_s: float, answer: Answer
+) -> None:
+    """One prompt that is too long, or one client that asks too often, met the replica that was ending, by chance."""
+    story = standing().stream("a", 29, 33).stream("a", sent_s, 31, "failed", status=status)
+    finding = GracefulTermination()(story.ends("a", 30, 36).replaced("d", 30.1, ready_s=34).history())
+    assert finding.answer is answer, finding.line()
