@@ -1,5 +1,6 @@
 """Views of a pod and of its containers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,9 @@ from chaos.objects.base import Raw, View
 __all__ = ["ContainerView", "PodView"]
 
 MIRROR = "kubernetes.io/config.mirror"
+
+RESTARTS = "RestartContainer"
+"""The policy of a resource whose change in place restarts its container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,20 @@ class PodView(View):
     def _inits(self) -> tuple[ContainerView, ...]:
         return tuple(map(ContainerView, self.status.get("initContainerStatuses") or ()))
 
+    def changed_since(self, former: View) -> Iterator[str]:
+        """The containers that were changed in place so that the kubelet restarts them: another image, or resources.
+
+        Of the resources those whose `resizePolicy` asks for it (KEP-1287).
+        """
+        known = {str(one.get("name")): one for one in former.spec.get("containers") or ()}
+        for one in self.spec.get("containers") or ():
+            was, rules = known.get(str(one.get("name")), one), one.get("resizePolicy") or ()
+            restarting = [str(rule.get("resourceName")) for rule in rules if rule.get("restartPolicy") == RESTARTS]
+            if was.get("image") != one.get("image") or any(
+                _amounts(was, name) != _amounts(one, name) for name in restarting
+            ):
+                yield str(one.get("name"))
+
     @property
     def restarts(self) -> int:
         """Restarts of all its containers."""
@@ -151,3 +169,9 @@ class PodView(View):
     def local_storage(self) -> bool:
         """Whether it has an emptyDir, whose content dies with it."""
         return any("emptyDir" in volume for volume in self.spec.get("volumes") or ())
+
+
+def _amounts(container: Raw, resource: str) -> tuple[object, ...]:
+    """How much of a resource a container asks for, and may have."""
+    given = container.get("resources") or {}
+    return tuple((given.get(part) or {}).get(resource) for part in ("requests", "limits"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,7 +40,8 @@ class NoNeedlessRestart:
     An init container that fails and is started anew counts like any other. Each fault of a kind in `restarting` excuses
     one restart of the container that it struck, in each of its victims; leave it empty where a fault ends before any
     restart is due. UNKNOWN where that restart came so long after the heal that it need not have been for the fault,
-    where the watch of pods had a gap or did not reach to the end of the last phase, or where no pod was seen.
+    where its owners changed the container in place, where the watch of pods had a gap or did not reach to the end of
+    the last phase, or where no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -65,9 +66,9 @@ class NoNeedlessRestart:
             nothing=NO_POD,
         )
 
-    def _needless(self, history: History, life: PodLife) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """When the containers of a pod were restarted and no fault excuses it, and when one may, but came late."""
-        left, late = {name: list(moments) for name, moments in life.restarts_of_each.items()}, list[int]()
+    def _needless(self, history: History, life: PodLife) -> tuple[tuple[int, ...], Mapping[int, str]]:
+        """When the containers of a pod were restarted and no fault excuses it, and when others were that are open."""
+        left, doubts = {name: list(moments) for name, moments in life.restarts_of_each.items()}, dict[int, str]()
         for fault in history.faults:
             if fault.name not in self.restarting:
                 continue
@@ -79,8 +80,27 @@ class NoNeedlessRestart:
                 excused = next((at_ns for at_ns in own if at_ns > fault.begin_ns), None)
                 if excused is not None:
                     own.remove(excused)
-                    late += [excused] if excused > _due_ns(history, fault, life, name) else []
-        return tuple(sorted(at_ns for moments in left.values() for at_ns in moments)), tuple(late)
+                    doubts |= {excused: LATE} if excused > _due_ns(history, fault, life, name) else {}
+        for name, at_ns in _by_change(history, life):
+            if at_ns in left.get(name, ()):
+                left[name].remove(at_ns)
+                doubts[at_ns] = CHANGED
+        return tuple(sorted(at_ns for moments in left.values() for at_ns in moments)), doubts
+
+
+LATE = "so long after the fault that it need not have been for it"
+CHANGED = "as its image or its resources were changed in place"
+UNCHANGED = "a trial in which nobody changes a pod that runs"
+
+
+def _by_change(history: History, life: PodLife) -> Iterator[tuple[str, int]]:
+    """The restarts of a pod's containers that follow a change of their own, each with the container's name."""
+    bound_ns = round(restart_bound(life.spec, timings_of(history)).total_s * NS)
+    for name, moments in life.changed_ns.items():
+        for at_ns in moments:
+            restarts = (one for one in life.restarts_ns.get(name, ()) if at_ns <= one <= at_ns + bound_ns)
+            if (first := next(restarts, None)) is not None:
+                yield name, first
 
 
 def _due_ns(history: History, fault: Fault, life: PodLife, container: str) -> int:
@@ -91,20 +111,21 @@ def _due_ns(history: History, fault: Fault, life: PodLife, container: str) -> in
     return (history.ended_ns if fault.healed_ns is None else fault.healed_ns) + round(bound.total_s * NS)
 
 
-def _obligation(life: PodLife, needless: tuple[int, ...], late: tuple[int, ...]) -> Obligation:
+def _obligation(life: PodLife, needless: tuple[int, ...], doubts: Mapping[int, str]) -> Obligation:
     reason = settle = ""
     if needless:
         reason = f"{life.name} was restarted {plural(len(needless), 'time')} without need"
-    elif late:
-        reason = f"{life.name} was restarted so long after the fault that it need not have been for it"
+    elif doubts:
+        reason = f"{life.name} was restarted {', and '.join(dict.fromkeys(doubts.values()))}"
         settle = "a trial in which it is restarted in time, or NoNeedlessRestart(restarting=()) where none is due"
+        settle = settle if LATE in doubts.values() else UNCHANGED
     return judged(
         life.who,
         reason,
         settle,
         measured=plural(len(needless), "needless restart"),
         bound="none",
-        evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in (*needless, *late)),
+        evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in (*needless, *doubts)),
     )
 
 
@@ -135,10 +156,10 @@ class NoRestartLoop:
 
     One restart is a recovery; more of the same container mean that starting anew does not help, or that what asks for
     it is wrong: a liveness probe that load alone can fail, a start that takes longer than liveness waits, or an init
-    container that fails again and again. The
-    kubelet's own word for it, CrashLoopBackOff, is shown as evidence; a single crash brings it too, so it decides
-    nothing.
-    UNKNOWN where the watch of pods had a gap, did not reach to the end of the last phase, or saw no pod.
+    container that fails again and again. The kubelet's own word for it, CrashLoopBackOff, is shown as evidence; a
+    single crash brings it too, so it decides nothing.
+    UNKNOWN where so many were only to take up changes in place, and where the watch of pods had a gap, did not reach to
+    the end of the last phase, or saw no pod.
     Source: Kubernetes, "Pod Lifecycle", how pods handle problems with containers.
     """
 
@@ -158,7 +179,7 @@ class NoRestartLoop:
         return finding(
             self.name,
             "No pod is restarted again and again.",
-            [*(self._obligation(life) for life in lives), *restarts_watched(history)],
+            [*(self._obligation(history, life) for life in lives), *restarts_watched(history)],
             Summary(
                 f"{most} at most, {plural(len(lives), 'pod')}",
                 f"{plural(self.restarts_max, 'restart')} a container",
@@ -168,12 +189,17 @@ class NoRestartLoop:
             nothing=NO_POD,
         )
 
-    def _obligation(self, life: PodLife) -> Obligation:
-        moments = _most_restarted(life)
+    def _obligation(self, history: History, life: PodLife) -> Obligation:
+        moments, asked = _most_restarted(life), set(_by_change(history, life))
         looping = len(moments) > self.restarts_max
+        each = life.restarts_of_each.items()
+        own = max((sum((name, at_ns) not in asked for at_ns in found) for name, found in each), default=0)
+        excused = looping and own <= self.restarts_max
+        why = f", also {CHANGED}" if excused else ""
         return judged(
             life.who,
-            f"{life.name} was restarted {plural(len(moments), 'time')}" if looping else "",
+            f"{life.name} was restarted {plural(len(moments), 'time')}{why}" if looping else "",
+            UNCHANGED if excused else "",
             measured=plural(len(moments), "restart"),
             bound=f"at most {self.restarts_max}",
             evidence=tuple(Evidence(at_ns, f"{life.who} was restarted") for at_ns in moments) if looping else (),

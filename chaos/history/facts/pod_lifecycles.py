@@ -45,6 +45,7 @@ class PodLife:
         restarts: of all its containers, before the record too.
         restarts_ns: of each container each time a restart was seen.
         init_restarts_ns: the same of its init containers that are no sidecars.
+        changed_ns: of each container each time that its owners changed it in place, so that the kubelet restarts it.
         earlier_restarts_ns: of each container that was restarted before the record: the latest that each of those
             restarts can have been.
         first_index: its place in `History.watch`, which orders what shares a moment.
@@ -71,6 +72,7 @@ class PodLife:
     restarts: int
     restarts_ns: Mapping[str, tuple[int, ...]]
     init_restarts_ns: Mapping[str, tuple[int, ...]]
+    changed_ns: Mapping[str, tuple[int, ...]]
     earlier_restarts_ns: Mapping[str, tuple[int, ...]]
     first_index: int
     lost_index: int | None
@@ -147,12 +149,12 @@ class _Life:
     restarts_ns: dict[str, list[int]] = field(default_factory=dict)
     init_counts: dict[str, int] = field(default_factory=dict)
     init_restarts_ns: dict[str, list[int]] = field(default_factory=dict)
+    changed_ns: dict[str, list[int]] = field(default_factory=dict)
     earlier_ns: dict[str, list[int]] = field(default_factory=dict)
     lost_index: int | None = None
 
     def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
         """Take one event into account."""
-        self.last = pod
         # What a pod was made without is of its time; it may come with restarts when it is listed, or adopted.
         self._milestones(pod, at_ns, old=self.listed or index == self.first_index)
         deleting, released = pod.deleting, not pod.controller_uid
@@ -178,6 +180,9 @@ class _Life:
             self.lost_index = index
 
     def _milestones(self, pod: PodView, at_ns: int, *, old: bool) -> None:
+        for name in pod.changed_since(self.last):
+            self.changed_ns.setdefault(name, []).append(at_ns)
+        self.last = pod
         if self.scheduled_ns is None and pod.node:
             self.scheduled_ns = at_ns
             if self.no_room is not None:
@@ -224,6 +229,7 @@ class _Life:
             restarts=sum(self.counts.values()),
             restarts_ns={name: tuple(moments) for name, moments in self.restarts_ns.items()},
             init_restarts_ns={name: tuple(moments) for name, moments in self.init_restarts_ns.items() if moments},
+            changed_ns={name: tuple(moments) for name, moments in self.changed_ns.items()},
             earlier_restarts_ns={name: tuple(moments) for name, moments in self.earlier_ns.items() if moments},
             first_index=self.first_index,
             lost_index=self.lost_index,
