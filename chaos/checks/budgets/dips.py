@@ -27,6 +27,11 @@ ACTED_NS = 10 * NS
 UNSEEN = "unseen"
 """The cause of what happened in a gap of the watch."""
 
+BY_OTHERS = frozenset({"eviction", "taint", "preemption", "pod-gc", "node-pressure", "node-loss"})
+"""Causes that no controller of the workload brings about, nor its containers."""
+
+OURS = "deleted by us"
+
 BY_CONDITION: Mapping[str, tuple[str, str]] = {
     EVICTED: ("eviction", "evicted"),
     "DeletionByTaintManager": ("taint", "deleted for a NoExecute taint of its node"),
@@ -45,6 +50,11 @@ class Loss:
     pod: str
     cause: str
     words: str
+
+    @property
+    def by_others(self) -> bool:
+        """Whether neither a controller of the workload nor the pod itself brought it about, but a fault, or others."""
+        return self.cause in BY_OTHERS or OURS in self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +151,12 @@ def _losses(
             continue
         if grant.after.uid == uid or (not uid and pod.uid in replay.replicas):
             losses.append(Loss(grant.revision.at_ns, pod.name, "eviction", f"{pod.name} evicted"))
+    # Without a budget nothing was charged: the pod's own mark shows the eviction.
+    charged = {grant.pod.uid for grant in replay.grants if grant.pod is not None}
+    for pod_uid, change in replay.marked.items():
+        inside = span[0].revision.number <= change.revision.number and (ended is None or change.revision.number < ended)
+        if inside and not uid and pod_uid in replay.replicas and pod_uid not in charged and change.was_ready:
+            losses.append(Loss(change.revision.at_ns, change.pod.name, "eviction", f"{change.pod.name} evicted"))
     first: dict[str, Loss] = {}
     for loss in sorted(losses, key=lambda one: one.at_ns):
         first.setdefault(loss.pod, loss)
@@ -173,7 +189,7 @@ def _deleted(history: History, change: Change) -> tuple[str, str]:
             if action.name == "evict-pod" and action.outcome == "ok":
                 return BY_CONDITION[EVICTED]
             if action.name.startswith("delete"):
-                return "deletion", f"deleted by us ({action.fault or action.name}), which no disruption budget binds"
+                return "deletion", f"{OURS} ({action.fault or action.name}), which no disruption budget binds"
     if owner_wants_fewer(history, change.pod.controller_uid, at_ns):
         if _fell(desired_replicas(history), at_ns):
             return "scale-in", "deleted as fewer replicas were desired"

@@ -89,12 +89,17 @@ def rollout_dips(history: History, rollout: Rollout, until_ns: int) -> tuple[Dip
 
 
 def floor_kept(rollout: Rollout, detail: RolloutDetail) -> Iterator[Obligation]:
-    """No fewer replicas were Ready than the strategy keeps: one obligation for each dip, or one that was kept."""
+    """No fewer replicas were Ready than the strategy keeps: one obligation for each dip, or one that was kept.
+
+    A strategy binds the rollout alone: where it would have kept enough without what others took, nothing is proved.
+    """
     subject, bound = f"{rollout.fault.id}: ready replicas", f"at least {rollout.floor}"
     for dip in detail.dips:
         reason, settle = dip.words, GAPLESS if dip.unseen else ""
         if dip.begin_ns < rollout.changed_ns:
             reason, settle = f"fewer were ready before the rollout began: {dip.words}", "a whole system"
+        elif dip.lowest + (others := sum(loss.by_others for loss in dip.losses)) >= dip.desired and others:
+            reason, settle = f"not by the rollout alone: {dip.words}", "a trial in which nobody else takes replicas"
         yield judged(subject, reason, settle, measured=f"{dip.lowest} ready", bound=bound, evidence=dip.evidence)
     if not detail.dips and detail.ready_min is not None:
         yield Obligation(subject, measured=f"lowest {detail.ready_min} ready", bound=bound)
