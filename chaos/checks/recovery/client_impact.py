@@ -20,9 +20,10 @@ from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
-from chaos.history.facts.routing import uneven_by_spec
+from chaos.history.facts.routing import of_service, uneven_by_spec
 from chaos.history.sli import GOOD, response_s
 from chaos.semantics import Bound, Part, Timings, Unpromised
+from loadgen.origin import HostDirect
 
 __all__ = [
     "MISSED_MAX",
@@ -203,11 +204,15 @@ def first_answer_bound(history: History, added_ns: int, timings: Timings) -> Bou
 
 @once
 def uneven(history: History) -> tuple[str, ...]:
-    """Why an endpoint need not be asked as often as chance has it: the Service says so, or the baseline shows it.
+    """Why an endpoint need not be asked as often as chance has it, by the Service, the way to it, or the baseline.
 
-    In the baseline every endpoint must have had its share: an answer with its name, or a request that nobody answered.
+    A load balancer or an ingress before the Service may learn late of a new endpoint, warm it up slowly, or leave one
+    out that failed, however evenly it spreads requests over replicas that are well. In the baseline every endpoint must
+    have had its share: an answer with its name, or a request that nobody answered.
     """
     said = list(uneven_by_spec(history))
+    urls = dict.fromkeys(stream.url for stream in history.streams if stream.origin == HostDirect.name)
+    said += [f"what balances requests at {url} is not recorded" for url in urls if not of_service(history, url)]
     baseline = next((phase for phase in history.phases if phase.name == "baseline" and phase.end_ns), None)
     if baseline is None or baseline.end_ns is None or not names_replicas(history):
         return tuple(said)

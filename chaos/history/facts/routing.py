@@ -8,6 +8,7 @@ its affinity, its traffic distribution and policies, a headless one, or hints in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 from chaos.history.cache import once
 from chaos.history.facts.replica_counts import service_slices
@@ -15,7 +16,7 @@ from chaos.history.model import History
 from chaos.objects.base import View, matches
 from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
 
-__all__ = ["publishes_unready", "selected", "uneven_by_spec"]
+__all__ = ["of_service", "publishes_unready", "selected", "uneven_by_spec"]
 
 
 @once
@@ -26,6 +27,18 @@ def uneven_by_spec(history: History) -> tuple[str, ...]:
     if hinted:
         said.append("its slices hint endpoints to clients of some zones or nodes only")
     return tuple(dict.fromkeys(f"Service {history.facts.service}: {reason}" for reason in said))
+
+
+def of_service(history: History, url: str) -> bool:
+    """Whether an address is one that kube-proxy answers for the Service: its cluster IP, its name, or a node port."""
+    parts, facts = urlsplit(url), history.facts
+    for view in _services(history):
+        ports = {port.get("nodePort") for port in view.spec.get("ports") or ()}
+        addresses = {view.spec.get("clusterIP"), *(view.spec.get("clusterIPs") or ())}
+        named = f"{parts.hostname}.".startswith(f"{facts.service}.{facts.namespace}.")
+        if parts.hostname in addresses or named or (parts.port and parts.port in ports):
+            return True
+    return False
 
 
 def selected(history: History, uid: str, begin_ns: int, end_ns: int) -> bool:

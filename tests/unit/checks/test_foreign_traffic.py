@@ -319,3 +319,43 @@ def test_a_service_that_is_switched_to_others_owes_no_endpoint(color: str, answe
     """A blue-green release points the Service to other pods right after the kill."""
     finding = RecoveredInTime()(switched(color=color).history())
     assert finding.answer is answer, finding.line()
+
+
+# --- what stands before the Service ------------------------------------------------------------------------------
+
+
+def sent_to(url: str, story: Story, *, origin: str = "this host") -> Story:
+    """The story, with its traffic sent from there to this address; the Service has a cluster IP and a node port."""
+    spec = {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7", "fd00::7"], "ports": [{"nodePort": 30080}]}
+    streams = tuple(replace(one, origin=origin, url=url) for one in story.history().streams)
+    return story.has(streams=streams).saw(0, "LISTED", service(**spec), "Service")
+
+
+@pytest.mark.parametrize(
+    ("url", "answer"),
+    [
+        pytest.param("https://models.example/v1", Answer.UNKNOWN, id="an ingress"),
+        pytest.param("http://192.0.2.9:8080", Answer.UNKNOWN, id="a load balancer"),
+        pytest.param("http://model.other.svc:80", Answer.UNKNOWN, id="a gateway in front, in another namespace"),
+        pytest.param("http://10.96.0.7:80", Answer.FAIL, id="the cluster IP"),
+        pytest.param("http://[fd00::7]:80", Answer.FAIL, id="the other cluster IP"),
+        pytest.param("http://192.0.2.1:30080", Answer.FAIL, id="a node port"),
+        pytest.param(f"http://{WORKLOAD}.{NAMESPACE}.svc.cluster.local", Answer.FAIL, id="the Service's name"),
+    ],
+)
+def test_who_is_behind_a_balancer_owes_no_answer_in_time(url: str, answer: Answer) -> None:
+    """A cloud's balancer takes minutes to send to a new replica, which the baseline's even spread does not show."""
+    finding = RecoveredInTime()(sent_to(url, replaced_story(first_answer=90)).history())
+    assert finding.answer is answer, finding.line()
+    assert RecoveredInTime()(sent_to(url, replaced_story()).history()).answer is Answer.PASS
+
+
+def test_a_balancer_may_leave_out_who_failed() -> None:
+    """A mesh ejects a replica for minutes that is Ready and among the endpoints: it is silent, as nobody asks it."""
+    story = Story(300).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    story.has(covered_ns=covered(300)).fault("b", at_s=290, healed_s=295).traffic(end_s=280)
+    for row in story.rows:
+        row["replica"] = "model-a" if row["id"] % 2 and not at(60) <= row["intended_ns"] < at(240) else "model-b"
+    for url, silent in (("http://10.96.0.7", Answer.FAIL), ("https://models.example", Answer.UNKNOWN)):
+        finding = ZombieFound()(sent_to(url, story).history())
+        assert finding.answer is silent, finding.line()
