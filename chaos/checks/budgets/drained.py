@@ -13,9 +13,11 @@ from chaos.checks.budgets.records import Record
 from chaos.checks.budgets.replay import replay
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.reported import node_coming
 from chaos.history.facts.revisions import DELIVERY_NS
 
 __all__ = ["DrainDetail", "Drained", "DrainedDetail"]
@@ -159,6 +161,11 @@ class Drained:
             short = f"blocked by disruption budget {named} at its deadline, which was too short to decide"
             settle = f"{LONGER}: a round takes up to {drain.round_s:g} s"
             return _owed(drain, Answer.UNKNOWN, short, settle)
+        if room := _room_coming(history, drain):
+            reason = (
+                f"blocked by disruption budget {named} at its deadline, while a replacement waited for room: {room}"
+            )
+            return _owed(drain, Answer.UNKNOWN, reason, "a cluster that has room for one replica more")
         reason = f"the drain of {drain.nodes} was blocked, as disruption budget {named} demands: {'; '.join(why)}"
         if self.blocked_by is None:
             return _owed(drain, Answer.FAIL, reason)
@@ -194,6 +201,24 @@ def _held_up(history: History, drain: Drain) -> tuple[str, ...]:
         for one in ours
         if not refused_by_budget(one) and one.detail.get("status") != GONE
     )
+
+
+def _room_coming(history: History, drain: Drain) -> str:
+    """Why a replacement that no node took as the drain ended was to get room, though nobody promises how soon.
+
+    A node was on its way for it, or another one had room afterwards: not that which the drain's end opened again.
+    """
+    end_ns, closed = drain.end_ns or 0, {stay.node for stay in drain.stays}
+    for life in pod_lives(history):
+        waits = life.no_room
+        if waits is None or not waits.begin_ns <= end_ns < (waits.end_ns or history.ended_ns + 1):
+            continue
+        if coming := node_coming(history, life.uid, end_ns):
+            return f"a node was on its way for {life.name}: {coming}"
+        if waits.end_ns is not None and life.node not in closed:
+            after_s = seconds(waits.end_ns - end_ns)
+            return f"node {life.node} took {life.name} {after_s:.1f} s later ({waits.words})"
+    return ""
 
 
 def _full(drain: Drain) -> bool:

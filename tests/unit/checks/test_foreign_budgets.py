@@ -292,3 +292,54 @@ def test_a_budget_that_needs_no_pod_proves_nothing(bound: Mapping[str, Any], des
     finding = BudgetHeld()(story.history())
     assert finding.answer is answer, finding.line()
     assert BudgetHeld(ready_min=3)(story.history()).answer is Answer.FAIL
+
+
+# --- a drain whose replacement waits for a node ------------------------------------------------------------------
+
+NO_ROOM = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+
+
+def waiting(uid: str) -> dict[str, Any]:
+    """A replacement that no node takes."""
+    raw = pod(uid, node="")
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": NO_ROOM}
+    raw["status"]["conditions"].append(condition)
+    return raw
+
+
+def given_up(*, event: str = "", node: str = "", taken_s: float = 125) -> Guarded:
+    """`a` is evicted, its replacement finds no node, `d` is refused for 90 s, and the drain is given up at 120 s.
+
+    `event` is what a node autoscaler says of it meanwhile, and `node` which one takes it after all.
+    """
+    detail = {"budget": "model", "gone": ["model-a"], "left": ["model-d"], "pending": [NO_ROOM]}
+    story = Guarded(240).stands(*"abcd", pdb=budget())
+    story.drain(result="blocked", result_s=120, healed_s=122, detail=detail).traffic(end_s=230)
+    story.evicted("a", 30.2, fault="node-drain-1").saw(30.3, "ADDED", waiting("e"))
+    story.refused("d", 40, fault="node-drain-1").refused("d", 119, fault="node-drain-1")
+    if event:
+        told = {"uid": "ev-1", "name": "ev-1", "namespace": NAMESPACE}
+        raw = {"metadata": told, "involvedObject": {"uid": "e"}, "reason": event, "message": "pod triggered scale-up"}
+        story.saw(35, "ADDED", raw, "Event")
+    return story.saw(taken_s, "MODIFIED", pod("e", node=node)) if node else story
+
+
+@pytest.mark.parametrize(
+    ("others", "answer", "claimed"),
+    [
+        pytest.param({}, Answer.FAIL, Answer.PASS, id="no node ever"),
+        pytest.param({"node": "n1"}, Answer.FAIL, Answer.PASS, id="the node that it closed, once it is open again"),
+        pytest.param({"event": "TriggeredScaleUp"}, Answer.UNKNOWN, Answer.UNKNOWN, id="a node is on its way"),
+        pytest.param({"event": "Nominated", "node": "n9"}, Answer.UNKNOWN, Answer.UNKNOWN, id="and comes"),
+        pytest.param({"node": "n9"}, Answer.UNKNOWN, Answer.UNKNOWN, id="another node has room later"),
+        pytest.param({"event": "FailedScheduling"}, Answer.FAIL, Answer.PASS, id="an event that promises nothing"),
+    ],
+)
+def test_a_drain_that_waits_for_a_node_is_not_blocked_for_good(
+    others: Mapping[str, Any], answer: Answer, claimed: Answer
+) -> None:
+    """A node that a cloud provisions takes minutes; a budget blocks the drain until then, and not for ever."""
+    history = given_up(**others).history()
+    for check, expected in ((Drained(), answer), (Drained(blocked_by="model"), claimed)):
+        finding = check(history)
+        assert finding.answer is expected, finding.line()
