@@ -72,18 +72,13 @@ class Session:
 
         raws = tuple(raw(request) for request in profile.requests(plan.seed))
         tls = tls_context(credentials) if place.tls else None
+        name = credentials.server_name if credentials else None
         self._name = raws[0][1].split(b" ", 2)[1].decode("latin-1")
         self._records = Writer(plan.run_folder / "requests.jsonl")
         self._samples = Writer(plan.run_folder / "generator.jsonl")
         self._loop = OpenLoop(
             transport=Transport(
-                place,
-                tls,
-                self.now_ns,
-                keep=keep,
-                replica_header=header,
-                proxied=bool(credentials),
-                server_name=credentials.server_name if credentials else None,
+                place, tls, self.now_ns, keep=keep, replica_header=header, proxied=bool(credentials), server_name=name
             ),
             requests=raws,
             sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
