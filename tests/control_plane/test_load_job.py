@@ -22,7 +22,7 @@ from chaos.history import load_history
 from chaos.lab.simulated import SimulatedCluster
 from chaos.safety import ClusterUndoLog
 from chaos.slo import Slo
-from chaos.trial.load_pods.job import INDEX, LOAD_LABEL, LoadPods, job_manifest, pod_selector
+from chaos.trial.load_pods.job import INDEX, LOAD_LABEL, LoadPods, job_manifest, pod_selector, policy_manifest
 from chaos.trial.load_pods.workers import load_job
 from chaos.trial.request import LoadSettings
 from chaos.wait import until
@@ -97,6 +97,25 @@ def test_the_job_is_as_written_and_goes_with_its_pods(cluster: Cluster, tmp_path
         assert cluster.get("Job", namespace, pods.job.name) is None
         assert not pods_of(cluster, pods)
         assert not find_left(cluster, namespace)
+
+
+def test_the_policy_is_as_written_and_goes_with_the_job(cluster: Cluster) -> None:
+    """The API server keeps every field; nobody deletes it but the garbage collector, and the Job's end is enough."""
+    with plain_namespace(cluster) as namespace:
+        pods, executor = (
+            replace(place(namespace), ingress=("10.0.0.0/28", "fd00::/64")),
+            LiveExecutor(cluster, NullJournal()),
+        )
+        undo = ClusterUndoLog(executor, namespace, pods.run, deadline_s=600)
+        with load_job(cluster, pods, executor=executor, tidy=executor, journal=NullJournal(), undo=undo) as job:
+            live = cluster.get("NetworkPolicy", namespace, pods.job.name)
+            assert live is not None
+            assert agreed(policy_manifest(pods, job.uid), live)
+        until(
+            lambda: cluster.get("NetworkPolicy", namespace, pods.job.name) is None,
+            deadline_s=30,
+            awaited="its policy gone",
+        )
 
 
 def test_the_job_of_a_killed_run_is_undone(simulated: SimulatedCluster, cluster: Cluster) -> None:
