@@ -37,6 +37,7 @@ class ActiveFaults:
     def __init__(self, stop: Callable[[str], None]) -> None:
         self._stop = stop
         self._active: list[_Active] = []
+        self._stopped = False
         self._lock = threading.RLock()
 
     def injection_of(self, fault: Fault) -> Injection | None:
@@ -60,7 +61,10 @@ class ActiveFaults:
         """Heal all if there is a reason to stop and the scenario does not leave the block."""
         while not over.wait(LOOK_S):
             if (reason := context.stop_reason()) and not over.wait(AWAY_S):
-                self._stop(reason)
+                with self._lock:
+                    if not self._stopped:
+                        self._stopped = True
+                        self._stop(reason)
                 for one in reversed(tuple(self._active)):
                     with suppress(Exception):  # journalled, and tried again when the scenario leaves the block
                         self._heal(one)

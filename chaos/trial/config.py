@@ -271,8 +271,7 @@ def find_config(root: Path) -> Path | None:
 def pin_of(root: Path, context: str) -> str:
     """The UID to which the file of a repository pins a context, for whoever deploys there; empty if none does."""
     try:
-        found = find_config(root)
-        cluster = read_config(found).cluster if found else ClusterPart()
+        cluster = read_config(found).cluster if (found := find_config(root)) else ClusterPart()
     except UsageError:
         return ""
     return cluster.uid or "" if cluster.context == context else ""
@@ -280,8 +279,7 @@ def pin_of(root: Path, context: str) -> str:
 
 def read_config(path: Path) -> GamedayConfig:
     """Read a file. Raises `UsageError` that names the file and the key."""
-    parsed = _parsed(path)
-    where = str(path)
+    parsed, where = _parsed(path), str(path)
     if path.name == PYPROJECT:
         parsed = (parsed.get("tool") or {}).get("gameday") or {}
         where = f"{path} [tool.gameday]"

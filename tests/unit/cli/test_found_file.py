@@ -59,7 +59,7 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
 
 def where(kubeconfig: Path | None = None, system: Path | None = None) -> Where:
     """What `gameday capacity` was given."""
-    return Where(system, "", kubeconfig, "", "", 3, keep_lab=False, command="")
+    return Where(system, "", "", kubeconfig, "", "", 3, keep_lab=False, command="")
 
 
 def refused(*arguments: str) -> str:

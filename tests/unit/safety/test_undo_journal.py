@@ -84,7 +84,8 @@ def test_a_run_that_cannot_renew_stops_at_the_deadline(fault: str) -> None:
     log.record(ENTRY)
     setattr(server, fault, True)
     well = SimpleNamespace(stop_reason=str, objection=str)
-    context = context_with(undo=log, environment=well, abort_conditions=well)
+    consent = SimpleNamespace(objection="")
+    context = context_with(undo=log, environment=well, abort_conditions=well, consent=consent)
     assert context.stop_reason() == ""
     until(context.stop_reason, deadline_s=30, awaited="a reason to stop")
     assert "not renewed for 1 s" in context.stop_reason()
