@@ -39,7 +39,7 @@ _STATE = {"ended": (int, NoneType), "told_to_end": (bool,)}
 
 ANSWERS: Mapping[str, Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {
-        "hello": {"code": (str,)},
+        "hello": {"code": (str,), "folder": (str, NoneType)},
         "clock": {"mono_ns": (int,), "utc_ns": (int,)},
         "tell": {},
         "hear": {"answer": (dict, NoneType), **_STATE},
@@ -49,7 +49,7 @@ ANSWERS: Mapping[str, Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "leave": {},
     }
 )
-"""The fields that the driver needs of a pod's answer to each action, and of what types they are."""
+"""The fields of a pod's answer to each action, and of what types they are; a pod of another version may lack one."""
 
 SILENCE_MAX_S = 130.0
 """A pod whose driver has been silent for so long ends itself. A trial outlives an API server that is away for two

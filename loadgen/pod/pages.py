@@ -54,6 +54,8 @@ class Copy:
             offset, sha256 = given["offset"], given["sha256"]
         except (AttributeError, KeyError, TypeError, UnicodeEncodeError) as error:
             raise BadPage(f"no piece of a file: {error!r}") from None
+        if given.keys() - {"offset", "text", "sha256"} or type(offset) is not int:
+            raise BadPage("no piece of a file: it has other fields")
         if offset != self.size:
             raise BadPage(f"a piece from byte {offset} instead of {self.size}")
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -66,6 +68,6 @@ class Copy:
 
     def differs(self, whole: Mapping[str, Any]) -> str:
         """How the copy differs from the whole file, whose size and digest are given; empty if it is the same."""
-        if whole["size"] != self.size:
-            return f"{self.size} of {whole['size']} bytes"
-        return "" if whole["sha256"] == self._digest.hexdigest() else "its digest is not that of the whole file"
+        if whole.get("size") != self.size:
+            return f"{self.size} of {str(whole.get('size'))[:20]} bytes"
+        return "" if whole.get("sha256") == self._digest.hexdigest() else "its digest is not that of the whole file"

@@ -76,6 +76,8 @@ class Agent:
         for name, types in ANSWERS[action].items():
             if type(body.get(name)) not in types:
                 raise Garbled(f"pod {self.pod.name}: its answer to {action} has no {name}")
+        if body.keys() - ANSWERS[action].keys():
+            raise Garbled(f"pod {self.pod.name}: its answer to {action} has more than it is to have")
         return body
 
     def _answer(self, action: str, arguments: Mapping[str, Any], timeout_s: float) -> Answer:
@@ -214,7 +216,7 @@ class PodChannel:
 
     def _lose(self, why: str) -> str:
         """Note why the pod is lost, the first time, and return it."""
-        self._lost = self._lost or f"pod {self._agent.pod.name}: {why}"
+        self._lost = self._lost or f"pod {self._agent.pod.name}: {why}"[:WHY_MAX]
         return self._lost
 
     def _read_once(self) -> bool:
@@ -231,6 +233,8 @@ class PodChannel:
                 if name != "generator.log" or copy.size < LOG_MAX_BYTES
             }
             answer = self._agent.do("read", offsets=wanted)
+            if answer["pages"].keys() - wanted.keys():
+                raise BadPage("files that were not asked for")
             new = [self._take(name, answer["pages"].get(name) or {}) for name in wanted]
         self._ended = answer["ended"]
         if answer["told_to_end"] and not any(new) and self._ended is not None:
@@ -268,7 +272,7 @@ class PodChannel:
                 last = wrong
                 self._stop.wait(RETRY_S)
         else:
-            raise HarnessBroken(f"pod {self._agent.pod.name} cannot be read to its end: {last}")
+            raise HarnessBroken(f"pod {self._agent.pod.name} cannot be read to its end: {str(last)[:WHY_MAX]}")
         for name in ("requests.jsonl", "generator.jsonl"):
             if differs := self._copies[name].differs(sums[name]):
                 raise HarnessBroken(f"{name} of pod {self._agent.pod.name} is not here as it is there: {differs}")

@@ -118,8 +118,10 @@ class Pod:
                 return {name: self._sum(name) for name in ("requests.jsonl", "generator.jsonl", "generator.log")}
             case "clock":
                 return {"mono_ns": time.monotonic_ns(), "utc_ns": time.time_ns()}
+            case "hello":
+                return {"code": "c", "folder": "/records"}
             case _:
-                return {"code": "c", "folder": "/records", "why": ""}
+                return {}
 
     def _sum(self, name: str) -> dict[str, Any]:
         data = (self.folder / name).read_bytes() if (self.folder / name).exists() else b""
@@ -307,6 +309,14 @@ ANSWERS = {
     "a page of numbers": lambda right: right | {"pages": {"requests.jsonl": 7}},
     "no end": lambda right: right | {"ended": "soon"},
     "no offset": lambda right: right | {"pages": {"requests.jsonl": {"text": "x\n", "sha256": 1}}},
+    "a field more, as large as may be": lambda right: right | {"junk": "x" * 1_000_000},
+    "a file more": lambda right: right | {"pages": {**right["pages"], "shadow": {}}},
+    "a page with a field more": lambda right: (
+        right | {"pages": {"requests.jsonl": {**right["pages"]["requests.jsonl"], "junk": [[]] * 100_000}}}
+    ),
+    "an offset of text": lambda right: (
+        right | {"pages": {"requests.jsonl": {**right["pages"]["requests.jsonl"], "offset": "0" * 1_000_000}}}
+    ),
     "an endless line": lambda right: (
         right
         | {"pages": {"requests.jsonl": {"offset": 0, "text": "x" * 9, "sha256": hashlib.sha256(b"x" * 9).hexdigest()}}}
@@ -320,7 +330,9 @@ def test_answers_that_are_none_lose_the_worker(
 ) -> None:
     """The reader says so, and is no thread that died unnoticed."""
     pod.lies["read"] = lie
-    assert lost(channel).startswith("pod load-1")
+    why = lost(channel)
+    assert why.startswith("pod load-1")
+    assert len(why) <= 1000
 
 
 def test_an_answer_without_a_bound_is_not_read(channel: PodChannel, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,6 +385,25 @@ def test_records_without_end_are_given_up(channel: PodChannel, pod: Pod, tmp_pat
     with pytest.raises(HarnessBroken, match="came to no end"):
         channel.answer("finished", 1)
     assert not (tmp_path / "run/requests.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"size": "9" * 100_000}, id="text"),
+        pytest.param({"size": 10**300, "sha256": ""}, id="more"),
+        pytest.param({"size": 0, "sha256": []}, id="no digest"),
+        pytest.param({"size": 0, "sha256": hashlib.sha256(b"other").hexdigest()}, id="another"),
+    ],
+)
+def test_a_sum_that_is_none_loses_the_worker(whole: dict[str, Any], channel: PodChannel, pod: Pod) -> None:
+    """What it kept from us nobody can tell then."""
+    pod.lies["sums"] = lambda right: right | {"requests.jsonl": whole}
+    pod.answers = [{"finished": {"streams": {}}}]
+    with pytest.raises(HarnessBroken, match=r"requests\.jsonl of pod load-1 is not here as it is there") as broken:
+        channel.answer("finished", 1)
+    assert len(broken.value.what) < 300
 
 
 def test_a_log_is_taken_up_to_a_bound(

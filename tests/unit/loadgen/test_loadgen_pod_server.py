@@ -9,13 +9,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from chaos.wait import until
 from loadgen.pod import server as pod_server
-from loadgen.pod.contract import TOKEN_HEADER
+from loadgen.pod.contract import ANSWERS, RECORDS, TOKEN_HEADER
+from loadgen.pod.pages import Copy
 from loadgen.pod.server import REQUEST_MAX_BYTES, handler_of
 
 TOKEN = "the driver's"  # noqa: S105  # for this test
@@ -106,6 +108,27 @@ def test_a_question_leaves_nothing_on_the_connection(port: int, pod: Pod) -> Non
             received += piece
     assert received.count(b"HTTP/1.1 ") == 1
     assert pod.asked == []
+
+
+def test_every_answer_is_as_agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver takes no other: each field is there and of its type, and there is none beside."""
+    monkeypatch.setattr(pod_server, "await_reachable", lambda *_, **__: "not reachable")
+    real = pod_server.Pod(tmp_path)
+    monkeypatch.setattr(real._keeper, "tell", lambda *_: None)
+    (tmp_path / "requests.jsonl").write_text("{}\n")
+    arguments: dict[str, dict[str, Any]] = {
+        "tell": {"number": 0, "command": {}, "environ": {}},
+        "hear": {"number": 0, "wait_s": 0},
+        "read": {"offsets": dict.fromkeys(RECORDS, 0)},
+        "reach": {"url": "http://x", "deadline_s": 0},
+    }
+    assert real.actions.keys() == ANSWERS.keys()
+    for action, fields in ANSWERS.items():
+        said = json.loads(json.dumps(real.do(action, arguments.get(action, {}))))
+        assert said.keys() == fields.keys()
+        assert all(type(said[name]) in types for name, types in fields.items())
+    pages = real.do("read", arguments["read"])["pages"]
+    assert [Copy().take(one) for one in pages.values()] == [b"{}\n", b"", b""]
 
 
 def test_many_strangers_do_not_keep_the_driver_out(port: int, pod: Pod) -> None:
