@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,23 +15,27 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chaos.clock import NS, Clock
 from chaos.cluster.transport import Answer, Broken
 from chaos.errors import HarnessBroken
-from chaos.history.reading.measurements import read_generator, read_requests
+from chaos.history.reading.measurements import _table, read_generator, read_requests
 from chaos.objects.base import Ref
 from chaos.trial.load_pods import channel as channels
 from chaos.trial.load_pods.channel import Agent, Garbled, PodChannel, Unheard
 from chaos.trial.load_pods.workers import PodWorkers, Worker
 from chaos.wait import until
 from loadgen.answers import ChatStream
+from loadgen.driver.channel import facts_of
 from loadgen.driver.clock_offset import read_remote
 from loadgen.driver.driver import Generator
 from loadgen.plan import Plan
 from loadgen.pod import intake as intakes
+from loadgen.pod.contract import ANSWERS as ACTIONS
 from loadgen.pod.intake import BadRecords, Intake, _Flow
-from loadgen.pod.pages import page
+from loadgen.pod.pages import BadPage, Copy, page
 from loadgen.profiles import HttpProfile
 from loadgen.records import Seen, record_of, unsent
 from loadgen.shapes import Poisson, Shape, Spike, Steady, Step
@@ -534,3 +539,50 @@ def test_one_that_counts_nothing_at_its_end_is_broken(streams: Any, tmp_path: Pa
     generator.begin(STEADY, "steady-1")
     with pytest.raises(HarnessBroken, match="no counts of steady-1"):
         generator.finish(1.0)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["ok", "x\n"])
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["ended", "answer", "pages", "requests.jsonl", "text", "size"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+
+
+def fields_like(wanted: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """An object with these fields, some of which may be anything."""
+    return st.fixed_dictionaries({name: st.just(value) | ANYTHING for name, value in wanted.items()})
+
+
+def spoilt(right: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """One field is anything."""
+    return st.tuples(st.sampled_from(sorted(right)), ANYTHING).map(lambda pair: {**right, pair[0]: pair[1]})
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_whatever_a_pod_says_it_is_lost_or_believed(data: st.DataObject) -> None:
+    """Nothing but what is caught for a worker is ever raised, for any answer and any line."""
+    action = data.draw(st.sampled_from(sorted(ACTIONS)))
+    said = data.draw(ANYTHING | fields_like(dict.fromkeys(ACTIONS[action])))
+    cluster: Any = SimpleNamespace(get=lambda *_: None)
+    cluster.transport = SimpleNamespace(call=lambda *_, **__: Answer(200, json.dumps(said).encode()))
+    with contextlib.suppress(Unheard):
+        assert Agent(cluster, Ref("Pod", "here", "load-1", "uid"), "t").do(action).keys() <= ACTIONS[action].keys()
+    with contextlib.suppress(BadPage):
+        Copy().take(data.draw(fields_like({"offset": 0, "text": "x\n", "sha256": ""})))
+    Copy().differs(data.draw(fields_like({"size": 0, "sha256": ""})))
+    with contextlib.suppress(HarnessBroken):
+        facts_of(data.draw(fields_like({"finished": {}, "broken": {"why": ""}})), "finished", Path("log"))
+    intake = Intake(plan_of(Path()), CLOCK, ROOM_BYTES)
+    intake.begins({"begin": {"stream": "steady-1", "shape": STEADY.plain(), "begin_ns": CLOCK.utc_ns}})
+    with contextlib.suppress(BadRecords):
+        intake.look("generator.jsonl", line(data.draw(spoilt(sample()))))
+    with contextlib.suppress(BadRecords):
+        intake.look("requests.jsonl", drawn := line(data.draw(spoilt(record(1)))))
+        assert _table(drawn) is not None, "what is taken can be read"
