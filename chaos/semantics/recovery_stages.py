@@ -232,7 +232,10 @@ def _unready_bound(context: _Context) -> Bound | None:
         timings = context.timings
         lost_s = timings.node_monitor_grace_s + 2 * timings.node_monitor_period_s
         source = "the controller's grace, seen one period late at its begin and at its end"
-        return endpoint_bound(timings).after(Part("node declared lost", lost_s, source))
+        bound = endpoint_bound(timings).after(Part("node declared lost", lost_s, source))
+        assumed = [flag for flag in ("node_monitor_grace_s", "node_monitor_period_s") if flag in timings.assumed]
+        text = f"how the cluster is set is not recorded, and taken as Kubernetes' default ({', '.join(assumed)})"
+        return Bound(bound.parts, (Unpromised("ready", text),) if assumed else ())
     if context.path == "crashed":
         return context.some("exit seen", "status report", "allowance")
     detected_s = [one.unready_s for one in context.probes if one.unready_s is not None]

@@ -178,6 +178,8 @@ def _late(history: History, case: _Case, until_ns: int) -> Against:
     """A replica that was back too late, or not at all: a FAIL, unless nothing is promised."""
     which, stage = _late_stage(case.stages)
     excuses = case.bound.excuses(UNTIL[stage.name]) if stage.name in UNTIL and not case.promised else ()
+    if stage.name == "unready" and stage.rule.bound is not None and not case.promised:
+        excuses = tuple(one.reason for one in stage.rule.bound.unpromised)
     why = ""
     if stage.name == "marked for deletion":
         tolerated_s = toleration_s(case.timeline.loss.life.spec, timings_of(history))
@@ -187,7 +189,7 @@ def _late(history: History, case: _Case, until_ns: int) -> Against:
         due_ns = min(until_ns, case.due_ns)
         lost = {one.node for one in node_losses(history) if is_member(one, due_ns)}
         why = held_up_by(history, case.replacement, lost, due_ns)
-    if excuses and (stage.name == "marked for deletion" or not why):
+    if excuses and (stage.name in ("unready", "marked for deletion") or not why):
         text = f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: {'; '.join(excuses)}"
         return text, "a spec that says how long each step may take, and a zone that is left", stage.name
     room = room_wait(history, None, case.replacement)

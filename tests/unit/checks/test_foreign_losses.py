@@ -13,6 +13,7 @@ from recovery_stories import replaced_story
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check, Finding
+from chaos.semantics.node_loss import UNREACHABLE
 
 # --- each loss has a deadline of its own --------------------------------------------------------------------------
 
@@ -210,3 +211,48 @@ def test_a_pod_that_tolerates_a_node_that_is_not_ready_need_not_go() -> None:
     finding = Recovered()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "tolerates a lost node for ever" in finding.reason
+
+
+# --- a node monitor that is set otherwise ------------------------------------------------------------------------
+
+RECORDED = {"node_monitor_grace_s": 50, "node_monitor_period_s": 5}
+
+
+def noticed_after(silent_s: float, marked_s: float, timings: Mapping[str, float]) -> Story:
+    """n1 is switched off at 30 s and NotReady so much later; its replica, which tolerates 10 s of it, goes as given."""
+    tolerated = {"key": UNREACHABLE, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 10}
+    spec = {**PROBED, "tolerations": [tolerated]}
+    story = standing(spec=spec, end_s=500, timings={"name": "cloud", **timings})
+    story.saw(0.1, "MODIFIED", deployment(2, spec=spec), "Deployment").saw(
+        0.1, "MODIFIED", replica_set(2), "ReplicaSet"
+    )
+    noticed(powered(story, "n1", on_s=480), 30 + silent_s, spec=spec)
+    at_s = 30 + silent_s + marked_s
+    moved(marked(story, at_s, spec=spec), at_s + 0.1, ready_s=at_s + 4, spec=spec)
+    return story.saw(at_s + 4.1, "MODIFIED", endpoints("b", "c"), "EndpointSlice")
+
+
+@pytest.mark.parametrize("check", [Rescheduled(), RecoveredInTime()], ids=["rescheduled", "recovered-in-time"])
+@pytest.mark.parametrize(
+    ("silent_s", "marked_s", "timings", "late"),
+    [
+        pytest.param(50, 12, {}, False, id="as by default"),
+        pytest.param(200, 12, {}, False, id="after 200 s, and nobody recorded how it is set"),
+        pytest.param(200, 12, RECORDED, True, id="after 200 s, set as by default"),
+        pytest.param(200, 12, {"node_monitor_grace_s": 210, "node_monitor_period_s": 5}, False, id="set to 210 s"),
+        pytest.param(50, 140, {}, True, id="in the default's time, and marked long afterwards"),
+    ],
+)
+def test_how_soon_a_node_is_called_lost_has_to_be_recorded(
+    check: Check, silent_s: float, marked_s: float, timings: Mapping[str, float], *, late: bool
+) -> None:
+    """A controller with another grace than Kubernetes' default calls a lost node lost when it is set to."""
+    finding = check(noticed_after(silent_s, marked_s, timings).history())
+    assert (finding.answer is Answer.FAIL) is late, finding.line()
+
+
+def test_a_promise_of_your_own_needs_no_flags() -> None:
+    """Whoever says within which time replicas are back means that time, however the cluster is set."""
+    history = noticed_after(200, 12, {}).history()
+    assert Rescheduled(within_s=100)(history).answer is Answer.FAIL
+    assert Rescheduled(within_s=300)(history).answer is Answer.PASS
