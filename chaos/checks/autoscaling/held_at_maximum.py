@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
-from chaos.checks.autoscaling.new_pods import replicas_made
+from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
 from chaos.checks.base import Summary, after_s, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
+from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
 
 __all__ = ["HeldAtMaximum", "HeldAtMaximumDetail"]
@@ -55,7 +56,7 @@ class HeldAtMaximumDetail:
 
 @dataclass(frozen=True, slots=True)
 class HeldAtMaximum:
-    """In a load spike desired replicas reach the autoscaler's maximum, get their pods, and stay until it ends.
+    """In a load spike desired replicas reach the autoscaler's maximum, get their pods Ready, and stay until it ends.
 
     The autoscaler must have asked for more, in its own status, or the maximum was not put to the test: UNKNOWN. So it
     is where desired replicas never reached it, or the autoscaler itself took some away because its metrics asked for
@@ -114,6 +115,8 @@ def _judged(
     if reached_ns is not None:
         rises = (change for change in changes if change.at_ns <= reached_ns and change.up)
         owed = [one for change in rises for one in replicas_made(history, change, end_ns)]
+        made = (life for life in pod_lives(history) if begin_ns < life.created_ns <= end_ns)
+        owed += [one for life in made for one in ready_in_time(history, life, end_ns)]
     moments = [Evidence(begin_ns, f"the load rose from {spike.words}")]
     if reached_ns is not None:
         moments.append(Evidence(reached_ns, f"desired replicas reached the maximum of {most}"))

@@ -533,3 +533,36 @@ def test_a_rise_that_somebody_takes_back_again_and_again_is_open() -> None:
     finding = ScaledUp()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "desired replicas 4 to 2 in the spike, and the autoscaler did not ask for it" in finding.reason
+
+
+# --- a maximum that exists as a number only ----------------------------------------------------------------------
+
+
+def held_with(*late: str, how: str = "") -> Scaling:
+    """The maximum of four is reached at 42 s; of the two new pods these come otherwise."""
+    story = at_maximum()
+    story.events = [one for one in story.events if one.kind != "Pod" or one.object["metadata"]["uid"] not in late]
+    for uid in late:
+        if how == "pending":
+            raw = aged(pod(uid, node="", spec=ASKING), 42.1, None)
+            why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/9 nodes"}
+            raw["status"]["conditions"].append(why)
+            story.saw(42.1, "ADDED", raw)
+        else:
+            story.made(uid, 42.1, 46 if how == "in time" else None)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(held_with("c", "d", how="in time"), Answer.PASS, id="both are Ready in time"),
+        pytest.param(held_with("c", "d"), Answer.FAIL, id="none is ever Ready"),
+        pytest.param(held_with("d"), Answer.FAIL, id="one is never Ready"),
+        pytest.param(held_with("c", "d", how="pending"), Answer.UNKNOWN, id="no node takes them"),
+    ],
+)
+def test_a_maximum_is_held_by_pods_that_are_ready(story: Scaling, answer: Answer) -> None:
+    """Four are desired to the end of the spike, as they should be, and two of them never serve anybody."""
+    finding = HeldAtMaximum()(story.history())
+    assert finding.answer is answer, finding.line()
