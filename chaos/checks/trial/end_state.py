@@ -49,6 +49,8 @@ LONGER = "a longer recovery phase"
 REVISED = ("Deployment", "StatefulSet")
 """Kinds that say which template they want."""
 
+RECORDED = "a record that holds the workload's revision and its pods' owners"
+
 TO_ITS_END = "a trial that comes to its end, with every fault healed"
 
 
@@ -248,8 +250,10 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
         return
     known = [(life, end.wanted(life)) for life in ready]
     if any(wanted is None for _, wanted in known):
-        reason = "which template each replica is of was not recorded"
-        yield unknown("the template", reason, "a record that holds the workload's revision and its pods' owners")
+        reason, settle = "which template each replica is of was not recorded", RECORDED
+        if states[-1][1].spec.get("paused"):
+            reason, settle = "the Deployment is paused, so that nothing replaces pods of a former template", "a resume"
+        yield unknown("the template", reason, settle)
     former = [life for life, wanted in known if wanted is False]
     for life, wanted in known:
         if wanted:

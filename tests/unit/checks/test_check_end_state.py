@@ -186,6 +186,7 @@ def test_a_paused_rollout_is_unknown() -> None:
     """A Deployment that is paused asks for no new pod."""
     finding = rolled(35, ready_s=None, paused=True)
     assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "paused" in finding.reason
 
 
 def test_a_rollout_that_is_done_passes() -> None:
