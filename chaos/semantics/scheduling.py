@@ -77,9 +77,9 @@ def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
 
 
 def could_take(node: NodeView, pod_spec: Raw) -> bool:
-    """Whether an empty node could take a pod of that spec: open, Ready, of the pod's choice, tolerated, equipped.
+    """Whether an empty node could take a pod of that spec: open, Ready, of the pod's choice, tolerated, large enough.
 
-    Of resources only those count that not every node has, such as devices: what is free of the others changes.
+    What others on it ask for is left out: that changes. What a claim of the pod asks for (DRA, KEP-4381) no node says.
     """
     if node.unschedulable or not node.ready or shut_out(node.taints, pod_spec.get("tolerations") or ()):
         return False
@@ -90,8 +90,8 @@ def could_take(node: NodeView, pod_spec: Raw) -> bool:
     if required and not fits_terms(required.get("nodeSelectorTerms") or (), node.name, node.labels):
         return False
     has = allocatable(node.raw)
-    devices = ((name, asked) for name, asked in pod_requests(pod_spec).items() if "/" in name and HOST_PORT not in name)
-    return not has or all(has.get(name, 0) >= asked for name, asked in devices)
+    asked = ((name, amount) for name, amount in pod_requests(pod_spec).items() if HOST_PORT not in name)
+    return not has or all(has.get(name, 0) >= amount for name, amount in asked if name in has or "/" in name)
 
 
 def shut_out(taints: Sequence[Raw], tolerations: Sequence[Raw]) -> bool:

@@ -174,9 +174,9 @@ class Spread:
     """At the end of recovery no domain of `key` holds over `max_skew` ready replicas more than another.
 
     A domain is one value of that node label. The emptiest counts among those that could take a replica then: a node of
-    theirs is open, Ready, chosen by the pods' node selector and affinity, tolerated, and has the devices that they ask
-    for. Kubernetes spreads pods as it places them and never moves one afterwards, so a node that is opened again stays
-    empty: the finding says if that is why.
+    theirs is open, Ready, chosen by the pods' node selector and affinity, tolerated, and has the room and the devices
+    that they ask for; which devices claims find on an empty node is UNKNOWN. Kubernetes spreads pods as it places them
+    and never moves one afterwards, so a node that is opened again stays empty: the finding says if that is why.
     """
 
     name: ClassVar[str] = "spread"
@@ -246,8 +246,16 @@ class Spread:
             over = count - least > self.max_skew
             why = _too_late(history, every, last, emptiest)
             reason = f"{name} holds {count} ready replicas, {emptiest} {least}{why}" if over else ""
-            bound = f"at most {least + self.max_skew}"
-            yield judged(name, reason, measured=plural(count, "ready replica"), bound=bound)
+            bound, settle = f"at most {least + self.max_skew}", ""
+            if over and not least and any(life.spec.get("resourceClaims") for life in pod_lives(history)):
+                reason, settle = (
+                    f"{reason}; which nodes have the devices that its claims ask for is not recorded",
+                    DEVICES,
+                )
+            yield judged(name, reason, settle, measured=plural(count, "ready replica"), bound=bound)
+
+
+DEVICES = "replicas on every node that has such devices, or a node selector for these nodes"
 
 
 def _end_ns(history: History) -> int | None:

@@ -109,3 +109,48 @@ def test_replicas_on_a_node_that_is_gone_leave_the_spread_open() -> None:
     """A node that was removed with its replicas still shown Ready says nothing of where they are."""
     story = placed([node("n1"), node("n2"), node("n3")], ["n1", "n2", "n3"]).saw(50, "DELETED", node("n3"), "Node")
     assert spread(story).answer is Answer.UNKNOWN
+
+
+# --- nodes that could never take a replica -----------------------------------------------------------------------
+
+
+def asking(**requests: str) -> dict[str, Any]:
+    """The spec of a replica that asks for so much."""
+    return {**PROBED, "containers": [{**PROBED["containers"][0], "resources": {"requests": requests}}]}
+
+
+def sized(name: str, cpu: str, memory: str = "512Gi") -> dict[str, Any]:
+    """A node of a size."""
+    raw = node(name)
+    raw["status"]["allocatable"] = {"cpu": cpu, "memory": memory, "pods": "110"}
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("other", "spec", "answer"),
+    [
+        pytest.param(sized("small", "4"), asking(cpu="16"), Answer.PASS, id="too few CPUs"),
+        pytest.param(sized("small", "64", "16Gi"), asking(memory="80Gi"), Answer.PASS, id="too little memory"),
+        pytest.param(sized("small", "8"), {**asking(cpu="6"), "overhead": {"cpu": "4"}}, Answer.PASS, id="overhead"),
+        pytest.param(sized("small", "4"), asking(cpu="3"), Answer.FAIL, id="large enough"),
+        pytest.param(sized("small", "4"), PROBED, Answer.FAIL, id="nothing asked for"),
+        pytest.param(node("small"), asking(cpu="16"), Answer.FAIL, id="of no known size"),
+    ],
+)
+def test_a_node_that_is_too_small_is_no_domain(other: Mapping[str, Any], spec: dict[str, Any], answer: Answer) -> None:
+    """Beside two large nodes stands one of the system's own pool, which no replica would fit on if it were empty."""
+    nodes = [sized("l1", "64"), sized("l2", "64"), other]
+    finding = spread(placed(nodes, ["l1", "l1", "l2", "l2"], spec=spec))
+    assert finding.answer is answer, finding.line()
+
+
+def test_nodes_may_lack_the_devices_of_a_claim() -> None:
+    """Devices that are claimed (DRA) are in no node's list of resources: an empty node may have none of them."""
+    claimed = {**PROBED, "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]}
+    nodes = [sized("g1", "64"), sized("g2", "64"), sized("c1", "64")]
+    finding = spread(placed(nodes, ["g1", "g1", "g2", "g2"], spec=claimed))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "its claims" in finding.reason
+    uneven = spread(placed(nodes, ["g1", "g1", "g1", "g2", "c1"], spec=claimed))
+    assert uneven.answer is Answer.FAIL, uneven.line()
+    assert spread(placed(nodes, ["g1", "g2", "c1"], spec=claimed)).answer is Answer.PASS
