@@ -17,6 +17,7 @@ __all__ = [
     "INDICATORS",
     "STALL_S",
     "TokenReading",
+    "hollow",
     "longest_gap_s",
     "read_tokens",
     "response_s",
@@ -58,6 +59,25 @@ def longest_gap_s() -> pl.Expr:
 def unmetered() -> pl.Expr:
     """Whether a full answer lacks the count of its tokens (`usage`)."""
     return _ANSWERED & pl.col("tokens_out").is_null()
+
+
+def hollow(requests: pl.DataFrame, before_ns: int) -> pl.DataFrame:
+    """Full answers that lack what others of their stream have: a finish reason, or without one any token at all.
+
+    A gateway may write the end mark (`[DONE]`) whatever became of the server behind it. A stream of which some answer
+    lacked the same before `before_ns` need not have it.
+    """
+    full = requests.filter(_ANSWERED)
+    bare = full.filter(pl.col("finish_reason").is_null())
+    found = []
+    for field_, lacking in (
+        ("finish_reason", bare),
+        ("first_token_ns", bare.filter(pl.col("first_token_ns").is_null())),
+    ):
+        usual = lacking.filter(pl.col("end_ns") < before_ns)
+        having = full.filter(pl.col(field_).is_not_null()).join(usual, on="stream", how="anti")
+        found.append(lacking.join(having, on="stream", how="semi"))
+    return pl.concat(found).unique(["stream", "id"], maintain_order=True)
 
 
 INDICATORS = {

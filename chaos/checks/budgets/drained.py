@@ -65,7 +65,8 @@ class Drained:
     The bound counts from when the disruption budget had room: evicting, replacing and asking again, in as many rounds
     as the budget makes necessary. A drain that the budget blocks is a FAIL of this claim, and no fault of Kubernetes;
     `blocked_by` claims exactly that, by the budget's name: then a drain that finishes is the FAIL. A deadline too
-    short to tell the two apart is UNKNOWN. Pods of others that the drain took along, or could not, count for nothing.
+    short to tell the two apart is UNKNOWN; so is one that ends while a node is on its way for a replacement. Pods of
+    others that the drain took along, or could not, count for nothing.
     """
 
     name: ClassVar[str] = "drained"

@@ -85,7 +85,7 @@ class GracefulTermination:
     def __call__(self, history: History) -> Finding:
         timings, ends, longest = timings_of(history), held_requests(history), longest_s(history)
         graceful = [one for one in ends if one.graceful]
-        shown = any(one.under_way and not (one.lost or one.unsure or one.unreasoned) for one in graceful)
+        shown = any(one.under_way and not (one.lost or one.unsure or one.hollow) for one in graceful)
         strays = unnamed(history, ends)
         lost = sum(one.lost for one in graceful) + strays.meanwhile.height
         measured = plural(len(ends), "replica") + " ended"
@@ -153,9 +153,9 @@ def _doubts(one: HeldRequests, longest: float | None, *, shown: bool) -> Iterato
             f"{one.name} cut nothing by luck: its grace of {one.termination.grace_s:g} s does not hold preStop"
             f" ({one.termination.pre_stop.best_s:g} s) and the longest answer ({seconds_words(longest)})"
         )
-    if one.unreasoned:
-        count = plural(one.unreasoned, "answer")
-        yield f"{count} that {one.name} may have held lack the finish reason that others have, and may have been cut"
+    if one.hollow:
+        count = plural(one.hollow, "answer")
+        yield f"{count} that {one.name} may have held lack a finish reason or tokens, as others have, and may be cut"
     if one.unsure:
         yield f"what became of {plural(one.unsure, 'request')} that {one.name} held says nothing of its end"
 

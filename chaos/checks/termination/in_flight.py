@@ -9,7 +9,7 @@ import polars as pl
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_ns
-from chaos.checks.traffic.accounting import unreasoned
+from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
@@ -54,7 +54,7 @@ class HeldRequests:
             whether it had taken them before or took them afterwards.
         unsure: how many requests ended in a way that says nothing of the replica's end.
         node_lost: its node was not Ready meanwhile, so that no kubelet ended it.
-        unreasoned: how many full answers, its own or nobody's, lack the finish reason that others have.
+        hollow: how many full answers, its own or nobody's, lack a finish reason or tokens, as others have.
         whole_meanwhile: requests were under way while it ended, and each was answered in full by a replica with a name.
         remarks: what its kubelet reported, or its end shows, of a hook or a server that does not do its part.
     """
@@ -67,7 +67,7 @@ class HeldRequests:
     cut: pl.DataFrame
     errors: pl.DataFrame
     unsure: int
-    unreasoned: int
+    hollow: int
     node_lost: bool
     whole_meanwhile: bool
     remarks: tuple[str, ...]
@@ -157,7 +157,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     promised = termination(ending.life.spec, timings, grace_s=ending.grace_s)
     window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
     meanwhile = history.requests.filter(window)
-    bare = meanwhile.join(unreasoned(history), on=["stream", "id"], how="semi")
+    bare = meanwhile.join(hollow_answers(history), on=["stream", "id"], how="semi")
     whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count() and bare.is_empty()
     hook = _failed_hooks(history).get(ending.life.uid)
     return HeldRequests(
@@ -169,7 +169,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
         cut=cut,
         errors=strange,
         unsure=rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height,
-        unreasoned=bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name).height,
+        hollow=bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name).height,
         node_lost=any(begin <= until_ns and (end is None or end >= ending.asked_ns) for begin, end in outages),
         whole_meanwhile=not meanwhile.is_empty() and whole,
         remarks=(*([f"its preStop hook failed: {hook}"] if hook else []), *_deaf(ending, promised, rows)),

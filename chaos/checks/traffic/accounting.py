@@ -22,7 +22,7 @@ from chaos.checks.traffic.generator_health import (
 from chaos.clock import NS
 from chaos.history import History, Stream
 from chaos.history.cache import once
-from chaos.history.sli import GOOD
+from chaos.history.sli import GOOD, hollow
 from loadgen.shapes import Steady, shape_from_plain
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
@@ -33,9 +33,9 @@ __all__ = [
     "account",
     "arrivals_before",
     "arrivals_within",
+    "hollow_answers",
     "is_closed",
     "out_of_place",
-    "unreasoned",
 ]
 
 TOLERANCE_NS = 1_000
@@ -191,19 +191,11 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
 
 
 @once
-def unreasoned(history: History) -> pl.DataFrame:
-    """Full answers without a finish reason, where the others of their stream have one: nobody says that they are whole.
-
-    A gateway may write the end mark (`[DONE]`) whatever became of the server behind it. A server that left the reason
-    out before anything was done to it need not give one.
-    """
+def hollow_answers(history: History) -> pl.DataFrame:
+    """Full answers of which nobody says that they are whole (`hollow`), by what was usual before anything was done."""
     moments = [fault.begin_ns for fault in history.faults]
     moments += [phase.end_ns for phase in history.phases if phase.name == "baseline" and phase.end_ns is not None]
-    full = history.requests.filter(pl.col("outcome").is_in(GOOD))
-    bare = full.filter(pl.col("finish_reason").is_null())
-    silent = bare.filter(pl.col("end_ns") < min(moments, default=history.began_ns))
-    told = full.filter(pl.col("finish_reason").is_not_null()).join(silent, on="stream", how="anti")
-    return bare.join(told, on="stream", how="semi")
+    return hollow(history.requests, min(moments, default=history.began_ns))
 
 
 def _best_of_each(table: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import finite, plural, seconds_words, share_words
-from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, is_closed, unreasoned
+from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, hollow_answers, is_closed
 from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -81,8 +81,8 @@ class SloMet:
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for an objective, a window that the record does not have, and answers without the finish reason that the others
-    of their stream have.
+    for an objective, a window that the record does not have, and answers without the finish reason or the tokens that
+    others of their stream have.
     """
 
     Detail: ClassVar[type] = SloMetDetail
@@ -132,9 +132,9 @@ def _owed(reading: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
 
 def _whole(history: History, arrivals: Arrivals) -> Iterator[Obligation]:
     """That every full answer is known to be whole; listed only where one is not."""
-    bare = unreasoned(history).join(arrivals.requests, on=["stream", "id"], how="semi")
+    bare = hollow_answers(history).join(arrivals.requests, on=["stream", "id"], how="semi")
     if not bare.is_empty():
-        text = f"{plural(bare.height, 'full answer')} without a finish reason, which the others of the stream have"
+        text = f"{plural(bare.height, 'full answer')} without a finish reason or tokens, as others of the stream have"
         yield unknown("answers", f"{text}: a gateway may have ended what was cut behind it", REASON)
 
 
