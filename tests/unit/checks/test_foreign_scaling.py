@@ -566,3 +566,36 @@ def test_a_maximum_is_held_by_pods_that_are_ready(story: Scaling, answer: Answer
     """Four are desired to the end of the spike, as they should be, and two of them never serve anybody."""
     finding = HeldAtMaximum()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+# --- a metrics pipeline that is set otherwise --------------------------------------------------------------------
+
+
+def risen_late(*assumed: str, over_s: float, rise_s: float = 75) -> Scaling:
+    """The metric is over its target at this moment, and the first rise 5 s after that one; 45 s may pass from 30 s on."""
+    story = spike().used(0, round(over_s), 80, "a", "b").used(round(over_s), round(over_s) + 30, 200, "a", "b")
+    story.saw(over_s + 1, "MODIFIED", hpa(2, measured=100), KIND).rescaled(rise_s + 5, 4, measured=100)
+    story.made("c", rise_s + 5.1, rise_s + 9).made("d", rise_s + 5.2, rise_s + 9)
+    known = story.parts["facts"]
+    given = {name: value for name, value in known.raw["timings"].items() if name not in assumed}
+    return story.has(facts=replace(known, raw={**known.raw, "timings": given}))
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(risen_late(over_s=78), Answer.FAIL, id="a late metric, all on record"),
+        pytest.param(
+            risen_late("metrics_resolution_s", over_s=95, rise_s=100), Answer.UNKNOWN, id="its own age is not"
+        ),
+        pytest.param(risen_late(over_s=40), Answer.FAIL, id="a late decision, all on record"),
+        pytest.param(
+            risen_late("metrics_resolution_s", over_s=40, rise_s=100), Answer.FAIL, id="the metric's age is not"
+        ),
+        pytest.param(risen_late("hpa_sync_s", over_s=40, rise_s=100), Answer.UNKNOWN, id="the sync's period is not"),
+    ],
+)
+def test_a_late_rise_may_be_how_the_cluster_is_set(story: Scaling, answer: Answer) -> None:
+    """A cloud's metrics-server that measures once a minute shows a step up to two minutes later, as it is set to."""
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
