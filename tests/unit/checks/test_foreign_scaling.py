@@ -572,7 +572,7 @@ def test_a_maximum_is_held_by_pods_that_are_ready(story: Scaling, answer: Answer
 
 
 def risen_late(*assumed: str, over_s: float, rise_s: float = 75) -> Scaling:
-    """The metric is over its target at this moment, and the first rise 5 s after that one; 45 s may pass from 30 s on."""
+    """The metric is over its target at this moment, the first rise 5 s after that one; 45 s may pass from 30 s on."""
     story = spike().used(0, round(over_s), 80, "a", "b").used(round(over_s), round(over_s) + 30, 200, "a", "b")
     story.saw(over_s + 1, "MODIFIED", hpa(2, measured=100), KIND).rescaled(rise_s + 5, 4, measured=100)
     story.made("c", rise_s + 5.1, rise_s + 9).made("d", rise_s + 5.2, rise_s + 9)
