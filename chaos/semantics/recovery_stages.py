@@ -84,6 +84,7 @@ class _Context:
     own: Part
     restarts: int
     workload_kind: str
+    waits: tuple[Part, ...]
     container: str
     in_turn: bool
     nodes: int
@@ -105,7 +106,7 @@ class _Context:
                 taints=self.taints,
             )
         if self.path == "replaced":
-            return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind)
+            return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind).after(*self.waits)
         return restart_bound(self.spec, self.timings, container=self.container, restarts=self.restarts)
 
     @property
@@ -131,6 +132,7 @@ def stage_rules(
     detection_s: float = 0.0,
     restarts: int = 0,
     workload_kind: str = "Deployment",
+    waits: tuple[Part, ...] = (),
     nodes: int = 1,
     rate: float | None = None,
     taints: Sequence[str] = (),
@@ -138,17 +140,14 @@ def stage_rules(
     room: Part | None = None,
     first_answer: Bound | None = None,
 ) -> tuple[StageRule, ...]:
-    """The stages of a path, in order, each with its bound.
+    """The stages of a path on which a pod of that spec comes back, in order, each with its bound.
 
     Args:
-        path: how the replica comes back.
-        pod_spec: the pod's.
-        timings: the cluster's.
         container: the one that hangs or ended; empty where that is not known: then the slowest probe of any counts.
         in_turn: whether the pod is made only when the members before it are Ready.
         detection_s: how long the server itself may take to know that it is unwell, or well again.
         restarts: how many restarts the kubelet remembers.
-        workload_kind: what makes the pods.
+        waits: what a replacement waits for besides, e.g. the end of a pod that its kubelet ends.
         nodes, rate: how many nodes of the zone were lost, and how many a second are tainted (None: as usual).
         taints: of the lost node; none: as an unreachable one has.
         no_room: why no node took the replacement for a while, where nobody promises how soon one does.
@@ -157,7 +156,20 @@ def stage_rules(
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
     context = _Context(
-        path, pod_spec, timings, own, restarts, workload_kind, container, in_turn, nodes, rate, taints, no_room, room
+        path,
+        pod_spec,
+        timings,
+        own,
+        restarts,
+        workload_kind,
+        waits,
+        container,
+        in_turn,
+        nodes,
+        rate,
+        taints,
+        no_room,
+        room,
     )
     return tuple(_rules(context, first_answer))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.recovery.hold_ups import room_wait
 from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
-from chaos.checks.recovery.node_losses import Causes, NodeLoss
+from chaos.checks.recovery.node_losses import Causes, NodeLoss, ended_by_kubelet
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History
@@ -190,6 +190,7 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     if restarted_ns is not None and (ended_ns is None or restarted_ns < ended_ns):
         return "crashed" if exits else "restarted"
     node_lost = lost_ns is not None and lost_ns != life.left_ns and causes.node_lost(life.node, lost_ns)
+    node_lost = node_lost and not ended_by_kubelet(life, lost_ns)
     if ended_ns is not None:
         return "moved" if node_lost else "replaced"
     if lost_ns is not None:

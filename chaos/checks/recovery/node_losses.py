@@ -17,6 +17,7 @@ from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView
 from chaos.semantics import (
     Bound,
+    Part,
     Timings,
     Unpromised,
     eviction_rates,
@@ -26,8 +27,20 @@ from chaos.semantics import (
     restarts_remembered,
 )
 from chaos.semantics.node_loss import NOT_READY, UNREACHABLE
+from chaos.semantics.recovery_bounds import AT_ONCE, termination_part
 
-__all__ = ["Cause", "Causes", "NodeLoss", "ZoneLoss", "is_member", "lost_taints", "node_losses", "zone_loss"]
+__all__ = [
+    "Cause",
+    "Causes",
+    "NodeLoss",
+    "ZoneLoss",
+    "ended_by_kubelet",
+    "is_member",
+    "kubelet_part",
+    "lost_taints",
+    "node_losses",
+    "zone_loss",
+]
 
 ZONE = "topology.kubernetes.io/zone"
 OFF, ON = ("node-off", "power-off"), ("node-on", "power-on")
@@ -176,6 +189,18 @@ def _counts(zones: dict[str, tuple[str, bool]], down: set[str]) -> dict[str, tup
     return counts
 
 
+def ended_by_kubelet(life: PodLife, at_ns: int | None) -> bool:
+    """Whether a replica that ceased to be Ready then was ended by its kubelet, and was not Ready again before."""
+    again = at_ns is not None and any(begin_ns > at_ns for begin_ns, _ in life.ready_spans)
+    return at_ns is not None and life.ended_by_kubelet and not again
+
+
+def kubelet_part(spec: Raw, workload_kind: str) -> tuple[Part, ...]:
+    """What its replacement waits for: its end, unless its owner waits for that anyway."""
+    why = "nothing replaces a pod that its kubelet ends before it has ended"
+    return (termination_part(spec, why),) if workload_kind in AT_ONCE else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why replicas are missing, in words, and the bound for their return."""
@@ -205,6 +230,10 @@ class Causes:
         if life.left_ns == at_ns:
             deleted = "replacement of a deleted pod" if life.lost_ns == at_ns else "replacement of a failed pod"
             return self._once(deleted, spec, None, lambda: recovery_bound(spec, self.timings, workload_kind=kind))
+        if ended_by_kubelet(life, at_ns):
+            words, part = "replacement of a pod that its kubelet ended", kubelet_part(life.spec, kind)
+            bound = recovery_bound(spec, self.timings, workload_kind=kind)
+            return self._once(words, spec, None, lambda: bound.after(*part))
         if self.node_lost(life.node, at_ns):
             # Tolerations come from the pod itself: the API server adds them to pods, not to their template.
             spec, lost = life.spec, zone_loss(self.history, life.node, at_ns)

@@ -9,7 +9,7 @@ from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
 from chaos.checks.recovery.hold_ups import excused
 from chaos.checks.recovery.losses import AWAY
-from chaos.checks.recovery.node_losses import lost_taints, zone_loss
+from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
 from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
 from chaos.checks.verdict import Answer
@@ -93,7 +93,8 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         in_turn=loss.turn_ns is not None,
         detection_s=detection_s,
         restarts=restarts_remembered(loss.life.all_restarts_ns, fault_ns, timings, container=container),
-        workload_kind=history.facts.workload.pods_by,
+        workload_kind=(kind := history.facts.workload.pods_by),
+        waits=kubelet_part(loss.life.spec, kind) if ended_by_kubelet(loss.life, loss.lost_ns) else (),
         nodes=zone.nodes,
         rate=zone.rate,
         taints=lost_taints(history, loss.life.node, loss.since_ns),

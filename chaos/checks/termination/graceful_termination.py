@@ -25,8 +25,6 @@ SETTLE = "a trial with long answers under way when replicas are deleted with the
 
 NO_END = unknown("the replicas", "no replica was deleted", SETTLE)
 
-BY_KUBELET = "TerminationByKubelet"
-
 EXAMPLES = 5
 
 SEEN_S = 5.0
@@ -172,10 +170,9 @@ def _records(history: History, ends: tuple[HeldRequests, ...]) -> Iterator[Oblig
 
 
 def _by_kubelet(history: History) -> Iterator[Obligation]:
-    """Replicas that no deletion ended but their kubelet (KEP-3329), for node pressure or as its node is shut down."""
+    """Replicas that no deletion ended but their kubelet, for node pressure or as its node is shut down."""
     for life in pod_lives(history):
-        undeleted = life.ready_spans and life.finished_ns is not None and life.finished_ns == life.left_ns
-        if undeleted and life.disruption == BY_KUBELET:
+        if life.ready_spans and life.ended_by_kubelet:
             reason = f"{life.name} was ended by its kubelet (node pressure or shutdown), with a grace of its own"
             yield unknown(life.name, reason, SETTLE)
 

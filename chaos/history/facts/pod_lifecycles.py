@@ -12,10 +12,13 @@ from chaos.history.model import Fault, History, WatchEvent
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
-__all__ = ["NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
+__all__ = ["BY_KUBELET", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
 
 IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
 """The faults that strike one container of a pod: the one that they name, else the pod's first."""
+
+BY_KUBELET = "TerminationByKubelet"
+"""The reason of the condition DisruptionTarget of a pod that its kubelet ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ class PodLife:
     def left_ns(self) -> int | None:
         """When its controller ceased to count it: lost, or finished before that."""
         return min((at_ns for at_ns in (self.lost_ns, self.finished_ns) if at_ns is not None), default=None)
+
+    @property
+    def ended_by_kubelet(self) -> bool:
+        """Whether no deletion ended it but its kubelet (KEP-3329), for node pressure or as its node was shut down."""
+        return self.disruption == BY_KUBELET and self.finished_ns is not None and self.finished_ns == self.left_ns
 
     @property
     def ready_ns(self) -> int | None:

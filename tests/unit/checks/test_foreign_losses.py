@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Phase, Story, at, deployment, node, pod, replica_set
-from node_loss_stories import marked, moved, noticed, powered, standing
+from node_loss_stories import LAB, marked, moved, noticed, powered, standing
 from probe_stories import endpoints
 from recovery_stories import replaced_story
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check, Finding
+from chaos.history.facts.pod_lifecycles import BY_KUBELET as KUBELET
 from chaos.semantics.node_loss import UNREACHABLE
 
 # --- each loss has a deadline of its own --------------------------------------------------------------------------
@@ -256,3 +257,51 @@ def test_a_promise_of_your_own_needs_no_flags() -> None:
     history = noticed_after(200, 12, {}).history()
     assert Rescheduled(within_s=100)(history).answer is Answer.FAIL
     assert Rescheduled(within_s=300)(history).answer is Answer.PASS
+
+
+# --- a pod that its kubelet ends ---------------------------------------------------------------------------------
+
+
+def shut_down(*, ready_s: float, made_s: float = 38.1, node_lost: bool = True, reason: str = KUBELET) -> Story:
+    """`a` ceases to be Ready at 31 s as its kubelet ends it, has failed at 38 s, and is replaced as given.
+
+    `node_lost`: the kubelet does so because its node is shut down, which is back at 90 s.
+    """
+    story = standing(end_s=500).fault("a", at_s=30, healed_s=480, name="node-shutdown")
+    story.saw(0.1, "MODIFIED", deployment(2), "Deployment").saw(0.1, "MODIFIED", replica_set(2), "ReplicaSet")
+    if node_lost:
+        story.saw(30.5, "MODIFIED", told("n1", "False"), "Node").saw(90, "MODIFIED", node("n1"), "Node")
+    failed = pod("a", node="n1", disruption=reason)
+    failed["status"]["phase"] = "Failed"
+    story.saw(31, "MODIFIED", pod("a", running=True, node="n1", disruption=reason)).saw(38, "MODIFIED", failed)
+    moved(story.saw(31.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice"), made_s, ready_s=ready_s)
+    return story.saw(ready_s + 0.1, "MODIFIED", endpoints("b", "c"), "EndpointSlice")
+
+
+@pytest.mark.parametrize("node_lost", [True, False], ids=["its node is shut down", "for node pressure"])
+@pytest.mark.parametrize(
+    ("made_s", "ready_s", "late"),
+    [
+        pytest.param(38.1, 43, (), id="in time"),
+        pytest.param(38.1, 90, (Recovered, RecoveredInTime), id="a start that is too slow"),
+        pytest.param(120, 124, (Recovered, RecoveredInTime), id="a replacement that is made too late"),
+    ],
+)
+def test_a_pod_that_its_kubelet_ends_has_its_grace_and_no_toleration(
+    made_s: float, ready_s: float, late: Sequence[type[Check]], *, node_lost: bool
+) -> None:
+    """A node that is shut down in order fails its pods itself: nothing waits for a taint, which may go before."""
+    history = shut_down(made_s=made_s, ready_s=ready_s, node_lost=node_lost).history()
+    for check in (Recovered, RecoveredInTime):
+        finding = check()(history)
+        assert (finding.answer is Answer.FAIL) is (check in late), finding.line()
+
+
+def test_a_pod_of_a_lost_node_that_nobody_ended_tolerates_it() -> None:
+    """Without a word of its kubelet the pod stays bound to the node that was lost, for 300 s as by default."""
+    story = standing(end_s=500, timings={**LAB, "unreachable_toleration_s": 300, "not_ready_toleration_s": 300})
+    story.saw(0.1, "MODIFIED", deployment(2), "Deployment").saw(0.1, "MODIFIED", replica_set(2), "ReplicaSet")
+    story.fault("a", at_s=30, healed_s=480, name="runtime-down").saw(30.5, "MODIFIED", told("n1", "False"), "Node")
+    story.saw(31, "MODIFIED", pod("a", running=True, node="n1"))
+    finding = Recovered()(moved(marked(story, 320), 320.1, ready_s=325).history())
+    assert finding.answer is Answer.PASS, finding.line()
