@@ -256,12 +256,25 @@ def _cut(one: HeldRequests) -> str:
     left_s = one.termination.kill.best_s - cut_s
     if left_s <= AT_THE_END_S:
         return f"cut {count} {cut_s:.1f} s after its deletion, at the end of its grace of {grace_s:g} s"
+    if early := _ended_before_others(one, cut_s):
+        return f"cut {count} {cut_s:.1f} s after its deletion, with {left_s:.1f} s of its grace left, {early}"
     codes = ", ".join(f"exit code {code}" for code in sorted({exited.code for exited in one.ending.exits}))
     end = f" and ended ({codes})" if codes else ""
     return (
         f"cut {count} {cut_s:.1f} s after its deletion{end}, with {left_s:.1f} s of its grace left: its server does not"
         " finish what it has taken"
     )
+
+
+def _ended_before_others(one: HeldRequests, cut_s: float) -> str:
+    """Which container ended as the answers were cut while others ran on, e.g. a proxy before its server; else empty."""
+    after_s = {exited: seconds(exited.seen_ns - one.ending.asked_ns) - cut_s for exited in one.ending.exits}
+    ended = [exited for exited, late_s in after_s.items() if late_s <= SEEN_S]
+    others = [exited.container for exited, late_s in after_s.items() if late_s > SEEN_S] + [*one.ending.running]
+    if not ended or not others:
+        return ""
+    names = ", ".join(f"{exited.container} (exit code {exited.code})" for exited in ended)
+    return f"as container {names} ended, while {', '.join(others)} ran on: it has to outlast what goes through it"
 
 
 def _arithmetic(one: HeldRequests, longest: float | None, timings: Timings) -> str:

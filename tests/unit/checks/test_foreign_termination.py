@@ -289,3 +289,31 @@ def test_what_was_cut_before_sigkill_was_not_cut_by_it(story: str) -> None:
     assert finding.answer is Answer.FAIL, finding.line()
     assert "by SIGKILL" not in finding.reason
     assert "its server does not finish what it has taken" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("proxy_s", "server_s", "words"),
+    [
+        pytest.param(33, 39, "as container istio-proxy (exit code 0) ended, while m ran on", id="the proxy goes first"),
+        pytest.param(
+            39, 33, "as container m (exit code 0) ended, while istio-proxy ran on", id="the server goes first"
+        ),
+        pytest.param(33, 33.1, "its server does not finish what it has taken", id="both go"),
+        pytest.param(39, 39.1, "its server does not finish what it has taken", id="neither goes"),
+    ],
+)
+def test_what_ended_as_an_answer_was_cut_is_told(proxy_s: float, server_s: float, words: str) -> None:
+    """A proxy that stops 3 s after SIGTERM cuts what its server would have answered: another mend than the server's."""
+    story = standing().stream("a", 28, 33, "truncated")
+    going = pod("a", ready=True, deleting=True)
+    for at_s, name in sorted(((30, ""), (proxy_s, "istio-proxy"), (server_s, "m"))):
+        statuses = [*going["status"]["containerStatuses"]] if name else []
+        going = pod("a", ready=not name, deleting=True)
+        running = {"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "restartCount": 0}
+        known = {one["name"]: one for one in statuses} or {n: {"name": n, **running} for n in ("m", "istio-proxy")}
+        known |= {name: container(0) | {"name": name}} if name else {}
+        going["status"]["containerStatuses"] = list(known.values())
+        story.saw(at_s, "MODIFIED", going)
+    finding = judged(story.saw(39.5, "DELETED", going).replaced("d", 30.1, ready_s=34))
+    assert finding.answer is Answer.FAIL
+    assert words in finding.reason, finding.line()
