@@ -15,7 +15,7 @@ from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import Span, endpoint_spans, endpoint_spans_by_family
-from chaos.history.facts.routing import publishes_unready, selected
+from chaos.history.facts.routing import selected, unruled
 from chaos.semantics import endpoint_bound
 
 __all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]
@@ -141,8 +141,8 @@ def _judge(
         return _judged(turn, bound_s, took_s, Obligation(who))
     elif turn.way == "return" and not selected(history, turn.life.uid, turn.at_ns, deadline_ns):
         return None  # its Service is for others now
-    elif publishes_unready(history):
-        doubt = f"Service {history.facts.service} publishes {who} as ready whatever it is (publishNotReadyAddresses)"
+    elif why := unruled(history):
+        doubt = f"the endpoint of {who} did not follow, but nobody promises that it does: {why}"
     elif late:
         doubt = f"news of the endpoint of {who} may have come late"
     else:

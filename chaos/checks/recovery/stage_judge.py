@@ -19,7 +19,7 @@ from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.facts.reported import blocker_at, refusal_at
-from chaos.history.facts.routing import selected
+from chaos.history.facts.routing import selected, unruled
 from chaos.objects.blockers import Blocker
 from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
 
@@ -183,6 +183,8 @@ def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, word
     if excuses := excused(timeline.loss.replacement, [one.reason for one in bound.unpromised], blocker):
         reasons = "; ".join(dict.fromkeys(excuses))
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
+    if stage.name.startswith("endpoint") and (unbound := unruled(history)):
+        return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {unbound}")
     why = "" if blocker is None else f": {blocker.words}"
     return replace(stage, answer=Answer.FAIL, reason=f"{words}{why}")
 

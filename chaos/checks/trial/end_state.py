@@ -37,7 +37,7 @@ from chaos.history.facts.replica_counts import (
     workload_states,
 )
 from chaos.history.facts.reported import blocker_at, refusal_at
-from chaos.history.facts.routing import publishes_unready, selected
+from chaos.history.facts.routing import publishes_unready, selected, unruled
 from chaos.history.facts.templates import is_wanted
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.semantics import Bound, endpoint_bound
@@ -147,7 +147,7 @@ class _End:
         if not endpoint_spans(self.history):
             return f"no endpoint of Service {self.history.facts.service} was ever seen"
         if publishes_unready(self.history):
-            return "the Service publishes unready addresses (publishNotReadyAddresses), so its endpoints prove nothing"
+            return f"{unruled(self.history)}, so its endpoints prove nothing"
         return ""
 
     def detail(self, short: tuple[str, ...]) -> EndStateDetail:
@@ -238,7 +238,7 @@ def _endpoints(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
         since_ns = max(begin_ns for begin_ns, _ in life.ready_spans if begin_ns <= end.at_ns)
         bound = endpoint_bound(timings_of(end.history))
         elsewhere = not selected(end.history, life.uid, max(since_ns, end.since_ns), end.at_ns)
-        excuse = f"Service {end.history.facts.service} does not select it" if elsewhere else ""
+        excuse = f"Service {end.history.facts.service} does not select it" if elsewhere else unruled(end.history)
         lacks = f"{life.name} is Ready, and not among the endpoints"
         yield _judged(end, subject, lacks, since_ns, bound, excuse=excuse)
 

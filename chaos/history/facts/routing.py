@@ -16,7 +16,11 @@ from chaos.history.model import History
 from chaos.objects.base import View, matches
 from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
 
-__all__ = ["of_service", "publishes_unready", "selected", "uneven_by_spec"]
+__all__ = ["of_service", "publishes_unready", "selected", "uneven_by_spec", "unruled"]
+
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+CONTROLLER = "endpointslice-controller.k8s.io"
+"""Kubernetes' own controller of slices, as it calls itself in that label."""
 
 
 @once
@@ -67,6 +71,22 @@ def publishes_unready(history: History) -> bool:
     return any(view.publishes_unready for view in _services(history)) or any(
         one.ready and not one.serving and not one.terminating for view in _slices(history) for one in view.endpoints
     )
+
+
+@once
+def unruled(history: History) -> str:
+    """Why the endpoints need not follow the readiness of pods within moments, in words; empty if they have to.
+
+    Kubernetes' own controller keeps those of a Service with a selector; of others somebody else does, or a slice says
+    who (`endpointslice.kubernetes.io/managed-by`).
+    """
+    name = history.facts.service
+    if publishes_unready(history):
+        return f"Service {name} publishes unready addresses (publishNotReadyAddresses)"
+    if any(not view.spec.get("selector") for view in _services(history)):
+        return f"Service {name} has no selector, so that somebody else keeps its endpoints"
+    keepers = {str(view.labels.get(MANAGED_BY) or CONTROLLER) for view in _slices(history)} - {CONTROLLER}
+    return f"{', '.join(sorted(keepers))} keeps the endpoints of Service {name}" if keepers else ""
 
 
 def _services(history: History) -> Iterator[ServiceView]:
