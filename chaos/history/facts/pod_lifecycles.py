@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from chaos.clock import NS
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import Membership
@@ -16,6 +17,10 @@ __all__ = ["BY_KUBELET", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck
 
 IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
 """The faults that strike one container of a pod: the one that they name, else the pod's first."""
+
+OWN_SCHEDULER = "default-scheduler"
+SCHEDULED_NS = 5 * NS
+"""Kubernetes' objective for pod startup, which a scheduler that takes longer has used up."""
 
 BY_KUBELET = "TerminationByKubelet"
 """The reason of the condition DisruptionTarget of a pod that its kubelet ended."""
@@ -37,7 +42,8 @@ class PodLife:
     Attributes:
         created_ns: when it was first seen.
         listed: it was in a list then, hence older than that.
-        no_room: when the scheduler said that it could not place it, and its last words; None: it never did.
+        no_room: when the scheduler said that it could not place it, and its last words; None: it never did. Of another
+            than Kubernetes' own also how long it took.
         started_ns: all containers run.
         ready_spans: Ready and not being deleted; an end of None means to the last.
         terminating_ns: its deletion was accepted.
@@ -215,6 +221,13 @@ class _Life:
             self.init_restarts_ns.setdefault(init.name, []).extend([at_ns] * (init.restarts - known))
             self.init_counts[init.name] = max(known, init.restarts)
 
+    def _queued(self) -> NoRoom | None:
+        """How it waited for a scheduler that is not Kubernetes' own, and need not say so; None where it did not."""
+        name = str(self.last.spec.get("schedulerName") or OWN_SCHEDULER)
+        waited = self.scheduled_ns is None or self.scheduled_ns - self.created_ns > SCHEDULED_NS
+        words = f"scheduler {name} had not placed it"
+        return NoRoom(self.created_ns, self.scheduled_ns, words) if waited and name != OWN_SCHEDULER else None
+
     def done(self) -> PodLife:
         """The life as it was."""
         spans = (*self.spans, *([(self.ready_since_ns, None)] if self.ready_since_ns is not None else []))
@@ -226,7 +239,7 @@ class _Life:
             created_ns=self.created_ns,
             listed=self.listed,
             scheduled_ns=self.scheduled_ns,
-            no_room=self.no_room,
+            no_room=self.no_room or self._queued(),
             started_ns=self.started_ns,
             ready_spans=spans,
             terminating_ns=self.terminating_ns,

@@ -154,3 +154,34 @@ def test_the_stories_without_a_want_of_room_are_as_before() -> None:
     assert RecoveredInTime()(replaced_story().history()).answer is Answer.PASS
     assert Rescheduled()(node_loss_story().history()).answer is Answer.PASS
     assert node("n1")["spec"] == {}
+
+
+# --- another scheduler -------------------------------------------------------------------------------------------
+
+
+def queued(scheduler: str, *, taken_s: float | None, ready_s: float | None = None) -> Story:
+    """`a` of two is killed; `d` waits without a word until its scheduler places it."""
+    spec = {**PROBED, "schedulerName": scheduler}
+    story = Story(200).replicas("a", "b").fault("a", healed_s=150).acted("delete-pod", 30.1, fault="pod-kill-1")
+    story.killed("a", 30.2).saw(30.3, "ADDED", pod("d", node="", spec=spec)).traffic(end_s=190)
+    if taken_s is not None:
+        story.saw(taken_s, "MODIFIED", pod("d", spec=spec))
+        story.saw(taken_s + 1, "MODIFIED", pod("d", running=True, spec=spec))
+    return story if ready_s is None else story.saw(ready_s, "MODIFIED", pod("d", ready=True, spec=spec))
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(queued("kai-scheduler", taken_s=30.5, ready_s=34), Answer.PASS, id="at once"),
+        pytest.param(queued("kai-scheduler", taken_s=90, ready_s=94), Answer.UNKNOWN, id="after a minute in a queue"),
+        pytest.param(queued("kai-scheduler", taken_s=90, ready_s=150), Answer.FAIL, id="and slow after that"),
+        pytest.param(queued("kai-scheduler", taken_s=30.5, ready_s=90), Answer.FAIL, id="at once, and slow"),
+        pytest.param(queued("kai-scheduler", taken_s=None), Answer.FAIL, id="never"),
+        pytest.param(queued("default-scheduler", taken_s=90, ready_s=94), Answer.FAIL, id="Kubernetes' own, late"),
+    ],
+)
+def test_another_scheduler_promises_no_time(story: Story, answer: Answer) -> None:
+    """A queue for GPUs places a pod when its turn comes; Kubernetes' objective for pod startup is not of it."""
+    finding = Recovered()(story.history())
+    assert finding.answer is answer, finding.line()
