@@ -21,7 +21,9 @@ from chaos.history.facts.replica_counts import desired_replicas
 __all__ = ["ScaledDown", "ScaledDownDetail"]
 
 ASSUMED = "if the controller's window is Kubernetes' default, which nobody recorded"
-DECLARED = "cluster.timings in gameday.toml with hpa_downscale_stabilization_s, or a window of the autoscaler's own"
+DECLARED = (
+    "cluster.timings in gameday.toml with the controller's flags and metrics-server's, a window of the autoscaler's own"
+)
 
 DELIVERY_S = 2.0
 """Two changes of one object may be received that much closer together than they were made."""
@@ -159,6 +161,9 @@ def _excuse(history: History, life: AutoscalerLife, descent: Descent) -> tuple[s
     if scaling.window_assumed(history, life, descent.detail.calm_ns):
         return f", {ASSUMED}", DECLARED
     # However late a metric shows the load: once it does, the autoscaler has its own time.
-    if descent.bound.unpromised and (descent.back_ns is not None or descent.spare_s < descent.bound.total_s):
+    if descent.back_ns is None and descent.spare_s >= descent.bound.total_s:
+        return "", ""
+    if descent.bound.unpromised:
         return f": {descent.bound.unpromised[0].reason}", "other rates, or timings that say it"
-    return "", ""
+    flags = scaling.assumed(history, "metrics_resolution_s", "hpa_sync_s")
+    return (f", {flags}", DECLARED) if flags else ("", "")

@@ -10,7 +10,7 @@ from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
 from chaos.checks.autoscaling.shown_metrics import Ignored
-from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.history import History
@@ -188,20 +188,13 @@ def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[s
     text = f"late: {stage} in time, first rise after {took_s:.1f} s, bound {bound_s:g} s"
     if climb.bound.unpromised:
         return "late", unknown(subject, f"first rise after {took_s:.1f} s: {_unpromised(climb)}", DECLARED)
-    doubt, settle = _assumed(history, late_metric=late_metric), RECORDED
+    flags = ("metrics_resolution_s", "hpa_sync_s") if late_metric else ("hpa_sync_s",)
+    doubt, settle = scaling.assumed(history, *flags), RECORDED
     if not doubt and not late_metric and (climb.ignored is None or climb.ignored.over_s < 0):
         doubt, settle = "but pods that are not Ready or not measured may have held it back", ALL_READY
     if doubt:
         return "late", unknown(subject, f"{text}, {doubt}", settle)
     return "late", Obligation(subject, Answer.FAIL, text, measured=measured, bound=limit)
-
-
-def _assumed(history: History, *, late_metric: bool) -> str:
-    """The flags that a bound rests on though nobody recorded or declared them, in words; empty if there are none."""
-    flags = ("metrics_resolution_s", "hpa_sync_s") if late_metric else ("hpa_sync_s",)
-    assumed = [flag for flag in flags if flag in timings_of(history).assumed]
-    are = "are" if len(assumed) > 1 else "is"
-    return f"if {' and '.join(assumed)} {are} Kubernetes' default, which nobody recorded" if assumed else ""
 
 
 def _unpromised(climb: Climb) -> str:

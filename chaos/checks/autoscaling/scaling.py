@@ -20,6 +20,7 @@ from chaos.semantics.hpa.stabilization import Behaviour, Change
 __all__ = [
     "NOT_ASKED",
     "Rescale",
+    "assumed",
     "behaviour_at",
     "changes_of",
     "confirmed",
@@ -187,6 +188,13 @@ def window_assumed(history: History, life: AutoscalerLife, at_ns: int) -> bool:
     """Whether its scale-down window is the controller's, and that is neither recorded nor declared."""
     own = ((life.at(at_ns).spec.get("behavior") or {}).get("scaleDown") or {}).get("stabilizationWindowSeconds")
     return own is None and "hpa_downscale_stabilization_s" in timings_of(history).assumed
+
+
+def assumed(history: History, *flags: str) -> str:
+    """Those of the flags that nobody recorded or declared, though a bound rests on them, in words; empty for none."""
+    silent = [flag for flag in flags if flag in timings_of(history).assumed]
+    are = "are" if len(silent) > 1 else "is"
+    return f"if {' and '.join(silent)} {are} Kubernetes' default, which nobody recorded" if silent else ""
 
 
 def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:

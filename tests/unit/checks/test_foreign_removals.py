@@ -104,3 +104,37 @@ def test_a_stateful_set_may_wait_for_its_members(taken: str, answer: Answer) -> 
     """It takes no member while another is not Ready, for as long as that lasts."""
     finding = judged(of_kind(stuck(taken=taken, until_s=260), "StatefulSet"))
     assert finding.answer is answer, finding.line()
+
+
+# --- a metrics pipeline that is set otherwise --------------------------------------------------------------------
+
+
+def fallen_late(*assumed: str, falls_s: float | None = 215) -> Scaling:
+    """A spike from 30 s to 90 s; the metric is low from 100 s on, and the fall to two comes so late, or never."""
+    story = Scaling(330).stands("a", "b").loaded(1, 0, 325).loaded(4, 30, 90)
+    story.rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.2, 46)
+    story.saw(100 if falls_s is None else falls_s - 45, "MODIFIED", hpa(4, measured=10), KIND)
+    if falls_s is not None:
+        story.rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "c", "d")
+    known = story.parts["facts"]
+    given = {name: value for name, value in known.raw["timings"].items() if name not in assumed}
+    return story.has(facts=replace(known, raw={**known.raw, "timings": given}))
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(fallen_late(falls_s=130), Answer.PASS, id="in time"),
+        pytest.param(fallen_late(), Answer.FAIL, id="late, all on record"),
+        pytest.param(fallen_late("metrics_resolution_s"), Answer.UNKNOWN, id="late, the metric's age is not"),
+        pytest.param(fallen_late("hpa_sync_s"), Answer.UNKNOWN, id="late, the sync's period is not"),
+        pytest.param(fallen_late("hpa_tolerance"), Answer.FAIL, id="late, what matters is on record"),
+        pytest.param(
+            fallen_late("metrics_resolution_s", falls_s=None), Answer.FAIL, id="never, though its status asks"
+        ),
+    ],
+)
+def test_a_late_fall_may_be_how_the_cluster_is_set(story: Scaling, answer: Answer) -> None:
+    """A metrics-server that measures once a minute shows the end of a spike late, and the fall waits for it."""
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
