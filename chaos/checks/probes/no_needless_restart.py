@@ -13,6 +13,7 @@ from chaos.clock import NS
 from chaos.errors import UsageError
 from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
+from chaos.history.facts.replica_counts import node_boots
 from chaos.objects.pod import PodView
 from chaos.semantics import restart_bound, restarts_remembered
 
@@ -20,6 +21,9 @@ __all__ = ["NoNeedlessRestart", "NoNeedlessRestartDetail", "NoRestartLoop", "NoR
 
 RESTARTING = ("process-hang", "process-crash", "memory-hog", "node-down")
 """The faults that a container should be restarted for, once each: on a node that comes back, each of its pods' own."""
+
+NODE_NEWS_NS = 5 * NS
+"""News of a node's start and of its pods come over different watches."""
 
 NO_POD = unknown("the pods", "no pod was seen", "a trial whose pods are watched without a gap")
 
@@ -40,8 +44,8 @@ class NoNeedlessRestart:
     An init container that fails and is started anew counts like any other. Each fault of a kind in `restarting` excuses
     one restart of the container that it struck, in each of its victims; leave it empty where a fault ends before any
     restart is due. UNKNOWN where that restart came so long after the heal that it need not have been for the fault,
-    where its owners changed the container in place, where the watch of pods had a gap or did not reach to the end of
-    the last phase, or where no pod was seen.
+    where its owners changed the container in place or its node was started anew, where the watch of pods had a gap or
+    did not reach to the end of the last phase, or where no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -81,26 +85,29 @@ class NoNeedlessRestart:
                 if excused is not None:
                     own.remove(excused)
                     doubts |= {excused: LATE} if excused > _due_ns(history, fault, life, name) else {}
-        for name, at_ns in _by_change(history, life):
+        for name, at_ns, why in _brought_about(history, life):
             if at_ns in left.get(name, ()):
                 left[name].remove(at_ns)
-                doubts[at_ns] = CHANGED
+                doubts[at_ns] = why
         return tuple(sorted(at_ns for moments in left.values() for at_ns in moments)), doubts
 
 
 LATE = "so long after the fault that it need not have been for it"
 CHANGED = "as its image or its resources were changed in place"
-UNCHANGED = "a trial in which nobody changes a pod that runs"
+REBOOTED = "as its node was started anew"
+UNCHANGED = "a trial in which nobody changes a pod that runs, or starts its node anew"
 
 
-def _by_change(history: History, life: PodLife) -> Iterator[tuple[str, int]]:
-    """The restarts of a pod's containers that follow a change of their own, each with the container's name."""
+def _brought_about(history: History, life: PodLife) -> Iterator[tuple[str, int, str]]:
+    """The restarts that take up a change of their container, or of the node's own start: container, moment, and why."""
     bound_ns = round(restart_bound(life.spec, timings_of(history)).total_s * NS)
-    for name, moments in life.changed_ns.items():
-        for at_ns in moments:
-            restarts = (one for one in life.restarts_ns.get(name, ()) if at_ns <= one <= at_ns + bound_ns)
-            if (first := next(restarts, None)) is not None:
-                yield name, first
+    begun = [(name, at_ns, CHANGED) for name, moments in life.changed_ns.items() for at_ns in moments]
+    boots = node_boots(history).get(life.node, ())
+    begun += [(name, at_ns - NODE_NEWS_NS, REBOOTED) for at_ns in boots for name in life.restarts_of_each]
+    for name, since_ns, why in begun:
+        moments = life.restarts_of_each.get(name, ())
+        if (first := next((one for one in moments if since_ns <= one <= since_ns + bound_ns), None)) is not None:
+            yield name, first, why
 
 
 def _due_ns(history: History, fault: Fault, life: PodLife, container: str) -> int:
@@ -158,8 +165,8 @@ class NoRestartLoop:
     it is wrong: a liveness probe that load alone can fail, a start that takes longer than liveness waits, or an init
     container that fails again and again. The kubelet's own word for it, CrashLoopBackOff, is shown as evidence; a
     single crash brings it too, so it decides nothing.
-    UNKNOWN where so many were only to take up changes in place, and where the watch of pods had a gap, did not reach to
-    the end of the last phase, or saw no pod.
+    UNKNOWN where so many were only to take up changes in place or a node's start, and where the watch of pods had a
+    gap, did not reach to the end of the last phase, or saw no pod.
     Source: Kubernetes, "Pod Lifecycle", how pods handle problems with containers.
     """
 
@@ -190,12 +197,13 @@ class NoRestartLoop:
         )
 
     def _obligation(self, history: History, life: PodLife) -> Obligation:
-        moments, asked = _most_restarted(life), set(_by_change(history, life))
+        asked = {(name, at_ns): why for name, at_ns, why in _brought_about(history, life)}
+        moments = _most_restarted(life)
         looping = len(moments) > self.restarts_max
         each = life.restarts_of_each.items()
         own = max((sum((name, at_ns) not in asked for at_ns in found) for name, found in each), default=0)
         excused = looping and own <= self.restarts_max
-        why = f", also {CHANGED}" if excused else ""
+        why = f", also {', and '.join(dict.fromkeys(asked.values()))}" if excused else ""
         return judged(
             life.who,
             f"{life.name} was restarted {plural(len(moments), 'time')}{why}" if looping else "",

@@ -27,6 +27,7 @@ __all__ = [
     "endpoint_added_ns",
     "endpoint_spans",
     "endpoint_spans_by_family",
+    "node_boots",
     "node_outages",
     "owner_replicas",
     "ready_endpoints",
@@ -90,6 +91,20 @@ def node_outages(history: History) -> Mapping[str, tuple[tuple[int, int | None],
         here = not event.gone and node.ready
         points.setdefault(node.name, []).append((settled_ns(history, "Node", event.at_ns), int(here)))
     return {name: Steps.of(states, history.ended_ns).spans_below(1) for name, states in points.items()}
+
+
+@once
+def node_boots(history: History) -> Mapping[str, tuple[int, ...]]:
+    """For each node by name, when it was seen to have been started anew: its kernel has another boot ID."""
+    known: dict[str, str] = {}
+    boots: dict[str, list[int]] = {}
+    for event in _of_kind(history, "Node"):
+        node = NodeView(event.object)
+        boot = str((node.status.get("nodeInfo") or {}).get("bootID") or "")
+        if boot and known.get(node.name, boot) != boot:
+            boots.setdefault(node.name, []).append(settled_ns(history, "Node", event.at_ns))
+        known[node.name] = boot or known.get(node.name, "")
+    return {name: tuple(moments) for name, moments in boots.items()}
 
 
 def _steps(history: History, kind: str, counts: Iterator[tuple[int, int]]) -> Steps:

@@ -1,4 +1,4 @@
-"""Pods that their owners change in place: a resize that restarts a container, an image that is replaced in the pod."""
+"""Restarts that owners bring about: a resize in place, an image replaced in the pod, a node that is rebooted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from histories import PROBED, Story, pod
+from histories import PROBED, Story, node, pod
 
 from chaos.checks import NoNeedlessRestart, NoRestartLoop
 from chaos.checks.verdict import Answer, Check
@@ -60,4 +60,39 @@ def test_a_change_in_place_restarts_its_container_once(
     checks: tuple[tuple[Check, Answer], ...] = ((NoNeedlessRestart(), needless), (NoRestartLoop(), loop))
     for check, answer in checks:
         finding = check(history)
+        assert finding.answer is answer, finding.line()
+
+
+def booted(name: str, boot: str) -> dict[str, Any]:
+    """A node whose kernel was started with this ID."""
+    raw = node(name)
+    raw["status"]["nodeInfo"] = {"bootID": boot}
+    return raw
+
+
+def rebooted(*, on: str = "n1", at_s: float = 60, restarts: int = 1) -> Story:
+    """A node is started anew so fast that it never was NotReady; `a` on n1 is restarted a little later, so often."""
+    story = Story(300).saw(0, "LISTED", booted("n1", "one"), "Node").saw(0, "LISTED", booted("n2", "one"), "Node")
+    story.saw(0, "LISTED", pod("a", ready=True)).saw(at_s, "MODIFIED", booted(on, "two"), "Node")
+    for count in range(1, restarts + 1):
+        story.saw(55 + 8 * count, "MODIFIED", pod("a", running=True, restarts=count))
+    return story.saw(100, "MODIFIED", pod("a", ready=True, restarts=restarts)).traffic()
+
+
+@pytest.mark.parametrize(
+    ("story", "needless", "loop"),
+    [
+        pytest.param(rebooted(), Answer.UNKNOWN, Answer.PASS, id="its own node"),
+        pytest.param(rebooted(restarts=2), Answer.FAIL, Answer.UNKNOWN, id="its own node, and once more"),
+        pytest.param(rebooted(restarts=3), Answer.FAIL, Answer.FAIL, id="its own node, and twice more"),
+        pytest.param(rebooted(on="n2"), Answer.FAIL, Answer.PASS, id="another node"),
+        pytest.param(rebooted(at_s=200), Answer.FAIL, Answer.PASS, id="its own node, long afterwards"),
+        pytest.param(rebooted(restarts=0), Answer.PASS, Answer.PASS, id="its own node, without a restart"),
+    ],
+)
+def test_a_node_that_is_started_anew_restarts_its_pods_once(story: Story, needless: Answer, loop: Answer) -> None:
+    """Whoever updates a node reboots it: each of its containers comes back with one restart more."""
+    checks: tuple[tuple[Check, Answer], ...] = ((NoNeedlessRestart(), needless), (NoRestartLoop(), loop))
+    for check, answer in checks:
+        finding = check(story.history())
         assert finding.answer is answer, finding.line()
