@@ -143,10 +143,24 @@ def _ready_endpoints(history: History, family: str | None = None) -> Iterator[tu
     `family`: only in those for addresses of this kind.
     """
     slices: dict[str, tuple[EndpointView, ...]] = {}
+    ported = _has_ports(history)
     for event, view in service_slices(history):
         if family in (None, view.family):
-            slices[view.uid] = tuple(one for one in view.endpoints if one.ready and not event.gone)
+            open_ = not event.gone and not (ported and view.portless)
+            slices[view.uid] = tuple(one for one in view.endpoints if one.ready and open_)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
+
+
+@once
+def _has_ports(history: History) -> bool:
+    """Whether the Service has ports: then pods in a slice without any have none that it could send to.
+
+    Such are pods without a port of the name that it targets (Kubernetes API reference, EndpointSlice, `ports`).
+    """
+    facts = history.facts
+    services = (View(event.object) for event in _of_kind(history, "Service") if not event.gone)
+    own = (view for view in services if (view.namespace, view.name) == (facts.namespace, facts.service))
+    return any(view.spec.get("ports") for view in own)
 
 
 def service_slices(history: History) -> Iterator[tuple[WatchEvent, EndpointSliceView]]:

@@ -88,3 +88,30 @@ def test_an_endpoint_that_is_published_to_the_end_is_not_late(spec: dict[str, An
     """With publishNotReadyAddresses the endpoint of a pod stays ready for all of its grace, until the pod is gone."""
     finding = RecoveredInTime()(of(replaced_story(endpoint_removed=60), spec).history())
     assert finding.answer is answer, finding.line()
+
+
+def with_ports(story: Story, ports: Any, spec: dict[str, Any], *, from_s: float = 34) -> Story:
+    """The slices have these ports from a moment on, and one before."""
+    for event in story.events:
+        if event.kind == "EndpointSlice":
+            event.object["ports"] = ports if event.at_ns >= at(from_s) else [{"port": 8000}]
+    return of(story, spec)
+
+
+PORTED = {**SELECTING, "ports": [{"port": 80, "targetPort": "http"}]}
+
+
+@pytest.mark.parametrize(
+    ("ports", "spec", "answer"),
+    [
+        pytest.param([{"port": 8000}], PORTED, Answer.PASS, id="a port"),
+        pytest.param([], PORTED, Answer.FAIL, id="no port of that name"),
+        pytest.param(None, PORTED, Answer.FAIL, id="none at all"),
+        pytest.param([], {**SELECTING, "clusterIP": "None"}, Answer.PASS, id="a headless Service without ports"),
+        pytest.param([{}], PORTED, Answer.PASS, id="every port"),
+    ],
+)
+def test_an_endpoint_without_the_services_port_is_none(ports: Any, spec: dict[str, Any], answer: Answer) -> None:
+    """Pods whose release calls its port otherwise are listed as ready, and no connection is sent to them."""
+    finding = EndState()(with_ports(kept_story(), ports, spec).history())
+    assert finding.answer is answer, finding.line()
