@@ -88,20 +88,25 @@ def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator
         wrong = desired > 0 and not view.least <= desired <= view.most
         now = (desired, view.least, view.most) if wrong else None
         if since is not None and now != since[1]:
-            yield _brought_back(since[0], at_ns, since[1], grace_s)
+            doubt = scaling.assumed(history, "hpa_sync_s") if now is None else ""
+            yield _brought_back(since[0], at_ns, since[1], grace_s, doubt)
         if since is None or now != since[1]:
             since = None if now is None else (at_ns, now)
     if since is not None:
         yield _brought_back(since[0], until_ns, since[1], grace_s)
 
 
-def _brought_back(begin_ns: int, end_ns: int, numbers: tuple[int, int, int], grace_s: float) -> Obligation:
+def _brought_back(
+    begin_ns: int, end_ns: int, numbers: tuple[int, int, int], grace_s: float, doubt: str = ""
+) -> Obligation:
+    """One number outside of the limits; `doubt`: on what unrecorded flag its grace rests."""
     desired, least, most = numbers
-    lasted_s = seconds(end_ns - begin_ns)
+    lasted_s, late = seconds(end_ns - begin_ns), end_ns - begin_ns > grace_s * NS
     text = f"{desired} replicas desired for {lasted_s:.1f} s, limits {least} to {most}"
     return judged(
         f"{desired} desired replicas",
-        text if end_ns - begin_ns > grace_s * NS else "",
+        f"{text}{', late ' if doubt else ''}{doubt}" if late else "",
+        "cluster.timings in gameday.toml with hpa_sync_s" if late and doubt else "",
         measured=f"brought back after {lasted_s:.1f} s",
         bound=f"{grace_s:g} s",
         evidence=(Evidence(begin_ns, text),),

@@ -599,3 +599,26 @@ def test_a_late_rise_may_be_how_the_cluster_is_set(story: Scaling, answer: Answe
     """A cloud's metrics-server that measures once a minute shows a step up to two minutes later, as it is set to."""
     finding = ScaledUp()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("back_s", "assumed", "answer"),
+    [
+        pytest.param(48, (), Answer.PASS, id="in one sync"),
+        pytest.param(70, (), Answer.FAIL, id="later, all on record"),
+        pytest.param(70, ("hpa_sync_s",), Answer.UNKNOWN, id="later, the sync's period is not on record"),
+        pytest.param(None, ("hpa_sync_s",), Answer.FAIL, id="never"),
+    ],
+)
+def test_a_number_is_brought_back_by_the_next_sync(
+    back_s: float | None, assumed: tuple[str, ...], answer: Answer
+) -> None:
+    """Somebody asks for ten of at most eight, and the autoscaler takes them back when it looks next."""
+    story = spike().saw(40, "MODIFIED", deployment(10, spec=ASKING), "Deployment")
+    if back_s is not None:
+        story.rescaled(back_s, 8, measured=100)
+    known = story.parts["facts"]
+    given = {name: value for name, value in known.raw["timings"].items() if name not in assumed}
+    story.has(facts=replace(known, raw={**known.raw, "timings": given}))
+    finding = WithinLimits()(story.history())
+    assert finding.answer is answer, finding.line()
