@@ -157,11 +157,6 @@ class EndpointSliceView(View):
         return str(self.raw.get("addressType", ""))
 
     @property
-    def portless(self) -> bool:
-        """Whether it says that its endpoints have no port."""
-        return "ports" in self.raw and not self.raw["ports"]
-
-    @property
     def endpoints(self) -> tuple[EndpointView, ...]:
         """Its endpoints; the same pod may stand in two slices while it is moved."""
         return tuple(EndpointView(raw) for raw in self.raw.get("endpoints") or ())

@@ -146,7 +146,7 @@ def _ready_endpoints(history: History, family: str | None = None) -> Iterator[tu
     ported = _has_ports(history)
     for event, view in service_slices(history):
         if family in (None, view.family):
-            open_ = not event.gone and not (ported and view.portless)
+            open_ = not event.gone and (not ported or bool(view.raw.get("ports", True)))
             slices[view.uid] = tuple(one for one in view.endpoints if one.ready and open_)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
 
