@@ -22,7 +22,7 @@ from chaos.slo import Slo
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted, SystemQuery, adopt
 from chaos.system.deploy.apply import deploy
-from chaos.system.deploy.namespace import trial_namespace
+from chaos.system.deploy.namespace import journal_namespace, trial_namespace
 from chaos.trial.environment import Environment
 from chaos.trial.lab_environment import lab_environment
 from chaos.trial.load_pods.job import INDEX, LOAD_LABEL
@@ -140,6 +140,7 @@ def test_the_clocks_of_pods_are_found_to_be_the_one_that_they_are(
     """All nodes of the lab have one clock: what is measured through the API server is nothing, to within its error."""
     book = Book(tmp_path / "run")
     with (
+        journal_namespace(admin, executor(admin), "gameday-load-pods-test", run="t"),
         trial_namespace(admin, executor(admin), "gameday-load-pods-test", run="t"),
         book.trial(environment, 2, deployed_by_others(admin, "gameday-load-pods-test")) as ready,
     ):
