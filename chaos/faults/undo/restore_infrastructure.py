@@ -4,6 +4,7 @@ from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults.context import UndoContext
 from chaos.faults.undo.restore_object import Outcome
+from chaos.objects.base import View
 from chaos.objects.kinds import NodeView
 from chaos.safety import UndoEntry
 from chaos.semantics import LOSS_TAINTS
@@ -59,7 +60,8 @@ def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
     pod, network = entry.target, context.infrastructure.pod_network
     if network is None:
         return "left", f"pod {pod.name} may be cut off on node {node}, and nothing here can reconnect it"
-    if context.cluster.get("Node", None, node) is None:
+    # To look one up by its name would take a right that cutting a pod off does not.
+    if all(View(raw).name != node for raw in context.cluster.list("Node")):
         return "nothing", f"node {node}, which cut off pod {pod.name}, is not there any more"
     reason = context.act("reconnect", pod, lambda: network.restore(node, address))
     return ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is connected again")

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from chaos.cluster import Done, NullJournal
+from chaos.errors import ClusterRefused
 from chaos.faults import FaultContext
+from chaos.faults.context import UndoContext
 from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
 from chaos.faults.undo import restore_object
-from chaos.faults.undo.restore import heal
+from chaos.faults.undo.restore import heal, restore
 from chaos.faults.undo.restore_object import CUT
 from chaos.objects.base import Raw, Ref
 from chaos.safety import UndoEntry
@@ -122,3 +125,18 @@ def test_without_a_means_a_node_or_a_link_is_not_healed() -> None:
     for entry in (UndoEntry("node-on", NODE, ""), cut):
         words, recorded = healed(entry, Refusing(entry, {"spec": {}}, ANSWERS["403"]), Infrastructure())
         assert (recorded, "nothing here can" in words) == (1, True)
+
+
+@pytest.mark.parametrize(("there", "told"), [(["n1", "n2"], "undone"), (["n2"], "nothing")])
+def test_a_pod_is_connected_again_with_the_rights_that_cut_it_off(there: list[str], told: str) -> None:
+    """They list nodes, and name none; a node that is not there any more cuts nobody off."""
+    cut = UndoEntry("reconnect-pod", POD, "", {"node": "n1", "address": "10.1.2.3"})
+
+    def refused(kind: str, _namespace: str | None, name: str) -> None:
+        raise ClusterRefused(f"get {kind} {name}: 403 forbidden")
+
+    network = cast("Any", SimpleNamespace(restore=lambda _node, _address: ""))
+    nodes = [{"metadata": {"name": name}} for name in there]
+    cluster = cast("Any", SimpleNamespace(get=refused, list=lambda _kind: nodes))
+    context = UndoContext(cluster, cluster, NullJournal(), "f-1", infrastructure=Infrastructure(None, network))
+    assert restore(context, cut)[0] == told
