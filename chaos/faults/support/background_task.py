@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chaos.errors import HarnessBroken
 from chaos.faults.context import FaultContext
 
 __all__ = ["Ending", "Result", "Work"]
@@ -42,7 +44,8 @@ class Work:
                 ending = job()
             except Exception as error:  # noqa: BLE001  # a thread has nobody to raise to: it goes into the journal
                 ending = Ending("failed", f"{type(error).__name__}: {error}")
-            context.result(ending.result, ending.words, ending.detail)
+            with suppress(HarnessBroken):  # nothing can be written any more: the trial's own next line says so
+                context.result(ending.result, ending.words, ending.detail)
 
         self._context = context
         self._thread = threading.Thread(target=run, name=context.fault, daemon=True)
