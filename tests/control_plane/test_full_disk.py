@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 from dying import FAULTS, filled_at
-from plain_service import apply_all, plain_namespace, service_of, snapshot
+from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
 
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab.simulated import SimulatedCluster
-from chaos.objects.kinds import DeploymentView
-from chaos.wait import until
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +29,9 @@ def test_a_disk_that_takes_no_more_prevents_no_heal(
     simulated: SimulatedCluster, cluster: Cluster, tmp_path: Path, fault: str
 ) -> None:
     """From the first line on, the second and so on: the cluster is as before, and undoing once more does nothing."""
-
-    def whole() -> bool:
-        view = DeploymentView(cluster.get("Deployment", namespace, "chat") or {})
-        return view.rolled_out and view.ready_replicas == view.replicas
-
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=3))
-        until(whole, deadline_s=60, awaited="chat to be whole")
+        settle(cluster, namespace)
         before = snapshot(cluster, namespace)
         for line in range(1, LINES_MAX):
             why = (errno.ENOSPC, errno.EROFS)[line % 2]
@@ -47,7 +40,7 @@ def test_a_disk_that_takes_no_more_prevents_no_heal(
             undone = undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, namespace))
             assert [one.words for one in undone if one.result != "nothing"] == []
             assert find_left(cluster, namespace) == ()
-            until(whole, deadline_s=60, awaited="chat to be whole")
+            settle(cluster, namespace)
             if not filled:
                 break
         else:

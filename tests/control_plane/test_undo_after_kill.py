@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from dying import FAULTS, die_at
-from plain_service import apply_all, plain_namespace, service_of, snapshot
+from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
 from typer.testing import CliRunner
 
 from chaos import faults
@@ -16,12 +16,10 @@ from chaos.faults.undo import find_left, undo_all
 from chaos.faults.undo.restore import Left
 from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
-from chaos.objects.kinds import DeploymentView
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME
 from chaos.safety.owner import Owner
 from chaos.safety.undo_journal import OURS
-from chaos.wait import until
 
 LINES_MAX = 80
 
@@ -44,24 +42,6 @@ def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
     """A connection."""
     with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
         yield made
-
-
-def settle(cluster: Cluster, namespace: str) -> None:
-    """Wait until the service has all its replicas, of one template.
-
-    Not until its budget has counted them: an eviction whose client died half-way is counted as spent for two minutes.
-    """
-
-    def whole() -> bool:
-        view = DeploymentView(cluster.get("Deployment", namespace, "chat") or {})
-        return view.rolled_out and view.ready_replicas == view.replicas
-
-    def seen() -> str:
-        told = [cluster.get("Deployment", namespace, "chat"), cluster.get("PodDisruptionBudget", namespace, "chat-pdb")]
-        pods = [(pod["metadata"]["name"], pod["status"]) for pod in cluster.list("Pod", namespace)]
-        return str([one["status"] for one in told if one]) + str(pods)
-
-    until(whole, deadline_s=60, awaited="chat to be whole", last_seen=seen)
 
 
 def test_every_fault_is_enumerated() -> None:

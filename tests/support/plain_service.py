@@ -14,7 +14,7 @@ from chaos.objects.kinds import DeploymentView
 from chaos.safety.undo_journal import own_namespace
 from chaos.wait import until
 
-__all__ = ["apply_all", "plain_namespace", "service_of", "shared_namespace", "snapshot"]
+__all__ = ["apply_all", "plain_namespace", "service_of", "settle", "shared_namespace", "snapshot"]
 
 SETTLED_S = 60.0
 
@@ -65,6 +65,24 @@ def apply_all(cluster: Cluster, namespace: str, manifests: list[dict[str, Any]])
         return counted and all(view.rolled_out and view.ready_replicas >= view.replicas for view in views)
 
     until(settled, deadline_s=SETTLED_S, awaited=f"the services in {namespace} to be ready")
+
+
+def settle(cluster: Cluster, namespace: str) -> None:
+    """Wait until the service has all its replicas, of one template.
+
+    Not until its budget has counted them: an eviction whose client died half-way is counted as spent for two minutes.
+    """
+
+    def whole() -> bool:
+        view = DeploymentView(cluster.get("Deployment", namespace, "chat") or {})
+        return view.rolled_out and view.ready_replicas == view.replicas
+
+    def seen() -> str:
+        told = [cluster.get("Deployment", namespace, "chat"), cluster.get("PodDisruptionBudget", namespace, "chat-pdb")]
+        pods = [(pod["metadata"]["name"], pod["status"]) for pod in cluster.list("Pod", namespace)]
+        return str([one["status"] for one in told if one]) + str(pods)
+
+    until(whole, deadline_s=60, awaited="chat to be whole", last_seen=seen)
 
 
 @contextmanager
