@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.formatting import plural
+from chaos.checks.recovery.node_losses import NODE_NEWS_NS
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.errors import UsageError
@@ -21,9 +22,6 @@ __all__ = ["NoNeedlessRestart", "NoNeedlessRestartDetail", "NoRestartLoop", "NoR
 
 RESTARTING = ("process-hang", "process-crash", "memory-hog", "node-down")
 """The faults that a container should be restarted for, once each: on a node that comes back, each of its pods' own."""
-
-NODE_NEWS_NS = 5 * NS
-"""News of a node's start and of its pods come over different watches."""
 
 NO_POD = unknown("the pods", "no pod was seen", "a trial whose pods are watched without a gap")
 

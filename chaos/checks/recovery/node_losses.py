@@ -30,6 +30,7 @@ from chaos.semantics.node_loss import NOT_READY, UNREACHABLE
 from chaos.semantics.recovery_bounds import AT_ONCE, termination_part
 
 __all__ = [
+    "NODE_NEWS_NS",
     "Cause",
     "Causes",
     "NodeLoss",
@@ -50,7 +51,7 @@ TOGETHER_NS = 5 * NS
 """Nodes that are lost together are NotReady within so much of each other."""
 
 NODE_NEWS_NS = 5 * NS
-"""A pod and its node turn not Ready together, but the news of the two comes over different watches."""
+"""What becomes of a node becomes of its pods with it, but the news of the two comes over different watches."""
 
 
 @dataclass(frozen=True, slots=True)
