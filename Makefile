@@ -55,7 +55,8 @@ staging: prepared
 matrix: prepared
 	mkdir -p runs/matrix
 	-test -s runs/matrix/mutants.xml || $(BIN)/pytest tests/mutants --junitxml runs/matrix/mutants.xml $(ARGS)
-	-$(BIN)/pytest tests/matrix $(ARGS)
+	-test -s runs/matrix/broken.xml || $(BIN)/pytest tests/matrix/test_broken_services.py --junitxml runs/matrix/broken.xml $(ARGS)
+	-$(BIN)/pytest tests/matrix/test_healthy_variants.py $(ARGS)
 	PYTHONPATH=tests/support $(BIN)/python tests/matrix/table.py
 
 peers: prepared

@@ -9,7 +9,7 @@ from plain_model import NAME, Change
 
 from chaos.lab.images.recipes import MODEL_IMAGE, PAUSE_IMAGE
 
-__all__ = ["VARIANTS", "Variant"]
+__all__ = ["SHELL", "UNPRIVILEGED", "VARIANTS", "Objects", "Variant", "pod_spec", "stateful", "the"]
 
 Objects = list[dict[str, Any]]
 SMALL = {"requests": {"cpu": "10m", "memory": "8Mi"}, "limits": {"cpu": "50m", "memory": "32Mi"}}

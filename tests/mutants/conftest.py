@@ -35,6 +35,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     except NotProven:
         result = None
     check, answer, *because = marker.args
+    pyfuncitem.user_properties.append(("caught by", f"{check}: {answer}"))
     judgement = pyfuncitem.stash[STAGED].trial.judgement
     assert judgement is not None, "the mutant was never judged"
     found = {finding.check: finding.answer for finding in judgement.verdict.findings}

@@ -136,7 +136,9 @@ def rows(junit: Path) -> list[Row]:
         result, reason = "PASS", ""
         for kind in ("skipped", "failure", "error"):
             if (told := case.find(kind)) is not None:
-                result, reason = kind, " ".join((told.get("message") or told.text or "").split())
+                # Of a verdict the message has the first line alone.
+                said = told.get("message") if kind == "skipped" else told.text
+                result, reason = kind, " ".join((said or "").split())
         found.append(Row(str(case.get("name")), result, reason, float(case.get("time") or 0)))
     return found
 
@@ -162,21 +164,25 @@ class TeamService:
     kind: str = "Deployment"
     data: Sequence[str] = ()
 
-    def tried(self, folder: Path, scenarios: list[str], answers: str) -> tuple[list[Row], list[str]]:
-        """Run scenarios on it: what became of each, and what of the owners' is not as it was, or else went wrong."""
+    def run(self, folder: Path, scenarios: list[str], answers: str) -> tuple[int, list[Row]]:
+        """Run scenarios on it, as the identity that is printed for them: pytest's exit code, and each outcome."""
         folder.mkdir()
         config, least = folder / "gameday.toml", folder / "least.kubeconfig"
         told = {"data": self.data, "answers": answers, "kind": self.kind}
         config.write_text(written(self.admin, self.facts, self.namespace, least, **told))
         identity(self.facts, config, self.namespace, scenarios)
+        return session(self.lab, config, scenarios), rows(folder / "junit.xml")
+
+    def tried(self, folder: Path, scenarios: list[str], answers: str) -> tuple[list[Row], list[str]]:
+        """Run scenarios on it: what became of each, and what of the owners' is not as it was, or else went wrong."""
         before = self._as_written()
-        code = session(self.lab, config, scenarios)
+        code, found = self.run(folder, scenarios, answers)
         settled(self.admin, self.namespace, self.kind)
         wrong = [f"{one['object']} {one['path']}" for one in differences(before, self._as_written())]
         if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
             wrong.append(f"pytest ended with {code}")
         wrong += self.lab.refused(f"system:serviceaccount:{own_namespace(self.namespace)}:gameday")
-        return rows(folder / "junit.xml"), [f"{folder.name}: {one}" for one in wrong]
+        return found, [f"{folder.name}: {one}" for one in wrong]
 
     def remove(self) -> None:
         """Remove it, whatever came of it: its replicas would take the next one's room."""
