@@ -27,14 +27,13 @@ def spike(trial: Trial, traffic: Traffic, rate_rps: float = 4) -> None:
             trial.hold(duration_s=60)
 
 
-def scaler(owner: Executor, stage: RunningTrial, resource: str, percent: int) -> None:
+def scaler(owner: Executor, stage: RunningTrial, metric: dict[str, Any]) -> None:
     """Put an autoscaler over the system that SystemSpec would not make."""
-    target = {"type": "Utilization", "averageUtilization": percent}
     spec: dict[str, Any] = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": stage.system.workload.name},
         "minReplicas": 2,
         "maxReplicas": 8,
-        "metrics": [{"type": "Resource", "resource": {"name": resource, "target": target}}],
+        "metrics": [metric],
     }
     made = {
         "apiVersion": "autoscaling/v2",
@@ -46,16 +45,29 @@ def scaler(owner: Executor, stage: RunningTrial, resource: str, percent: int) ->
     assert done.outcome == "ok", done.reason
 
 
+def usage(resource: str, percent: int) -> dict[str, Any]:
+    """A metric of an autoscaler: so much of what the pods requested."""
+    target = {"type": "Utilization", "averageUtilization": percent}
+    return {"type": "Resource", "resource": {"name": resource, "target": target}}
+
+
 @pytest.fixture
 def over_memory(owner: Executor, stage: RunningTrial) -> None:
     """An autoscaler that looks at memory, which the load does not move."""
-    scaler(owner, stage, "memory", 150)
+    scaler(owner, stage, usage("memory", 150))
 
 
 @pytest.fixture
 def over_cpu(owner: Executor, stage: RunningTrial) -> None:
     """The usual autoscaler, over a system that it does not suit."""
-    scaler(owner, stage, "cpu", 60)
+    scaler(owner, stage, usage("cpu", 60))
+
+
+@pytest.fixture
+def over_waiting(owner: Executor, stage: RunningTrial) -> None:
+    """An autoscaler over a metric of the team's own, which nobody serves: its adapter is down."""
+    target = {"type": "AverageValue", "averageValue": "4"}
+    scaler(owner, stage, {"type": "Pods", "pods": {"metric": {"name": "requests_waiting"}, "target": target}})
 
 
 @pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
@@ -95,10 +107,19 @@ def test_an_autoscaler_on_the_wrong_metric_sees_no_load(
 
 
 @pytest.mark.system(replicas=2, cpu_request=None, cpu_limit=None)
-@pytest.mark.caught_by("scaled-up", "UNKNOWN", "the autoscaler has no metrics")
+@pytest.mark.caught_by("scaled-up", "UNKNOWN", "the autoscaler had no metrics")
 @pytest.mark.usefixtures("over_cpu")
 def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A share of nothing cannot be computed: the autoscaler says so itself, and nothing is proved."""
+    spike(trial, traffic)
+    trial.judge(ScaledUp(WELL))
+
+
+@pytest.mark.system(replicas=2, cpu_request="200m", cpu_limit="200m")
+@pytest.mark.caught_by("scaled-up", "UNKNOWN", "requests_waiting")
+@pytest.mark.usefixtures("over_waiting")
+def test_a_metric_that_nobody_serves_moves_nothing(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """Users wait, and the autoscaler cannot know: that it is late cannot be said, that it is well even less."""
     spike(trial, traffic)
     trial.judge(ScaledUp(WELL))
 
