@@ -26,6 +26,7 @@ from chaos.wait import until
 
 pytestmark = pytest.mark.root
 CONNECT_S = 2.0
+PORT = 20080
 
 
 @pytest.fixture
@@ -72,6 +73,49 @@ def test_a_pod_answers_the_client_through_its_service(lab: Lab, served: tuple[st
     """The client reaches a real pod by its Service's address, by rules of its own kube-proxy."""
     _, service = served
     until(lambda: _from_client(lab, f"http://{service}/readyz") == 200, deadline_s=20, awaited="an answer")
+
+
+def test_a_port_that_met_a_dead_pod_meets_a_live_one_soon(lab: Lab, api: Api, served: tuple[str, str]) -> None:
+    """What the kernel remembers of an attempt to connect outlasts no trial.
+
+    By Linux's own limit the port would be led to the dead pod for two minutes more, and longer with each attempt.
+    """
+    pod, _ = served
+    nobody = f"{pod.rpartition('.')[0]}.250"
+    service = api.create(SERVICES, {**service_of("moved"), "spec": {"ports": [{"port": 80, "targetPort": 8080}]}})
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{service['metadata']['namespace']}/endpointslices"
+    piece = {
+        "metadata": {"name": "moved-1", "labels": {"kubernetes.io/service-name": "moved"}},
+        "addressType": "IPv4",
+        "ports": [{"port": 8080}],
+        "endpoints": [{"addresses": [nobody]}],
+    }
+    api.create(slices, piece)
+    address = service["spec"]["clusterIP"]
+    until(lambda: "no route" in _connect(lab, address), deadline_s=20, awaited="a way to the dead pod", poll_s=1)
+    assert "no route" in _connect(lab, address, port=PORT)
+    assert _remembered(lab)
+    api.delete(f"{slices}/moved-1")
+    api.create(slices, {**piece, "endpoints": [{"addresses": [pod]}]})
+    until(lambda: not _connect(lab, address), deadline_s=20, awaited="a way to the live pod", poll_s=1)
+    until(lambda: not _remembered(lab), deadline_s=20, awaited="the kernel to forget that attempt", poll_s=1)
+    assert _connect(lab, address, port=PORT) == ""
+    api.delete(f"{slices}/moved-1")
+    api.delete(f"{SERVICES}/moved")
+
+
+def _connect(lab: Lab, address: str, *, port: int = 0) -> str:
+    """Connect from the client, from a port of its own if one is given: nothing, or why it failed, in small letters."""
+    attempt = "import socket, sys; socket.create_connection((sys.argv[1], 80), 5, ('', int(sys.argv[2]))).close()"
+    argv = lab.client_command(["python3", "-c", attempt, address, str(port)])
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+    return done.stderr.lower()
+
+
+def _remembered(lab: Lab) -> bool:
+    """Whether the client's kernel knows where it led that port."""
+    argv = lab.client_command(["cat", "/proc/net/nf_conntrack"])
+    return f"sport={PORT} " in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=5).stdout
 
 
 def test_the_host_reaches_neither_pods_nor_services(lab: Lab, served: tuple[str, str]) -> None:

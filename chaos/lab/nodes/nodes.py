@@ -15,7 +15,7 @@ from chaos.lab.control_plane.components import ControlPlane
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.host.cgroups import CLIENT_GROUP
 from chaos.lab.host.changes import MOUNT_POINTS
-from chaos.lab.host.network import NAMESPACES, Machine
+from chaos.lab.host.network import NAMESPACES, Machine, run_tool
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
 from chaos.lab.images.golden import clone_golden
 from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config
@@ -24,6 +24,10 @@ __all__ = ["await_proxy", "nodes_ready", "prepare_node", "start_client", "start_
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 MACHINE_DEADLINE_S, CONTAINERD_DEADLINE_S, PROXY_DEADLINE_S = 10.0, 20.0, 40.0
+# For how many seconds the kernel remembers which pod an attempt to connect, or a connection that has ended, was led to.
+# Linux's 120 s outlast a trial: whoever has the same port again would be led to a pod that is long gone.
+CONNECTIONS = "/proc/sys/net/netfilter/nf_conntrack"
+REMEMBERED_S = {"syn_sent": 10, "fin_wait": 30, "time_wait": 30}
 # $1 is touched when the mounts are made; then come pairs: a file or folder of the node, and where the node sees it.
 # -n, because mount would otherwise write into the host's /run.
 MACHINE = """
@@ -116,7 +120,10 @@ def start_proxy(machine: Machine, *, launcher: Launcher, kubeconfig: Path, group
 
 
 def await_proxy(machine: Machine, proxy: Process, *, address: str) -> None:
-    """Wait until a machine's kube-proxy leads a Service's `address` somewhere. Raises LabError."""
+    """Wait until a machine's kube-proxy leads a Service's `address` somewhere, to each new connection's own pod.
+
+    Raises LabError.
+    """
     argv = ["nsenter", *in_netns(machine.netns), "--", "nft", "list", "map", "ip", "kube-proxy", "service-ips"]
 
     def led() -> bool:
@@ -126,6 +133,8 @@ def await_proxy(machine: Machine, proxy: Process, *, address: str) -> None:
     await_components(
         led, components=[proxy], awaited=f"kube-proxy of {machine.name} to be in force", deadline_s=PROXY_DEADLINE_S
     )
+    limits = [f"echo {limit_s} > {CONNECTIONS}_tcp_timeout_{state}" for state, limit_s in REMEMBERED_S.items()]
+    run_tool(["nsenter", *in_netns(machine.netns), "--", "sh", "-ec", "\n".join(limits)])
 
 
 def _start_keeper(node: Machine, launcher: Launcher) -> Process:
