@@ -27,7 +27,7 @@ ACTED_NS = 10 * NS
 UNSEEN = "unseen"
 """The cause of what happened in a gap of the watch."""
 
-BY_OTHERS = frozenset({"eviction", "taint", "preemption", "pod-gc", "node-pressure", "node-loss"})
+BY_OTHERS = frozenset({"eviction", "taint", "preemption", "pod-gc", "node-pressure", "node-loss", "relabelled"})
 """Causes that no controller of the workload brings about, nor its containers."""
 
 OURS = "deleted by us"
@@ -218,7 +218,8 @@ def _fell(wanted: Steps, at_ns: int) -> bool:
 def _fallen(history: History, change: Change, pod: PodView) -> tuple[str, str]:
     at_ns, before = change.revision.at_ns, change.before or PodView({})
     if pod.ready:
-        return "relabelled", "no longer selected by the disruption budget"
+        selected = "no longer selected by the disruption budget"
+        return "relabelled", selected if pod.controller_uid else "let go by its controller, as its labels were changed"
     if any(
         begin_ns <= at_ns + NEWS_NS and (end_ns is None or end_ns >= at_ns - NEWS_NS)
         for begin_ns, end_ns in node_outages(history).get(pod.node, ())

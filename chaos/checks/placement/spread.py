@@ -79,7 +79,7 @@ class _Nodes:
     def pod(self, pod: PodView, *, gone: bool) -> bool:
         """Take a state of a replica; say whether it matters."""
         before = self.ready.pop(pod.uid, None)
-        now = pod if pod.ready and not gone else None
+        now = pod if pod.ready and pod.controller_uid and not gone else None
         if now is not None:
             self.ready[pod.uid] = now
         if (before is None) == (now is None):

@@ -26,8 +26,9 @@ __all__ = ["Count", "Rollout", "counted_within", "owners_of", "rollout_of"]
 class Count:
     """The pods of a rollout from one revision on.
 
-    `active` are pods that neither are being deleted nor have finished; `ready` those of them that are Ready, `new` the
-    Ready ones of the template in question, and `others` the active ones of any other.
+    `active` are pods that neither are being deleted, nor have finished, nor were let go by their ReplicaSet; `ready`
+    those of them that are Ready, `new` the Ready ones of the template in question, and `others` the active ones of any
+    other.
     """
 
     at_ns: int
@@ -135,7 +136,7 @@ def counted(history: History, template: Raw) -> Iterator[Count]:
     last: Count | None = None
     for state, pod in _steps(history):
         if isinstance(pod, PodView):
-            if state.gone or pod.deleting or pod.finished:
+            if state.gone or pod.deleting or pod.finished or not pod.controller_uid:
                 active.pop(pod.uid, None)
             else:
                 active[pod.uid] = (pod.ready, pod.controller_uid in owners)
