@@ -103,6 +103,12 @@ class PodView(View):
         return frozenset(str(one.get("name") or "") for one in inits if one.get("restartPolicy") == "Always")
 
     @property
+    def runs(self) -> tuple[Raw, ...]:
+        """What runs side by side: the specs of its sidecars, then of its containers."""
+        inits = (one for one in self.spec.get("initContainers") or () if one.get("restartPolicy") == "Always")
+        return (*inits, *(self.spec.get("containers") or ()))
+
+    @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of its containers, then of its sidecars; none before the kubelet has taken it."""
         sidecars = (one for one in self._inits if one.name in self.sidecars)
