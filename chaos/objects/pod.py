@@ -126,10 +126,10 @@ class PodView(View):
     def changed_since(self, former: View) -> Iterator[str]:
         """The containers that were changed in place so that the kubelet restarts them: another image, or resources.
 
-        Of the resources those whose `resizePolicy` asks for it (KEP-1287).
+        Sidecars, too; of the resources those whose `resizePolicy` asks for it (KEP-1287).
         """
-        known = {str(one.get("name")): one for one in former.spec.get("containers") or ()}
-        for one in self.spec.get("containers") or ():
+        known = {str(one.get("name")): one for one in PodView(former.raw).runs}
+        for one in self.runs:
             was, rules = known.get(str(one.get("name")), one), one.get("resizePolicy") or ()
             restarting = [str(rule.get("resourceName")) for rule in rules if rule.get("restartPolicy") == RESTARTS]
             if was.get("image") != one.get("image") or any(
