@@ -13,7 +13,7 @@ from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.errors import UsageError
 from chaos.history import Fault, History
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import node_boots
 from chaos.objects.pod import PodView
 from chaos.semantics import restart_bound, restarts_remembered
@@ -40,10 +40,11 @@ class NoNeedlessRestart:
     """No container of the system was restarted, from the first sight of it on, but for its own hang or crash.
 
     An init container that fails and is started anew counts like any other. Each fault of a kind in `restarting` excuses
-    one restart of the container that it struck, in each of its victims; leave it empty where a fault ends before any
-    restart is due. UNKNOWN where that restart came so long after the heal that it need not have been for the fault,
-    where its owners changed the container in place or its node was started anew, where the watch of pods had a gap or
-    did not reach to the end of the last phase, or where no pod was seen.
+    one restart of the container that it struck, in each of its victims, and of those that its kubelet restarts with it
+    by a rule of that one; leave it empty where a fault ends before any restart is due. UNKNOWN where that restart came
+    so long after the heal that it need not have been for the fault, where its owners changed the container in place or
+    its node was started anew, where the watch of pods had a gap or did not reach to the end of the last phase, or where
+    no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -75,7 +76,8 @@ class NoNeedlessRestart:
             if fault.name not in self.restarting:
                 continue
             struck = [struck_container(fault, life)] if any(ref.uid == life.uid for ref in fault.victims) else []
-            if any(ref.kind == "Node" and ref.name == life.node for ref in fault.victims):
+            all_of_it = struck and _restarts_all(history, life, fault)
+            if all_of_it or any(ref.kind == "Node" and ref.name == life.node for ref in fault.victims):
                 struck = [*left]
             for name in struck:
                 own = left.get(name, [])
@@ -94,6 +96,20 @@ LATE = "so long after the fault that it need not have been for it"
 CHANGED = "as its image or its resources were changed in place"
 REBOOTED = "as its node was started anew"
 UNCHANGED = "a trial in which nobody changes a pod that runs, or starts its node anew"
+
+
+def _restarts_all(history: History, life: PodLife, fault: Fault) -> bool:
+    """Whether the end of the container that a fault struck had its kubelet restart all of the pod.
+
+    A rule of that container may ask for it (`restartPolicyRules`, RestartAllContainers), and the pod's condition
+    AllContainersRestarting tells that it does (KEP-5532).
+    """
+    runs, struck = PodView({"spec": life.spec}).runs, struck_container(fault, life)
+    rules = [rule for one in runs if one.get("name") == struck for rule in one.get("restartPolicyRules") or ()]
+    if not any(rule.get("action") == "RestartAllContainers" for rule in rules):
+        return False
+    since = (pod for at_ns, pod in pod_states(history, life.uid) if at_ns > fault.begin_ns)
+    return any(pod.condition("AllContainersRestarting").get("status") == "True" for pod in since)
 
 
 def _brought_about(history: History, life: PodLife) -> Iterator[tuple[str, int, str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
-from histories import Story, at, pod
+from histories import PROBED, Story, at, pod
 from probe_stories import hang_story, restarted
 
 from chaos.checks import NoNeedlessRestart
@@ -63,6 +66,37 @@ def test_a_fault_excuses_the_container_that_it_struck_alone() -> None:
         raw["status"]["containerStatuses"].append({"name": "proxy", "restartCount": count})
         story.saw(at_s, "MODIFIED", raw)
     assert answer(story) is Answer.FAIL
+
+
+RESTARTING_ALL = {"restartPolicyRules": [{"action": "RestartAllContainers", "exitCodes": {"operator": "NotIn"}}]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "told", "restarts", "expected"),
+    [
+        pytest.param(RESTARTING_ALL, True, 1, Answer.PASS, id="a rule, and the kubelet says so"),
+        pytest.param(RESTARTING_ALL, False, 1, Answer.FAIL, id="a rule that the exit code did not meet"),
+        pytest.param({}, True, 1, Answer.FAIL, id="a rule of another container"),
+        pytest.param({}, False, 1, Answer.FAIL, id="no rule"),
+        pytest.param(RESTARTING_ALL, True, 2, Answer.FAIL, id="a rule, and one restart more"),
+    ],
+)
+def test_a_rule_may_restart_the_whole_pod_with_one_container(
+    rule: Mapping[str, Any],
+    told: bool,  # noqa: FBT001
+    restarts: int,
+    expected: Answer,
+) -> None:
+    """Workers that must start together have a rule that restarts all containers with the one that crashed."""
+    spec = {**PROBED, "containers": [{**PROBED["containers"][0], **rule}, {"name": "proxy"}]}
+    story = Story(200).replicas("b").fault("a", name="process-crash")
+    for at_s, type_, count in ((0, "LISTED", 0), (31, "MODIFIED", 0), (34, "MODIFIED", 1), (60, "MODIFIED", restarts)):
+        raw = pod("a", ready=at_s != 31, restarts=min(count, 1), spec=spec)
+        raw["status"]["containerStatuses"].append({"name": "proxy", "restartCount": count})
+        if told and at_s == 31:
+            raw["status"]["conditions"].append({"type": "AllContainersRestarting", "status": "True"})
+        story.saw(at_s, type_, raw)
+    assert answer(story) is expected
 
 
 def test_a_scenario_may_excuse_nothing() -> None:
