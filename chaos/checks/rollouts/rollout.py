@@ -12,7 +12,7 @@ from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.revisions import Revision, by_revision
-from chaos.history.facts.templates import owner_templates
+from chaos.history.facts.templates import as_admitted, owner_templates
 from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView, same_template
 from chaos.objects.pod import PodView
@@ -74,10 +74,12 @@ class Rollout:
         return most + self.strategy.surge(most)
 
     def bound(self, history: History, template: Raw) -> Bound:
-        """How long replacing all pods by those of a template may take."""
+        """How long replacing all pods by those of a template may take, as they are when they were admitted."""
         other = self.made if same_template(template, self.former) else self.former
+        spec, owners = template.get("spec") or {}, owners_of(history, template)
+        made = next((life for life in pod_lives(history) if life.owner_uid in owners), None)
         return rollout_bound(
-            template.get("spec") or {},
+            spec if made is None else as_admitted(spec, made.spec),
             self.strategy,
             max(self.desired),
             timings_of(history),

@@ -17,6 +17,7 @@ from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.templates import as_admitted
 from chaos.objects.base import Raw
 from chaos.semantics import recovery_bound
 
@@ -144,12 +145,13 @@ SPEC = "a startup probe, an image that need not be pulled, and room for one pod 
 def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) -> tuple[str, bool]:
     """What held the pods of a new template up, in words, and whether better was promised.
 
-    Each is held to the time of a single pod, because it is made when others had theirs.
+    Each is held to the time of a single pod as it was admitted, because it is made when others had theirs.
     """
-    one = recovery_bound(spec, timings_of(history))
+    timings = timings_of(history)
     guilty: list[str] = []
     excuses: list[str] = []
     for pod in new:
+        one = recovery_bound(as_admitted(spec, pod.spec), timings)
         own_ns = pod.created_ns + round(one.total_s * NS)
         late = pod.ready_ns is None or pod.ready_ns > own_ns
         if not late or (pod.left_ns or own_ns) < own_ns:
