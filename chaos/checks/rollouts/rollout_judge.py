@@ -16,6 +16,7 @@ from chaos.checks.verdict import Evidence, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.history.facts.templates import as_admitted
 from chaos.objects.base import Raw
@@ -129,8 +130,11 @@ def in_time(
         reason = f"{over}, bound {bound.total_s:g} s"
         owners = owners_of(history, template)
         new = [life for life in pod_lives(history) if life.owner_uid in owners and life.created_ns >= begin_ns]
-        held, promised = held_up(history, new, template.get("spec") or {}, begin_ns + round(bound.total_s * NS))
-        if not promised:
+        due_ns = begin_ns + round(bound.total_s * NS)
+        held, promised = held_up(history, new, template.get("spec") or {}, due_ns)
+        if _paused(history, begin_ns, due_ns):
+            reason, settle = f"{reason}, but no promise was broken: the Deployment was paused meanwhile", RESUMED
+        elif not promised:
             reason, settle = f"{reason}, but no promise was broken: {held}", SPEC
         elif held:
             reason = f"{reason}: {held}"
@@ -139,6 +143,14 @@ def in_time(
     return judged(subject, reason, settle, measured=measured, bound=f"{bound.total_s:g} s", evidence=evidence)
 
 
+def _paused(history: History, begin_ns: int, due_ns: int) -> bool:
+    """Whether the Deployment was paused at some time in a span, so that its controller traded no pods then."""
+    states = [(at_ns, view) for at_ns, view in workload_states(history) if at_ns <= due_ns]
+    first_ns = max((at_ns for at_ns, _ in states if at_ns <= begin_ns), default=begin_ns)
+    return any(view.spec.get("paused") for at_ns, view in states if at_ns >= first_ns)
+
+
+RESUMED = "a trial in which nobody pauses the Deployment"
 SPEC = "a startup probe, an image that need not be pulled, and room for one pod more"
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from histories import PROBED, node, pod
-from rollout_stories import NEW, OLD, Rolling, owned, release
+from histories import PROBED, at, node, pod
+from rollout_stories import NEW, OLD, Rolling, bad_story, owned, release, update_story
 
-from chaos.checks import RolledOut
+from chaos.checks import RollbackSafe, RolledOut
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Phase
 from chaos.semantics.rollout import Strategy
 
 Raw = dict[str, Any]
@@ -251,3 +252,47 @@ def test_a_strategy_binds_the_rollout_alone(how: str, more: bool, answer: Answer
     finding = RolledOut()(taken(how, more=more).history())
     assert finding.answer is answer, finding.line()
     assert ("3 were needed from then on" in finding.reason) is False
+
+
+# --- releases that their owners pause ------------------------------------------------------------------------------
+
+
+def halted(paused_s: float | None, resumed_s: float | None) -> Rolling:
+    """Four pods are rolled out from 30.2 s on; it stops halfway at 34 s for good, and is paused between the moments."""
+    story = update_story(200).has(phases=(Phase("recovery", at(45), at(190)),))
+    story.events = [one for one in story.events if one.at_ns < at(34.05)]
+    for at_s, paused in ((paused_s, True), (resumed_s, False)):
+        if at_s is not None:
+            story.saw(at_s, "MODIFIED", release(NEW if at_s > 30 else OLD, paused=paused), "Deployment")
+    return story
+
+
+@pytest.mark.parametrize(
+    ("paused_s", "resumed_s", "answer"),
+    [
+        pytest.param(34, None, Answer.UNKNOWN, id="for good"),
+        pytest.param(34, 60, Answer.UNKNOWN, id="for a while"),
+        pytest.param(30.2, None, Answer.UNKNOWN, id="as the template changes"),
+        pytest.param(None, None, Answer.FAIL, id="never"),
+        pytest.param(120, None, Answer.FAIL, id="long after it was due"),
+        pytest.param(20, 25, Answer.FAIL, id="before the release alone"),
+    ],
+)
+def test_a_release_that_is_paused_breaks_no_promise(
+    paused_s: float | None, resumed_s: float | None, answer: Answer
+) -> None:
+    """A canary controller or an owner pauses the Deployment: its controller trades no more pods until it goes on."""
+    finding = RolledOut()(halted(paused_s, resumed_s).history())
+    assert finding.answer is answer, finding.line()
+    assert ("paused" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("paused", "answer"), [(True, Answer.UNKNOWN), (False, Answer.FAIL)])
+def test_an_undoing_that_is_paused_breaks_no_promise(paused: bool, answer: Answer) -> None:  # noqa: FBT001
+    """The former template is back, and the Deployment is paused, so that its replicas do not come back."""
+    story = bad_story(200).has(phases=(Phase("recovery", at(46), at(190)),))
+    story.events = [one for one in story.events if one.at_ns <= at(45)]
+    if paused:
+        story.saw(45.01, "MODIFIED", release(OLD, paused=True), "Deployment")
+    finding = RollbackSafe()(story.history())
+    assert finding.answer is answer, finding.line()
