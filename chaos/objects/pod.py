@@ -62,6 +62,12 @@ class ContainerView:
         return (self.raw.get("state") or {}).get("terminated") or {}
 
     @property
+    def ended(self) -> bool:
+        """Whether a run of it has ended. A kubelet says so of one that was never made, too, as the whole pod ends."""
+        how = self.exit or self.last_exit
+        return bool(how) and how.get("reason") != "ContainerStatusUnknown"
+
+    @property
     def last_exit(self) -> Raw:
         """How the run before this one ended: `exitCode`, `reason`, `startedAt`, `finishedAt`; empty if none did."""
         return (self.raw.get("lastState") or {}).get("terminated") or {}
@@ -147,6 +153,12 @@ class PodView(View):
         """Whether all its containers run."""
         wanted = len(self.spec.get("containers") or ()) + len(self.sidecars)
         return sum(bool(container.running_since) for container in self.containers) >= max(1, wanted)
+
+    @property
+    def begun(self) -> bool:
+        """Whether all its containers run, or have run: their images, and what else they need to start, were there."""
+        wanted = len(self.spec.get("containers") or ()) + len(self.sidecars)
+        return sum(bool(one.running_since) or one.ended for one in self.containers) >= max(1, wanted)
 
     @property
     def grace_s(self) -> int:

@@ -184,6 +184,31 @@ def test_a_release_whose_image_does_not_exist_fails() -> None:
     assert "manifest unknown" in finding.reason
 
 
+CRASHED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+CRASHING = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": CRASHED, "restartCount": 3}
+UNKNOWN_END = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        pytest.param(CRASHING, Answer.FAIL, id="it crashes"),
+        pytest.param({"state": CRASHED}, Answer.FAIL, id="it has crashed"),
+        pytest.param({"state": {"waiting": {"reason": "ContainerCreating"}}}, Answer.UNKNOWN, id="it is being made"),
+        pytest.param({"state": UNKNOWN_END}, Answer.UNKNOWN, id="it was never made"),
+    ],
+)
+def test_a_release_that_crashes_too_fast_to_be_seen_running_fails(status: Raw, answer: Answer) -> None:
+    """The image of a container that has ended was pulled, though word of its running never came."""
+    spec = spec_with("IfNotPresent")
+    story = begun(ONE_MORE, spec, end_s=200).saw(30.25, "ADDED", with_spec(owned(NEW, 1), spec), "ReplicaSet")
+    raw = pod("e", owner=NEW, spec=spec)
+    raw["status"]["containerStatuses"][0] |= status
+    finding = RolledOut()(story.saw(30.3, "ADDED", pod("e", owner=NEW, spec=spec)).saw(33, "MODIFIED", raw).history())
+    assert finding.answer is answer, finding.line()
+    assert ("exit code 1)" in finding.reason or "exit code 1," in finding.reason) is (answer is Answer.FAIL)
+
+
 def test_a_release_that_a_quota_forbids_fails() -> None:
     """Where the new ReplicaSet may make no pod, the quota is named."""
     spec = spec_with("Always")
