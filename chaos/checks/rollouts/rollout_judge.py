@@ -9,7 +9,7 @@ from typing import TypeVar
 from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.replay import replay
-from chaos.checks.recovery.hold_ups import excused, room_wait
+from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
@@ -159,7 +159,7 @@ def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) ->
 
     Each is held to the time of a single pod as it was admitted, because it is made when others had theirs.
     """
-    timings = timings_of(history)
+    timings, ended_ns = timings_of(history), history.covered_ns.get("Pod", (0, history.ended_ns))[1]
     guilty: list[str] = []
     excuses: list[str] = []
     for pod in new:
@@ -169,6 +169,10 @@ def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) ->
         if not late or (pod.left_ns or own_ns) < own_ns:
             continue
         room, stage = room_wait(history, None, pod), lacking(pod, own_ns)
+        over_s, slow = slow_start(history, pod, one, pod.created_ns)
+        if slow and stage == "ready" and (pod.ready_ns or ended_ns) <= own_ns + round(over_s * NS):
+            excuses.append(slow)
+            continue
         blocker = blocker_at(history, pod.uid, own_ns)
         words = f"{pod.name}: {blocker.words}" if blocker else f"{pod.name} was not {stage} in its own time"
         if room and room.excuse:

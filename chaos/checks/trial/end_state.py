@@ -19,7 +19,7 @@ from chaos.checks.base import (
     unknown,
 )
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.hold_ups import excused, room_wait
+from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.recovery.node_losses import Causes
@@ -203,6 +203,9 @@ def _ready(end: _End, life: PodLife) -> Obligation:
     blocker, room = blocker_at(end.history, life.uid, end.at_ns), room_wait(end.history, None, life)
     stage = lacking(life, end.at_ns) if fell_ns is None else "ready"
     excuse = "; ".join(excused(life, bound.excuses(stage), blocker))
+    over_s, slow = slow_start(end.history, life, bound, life.created_ns)
+    if stage == "ready" and fell_ns is None and seconds(end.at_ns - life.created_ns) - over_s <= bound.total_s:
+        excuse = excuse or slow
     if room is not None and room.excuse:
         excuse = room.excuse
     words = f"{life.name} is not Ready" + (f" ({blocker.words})" if blocker else "")
