@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, unknown
+from chaos.checks.base import Summary, finding, judged, late_news, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import History
@@ -219,7 +219,8 @@ class Spread:
         self, history: History, at_ns: int, every: tuple[Placement, ...], last: Placement | None
     ) -> Iterator[Obligation]:
         """That all replicas are there to be spread, and for each domain that it holds not too many of them."""
-        if blind := [kind for kind in KINDS if not covered(history, kind, at_ns, at_ns)]:
+        late = [kind for kind in KINDS if late_news(history, (kind,), at_ns, at_ns)]
+        if blind := late or [kind for kind in KINDS if not covered(history, kind, at_ns, at_ns)]:
             reason = f"{' and '.join(f'{kind}s' for kind in blind)} were not watched at the end of recovery"
             yield unknown("the watch", reason, "a trial whose watch has no gap there")
             return

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
+from chaos.checks.base import GAPLESS, Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NODE_NEWS_NS
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.errors import UsageError
 from chaos.history import Fault, History
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import node_boots
 from chaos.objects.pod import PodView
@@ -85,6 +86,7 @@ class NoNeedlessRestart:
                 if excused is not None:
                     own.remove(excused)
                     doubts |= {excused: LATE} if excused > _due_ns(history, fault, life, name) else {}
+                    doubts |= {excused: NEWS} if earliest_ns(history, "Pod", excused) <= fault.begin_ns else {}
         for name, at_ns, why in _brought_about(history, life):
             if at_ns in left.get(name, ()):
                 left[name].remove(at_ns)
@@ -93,6 +95,7 @@ class NoNeedlessRestart:
 
 
 LATE = "so long after the fault that it need not have been for it"
+NEWS = "with word of it so late that it may have been before the fault"
 CHANGED = "as its image or its resources were changed in place"
 REBOOTED = "as its node was started anew"
 UNCHANGED = "a trial in which nobody changes a pod that runs, or starts its node anew"
@@ -139,7 +142,7 @@ def _obligation(life: PodLife, needless: tuple[int, ...], doubts: Mapping[int, s
     elif doubts:
         reason = f"{life.name} was restarted {', and '.join(dict.fromkeys(doubts.values()))}"
         settle = "a trial in which it is restarted in time, or NoNeedlessRestart(restarting=()) where none is due"
-        settle = settle if LATE in doubts.values() else UNCHANGED
+        settle = settle if LATE in doubts.values() else GAPLESS if NEWS in doubts.values() else UNCHANGED
     return judged(
         life.who,
         reason,

@@ -11,7 +11,7 @@ from probe_stories import hang_story, restarted
 
 from chaos.checks import NoNeedlessRestart
 from chaos.checks.verdict import Answer
-from chaos.history import Phase
+from chaos.history import Gap, Phase
 
 
 def answer(story: Story, check: NoNeedlessRestart | None = None) -> Answer:
@@ -113,6 +113,16 @@ def test_a_gap_is_unknown_unless_a_restart_was_seen() -> None:
     """What was not watched may hide a restart; one that was seen stays seen."""
     assert answer(Story().replicas("a", "b").gap(50, 51)) is Answer.UNKNOWN
     assert answer(hang_story().gap(70, 71).saw(60, "MODIFIED", restarted("a", 2))) is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("since_s", "expected"),
+    [pytest.param(25, Answer.UNKNOWN, id="before the fault"), pytest.param(31, Answer.PASS, id="after it")],
+)
+def test_late_news_of_a_restart_may_be_of_one_before_the_fault(since_s: float, expected: Answer) -> None:
+    """A watch that was cut off as the fault began tells afterwards of a restart that may have come first."""
+    story = Story().replicas("a", "b").fault("a", name="process-crash").saw(40, "MODIFIED", restarted("a", ready=True))
+    assert answer(story.has(late=(Gap("Pod", at(since_s), at(40), "reset"),))) is expected
 
 
 def test_a_watch_that_ended_early_is_unknown() -> None:
