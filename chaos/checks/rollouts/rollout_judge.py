@@ -15,6 +15,7 @@ from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.reported import blocker_at, refusal_at
@@ -122,7 +123,9 @@ def in_time(
     bound = rollout.bound(history, template)
     took_s = seconds(max(0, (until_ns if done is None else done.at_ns) - begin_ns))
     reason = settle = ""
-    if took_s <= bound.total_s and done is None:
+    if done is not None and _news_decides(history, rollout, begin_ns, done, bound.total_s):
+        reason, settle = f"complete after {took_s:.1f} s, but news came late from the watch", GAPLESS
+    elif took_s <= bound.total_s and done is None:
         settle = "a trial that waits for the rollout"
         reason = f"not complete when the watch of it ended, {took_s:.1f} s into a bound of {bound.total_s:g} s"
     elif took_s > bound.total_s:
@@ -141,6 +144,13 @@ def in_time(
     measured = "not complete" if done is None else f"complete after {took_s:.1f} s"
     reason = f"{subject}: {reason}" if reason else ""
     return judged(subject, reason, settle, measured=measured, bound=f"{bound.total_s:g} s", evidence=evidence)
+
+
+def _news_decides(history: History, rollout: Rollout, begin_ns: int, done: Count, bound_s: float) -> bool:
+    """Whether a bound was kept or not, as news is read that a resumed watch may have brought late."""
+    began_ns = max(rollout.fault.begin_ns, earliest_ns(history, "Deployment", begin_ns))
+    done_ns = min(earliest_ns(history, kind, done.at_ns) for kind in ("Pod", "Deployment"))
+    return seconds(done_ns - begin_ns) <= bound_s < seconds(done.at_ns - began_ns)
 
 
 def _paused(history: History, begin_ns: int, due_ns: int) -> bool:

@@ -142,7 +142,8 @@ class _End:
     @property
     def no_endpoints(self) -> str:
         """Why the endpoints of the record prove nothing, empty if they do."""
-        if not covered(self.history, "EndpointSlice", self.at_ns, self.at_ns):
+        late = late_news(self.history, ("EndpointSlice",), self.at_ns, self.at_ns)
+        if late or not covered(self.history, "EndpointSlice", self.at_ns, self.at_ns):
             return "the endpoints were not watched at the end"
         if not endpoint_spans(self.history):
             return f"no endpoint of Service {self.history.facts.service} was ever seen"
