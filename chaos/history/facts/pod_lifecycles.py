@@ -13,7 +13,7 @@ from chaos.history.model import Fault, History, WatchEvent
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
-__all__ = ["BY_KUBELET", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
+__all__ = ["BY_KUBELET", "IN_CONTAINERS", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
 
 IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
 """The faults that strike one container of a pod: the one that they name, else the pod's first."""
