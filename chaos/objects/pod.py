@@ -62,6 +62,12 @@ class ContainerView:
         return (self.raw.get("state") or {}).get("terminated") or {}
 
     @property
+    def ended(self) -> bool:
+        """Whether a run of it has ended. A kubelet says so of one that was never made, too, as the whole pod ends."""
+        how = self.exit or self.last_exit
+        return bool(how) and how.get("reason") != "ContainerStatusUnknown"
+
+    @property
     def last_exit(self) -> Raw:
         """How the run before this one ended: `exitCode`, `reason`, `startedAt`, `finishedAt`; empty if none did."""
         return (self.raw.get("lastState") or {}).get("terminated") or {}
@@ -103,6 +109,12 @@ class PodView(View):
         return frozenset(str(one.get("name") or "") for one in inits if one.get("restartPolicy") == "Always")
 
     @property
+    def runs(self) -> tuple[Raw, ...]:
+        """What runs side by side: the specs of its sidecars, then of its containers."""
+        inits = (one for one in self.spec.get("initContainers") or () if one.get("restartPolicy") == "Always")
+        return (*inits, *(self.spec.get("containers") or ()))
+
+    @property
     def containers(self) -> tuple[ContainerView, ...]:
         """The statuses of its containers, then of its sidecars; none before the kubelet has taken it."""
         sidecars = (one for one in self._inits if one.name in self.sidecars)
@@ -120,10 +132,10 @@ class PodView(View):
     def changed_since(self, former: View) -> Iterator[str]:
         """The containers that were changed in place so that the kubelet restarts them: another image, or resources.
 
-        Of the resources those whose `resizePolicy` asks for it (KEP-1287).
+        Sidecars, too; of the resources those whose `resizePolicy` asks for it (KEP-1287).
         """
-        known = {str(one.get("name")): one for one in former.spec.get("containers") or ()}
-        for one in self.spec.get("containers") or ():
+        known = {str(one.get("name")): one for one in PodView(former.raw).runs}
+        for one in self.runs:
             was, rules = known.get(str(one.get("name")), one), one.get("resizePolicy") or ()
             restarting = [str(rule.get("resourceName")) for rule in rules if rule.get("restartPolicy") == RESTARTS]
             if was.get("image") != one.get("image") or any(
@@ -141,6 +153,12 @@ class PodView(View):
         """Whether all its containers run."""
         wanted = len(self.spec.get("containers") or ()) + len(self.sidecars)
         return sum(bool(container.running_since) for container in self.containers) >= max(1, wanted)
+
+    @property
+    def begun(self) -> bool:
+        """Whether all its containers run, or have run: their images, and what else they need to start, were there."""
+        wanted = len(self.spec.get("containers") or ()) + len(self.sidecars)
+        return sum(bool(one.running_since) or one.ended for one in self.containers) >= max(1, wanted)
 
     @property
     def grace_s(self) -> int:

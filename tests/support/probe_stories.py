@@ -35,7 +35,7 @@ def endpoints(*uids: str, unready: Iterable[str] = ()) -> dict[str, Any]:
     told += [{"conditions": {"ready": False}, "targetRef": {"uid": uid}} for uid in unready]
     labels = {"kubernetes.io/service-name": WORKLOAD}
     metadata = {"uid": "slice-1", "name": "slice-1", "namespace": NAMESPACE, "labels": labels}
-    return {"metadata": metadata, "endpoints": told}
+    return {"metadata": metadata, "endpoints": told, "ports": [{"port": 8000}]}
 
 
 def covered(end_s: float = 120) -> Mapping[str, tuple[int, int]]:

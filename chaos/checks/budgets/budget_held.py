@@ -137,7 +137,7 @@ class BudgetHeld:
         if self.ready_min is None:
             return
         for one in evictions.accepted:
-            if one.uid not in played.replicas:
+            if one.uid not in played.replicas or one.released:
                 continue
             subject, measured, bound = f"{one.name}: the claim", f"{one.left} ready", f"at least {self.ready_min}"
             if one.left >= self.ready_min:

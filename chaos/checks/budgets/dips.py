@@ -27,7 +27,9 @@ ACTED_NS = 10 * NS
 UNSEEN = "unseen"
 """The cause of what happened in a gap of the watch."""
 
-BY_OTHERS = frozenset({"eviction", "taint", "preemption", "pod-gc", "node-pressure", "node-loss"})
+BY_OTHERS = frozenset(
+    {"eviction", "taint", "preemption", "pod-gc", "node-pressure", "node-loss", "relabelled", "disruption"}
+)
 """Causes that no controller of the workload brings about, nor its containers."""
 
 OURS = "deleted by us"
@@ -39,7 +41,7 @@ BY_CONDITION: Mapping[str, tuple[str, str]] = {
     "DeletionByPodGC": ("pod-gc", "deleted by the pod garbage collector"),
     "TerminationByKubelet": ("node-pressure", "ended by its kubelet (node pressure or shutdown)"),
 }
-"""Reasons of the condition DisruptionTarget (KEP-3329)."""
+"""Reasons of the condition DisruptionTarget (KEP-3329); there are others, e.g. of a tainted device (KEP-5055)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,8 @@ def _cause(history: History, replay: Replay, change: Change) -> tuple[str, str]:
     uid = pod.uid
     if change.revision.lossy:
         return UNSEEN, "lost in a gap of the watch"
-    if pod.disruption in BY_CONDITION:
-        return BY_CONDITION[pod.disruption]
+    if pod.disruption:
+        return BY_CONDITION.get(pod.disruption, ("disruption", f"taken by the control plane ({pod.disruption})"))
     if uid in replay.marked or any(grant.pod is not None and grant.pod.uid == uid for grant in replay.grants):
         return BY_CONDITION[EVICTED]
     if change.after is None or pod.deleting:
@@ -218,7 +220,8 @@ def _fell(wanted: Steps, at_ns: int) -> bool:
 def _fallen(history: History, change: Change, pod: PodView) -> tuple[str, str]:
     at_ns, before = change.revision.at_ns, change.before or PodView({})
     if pod.ready:
-        return "relabelled", "no longer selected by the disruption budget"
+        selected = "no longer selected by the disruption budget"
+        return "relabelled", selected if pod.controller_uid else "let go by its controller, as its labels were changed"
     if any(
         begin_ns <= at_ns + NEWS_NS and (end_ns is None or end_ns >= at_ns - NEWS_NS)
         for begin_ns, end_ns in node_outages(history).get(pod.node, ())

@@ -59,6 +59,12 @@ class Eviction:
         return "ours" if self.by else "somebody else's"
 
     @property
+    def released(self) -> bool:
+        """Whether its pod's controller had let go of it before, so that it was no replica any more."""
+        pod = self.grant.pod if self.grant is not None else self.sign.before if self.sign is not None else None
+        return pod is not None and not pod.controller_uid
+
+    @property
     def left_words(self) -> str:
         """How many were left, in words: of its budget's pods, or of the system's where none was charged."""
         if self.grant is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
+from chaos.checks.base import GAPLESS, Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.budgets.dips import owner_wants_fewer
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NodeLoss, node_losses
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Timings, toleration_s
@@ -90,8 +91,12 @@ def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obliga
 
 def _replica(history: History, life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obligation:
     """One replica was not marked to go, or only by the controller's own race."""
-    if life.lost_ns is None or life.lost_ns >= end_ns:
+    if life.lost_ns is None or earliest_ns(history, "Pod", life.lost_ns) >= end_ns:
         return Obligation(life.name, measured="not marked")
+    if life.lost_ns >= end_ns:
+        return unknown(
+            life.name, f"word that {life.name} was marked came late, and it may have been in the outage", GAPLESS
+        )
     evidence = (Evidence(life.lost_ns, f"{life.name} was marked to go"),)
     reason = settle = ""
     if not raced and (others := _by_others(history, life, life.lost_ns)):

@@ -108,7 +108,7 @@ class _Player:
         self._known: dict[str, PodView] = {}
         self._names: dict[tuple[str, str], str] = {}
         self._budgets: dict[str, _Tally] = {}
-        self._system = _Tally(lambda pod: membership.has(pod.uid, pod))
+        self._system = _Tally(lambda pod: membership.counts(pod.uid, pod))
         self._kinds = kinds
         self._controllers: dict[str, Raw] = {}
         self._scales = Scales()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, unknown
+from chaos.checks.base import Summary, finding, judged, late_news, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.history import History
@@ -79,7 +79,7 @@ class _Nodes:
     def pod(self, pod: PodView, *, gone: bool) -> bool:
         """Take a state of a replica; say whether it matters."""
         before = self.ready.pop(pod.uid, None)
-        now = pod if pod.ready and not gone else None
+        now = pod if pod.ready and pod.controller_uid and not gone else None
         if now is not None:
             self.ready[pod.uid] = now
         if (before is None) == (now is None):
@@ -219,7 +219,8 @@ class Spread:
         self, history: History, at_ns: int, every: tuple[Placement, ...], last: Placement | None
     ) -> Iterator[Obligation]:
         """That all replicas are there to be spread, and for each domain that it holds not too many of them."""
-        if blind := [kind for kind in KINDS if not covered(history, kind, at_ns, at_ns)]:
+        late = [kind for kind in KINDS if late_news(history, (kind,), at_ns, at_ns)]
+        if blind := late or [kind for kind in KINDS if not covered(history, kind, at_ns, at_ns)]:
             reason = f"{' and '.join(f'{kind}s' for kind in blind)} were not watched at the end of recovery"
             yield unknown("the watch", reason, "a trial whose watch has no gap there")
             return

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, timings_of, unknown, watched
+from chaos.checks.base import GAPLESS, Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NODE_NEWS_NS
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
 from chaos.errors import UsageError
 from chaos.history import Fault, History
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
+from chaos.history.coverage import earliest_ns
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import node_boots
 from chaos.objects.pod import PodView
 from chaos.semantics import restart_bound, restarts_remembered
@@ -40,10 +41,11 @@ class NoNeedlessRestart:
     """No container of the system was restarted, from the first sight of it on, but for its own hang or crash.
 
     An init container that fails and is started anew counts like any other. Each fault of a kind in `restarting` excuses
-    one restart of the container that it struck, in each of its victims; leave it empty where a fault ends before any
-    restart is due. UNKNOWN where that restart came so long after the heal that it need not have been for the fault,
-    where its owners changed the container in place or its node was started anew, where the watch of pods had a gap or
-    did not reach to the end of the last phase, or where no pod was seen.
+    one restart of the container that it struck, in each of its victims, and of those that its kubelet restarts with it
+    by a rule of that one; leave it empty where a fault ends before any restart is due. UNKNOWN where that restart came
+    so long after the heal that it need not have been for the fault, where its owners changed the container in place or
+    its node was started anew, where the watch of pods had a gap or did not reach to the end of the last phase, or where
+    no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -75,7 +77,8 @@ class NoNeedlessRestart:
             if fault.name not in self.restarting:
                 continue
             struck = [struck_container(fault, life)] if any(ref.uid == life.uid for ref in fault.victims) else []
-            if any(ref.kind == "Node" and ref.name == life.node for ref in fault.victims):
+            all_of_it = struck and _restarts_all(history, life, fault)
+            if all_of_it or any(ref.kind == "Node" and ref.name == life.node for ref in fault.victims):
                 struck = [*left]
             for name in struck:
                 own = left.get(name, [])
@@ -83,6 +86,7 @@ class NoNeedlessRestart:
                 if excused is not None:
                     own.remove(excused)
                     doubts |= {excused: LATE} if excused > _due_ns(history, fault, life, name) else {}
+                    doubts |= {excused: NEWS} if earliest_ns(history, "Pod", excused) <= fault.begin_ns else {}
         for name, at_ns, why in _brought_about(history, life):
             if at_ns in left.get(name, ()):
                 left[name].remove(at_ns)
@@ -91,9 +95,24 @@ class NoNeedlessRestart:
 
 
 LATE = "so long after the fault that it need not have been for it"
+NEWS = "with word of it so late that it may have been before the fault"
 CHANGED = "as its image or its resources were changed in place"
 REBOOTED = "as its node was started anew"
 UNCHANGED = "a trial in which nobody changes a pod that runs, or starts its node anew"
+
+
+def _restarts_all(history: History, life: PodLife, fault: Fault) -> bool:
+    """Whether the end of the container that a fault struck had its kubelet restart all of the pod.
+
+    A rule of that container may ask for it (`restartPolicyRules`, RestartAllContainers), and the pod's condition
+    AllContainersRestarting tells that it does (KEP-5532).
+    """
+    runs, struck = PodView({"spec": life.spec}).runs, struck_container(fault, life)
+    rules = [rule for one in runs if one.get("name") == struck for rule in one.get("restartPolicyRules") or ()]
+    if not any(rule.get("action") == "RestartAllContainers" for rule in rules):
+        return False
+    since = (pod for at_ns, pod in pod_states(history, life.uid) if at_ns > fault.begin_ns)
+    return any(pod.condition("AllContainersRestarting").get("status") == "True" for pod in since)
 
 
 def _brought_about(history: History, life: PodLife) -> Iterator[tuple[str, int, str]]:
@@ -123,7 +142,7 @@ def _obligation(life: PodLife, needless: tuple[int, ...], doubts: Mapping[int, s
     elif doubts:
         reason = f"{life.name} was restarted {', and '.join(dict.fromkeys(doubts.values()))}"
         settle = "a trial in which it is restarted in time, or NoNeedlessRestart(restarting=()) where none is due"
-        settle = settle if LATE in doubts.values() else UNCHANGED
+        settle = settle if LATE in doubts.values() else GAPLESS if NEWS in doubts.values() else UNCHANGED
     return judged(
         life.who,
         reason,

@@ -246,6 +246,8 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
     deadline_ns, ready_ns = hang.landed_ns + round(bound_s * NS), restart.ready_ns
     if ready_ns is not None and ready_ns <= deadline_ns:
         return None
+    if ready_ns is not None and earliest_ns(history, "Pod", ready_ns) <= deadline_ns:
+        return unknown(who, "news came late from the watch", "a trial whose watch is not cut off")
     until_ns = min(history.ended_ns, history.covered_ns.get("Pod", (0, 0))[1], hang.life.lost_ns or history.ended_ns)
     if ready_ns is None and until_ns < deadline_ns:
         return unknown(who, f"{who}: the record or the pod ended before it was Ready again", "a longer recovery phase")

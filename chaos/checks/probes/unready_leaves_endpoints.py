@@ -12,7 +12,7 @@ from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.coverage import covered, gaps_in
+from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import Span, endpoint_spans, endpoint_spans_by_family
 from chaos.history.facts.routing import selected, unruled
@@ -32,6 +32,10 @@ class _Turn:
     way: Literal["leave", "return"]
     at_ns: int
     void_ns: int | None
+
+    def earliest_ns(self, history: History) -> int:
+        """When it may have turned at the earliest, where word of it came late."""
+        return earliest_ns(history, "Pod", self.at_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,8 @@ def _judge(
         return None
     elif not all(covered(history, kind, turn.at_ns, until_ns) for kind in KINDS):
         doubt = f"the watch did not see what became of the endpoint of {who}"
+    elif followed_ns is not None and followed_ns <= deadline_ns < followed_ns + turn.at_ns - turn.earliest_ns(history):
+        doubt = f"word that {who} turned may have come late"
     elif followed_ns is not None and followed_ns <= deadline_ns:
         took_s = seconds(followed_ns - turn.at_ns)
         return _judged(turn, bound_s, took_s, Obligation(who))

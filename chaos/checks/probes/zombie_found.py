@@ -32,6 +32,7 @@ from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.offered_load import flowed_s
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
@@ -239,7 +240,8 @@ def _judge(
     )
     # Not knowing when it went silent for good, it did at the latest when it must have been asked.
     sure_ns = silence.begin_ns if proved else share.sure_ns or silence.end_ns
-    one = _found(history, life.who, zombie, seconds(silence.end_ns - sure_ns), held=held)
+    known_ns = min(earliest_ns(history, kind, silence.end_ns) for kind in ("Pod", "EndpointSlice"))
+    one = _found(history, life.who, zombie, seconds(known_ns - sure_ns), held=held)
     how = f"{'was made to hang' if proved else 'gave its last token'} while Ready and among the endpoints"
     evidence = (
         Evidence(silence.begin_ns, f"{life.who} {how}"),

@@ -12,10 +12,10 @@ from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
 from chaos.history.facts.reported import blocker_at, node_coming
 from chaos.objects.base import Raw, View
 from chaos.objects.blockers import Blocker
-from chaos.semantics import Part
-from chaos.semantics.recovery_bounds import termination_part
+from chaos.semantics import Bound, Part
+from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 
-__all__ = ["RoomWait", "excused", "held_up_by", "room_wait"]
+__all__ = ["RoomWait", "excused", "held_up_by", "room_wait", "slow_start"]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
@@ -49,6 +49,20 @@ def excused(pod: PodLife | None, excuses: Collection[str], blocker: Blocker | No
     if blocker.kind == "volume" and pod is not None and pod.started_ns is not None:
         return (f"{blocker.words}; how soon a volume is there nobody promises",)
     return ()
+
+
+def slow_start(history: History, pod: PodLife | None, bound: Bound, since_ns: int) -> tuple[float, str]:
+    """How many seconds longer than Kubernetes' objective a pod took to start since a moment, and what excuses it.
+
+    What comes after the start is not late by them, e.g. by a pull. Nothing for a pod that has not started, or that was
+    held up by what excuses nothing.
+    """
+    if pod is None or pod.started_ns is None:
+        return 0.0, ""
+    took_s = seconds(pod.started_ns - max(since_ns, pod.scheduled_ns or pod.created_ns))
+    blocker = blocker_at(history, pod.uid, pod.started_ns - 1) if took_s > POD_STARTUP else None
+    excuses = excused(pod, bound.excuses("started"), blocker) if took_s > POD_STARTUP else ()
+    return took_s - POD_STARTUP, f"{pod.name} took {took_s:.1f} s to start: {'; '.join(excuses)}" if excuses else ""
 
 
 @dataclass(frozen=True, slots=True)

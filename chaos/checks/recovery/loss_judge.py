@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaos.checks.base import GAPLESS, judged
-from chaos.checks.recovery.hold_ups import excused
+from chaos.checks.recovery.hold_ups import excused, slow_start
 from chaos.checks.recovery.losses import REPLACES, Loss
 from chaos.checks.recovery.missing_replicas import Missing
 from chaos.checks.verdict import Obligation
@@ -69,6 +69,10 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}", ROOM
     if isinstance(one, Loss) and one.rolled:
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
+    over_s, why = slow_start(history, waiting, one.bound, one.since_ns)
+    spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
+    if stage == "ready" and why and took_s - over_s - spared_s <= one.bound.total_s:
+        return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {why}", SPEC
     due_ns = one.due_ns
     blocker = refusal_at(history, due_ns) if waiting is None else blocker_at(history, waiting.uid, due_ns)
     if excuses := excused(waiting, one.bound.excuses(stage), blocker):

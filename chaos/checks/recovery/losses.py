@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from chaos.checks.base import timings_of
 from chaos.checks.recovery.hold_ups import room_wait
 from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss, ended_by_kubelet
@@ -16,15 +17,18 @@ from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
+from chaos.history.facts.pod_lifecycles import IN_CONTAINERS, PodLife, pod_lives, struck_container
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
 from chaos.history.step_function import Steps
-from chaos.semantics import Bound, RecoveryPath
+from chaos.semantics import Bound, RecoveryPath, restart_bound
 
 __all__ = ["AWAY", "REPLACES", "Loss", "losses", "moved_from", "victims_of"]
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
+
+KILLS = ("delete-pod", "evict-pod")
+"""The actions by which faults take pods."""
 
 AWAY: tuple[RecoveryPath, ...] = ("replaced", "moved")
 """The paths on which another pod takes the place of the lost one."""
@@ -134,7 +138,8 @@ def _taken(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[Fault
     """Whom each fault took, and when: the first moment not Ready since it began. Of two faults the later one did it.
 
     A process that was proved to hang or to have crashed is taken even if nothing ever came of it. One that was spared
-    (an eviction was refused, a drain stopped before it), or was not Ready anyway, is not.
+    (an eviction was refused, a drain stopped before it), or was not Ready anyway, is not; nor is one that fell long
+    after the heal.
     """
     for fault in history.faults:
         if fault.missed:
@@ -143,11 +148,28 @@ def _taken(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[Fault
         proved = fault.name.startswith("process") and fault.landed_ns is not None
         for life in victims_of(history, fault, lives):
             at_ns = unready_ns(life, fault.begin_ns)
+            if at_ns is not None and not _its_doing(history, fault, life, at_ns, aimed=life.uid in aimed):
+                at_ns = None
             if life.uid in aimed or life.ready_at(fault.begin_ns):
                 if at_ns is not None:
                     yield fault, life, at_ns
                 elif proved and life.uid in aimed:
                     yield fault, life, -fault.begin_ns
+
+
+def _its_doing(history: History, fault: Fault, life: PodLife, at_ns: int, *, aimed: bool) -> bool:
+    """Whether a fault may have taken a replica that fell then.
+
+    One that takes pods took whom it asked for, unless each time it was refused; one in a container has no effect after
+    its heal but what its restart may take.
+    """
+    kills = [one for one in history.actions if one.fault == fault.id and one.name in KILLS]
+    own = [one.outcome for one in kills if one.target.uid == life.uid]
+    if (own or (kills and not aimed)) and all(outcome == "fail" for outcome in own):
+        return False
+    if fault.name not in IN_CONTAINERS or fault.healed_ns is None:
+        return True
+    return at_ns <= fault.healed_ns + round(restart_bound(life.spec, timings_of(history)).total_s * NS)
 
 
 def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, lost_ns: int | None) -> Loss:

@@ -93,7 +93,7 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
     spare = [*_waiting(history, start_ns), *replacements(history).extra]
     found: list[Missing] = []
     for at_ns in (start_ns, *(one for one in desired.rises(history.began_ns, desired.end_ns) if one != start_ns)):
-        cause, wanted = causes.growth(at_ns), desired.value_at(at_ns) or 0
+        wanted = desired.value_at(at_ns) or 0
         before = 0 if at_ns == start_ns else desired.value_at(at_ns - 1) or 0
         kind = MissingAtStart if at_ns == start_ns else Missing
         count = min(wanted - (ready.value_at(at_ns) or 0), wanted - before)
@@ -101,6 +101,7 @@ def new_replicas(history: History) -> tuple[Missing, ...]:
             pod = next((life for life in spare if life.created_ns >= at_ns - NEWS_NS), None)
             if pod is not None:
                 spare.remove(pod)
+            cause = causes.growth(at_ns, pod)
             one = kind(
                 since_ns=at_ns,
                 cause=cause.words,

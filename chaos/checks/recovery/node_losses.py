@@ -13,6 +13,7 @@ from chaos.history.cache import once
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import node_outages, workload_states
+from chaos.history.facts.templates import as_admitted
 from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView
 from chaos.semantics import (
@@ -217,6 +218,7 @@ class Causes:
     history: History
     timings: Timings
     _known: dict[tuple[object, ...], Cause] = field(default_factory=dict)
+    _specs: dict[tuple[int, int], Raw] = field(default_factory=dict)
 
     @classmethod
     def of(cls, history: History) -> Causes:
@@ -227,7 +229,7 @@ class Causes:
         kind = self.history.facts.workload.pods_by
         if at_ns is None:
             return self._once("restart in place", life.spec, (0, True), lambda: self._in_place(life.spec, 0))
-        spec = self._template(at_ns) or life.spec
+        spec = self._spec(at_ns, life)
         if life.left_ns == at_ns:
             deleted = "replacement of a deleted pod" if life.lost_ns == at_ns else "replacement of a failed pod"
             return self._once(deleted, spec, None, lambda: recovery_bound(spec, self.timings, workload_kind=kind))
@@ -274,12 +276,19 @@ class Causes:
             for begin_ns, end_ns in node_outages(self.history).get(node, ())
         )
 
-    def growth(self, at_ns: int) -> Cause:
-        """The cause where no replica was lost: more are desired, and new ones are on their way."""
-        # A workload without a template of its own, e.g. a custom one: what its pods are like.
-        spec = self._template(at_ns) or next((life.spec for life in pod_lives(self.history)), {})
+    def growth(self, at_ns: int, pod: PodLife | None = None) -> Cause:
+        """The cause where no replica was lost: more are desired, and new ones are on their way, e.g. that pod."""
+        like = pod or next(iter(pod_lives(self.history)), None)
+        spec = self._template(at_ns) if like is None else self._spec(at_ns, like)
         kind = self.history.facts.workload.pods_by
         return Cause("new replicas", recovery_bound(spec, self.timings, workload_kind=kind))
+
+    def _spec(self, at_ns: int, like: PodLife) -> Raw:
+        """The template's pod spec at a moment with what admission added to such a pod; that one's own without any."""
+        template = self._template(at_ns)
+        if not template:  # a workload without one of its own, e.g. a custom one
+            return like.spec
+        return self._specs.setdefault((id(template), id(like.spec)), as_admitted(template, like.spec))
 
     def _template(self, at_ns: int) -> Raw:
         """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then or has none."""

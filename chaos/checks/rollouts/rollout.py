@@ -12,7 +12,7 @@ from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.revisions import Revision, by_revision
-from chaos.history.facts.templates import owner_templates
+from chaos.history.facts.templates import as_admitted, owner_templates
 from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView, same_template
 from chaos.objects.pod import PodView
@@ -26,8 +26,9 @@ __all__ = ["Count", "Rollout", "counted_within", "owners_of", "rollout_of"]
 class Count:
     """The pods of a rollout from one revision on.
 
-    `active` are pods that neither are being deleted nor have finished; `ready` those of them that are Ready, `new` the
-    Ready ones of the template in question, and `others` the active ones of any other.
+    `active` are pods that neither are being deleted, nor have finished, nor were let go by their ReplicaSet; `ready`
+    those of them that are Ready, `new` the Ready ones of the template in question, and `others` the active ones of any
+    other.
     """
 
     at_ns: int
@@ -73,10 +74,12 @@ class Rollout:
         return most + self.strategy.surge(most)
 
     def bound(self, history: History, template: Raw) -> Bound:
-        """How long replacing all pods by those of a template may take."""
+        """How long replacing all pods by those of a template may take, as they are when they were admitted."""
         other = self.made if same_template(template, self.former) else self.former
+        spec, owners = template.get("spec") or {}, owners_of(history, template)
+        made = next((life for life in pod_lives(history) if life.owner_uid in owners), None)
         return rollout_bound(
-            template.get("spec") or {},
+            spec if made is None else as_admitted(spec, made.spec),
             self.strategy,
             max(self.desired),
             timings_of(history),
@@ -135,7 +138,7 @@ def counted(history: History, template: Raw) -> Iterator[Count]:
     last: Count | None = None
     for state, pod in _steps(history):
         if isinstance(pod, PodView):
-            if state.gone or pod.deleting or pod.finished:
+            if state.gone or pod.deleting or pod.finished or not pod.controller_uid:
                 active.pop(pod.uid, None)
             else:
                 active[pod.uid] = (pod.ready, pod.controller_uid in owners)

@@ -9,14 +9,17 @@ from typing import TypeVar
 from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.replay import replay
-from chaos.checks.recovery.hold_ups import excused, room_wait
+from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.templates import as_admitted
 from chaos.objects.base import Raw
 from chaos.semantics import recovery_bound
 
@@ -120,7 +123,9 @@ def in_time(
     bound = rollout.bound(history, template)
     took_s = seconds(max(0, (until_ns if done is None else done.at_ns) - begin_ns))
     reason = settle = ""
-    if took_s <= bound.total_s and done is None:
+    if done is not None and _news_decides(history, rollout, begin_ns, done, bound.total_s):
+        reason, settle = f"complete after {took_s:.1f} s, but news came late from the watch", GAPLESS
+    elif took_s <= bound.total_s and done is None:
         settle = "a trial that waits for the rollout"
         reason = f"not complete when the watch of it ended, {took_s:.1f} s into a bound of {bound.total_s:g} s"
     elif took_s > bound.total_s:
@@ -128,8 +133,11 @@ def in_time(
         reason = f"{over}, bound {bound.total_s:g} s"
         owners = owners_of(history, template)
         new = [life for life in pod_lives(history) if life.owner_uid in owners and life.created_ns >= begin_ns]
-        held, promised = held_up(history, new, template.get("spec") or {}, begin_ns + round(bound.total_s * NS))
-        if not promised:
+        due_ns = begin_ns + round(bound.total_s * NS)
+        held, promised = held_up(history, new, template.get("spec") or {}, due_ns)
+        if _paused(history, begin_ns, due_ns):
+            reason, settle = f"{reason}, but no promise was broken: the Deployment was paused meanwhile", RESUMED
+        elif not promised:
             reason, settle = f"{reason}, but no promise was broken: {held}", SPEC
         elif held:
             reason = f"{reason}: {held}"
@@ -138,23 +146,43 @@ def in_time(
     return judged(subject, reason, settle, measured=measured, bound=f"{bound.total_s:g} s", evidence=evidence)
 
 
+def _news_decides(history: History, rollout: Rollout, begin_ns: int, done: Count, bound_s: float) -> bool:
+    """Whether a bound was kept or not, as news is read that a resumed watch may have brought late."""
+    began_ns = max(rollout.fault.begin_ns, earliest_ns(history, "Deployment", begin_ns))
+    done_ns = min(earliest_ns(history, kind, done.at_ns) for kind in ("Pod", "Deployment"))
+    return seconds(done_ns - begin_ns) <= bound_s < seconds(done.at_ns - began_ns)
+
+
+def _paused(history: History, begin_ns: int, due_ns: int) -> bool:
+    """Whether the Deployment was paused at some time in a span, so that its controller traded no pods then."""
+    states = [(at_ns, view) for at_ns, view in workload_states(history) if at_ns <= due_ns]
+    first_ns = max((at_ns for at_ns, _ in states if at_ns <= begin_ns), default=begin_ns)
+    return any(view.spec.get("paused") for at_ns, view in states if at_ns >= first_ns)
+
+
+RESUMED = "a trial in which nobody pauses the Deployment"
 SPEC = "a startup probe, an image that need not be pulled, and room for one pod more"
 
 
 def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) -> tuple[str, bool]:
     """What held the pods of a new template up, in words, and whether better was promised.
 
-    Each is held to the time of a single pod, because it is made when others had theirs.
+    Each is held to the time of a single pod as it was admitted, because it is made when others had theirs.
     """
-    one = recovery_bound(spec, timings_of(history))
+    timings, ended_ns = timings_of(history), history.covered_ns.get("Pod", (0, history.ended_ns))[1]
     guilty: list[str] = []
     excuses: list[str] = []
     for pod in new:
+        one = recovery_bound(as_admitted(spec, pod.spec), timings)
         own_ns = pod.created_ns + round(one.total_s * NS)
         late = pod.ready_ns is None or pod.ready_ns > own_ns
         if not late or (pod.left_ns or own_ns) < own_ns:
             continue
         room, stage = room_wait(history, None, pod), lacking(pod, own_ns)
+        over_s, slow = slow_start(history, pod, one, pod.created_ns)
+        if slow and stage == "ready" and (pod.ready_ns or ended_ns) <= own_ns + round(over_s * NS):
+            excuses.append(slow)
+            continue
         blocker = blocker_at(history, pod.uid, own_ns)
         words = f"{pod.name}: {blocker.words}" if blocker else f"{pod.name} was not {stage} in its own time"
         if room and room.excuse:

@@ -15,6 +15,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import Action, History, Outcome
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.base import Raw
+from chaos.objects.pod import PodView
 
 __all__ = ["DataReadingDetail", "DataSurvived", "DataSurvivedDetail"]
 
@@ -30,7 +31,7 @@ ANSWER = "the answer"
 class DataReadingDetail:
     """What one replica was found to hold: checksums by path, and its answer.
 
-    `after`: the first fault had begun; `since`: it was made, or its container started anew, after that.
+    `after`: the first fault had begun; `since`: it was made, or a container that holds what was read restarted, after.
     """
 
     pod: str
@@ -208,9 +209,8 @@ def _readings(history: History) -> Iterator[_Reading]:
         if action.name != "read-data":
             continue
         after, life = action.begin_ns > begun_ns, lives.get(action.target.uid)
-        starts = [] if life is None else [life.created_ns, *life.restarted_ns]
-        ends = [] if life is None else [at_ns for at_ns in (life.lost_ns, *life.restarted_ns) if at_ns is not None]
         files = {str(path): str(digest) for path, digest in (action.detail.get("files") or {}).items()}
+        starts: tuple[int, ...] = () if life is None else (life.created_ns, *_restarts(life, action))
         gone = [str(path) for path in action.detail.get("wanted") or () if path not in files]
         answer = action.detail.get("answer")
         yield _Reading(
@@ -226,13 +226,23 @@ def _readings(history: History) -> Iterator[_Reading]:
             ),
             places={} if life is None else dict(_places(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
-            lost=any(at_ns > begun_ns for at_ns in ends),
+            lost=life is not None and any(at_ns > begun_ns for at_ns in (life.lost_ns or 0, *starts[1:])),
         )
 
 
 def _container(action: Action) -> str:
     """The container that was read; empty in records that do not say."""
     return str(action.detail.get("container") or "")
+
+
+def _restarts(life: PodLife, action: Action) -> Iterator[int]:
+    """When the container that was read was restarted, or another that mounts the same volume."""
+    container, paths = _container(action), [str(path) for path in action.detail.get("wanted") or ()]
+    volumes = {volume.get("name") for path in paths if (volume := _volume(life.spec, path, container)) is not None}
+    for one in PodView({"spec": life.spec}).runs:
+        mounts = {mount.get("name") for mount in one.get("volumeMounts") or ()}
+        if container in ("", one.get("name")) or mounts & volumes:
+            yield from life.restarts_of(str(one.get("name") or ""))
 
 
 def _places(life: PodLife, paths: Iterable[str], container: str) -> Iterator[tuple[str, str]]:
@@ -260,7 +270,7 @@ def _place(spec: Raw, path: str, container: str) -> str:
 
 
 def _volume(spec: Raw, path: str, container: str) -> Raw | None:
-    containers = [one for one in spec.get("containers") or () if container in ("", one.get("name"))]
+    containers = [one for one in PodView({"spec": spec}).runs if container in ("", one.get("name"))]
     mounts = [one for each in containers for one in each.get("volumeMounts") or ()]
     over = [one for one in mounts if one.get("mountPath") and path.startswith(one["mountPath"].rstrip("/") + "/")]
     if not over:

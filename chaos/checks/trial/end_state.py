@@ -19,7 +19,7 @@ from chaos.checks.base import (
     unknown,
 )
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.hold_ups import excused, room_wait
+from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.recovery.node_losses import Causes
@@ -38,7 +38,7 @@ from chaos.history.facts.replica_counts import (
 )
 from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.history.facts.routing import publishes_unready, selected, unruled
-from chaos.history.facts.templates import is_wanted
+from chaos.history.facts.templates import as_admitted, is_wanted
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.semantics import Bound, endpoint_bound
 from chaos.semantics.rollout import Strategy, rollout_bound
@@ -142,7 +142,8 @@ class _End:
     @property
     def no_endpoints(self) -> str:
         """Why the endpoints of the record prove nothing, empty if they do."""
-        if not covered(self.history, "EndpointSlice", self.at_ns, self.at_ns):
+        late = late_news(self.history, ("EndpointSlice",), self.at_ns, self.at_ns)
+        if late or not covered(self.history, "EndpointSlice", self.at_ns, self.at_ns):
             return "the endpoints were not watched at the end"
         if not endpoint_spans(self.history):
             return f"no endpoint of Service {self.history.facts.service} was ever seen"
@@ -199,10 +200,13 @@ def _ready(end: _End, life: PodLife) -> Obligation:
         return Obligation(life.who, measured="Ready")
     causes = Causes.of(end.history)
     fell_ns = max((at_ns for _, at_ns in life.ready_spans if at_ns is not None and at_ns <= end.at_ns), default=None)
-    bound = causes.growth(life.created_ns).bound if fell_ns is None else causes.cause_of(life, fell_ns).bound
+    bound = causes.growth(life.created_ns, life).bound if fell_ns is None else causes.cause_of(life, fell_ns).bound
     blocker, room = blocker_at(end.history, life.uid, end.at_ns), room_wait(end.history, None, life)
     stage = lacking(life, end.at_ns) if fell_ns is None else "ready"
     excuse = "; ".join(excused(life, bound.excuses(stage), blocker))
+    over_s, slow = slow_start(end.history, life, bound, life.created_ns)
+    if stage == "ready" and fell_ns is None and seconds(end.at_ns - life.created_ns) - over_s <= bound.total_s:
+        excuse = excuse or slow
     if room is not None and room.excuse:
         excuse = room.excuse
     words = f"{life.name} is not Ready" + (f" ({blocker.words})" if blocker else "")
@@ -262,12 +266,13 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
         return
     now = states[-1][1]
     since_ns = max((at_ns for (_, before), (at_ns, _) in pairwise(states) if _asks_more(before, now)), default=0)
-    strategy, spec, waits = Strategy.of(now.spec), now.pod_spec, ""
+    new = [life for life in pod_lives(end.history) if life.created_ns >= since_ns and end.wanted(life)]
+    strategy, waits = Strategy.of(now.spec), ""
+    spec = as_admitted(now.pod_spec, new[0].spec) if new else now.pod_spec
     if end.history.facts.workload_kind == "StatefulSet":
         strategy = replace(strategy, recreate=False, max_surge=0, max_unavailable=1)
         waits = "a StatefulSet makes a member anew when the former one is gone"
     bound = rollout_bound(spec, strategy, end.desired or 1, timings_of(end.history), former=former[0].spec, waits=waits)
-    new = [life for life in pod_lives(end.history) if life.created_ns >= since_ns and end.wanted(life)]
     held, promised = held_up(end.history, new, spec, end.at_ns)
     lacks = plural(len(former), "replica is", "replicas are") + " of a former template"
     lacks += f" ({held})" if held and promised else ""

@@ -54,14 +54,18 @@ class Membership:
         return cls(history, kind, owners, selector or ({"matchLabels": given} if given else None))
 
     def has(self, uid: str, pod: PodView) -> bool:
-        """Whether the pod of that UID is a replica of the system."""
-        if uid not in self._known:
+        """Whether the pod of that UID is a replica of the system, or was one until its controller let go of it."""
+        if uid not in self._known and pod.controller_uid:  # one without may be adopted later
             self._known[uid] = self._decide(pod)
-        return self._known[uid]
+        return self._known.get(uid, False)
+
+    def counts(self, uid: str, pod: PodView) -> bool:
+        """Whether it is one in this state of it: no controller counts a pod that it has let go of."""
+        return bool(pod.controller_uid) and self.has(uid, pod)
 
     def _decide(self, pod: PodView) -> bool:
         facts = self.history.facts
-        if pod.namespace != facts.namespace or not pod.controller_uid:
+        if pod.namespace != facts.namespace:
             return False
         below: View = pod
         for _ in self.kind.controllers:

@@ -13,7 +13,7 @@ from chaos.history.model import Fault, History, WatchEvent
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
-__all__ = ["BY_KUBELET", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
+__all__ = ["BY_KUBELET", "IN_CONTAINERS", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
 
 IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
 """The faults that strike one container of a pod: the one that they name, else the pod's first."""
@@ -44,7 +44,7 @@ class PodLife:
         listed: it was in a list then, hence older than that.
         no_room: when the scheduler said that it could not place it, and its last words; None: it never did. Of another
             than Kubernetes' own also how long it took.
-        started_ns: all containers run.
+        started_ns: all containers run, or have run and ended.
         ready_spans: Ready and not being deleted; an end of None means to the last.
         terminating_ns: its deletion was accepted.
         released_ns: its controller let go of it, so that it replaces it.
@@ -205,7 +205,7 @@ class _Life:
             begin_ns = at_ns if self.no_room is None else self.no_room.begin_ns
             words = str(waits.get("message") or waits.get("reason") or "no reason given")
             self.no_room = NoRoom(begin_ns, None, words)
-        if self.started_ns is None and pod.running:
+        if self.started_ns is None and pod.begun:
             self.started_ns = at_ns
         for container in pod.containers:
             if container.name not in self.counts:

@@ -143,24 +143,29 @@ def _ready_endpoints(history: History, family: str | None = None) -> Iterator[tu
     `family`: only in those for addresses of this kind.
     """
     slices: dict[str, tuple[EndpointView, ...]] = {}
-    ported = _has_ports(history)
+    ports = _users_ports(history)
     for event, view in service_slices(history):
         if family in (None, view.family):
-            open_ = not event.gone and (not ported or bool(view.raw.get("ports", True)))
+            offered = {str(port.get("name") or "") for port in view.raw.get("ports") or ()}
+            open_ = not event.gone and (ports is None or bool(offered & ports if ports else offered))
             slices[view.uid] = tuple(one for one in view.endpoints if one.ready and open_)
             yield event.at_ns, tuple(chain.from_iterable(slices.values()))
 
 
 @once
-def _has_ports(history: History) -> bool:
-    """Whether the Service has ports: then pods in a slice without any have none that it could send to.
+def _users_ports(history: History) -> frozenset[str] | None:
+    """Of which ports of the Service, by name, a slice needs one, or else its pods get no user's connection.
 
-    Such are pods without a port of the name that it targets (Kubernetes API reference, EndpointSlice, `ports`).
+    Pods without a port of the name that a port of the Service targets are in a slice without that one, whose `ports`
+    are null if there is no other (Kubernetes API reference, EndpointSlice). Empty: any, as the record does not say to
+    which one users are sent; None: the Service has no ports.
     """
-    facts = history.facts
+    facts, system = history.facts, history.facts.raw.get("system") or {}
     services = (View(event.object) for event in _of_kind(history, "Service") if not event.gone)
     own = (view for view in services if (view.namespace, view.name) == (facts.namespace, facts.service))
-    return any(view.spec.get("ports") for view in own)
+    ports = [port for view in own for port in view.spec.get("ports") or ()]
+    users = (str(port.get("name") or "") for port in ports if port.get("port") == system.get("port"))
+    return frozenset(users) if ports else None
 
 
 def service_slices(history: History) -> Iterator[tuple[WatchEvent, EndpointSliceView]]:

@@ -13,7 +13,10 @@ from chaos.objects.base import Raw
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.objects.pod import PodView
 
-__all__ = ["is_wanted", "owner_templates"]
+__all__ = ["as_admitted", "is_wanted", "owner_templates"]
+
+ADDED = {"initContainers": "name", "containers": "name", "readinessGates": "conditionType"}
+"""The lists of a pod's spec that webhooks add to, and what tells their entries apart."""
 
 REVISION = "controller-revision-hash"
 """The label by which a StatefulSet's pod names the revision that it was made from; so does its status."""
@@ -24,6 +27,18 @@ def owner_templates(history: History) -> Mapping[str, Raw]:
     """The template of every ReplicaSet, by UID; empty for one that was seen without its template."""
     views = (ReplicaSetView(event.object) for event in history.watch if event.kind == "ReplicaSet")
     return {view.uid: view.template for view in views}
+
+
+def as_admitted(template: Raw, made: Raw) -> Raw:
+    """The pod spec of a template, and what a pod that was made of it has besides: sidecars and readiness gates.
+
+    Webhooks add these to pods alone, e.g. a mesh its proxy, and a load balancer's controller the gate that it opens
+    (Kubernetes documentation, "Dynamic Admission Control"; "Pod Lifecycle", section "Pod readiness").
+    """
+    known = {part: {one.get(key) for one in template.get(part) or ()} for part, key in ADDED.items()}
+    more = {part: [one for one in made.get(part) or () if one.get(ADDED[part]) not in known[part]] for part in ADDED}
+    added = {part: [*ones, *(template.get(part) or ())] for part, ones in more.items() if ones}
+    return {**template, **added} if added else template
 
 
 def is_wanted(history: History, life: PodLife, at_ns: int) -> bool | None:

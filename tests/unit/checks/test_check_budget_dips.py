@@ -102,6 +102,7 @@ def test_a_loss_that_was_counted_is_no_excuse() -> None:
         ("preemption", lambda story: story.leaves("b", 50, reason="PreemptionByScheduler")),
         ("node-pressure", lambda story: story.leaves("b", 50, reason="TerminationByKubelet")),
         ("pod-gc", lambda story: story.leaves("b", 50, reason="DeletionByPodGC")),
+        ("disruption", lambda story: story.leaves("b", 50, reason="DeletionByDeviceTaintManager")),
         ("probe", lambda story: story.saw(50, "MODIFIED", pod("b", running=True, node="n2"))),
         ("container", lambda story: story.saw(50, "MODIFIED", pod("b", running=True, restarts=1, node="n2"))),
         (

@@ -13,6 +13,7 @@ from rollout_stories import NEW, OLD, Rolling, kept_story, owned, release, updat
 
 from chaos.checks import EndState
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 
 NO_DEVICE = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 
@@ -127,6 +128,13 @@ def test_a_replica_that_the_service_does_not_select_owes_no_endpoint(selector: d
     service = {"metadata": metadata, "spec": {"selector": {"app": WORKLOAD} | selector}}
     finding = judged(story.saw(0, "LISTED", service, "Service"))
     assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("since_s", "answer"), [(90, Answer.UNKNOWN), (101, Answer.PASS)])
+def test_endpoints_whose_news_came_after_the_end_are_unknown(since_s: float, answer: Answer) -> None:
+    """The watch of endpoints was cut off as the trial ended, at 100 s, and told the rest ten seconds later."""
+    story = kept_story().has(late=(Gap("EndpointSlice", at(since_s), at(110), "reset"),))
+    assert judged(story).answer is answer
 
 
 def test_unwatched_endpoints_are_unknown() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
-from histories import Story, at, pod
+from histories import PROBED, Story, at, pod
 from probe_stories import hang_story, restarted
 
 from chaos.checks import NoNeedlessRestart
 from chaos.checks.verdict import Answer
-from chaos.history import Phase
+from chaos.history import Gap, Phase
 
 
 def answer(story: Story, check: NoNeedlessRestart | None = None) -> Answer:
@@ -65,6 +68,37 @@ def test_a_fault_excuses_the_container_that_it_struck_alone() -> None:
     assert answer(story) is Answer.FAIL
 
 
+RESTARTING_ALL = {"restartPolicyRules": [{"action": "RestartAllContainers", "exitCodes": {"operator": "NotIn"}}]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "told", "restarts", "expected"),
+    [
+        pytest.param(RESTARTING_ALL, True, 1, Answer.PASS, id="a rule, and the kubelet says so"),
+        pytest.param(RESTARTING_ALL, False, 1, Answer.FAIL, id="a rule that the exit code did not meet"),
+        pytest.param({}, True, 1, Answer.FAIL, id="a rule of another container"),
+        pytest.param({}, False, 1, Answer.FAIL, id="no rule"),
+        pytest.param(RESTARTING_ALL, True, 2, Answer.FAIL, id="a rule, and one restart more"),
+    ],
+)
+def test_a_rule_may_restart_the_whole_pod_with_one_container(
+    rule: Mapping[str, Any],
+    told: bool,  # noqa: FBT001
+    restarts: int,
+    expected: Answer,
+) -> None:
+    """Workers that must start together have a rule that restarts all containers with the one that crashed."""
+    spec = {**PROBED, "containers": [{**PROBED["containers"][0], **rule}, {"name": "proxy"}]}
+    story = Story(200).replicas("b").fault("a", name="process-crash")
+    for at_s, type_, count in ((0, "LISTED", 0), (31, "MODIFIED", 0), (34, "MODIFIED", 1), (60, "MODIFIED", restarts)):
+        raw = pod("a", ready=at_s != 31, restarts=min(count, 1), spec=spec)
+        raw["status"]["containerStatuses"].append({"name": "proxy", "restartCount": count})
+        if told and at_s == 31:
+            raw["status"]["conditions"].append({"type": "AllContainersRestarting", "status": "True"})
+        story.saw(at_s, type_, raw)
+    assert answer(story) is expected
+
+
 def test_a_scenario_may_excuse_nothing() -> None:
     """Where the hang ends before a restart is due, any restart is needless."""
     assert answer(hang_story(), NoNeedlessRestart(restarting=())) is Answer.FAIL
@@ -79,6 +113,16 @@ def test_a_gap_is_unknown_unless_a_restart_was_seen() -> None:
     """What was not watched may hide a restart; one that was seen stays seen."""
     assert answer(Story().replicas("a", "b").gap(50, 51)) is Answer.UNKNOWN
     assert answer(hang_story().gap(70, 71).saw(60, "MODIFIED", restarted("a", 2))) is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("since_s", "expected"),
+    [pytest.param(25, Answer.UNKNOWN, id="before the fault"), pytest.param(31, Answer.PASS, id="after it")],
+)
+def test_late_news_of_a_restart_may_be_of_one_before_the_fault(since_s: float, expected: Answer) -> None:
+    """A watch that was cut off as the fault began tells afterwards of a restart that may have come first."""
+    story = Story().replicas("a", "b").fault("a", name="process-crash").saw(40, "MODIFIED", restarted("a", ready=True))
+    assert answer(story.has(late=(Gap("Pod", at(since_s), at(40), "reset"),))) is expected
 
 
 def test_a_watch_that_ended_early_is_unknown() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from histories import PROBED, Story, nothing, pod, replica_set
+from histories import PROBED, Story, at, nothing, pod, replica_set
 from node_loss_stories import marked, noticed, outage, powered, standing
 
 from chaos.checks import NothingEvicted
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 
 FOREVER = {**PROBED, "tolerations": [{"operator": "Exists"}]}
 
@@ -71,6 +72,7 @@ def test_where_all_turned_at_once_a_marked_replica_leaves_none_to_tell() -> None
 def test_a_replica_marked_after_the_power_came_back_does_not_count() -> None:
     """What happens when nodes are back is not the outage's doing."""
     assert judged(marked(outage(), 90)).answer is Answer.PASS
+    assert judged(marked(outage(), 90).has(late=(Gap("Pod", at(85), at(90), "reset"),))).answer is Answer.PASS
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ def test_a_replica_marked_after_the_power_came_back_does_not_count() -> None:
         (noticed(powered(standing(), "n1", "n2")), "never seen NotReady: n2"),
         (outage(on_s=55), "NotReady for 8.0 s, and only after 14 s it means something"),
         (outage().gap(50, 51), "the watch of Pods had 1 gap"),
+        (marked(outage(), 90).has(late=(Gap("Pod", at(60), at(90), "reset"),)), "it may have been in the outage"),
         (marked(outage(), 46), "marked before every node was NotReady: model-a"),
         (
             noticed(

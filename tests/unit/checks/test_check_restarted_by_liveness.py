@@ -31,6 +31,18 @@ def restarted_at(at_s: float, *, count: int = 1, healed_s: float = 110) -> Story
     )
 
 
+def ready_at(at_s: float) -> Story:
+    """The hang, a restart at 40 s by the liveness probe, and Ready at this moment."""
+    story = hung().saw(39, "ADDED", killing("a"), "Event").saw(40, "MODIFIED", restarted("a"))
+    return story.saw(at_s, "MODIFIED", restarted("a", ready=True))
+
+
+@pytest.mark.parametrize(("ready_s", "answer"), [(44, Answer.PASS), (90, Answer.FAIL)])
+def test_ready_again_in_time_or_not(ready_s: float, answer: Answer) -> None:
+    """The bound reaches to Ready, eight seconds after the restart's."""
+    assert judged(ready_at(ready_s)).answer is answer
+
+
 def test_a_restart_by_the_probe_passes() -> None:
     """Killed for its liveness probe, restarted once in the same pod, and Ready again: PASS, with its numbers."""
     finding = judged(hang_story())
@@ -99,6 +111,7 @@ def test_a_pod_that_is_not_ready_again_fails() -> None:
             "no event says",
         ),
         (lambda: restarted_at(70).has(late=(Gap("Pod", at(50), at(70), "reset"),)), "late"),
+        (lambda: ready_at(90).has(late=(Gap("Pod", at(50), at(90), "reset"),)), "late"),
     ],
 )
 def test_what_was_not_seen_is_unknown(spoil: Callable[[], Story], word: str) -> None:

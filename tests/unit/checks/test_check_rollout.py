@@ -10,6 +10,7 @@ from rollout_stories import BAD, NEW, OLD, Rolling, bad_story, owned, release, u
 
 from chaos.checks import RollbackSafe, RolledOut
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 from chaos.semantics import KUBERNETES
 from chaos.semantics.rollout import Strategy, rollout_bound
 
@@ -154,6 +155,36 @@ def test_a_system_that_was_not_whole_before_is_unknown() -> None:
     finding = rolled(story)
     assert finding.answer is Answer.UNKNOWN
     assert "before the rollout began" in finding.reason
+
+
+def drawn_out(template_s: float, end_s: float) -> Rolling:
+    """The rolling update, of whose template word comes at one moment, and which ends at another."""
+    story = update_story(180)
+    story.events = [one for one in story.events if one.object["metadata"]["uid"] != "d" or one.at_ns < at(30)]
+    for place, one in enumerate(story.events):
+        if one.kind == "Deployment" and one.at_ns == at(30.2):
+            story.events[place] = replace(one, at_ns=at(template_s))
+    return story.ends("d", end_s)
+
+
+@pytest.mark.parametrize(
+    ("template_s", "end_s", "late", "answer"),
+    [
+        pytest.param(60, 100, None, Answer.PASS, id="in time"),
+        pytest.param(60, 100, Gap("Deployment", at(29), at(60), "reset"), Answer.UNKNOWN, id="begun before, perhaps"),
+        pytest.param(60, 100, Gap("Deployment", at(55), at(60), "reset"), Answer.PASS, id="begun a little before"),
+        pytest.param(30.2, 95, None, Answer.FAIL, id="too late"),
+        pytest.param(30.2, 95, Gap("Pod", at(50), at(95), "reset"), Answer.UNKNOWN, id="complete before, perhaps"),
+        pytest.param(30.2, 95, Gap("Pod", at(92), at(95), "reset"), Answer.FAIL, id="complete a little before"),
+    ],
+)
+def test_late_news_of_a_rollout_is_read_both_ways(
+    template_s: float, end_s: float, late: Gap | None, answer: Answer
+) -> None:
+    """A watch that was cut off tells late when the template changed, or when the last pod went; the bound is 58 s."""
+    story = drawn_out(template_s, end_s).has(late=(late,) if late else ())
+    finding = rolled(story)
+    assert finding.answer is answer, finding.line()
 
 
 def test_the_rollout_ends_where_the_next_begins() -> None:

@@ -10,6 +10,7 @@ from histories import Story, at, node, pod
 
 from chaos.checks import Spread, StayedInPool
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 from chaos.objects.kinds import NodeView
 from chaos.semantics.scheduling import could_take
 
@@ -42,6 +43,23 @@ def test_replicas_over_all_nodes_pass() -> None:
     assert finding.answer is Answer.PASS
     assert finding.values["domains"] == {"n1": 2, "n2": 1, "n3": 1}
     assert finding.values["skew"] == 1
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Node"])
+@pytest.mark.parametrize(
+    ("since_s", "until_s", "answer"),
+    [
+        pytest.param(90, 110, Answer.UNKNOWN, id="as recovery ended"),
+        pytest.param(50, 60, Answer.PASS, id="before"),
+        pytest.param(105, 110, Answer.PASS, id="afterwards"),
+    ],
+)
+def test_where_replicas_were_while_the_watch_was_cut_off_is_unknown(
+    kind: str, since_s: float, until_s: float, answer: Answer
+) -> None:
+    """What the resumed watch told later may have been so when recovery ended, at 100 s."""
+    story = guarded().has(late=(Gap(kind, at(since_s), at(until_s), "reset"),))
+    assert spread(story).answer is answer
 
 
 def test_replicas_on_one_node_fail() -> None:

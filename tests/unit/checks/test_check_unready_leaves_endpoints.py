@@ -41,6 +41,11 @@ def test_leaving_at_the_bound_passes_and_after_it_fails() -> None:
     assert judged(left_at(33.1 + BOUND_S), allowance_s=1).answer is Answer.PASS
 
 
+def test_late_news_of_a_moment_leaves_room() -> None:
+    """A watch that was opened anew after two seconds cannot hide more than these."""
+    assert judged(left_at(33.2).has(late=(Gap("Pod", at(31), at(33), "reset"),))).answer is Answer.PASS
+
+
 def test_news_of_the_endpoint_may_come_first() -> None:
     """Pods and endpoints are two watches; an endpoint that had left already has followed at once."""
     assert judged(left_at(32.9)).answer is Answer.PASS
@@ -85,6 +90,8 @@ def flap() -> Story:
         lambda: hang_story().gap(80, 81),
         lambda: hang_story().gap(80, 81, "EndpointSlice"),
         lambda: left_at(50).has(late=(Gap("EndpointSlice", at(34), at(50), "reset"),)),
+        lambda: left_at(33.2).has(late=(Gap("Pod", at(10), at(33), "reset"),)),
+        lambda: left_at(32).has(late=(Gap("Pod", at(10), at(33), "reset"),)),
     ],
 )
 def test_what_was_not_seen_is_unknown(spoil: Callable[[], Story]) -> None:

@@ -13,7 +13,7 @@ from recovery_stories import answered, replaced_story, restarted_story
 from chaos.checks import ZombieFound
 from chaos.checks.recovery.client_impact import MISSED_MAX, requests_needed
 from chaos.checks.verdict import Answer, Finding
-from chaos.history import Phase
+from chaos.history import Gap, Phase
 
 BOUND_S = 4 + 10 + 5
 """The readiness probe's detection, the status report and the allowance; the hang landed at 30.5 s."""
@@ -60,6 +60,16 @@ def test_a_hang_that_no_probe_finds_fails() -> None:
 def test_the_bound_counts_from_the_landing(unready_s: float, answer: Answer) -> None:
     """At the bound it is found in time, after it is not."""
     assert judged(restarted_story(unready=unready_s)).answer is answer
+
+
+@pytest.mark.parametrize(
+    ("since_s", "answer"), [(40, Answer.UNKNOWN), (58, Answer.FAIL)], ids=["in its bound", "after it"]
+)
+@pytest.mark.parametrize("kind", ["Pod", "EndpointSlice"])
+def test_late_news_that_it_was_found_is_unknown(kind: str, since_s: float, answer: Answer) -> None:
+    """Word that it was not Ready, and no endpoint, came 60 s after a watch was cut off: it may have been in time."""
+    story = restarted_story(unready=60).has(late=(Gap(kind, at(since_s), at(60), "reset"),))
+    assert judged(story).answer is answer
 
 
 def test_the_servers_own_detection_adds_to_the_bound() -> None:

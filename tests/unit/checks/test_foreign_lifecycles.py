@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from histories import PROBED, Story, at, deployment, kill_story, pod, replica_set
+from budget_stories import drain_story, guarded
+from histories import OWNER, PROBED, Story, at, deployment, kill_story, pod, replica_set
 from node_loss_stories import noticed, outage, powered, standing
 from probe_stories import endpoints
 from recovery_stories import restarted_story
-from rollout_stories import NEW, OLD, Rolling, owned, release
+from rollout_stories import NEW, OLD, Rolling, owned, release, update_story
 
-from chaos.checks import EndState, Recovered, RecoveredInTime
+from chaos.checks import BudgetHeld, EndState, Recovered, RecoveredInTime, RolledOut, Spread
 from chaos.checks.verdict import Answer, Finding
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import ready_replicas
@@ -47,6 +48,65 @@ def test_a_pod_that_is_taken_back_counts_again() -> None:
     assert ready_replicas(history).value_at(at(70)) == 3
     (life,) = (one for one in pod_lives(history) if one.uid == "a")
     assert life.lost_ns is None
+
+
+def alone(uid: str, *, node: str = "n1", owner: str = OWNER) -> dict[str, Any]:
+    """A Ready pod that its controller has let go of, as its labels were changed."""
+    raw = pod(uid, ready=True, node=node, owner=owner)
+    del raw["metadata"]["ownerReferences"]
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("let_go", "answer"), [pytest.param(True, Answer.FAIL, id="let go"), pytest.param(False, Answer.PASS, id="kept")]
+)
+def test_a_released_pod_makes_no_room_for_an_eviction(let_go: bool, answer: Answer) -> None:  # noqa: FBT001
+    """Of four Ready pods one was put into quarantine and serves nobody: an eviction leaves two replicas, not three."""
+    story = drain_story()
+    if let_go:
+        story.saw(20, "MODIFIED", alone("c", node="n3"))
+    finding = BudgetHeld(ready_min=3)(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_released_pod_may_go_itself() -> None:
+    """Whoever evicts what is in quarantine takes no replica, however few of these there are."""
+    story = guarded().fault("b").saw(20, "MODIFIED", alone("b", node="n2")).saw(21, "MODIFIED", pod("c", node="n3"))
+    story.charged("b", 30.2)
+    gone = alone("b", node="n2")
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:10Z"
+    finding = BudgetHeld(ready_min=3)(story.saw(30.21, "MODIFIED", gone).saw(32, "DELETED", gone).history())
+    assert "model-b: the claim" not in {one.subject for one in finding.obligations}, finding.line()
+
+
+@pytest.mark.parametrize(("again", "answer"), [(False, Answer.PASS), (True, Answer.FAIL)])
+def test_a_released_pod_is_no_part_of_a_rollout(again: bool, answer: Answer) -> None:  # noqa: FBT001
+    """What is in quarantine since before the release, of the former template, need not be replaced by it."""
+    story = update_story(180)
+    story.events = [one for one in story.events if one.object["metadata"]["uid"] != "c" or one.at_ns < at(30)]
+    story.saw(20, "MODIFIED", alone("c", owner=OLD)).made("q", 20.1, OLD, ready_s=24).ends("q", 34.1)
+    if again:
+        story.saw(25, "MODIFIED", pod("c", ready=True, owner=OLD))
+    finding = RolledOut()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_released_pod_is_no_part_of_the_spread() -> None:
+    """Of three nodes one holds nothing but a pod in quarantine, and the others two replicas each."""
+    story = guarded().saw(20.1, "ADDED", pod("e", ready=True, node="n2"))
+    assert Spread()(story.history()).answer is Answer.PASS
+    finding = Spread()(story.saw(20, "MODIFIED", alone("c", node="n3")).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert finding.values["domains"] == {"n1": 2, "n2": 2, "n3": 0}
+
+
+def test_a_pod_that_is_adopted_is_a_replica_from_then_on() -> None:
+    """A pod without an owner is put back under its ReplicaSet's labels, which gives another one up for it."""
+    story = Story().replicas("a", "b", "c").saw(0, "LISTED", alone("x"))
+    story.saw(50, "MODIFIED", pod("x", ready=True)).saw(50.1, "DELETED", pod("c", ready=True))
+    history = story.history()
+    assert ready_replicas(history).value_at(at(40)) == 3
+    assert ready_replicas(history).value_at(at(70)) == 3
 
 
 # --- pods that failed -----------------------------------------------------------------------------------------------

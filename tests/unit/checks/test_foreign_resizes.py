@@ -63,6 +63,38 @@ def test_a_change_in_place_restarts_its_container_once(
         assert finding.answer is answer, finding.line()
 
 
+def beside(container: Mapping[str, Any], restarts: int, *, policy: str = "Always") -> dict[str, Any]:
+    """Replica `a`, well, with an init container as given, started anew so often; by its policy it is a sidecar."""
+    one = {"name": "proxy", "imagePullPolicy": "Never", "restartPolicy": policy, **container}
+    raw = pod("a", ready=True, spec={**PROBED, "initContainers": [one]})
+    state = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    raw["status"]["initContainerStatuses"] = [
+        {"name": "proxy", "ready": True, "restartCount": restarts, "state": state}
+    ]
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("container", "policy", "answer"),
+    [
+        pytest.param(NEWER, "Always", Answer.UNKNOWN, id="another image"),
+        pytest.param(LARGE, "Always", Answer.UNKNOWN, id="resized"),
+        pytest.param(MORE_CPU, "Always", Answer.FAIL, id="a resize that asks for none"),
+        pytest.param(SMALL, "Always", Answer.FAIL, id="nothing was changed"),
+        pytest.param(NEWER, "Never", Answer.FAIL, id="another image of one that has ended"),
+    ],
+)
+def test_a_sidecar_that_is_changed_in_place_is_restarted_too(
+    container: Mapping[str, Any], policy: str, answer: Answer
+) -> None:
+    """Who updates a proxy in the pods that run has the kubelet restart it, as any container that was changed."""
+    story = Story(300).replicas("b").saw(0, "LISTED", beside(SMALL, 0, policy=policy))
+    story.saw(40, "MODIFIED", beside(container, 0, policy=policy))
+    story.saw(42, "MODIFIED", beside(container, 1, policy=policy)).traffic()
+    finding = NoNeedlessRestart()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def booted(name: str, boot: str) -> dict[str, Any]:
     """A node whose kernel was started with this ID."""
     raw = node(name)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from histories import PROBED, node, pod
-from rollout_stories import NEW, OLD, Rolling, owned, release
+from histories import PROBED, at, node, pod
+from rollout_stories import NEW, OLD, Rolling, bad_story, owned, release, update_story
 
-from chaos.checks import RolledOut
+from chaos.checks import RollbackSafe, RolledOut
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Phase
 from chaos.semantics.rollout import Strategy
 
 Raw = dict[str, Any]
@@ -183,6 +184,31 @@ def test_a_release_whose_image_does_not_exist_fails() -> None:
     assert "manifest unknown" in finding.reason
 
 
+CRASHED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+CRASHING = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": CRASHED, "restartCount": 3}
+UNKNOWN_END = {"terminated": {"exitCode": 137, "reason": "ContainerStatusUnknown"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        pytest.param(CRASHING, Answer.FAIL, id="it crashes"),
+        pytest.param({"state": CRASHED}, Answer.FAIL, id="it has crashed"),
+        pytest.param({"state": {"waiting": {"reason": "ContainerCreating"}}}, Answer.UNKNOWN, id="it is being made"),
+        pytest.param({"state": UNKNOWN_END}, Answer.UNKNOWN, id="it was never made"),
+    ],
+)
+def test_a_release_that_crashes_too_fast_to_be_seen_running_fails(status: Raw, answer: Answer) -> None:
+    """The image of a container that has ended was pulled, though word of its running never came."""
+    spec = spec_with("IfNotPresent")
+    story = begun(ONE_MORE, spec, end_s=200).saw(30.25, "ADDED", with_spec(owned(NEW, 1), spec), "ReplicaSet")
+    raw = pod("e", owner=NEW, spec=spec)
+    raw["status"]["containerStatuses"][0] |= status
+    finding = RolledOut()(story.saw(30.3, "ADDED", pod("e", owner=NEW, spec=spec)).saw(33, "MODIFIED", raw).history())
+    assert finding.answer is answer, finding.line()
+    assert ("exit code 1)" in finding.reason or "exit code 1," in finding.reason) is (answer is Answer.FAIL)
+
+
 def test_a_release_that_a_quota_forbids_fails() -> None:
     """Where the new ReplicaSet may make no pod, the quota is named."""
     spec = spec_with("Always")
@@ -240,6 +266,8 @@ def taken(how: str, *, more: bool = False) -> Rolling:
         pytest.param("EvictionByEvictionAPI", False, Answer.UNKNOWN, id="a descheduler evicts it"),
         pytest.param("PreemptionByScheduler", False, Answer.UNKNOWN, id="the scheduler preempts it"),
         pytest.param("DeletionByTaintManager", False, Answer.UNKNOWN, id="its node is tainted"),
+        pytest.param("DeletionByDeviceTaintManager", False, Answer.UNKNOWN, id="its device is tainted"),
+        pytest.param("PreemptionByOthers", False, Answer.UNKNOWN, id="taken for a reason that is not known"),
         pytest.param("killed", False, Answer.UNKNOWN, id="a fault of the trial kills it"),
         pytest.param("falls", False, Answer.FAIL, id="it falls by itself"),
         pytest.param("", False, Answer.FAIL, id="the rollout takes it"),
@@ -251,3 +279,47 @@ def test_a_strategy_binds_the_rollout_alone(how: str, more: bool, answer: Answer
     finding = RolledOut()(taken(how, more=more).history())
     assert finding.answer is answer, finding.line()
     assert ("3 were needed from then on" in finding.reason) is False
+
+
+# --- releases that their owners pause ------------------------------------------------------------------------------
+
+
+def halted(paused_s: float | None, resumed_s: float | None) -> Rolling:
+    """Four pods are rolled out from 30.2 s on; it stops halfway at 34 s for good, and is paused between the moments."""
+    story = update_story(200).has(phases=(Phase("recovery", at(45), at(190)),))
+    story.events = [one for one in story.events if one.at_ns < at(34.05)]
+    for at_s, paused in ((paused_s, True), (resumed_s, False)):
+        if at_s is not None:
+            story.saw(at_s, "MODIFIED", release(NEW if at_s > 30 else OLD, paused=paused), "Deployment")
+    return story
+
+
+@pytest.mark.parametrize(
+    ("paused_s", "resumed_s", "answer"),
+    [
+        pytest.param(34, None, Answer.UNKNOWN, id="for good"),
+        pytest.param(34, 60, Answer.UNKNOWN, id="for a while"),
+        pytest.param(30.2, None, Answer.UNKNOWN, id="as the template changes"),
+        pytest.param(None, None, Answer.FAIL, id="never"),
+        pytest.param(120, None, Answer.FAIL, id="long after it was due"),
+        pytest.param(20, 25, Answer.FAIL, id="before the release alone"),
+    ],
+)
+def test_a_release_that_is_paused_breaks_no_promise(
+    paused_s: float | None, resumed_s: float | None, answer: Answer
+) -> None:
+    """A canary controller or an owner pauses the Deployment: its controller trades no more pods until it goes on."""
+    finding = RolledOut()(halted(paused_s, resumed_s).history())
+    assert finding.answer is answer, finding.line()
+    assert ("paused" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("paused", "answer"), [(True, Answer.UNKNOWN), (False, Answer.FAIL)])
+def test_an_undoing_that_is_paused_breaks_no_promise(paused: bool, answer: Answer) -> None:  # noqa: FBT001
+    """The former template is back, and the Deployment is paused, so that its replicas do not come back."""
+    story = bad_story(200).has(phases=(Phase("recovery", at(46), at(190)),))
+    story.events = [one for one in story.events if one.at_ns <= at(45)]
+    if paused:
+        story.saw(45.01, "MODIFIED", release(OLD, paused=True), "Deployment")
+    finding = RollbackSafe()(story.history())
+    assert finding.answer is answer, finding.line()

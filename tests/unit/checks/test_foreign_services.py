@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from histories import NAMESPACE, WORKLOAD, Story, at
+from histories import NAMESPACE, WORKLOAD, Story, at, facts
 from probe_stories import hang_story
 from recovery_stories import replaced_story
 from rollout_stories import kept_story
@@ -114,4 +114,60 @@ PORTED = {**SELECTING, "ports": [{"port": 80, "targetPort": "http"}]}
 def test_an_endpoint_without_the_services_port_is_none(ports: Any, spec: dict[str, Any], answer: Answer) -> None:
     """Pods whose release calls its port otherwise are listed as ready, and no connection is sent to them."""
     finding = EndState()(with_ports(kept_story(), ports, spec).history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_ports_that_are_null_are_none() -> None:
+    """Null is how the API server sends a slice without ports, and it is dropped as a log is read."""
+    story = with_ports(kept_story(), [{"port": 8000}], PORTED)
+    assert EndState()(story.history()).answer is Answer.PASS
+    for event in story.events:
+        if event.kind == "EndpointSlice" and event.at_ns >= at(34):
+            del event.object["ports"]
+    finding = EndState()(story.history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+HTTP, METRICS = {"name": "http", "port": 8000}, {"name": "metrics", "port": 9400}
+TWO_PORTS = {
+    **SELECTING,
+    "ports": [{"name": "http", "port": 80, "targetPort": "http"}, {"name": "metrics", "port": 9400}],
+}
+
+
+@pytest.mark.parametrize(
+    ("sent_to", "ports", "answer"),
+    [
+        pytest.param(80, [HTTP, METRICS], Answer.PASS, id="both"),
+        pytest.param(80, [HTTP], Answer.PASS, id="the users' alone"),
+        pytest.param(80, [METRICS], Answer.FAIL, id="another alone"),
+        pytest.param(9400, [METRICS], Answer.PASS, id="another alone, which users are sent to"),
+        pytest.param(None, [METRICS], Answer.PASS, id="another alone, in a record that does not say which"),
+        pytest.param(8443, [METRICS], Answer.PASS, id="another alone, with users sent to none of them"),
+        pytest.param(None, None, Answer.FAIL, id="none, in a record that does not say which"),
+    ],
+)
+def test_users_need_the_port_that_they_are_sent_to(sent_to: int | None, ports: Any, answer: Answer) -> None:
+    """A release that calls its port otherwise keeps that of its metrics, so its slice is not without any."""
+    story = with_ports(kept_story(), ports, TWO_PORTS)
+    for event in story.events:
+        if event.kind == "EndpointSlice" and event.at_ns < at(34):
+            event.object["ports"] = [HTTP, METRICS]
+    system = {**facts().raw["system"], **({} if sent_to is None else {"port": sent_to})}
+    finding = EndState()(story.has(facts=facts(raw={"system": system})).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("ports", "answer"),
+    [pytest.param([METRICS, HTTP], Answer.PASS, id="both"), pytest.param([METRICS], Answer.FAIL, id="metrics alone")],
+)
+def test_an_endpoint_without_the_users_port_is_not_added(ports: Any, answer: Answer) -> None:
+    """The replacement is Ready and in a slice of the Service, which has no port for users: they never reach it."""
+    story = with_ports(replaced_story(), ports, TWO_PORTS)
+    for event in story.events:
+        if event.kind == "EndpointSlice" and event.at_ns < at(34):
+            event.object["ports"] = [HTTP]
+    system = {**facts().raw["system"], "port": 80}
+    finding = RecoveredInTime()(story.has(facts=facts(raw={"system": system})).history())
     assert finding.answer is answer, finding.line()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from data_stories import CLAIMED, SCRATCH, killed_claimant, read
-from histories import pod
+from histories import Story, pod
 
 from chaos.checks import DataSurvived
 from chaos.checks.verdict import Answer, Finding
@@ -95,3 +95,53 @@ def test_an_answer_that_was_stable_convicts() -> None:
 def test_an_answer_that_was_not_asked_for_again_is_unknown() -> None:
     """The files alone do not show that what answered before answers still."""
     assert answered("Hello Hello", None).answer is Answer.UNKNOWN
+
+
+# --- containers beside the one that is read ------------------------------------------------------------------------
+
+
+SERVER, SHIPPER = str(CLAIMED["containers"][0]["name"]), {"name": "shipper", "imagePullPolicy": "Never"}
+WRITER = {"name": "writer", "volumeMounts": [{"name": "weights", "mountPath": "/out"}]}
+
+
+def fallen(beside: Mapping[str, Any], struck: str) -> Story:
+    """Of two replicas with a container beside the server, `a` has one of the two crash at 40 s; all is read as before.
+
+    Nothing else was made since.
+    """
+    spec = {**CLAIMED, "containers": [*CLAIMED["containers"], beside]}
+    story = Story().replicas("a", "b", spec=spec).fault("a", name="process-crash").traffic()
+    story.saw(40, "MODIFIED", pod("a", ready=True, restarts=int(struck == SERVER), spec=spec))
+    for event in story.events:
+        if event.kind == "Pod":
+            count = int(struck != SERVER and event.type == "MODIFIED")
+            runs = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+            one = {"name": beside["name"], "ready": True, "restartCount": count, "state": runs}
+            event.object["status"]["containerStatuses"].append(one)
+    for uid, at_s in (("a", 20), ("b", 21), ("a", 50), ("b", 51)):
+        read(story, uid, at_s, container=SERVER)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("beside", "struck", "answer"),
+    [
+        pytest.param(SHIPPER, SERVER, Answer.PASS, id="the server itself"),
+        pytest.param(SHIPPER, "shipper", Answer.UNKNOWN, id="a log shipper"),
+        pytest.param(WRITER, "writer", Answer.PASS, id="one that mounts the same volume"),
+    ],
+)
+def test_a_restart_beside_what_is_read_proves_nothing(beside: Mapping[str, Any], struck: str, answer: Answer) -> None:
+    """A container that has nothing to do with the weights is started anew: that says nothing of them."""
+    finding = DataSurvived()(fallen(beside, struck).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("sidecar", "answer"), [("cache", Answer.PASS), ("other", Answer.FAIL)])
+def test_what_a_sidecar_mounts_lies_on_a_claim_too(sidecar: str, answer: Answer) -> None:
+    """Files are read in a native sidecar that shares the claim with the server; another mounts nothing over them."""
+    mounts = {"volumeMounts": [{"name": "weights", "mountPath": "/weights"}]}
+    sidecars = [{"name": "cache", "restartPolicy": "Always", **mounts}, {"name": "other", "restartPolicy": "Always"}]
+    story = read(killed_claimant({**CLAIMED, "initContainers": sidecars}), "a", 20, container=sidecar)
+    finding = DataSurvived()(read(story, "d", 50, container=sidecar).history())
+    assert finding.answer is answer, finding.line()

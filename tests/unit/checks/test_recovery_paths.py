@@ -12,7 +12,7 @@ from recovery_stories import answered, replaced_story, restarted_story
 
 from chaos.checks import RecoveredInTime
 from chaos.checks.verdict import Answer, Finding
-from chaos.history import Fault
+from chaos.history import Fault, Outcome
 from chaos.objects.base import Ref
 
 SOON = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolerationSeconds": 10}]
@@ -134,6 +134,57 @@ def test_a_victim_that_was_spared_has_no_recovery() -> None:
     (kill,) = story.parts["faults"]
     spared = replace(kill, id="evict-2", name="evict", victims=(Ref("Pod", "gameday-1", "model-b", "b"),))
     assert only(judged(story.has(faults=(kill, spared))))["victim"] == "model-a"
+
+
+def evicted_later(outcome: Outcome) -> Story:
+    """`b` is asked to go at 30 s, with that outcome, and goes at 150 s for another reason; `e` takes its place."""
+    story = replaced_story()
+    (kill,) = story.parts["faults"]
+    second = replace(kill, id="evict-2", name="evict", victims=(Ref("Pod", "gameday-1", "model-b", "b"),))
+    story.has(faults=(kill, second)).acted("evict-pod", 30.1, outcome=outcome, uid="b", fault="evict-2")
+    story.saw(150, "DELETED", pod("b", ready=True)).saw(150.1, "MODIFIED", endpoints("d"), "EndpointSlice")
+    return story.replaced("e", 150.2, ready_s=154).saw(154.1, "MODIFIED", endpoints("d", "e"), "EndpointSlice")
+
+
+def test_who_was_spared_and_goes_later_is_not_late() -> None:
+    """The budget refused the eviction, and two minutes later an autoscaler of nodes took the pod: that was not ours."""
+    finding = judged(evicted_later("fail"))
+    assert finding.answer is Answer.PASS, finding.line()
+    assert only(finding)["victim"] == "model-a"
+
+
+def test_who_was_let_go_and_goes_later_is_late() -> None:
+    """An eviction that was granted, and a pod that goes two minutes later."""
+    finding = judged(evicted_later("ok"))
+    assert finding.answer is Answer.FAIL
+    assert "model-b (b): unready took 119.9 s" in finding.reason
+
+
+def test_whom_a_drain_did_not_come_to_is_not_its_victim() -> None:
+    """It evicted `a` alone of two on its node; `b` goes two minutes later for another reason."""
+    story = evicted_later("fail")
+    kill, _ = story.parts["faults"]
+    drain = replace(kill, id="pod-kill-1", name="node-drain", victims=(Ref("Node", "", "n1", "node-n1"),))
+    finding = judged(story.has(faults=(drain,)))
+    assert finding.answer is Answer.PASS, finding.line()
+    assert only(finding)["victim"] == "model-a"
+
+
+@pytest.mark.parametrize(
+    ("healed_s", "fell_s", "answer"),
+    [
+        pytest.param(36, 150, Answer.UNKNOWN, id="long after the heal"),
+        pytest.param(36, 60, Answer.FAIL, id="soon after the heal"),
+        pytest.param(180, 150, Answer.FAIL, id="in the fault"),
+    ],
+)
+def test_a_fall_long_after_the_heal_is_none_of_the_faults(healed_s: float, fell_s: float, answer: Answer) -> None:
+    """A hang of 6 s that no probe had to find, and a replica that turns not Ready two minutes later."""
+    story = hung(healed_s=healed_s, end_s=200)
+    story.saw(fell_s, "MODIFIED", pod("a", running=True)).saw(fell_s + 3, "MODIFIED", pod("a", ready=True))
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("unready took" in finding.reason) is (answer is Answer.FAIL)
 
 
 def test_two_victims_have_a_recovery_each() -> None:

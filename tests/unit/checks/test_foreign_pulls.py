@@ -1,0 +1,107 @@
+"""Pods whose start takes long for a pull that nobody limits: what comes after it has its own time still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from histories import PROBED, Story, at, node, pod
+from rollout_stories import NEW, OLD, Rolling, owned, release
+
+from chaos.checks import EndState, Recovered, RolledOut
+from chaos.checks.verdict import Answer
+from chaos.history import Phase
+
+PULLED: Mapping[str, Any] = {
+    **PROBED,
+    "containers": [{**PROBED["containers"][0], "imagePullPolicy": "IfNotPresent"}],
+}
+FETCHED: Mapping[str, Any] = {**PROBED, "initContainers": [{"name": "fetch", "imagePullPolicy": "Never"}]}
+MOUNT = "FailedMount", "MountVolume.SetUp failed for volume weights: timed out"
+SANDBOX = "FailedCreatePodSandBox", "plugin type calico failed: no address left"
+
+STARTS = [
+    pytest.param(PULLED, 31, 36, (), Answer.PASS, id="present, in time"),
+    pytest.param(PULLED, 52, 58, (), Answer.PASS, id="pulled, and in time for all that"),
+    pytest.param(PULLED, 55, 62, (), Answer.UNKNOWN, id="pulled"),
+    pytest.param(FETCHED, 55, 62, (), Answer.UNKNOWN, id="fetched by an init container"),
+    pytest.param(PROBED, 55, 62, MOUNT, Answer.UNKNOWN, id="a volume that came late"),
+    pytest.param(PROBED, 55, 62, (), Answer.FAIL, id="never pulled"),
+    pytest.param(PULLED, 55, 62, SANDBOX, Answer.FAIL, id="held up by something else"),
+    pytest.param(PULLED, 31, 62, (), Answer.FAIL, id="present, and slow afterwards"),
+    pytest.param(PULLED, 50, 110, (), Answer.FAIL, id="pulled, and slow afterwards"),
+    pytest.param(PULLED, 50, None, (), Answer.FAIL, id="pulled, and never Ready"),
+]
+"""The pod's spec, when it starts and is Ready, what its kubelet reports before, and the answer; due at 59.2 s."""
+
+
+def made(story: Story, uid: str, owner: str, start: tuple[Any, ...]) -> Story:
+    """A pod is made at 30.3 s, scheduled at once, and starts and is Ready at the given moments."""
+    spec, started_s, ready_s, reported = start
+    story.saw(30.3, "ADDED", pod(uid, node="", owner=owner, spec=spec))
+    story.saw(30.4, "MODIFIED", pod(uid, owner=owner, spec=spec))
+    if reported:
+        metadata = {"uid": "event-1", "name": "event-1", "namespace": "gameday-1"}
+        raw = {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": reported[0], "message": reported[1]}
+        story.saw(33, "ADDED", raw, "Event")
+    story.saw(started_s, "MODIFIED", pod(uid, running=True, owner=owner, spec=spec))
+    if ready_s is not None:
+        story.saw(ready_s, "MODIFIED", pod(uid, ready=True, owner=owner, spec=spec))
+    return story
+
+
+@pytest.mark.parametrize(("spec", "started_s", "ready_s", "reported", "answer"), STARTS)
+def test_a_replacement_is_not_late_by_its_pull(
+    spec: Mapping[str, Any], started_s: float, ready_s: float | None, reported: tuple[str, ...], answer: Answer
+) -> None:
+    """An image that takes 25 s of the 29 s has the replacement run, and not Ready, when it was due."""
+    story = Story(200).replicas("a", "b", "c", spec=spec).fault("a").traffic()
+    story.saw(30.2, "DELETED", pod("a", ready=True, spec=spec))
+    finding = Recovered()(made(story, "d", "rs-1", (spec, started_s, ready_s, reported)).history())
+    assert finding.answer is answer, finding.line()
+    if answer is Answer.UNKNOWN:
+        assert "to start" in finding.reason
+
+
+@pytest.mark.parametrize(("spec", "started_s", "ready_s", "reported", "answer"), STARTS)
+def test_a_release_is_not_late_by_its_pull(
+    spec: Mapping[str, Any], started_s: float, ready_s: float | None, reported: tuple[str, ...], answer: Answer
+) -> None:
+    """The image of a release is pulled by its first pods, which are Ready in their time after that."""
+    story = Rolling(200).fault(name="rolling-update", at_s=30, healed_s=190).saw(0, "LISTED", node("n1"), "Node")
+    for at_s, type_, owner in ((0, "LISTED", OLD), (30.2, "MODIFIED", NEW)):
+        raw, replica_set = release(owner, replicas=1, unavailable=0), owned(owner, 1)
+        raw["spec"]["template"]["spec"] = replica_set["spec"]["template"]["spec"] = dict(spec)
+        story.saw(at_s, type_, raw, "Deployment").saw(at_s + 0.01, "ADDED", replica_set, "ReplicaSet")
+    story.saw(0, "LISTED", pod("a", ready=True, owner=OLD, spec=spec)).traffic()
+    made(story, "e", NEW, (spec, started_s, ready_s, reported))
+    if ready_s is not None:
+        story.saw(ready_s + 0.1, "DELETED", pod("a", ready=True, owner=OLD, spec=spec))
+    finding = RolledOut()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("spec", "started_s", "end_s", "answer"),
+    [
+        pytest.param(PULLED, 90, 96, Answer.UNKNOWN, id="pulled"),
+        pytest.param(PROBED, 90, 96, Answer.FAIL, id="never pulled"),
+        pytest.param(PULLED, 31, 96, Answer.FAIL, id="present"),
+        pytest.param(PULLED, 60, 96, Answer.FAIL, id="pulled, and slow afterwards"),
+    ],
+)
+def test_what_has_just_been_pulled_at_the_end_is_open(
+    spec: Mapping[str, Any], started_s: float, end_s: float, answer: Answer
+) -> None:
+    """The trial ends 6 s after the start of a replacement whose image took a minute."""
+    story = Rolling(200).saw(0, "LISTED", node("n1"), "Node").fault("a").traffic()
+    raw, replica_set = release(OLD, replicas=2), owned(OLD, 2)
+    raw["spec"]["template"]["spec"] = replica_set["spec"]["template"]["spec"] = dict(spec)
+    story.saw(0, "LISTED", raw, "Deployment").saw(0, "LISTED", replica_set, "ReplicaSet")
+    for uid in "ab":
+        story.saw(0, "LISTED", pod(uid, ready=True, owner=OLD, spec=spec))
+    story.saw(30.2, "DELETED", pod("a", ready=True, owner=OLD, spec=spec))
+    story.has(phases=(Phase("recovery", at(40), at(end_s)),))
+    finding = EndState()(made(story, "d", OLD, (spec, started_s, None, ())).history())
+    assert finding.answer is answer, finding.line()
