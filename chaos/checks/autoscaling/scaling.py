@@ -200,8 +200,9 @@ def assumed(history: History, *flags: str) -> str:
 def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     """Whether a change was the autoscaler's own: its Event or its status says that number from then on, or soon after.
 
-    A status that only follows what somebody else set says no new lastScaleTime. From zero it starts only what it put
-    there itself (KEP-2021), and to zero it goes only where its minimum is zero.
+    A status that only follows what somebody else set says no new lastScaleTime; one whose autoscaler never scaled has
+    none at all, but says whether it is able to (Kubernetes API reference, HorizontalPodAutoscalerStatus). From zero it
+    starts only what it put there itself (KEP-2021), and to zero it goes only where its minimum is zero.
     """
     before, zero = life.at(change.at_ns - AHEAD_NS), min(change.before, change.after) == 0
     if change.at_ns < life.first_ns or (zero and (before.least or before.inactive.startswith(FOR_ZERO))):
@@ -211,7 +212,7 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
         return True
     states = life.within(from_ns, change.at_ns + NEAR_NS)
     known = [view for at_ns, view in life.states if at_ns <= from_ns]
-    if any(view.scaled_at for _, view in life.states):
+    if any(view.scaled_at or view.condition("AbleToScale") for _, view in life.states):
         stamp = known[-1].scaled_at if known else ""
         return any(view.desired == change.after and view.scaled_at != stamp for _, view in states)
     return any(view.desired == change.after for _, view in states)

@@ -153,6 +153,34 @@ def test_a_status_that_follows_somebody_else_is_no_change_of_the_autoscaler() ->
     assert ScaledUp()(decided.history()).answer is Answer.PASS
 
 
+def able(desired: int, *, stamp: str = "") -> dict[str, Any]:
+    """The autoscaler as its controller writes it; without a stamp it never scaled in its life."""
+    raw = hpa(desired, measured=60)
+    conditions = [{"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "recommended"}]
+    return {**raw, "status": {**raw["status"], "conditions": conditions, **({"lastScaleTime": stamp} if stamp else {})}}
+
+
+@pytest.mark.parametrize(("stamp", "answer"), [("", Answer.UNKNOWN), ("2026-01-01T00:00:42Z", Answer.PASS)])
+def test_an_autoscaler_that_never_scaled_made_no_rise(stamp: str, answer: Answer) -> None:
+    """A new one reports what somebody set, without any lastScaleTime; its own first rise has one."""
+    story = spike(scaler=able(2)).saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment")
+    story.made("c", 42.1, 46).made("d", 42.2, 46).saw(44, "MODIFIED", able(4, stamp=stamp), KIND)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("the autoscaler did not ask for it" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("stamp", "answer"), [("", Answer.UNKNOWN), ("2026-01-01T00:00:", Answer.FAIL)])
+def test_turns_that_it_only_reports_are_none_of_a_new_autoscaler(stamp: str, answer: Answer) -> None:
+    """Somebody goes up, down and up again: open; where the autoscaler did, it flaps."""
+    story = spike(scaler=able(2))
+    for at_s, desired in ((60, 4), (100, 2), (140, 4)):
+        story.saw(at_s, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+        story.saw(at_s + 1, "MODIFIED", able(desired, stamp=stamp and f"{stamp}{at_s}"), KIND)
+    finding = NoFlapping()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_an_event_says_what_a_lost_status_does_not() -> None:
     """The write of the status failed, and the Event of the rescale says that it was the autoscaler's own."""
     about = {"kind": KIND, "uid": "hpa-model"}
