@@ -596,6 +596,39 @@ def test_a_maximum_is_held_by_pods_that_are_ready(story: Scaling, answer: Answer
     assert finding.answer is answer, finding.line()
 
 
+def held_without(*, back_s: float | None = None) -> Scaling:
+    """The maximum of four is reached, and one of the two old pods is not Ready from 60 s on."""
+    story = at_maximum().saw(60, "MODIFIED", aged(pod("a", running=True, spec=ASKING), -100, None))
+    if back_s is not None:
+        story.saw(back_s, "MODIFIED", aged(pod("a", ready=True, spec=ASKING), -100, back_s))
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(held_without(), Answer.UNKNOWN, id="not Ready when the spike ends"),
+        pytest.param(held_without(back_s=75), Answer.PASS, id="Ready again in the spike"),
+        pytest.param(held_without(back_s=95), Answer.UNKNOWN, id="Ready again after it"),
+    ],
+)
+def test_a_maximum_is_held_by_old_replicas_too(story: Scaling, answer: Answer) -> None:
+    """Both new pods are Ready in time, and still three replicas carry what four are to carry."""
+    finding = HeldAtMaximum()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("3 of 4 replicas were Ready when the spike ended" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_maximum_that_was_reached_before_needs_its_pods() -> None:
+    """Four have been desired since long before the spike, and one of them waits for a node all the time."""
+    full = hpa(4, measured=100, limits=(2, 4), limited="TooManyReplicas")
+    waiting = aged(pod("d", node="", spec=ASKING), -100, None)
+    held = Scaling(120).stands("a", "b", "c", "d", scaler=full).loaded(1, 0, 110).loaded(4, 30, 90)
+    assert HeldAtMaximum()(held.history()).answer is Answer.PASS
+    finding = HeldAtMaximum()(held.saw(1, "MODIFIED", waiting).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+
+
 # --- a metrics pipeline that is set otherwise --------------------------------------------------------------------
 
 
