@@ -114,7 +114,8 @@ class Climb:
         over_ns: when the metrics API, or where it was not recorded the autoscaler, first had that over its target.
         ignored: the worst time before the first rise in which the metrics asked for more replicas for nothing.
         stalled: the same since the first rise.
-        rises: of desired replicas, by whomever; `own` are the autoscaler's.
+        rises: of desired replicas, by whomever; `own` are those that the autoscaler's metrics asked for: not one that
+            only brings the number back to the minimum, for which it looks at none.
         pods: those made since the first rise.
         regained_ns: when users were inside the SLO again.
     """
@@ -200,7 +201,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         ignored=ignored(history, life, begin_ns, first_ns, status=True),
         stalled=ignored(history, life, first_ns, end_ns, status=False) if rises else None,
         rises=rises,
-        own=tuple(one for one in rises if confirmed(history, life, one)),
+        own=tuple(one for one in rises if one.before >= life.at(one.at_ns).least and confirmed(history, life, one)),
         pods=pods,
         regained_ns=well_ns,
         detail=_detail(history, life, spike, metric, stages=stages, bound_s=bound.total_s),

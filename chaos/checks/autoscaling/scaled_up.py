@@ -173,8 +173,10 @@ def _taken_back(history: History, life: AutoscalerLife, climb: Climb) -> list[Ob
 def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[str, Obligation]:
     subject, bound_s = "first rise", climb.bound.total_s
     if not climb.own:
-        text = f"{climb.rises[0].words}, and {scaling.NOT_ASKED}"
-        return "rival", unknown(subject, text, "a trial in which nobody else scales")
+        least = scaling.confirmed(history, life, climb.rises[0])
+        why = "which only brings it to the minimum" if least else f"and {scaling.NOT_ASKED}"
+        settle = "a trial in which nobody else scales, nor sets the minimum"
+        return "rival", unknown(subject, f"{climb.rises[0].words}, {why}", settle)
     first = climb.own[0]
     came_ns = earliest_ns(history, history.facts.workload_kind, first.at_ns)
     took_s = seconds(came_ns - climb.spike.begin_ns)

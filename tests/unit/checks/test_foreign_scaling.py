@@ -204,6 +204,18 @@ def test_a_number_set_back_soon_after_the_rise_is_somebody_elses() -> None:
     assert "desired replicas 4 to 2, and the autoscaler did not ask for it" in finding.reason
 
 
+def test_a_rise_to_a_new_minimum_follows_no_load() -> None:
+    """The owners set a minimum of three in the spike, which needs no metric; a fourth replica is for the load."""
+    raised: dict[str, Any] = {"measured": 55, "limits": (3, 8)}
+    story = spike().saw(40, "MODIFIED", hpa(2, **raised), KIND).rescaled(41, 3, **raised).made("c", 41.1, 45)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "desired replicas 2 to 3, which only brings it to the minimum" in finding.reason
+    followed = story.rescaled(50, 4, measured=75, limits=(3, 8)).made("d", 50.1, 54)
+    finding = ScaledUp()(followed.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
 def test_without_an_autoscaler_the_pods_of_a_rise_are_owed_all_the_same() -> None:
     """Something raises the number and no pod comes: FAIL."""
     story = spike(scaler={}).saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment")
