@@ -419,6 +419,24 @@ def fallen(last: Mapping[str, Any], *, to: int = 3) -> Scaling:
     return story.rescaled(140, to, measured=31).ends(140.1, "d").saw(150, "MODIFIED", last, KIND)
 
 
+@pytest.mark.parametrize(
+    ("falls_s", "answer"),
+    [(200, Answer.PASS), (150, Answer.PASS), (290, Answer.FAIL), (None, Answer.FAIL)],
+)
+def test_a_slow_fall_of_the_load_is_not_over_at_its_begin(falls_s: float | None, answer: Answer) -> None:
+    """From 90 s to 190 s the load goes down to what it was; the bound of 80 s is for what comes after that."""
+    story = Scaling(400).stands("a", "b").loaded(1, 0, 395).loaded(4, 30, 190)
+    *others, last = story.parts["streams"]
+    points = (LoadPoint(at(30), 4.0), LoadPoint(at(90), 4.0), LoadPoint(at(190), 0.0))
+    story.has(streams=(*others, replace(last, rate_rps=0.0, rate_profile=points)))
+    story.rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.2, 46)
+    story.saw(140, "MODIFIED", hpa(4, measured=25), KIND)
+    if falls_s is not None:
+        story.rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "c", "d")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_where_the_metrics_keep_the_replicas_the_fall_ends() -> None:
     """Three at 45 % of 60 % are rounded up to three: PASS; at 20 % they have to go on falling: FAIL."""
     kept = ScaledDown()(fallen(hpa(3, measured=45)).history())
