@@ -437,6 +437,34 @@ def test_a_slow_fall_of_the_load_is_not_over_at_its_begin(falls_s: float | None,
     assert finding.answer is answer, finding.line()
 
 
+def eased(*falls: int, resets_s: float | None = None) -> Scaling:
+    """The load is high until 200 s, but little felt from 100 s on: at 150 s the autoscaler goes down to these."""
+    story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+    story.made("c", 42.1, 46).made("d", 42.2, 46).saw(100, "MODIFIED", hpa(4, measured=20), KIND)
+    for number in falls:
+        story.rescaled(150, number, measured=10).ends(150.1, *"cd"[number - 2 :])
+    if resets_s is not None:
+        story.saw(resets_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment").ends(resets_s + 0.1, "c", "d")
+        story.saw(resets_s + 20, "MODIFIED", hpa(2, measured=10), KIND)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(eased(2), Answer.PASS, id="by the autoscaler"),
+        pytest.param(eased(resets_s=120), Answer.UNKNOWN, id="by somebody else"),
+        pytest.param(eased(3), Answer.FAIL, id="a part of the way"),
+        pytest.param(eased(), Answer.FAIL, id="not at all"),
+    ],
+)
+def test_what_fell_in_the_spike_need_not_fall_after_it(story: Scaling, answer: Answer) -> None:
+    """Desired replicas are back at two before the load is."""
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("not back at 2" in finding.reason) == (answer is Answer.FAIL)
+
+
 def test_where_the_metrics_keep_the_replicas_the_fall_ends() -> None:
     """Three at 45 % of 60 % are rounded up to three: PASS; at 20 % they have to go on falling: FAIL."""
     kept = ScaledDown()(fallen(hpa(3, measured=45)).history())
