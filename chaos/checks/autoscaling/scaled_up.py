@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
-from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
+from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetail, climb_of
 from chaos.checks.autoscaling.shown_metrics import Ignored
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -43,8 +43,9 @@ class ScaledUp:
     With an `slo` users must moreover be inside it again before the spike ends, for ten seconds at least. If they are
     not while the autoscaler is at its maximum, that is a matter of capacity and not of the autoscaler; the reason says
     so (`cause` is `capacity`). Without an autoscaler, or with one whose metric the load does not move, nothing follows:
-    FAIL. A spike that is too short to tell, metrics that are missing, two autoscalers on one target, a rise that
-    something else made or took back, and a metric of which nobody says how soon it shows the load, are UNKNOWN.
+    FAIL. A spike that is too short to tell, or of too few requests, metrics that are missing, two autoscalers on one
+    target, a rise that something else made or took back, and a metric of which nobody says how soon it shows the load,
+    are UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-up"
@@ -142,7 +143,7 @@ def _judged(
 ) -> Iterator[tuple[str, Obligation]]:
     """What a load spike asks of the system, each with what went wrong if it was not kept, in a word."""
     if not climb.rises:
-        yield _no_rise(life, climb, unwell=slo is not None and climb.regained_ns is None)
+        yield _no_rise(life, climb, unwell=slo is not None and climb.regained_ns is None and not climb.few)
         return
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
@@ -158,6 +159,9 @@ def _judged(
         yield "", Obligation("users", measured="inside the SLO again", bound="before the spike ends")
     elif climb.end_ns < climb.due_ns:
         yield "short", _too_short(climb)
+    elif climb.few:
+        text = f"fewer than {REQUESTS_MIN} requests say whether users were inside the SLO again before the spike ended"
+        yield "few", unknown("users", text, "a load spike of more requests")
     else:
         yield _not_regained(climb)
 

@@ -376,6 +376,19 @@ def test_a_slow_rise_of_the_load_is_not_felt_at_its_begin() -> None:
     assert ScaledUp()(story.history()).answer is Answer.PASS
 
 
+@pytest.mark.parametrize(
+    ("rate_rps", "slow_s", "answer"),
+    [(1, 0, Answer.PASS), (0.05, 0, Answer.UNKNOWN), (0.05, 100, Answer.UNKNOWN), (0.05, 105, Answer.FAIL)],
+)
+def test_few_requests_say_nothing_of_users(rate_rps: float, slow_s: float, answer: Answer) -> None:
+    """Fifteen answers in the spike that are all in time, or the last of them, prove nothing; where none is, they do."""
+    story = Scaling(200).stands("a", "b").loaded(rate_rps, 0, 195).loaded(3 * rate_rps, 30, 105)
+    story.saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+    finding = ScaledUp(USERS)(story.made("c", 42.1, 46).made("d", 42.2, 46).slow(30, slow_s).history())
+    assert finding.answer is answer, finding.line()
+    assert ("fewer than 20 requests" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
 # --- to and from zero ---------------------------------------------------------------------------------------------
 
 
