@@ -167,8 +167,9 @@ OTHERS: Mapping[str, tuple[float, ...]] = {
     WINDOW: (0.0, 1e9),
     "hpa_cpu_initialization_s": (0.0, 1e9),
     "hpa_initial_readiness_s": (0.0, 1e9),
+    "hpa_sync_s": (1e9,),
 }
-"""The controller's flags that a decision depends on, each with its ends."""
+"""The controller's flags that a decision depends on, each with its ends. Of syncs it is how few there may have been."""
 
 DECLARED = "cluster.timings in gameday.toml, with the controller's flags"
 

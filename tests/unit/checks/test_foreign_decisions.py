@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,8 +52,8 @@ def test_a_recorded_tolerance_decides(flags: dict[str, float], answer: Answer) -
     assert finding.answer is answer, finding.line()
 
 
-def flagged(story: Scaling, flags: dict[str, float]) -> Scaling:
-    """The story with flags of the controller on record."""
+def flagged(story: Scaling, flags: Mapping[str, float | None]) -> Scaling:
+    """The story with flags of the controller on record; None takes one off it."""
     known = story.parts["facts"]
     return story.has(facts=replace(known, raw={**known.raw, "timings": {**known.raw["timings"], **flags}}))
 
@@ -80,6 +80,30 @@ def test_a_fall_is_explained_by_syncs_that_had_no_metrics() -> None:
     assert DecisionsRecomputed()(fallen.history()).answer is Answer.FAIL
     finding = DecisionsRecomputed()(fallen.has(metrics=tuple(failing)).history())
     assert finding.answer is not Answer.FAIL, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer"),
+    [
+        ({}, Answer.FAIL),
+        ({"hpa_sync_s": 15}, Answer.FAIL),
+        ({"hpa_sync_s": 60}, Answer.PASS),
+        ({"hpa_sync_s": None}, Answer.UNKNOWN),
+    ],
+    ids=["each 5 s", "each 15 s", "each 60 s", "nobody knows"],
+)
+def test_a_fall_that_rarer_syncs_explain_is_left_open(flags: dict[str, Any], answer: Answer) -> None:
+    """For 30 s within the window of 60 s the samples ask for four; who looks once a minute may not have seen it."""
+    story = Scaling(200).stands(*"abcd", scaler=hpa(4, measured=60, window_s=60)).loaded(1, 0, 195)
+    story.used(0, 60, 40, *"abcd").used(60, 90, 120, *"abcd").used(90, 200, 40, *"abcd")
+    finding = DecisionsRecomputed()(flagged(story.rescaled(110, 2, measured=20, window_s=60), flags).history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_wrong_number_is_wrong_however_rare_the_syncs_are() -> None:
+    """Five replicas follow from no sample at all."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 120, 80, "a", "b").rescaled(60, 5, measured=40)
+    assert DecisionsRecomputed()(flagged(story, {"hpa_sync_s": None}).history()).answer is Answer.FAIL
 
 
 # --- a rise that comes to nothing ---------------------------------------------------------------------------------
