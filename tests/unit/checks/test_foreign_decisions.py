@@ -82,6 +82,45 @@ def test_a_fall_is_explained_by_syncs_that_had_no_metrics() -> None:
     assert finding.answer is not Answer.FAIL, finding.line()
 
 
+@pytest.mark.parametrize("reason", ["FailedGetResourceMetric", "AmbiguousSelector"])
+def test_a_fall_is_explained_by_syncs_that_could_not_scale(reason: str) -> None:
+    """The autoscaler says so itself, while the metrics API answers us."""
+    story = Scaling(150).stands(*"abcd").loaded(1, 0, 145)
+    story.used(0, 60, 40, *"abcd").used(60, 70, 120, *"abcd").used(70, 150, 40, *"abcd").rescaled(75, 2, measured=20)
+    assert DecisionsRecomputed()(story.history()).answer is Answer.FAIL
+    story.saw(59, "MODIFIED", hpa(4, inactive=reason), KIND).saw(72, "MODIFIED", hpa(4, measured=20), KIND)
+    finding = DecisionsRecomputed()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def beside_a_sidecar(metric: str) -> Scaling:
+    """From 59 s to 72 s only a sidecar of one of four pods is measured, while the others ask for four."""
+    source = {"name": "cpu", **({"container": "m"} if metric == "ContainerResource" else {})}
+    part = {**source, "target": {"type": "Utilization", "averageUtilization": 60}}
+    raw = hpa(4)
+    raw["spec"]["metrics"] = [{"type": metric, metric[0].lower() + metric[1:]: part}]
+    story = Scaling(150).stands(*"abcd", scaler=raw).loaded(1, 0, 145)
+    story.used(0, 60, 40, *"abcd").used(60, 70, 120, *"abcd").used(70, 150, 40, *"abcd")
+    story.saw(75, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
+    story.saw(75.05, "MODIFIED", {**raw, "status": hpa(2)["status"]}, KIND)
+    aside = {"sidecar": {"cpu": 120}}
+    return story.has(
+        metrics=tuple(
+            replace(one, pods={**one.pods, "model-d": replace(one.pods["model-d"], containers=aside)})
+            if at(59) <= one.at_ns <= at(72)
+            else one
+            for one in story.parts["metrics"]
+        )
+    )
+
+
+@pytest.mark.parametrize(("metric", "answer"), [("ContainerResource", Answer.PASS), ("Resource", Answer.FAIL)])
+def test_a_pod_without_the_measured_container_fails_the_metric(metric: str, answer: Answer) -> None:
+    """A metric of one container asks for nothing while some pod is measured without it; one of whole pods does."""
+    finding = DecisionsRecomputed()(beside_a_sidecar(metric).history())
+    assert finding.answer is answer, finding.line()
+
+
 @pytest.mark.parametrize(
     ("flags", "answer"),
     [
