@@ -11,6 +11,7 @@ from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
 from chaos.checks.autoscaling.shown_metrics import Ignored, MetricPeak, ignored, peak_of
 from chaos.checks.base import after_s, timings_of
+from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -23,7 +24,17 @@ from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.slo import Slo
 
-__all__ = ["REQUESTS_MIN", "TAIL_NS", "Climb", "FollowedDetail", "answered_rps", "climb_of", "regained_ns", "too_few"]
+__all__ = [
+    "REQUESTS_MIN",
+    "TAIL_NS",
+    "Climb",
+    "FollowedDetail",
+    "answered_rps",
+    "climb_of",
+    "not_sent",
+    "regained_ns",
+    "too_few",
+]
 
 TAIL_NS = 10 * NS
 """Users are well again only if they stay so for at least this long, up to the end of the spike."""
@@ -72,6 +83,13 @@ def _valid(history: History, begin_ns: int, end_ns: int) -> pl.DataFrame:
     """The requests of a span that count: all but those that were never sent."""
     span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
     return history.requests.filter(span & (pl.col("outcome") != "unsent"))
+
+
+def not_sent(history: History, begin_ns: int, end_ns: int) -> str:
+    """How much of the load of a span was never sent, in words; empty where it was one request in a hundred at most."""
+    count = history.requests.filter(pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")).height
+    missed = count - _valid(history, begin_ns, end_ns).height
+    return f"{missed} of {plural(count, 'request')} of the spike were never sent" if missed > 0.01 * count else ""
 
 
 def too_few(history: History, slo: Slo, begin_ns: int, end_ns: int) -> bool:

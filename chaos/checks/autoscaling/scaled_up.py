@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
-from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetail, climb_of
+from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetail, climb_of, not_sent
 from chaos.checks.autoscaling.shown_metrics import Ignored
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -132,10 +132,15 @@ def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Iterator
 def _doubted(history: History, climb: Climb, one: Obligation) -> Obligation:
     """Nothing is held against an autoscaler that was not given the load that was meant."""
     lost = [worker.number for worker in history.load_workers if (worker.lost_ns or climb.end_ns) < climb.end_ns]
-    if one.answer is not Answer.FAIL or not lost:
+    if one.answer is not Answer.FAIL:
         return one
-    text = f"{one.reason}; but load worker {lost[0]} was lost, and part of the load with it"
-    return unknown(one.subject, text, "a trial whose load workers live to its end")
+    if lost:
+        text = f"{one.reason}; but load worker {lost[0]} was lost, and part of the load with it"
+        return unknown(one.subject, text, "a trial whose load workers live to its end")
+    missed = not_sent(history, climb.spike.begin_ns, climb.end_ns)
+    if missed and one.subject == "first rise":
+        return unknown(one.subject, f"{one.reason}; but {missed}", "a generator that sends the whole load")
+    return one
 
 
 def _judged(

@@ -376,6 +376,30 @@ def test_a_slow_rise_of_the_load_is_not_felt_at_its_begin() -> None:
     assert ScaledUp()(story.history()).answer is Answer.PASS
 
 
+def unsent(story: Scaling, share: float) -> Scaling:
+    """Of each hundred requests of the spike's own stream so many are never sent."""
+    for row in story.rows:
+        if row["stream"] == "steady-2" and row["id"] % 100 < 100 * share:
+            row |= {"outcome": "unsent", "sent_ns": None}
+    return story
+
+
+@pytest.mark.parametrize(("share", "answer"), [(1, Answer.UNKNOWN), (0.1, Answer.UNKNOWN), (0, Answer.FAIL)])
+def test_a_load_that_was_not_sent_moves_no_metric(share: float, answer: Answer) -> None:
+    """Users wait, cpu stays at half of its target, and the spike was not given to the system, or not all of it."""
+    story = spike().slow(30, 200).saw(45, "MODIFIED", hpa(2, measured=30), KIND)
+    finding = ScaledUp(USERS)(unsent(story, share).history())
+    assert finding.answer is answer, finding.line()
+    assert "the load does not move this metric" in finding.reason
+    assert ("of the spike were never sent" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_metric_over_its_target_is_ignored_whatever_was_sent() -> None:
+    """The autoscaler's own status asks for more for minutes, and nothing rises."""
+    story = spike().saw(45, "MODIFIED", hpa(2, measured=100), KIND)
+    assert ScaledUp()(unsent(story, 0.5).history()).answer is Answer.FAIL
+
+
 @pytest.mark.parametrize(
     ("rate_rps", "slow_s", "answer"),
     [(1, 0, Answer.PASS), (0.05, 0, Answer.UNKNOWN), (0.05, 100, Answer.UNKNOWN), (0.05, 105, Answer.FAIL)],
