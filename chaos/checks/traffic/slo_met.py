@@ -149,24 +149,31 @@ def _objectives(reading: SloReading, sure: SloReading, arrivals: Arrivals) -> It
     if slo.availability is not None:
         words = f"availability: {plural(sure.bad, 'bad request')}"
         may = error_budget(slo.availability, sure.valid + doubtful)
-        yield _objective(words, sure.bad, may, (reading.valid, enough_requests(slo.availability)), arrivals)
-    if slo.goodput is not None and sure.meeting is not None:
+        missed = reading.bad > error_budget(slo.availability, reading.valid)
+        enough = (reading.valid, enough_requests(slo.availability))
+        yield _objective(words, sure.bad, may, enough, arrivals, missed=missed)
+    if slo.goodput is not None and sure.meeting is not None and reading.meeting is not None:
         short = sure.bad if behind else sure.valid - sure.meeting
         words = f"goodput: {plural(short, 'request')} missed a limit"
         may = error_budget(slo.goodput, sure.valid + doubtful)
-        yield _objective(words, short, may, (reading.valid, enough_requests(slo.goodput)), arrivals)
+        missed = reading.valid - reading.meeting > error_budget(slo.goodput, reading.valid)
+        enough = (reading.valid, enough_requests(slo.goodput))
+        yield _objective(words, short, may, enough, arrivals, missed=missed)
     for name, one in sure.percentiles.items():
-        over = sure.bad if behind else one.over
+        over, whole = sure.bad if behind else one.over, reading.percentiles[name]
         count = max(one.count + doubtful, REQUESTS_FOR_P99)
         words = f"{name}: {plural(over, 'request')} over {one.objective_s:g} s"
-        enough = (reading.percentiles[name].count, REQUESTS_FOR_P99)
-        yield _objective(words, over, count - nearest_rank(count), enough, arrivals)
+        enough, missed = (whole.count, REQUESTS_FOR_P99), whole.over > whole.allowed
+        yield _objective(words, over, count - nearest_rank(count), enough, arrivals, missed=missed)
 
 
-def _objective(words: str, over: int, may: int, enough: tuple[int, int], arrivals: Arrivals) -> Obligation:
+def _objective(
+    words: str, over: int, may: int, enough: tuple[int, int], arrivals: Arrivals, *, missed: bool
+) -> Obligation:
     """One objective, which `over` requests miss beyond doubt where `may` are allowed to.
 
-    `enough`: how many requests there were, and how many it takes to say that it is met.
+    `enough`: how many requests there were, and how many it takes to say that it is met. `missed`: it is not, with those
+    that are in doubt.
     """
     subject, count, doubtful = words.partition(":")[0], enough[0], arrivals.counts.doubtful
     measured, bound = f"{over} of {plural(count, 'request')}", f"{may} allowed"
@@ -178,6 +185,9 @@ def _objective(words: str, over: int, may: int, enough: tuple[int, int], arrival
         return unknown(subject, reason, "more requests: a longer trial or a higher rate")
     if arrivals.doubts:  # which are listed by themselves
         return Obligation(subject, Answer.UNKNOWN, measured=measured, bound=bound)
+    if missed:
+        text = f"{subject} is missed only with {plural(doubtful, 'request')} that the generator started late"
+        return unknown(subject, text, "a generator that starts every request in time")
     return Obligation(subject, measured=measured, bound=bound)
 
 

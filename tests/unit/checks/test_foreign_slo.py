@@ -202,3 +202,40 @@ def test_failed_requests_are_over_every_finite_time() -> None:
     """Where every request failed, none kept a finite objective."""
     finding = met(served().fate(range(1000), "failed"), Slo(latency_p99_s=1.0))
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+# --- a few requests that the generator started late -----------------------------------------------------------
+
+
+def stalled(*, late: int, slow: int = 0, lost: int = 0) -> Story:
+    """Of a thousand requests the generator started so many 3 s late, as in a pause of its host.
+
+    The service itself was slow with so many others, and of those that started late it lost so many.
+    """
+    story = served()
+    for row in story.rows[100 : 100 + late]:
+        for moment in ("sent_ns", "first_byte_ns", "first_token_ns", "end_ns"):
+            row[moment] += 3 * NS
+    for row in story.rows[500 : 500 + slow]:
+        row["end_ns"] += 3 * NS
+    return story.fate(range(100, 100 + lost), "unanswered")
+
+
+@pytest.mark.parametrize(
+    ("story", "slo", "answer"),
+    [
+        pytest.param(stalled(late=9), Slo(latency_p99_s=1.0), Answer.PASS, id="one in a hundred may be late"),
+        pytest.param(stalled(late=9, slow=5), Slo(latency_p99_s=1.0), Answer.UNKNOWN, id="too many with the slow"),
+        pytest.param(stalled(late=9, slow=11), Slo(latency_p99_s=1.0), Answer.FAIL, id="too many without"),
+        pytest.param(stalled(late=3), Slo(latency_p99_s=1.0, goodput=0.999), Answer.UNKNOWN, id="goodput"),
+        pytest.param(stalled(late=3, slow=2), Slo(latency_p99_s=1.0, goodput=0.999), Answer.FAIL, id="goodput, slow"),
+        pytest.param(stalled(late=3, lost=2), Slo(availability=0.999), Answer.UNKNOWN, id="lost as they were late"),
+        pytest.param(stalled(late=3, lost=1), Slo(availability=0.999), Answer.PASS, id="one may be lost"),
+        pytest.param(served().fate([5, 6], "failed"), Slo(availability=0.999), Answer.FAIL, id="in time, and lost"),
+    ],
+)
+def test_a_pause_of_the_generator_convicts_nobody(story: Story, slo: Slo, answer: Answer) -> None:
+    """What started late counts against no objective by itself, even where so few did that the generator kept up."""
+    finding = met(story, slo)
+    assert finding.answer is answer, finding.line()
+    assert ("that the generator started late" in finding.reason) == (answer is Answer.UNKNOWN)
