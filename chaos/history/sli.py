@@ -16,6 +16,7 @@ __all__ = [
     "GOOD",
     "INDICATORS",
     "STALL_S",
+    "TOKEN_TIMES",
     "TokenReading",
     "hollow",
     "longest_gap_s",
@@ -23,6 +24,7 @@ __all__ = [
     "response_s",
     "token_time_s",
     "unmetered",
+    "untimed",
 ]
 
 GOOD = ("ok", "late")
@@ -80,6 +82,12 @@ def hollow(requests: pl.DataFrame, before_ns: int) -> pl.DataFrame:
     return pl.concat(found).unique(["stream", "id"], maintain_order=True)
 
 
+def untimed(requests: pl.DataFrame) -> pl.DataFrame:
+    """Full answers of streams in which no token was ever seen: plain ones, in one piece, or of a closed loop."""
+    seen = requests.filter(pl.col("first_token_ns").is_not_null())
+    return requests.filter(_ANSWERED).join(seen, on="stream", how="anti")
+
+
 INDICATORS = {
     "latency": ("p99", response_s()),
     "first_token": ("first token p99", response_s("first_token_ns")),
@@ -87,6 +95,9 @@ INDICATORS = {
     "token_gap": ("longest token gap p99", longest_gap_s()),
 }
 """The times that an SLO may have an objective for: by name, with words for people and the column."""
+
+TOKEN_TIMES = frozenset(INDICATORS) - {"latency"}
+"""Those of them that nobody measures of an answer in one piece."""
 
 STALL_S = 5.0
 """A stream that is silent for longer, once it has begun, has stalled: longer than any reader waits for a word."""
