@@ -109,6 +109,14 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     found = _computed(Reach(history, life), change)
     if found.why or found.reached:
         return found
+    window_s = _window_s(scaling.behaviour_at(history, life, change.at_ns), change)
+    since_ns, until_ns = change.at_ns - BEFORE_NS, change.at_ns + BEFORE_NS
+    # News of the autoscaler and of the workload may come in either order.
+    if edited := scaling.edited(life, since_ns, until_ns, limits=True) or scaling.edited(
+        life, since_ns - round(window_s * NS), until_ns
+    ):
+        text = f"the record allows {', '.join(map(str, found.reachable))}, but {edited}"
+        return replace(found, why=text, settle=scaling.UNEDITED)
     timings = timings_of(history)
     for flag, values in OTHERS.items():
         if flag not in timings.assumed:

@@ -99,14 +99,16 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         if not life.listed:
             recommended.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
         early = [
-            f"{fall.words} {seconds(fall.at_ns - at_ns):.1f} s after {number} had been asked for"
+            (at_ns, f"{fall.words} {seconds(fall.at_ns - at_ns):.1f} s after {number} had been asked for")
             for at_ns, number in recommended
             if number > fall.after and seconds(fall.at_ns - at_ns) < window_s - DELIVERY_S
         ]
         bound = f"no sooner than {window_s:g} s after more were asked for"
-        for text in early:
+        for since_ns, text in early:
             reason = f"{text}, before its window of {window_s:g} s was over"
-            if scaling.window_assumed(history, life, fall.at_ns):
+            if edited := scaling.edited(life, since_ns, fall.at_ns):
+                yield unknown(fall.words, f"{reason}, but {edited}", scaling.UNEDITED)
+            elif scaling.window_assumed(history, life, fall.at_ns):
                 yield unknown(fall.words, f"{reason}, {ASSUMED}", DECLARED)
             else:
                 yield Obligation(fall.words, Answer.FAIL, reason, bound=bound)
@@ -147,6 +149,8 @@ def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligatio
     else:
         text = f"{text} within {bound_s:g} s"
     reason, settle = _excuse(history, life, descent)
+    if not reason and (edited := scaling.edited(life, detail.calm_ns, descent.until_ns)):
+        reason, settle = f", but {edited}", scaling.UNEDITED
     if reason:
         return unknown(subject, f"{text}{reason}", settle)
     return Obligation(subject, Answer.FAIL, text, bound=limit)

@@ -65,7 +65,7 @@ class ScaledUp:
             else:
                 climbs.append(climb := climb_of(history, scaler, spike, self.slo))
                 here += _judged(history, scaler, climb, slo=self.slo)
-                here = [(cause, _doubted(history, climb, one)) for cause, one in here]
+                here = [(cause, _doubted(history, scaler, climb, one)) for cause, one in here]
             causes += [cause for cause, one in here if one.answer is not Answer.PASS]
             owed += scaling.unless_unseen(
                 scaling.unwatched(history, spike.begin_ns, spike.end_ns), [one for _, one in here]
@@ -129,14 +129,17 @@ def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Iterator
         yield from replicas_made(history, rise, end_ns)
 
 
-def _doubted(history: History, climb: Climb, one: Obligation) -> Obligation:
-    """Nothing is held against an autoscaler that was not given the load that was meant."""
+def _doubted(history: History, life: AutoscalerLife, climb: Climb, one: Obligation) -> Obligation:
+    """Nothing is held against an autoscaler that was not given the load that was meant, or was given other orders."""
     lost = [worker.number for worker in history.load_workers if (worker.lost_ns or climb.end_ns) < climb.end_ns]
     if one.answer is not Answer.FAIL:
         return one
     if lost:
         text = f"{one.reason}; but load worker {lost[0]} was lost, and part of the load with it"
         return unknown(one.subject, text, "a trial whose load workers live to its end")
+    edited = scaling.edited(life, climb.spike.begin_ns, climb.end_ns)
+    if edited and one.subject in ("first rise", "rise"):
+        return unknown(one.subject, f"{one.reason}; but {edited}", scaling.UNEDITED)
     missed = not_sent(history, climb.spike.begin_ns, climb.end_ns)
     if missed and one.subject == "first rise":
         return unknown(one.subject, f"{one.reason}; but {missed}", "a generator that sends the whole load")

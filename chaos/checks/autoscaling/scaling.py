@@ -19,11 +19,13 @@ from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
     "NOT_ASKED",
+    "UNEDITED",
     "Rescale",
     "assumed",
     "behaviour_at",
     "changes_of",
     "confirmed",
+    "edited",
     "in_turn",
     "one_autoscaler",
     "own_rescales",
@@ -46,6 +48,8 @@ AHEAD_NS = NS
 """Of two watches one may be ahead of the other by as much."""
 
 NOT_ASKED = "the autoscaler did not ask for it"
+
+UNEDITED = "a trial in which nobody edits the autoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,18 @@ def stood_still(life: AutoscalerLife, begin_ns: int, until_ns: int) -> Blind | N
 def behaviour_at(history: History, life: AutoscalerLife, at_ns: int, timings: Timings | None = None) -> Behaviour:
     """Its windows and rates at a moment; the controller's flags are those of the record, or as given."""
     return Behaviour.of(life.at(at_ns).spec, timings_of(history) if timings is None else timings)
+
+
+def edited(life: AutoscalerLife, begin_ns: int, until_ns: int, *, limits: bool = False) -> str:
+    """That its owner gave it another target, other metrics or another behavior in a span, in words; empty if not.
+
+    What it asked for by the former ones it may have forgotten, or go by all the same. `limits`: those count, too.
+    """
+    apart = () if limits else ("minReplicas", "maxReplicas")
+    specs = [
+        {key: view.spec[key] for key in view.spec if key not in apart} for _, view in life.within(begin_ns, until_ns)
+    ]
+    return "" if all(one == specs[0] for one in specs) else "the autoscaler was edited meanwhile"
 
 
 def window_assumed(history: History, life: AutoscalerLife, at_ns: int) -> bool:

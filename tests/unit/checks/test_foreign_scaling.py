@@ -10,7 +10,7 @@ import pytest
 from autoscaler_stories import ASKING, Scaling, aged, at_maximum, cpu, hpa
 from histories import at, deployment, pod
 
-from chaos.checks import HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
+from chaos.checks import DecisionsRecomputed, HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
 from chaos.checks.verdict import Answer
 from chaos.history import LoadPoint
 from chaos.history.facts.autoscaler import KIND
@@ -579,6 +579,70 @@ def test_the_controllers_own_window_has_to_be_known(falls_s: float, flags: dict[
     story.saw(falls_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
     story.saw(falls_s + 0.05, "MODIFIED", plain(2, 10), KIND).ends(falls_s + 0.1, "c", "d")
     finding = ScaledDown()(timed(story, **flags).history())
+    assert finding.answer is answer, finding.line()
+
+
+# --- an autoscaler that its owner edits in the trial -------------------------------------------------------------
+
+
+def given(desired: int, measured: int, *, limits: tuple[int, int] = (2, 8), **behavior: Any) -> dict[str, Any]:
+    """The usual autoscaler with another behavior."""
+    raw = hpa(desired, measured=measured, limits=limits)
+    raw["spec"]["behavior"] = {**raw["spec"]["behavior"], **behavior}
+    return raw
+
+
+OFF = {"selectPolicy": "Disabled"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "answer"),
+    [
+        pytest.param(given(2, 100, scaleUp=OFF), Answer.UNKNOWN, id="no rises"),
+        pytest.param(hpa(2, measured=100, metrics=[cpu(120)]), Answer.UNKNOWN, id="another target"),
+        pytest.param(given(2, 100, limits=(2, 6)), Answer.FAIL, id="another maximum"),
+        pytest.param(given(2, 100), Answer.FAIL, id="the same"),
+    ],
+)
+def test_a_rise_that_was_forbidden_meanwhile_is_not_missed(edit: dict[str, Any], answer: Answer) -> None:
+    """The metric is over its target from 41 s on, and at 43 s the owner edits the autoscaler."""
+    story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).saw(43, "MODIFIED", edit, KIND)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("edit", "answer"),
+    [
+        pytest.param(given(4, 10, scaleDown=OFF), Answer.UNKNOWN, id="KEDA pauses the scale-in"),
+        pytest.param(given(4, 10, limits=(2, 6)), Answer.FAIL, id="another maximum"),
+    ],
+)
+def test_a_fall_that_was_forbidden_meanwhile_is_not_late(edit: dict[str, Any], answer: Answer) -> None:
+    """At 100 s, after the spike and before its window is over, the owner edits the autoscaler; nothing falls."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
+    finding = ScaledDown()(story.saw(100, "MODIFIED", edit, KIND).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("before_s", "answer"), [(0, Answer.UNKNOWN), (30, Answer.FAIL)])
+def test_a_window_that_was_given_meanwhile_binds_nothing_before(before_s: int, answer: Answer) -> None:
+    """Two are set 10 s after four were asked for: too early for a window of 30 s, unless it is 7 s old itself."""
+    story = spike(until_s=90, scaler=hpa(2, measured=40, window_s=before_s))
+    story.used(0, 40, 80, "a", "b").used(40, 90, 200, "a", "b", "c", "d").used(90, 300, 20, "a", "b", "c", "d")
+    story.rescaled(85, 4, measured=100, window_s=before_s).made("c", 85.1, 89).made("d", 85.1, 89)
+    story.saw(88, "MODIFIED", hpa(4, measured=100), KIND).rescaled(95, 2, measured=10).ends(95.1, "c", "d")
+    for finding in (ScaledDown()(story.history()), DecisionsRecomputed()(story.history())):
+        assert finding.answer is answer, finding.line()
+        assert ("the autoscaler was edited meanwhile" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("least", "answer"), [(4, Answer.UNKNOWN), (2, Answer.FAIL)])
+def test_turns_that_keep_to_other_limits_are_no_flapping(least: int, answer: Answer) -> None:
+    """After the spike was followed up and down, a minimum of four takes it up again."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).rescaled(130, 2, measured=10)
+    story.saw(150, "MODIFIED", hpa(2, measured=10, limits=(least, 8)), KIND)
+    finding = NoFlapping()(story.rescaled(155, 4, measured=10, limits=(least, 8)).history())
     assert finding.answer is answer, finding.line()
 
 
