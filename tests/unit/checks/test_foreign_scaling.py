@@ -474,6 +474,19 @@ def test_a_slow_fall_of_the_load_is_not_over_at_its_begin(falls_s: float | None,
     assert finding.answer is answer, finding.line()
 
 
+@pytest.mark.parametrize(("falls_s", "answer"), [(None, Answer.UNKNOWN), (195, Answer.PASS)])
+def test_replicas_that_come_back_without_a_spike_are_not_gone(falls_s: float | None, answer: Answer) -> None:
+    """Back at two in time, and at four again while the load is low; they may have gone once more in the end."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
+    story.rescaled(130, 2, measured=10).ends(130.1, "c", "d")
+    story.rescaled(150, 4, measured=100).made("e", 150.1, 155).made("f", 150.1, 155)
+    if falls_s is not None:
+        story.rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "e", "f")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("and up at 4 again" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
 def eased(*falls: int, resets_s: float | None = None) -> Scaling:
     """The load is high until 200 s, but little felt from 100 s on: at 150 s the autoscaler goes down to these."""
     story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
