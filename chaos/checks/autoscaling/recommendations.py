@@ -29,11 +29,15 @@ BEFORE_NS = 2 * NS
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones."""
+    """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones.
+
+    `apart_ns`: by how much what it was shown may have been older or newer than what we were shown.
+    """
 
     history: History
     life: AutoscalerLife
     given: Timings | None = None
+    apart_ns: int = 0
 
     @property
     def timings(self) -> Timings:
@@ -57,7 +61,7 @@ class Reach:
         """What the metrics may have asked for at some moment of a span, with `current` replicas desired."""
         found: set[Proposal] = set()
         snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
-        for sample in self._around(begin_ns, end_ns):
+        for sample in self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns):
             for pods in snapshots:
                 for now_ns in {begin_ns, end_ns}:
                     found.add(self._proposal(sample, pods, now_ns, current))

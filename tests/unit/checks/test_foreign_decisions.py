@@ -139,6 +139,27 @@ def test_a_fall_that_rarer_syncs_explain_is_left_open(flags: dict[str, Any], ans
     assert finding.answer is answer, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("resolution_s", "rises_s", "to", "answer"),
+    [
+        pytest.param(None, 42, 4, Answer.UNKNOWN, id="before our samples show it"),
+        pytest.param(None, 51, 4, Answer.PASS, id="as they show it"),
+        pytest.param(None, 42, 5, Answer.FAIL, id="another number"),
+        pytest.param(None, 30, 4, Answer.FAIL, id="long before"),
+        pytest.param(15, 42, 4, Answer.FAIL, id="before the one server that there is shows it"),
+    ],
+)
+def test_a_second_metrics_server_may_show_it_before(
+    resolution_s: float | None, rises_s: float, to: int, answer: Answer
+) -> None:
+    """From 50 s on our samples show 100 % of 60 %; who asks another replica of metrics-server may see it before."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 50, 80, "a", "b").used(50, 120, 200, "a", "b")
+    story.rescaled(rises_s, to, measured=100)
+    finding = DecisionsRecomputed()(flagged(story, {"metrics_resolution_s": resolution_s}).history())
+    assert finding.answer is answer, finding.line()
+    assert ("a second metrics-server" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
 def test_a_wrong_number_is_wrong_however_rare_the_syncs_are() -> None:
     """Five replicas follow from no sample at all."""
     story = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 120, 80, "a", "b").rescaled(60, 5, measured=40)
