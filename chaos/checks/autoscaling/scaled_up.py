@@ -12,7 +12,7 @@ from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetai
 from chaos.checks.autoscaling.shown_metrics import Ignored
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.clock import seconds
+from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife, autoscalers
@@ -151,7 +151,7 @@ def _judged(
 ) -> Iterator[tuple[str, Obligation]]:
     """What a load spike asks of the system, each with what went wrong if it was not kept, in a word."""
     if not climb.rises:
-        yield _no_rise(life, climb, unwell=slo is not None and climb.regained_ns is None and not climb.few)
+        yield _no_rise(history, life, climb, unwell=slo is not None and climb.regained_ns is None and not climb.few)
         return
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
@@ -159,7 +159,7 @@ def _judged(
     yield from (("late", one) for pod in climb.pods for one in ready_in_time(history, pod, climb.end_ns))
     if rivals := _taken_back(history, life, climb):
         yield from (("rival", one) for one in rivals)
-    elif (ignored := _ignored(life, climb, climb.stalled, "desired replicas did not rise further")) is not None:
+    elif ignored := _ignored(history, life, climb, climb.stalled, "desired replicas did not rise further"):
         yield "desired", ignored
     if slo is None:
         return
@@ -227,13 +227,13 @@ def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> Obligation | No
     return unknown("first rise", f"{what} until {since_s:.1f} s after the step: {words}", blind.settle)
 
 
-def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
+def _no_rise(history: History, life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
     subject, detail = "first rise", climb.detail
     if blind := _blind(life, climb, climb.end_ns):
         return "metrics", blind
     if climb.end_ns < climb.due_ns:
         return "short", _too_short(climb)
-    if (ignored := _ignored(life, climb, climb.ignored, "desired replicas did not rise")) is not None:
+    if ignored := _ignored(history, life, climb, climb.ignored, "desired replicas did not rise"):
         return "desired", ignored
     if detail.desired_before >= detail.replicas_max:
         if unwell:
@@ -243,7 +243,9 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
     return _unmoved(climb, unwell=unwell)
 
 
-def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: str) -> Obligation | None:
+def _ignored(
+    history: History, life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: str
+) -> Obligation | None:
     """A metric that was over its target for long enough, and asked for more replicas than there were, for nothing."""
     metric = climb.metric
     if ignored is None or climb.over_ns is None or ignored.over_s < 0:
@@ -255,6 +257,9 @@ def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: 
     text += f" ({metric.highest} of {metric.target})" if metric.highest else ""
     if ignored.bound.unpromised:
         return unknown("rise", f"{text}: {ignored.bound.unpromised[0].reason}", "other rates")
+    # What went on to the end of the spike was ignored, however seldom it looks.
+    if ignored.until_ns < climb.end_ns - NS and (doubt := scaling.assumed(history, "hpa_sync_s")):
+        return unknown("rise", f"{text} for {ignored.lasted_s:.1f} s, {doubt}", RECORDED)
     refused = [view.refused for at_ns, view in life.states if ignored.since_ns <= at_ns <= climb.end_ns if view.refused]
     return Obligation("rise", Answer.FAIL, text + (f"; {refused[-1]}" if refused else ""))
 

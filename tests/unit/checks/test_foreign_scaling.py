@@ -125,6 +125,29 @@ def test_one_step_is_not_enough_where_the_metrics_ask_for_more() -> None:
     assert finding.answer is Answer.PASS, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("further_s", "assumed", "answer"),
+    [
+        pytest.param(82, ("hpa_sync_s",), Answer.UNKNOWN, id="late, and who knows when it looks"),
+        pytest.param(82, (), Answer.FAIL, id="late"),
+        pytest.param(60, (), Answer.PASS, id="in time"),
+        pytest.param(None, ("hpa_sync_s",), Answer.FAIL, id="never, however seldom it looks"),
+    ],
+)
+def test_a_further_step_may_be_late_as_the_cluster_is_set(
+    further_s: float | None, assumed: tuple[str, ...], answer: Answer
+) -> None:
+    """From 52 s on, when the third pod counts, the samples ask for five."""
+    story = one_step(hpa(2, measured=40))
+    if further_s is not None:
+        story.rescaled(further_s, 5, measured=100)
+        story.made("d", further_s + 0.1, further_s + 4).made("e", further_s + 0.1, further_s + 4)
+    known = story.parts["facts"]
+    given = {name: value for name, value in known.raw["timings"].items() if name not in assumed}
+    finding = ScaledUp()(story.has(facts=replace(known, raw={**known.raw, "timings": given})).history())
+    assert finding.answer is answer, finding.line()
+
+
 # --- who made it --------------------------------------------------------------------------------------------------
 
 
