@@ -16,6 +16,7 @@ __all__ = [
     "GOOD",
     "INDICATORS",
     "STALL_S",
+    "TOKEN_TIMES",
     "TokenReading",
     "hollow",
     "longest_gap_s",
@@ -23,6 +24,7 @@ __all__ = [
     "response_s",
     "token_time_s",
     "unmetered",
+    "untimed",
 ]
 
 GOOD = ("ok", "late")
@@ -65,7 +67,7 @@ def hollow(requests: pl.DataFrame, before_ns: int) -> pl.DataFrame:
     """Full answers that lack what others of their stream have: a finish reason, or without one any token at all.
 
     A gateway may write the end mark (`[DONE]`) whatever became of the server behind it. A stream of which some answer
-    lacked the same before `before_ns` need not have it.
+    lacked the same before `before_ns` need not have it, as long as that is not far more frequent since.
     """
     full = requests.filter(_ANSWERED)
     bare = full.filter(pl.col("finish_reason").is_null())
@@ -74,10 +76,34 @@ def hollow(requests: pl.DataFrame, before_ns: int) -> pl.DataFrame:
         ("finish_reason", bare),
         ("first_token_ns", bare.filter(pl.col("first_token_ns").is_null())),
     ):
-        usual = lacking.filter(pl.col("end_ns") < before_ns)
+        usual = _habit(full, lacking, before_ns)
         having = full.filter(pl.col(field_).is_not_null()).join(usual, on="stream", how="anti")
         found.append(lacking.join(having, on="stream", how="semi"))
     return pl.concat(found).unique(["stream", "id"], maintain_order=True)
+
+
+MORE_OFTEN = 10
+"""What comes so many times as often as before is no habit."""
+
+
+def _habit(full: pl.DataFrame, lacking: pl.DataFrame, before_ns: int) -> pl.DataFrame:
+    """The streams in which some answers were `lacking` before a moment, and not far more of them since."""
+    early = (pl.col("end_ns") < before_ns).cast(pl.Int64)
+
+    def counts(table: pl.DataFrame, name: str) -> pl.DataFrame:
+        before, since = early.sum().alias(f"{name}_before"), (1 - early).sum().alias(f"{name}_since")
+        return table.group_by("stream").agg(before, since)
+
+    both = counts(full, "all").join(counts(lacking, "lacking"), on="stream")
+    frequent = pl.col("lacking_since") * pl.col("all_before")
+    often = frequent > MORE_OFTEN * pl.col("lacking_before") * pl.col("all_since")
+    return both.filter((pl.col("lacking_before") > 0) & ~often)
+
+
+def untimed(requests: pl.DataFrame) -> pl.DataFrame:
+    """Full answers of streams in which no token was ever seen: plain ones, in one piece, or of a closed loop."""
+    seen = requests.filter(pl.col("first_token_ns").is_not_null())
+    return requests.filter(_ANSWERED).join(seen, on="stream", how="anti")
 
 
 INDICATORS = {
@@ -87,6 +113,9 @@ INDICATORS = {
     "token_gap": ("longest token gap p99", longest_gap_s()),
 }
 """The times that an SLO may have an objective for: by name, with words for people and the column."""
+
+TOKEN_TIMES = frozenset(INDICATORS) - {"latency"}
+"""Those of them that nobody measures of an answer in one piece."""
 
 STALL_S = 5.0
 """A stream that is silent for longer, once it has begun, has stalled: longer than any reader waits for a word."""

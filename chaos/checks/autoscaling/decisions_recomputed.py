@@ -109,6 +109,14 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     found = _computed(Reach(history, life), change)
     if found.why or found.reached:
         return found
+    window_s = _window_s(scaling.behaviour_at(history, life, change.at_ns), change)
+    since_ns, until_ns = change.at_ns - BEFORE_NS, change.at_ns + BEFORE_NS
+    # News of the autoscaler and of the workload may come in either order.
+    if edited := scaling.edited(life, since_ns, until_ns, limits=True) or scaling.edited(
+        life, since_ns - round(window_s * NS), until_ns
+    ):
+        text = f"the record allows {', '.join(map(str, found.reachable))}, but {edited}"
+        return replace(found, why=text, settle=scaling.UNEDITED)
     timings = timings_of(history)
     for flag, values in OTHERS.items():
         if flag not in timings.assumed:
@@ -120,6 +128,11 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
             if other.reached or (held_up and not other.why) or (flag == WINDOW and change.up and other.why):
                 text = f"the record allows {', '.join(map(str, found.reachable))} by Kubernetes' default of {flag}"
                 return replace(found, why=f"{text}, and does not say how the controller is set", settle=DECLARED)
+    # One metrics-server of two, as in clusters of some clouds, has each new value up to a resolution before the other.
+    apart_ns = round(timings.metrics_resolution_s * NS) if "metrics_resolution_s" in timings.assumed else 0
+    if apart_ns and _computed(Reach(history, life, apart_ns=apart_ns), change).reached:
+        text = f"the record allows {', '.join(map(str, found.reachable))} by the samples that we were shown"
+        return replace(found, why=f"{text}, and a second metrics-server may have shown it others", settle=ONE_SERVER)
     return found
 
 
@@ -167,10 +180,13 @@ OTHERS: Mapping[str, tuple[float, ...]] = {
     WINDOW: (0.0, 1e9),
     "hpa_cpu_initialization_s": (0.0, 1e9),
     "hpa_initial_readiness_s": (0.0, 1e9),
+    "hpa_sync_s": (1e9,),
 }
-"""The controller's flags that a decision depends on, each with its ends."""
+"""The controller's flags that a decision depends on, each with its ends. Of syncs it is how few there may have been."""
 
 DECLARED = "cluster.timings in gameday.toml, with the controller's flags"
+
+ONE_SERVER = "a cluster with one metrics-server, and its metrics_resolution_s in cluster.timings of gameday.toml"
 
 
 def _window_s(behaviour: Behaviour, change: scaling.Rescale) -> float:

@@ -13,7 +13,7 @@ from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
-from chaos.history.facts.replica_counts import desired_replicas
+from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 
 __all__ = ["HeldAtMaximum", "HeldAtMaximumDetail"]
 
@@ -60,8 +60,9 @@ class HeldAtMaximum:
 
     The autoscaler must have asked for more, in its own status, or the maximum was not put to the test: UNKNOWN. So it
     is where desired replicas never reached it, or the autoscaler itself took some away because its metrics asked for
-    fewer. A number that something else changed meanwhile is a FAIL. Whether users were well with so many is for
-    `SloMet` and `ScaledUp`; whether more were desired than the maximum, for `WithinLimits`.
+    fewer, or replicas that were there before are not Ready when the spike ends. A number that something else changed
+    meanwhile is a FAIL. Whether users were well with so many is for `SloMet` and `ScaledUp`; whether more were desired
+    than the maximum, for `WithinLimits`.
     """
 
     name: ClassVar[str] = "held-at-maximum"
@@ -117,6 +118,10 @@ def _judged(
         owed = [one for change in rises for one in replicas_made(history, change, end_ns)]
         made = (life for life in pod_lives(history) if begin_ns < life.created_ns <= end_ns)
         owed += [one for life in made for one in ready_in_time(history, life, end_ns)]
+        ready = ready_replicas(history).value_at(end_ns)
+        if ready is not None and ready < most and left is None and all(one.answer is Answer.PASS for one in owed):
+            text = f"{ready} of {most} replicas were Ready when the spike ended"
+            owed.append(unknown("replicas", text, "replicas that stay Ready"))
     moments = [Evidence(begin_ns, f"the load rose from {spike.words}")]
     if reached_ns is not None:
         moments.append(Evidence(reached_ns, f"desired replicas reached the maximum of {most}"))

@@ -39,8 +39,8 @@ class NoFlapping:
     More often they may turn where the load itself does, and lasts for longer than the bounds of `ScaledUp` and
     `ScaledDown`, by which they must have followed it. Counted from the begin of the first phase. An autoscaler that
     changed nothing was not put to the test: UNKNOWN. So is a change that it did not ask for: what it would have done
-    without that, nobody can tell. So are turns no more often than the load's own, by a metric of which nobody says how
-    soon it shows the load.
+    without that, nobody can tell. So are turns that only keep to other limits, and turns no more often than the load's
+    own, by a metric of which nobody says how soon it shows the load.
     """
 
     name: ClassVar[str] = "no-flapping"
@@ -76,6 +76,12 @@ def _late_metric(history: History, life: AutoscalerLife, turns: int) -> str:
     return shown.unpromised[0].reason if shown.unpromised and turns <= loads else ""
 
 
+def _bound(life: AutoscalerLife, change: scaling.Rescale) -> bool:
+    """Whether a change brings the number back between the limits, for which no metric is looked at."""
+    view = life.at(change.at_ns)
+    return not view.least <= change.before <= view.most
+
+
 def _types(life: AutoscalerLife) -> tuple[str, ...]:
     """The types of its metrics, at whatever time it had them."""
     return tuple(dict.fromkeys(one.type for _, view in life.states for one in view.metrics)) or MEASURED
@@ -97,12 +103,14 @@ def _owed(
                 yield unknown(one.words, f"{one.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
     if (turns := _turns(own)) > most:
         numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
-        text, late = f"desired replicas went {numbers}", ""
+        text, settle = f"desired replicas went {numbers}", ""
         if isinstance(scaler, Obligation):
             text += f"; {scaler.reason}"
         elif late := _late_metric(history, scaler, turns):
             text += f", as often as the load turned: {late}"
-        settle = "cluster.timings in gameday.toml with custom_metrics_s" if late else ""
+            settle = "cluster.timings in gameday.toml with custom_metrics_s"
+        elif _turns([one for one in own if not _bound(scaler, one)]) <= most:
+            text, settle = f"{text}, some of it only to keep to its limits", scaling.UNEDITED
         yield judged("desired replicas", text, settle)
     elif own:
         yield Obligation("desired replicas", measured=plural(turns, "reversal"), bound=f"at most {most}")

@@ -29,11 +29,15 @@ BEFORE_NS = 2 * NS
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones."""
+    """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones.
+
+    `apart_ns`: by how much what it was shown may have been older or newer than what we were shown.
+    """
 
     history: History
     life: AutoscalerLife
     given: Timings | None = None
+    apart_ns: int = 0
 
     @property
     def timings(self) -> Timings:
@@ -57,7 +61,7 @@ class Reach:
         """What the metrics may have asked for at some moment of a span, with `current` replicas desired."""
         found: set[Proposal] = set()
         snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
-        for sample in self._around(begin_ns, end_ns):
+        for sample in self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns):
             for pods in snapshots:
                 for now_ns in {begin_ns, end_ns}:
                     found.add(self._proposal(sample, pods, now_ns, current))
@@ -66,13 +70,16 @@ class Reach:
     def recommended(self, at_ns: int) -> frozenset[int | None]:
         """What may have been recommended by a sync at about a moment; None: perhaps nothing.
 
-        Nothing is by a sync that has no metrics, and by one that only brings the number back between the limits.
+        Nothing is by a sync that has no metrics, that could not scale by the autoscaler's own status, or that only
+        brings the number back between the limits.
         """
         current, view = desired_replicas(self.history).value_at(at_ns) or 0, self.life.at(at_ns)
         if not view.least <= current <= view.most:
             return frozenset({None})
         found = self.proposals(max(self.life.first_ns, at_ns - BEFORE_NS), at_ns, current)
-        return frozenset(one.replicas for one in found)
+        unable = any(one.inactive for _, one in self.life.within(at_ns - BEFORE_NS, at_ns + BEFORE_NS))
+        numbers = frozenset(one.replicas for one in found)
+        return numbers | {None} if unable else numbers
 
     def first_over(self, begin_ns: int, end_ns: int) -> int | None:
         """When the metrics API first had a metric above its target and tolerance, None if it never did."""
@@ -117,6 +124,8 @@ class Reach:
             return Proposal(None, reason=sample.error or f"{metric.type} is not recorded")
         resource, container = str(metric.source.get("name", "")), str(metric.source.get("container", ""))
         states = [replica_state(pod, resource, container) for pod in pods]
+        if lacking := _without(sample, {one.name for one in states}, container):
+            return Proposal(None, reason=f"container {container} is not among the metrics of pod {lacking}")
         usage = dict(_usage(sample, {one.name for one in states}, resource, container))
         groups = group_pods(
             states,
@@ -144,6 +153,16 @@ def _usage(sample: MetricsSample, names: set[str], resource: str, container: str
             chosen = {container: chosen[container]} if container in chosen else {}
         if name in names and chosen and all(resource in usage for usage in chosen.values()):
             yield name, PodSample(sum(usage[resource] for usage in chosen.values()), pod.stamp_s, pod.window_s)
+
+
+def _without(sample: MetricsSample, names: set[str], container: str) -> str:
+    """A pod that is measured without the container that a metric is about, empty if there is none.
+
+    One such pod, e.g. of a server that has not started beside its sidecar, fails the metric as a whole (Kubernetes'
+    pkg/controller/podautoscaler/metrics/client.go, `getContainerMetrics`).
+    """
+    measured = (name for name in sorted(names & sample.pods.keys()) if container)
+    return next((name for name in measured if container not in sample.pods[name].containers), "")
 
 
 @once

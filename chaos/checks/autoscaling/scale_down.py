@@ -80,17 +80,19 @@ def descents(history: History, life: AutoscalerLife) -> Iterator[Descent]:
     spikes, desired = load_spikes(history), desired_replicas(history)
     nexts = [*(one.begin_ns for one in spikes[1:]), scaling.watched_until_ns(history)]
     for spike, until_ns in zip(spikes, nexts, strict=False):
-        if spike.end_ns is None:
+        if spike.end_ns is None or spike.low_ns is None:
             continue
-        meant = pl.col("intended_ns").is_between(spike.begin_ns, spike.end_ns, closed="left")
+        meant = pl.col("intended_ns").is_between(spike.begin_ns, spike.low_ns, closed="left")
         last_ns: int | None = history.requests.filter(meant).select(pl.col("end_ns").max()).item()
         bottom = max(desired.value_at(spike.begin_ns) or 0, life.at(until_ns).least)
         peak = desired.max(spike.begin_ns, until_ns) or 0
         falls = tuple(one for one in scaling.rescales(history) if spike.end_ns < one.at_ns <= until_ns and not one.up)
-        back_ns, kept = next((one.at_ns for one in falls if one.after <= bottom), None), None
+        calm_ns = max(spike.low_ns, last_ns or 0)
+        back_ns, kept = next((max(one.at_ns, calm_ns) for one in falls if one.after <= bottom), None), None
+        if back_ns is None and (desired.max(spike.end_ns, until_ns) or peak) <= bottom:
+            back_ns = calm_ns  # they were back before the load was
         if back_ns is None and falls and _keeps(history, life, falls[-1].after, until_ns):
             back_ns, kept = falls[-1].at_ns, falls[-1].after
-        calm_ns = max(spike.end_ns, last_ns or 0)
         behaviour = scaling.behaviour_at(history, life, spike.end_ns)
         types = [one.type for one in life.at(until_ns).metrics]
         bound = fall_bound(behaviour, timings_of(history), types or MEASURED, peak=peak, bottom=bottom)

@@ -11,6 +11,7 @@ from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
 from chaos.checks.autoscaling.shown_metrics import Ignored, MetricPeak, ignored, peak_of
 from chaos.checks.base import after_s, timings_of
+from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -23,7 +24,17 @@ from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.slo import Slo
 
-__all__ = ["TAIL_NS", "Climb", "FollowedDetail", "answered_rps", "climb_of", "regained_ns"]
+__all__ = [
+    "REQUESTS_MIN",
+    "TAIL_NS",
+    "Climb",
+    "FollowedDetail",
+    "answered_rps",
+    "climb_of",
+    "not_sent",
+    "regained_ns",
+    "too_few",
+]
 
 TAIL_NS = 10 * NS
 """Users are well again only if they stay so for at least this long, up to the end of the spike."""
@@ -32,14 +43,21 @@ REQUESTS_MIN = 20
 """And if so many requests say so."""
 
 
-def regained_ns(history: History, slo: Slo, begin_ns: int, end_ns: int) -> int | None:
+def regained_ns(
+    history: History,
+    slo: Slo,
+    begin_ns: int,
+    end_ns: int,
+    *,
+    requests_min: int = REQUESTS_MIN,
+    tail_ns: int = TAIL_NS,
+) -> int | None:
     """The intended time of the first good request of the spike from which on all of it, to its end, is inside the SLO.
 
     Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
     again before the spike ended.
     """
-    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
-    table = history.requests.filter(span & (pl.col("outcome") != "unsent")).sort("intended_ns", descending=True)
+    table = _valid(history, begin_ns, end_ns).sort("intended_ns", descending=True)
     # A time that is undefined for a request (one token only) is not over; one that failed has infinite times.
     over = {name: INDICATORS[name][1].fill_null(0) > limit_s for name, limit_s in slo.times}
     bad = ~pl.col("outcome").is_in(GOOD)
@@ -54,11 +72,34 @@ def regained_ns(history: History, slo: Slo, begin_ns: int, end_ns: int) -> int |
     spare = count - (99 * count / 100).ceil()
     kept = [pl.col(name) <= spare for name in over]
     kept += [pl.col("bad") <= _spare(slo.availability, count), pl.col("unwell") <= _spare(slo.goodput, count)]
-    enough = (count >= REQUESTS_MIN) & (pl.col("intended_ns") <= end_ns - TAIL_NS)
+    enough = (count >= requests_min) & (pl.col("intended_ns") <= end_ns - tail_ns)
     found: int | None = (
         counted.filter(pl.all_horizontal(kept), enough, pl.col("well")).select(pl.col("intended_ns").min()).item()
     )
     return found
+
+
+def _valid(history: History, begin_ns: int, end_ns: int) -> pl.DataFrame:
+    """The requests of a span that count: all but those that were never sent."""
+    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
+    return history.requests.filter(span & (pl.col("outcome") != "unsent"))
+
+
+def not_sent(history: History, begin_ns: int, end_ns: int) -> str:
+    """How much of the load of a span was never sent, in words; empty where it was one request in a hundred at most."""
+    count = history.requests.filter(pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")).height
+    missed = count - _valid(history, begin_ns, end_ns).height
+    return f"{missed} of {plural(count, 'request')} of the spike were never sent" if missed > 0.01 * count else ""
+
+
+def too_few(history: History, slo: Slo, begin_ns: int, end_ns: int) -> bool:
+    """Whether users who are not known to be well again may be so all the same: too few requests say anything.
+
+    Of fewer than twenty in all the last one has to be unwell, or nobody knows.
+    """
+    known = _valid(history, begin_ns, end_ns).height
+    tail_ns = 0 if known < REQUESTS_MIN else TAIL_NS
+    return not known or regained_ns(history, slo, begin_ns, end_ns, requests_min=1, tail_ns=tail_ns) is not None
 
 
 def _spare(objective: float | None, count: pl.Expr) -> pl.Expr:
@@ -114,9 +155,11 @@ class Climb:
         over_ns: when the metrics API, or where it was not recorded the autoscaler, first had that over its target.
         ignored: the worst time before the first rise in which the metrics asked for more replicas for nothing.
         stalled: the same since the first rise.
-        rises: of desired replicas, by whomever; `own` are the autoscaler's.
+        rises: of desired replicas, by whomever; `own` are those that the autoscaler's metrics asked for: not one that
+            only brings the number back to the minimum, for which it looks at none.
         pods: those made since the first rise.
         regained_ns: when users were inside the SLO again.
+        few: nobody knows whether they were, for want of requests.
     """
 
     spike: LoadSpike
@@ -130,6 +173,7 @@ class Climb:
     own: tuple[Rescale, ...]
     pods: tuple[PodLife, ...]
     regained_ns: int | None
+    few: bool
     detail: FollowedDetail
 
     @property
@@ -200,9 +244,10 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         ignored=ignored(history, life, begin_ns, first_ns, status=True),
         stalled=ignored(history, life, first_ns, end_ns, status=False) if rises else None,
         rises=rises,
-        own=tuple(one for one in rises if confirmed(history, life, one)),
+        own=tuple(one for one in rises if one.before >= life.at(one.at_ns).least and confirmed(history, life, one)),
         pods=pods,
         regained_ns=well_ns,
+        few=slo is not None and well_ns is None and too_few(history, slo, begin_ns, end_ns),
         detail=_detail(history, life, spike, metric, stages=stages, bound_s=bound.total_s),
     )
 

@@ -46,8 +46,9 @@ class ScaledDown:
     last answer to a request of the spike: while that waits, there is load. After each fall no more pods stay than are
     desired: their controllers have to mark the others to go.
     How many answers the pods that went had under way is shown; whether one was lost is for `SloMet` to say.
-    Load that still holds all replicas up, a fall that the autoscaler did not ask for, a metric of which nobody says how
-    soon it shows the load, and a record that ends before the bound, are UNKNOWN.
+    Load that still holds all replicas up, replicas that come back without a spike, a fall that the autoscaler did not
+    ask for, a metric of which nobody says how soon it shows the load, and a record that ends before the bound, are
+    UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-down"
@@ -99,14 +100,16 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         if not life.listed:
             recommended.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
         early = [
-            f"{fall.words} {seconds(fall.at_ns - at_ns):.1f} s after {number} had been asked for"
+            (at_ns, f"{fall.words} {seconds(fall.at_ns - at_ns):.1f} s after {number} had been asked for")
             for at_ns, number in recommended
             if number > fall.after and seconds(fall.at_ns - at_ns) < window_s - DELIVERY_S
         ]
         bound = f"no sooner than {window_s:g} s after more were asked for"
-        for text in early:
+        for since_ns, text in early:
             reason = f"{text}, before its window of {window_s:g} s was over"
-            if scaling.window_assumed(history, life, fall.at_ns):
+            if edited := scaling.edited(life, since_ns, fall.at_ns):
+                yield unknown(fall.words, f"{reason}, but {edited}", scaling.UNEDITED)
+            elif scaling.window_assumed(history, life, fall.at_ns):
                 yield unknown(fall.words, f"{reason}, {ASSUMED}", DECLARED)
             else:
                 yield Obligation(fall.words, Answer.FAIL, reason, bound=bound)
@@ -136,6 +139,10 @@ def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligatio
     text = f"not back at {detail.bottom}"
     if descent.back_ns is not None:
         took_s = seconds(earliest_ns(history, history.facts.workload_kind, descent.back_ns) - detail.calm_ns)
+        last = desired_replicas(history).value_at(descent.until_ns) or 0
+        if took_s <= bound_s and last > (detail.bottom if detail.kept is None else detail.kept):
+            text = f"{end} after {took_s:.1f} s, and up at {last} again before the record ended or the next spike came"
+            return unknown(subject, text, "a trial in which the load stays low")
         if took_s <= bound_s:
             why = f", where it stays: {descent.holding}" if detail.kept is not None else ""
             return Obligation(subject, measured=f"{end} after {took_s:.1f} s{why}", bound=limit)
@@ -147,6 +154,8 @@ def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligatio
     else:
         text = f"{text} within {bound_s:g} s"
     reason, settle = _excuse(history, life, descent)
+    if not reason and (edited := scaling.edited(life, detail.calm_ns, descent.until_ns)):
+        reason, settle = f", but {edited}", scaling.UNEDITED
     if reason:
         return unknown(subject, f"{text}{reason}", settle)
     return Obligation(subject, Answer.FAIL, text, bound=limit)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
-from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of
+from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetail, climb_of, not_sent
 from chaos.checks.autoscaling.shown_metrics import Ignored
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.clock import seconds
+from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife, autoscalers
@@ -43,8 +43,9 @@ class ScaledUp:
     With an `slo` users must moreover be inside it again before the spike ends, for ten seconds at least. If they are
     not while the autoscaler is at its maximum, that is a matter of capacity and not of the autoscaler; the reason says
     so (`cause` is `capacity`). Without an autoscaler, or with one whose metric the load does not move, nothing follows:
-    FAIL. A spike that is too short to tell, metrics that are missing, two autoscalers on one target, a rise that
-    something else made or took back, and a metric of which nobody says how soon it shows the load, are UNKNOWN.
+    FAIL. A spike that is too short to tell, or of too few requests, metrics that are missing, two autoscalers on one
+    target, a rise that something else made or took back, and a metric of which nobody says how soon it shows the load,
+    are UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-up"
@@ -64,7 +65,7 @@ class ScaledUp:
             else:
                 climbs.append(climb := climb_of(history, scaler, spike, self.slo))
                 here += _judged(history, scaler, climb, slo=self.slo)
-                here = [(cause, _doubted(history, climb, one)) for cause, one in here]
+                here = [(cause, _doubted(history, scaler, climb, one)) for cause, one in here]
             causes += [cause for cause, one in here if one.answer is not Answer.PASS]
             owed += scaling.unless_unseen(
                 scaling.unwatched(history, spike.begin_ns, spike.end_ns), [one for _, one in here]
@@ -128,13 +129,21 @@ def _without(history: History, spike: LoadSpike, scaler: Obligation) -> Iterator
         yield from replicas_made(history, rise, end_ns)
 
 
-def _doubted(history: History, climb: Climb, one: Obligation) -> Obligation:
-    """Nothing is held against an autoscaler that was not given the load that was meant."""
+def _doubted(history: History, life: AutoscalerLife, climb: Climb, one: Obligation) -> Obligation:
+    """Nothing is held against an autoscaler that was not given the load that was meant, or was given other orders."""
     lost = [worker.number for worker in history.load_workers if (worker.lost_ns or climb.end_ns) < climb.end_ns]
-    if one.answer is not Answer.FAIL or not lost:
+    if one.answer is not Answer.FAIL:
         return one
-    text = f"{one.reason}; but load worker {lost[0]} was lost, and part of the load with it"
-    return unknown(one.subject, text, "a trial whose load workers live to its end")
+    if lost:
+        text = f"{one.reason}; but load worker {lost[0]} was lost, and part of the load with it"
+        return unknown(one.subject, text, "a trial whose load workers live to its end")
+    edited = scaling.edited(life, climb.spike.begin_ns, climb.end_ns)
+    if edited and one.subject in ("first rise", "rise"):
+        return unknown(one.subject, f"{one.reason}; but {edited}", scaling.UNEDITED)
+    missed = not_sent(history, climb.spike.begin_ns, climb.end_ns)
+    if missed and one.subject == "first rise":
+        return unknown(one.subject, f"{one.reason}; but {missed}", "a generator that sends the whole load")
+    return one
 
 
 def _judged(
@@ -142,7 +151,7 @@ def _judged(
 ) -> Iterator[tuple[str, Obligation]]:
     """What a load spike asks of the system, each with what went wrong if it was not kept, in a word."""
     if not climb.rises:
-        yield _no_rise(life, climb, unwell=slo is not None and climb.regained_ns is None)
+        yield _no_rise(history, life, climb, unwell=slo is not None and climb.regained_ns is None and not climb.few)
         return
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
@@ -150,7 +159,7 @@ def _judged(
     yield from (("late", one) for pod in climb.pods for one in ready_in_time(history, pod, climb.end_ns))
     if rivals := _taken_back(history, life, climb):
         yield from (("rival", one) for one in rivals)
-    elif (ignored := _ignored(life, climb, climb.stalled, "desired replicas did not rise further")) is not None:
+    elif ignored := _ignored(history, life, climb, climb.stalled, "desired replicas did not rise further"):
         yield "desired", ignored
     if slo is None:
         return
@@ -158,6 +167,9 @@ def _judged(
         yield "", Obligation("users", measured="inside the SLO again", bound="before the spike ends")
     elif climb.end_ns < climb.due_ns:
         yield "short", _too_short(climb)
+    elif climb.few:
+        text = f"fewer than {REQUESTS_MIN} requests say whether users were inside the SLO again before the spike ended"
+        yield "few", unknown("users", text, "a load spike of more requests")
     else:
         yield _not_regained(climb)
 
@@ -173,8 +185,10 @@ def _taken_back(history: History, life: AutoscalerLife, climb: Climb) -> list[Ob
 def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[str, Obligation]:
     subject, bound_s = "first rise", climb.bound.total_s
     if not climb.own:
-        text = f"{climb.rises[0].words}, and {scaling.NOT_ASKED}"
-        return "rival", unknown(subject, text, "a trial in which nobody else scales")
+        least = scaling.confirmed(history, life, climb.rises[0])
+        why = "which only brings it to the minimum" if least else f"and {scaling.NOT_ASKED}"
+        settle = "a trial in which nobody else scales, nor sets the minimum"
+        return "rival", unknown(subject, f"{climb.rises[0].words}, {why}", settle)
     first = climb.own[0]
     came_ns = earliest_ns(history, history.facts.workload_kind, first.at_ns)
     took_s = seconds(came_ns - climb.spike.begin_ns)
@@ -213,13 +227,13 @@ def _blind(life: AutoscalerLife, climb: Climb, until_ns: int) -> Obligation | No
     return unknown("first rise", f"{what} until {since_s:.1f} s after the step: {words}", blind.settle)
 
 
-def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
+def _no_rise(history: History, life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, Obligation]:
     subject, detail = "first rise", climb.detail
     if blind := _blind(life, climb, climb.end_ns):
         return "metrics", blind
     if climb.end_ns < climb.due_ns:
         return "short", _too_short(climb)
-    if (ignored := _ignored(life, climb, climb.ignored, "desired replicas did not rise")) is not None:
+    if ignored := _ignored(history, life, climb, climb.ignored, "desired replicas did not rise"):
         return "desired", ignored
     if detail.desired_before >= detail.replicas_max:
         if unwell:
@@ -229,7 +243,9 @@ def _no_rise(life: AutoscalerLife, climb: Climb, *, unwell: bool) -> tuple[str, 
     return _unmoved(climb, unwell=unwell)
 
 
-def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: str) -> Obligation | None:
+def _ignored(
+    history: History, life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: str
+) -> Obligation | None:
     """A metric that was over its target for long enough, and asked for more replicas than there were, for nothing."""
     metric = climb.metric
     if ignored is None or climb.over_ns is None or ignored.over_s < 0:
@@ -241,6 +257,9 @@ def _ignored(life: AutoscalerLife, climb: Climb, ignored: Ignored | None, what: 
     text += f" ({metric.highest} of {metric.target})" if metric.highest else ""
     if ignored.bound.unpromised:
         return unknown("rise", f"{text}: {ignored.bound.unpromised[0].reason}", "other rates")
+    # What went on to the end of the spike was ignored, however seldom it looks.
+    if ignored.until_ns < climb.end_ns - NS and (doubt := scaling.assumed(history, "hpa_sync_s")):
+        return unknown("rise", f"{text} for {ignored.lasted_s:.1f} s, {doubt}", RECORDED)
     refused = [view.refused for at_ns, view in life.states if ignored.since_ns <= at_ns <= climb.end_ns if view.refused]
     return Obligation("rise", Answer.FAIL, text + (f"; {refused[-1]}" if refused else ""))
 

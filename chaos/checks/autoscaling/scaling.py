@@ -19,11 +19,13 @@ from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
     "NOT_ASKED",
+    "UNEDITED",
     "Rescale",
     "assumed",
     "behaviour_at",
     "changes_of",
     "confirmed",
+    "edited",
     "in_turn",
     "one_autoscaler",
     "own_rescales",
@@ -46,6 +48,8 @@ AHEAD_NS = NS
 """Of two watches one may be ahead of the other by as much."""
 
 NOT_ASKED = "the autoscaler did not ask for it"
+
+UNEDITED = "a trial in which nobody edits the autoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,18 @@ def behaviour_at(history: History, life: AutoscalerLife, at_ns: int, timings: Ti
     return Behaviour.of(life.at(at_ns).spec, timings_of(history) if timings is None else timings)
 
 
+def edited(life: AutoscalerLife, begin_ns: int, until_ns: int, *, limits: bool = False) -> str:
+    """That its owner gave it another target, other metrics or another behavior in a span, in words; empty if not.
+
+    What it asked for by the former ones it may have forgotten, or go by all the same. `limits`: those count, too.
+    """
+    apart = () if limits else ("minReplicas", "maxReplicas")
+    specs = [
+        {key: view.spec[key] for key in view.spec if key not in apart} for _, view in life.within(begin_ns, until_ns)
+    ]
+    return "" if all(one == specs[0] for one in specs) else "the autoscaler was edited meanwhile"
+
+
 def window_assumed(history: History, life: AutoscalerLife, at_ns: int) -> bool:
     """Whether its scale-down window is the controller's, and that is neither recorded nor declared."""
     own = ((life.at(at_ns).spec.get("behavior") or {}).get("scaleDown") or {}).get("stabilizationWindowSeconds")
@@ -200,8 +216,9 @@ def assumed(history: History, *flags: str) -> str:
 def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     """Whether a change was the autoscaler's own: its Event or its status says that number from then on, or soon after.
 
-    A status that only follows what somebody else set says no new lastScaleTime. From zero it starts only what it put
-    there itself (KEP-2021), and to zero it goes only where its minimum is zero.
+    A status that only follows what somebody else set says no new lastScaleTime; one whose autoscaler never scaled has
+    none at all, but says whether it is able to (Kubernetes API reference, HorizontalPodAutoscalerStatus). From zero it
+    starts only what it put there itself (KEP-2021), and to zero it goes only where its minimum is zero.
     """
     before, zero = life.at(change.at_ns - AHEAD_NS), min(change.before, change.after) == 0
     if change.at_ns < life.first_ns or (zero and (before.least or before.inactive.startswith(FOR_ZERO))):
@@ -211,7 +228,7 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
         return True
     states = life.within(from_ns, change.at_ns + NEAR_NS)
     known = [view for at_ns, view in life.states if at_ns <= from_ns]
-    if any(view.scaled_at for _, view in life.states):
+    if any(view.scaled_at or view.condition("AbleToScale") for _, view in life.states):
         stamp = known[-1].scaled_at if known else ""
         return any(view.desired == change.after and view.scaled_at != stamp for _, view in states)
     return any(view.desired == change.after for _, view in states)

@@ -126,6 +126,11 @@ class Ignored:
     bound: Bound
 
     @property
+    def until_ns(self) -> int:
+        """When it was over, or last looked at."""
+        return self.since_ns + round(self.lasted_s * NS)
+
+    @property
     def over_s(self) -> float:
         """By how much it lasted longer than it may."""
         return self.lasted_s - self.bound.total_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import polars as pl
@@ -15,7 +15,7 @@ from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.history import History
-from chaos.history.sli import GOOD, INDICATORS, TokenReading, read_tokens, response_s
+from chaos.history.sli import GOOD, INDICATORS, TOKEN_TIMES, TokenReading, read_tokens, response_s, untimed
 from chaos.slo import REQUESTS_FOR_P99, Slo, SloReading, enough_requests, error_budget, nearest_rank, read_slo
 
 __all__ = ["PercentileDetail", "SloMet", "SloMetDetail"]
@@ -81,8 +81,8 @@ class SloMet:
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for an objective, a window that the record does not have, and answers without the finish reason or the tokens that
-    others of their stream have.
+    for an objective, a window that the record does not have, answers without the finish reason or the tokens that
+    others of their stream have, and times of tokens where none was seen in any answer of a stream.
     """
 
     Detail: ClassVar[type] = SloMetDetail
@@ -103,10 +103,11 @@ class SloMet:
             return finding(self.name, rule, (), Summary("nothing", limit), nothing=absent)
         arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
         reading = read_slo(arrivals.requests, self.slo)
+        owed = _owed(reading, arrivals, _timed(history, arrivals, self.slo))
         return finding(
             self.name,
             rule,
-            [*_owed(reading, arrivals), *_whole(history, arrivals)],
+            [*owed, *_whole(history, arrivals)],
             Summary(
                 measured=", ".join((*_measures(reading), *_closed_loops(history))),
                 limit=limit,
@@ -117,8 +118,19 @@ class SloMet:
         )
 
 
-def _owed(reading: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
-    """That traffic flowed and is accounted for, and each objective."""
+def _timed(history: History, arrivals: Arrivals, slo: Slo) -> Arrivals:
+    """The arrivals as far as times of tokens go: of answers in one piece, and of a closed loop, nobody knows them."""
+    blank = untimed(history.requests).join(arrivals.requests, on=["stream", "id"], how="semi")
+    if blank.is_empty() or TOKEN_TIMES.isdisjoint(dict(slo.times)):
+        return arrivals
+    sure = arrivals.sure.join(blank, on=["stream", "id"], how="anti")
+    counts = replace(arrivals.counts, doubtful=arrivals.counts.doubtful + arrivals.sure.height - sure.height)
+    text = f"{plural(blank.height, 'full answer')} of streams in which no token was ever seen have no times of tokens"
+    return replace(arrivals, sure=sure, counts=counts, doubts=(*arrivals.doubts, text))
+
+
+def _owed(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Iterator[Obligation]:
+    """That traffic flowed and is accounted for, and each objective; those of tokens over what is `timed`."""
     if not reading.valid:
         yield unknown("traffic", "no request was made", "let traffic flow")
     settle = "a trial whose generator keeps up and accounts for every arrival" if reading.valid else "let traffic flow"
@@ -126,8 +138,10 @@ def _owed(reading: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
     if reading.unmetered:
         text = f"{plural(reading.unmetered, 'full answer')} without usage: nobody counted their tokens"
         yield unknown("tokens", text, "a server that sends usage, and a profile that asks for it")
+    for doubt in timed.doubts[len(arrivals.doubts) :]:
+        yield unknown("tokens", doubt, "a profile whose answers are streamed, or an SLO without times of tokens")
     if reading.valid:
-        yield from _objectives(reading, read_slo(arrivals.sure, reading.slo), arrivals)
+        yield from _objectives(reading, arrivals, timed)
 
 
 def _whole(history: History, arrivals: Arrivals) -> Iterator[Obligation]:
@@ -141,32 +155,41 @@ def _whole(history: History, arrivals: Arrivals) -> Iterator[Obligation]:
 REASON = "a gateway that passes a cut stream on as one, or a server that gives each answer its finish reason"
 
 
-def _objectives(reading: SloReading, sure: SloReading, arrivals: Arrivals) -> Iterator[Obligation]:
-    """Each objective, over all requests (`reading`) and over those beyond doubt (`sure`)."""
-    slo, doubtful = reading.slo, arrivals.counts.doubtful
+def _objectives(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Iterator[Obligation]:
+    """Each objective, over all requests (`reading`) and over those beyond doubt."""
+    slo = reading.slo
+    sure, known = read_slo(arrivals.sure, slo), read_slo(timed.sure, slo)
     # While the generator itself was behind, an answer that came late proves nothing; one that never came does.
     behind = arrivals.generator.behind
     if slo.availability is not None:
         words = f"availability: {plural(sure.bad, 'bad request')}"
-        may = error_budget(slo.availability, sure.valid + doubtful)
-        yield _objective(words, sure.bad, may, (reading.valid, enough_requests(slo.availability)), arrivals)
-    if slo.goodput is not None and sure.meeting is not None:
-        short = sure.bad if behind else sure.valid - sure.meeting
+        may = error_budget(slo.availability, sure.valid + arrivals.counts.doubtful)
+        missed = reading.bad > error_budget(slo.availability, reading.valid)
+        enough = (reading.valid, enough_requests(slo.availability))
+        yield _objective(words, sure.bad, may, enough, arrivals, missed=missed)
+    if slo.goodput is not None and known.meeting is not None and reading.meeting is not None:
+        short = known.bad if behind else known.valid - known.meeting
         words = f"goodput: {plural(short, 'request')} missed a limit"
-        may = error_budget(slo.goodput, sure.valid + doubtful)
-        yield _objective(words, short, may, (reading.valid, enough_requests(slo.goodput)), arrivals)
-    for name, one in sure.percentiles.items():
-        over = sure.bad if behind else one.over
-        count = max(one.count + doubtful, REQUESTS_FOR_P99)
-        words = f"{name}: {plural(over, 'request')} over {one.objective_s:g} s"
-        enough = (reading.percentiles[name].count, REQUESTS_FOR_P99)
-        yield _objective(words, over, count - nearest_rank(count), enough, arrivals)
+        may = error_budget(slo.goodput, known.valid + timed.counts.doubtful)
+        missed = reading.valid - reading.meeting > error_budget(slo.goodput, reading.valid)
+        enough = (reading.valid, enough_requests(slo.goodput))
+        yield _objective(words, short, may, enough, timed, missed=missed)
+    for name, whole in reading.times.items():
+        of, which = (known, timed) if name in TOKEN_TIMES else (sure, arrivals)
+        over = of.bad if behind else of.times[name].over
+        count = max(of.times[name].count + which.counts.doubtful, REQUESTS_FOR_P99)
+        words = f"{INDICATORS[name][0]}: {plural(over, 'request')} over {whole.objective_s:g} s"
+        enough, missed = (whole.count, REQUESTS_FOR_P99), whole.over > whole.allowed
+        yield _objective(words, over, count - nearest_rank(count), enough, which, missed=missed)
 
 
-def _objective(words: str, over: int, may: int, enough: tuple[int, int], arrivals: Arrivals) -> Obligation:
+def _objective(
+    words: str, over: int, may: int, enough: tuple[int, int], arrivals: Arrivals, *, missed: bool
+) -> Obligation:
     """One objective, which `over` requests miss beyond doubt where `may` are allowed to.
 
-    `enough`: how many requests there were, and how many it takes to say that it is met.
+    `enough`: how many requests there were, and how many it takes to say that it is met. `missed`: it is not, with those
+    that are in doubt.
     """
     subject, count, doubtful = words.partition(":")[0], enough[0], arrivals.counts.doubtful
     measured, bound = f"{over} of {plural(count, 'request')}", f"{may} allowed"
@@ -178,6 +201,9 @@ def _objective(words: str, over: int, may: int, enough: tuple[int, int], arrival
         return unknown(subject, reason, "more requests: a longer trial or a higher rate")
     if arrivals.doubts:  # which are listed by themselves
         return Obligation(subject, Answer.UNKNOWN, measured=measured, bound=bound)
+    if missed:
+        text = f"{subject} is missed only with {plural(doubtful, 'request')} that the generator started late"
+        return unknown(subject, text, "a generator that starts every request in time")
     return Obligation(subject, measured=measured, bound=bound)
 
 

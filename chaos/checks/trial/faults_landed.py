@@ -12,6 +12,7 @@ from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.client_impact import names_replicas
 from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
@@ -41,8 +42,8 @@ class FaultsLandedDetail:
 class FaultsLanded:
     """Each fault has its landing proof, and users' requests were under way while it was active.
 
-    A trial without a fault disturbs with its load: then it must have risen by half at least, and requests must have
-    been sent meanwhile; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
+    A trial without a fault disturbs with its load: then it must have risen by half at least, and most of what it rose
+    by must have been sent; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
     that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A Ready victim
     that was never among the Service's endpoints, or that no answer ever named, met nobody, nor did nodes that held no
     replica; one that was not Ready was aimed at as such. Never FAIL: a fault that did not land says nothing against the
@@ -69,15 +70,7 @@ class FaultsLanded:
             measured = f"no fault; the load rose from {words}, {plural(sent, 'request')} sent meanwhile"
         deletions = _deletions(history)
         owed = [one for fault in history.faults for one in _owed(history, fault, deletions)]
-        owed += [
-            Obligation(
-                "the load",
-                measured=spike.words,
-                evidence=(Evidence(spike.begin_ns, f"the load rose from {spike.words}"),),
-            )
-            for spike in spikes
-            if sent
-        ]
+        owed += [_risen(history, spike) for spike in spikes if sent]
         if history.facts.dry_run and (self.needed or history.faults):
             owed.append(unknown("the faults", "a dry run (--gameday-dry-run) injects nothing", SETTLE))
         if not history.faults and not self.needed:
@@ -95,10 +88,27 @@ class FaultsLanded:
         )
 
 
-def _sent_in(history: History, spike: LoadSpike) -> int:
+def _meant_in(history: History, spike: LoadSpike) -> pl.DataFrame:
     until_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
-    meant = pl.col("intended_ns").is_between(spike.begin_ns, until_ns, closed="left")
-    return history.requests.filter(meant & (pl.col("outcome") != "unsent")).height
+    return history.requests.filter(pl.col("intended_ns").is_between(spike.begin_ns, until_ns, closed="left"))
+
+
+def _sent_in(history: History, spike: LoadSpike) -> int:
+    return _meant_in(history, spike).filter(pl.col("outcome") != "unsent").height
+
+
+def _risen(history: History, spike: LoadSpike) -> Obligation:
+    """That the load of a spike was not only meant: most of what lies above the load before was sent."""
+    meant, sent = _meant_in(history, spike).height, _sent_in(history, spike)
+    until_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
+    above = meant - spike.before_rps * seconds(until_ns - spike.begin_ns)
+    evidence = (Evidence(spike.begin_ns, f"the load rose from {spike.words}"),)
+    if meant - sent > max(0.0, above) / 2:
+        text = (
+            f"the load was to rise from {spike.words}, and {meant - sent} of {plural(meant, 'request')} were not sent"
+        )
+        return unknown("the load", text, "a generator that sends the whole load")
+    return Obligation("the load", measured=spike.words, evidence=evidence)
 
 
 def _requests_met(history: History, fault: Fault) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaos.clock import seconds
@@ -103,7 +104,8 @@ class LoadSpike:
     """A span in which half as much again as before, or more, was offered.
 
     From the begin of the rise to the begin of the fall that takes it under the middle; None: it lasted to the end.
-    `high_ns` is when nine tenths of its peak were first offered: a step's begin, and late in a slow rise.
+    `high_ns` is when nine tenths of its peak were first offered: a step's begin, and late in a slow rise. `low_ns` is
+    when that fall was over, or back at what was offered before: the end of the spike again, and later in a slow fall.
     """
 
     begin_ns: int
@@ -111,6 +113,7 @@ class LoadSpike:
     before_rps: float
     peak_rps: float
     high_ns: int
+    low_ns: int | None
 
     @property
     def words(self) -> str:
@@ -122,11 +125,12 @@ class LoadSpike:
 def load_spikes(history: History) -> tuple[LoadSpike, ...]:
     """The spikes of the trial, in order. The begin and the end of all traffic are none."""
     found: list[LoadSpike] = []
+    steps = load_steps(history)
     calm_rps = 0.0
     begin_ns: int | None = None
     rising_ns: int | None = None
     peak_rps = 0.0
-    for step in load_steps(history):
+    for place, step in enumerate(steps):
         if begin_ns is None:
             if step.to_rps < step.from_rps or step.from_rps == 0.0:
                 calm_rps, rising_ns = step.to_rps, None
@@ -135,18 +139,37 @@ def load_spikes(history: History) -> tuple[LoadSpike, ...]:
             if step.to_rps >= calm_rps * RISE:
                 begin_ns, peak_rps = rising_ns, step.to_rps
         elif step.to_rps <= (calm_rps + peak_rps) / 2:
-            found.append(_spike(history, begin_ns, step.begin_ns, calm_rps, peak_rps))
+            found.append(_spike(steps, (begin_ns, place), calm_rps, peak_rps))
             begin_ns, rising_ns, calm_rps = None, None, step.to_rps
         else:
             peak_rps = max(peak_rps, step.to_rps)
     if begin_ns is not None:
-        found.append(_spike(history, begin_ns, None, calm_rps, peak_rps))
+        found.append(_spike(steps, (begin_ns, None), calm_rps, peak_rps))
     return tuple(found)
 
 
-def _spike(history: History, begin_ns: int, end_ns: int | None, calm_rps: float, peak_rps: float) -> LoadSpike:
+def _spike(steps: Sequence[LoadStep], span: tuple[int, int | None], calm_rps: float, peak_rps: float) -> LoadSpike:
+    """A spike from a moment to the step of the fall that ends it, by its place; None: there is none."""
+    begin_ns, fall = span
     high_rps = HIGH * peak_rps
-    step = next(one for one in load_steps(history) if one.begin_ns >= begin_ns and one.to_rps >= high_rps)
-    share = max(0.0, (high_rps - step.from_rps) / (step.to_rps - step.from_rps))
-    high_ns = step.begin_ns + round(share * (step.end_ns - step.begin_ns))
-    return LoadSpike(begin_ns, end_ns, calm_rps, peak_rps, high_ns)
+    step = next(one for one in steps if one.begin_ns >= begin_ns and one.to_rps >= high_rps)
+    ends = (None, None) if fall is None else (steps[fall].begin_ns, _low_ns(steps[fall:], calm_rps))
+    return LoadSpike(begin_ns, ends[0], calm_rps, peak_rps, _reached_ns(step, high_rps), ends[1])
+
+
+def _low_ns(fall: Sequence[LoadStep], calm_rps: float) -> int:
+    """When a fall, which may go on in slopes of several steps, is over or has come to this rate."""
+    low_ns = fall[0].begin_ns
+    for step in fall:
+        if step.begin_ns > low_ns or step.to_rps >= step.from_rps:
+            break
+        if step.to_rps <= calm_rps:
+            return _reached_ns(step, calm_rps)
+        low_ns = step.end_ns
+    return low_ns
+
+
+def _reached_ns(step: LoadStep, rate_rps: float) -> int:
+    """When a change came to a rate; its begin, if it was there before."""
+    share = max(0.0, (rate_rps - step.from_rps) / (step.to_rps - step.from_rps))
+    return step.begin_ns + round(share * (step.end_ns - step.begin_ns))

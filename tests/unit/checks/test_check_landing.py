@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from autoscaler_stories import Scaling, spike_story
 from histories import NAMESPACE, Story, at, kill_story, pod
 
@@ -144,3 +145,15 @@ def test_a_spike_of_the_load_is_trouble_too() -> None:
     calm = FaultsLanded()(Scaling(100).stands("a").loaded(1, 0, 95).history())
     assert calm.answer is Answer.UNKNOWN
     assert "the load did not rise either" in calm.reason
+
+
+@pytest.mark.parametrize(("lost", "answer"), [(1, Answer.UNKNOWN), (0.6, Answer.UNKNOWN), (0.1, Answer.PASS)])
+def test_a_spike_that_was_not_sent_is_none(lost: float, answer: Answer) -> None:
+    """The load before goes on, and of each hundred requests of the rise so many are never sent."""
+    story = spike_story()
+    for row in story.rows:
+        if row["stream"] == "steady-2" and row["id"] % 100 < 100 * lost:
+            row |= {"outcome": "unsent", "sent_ns": None}
+    finding = FaultsLanded()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("the load was to rise from 1/s to 5/s" in finding.reason) == (answer is Answer.UNKNOWN)

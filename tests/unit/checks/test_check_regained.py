@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from histories import Story, at
 
-from chaos.checks.autoscaling.scale_up import answered_rps, regained_ns
+from chaos.checks.autoscaling.scale_up import answered_rps, regained_ns, too_few
 from chaos.slo import Slo
 
 SLO = Slo(availability=0.99, latency_p99_s=2.0)
@@ -61,6 +63,27 @@ def test_what_was_never_answered_is_bad_and_slow() -> None:
 def test_few_requests_tell_nothing() -> None:
     """Twenty at least must say that users are well."""
     assert regained_ns(told(rate_rps=0.3).history(), SLO, at(30), at(90)) is None
+
+
+@pytest.mark.parametrize(
+    ("slow", "rate_rps", "few"),
+    [
+        pytest.param(range(30, 75), 1, True, id="fifteen at the end are well"),
+        pytest.param(range(30, 82), 1, False, id="those of the last ten seconds are not"),
+        pytest.param(range(30, 90), 1, False, id="none is"),
+        pytest.param((), 0.3, True, id="all of eighteen are well"),
+        pytest.param(range(30, 85), 0.3, True, id="the last of eighteen is"),
+        pytest.param(range(30, 90), 0.3, False, id="none of eighteen is"),
+    ],
+)
+def test_users_who_may_be_well_again_are_not_said_to_be_unwell(
+    slow: Iterable[int], rate_rps: float, *, few: bool
+) -> None:
+    """Where twenty requests would have to say so and fewer do, it is open; where they are unwell it is not."""
+    history = told(*slow, rate_rps=rate_rps).history()
+    assert regained_ns(history, SLO, at(30), at(90)) is None
+    assert too_few(history, SLO, at(30), at(90)) == few
+    assert too_few(history, SLO, at(100), at(110)), "nobody asked"
 
 
 def test_answers_are_counted_when_they_end() -> None:

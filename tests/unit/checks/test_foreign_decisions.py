@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,8 +52,8 @@ def test_a_recorded_tolerance_decides(flags: dict[str, float], answer: Answer) -
     assert finding.answer is answer, finding.line()
 
 
-def flagged(story: Scaling, flags: dict[str, float]) -> Scaling:
-    """The story with flags of the controller on record."""
+def flagged(story: Scaling, flags: Mapping[str, float | None]) -> Scaling:
+    """The story with flags of the controller on record; None takes one off it."""
     known = story.parts["facts"]
     return story.has(facts=replace(known, raw={**known.raw, "timings": {**known.raw["timings"], **flags}}))
 
@@ -80,6 +80,90 @@ def test_a_fall_is_explained_by_syncs_that_had_no_metrics() -> None:
     assert DecisionsRecomputed()(fallen.history()).answer is Answer.FAIL
     finding = DecisionsRecomputed()(fallen.has(metrics=tuple(failing)).history())
     assert finding.answer is not Answer.FAIL, finding.line()
+
+
+@pytest.mark.parametrize("reason", ["FailedGetResourceMetric", "AmbiguousSelector"])
+def test_a_fall_is_explained_by_syncs_that_could_not_scale(reason: str) -> None:
+    """The autoscaler says so itself, while the metrics API answers us."""
+    story = Scaling(150).stands(*"abcd").loaded(1, 0, 145)
+    story.used(0, 60, 40, *"abcd").used(60, 70, 120, *"abcd").used(70, 150, 40, *"abcd").rescaled(75, 2, measured=20)
+    assert DecisionsRecomputed()(story.history()).answer is Answer.FAIL
+    story.saw(59, "MODIFIED", hpa(4, inactive=reason), KIND).saw(72, "MODIFIED", hpa(4, measured=20), KIND)
+    finding = DecisionsRecomputed()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def beside_a_sidecar(metric: str) -> Scaling:
+    """From 59 s to 72 s only a sidecar of one of four pods is measured, while the others ask for four."""
+    source = {"name": "cpu", **({"container": "m"} if metric == "ContainerResource" else {})}
+    part = {**source, "target": {"type": "Utilization", "averageUtilization": 60}}
+    raw = hpa(4)
+    raw["spec"]["metrics"] = [{"type": metric, metric[0].lower() + metric[1:]: part}]
+    story = Scaling(150).stands(*"abcd", scaler=raw).loaded(1, 0, 145)
+    story.used(0, 60, 40, *"abcd").used(60, 70, 120, *"abcd").used(70, 150, 40, *"abcd")
+    story.saw(75, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
+    story.saw(75.05, "MODIFIED", {**raw, "status": hpa(2)["status"]}, KIND)
+    aside = {"sidecar": {"cpu": 120}}
+    return story.has(
+        metrics=tuple(
+            replace(one, pods={**one.pods, "model-d": replace(one.pods["model-d"], containers=aside)})
+            if at(59) <= one.at_ns <= at(72)
+            else one
+            for one in story.parts["metrics"]
+        )
+    )
+
+
+@pytest.mark.parametrize(("metric", "answer"), [("ContainerResource", Answer.PASS), ("Resource", Answer.FAIL)])
+def test_a_pod_without_the_measured_container_fails_the_metric(metric: str, answer: Answer) -> None:
+    """A metric of one container asks for nothing while some pod is measured without it; one of whole pods does."""
+    finding = DecisionsRecomputed()(beside_a_sidecar(metric).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer"),
+    [
+        ({}, Answer.FAIL),
+        ({"hpa_sync_s": 15}, Answer.FAIL),
+        ({"hpa_sync_s": 60}, Answer.PASS),
+        ({"hpa_sync_s": None}, Answer.UNKNOWN),
+    ],
+    ids=["each 5 s", "each 15 s", "each 60 s", "nobody knows"],
+)
+def test_a_fall_that_rarer_syncs_explain_is_left_open(flags: dict[str, Any], answer: Answer) -> None:
+    """For 30 s within the window of 60 s the samples ask for four; who looks once a minute may not have seen it."""
+    story = Scaling(200).stands(*"abcd", scaler=hpa(4, measured=60, window_s=60)).loaded(1, 0, 195)
+    story.used(0, 60, 40, *"abcd").used(60, 90, 120, *"abcd").used(90, 200, 40, *"abcd")
+    finding = DecisionsRecomputed()(flagged(story.rescaled(110, 2, measured=20, window_s=60), flags).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("resolution_s", "rises_s", "to", "answer"),
+    [
+        pytest.param(None, 42, 4, Answer.UNKNOWN, id="before our samples show it"),
+        pytest.param(None, 51, 4, Answer.PASS, id="as they show it"),
+        pytest.param(None, 42, 5, Answer.FAIL, id="another number"),
+        pytest.param(None, 30, 4, Answer.FAIL, id="long before"),
+        pytest.param(15, 42, 4, Answer.FAIL, id="before the one server that there is shows it"),
+    ],
+)
+def test_a_second_metrics_server_may_show_it_before(
+    resolution_s: float | None, rises_s: float, to: int, answer: Answer
+) -> None:
+    """From 50 s on our samples show 100 % of 60 %; who asks another replica of metrics-server may see it before."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 50, 80, "a", "b").used(50, 120, 200, "a", "b")
+    story.rescaled(rises_s, to, measured=100)
+    finding = DecisionsRecomputed()(flagged(story, {"metrics_resolution_s": resolution_s}).history())
+    assert finding.answer is answer, finding.line()
+    assert ("a second metrics-server" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_wrong_number_is_wrong_however_rare_the_syncs_are() -> None:
+    """Five replicas follow from no sample at all."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 120, 80, "a", "b").rescaled(60, 5, measured=40)
+    assert DecisionsRecomputed()(flagged(story, {"hpa_sync_s": None}).history()).answer is Answer.FAIL
 
 
 # --- a rise that comes to nothing ---------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ def reasoned(story: Story, *bare: int) -> Story:
         pytest.param((), Answer.PASS, id="each has its reason"),
         pytest.param(range(1000), Answer.PASS, id="the server gives none"),
         pytest.param((100, 303), Answer.PASS, id="it left it out before the fault, too"),
+        pytest.param(range(0, 1000, 20), Answer.PASS, id="now and then all along"),
+        pytest.param((100, *range(303, 403)), Answer.UNKNOWN, id="one before the fault, a hundred in it"),
         pytest.param((303,), Answer.UNKNOWN, id="one of the fault has none"),
         pytest.param((300, 301, 500), Answer.UNKNOWN, id="three have none"),
     ],
@@ -45,6 +47,7 @@ def test_an_answer_without_the_reason_that_others_have_may_have_been_cut(bare: r
         pytest.param((), Answer.PASS, id="each holds tokens"),
         pytest.param(range(1000), Answer.PASS, id="none holds any, as of a plain service"),
         pytest.param((100, 303), Answer.PASS, id="one was empty before the fault, too"),
+        pytest.param((100, *range(303, 403)), Answer.UNKNOWN, id="one before the fault, a hundred in it"),
         pytest.param((303,), Answer.UNKNOWN, id="one of the fault is empty"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from autoscaler_stories import ASKING, Scaling, aged, at_maximum, cpu, hpa
 from histories import at, deployment, pod
 
-from chaos.checks import HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
+from chaos.checks import DecisionsRecomputed, HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
 from chaos.checks.verdict import Answer
 from chaos.history import LoadPoint
 from chaos.history.facts.autoscaler import KIND
@@ -125,6 +125,29 @@ def test_one_step_is_not_enough_where_the_metrics_ask_for_more() -> None:
     assert finding.answer is Answer.PASS, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("further_s", "assumed", "answer"),
+    [
+        pytest.param(82, ("hpa_sync_s",), Answer.UNKNOWN, id="late, and who knows when it looks"),
+        pytest.param(82, (), Answer.FAIL, id="late"),
+        pytest.param(60, (), Answer.PASS, id="in time"),
+        pytest.param(None, ("hpa_sync_s",), Answer.FAIL, id="never, however seldom it looks"),
+    ],
+)
+def test_a_further_step_may_be_late_as_the_cluster_is_set(
+    further_s: float | None, assumed: tuple[str, ...], answer: Answer
+) -> None:
+    """From 52 s on, when the third pod counts, the samples ask for five."""
+    story = one_step(hpa(2, measured=40))
+    if further_s is not None:
+        story.rescaled(further_s, 5, measured=100)
+        story.made("d", further_s + 0.1, further_s + 4).made("e", further_s + 0.1, further_s + 4)
+    known = story.parts["facts"]
+    given = {name: value for name, value in known.raw["timings"].items() if name not in assumed}
+    finding = ScaledUp()(story.has(facts=replace(known, raw={**known.raw, "timings": given})).history())
+    assert finding.answer is answer, finding.line()
+
+
 # --- who made it --------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +176,34 @@ def test_a_status_that_follows_somebody_else_is_no_change_of_the_autoscaler() ->
     assert ScaledUp()(decided.history()).answer is Answer.PASS
 
 
+def able(desired: int, *, stamp: str = "") -> dict[str, Any]:
+    """The autoscaler as its controller writes it; without a stamp it never scaled in its life."""
+    raw = hpa(desired, measured=60)
+    conditions = [{"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale", "message": "recommended"}]
+    return {**raw, "status": {**raw["status"], "conditions": conditions, **({"lastScaleTime": stamp} if stamp else {})}}
+
+
+@pytest.mark.parametrize(("stamp", "answer"), [("", Answer.UNKNOWN), ("2026-01-01T00:00:42Z", Answer.PASS)])
+def test_an_autoscaler_that_never_scaled_made_no_rise(stamp: str, answer: Answer) -> None:
+    """A new one reports what somebody set, without any lastScaleTime; its own first rise has one."""
+    story = spike(scaler=able(2)).saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment")
+    story.made("c", 42.1, 46).made("d", 42.2, 46).saw(44, "MODIFIED", able(4, stamp=stamp), KIND)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("the autoscaler did not ask for it" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("stamp", "answer"), [("", Answer.UNKNOWN), ("2026-01-01T00:00:", Answer.FAIL)])
+def test_turns_that_it_only_reports_are_none_of_a_new_autoscaler(stamp: str, answer: Answer) -> None:
+    """Somebody goes up, down and up again: open; where the autoscaler did, it flaps."""
+    story = spike(scaler=able(2))
+    for at_s, desired in ((60, 4), (100, 2), (140, 4)):
+        story.saw(at_s, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+        story.saw(at_s + 1, "MODIFIED", able(desired, stamp=stamp and f"{stamp}{at_s}"), KIND)
+    finding = NoFlapping()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_an_event_says_what_a_lost_status_does_not() -> None:
     """The write of the status failed, and the Event of the rescale says that it was the autoscaler's own."""
     about = {"kind": KIND, "uid": "hpa-model"}
@@ -174,6 +225,18 @@ def test_a_number_set_back_soon_after_the_rise_is_somebody_elses() -> None:
     finding = NoFlapping()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
     assert "desired replicas 4 to 2, and the autoscaler did not ask for it" in finding.reason
+
+
+def test_a_rise_to_a_new_minimum_follows_no_load() -> None:
+    """The owners set a minimum of three in the spike, which needs no metric; a fourth replica is for the load."""
+    raised: dict[str, Any] = {"measured": 55, "limits": (3, 8)}
+    story = spike().saw(40, "MODIFIED", hpa(2, **raised), KIND).rescaled(41, 3, **raised).made("c", 41.1, 45)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "desired replicas 2 to 3, which only brings it to the minimum" in finding.reason
+    followed = story.rescaled(50, 4, measured=75, limits=(3, 8)).made("d", 50.1, 54)
+    finding = ScaledUp()(followed.history())
+    assert finding.answer is Answer.PASS, finding.line()
 
 
 def test_without_an_autoscaler_the_pods_of_a_rise_are_owed_all_the_same() -> None:
@@ -336,6 +399,43 @@ def test_a_slow_rise_of_the_load_is_not_felt_at_its_begin() -> None:
     assert ScaledUp()(story.history()).answer is Answer.PASS
 
 
+def unsent(story: Scaling, share: float) -> Scaling:
+    """Of each hundred requests of the spike's own stream so many are never sent."""
+    for row in story.rows:
+        if row["stream"] == "steady-2" and row["id"] % 100 < 100 * share:
+            row |= {"outcome": "unsent", "sent_ns": None}
+    return story
+
+
+@pytest.mark.parametrize(("share", "answer"), [(1, Answer.UNKNOWN), (0.1, Answer.UNKNOWN), (0, Answer.FAIL)])
+def test_a_load_that_was_not_sent_moves_no_metric(share: float, answer: Answer) -> None:
+    """Users wait, cpu stays at half of its target, and the spike was not given to the system, or not all of it."""
+    story = spike().slow(30, 200).saw(45, "MODIFIED", hpa(2, measured=30), KIND)
+    finding = ScaledUp(USERS)(unsent(story, share).history())
+    assert finding.answer is answer, finding.line()
+    assert "the load does not move this metric" in finding.reason
+    assert ("of the spike were never sent" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_metric_over_its_target_is_ignored_whatever_was_sent() -> None:
+    """The autoscaler's own status asks for more for minutes, and nothing rises."""
+    story = spike().saw(45, "MODIFIED", hpa(2, measured=100), KIND)
+    assert ScaledUp()(unsent(story, 0.5).history()).answer is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("rate_rps", "slow_s", "answer"),
+    [(1, 0, Answer.PASS), (0.05, 0, Answer.UNKNOWN), (0.05, 100, Answer.UNKNOWN), (0.05, 105, Answer.FAIL)],
+)
+def test_few_requests_say_nothing_of_users(rate_rps: float, slow_s: float, answer: Answer) -> None:
+    """Fifteen answers in the spike that are all in time, or the last of them, prove nothing; where none is, they do."""
+    story = Scaling(200).stands("a", "b").loaded(rate_rps, 0, 195).loaded(3 * rate_rps, 30, 105)
+    story.saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+    finding = ScaledUp(USERS)(story.made("c", 42.1, 46).made("d", 42.2, 46).slow(30, slow_s).history())
+    assert finding.answer is answer, finding.line()
+    assert ("fewer than 20 requests" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
 # --- to and from zero ---------------------------------------------------------------------------------------------
 
 
@@ -377,6 +477,65 @@ def fallen(last: Mapping[str, Any], *, to: int = 3) -> Scaling:
     story.saw(41, "MODIFIED", hpa(2, measured=110), KIND).rescaled(42, 4, measured=110)
     story.made("c", 42.1, 46).made("d", 42.2, 47).saw(110, "MODIFIED", hpa(4, measured=31), KIND)
     return story.rescaled(140, to, measured=31).ends(140.1, "d").saw(150, "MODIFIED", last, KIND)
+
+
+@pytest.mark.parametrize(
+    ("falls_s", "answer"),
+    [(200, Answer.PASS), (150, Answer.PASS), (290, Answer.FAIL), (None, Answer.FAIL)],
+)
+def test_a_slow_fall_of_the_load_is_not_over_at_its_begin(falls_s: float | None, answer: Answer) -> None:
+    """From 90 s to 190 s the load goes down to what it was; the bound of 80 s is for what comes after that."""
+    story = Scaling(400).stands("a", "b").loaded(1, 0, 395).loaded(4, 30, 190)
+    *others, last = story.parts["streams"]
+    points = (LoadPoint(at(30), 4.0), LoadPoint(at(90), 4.0), LoadPoint(at(190), 0.0))
+    story.has(streams=(*others, replace(last, rate_rps=0.0, rate_profile=points)))
+    story.rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.2, 46)
+    story.saw(140, "MODIFIED", hpa(4, measured=25), KIND)
+    if falls_s is not None:
+        story.rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "c", "d")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("falls_s", "answer"), [(None, Answer.UNKNOWN), (195, Answer.PASS)])
+def test_replicas_that_come_back_without_a_spike_are_not_gone(falls_s: float | None, answer: Answer) -> None:
+    """Back at two in time, and at four again while the load is low; they may have gone once more in the end."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
+    story.rescaled(130, 2, measured=10).ends(130.1, "c", "d")
+    story.rescaled(150, 4, measured=100).made("e", 150.1, 155).made("f", 150.1, 155)
+    if falls_s is not None:
+        story.rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "e", "f")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("and up at 4 again" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def eased(*falls: int, resets_s: float | None = None) -> Scaling:
+    """The load is high until 200 s, but little felt from 100 s on: at 150 s the autoscaler goes down to these."""
+    story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+    story.made("c", 42.1, 46).made("d", 42.2, 46).saw(100, "MODIFIED", hpa(4, measured=20), KIND)
+    for number in falls:
+        story.rescaled(150, number, measured=10).ends(150.1, *"cd"[number - 2 :])
+    if resets_s is not None:
+        story.saw(resets_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment").ends(resets_s + 0.1, "c", "d")
+        story.saw(resets_s + 20, "MODIFIED", hpa(2, measured=10), KIND)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(eased(2), Answer.PASS, id="by the autoscaler"),
+        pytest.param(eased(resets_s=120), Answer.UNKNOWN, id="by somebody else"),
+        pytest.param(eased(3), Answer.FAIL, id="a part of the way"),
+        pytest.param(eased(), Answer.FAIL, id="not at all"),
+    ],
+)
+def test_what_fell_in_the_spike_need_not_fall_after_it(story: Scaling, answer: Answer) -> None:
+    """Desired replicas are back at two before the load is."""
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("not back at 2" in finding.reason) == (answer is Answer.FAIL)
 
 
 def test_where_the_metrics_keep_the_replicas_the_fall_ends() -> None:
@@ -456,6 +615,70 @@ def test_the_controllers_own_window_has_to_be_known(falls_s: float, flags: dict[
     story.saw(falls_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment")
     story.saw(falls_s + 0.05, "MODIFIED", plain(2, 10), KIND).ends(falls_s + 0.1, "c", "d")
     finding = ScaledDown()(timed(story, **flags).history())
+    assert finding.answer is answer, finding.line()
+
+
+# --- an autoscaler that its owner edits in the trial -------------------------------------------------------------
+
+
+def given(desired: int, measured: int, *, limits: tuple[int, int] = (2, 8), **behavior: Any) -> dict[str, Any]:
+    """The usual autoscaler with another behavior."""
+    raw = hpa(desired, measured=measured, limits=limits)
+    raw["spec"]["behavior"] = {**raw["spec"]["behavior"], **behavior}
+    return raw
+
+
+OFF = {"selectPolicy": "Disabled"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "answer"),
+    [
+        pytest.param(given(2, 100, scaleUp=OFF), Answer.UNKNOWN, id="no rises"),
+        pytest.param(hpa(2, measured=100, metrics=[cpu(120)]), Answer.UNKNOWN, id="another target"),
+        pytest.param(given(2, 100, limits=(2, 6)), Answer.FAIL, id="another maximum"),
+        pytest.param(given(2, 100), Answer.FAIL, id="the same"),
+    ],
+)
+def test_a_rise_that_was_forbidden_meanwhile_is_not_missed(edit: dict[str, Any], answer: Answer) -> None:
+    """The metric is over its target from 41 s on, and at 43 s the owner edits the autoscaler."""
+    story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).saw(43, "MODIFIED", edit, KIND)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("edit", "answer"),
+    [
+        pytest.param(given(4, 10, scaleDown=OFF), Answer.UNKNOWN, id="KEDA pauses the scale-in"),
+        pytest.param(given(4, 10, limits=(2, 6)), Answer.FAIL, id="another maximum"),
+    ],
+)
+def test_a_fall_that_was_forbidden_meanwhile_is_not_late(edit: dict[str, Any], answer: Answer) -> None:
+    """At 100 s, after the spike and before its window is over, the owner edits the autoscaler; nothing falls."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
+    finding = ScaledDown()(story.saw(100, "MODIFIED", edit, KIND).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("before_s", "answer"), [(0, Answer.UNKNOWN), (30, Answer.FAIL)])
+def test_a_window_that_was_given_meanwhile_binds_nothing_before(before_s: int, answer: Answer) -> None:
+    """Two are set 10 s after four were asked for: too early for a window of 30 s, unless it is 7 s old itself."""
+    story = spike(until_s=90, scaler=hpa(2, measured=40, window_s=before_s))
+    story.used(0, 40, 80, "a", "b").used(40, 90, 200, "a", "b", "c", "d").used(90, 300, 20, "a", "b", "c", "d")
+    story.rescaled(85, 4, measured=100, window_s=before_s).made("c", 85.1, 89).made("d", 85.1, 89)
+    story.saw(88, "MODIFIED", hpa(4, measured=100), KIND).rescaled(95, 2, measured=10).ends(95.1, "c", "d")
+    for finding in (ScaledDown()(story.history()), DecisionsRecomputed()(story.history())):
+        assert finding.answer is answer, finding.line()
+        assert ("the autoscaler was edited meanwhile" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("least", "answer"), [(4, Answer.UNKNOWN), (2, Answer.FAIL)])
+def test_turns_that_keep_to_other_limits_are_no_flapping(least: int, answer: Answer) -> None:
+    """After the spike was followed up and down, a minimum of four takes it up again."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).rescaled(130, 2, measured=10)
+    story.saw(150, "MODIFIED", hpa(2, measured=10, limits=(least, 8)), KIND)
+    finding = NoFlapping()(story.rescaled(155, 4, measured=10, limits=(least, 8)).history())
     assert finding.answer is answer, finding.line()
 
 
@@ -566,6 +789,39 @@ def test_a_maximum_is_held_by_pods_that_are_ready(story: Scaling, answer: Answer
     """Four are desired to the end of the spike, as they should be, and two of them never serve anybody."""
     finding = HeldAtMaximum()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+def held_without(*, back_s: float | None = None) -> Scaling:
+    """The maximum of four is reached, and one of the two old pods is not Ready from 60 s on."""
+    story = at_maximum().saw(60, "MODIFIED", aged(pod("a", running=True, spec=ASKING), -100, None))
+    if back_s is not None:
+        story.saw(back_s, "MODIFIED", aged(pod("a", ready=True, spec=ASKING), -100, back_s))
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(held_without(), Answer.UNKNOWN, id="not Ready when the spike ends"),
+        pytest.param(held_without(back_s=75), Answer.PASS, id="Ready again in the spike"),
+        pytest.param(held_without(back_s=95), Answer.UNKNOWN, id="Ready again after it"),
+    ],
+)
+def test_a_maximum_is_held_by_old_replicas_too(story: Scaling, answer: Answer) -> None:
+    """Both new pods are Ready in time, and still three replicas carry what four are to carry."""
+    finding = HeldAtMaximum()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("3 of 4 replicas were Ready when the spike ended" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_maximum_that_was_reached_before_needs_its_pods() -> None:
+    """Four have been desired since long before the spike, and one of them waits for a node all the time."""
+    full = hpa(4, measured=100, limits=(2, 4), limited="TooManyReplicas")
+    waiting = aged(pod("d", node="", spec=ASKING), -100, None)
+    held = Scaling(120).stands("a", "b", "c", "d", scaler=full).loaded(1, 0, 110).loaded(4, 30, 90)
+    assert HeldAtMaximum()(held.history()).answer is Answer.PASS
+    finding = HeldAtMaximum()(held.saw(1, "MODIFIED", waiting).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
 # --- a metrics pipeline that is set otherwise --------------------------------------------------------------------

@@ -202,3 +202,73 @@ def test_failed_requests_are_over_every_finite_time() -> None:
     """Where every request failed, none kept a finite objective."""
     finding = met(served().fate(range(1000), "failed"), Slo(latency_p99_s=1.0))
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+# --- a few requests that the generator started late -----------------------------------------------------------
+
+
+def stalled(*, late: int, slow: int = 0, lost: int = 0) -> Story:
+    """Of a thousand requests the generator started so many 3 s late, as in a pause of its host.
+
+    The service itself was slow with so many others, and of those that started late it lost so many.
+    """
+    story = served()
+    for row in story.rows[100 : 100 + late]:
+        for moment in ("sent_ns", "first_byte_ns", "first_token_ns", "end_ns"):
+            row[moment] += 3 * NS
+    for row in story.rows[500 : 500 + slow]:
+        row["end_ns"] += 3 * NS
+    return story.fate(range(100, 100 + lost), "unanswered")
+
+
+@pytest.mark.parametrize(
+    ("story", "slo", "answer"),
+    [
+        pytest.param(stalled(late=9), Slo(latency_p99_s=1.0), Answer.PASS, id="one in a hundred may be late"),
+        pytest.param(stalled(late=9, slow=5), Slo(latency_p99_s=1.0), Answer.UNKNOWN, id="too many with the slow"),
+        pytest.param(stalled(late=9, slow=11), Slo(latency_p99_s=1.0), Answer.FAIL, id="too many without"),
+        pytest.param(stalled(late=3), Slo(latency_p99_s=1.0, goodput=0.999), Answer.UNKNOWN, id="goodput"),
+        pytest.param(stalled(late=3, slow=2), Slo(latency_p99_s=1.0, goodput=0.999), Answer.FAIL, id="goodput, slow"),
+        pytest.param(stalled(late=3, lost=2), Slo(availability=0.999), Answer.UNKNOWN, id="lost as they were late"),
+        pytest.param(stalled(late=3, lost=1), Slo(availability=0.999), Answer.PASS, id="one may be lost"),
+        pytest.param(served().fate([5, 6], "failed"), Slo(availability=0.999), Answer.FAIL, id="in time, and lost"),
+    ],
+)
+def test_a_pause_of_the_generator_convicts_nobody(story: Story, slo: Slo, answer: Answer) -> None:
+    """What started late counts against no objective by itself, even where so few did that the generator kept up."""
+    finding = met(story, slo)
+    assert finding.answer is answer, finding.line()
+    assert ("that the generator started late" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+# --- times of tokens that nobody saw --------------------------------------------------------------------------
+
+
+def plain(*, since: int = 0, slow_s: float = 0, lost: int = 0, beside_s: float | None = None) -> Story:
+    """Answers in one piece from this one on, each so late, some lost; a streamed one beside, first tokens so late."""
+    story = served()
+    for row in story.rows[since:]:
+        row |= {"first_token_ns": None, "end_ns": row["end_ns"] + round(slow_s * NS)}
+    story.fate(range(lost), "failed")
+    return story if beside_s is None else story.traffic(rate_rps=5, latency_s=beside_s)
+
+
+@pytest.mark.parametrize(
+    ("story", "slo", "answer"),
+    [
+        pytest.param(plain(), Slo(first_token_p99_s=1.0), Answer.UNKNOWN, id="first token"),
+        pytest.param(plain(), Slo(token_gap_p99_s=1.0), Answer.UNKNOWN, id="token gap"),
+        pytest.param(plain(), Slo(first_token_p99_s=1.0, goodput=0.99), Answer.UNKNOWN, id="goodput"),
+        pytest.param(plain(), STRICT, Answer.PASS, id="no time of tokens"),
+        pytest.param(plain(beside_s=0.1), Slo(first_token_p99_s=1.0), Answer.UNKNOWN, id="beside a streamed one"),
+        pytest.param(plain(beside_s=3), Slo(first_token_p99_s=1.0), Answer.FAIL, id="beside a slow streamed one"),
+        pytest.param(plain(lost=11), Slo(first_token_p99_s=1.0), Answer.FAIL, id="what failed had no token"),
+        pytest.param(plain(slow_s=3), Slo(latency_p99_s=1.0, first_token_p99_s=1.0), Answer.FAIL, id="slow at all"),
+        pytest.param(plain(since=500), Slo(first_token_p99_s=1.0), Answer.FAIL, id="tokens that came before"),
+    ],
+)
+def test_answers_in_one_piece_miss_no_time_of_tokens(story: Story, slo: Slo, answer: Answer) -> None:
+    """Where no answer of a stream ever showed a token (not streamed, a closed loop), nobody knows when it came."""
+    finding = met(story, slo)
+    assert finding.answer is answer, finding.line()
+    assert ("in which no token was ever seen" in finding.reason) == (answer is Answer.UNKNOWN)

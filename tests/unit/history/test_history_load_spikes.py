@@ -42,3 +42,27 @@ def test_load_spikes(
     assert [(one.begin_ns, one.end_ns, one.before_rps, one.peak_rps) for one in load_spikes(history)] == [
         (at(begin_s), at(end_s), before, peak) for begin_s, end_s, before, peak in found
     ]
+
+
+@pytest.mark.parametrize(
+    ("streams", "low_s"),
+    [
+        # at once
+        ([(0, 100, [(0, 1)]), (30, 60, [(30, 4)])], 60),
+        # a slope, and two of them, one after the other
+        ([(0, 100, [(0, 2), (20, 2), (40, 8), (70, 8), (90, 2)])], 90),
+        ([(0, 100, [(0, 2), (20, 2), (20, 8), (50, 8), (60, 4), (90, 2)])], 90),
+        # a slope to less than before counts up to that
+        ([(0, 100, [(0, 2), (20, 2), (20, 8), (50, 8), (90, 0)])], 80),
+        # what lies behind a rest, or a rise, is another fall
+        ([(0, 100, [(0, 2), (20, 2), (20, 8), (50, 8), (60, 3), (80, 3), (90, 2)])], 60),
+        ([(0, 100, [(0, 2), (20, 2), (20, 8), (50, 8), (60, 3), (70, 4), (80, 2)])], 60),
+        # a slope that the end of traffic cuts off, and a spike that lasts to it
+        ([(0, 70, [(0, 2), (20, 2), (20, 8), (50, 8), (90, 2)])], 70),
+        ([(0, 100, [(0, 1), (40, 1), (40, 5)])], 100),
+    ],
+)
+def test_a_spike_is_over_when_its_fall_is(streams: list[tuple[float, float, Points]], low_s: float) -> None:
+    """The load is low again at the end of a slope, and not at its begin."""
+    (spike,) = load_spikes(Story().has(streams=tuple(stream(*one) for one in streams)).history())
+    assert spike.low_ns == at(low_s)
