@@ -115,7 +115,7 @@ def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], 
     lease = lease_in(namespace)
     if not (holder := holder_of(lease)):
         return "" if late else f"it ran on host {owner.host}, of which nothing is known before its deadline"
-    if not holder.startswith(f"{owner.words},"):
+    if not owner.holds(holder):
         return ""
     spec = View(lease or {}).spec
     renewed, lasts_s = str(spec.get("renewTime") or ""), float(spec.get("leaseDurationSeconds") or 0)
