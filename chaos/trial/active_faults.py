@@ -40,6 +40,10 @@ class ActiveFaults:
         self._stopped = False
         self._lock = threading.RLock()
 
+    def faults(self) -> list[Fault]:
+        """All of them, from the outermost in."""
+        return [one.fault for one in tuple(self._active)]
+
     def injection_of(self, fault: Fault) -> Injection | None:
         """The injection of a fault that is active."""
         return next((one.injection for one in reversed(self._active) if one.fault is fault), None)

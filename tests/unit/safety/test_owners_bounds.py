@@ -207,7 +207,15 @@ HALF = {"strategy": {"rollingUpdate": {"maxUnavailable": "50%", "maxSurge": 0}}}
 NONE = {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
 
 
-def admitted(fault: faults.Fault, spec: dict[str, Any], tmp_path: Path, *, ready: int = 4, pods_max: int = 1) -> str:
+def admitted(
+    fault: faults.Fault,
+    spec: dict[str, Any],
+    tmp_path: Path,
+    *,
+    ready: int = 4,
+    pods_max: int = 1,
+    active: tuple[faults.Fault, ...] = (),
+) -> str:
     """What a blast radius says of a fault on a Deployment of four replicas; empty if it lets it pass."""
     names = "abcd"
     run = saved(Story().replicas(*names).history(), tmp_path / "run")
@@ -225,6 +233,7 @@ def admitted(fault: faults.Fault, spec: dict[str, Any], tmp_path: Path, *, ready
         system=SimpleNamespace(workload=CHAT, objects=(CHAT, BUDGET)),
         blast_radius=lambda **_: BlastRadius(NAMESPACE, pods_max=pods_max, nodes_max=1),
         consent=lambda _fault: "",
+        active=lambda: active,
     )
     try:
         context.admit(fault)
@@ -292,6 +301,34 @@ def test_pods_that_came_to_a_node_since_the_pick_count(tmp_path: Path) -> None:
     down = faults.NodeDown(aim, leave_foreign=True)
     assert "4 pods and 0 already down" in admitted(down, {}, tmp_path, pods_max=3)
     assert admitted(down, {}, tmp_path / "more", pods_max=4) == ""
+
+
+A = Targets("a", (Ref("Pod", NAMESPACE, "a", "a"),))
+N2 = Targets("n2", (Ref("Node", "", "n2", "uid-n2"), *A.refs))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(faults.ProcessHang(A), id="a hang that no probe has seen yet"),
+        pytest.param(faults.NetworkPartition(A), id="a pod that its own kubelet finds well"),
+        pytest.param(faults.NodeDown(N2, leave_foreign=True), id="a node that is not missed yet"),
+    ],
+)
+def test_what_another_fault_has_taken_counts_though_it_reads_as_ready(first: faults.Fault, tmp_path: Path) -> None:
+    """One replica of four may be down, and one serves nobody: no further one is taken, but for that very one."""
+    assert "2 pods and 0 already down" in admitted(kill("b"), {}, tmp_path / "b", active=(first,))
+    assert admitted(kill("b"), {}, tmp_path / "two", pods_max=2, active=(first,)) == ""
+    assert admitted(kill("a"), {}, tmp_path / "a", active=(first,)) == ""
+    assert admitted(kill("b"), {}, tmp_path / "gone", active=(kill("a"),)) == ""
+
+
+def test_a_node_that_another_fault_switched_off_counts_though_it_reads_as_ready(tmp_path: Path) -> None:
+    """The API server calls it lost some 40 s later; until then one more would be one too many."""
+    aim = Targets("n1", (Ref("Node", "", "n1", "uid-n1"),))
+    second, first = faults.NodeDown(aim, leave_foreign=True), faults.NodeDown(N2, leave_foreign=True)
+    assert "1 nodes and 1 already out" in admitted(second, {}, tmp_path / "two", pods_max=4, active=(first,))
+    assert admitted(second, {}, tmp_path / "one", pods_max=4) == ""
 
 
 def growing(*, ready: tuple[str, ...], lost: tuple[str, ...] = ()) -> Story:
