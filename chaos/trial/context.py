@@ -52,7 +52,7 @@ class TrialContext(FaultContext):
         clock: The clock of everything that is recorded.
         environment: Where the trial runs: takes the lease, and knows why to stop.
         system: The system as it was deployed or found.
-        blast_radius: How much may be down at once, of so many replicas (`wanted`) and `nodes` as there are then.
+        blast_radius: How much may be down at once, of so many replicas (`wanted`, and up before) and `nodes` as then.
         data: What of the system must survive, and how it is read.
         consent: What the owners allow, asked before each action and until the trial's end.
         abort_conditions: What the trial may cost before it stops.
@@ -149,7 +149,8 @@ class TrialContext(FaultContext):
         kinds = {victim.kind for victim in victims}
         wanted, down = self._wanted_and_down() if met or kinds - {"Node"} else (0, 0)
         workload = self._workload() if kinds - {"Node", "Pod"} else None
-        radius = self.blast_radius(wanted=wanted, nodes=len(nodes))
+        # Those that are only being added serve nobody yet: of them none can be left.
+        radius = self.blast_radius(wanted=min(wanted, self._ready(pods) + down), nodes=len(nodes))
         # On nodes of others their owners' bound holds, whatever a scenario is about.
         if fault.takes_every_node and not self.adopted:
             radius = replace(radius, nodes_max=None)

@@ -95,7 +95,7 @@ def test_a_node_is_left_of_those_that_there_are_now(nodes: int, most: int) -> No
     assert adopted_with(nodes_max=2).blast_radius(TEN, "llm", None, wanted=10, nodes=nodes).nodes_max == 2
 
 
-def by_half(workload: dict[str, Any], ready: str, tmp_path: Path) -> TrialContext:
+def by_half(workload: dict[str, Any], ready: str, tmp_path: Path, story: Story | None = None) -> TrialContext:
     """A trial whose owners allow half of the replicas, as the workload and these Ready pods are now."""
     kind = workload.get("kind", "Deployment")
     objects = {
@@ -105,7 +105,7 @@ def by_half(workload: dict[str, Any], ready: str, tmp_path: Path) -> TrialContex
     }
     bounds = adopted_with(percent_max=50, pods_max=10).blast_radius
     return context_with(
-        run=saved(Story().replicas(*"abcdefghij").history(), tmp_path / "run"),
+        run=saved((story or Story().replicas(*"abcdefghij")).history(), tmp_path / "run"),
         recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
         namespace=NAMESPACE,
         workload_kind=WorkloadKind.named(kind),
@@ -364,3 +364,13 @@ def test_a_replica_that_was_never_up_is_not_down(
         system=SimpleNamespace(workload=Ref("Deployment", NAMESPACE, WORKLOAD)),
     )
     assert context.replicas_down() == down
+
+
+def test_half_of_those_that_are_up_is_not_half_of_those_to_come(tmp_path: Path) -> None:
+    """While an autoscaler adds two to two, one of them is half; once all four are Ready, two are."""
+    both = kill("a", "b")
+    early = by_half(deployment(4), "ab", tmp_path / "early", growing(ready=("a", "b")))
+    early.admit(kill("a"))
+    with pytest.raises(UsageError, match="2 pods and 0 already down are more than the 1 allowed"):
+        early.admit(both)
+    by_half(deployment(4), "abcd", tmp_path / "late", growing(ready=tuple("abcd"))).admit(both)
