@@ -177,10 +177,10 @@ class Trial:
 
     def stop(self, reason: str) -> None:
         """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""
-        if context := self._live():
+        context, self._stopped = self._live(), True
+        if context:
             context.journal.event("trial-stopped", reason=reason)
             self._say(f"stopped: {reason}")
-        self._stopped = True
 
     def _close(self) -> None:
         if (context := self._context) is None:
