@@ -17,8 +17,10 @@ from typing import Literal, NamedTuple
 from loadgen.answers import Answer
 
 __all__ = [
+    "HEAD_MAX_BYTES",
     "OUTCOMES",
     "OWN_FAULTS",
+    "REPLICA_MAX",
     "Ending",
     "Outcome",
     "Record",
@@ -37,6 +39,9 @@ OUTCOMES: tuple[Outcome, ...] = ("ok", "late", "failed", "refused", "truncated",
 Ending = Literal["complete", "broken", "no-connection", "time-limit", "own-fault"]
 """How an exchange came to its end: the whole answer was read; it was closed, reset or no HTTP; no connection was made;
 the time limit passed; the generator itself could not go on."""
+
+HEAD_MAX_BYTES, REPLICA_MAX = 1024 * 1024, 253
+"""An answer whose headers are longer, interim ones counted, is taken for broken; no pod has a longer name."""
 
 WITHOUT_ANSWER: Mapping[Ending, Outcome] = {
     "own-fault": "unsent",
