@@ -25,6 +25,17 @@ def pod(value: str = CANARY) -> dict[str, Any]:
         "image": "vllm:1",
         "args": ["--model", "llama", "--api-key", value, f"--hf-token={value}"],
         "command": ["sh", "-c", "serve"],
+        "livenessProbe": {
+            "httpGet": {
+                "path": f"/live?deep=yes&token={value}",
+                "httpHeaders": [{"name": "X-Key-Of-Ours", "value": value}],
+            }
+        },
+        "lifecycle": {
+            "preStop": {
+                "exec": {"command": ["sh", "-c", f"curl -H 'X-Api-Key: {value}' me/drain; leave --token {value}"]}
+            }
+        },
         "env": [
             {"name": "HF_TOKEN", "value": value},
             {"name": "PORT", "value": "8000"},
@@ -45,7 +56,11 @@ def pod(value: str = CANARY) -> dict[str, Any]:
             "password": value,
             "auth": {"api_key": value, "tokenExpirationSeconds": 60, "secretName": "hf"},
         },
-        "status": {"message": f"pull from https://user:{value}@registry.example/v2 with Bearer {value} refused"},
+        "status": {
+            "imageID": "docker-pullable://vllm@sha256:ab12",
+            "source": f"https://{value}@hub.example/model?X-Amz-Signature={value}&part=1",
+            "message": f"pull from https://user:{value}@registry.example/v2 with Bearer {value} refused",
+        },
     }
 
 
@@ -65,6 +80,13 @@ def test_what_is_no_secret_stays() -> None:
     assert kept["spec"]["auth"]["secretName"] == "hf"
     assert kept["spec"]["auth"]["tokenExpirationSeconds"] == 60
     assert kept["metadata"]["annotations"] == {"team": "llm"}
+    assert container["livenessProbe"]["httpGet"]["path"] == f"/live?deep=yes&token={hashed(CANARY)}"
+    script = f"curl -H 'X-Api-Key: {hashed(CANARY)}' me/drain; leave --token {hashed(CANARY)}"
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sh", "-c", script]
+    source = f"https://redacted@hub.example/model?X-Amz-Signature={hashed(CANARY)}&part=1"
+    assert kept["status"]["source"] == source
+    assert kept["status"]["imageID"] == "docker-pullable://vllm@sha256:ab12"
+    assert without_secrets(kept["status"]) == kept["status"]
     assert kept["status"]["message"].startswith("pull from https://redacted@registry.example/v2 with Bearer redacted")
 
 
@@ -83,6 +105,18 @@ def test_a_change_of_a_secret_is_seen() -> None:
         (["--token", "--verbose"], ["--token", "--verbose"]),
         (["--tokenizer", "llama", "--max-tokens=6"], ["--tokenizer", "llama", "--max-tokens=6"]),
         (["curl", "http://me:pw@host/x"], ["curl", "http://redacted@host/x"]),
+        (["curl", "http://me:p@w@host/x"], ["curl", "http://redacted@host/x"]),
+        (["git", "clone", "https://ghp-abc@host/x"], ["git", "clone", "https://redacted@host/x"]),
+        (["sh", "-c", "serve --api-key abc -p 80"], ["sh", "-c", f"serve --api-key {hashed('abc')} -p 80"]),
+        (["sh", "-c", "A=b HF_TOKEN=abc serve"], ["sh", "-c", f"A=b HF_TOKEN={hashed('abc')} serve"]),
+        (["-H", "Authorization: Token abc"], ["-H", f"Authorization: {hashed('Token abc')}"]),
+        (['{"api_key": "abc", "n": 1}'], [f'{{"api_key": {hashed(chr(34) + "abc" + chr(34))}, "n": 1}}']),
+        (["http://host/x?a=b&api_key=abc#c"], [f"http://host/x?a=b&api_key={hashed('abc')}#c"]),
+        (["http://host/x?accessToken=abc"], [f"http://host/x?accessToken={hashed('abc')}"]),
+        (["http://host/x?sv=1;sig=abc"], [f"http://host/x?sv=1;sig={hashed('abc')}"]),
+        (["http://host/x?tokens=5&monkey=1", "a?b=c"], ["http://host/x?tokens=5&monkey=1", "a?b=c"]),
+        (["sh", "-c", "serve --token --max-tokens 6"], ["sh", "-c", "serve --token --max-tokens 6"]),
+        (["sh", "-c", "echo tokens: 5; sleep 5"], ["sh", "-c", "echo tokens: 5; sleep 5"]),
     ],
 )
 def test_credentials_among_arguments(words: list[str], kept: list[str]) -> None:
