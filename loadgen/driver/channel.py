@@ -56,7 +56,8 @@ def start(
     own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     with (folder / "generator.log").open("ab") as log:
         return subprocess.Popen(
-            wrap([sys.executable, "-m", "loadgen.generator.locustfile"]),
+            # -P: modules of the folder where we happen to be are none of ours.
+            wrap([sys.executable, "-P", "-m", "loadgen.generator.locustfile"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
