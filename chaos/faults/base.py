@@ -197,7 +197,8 @@ class Injection:
 
     def heal(self) -> str:
         """Undo what is left to undo. Return an empty string, or what could not be undone and the command for people."""
-        return "; ".join(words for words in (self.stop(), heal(self.context)) if words)
+        running = self.stop()
+        return "; ".join(words for words in (running, heal(self.context, keep=bool(running))) if words)
 
 
 def each(victims: Iterable[T], action: Callable[[T], str]) -> str:

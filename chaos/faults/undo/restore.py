@@ -175,15 +175,19 @@ def _state(entry: UndoEntry) -> str:
     return f"{entry.kind} of {entry.target.kind} {entry.target.name} was not possible"
 
 
-def heal(context: FaultContext, *entries: UndoEntry) -> str:
-    """Undo what a fault has recorded, or these entries of it, all at once. Return what is left and how to mend it."""
+def heal(context: FaultContext, *entries: UndoEntry, keep: bool = False) -> str:
+    """Undo what a fault has recorded, or these entries of it, all at once. Return what is left and how to mend it.
+
+    `keep`: the entries stay, as the fault still goes on and may do what they undo.
+    """
 
     def one(entry: UndoEntry) -> str:
         result, words = restore(context, entry)
         if result == "left":
             return words
         with suppress(HarnessBroken):  # then it stays in the undo journal, where it does no harm
-            context.discard(entry)
+            if not keep:
+                context.discard(entry)
         return ""
 
     chosen = entries or context.entries
