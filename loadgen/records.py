@@ -186,7 +186,7 @@ class Writer:
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
         self.counts: dict[str, Counter[Outcome]] = {}
 

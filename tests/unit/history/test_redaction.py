@@ -14,6 +14,8 @@ from chaos.history.writing.jsonl import AppendFile, private_folder, write_privat
 from chaos.history.writing.redaction import hashed, redacted, redacted_words, without_secrets
 from chaos.history.writing.watch_log import WatchLogWriter
 from chaos.objects.base import Ref
+from loadgen.driver import channel
+from loadgen.records import Writer
 
 CANARY = "sk-canary-1234567890abcdef"
 
@@ -164,3 +166,23 @@ def test_a_rollouts_words_hold_no_credential() -> None:
     fault = RollingUpdate(Ref("Deployment", "llm", "chat", "d-1"), env={"API_KEY": CANARY, "LOAD_DELAY_S": "8"})
     assert CANARY not in fault.words
     assert "LOAD_DELAY_S=8" in fault.words
+
+
+def test_no_evidence_is_for_others_nor_written_through_a_link(tmp_path: Path) -> None:
+    """Whoever draws or judges the run folder of another, as it came out of an archive, writes into it alone."""
+    (mine := tmp_path / "bashrc").write_text("mine")
+    for name in ("report.html", "verdict.json"):
+        (link := tmp_path / name).symlink_to(mine)
+        with pytest.raises(OSError, match="symbolic links"):
+            write_private(link, "<!doctype html>")
+    assert mine.read_text() == "mine"
+    page = tmp_path / "session.html"
+    write_private(page, "a longer page")
+    write_private(page, "a page")
+    assert page.read_text() == "a page"
+    (tmp_path / "log").mkdir()
+    Writer(requests := tmp_path / "requests.jsonl").close()
+    with channel.start(tmp_path / "log", lambda _: ["true"]) as generator:
+        generator.wait(30)
+    for path in (page, requests, tmp_path / "log/generator.log"):
+        assert path.stat().st_mode & 0o777 == 0o600, path
