@@ -25,8 +25,8 @@ ERROR_EVENT = "error event in the answer"
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """A chat answer, or one event of a stream, that is longer is taken for broken: memory is bounded."""
 
-LINES_MAX = 1024
-"""The same bound for the data lines of one event."""
+LINES_MAX, TOKENS_MAX, REASON_MAX, NUMBER_MAX = 1024, 100_000, 80, 2**53
+"""The same bound for the data lines of one event, the tokens of a stream, a finish reason, and a number of tokens."""
 
 PROXY_REFUSALS = frozenset({401, 403, 429})
 """Statuses by which an API server refuses to proxy a request: not authenticated, not allowed, too busy."""
@@ -182,14 +182,14 @@ class ChatStream(_Chat):
     Events are parsed as the HTML standard says (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
 
-    __slots__ = ("_last_token_ns", "_lines", "_named_error", "_payload")
+    __slots__ = ("_last_token_ns", "_lines", "_named_error", "_payload", "_payload_bytes")
 
     def __init__(self) -> None:
         super().__init__()
         self._lines = bytearray()
         self._payload: list[bytes] = []
         self._named_error = False
-        self._last_token_ns = 0
+        self._last_token_ns = self._payload_bytes = 0
 
     def feed(self, data: bytes, at_ns: int) -> None:
         """See `Answer.feed`."""
@@ -209,9 +209,11 @@ class ChatStream(_Chat):
 
     def _line(self, line: bytes, at_ns: int) -> None:
         if line.startswith(b"data:"):
-            if len(self._payload) == LINES_MAX:
-                self.error = f"event over {LINES_MAX} lines"
+            self._payload_bytes += len(line)
+            if len(self._payload) == LINES_MAX or self._payload_bytes > BODY_MAX_BYTES:
+                self.error = f"event over {LINES_MAX} lines or {BODY_MAX_BYTES} bytes"
                 self._payload.clear()
+                self._payload_bytes = 0
             self._payload.append(line[5:].removeprefix(b" "))
         elif line.startswith(b"event:"):
             self._named_error = line[6:].strip() == b"error"
@@ -219,7 +221,7 @@ class ChatStream(_Chat):
             self.error = ERROR_EVENT
         elif line == EVENT_BREAK:
             payload, named_error = b"\n".join(self._payload), self._named_error
-            self._named_error = False
+            self._named_error, self._payload_bytes = False, 0
             if self._payload:
                 self._payload.clear()
                 self._event(payload, at_ns, named_error=named_error)
@@ -245,8 +247,10 @@ class ChatStream(_Chat):
         if isinstance(delta, dict) and any(_output(delta.get(channel)) for channel in CHANNELS):
             if self.first_token_ns is None:
                 self.first_token_ns, self.token_gaps_ns = at_ns, []
-            elif self.token_gaps_ns is not None:
+            elif self.token_gaps_ns is not None and len(self.token_gaps_ns) < TOKENS_MAX:
                 self.token_gaps_ns.append(at_ns - self._last_token_ns)
+            else:
+                self.error = f"answer over {TOKENS_MAX} tokens"
             self._last_token_ns = at_ns
         super()._choice(choice, at_ns)
 
@@ -262,7 +266,7 @@ def proxy_refusal(status: int, body: bytes) -> str:
 def _json(text: bytes) -> dict[str, Any] | None:
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None
 
@@ -271,14 +275,20 @@ def _reason(value: object) -> str | None:
     """A finish reason; SGLang's own has its name under `type`. An empty one says nothing, as null does."""
     if isinstance(value, dict):
         value = value.get("type")
-    return None if value is None or value == "" else str(value)
+    if value is None or value == "":
+        return None
+    return value[:REASON_MAX] if isinstance(value, str) else type(value).__name__
 
 
 def _output(value: object) -> bool:
     """Whether a channel holds any output of the model, whatever is around it."""
-    if isinstance(value, dict):
-        return any(_output(part) for name, part in value.items() if name not in LABELS)
-    return any(map(_output, value)) if isinstance(value, list) else isinstance(value, str) and bool(value)
+    left = [value]
+    for one in left:
+        if isinstance(one, str) and one:
+            return True
+        left += one if isinstance(one, list) else ()
+        left += [part for name, part in one.items() if name not in LABELS] if isinstance(one, dict) else ()
+    return False
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:
@@ -286,4 +296,4 @@ def _dicts(value: object) -> list[dict[str, Any]]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < NUMBER_MAX else None

@@ -17,8 +17,10 @@ from typing import Literal, NamedTuple
 from loadgen.answers import Answer
 
 __all__ = [
+    "HEAD_MAX_BYTES",
     "OUTCOMES",
     "OWN_FAULTS",
+    "REPLICA_MAX",
     "Ending",
     "Outcome",
     "Record",
@@ -37,6 +39,9 @@ OUTCOMES: tuple[Outcome, ...] = ("ok", "late", "failed", "refused", "truncated",
 Ending = Literal["complete", "broken", "no-connection", "time-limit", "own-fault"]
 """How an exchange came to its end: the whole answer was read; it was closed, reset or no HTTP; no connection was made;
 the time limit passed; the generator itself could not go on."""
+
+HEAD_MAX_BYTES, REPLICA_MAX = 1024 * 1024, 253
+"""An answer whose headers are longer, interim ones counted, is taken for broken; no pod has a longer name."""
 
 WITHOUT_ANSWER: Mapping[Ending, Outcome] = {
     "own-fault": "unsent",
@@ -181,7 +186,7 @@ class Writer:
     """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
         self.counts: dict[str, Counter[Outcome]] = {}
 

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, found_here, reach
-from chaos.clock import utc_iso
 from chaos.cluster import Cluster, unrecorded_executor
 from chaos.errors import UsageError, one_line
 from chaos.faults import CommandInfrastructure, Infrastructure
@@ -81,7 +80,7 @@ def _undisturbed(
     if alive or not dead:
         yield ()
         return
-    holder = f"{Owner.this_process().words}, undoing since {utc_iso(time.time_ns())}"
+    holder = Owner.this_process().holder(time.time_ns(), "undoing since")
     with RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=_print):
         yield [one for one in find_left(cluster, namespace) if one in dead]
 

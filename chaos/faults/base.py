@@ -76,6 +76,7 @@ class Fault(ABC):
         permissions: What it needs of the API server beside what every trial does.
         hits_nodes: Its victims are nodes, so each node's owner is asked as well.
         evicts: It asks for evictions, so a disruption budget that is spent already is in its way.
+        silent: Its victims may read as Ready while it is active, and serve nobody all the same.
         workload_kind: The only kind of workload that it can change, empty for any.
         actions: Names of actions that it journals and that are not in `chaos.history.action_names`.
     """
@@ -86,6 +87,7 @@ class Fault(ABC):
     permissions: ClassVar[tuple[Right, ...]] = ()
     hits_nodes: ClassVar[bool] = False
     evicts: ClassVar[bool] = False
+    silent: ClassVar[bool] = False
     workload_kind: ClassVar[str] = ""
     actions: ClassVar[tuple[str, ...]] = ()
 
@@ -195,7 +197,8 @@ class Injection:
 
     def heal(self) -> str:
         """Undo what is left to undo. Return an empty string, or what could not be undone and the command for people."""
-        return "; ".join(words for words in (self.stop(), heal(self.context)) if words)
+        running = self.stop()
+        return "; ".join(words for words in (running, heal(self.context, keep=bool(running))) if words)
 
 
 def each(victims: Iterable[T], action: Callable[[T], str]) -> str:

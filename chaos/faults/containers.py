@@ -6,6 +6,7 @@ whatever became of us.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,6 +114,12 @@ the signal $4 after $5 seconds, to those of them that still are the same process
 with them are not. Earlier watchdogs of that name end."""
 
 
+SEEN = re.compile(r"([0-9]{1,10}) ([A-Za-z])")
+"""What `LOOK` prints of a process; what else a container prints is its own, and stays there."""
+
+STDERR_MAX = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a process runs: the container of a pod, as it was before anything was done to it."""
@@ -206,7 +213,7 @@ def look(context: UndoContext, place: Place, process: str) -> tuple[Process, ...
     ran = run_script(context, place, LOOK, process[:NAME_MAX], timeout_s=EXEC_S)
     if ran.outcome != "ok":
         return None
-    return tuple(Process(*line.partition(" ")[::2]) for line in ran.stdout.splitlines())
+    return tuple(Process(*found.groups()) for line in ran.stdout.splitlines() if (found := SEEN.fullmatch(line)))
 
 
 def signal(
@@ -243,7 +250,7 @@ def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
         cause = "to which the kernel delivers no such signal from inside; give the image an init"
         return f"{name}: {process} is process 1 of {where}, {cause}"
     if ran.exit_code == REFUSED:
-        return f"{name} to {process} in {where} was not permitted: {ran.stderr.strip()}"
+        return f"{name} to {process} in {where} was not permitted: {' '.join(ran.stderr.split())[:STDERR_MAX]}"
     if ran.exit_code == UNGUARDED:
         return (
             f"{name} is not sent to {process}: nothing can be left in {where} that takes it back if this run dies, "

@@ -101,7 +101,7 @@ class FaultContext(UndoContext):
         """Take an entry off: it was undone, or its action was never done."""
         with self._lock:
             self._entries.pop(entry.identity, None)
-        self.undo.remove(entry)
+        self.undo.remove(replace(entry, fault=self.fault))
 
     def result(self, result: str, words: str, detail: Mapping[str, Any]) -> None:
         """Journal how a fault that takes its time ended, e.g. `finished` or `blocked`."""

@@ -52,6 +52,7 @@ class NetworkPartition(TargetedFault):
         *rights("create delete get", "NetworkPolicy"),
         *rights("get", "Pod", "proxy"),
     )
+    silent: ClassVar[bool] = True
 
     path: str = "/"
 

@@ -41,6 +41,7 @@ class NodeDown(TargetedFault):
         *rights("get", "Node", everywhere=True),
     )
     hits_nodes: ClassVar[bool] = True
+    silent: ClassVar[bool] = True
 
     leave_foreign: bool = False
     every_node: bool = False

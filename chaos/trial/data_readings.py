@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chaos.cluster import DRY_RUN, Cluster, Command, DryRunExecutor, Executor, Journal, Ran, Recorder, execute, path_of
 from chaos.errors import GamedayError, UsageError
+from chaos.history.writing.redaction import without_secrets
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.system.spec.compatibility import NO_DATA
@@ -28,6 +30,10 @@ CHECKSUM_S = 120.0
 ANSWER_S = 60.0
 SEED = 1
 NO_TOOL = 127
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+REASON_MAX = 300
+"""A command's own words may be anything that a container holds."""
 
 CHECKSUM = 'if command -v sha256sum >/dev/null; then sha256sum "$@"; else busybox sha256sum "$@"; fi'
 
@@ -63,7 +69,7 @@ def _read(cluster: Cluster, executor: Executor, journal: Journal, pod: Ref, data
             return
         argv = ("sh", "-c", CHECKSUM, "sh", *data.files)
         ran = execute(cluster, executor, journal, Command(pod, data.container, argv, timeout_s=CHECKSUM_S))
-        files = _sums(ran)
+        files = _sums(ran, data.files)
         try:
             answer = _answer(cluster, pod, data)
         except GamedayError as error:
@@ -74,14 +80,15 @@ def _read(cluster: Cluster, executor: Executor, journal: Journal, pod: Ref, data
             return
         # A file that cannot be read ends the command with its own code; everything else says nothing of the file.
         known = ran.exit_code is not None and ran.exit_code < NO_TOOL
-        reason = " ".join((ran.stderr or ran.reason).split())
+        reason = without_secrets(" ".join((ran.stderr or ran.reason).split()))[:REASON_MAX]
         entry.end("fail" if known else "info", reason=reason, files=files, answer=answer)
 
 
-def _sums(ran: Ran) -> dict[str, str]:
-    """Checksums by path, as sha256sum prints them."""
+def _sums(ran: Ran, wanted: Iterable[str]) -> dict[str, str]:
+    """Checksums by path, as sha256sum prints them; nothing else of what a container prints is kept."""
     pairs = (line.split(maxsplit=1) for line in ran.stdout.splitlines())
-    return {path.lstrip("*").strip(): digest for digest, path in (pair for pair in pairs if len(pair) == 2)}
+    found = {path.lstrip("*").strip(): digest for digest, path in (pair for pair in pairs if len(pair) == 2)}
+    return {path: found[path] for path in wanted if SHA256.fullmatch(found.get(path, ""))}
 
 
 def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
@@ -96,7 +103,7 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     path = f"{path_of('Pod', pod.namespace)}/{pod.name}:{data.port}/proxy{request.path}"
     got = cluster.transport.call(request.method, path, body=body, timeout_s=ANSWER_S, pod_max_bytes=BODY_MAX_BYTES)
     if not got.ok:
-        raise GamedayError(got.words())
+        raise GamedayError(f"status {got.status}")
     if isinstance(data.profile, OpenAiChatProfile):
         whole = ChatAnswer()
         whole.feed(got.body, 0)
@@ -106,7 +113,7 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
         try:
             said = str(got.json()["choices"][0]["message"]["content"]).encode()
         except (KeyError, IndexError, TypeError):
-            raise GamedayError(f"no chat completion: {got.words()}") from None
+            raise GamedayError(f"no chat completion, with status {got.status}") from None
         return hashlib.sha256(said).hexdigest()
     return hashlib.sha256(got.body).hexdigest()
 

@@ -42,7 +42,7 @@ class Trial:
     def __init__(self, run: Path, context: TrialContext | None, traffic: Traffic, output: Output) -> None:
         self.run = run
         self.judgement: Judgement | None = None
-        self._context, self._traffic = context, traffic
+        self._traffic = traffic
         self._say, self._draw = output.say, output.draw
         self._replicas_before: frozenset[Replica] | None = None
         self._steady = SteadyBefore()
@@ -50,6 +50,7 @@ class Trial:
         self._missed = False
         self._faults = 0
         self._active = ActiveFaults(self.stop)
+        self._context = replace(context, active=self._active.faults) if context else None
         self._phase = ""
 
     def baseline(self, *, duration_s: float, slo: Slo | None = None) -> None:
@@ -176,10 +177,10 @@ class Trial:
 
     def stop(self, reason: str) -> None:
         """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""
-        if context := self._live():
+        context, self._stopped = self._live(), True
+        if context:
             context.journal.event("trial-stopped", reason=reason)
             self._say(f"stopped: {reason}")
-        self._stopped = True
 
     def _close(self) -> None:
         if (context := self._context) is None:

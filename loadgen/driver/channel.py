@@ -54,9 +54,11 @@ def start(
     `wrap` may put a command before its own (to enter a network namespace), `environ` is added to the environment.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    with (folder / "generator.log").open("ab") as log:
+    log_file = os.open(folder / "generator.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(log_file, "ab") as log:
         return subprocess.Popen(
-            wrap([sys.executable, "-m", "loadgen.generator.locustfile"]),
+            # -P: modules of the folder where we happen to be are none of ours.
+            wrap([sys.executable, "-P", "-m", "loadgen.generator.locustfile"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -29,7 +29,7 @@ def await_reachable(url: str, wrap: Callable[[list[str]], list[str]], *, deadlin
 
     Returns an empty string, or why it was not reachable within `deadline_s` seconds.
     """
-    command = wrap([sys.executable, "-m", "loadgen.driver.reachability", url, f"{deadline_s:g}"])
+    command = wrap([sys.executable, "-P", "-m", "loadgen.driver.reachability", url, f"{deadline_s:g}"])
     try:
         tried = subprocess.run(command, capture_output=True, text=True, check=False, timeout=deadline_s + START_S)
     except subprocess.TimeoutExpired:

@@ -24,7 +24,7 @@ from chaos.clock import NS
 from loadgen.answers import PROXY_REFUSALS, REFUSAL_BYTES, Answer, proxy_refusal
 from loadgen.origin import Credentials
 from loadgen.plan import Place
-from loadgen.records import OWN_FAULTS, Ending, Seen
+from loadgen.records import HEAD_MAX_BYTES, OWN_FAULTS, REPLICA_MAX, Ending, Seen
 
 __all__ = ["Exchange", "Transport", "tls_context"]
 
@@ -44,7 +44,7 @@ class _Response(HTTPResponse):
         self._replica_header = replica_header
         self.final_status: int | None = None
         self.replica: str | None = None
-        self.done = False
+        self.done, self.head_bytes = False, 0
         self.arrived = bytearray()
 
     def _on_headers_complete(self) -> int | bool | None:
@@ -52,7 +52,7 @@ class _Response(HTTPResponse):
         if self.final_status is None and (status := self.get_code()) >= 200:
             self.final_status = status
             replica = self.get(self._replica_header)
-            self.replica = replica if isinstance(replica, str) else None
+            self.replica = replica[:REPLICA_MAX] if isinstance(replica, str) else None
         return skip_body
 
     def _on_body(self, buf: bytearray) -> None:
@@ -216,6 +216,9 @@ class Exchange:
         response, seen = self.response, self.seen
         try:
             response.feed(data)
+            response.head_bytes += len(data) if response.final_status is None else 0
+            if response.head_bytes > HEAD_MAX_BYTES:
+                raise HTTPParseError(f"headers over {HEAD_MAX_BYTES} bytes")
         finally:
             if seen.status is None:
                 seen.status, seen.replica = response.final_status, response.replica

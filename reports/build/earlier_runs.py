@@ -1,6 +1,7 @@
 """Earlier trials: one line each in runs/history.jsonl, and what is new compared with them."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -63,7 +64,8 @@ def append(path: Path, report: Report) -> None:
         "figures": asdict(report.key),
     }
     text = json.dumps(plain(line), allow_nan=False, ensure_ascii=False) + "\n"
-    with path.open("ab+") as file:
+    # Of nobody else, and at the end of no other file, as the folder may come from others.
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab+") as file:
         # A killed process may have left half a line: begin a new one.
         if file.tell() and path.read_bytes()[-1:] != b"\n":
             text = "\n" + text

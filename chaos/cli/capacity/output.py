@@ -19,6 +19,7 @@ from chaos.checks.traffic.capacity_steps import CONFIDENCE, RateStep, rate_steps
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.search import Measurement
 from chaos.errors import one_line
+from chaos.history.writing.jsonl import write_private
 from reports.page.capacity import capacity_page, cells, headings, result_words
 
 __all__ = ["Screen", "show", "write"]
@@ -73,10 +74,8 @@ def write(judgement: Judgement, measurement: Measurement) -> tuple[Path, ...]:
         "limits": [asdict(limit.detail) for limit in limits],
         "steps": [_plain(step) for step in rate_steps(judgement.history, measurement.slo)],
     }
-    (run / "capacity.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
-    (run / "capacity.html").write_text(
-        capacity_page(judgement.history, judgement.verdict, measurement.slo, limits), "utf-8"
-    )
+    write_private(run / "capacity.json", json.dumps(data, indent=1) + "\n")
+    write_private(run / "capacity.html", capacity_page(judgement.history, judgement.verdict, measurement.slo, limits))
     return run / "capacity.json", run / "capacity.html", run / "report.html"
 
 

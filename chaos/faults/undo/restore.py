@@ -115,7 +115,7 @@ def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], 
     lease = lease_in(namespace)
     if not (holder := holder_of(lease)):
         return "" if late else f"it ran on host {owner.host}, of which nothing is known before its deadline"
-    if not holder.startswith(f"{owner.words},"):
+    if not owner.holds(holder):
         return ""
     spec = View(lease or {}).spec
     renewed, lasts_s = str(spec.get("renewTime") or ""), float(spec.get("leaseDurationSeconds") or 0)
@@ -175,15 +175,19 @@ def _state(entry: UndoEntry) -> str:
     return f"{entry.kind} of {entry.target.kind} {entry.target.name} was not possible"
 
 
-def heal(context: FaultContext, *entries: UndoEntry) -> str:
-    """Undo what a fault has recorded, or these entries of it, all at once. Return what is left and how to mend it."""
+def heal(context: FaultContext, *entries: UndoEntry, keep: bool = False) -> str:
+    """Undo what a fault has recorded, or these entries of it, all at once. Return what is left and how to mend it.
+
+    `keep`: the entries stay, as the fault still goes on and may do what they undo.
+    """
 
     def one(entry: UndoEntry) -> str:
         result, words = restore(context, entry)
         if result == "left":
             return words
         with suppress(HarnessBroken):  # then it stays in the undo journal, where it does no harm
-            context.discard(entry)
+            if not keep:
+                context.discard(entry)
         return ""
 
     chosen = entries or context.entries

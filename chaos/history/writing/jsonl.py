@@ -23,9 +23,10 @@ def private_folder(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of evidence anew. Raises OSError."""
-    path.touch(PRIVATE_FILE)
-    path.write_text(text, "utf-8")
+    """Write a file of evidence anew, but not through a link: a run folder may be another's. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 class AppendFile:

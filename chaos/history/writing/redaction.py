@@ -12,14 +12,25 @@ from typing import Any
 
 __all__ = ["hashed", "redacted", "redacted_words", "without_secrets"]
 
-CREDENTIAL = re.compile(
-    r"(?i)(^|[-_.])(password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
-    r"|authorization|credentials?)$"
+NAMES = (
+    r"(?:password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
+    r"|authorization|credentials?|cookie)"
 )
+CREDENTIAL = re.compile(rf"(?i)(^|[-_.]){NAMES}$")
 """The end of a name of what should stay unknown: `--api-key`, `HF_TOKEN`, `password`."""
 
-LOGIN = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
-"""Name and password in a URL."""
+LOGIN = re.compile(r"(?<=://)[^/\s?#\"'<>]+(?=@(?!sha\d+:))")
+"""Name and password in a URL, or a token that stands for both; what a digest follows is the name of an image."""
+
+QUERY = re.compile(
+    rf"(?i)([?&;](?:[\w.-]*?{NAMES}|(?:[\w.-]*[-_.])?(?:signature|sig|key|code))=)(?!redacted:)([^&;#\s\"'<>]+)"
+)
+"""A parameter of a URL that lets whoever has it in: `?api_key=…`, and the signature of a link for anybody."""
+
+VALUE = r"(?!redacted:)(?:(?:bearer|basic|digest|token|apikey)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s\"'&;|]+)"
+SETTING = re.compile(rf"(?i)((?<![\w.-])(?:[\w.-]*[-_.])?{NAMES}[\"']?(?:=|:\s*))({VALUE})")
+OPTION = re.compile(rf"(?i)((?<![\w.-])-(?:[\w.-]*[-_.])?{NAMES}\s+)(?!-)({VALUE})")
+"""A credential in the middle of a word, as that of a shell's script, a header or JSON: `TOKEN=…`, `--token …`."""
 
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 
@@ -50,7 +61,7 @@ def redacted_words(words: Iterable[str]) -> list[str]:
         elif equals and value and _is_credential(name):
             kept.append(f"{name}={hashed(value)}")
         else:
-            kept.append(_text(word))
+            kept.append(OPTION.sub(_hidden, SETTING.sub(_hidden, _text(word))))
         of_credential = word.startswith("-") and not equals and _is_credential(word)
     return kept
 
@@ -69,7 +80,7 @@ def without_secrets(part: Any) -> Any:
 def _value(key: Any, value: Any) -> Any:
     if isinstance(value, str):
         return hashed(value) if value and _is_credential(str(key)) else _text(value)
-    if key == "env":
+    if key in ("env", "httpHeaders"):
         return _environment(value)
     if key in ("args", "command") and isinstance(value, (list, tuple)):
         return redacted_words(map(str, value))
@@ -82,7 +93,7 @@ def _is_credential(name: str) -> bool:
 
 
 def _environment(given: Any) -> Any:
-    """Environment variables, as a container lists them (`name` and `value`) or as plain pairs, without their values."""
+    """Variables and headers, as a container lists them (`name` and `value`) or as plain pairs, without their values."""
     if isinstance(given, Mapping):
         return {name: hashed(str(value)) for name, value in given.items()}
     if not isinstance(given, (list, tuple)):
@@ -96,4 +107,10 @@ def _environment(given: Any) -> Any:
 def _text(text: str) -> str:
     if "://" in text:
         text = LOGIN.sub("redacted", text)
+    if "?" in text and "=" in text:
+        text = QUERY.sub(_hidden, text)
     return BEARER.sub(r"\1 redacted", text) if len(text) > len("basic ") and " " in text else text
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return found[1] + hashed(found[2])

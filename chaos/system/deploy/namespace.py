@@ -17,7 +17,7 @@ from chaos.objects.base import Ref
 from chaos.safety.owner import Owner, started_tick
 from chaos.safety.undo_journal import SELECTOR, is_own_namespace, own_namespace
 from chaos.system.deploy.apply import refusal
-from chaos.system.manifests.names import MANAGED_BY, MANAGER, RUN_LABEL, label_value, namespace_name
+from chaos.system.manifests.names import MANAGED_BY, MANAGER, PREFIX, RUN_LABEL, label_value, namespace_name
 from chaos.wait import until
 
 __all__ = [
@@ -110,7 +110,7 @@ def delete_namespace(
 
     With `pods_only` wait only for its pods: what else is in it costs nothing, and goes by itself some 6 s after. The
     deadline follows from the grace of the pods unless it is given. Raises `UsageError` for a namespace that
-    does not bear our label, `ClusterRefused` if it may not be deleted, `TimedOut` that says what holds it.
+    is not ours, `ClusterRefused` if it may not be deleted, `TimedOut` that says what holds it.
     """
     if _ask_away(cluster, executor, ref):
         _await_gone(cluster, ref, deadline_s, pods_only=pods_only)
@@ -120,8 +120,8 @@ def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_T
     """Delete the namespaces that dead runs have left behind, wait until they are gone, and say what was decided.
 
     A namespace goes if its owner ran on this host and is dead, or ran on another host and the namespace is older than
-    `older_than_s` seconds. One without our label is never touched, nor one that holds what is to be undone. Raises as
-    `delete_namespace` does.
+    `older_than_s` seconds. One without our label or of another name than we give is never touched, nor one that holds
+    what is to be undone. Raises as `delete_namespace` does.
     """
     here, now = Owner.this_process(), datetime.now(UTC)
     found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
@@ -140,7 +140,8 @@ def _ask_away(cluster: Cluster, executor: Executor, ref: Ref) -> bool:
         return False
     if not ours(raw):
         raise UsageError(
-            f"namespace {ref.name} does not bear the label {MANAGED_BY}={MANAGER}: it is not ours to delete"
+            f"namespace {ref.name} does not bear the label {MANAGED_BY}={MANAGER} and a name that begins with "
+            f"{PREFIX}-: it is not ours to delete"
         )
     # Its controller begins only after 5 s, and waits half of the pods' grace between two looks: let the pods go first.
     for workload in cluster.list("Deployment", ref.name):
@@ -200,9 +201,13 @@ class Decision:
 
 
 def ours(namespace: Mapping[str, Any]) -> bool:
-    """Say whether a namespace bears the label that says that gameday made it."""
-    labels = namespace["metadata"].get("labels") or {}
-    return bool(labels.get(MANAGED_BY) == MANAGER)
+    """Say whether a namespace bears the label that says that gameday made it, and a name as gameday gives.
+
+    A label can be set by who may not delete, and comes along where one namespace is written after another's manifest.
+    """
+    metadata = namespace["metadata"]
+    labelled = (metadata.get("labels") or {}).get(MANAGED_BY) == MANAGER
+    return bool(labelled and metadata["name"].startswith(f"{PREFIX}-"))
 
 
 def decide(

@@ -5,7 +5,7 @@ import re
 
 from chaos.system.spec.system_spec import SystemSpec
 
-__all__ = ["MANAGED_BY", "MANAGER", "RUN_LABEL", "label_value", "namespace_name", "selector"]
+__all__ = ["MANAGED_BY", "MANAGER", "PREFIX", "RUN_LABEL", "label_value", "namespace_name", "selector"]
 
 PREFIX = "gameday"
 SCENARIO_MAX = 40

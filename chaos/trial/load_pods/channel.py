@@ -131,7 +131,7 @@ class PodChannel:
         self._told = self._heard = 0
         self._copies = {name: Copy() for name in RECORDS}
         self._fds = {
-            name: os.open(run_folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644) for name in RECORDS
+            name: os.open(run_folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) for name in RECORDS
         }
         self._lost = self._refused = ""
         self._ended: int | None = None

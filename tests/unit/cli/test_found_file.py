@@ -18,6 +18,8 @@ from chaos.cli.app import app
 from chaos.cli.capacity.environment import Where
 from chaos.cli.cluster import found_here
 from chaos.errors import GamedayError, UsageError
+from loadgen.driver import channel
+from loadgen.driver.reachability import await_reachable
 
 PLAIN = '[cluster]\ncontext = "staging"\nuid = "1"\n[system]\nnamespace = "llm"\ndeployment = "chat"\n'
 EXEC = """\
@@ -179,3 +181,18 @@ def test_reaching_asks_nothing_of_a_file(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(reaching, "find_config", lambda _: pytest.fail("looked for a file"))
     monkeypatch.setattr(undo, "reach", lambda *given: given)
     assert undo._reached(None, "mine", None) == (None, "mine", None)
+
+
+def test_no_module_of_the_folder_is_imported(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of ours that are started there are made of installed modules alone, as the one that starts them is."""
+    (checkout / "tenacity.py").write_text(f"open({str(checkout / 'ran')!r}, 'w')\n")
+    monkeypatch.setenv("PYTHONPATH", str(Path(channel.__file__).parents[2]))
+    assert await_reachable("http://127.0.0.1:1", list, deadline_s=0.1)
+    assert not (checkout / "ran").exists()
+
+    def nothing(command: list[str]) -> list[str]:
+        assert command[1:3] == ["-P", "-m"]
+        return ["true"]
+
+    with channel.start(checkout, nothing) as generator:
+        assert generator.wait(30) == 0

@@ -7,10 +7,13 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from chaos.cluster import Ran
+from chaos.faults import containers
 from chaos.faults.containers import (
     FIRST,
     LOOK,
@@ -20,6 +23,7 @@ from chaos.faults.containers import (
     SIGNAL,
     UNGUARDED,
     Place,
+    look,
     why_not_sent,
 )
 from chaos.objects.base import Ref
@@ -263,3 +267,15 @@ def test_what_others_call_nearly_so_is_seen(tmp_path: Path) -> None:
 
 def _comm(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def test_only_processes_are_read_of_what_a_container_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shell may print anything, also what is secret: neither a proof nor a reason holds it."""
+    context: Any = SimpleNamespace(fault="f-1", cluster=None, executor=None, journal=None)
+    printed = "welcome\n17 T\nTOKEN sk-canary\n18 \x1b[31m\n19 SK\n20 S\n"
+    monkeypatch.setattr(containers, "execute", lambda *_: Ran("ok", 0, printed))
+    seen = look(context, PLACE, "engine") or ()
+    assert [(one.pid, one.state) for one in seen] == [("17", "T"), ("20", "S")]
+    said = why_not_sent(Ran("fail", REFUSED, stderr="no\nright " + "x" * 10_000), PLACE, "engine", "STOP")
+    assert "was not permitted: no right xxx" in said
+    assert len(said) < 300

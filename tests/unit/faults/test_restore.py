@@ -5,11 +5,13 @@ from typing import Any, cast, get_args
 
 import pytest
 from cluster_objects import node
+from typing_extensions import override
 
 from chaos.clock import Clock
 from chaos.cluster import Done, DryRunExecutor, Journal, LiveExecutor, NullJournal
 from chaos.errors import HarnessBroken
-from chaos.faults import FaultContext
+from chaos.faults import FaultContext, Injection, PodKill
+from chaos.faults.targets import Targets
 from chaos.faults.undo import restore as restoring
 from chaos.faults.undo import restore_object
 from chaos.faults.undo.restore import RESTORE, heal, restore
@@ -148,3 +150,28 @@ def test_a_full_disk_makes_no_dry_run_real(full: Full, monkeypatch: pytest.Monke
     assert context.record(ENTRY) == ""
     assert "No space left on device" in heal(context)
     assert api.cordoned
+
+
+class Late(Injection):
+    """A fault that goes on in the background; `running` says that it did not end in time."""
+
+    running = "the drain did not stop within 30 s"
+
+    @override
+    def stop(self) -> str:
+        return self.running
+
+
+def test_what_still_goes_on_keeps_its_undo_entry() -> None:
+    """A call under way may close the node after the look that found it open: then who heals next knows of it."""
+    api = Api(200)
+    context = context_of(api)
+    injection = Late(PodKill(Targets("one", ())), context)
+    assert context.record(ENTRY) == ""
+    api.cordoned = False
+    assert injection.heal() == "the drain did not stop within 30 s"
+    api.cordoned = True
+    assert [entry.kind for entry in context.entries] == ["uncordon"]
+    injection.running = ""
+    assert injection.heal() == ""
+    assert (api.cordoned, context.entries) == (False, ())

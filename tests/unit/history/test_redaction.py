@@ -14,6 +14,8 @@ from chaos.history.writing.jsonl import AppendFile, private_folder, write_privat
 from chaos.history.writing.redaction import hashed, redacted, redacted_words, without_secrets
 from chaos.history.writing.watch_log import WatchLogWriter
 from chaos.objects.base import Ref
+from loadgen.driver import channel
+from loadgen.records import Writer
 
 CANARY = "sk-canary-1234567890abcdef"
 
@@ -25,6 +27,17 @@ def pod(value: str = CANARY) -> dict[str, Any]:
         "image": "vllm:1",
         "args": ["--model", "llama", "--api-key", value, f"--hf-token={value}"],
         "command": ["sh", "-c", "serve"],
+        "livenessProbe": {
+            "httpGet": {
+                "path": f"/live?deep=yes&token={value}",
+                "httpHeaders": [{"name": "X-Key-Of-Ours", "value": value}],
+            }
+        },
+        "lifecycle": {
+            "preStop": {
+                "exec": {"command": ["sh", "-c", f"curl -H 'X-Api-Key: {value}' me/drain; leave --token {value}"]}
+            }
+        },
         "env": [
             {"name": "HF_TOKEN", "value": value},
             {"name": "PORT", "value": "8000"},
@@ -45,7 +58,11 @@ def pod(value: str = CANARY) -> dict[str, Any]:
             "password": value,
             "auth": {"api_key": value, "tokenExpirationSeconds": 60, "secretName": "hf"},
         },
-        "status": {"message": f"pull from https://user:{value}@registry.example/v2 with Bearer {value} refused"},
+        "status": {
+            "imageID": "docker-pullable://vllm@sha256:ab12",
+            "source": f"https://{value}@hub.example/model?X-Amz-Signature={value}&part=1",
+            "message": f"pull from https://user:{value}@registry.example/v2 with Bearer {value} refused",
+        },
     }
 
 
@@ -65,6 +82,13 @@ def test_what_is_no_secret_stays() -> None:
     assert kept["spec"]["auth"]["secretName"] == "hf"
     assert kept["spec"]["auth"]["tokenExpirationSeconds"] == 60
     assert kept["metadata"]["annotations"] == {"team": "llm"}
+    assert container["livenessProbe"]["httpGet"]["path"] == f"/live?deep=yes&token={hashed(CANARY)}"
+    script = f"curl -H 'X-Api-Key: {hashed(CANARY)}' me/drain; leave --token {hashed(CANARY)}"
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sh", "-c", script]
+    source = f"https://redacted@hub.example/model?X-Amz-Signature={hashed(CANARY)}&part=1"
+    assert kept["status"]["source"] == source
+    assert kept["status"]["imageID"] == "docker-pullable://vllm@sha256:ab12"
+    assert without_secrets(kept["status"]) == kept["status"]
     assert kept["status"]["message"].startswith("pull from https://redacted@registry.example/v2 with Bearer redacted")
 
 
@@ -83,6 +107,18 @@ def test_a_change_of_a_secret_is_seen() -> None:
         (["--token", "--verbose"], ["--token", "--verbose"]),
         (["--tokenizer", "llama", "--max-tokens=6"], ["--tokenizer", "llama", "--max-tokens=6"]),
         (["curl", "http://me:pw@host/x"], ["curl", "http://redacted@host/x"]),
+        (["curl", "http://me:p@w@host/x"], ["curl", "http://redacted@host/x"]),
+        (["git", "clone", "https://ghp-abc@host/x"], ["git", "clone", "https://redacted@host/x"]),
+        (["sh", "-c", "serve --api-key abc -p 80"], ["sh", "-c", f"serve --api-key {hashed('abc')} -p 80"]),
+        (["sh", "-c", "A=b HF_TOKEN=abc serve"], ["sh", "-c", f"A=b HF_TOKEN={hashed('abc')} serve"]),
+        (["-H", "Authorization: Token abc"], ["-H", f"Authorization: {hashed('Token abc')}"]),
+        (['{"api_key": "abc", "n": 1}'], [f'{{"api_key": {hashed(chr(34) + "abc" + chr(34))}, "n": 1}}']),
+        (["http://host/x?a=b&api_key=abc#c"], [f"http://host/x?a=b&api_key={hashed('abc')}#c"]),
+        (["http://host/x?accessToken=abc"], [f"http://host/x?accessToken={hashed('abc')}"]),
+        (["http://host/x?sv=1;sig=abc"], [f"http://host/x?sv=1;sig={hashed('abc')}"]),
+        (["http://host/x?tokens=5&monkey=1", "a?b=c"], ["http://host/x?tokens=5&monkey=1", "a?b=c"]),
+        (["sh", "-c", "serve --token --max-tokens 6"], ["sh", "-c", "serve --token --max-tokens 6"]),
+        (["sh", "-c", "echo tokens: 5; sleep 5"], ["sh", "-c", "echo tokens: 5; sleep 5"]),
     ],
 )
 def test_credentials_among_arguments(words: list[str], kept: list[str]) -> None:
@@ -130,3 +166,23 @@ def test_a_rollouts_words_hold_no_credential() -> None:
     fault = RollingUpdate(Ref("Deployment", "llm", "chat", "d-1"), env={"API_KEY": CANARY, "LOAD_DELAY_S": "8"})
     assert CANARY not in fault.words
     assert "LOAD_DELAY_S=8" in fault.words
+
+
+def test_no_evidence_is_for_others_nor_written_through_a_link(tmp_path: Path) -> None:
+    """Whoever draws or judges the run folder of another, as it came out of an archive, writes into it alone."""
+    (mine := tmp_path / "bashrc").write_text("mine")
+    for name in ("report.html", "verdict.json"):
+        (link := tmp_path / name).symlink_to(mine)
+        with pytest.raises(OSError, match="symbolic links"):
+            write_private(link, "<!doctype html>")
+    assert mine.read_text() == "mine"
+    page = tmp_path / "session.html"
+    write_private(page, "a longer page")
+    write_private(page, "a page")
+    assert page.read_text() == "a page"
+    (tmp_path / "log").mkdir()
+    Writer(requests := tmp_path / "requests.jsonl").close()
+    with channel.start(tmp_path / "log", lambda _: ["true"]) as generator:
+        generator.wait(30)
+    for path in (page, requests, tmp_path / "log/generator.log"):
+        assert path.stat().st_mode & 0o777 == 0o600, path

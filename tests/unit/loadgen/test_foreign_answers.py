@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
 import pytest
 
 from chaos.history.sli import INDICATORS
-from loadgen.answers import Answer, ChatAnswer, ChatStream
+from loadgen import answers
+from loadgen.answers import Answer, ChatAnswer, ChatStream, PlainAnswer
+from loadgen.generator.http_exchange import Exchange
 from loadgen.records import Outcome, Seen, outcome_of, record_of
 
 NS = 10**9
@@ -193,3 +196,80 @@ def test_content_alone_is_metered_as_ever() -> None:
         "token_time": pytest.approx(3 / 15),
         "token_gap": pytest.approx(1),
     }
+
+
+DEEP = b"[" * 200_000
+LESS_DEEP = b"[" * 400 + b'"a"' + b"]" * 400
+CHOICE = b'{"choices": [{"index": 0, "delta": {"content": %b}, "finish_reason": %b}]}'
+
+
+@pytest.mark.parametrize(
+    "body", [DEEP, b'{"a":' * 200_000, CHOICE % (b'"a"', DEEP)], ids=["lists", "objects", "within"]
+)
+def test_an_answer_that_is_nested_without_end_fails_the_request(body: bytes) -> None:
+    """It is the service's own defect, not one of the generator, for which nobody would be blamed."""
+    assert outcome(streamed(b"data: " + body + b"\n\n", DONE)) == "failed"
+    whole = ChatAnswer()
+    whole.feed(body, NS)
+    whole.end(2 * NS)
+    assert outcome(whole) == "failed"
+
+
+def test_an_answer_that_is_nested_deeply_is_read_to_its_end() -> None:
+    """What Python's own reader takes is looked at, however deep the output is."""
+    reader = streamed(b"data: " + CHOICE % (LESS_DEEP, b'"stop"') + b"\n\n", DONE)
+    assert (outcome(reader), reader.first_token_ns, reader.finish_reason) == ("ok", NS, "stop")
+    assert streamed(b"data: " + CHOICE % (b'"a"', LESS_DEEP) + b"\n\n", DONE).finish_reason == "list"
+
+
+def test_what_a_server_says_for_the_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finish reason of megabytes, a count that no column holds, and tokens without end."""
+    monkeypatch.setattr(answers, "TOKENS_MAX", 3)
+    assert streamed(event("x" * 10_000, content="Hi"), DONE).finish_reason == "x" * 80
+    for count, taken in ((2**53, None), (2**53 - 1, 2**53 - 1), (10**30, None)):
+        usage = b'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": %d}}\n\n' % count
+        reader = streamed(event("stop", content="Hi"), usage, DONE)
+        assert (outcome(reader), reader.tokens_in, reader.tokens_out) == ("ok", 5, taken)
+    four, five = (streamed(*[event(content="a")] * count, event("stop"), DONE) for count in (4, 5))
+    assert (outcome(four), four.token_gaps_ns) == ("ok", [NS] * 3)
+    assert (outcome(five), five.error) == ("failed", "answer over 3 tokens")
+
+
+class Endless:
+    """A connection on which the same piece comes so often, and then no more."""
+
+    def __init__(self, first: bytes, piece: bytes, times: int) -> None:
+        self.pieces = [first, *[piece] * times]
+
+    def sendall(self, _data: bytes) -> None:
+        """Take a request."""
+
+    def recv(self, _most: int) -> bytes:
+        """The next piece."""
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n", b"x-a: " + b"b" * 1000 + b"\r\n", id="headers without end"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nx-a: ", b"b" * 1000, id="one header without end"),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\nx-a: " + b"b" * 1000 + b"\r\n\r\n", id="interim answers"),
+    ],
+)
+def test_headers_without_end_fill_no_memory(first: bytes, piece: bytes) -> None:
+    """After a megabyte the answer is none; long before, what the server says of the replica is cut short."""
+    sock = Endless(first, piece, 5000)
+    assert asked(sock) == ("broken", "not the whole of an HTTP message: headers over 1048576 bytes", None)
+    assert len(sock.pieces) > 3000
+    usual = b"HTTP/1.1 200 OK\r\nx-served-by: " + b"r" * 300 + b"\r\ncontent-length: 2000000\r\n\r\n"
+    assert asked(Endless(usual, b"a" * 1000, 2000)) == ("complete", None, "r" * 253)
+
+
+def asked(sock: Endless) -> tuple[str, str | None, str | None]:
+    """How a request ends whose answer comes there, what is wrong with it, and which replica gave it."""
+    transport: Any = SimpleNamespace(
+        connect=lambda: (sock, True), now_ns=lambda: 1, replica_header="x-served-by", proxied=False
+    )
+    exchange = Exchange(transport, b"GET / HTTP/1.1\r\n\r\n", "GET", PlainAnswer(), frozenset({200}))
+    return exchange.run(60), exchange.seen.error, exchange.seen.replica

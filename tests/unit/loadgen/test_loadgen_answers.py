@@ -99,7 +99,9 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers, "BODY_MAX_BYTES", 100)
     monkeypatch.setattr(answers, "LINES_MAX", 3)
     assert fed(b"x" * 101).error == "event over 100 bytes"
-    assert fed(b"data: x\n" * 4).error == "event over 3 lines"
+    assert fed(b"data: x\n" * 4).error == "event over 3 lines or 100 bytes"
+    assert fed(b"data: " + b"x" * 60 + b"\n", b"data: " + b"x" * 60 + b"\n").error == "event over 3 lines or 100 bytes"
+    assert fed(*[b"data: {}\n\n"] * 30).error is None
     reader = ChatAnswer()
     reader.feed(b"x" * 60, 1)
     reader.feed(b"x" * 60, 2)

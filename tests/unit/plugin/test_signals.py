@@ -4,13 +4,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from chaos.plugin.terminal import Voice, uncaptured
+
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from chaos.plugin.terminal import signals_heal
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have started these tests
 try:
     with signals_heal():
         try:
@@ -41,13 +46,13 @@ def session(signals: Sequence[int]) -> tuple[list[str], str]:
     return [*said, *rest.splitlines()], (answered if signals[1:] else "") + told
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_heals(number: int) -> None:
     """What a trial did is undone before the session ends."""
     assert session([number]) == (["at work", "healing", "healed", "interrupted"], "")
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_second_signal_is_answered(second: int) -> None:
     """Who is impatient, and a CI job that is cancelled, do not cut the healing short."""
     said, told = session([signal.SIGTERM, second])
@@ -59,3 +64,30 @@ def test_the_third_signal_aborts() -> None:
     """A heal that hangs holds nobody up for ever."""
     said, _ = session([signal.SIGTERM, signal.SIGTERM, signal.SIGINT])
     assert said == ["at work", "healing", "interrupted"]
+
+
+def test_a_second_signal_of_which_nobody_reads_cuts_nothing_short() -> None:
+    """The other end of a pipe, or the terminal, may be gone: by the same Ctrl-C, or because it was closed."""
+    argv = [sys.executable, "-c", PROGRAM]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(argv, text=True, bufsize=1, **pipes) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline() == "at work\n"
+        process.stderr.close()
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout.readline() == "healing\n"
+        process.send_signal(signal.SIGHUP)
+        rest, _ = process.communicate("go on\n", timeout=30)
+    assert rest == "healed\ninterrupted\n"
+
+
+def test_words_that_nobody_hears_stop_nothing() -> None:
+    """A trial says what it does while it heals, too."""
+
+    def gone(*_: object) -> None:
+        raise BrokenPipeError
+
+    plugins = {"terminalreporter": SimpleNamespace(write_line=gone, ensure_newline=gone)}
+    config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=plugins.get))
+    Voice(config).say("stopped")
+    with uncaptured(config):
+        pass

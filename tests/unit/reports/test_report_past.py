@@ -134,3 +134,15 @@ def test_a_line_is_plain_json(tmp_path: Path) -> None:
     course(path, "PF")
     lines = [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
     assert [line["schema"] for line in lines] == [1, 1]
+
+
+def test_a_trials_line_is_for_nobody_else_and_goes_into_no_other_file(tmp_path: Path) -> None:
+    """It has what was measured; and the folder above another's run may have a link of that name."""
+    path = tmp_path / "history.jsonl"
+    append(path, trial(0, "PASS"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    (mine := tmp_path / "mine").write_text("mine")
+    (link := tmp_path / "link.jsonl").symlink_to(mine)
+    with pytest.raises(OSError, match="symbolic links"):
+        append(link, trial(0, "PASS"))
+    assert mine.read_text() == "mine"

@@ -95,7 +95,7 @@ def test_a_node_is_left_of_those_that_there_are_now(nodes: int, most: int) -> No
     assert adopted_with(nodes_max=2).blast_radius(TEN, "llm", None, wanted=10, nodes=nodes).nodes_max == 2
 
 
-def by_half(workload: dict[str, Any], ready: str, tmp_path: Path) -> TrialContext:
+def by_half(workload: dict[str, Any], ready: str, tmp_path: Path, story: Story | None = None) -> TrialContext:
     """A trial whose owners allow half of the replicas, as the workload and these Ready pods are now."""
     kind = workload.get("kind", "Deployment")
     objects = {
@@ -105,7 +105,7 @@ def by_half(workload: dict[str, Any], ready: str, tmp_path: Path) -> TrialContex
     }
     bounds = adopted_with(percent_max=50, pods_max=10).blast_radius
     return context_with(
-        run=saved(Story().replicas(*"abcdefghij").history(), tmp_path / "run"),
+        run=saved((story or Story().replicas(*"abcdefghij")).history(), tmp_path / "run"),
         recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
         namespace=NAMESPACE,
         workload_kind=WorkloadKind.named(kind),
@@ -207,7 +207,15 @@ HALF = {"strategy": {"rollingUpdate": {"maxUnavailable": "50%", "maxSurge": 0}}}
 NONE = {"strategy": {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
 
 
-def admitted(fault: faults.Fault, spec: dict[str, Any], tmp_path: Path, *, ready: int = 4, pods_max: int = 1) -> str:
+def admitted(
+    fault: faults.Fault,
+    spec: dict[str, Any],
+    tmp_path: Path,
+    *,
+    ready: int = 4,
+    pods_max: int = 1,
+    active: tuple[faults.Fault, ...] = (),
+) -> str:
     """What a blast radius says of a fault on a Deployment of four replicas; empty if it lets it pass."""
     names = "abcd"
     run = saved(Story().replicas(*names).history(), tmp_path / "run")
@@ -225,6 +233,7 @@ def admitted(fault: faults.Fault, spec: dict[str, Any], tmp_path: Path, *, ready
         system=SimpleNamespace(workload=CHAT, objects=(CHAT, BUDGET)),
         blast_radius=lambda **_: BlastRadius(NAMESPACE, pods_max=pods_max, nodes_max=1),
         consent=lambda _fault: "",
+        active=lambda: active,
     )
     try:
         context.admit(fault)
@@ -294,6 +303,34 @@ def test_pods_that_came_to_a_node_since_the_pick_count(tmp_path: Path) -> None:
     assert admitted(down, {}, tmp_path / "more", pods_max=4) == ""
 
 
+A = Targets("a", (Ref("Pod", NAMESPACE, "a", "a"),))
+N2 = Targets("n2", (Ref("Node", "", "n2", "uid-n2"), *A.refs))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(faults.ProcessHang(A), id="a hang that no probe has seen yet"),
+        pytest.param(faults.NetworkPartition(A), id="a pod that its own kubelet finds well"),
+        pytest.param(faults.NodeDown(N2, leave_foreign=True), id="a node that is not missed yet"),
+    ],
+)
+def test_what_another_fault_has_taken_counts_though_it_reads_as_ready(first: faults.Fault, tmp_path: Path) -> None:
+    """One replica of four may be down, and one serves nobody: no further one is taken, but for that very one."""
+    assert "2 pods and 0 already down" in admitted(kill("b"), {}, tmp_path / "b", active=(first,))
+    assert admitted(kill("b"), {}, tmp_path / "two", pods_max=2, active=(first,)) == ""
+    assert admitted(kill("a"), {}, tmp_path / "a", active=(first,)) == ""
+    assert admitted(kill("b"), {}, tmp_path / "gone", active=(kill("a"),)) == ""
+
+
+def test_a_node_that_another_fault_switched_off_counts_though_it_reads_as_ready(tmp_path: Path) -> None:
+    """The API server calls it lost some 40 s later; until then one more would be one too many."""
+    aim = Targets("n1", (Ref("Node", "", "n1", "uid-n1"),))
+    second, first = faults.NodeDown(aim, leave_foreign=True), faults.NodeDown(N2, leave_foreign=True)
+    assert "1 nodes and 1 already out" in admitted(second, {}, tmp_path / "two", pods_max=4, active=(first,))
+    assert admitted(second, {}, tmp_path / "one", pods_max=4) == ""
+
+
 def growing(*, ready: tuple[str, ...], lost: tuple[str, ...] = ()) -> Story:
     """Two replicas were Ready, the autoscaler asks for four, and these are Ready now."""
     story = Story().replicas("a", "b")
@@ -327,3 +364,13 @@ def test_a_replica_that_was_never_up_is_not_down(
         system=SimpleNamespace(workload=Ref("Deployment", NAMESPACE, WORKLOAD)),
     )
     assert context.replicas_down() == down
+
+
+def test_half_of_those_that_are_up_is_not_half_of_those_to_come(tmp_path: Path) -> None:
+    """While an autoscaler adds two to two, one of them is half; once all four are Ready, two are."""
+    both = kill("a", "b")
+    early = by_half(deployment(4), "ab", tmp_path / "early", growing(ready=("a", "b")))
+    early.admit(kill("a"))
+    with pytest.raises(UsageError, match="2 pods and 0 already down are more than the 1 allowed"):
+        early.admit(both)
+    by_half(deployment(4), "abcd", tmp_path / "late", growing(ready=tuple("abcd"))).admit(both)

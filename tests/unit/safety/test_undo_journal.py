@@ -11,6 +11,7 @@ from trial_contexts import context_with
 from chaos.clock import NS
 from chaos.cluster import Done, Mutation
 from chaos.errors import HarnessBroken
+from chaos.faults.context import FaultContext
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.undo_journal import DEADLINE_S
@@ -134,4 +135,35 @@ def test_a_run_counts_as_dead_after_five_minutes() -> None:
     log.record(ENTRY)
     assert abs(server.deadlines()[0] - time.time_ns() - DEADLINE_S * NS) < 30 * NS
     assert DEADLINE_S == 300
+    log.remove(ENTRY)
+
+
+def test_the_end_of_an_inner_fault_leaves_what_undoes_the_outer_one() -> None:
+    """Both change the same part: the journal has the state before the first, until that is put back.
+
+    The same when the inner one was not made at all.
+    """
+    server = Server()
+    log = log_on(server, DEADLINE_S)
+    unused: Any = None
+    outer, inner = (
+        FaultContext(unused, unused, unused, fault, unused, "llm", undo=log)
+        for fault in ("rolling-update-1", "bad-rollout-2")
+    )
+    deployment = Ref("Deployment", "llm", "chat", "d-1")
+    first, second = (UndoEntry("restore-part", deployment, "", {"path": "/spec/template", "before": n}) for n in (1, 2))
+    assert (outer.record(first), inner.record(second)) == ("", "")
+    inner.discard(second)
+    assert [one.detail["before"] for one in outer.entries] == [1]
+    log.record(ENTRY)
+    kept = [json.loads(text) for _, text in sorted(server.written[-1]["data"].items())]
+    assert [(one["fault"], one["detail"].get("before")) for one in kept] == [
+        ("rolling-update-1", 1),
+        ("node-drain-1", None),
+    ]
+    log.remove(ENTRY)
+    outer.discard(first)
+    written = len(server.written)
+    assert log.record(ENTRY) == ""
+    assert len(server.written[written]["data"]) == 1
     log.remove(ENTRY)

@@ -405,3 +405,19 @@ def test_after_the_deadline_only_a_renewed_lease_says_that_a_run_lives(
     """What a living run does is never undone, though its renewals fail; who is silent altogether is dead anywhere."""
     renewed = datetime.now(UTC) - timedelta(seconds=age_s)
     assert bool(entry_of(owner, holder, renewed, left_s=-1)) is alive
+
+
+@pytest.mark.parametrize("left_s", [MINUTE_S, -1], ids=["in time", "late"])
+@pytest.mark.parametrize(
+    ("holder", "alive"),
+    [
+        pytest.param(replace(AWAY, scope="boot-2/pid:[2]"), False, id="another container of the name"),
+        pytest.param(replace(AWAY, scope="boot-3/pid:[1]"), False, id="after a reboot"),
+        pytest.param(replace(AWAY, started=100), False, id="the number is used again"),
+        pytest.param(AWAY, True, id="its own"),
+    ],
+)
+def test_a_lease_of_the_next_job_is_no_life_of_the_last(holder: Owner, left_s: float, *, alive: bool) -> None:
+    """Jobs of one runner have the same host name, and pytest the same number: a run that took the lease heals."""
+    assert bool(entry_of(AWAY, holder.holder(time.time_ns()), datetime.now(UTC), left_s=left_s)) is alive
+    assert bool(entry_of(AWAY, holder.holder(time.time_ns(), "undoing since"), datetime.now(UTC))) is alive

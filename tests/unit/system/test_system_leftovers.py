@@ -82,6 +82,15 @@ def test_a_namespace_without_our_label_is_never_deleted(labels: dict[str, str]) 
     assert not decided(namespace(replace(HERE, pid=300), labels=labels, age_s=1e6)).delete
 
 
+@pytest.mark.parametrize("name", ["prod", "kube-node-lease", "gameday", "gamedays-1", "team-gameday"])
+def test_a_namespace_of_another_name_is_never_deleted(name: str) -> None:
+    """Whoever may label a namespace, or writes one after the manifest of a trial's, has not had it deleted."""
+    raw = namespace(replace(HERE, pid=300), age_s=1e6)
+    assert decided(raw).delete
+    raw["metadata"]["name"] = name
+    assert not decided(raw).delete
+
+
 def test_a_namespace_without_an_owner_is_left_to_people() -> None:
     """Our label alone does not say that its run is dead."""
     found = decided(namespace(None, age_s=1e6))

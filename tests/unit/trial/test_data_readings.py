@@ -1,23 +1,61 @@
 """Reading what replicas hold: how checksums are taken from what a command prints, and what is asked."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from chaos.cluster import Ran
+from chaos.clock import Clock
+from chaos.cluster import Journal, Ran
+from chaos.cluster.transport import Answer
 from chaos.errors import UsageError
-from chaos.trial.data_readings import SEED, Data, _greedy, _sums
+from chaos.objects.base import Ref
+from chaos.trial import data_readings
+from chaos.trial.data_readings import SEED, Data, _greedy, _read, _sums
 from loadgen.profiles import HttpProfile, OpenAiChatProfile
 
 DIGEST = "ab" * 32
 CHAT = OpenAiChatProfile(model="m", prompts=("One.", "Two."), max_tokens=6)
+CHATTED = b'{"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}'
 
 
 def test_checksums_are_read_by_path() -> None:
     """Both ways of printing, with spaces in a path, and nothing but whole lines."""
     printed = f"{DIGEST}  /w/model.gguf\n{DIGEST} */w/a file\n\nbroken\n"
-    assert _sums(Ran("ok", 0, printed)) == {"/w/model.gguf": DIGEST, "/w/a file": DIGEST}
-    assert _sums(Ran("fail", 1, "", "No such file")) == {}
+    files = ("/w/model.gguf", "/w/a file")
+    assert _sums(Ran("ok", 0, printed), files) == {"/w/model.gguf": DIGEST, "/w/a file": DIGEST}
+    assert _sums(Ran("fail", 1, "", "No such file"), files) == {}
+
+
+CANARY = "sk-canary-1234567890abcdef"
+
+
+def test_nothing_else_that_a_container_prints_is_kept() -> None:
+    """Its shell may print what it likes: lines of an environment, a digest that is none, files that nobody named."""
+    printed = f"export TOKEN={CANARY}\n{CANARY} /w/model.gguf\n{DIGEST}  /{CANARY}\n{DIGEST}  /w/vocabulary\n"
+    assert _sums(Ran("ok", 0, printed), ("/w/model.gguf", "/w/vocabulary")) == {"/w/vocabulary": DIGEST}
+
+
+def test_a_container_says_why_in_few_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reason is kept, but neither a megabyte of it nor a credential in it; nor what the model said."""
+    ran = Ran("fail", 1, "", f"sha256sum: /w/model.gguf: No such file\n https://me:{CANARY}@hub/x {'x' * 10_000}")
+    monkeypatch.setattr(data_readings, "execute", lambda *_: ran)
+    answers = [Answer(500, f'"{CANARY}"'.encode()), Answer(200, f'["{CANARY}"]'.encode()), Answer(200, CHATTED)]
+    cluster: Any = SimpleNamespace(transport=SimpleNamespace(call=lambda *_, **__: answers.pop(0)))
+    executor: Any = None
+    data, pod = Data("model", ("/w/model.gguf",), 8080, CHAT), Ref("Pod", "llm", "chat-1", "u-1")
+    with Journal(tmp_path / "actions.jsonl", Clock.start()) as journal:
+        for _ in range(3):
+            _read(cluster, executor, journal, pod, data)
+    written = (tmp_path / "actions.jsonl").read_text()
+    assert CANARY not in written
+    reasons = [json.loads(line)["detail"]["reason"] for line in written.splitlines() if "action-end" in line]
+    assert reasons[0] == "no answer from chat-1: status 500"
+    assert reasons[1] == "no answer from chat-1: no chat completion, with status 200"
+    assert reasons[2].startswith("sha256sum: /w/model.gguf: No such file https://redacted@hub/x xxx")
+    assert len(reasons[2]) <= 300
 
 
 def test_the_question_is_the_same_each_time() -> None:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from typing_extensions import override
 from chaos import faults
 from chaos.clock import Clock
 from chaos.cluster import Journal
-from chaos.errors import ClusterRefused
+from chaos.errors import ClusterRefused, HarnessBroken
 from chaos.faults.base import Injection, TargetedFault
 from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Ending, Work
@@ -283,6 +283,42 @@ def test_a_scenario_that_waits_by_itself_is_healed_all_the_same(cluster: Cluster
             pass
     assert deeds == ["outer injected", "inner injected", "inner healed", "outer healed"]
     assert said.count("stopped: namespace llm is frozen: release week") == 1
+
+
+def full(*_: object) -> None:
+    """Fail as a full disk does."""
+    raise HarnessBroken("actions.jsonl cannot be written: No space left on device")
+
+
+def odd(*_: object) -> str:
+    """Fail as nobody foresaw."""
+    raise ValueError("no number of bytes")
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize(
+    ("fail", "frozen"),
+    [
+        pytest.param(lambda patch, _: patch.setattr(Journal, "_append", full), True, id="the disk is full"),
+        pytest.param(lambda patch, trial: patch.setattr(trial, "_say", full), True, id="nobody listens"),
+        pytest.param(lambda patch, _: patch.setattr(AbortConditions, "objection", odd), False, id="an odd limit"),
+    ],
+)
+def test_whatever_fails_beside_it_a_scenario_that_waits_is_healed(
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fail: Callable[[pytest.MonkeyPatch, Trial], None],
+    *,
+    frozen: bool,
+) -> None:
+    """Neither the record nor the terminal comes before the system; and who cannot tell whether to go on does not."""
+    fault = Marked(Targets("one", ()))
+    with running(consent_on(cluster), tmp_path) as (trial, _, _), suppress(HarnessBroken), trial.fault(fault):
+        if frozen:
+            cluster.annotate("Namespace", "llm", adopt="enabled", freeze="release week")
+        fail(monkeypatch, trial)
+        until(lambda: "one healed" in fault.deeds, deadline_s=STOP_S, awaited="the heal")
 
 
 @pytest.mark.usefixtures("soon")
