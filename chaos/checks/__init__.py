@@ -1,4 +1,4 @@
-"""Claims about a system under trouble, each a pure function from a history to a finding."""
+"""Claims about a system under faults, each a pure function from a history to a finding."""
 
 from chaos.checks.autoscaling.decisions_recomputed import DecisionsRecomputed
 from chaos.checks.autoscaling.held_at_maximum import HeldAtMaximum

@@ -1,4 +1,4 @@
-"""The `gameday` command: what is not a test. The lab, and the report of a saved run."""
+"""The `gameday` command: all that is not a test."""
 
 import sys
 from pathlib import Path

@@ -24,7 +24,7 @@ __all__ = ["ContextOption", "KubeconfigOption", "NoCluster", "Reached", "SystemO
 SystemOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="The system's file; default: gameday.toml here, if it has nothing run on this host."
+        metavar="FILE", help="Your gameday.toml; default: the one here, unless it names something to run on this host."
     ),
 ]
 ContextOption = Annotated[str, typer.Option(metavar="NAME", help="This context; default: the file's, else the lab.")]

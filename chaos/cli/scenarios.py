@@ -30,9 +30,11 @@ NO_SYSTEM = "there is no gameday.toml here, and the lab is not up: gameday lab u
 def scenarios_command(
     *,
     system: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A system that runs; default: gameday.toml here, else the lab.")
+        Path | None, typer.Option(metavar="FILE", help="Your gameday.toml; default: the one here, else the lab.")
     ] = None,
-    where: Annotated[Path | None, typer.Option("--from", metavar="DIR", help="Scenarios of your own instead.")] = None,
+    where: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="List scenarios of your own instead.")
+    ] = None,
 ) -> None:
     """List the ready-made scenarios with what each needs, and whether this system meets it. Changes nothing."""
     items = _collected(where)

@@ -43,30 +43,31 @@ DEPLOYS_AMOUNTS = """\
 
 def rbac_command(
     scenarios: Annotated[
-        list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; none: every fault there is.")
+        list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; default: every fault.")
     ] = None,
     *,
     system: SystemOption = None,
     load_in_cluster: Annotated[
-        bool, typer.Option("--load-in-cluster", help="Traffic comes from pods; default: as the file's [load] says.")
+        bool, typer.Option("--load-in-cluster", help="Load comes from pods; default: as the file's [load] says.")
     ] = False,
     load_ingress: Annotated[
         bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: as the file's [load] says.")
     ] = False,
     deploys: Annotated[
-        bool, typer.Option("--deploys", help="For trials that deploy their system; it amounts to cluster-admin.")
+        bool, typer.Option("--deploys", help="For trials that deploy their system: amounts to cluster-admin.")
     ] = False,
     claims: Annotated[
-        bool, typer.Option("--claims", help="With --deploys: its system has volume claims (else read from markers).")
+        bool, typer.Option("--claims", help="With --deploys: the system has volume claims; default: by markers.")
     ] = False,
     manifests: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With --deploys: as given to pytest, what is deployed.")
+        Path | None, typer.Option(metavar="DIR", help="With --deploys: as --gameday-manifests of pytest.")
     ] = None,
     service_url: Annotated[
-        str, typer.Option(metavar="URL", help="With --deploys: as given to pytest; without it the API server's proxy.")
+        str, typer.Option(metavar="URL", help="With --deploys: as --gameday-service-url of pytest.")
     ] = "",
     undo_cronjob: Annotated[
-        str, typer.Option("--undo-cronjob", metavar="IMAGE", help="Also a CronJob that heals after dead runs.")
+        str,
+        typer.Option("--undo-cronjob", metavar="IMAGE", help="Print also a CronJob that undoes what dead runs left."),
     ] = "",
 ) -> None:
     """Print the least that an identity needs for these scenarios, for `kubectl apply -f -`. Asks no cluster."""
@@ -111,7 +112,7 @@ def _adopting(
 
 def init_command(
     *,
-    kube_context: Annotated[str, typer.Option(metavar="NAME", help="The context of the cluster; always to be named.")],
+    kube_context: Annotated[str, typer.Option(metavar="NAME", help="The context of the cluster.")],
     namespace: Annotated[str, typer.Option(metavar="NAME", help="The namespace of the service.")],
     deployment: Annotated[str, typer.Option(metavar="NAME", help="Its Deployment; default: the only one there.")] = "",
     statefulset: Annotated[str, typer.Option(metavar="NAME", help="Its StatefulSet, where it is one.")] = "",
@@ -119,7 +120,7 @@ def init_command(
         str, typer.Option(metavar="PLURAL.GROUP/NAME", help="Its workload of any other kind that has a scale.")
     ] = "",
     kubeconfig: KubeconfigOption = None,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it; must not exist.")] = Path(
+    output: Annotated[Path, typer.Option(metavar="FILE", help="Where to write the file; must not exist.")] = Path(
         CONFIG_NAME
     ),
 ) -> None:

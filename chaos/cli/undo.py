@@ -28,21 +28,26 @@ def undo_command(
     kube_context: ContextOption = "",
     kubeconfig: KubeconfigOption = None,
     namespace: Annotated[
-        str, typer.Option("--namespace", metavar="NAME", help="Of the service here; default: the file's, else all.")
+        str,
+        typer.Option(
+            "--namespace", metavar="NAME", help="Only for the service in this namespace; default: the file's, else all."
+        ),
     ] = "",
     unattended: Annotated[
-        bool, typer.Option("--unattended", help="For a CronJob: that a run is at work is no failure.")
+        bool, typer.Option("--unattended", help="For a CronJob: do not fail because a run is at work.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also what a run that seems to be at work has done.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Undo also what is otherwise left alone, e.g. of runs at work.")
+    ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Remove also the entries that cannot be undone, after manual clean-up.")
+        bool, typer.Option("--forget", help="Remove also entries that cannot be undone; clean up by hand first.")
     ] = False,
-    node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: switches a node off.")] = "",
-    node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As pytest's: switches a node on.")] = "",
+    node_off: Annotated[str, typer.Option(metavar="COMMAND", help="As --gameday-node-off of pytest.")] = "",
+    node_on: Annotated[str, typer.Option(metavar="COMMAND", help="As --gameday-node-on of pytest.")] = "",
 ) -> None:
     """Heal whatever dead runs left in the cluster; safe to repeat. Exit 1 if anything is left.
 
-    `gameday rbac --undo-cronjob IMAGE` prints what does it every five minutes.
+    `gameday rbac --undo-cronjob IMAGE` prints a CronJob that does it every five minutes.
     """
     if bool(node_off) != bool(node_on):
         raise UsageError("--node-off and --node-on go together")

@@ -28,10 +28,10 @@ class NodeDrain(Fault):
 
     Only the system's own pods are evicted, as others did not agree to it; `whole_namespace` evicts the other pods of
     the system's namespace too, as `kubectl drain` would. A node that holds pods of other namespaces (a DaemonSet's and
-    static ones aside) is outside the blast radius, unless `leave_foreign` allows to leave them where they are. What is
-    left is noted. An eviction that
-    a disruption budget refuses is asked for again every 5 s until `deadline_s`; a refusal that stays until the deadline
-    ends the drain as `blocked`, which is no error. `ended` and `refused` are what a scenario may wait for.
+    static ones aside) is outside the blast radius, unless `leave_foreign` leaves them where they are. What is left is
+    noted. An eviction that a disruption budget refuses is asked for again every 5 s until `deadline_s`; a refusal that
+    stays until the deadline ends the drain as `blocked`, which is no error. `ended` and `refused` are what a scenario
+    may wait for.
     `max_in_flight`: how many pods may be on their way out at once, None for all. `options` are kubectl's flags; a pod
     that they do not permit to evict (with an emptyDir, or without a controller) is refused before the node is closed.
     Healing stops the drain, and opens the node if it was this drain that closed it.

@@ -30,9 +30,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the markers, and refuse options that cannot be."""
     config.addinivalue_line("markers", "system(**fields): fields of the SystemSpec that this scenario changes")
-    config.addinivalue_line(
-        "markers", "deployed(**fields): the same where the scenario deploys its system; one that already runs is free"
-    )
+    config.addinivalue_line("markers", "deployed(**fields): the same, but only where the scenario deploys its system")
     config.addinivalue_line(
         "markers",
         "needs(*what, nodes, node_label): what must be there, e.g. node-infrastructure; else the scenario is skipped",

@@ -23,15 +23,15 @@ RUNS = Path("runs")
 LAB_NODES = 3
 
 CONFIG_HELP = (
-    "run on the system that already runs and that this file names (default: gameday.toml or [tool.gameday] in "
+    "run on the system that this file names, which already runs (default: gameday.toml or [tool.gameday] in "
     "pyproject.toml beside pytest's own configuration; an empty name for neither)"
 )
 
 FLAGS = {
-    "dry-run": "write down what faults would do, and do nothing",
-    "require-consent": "fail what the owners have not allowed; else it is skipped, with the command that allows it",
+    "dry-run": "write down what faults would do, and inject none",
+    "require-consent": "fail what the owners have not allowed (default: skip it)",
     "keep-lab": "leave the lab running at the end",
-    "keep-namespace": "leave each trial's namespace for a look",
+    "keep-namespace": "do not delete the trials' namespaces",
     "load-in-cluster": "send the load from pods in the cluster, by the Service's name",
 }
 """Options without a value, and their help."""
@@ -56,8 +56,12 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "lab-nodes": (int, "N", f"nodes of the lab (default: {LAB_NODES})"),
     "load-workers": (int, "N", "workers that share the load (default: gameday.toml's, else 1; a core each)"),
     "load-image": (str, "IMAGE", "image of load pods that the cluster can pull (docs/load.md)"),
-    "load-ingress": (str, "CIDR,…", "a NetworkPolicy lets only these addresses, the API server's, reach load pods"),
-    "pods-max": (int, "N", "most pods that faults may have down at once (default: all replicas)"),
+    "load-ingress": (str, "CIDR,…", "the API server's addresses: a NetworkPolicy lets only these reach load pods"),
+    "pods-max": (
+        int,
+        "N",
+        "most pods that faults may have down at once (default: all; gameday.toml's bounds hold too)",
+    ),
     "soak-s": (float, "SECONDS", "run the ready-made soak scenario for so long, e.g. 3600"),
 }
 """Options with a value: its type, what stands for it in the help, and the help."""

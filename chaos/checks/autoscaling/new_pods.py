@@ -40,7 +40,7 @@ def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Ob
         spans = list(_without(active_replicas(history), number, rise.at_ns, end_ns))
         turn = turn_ns(history, member_name(history, number - 1, rise.at_ns), rise.at_ns) if spans else None
         if turn is not None:
-            text = f"{text}, which may be made once those of lower ordinals are available,"
+            text = f"{text}, counted from when those of lower ordinals were available,"
             spans = [(max(begin, min(turn, end_ns)), end) for begin, end in spans if end > turn or end == end_ns]
         if any(end - begin > bound_ns for begin, end in spans):
             if excuses := bound.excuses("created"):

@@ -238,7 +238,7 @@ def _no_rise(history: History, life: AutoscalerLife, climb: Climb, *, unwell: bo
     if detail.desired_before >= detail.replicas_max:
         if unwell:
             return _not_regained(climb)
-        text = f"it was at its maximum of {detail.replicas_max} before"
+        text = f"the autoscaler was at its maximum of {detail.replicas_max} before the load rose"
         return "maximum", unknown(subject, text, "fewer replicas at first")
     return _unmoved(climb, unwell=unwell)
 

@@ -141,7 +141,7 @@ class Drained:
             return _owed(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
         if held_up := _held_up(history, drain):
             reason = f"{over}, but {plural(len(held_up), 'eviction')} met errors of the API server ({held_up[0]})"
-            return _owed(drain, Answer.UNKNOWN, reason, "a trial while the API server is well")
+            return _owed(drain, Answer.UNKNOWN, reason, "a trial in which the API server answers")
         if drain.bound.unpromised:
             why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
             settle = "a startup probe, and an image that need not be pulled"

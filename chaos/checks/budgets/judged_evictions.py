@@ -139,7 +139,7 @@ def _charged(replay: Replay, one: Eviction, grant: Grant) -> Iterator[Obligation
         if all(replay.budgets[uid].selecting_since_ns < one.asked_ns for uid in one.binding):
             yield _against(one, reason)
         else:
-            yield _against(one, f"{reason}, if they did as it was asked for", settle=FIXED)
+            yield _against(one, f"{reason}, if both already did when it was asked for", settle=FIXED)
 
 
 def _left_enough(history: History, replay: Replay, one: Eviction, grant: Grant) -> Iterator[Obligation]:

@@ -133,4 +133,4 @@ def _too_short(lives: tuple[PodLife, ...], timings: Timings, outage_s: float) ->
     needed_s = max(one or 0.0 for one in tolerated) + 2 * timings.node_monitor_period_s
     if outage_s >= needed_s:
         return ""
-    return f"every node was NotReady for {outage_s:.1f} s, and only after {needed_s:g} s it means something"
+    return f"every node was NotReady for {outage_s:.1f} s, which proves nothing in less than {needed_s:g} s"

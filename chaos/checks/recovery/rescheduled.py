@@ -96,12 +96,12 @@ Against = tuple[str, str, StageName | None]
 class Rescheduled:
     """Every replica of a lost node has a replacement on another node, Ready within the bound.
 
-    The bound counts from the moment in which the node lost its power. A FAIL names the stage of the recovery that was
-    late, and a volume claim that is stuck to the lost node where that is the cause.
+    The bound counts from the moment in which the node was off. A FAIL names the stage of the recovery that was late,
+    and a volume claim that is stuck to the lost node where that is the cause.
 
     `within_s` is a promise of your own in place of the bound that the pods' spec and the cluster's timings imply.
-    UNKNOWN if no node with a replica was lost, if the power came back first, with a gap, with a record that ends before
-    the limit, and where nothing is promised (a toleration for ever; every zone lost).
+    UNKNOWN if no node with a replica was lost, if it was switched on again first, with a gap, with a record that ends
+    before the limit, and where nothing is promised (a toleration for ever; every zone lost).
     """
 
     name: ClassVar[str] = "rescheduled"
@@ -113,7 +113,8 @@ class Rescheduled:
         lost = node_losses(history)
         held = [(one, life) for one in lost for life in one.held(pod_lives(history))]
         cases = [_judged(history, case) for one, life in held if (case := _case(history, one, life, self.within_s))]
-        nothing = "the power came back before any replica was due to be replaced" if held else "it held no replica"
+        back = "the node was switched on again before any replica was due to be replaced"
+        nothing = back if held else "the lost node held no replica"
         return finding(
             self.name,
             "The replicas of a lost node are back on other nodes within the promised time.",
@@ -170,7 +171,7 @@ def _back(history: History, case: _Case, replacement: PodLife, ready_ns: int) ->
         return "", "", None
     if earliest_ns(history, "Pod", ready_ns) - case.node_loss.off_ns <= limit_ns:
         text = f"how long {case.who} was away is not known well enough: when its node was lost, or late news"
-        return text, "a means to take the power that says at once when it is gone", None
+        return text, "a command that switches the node off and ends as soon as it is off", None
     return _late(history, case, ready_ns)
 
 
@@ -249,7 +250,7 @@ def _detail(case: _Case, one: Obligation, late: StageName | None) -> ReplicaDeta
 
 
 def _evidence(case: _Case) -> Iterator[Evidence]:
-    yield Evidence(case.node_loss.off_ns, f"node {case.node_loss.node}, which held {case.who}, lost its power")
+    yield Evidence(case.node_loss.off_ns, f"node {case.node_loss.node}, which held {case.who}, was off")
     for stage in case.stages:
         if stage.at_ns is not None:
             yield Evidence(stage.at_ns, f"{case.who}: {stage.name}, +{seconds(stage.part_ns):.3f} s")

@@ -59,7 +59,7 @@ def liveness_hasty(case: Case, finding: Finding) -> Iterator[Advice]:
         f"failureThreshold {threshold}: {period_s:g} + {threshold - 1} * {slowest_s:g} + {timeout_s:g} = {then_s:g} s",
     )
     if longest_s:
-        sums += (f"the hang stood for {longest_s:.1f} s, and was to be sat out",)
+        sums += (f"the hang lasted {longest_s:.1f} s, and no restart was wanted",)
     why = "The first failed liveness probe is the last, so every short stall costs a restart."
     patch = _probe(case, "livenessProbe", {"failureThreshold": threshold})
     yield Advice(finding.check, "Give the liveness probe patience", why, sums, patch, case.how)

@@ -72,7 +72,7 @@ def arrivals_within(stream: Stream, begin_ns: int, end_ns: int) -> int:
 
 
 def out_of_place(stream: Stream, rows: pl.DataFrame) -> int:
-    """How many of the stream's records do not stand where the plan has the arrival of their number."""
+    """How many of the stream's records are not where the plan puts the arrival of their number."""
     if rows.is_empty() or is_closed(stream):
         return 0
     shape, number = shape_of(stream), pl.col("id")
@@ -281,7 +281,7 @@ def _stream_count(stream: Stream, rows: pl.DataFrame, span: tuple[int, int] | No
         return None
     if misplaced := out_of_place(stream, rows):
         if stream.plan is not None:
-            doubts.append(f"{misplaced} records of traffic {stream.name} do not stand where its plan has them")
+            doubts.append(f"{misplaced} records of traffic {stream.name} are not where its plan puts them")
         return None
     if is_closed(stream):
         return rows.height

@@ -106,7 +106,7 @@ def _streams(history: History) -> Iterator[Obligation]:
         if stream.end_ns is None:
             yield unknown(stream.name, f"traffic {stream.name} has no recorded end", SETTLE)
         elif out_of_place(stream, history.requests.filter(pl.col("stream") == stream.name)):
-            text = f"records of traffic {stream.name} do not stand where its plan has them"
+            text = f"records of traffic {stream.name} are not where its plan puts them"
             yield unknown(stream.name, text, SETTLE)
 
 

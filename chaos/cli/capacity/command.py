@@ -32,19 +32,19 @@ USUAL = Slo(availability=0.99, latency_p99_s=5.0)
 
 
 Replicas = Annotated[
-    int | None, typer.Option(min=1, help="The greatest number of replicas; default: 3, or as many as run.")
+    int | None, typer.Option(min=1, help="The greatest number of replicas; default: 3, or as many as already run.")
 ]
-Losses = Annotated[int, typer.Option(min=0, help="Also measure with up to so many fewer.")]
-FromRps = Annotated[float, typer.Option(help="The lowest rate to try; the baseline has it, too.")]
-ToRps = Annotated[float, typer.Option(help="The highest rate to try.")]
-NeedRps = Annotated[float | None, typer.Option(help="Fail unless the fewest replicas hold this rate within the SLO.")]
-Availability = Annotated[float | None, typer.Option(help="Objective, e.g. 0.99; default: the file's.")]
-ObjectiveS = Annotated[float | None, typer.Option(help="Objective, seconds.")]
-Resolution = Annotated[float, typer.Option(help="How near to find the limit, as a factor.")]
-Repeats = Annotated[int, typer.Option(min=1, help="How often the rates beside the limit are tried.")]
-StepS = Annotated[float, typer.Option(help="How long a step lasts at least, seconds.")]
-Minutes = Annotated[float, typer.Option(help="The search ends then, with what is known by then.")]
-Image = Annotated[str, typer.Option(help="Image of the reference model, to deploy it on that context.")]
+Losses = Annotated[int, typer.Option(min=0, help="Measure also with up to this many replicas fewer.")]
+FromRps = Annotated[float, typer.Option(help="The lowest rate to try, requests/s; also that of the baseline.")]
+ToRps = Annotated[float, typer.Option(help="The highest rate to try, requests/s.")]
+NeedRps = Annotated[float | None, typer.Option(help="FAIL unless the fewest replicas hold this rate within the SLO.")]
+Availability = Annotated[float | None, typer.Option(help="Objective, e.g. 0.99; default: the file's objectives.")]
+ObjectiveS = Annotated[float | None, typer.Option(help="Objective in seconds.")]
+Resolution = Annotated[float, typer.Option(help="Search until the rates beside the limit are within this factor.")]
+Repeats = Annotated[int, typer.Option(min=1, help="How often to try the rates beside the limit.")]
+StepS = Annotated[float, typer.Option(help="Least seconds that a step lasts.")]
+Minutes = Annotated[float, typer.Option(help="End the search after so long, with what is known then.")]
+Image = Annotated[str, typer.Option(help="Image of the reference model, to deploy it on the context.")]
 ClusterUid = Annotated[str, typer.Option(metavar="UID", help="UID of its kube-system: no other cluster is touched.")]
 ServiceUrl = Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")]
 SystemFields = Annotated[
@@ -86,7 +86,7 @@ def capacity_command(
 ) -> None:
     """Find the highest rate within the SLO with n, n-1 and n-2 replicas. Exit 1 unless it is known for each.
 
-    It overloads the service on purpose. One that is yours and others' must be allowed to be: see docs/load.md.
+    It overloads the service on purpose: the owners of one that already runs must allow it, see docs/load.md.
     """
     screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(sys.argv[1:])
     where = Where(system, kube_context, cluster_uid, kubeconfig, image, service_url, lab_nodes, keep_lab, words)

@@ -158,7 +158,7 @@ def _measurable(adopted: Adopted, replicas: int | None) -> None:
     spec, workload = adopted.system.spec, adopted.system.workload
     if spec.autoscale is not None:
         raise UsageError(
-            f"an autoscaler changes the number of replicas of {workload.name} under load, so a limit of n has no n",
+            f"an autoscaler changes the number of replicas of {workload.name} under load, so none can be measured",
             "measure a copy without it, or try its maximum with a scenario: scenarios/test_load_spike.py",
         )
     if replicas is not None and replicas != spec.replicas:

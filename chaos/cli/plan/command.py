@@ -26,7 +26,7 @@ ROWS_MAX = 40
 MANY = {
     Answer.FINISHES: "finish",
     Answer.WAITS: "wait",
-    Answer.CANNOT_TELL: "we cannot tell of",
+    Answer.CANNOT_TELL: "cannot tell",
     Answer.REFUSED: "are refused",
     Answer.DEADLOCKS: "deadlock",
 }
@@ -91,11 +91,9 @@ def show(plan: Plan, console: Console, *, where: str) -> None:
         style="bold",
     )
     for kind in plan.unread:
-        console.print(f"We may not read {kind}s: of pods with a claim nobody can tell where they fit.", style="yellow")
+        console.print(f"No right to list {kind}s: where pods with a claim would fit is not known.", style="yellow")
     for key in plan.binding_none:
-        console.print(
-            Text(f"Disruption budget {key} binds no pod: its selector matches none that there is.", style="yellow")
-        )
+        console.print(Text(f"Disruption budget {key} binds no pod: its selector matches none.", style="yellow"))
     _table(console, "Draining one node", [(answer.nodes[0], answer) for answer in plan.nodes])
     if plan.pools:
         pools = [(f"{pool.name} ({len(pool.drain.nodes)} nodes)", pool.drain) for pool in plan.pools]
@@ -121,7 +119,7 @@ def _show_pairs(plan: Plan, console: Console) -> None:
         console.print(f"{pairs.simulated} pairs were simulated. The others were grouped: {pairs.grouped}.", style="dim")
     if pairs.not_played:
         console.print(
-            f"{pairs.not_played} pairs were not simulated, as there are too many: of them we cannot tell.",
+            f'{pairs.not_played} pairs were not simulated, as there are too many: they count as "cannot tell".',
             style="yellow",
         )
 

@@ -36,7 +36,7 @@ def compared(cluster: Cluster, system: System, path: Path, say: Callable[[str], 
         record = {"before": before, "differences": found, "replicas": {"before": held, "after": holds}}
         write_private(path, json.dumps(without_secrets(record), indent=1) + "\n")
         for one in found:
-            say(f"{one['object']} reads otherwise than before: {one['path']}")
+            say(f"{one['object']} differs from before: {one['path']}")
         if _fullest(holds) > _fullest(held):
             workload = f"{system.workload.kind.lower()} {system.workload.name} -n {system.namespace}"
             say(f"{_crowded(holds)}; spread them again: kubectl rollout restart {workload}")

@@ -283,7 +283,7 @@ def test_a_hasty_liveness_probe_gets_patience_for_the_hang() -> None:
     advice, patch = only(told.history(), failed("no-needless-restart"))
     threshold = patch["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]["failureThreshold"]
     assert 1 + (threshold - 1) * 1 + 1 > 10
-    assert advice.sums[-1] == "the hang stood for 10.0 s, and was to be sat out"
+    assert advice.sums[-1] == "the hang lasted 10.0 s, and no restart was wanted"
 
 
 def test_a_missing_readiness_probe_is_told() -> None:

@@ -124,8 +124,8 @@ def test_records_that_are_not_of_the_plan_are_unknown() -> None:
     """Arrivals elsewhere than planned are another load."""
     story = Story().shaped(SPIKE)
     story.rows[9]["intended_ns"] += 10_000_000
-    assert "records of traffic spike-1 do not stand where its plan has them" in RateOffered()(story.history()).reason
-    assert "1 records of traffic spike-1 do not stand" in unsound(story)
+    assert "records of traffic spike-1 are not where its plan puts them" in RateOffered()(story.history()).reason
+    assert "1 records of traffic spike-1 are not where" in unsound(story)
 
 
 def of_two_workers(**second: bool) -> Story:

@@ -130,8 +130,8 @@ FOREVER = {**PROBED, "tolerations": [{"operator": "Exists"}]}
     ("story", "words"),
     [
         (Story().replicas("a", "b").traffic(), "no node was lost"),
-        (powered(standing(), "n3"), "it held no replica"),
-        (noticed(powered(standing(), "n1", on_s=50)), "the power came back before any replica was due"),
+        (powered(standing(), "n3"), "the lost node held no replica"),
+        (noticed(powered(standing(), "n1", on_s=50)), "the node was switched on again before any replica was due"),
         (marked(noticed(powered(standing(end_s=80), "n1", on_s=None))), "the record ended 49.8 s after the loss"),
         (node_loss_story().gap(59, 60), "the watch of Pods had a gap"),
         (

@@ -54,7 +54,7 @@ def test_a_long_table_says_what_it_leaves_out() -> None:
 
 def test_kinds_that_we_may_not_read_are_named() -> None:
     """A plan that had to do without the volumes says so above all else."""
-    assert "We may not read PersistentVolumes" in shown(plan_of(volumes=None))
+    assert "No right to list PersistentVolumes" in shown(plan_of(volumes=None))
 
 
 def test_the_data_is_the_whole_plan() -> None:

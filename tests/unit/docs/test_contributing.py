@@ -11,7 +11,14 @@ import pytest
 ROOT = Path(__file__).parents[3]
 COPIED = ("chaos", "loadgen", "reports", "scenarios", "tests", "conftest.py", "pyproject.toml", "README.md", "LICENSE")
 SECTIONS = ("Add a fault", "Add a check", "Add a scenario")
-BLOCK = re.compile(r"^```python\n# (new file|add to): (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```python\n# (new file|add to(?: \w+ in)?): (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OF_ALL = [
+    "tests/unit/faults/test_faults_rights.py",
+    "tests/unit/checks/test_check_no_data.py",
+    "tests/unit/checks/test_fuzzed_fields.py",
+    "tests/unit/checks/test_metamorphic.py",
+]
+"""The tests that every fault and every check has to pass."""
 
 
 def section(title: str) -> str:
@@ -30,9 +37,14 @@ def follow(title: str, copy: Path) -> list[Path]:
             path.write_text(code)
             made.append(path)
             continue
+        text = path.read_text()
+        if what != "add to":
+            line = re.search(rf"^{what.split()[2]}\b.*[({{]$", text, re.MULTILINE)
+            assert line is not None, f"{name}: {what}"
+            path.write_text(f"{text[: line.end()]}\n{code.rstrip()}{text[line.end() :]}")
+            continue
         (imported,) = code.splitlines()
         exported = imported.rpartition(" import ")[2]
-        text = path.read_text()
         first = re.search(r"^from ", text, re.MULTILINE)
         assert first is not None
         text = f"{text[: first.start()]}{imported}\n{text[first.start() :]}"
@@ -67,7 +79,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_sections_work_as_they_are_written(copy: Path) -> None:
-    """Each section's files pass the linter, their tests pass, and pytest collects the scenario."""
+    """Each section's files pass the linter, their own tests and those of every fault and check; pytest collects it."""
     made = [path for title in SECTIONS for path in follow(title, copy)]
     assert len(made) == 5
     names = [str(path.relative_to(copy)) for path in made]
@@ -75,4 +87,6 @@ def test_the_sections_work_as_they_are_written(copy: Path) -> None:
     run(copy, "ruff", "format", "--check", "--quiet", *names)
     tests = [name for name in names if name.startswith("tests/")]
     run(copy, "pytest", "-q", "-p", "no:cacheprovider", *tests)
+    new = "every_fault_names_its_rights or StartedFromPresentImage"
+    run(copy, "pytest", "-q", "-p", "no:cacheprovider", "-k", new, *OF_ALL)
     run(copy, "pytest", "-q", "-p", "no:cacheprovider", "--collect-only", "scenarios/test_quarantine.py")

@@ -85,12 +85,12 @@ def down(**more: Any) -> faults.Fault:
 @pytest.mark.parametrize(
     ("fault", "there", "words"),
     [
-        pytest.param(down(), NEIGHBOUR, "1 pods of others along: shop/redis-0", id="a neighbour"),
+        pytest.param(down(), NEIGHBOUR, "1 pod of others on n1: shop/redis-0", id="a neighbour"),
         pytest.param(down(), BARE, "shop/debug", id="a neighbour that nobody replaces"),
         pytest.param(down(), STRANGER, "other-team/chat-1", id="another namespace"),
         pytest.param(down(), NAMESAKE, "other-team/web-9", id="the same labels elsewhere"),
-        pytest.param(down(leave_foreign=True), NEIGHBOUR, "whole_namespace=True those of shop", id="agreed to others"),
-        pytest.param(down(whole_namespace=True), STRANGER, "leave_foreign=True those of other", id="and the reverse"),
+        pytest.param(down(leave_foreign=True), NEIGHBOUR, "whole_namespace=True for those", id="agreed to others"),
+        pytest.param(down(whole_namespace=True), STRANGER, "leave_foreign=True for other", id="and the reverse"),
     ],
 )
 def test_pods_of_others_on_a_lost_node_need_consent(fault: faults.Fault, there: dict[str, Any], words: str) -> None:

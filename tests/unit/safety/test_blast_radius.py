@@ -46,7 +46,7 @@ def test_pods_that_a_change_puts_at_risk_count_as_victims() -> None:
     RADIUS.admit([change], ours=OURS, at_risk=0, down=3)
     with pytest.raises(UsageError, match="3 pods and 0 already down are more than the 2 allowed"):
         RADIUS.admit([change], ours=OURS, at_risk=3)
-    with pytest.raises(UsageError, match="1 pods and 2 already down"):
+    with pytest.raises(UsageError, match="1 pod and 2 already down"):
         RADIUS.admit([change], ours=OURS, at_risk=1, down=2)
     with pytest.raises(UsageError, match="3 pods and 0 already down"):
         RADIUS.admit([node("n1"), pod("a")], ours=OURS, at_risk=2)
@@ -61,7 +61,7 @@ def test_what_else_is_changed_must_be_in_the_namespace() -> None:
 
 def test_pods_that_are_down_already_count() -> None:
     """One victim and two missing replicas are three, where two are allowed."""
-    with pytest.raises(UsageError, match="1 pods and 2 already down are more than the 2 allowed"):
+    with pytest.raises(UsageError, match="1 pod and 2 already down are more than the 2 allowed"):
         RADIUS.admit([pod("a")], ours=OURS, down=2)
 
 
@@ -74,7 +74,7 @@ def test_more_nodes_than_allowed_are_refused() -> None:
     """Nodes that are out already count too."""
     with pytest.raises(UsageError, match="2 nodes and 0 already out are more than the 1 allowed"):
         RADIUS.admit([node("n1"), node("n2")], ours=OURS)
-    with pytest.raises(UsageError, match="1 nodes and 1 already out"):
+    with pytest.raises(UsageError, match="1 node and 1 already out"):
         RADIUS.admit([node("n1")], ours=OURS, nodes_out=1)
     BlastRadius("ns", pods_max=2).admit([node("n1"), node("n2")], ours=OURS)
 
@@ -84,7 +84,7 @@ def test_pods_of_others_on_a_node_are_counted_and_named() -> None:
     others = [pod(f"other-{index}", "theirs") for index in range(7)]
     with pytest.raises(UsageError) as caught:
         RADIUS.admit([node("n1")], ours=OURS, foreign=others)
-    assert "n1 would take 7 pods of others along: theirs/other-0, " in str(caught.value)
+    assert "7 pods of others on n1: theirs/other-0, " in str(caught.value)
     assert "theirs/other-4 and 2 more" in str(caught.value)
 
 

@@ -91,7 +91,7 @@ def test_a_trial_that_fails_is_compared_all_the_same(tmp_path: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         trial()
-    assert said == ["Deployment chat reads otherwise than before: /spec/replicas"]
+    assert said == ["Deployment chat differs from before: /spec/replicas"]
     assert json.loads((tmp_path / "a.json").read_text())["differences"][0]["after"] == 2
 
 
