@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from simulated_cluster import SimulatedCluster
 
 from chaos.lab.control_plane.build import kube_program, kwok_program
-from chaos.lab.simulated import SimulatedCluster
 from chaos.progress import Terminal
 
 

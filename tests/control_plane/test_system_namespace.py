@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from simulated_cluster import SimulatedCluster
 from system_ground import MODEL, connected
 
 from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults.undo import undo_leftovers
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.owner import Owner

@@ -15,12 +15,12 @@ import pytest
 import yaml
 from dying import FAULTS, die_at
 from plain_service import apply_all, plain_namespace, service_of, snapshot
+from simulated_cluster import SimulatedCluster
 from typer.testing import CliRunner, Result
 
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
 from chaos.faults.undo import find_left
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 from chaos.wait import until
