@@ -19,7 +19,7 @@ from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
-from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, FIRST_SERVICE, Machine, client, make_network
+from chaos.lab.host.network import API_ADDRESS, CONTROL, FIRST_SERVICE, Machine, client, make_network
 from chaos.lab.host.packages import install_packages
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
@@ -137,7 +137,6 @@ def bring_up(
         context=CONTEXT,
         nodes=tuple(node.name for node in machines),
         timings=asdict(timings),
-        client_netns=CLIENT,
         stages=tuple(stages.taken),
     )
     write_facts(facts, paths.facts)
