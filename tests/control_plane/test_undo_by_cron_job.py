@@ -69,7 +69,7 @@ def as_pod(
     account.mkdir()
     (account / "token").write_text(answer["status"]["token"])
     cluster = yaml.safe_load(simulated.kubeconfig.read_text())["clusters"][0]["cluster"]
-    (account / "ca.crt").write_text(admin.transport.identity().ca_pem or "")
+    (account / "ca.crt").write_text(admin.transport.identity()["ca_pem"] or "")
     server = urlsplit(cluster["server"])
     monkeypatch.setattr(sys.modules["chaos.cluster.connect"], "ACCOUNT", account)
     monkeypatch.setenv("HOME", str(folder))
