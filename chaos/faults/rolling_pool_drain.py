@@ -8,14 +8,12 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until
+from chaos.faults.base import API_ALLOWANCE_S, Awaited, Injection, Until
 from chaos.faults.context import FaultContext
-from chaos.faults.node_drain import STOP_S
-from chaos.faults.permissions import DRAIN, Right
+from chaos.faults.node_drain import STOP_S, DrainFault
 from chaos.faults.support.background_task import Ending, Work
 from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, sorted_for_drain, unscheduled, whole
 from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
-from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -29,7 +27,7 @@ LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class RollingPoolDrain(Fault):
+class RollingPoolDrain(DrainFault):
     """Drain every target node in turn; the next one only when as many replicas are Ready as are desired.
 
     As in an upgrade in place, a node is opened again before the next one closes. With `migrate` the whole pool is
@@ -38,11 +36,7 @@ class RollingPoolDrain(Fault):
     """
 
     name: ClassVar[str] = "pool-drain"
-    permissions: ClassVar[tuple[Right, ...]] = DRAIN
-    hits_nodes: ClassVar[bool] = True
-    evicts: ClassVar[bool] = True
 
-    targets: Targets
     node_deadline_s: float = 60.0
     migrate: bool = False
     max_in_flight: int | None = None
@@ -69,26 +63,8 @@ class RollingPoolDrain(Fault):
 
     @property
     @override
-    def victims(self) -> tuple[Ref, ...]:
-        """The nodes, and the pods of the system that were on them when they were picked."""
-        return self.targets.refs
-
-    @property
-    @override
-    def landing_deadline_s(self) -> float:
-        """The API's own time, for a cordon and an eviction."""
-        return 2 * API_ALLOWANCE_S
-
-    @property
-    @override
     def leaves_foreign_pods(self) -> bool:
         return self.leave_foreign
-
-    @property
-    @override
-    def leaves_neighbours(self) -> bool:
-        """It evicts them only if it was given `whole_namespace`."""
-        return True
 
     @property
     def ended(self) -> Awaited:
