@@ -22,9 +22,6 @@ from chaos.semantics import DrainOptions, DrainSet
 
 __all__ = ["RollingPoolDrain"]
 
-LOOK_S = 1.0
-"""How often a wait for the watch looks whether it is to end."""
-
 
 @dataclass(frozen=True, slots=True)
 class RollingPoolDrain(DrainFault):
@@ -181,10 +178,10 @@ class _PoolDrain(Injection):
         self._first = self._first or drain.first
         if ending.result != "finished":
             return ending
-        while (left_s := fault.node_deadline_s - (time.monotonic() - began)) > 0 and not self._work.stopping:
-            if context.recorder.wait_for(lambda: whole(context.recorder, context.workload_kind), min(LOOK_S, left_s)):
-                return ending
-        pending = unscheduled(context.recorder.objects("Pod"))
+        recorder, until_s = context.recorder, began + fault.node_deadline_s
+        if self._work.wait_for(recorder, lambda: whole(recorder, context.workload_kind), until_s):
+            return ending
+        pending = unscheduled(recorder.objects("Pod"))
         words = f"{ending.words}, but not all replicas were Ready again: {'; '.join(pending) or 'no pod is Pending'}"
         detail = {**ending.detail, "pending": list(pending)}
         return Ending("stopped" if self._work.stopping else "failed", words, detail)
