@@ -4,8 +4,6 @@ Pure: no socket, no clock of their own. A profile's reader decides whether the a
 and how many there were; it keeps no text. A body is read only if the status was one that the profile expects.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, Protocol
 

@@ -1,7 +1,5 @@
 """Where traffic is sent from, and what it therefore cannot show; the report has both beside every result."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol

@@ -6,8 +6,6 @@ generator process alone. Redirects are not followed and nothing is retried: what
 is what is recorded.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json

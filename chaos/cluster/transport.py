@@ -6,8 +6,6 @@ request was never sent (`NotSent`), or it was and no full answer came back (`Bro
 answer, not an error.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 import threading

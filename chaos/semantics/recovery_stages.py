@@ -6,8 +6,6 @@ which a kubelet tells is granted the kubelet's periodic status report: as none k
 bounds of the stages add up to more than the bound of the whole. What nobody promises has no bound.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -13,8 +13,6 @@ A.6; Kubernetes documentation, "Pod Lifecycle", section "Termination of Pods"):
   objective: the worst case is the objective for one write, one period, and our allowance.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Shapes with a rate: steady, ramp, step, spike, and Poisson arrivals; in whole nanoseconds, with no drift."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Users of a team's own locustfile: a closed loop, whose arrivals nothing plans."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

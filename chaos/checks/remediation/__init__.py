@@ -1,7 +1,5 @@
 """What to change: for causes that findings name, a patch with its arithmetic. Pure: from a judged history to advice."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from chaos.checks.budgets.budget_held import BudgetHeldDetail

@@ -1,7 +1,5 @@
 """Disruption budgets that are missing, looser than the claim, or that never let anything go."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Too few replicas, all of them in one place, or a release that takes them all at once."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Probes that are missing or hasty, and requests cut because a pod was given too little time to end."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

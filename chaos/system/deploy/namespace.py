@@ -1,7 +1,5 @@
 """A namespace of its own for each trial, and one beside it for its undo journal: made, taken down, and swept up."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
