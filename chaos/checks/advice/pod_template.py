@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from chaos.checks.remediation.model import Advice, Case, patch_of
+from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.verdict import Finding
 from chaos.clock import NS, seconds
 from chaos.history.facts.replica_counts import ready_replicas
