@@ -166,7 +166,7 @@ class _PoolDrain(Injection):
     def _objection(self, node: Ref) -> str:
         """Why the replicas on a node may not be evicted any more: minutes may have passed since the pool was picked."""
         pods = [pod for pod in map(PodView, self.context.recorder.objects("Pod")) if pod.node == node.name]
-        ready = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in pods if pod.ready]
+        ready = [pod.ref for pod in pods if pod.ready]
         return self.context.objection_to(self._fault, ready)
 
     def _emptied(self, node: Ref) -> Ending:

@@ -218,7 +218,7 @@ class Drain:
 
 
 def _eviction(pod: PodView, grace_s: int | None, fault: str) -> mutations.Mutation:
-    return mutations.evict_pod(Ref("Pod", pod.namespace, pod.name, pod.uid), grace_s=grace_s, fault=fault)
+    return mutations.evict_pod(pod.ref, grace_s=grace_s, fault=fault)
 
 
 def _pause_s(done: Done) -> float:
