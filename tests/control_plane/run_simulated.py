@@ -6,9 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+from kwok_program import KwokProgram
 from simulated_cluster import SimulatedCluster
-
-from chaos.lab.control_plane.build import KwokProgram
 
 if __name__ == "__main__":
     kube, kwok, stages = (Path(word) for word in sys.argv[1:])

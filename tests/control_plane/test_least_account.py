@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kwok_program import kwok_program
 from simulated_cluster import SimulatedCluster
 from trial_room import SPEC, Room, answering
 from typer.testing import CliRunner
@@ -21,7 +22,7 @@ from chaos.faults import targets
 from chaos.faults.permissions import Right, deploying_rights
 from chaos.faults.static_analysis import activity_of
 from chaos.lab.control_plane.authorization import audit_flags, refused
-from chaos.lab.control_plane.build import kube_program, kwok_program
+from chaos.lab.control_plane.build import kube_program
 from chaos.lab.control_plane.pki import with_token
 from chaos.lab.host.paths import LabPaths
 from chaos.objects.base import Ref

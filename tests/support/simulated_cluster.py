@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from kwok_program import KwokProgram
+
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding
-from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports
 from chaos.lab.host.processes import Child, await_components, start_child, terminated_as_exit
 from chaos.lab.nodes.nodes import takes_pods
