@@ -9,7 +9,7 @@ import tenacity
 
 from chaos.errors import GamedayError, TimedOut
 
-__all__ = ["Heartbeat", "until"]
+__all__ = ["Ticker", "until"]
 
 T = TypeVar("T")
 
@@ -42,20 +42,20 @@ def until(
     return result
 
 
-class Heartbeat:
-    """Calls `beat` every `period_s` seconds, in a thread of its own, from `start` to `stop`; may be started again.
+class Ticker:
+    """Calls `tick` every `period_s` seconds, in a thread of its own, from `start` to `stop`; may be started again.
 
-    A beat that fails is followed by the next.
+    The first time after a period, or `at_once`. A call that fails is followed by the next.
     """
 
-    def __init__(self, beat: Callable[[], object], *, period_s: float, name: str) -> None:
-        self._beat, self._period_s, self._name = beat, period_s, name
+    def __init__(self, tick: Callable[[], object], *, period_s: float, name: str, at_once: bool = False) -> None:
+        self._tick, self._period_s, self._name, self._at_once = tick, period_s, name, at_once
         self._lock = threading.Lock()
         self._stopped: threading.Event | None = None
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin, unless it goes on already. The first beat comes after a period."""
+        """Begin, unless it goes on already."""
         with self._lock:
             if self._stopped is None:
                 self._stopped = threading.Event()
@@ -64,7 +64,7 @@ class Heartbeat:
                 run.start()
 
     def stop(self, *, wait_s: float = 0.0) -> None:
-        """Have it beat no more, and wait so long for the end of a beat under way."""
+        """Have it call no more, and wait so long for the end of a call under way."""
         with self._lock:
             if self._stopped is not None:
                 self._stopped.set()
@@ -73,6 +73,11 @@ class Heartbeat:
             thread.join(wait_s)
 
     def _run(self, stopped: threading.Event) -> None:
+        if self._at_once:
+            self._call()
         while not stopped.wait(self._period_s):
-            with suppress(GamedayError):
-                self._beat()
+            self._call()
+
+    def _call(self) -> None:
+        with suppress(GamedayError):
+            self._tick()

@@ -4,8 +4,6 @@ Pure: no socket, no clock of their own. A profile's reader decides whether the a
 and how many there were; it keeps no text. A body is read only if the status was one that the profile expects.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, Protocol
 
@@ -116,7 +114,6 @@ class PlainAnswer(_NoTokens):
         """Nothing in the body is looked at."""
 
     def end(self, at_ns: int) -> None:
-        """See `Answer.end`."""
         self.full_ns = at_ns
 
 
@@ -155,14 +152,12 @@ class ChatAnswer(_Chat):
         self._body = bytearray()
 
     def feed(self, data: bytes, at_ns: int) -> None:  # noqa: ARG002  # the role's shape
-        """See `Answer.feed`."""
         if len(self._body) + len(data) > BODY_MAX_BYTES:
             self.error = f"answer over {BODY_MAX_BYTES} bytes"
         else:
             self._body += data
 
     def end(self, at_ns: int) -> None:
-        """See `Answer.end`."""
         message = _json(bytes(self._body))
         if message is None:
             self.error = self.error or "the answer is not a JSON object"
@@ -192,7 +187,6 @@ class ChatStream(_Chat):
         self._last_token_ns = self._payload_bytes = 0
 
     def feed(self, data: bytes, at_ns: int) -> None:
-        """See `Answer.feed`."""
         self._lines += data
         if len(self._lines) > BODY_MAX_BYTES:
             self.error = f"event over {BODY_MAX_BYTES} bytes"

@@ -1,7 +1,5 @@
 """Where traffic is sent from, and what it therefore cannot show; the report has both beside every result."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -72,7 +70,6 @@ class LabClient:
 
     @property
     def words(self) -> str:
-        """See `Origin.words`."""
         return (
             f"Sent from a client host outside the nodes to {self.url}, through kube-proxy's rules. "
             "It passes no ingress and no TLS, and all nodes run on the machine of the generator."
@@ -92,7 +89,6 @@ class HostDirect:
 
     @property
     def words(self) -> str:
-        """See `Origin.words`."""
         return (
             f"Sent from this host straight to {self.url}. "
             "The network in between counts as part of the service: its losses and delays look like the service's."
@@ -112,12 +108,10 @@ class InCluster:
 
     @property
     def name(self) -> str:
-        """See `Origin.name`."""
         return f"{self.workers} pods in the cluster"
 
     @property
     def words(self) -> str:
-        """See `Origin.words`."""
         return (
             f"Sent from {self.workers} pods inside the cluster to {self.url}, by the Service's name and through "
             "kube-proxy's rules. It passes no ingress and no TLS, and a fault of a node may take a worker with it."
@@ -146,13 +140,11 @@ class ApiServerProxy:
 
     @property
     def url(self) -> str:
-        """See `Origin.url`."""
         place = f"namespaces/{self.namespace}/services/{self.service}:{self.port}"
         return f"{self.server.rstrip('/')}/api/v1/{place}/proxy"
 
     @property
     def words(self) -> str:
-        """See `Origin.words`."""
         return (
             f"Sent through the API server at {self.server}, which picks a ready endpoint itself: kube-proxy, ingress "
             "and the Service's address are not tested. Its own delays and refusals (429, 502, 503) count as the "

@@ -6,8 +6,6 @@ generator process alone. Redirects are not followed and nothing is retried: what
 is what is recorded.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import json
@@ -134,11 +132,9 @@ class HttpProfile(Profile):
 
     @property
     def status_expected(self) -> frozenset[int]:
-        """See `Profile.status_expected`."""
         return frozenset(self.expect_status)
 
     def requests(self, seed: int) -> tuple[Request, ...]:  # noqa: ARG002  # there is only one
-        """See `Profile.requests`."""
         return (Request(self.method.upper(), self.path, self.headers, (self.body or "").encode()),)
 
     def sized(self, size: Size) -> Request:
@@ -147,7 +143,6 @@ class HttpProfile(Profile):
         return Request(self.method.upper(), self.path, self.headers, body)
 
     def answer(self) -> Answer:
-        """See `Profile.answer`."""
         return PlainAnswer()
 
 
@@ -181,7 +176,6 @@ class OpenAiChatProfile(Profile):
         self._require(self.max_tokens > 0, "max_tokens", "is not a positive number of tokens")
 
     def requests(self, seed: int) -> tuple[Request, ...]:
-        """See `Profile.requests`."""
         order = list(self.prompts)
         random.Random(seed).shuffle(order)  # noqa: S311  # an order, not a secret
         headers = {"content-type": "application/json", **self.headers}
@@ -210,7 +204,6 @@ class OpenAiChatProfile(Profile):
         return json.dumps(message).encode()
 
     def answer(self) -> Answer:
-        """See `Profile.answer`."""
         return ChatStream() if self.stream else ChatAnswer()
 
 

@@ -3,8 +3,6 @@
 The fields and the outcomes are those of docs/run-folder.md.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

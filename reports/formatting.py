@@ -9,6 +9,9 @@ __all__ = ["brief", "clock", "count", "date", "duration", "elapsed", "plural", "
 
 NOTHING = "–"  # noqa: RUF001  # a dash is what is meant
 UNANSWERED = "not answered"
+SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
+NEWS = {"new": "new", "still": "still failing", "fixed": "fixed", "flaky": "flaky"}
+"""What the kinds of news of a finding are called."""
 
 
 def duration(value_s: float | None) -> str:

@@ -5,8 +5,6 @@ budget, a claim its data, a rollout its end, the watch its coverage. A check lis
 `finding` sums them up. A check that owes nothing has nothing to prove, so it cannot pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Numbers as findings print them. Rounding never makes a missed objective look met."""
 
-from __future__ import annotations
-
 import math
 
 __all__ = ["finite", "plural", "seconds_words", "share_words"]

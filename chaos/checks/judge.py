@@ -1,7 +1,5 @@
 """Judge a saved run: load its history, ask every check, and write verdict.json beside the evidence."""
 
-from __future__ import annotations
-
 import json
 import traceback
 from collections.abc import Iterable, Mapping

@@ -6,8 +6,6 @@ request was never sent (`NotSent`), or it was and no full answer came back (`Bro
 answer, not an error.
 """
 
-from __future__ import annotations
-
 import json
 import ssl
 import threading
@@ -15,17 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client import ApiClient
+from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTResponse
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
-from chaos.cluster.identity import Identity, identity_of
 from chaos.errors import ClusterRefused, UsageError
 
 __all__ = [
@@ -38,6 +36,7 @@ __all__ = [
     "Query",
     "Silent",
     "Transport",
+    "identity_of",
 ]
 
 CONNECT_S = 3.0
@@ -116,8 +115,8 @@ class Transport:
         self._lock = threading.Lock()
         self.server = str(api.configuration.host)
 
-    def identity(self) -> Identity:
-        """Who this side is to the API server, for another process to be the same."""
+    def identity(self) -> dict[str, Any]:
+        """Who this side is to the API server, for another process to be the same; see `identity_of`."""
         return identity_of(self._api.configuration)
 
     def call(
@@ -232,6 +231,23 @@ class Transport:
 
     def _broken(self, what: str, error: BaseException) -> Broken:
         return Broken(f"{what}: the connection to {self.server} broke: {_plain(error)}")
+
+
+def identity_of(configuration: Configuration) -> dict[str, Any]:
+    """Who we are to an API server and whom we trust to be it, as the fields of `loadgen.origin.Credentials`."""
+    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    return {
+        "ca_pem": _text(configuration.ssl_ca_cert),
+        "cert_pem": _text(configuration.cert_file),
+        "key_pem": _text(configuration.key_file),
+        "headers": {"authorization": token} if token else {},
+        "server_name": configuration.tls_server_name or None,
+        "verified": bool(configuration.verify_ssl),
+    }
+
+
+def _text(path: str | None) -> str | None:
+    return Path(path).read_text(encoding="ascii") if path else None
 
 
 def _be_silent(response: urllib3.BaseHTTPResponse, most_s: float) -> None:

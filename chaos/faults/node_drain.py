@@ -6,24 +6,43 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until
+from chaos.faults.base import API_ALLOWANCE_S, Awaited, Injection, TargetedFault, Until
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import DRAIN, Right
 from chaos.faults.support.background_task import Work
 from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, pods_of_others, sorted_for_drain
 from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
-from chaos.faults.targets import Targets
-from chaos.objects.base import Ref
 from chaos.semantics import DrainOptions
 
-__all__ = ["STOP_S", "NodeDrain"]
+__all__ = ["STOP_S", "DrainFault", "NodeDrain"]
 
 STOP_S = 30.0
 """A call that is under way when the drain is stopped ends within its own time limits, 3 s and 20 s."""
 
 
 @dataclass(frozen=True, slots=True)
-class NodeDrain(Fault):
+class DrainFault(TargetedFault):
+    """A fault that closes nodes and evicts the pods of the system that are on them."""
+
+    permissions: ClassVar[tuple[Right, ...]] = DRAIN
+    hits_nodes: ClassVar[bool] = True
+    evicts: ClassVar[bool] = True
+
+    @property
+    @override
+    def landing_deadline_s(self) -> float:
+        """The API's own time, for a cordon and an eviction."""
+        return 2 * API_ALLOWANCE_S
+
+    @property
+    @override
+    def leaves_neighbours(self) -> bool:
+        """It evicts them only if it was given `whole_namespace`."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDrain(DrainFault):
     """Cordon the target node and evict the system's pods from it, all at once, while the scenario goes on.
 
     Only the system's own pods are evicted, as others did not agree to it; `whole_namespace` evicts the other pods of
@@ -38,11 +57,7 @@ class NodeDrain(Fault):
     """
 
     name: ClassVar[str] = "node-drain"
-    permissions: ClassVar[tuple[Right, ...]] = DRAIN
-    hits_nodes: ClassVar[bool] = True
-    evicts: ClassVar[bool] = True
 
-    targets: Targets
     deadline_s: float = 60.0
     max_in_flight: int | None = None
     grace_s: int | None = None
@@ -68,26 +83,8 @@ class NodeDrain(Fault):
 
     @property
     @override
-    def victims(self) -> tuple[Ref, ...]:
-        """The node, and the pods of the system that were on it when it was picked."""
-        return self.targets.refs
-
-    @property
-    @override
-    def landing_deadline_s(self) -> float:
-        """The API's own time, for a cordon and an eviction."""
-        return 2 * API_ALLOWANCE_S
-
-    @property
-    @override
     def leaves_foreign_pods(self) -> bool:
         return self.leave_foreign
-
-    @property
-    @override
-    def leaves_neighbours(self) -> bool:
-        """It evicts them only if it was given `whole_namespace`."""
-        return True
 
     @property
     def ended(self) -> Awaited:

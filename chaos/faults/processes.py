@@ -29,7 +29,7 @@ from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
 from chaos.safety.undo_rules import BACK_SIGNALS
 from chaos.semantics import Probe
-from chaos.wait import Heartbeat, until
+from chaos.wait import Ticker, until
 
 __all__ = ["NotReady", "ProcessCrash", "ProcessHang"]
 
@@ -57,12 +57,12 @@ class _Signalled(Injection):
         self._back = back
         self._places: list[Place] = []
         self._put_off: dict[Ref, float] = {}
-        self._heartbeat = Heartbeat(self._put_off_all, period_s=OWN_END_S / 4, name=context.fault)
+        self._ticker = Ticker(self._put_off_all, period_s=OWN_END_S / 4, name=context.fault)
 
     @override
     def stop(self) -> str:
         """Put the watchdogs off no more. Return which of them may have acted before we did."""
-        self._heartbeat.stop(wait_s=API_ALLOWANCE_S)
+        self._ticker.stop(wait_s=API_ALLOWANCE_S)
         now = boot_s()
         late = sorted(ref.name for ref, put_off in self._put_off.items() if now - put_off > OWN_END_S)
         self._put_off.clear()
@@ -86,7 +86,7 @@ class _Signalled(Injection):
         else:
             self._places.append(place)
             self._put_off[ref] = began
-            self._heartbeat.start()
+            self._ticker.start()
         return "" if sent.reached == "every" else sent.reason
 
     def _put_off_all(self) -> None:

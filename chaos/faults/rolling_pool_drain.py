@@ -8,14 +8,12 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.errors import UsageError
-from chaos.faults.base import API_ALLOWANCE_S, Awaited, Fault, Injection, Until
+from chaos.faults.base import API_ALLOWANCE_S, Awaited, Injection, Until
 from chaos.faults.context import FaultContext
-from chaos.faults.node_drain import STOP_S
-from chaos.faults.permissions import DRAIN, Right
+from chaos.faults.node_drain import STOP_S, DrainFault
 from chaos.faults.support.background_task import Ending, Work
 from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, sorted_for_drain, unscheduled, whole
 from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
-from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -24,12 +22,9 @@ from chaos.semantics import DrainOptions, DrainSet
 
 __all__ = ["RollingPoolDrain"]
 
-LOOK_S = 1.0
-"""How often a wait for the watch looks whether it is to end."""
-
 
 @dataclass(frozen=True, slots=True)
-class RollingPoolDrain(Fault):
+class RollingPoolDrain(DrainFault):
     """Drain every target node in turn; the next one only when as many replicas are Ready as are desired.
 
     As in an upgrade in place, a node is opened again before the next one closes. With `migrate` the whole pool is
@@ -38,11 +33,7 @@ class RollingPoolDrain(Fault):
     """
 
     name: ClassVar[str] = "pool-drain"
-    permissions: ClassVar[tuple[Right, ...]] = DRAIN
-    hits_nodes: ClassVar[bool] = True
-    evicts: ClassVar[bool] = True
 
-    targets: Targets
     node_deadline_s: float = 60.0
     migrate: bool = False
     max_in_flight: int | None = None
@@ -69,26 +60,8 @@ class RollingPoolDrain(Fault):
 
     @property
     @override
-    def victims(self) -> tuple[Ref, ...]:
-        """The nodes, and the pods of the system that were on them when they were picked."""
-        return self.targets.refs
-
-    @property
-    @override
-    def landing_deadline_s(self) -> float:
-        """The API's own time, for a cordon and an eviction."""
-        return 2 * API_ALLOWANCE_S
-
-    @property
-    @override
     def leaves_foreign_pods(self) -> bool:
         return self.leave_foreign
-
-    @property
-    @override
-    def leaves_neighbours(self) -> bool:
-        """It evicts them only if it was given `whole_namespace`."""
-        return True
 
     @property
     def ended(self) -> Awaited:
@@ -193,7 +166,7 @@ class _PoolDrain(Injection):
     def _objection(self, node: Ref) -> str:
         """Why the replicas on a node may not be evicted any more: minutes may have passed since the pool was picked."""
         pods = [pod for pod in map(PodView, self.context.recorder.objects("Pod")) if pod.node == node.name]
-        ready = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in pods if pod.ready and not pod.deleting]
+        ready = [pod.ref for pod in pods if pod.ready]
         return self.context.objection_to(self._fault, ready)
 
     def _emptied(self, node: Ref) -> Ending:
@@ -205,10 +178,10 @@ class _PoolDrain(Injection):
         self._first = self._first or drain.first
         if ending.result != "finished":
             return ending
-        while (left_s := fault.node_deadline_s - (time.monotonic() - began)) > 0 and not self._work.stopping:
-            if context.recorder.wait_for(lambda: whole(context.recorder, context.workload_kind), min(LOOK_S, left_s)):
-                return ending
-        pending = unscheduled(context.recorder.objects("Pod"))
+        recorder, until_s = context.recorder, began + fault.node_deadline_s
+        if self._work.wait_for(recorder, lambda: whole(recorder, context.workload_kind), until_s):
+            return ending
+        pending = unscheduled(recorder.objects("Pod"))
         words = f"{ending.words}, but not all replicas were Ready again: {'; '.join(pending) or 'no pod is Pending'}"
         detail = {**ending.detail, "pending": list(pending)}
         return Ending("stopped" if self._work.stopping else "failed", words, detail)

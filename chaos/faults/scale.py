@@ -56,7 +56,7 @@ class Scale(DeploymentFault):
 
         def proof() -> str:
             pods = [pod for pod in map(PodView, context.recorder.objects("Pod")) if not pod.finished]
-            ready = sum(pod.ready and not pod.deleting for pod in pods)
+            ready = sum(pod.ready for pod in pods)
             return f"{ready} left, all Ready" if ready == len(pods) == self.replicas else ""
 
         return Injection(self, context, proof, missed=self._change(context))

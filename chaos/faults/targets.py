@@ -120,7 +120,7 @@ def unready(system: Pool) -> Targets:
     if not found:
         raise GamedayError(f"no pod that runs and is not Ready matches {system.words}", "make one unready first")
     chosen = max(found, key=lambda pod: (pod.created, pod.name))
-    return Targets(f"{words} ({chosen.name})", (_ref(chosen),), chosen.grace_s)
+    return Targets(f"{words} ({chosen.name})", (chosen.ref,), chosen.grace_s)
 
 
 def fullest_node(system: Pool, *, share_max: float = 1.0) -> Targets:
@@ -238,7 +238,7 @@ def _on_nodes(system: Pool, nodes: Sequence[NodeView], words: str) -> Targets:
     names = {node.name for node in nodes}
     ready = system.ready_pods()
     pods = [pod for pod in _ranked(ready) if pod.node in names]
-    refs = (*(Ref("Node", "", node.name, node.uid) for node in nodes), *map(_ref, pods))
+    refs = (*(Ref("Node", "", node.name, node.uid) for node in nodes), *(pod.ref for pod in pods))
     holds = f"{len(pods)} of {len(ready)} ready replicas"
     return Targets(f"{words}, with {holds}", refs, max((pod.grace_s for pod in pods), default=0))
 
@@ -253,13 +253,9 @@ def _pick(system: Pool, count_of: Callable[[int], int], words: str) -> Targets:
             "see what the pods wait for with kubectl describe, or correct the selector",
         )
     chosen = system.rng.sample(ready, count_of(len(ready)))
-    refs = tuple(map(_ref, chosen))
+    refs = tuple(pod.ref for pod in chosen)
     return Targets(f"{words} ({len(refs)} of {len(ready)})", refs, max(pod.grace_s for pod in chosen))
 
 
 def _ranked(pods: Sequence[PodView]) -> list[PodView]:
     return sorted(pods, key=lambda pod: (pod.node, pod.created, pod.name))
-
-
-def _ref(pod: PodView) -> Ref:
-    return Ref("Pod", pod.namespace, pod.name, pod.uid)

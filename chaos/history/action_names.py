@@ -1,7 +1,5 @@
 """The names under which actions are journalled, so that a misspelt one is refused and not looked for in vain."""
 
-from __future__ import annotations
-
 import difflib
 
 __all__ = ["ACTION_NAMES", "declare_actions", "known_actions", "unknown_action"]

@@ -1,7 +1,5 @@
 """Observations are worked out once for each history, however many checks and charts ask for them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar, cast

@@ -1,7 +1,5 @@
 """What the watch saw and what it missed: over which spans the absence of an event means that nothing happened."""
 
-from __future__ import annotations
-
 from chaos.clock import NS
 from chaos.history.model import Gap, History
 

@@ -4,8 +4,6 @@ All times count from the intended start, to the moment that the client saw. A re
 no time that flatters: it is infinite. Definitions and their sources are in docs/load.md.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

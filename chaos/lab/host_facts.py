@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.errors import LabError
-from chaos.lab.control_plane.build import programs_built
+from chaos.lab.control_plane.build import kube_built
 from chaos.lab.host.cache import cache_root
 from chaos.lab.host.cgroups import hierarchies
 from chaos.lab.host.changes import RAISED, SYSCTLS
@@ -112,7 +112,7 @@ def _distribution() -> str:
 def _folders() -> tuple[Folder, ...]:
     here = Path(__file__).parent
     go_cache, modules = (Path(go_output(here, "env", name)) for name in ("GOCACHE", "GOMODCACHE"))
-    built = programs_built()
+    built = kube_built()
     lab_bytes = LAB_BYTES if built else LAB_BYTES + SCRATCH_BYTES
     return (
         _folder(cache_root(), "the lab's programs and images (GAMEDAY_CACHE)", lab_bytes),

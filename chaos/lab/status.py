@@ -118,7 +118,6 @@ class LabFacts:
     context: str
     nodes: tuple[str, ...]
     timings: Mapping[str, Any]
-    client_netns: str
     stages: tuple[tuple[str, float], ...]
 
 
@@ -140,6 +139,5 @@ def read_facts(path: Path) -> LabFacts | None:
         context=kept["context"],
         nodes=tuple(kept["nodes"]),
         timings=kept["timings"],
-        client_netns=kept["client_netns"],
         stages=tuple((name, seconds) for name, seconds in kept["stages"]),
     )

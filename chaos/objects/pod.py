@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chaos.clock import NS
-from chaos.objects.base import Raw, View
+from chaos.objects.base import Raw, Ref, View
 
 __all__ = ["ContainerView", "PodView"]
 
@@ -76,6 +76,11 @@ class ContainerView:
 @dataclass(frozen=True, slots=True)
 class PodView(View):
     """A pod."""
+
+    @property
+    def ref(self) -> Ref:
+        """This very pod."""
+        return Ref("Pod", self.namespace, self.name, self.uid)
 
     @property
     def node(self) -> str:

@@ -1,8 +1,9 @@
 """A question that is asked every few seconds while a run goes on: whether there is a reason to stop."""
 
-import threading
 from abc import ABC, abstractmethod
 from typing import Self
+
+from chaos.wait import Ticker
 
 __all__ = ["Lookout"]
 
@@ -15,10 +16,8 @@ class Lookout(ABC):
 
     def __init__(self, name: str, *, every_s: float, asks: bool = True) -> None:
         self.started = False
-        self._every_s, self._asks = every_s, asks
-        self._objection = ""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask_on, name=name, daemon=True)
+        self._every_s, self._asks, self._objection = every_s, asks, ""
+        self._ticker = Ticker(self._look, period_s=every_s, name=name, at_once=True)
 
     @property
     def objection(self) -> str:
@@ -32,16 +31,11 @@ class Lookout(ABC):
     def __enter__(self) -> Self:
         self.started = True
         if self._asks:
-            self._thread.start()
+            self._ticker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._asks:
-            self._thread.join(self._every_s + 1)
+        self._ticker.stop(wait_s=self._every_s + 1)
 
-    def _ask_on(self) -> None:
-        while not self._objection:
-            self._objection = self.ask()
-            if self._stop.wait(self._every_s):
-                return
+    def _look(self) -> None:
+        self._objection = self._objection or self.ask()

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, cast
 from chaos.cluster import Done, Executor, RetryingExecutor, mutations, selector_of
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
-from chaos.wait import Heartbeat
+from chaos.wait import Ticker
 
 __all__ = [
     "DEADLINE_S",
@@ -186,7 +186,7 @@ class ClusterUndoLog:
         self._count = 0
         self._lock = threading.Lock()
         self._lost, self._valid_ns = "", 0
-        self._heartbeat = Heartbeat(self._renew, period_s=deadline_s / 4, name="undo-journal")
+        self._ticker = Ticker(self._renew, period_s=deadline_s / 4, name="undo-journal")
 
     @property
     def lost(self) -> str:
@@ -209,7 +209,7 @@ class ClusterUndoLog:
             self._valid_ns = deadline_ns
             self._entries[entry.identity] = recorded
             if self._deadline_s > 0:
-                self._heartbeat.start()
+                self._ticker.start()
             return ""
 
     def remove(self, entry: UndoEntry) -> None:
@@ -221,7 +221,7 @@ class ClusterUndoLog:
                 del self._entries[entry.identity]
                 self._write(list(self._entries.values()), recorded.fault)
             if not self._entries:
-                self._heartbeat.stop()
+                self._ticker.stop()
 
     def _renew(self) -> None:
         with self._lock:

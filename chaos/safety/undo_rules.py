@@ -6,8 +6,6 @@ is named by its UID unless it was yet to be made, and then it has a name that we
 is deleted. The command for people is made from what was let pass, never taken from the cluster: somebody would run it.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import shlex

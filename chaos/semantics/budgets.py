@@ -5,8 +5,6 @@ of these objects. It counts when a budget or a pod of it changes, so a real stat
 select one pod, a change of that pod makes it count one of them only, whichever comes first.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ counts nothing itself. Left out: conflicts with other writers, name and precondi
 webhook says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Self

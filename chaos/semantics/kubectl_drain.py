@@ -4,8 +4,6 @@ Follows kubectl's pkg/drain. The filters apply in kubectl's order and the first 
 decides: overdue, DaemonSet, mirror, emptyDir, no controller. One refused pod blocks the whole node before any eviction.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ silent for the grace is NotReady; it is tainted, at a limited rate for each zone
 toleration is over. A zone that is too ill is evicted more slowly or not at all, so is a cluster without a Ready node.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

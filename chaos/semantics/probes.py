@@ -16,9 +16,10 @@ P; that is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from chaos.objects.base import Raw
 
 __all__ = [
     "ContainerProbes",
@@ -30,8 +31,6 @@ __all__ = [
     "unpromised_hooks",
     "unpromised_start",
 ]
-
-Raw = Mapping[str, Any]
 
 GRACE_DEFAULT_S = 30.0
 """terminationGracePeriodSeconds of a spec that names none."""

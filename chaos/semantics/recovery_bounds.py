@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from chaos.clock import seconds
+from chaos.objects.base import Raw
 from chaos.semantics.node_loss import node_loss_detection, tainted_within_s, toleration_s
 from chaos.semantics.probes import (
     GRACE_DEFAULT_S,
@@ -36,8 +36,6 @@ __all__ = [
     "restarts_remembered",
     "termination_part",
 ]
-
-Raw = Mapping[str, Any]
 
 API_CALL = 1.0
 POD_STARTUP = 5.0

@@ -6,20 +6,17 @@ which a kubelet tells is granted the kubelet's periodic status report: as none k
 bounds of the stages add up to more than the bound of the whole. What nobody promises has no bound.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from chaos.objects.base import Raw
 from chaos.semantics.node_loss import toleration_s
 from chaos.semantics.probes import ContainerProbes, Stage, Unpromised, container_probes, unpromised_start
 from chaos.semantics.recovery_bounds import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
 from chaos.semantics.timings import Timings
 
 __all__ = ["RecoveryPath", "StageName", "StageRule", "stage_rules"]
-
-Raw = Mapping[str, Any]
 
 RecoveryPath = Literal["replaced", "moved", "restarted", "crashed", "returned", "node back"]
 """How a replica comes back. `replaced`: deleted, another pod in its place; `moved`: the same after its node was lost.

@@ -9,16 +9,14 @@ the controllers does so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from chaos.objects.base import Raw
 from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound, termination_part
 from chaos.semantics.timings import Timings
 
 __all__ = ["Strategy", "rollout_bound"]
 
-Raw = Mapping[str, Any]
 DEFAULT = "25%"
 
 

@@ -4,8 +4,6 @@ Follows the scheduler's TaintToleration, NodeAffinity and NodeResourcesFit, and 
 `PodRequests`. Amounts are in thousandths of a unit: a CPU is 1000, a byte of memory too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any

@@ -13,20 +13,15 @@ A.6; Kubernetes documentation, "Pod Lifecycle", section "Termination of Pods"):
   objective: the worst case is the objective for one write, one period, and our allowance.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from chaos.objects.base import Raw
 from chaos.semantics.probes import GRACE_DEFAULT_S
 from chaos.semantics.recovery_bounds import API_CALL, Bound, Part
 from chaos.semantics.timings import Timings
 
 __all__ = ["Between", "Termination", "grace_needed", "pre_stop_needed_s", "termination"]
-
-Raw = Mapping[str, Any]
 
 SURE_AFTER_TERM = 2.0
 """What a container has between SIGTERM and SIGKILL at least: the kubelet's `minimumGracePeriodInSeconds`."""

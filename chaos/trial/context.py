@@ -235,4 +235,4 @@ class TrialContext(FaultContext):
 
     @staticmethod
     def _ready(pods: list[PodView]) -> int:
-        return sum(pod.ready and not pod.deleting for pod in pods)
+        return sum(pod.ready for pod in pods)

@@ -57,7 +57,7 @@ class Data:
 def read_data(cluster: Cluster, executor: Executor, journal: Journal, recorder: Recorder, data: Data) -> None:
     """Read every ready replica, all at once; what could not be read is journalled with the reason."""
     ready = [pod for pod in map(PodView, recorder.objects("Pod")) if pod.ready and pod.controller_kind != "Job"]
-    pods = [Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in ready]
+    pods = [pod.ref for pod in ready]
     with ThreadPoolExecutor(max_workers=max(1, len(pods))) as pool:
         list(pool.map(lambda pod: _read(cluster, executor, journal, pod, data), pods))
 

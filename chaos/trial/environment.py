@@ -7,7 +7,7 @@ here is a cluster of a kubeconfig to which each trial deploys its own system.
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -87,7 +87,7 @@ class Environment:
             namespace=system.namespace,
             service=system.service,
             port=str(system.port),
-            credentials=Credentials(**asdict(self.cluster.transport.identity())),
+            credentials=Credentials(**self.cluster.transport.identity()),
         )
 
     def client_command(self, command: list[str]) -> list[str]:

@@ -51,7 +51,7 @@ class SystemUnderTest:
 
     def ready_pods(self) -> Sequence[PodView]:
         """The pods that are Ready and not being deleted, now."""
-        return tuple(pod for pod in self.pods() if pod.ready and not pod.deleting)
+        return tuple(pod for pod in self.pods() if pod.ready)
 
     def pods(self) -> Sequence[PodView]:
         """All pods, now, also those that are not Ready or are being deleted."""

@@ -1,7 +1,5 @@
 """A generator's process on this host: how it is started, given commands, and asked for answers."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

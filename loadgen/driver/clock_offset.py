@@ -4,8 +4,6 @@ The other host reads its clock somewhere between request and answer. Taking the 
 round trip, whichever direction was the slower one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ The API server has a Service some moments before kube-proxy has its rules on eve
 would see refusals that are no fault of the system. Only a connection is made; nothing is sent.
 """
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

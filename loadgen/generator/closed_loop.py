@@ -4,8 +4,6 @@ Locust fires its `request` event when a request is over. The real start counts a
 plans no arrivals.
 """
 
-from __future__ import annotations
-
 import locust  # isort: skip  # patches the standard library, so it comes before everything that it patches
 
 import time

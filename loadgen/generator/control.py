@@ -4,8 +4,6 @@ Commands: `{"begin": {"stream", "shape", "begin_ns"}}`, `{"end": {"stream", "end
 Answers: `ready`, `begun`, `ended`, `finished`, and `broken` when the generator cannot go on.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """How much of its core the generator used, over spans that are long enough to mean something."""
 
-from __future__ import annotations
-
 from collections import deque
 
 from chaos.clock import NS

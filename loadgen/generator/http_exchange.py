@@ -5,8 +5,6 @@ attempt is the only one, and its facts are kept as they are. The response is par
 one that Locust's fast user has.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

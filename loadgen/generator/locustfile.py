@@ -6,8 +6,6 @@ commands follow (see `loadgen.generator.control`). Locust's `request` event is f
 work as they do elsewhere; its response time counts from the intended start.
 """
 
-from __future__ import annotations
-
 import locust  # isort: skip  # patches the standard library, so it comes before everything that it patches
 
 import functools

@@ -4,8 +4,6 @@ No arrival waits for an earlier one. What cannot be sent (too many in flight, no
 as `unsent`. Only the generator process imports this.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What the driver and a load pod agree on: names, the port, and that both run the same code."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The generator's process in a load pod: started with the first command, and asked again as often as need be."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """A growing file of lines, handed over in pieces: each with its digest, and at the end one of the whole."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@ it knows the digest alone. The generator is the same process as on any host. A r
 answer was lost is done once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import hmac

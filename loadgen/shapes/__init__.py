@@ -4,8 +4,6 @@ A shape says how far after its begin arrival number k is intended; all else foll
 depends on what the service does, so a slow answer never delays the next arrival.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any

@@ -1,7 +1,5 @@
 """What every shape of traffic has: when arrival number k is intended, and what follows from that."""
 
-from __future__ import annotations
-
 import bisect
 import functools
 import itertools

@@ -1,7 +1,5 @@
 """Shapes with a rate: steady, ramp, step, spike, and Poisson arrivals; in whole nanoseconds, with no drift."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Iterator
@@ -35,7 +33,6 @@ class Steady(Shape):
         _require_rate(self, "rate_rps")
 
     def offset_ns(self, index: int) -> int:
-        """See `Shape.offset_ns`."""
         rate = exact(self.rate_rps)
         return rounded(index * NS * rate.denominator, rate.numerator)
 
@@ -56,16 +53,13 @@ class Steady(Shape):
 
     @property
     def rate_profile(self) -> tuple[Point, ...]:
-        """See `Shape.rate_profile`."""
         return (Point(0, self.rate_rps),)
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         return f"steady {self.rate_rps:g}/s"
 
     def plain(self) -> dict[str, Any]:
-        """See `Shape.plain`."""
         return {"kind": "steady", **_values(self)}
 
 
@@ -75,11 +69,9 @@ class _RateShape(Shape):
     __slots__ = ()
 
     def offset_ns(self, index: int) -> int:
-        """See `Shape.offset_ns`."""
         return arrival_times(self.rate_profile).moment_ns(index * UNIT)
 
     def plain(self) -> dict[str, Any]:
-        """See `Shape.plain`."""
         return {"kind": type(self).__name__.lower(), **_values(self)}
 
 
@@ -102,12 +94,10 @@ class Ramp(_RateShape):
 
     @property
     def rate_profile(self) -> tuple[Point, ...]:
-        """See `Shape.rate_profile`."""
         return Point(0, self.from_rps), Point(round(self.over_s * NS), self.to_rps)
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         return f"ramp from {self.from_rps:g}/s to {self.to_rps:g}/s over {self.over_s:g} s"
 
 
@@ -129,13 +119,11 @@ class Step(_RateShape):
 
     @property
     def rate_profile(self) -> tuple[Point, ...]:
-        """See `Shape.rate_profile`."""
         at_ns = round(self.at_s * NS)
         return Point(0, self.rate_rps), Point(at_ns, self.rate_rps), Point(at_ns, self.to_rps)
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         return f"step from {self.rate_rps:g}/s to {self.to_rps:g}/s after {self.at_s:g} s"
 
 
@@ -163,7 +151,6 @@ class Spike(_RateShape):
 
     @property
     def rate_profile(self) -> tuple[Point, ...]:
-        """See `Shape.rate_profile`."""
         moments_s = (self.at_s, self.at_s + self.ramp_s, self.at_s + self.ramp_s + self.for_s)
         rise_ns, top_ns, fall_ns = (round(moment_s * NS) for moment_s in moments_s)
         down_ns = round((moments_s[-1] + self.ramp_s) * NS)
@@ -172,7 +159,6 @@ class Spike(_RateShape):
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         slope = f", {self.ramp_s:g} s each way" if self.ramp_s else ""
         return (
             f"spike from {self.rate_rps:g}/s to {self.peak_rps:g}/s for {self.for_s:g} s after {self.at_s:g} s{slope}"
@@ -200,7 +186,6 @@ class Poisson(Shape):
         object.__setattr__(self, "_random", random.Random(self.seed))  # noqa: S311  # arrivals, not a secret
 
     def offset_ns(self, index: int) -> int:
-        """See `Shape.offset_ns`."""
         while len(self._sums) <= index:
             gap = round(-math.log(1.0 - self._random.random()) * UNIT)
             self._sums.append((self._sums[-1] if self._sums else 0) + gap)
@@ -218,11 +203,9 @@ class Poisson(Shape):
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         return f"{self.of.words}, Poisson arrivals"
 
     def plain(self) -> dict[str, Any]:
-        """See `Shape.plain`."""
         return {"kind": "poisson", "of": self.of.plain(), "seed": self.seed}
 
 

@@ -45,15 +45,12 @@ class Replay(Shape):
                 raise UsageError(f"Replay: arrival {number} has a size out of 0..{SIZE_MAX}")
 
     def offset_ns(self, index: int) -> int:
-        """See `Shape.offset_ns`."""
         return self.offsets_ns[index] if index < len(self.offsets_ns) else NEVER_NS
 
     def count(self, span_ns: int) -> int:
-        """See `Shape.count`."""
         return bisect.bisect_left(self.offsets_ns, span_ns)
 
     def size(self, index: int) -> Size | None:
-        """See `Shape.size`."""
         return self.sizes[index] if self.sizes else None
 
     @property
@@ -63,11 +60,9 @@ class Replay(Shape):
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         return f"replay of {len(self.offsets_ns)} arrivals over {self.offsets_ns[-1] / NS:.1f} s"
 
     def plain(self) -> dict[str, Any]:
-        """See `Shape.plain`."""
         return {"kind": "replay", "offsets_ns": list(self.offsets_ns), "sizes": [list(size) for size in self.sizes]}
 
     @classmethod

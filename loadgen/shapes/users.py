@@ -1,7 +1,5 @@
 """Users of a team's own locustfile: a closed loop, whose arrivals nothing plans."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +36,6 @@ class Users(Shape):
         return NEVER_NS
 
     def count(self, span_ns: int) -> int:  # noqa: ARG002  # none at any time
-        """See `Shape.count`."""
         return 0
 
     @property
@@ -48,9 +45,7 @@ class Users(Shape):
 
     @property
     def words(self) -> str:
-        """See `Shape.words`."""
         return f"closed loop: {self.users} users of {Path(self.locustfile).name}"
 
     def plain(self) -> dict[str, Any]:
-        """See `Shape.plain`."""
         return {"kind": "users", "locustfile": self.locustfile, "users": self.users, "spawn_rate": self.spawn_rate}

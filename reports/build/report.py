@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from chaos.checks.advice import advise
 from chaos.checks.recovery.recovered import RecoveredDetail
 from chaos.checks.recovery.recovered_in_time import RecoveryDetail
 from chaos.checks.recovery.timeline import steps_of, timelines
-from chaos.checks.remediation import advise
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.clock import NS
 from chaos.history import History

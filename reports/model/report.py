@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from chaos.checks.advice import Advice
 from chaos.checks.recovery.recovered import LossDetail
 from chaos.checks.recovery.recovered_in_time import VictimDetail
-from chaos.checks.remediation import Advice
 from reports.model.parts import (
     AutoscalerSeries,
     Buckets,

@@ -12,7 +12,7 @@ from chaos.history import History
 from chaos.history.sli import INDICATORS
 from chaos.slo import Slo
 from reports import formatting as words
-from reports.page.report import SIGN, environment, trusted
+from reports.page.report import environment, trusted
 
 __all__ = ["capacity_page", "cells", "headings", "result_words"]
 
@@ -79,7 +79,6 @@ def capacity_page(history: History, verdict: Verdict, slo: Slo, limits: Sequence
         .get_template("capacity.html.j2")
         .render(
             answer=verdict.answer.name,
-            sign=SIGN,
             facts=facts,
             run=str(facts.raw.get("run", "")),
             date=words.date(history.began_ns),

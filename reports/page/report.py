@@ -41,7 +41,6 @@ SIZE_MOST_BYTES = 4_000_000
 SENTENCE_MOST = 10_000
 ROWS_MOST = 1000
 """Most rows of a table behind a chart."""
-SIGN = {"PASS": "✓", "FAIL": "✗", "UNKNOWN": "?"}
 TEXTS: dict[str, Callable[[Any], str]] = {
     "duration": words.duration,
     "share": words.share,
@@ -83,7 +82,6 @@ def page(report: Report) -> str:
         .render(
             report=report,
             h=report.headline,
-            sign=SIGN,
             texts=TEXTS,
             news=_news_words(report),
             date=words.date(report.headline.began_ns),
@@ -115,8 +113,7 @@ def page(report: Report) -> str:
 def _news_words(report: Report) -> str:
     """How many findings are new, still not holding, fixed or flaky, in words."""
     counted = Counter(row.news for row in report.findings if row.news)
-    named = (("new", "new"), ("still", "still failing"), ("fixed", "fixed"), ("flaky", "flaky"))
-    return ", ".join(f"{counted[news]} {name}" for news, name in named if counted[news])
+    return ", ".join(f"{counted[news]} {name}" for news, name in words.NEWS.items() if counted[news])
 
 
 class Figures:
@@ -188,7 +185,6 @@ def session_page(session: Session) -> str:
         .render(
             s=session,
             facts=facts,
-            sign=SIGN,
             words=words,
             date=words.date(facts.began_ns),
             began=words.clock(facts.began_ns),
@@ -205,9 +201,11 @@ def environment() -> jinja2.Environment:
     loader = jinja2.FunctionLoader(
         lambda name: resources.files("reports.page").joinpath("templates", name).read_text("utf-8")
     )
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    templates.globals.update(sign=words.SIGN, named=words.NEWS)
+    return templates
 
 
 def asset(name: str) -> str:

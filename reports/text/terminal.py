@@ -83,12 +83,9 @@ def _why(report: Report) -> list[Text]:
 
 def _news(report: Report) -> str:
     """What is new against earlier trials of the scenario, empty if nothing is."""
-    named = (("new", "new"), ("still", "still failing"), ("fixed", "fixed"), ("flaky", "flaky"))
-    found = [(name, [row.check for row in report.findings if row.news == news]) for news, name in named]
+    found = [(name, [row.check for row in report.findings if row.news == news]) for news, name in words.NEWS.items()]
     return "; ".join(f"{name}: {', '.join(checks)}" for name, checks in found if checks)
 
-
-SIGN = {"PASS": "✓", "UNKNOWN": "?", "FAIL": "✗"}
 
 APART = "\N{ZERO WIDTH SPACE}"
 MEANS_SOMETHING = "\\`*_{}[]()<>#+!|~&"
@@ -105,7 +102,8 @@ def _lines(reports: Sequence[Report]) -> Iterator[str]:
     for report in reports:
         head, key = report.headline, report.key
         figures = words.share(key.answered_share), words.duration(key.p99_s), words.duration(key.slowest_recovery_s)
-        yield f"| {SIGN[head.answer]} {head.answer} | {_text(head.scenario)} | {' | '.join(figures)} | {head.seed} |"
+        cells = f"{words.SIGN[head.answer]} {head.answer}", _text(head.scenario), *figures, str(head.seed)
+        yield f"| {' | '.join(cells)} |"
     for report in reports:
         if report.headline.answer != "PASS":
             yield from _findings(report)
@@ -121,7 +119,7 @@ def _findings(report: Report) -> Iterator[str]:
         why = "; to settle it: ".join(part for part in (row.reason, row.settle) if part)
         check = f"{row.check} ({row.news})" if row.news else row.check
         cells = check, row.measured, row.limit, row.margin, why
-        yield f"| {SIGN[row.answer]} {row.answer} | {' | '.join(map(_text, cells))} |"
+        yield f"| {words.SIGN[row.answer]} {row.answer} | {' | '.join(map(_text, cells))} |"
 
 
 def _text(text: str) -> str:

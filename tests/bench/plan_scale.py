@@ -12,15 +12,20 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from kwok_program import kwok_program
+from simulated_cluster import SimulatedCluster
 
 from chaos.cli.plan.listing import gather
 from chaos.cli.plan.planner import make_plan
 from chaos.cli.plan.results import Answer
 from chaos.cluster import Cluster, connect
 from chaos.cluster.resources import path_of
-from chaos.lab.control_plane.build import kube_program, kwok_program
-from chaos.lab.simulated import SimulatedCluster
+from chaos.lab.control_plane.build import kube_program
 from chaos.progress import Terminal
 from chaos.semantics import DrainOptions
 from chaos.semantics.timings import KUBERNETES

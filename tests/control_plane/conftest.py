@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from kwok_program import kwok_program
+from simulated_cluster import SimulatedCluster
 
-from chaos.lab.control_plane.build import kube_program, kwok_program
-from chaos.lab.simulated import SimulatedCluster
+from chaos.lab.control_plane.build import kube_program
 from chaos.progress import Terminal
 
 

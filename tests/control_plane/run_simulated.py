@@ -4,8 +4,10 @@ import signal
 import sys
 from pathlib import Path
 
-from chaos.lab.control_plane.build import KwokProgram
-from chaos.lab.simulated import SimulatedCluster
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from kwok_program import KwokProgram
+from simulated_cluster import SimulatedCluster
 
 if __name__ == "__main__":
     kube, kwok, stages = (Path(word) for word in sys.argv[1:])

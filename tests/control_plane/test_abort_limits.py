@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from api_trial import ApiTrial, Moments, api_trial
+from simulated_cluster import SimulatedCluster
 
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
 from chaos.cluster import LiveExecutor, NullJournal, mutations
 from chaos.faults.undo import find_left
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.timed

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from plain_service import apply_all, plain_namespace, service_of, shared_namespace, snapshot
+from simulated_cluster import SimulatedCluster
 from trial_room import Room, answering
 
 from chaos import faults
@@ -16,7 +17,6 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.deploy.manifest_folder import read_manifests

@@ -14,13 +14,13 @@ import pytest
 from api_trial import ApiTrial, Moments, Ran, api_trial
 from fault_proxy import Answer, Drop, Hang, Swallow, Trouble
 from plain_service import snapshot
+from simulated_cluster import SimulatedCluster
 
 from chaos.checks.verdict import Answer as Said
 from chaos.checks.verdict import Finding
 from chaos.cluster import LiveExecutor, NullJournal
 from chaos.errors import ClusterRefused
 from chaos.faults.undo import find_left, undo_all
-from chaos.lab.simulated import SimulatedCluster
 from chaos.plugin.terminal import uncaptured
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.trial.preflight.checks import require_usage

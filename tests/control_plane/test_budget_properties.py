@@ -20,10 +20,10 @@ from budget_room import (
     workload,
 )
 from cluster_room import Room, room
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import mutations, ref_of
 from chaos.errors import TimedOut
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.semantics import BudgetState, BudgetStatus, Scales, budget_status
 from chaos.wait import until

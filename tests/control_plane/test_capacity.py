@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from plain_service import apply_all, plain_namespace, service_of, snapshot
+from simulated_cluster import SimulatedCluster
 from trial_room import answering
 from typer.testing import CliRunner
 
@@ -17,7 +18,6 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults.undo import find_left
 from chaos.history import load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
 pytestmark = pytest.mark.timed

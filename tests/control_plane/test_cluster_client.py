@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from cluster_room import Room, config_map, room
 from fault_proxy import Answer, Drop, FaultProxy
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import client, connect
 from chaos.errors import ClusterRefused, UsageError
-from chaos.lab.simulated import SimulatedCluster
 
 
 @pytest.fixture

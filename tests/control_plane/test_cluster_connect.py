@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import connect
 from chaos.errors import ClusterRefused, UsageError
-from chaos.lab.simulated import SimulatedCluster
 
 REFUSED_S = 8.0
 """Within a few seconds: 3 s to connect or for a step of TLS, and what a busy machine adds."""

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cluster_room import Room, config_map, pod, read_lines, room
 from fault_proxy import Answer, Delay, Drop, FaultProxy, Swallow
+from simulated_cluster import SimulatedCluster
 
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor, Journal, LiveExecutor, Recorder, Scope, connect, mutations, ref_of
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from cluster_room import Room, compact_etcd, config_map, pod, read_lines, room
 from fault_proxy import Answer, FaultProxy, Old, Say
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import KINDS, Limits, Recorder, Scope, connect, mutations, ref_of
 from chaos.cluster.watch import heartbeat, reflector
 from chaos.errors import ClusterRefused, HarnessBroken, TimedOut, UsageError
 from chaos.history.reading.watch_log import read_watch
 from chaos.history.writing.redaction import without_secrets
-from chaos.lab.simulated import SimulatedCluster
 
 STATES = ("LISTED", "ADDED", "MODIFIED", "DELETED")
 GONE = {

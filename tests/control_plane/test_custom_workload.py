@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from model_sets import KIND, RESOURCE, Controller, controlled, define, make_set, owner_of, pod_spec, remove, say_status
 from plain_service import plain_namespace, service_of
+from simulated_cluster import SimulatedCluster
 from staging_ground import Staging, role_kubeconfig
 from trial_room import Room, answering
 from typer.testing import CliRunner
@@ -22,7 +23,6 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets
 from chaos.history import load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.trial.config import read_config

@@ -20,9 +20,9 @@ from budget_room import (
     workload,
 )
 from cluster_room import Room, room
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import Done, mutations, ref_of
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
 from chaos.semantics import BudgetState, Decision, bound_by, decide_eviction

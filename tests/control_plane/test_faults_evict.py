@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from fault_ground import SIX, FaultGround, fault_ground
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import mutations
 from chaos.faults import BudgetChange, Evict
 from chaos.faults.targets import Targets
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 

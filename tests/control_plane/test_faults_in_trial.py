@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated_cluster import SimulatedCluster
 from trial_room import Room, answering
 
 from chaos import faults
@@ -13,7 +14,6 @@ from chaos.cluster import LiveExecutor, NullJournal, mutations
 from chaos.errors import UsageError
 from chaos.faults import targets
 from chaos.history import load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.system import DisruptionBudget, SystemSpec

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from fault_ground import SIX, FaultGround, fault_ground
 from fault_proxy import Answer, FaultProxy, Swallow
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import mutations
 from chaos.errors import UsageError
 from chaos.faults import BudgetChange, NodeDrain
 from chaos.faults.targets import Targets
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.semantics import DrainOptions
 from chaos.system import DisruptionBudget, Volume

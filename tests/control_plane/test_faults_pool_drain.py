@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from fault_ground import SIX, FaultGround, fault_ground
+from simulated_cluster import SimulatedCluster
 
 from chaos.errors import UsageError
 from chaos.faults import RollingPoolDrain
 from chaos.faults.targets import Targets
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system import DisruptionBudget
 

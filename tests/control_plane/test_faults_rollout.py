@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from fault_ground import SIX, FaultGround, fault_ground
 from fault_proxy import Drop, FaultProxy, Swallow
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import mutations
 from chaos.errors import UsageError
 from chaos.faults import BadRollout, RollingUpdate
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
 THREE = SIX.having(replicas=3, env={"COLOUR": "blue"})

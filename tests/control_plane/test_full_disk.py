@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from dying import FAULTS, filled_at
 from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect
 from chaos.faults.undo import find_left, undo_all
-from chaos.lab.simulated import SimulatedCluster
 
 pytestmark = pytest.mark.slow
 

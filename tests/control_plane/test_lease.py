@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 from plain_service import plain_namespace
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.wait import until

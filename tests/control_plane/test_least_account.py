@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from kwok_program import kwok_program
+from simulated_cluster import SimulatedCluster
 from trial_room import SPEC, Room, answering
 from typer.testing import CliRunner
 
@@ -20,10 +22,9 @@ from chaos.faults import targets
 from chaos.faults.permissions import Right, deploying_rights
 from chaos.faults.static_analysis import activity_of
 from chaos.lab.control_plane.authorization import audit_flags, refused
-from chaos.lab.control_plane.build import kube_program, kwok_program
+from chaos.lab.control_plane.build import kube_program
 from chaos.lab.control_plane.pki import with_token
 from chaos.lab.host.paths import LabPaths
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.progress import Terminal
 from chaos.trial.preflight.checks import require_to_deploy

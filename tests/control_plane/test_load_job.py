@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from plain_service import plain_namespace
+from simulated_cluster import SimulatedCluster
 from trial_room import Room, answering
 
 from chaos.checks import SloMet
@@ -19,7 +20,6 @@ from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, connect
 from chaos.errors import HarnessBroken, NotProven
 from chaos.faults.undo import find_left, undo_all
 from chaos.history import load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.safety import ClusterUndoLog
 from chaos.slo import Slo
 from chaos.trial.load_pods.job import INDEX, LOAD_LABEL, LoadPods, job_manifest, pod_selector, policy_manifest

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from budget_room import Obj, budget, listed, make_all, together, workload
 from cluster_room import Room, room
+from simulated_cluster import SimulatedCluster
 
 from chaos.cli.plan.listing import gather
 from chaos.cli.plan.planner import make_plan
 from chaos.cli.plan.results import Answer, DrainAnswer
 from chaos.cluster import mutations, ref_of
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.pod import PodView
 from chaos.semantics import DrainOptions
 from chaos.wait import until

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from cluster_room import room
+from simulated_cluster import SimulatedCluster
 
 from chaos.cli.plan.command import plan_command
 from chaos.cli.plan.listing import Listing, gather
 from chaos.cli.plan.planner import make_plan
 from chaos.cli.plan.results import Answer
 from chaos.cluster import Cluster
-from chaos.lab.simulated import SimulatedCluster
 from chaos.semantics import DrainOptions
 
 REACH_S = 10.0

@@ -8,11 +8,11 @@ import pytest
 from fault_ground import FaultGround, fault_ground
 from fault_proxy import Answer, Drop, FaultProxy, Swallow, Trouble
 from plain_service import plain_namespace
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults import NodeDrain
 from chaos.faults.undo import find_left, undo_all
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.safety import ClusterUndoLog, UndoEntry

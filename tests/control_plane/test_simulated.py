@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from simulated_cluster import SimulatedCluster
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api
 from chaos.lab.control_plane.pki import Authority
-from chaos.lab.simulated import SimulatedCluster
 from chaos.wait import until
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from simulated_cluster import SimulatedCluster
 from system_ground import MODEL, SystemGround, system_ground
 
 from chaos.cluster import mutations
 from chaos.errors import ClusterRefused, UsageError
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.kinds import EndpointSliceView
 from chaos.objects.pod import PodView
 from chaos.system import Autoscale, DisruptionBudget, NeverAvailable, System, Toleration, Volume, deploy

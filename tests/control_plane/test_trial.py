@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from simulated_cluster import SimulatedCluster
 from trial_room import SPEC, Room, answering
 
 from chaos import faults
@@ -17,7 +18,6 @@ from chaos.checks.verdict import Answer
 from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.trial.request import Output
 from chaos.trial.run import RunningTrial, rejudge_trial
 

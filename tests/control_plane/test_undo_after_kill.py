@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dying import FAULTS, die_at
 from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
+from simulated_cluster import SimulatedCluster
 from typer.testing import CliRunner
 
 from chaos import faults
@@ -14,7 +15,6 @@ from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults.undo import find_left, undo_all
 from chaos.faults.undo.restore import Left
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME

@@ -15,12 +15,12 @@ import pytest
 import yaml
 from dying import FAULTS, die_at
 from plain_service import apply_all, plain_namespace, service_of, snapshot
+from simulated_cluster import SimulatedCluster
 from typer.testing import CliRunner, Result
 
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
 from chaos.faults.undo import find_left
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
 from chaos.wait import until
@@ -69,7 +69,7 @@ def as_pod(
     account.mkdir()
     (account / "token").write_text(answer["status"]["token"])
     cluster = yaml.safe_load(simulated.kubeconfig.read_text())["clusters"][0]["cluster"]
-    (account / "ca.crt").write_text(admin.transport.identity().ca_pem or "")
+    (account / "ca.crt").write_text(admin.transport.identity()["ca_pem"] or "")
     server = urlsplit(cluster["server"])
     monkeypatch.setattr(sys.modules["chaos.cluster.connect"], "ACCOUNT", account)
     monkeypatch.setenv("HOME", str(folder))

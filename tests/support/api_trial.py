@@ -17,6 +17,7 @@ from typing import Any
 
 from fault_proxy import FaultProxy
 from plain_service import apply_all, plain_namespace, service_of, snapshot
+from simulated_cluster import SimulatedCluster
 
 from chaos import faults
 from chaos.checks import BudgetHeld, Drained, Recovered, SloMet, Witnessed
@@ -26,7 +27,6 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import GamedayError, NotProven
 from chaos.faults import targets
 from chaos.history import History, load_history
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.slo import Slo
 from chaos.trial.adopted_environment import AdoptedEnvironment, adopted_environment

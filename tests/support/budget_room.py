@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from cluster_room import Room
+from simulated_cluster import SimulatedCluster
 
 from chaos.cluster import Done, mutations, ref_of
 from chaos.cluster.resources import KINDS
-from chaos.lab.simulated import SimulatedCluster
 
 __all__ = [
     "HELD",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from simulated_cluster import SimulatedCluster
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Done, Journal, LiveExecutor, Recorder, connect, mutations
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 
 __all__ = ["Room", "compact_etcd", "config_map", "pod", "read_lines", "room"]

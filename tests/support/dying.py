@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deadly_journal import DeadlyJournal, FullJournal
+from simulated_cluster import SimulatedCluster
 
 from chaos import faults
 from chaos.clock import Clock
@@ -17,7 +18,6 @@ from chaos.errors import HarnessBroken, TimedOut
 from chaos.faults import Fault, FaultContext, Injection
 from chaos.faults.targets import Targets
 from chaos.faults.undo import heal
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView

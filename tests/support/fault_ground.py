@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cluster_room import read_lines
+from simulated_cluster import SimulatedCluster
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
 from chaos.faults import Awaited, Fault, FaultContext, Injection, Until
 from chaos.faults.targets import Targets
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView

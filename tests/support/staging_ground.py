@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 import yaml
+from kwok_program import kwok_program
 from plain_service import apply_all as apply_service
 from plain_service import plain_namespace, service_of
+from simulated_cluster import SimulatedCluster
 from trial_room import answering
 from typer.testing import CliRunner
 
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
-from chaos.lab.control_plane.build import kube_program, kwok_program
-from chaos.lab.simulated import SimulatedCluster
+from chaos.lab.control_plane.build import kube_program
 from chaos.progress import Terminal
 from chaos.safety.undo_journal import own_namespace
 

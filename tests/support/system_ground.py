@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulated_cluster import SimulatedCluster
+
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Executor, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
-from chaos.lab.simulated import SimulatedCluster
 from chaos.objects.base import Ref
 from chaos.system import System, SystemSpec, deploy, namespace_of_trial, trial_namespace, wait_available
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from simulated_cluster import SimulatedCluster
 from typing_extensions import override
 
 from chaos.checks.judge import Judgement
 from chaos.cluster import connect
-from chaos.lab.simulated import SimulatedCluster
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests

@@ -1,7 +1,5 @@
 """Always: every decision of the autoscaler follows from the metrics that were recorded."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar

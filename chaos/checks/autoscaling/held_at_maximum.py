@@ -1,7 +1,5 @@
 """Sometimes: a load spike asks for more than the autoscaler may give, and it gives all of it until the end."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import ClassVar
 

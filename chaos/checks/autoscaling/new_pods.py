@@ -1,7 +1,5 @@
 """Whether the pods of a rise are made, and Ready in time, and those of a fall taken."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale

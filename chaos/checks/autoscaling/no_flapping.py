@@ -1,7 +1,5 @@
 """Always: the autoscaler does not go back and forth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise

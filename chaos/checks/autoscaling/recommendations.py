@@ -1,7 +1,5 @@
 """What the autoscaler may have recommended at each moment, computed again from the recorded metrics and pods."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

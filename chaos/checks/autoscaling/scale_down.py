@@ -1,7 +1,5 @@
 """How replicas went down again after each load spike."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

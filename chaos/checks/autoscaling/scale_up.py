@@ -1,7 +1,5 @@
 """How the system followed a load spike up, stage by stage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Eventually: when a load spike is over, the extra replicas go: never before the window, and not too late."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar

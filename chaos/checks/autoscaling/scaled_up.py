@@ -1,7 +1,5 @@
 """Eventually: replicas follow a load spike, in time at every stage, until users are inside the SLO again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar

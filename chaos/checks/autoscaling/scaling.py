@@ -1,7 +1,5 @@
 """What the claims about the autoscaler share: which one it is, what it changed, and what leaves every claim open."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """What the autoscaler's own status shows of its metrics, and for how many replicas that asks."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Always: the autoscaler keeps the workload between its own minimum and maximum."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Always: the disruption budget really held, at every moment, against every eviction."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar

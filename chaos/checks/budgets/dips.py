@@ -1,7 +1,5 @@
 """Every dip: a span in which fewer pods were healthy than had to be, however short, and what caused each loss."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise

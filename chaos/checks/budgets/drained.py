@@ -1,7 +1,5 @@
 """Eventually: a drain finishes in the time that the system's own spec promises, or is blocked, as it was claimed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar

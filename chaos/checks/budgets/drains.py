@@ -1,7 +1,5 @@
 """What a drain had to do and how long it may have taken: its nodes, the pods on them, its budgets, and its bound."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Every eviction of a trial: ours by the journal, those of others by what they leave in the watch log."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ one was due by what its budget said: the answer carries no resourceVersion, so e
 been in force while the request ran is asked, and only if none of them gives this answer is it wrong.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chaos.checks.base import GAPLESS, judged, late_news, timings_of, unknown

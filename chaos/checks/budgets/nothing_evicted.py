@@ -1,7 +1,5 @@
 """Always: while every node is lost, no replica is evicted, because more likely the control plane is cut off."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

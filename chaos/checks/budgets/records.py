@@ -1,7 +1,5 @@
 """What is known of disruption budgets and of the pods that they bind, revision by revision."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ What is healthy is counted anew from the pods themselves, as the disruption cont
 deleted, and not granted an eviction. What the controller says of them is only compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

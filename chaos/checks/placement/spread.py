@@ -1,7 +1,5 @@
 """Eventually: once the system has recovered, its replicas are spread over the nodes or zones that could take them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

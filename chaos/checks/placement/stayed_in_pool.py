@@ -1,7 +1,5 @@
 """Always: replicas ran on the nodes of their pool only."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

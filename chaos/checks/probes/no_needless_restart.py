@@ -1,7 +1,5 @@
 """Always: no container is restarted, except by a fault that should restart it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar

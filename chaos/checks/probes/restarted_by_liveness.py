@@ -1,7 +1,5 @@
 """Eventually: a process that hangs is ended and started anew by the liveness probe of its container."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Always: a pod that turns not Ready gets no new connections, and gets them again when it is Ready."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise

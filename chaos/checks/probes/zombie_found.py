@@ -1,7 +1,5 @@
 """Eventually: a replica that is well by its probes and its endpoint, and gives no token, is found by its probes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise

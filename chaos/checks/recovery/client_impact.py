@@ -6,8 +6,6 @@ one endpoint with chance (1 - 1/N)^n. `uneven` says where that is not so: then w
 asked. Connections that are kept go on to the pod they were opened to, and say nothing.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import accumulate

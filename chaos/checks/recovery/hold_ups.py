@@ -1,7 +1,5 @@
 """Why a replacement is not scheduled, or does not start: a claim on a lost node, no room, or what was reported."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Whether one lost replica was back in time; and if it was not, whether that breaks a promise."""
 
-from __future__ import annotations
-
 from chaos.checks.base import GAPLESS, judged
 from chaos.checks.recovery.hold_ups import excused, slow_start
 from chaos.checks.recovery.losses import REPLACES, Loss

@@ -4,8 +4,6 @@ Each loss has one deadline, which counts from when the replica ceased to be Read
 no further loss, no rise of desired replicas, no scale-in after it was due.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

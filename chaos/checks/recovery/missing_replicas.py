@@ -1,7 +1,5 @@
 """The replicas that are missing though none was lost: desired and not there yet, from the start or since a rise."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Eventually: whatever replicas were lost came back, within the time that the system's own spec promises."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Eventually: every stage of every victim's recovery took no longer than its own bound; the late one is named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Which pod was made in place of which: by owner and by order in the watch log, as a ReplicaSet's controller counts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise

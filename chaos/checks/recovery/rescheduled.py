@@ -1,7 +1,5 @@
 """The replicas of a lost node come back elsewhere, within what Kubernetes' clocks promise; the late stage is named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Whether each stage of a recovery kept its bound, and if it did not, whether that breaks a promise."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 

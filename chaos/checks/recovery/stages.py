@@ -9,8 +9,6 @@ only if it came before that next one.
 Beside its part of the whole each stage has the time since the step that it begins with; that is what its bound binds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """When each step of each recovery was seen: the one timeline that checks judge and reports draw."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Always: a bad rollout halts while the old replicas serve, and once it is undone the former release is back whole."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

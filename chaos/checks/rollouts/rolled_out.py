@@ -1,7 +1,5 @@
 """Eventually: a rolling update replaces every pod in time, and stays within its own strategy all the while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Changes of a Deployment's pod template, and the counts of its pods at every revision while they were replaced."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """What a rollout owed: replicas that serve meanwhile, and its end in time; and what is said where it kept neither."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Always: a replica that is told to end brings to their end the requests that it has taken."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a replica held when it was told to end, and what became of it: whole answers, cut ones, refused ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

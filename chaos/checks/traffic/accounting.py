@@ -1,7 +1,5 @@
 """Whether every intended arrival is accounted for: doubts about the traffic, in all of the trial or a part of it."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math

@@ -1,7 +1,5 @@
 """Between which rates a number of replicas ceases to keep the SLO: what the steps of a search say together."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How much a number of replicas carries within the SLO, and whether that is as much as is asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar

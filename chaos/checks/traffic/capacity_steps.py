@@ -1,7 +1,5 @@
 """The steps of a search for the highest rate: steady traffic on a number of replicas, and whether the SLO held."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Behind these limits slowness may be the generator's own, and no latency is judged.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

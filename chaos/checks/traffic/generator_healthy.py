@@ -1,7 +1,5 @@
 """On request: the load generator itself was healthy, so that what it measured is the service's doing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """On request: the load that the scenario means was really offered, before and after each change of it."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Parts of a trial that a check can be held to, found in the record."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, Protocol
 

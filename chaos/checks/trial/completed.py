@@ -1,7 +1,5 @@
 """Always: the trial did all that it set out to do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar

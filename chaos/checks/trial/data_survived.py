@@ -1,7 +1,5 @@
 """Always: what replicas hold on their claim is the same before and after a fault, for whoever came since."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

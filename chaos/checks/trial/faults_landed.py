@@ -1,7 +1,5 @@
 """Sometimes: faults were injected, and met users' requests; where there is none, the load must have risen."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Always: the system was well before anything was done to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Sometimes: what the scenario counts on to happen did happen."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

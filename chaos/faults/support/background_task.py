@@ -1,15 +1,20 @@
 """Work of a fault that goes on while the scenario does: a thread that can be stopped, and that never dies unheard."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chaos.cluster import Recorder
 from chaos.errors import HarnessBroken
 from chaos.faults.context import FaultContext
 
 __all__ = ["Ending", "Result", "Work"]
+
+LOOK_S = 1.0
+"""How often a wait for the watch looks whether it is to end."""
 
 Result = Literal["finished", "blocked", "stopped", "failed"]
 """How work ends: as asked; held up as the system's own rules demand; stopped by us; or otherwise undone."""
@@ -60,6 +65,13 @@ class Work:
     def stopping(self) -> bool:
         """Whether the job is to end as soon as it can: its fault is healed, or nothing more may be done."""
         return self._stop.is_set() or (self._context is not None and bool(self._context.stop_reason()))
+
+    def wait_for(self, recorder: Recorder, seen: Callable[[], object], until_s: float) -> bool:
+        """Wait until the watch shows it; False if it does not until then (monotonic), or the job is to end before."""
+        while (left_s := until_s - time.monotonic()) > 0 and not self.stopping:
+            if recorder.wait_for(seen, min(LOOK_S, left_s)):
+                return True
+        return False
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until the job is to end."""

@@ -49,7 +49,7 @@ def pods_of_others(context: FaultContext, nodes: Iterable[str]) -> tuple[Ref, ..
     pods = [pod for pod in found if not (_is_own(context, pod) or _sends_load(context, pod))]
     everyone = DrainOptions(ignore_daemonsets=True, delete_emptydir_data=True, force=True)
     taken = drain_set(pods, everyone, at=datetime.now(UTC)).evict
-    return tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in taken if not pod.finished)
+    return tuple(pod.ref for pod in taken if not pod.finished)
 
 
 def sorted_for_drain(context: FaultContext, node: str, options: DrainOptions, *, whole_namespace: bool) -> DrainSet:

@@ -25,9 +25,6 @@ __all__ = ["Drain", "Terms", "cordon", "is_cordoned"]
 RETRY_S = 5.0
 """How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""
 
-LOOK_S = 1.0
-"""How often a wait for the watch looks whether it is to end."""
-
 BUSY_S = 1.0
 """What a busy API server asks for where it does not say how long (API priority and fairness: `Retry-After: 1`)."""
 
@@ -211,10 +208,9 @@ class Drain:
 
     def _awaited(self, pod: PodView) -> Parting:
         recorder = self._context.recorder
-        while not self._over:
-            left_s = self._terms.deadline_s - self._elapsed_s
-            if recorder.wait_for(lambda: gone(recorder, pod.uid), min(LOOK_S, max(0.0, left_s))):
-                return Parting(pod, "gone", "evicted and gone")
+        until_s = self._began + self._terms.deadline_s
+        if self._work.wait_for(recorder, lambda: gone(recorder, pod.uid), until_s):
+            return Parting(pod, "gone", "evicted and gone")
         return Parting(pod, "leaving", f"evicted, but not gone yet (its grace is {pod.grace_s} s)")
 
     def _rest(self, seconds: float) -> None:
@@ -222,7 +218,7 @@ class Drain:
 
 
 def _eviction(pod: PodView, grace_s: int | None, fault: str) -> mutations.Mutation:
-    return mutations.evict_pod(Ref("Pod", pod.namespace, pod.name, pod.uid), grace_s=grace_s, fault=fault)
+    return mutations.evict_pod(pod.ref, grace_s=grace_s, fault=fault)
 
 
 def _pause_s(done: Done) -> float:

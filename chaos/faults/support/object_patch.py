@@ -16,9 +16,6 @@ from chaos.safety import UndoEntry
 
 __all__ = ["Change", "Edit", "Template"]
 
-LOOK_S = 1.0
-"""How often a wait for the watch looks whether it is to end."""
-
 Edit = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -106,9 +103,7 @@ class Template:
     def follow(self, work: Work, deadline_s: float, stuck: Result) -> Ending:
         """Wait until the rollout is complete, makes no progress (`stuck` is that ending's name), or time is up."""
         recorder, began = self._context.recorder, time.monotonic()
-        while (left_s := began + deadline_s - time.monotonic()) > 0 and not work.stopping:
-            if recorder.wait_for(self._over, min(LOOK_S, left_s)):
-                break
+        work.wait_for(recorder, self._over, began + deadline_s)
         view = self._view()
         seconds = time.monotonic() - began
         if view is None:

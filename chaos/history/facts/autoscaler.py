@@ -1,7 +1,5 @@
 """The autoscalers of the system under test, as the watch log shows them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

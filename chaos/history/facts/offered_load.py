@@ -1,7 +1,5 @@
 """The load that was meant to be offered over time, all streams together: its changes, and the spikes among them."""
 
-from __future__ import annotations
-
 import bisect
 import itertools
 import math

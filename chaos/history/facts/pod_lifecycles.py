@@ -1,7 +1,5 @@
 """The life of each replica, from its creation to its end, as the watch log tells it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 

@@ -4,8 +4,6 @@ All moments are receive times on the trial's clock. A kind that was never covere
 What a list says, at the start and after a gap, takes effect when the list is complete.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, chain
 

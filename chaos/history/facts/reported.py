@@ -1,7 +1,5 @@
 """What Kubernetes itself reported of a pod: its Events, and what kept it from being Ready at a moment."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 
 from chaos.history.facts.replica_counts import controller_kinds

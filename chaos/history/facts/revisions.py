@@ -6,8 +6,6 @@ holds because its revision counts them all. The latter is practice and no promis
 receipt.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ its affinity, its traffic distribution and policies, a headless one, or hints in
 "Virtual IPs and Service Proxies"; KEP-2433, KEP-4444). And it may publish pods as ready that are not.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 

@@ -1,7 +1,5 @@
 """Which pod template each replica was made from, and which one its workload wants."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from chaos.history.cache import once

@@ -1,7 +1,5 @@
 """The end of each replica that was deleted, by whomever: when, with which grace, and how its containers ended."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from chaos.history.cache import once

@@ -1,7 +1,5 @@
 """Reading actions.jsonl: what the trial did, began and remarked, put together from pairs of lines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reading files of JSON lines that may end in the middle of a line, because their writer was killed."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Reading what was measured: requests.jsonl into a table, a row a request; generator.jsonl and metrics.jsonl."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Mapping

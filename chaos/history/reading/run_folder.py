@@ -4,8 +4,6 @@ Whole lines are read strictly: one that is not as described makes the folder dam
 verdict. A last line that was cut, because the run was killed, is left out and noted. What is missing reads as empty.
 """
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

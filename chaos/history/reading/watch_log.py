@@ -1,7 +1,5 @@
 """Reading watch.jsonl: object states in order of receipt, what was covered, and what may have been missed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """What was done to the world, written before and after: actions.jsonl, as docs/run-folder.md describes it."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Iterator, Mapping

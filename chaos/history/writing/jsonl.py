@@ -1,7 +1,5 @@
 """Files that only grow, a line at a time, so that a killed run leaves its evidence."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The lines of watch.jsonl for one kind, as docs/run-folder.md describes them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

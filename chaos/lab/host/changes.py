@@ -60,12 +60,12 @@ def change_host(record: Path, *, state: Path) -> None:
         raise LabError(f"{error.filename} cannot be set up: {error.strerror}", "the lab needs root") from error
 
 
-def restore_host(record: Path) -> HostRecord | None:
-    """Put back what `record` says; None if there is no record. What somebody else changed since is left alone."""
+def restore_host(record: Path) -> None:
+    """Put back what `record` says, if there is one. What somebody else changed since is left alone."""
     try:
         noted = HostRecord(**json.loads(record.read_text()))
     except (FileNotFoundError, ValueError):
-        return None
+        return
     for name, value in noted.sysctls.items():
         if int((SYSCTLS / name).read_text()) == RAISED[name]:
             (SYSCTLS / name).write_text(str(value))
@@ -75,4 +75,3 @@ def restore_host(record: Path) -> HostRecord | None:
     if noted.namespaces_mounted and NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
         subprocess.run(["umount", "-n", NAMESPACES], check=False, capture_output=True, timeout=10)
         NAMESPACES.rmdir()
-    return noted

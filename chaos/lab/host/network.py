@@ -17,7 +17,6 @@ from chaos.errors import LabError, UsageError
 
 __all__ = [
     "API_ADDRESS",
-    "CLIENT",
     "CONTROL",
     "FIRST_SERVICE",
     "HOST_ADDRESS",
@@ -46,7 +45,7 @@ FIRST_SERVICE = "10.96.0.1"  # the API server's own Service
 HOST_ADDRESS, API_ADDRESS = "10.89.0.1", "10.89.0.2"
 # The host's one link into the lab, and the bridge that joins the lab's machines.
 HOST_LINK, BRIDGE = "gameday0", "lab0"
-CONTROL, CLIENT = f"{PREFIX}-control", f"{PREFIX}-client"
+CONTROL = f"{PREFIX}-control"
 NODES_MAX = 20
 FIRST_ADDRESS = 10
 ZONES = "abc"

@@ -30,7 +30,6 @@ __all__ = [
     "record_process",
     "start_child",
     "start_process",
-    "stop_children",
     "terminated_as_exit",
 ]
 
@@ -197,14 +196,6 @@ def start_child(name: str, argv: Sequence[str | Path], *, folder: Path) -> Child
         except OSError as error:
             raise LabError(f"{name} cannot be started: {error}", "install util-linux (for setpriv)") from error
     return Child(name, log, process)
-
-
-def stop_children(children: Sequence[Child]) -> None:
-    """Kill all of them and wait for their ends. What they keep is thrown away, so there is nothing to save first."""
-    for child in children:
-        child.process.kill()
-    for child in children:
-        child.process.wait()
 
 
 @contextlib.contextmanager

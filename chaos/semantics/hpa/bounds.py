@@ -3,8 +3,6 @@
 Each part names its source. What comes after a rise, up to Ready, is `chaos.semantics.recovery_bound`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from chaos.semantics.hpa.stabilization import Behaviour, Change, down_steps, up_wait_s

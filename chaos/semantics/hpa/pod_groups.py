@@ -3,8 +3,6 @@
 Follows `groupPods` of Kubernetes 1.36 (kubernetes.md A.7). Amounts are whole thousandths of a unit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -5,8 +5,6 @@ thousandths of a unit, averages are cut to whole numbers, and only the ratio to 
 becomes (stabilisation, rates, limits) is `chaos.semantics.hpa.stabilization`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -7,10 +7,11 @@ the last minutes) is an argument here; the controller keeps it in its process on
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from chaos.objects.base import Raw
 from chaos.objects.quantities import ONE, milli
 from chaos.semantics.hpa.replica_calculator import Proposal, Tolerance
 from chaos.semantics.timings import KUBERNETES, Timings
@@ -28,8 +29,6 @@ __all__ = [
     "scaled",
     "up_wait_s",
 ]
-
-Raw = Mapping[str, Any]
 
 BURST = 4
 """Without a `behavior`, a scale-up reaches at least so many replicas, or twice as many as there are."""

@@ -48,7 +48,7 @@ def replicas_by_node(cluster: Cluster, system: System) -> dict[str, int]:
         pods = cluster.list("Pod", system.namespace, selector=selector_of(system.selector))
     except ClusterRefused:
         return {}
-    return dict(sorted(Counter(pod.node for pod in map(PodView, pods) if pod.ready and not pod.deleting).items()))
+    return dict(sorted(Counter(pod.node for pod in map(PodView, pods) if pod.ready).items()))
 
 
 def _fullest(held: Mapping[str, int]) -> float:

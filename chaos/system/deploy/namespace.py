@@ -1,12 +1,9 @@
 """A namespace of its own for each trial, and one beside it for its undo journal: made, taken down, and swept up."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,9 +18,8 @@ from chaos.system.manifests.names import MANAGED_BY, MANAGER, PREFIX, RUN_LABEL,
 from chaos.wait import until
 
 __all__ = [
-    "Decision",
-    "decide",
     "delete_namespace",
+    "is_leftover",
     "journal_namespace",
     "namespace_manifest",
     "namespace_of_trial",
@@ -116,8 +112,8 @@ def delete_namespace(
         _await_gone(cluster, ref, deadline_s, pods_only=pods_only)
 
 
-def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_THAN_S) -> tuple[Decision, ...]:
-    """Delete the namespaces that dead runs have left behind, wait until they are gone, and say what was decided.
+def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_THAN_S) -> None:
+    """Delete the namespaces that dead runs have left behind, and wait until they are gone.
 
     A namespace goes if its owner ran on this host and is dead, or ran on another host and the namespace is older than
     `older_than_s` seconds. One without our label or of another name than we give is never touched, nor one that holds
@@ -125,12 +121,14 @@ def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_T
     """
     here, now = Owner.this_process(), datetime.now(UTC)
     found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
-    decisions = tuple(decide(one, here=here, started=started_tick, now=now, older_than_s=older_than_s) for one in found)
-    leftovers = [Ref("Namespace", "", one.name, one.uid) for one in decisions if one.delete]
+    leftovers = [
+        ref_of(one)
+        for one in found
+        if is_leftover(one, here=here, started=started_tick, now=now, older_than_s=older_than_s)
+    ]
     going = [ref for ref in leftovers if not _holds_entries(cluster, ref.name) and _ask_away(cluster, executor, ref)]
     for ref in going:
         _await_gone(cluster, ref, None)
-    return decisions
 
 
 def _ask_away(cluster: Cluster, executor: Executor, ref: Ref) -> bool:
@@ -190,16 +188,6 @@ def _holding(cluster: Cluster, name: str) -> str:
     return "; ".join(message for message in messages if message) or "its controller has not said what"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is to become of a namespace, and why. `uid` keeps a successor of the same name out of it."""
-
-    name: str
-    uid: str
-    delete: bool
-    why: str
-
-
 def ours(namespace: Mapping[str, Any]) -> bool:
     """Say whether a namespace bears the label that says that gameday made it, and a name as gameday gives.
 
@@ -210,45 +198,24 @@ def ours(namespace: Mapping[str, Any]) -> bool:
     return bool(labelled and metadata["name"].startswith(f"{PREFIX}-"))
 
 
-def decide(
+def is_leftover(
     namespace: Mapping[str, Any],
     *,
     here: Owner,
     started: Callable[[int], int | None],
     now: datetime,
     older_than_s: float,
-) -> Decision:
-    """Decide about one raw namespace.
+) -> bool:
+    """Whether a raw namespace is ours, and was left behind by a dead run.
 
     `here` is this process, `started` tells when a process of this host started (None: it does not run). On this host
     an owner that is gone, or whose number another process has, is dead. Of any other host's owner we cannot know: its
     namespace goes when the API server made it more than `older_than_s` seconds before `now`.
     """
     metadata = namespace["metadata"]
-
-    def decision(why: str, *, delete: bool = False) -> Decision:
-        return Decision(metadata["name"], metadata.get("uid", ""), delete, why)
-
-    if not ours(namespace):
-        return decision("it is not ours")
-    if metadata.get("deletionTimestamp"):
-        return decision("it is being deleted already")
     owner = Owner.read(metadata.get("annotations") or {})
-    if owner is None:
-        return decision("it has our label but names no owner: delete it by hand if it is a leftover")
+    if owner is None or not ours(namespace) or metadata.get("deletionTimestamp"):
+        return False
     if (owner.host, owner.scope) == (here.host, here.scope):
-        return _of_this_host(owner, started(owner.pid), decision)
-    age_s = (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds()
-    if age_s > older_than_s:
-        return decision(
-            f"host {owner.host} made it {age_s:.0f} s ago, over the limit of {older_than_s:g} s", delete=True
-        )
-    return decision(f"host {owner.host} made it {age_s:.0f} s ago, and its run may still go on")
-
-
-def _of_this_host(owner: Owner, started: int | None, decision: Callable[..., Decision]) -> Decision:
-    if started is None:
-        return decision(f"its owner, process {owner.pid} of this host, is gone", delete=True)
-    if started != owner.started:
-        return decision(f"its owner is gone: process {owner.pid} of this host is another one now", delete=True)
-    return decision(f"its owner, process {owner.pid} of this host, runs")
+        return started(owner.pid) != owner.started
+    return (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds() > older_than_s

@@ -173,7 +173,7 @@ class LoadJob:
         for raw in self._listed():
             pod = PodView(raw)
             number = int(pod.annotations.get(INDEX, -1))
-            if not pod.ready or pod.deleting or not 0 <= number < self.pods.workers or number in self.agents:
+            if not pod.ready or not 0 <= number < self.pods.workers or number in self.agents:
                 continue
             agent = Agent(self.cluster, ref_of(raw), self.token)
             try:

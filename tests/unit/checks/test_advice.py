@@ -12,12 +12,12 @@ import yaml
 from histories import NAMESPACE, PROBED, Story, at, deployment, pod, replica_set
 from report_cluster import served
 
+from chaos.checks.advice import Advice, advise
 from chaos.checks.budgets.budget_held import BudgetHeldDetail
 from chaos.checks.budgets.drained import DrainedDetail
 from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.probes.no_needless_restart import NoNeedlessRestartDetail
 from chaos.checks.probes.restarted_by_liveness import RestartedByLivenessDetail
-from chaos.checks.remediation import Advice, advise
 from chaos.checks.traffic.slo_met import PercentileDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import Fault, History

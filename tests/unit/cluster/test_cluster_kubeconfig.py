@@ -4,7 +4,6 @@ import json
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from kubernetes.client import Configuration
 
 from chaos.cluster import connect
 from chaos.cluster.connect import _client, _files, _named, _place
-from chaos.cluster.identity import identity_of
+from chaos.cluster.transport import identity_of
 from chaos.errors import UsageError
 from chaos.system.deploy.manifest_folder import read_manifests
 from loadgen.origin import Credentials
@@ -55,7 +54,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(
 def test_the_generator_is_given_the_same_token() -> None:
     """A token of the kubeconfig is handed on as the header that carries it."""
     configuration = Configuration(api_key={"BearerToken": "Bearer abc"})
-    assert identity_of(configuration).headers == {"authorization": "Bearer abc"}
+    assert identity_of(configuration)["headers"] == {"authorization": "Bearer abc"}
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -90,10 +89,10 @@ def test_a_pod_is_connected_as_its_account(pod: Path, monkeypatch: pytest.Monkey
     assert _named(files, None) == _named(files, "in-cluster") == "in-cluster"
     first = _client(files, "in-cluster").configuration
     assert (first.host, first.ssl_ca_cert, first.verify_ssl) == (server, str(pod / "ca.crt"), True)
-    assert identity_of(first).headers == {"authorization": "Bearer first"}
+    assert identity_of(first)["headers"] == {"authorization": "Bearer first"}
     (pod / "token").write_text("second")
     again = _client(files, "in-cluster").configuration
-    assert identity_of(again).headers == {"authorization": "Bearer second"}
+    assert identity_of(again)["headers"] == {"authorization": "Bearer second"}
     assert _place(again) == _place(first)
 
 
@@ -185,7 +184,6 @@ def test_the_generator_is_told_whom_to_trust_as_the_kubeconfig_says(
         f"clusters: [{{name: c, cluster: {cluster}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
         "contexts: [{name: staging, context: {cluster: c, user: u}}]\n"
     )
-    identity = identity_of(_client([path], "staging").configuration)
-    credentials = Credentials(**asdict(identity))
+    credentials = Credentials(**identity_of(_client([path], "staging").configuration))
     assert (credentials.server_name, credentials.verified) == (name, verified)
     assert Credentials(**json.loads(json.dumps(credentials.plain()))) == credentials

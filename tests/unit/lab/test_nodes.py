@@ -75,7 +75,7 @@ def test_the_clients_proxy_is_no_nodes() -> None:
 def test_facts_are_read_as_they_were_written(tmp_path: Path) -> None:
     """The facts survive from one command to the next; no file means no lab."""
     assert read_facts(tmp_path / "facts.json") is None
-    facts = LabFacts(Path("/k"), "c", ("n1", "n2"), asdict(LAB), "ns", (("API server", 4.5),))
+    facts = LabFacts(Path("/k"), "c", ("n1", "n2"), asdict(LAB), (("API server", 4.5),))
     write_facts(facts, tmp_path / "facts.json")
     assert read_facts(tmp_path / "facts.json") == facts
 

@@ -1,13 +1,11 @@
 """Too few replicas, all of them in one place, or a release that takes them all at once."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.placement.spread import SpreadDetail
-from chaos.checks.remediation.model import Advice, Case, patch_of
 from chaos.checks.verdict import Finding
 from chaos.history.facts.replica_counts import ready_replicas
 

@@ -9,7 +9,7 @@ import yaml
 from histories import PROBED, Story, pod
 from report_cluster import served
 
-from chaos.checks.remediation import Advice, advise
+from chaos.checks.advice import Advice, advise
 from chaos.checks.traffic.slo_met import PercentileDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 

@@ -1,14 +1,12 @@
 """Probes that are missing or hasty, and requests cut because a pod was given too little time to end."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
-from chaos.checks.remediation.model import Advice, Case, patch_of
+from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.verdict import Finding
 from chaos.clock import NS, seconds
 from chaos.history.facts.replica_counts import ready_replicas

@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from kwok_program import KwokProgram
+
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding
-from chaos.lab.control_plane.build import KwokProgram
 from chaos.lab.control_plane.components import ADMINS, LOOPBACK, ControlPlane, Ports
-from chaos.lab.host.processes import Child, await_components, start_child, stop_children, terminated_as_exit
+from chaos.lab.host.processes import Child, await_components, start_child, terminated_as_exit
 from chaos.lab.nodes.nodes import takes_pods
 from chaos.semantics.timings import LAB, Timings
 
@@ -204,7 +205,10 @@ class SimulatedCluster:
         if self._api is not None:
             self._api.close()
             self._api = None
-        stop_children(self._children)
+        for child in self._children:  # what they keep is thrown away, so there is nothing to save first
+            child.process.kill()
+        for child in self._children:
+            child.process.wait()
         self._children.clear()
         for left in ("etcd", "pki"):
             shutil.rmtree(self.folder / left, ignore_errors=True)

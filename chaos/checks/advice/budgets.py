@@ -1,12 +1,10 @@
 """Disruption budgets that are missing, looser than the claim, or that never let anything go."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
+from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.budgets.budget_held import BudgetHeldDetail
-from chaos.checks.remediation.model import Advice, Case, patch_of
 from chaos.checks.verdict import Finding
 from chaos.objects.kinds import PodDisruptionBudgetView
 

@@ -1,24 +1,22 @@
 """What to change: for causes that findings name, a patch with its arithmetic. Pure: from a judged history to advice."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
+from chaos.checks.advice.budgets import budget_blocks_all, budget_missing, budget_too_loose
+from chaos.checks.advice.capacity import one_node, one_replica, release_takes_all
+from chaos.checks.advice.model import Advice, Case
+from chaos.checks.advice.pod_template import (
+    liveness_hasty,
+    liveness_missing,
+    readiness_missing,
+    shutdown_too_short,
+)
 from chaos.checks.budgets.budget_held import BudgetHeldDetail
 from chaos.checks.budgets.drained import DrainedDetail
 from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.probes.no_needless_restart import NoNeedlessRestartDetail
 from chaos.checks.probes.restarted_by_liveness import RestartedByLivenessDetail
 from chaos.checks.probes.unready_leaves_endpoints import UnreadyLeavesEndpointsDetail
-from chaos.checks.remediation.budgets import budget_blocks_all, budget_missing, budget_too_loose
-from chaos.checks.remediation.capacity import one_node, one_replica, release_takes_all
-from chaos.checks.remediation.model import Advice, Case
-from chaos.checks.remediation.pod_template import (
-    liveness_hasty,
-    liveness_missing,
-    readiness_missing,
-    shutdown_too_short,
-)
 from chaos.checks.traffic.slo_met import SloMetDetail
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.history import History
