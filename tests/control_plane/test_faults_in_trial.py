@@ -73,7 +73,7 @@ def test_a_node_with_pods_of_others_is_outside_the_blast_radius(room: Room, stra
     """The drain is refused before the node is closed, and the pod of the others is named."""
     with room.trial("foreign") as running:
         drain = faults.NodeDrain(targets.fullest_node(running.system))
-        with pytest.raises(UsageError, match="1 pod of others on .*: default/stranger-"), running.trial.fault(drain):
+        with pytest.raises(UsageError, match=r"1 pod of others on .*: default/stranger-"), running.trial.fault(drain):
             pass
     assert not any(action.name == "cordon" for action in load_history(room.runs / "foreign").actions)
 

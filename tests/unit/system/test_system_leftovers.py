@@ -79,9 +79,9 @@ def test_a_namespace_without_our_label_is_never_deleted(labels: dict[str, str]) 
 def test_a_namespace_of_another_name_is_never_deleted(name: str) -> None:
     """Whoever may label a namespace, or writes one after the manifest of a trial's, has not had it deleted."""
     raw = namespace(replace(HERE, pid=300), age_s=1e6)
-    assert decided(raw).delete
+    assert swept(raw)
     raw["metadata"]["name"] = name
-    assert not decided(raw).delete
+    assert not swept(raw)
 
 
 def test_a_namespace_without_an_owner_is_left_to_people() -> None:
