@@ -1,6 +1,7 @@
 """What Kubernetes promises, as pure functions."""
 
 from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
+from chaos.semantics.container_restarts import backoff_s, restart_bound, restarts_remembered
 from chaos.semantics.eviction import BudgetState, Decision, decide_eviction
 from chaos.semantics.kubectl_drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
 from chaos.semantics.node_loss import (
@@ -23,14 +24,11 @@ from chaos.semantics.probes import (
 from chaos.semantics.recovery_bounds import (
     Bound,
     Part,
-    backoff_s,
     endpoint_bound,
     node_loss_bound,
     power_loss_bound,
     recovery_bound,
     removal_bound,
-    restart_bound,
-    restarts_remembered,
 )
 from chaos.semantics.recovery_stages import RecoveryPath, StageName, StageRule, stage_rules
 from chaos.semantics.termination import Between, Termination, grace_needed, pre_stop_needed_s, termination

@@ -6,19 +6,16 @@ without breaking any promise: beyond such a bound a check cannot say FAIL.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chaos.clock import seconds
 from chaos.objects.base import Raw
 from chaos.semantics.node_loss import node_loss_detection, tainted_within_s, toleration_s
 from chaos.semantics.probes import (
     GRACE_DEFAULT_S,
     Stage,
     Unpromised,
-    container_probes,
     ready_bound_s,
-    unpromised_hooks,
     unpromised_start,
 )
 from chaos.semantics.timings import Timings
@@ -26,24 +23,18 @@ from chaos.semantics.timings import Timings
 __all__ = [
     "Bound",
     "Part",
-    "backoff_s",
+    "allowance",
     "endpoint_bound",
     "node_loss_bound",
     "power_loss_bound",
     "recovery_bound",
     "removal_bound",
-    "restart_bound",
-    "restarts_remembered",
     "termination_part",
 ]
 
 API_CALL = 1.0
 POD_STARTUP = 5.0
 STATUS_SYNC = 10.0
-EXIT_SEEN = 1.0
-BACKOFF_FIRST = 10.0
-BACKOFF_MEMORY = 600.0
-"""A container that has run for longer starts without back-off again; the cap does not change it (KEP-4603)."""
 
 AT_ONCE = frozenset({"Deployment", "ReplicaSet", "ReplicationController"})
 """Controllers that replace a pod as soon as its deletion is accepted (`FilterActivePods` of Kubernetes)."""
@@ -106,7 +97,7 @@ def recovery_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str = "Dep
         Part("scheduling and start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
         Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
-        _allowance(timings),
+        allowance(timings),
     )
     bound = Bound(parts, unpromised)
     if workload_kind in AT_ONCE:
@@ -121,39 +112,6 @@ def termination_part(pod_spec: Raw, why: str, *, name: str = "termination") -> P
     """The end of a pod, for which something else has to wait, and why."""
     grace_s = pod_spec.get("terminationGracePeriodSeconds")
     return Part(name, GRACE_DEFAULT_S if grace_s is None else grace_s, f"terminationGracePeriodSeconds: {why}")
-
-
-def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", restarts: int = 0) -> Bound:
-    """From not Ready to Ready again for a container that hangs or dies in place: same pod, one restart more.
-
-    Args:
-        pod_spec: the pod's raw spec.
-        timings: the cluster's.
-        container: which one hangs or died; empty where that is not known: then the slowest liveness probe counts.
-        restarts: how many of its restarts the kubelet remembers, for the back-off (`restarts_remembered`).
-    """
-    probes = container_probes(pod_spec, container)
-    detected_s = [one.ended_s for one in probes if one.ended_s is not None]
-    # Of several containers, one without any probe cannot have turned the pod not Ready by its hang.
-    stuck = [one.name for one in probes if not one.liveness and (one.readiness or not detected_s)]
-    missing = tuple(
-        Unpromised("ready", f"container {name!r} has no liveness probe, so nothing restarts it when it hangs")
-        for name in stuck
-    )
-    parts = (
-        Part(
-            "liveness probe and grace",
-            max(detected_s, default=0.0),
-            "the container's own probe: P + (F-1)*max(P, T) + T, then grace",
-        ),
-        Part("exit seen", EXIT_SEEN, "kubelet relists containers every second"),
-        Part("back-off", backoff_s(restarts, timings.restart_backoff_cap_s), "kubelet's restart back-off"),
-        Part("start", POD_STARTUP, "Kubernetes' objective for pod startup, p99 5 s without pulls"),
-        Part("startup and readiness probes", ready_bound_s(pod_spec), "the pod's own probes"),
-        Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
-        _allowance(timings),
-    )
-    return Bound(parts, (*missing, *unpromised_start(pod_spec), *unpromised_hooks(pod_spec, "ready")))
 
 
 def node_loss_bound(
@@ -205,7 +163,7 @@ def endpoint_bound(timings: Timings) -> Bound:
 
     Kubernetes states no objective for how soon the rules of each node follow, and none is in here.
     """
-    return Bound((Part(*CONTROLLER), _allowance(timings)))
+    return Bound((Part(*CONTROLLER), allowance(timings)))
 
 
 def removal_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str, pods: int) -> Bound:
@@ -214,7 +172,7 @@ def removal_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str, pods: 
     A Deployment first asks its ReplicaSet. A StatefulSet takes the members one by one, each when the one before is
     gone, and unless its policy is Parallel only while all others are Ready (pkg/controller/statefulset).
     """
-    parts = (Part(*CONTROLLER), Part("controller of the pods", API_CALL, CONTROLLER[2]), _allowance(timings))
+    parts = (Part(*CONTROLLER), Part("controller of the pods", API_CALL, CONTROLLER[2]), allowance(timings))
     if workload_kind == "StatefulSet":
         end = termination_part(pod_spec, "a StatefulSet takes one member after another")
         waits = Unpromised("created", "a StatefulSet may wait until all of its members are Ready")
@@ -224,37 +182,6 @@ def removal_bound(pod_spec: Raw, timings: Timings, *, workload_kind: str, pods: 
     return Bound(parts, (Unpromised("created", f"nobody promises how soon a {workload_kind} takes its pods"),))
 
 
-def backoff_s(restarts: int, cap_s: float) -> float:
-    """The kubelet's wait before a restart: none before the first, then 10, 20, 40 s … up to the cap."""
-    return 0.0 if restarts <= 0 else min(BACKOFF_FIRST * 2.0 ** min(restarts - 1, 30), cap_s)
-
-
-def restarts_remembered(
-    restarts_ns: Mapping[str, Iterable[int]], at_ns: int, timings: Timings, *, container: str = ""
-) -> int:
-    """How many restarts of a container the kubelet's back-off remembers at a moment.
-
-    They go on adding up as long as none was followed by ten minutes of running (Kubernetes' kubelet.go,
-    `crashLoopBackOff.HasExpiredFunc`). The wait before a restart is no part of the running.
-
-    Args:
-        restarts_ns: of each container by name, when it was restarted.
-        at_ns: the moment.
-        timings: the cluster's, for the cap of the wait.
-        container: which one; empty: the one with the most.
-    """
-    chosen = (moments for name, moments in restarts_ns.items() if container in ("", name))
-    return max((_chain(sorted(moments), at_ns, timings.restart_backoff_cap_s) for moments in chosen), default=0)
-
-
-def _chain(moments: list[int], at_ns: int, cap_s: float) -> int:
-    count, last_ns = 0, 0
-    for restart_ns in (one for one in moments if one <= at_ns):
-        if count and seconds(restart_ns - last_ns) > BACKOFF_MEMORY + backoff_s(count, cap_s):
-            count = 0
-        count, last_ns = count + 1, restart_ns
-    return count if count and seconds(at_ns - last_ns) <= BACKOFF_MEMORY else 0
-
-
-def _allowance(timings: Timings) -> Part:
+def allowance(timings: Timings) -> Part:
+    """What we grant beyond Kubernetes' own promises."""
     return Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.objects.base import Raw
+from chaos.semantics.container_restarts import restart_bound
 from chaos.semantics.node_loss import toleration_s
 from chaos.semantics.probes import ContainerProbes, Stage, Unpromised, container_probes, unpromised_start
-from chaos.semantics.recovery_bounds import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound, restart_bound
+from chaos.semantics.recovery_bounds import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound
 from chaos.semantics.timings import Timings
 
 __all__ = ["RecoveryPath", "StageName", "StageRule", "stage_rules"]
