@@ -4,7 +4,7 @@
 #   make test                      all tests of the project itself
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
 #   make scenarios CONTEXT=name    the same on a cluster of yours; CLUSTER_UID=…, IMAGE=… and SERVICE_URL=… as docs/staging.md says
-#   make safety                    a disk that fills at each line of each fault, healed all the same
+#   make safety                    a full disk, and a kill found from each host, at each line of each fault: healed all the same
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
@@ -44,7 +44,7 @@ test: prepared browser lint
 	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser tests/packaging/test_wheel.py -m 'not slow' $(ARGS)
 
 safety: prepared
-	$(BIN)/pytest tests/control_plane/test_full_disk.py -m slow $(ARGS)
+	$(BIN)/pytest tests/control_plane/test_full_disk.py tests/control_plane/test_undo_after_kill.py -m slow $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)

@@ -1,5 +1,6 @@
 """A run that dies at any moment leaves its undo entries in the cluster, and the next command executes them all."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,9 @@ HOSTS: Mapping[str, Callable[[Owner], Owner]] = {
     "the same": lambda here: here,
     "another": lambda here: replace(here, host="runner-2"),
     "the same after a reboot": lambda here: replace(here, scope="boot-2/pid:[4026531836]"),
+    "a CronJob's after the deadline": lambda here: replace(here, host="undo-1"),
 }
+EACH_HOST = [pytest.param((one,), id=one, marks=pytest.mark.slow) for one in HOSTS]
 LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
 BELOW_THE_API = {"NetworkPartition", "NodeDown"}
@@ -51,13 +54,18 @@ def test_every_fault_is_enumerated() -> None:
 
 
 def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Left, ...]:
-    """What a process finds that runs where the dead run ran, or elsewhere: there only the dead run's lease can tell."""
+    """What a process finds that runs where the dead run ran, or elsewhere: there its lease tells, or its deadline."""
     with monkeypatch.context() as patched:
         here = HOSTS[host](Owner.this_process())
         patched.setattr(Owner, "this_process", lambda: here)
         left = find_left(cluster, namespace)
         if host == "the same" or not left:
             return left
+        if host == "a CronJob's after the deadline":
+            assert all(one.alive for one in left)
+            late_ns = max(entry.deadline_ns for one in left for entry in one.entries) + 1
+            patched.setattr(time, "time_ns", lambda: late_ns)
+            return find_left(cluster, namespace)
         assert all("nothing is known before its deadline" in one.alive for one in left)
         spec = {"holderIdentity": f"{left[0].owner}, since then", "leaseDurationSeconds": 15, "renewTime": LONG_AGO}
         lease = Ref("Lease", namespace, LEASE_NAME)
@@ -70,16 +78,22 @@ def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.
         return left
 
 
+@pytest.mark.parametrize("hosts", [pytest.param(tuple(HOSTS), id="in turns"), *EACH_HOST])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_kill_at_each_journalled_step_is_healed(
-    simulated: SimulatedCluster, cluster: Cluster, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+def test_a_kill_at_each_journalled_step_is_healed(  # noqa: PLR0917  # fixtures
+    simulated: SimulatedCluster,
+    cluster: Cluster,
+    tmp_path: Path,
+    fault: str,
+    hosts: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Killed after each line in turn, found on its host, another, or its own after a reboot: undone, once and for all.
+    """Killed after each line in turn, and found on its host or elsewhere: undone, once and for all.
 
-    Which of the three takes turns, from another one for each fault.
+    Where takes turns, from another place on for each fault; `make safety` tries each line from each place.
     """
     executor = LiveExecutor(cluster, NullJournal())
-    healed, hosts = 0, tuple(HOSTS)
+    healed = 0
     first = tuple(FAULTS).index(fault)
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=3))
