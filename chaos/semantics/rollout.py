@@ -15,7 +15,7 @@ from chaos.objects.base import Raw
 from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound, termination_part
 from chaos.semantics.timings import Timings
 
-__all__ = ["Strategy", "rollout_bound"]
+__all__ = ["Strategy", "is_rolled_out", "release_bound", "rollout_bound"]
 
 DEFAULT = "25%"
 
@@ -71,6 +71,41 @@ def rollout_bound(
     if why := "Recreate waits for the old pods" if strategy.recreate else waits:
         parts = (termination_part(pod_spec if former is None else former, why), *parts)
     return Bound(tuple(replace(part, seconds=part.seconds * rounds) for part in parts), one.unpromised)
+
+
+def release_bound(kind: str, spec: Raw, pod_spec: Raw, timings: Timings, *, desired: int, former: Raw) -> Bound:
+    """The same of any kind that has releases: a StatefulSet replaces one member at a time, each when the old is gone.
+
+    `spec` is the workload's, `pod_spec` that of the new pods, `former` of the old.
+    """
+    strategy, waits = Strategy.of(spec), ""
+    if kind == "StatefulSet":
+        strategy = replace(strategy, recreate=False, max_surge=0, max_unavailable=1)
+        waits = "a StatefulSet makes a member anew when the former one is gone"
+    return rollout_bound(pod_spec, strategy, desired or 1, timings, former=former, waits=waits)
+
+
+def is_rolled_out(kind: str, workload: Raw) -> bool:
+    """Whether a controller has no pod left to replace by its workload's template, as `kubectl rollout status` decides.
+
+    None has to be while a Deployment is paused, with OnDelete, or below a StatefulSet's partition. Of kinds that say
+    nothing of releases there is nothing to wait for: true.
+    """
+    spec, status = workload.get("spec") or {}, workload.get("status") or {}
+    desired, updated = spec.get("replicas", 1), status.get("updatedReplicas") or 0
+    if kind == "Deployment":
+        if spec.get("paused"):
+            return True
+        through = updated >= desired and (status.get("replicas") or 0) <= updated
+    elif kind == "StatefulSet":
+        strategy = spec.get("updateStrategy") or {}
+        if strategy.get("type") == "OnDelete":
+            return True
+        kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+        through = updated >= desired - kept and (kept or status.get("updateRevision") == status.get("currentRevision"))
+    else:
+        return True
+    return bool(through) and (status.get("observedGeneration") or 0) >= workload["metadata"].get("generation", 0)
 
 
 def _share(given: int | str, total: int, *, up: bool) -> int:

@@ -21,6 +21,7 @@ from chaos.objects.pod import PodView
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import AbortConditions
 from chaos.semantics import endpoint_bound, recovery_bound
+from chaos.semantics.rollout import is_rolled_out, release_bound
 from chaos.system import System
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
@@ -217,6 +218,11 @@ class TrialContext(FaultContext):
         desired = self.desired_replicas()
         return desired is not None and self._ready(self.pods()) >= desired
 
+    def is_rolled_out(self) -> bool:
+        """Whether no release of the workload is under way, e.g. back to the template that it had before a fault."""
+        workload = self._workload()
+        return workload is None or is_rolled_out(self.workload_kind.name, workload)
+
     def has_all_endpoints(self) -> bool:
         """Whether each Ready pod is among the ready endpoints of the Service."""
         slices = map(EndpointSliceView, self.recorder.objects("EndpointSlice"))
@@ -228,10 +234,15 @@ class TrialContext(FaultContext):
         return endpoint_bound(self.timings).total_s
 
     def recovery_bound_s(self) -> float:
-        """How long a lost replica may take to be back, as the pods' own spec permits; the longest over all pods."""
-        kind = self.workload_kind.pods_by
+        """How long a lost replica may take to be back, or a release to come through, as the pods' own spec permits."""
+        kind, workload = self.workload_kind, self._workload()
         specs = [pod["spec"] for pod in self.recorder.objects("Pod")]
-        return max((recovery_bound(spec, self.timings, workload_kind=kind).total_s for spec in specs), default=0.0)
+        bounds = [recovery_bound(spec, self.timings, workload_kind=kind.pods_by) for spec in specs]
+        if specs and workload is not None and not self.is_rolled_out():
+            spec, desired = workload["spec"], self.desired_replicas() or 1
+            new = spec["template"]["spec"]
+            bounds.append(release_bound(kind.name, spec, new, self.timings, desired=desired, former=specs[0]))
+        return max((bound.total_s for bound in bounds), default=0.0)
 
     @staticmethod
     def _ready(pods: list[PodView]) -> int:

@@ -137,20 +137,21 @@ class Trial:
         read_data(context.cluster, context.executor, context.journal, context.recorder, data)
 
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
-        """Wait until the system has all its replicas and their endpoints back, at most as long as its own spec permits.
+        """Wait until the system has all its replicas and their endpoints back, and no release is under way.
 
-        Then traffic flows for at least `settle_s`, and until each replica that came back has answered.
+        At most as long as its own spec permits. Then traffic flows for at least `settle_s`, and until each replica that came back has answered.
         """
         if not (context := self._live()):
             return
         self._say("recovery")
         with self._in_phase(context, "recovery"):
             bound_s = context.recovery_bound_s()
-            if self._wait(context, bound_s, context.has_all_replicas):
+            if self._wait(context, bound_s, lambda: context.has_all_replicas() and context.is_rolled_out()):
                 self._wait(context, context.endpoint_bound_s(), context.has_all_endpoints)
                 self._await_answers(context, settle_s)
             elif not self._stopped:
-                context.journal.event("note", text=f"not all replicas ready {bound_s:.0f} s after recovery began")
+                text = f"not all replicas ready and of the wanted template {bound_s:.0f} s after recovery began"
+                context.journal.event("note", text=text)
 
     def note(self, text: str) -> None:
         """Write a remark into the record, for whoever reads it."""

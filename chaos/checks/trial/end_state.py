@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
@@ -41,7 +41,7 @@ from chaos.history.facts.routing import publishes_unready, selected, unruled
 from chaos.history.facts.templates import as_admitted, is_wanted
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.semantics import Bound, endpoint_bound
-from chaos.semantics.rollout import Strategy, rollout_bound
+from chaos.semantics.rollout import release_bound
 
 __all__ = ["EndState", "EndStateDetail"]
 
@@ -267,12 +267,9 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
     now = states[-1][1]
     since_ns = max((at_ns for (_, before), (at_ns, _) in pairwise(states) if _asks_more(before, now)), default=0)
     new = [life for life in pod_lives(end.history) if life.created_ns >= since_ns and end.wanted(life)]
-    strategy, waits = Strategy.of(now.spec), ""
     spec = as_admitted(now.pod_spec, new[0].spec) if new else now.pod_spec
-    if end.history.facts.workload_kind == "StatefulSet":
-        strategy = replace(strategy, recreate=False, max_surge=0, max_unavailable=1)
-        waits = "a StatefulSet makes a member anew when the former one is gone"
-    bound = rollout_bound(spec, strategy, end.desired or 1, timings_of(end.history), former=former[0].spec, waits=waits)
+    kind, desired = end.history.facts.workload_kind, end.desired or 1
+    bound = release_bound(kind, now.spec, spec, timings_of(end.history), desired=desired, former=former[0].spec)
     held, promised = held_up(end.history, new, spec, end.at_ns)
     lacks = plural(len(former), "replica is", "replicas are") + " of a former template"
     lacks += f" ({held})" if held and promised else ""
