@@ -13,7 +13,7 @@ from chaos.history.facts.replica_counts import active_replicas, desired_replicas
 from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.semantics import Stage
 
-__all__ = ["ROOM", "judge_loss", "lacking"]
+__all__ = ["ROOM", "SPEC", "judge_loss", "lacking"]
 
 STAGE_WORDS: dict[Stage, str] = {
     "created": "a replacement was not created",

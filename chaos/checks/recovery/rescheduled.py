@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown
 from chaos.checks.formatting import plural
-from chaos.checks.recovery.hold_ups import held_up_by, room_wait
-from chaos.checks.recovery.loss_judge import ROOM
+from chaos.checks.recovery.hold_ups import held_up_by, room_wait, slow_start
+from chaos.checks.recovery.loss_judge import ROOM, SPEC
 from chaos.checks.recovery.losses import moved_from
 from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses
 from chaos.checks.recovery.stage_judge import judged_stages
@@ -196,6 +196,9 @@ def _late(history: History, case: _Case, until_ns: int) -> Against:
     took_s = seconds(known_ns - case.node_loss.begin_ns)
     if room and room.excuse and not case.promised and took_s - room.seconds_until(known_ns) <= case.limit_s:
         return f"{case.who} was not back within {case.limit_s:g} s, but {room.excuse}", ROOM, stage.name
+    over_s, slow = slow_start(history, case.replacement, case.bound, case.node_loss.begin_ns)
+    if slow and not case.promised and took_s - over_s <= case.limit_s:
+        return f"{case.who} was not back within {case.limit_s:g} s, but no promise was broken: {slow}", SPEC, stage.name
     over = "was not back" if case.took_s is None else f"was back after {case.took_s:.1f} s, not"
     text = f"{case.who} {over} within {case.limit_s:g} s; {which} was: {stage.name}" + (f": {why}" if why else "")
     return text, "", stage.name

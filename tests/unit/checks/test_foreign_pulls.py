@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, node, pod
+from node_loss_stories import marked, noticed, powered, standing
 from rollout_stories import NEW, OLD, Rolling, owned, release
 
-from chaos.checks import EndState, Recovered, RolledOut
+from chaos.checks import EndState, Recovered, Rescheduled, RolledOut
 from chaos.checks.verdict import Answer
 from chaos.history import Phase
 
@@ -104,4 +105,24 @@ def test_what_has_just_been_pulled_at_the_end_is_open(
     story.saw(30.2, "DELETED", pod("a", ready=True, owner=OLD, spec=spec))
     story.has(phases=(Phase("recovery", at(40), at(end_s)),))
     finding = EndState()(made(story, "d", OLD, (spec, started_s, None, ())).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("spec", "started_s", "ready_s", "answer"),
+    [
+        pytest.param(PULLED, 60, 70, Answer.PASS, id="present"),
+        pytest.param(PULLED, 78, 100, Answer.UNKNOWN, id="pulled"),
+        pytest.param(PROBED, 78, 100, Answer.FAIL, id="never pulled"),
+        pytest.param(PULLED, 78, 119, Answer.FAIL, id="pulled, and slow afterwards"),
+    ],
+)
+def test_the_replacement_of_a_lost_nodes_replica_is_not_late_by_its_pull(
+    spec: Mapping[str, Any], started_s: float, ready_s: float, answer: Answer
+) -> None:
+    """Every stage is within its own bound, and the whole is over by less than the pull: due at 99.2 s."""
+    story = marked(noticed(powered(standing(spec=spec), "n1"), spec=spec), spec=spec)
+    story.saw(58.1, "ADDED", pod("c", node="", spec=spec)).saw(58.2, "MODIFIED", pod("c", node="n2", spec=spec))
+    story.saw(started_s, "MODIFIED", pod("c", running=True, node="n2", spec=spec))
+    finding = Rescheduled()(story.saw(ready_s, "MODIFIED", pod("c", ready=True, node="n2", spec=spec)).history())
     assert finding.answer is answer, finding.line()
