@@ -65,10 +65,12 @@ def serving_spans(history: History, life: PodLife) -> Iterator[tuple[int, int, E
     for ready_ns, unready_ns in life.ready_spans:
         for added_ns, removed_ns in endpoint_spans(history).get(life.uid, ()):
             ends: list[tuple[int, Ended]] = [(until_ns, "not over when the traffic ended")]
+            fell: Ended = "deleted" if unready_ns == life.lost_ns else "not Ready"
             if removed_ns is not None:
-                ends.append((removed_ns, "left the endpoints"))
+                with_it = unready_ns is not None and unready_ns - removed_ns <= 5 * NS  # over two watches
+                ends.append((removed_ns, fell if with_it else "left the endpoints"))
             if unready_ns is not None:
-                ends.append((unready_ns, "deleted" if unready_ns == life.lost_ns else "not Ready"))
+                ends.append((unready_ns, fell))
             begin_ns = max(ready_ns, added_ns, from_ns)
             end_ns, ended = min(ends, key=lambda end: end[0])
             if end_ns > begin_ns:
@@ -93,7 +95,7 @@ def silences(history: History, life: PodLife) -> Iterator[Silence]:
         yield Silence(life, inside[-1] if inside else begin_ns, end_ns, ended)
 
 
-FOUND = ("not Ready", "left the endpoints")
+FOUND = ("not Ready",)
 SETTLE = "a ProcessHang that lands under traffic that names its replica"
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from histories import PROBED, Story, at, facts
+from histories import PROBED, Story, at, facts, pod
 from probe_stories import hung
 from recovery_stories import answered, replaced_story, restarted_story
 
@@ -70,6 +70,22 @@ def test_late_news_that_it_was_found_is_unknown(kind: str, since_s: float, answe
     """Word that it was not Ready, and no endpoint, came 60 s after a watch was cut off: it may have been in time."""
     story = restarted_story(unready=60).has(late=(Gap(kind, at(since_s), at(60), "reset"),))
     assert judged(story).answer is answer
+
+
+@pytest.mark.parametrize(
+    ("then", "answer"),
+    [
+        pytest.param(pod("a", running=True), Answer.PASS, id="not Ready"),
+        pytest.param(pod("a", ready=True, deleting=True), Answer.UNKNOWN, id="deleted"),
+        pytest.param(None, Answer.UNKNOWN, id="still Ready"),
+    ],
+)
+def test_only_probes_find_a_hang(then: Any, answer: Answer) -> None:
+    """Its endpoint goes at 33.2 s, and word of its pod follows: a hung replica that others take away was not found."""
+    story = restarted_story()
+    story.events = [one for one in story.events if one.kind != "Pod" or one.at_ns < at(33)]
+    finding = judged(story if then is None else story.saw(33.205, "MODIFIED", then))
+    assert finding.answer is answer, finding.line()
 
 
 def test_the_servers_own_detection_adds_to_the_bound() -> None:
