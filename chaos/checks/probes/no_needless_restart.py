@@ -14,6 +14,7 @@ from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import node_boots
+from chaos.history.facts.reported import last_state
 from chaos.objects.pod import PodView
 from chaos.semantics import restart_bound, restarts_remembered
 
@@ -41,9 +42,9 @@ class NoNeedlessRestart:
     An init container that fails and is started anew counts like any other. Each fault of a kind in `restarting` excuses
     one restart of the container that it struck, in each of its victims, and of those that its kubelet restarts with it
     by a rule of that one; leave it empty where a fault ends before any restart is due. UNKNOWN where that restart came
-    so long after the heal that it need not have been for the fault, where its owners changed the container in place or
-    its node was started anew, where the watch of pods had a gap or did not reach to the end of the last phase, or where
-    no pod was seen.
+    so long after the heal that it need not have been for the fault, where word of it came late, where it was for want
+    of memory and not for a hang or a crash, where its owners changed the container in place or its node was started
+    anew, where the watch of pods had a gap or did not reach to the end of the last phase, or where no pod was seen.
     """
 
     name: ClassVar[str] = "no-needless-restart"
@@ -84,6 +85,7 @@ class NoNeedlessRestart:
                 if excused is not None:
                     own.remove(excused)
                     doubts |= {excused: LATE} if excused > _due_ns(history, fault, life, name) else {}
+                    doubts |= {excused: MEMORY} if _ran_out(history, life, name, excused, fault) else {}
                     doubts |= {excused: NEWS} if earliest_ns(history, "Pod", excused) <= fault.begin_ns else {}
         for name, at_ns, why in _brought_about(history, life):
             if at_ns in left.get(name, ()):
@@ -96,7 +98,20 @@ LATE = "so long after the fault that it need not have been for it"
 NEWS = "with word of it so late that it may have been before the fault"
 CHANGED = "as its image or its resources were changed in place"
 REBOOTED = "as its node was started anew"
+MEMORY = "for want of memory, which is not what the fault does"
+SETTLES = {
+    LATE: "a trial in which it is restarted in time, or NoNeedlessRestart(restarting=()) where none is due",
+    NEWS: GAPLESS,
+    MEMORY: "a trial in which no container runs out of memory",
+}
 UNCHANGED = "a trial in which nobody changes a pod that runs, or starts its node anew"
+
+
+def _ran_out(history: History, life: PodLife, container: str, at_ns: int, fault: Fault) -> bool:
+    """Whether a container was restarted then as it ran out of memory, and not for the fault of its process."""
+    pod = PodView(last_state(history, ("Pod",), life.uid, at_ns) or {})
+    ended = (one.last_exit.get("reason") for one in pod.containers if one.name == container)
+    return fault.name in ("process-hang", "process-crash") and "OOMKilled" in ended
 
 
 def _restarts_all(history: History, life: PodLife, fault: Fault) -> bool:
@@ -139,8 +154,7 @@ def _obligation(life: PodLife, needless: tuple[int, ...], doubts: Mapping[int, s
         reason = f"{life.name} was restarted {plural(len(needless), 'time')} without need"
     elif doubts:
         reason = f"{life.name} was restarted {', and '.join(dict.fromkeys(doubts.values()))}"
-        settle = "a trial in which it is restarted in time, or NoNeedlessRestart(restarting=()) where none is due"
-        settle = settle if LATE in doubts.values() else GAPLESS if NEWS in doubts.values() else UNCHANGED
+        settle = next((SETTLES[why] for why in doubts.values() if why in SETTLES), UNCHANGED)
     return judged(
         life.who,
         reason,

@@ -26,6 +26,24 @@ def test_a_restart_for_its_own_fault_passes(kind: str) -> None:
     assert answer(story) is Answer.PASS
 
 
+@pytest.mark.parametrize(
+    ("kind", "reason", "expected"),
+    [
+        ("process-hang", "Error", Answer.PASS),
+        ("process-hang", "OOMKilled", Answer.UNKNOWN),
+        ("process-crash", "OOMKilled", Answer.UNKNOWN),
+        ("memory-hog", "OOMKilled", Answer.PASS),
+    ],
+)
+def test_a_container_that_ran_out_of_memory_was_not_ended_by_a_fault_of_its_process(
+    kind: str, reason: str, expected: Answer
+) -> None:
+    """After a hang of 10 s the server takes up all that has waited, and more memory than it may."""
+    raw = restarted("a", ready=True)
+    raw["status"]["containerStatuses"][0]["lastState"] = {"terminated": {"exitCode": 137, "reason": reason}}
+    assert answer(Story().replicas("a", "b").fault("a", name=kind).saw(45, "MODIFIED", raw)) is expected
+
+
 def test_no_restart_passes() -> None:
     """Nothing was restarted."""
     assert answer(Story().replicas("a", "b")) is Answer.PASS
