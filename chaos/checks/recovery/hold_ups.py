@@ -7,13 +7,13 @@ from typing import Any
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
-from chaos.history.facts.reported import blocker_at, node_coming
+from chaos.history.facts.reported import blocker_at, node_coming, quota_refusal
 from chaos.objects.base import Raw, View
 from chaos.objects.blockers import Blocker
 from chaos.semantics import Bound, Part
 from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 
-__all__ = ["RoomWait", "excused", "held_up_by", "room_wait", "slow_start"]
+__all__ = ["RoomWait", "excused", "held_up_by", "quota_wait", "room_wait", "slow_start"]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
@@ -65,13 +65,14 @@ def slow_start(history: History, pod: PodLife | None, bound: Bound, since_ns: in
 
 @dataclass(frozen=True, slots=True)
 class RoomWait:
-    """A replacement that no node took when it was made.
+    """A replacement that no node took when it was made, or that no quota allowed to be made.
 
     Attributes:
-        begin_ns, end_ns: from when until when no node took it; None: to the last.
-        words: the scheduler's.
+        begin_ns, end_ns: from when until when no node took it, or it was not made; None: to the last.
+        words: the scheduler's, or its controller's.
         excuse: why nobody promises that it came sooner; empty where it never got room, and none was on its way.
         part: the lost pod's grace, where it got that pod's own room as soon as that was gone.
+        unmade: it could not even be made.
     """
 
     begin_ns: int
@@ -79,6 +80,7 @@ class RoomWait:
     words: str
     excuse: str
     part: Part | None
+    unmade: bool = False
 
     def seconds_until(self, at_ns: int) -> float:
         return seconds((at_ns if self.end_ns is None else self.end_ns) - self.begin_ns)
@@ -103,6 +105,26 @@ def room_wait(history: History, victim: PodLife | None, pod: PodLife | None) -> 
     if victim is not None and _took_over(victim, pod, said):
         part = termination_part(victim.spec, f"no node had room before {victim.name} was gone", name="room")
     return RoomWait(said.begin_ns, said.end_ns, words, f"{words}; {excuse}" if excuse else "", part)
+
+
+def quota_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWait | None:
+    """How a quota did not allow a pod in place of one that still had its share of it, None if that is not so.
+
+    A pod that is being deleted is charged until it is gone (pkg/quota/v1/evaluator/core/pods.go: `QuotaV1Pod`). How
+    soon its controller asks again nobody promises: it backs off each time that it is refused.
+    """
+    begin_ns, end_ns = victim.terminating_ns, None if pod is None else pod.created_ns
+    if begin_ns is None or (end_ns is not None and end_ns <= begin_ns + AT_ONCE_NS):
+        return None
+    last_ns = min(at_ns for at_ns in (victim.gone_ns, end_ns, history.ended_ns) if at_ns is not None)
+    if not (words := quota_refusal(history, victim.owner_uid, begin_ns, last_ns)):
+        return None
+    why = f"{victim.name}, which it replaces, had its share of the quota until it was gone"
+    excuse = f"{words}; {why}" if pod is not None or victim.gone_ns is None else ""
+    waited = end_ns is not None and victim.gone_ns is not None and victim.gone_ns <= end_ns
+    return RoomWait(
+        begin_ns, end_ns, words, excuse, termination_part(victim.spec, why) if waited else None, unmade=True
+    )
 
 
 def _claims(life: PodLife) -> Iterator[str]:

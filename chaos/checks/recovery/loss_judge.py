@@ -63,13 +63,14 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
             return f"the watch of {kind}s had a gap while {one.who} was away", GAPLESS
     waiting = one.waiting or _made_before(history, one)
     stage = lacking(waiting, one.due_ns)
-    if one.room and one.room.excuse and took_s - one.room.seconds_until(known_ns) <= one.bound.total_s:
+    spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
+    own_s = one.bound.total_s - (one.room.part.seconds if one.room and one.room.part else 0.0)
+    if one.room and one.room.excuse and took_s - spared_s <= own_s:
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}", ROOM
     if isinstance(one, Loss) and one.rolled:
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
     over_s, why = slow_start(history, waiting, one.bound, one.since_ns)
-    spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
-    if stage == "ready" and why and took_s - over_s - spared_s <= one.bound.total_s:
+    if stage == "ready" and why and took_s - over_s - spared_s <= own_s:
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {why}", SPEC
     due_ns = one.due_ns
     blocker = refusal_at(history, due_ns) if waiting is None else blocker_at(history, waiting.uid, due_ns)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.hold_ups import room_wait
+from chaos.checks.recovery.hold_ups import quota_wait, room_wait
 from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss, ended_by_kubelet
 from chaos.checks.recovery.replacements import replacements
@@ -19,6 +19,7 @@ from chaos.history.facts.pod_lifecycles import IN_CONTAINERS, PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
 from chaos.history.step_function import Steps
 from chaos.semantics import Bound, RecoveryPath, restart_bound
+from chaos.semantics.recovery_bounds import AT_ONCE
 
 __all__ = ["AWAY", "REPLACES", "Loss", "losses", "moved_from", "victims_of"]
 
@@ -176,6 +177,8 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
     replacement = replacements(history).of.get(life.uid) if path in AWAY else life
     since_ns = lost_ns if lost_ns is not None else fault.begin_ns if fault is not None else 0
     room = room_wait(history, life if path == "replaced" else None, replacement) if path in AWAY else None
+    if room is None and path == "replaced" and history.facts.workload.pods_by in AT_ONCE:
+        room = quota_wait(history, life, replacement)
     bound = cause.bound if room is None or room.part is None else cause.bound.after(room.part)
     due_ns = since_ns + round(bound.total_s * NS)
     needed = path not in AWAY or _needed(history, life, since_ns, due_ns)

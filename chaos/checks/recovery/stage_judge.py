@@ -76,13 +76,16 @@ def recoveries(history: History, *, detection_s: float = 0.0) -> tuple[Recovery,
 
 def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0) -> tuple[Stage, ...]:
     """The stages of a timeline, each held against its own bound."""
-    loss, moments = timeline.loss, timeline.moments
+    loss, moments, kind = timeline.loss, timeline.moments, history.facts.workload.pods_by
     timings = timings_of(history)
     fault_ns, answer = moments["fault"], None
     container = struck_container(timeline.fault, loss.life)
     if "endpoint added" in moments:
         answer = first_answer_bound(history, moments["endpoint added"], timings)
     zone = zone_loss(history, loss.life.node, loss.since_ns)
+    waits = list(kubelet_part(loss.life.spec, kind) if ended_by_kubelet(loss.life, loss.lost_ns) else ())
+    if (room := loss.room) is not None and room.unmade:
+        waits, room = [*waits, *([room.part] if room.part else [])], None
     rules = stage_rules(
         loss.path,
         (loss.replacement or loss.life).spec,
@@ -91,13 +94,13 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         in_turn=loss.turn_ns is not None,
         detection_s=detection_s,
         restarts=restarts_remembered(loss.life.all_restarts_ns, fault_ns, timings, container=container),
-        workload_kind=(kind := history.facts.workload.pods_by),
-        waits=kubelet_part(loss.life.spec, kind) if ended_by_kubelet(loss.life, loss.lost_ns) else (),
+        workload_kind=kind,
+        waits=tuple(waits),
         nodes=zone.nodes,
         rate=zone.rate,
         taints=lost_taints(history, loss.life.node, loss.since_ns),
-        no_room="" if loss.room is None else loss.room.excuse,
-        room=None if loss.room is None else loss.room.part,
+        no_room="" if room is None else room.excuse,
+        room=None if room is None else room.part,
         first_answer=answer,
     )
     return tuple(_judged(history, timeline, stage) for stage in placed(rules, moments))
@@ -181,6 +184,9 @@ def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, word
     if excuses := excused(timeline.loss.replacement, [one.reason for one in bound.unpromised], blocker):
         reasons = "; ".join(dict.fromkeys(excuses))
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
+    room = timeline.loss.room
+    if stage.name == "replacement created" and room is not None and room.unmade and room.excuse:
+        return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {room.excuse}")
     if stage.name.startswith("endpoint") and (unbound := unruled(history)):
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {unbound}")
     why = "" if blocker is None else f": {blocker.words}"

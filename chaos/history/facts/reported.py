@@ -7,7 +7,7 @@ from chaos.history.model import History, WatchEvent
 from chaos.objects.base import Raw, View
 from chaos.objects.blockers import Blocker, blockers
 
-__all__ = ["blocker_at", "last_state", "node_coming", "pod_reports", "refusal_at"]
+__all__ = ["blocker_at", "last_state", "node_coming", "pod_reports", "quota_refusal", "refusal_at"]
 
 COMING = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter: a node is being made for the pod."""
@@ -25,6 +25,18 @@ def node_coming(history: History, uid: str, at_ns: int) -> str:
     """Who said by then that a node is being made for the pod, in its own words; empty if nobody did."""
     reports = ((reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns)
     return next((f"{reason}: {text}" for reason, text in reports if reason in COMING), "")
+
+
+def quota_refusal(history: History, uid: str, begin_ns: int, end_ns: int) -> str:
+    """How a controller, by UID, reported in a span that a quota does not allow it a pod; empty if it did not."""
+    kinds = controller_kinds(history)
+    said = [(event, text) for event, reason, text in pod_reports(history, uid) if reason == "FailedCreate"]
+    for event in history.watch:
+        if event.kind in kinds and (view := View(event.object)).uid == uid:
+            failed = view.condition("ReplicaFailure")
+            said += [(event, str(failed.get("message")))] if failed.get("status") == "True" else []
+    inside = (text for event, text in said if begin_ns <= event.at_ns <= end_ns and event.type != "LISTED")
+    return next((text for text in inside if "exceeded quota" in text), "")
 
 
 def last_state(history: History, kinds: Collection[str], uid: str, at_ns: int) -> Raw | None:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from histories import PROBED, Story, deployment, node, pod, replica_set
+from histories import PROBED, Story, at, deployment, node, pod, replica_set
 from node_loss_stories import marked, moved, node_loss_story, noticed, powered, standing
-from recovery_stories import replaced_story
+from probe_stories import COVERED, endpoints
+from recovery_stories import answered, replaced_story
 
 from chaos.checks import Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check, Finding
@@ -147,6 +148,47 @@ def test_a_quota_is_named() -> None:
     finding = quota(story)
     assert finding.answer is Answer.FAIL
     assert "exceeded quota: gpus" in finding.reason
+
+
+GRACE: Mapping[str, Any] = {**PROBED, "terminationGracePeriodSeconds": 60}
+OVER_QUOTA = "pods is forbidden: exceeded quota: gpus, requested: 1, used: 2, limited: 2"
+
+
+def over_quota(made_s: float | None, ready_s: float, *, gone_s: float | None = 75, words: str = OVER_QUOTA) -> Story:
+    """`a` of two is deleted at 30.2 s and ends at `gone_s`; its ReplicaSet may not make `d` in its place before."""
+    going = pod("a", ready=True, deleting=True, spec=GRACE)
+    story = Story(200).replicas("a", "b", spec=GRACE).fault("a", healed_s=190)
+    story.acted("delete-pod", 30.1, fault="pod-kill-1").has(covered_ns=dict.fromkeys(COVERED, (at(0), at(200))))
+    story.saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice").saw(30.2, "MODIFIED", going)
+    story.saw(30.3, "MODIFIED", endpoints("b"), "EndpointSlice")
+    if words:
+        story.saw(30.4, "ADDED", told("rs-1", "FailedCreate", words), "Event")
+    if gone_s is not None:
+        story.saw(gone_s, "DELETED", going)
+    if made_s is not None:
+        story.replaced("d", made_s, ready_s=ready_s, spec=GRACE)
+        story.saw(ready_s + 0.1, "MODIFIED", endpoints("b", "d"), "EndpointSlice")
+    return answered(story.traffic(end_s=195), "a", 30.2, "d", ready_s + 1)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(over_quota(31, 35), Answer.PASS, id="made at once for all that"),
+        pytest.param(over_quota(75.5, 80), Answer.PASS, id="made as the victim was gone"),
+        pytest.param(over_quota(150, 154), Answer.UNKNOWN, id="made long after, as its controller backed off"),
+        pytest.param(over_quota(None, 180, gone_s=None), Answer.UNKNOWN, id="the victim has not ended"),
+        pytest.param(over_quota(None, 180), Answer.FAIL, id="never made"),
+        pytest.param(over_quota(75.5, 160), Answer.FAIL, id="slow once it was made"),
+        pytest.param(over_quota(75.5, 80, words=""), Answer.FAIL, id="made late without a word"),
+        pytest.param(over_quota(75.5, 80, words="denied by a webhook"), Answer.FAIL, id="refused by others"),
+    ],
+)
+def test_a_victim_has_its_share_of_the_quota_until_it_is_gone(check: Check, story: Story, answer: Answer) -> None:
+    """A namespace whose quota is as large as its replicas has no room for one more while one is being deleted."""
+    finding = check(story.history())
+    assert finding.answer is answer, finding.line()
 
 
 def test_the_stories_without_a_want_of_room_are_as_before() -> None:
