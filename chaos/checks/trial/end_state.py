@@ -21,8 +21,10 @@ from chaos.checks.base import (
 from chaos.checks.formatting import plural
 from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.losses import losses
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.recovery.node_losses import Causes
+from chaos.checks.recovery.replacements import replacements
 from chaos.checks.rollouts.rollout_judge import held_up
 from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
@@ -201,7 +203,9 @@ def _ready(end: _End, life: PodLife) -> Obligation:
     causes = Causes.of(end.history)
     fell_ns = max((at_ns for _, at_ns in life.ready_spans if at_ns is not None and at_ns <= end.at_ns), default=None)
     bound = causes.growth(life.created_ns, life).bound if fell_ns is None else causes.cause_of(life, fell_ns).bound
-    blocker, room = blocker_at(end.history, life.uid, end.at_ns), room_wait(end.history, None, life)
+    places = replacements(end.history).of
+    victim = next((one for one in pod_lives(end.history) if places.get(one.uid) is life), None)
+    blocker, room = blocker_at(end.history, life.uid, end.at_ns), room_wait(end.history, victim, life)
     stage = lacking(life, end.at_ns) if fell_ns is None else "ready"
     excuse = "; ".join(excused(life, bound.excuses(stage), blocker))
     over_s, slow = slow_start(end.history, life, bound, life.created_ns)
@@ -225,7 +229,9 @@ def _missing(end: _End, count: int) -> Obligation:
     bound = Causes.of(end.history).growth(end.at_ns).bound
     words = f"{count} of {plural(end.desired or 0, 'desired replica')} had no pod"
     words += f" ({refusal.words})" if refusal else ""
-    return _judged(end, "missing pods", words, max(since_ns, min(turn or 0, end.at_ns)), bound)
+    held = [one.room.excuse for one in losses(end.history) if one.replacement is None and one.room and one.room.excuse]
+    excuse = held[0] if len(held) >= count else ""
+    return _judged(end, "missing pods", words, max(since_ns, min(turn or 0, end.at_ns)), bound, excuse=excuse)
 
 
 def _endpoints(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:

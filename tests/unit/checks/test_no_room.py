@@ -1,6 +1,7 @@
 """Replacements and releases that find no room: what the scheduler says decides between late and never."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from node_loss_stories import marked, moved, node_loss_story, noticed, powered, 
 from probe_stories import COVERED, endpoints
 from recovery_stories import answered, replaced_story
 
-from chaos.checks import Recovered, RecoveredInTime, Rescheduled
+from chaos.checks import EndState, Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check, Finding
+from chaos.history import Phase
 
 NO_DEVICE = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
 CHECKS: tuple[Check, ...] = (Recovered(), RecoveredInTime())
@@ -188,6 +190,23 @@ def over_quota(made_s: float | None, ready_s: float, *, gone_s: float | None = 7
 def test_a_victim_has_its_share_of_the_quota_until_it_is_gone(check: Check, story: Story, answer: Answer) -> None:
     """A namespace whose quota is as large as its replicas has no room for one more while one is being deleted."""
     finding = check(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(killed(gone_s=None), Answer.UNKNOWN, id="its device"),
+        pytest.param(killed(gone_s=31), Answer.FAIL, id="no device"),
+        pytest.param(over_quota(None, 180, gone_s=None), Answer.UNKNOWN, id="its share of the quota"),
+        pytest.param(over_quota(None, 180), Answer.FAIL, id="no share of the quota"),
+    ],
+)
+def test_what_a_victim_holds_at_the_end_is_no_lack_of_it(story: Story, answer: Answer) -> None:
+    """The trial ends, a minute after the heal, before the deleted pod does."""
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, healed_ns=at(40)),), phases=(Phase("recovery", at(40), at(120)),))
+    finding = EndState()(story.history())
     assert finding.answer is answer, finding.line()
 
 
