@@ -139,7 +139,8 @@ class Trial:
     def recovery(self, *, settle_s: float = SETTLE_S) -> None:
         """Wait until the system has all its replicas and their endpoints back, and no release is under way.
 
-        At most as long as its own spec permits. Then traffic flows for at least `settle_s`, and until each replica that came back has answered.
+        At most as long as its own spec permits. Then traffic flows for at least `settle_s`, and until each replica that
+        came back has answered.
         """
         if not (context := self._live()):
             return

@@ -12,6 +12,7 @@ from saved_histories import saved
 from trial_contexts import context_with
 
 from chaos import faults
+from chaos.checks.formatting import plural
 from chaos.errors import UsageError
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
@@ -272,7 +273,7 @@ def test_a_change_counts_by_the_worst_that_it_can_do(
     """Just so many pods have to be within the owners' bound; one less and it is refused, naming the number."""
     assert admitted(fault, spec, tmp_path, pods_max=at_risk) == ""
     if at_risk:
-        assert f"{at_risk} pods and 0 already down" in admitted(fault, spec, tmp_path / "less", pods_max=at_risk - 1)
+        assert f"{plural(at_risk, 'pod')} and 0 already down" in admitted(fault, spec, tmp_path / "less", pods_max=at_risk - 1)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +328,7 @@ def test_a_node_that_another_fault_switched_off_counts_though_it_reads_as_ready(
     """The API server calls it lost some 40 s later; until then one more would be one too many."""
     aim = Targets("n1", (Ref("Node", "", "n1", "uid-n1"),))
     second, first = faults.NodeDown(aim, leave_foreign=True), faults.NodeDown(N2, leave_foreign=True)
-    assert "1 nodes and 1 already out" in admitted(second, {}, tmp_path / "two", pods_max=4, active=(first,))
+    assert "1 node and 1 already out" in admitted(second, {}, tmp_path / "two", pods_max=4, active=(first,))
     assert admitted(second, {}, tmp_path / "one", pods_max=4) == ""
 
 

@@ -149,7 +149,7 @@ def test_owners_who_cannot_be_asked_for_long_may_have_objected(
     """A few seconds are nothing, as for a lease; more stop the trial with the reason. Who looks on is not held up."""
     now = SimpleNamespace(s=100.0)
     monkeypatch.setattr(owners, "time", SimpleNamespace(monotonic=lambda: now.s))
-    monkeypatch.setattr(Consent, "_ask_on", lambda _self: None)
+    monkeypatch.setattr(Consent, "_look", lambda _self: None)
     with consent_on(cluster) as consent, consent_on(cluster) as looking:
         assert consent(KILL) == ""
         cluster.refuses = "get Namespace llm: the API server refused: 403 no"
