@@ -110,10 +110,9 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     window_s = _window_s(scaling.behaviour_at(history, life, change.at_ns), change)
     since_ns, until_ns = change.at_ns - BEFORE_NS, change.at_ns + BEFORE_NS
     # News of the autoscaler and of the workload may come in either order.
-    if edited := scaling.edited(life, since_ns, until_ns, limits=True) or scaling.edited(
-        life, since_ns - round(window_s * NS), until_ns
-    ):
-        text = f"the record allows {', '.join(map(str, found.reachable))}, but {edited}"
+    edited_ns = scaling.edited_ns(life, since_ns, until_ns, limits=True)
+    if edited_ns or scaling.edited_ns(life, since_ns - round(window_s * NS), until_ns):
+        text = f"the record allows {', '.join(map(str, found.reachable))}, but {scaling.EDITED}"
         return replace(found, why=text, settle=scaling.UNEDITED)
     timings = timings_of(history)
     for flag, values in OTHERS.items():

@@ -62,6 +62,7 @@ class Descent:
         until_ns: when the next spike came, or the record ended.
         holding: which metric still holds the replicas up at the end, in words.
         spare_s: for how long, up to the end, its own status asked for fewer than were desired.
+        edited: its owner edited the autoscaler, and by its new spec it need not have been back.
     """
 
     detail: DescentDetail
@@ -70,6 +71,7 @@ class Descent:
     until_ns: int
     holding: str
     spare_s: float
+    edited: bool
     evidence: tuple[Evidence, ...]
 
 
@@ -94,6 +96,7 @@ def descents(history: History, life: AutoscalerLife) -> Iterator[Descent]:
         behaviour = scaling.behaviour_at(history, life, spike.end_ns)
         types = [one.type for one in life.at(until_ns).metrics]
         bound = fall_bound(behaviour, timings_of(history), types or MEASURED, peak=peak, bottom=bottom)
+        edited = _edited(history, life, (calm_ns, until_ns if back_ns is None else back_ns), (peak, bottom))
         taken = tuple(_taken(history, spike.end_ns, until_ns))
         detail = DescentDetail(
             calm_ns=calm_ns,
@@ -110,7 +113,17 @@ def descents(history: History, life: AutoscalerLife) -> Iterator[Descent]:
         evidence = (calm, *scaling.rescale_evidence(falls), *(moment for moment, _, _ in taken))
         holding, able = _holding(history, life, until_ns), down_steps(behaviour.down, peak, bottom) is not None
         spare_s = _spare_s(history, life, calm_ns, until_ns) if able else 0.0
-        yield Descent(detail, bound, back_ns, until_ns, holding, spare_s, evidence)
+        yield Descent(detail, bound, back_ns, until_ns, holding, spare_s, edited, evidence)
+
+
+def _edited(history: History, life: AutoscalerLife, span: tuple[int, int], numbers: tuple[int, int]) -> bool:
+    """Whether its owner edited it in a span after whose end it has time left, by its new spec, for this fall."""
+    if (at_ns := scaling.edited_ns(life, *span)) is None:
+        return False
+    behaviour = scaling.behaviour_at(history, life, span[1])
+    types = [one.type for one in life.at(span[1]).metrics]
+    bound = fall_bound(behaviour, timings_of(history), types or MEASURED, peak=numbers[0], bottom=numbers[1])
+    return bool(bound.unpromised) or seconds(span[1] - at_ns) < bound.total_s
 
 
 def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[tuple[Evidence, int, int]]:

@@ -105,8 +105,8 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         bound = f"no sooner than {window_s:g} s after more were asked for"
         for since_ns, text in early:
             reason = f"{text}, before its window of {window_s:g} s was over"
-            if edited := scaling.edited(life, since_ns, fall.at_ns):
-                yield unknown(fall.words, f"{reason}, but {edited}", scaling.UNEDITED)
+            if scaling.edited_ns(life, since_ns, fall.at_ns) is not None:
+                yield unknown(fall.words, f"{reason}, but {scaling.EDITED}", scaling.UNEDITED)
             elif scaling.window_assumed(history, life, fall.at_ns):
                 yield unknown(fall.words, f"{reason}, {ASSUMED}", DECLARED)
             else:
@@ -152,8 +152,8 @@ def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligatio
     else:
         text = f"{text} within {bound_s:g} s"
     reason, settle = _excuse(history, life, descent)
-    if not reason and (edited := scaling.edited(life, detail.calm_ns, descent.until_ns)):
-        reason, settle = f", but {edited}", scaling.UNEDITED
+    if not reason and descent.edited:
+        reason, settle = f", but {scaling.EDITED}", scaling.UNEDITED
     if reason:
         return unknown(subject, f"{text}{reason}", settle)
     return Obligation(subject, Answer.FAIL, text, bound=limit)

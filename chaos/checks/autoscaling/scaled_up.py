@@ -135,11 +135,11 @@ def _doubted(history: History, life: AutoscalerLife, climb: Climb, one: Obligati
     if lost:
         text = f"{one.reason}; but load worker {lost[0]} was lost, and part of the load with it"
         return unknown(one.subject, text, "a trial whose load workers live to its end")
-    edited = scaling.edited(life, climb.spike.begin_ns, climb.end_ns)
-    if edited and one.subject in ("first rise", "rise"):
-        return unknown(one.subject, f"{one.reason}; but {edited}", scaling.UNEDITED)
-    missed = not_sent(history, climb.spike.begin_ns, climb.end_ns)
-    if missed and one.subject == "first rise":
+    if one.subject != "first rise":
+        return one
+    if scaling.edited_ns(life, climb.spike.begin_ns, climb.end_ns) is not None:
+        return unknown(one.subject, f"{one.reason}; but {scaling.EDITED}", scaling.UNEDITED)
+    if missed := not_sent(history, climb.spike.begin_ns, climb.end_ns):
         return unknown(one.subject, f"{one.reason}; but {missed}", "a generator that sends the whole load")
     return one
 

@@ -16,6 +16,7 @@ from chaos.semantics import Timings
 from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
+    "EDITED",
     "NOT_ASKED",
     "UNEDITED",
     "Rescale",
@@ -23,7 +24,7 @@ __all__ = [
     "behaviour_at",
     "changes_of",
     "confirmed",
-    "edited",
+    "edited_ns",
     "in_turn",
     "one_autoscaler",
     "own_rescales",
@@ -47,6 +48,7 @@ AHEAD_NS = NS
 
 NOT_ASKED = "the autoscaler did not ask for it"
 
+EDITED = "the autoscaler was edited meanwhile"
 UNEDITED = "a trial in which nobody edits the autoscaler"
 
 
@@ -186,16 +188,15 @@ def behaviour_at(history: History, life: AutoscalerLife, at_ns: int, timings: Ti
     return Behaviour.of(life.at(at_ns).spec, timings_of(history) if timings is None else timings)
 
 
-def edited(life: AutoscalerLife, begin_ns: int, until_ns: int, *, limits: bool = False) -> str:
-    """That its owner gave it another target, other metrics or another behavior in a span, in words; empty if not.
+def edited_ns(life: AutoscalerLife, begin_ns: int, until_ns: int, *, limits: bool = False) -> int | None:
+    """When in a span its owner last gave it another target, other metrics or another behavior, None if not.
 
     What it asked for by the former ones it may have forgotten, or go by all the same. `limits`: those count, too.
     """
     apart = () if limits else ("minReplicas", "maxReplicas")
-    specs = [
-        {key: view.spec[key] for key in view.spec if key not in apart} for _, view in life.within(begin_ns, until_ns)
-    ]
-    return "" if all(one == specs[0] for one in specs) else "the autoscaler was edited meanwhile"
+    states = life.within(begin_ns, until_ns)
+    specs = [(at_ns, {key: view.spec[key] for key in view.spec if key not in apart}) for at_ns, view in states]
+    return max((at_ns for (_, before), (at_ns, after) in pairwise(specs) if after != before), default=None)
 
 
 def window_assumed(history: History, life: AutoscalerLife, at_ns: int) -> bool:

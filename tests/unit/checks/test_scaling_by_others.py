@@ -636,6 +636,7 @@ OFF = {"selectPolicy": "Disabled"}
     [
         pytest.param(given(2, 100, scaleUp=OFF), Answer.UNKNOWN, id="no rises"),
         pytest.param(hpa(2, measured=100, metrics=[cpu(120)]), Answer.UNKNOWN, id="another target"),
+        pytest.param(hpa(2, measured=100, metrics=[cpu(50)]), Answer.FAIL, id="another target that it is over, too"),
         pytest.param(given(2, 100, limits=(2, 6)), Answer.FAIL, id="another maximum"),
         pytest.param(given(2, 100), Answer.FAIL, id="the same"),
     ],
@@ -651,6 +652,10 @@ def test_a_rise_that_was_forbidden_meanwhile_is_not_missed(edit: dict[str, Any],
     ("edit", "answer"),
     [
         pytest.param(given(4, 10, scaleDown=OFF), Answer.UNKNOWN, id="KEDA pauses the scale-in"),
+        pytest.param(given(4, 10, scaleDown={"stabilizationWindowSeconds": 200}), Answer.UNKNOWN, id="a longer window"),
+        pytest.param(
+            given(4, 10, scaleDown={"stabilizationWindowSeconds": 60}), Answer.FAIL, id="a window that passed"
+        ),
         pytest.param(given(4, 10, limits=(2, 6)), Answer.FAIL, id="another maximum"),
     ],
 )
