@@ -239,7 +239,7 @@ class Endless:
     """A connection on which the same piece comes so often, and then no more."""
 
     def __init__(self, first: bytes, piece: bytes, times: int) -> None:
-        self.pieces = [first, *[piece] * times]
+        self.pieces = [one for one in (first, *[piece] * times) if one]
 
     def sendall(self, _data: bytes) -> None:
         """Take a request."""
