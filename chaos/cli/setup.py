@@ -48,10 +48,10 @@ def rbac_command(
     *,
     system: SystemOption = None,
     load_in_cluster: Annotated[
-        bool, typer.Option("--load-in-cluster", help="Load comes from pods; default: as the file's [load] says.")
+        bool, typer.Option("--load-in-cluster", help="Load comes from pods; default: the file's load.in_cluster.")
     ] = False,
     load_ingress: Annotated[
-        bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: as the file's [load] says.")
+        bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: the file's load.ingress.")
     ] = False,
     deploys: Annotated[
         bool, typer.Option("--deploys", help="For trials that deploy their system: amounts to cluster-admin.")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chaos.checks.formatting import plural
 from chaos.cli.cluster import KubeconfigOption, reach
 from chaos.cli.plan.listing import Listing, gather
 from chaos.cli.plan.planner import POOL_LABEL, make_plan
@@ -86,17 +87,16 @@ def _must_be_there(namespaces: Iterable[str], listing: Listing) -> None:
 
 def show(plan: Plan, console: Console, *, where: str) -> None:
     """Print the plan: nodes, pools and pairs, the worst first."""
-    console.print(
-        f"{where}: {len(plan.nodes)} nodes, {plan.pods} pods, {plan.disruption_budgets} disruption budgets",
-        style="bold",
-    )
+    counts = ((len(plan.nodes), "node"), (plan.pods, "pod"), (plan.disruption_budgets, "disruption budget"))
+    # An IPv6 address has brackets, which would be taken for markup.
+    console.print(Text(f"{where}: {', '.join(plural(*one) for one in counts)}", style="bold"))
     for kind in plan.unread:
         console.print(f"No right to list {kind}s: where pods with a claim would fit is not known.", style="yellow")
     for key in plan.binding_none:
         console.print(Text(f"Disruption budget {key} binds no pod: its selector matches none.", style="yellow"))
     _table(console, "Draining one node", [(answer.nodes[0], answer) for answer in plan.nodes])
     if plan.pools:
-        pools = [(f"{pool.name} ({len(pool.drain.nodes)} nodes)", pool.drain) for pool in plan.pools]
+        pools = [(f"{pool.name} ({plural(len(pool.drain.nodes), 'node')})", pool.drain) for pool in plan.pools]
         _table(console, f"Draining a whole pool ({plan.pool_label})", pools)
     else:
         console.print(f"\nNo node has the label {plan.pool_label}, so there are no pools.")

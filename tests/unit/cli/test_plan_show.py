@@ -17,10 +17,10 @@ from chaos.cli.plan.results import Plan, as_data
 from chaos.errors import LabError, UsageError
 
 
-def shown(plan: Plan) -> str:
+def shown(plan: Plan, where: str = "the lab") -> str:
     """What a terminal of 160 columns shows."""
     written = io.StringIO()
-    show(plan, Console(width=160, file=written), where="the lab")
+    show(plan, Console(width=160, file=written), where=where)
     return written.getvalue()
 
 
@@ -31,11 +31,16 @@ def test_the_table_has_the_worst_first_and_says_why() -> None:
     shut = budget("shut", selector={"matchLabels": {"app": "web"}}, minAvailable=2)
     controllers = [*deployment("web", 2), *deployment("db", 1)]
     text = shown(plan_of(nodes=nodes, pods=pods, budgets=[shut], controllers=controllers))
-    assert "the lab: 3 nodes, 3 pods, 1 disruption budgets" in text
+    assert "the lab: 3 nodes, 3 pods, 1 disruption budget\n" in text
     assert text.index("deadlocks") < text.index("finishes")
     assert "shop/shut (minAvailable 2) wants" in text
-    assert "blue (1 nodes)" in text
+    assert "blue (1 node)" in text
     assert "Draining two nodes together: 3 pairs" in text
+
+
+def test_the_address_of_the_api_server_is_shown_whole() -> None:
+    """Also an IPv6 one, whose brackets are no markup."""
+    assert "context six (https://[fd00::1]:6443): 3 nodes" in shown(plan_of(), "context six (https://[fd00::1]:6443)")
 
 
 def test_a_pod_without_a_successors_place_is_told() -> None:
