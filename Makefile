@@ -15,8 +15,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SCENARIOS ?= -m quick
 FILE ?= tests/unit
-# What mostly waits for Kubernetes' own timers runs side by side, each worker with a control plane on free ports; what
-# judges load of its own has the machine alone, since a generator that is kept waiting makes verdicts UNKNOWN.
+# What mostly waits for Kubernetes' own timers runs side by side, each worker with a control plane on free ports; of what
+# judges load of its own only two, which take a quarter of two cores: a generator that is kept waiting makes verdicts UNKNOWN.
 WORKERS ?= 4
 
 ifdef CONTEXT
@@ -40,7 +40,7 @@ scenarios: $(READY)
 
 test: prepared browser lint
 	$(BIN)/pytest tests/unit tests/control_plane tests/packaging/test_clash.py -m 'not slow and not timed' -n $(WORKERS) --dist loadfile $(ARGS)
-	$(BIN)/pytest tests/control_plane -m timed $(ARGS)
+	$(BIN)/pytest tests/control_plane -m timed -n 2 --dist loadfile $(ARGS)
 	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser tests/packaging/test_wheel.py -m 'not slow' $(ARGS)
 
 safety: prepared
