@@ -58,7 +58,7 @@ def undo_command(
         found = find_left(cluster, where)
         alive = [one for one in found if one.alive and not force]
         dead: Sequence[Left] = [one for one in found if one not in alive]
-        with _undisturbed(cluster, where, dead, alive) if unattended and where else nullcontext(dead) as dead:
+        with _undisturbed(cluster, where, dead, alive) if where and not force else nullcontext(dead) as dead:
             results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=switch, forget=forget)
     for one in alive:
         _print(f"left alone: {one.run} ({one.owner}): {one.alive}")
@@ -78,15 +78,16 @@ def undo_command(
 def _undisturbed(
     cluster: Cluster, namespace: str, dead: Sequence[Left], alive: Sequence[Left]
 ) -> Iterator[Sequence[Left]]:
-    """Hold the lease of a namespace, and give what is left by dead runs then; nothing beside a run that is at work.
+    """Hold the lease of a namespace, and give what is left by dead runs then; nothing beside a run that holds it.
 
     A run that begins meanwhile would undo the same, and may have hit the same again. Raises `ClusterRefused` beside it.
     """
-    if alive or not dead:
+    holder = Owner.this_process().holder(time.time_ns(), "undoing since")
+    lease = RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=_print)
+    if not dead or (alive and lease.held()):
         yield ()
         return
-    holder = Owner.this_process().holder(time.time_ns(), "undoing since")
-    with RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=_print):
+    with lease:
         yield [one for one in find_left(cluster, namespace) if one in dead]
 
 

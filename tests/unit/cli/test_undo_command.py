@@ -130,8 +130,31 @@ def test_beside_a_run_at_work_nothing_is_undone(api: Api, monkeypatch: pytest.Mo
     """It holds the lease, and has undone itself what an earlier one left."""
     left_behind(api, monkeypatch, deadline_s=-1, run="earlier")
     left_behind(api, monkeypatch, deadline_s=300, run="later")
+    api.lease = held_by(f"{AWAY.words}, since 10:00")
+    for options, code in ((("--unattended",), 0), ((), 1)):
+        done = undone(*options)
+        assert (done.exit_code, api.cordoned, api.leases_seen) == (code, True, [])
+
+
+def test_a_journal_in_time_holds_up_no_other_where_nobody_holds_the_lease(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is at work holds it: whoever else may be alive, e.g. by a clock that is ahead, is not at work here."""
+    left_behind(api, monkeypatch, deadline_s=-1, run="earlier")
+    left_behind(api, monkeypatch, deadline_s=300, run="later")
     done = undone("--unattended")
-    assert (done.exit_code, api.cordoned, api.leases_seen) == (0, True, [])
+    assert (done.exit_code, api.cordoned, len(api.journals)) == (0, False, 1)
+    assert "left alone: later" in done.stdout
+
+
+def test_people_hold_the_lease_too_unless_they_insist(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that began meanwhile might hit the same again; `--force` asks nobody."""
+    for options, holders in (((), [", undoing since "]), (("--force",), [])):
+        left_behind(api, monkeypatch, deadline_s=-1)
+        api.cordoned, api.leases_seen, api.opened_under = True, [], []
+        assert (undone(*options).exit_code, api.cordoned, api.journals) == (0, False, {})
+        assert [one for one in holders if one not in api.opened_under[0]] == []
+        assert bool(api.leases_seen) == bool(holders)
 
 
 def test_a_run_that_began_meanwhile_keeps_what_it_does(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
