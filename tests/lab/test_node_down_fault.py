@@ -17,6 +17,8 @@ from chaos.cluster import (
     Recorder,
     Scope,
     connect,
+    mutations,
+    ref_of,
 )
 from chaos.faults import FaultContext, Infrastructure, NodeDown, NodeInfrastructure
 from chaos.faults.targets import Targets
@@ -28,8 +30,8 @@ from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
 from chaos.safety import ClusterUndoLog, UndoEntry
+from chaos.safety.undo_journal import own_namespace
 from chaos.semantics import Timings
-from chaos.system.deploy.namespace import journal_namespace
 
 pytestmark = pytest.mark.root
 
@@ -44,9 +46,12 @@ def cluster() -> Iterator[Cluster]:
     with (
         lab_session(Lab(), nodes=3, words="the tests of node loss", keep=False, progress=Silent()) as facts,
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,
-        journal_namespace(cluster, LiveExecutor(cluster, NullJournal()), "default", run="node-loss"),
     ):
+        executor = LiveExecutor(cluster, NullJournal())
+        journals = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own_namespace("default")}}
+        assert executor.do(mutations.create(journals)).outcome == "ok"
         yield cluster
+        executor.do(mutations.delete(ref_of(journals)))
 
 
 def _field(
