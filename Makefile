@@ -27,7 +27,7 @@ TARGET :=
 READY := prepared
 endif
 
-.PHONY: fast unit scenarios test safety mutants staging matrix peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test kwok safety mutants staging matrix peers soak prepared browser lint clean
 
 fast: lint
 	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
@@ -38,10 +38,14 @@ unit: .venv/ready
 scenarios: $(READY)
 	$(BIN)/pytest scenarios $(SCENARIOS) $(TARGET) $(ARGS)
 
-test: prepared browser lint
+test: prepared kwok browser lint
 	$(BIN)/pytest tests/unit tests/control_plane tests/packaging/test_clash.py -m 'not slow and not timed' -n $(WORKERS) --dist loadfile $(ARGS)
 	$(BIN)/pytest tests/control_plane -m timed -n 2 --dist loadfile $(ARGS)
 	$(BIN)/pytest tests/lab tests/loadgen tests/model tests/browser tests/packaging/test_wheel.py -m 'not slow' $(ARGS)
+
+# Before the tests, as compiling takes the whole machine from them.
+kwok: prepared
+	@PYTHONPATH=tests/support $(BIN)/python -c 'from kwok_program import kwok_program; from chaos.progress import Terminal; kwok_program(Terminal())'
 
 safety: prepared
 	$(BIN)/pytest tests/control_plane/test_full_disk.py tests/control_plane/test_undo_after_kill.py -m slow $(ARGS)
