@@ -107,7 +107,7 @@ def test_an_autoscaler_on_the_wrong_metric_sees_no_load(
 
 
 @pytest.mark.system(replicas=2, cpu_request=None, cpu_limit=None)
-@pytest.mark.caught_by("scaled-up", "UNKNOWN", "the autoscaler had no metrics")
+@pytest.mark.caught_by("scaled-up", "UNKNOWN", "the autoscaler has no metrics")
 @pytest.mark.usefixtures("over_cpu")
 def test_without_cpu_requests_the_metrics_are_missing(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A share of nothing cannot be computed: the autoscaler says so itself, and nothing is proved."""
