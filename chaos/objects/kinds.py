@@ -83,14 +83,15 @@ class DeploymentView(ReplicaSetView):
         return int(self.status.get("updatedReplicas") or 0)
 
     @property
+    def replaced(self) -> bool:
+        """Whether its controller has no pod left to replace by the newest template."""
+        seen = self.observed_generation >= self.generation
+        return seen and self.updated_replicas >= self.replicas and self.status_replicas <= self.updated_replicas
+
+    @property
     def rolled_out(self) -> bool:
         """Whether every desired pod has the newest template and is available, as `kubectl rollout status` decides."""
-        return (
-            self.observed_generation >= self.generation
-            and self.updated_replicas >= self.replicas
-            and self.status_replicas <= self.updated_replicas
-            and self.available_replicas >= self.updated_replicas
-        )
+        return self.replaced and self.available_replicas >= self.updated_replicas
 
     @property
     def stuck(self) -> str:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from chaos.objects.base import Raw
+from chaos.objects.kinds import DeploymentView
 from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound, termination_part
 from chaos.semantics.timings import Timings
 
@@ -91,21 +92,17 @@ def is_rolled_out(kind: str, workload: Raw) -> bool:
     None has to be while a Deployment is paused, with OnDelete, or below a StatefulSet's partition. Of kinds that say
     nothing of releases there is nothing to wait for: true.
     """
-    spec, status = workload.get("spec") or {}, workload.get("status") or {}
-    desired, updated = spec.get("replicas", 1), status.get("updatedReplicas") or 0
+    view = DeploymentView(workload)  # a StatefulSet writes what is read here alike
     if kind == "Deployment":
-        if spec.get("paused"):
-            return True
-        through = updated >= desired and (status.get("replicas") or 0) <= updated
-    elif kind == "StatefulSet":
-        strategy = spec.get("updateStrategy") or {}
-        if strategy.get("type") == "OnDelete":
-            return True
-        kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
-        through = updated >= desired - kept and (kept or status.get("updateRevision") == status.get("currentRevision"))
-    else:
+        return bool(view.spec.get("paused")) or view.replaced
+    strategy = view.spec.get("updateStrategy") or {}
+    if kind != "StatefulSet" or strategy.get("type") == "OnDelete":
         return True
-    return bool(through) and (status.get("observedGeneration") or 0) >= workload["metadata"].get("generation", 0)
+    kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    through = kept or view.status.get("updateRevision") == view.status.get("currentRevision")
+    return bool(
+        through and view.observed_generation >= view.generation and view.updated_replicas >= view.replicas - kept
+    )
 
 
 def _share(given: int | str, total: int, *, up: bool) -> int:

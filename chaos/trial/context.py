@@ -145,7 +145,7 @@ class TrialContext(FaultContext):
         aimed = {victim.uid for victim in victims}
         # Nor do all read as down that another fault has taken, e.g. by a hang.
         taken = {victim.uid for one in self.active() if one.silent and one is not fault for victim in one.victims}
-        there = [pod for pod in pods if pod.ready and not pod.deleting and pod.uid not in aimed]
+        there = [pod for pod in pods if pod.ready and pod.uid not in aimed]
         met = sum(pod.node in hit or pod.uid in taken for pod in there)
         kinds = {victim.kind for victim in victims}
         wanted, down = self._wanted_and_down() if met or kinds - {"Node"} else (0, 0)
