@@ -13,6 +13,7 @@ __all__ = [
     "TimedOut",
     "UsageError",
     "one_line",
+    "plural",
     "printable",
 ]
 
@@ -31,6 +32,11 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """The same of text that has lines of its own."""
     return "\n".join(map(one_line, text.split("\n")))
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """A count with its noun: `1 request`, `2 requests`."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"
 
 
 class GamedayError(Exception):

@@ -8,9 +8,9 @@ budget, a claim its data, a rollout its end, the watch its coverage. A check lis
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.semantics import Timings

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["finite", "plural", "seconds_words", "share_words"]
+__all__ = ["finite", "seconds_words", "share_words"]
 
 
 def share_words(share: float) -> str:
@@ -22,8 +22,3 @@ def seconds_words(seconds: float | None) -> str:
 def finite(seconds: float | None) -> float | None:
     """Seconds for machines: JSON has no infinity, so that reads as null."""
     return None if seconds is None or math.isinf(seconds) else seconds
-
-
-def plural(count: int, noun: str, many: str = "") -> str:
-    """A count with its noun: `1 request`, `2 requests`."""
-    return f"{count} {noun if count == 1 else many or noun + 's'}"

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from chaos.errors import UsageError
+from chaos.errors import UsageError, plural
 from chaos.objects.base import Ref
 
 __all__ = ["BlastRadius"]
@@ -47,7 +47,7 @@ class BlastRadius:
         pods = sum(victim.kind == "Pod" for victim in victims) + at_risk
         if pods and pods + down > self.pods_max:
             raise UsageError(
-                f"blast radius: {_counted(pods, 'pod')} and {down} already down are more than the {self.pods_max} "
+                f"blast radius: {plural(pods, 'pod')} and {down} already down are more than the {self.pods_max} "
                 "allowed at once",
                 "aim at fewer pods, or raise --gameday-pods-max; in gameday.toml safety.pods_max, safety.percent_max",
             )
@@ -68,7 +68,7 @@ class BlastRadius:
             return
         if self.nodes_max is not None and len(names) + out > self.nodes_max:
             raise UsageError(
-                f"blast radius: {_counted(len(names), 'node')} and {out} already out are more than the "
+                f"blast radius: {plural(len(names), 'node')} and {out} already out are more than the "
                 f"{self.nodes_max} allowed at once",
                 "aim at fewer nodes, one after the other; in gameday.toml safety.nodes_max",
             )
@@ -76,12 +76,8 @@ class BlastRadius:
             named = sorted(f"{pod.namespace}/{pod.name}" for pod in foreign)
             more = f" and {len(named) - NAMED_MAX} more" if len(named) > NAMED_MAX else ""
             raise UsageError(
-                f"blast radius: {_counted(len(foreign), 'pod')} of others on {' and '.join(names)}: "
+                f"blast radius: {plural(len(foreign), 'pod')} of others on {' and '.join(names)}: "
                 f"{', '.join(named[:NAMED_MAX])}{more}",
                 "choose a node that holds only the system's pods, or agree in the fault to what it does to others: "
                 f"whole_namespace=True for those of {self.namespace}, leave_foreign=True for other namespaces",
             )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,9 +7,9 @@ from typing import ClassVar
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.recommendations import BEFORE_NS, Reach
 from chaos.checks.base import Summary, finding, timings_of, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.autoscaler import AutoscalerLife

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import timings_of, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

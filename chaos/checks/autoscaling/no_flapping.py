@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes

@@ -9,9 +9,9 @@ from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.shown_metrics import asked
 from chaos.checks.base import after_s, timings_of
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes

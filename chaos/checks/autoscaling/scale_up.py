@@ -9,9 +9,9 @@ from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
 from chaos.checks.autoscaling.shown_metrics import Ignored, MetricPeak, ignored, peak_of
 from chaos.checks.base import after_s, timings_of
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike

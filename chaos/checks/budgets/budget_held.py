@@ -19,8 +19,8 @@ from chaos.checks.budgets.judged_evictions import (
 )
 from chaos.checks.budgets.records import HealthCount, Record, Replay
 from chaos.checks.budgets.replay import replay
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History
 
 __all__ = ["BudgetDetail", "BudgetHeld", "BudgetHeldDetail"]

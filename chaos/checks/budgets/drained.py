@@ -9,9 +9,9 @@ from chaos.checks.budgets.drains import Drain, drains_of
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.records import Record
 from chaos.checks.budgets.replay import replay
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives

@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, judged, timings_of, unknown, watched
 from chaos.checks.budgets.dips import owner_wants_fewer
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NodeLoss, node_losses
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, late_news, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered, settled_ns
 from chaos.history.facts.membership import Membership

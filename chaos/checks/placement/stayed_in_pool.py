@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, judged_until_ns, unknown, watched
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

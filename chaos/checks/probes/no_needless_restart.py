@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, judged, timings_of, unknown, watched
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.node_losses import NODE_NEWS_NS
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
-from chaos.errors import UsageError
+from chaos.errors import UsageError, plural
 from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, timings_of, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container

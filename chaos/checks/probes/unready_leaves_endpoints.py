@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 from chaos.checks.base import Summary, finding, timings_of, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

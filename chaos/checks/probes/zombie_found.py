@@ -17,7 +17,6 @@ from chaos.checks.base import (
     unknown,
     watched,
 )
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.client_impact import (
     MISSED_MAX,
     asked,
@@ -29,6 +28,7 @@ from chaos.checks.recovery.client_impact import (
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.offered_load import flowed_s

@@ -6,13 +6,13 @@ from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.loss_judge import judge_loss
 from chaos.checks.recovery.losses import REPLACES, Loss, losses, victims_of
 from chaos.checks.recovery.missing_replicas import Missing, new_replicas
 from chaos.checks.recovery.timeline import StepDetail, steps_of, timelines
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.stage_judge import Recovery, recoveries
 from chaos.checks.recovery.stages import Stage, StageDetail
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 
 __all__ = ["RecoveredInTime", "RecoveryDetail", "VictimDetail"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.hold_ups import held_up_by, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import ROOM, SPEC
 from chaos.checks.recovery.losses import moved_from
@@ -15,6 +14,7 @@ from chaos.checks.recovery.stages import Stage, StageDetail
 from chaos.checks.recovery.timeline import Timeline, timeline_of
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

@@ -8,11 +8,12 @@ from typing import ClassVar
 import polars as pl
 
 from chaos.checks.base import Summary, finding, judged_since_ns, judged_until_ns, timings_of, unknown, watched
-from chaos.checks.formatting import plural, seconds_words
+from chaos.checks.formatting import seconds_words
 from chaos.checks.termination.in_flight import HeldRequests, Unnamed, held_requests, longest_s, unnamed
 from chaos.checks.traffic.accounting import account
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.semantics import Timings, grace_needed, pre_stop_needed_s

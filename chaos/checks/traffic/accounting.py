@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from chaos.checks.formatting import plural
 from chaos.checks.traffic.generator_health import (
     LAG_NS,
     START_LAG_MAX_S,
@@ -18,6 +17,7 @@ from chaos.checks.traffic.generator_health import (
     last_samples,
 )
 from chaos.clock import NS
+from chaos.errors import plural
 from chaos.history import History, Stream
 from chaos.history.cache import once
 from chaos.history.sli import GOOD, hollow

@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from chaos.checks.formatting import finite, plural
+from chaos.checks.formatting import finite
 from chaos.checks.traffic.capacity_steps import Interval, RateStep, p99_ranks, share_interval
 from chaos.checks.verdict import Answer
+from chaos.errors import plural
 from chaos.slo import nearest_rank
 
 __all__ = ["AtRate", "CapacityEstimate", "EstimateDetail", "capacity_estimate"]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, EstimateDetail, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History
 from chaos.slo import Slo
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.formatting import plural, seconds_words
+from chaos.checks.formatting import seconds_words
 from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account
 from chaos.checks.traffic.generator_health import CPU_SHARE_MAX, GeneratorHealth, last_samples
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History
 from chaos.slo import Slo
 

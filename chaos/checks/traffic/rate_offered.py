@@ -8,10 +8,10 @@ from typing import ClassVar
 import polars as pl
 
 from chaos.checks.base import Summary, finding, judged, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.traffic.accounting import arrivals_within, out_of_place
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.offered_load import load_steps
 

@@ -9,11 +9,12 @@ from typing import ClassVar
 import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.formatting import finite, plural, seconds_words, share_words
+from chaos.checks.formatting import finite, seconds_words, share_words
 from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, hollow_answers, is_closed
 from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.sli import GOOD, INDICATORS, TOKEN_TIMES, TokenReading, read_tokens, response_s, untimed
 from chaos.slo import REQUESTS_FOR_P99, Slo, SloReading, enough_requests, error_budget, nearest_rank, read_slo

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import History, Phase
 
 __all__ = ["Completed", "CompletedDetail"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, unknown, watched
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.hold_ups import held_up_by
 from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.errors import plural
 from chaos.history import Action, History, Outcome
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.base import Raw

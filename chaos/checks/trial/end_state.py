@@ -18,7 +18,6 @@ from chaos.checks.base import (
     undecided,
     unknown,
 )
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.losses import losses
@@ -28,6 +27,7 @@ from chaos.checks.recovery.replacements import replacements
 from chaos.checks.rollouts.rollout_judge import held_up
 from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives

@@ -7,10 +7,10 @@ from typing import ClassVar
 import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
-from chaos.checks.formatting import plural
 from chaos.checks.recovery.client_impact import names_replicas
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import seconds
+from chaos.errors import plural
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.offered_load import LoadSpike, load_spikes

@@ -7,10 +7,11 @@ from typing import ClassVar
 import polars as pl
 
 from chaos.checks.base import Summary, finding, judged, unknown
-from chaos.checks.formatting import plural, share_words
+from chaos.checks.formatting import share_words
 from chaos.checks.traffic.accounting import arrivals_within, out_of_place
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
+from chaos.errors import plural
 from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas

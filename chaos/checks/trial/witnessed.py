@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged
-from chaos.checks.formatting import plural
 from chaos.checks.verdict import Evidence, Finding, Obligation
-from chaos.errors import UsageError
+from chaos.errors import UsageError, plural
 from chaos.history import Action, History, Outcome
 from chaos.history.action_names import unknown_action
 

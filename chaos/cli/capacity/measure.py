@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from chaos.checks.formatting import plural
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.traffic.generator_health import last_samples
 from chaos.cli.capacity.output import Screen
 from chaos.cli.capacity.search import Measurement, Search, next_rate
 from chaos.clock import seconds
-from chaos.errors import NotProven
+from chaos.errors import NotProven, plural
 from chaos.faults import Scale, Until
 from chaos.history import History, load_history
 from chaos.trial.run import RunningTrial

@@ -12,13 +12,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from chaos.checks.formatting import finite, plural, seconds_words
+from chaos.checks.formatting import finite, seconds_words
 from chaos.checks.judge import Judgement
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import CONFIDENCE, RateStep, rate_steps
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.search import Measurement
-from chaos.errors import one_line
+from chaos.errors import one_line, plural
 from chaos.history.writing.jsonl import write_private
 from reports.page.capacity import capacity_page, cells, headings, result_words
 

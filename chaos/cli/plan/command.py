@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chaos.checks.formatting import plural
 from chaos.cli.cluster import KubeconfigOption, reach
 from chaos.cli.plan.listing import Listing, gather
 from chaos.cli.plan.planner import POOL_LABEL, make_plan
 from chaos.cli.plan.results import Answer, DrainAnswer, Plan, as_data
-from chaos.errors import UsageError
+from chaos.errors import UsageError, plural
 from chaos.objects.base import View
 from chaos.semantics import DrainOptions
 

@@ -12,8 +12,7 @@ from saved_histories import saved
 from trial_contexts import context_with
 
 from chaos import faults
-from chaos.checks.formatting import plural
-from chaos.errors import UsageError
+from chaos.errors import UsageError, plural
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT, WorkloadKind
