@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from chaos.history.sli import GOOD, INDICATORS, response_s, unmetered
+from chaos.history.sli import GOOD, INDICATORS, SENT, response_s, unmetered
 
 __all__ = [
     "GOOD",
@@ -216,7 +216,7 @@ def requests_that_show(objective: float) -> int:
 def read_slo(requests: pl.DataFrame, slo: Slo) -> SloReading:
     """Read the indicators off a table of request records (columns as in docs/run-folder.md)."""
     outcomes = dict(requests.group_by("outcome").len().sort("outcome").rows())
-    valid = requests.filter(pl.col("outcome") != "unsent")
+    valid = requests.filter(SENT)
     limits = dict(slo.times)
     values = valid.select(*(INDICATORS[name][1].alias(name) for name in limits))
     # An answer whose time per token is undefined keeps it; one that failed has infinite times.

@@ -13,11 +13,13 @@ import polars as pl
 __all__ = [
     "GOOD",
     "INDICATORS",
+    "SENT",
     "STALL_S",
     "TOKEN_TIMES",
     "TokenReading",
     "hollow",
     "longest_gap_s",
+    "meant_within",
     "read_tokens",
     "response_s",
     "token_time_s",
@@ -30,7 +32,15 @@ GOOD = ("ok", "late")
 
 NS = 1e9
 
+SENT = pl.col("outcome") != "unsent"
+"""Which requests left the generator: the others say nothing of the service."""
+
 _ANSWERED = pl.col("outcome").is_in(GOOD)
+
+
+def meant_within(begin_ns: int, end_ns: int) -> pl.Expr:
+    """Which requests were meant to begin at a moment or after it, and before another."""
+    return pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
 
 
 def response_s(end: str = "end_ns") -> pl.Expr:

@@ -7,7 +7,7 @@ import polars as pl
 
 from chaos.clock import NS
 from chaos.history import History
-from chaos.history.sli import GOOD, response_s
+from chaos.history.sli import GOOD, SENT, response_s
 from chaos.slo import REQUESTS_FOR_P99
 from reports.model.parts import Buckets, HeatMap, LatencySeries, Missing, TrafficSeries
 
@@ -86,7 +86,7 @@ def records(history: History) -> pl.DataFrame:
         "token_gaps_ns",
         pl.col("outcome").cast(pl.Categorical).alias("outcome"),
         pl.col("outcome").is_in(GOOD).alias("answered"),
-        (pl.col("outcome") != "unsent").alias("valid"),
+        SENT.alias("valid"),
         response_s().alias("latency_s"),
         response_s("first_token_ns").alias("first_s"),
     )

@@ -17,7 +17,7 @@ from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
-from chaos.history.sli import GOOD
+from chaos.history.sli import GOOD, meant_within
 from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, fall_bound
 from chaos.semantics.hpa.stabilization import down_steps
@@ -82,7 +82,7 @@ def descents(history: History, life: AutoscalerLife) -> Iterator[Descent]:
     for spike, until_ns in zip(spikes, nexts, strict=False):
         if spike.end_ns is None or spike.low_ns is None:
             continue
-        meant = pl.col("intended_ns").is_between(spike.begin_ns, spike.low_ns, closed="left")
+        meant = meant_within(spike.begin_ns, spike.low_ns)
         last_ns: int | None = history.requests.filter(meant).select(pl.col("end_ns").max()).item()
         bottom = max(desired.value_at(spike.begin_ns) or 0, life.at(until_ns).least)
         peak = desired.max(spike.begin_ns, until_ns) or 0

@@ -17,7 +17,7 @@ from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD, INDICATORS
+from chaos.history.sli import GOOD, INDICATORS, SENT, meant_within
 from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.slo import Slo
@@ -79,13 +79,12 @@ def regained_ns(
 
 def _valid(history: History, begin_ns: int, end_ns: int) -> pl.DataFrame:
     """The requests of a span that count: all but those that were never sent."""
-    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
-    return history.requests.filter(span & (pl.col("outcome") != "unsent"))
+    return history.requests.filter(meant_within(begin_ns, end_ns) & SENT)
 
 
 def not_sent(history: History, begin_ns: int, end_ns: int) -> str:
     """How much of the load of a span was never sent, in words; empty where it was one request in a hundred at most."""
-    count = history.requests.filter(pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")).height
+    count = history.requests.filter(meant_within(begin_ns, end_ns)).height
     missed = count - _valid(history, begin_ns, end_ns).height
     return f"{missed} of {plural(count, 'request')} of the spike were never sent" if missed > 0.01 * count else ""
 

@@ -19,7 +19,7 @@ from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.routing import of_service, uneven_by_spec
-from chaos.history.sli import GOOD, response_s
+from chaos.history.sli import GOOD, SENT, meant_within, response_s
 from chaos.semantics import Bound, Part, Timings, Unpromised
 from loadgen.origin import HostDirect
 
@@ -65,7 +65,7 @@ def baseline_band(history: History) -> Band | None:
     if baseline is None or baseline.end_ns is None:
         return None
     end_ns = min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
-    span = pl.col("intended_ns").is_between(baseline.begin_ns, end_ns, closed="left")
+    span = meant_within(baseline.begin_ns, end_ns)
     table = history.requests.filter(span & pl.col("outcome").is_in(GOOD) & (pl.col("end_ns") <= end_ns))
     took = sorted(table.select(response_s().alias("s"))["s"].to_list())
     if len(took) < BASELINE_MIN:
@@ -110,7 +110,7 @@ def latency_back_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
     band = baseline_band(history)
     if band is None:
         return None
-    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left") & (pl.col("outcome") != "unsent")
+    span = meant_within(begin_ns, end_ns) & SENT
     table = history.requests.filter(span).sort("intended_ns").select("intended_ns", response_s().alias("s"))
     starts, took = table["intended_ns"].to_list(), table["s"].to_list()
     for first in range(len(took) - BLOCK + 1):
@@ -160,7 +160,7 @@ class Asked:
 
 def asked(history: History, begin_ns: int, end_ns: int) -> Asked:
     """What a replica that was among the endpoints from one moment to another was to get."""
-    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left") & (pl.col("outcome") != "unsent")
+    span = meant_within(begin_ns, end_ns) & SENT
     starts = history.requests.filter(span).sort("intended_ns")["intended_ns"].to_list()
     counts = ready_endpoints(history)
     among = [max(1, counts.value_at(at_ns) or 1) for at_ns in starts]
@@ -179,7 +179,7 @@ def first_answer_bound(history: History, added_ns: int, timings: Timings) -> Bou
     if band is None or not fresh_connections(history) or not names_replicas(history):
         return None
     needed = requests_needed(ready_endpoints(history).value_at(added_ns) or 1)
-    after = history.requests.filter((pl.col("intended_ns") >= added_ns) & (pl.col("outcome") != "unsent"))
+    after = history.requests.filter((pl.col("intended_ns") >= added_ns) & SENT)
     starts = after["intended_ns"].sort().to_list()
     if not starts:
         return None
@@ -215,7 +215,7 @@ def uneven(history: History) -> tuple[str, ...]:
     if baseline is None or baseline.end_ns is None or not names_replicas(history):
         return tuple(said)
     begin_ns, end_ns = baseline.begin_ns, min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
-    span = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left") & (pl.col("outcome") != "unsent")
+    span = meant_within(begin_ns, end_ns) & SENT
     answers = history.requests.filter(span)["replica"]
     expected = asked(history, begin_ns, end_ns).expected
     for life in pod_lives(history):

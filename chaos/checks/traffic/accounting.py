@@ -20,7 +20,7 @@ from chaos.clock import NS
 from chaos.errors import plural
 from chaos.history import History, Stream
 from chaos.history.cache import once
-from chaos.history.sli import GOOD, hollow
+from chaos.history.sli import GOOD, SENT, hollow, meant_within
 from loadgen.shapes import Steady, shape_from_plain
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
@@ -148,7 +148,7 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
     """
     table = history.requests
     if span:
-        table = table.filter(pl.col("intended_ns").is_between(*span, closed="left"))
+        table = table.filter(meant_within(*span))
     once = _best_of_each(table)
     lost = dict(_lost(history, once, span))
     expected, missing, doubts = _expected(history, once, span, lost=sum(lost.values()))
@@ -175,7 +175,7 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
         doubts.extend(disorder(history))
     # What started late may be slow by the generator's own doing, even if so few did that it kept up.
     late = (generator.lag_limit_s * 1e9 < LAG_NS).fill_null(value=False)
-    sure = once.filter((pl.col("outcome") != "unsent") & ~IMPOSSIBLE & ~late)
+    sure = once.filter(SENT & ~IMPOSSIBLE & ~late)
     counts = ArrivalCounts(
         expected,
         once.height,

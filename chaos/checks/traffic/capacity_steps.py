@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
-import polars as pl
-
 from chaos.checks.autoscaling.scale_up import answered_rps
 from chaos.checks.base import blind_spots
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
@@ -15,7 +13,7 @@ from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
 from chaos.history import History, Stream
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import INDICATORS
+from chaos.history.sli import INDICATORS, SENT, meant_within
 from chaos.slo import Slo, nearest_rank
 
 __all__ = ["CONFIDENCE", "Interval", "RateStep", "p99_ranks", "rate_steps", "share_interval"]
@@ -109,8 +107,8 @@ def rate_steps(history: History, slo: Slo) -> tuple[RateStep, ...]:
 
 def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
     window, end_ns = InStream(stream.name), history.ended_ns if stream.end_ns is None else stream.end_ns
-    meant = pl.col("intended_ns").is_between(stream.begin_ns, end_ns, closed="left")
-    table = history.requests.filter(meant & (pl.col("outcome") != "unsent"))
+    meant = meant_within(stream.begin_ns, end_ns)
+    table = history.requests.filter(meant & SENT)
     finding = SloMet(slo, within=window)(history)
     users = finding.detail
     # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.

@@ -14,6 +14,7 @@ from chaos.clock import NS
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.offered_load import load_steps
+from chaos.history.sli import meant_within
 
 __all__ = ["RateOffered", "RateOfferedDetail"]
 
@@ -118,7 +119,7 @@ def _stretches(history: History) -> Iterator[_Stretch]:
     sent = history.requests.filter(pl.col("stream").is_in(known) & pl.col("sent_ns").is_not_null())
     for begin_ns, end_ns in itertools.pairwise(sorted(moments)):
         planned = sum(arrivals_within(stream, begin_ns, end_ns) for stream in history.streams)
-        of_here = pl.col("intended_ns").is_between(begin_ns, end_ns, closed="left")
+        of_here = meant_within(begin_ns, end_ns)
         in_time = (pl.col("sent_ns") < end_ns) | (pl.col("sent_ns") - pl.col("intended_ns") < NS // 20)
         if planned:
             yield _Stretch(begin_ns, end_ns, planned, sent.filter(of_here & in_time).height)

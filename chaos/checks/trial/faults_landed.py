@@ -16,7 +16,7 @@ from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.sli import GOOD
+from chaos.history.sli import GOOD, SENT, meant_within
 from chaos.objects.base import Ref, View
 
 __all__ = ["FaultsLanded", "FaultsLandedDetail"]
@@ -88,11 +88,11 @@ class FaultsLanded:
 
 def _meant_in(history: History, spike: LoadSpike) -> pl.DataFrame:
     until_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
-    return history.requests.filter(pl.col("intended_ns").is_between(spike.begin_ns, until_ns, closed="left"))
+    return history.requests.filter(meant_within(spike.begin_ns, until_ns))
 
 
 def _sent_in(history: History, spike: LoadSpike) -> int:
-    return _meant_in(history, spike).filter(pl.col("outcome") != "unsent").height
+    return _meant_in(history, spike).filter(SENT).height
 
 
 def _risen(history: History, spike: LoadSpike) -> Obligation:
@@ -113,7 +113,7 @@ def _requests_met(history: History, fault: Fault) -> pl.DataFrame:
     """The requests that were sent and were under way, or intended, between a fault's beginning and its heal."""
     until_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
     under_way = (pl.col("intended_ns") <= until_ns) & (pl.col("end_ns") >= fault.begin_ns)
-    return history.requests.filter(under_way & (pl.col("outcome") != "unsent"))
+    return history.requests.filter(under_way & SENT)
 
 
 def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -> Iterator[Obligation]:

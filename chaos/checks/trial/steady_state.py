@@ -15,7 +15,7 @@ from chaos.errors import plural
 from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD
+from chaos.history.sli import GOOD, SENT, meant_within
 from chaos.slo import Slo, error_budget
 
 __all__ = ["SteadyBefore", "SteadyBeforeDetail"]
@@ -101,8 +101,7 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int,
     request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad.
     """
     intended = pl.col("intended_ns")
-    table = history.requests.filter(intended.is_between(baseline.begin_ns, end_ns, closed="left"))
-    table = table.filter(pl.col("outcome") != "unsent")
+    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & SENT)
     good = table.filter(pl.col("outcome").is_in(GOOD))
     longest_ns = good.select((pl.col("end_ns") - intended).max()).item() or 0
     bad = table.filter(~pl.col("outcome").is_in(GOOD))
@@ -119,8 +118,7 @@ def _latency(history: History, baseline: Phase, end_ns: int, slo: Slo | None) ->
         return
     objective_ns = round(slo.latency_p99_s * NS)
     intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(end_ns))
-    table = history.requests.filter(intended.is_between(baseline.begin_ns, end_ns, closed="left"))
-    table = table.filter(pl.col("outcome") != "unsent")
+    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & SENT)
     slow = table.filter(ended - intended > objective_ns).height
     slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)
     words = f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"
@@ -138,7 +136,7 @@ def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: in
     if out_of_place(stream, rows):
         return 0
     intended = arrivals_within(stream, baseline.begin_ns, before_ns)
-    span = pl.col("intended_ns").is_between(baseline.begin_ns, before_ns, closed="left")
+    span = meant_within(baseline.begin_ns, before_ns)
     return max(0, intended - rows.filter(span).height)
 
 
