@@ -166,23 +166,19 @@ class TeamService:
 
     def run(self, folder: Path, scenarios: list[str], answers: str) -> tuple[int, list[Row]]:
         """Run scenarios on it, as the identity that is printed for them: pytest's exit code, and each outcome."""
-        folder.mkdir()
-        config, least = folder / "gameday.toml", folder / "least.kubeconfig"
-        told = {"data": self.data, "answers": answers, "kind": self.kind}
-        config.write_text(written(self.admin, self.facts, self.namespace, least, **told))
-        identity(self.facts, config, self.namespace, scenarios)
-        return session(self.lab, config, scenarios), rows(folder / "junit.xml")
+        return session(self.lab, self._granted(folder, scenarios, answers), scenarios), rows(folder / "junit.xml")
 
     def tried(self, folder: Path, scenarios: list[str], answers: str) -> tuple[list[Row], list[str]]:
         """Run scenarios on it: what became of each, and what of the owners' is not as it was, or else went wrong."""
+        config = self._granted(folder, scenarios, answers)
         before = self._as_written()
-        code, found = self.run(folder, scenarios, answers)
+        code = session(self.lab, config, scenarios)
         settled(self.admin, self.namespace, self.kind)
         wrong = [f"{one['object']} {one['path']}" for one in differences(before, self._as_written())]
         if code not in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
             wrong.append(f"pytest ended with {code}")
         wrong += self.lab.refused(f"system:serviceaccount:{own_namespace(self.namespace)}:gameday")
-        return found, [f"{folder.name}: {one}" for one in wrong]
+        return rows(folder / "junit.xml"), [f"{folder.name}: {one}" for one in wrong]
 
     def remove(self) -> None:
         """Remove it, whatever came of it: its replicas would take the next one's room."""
@@ -193,6 +189,15 @@ class TeamService:
             deadline_s=GONE_S,
             awaited=f"the pods of {self.namespace} to be gone",
         )
+
+    def _granted(self, folder: Path, scenarios: list[str], answers: str) -> Path:
+        """Its gameday.toml in a new folder, once its owners have given the rights that these scenarios need."""
+        folder.mkdir()
+        config, least = folder / "gameday.toml", folder / "least.kubeconfig"
+        told = {"data": self.data, "answers": answers, "kind": self.kind}
+        config.write_text(written(self.admin, self.facts, self.namespace, least, **told))
+        identity(self.facts, config, self.namespace, scenarios)
+        return config
 
     def _as_written(self) -> dict[str, Any]:
         """What people wrote; the number of replicas is the autoscaler's own where there is one."""
