@@ -24,34 +24,25 @@ def node_on(context: UndoContext, entry: UndoEntry) -> Outcome:
     """Switch a node on, which changes nothing if it is on, and wait until it reports and is Ready.
 
     The command is this user's own, never one from the cluster: whoever may write there could have this host run it.
+    A node whose Node object was deleted meanwhile may be off all the same. Only the process that switched it off knows
+    that it was a node: it switches it on by its name, a later one leaves it to people.
     """
     name, nodes = entry.target.name, context.infrastructure.nodes
     if nodes is None:
         return "left", f"node {name} may be off, and nothing here can switch it on: name [node_infrastructure]"
     found = context.cluster.get("Node", None, name)
-    if found is None or NodeView(found).uid != entry.target.uid:
+    if found is not None and NodeView(found).uid != entry.target.uid:
         return "nothing", f"node {name} is not there any more"
+    if found is None and entry.key:
+        gone = "its Node object is gone: see to its machine, then gameday undo --forget"
+        return "left", f"node {name} may be off, and {gone}"
     before = _last_renewed(context.cluster, name)
     if reason := context.act("node-on", entry.target, lambda: nodes.on(name)):
         return "left", f"node {name}: {reason}"
-    try:
-        # A node whose loss was not noticed yet still counts as Ready: only its own lease shows that it goes on.
-        if before:
-            until(
-                lambda: _last_renewed(context.cluster, name) != before,
-                deadline_s=RETURN_S,
-                poll_s=LOOK_S,
-                awaited=f"a renewed lease of node {name} after it was switched on",
-            )
-        until(
-            lambda: _is_back(context.cluster, name),
-            deadline_s=RETURN_S,
-            poll_s=LOOK_S,
-            awaited=f"node {name} Ready, without taints of a loss",
-        )
-    except TimedOut as late:
-        return "left", late.what
-    return "undone", f"node {name} is on, and is Ready"
+    if found is not None and (late := _not_back(context.cluster, name, before)):
+        return "left", late
+    seen = "but its Node object is gone, so nobody sees whether it is Ready" if found is None else "and is Ready"
+    return "undone", f"node {name} is on, {seen}"
 
 
 def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
@@ -65,6 +56,28 @@ def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
         return "nothing", f"node {node}, which cut off pod {pod.name}, is not there any more"
     reason = context.act("reconnect", pod, lambda: network.restore(node, address))
     return ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is connected again")
+
+
+def _not_back(cluster: Cluster, name: str, before: str) -> str:
+    """Wait until a node that was switched on is back. Return what did not come, empty if it is."""
+    try:
+        # A node whose loss was not noticed yet still counts as Ready: only its own lease shows that it goes on.
+        if before:
+            until(
+                lambda: _last_renewed(cluster, name) != before,
+                deadline_s=RETURN_S,
+                poll_s=LOOK_S,
+                awaited=f"a renewed lease of node {name} after it was switched on",
+            )
+        until(
+            lambda: _is_back(cluster, name),
+            deadline_s=RETURN_S,
+            poll_s=LOOK_S,
+            awaited=f"node {name} Ready, without taints of a loss",
+        )
+    except TimedOut as late:
+        return late.what
+    return ""
 
 
 def _is_back(cluster: Cluster, name: str) -> bool:

@@ -1,7 +1,8 @@
 """Whatever the server answers to a heal, it counts as done only when the object reads so; else people are told how."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -125,6 +126,33 @@ def test_without_a_means_a_node_or_a_link_is_not_healed() -> None:
     for entry in (UndoEntry("node-on", NODE, ""), cut):
         words, recorded = healed(entry, Refusing(entry, {"spec": {}}, ANSWERS["403"]), Infrastructure())
         assert (recorded, "nothing here can" in words) == (1, True)
+
+
+GONE = UndoEntry("node-on", NODE, "")
+"""Of a node that was off when its Node object was deleted, e.g. by an autoscaler."""
+
+
+@pytest.mark.parametrize(
+    ("command", "left", "recorded"), [("touch", "", 0), ("false", "node n1: false ", 1)], ids=["on", "not possible"]
+)
+def test_a_node_that_is_off_and_gone_from_the_api_is_switched_on(
+    command: str, left: str, recorded: int, tmp_path: Path
+) -> None:
+    """Its machine may be off all the same; where it cannot be switched on, that is said, and stays recorded."""
+    on = f"{command} {tmp_path}/{{node}}"
+    words, kept = healed(GONE, Refusing(GONE, {}, ANSWERS["404"]), Infrastructure(CommandInfrastructure(on, on)))
+    assert (words.startswith(left), bool(words), kept) == (True, bool(left), recorded)
+    assert (tmp_path / "n1").exists() == (command == "touch")
+
+
+def test_a_later_process_leaves_a_node_that_is_gone_to_people(tmp_path: Path) -> None:
+    """Nothing is left to hold what an entry in the cluster names against: no command is run, and it is reported."""
+    on = f"touch {tmp_path}/{{node}}"
+    cluster = cast("Any", Refusing(GONE, {}, ANSWERS["404"]))
+    switch = Infrastructure(CommandInfrastructure(on, on))
+    context = UndoContext(cluster, cluster, NullJournal(), "f-1", infrastructure=switch)
+    result, words = restore(context, replace(GONE, key="0001"))
+    assert (result, "gameday undo --forget" in words, list(tmp_path.iterdir())) == ("left", True, [])
 
 
 @pytest.mark.parametrize(("there", "told"), [(["n1", "n2"], "undone"), (["n2"], "nothing")])
