@@ -63,7 +63,7 @@ def adopt(cluster: Source, query: SystemQuery) -> Adopted:
         raise UsageError(*_missing(cluster, query))
     workload = read.raw
     service = _service(cluster, query, read.labels)
-    budget = _budget(cluster, query, read.labels)
+    budget = _budget(cluster, query, read)
     autoscaler = _autoscaler(cluster, query, read.kind.name)
     found = [one for one in (budget, service, workload, autoscaler) if one is not None]
     port = _port(service, query)
@@ -117,12 +117,25 @@ def _service(cluster: Source, query: SystemQuery, labels: Mapping[str, str]) -> 
     )
 
 
-def _budget(cluster: Source, query: SystemQuery, labels: Mapping[str, str]) -> Raw | None:
-    if query.disruption_budget:
-        return _by_name(cluster, "PodDisruptionBudget", query.namespace, query.disruption_budget)
-    budgets = cluster.list("PodDisruptionBudget", query.namespace)
-    over = [one for one in budgets if (bound := View(one).spec.get("selector")) is not None and matches(bound, labels)]
-    return _only("PodDisruptionBudget", "system.disruption_budget", over)
+def _budget(cluster: Source, query: SystemQuery, read: Workload) -> Raw | None:
+    """The budget over its pods. One that is named must be that, too: faults change it as the system's own."""
+    if not query.disruption_budget:
+        over = [one for one in cluster.list("PodDisruptionBudget", query.namespace) if _is_over(one, read.labels)]
+        return _only("PodDisruptionBudget", "system.disruption_budget", over)
+    named = _by_name(cluster, "PodDisruptionBudget", query.namespace, query.disruption_budget)
+    # Labels that are added to pods only are not in their template.
+    pods = [View(pod).labels for pod in cluster.list("Pod", query.namespace)]
+    if any(_is_over(named, one) for one in (read.labels, *pods) if read.chosen.items() <= one.items()):
+        return named
+    raise UsageError(
+        f"PodDisruptionBudget {query.disruption_budget} in namespace {query.namespace} selects no pod of {query.name}",
+        "correct system.disruption_budget, or leave it out: the budget over the pods is found",
+    )
+
+
+def _is_over(budget: Raw, labels: Mapping[str, str]) -> bool:
+    bound = View(budget).spec.get("selector")
+    return bound is not None and matches(bound, labels)
 
 
 def _autoscaler(cluster: Source, query: SystemQuery, kind: str) -> Raw | None:

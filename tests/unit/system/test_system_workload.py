@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from cluster_objects import budget
 
 from chaos.cluster import KINDS, ClusterFacts, Kind
 from chaos.errors import ClusterRefused, UsageError
@@ -146,6 +147,42 @@ def test_it_is_adopted_with_what_stands_around_it() -> None:
     assert (found.system.spec.rollout.max_unavailable, found.system.pods_before) == (1, 2)
     scopes = {scope.kind: scope for scope in found.scopes}
     assert (scopes[NAME].name, scopes["ReplicaSet"].selector, scopes["Pod"].selector) == ("chat", "", "app=chat")
+
+
+NAMED = SystemQuery("llm", RESOURCE, "chat", disruption_budget="named")
+OVER = {"app": {"app": "chat"}, "all": {}, "a label of pods alone": {"pod": "b"}}
+
+
+@pytest.mark.parametrize("labels", OVER.values(), ids=OVER)
+def test_a_budget_that_is_named_is_the_systems(labels: dict[str, str]) -> None:
+    """It selects its pods, be it by labels that only they have; so the name decides between several."""
+    source = cluster()
+    source.objects["PodDisruptionBudget"] = [
+        budget("named", selector={"matchLabels": labels}, namespace="llm", maxUnavailable=1),
+        budget("found", selector={"matchLabels": {"app": "chat"}}, namespace="llm", maxUnavailable=2),
+    ]
+    found = adopt(source, NAMED)
+    assert found.system.spec.disruption_budget is not None
+    assert found.system.spec.disruption_budget.max_unavailable == 1
+
+
+NEIGHBOURS: dict[str, Any] = {
+    "other pods": {"matchLabels": {"app": "web"}},
+    "no pod at all": {"matchLabels": {"app": "chat", "pod": "stranger"}},
+    "not these": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["chat"]}]},
+}
+
+
+@pytest.mark.parametrize("selector", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_a_budget_of_a_neighbour_is_none_of_the_systems(selector: dict[str, Any]) -> None:
+    """A fault would change it, with the consent of another workload's owners."""
+    source = cluster()
+    stranger = pod("stranger", owned("ReplicaSet", "web-1", "rs-9"))
+    stranger["metadata"]["labels"] = {"app": "web", "pod": "stranger"}
+    source.objects["Pod"].append(stranger)
+    source.objects["PodDisruptionBudget"] = [budget("named", selector=selector, namespace="llm", maxUnavailable=1)]
+    with pytest.raises(UsageError, match="PodDisruptionBudget named in namespace llm selects no pod of chat"):
+        adopt(source, NAMED)
 
 
 def test_a_template_is_the_objects_own_or_that_of_its_newest_pod() -> None:
