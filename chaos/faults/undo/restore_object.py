@@ -88,7 +88,8 @@ def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
             return "left", f"{what}: the server does not say what it would be: {ours.reason}"
         made = part_of(ours.body, path)
     why = "" if now == made else "was changed by somebody else since, so it is left to them"
-    if not why and path == TEMPLATE and not _had(context.cluster, ref, before):
+    # This process read the template itself; with revisionHistoryLimit 0 no ReplicaSet has it any more.
+    if not why and path == TEMPLATE and entry.key and not _had(context.cluster, ref, before):
         why = "no ReplicaSet of it has the template that is to be put back"
     if why:
         return "left", f"{what} is not as it was before, and {why}"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from typing_extensions import override
 
 from chaos.cluster import Done, NullJournal
 from chaos.errors import ClusterRefused
@@ -126,6 +127,46 @@ def test_without_a_means_a_node_or_a_link_is_not_healed() -> None:
     for entry in (UndoEntry("node-on", NODE, ""), cut):
         words, recorded = healed(entry, Refusing(entry, {"spec": {}}, ANSWERS["403"]), Infrastructure())
         assert (recorded, "nothing here can" in words) == (1, True)
+
+
+class Forgetful(Refusing):
+    """A Deployment with `revisionHistoryLimit: 0`, whose rollout came through; what it is told to be, it is."""
+
+    def __init__(self) -> None:
+        super().__init__(*HEALS["template"], ANSWERS["200, and nothing happened"])
+
+    @override
+    def list(self, _kind: str, _namespace: str) -> list[dict[str, Any]]:
+        """The ReplicaSet of the template now."""
+        (revision,) = super().list(_kind, _namespace)
+        return [{**revision, "spec": {"template": NOW}}]
+
+    @override
+    def do(self, _mutation: Any) -> Done:
+        """Do it, or say what it would be."""
+        changed = {"spec": {"template": _mutation.body[-1]["value"]}}
+        if not _mutation.query.get("dryRun"):
+            self.raw = changed
+        return replace(self.answer, body=changed)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["made", "the answer was lost"])
+def test_a_template_that_no_replica_set_has_any_more_is_put_back_by_its_own_run(*, known: bool) -> None:
+    """The run read it itself before it changed it, be it that it saw what the server made of its change or not."""
+    entry, _ = HEALS["template"]
+    detail = {name: value for name, value in entry.detail.items() if known or name != "made"}
+    cluster = Forgetful()
+    assert healed(replace(entry, detail=detail), cluster, Infrastructure()) == ("", 0)
+    assert cluster.raw == {"spec": {"template": BEFORE}}
+
+
+def test_a_template_that_no_replica_set_has_is_not_put_back_for_an_entry_of_the_cluster() -> None:
+    """Whoever may write entries could have any pod run by it."""
+    entry, raw = HEALS["template"]
+    cluster = Forgetful()
+    made = cast("Any", cluster)
+    result, words = restore(UndoContext(made, made, NullJournal(), "f-1"), replace(entry, key="0001"))
+    assert (result, "no ReplicaSet of it has the template" in words, cluster.raw) == ("left", True, raw)
 
 
 GONE = UndoEntry("node-on", NODE, "")
