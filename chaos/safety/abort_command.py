@@ -16,10 +16,13 @@ REASON_MAX = 200
 
 
 class AbortCommand(Lookout):
-    """Runs the command while it is entered. One that does not answer in its time is taken for a no."""
+    """Runs the command while it is entered, and first of all, so that no fault comes before its first answer.
+
+    One that does not answer in its time is taken for a no.
+    """
 
     def __init__(self, command: Sequence[str], *, every_s: float) -> None:
-        super().__init__("abort-command", every_s=every_s, asks=bool(command))
+        super().__init__("abort-command", every_s=every_s, asks=bool(command), answer_first=True)
         self._command = list(command)
 
     @override

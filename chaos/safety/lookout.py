@@ -11,13 +11,14 @@ __all__ = ["Lookout"]
 class Lookout(ABC):
     """A context manager that asks in a thread of its own while it is entered. The first objection stays.
 
-    `asks` is False where there is nothing to ask.
+    `asks` is False where there is nothing to ask. `answer_first`: entering takes until the first answer is there.
     """
 
-    def __init__(self, name: str, *, every_s: float, asks: bool = True) -> None:
+    def __init__(self, name: str, *, every_s: float, asks: bool = True, answer_first: bool = False) -> None:
         self.started = False
         self._every_s, self._asks, self._objection = every_s, asks, ""
-        self._ticker = Ticker(self._look, period_s=every_s, name=name, at_once=True)
+        self._answer_first = answer_first
+        self._ticker = Ticker(self._look, period_s=every_s, name=name, at_once=not answer_first)
 
     @property
     def objection(self) -> str:
@@ -31,6 +32,8 @@ class Lookout(ABC):
     def __enter__(self) -> Self:
         self.started = True
         if self._asks:
+            if self._answer_first:
+                self._look()
             self._ticker.start()
         return self
 

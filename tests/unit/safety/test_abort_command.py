@@ -43,6 +43,16 @@ def test_a_yes_is_asked_for_again(tmp_path: Path) -> None:
         until(lambda: abort.objection, deadline_s=20, awaited="an objection")
 
 
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_first_answer_comes_before_any_fault(tmp_path: Path, code: int) -> None:
+    """A command that is asked seldom, and takes its time, has answered once when the run goes on; it is asked once."""
+    asked = tmp_path / "asked"
+    program = f"import time; open({str(asked)!r}, 'a').write('x'); time.sleep(0.5); print('full'); exit({code})"
+    with AbortCommand(python(program), every_s=60) as abort:
+        assert abort.objection == (f"safety.abort: {sys.executable} says: full" if code else "")
+    assert asked.read_text() == "x"
+
+
 def test_without_a_command_nothing_is_asked() -> None:
     """No limit is no limit."""
     with AbortCommand([], every_s=EVERY_S) as abort:
