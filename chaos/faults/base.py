@@ -201,8 +201,15 @@ class Injection:
         return "; ".join(words for words in (running, heal(self.context, keep=bool(running))) if words)
 
 
-def each(victims: Iterable[T], action: Callable[[T], str]) -> str:
-    """Do it to all at once, as a fault that hits them together has to; what went wrong, in words."""
+def each(victims: Iterable[T], action: Callable[[T], str], *, otherwise: Callable[[], object] = lambda: None) -> str:
+    """Do it to all at once, as a fault that hits them together has to; what went wrong, in words.
+
+    `otherwise` is called where any of them raises, once the others are done: nobody has the injection then to stop it.
+    """
     chosen = tuple(victims)
-    with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
-        return "; ".join(reason for reason in pool.map(action, chosen) if reason)
+    try:
+        with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
+            return "; ".join(reason for reason in pool.map(action, chosen) if reason)
+    except BaseException:
+        otherwise()
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from typing_extensions import override
@@ -63,8 +64,7 @@ class _Signalled(Injection):
     def stop(self) -> str:
         """Put the watchdogs off no more. Return which of them may have acted before we did."""
         self._ticker.stop(wait_s=API_ALLOWANCE_S)
-        now = boot_s()
-        late = sorted(ref.name for ref, put_off in self._put_off.items() if now - put_off > OWN_END_S)
+        late = sorted(ref.name for ref, put_off in self._put_off.items() if boot_s() - put_off > OWN_END_S)
         self._put_off.clear()
         return f"{', '.join(late)}: the fault may have ended by itself, as its end could not be put off" if late else ""
 
@@ -91,8 +91,7 @@ class _Signalled(Injection):
 
     def _put_off_all(self) -> None:
         for place in tuple(self._places):
-            now = container_now(self.context.recorder, place)
-            if now is None or now.id != place.container_id:
+            if (now := container_now(self.context.recorder, place)) is None or now.id != place.container_id:
                 self._put_off.pop(place.pod, None)  # what was sent ended with the container
                 continue
             began = boot_s()
@@ -140,7 +139,7 @@ class _Hang(_Signalled):
         super().__init__(fault, context, "CONT")
         self._deadline_s = fault.deadline_s
         self._proofs: list[str] = []
-        self.missed = each(fault.victims, self._stop)
+        self.missed = each(fault.victims, self._stop, otherwise=self._ticker.stop)
 
     @property
     def restarted(self) -> Until:
@@ -272,7 +271,8 @@ class NotReady(TargetedFault):
 class _Unready(_Signalled):
     def __init__(self, fault: NotReady, context: FaultContext) -> None:
         super().__init__(fault, context, fault.on)
-        self.missed = each(fault.victims, lambda ref: self._send(ref, fault.off, kind="signal-process"))
+        send = partial(self._send, name=fault.off, kind="signal-process")
+        self.missed = each(fault.victims, send, otherwise=self._ticker.stop)
         bounds = (_detection_s(self._pod(place), place) for place in self._places)
         self.landing_deadline_s += max(bounds, default=0.0)
 

@@ -4,8 +4,9 @@ import os
 import secrets
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +14,9 @@ from typing import Any, cast
 import pytest
 
 from chaos.cluster import Command, NullJournal, Ran
-from chaos.faults import FaultContext, NotReady, ProcessHang, containers, processes
+from chaos.errors import HarnessBroken
+from chaos.faults import Fault, FaultContext, NotReady, ProcessHang, containers, processes
+from chaos.faults.containers import Place
 from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal, restore
 from chaos.objects.base import Ref
@@ -198,6 +201,45 @@ def test_a_withdrawn_replica_comes_back_too(host: Host, engine: subprocess.Popen
     host.reachable = False
     until(lambda: _state(engine) == "S", deadline_s=30, awaited="the engine to go on by itself")
     away.stop()
+
+
+BOTH = Targets("two pods", (POD, Ref("Pod", "ns", "chat-2", "uid-2")), 1)
+FAULTS: Mapping[str, Callable[[str], Fault]] = {
+    "hang": lambda process: ProcessHang(BOTH, process=process),
+    "not ready": lambda process: NotReady(BOTH, process=process, off="STOP", on="CONT"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_that_could_not_be_made_puts_no_end_off(
+    fault: Callable[[str], Fault], host: Host, engine: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the second pod raises, as on a full disk, nobody has the injection to stop it: the first goes on by itself.
+
+    Until then what was sent is there to be undone.
+    """
+    context = context_of(host)
+    place_of, reached = processes.place_of, threading.Event()
+
+    def one_only(recorder: Any, ref: Ref, container: str) -> Place | None:
+        if ref == POD:
+            return place_of(recorder, ref, container)
+        assert reached.wait(20)
+        raise HarnessBroken("actions.jsonl cannot be written: No space left on device")
+
+    def signal(*given: Any, **more: Any) -> containers.Sent:
+        try:
+            return containers.signal(*given, **more)
+        finally:
+            reached.set()
+
+    monkeypatch.setattr(processes, "place_of", one_only)
+    monkeypatch.setattr(processes, "signal", signal)
+    with pytest.raises(HarnessBroken, match="No space left"):
+        fault(_name(engine)).inject(context)
+    assert [entry.target for entry in context.entries] == [POD]
+    until(lambda: _state(engine) == "T", deadline_s=5, awaited="the engine stopped")
+    until(lambda: _state(engine) == "S", deadline_s=30, awaited="the engine to go on by itself")
 
 
 @pytest.mark.parametrize("detail", [{}, {"own_end_s": 600.0}])
