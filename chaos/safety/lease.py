@@ -39,6 +39,10 @@ def holder_of(lease: Raw | None) -> str:
     return str(View(lease).spec.get("holderIdentity") or "") if lease else ""
 
 
+def _renewed(lease: Raw | None) -> object:
+    return View(lease or {}).spec.get("renewTime")
+
+
 class RunLease:
     """A context manager: enter to hold the lease, leave to give it back."""
 
@@ -75,10 +79,12 @@ class RunLease:
         """Take it. Raises `ClusterRefused` that names the holder of one that is renewed, or says why it cannot be."""
         found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
         if holder := holder_of(found):
+            renewed = _renewed(found)
             self._await_expiry(holder, View(found or {}))
+            # What is written after this look makes the server refuse ours.
             found = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
-            if holder_of(found) not in ("", holder):
-                raise self._conflict(holder_of(found))
+            if (now := holder_of(found)) and (now, _renewed(found)) != (holder, renewed):
+                raise self._conflict(now)
         self._take(found)
         self.taken = True
         self._thread.start()
@@ -113,7 +119,7 @@ class RunLease:
             now = self._cluster.get("Lease", self._ref.namespace, LEASE_NAME)
             if not holder_of(now):
                 return
-            if View(now or {}).spec.get("renewTime") != seen.spec.get("renewTime"):
+            if _renewed(now) != seen.spec.get("renewTime"):
                 raise self._conflict(holder_of(now))
 
     def _conflict(self, holder: str) -> ClusterRefused:

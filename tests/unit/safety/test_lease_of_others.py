@@ -36,3 +36,32 @@ def test_one_of_ours_is_waited_for_and_taken_over() -> None:
     """As long as it lasts by itself."""
     with pytest.raises(ClusterRefused, match="taken over"):
         lease(1).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("holder", "renewed", "words"),
+    [
+        pytest.param("somebody", "10:00:15", "another run is at work in namespace llm: somebody", id="renewed"),
+        pytest.param("a third", "10:00:00", "another run is at work in namespace llm: a third", id="taken"),
+        pytest.param("somebody", "10:00:00", "cannot be taken: taken over", id="expired"),
+        pytest.param("", "10:00:00", "cannot be taken: taken over", id="given back"),
+    ],
+)
+def test_what_is_renewed_at_the_last_moment_is_not_taken_over(
+    holder: str, renewed: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look of the wait and the take: a run that comes back then keeps its lease."""
+    seen = iter([("somebody", "10:00:00"), (holder, renewed)])
+
+    def found(*_: object) -> dict[str, Any]:
+        by, at = next(seen)
+        spec = {"holderIdentity": by, "leaseDurationSeconds": 15, "renewTime": f"2026-01-01T{at}.000000Z"}
+        return {"metadata": {"name": "gameday", "namespace": "llm", "resourceVersion": "1"}, "spec": spec}
+
+    cluster: Any = SimpleNamespace(get=found)
+    failed = SimpleNamespace(outcome="fail", status=403, body="", reason="taken over")
+    executor: Any = SimpleNamespace(do=lambda _: failed)
+    monkeypatch.setattr(RunLease, "_await_expiry", lambda *_: None)
+    with pytest.raises(ClusterRefused) as refused:
+        RunLease(cluster, executor, "llm", "me").__enter__()
+    assert words in refused.value.what
