@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import GamedayError
+from chaos.history.writing.redaction import redacted_words
 from chaos.plugin.markers import (
     adopted_for,
     load_for,
@@ -81,7 +82,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 say=Voice(config).say,
             )
         else:
-            words = "pytest " + " ".join(config.invocation_params.args)
+            words = "pytest " + " ".join(redacted_words(config.invocation_params.args))
             opening = lab_environment(nodes=options.lab_nodes, keep=options.keep_lab, words=words, progress=Terminal())
         opened = opening.__enter__()
     try:

@@ -16,6 +16,7 @@ from chaos.cli.capacity.measure import measure
 from chaos.cli.capacity.output import Screen, show, write
 from chaos.cli.capacity.search import Measurement
 from chaos.cli.cluster import ContextOption, KubeconfigOption, SystemOption
+from chaos.history.writing.redaction import redacted_words
 from chaos.plugin.options import SEED_MAX, field_of
 from chaos.plugin.session_report import draw_run
 from chaos.plugin.terminal import signals_heal
@@ -88,7 +89,7 @@ def capacity_command(
 
     It overloads the service on purpose: the owners of one that already runs must allow it, see docs/load.md.
     """
-    screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(sys.argv[1:])
+    screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(redacted_words(sys.argv[1:]))
     where = Where(system, kube_context, cluster_uid, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
     named = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
     objectives = {name: value for name, value in named.items() if value is not None}

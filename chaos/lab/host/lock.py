@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
+from chaos.history.writing.redaction import redacted_words
 from chaos.progress import Progress
 from chaos.wait import until
 
@@ -83,12 +84,15 @@ def _holder(path: Path) -> str:
 
 @contextmanager
 def register_use(folder: Path, words: str) -> Iterator[None]:
-    """Be listed in `folder` as a user until the block is left or this process ends. The folder must exist."""
+    """Be listed in `folder` as a user until the block is left or this process ends. The folder must exist.
+
+    Others read it, so the command has no credentials; nor may `words` have any.
+    """
     path = folder / f"{os.getpid()}-{next(_numbers)}.json"
     command = Path("/proc/self/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        json.dump(asdict(User(os.getpid(), words, shlex.join(command))), file)
+        json.dump(asdict(User(os.getpid(), words, shlex.join(redacted_words(command)))), file)
         file.flush()
         try:
             yield

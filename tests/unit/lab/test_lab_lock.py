@@ -97,6 +97,19 @@ def test_a_killed_user_is_forgotten(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_users_command_is_told_without_its_credentials(tmp_path: Path) -> None:
+    """Whoever waits for the lab reads it: a key is a hash there, and everything else as it was written."""
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom chaos.lab.host.lock import register_use, users\n"
+        "with register_use(Path(sys.argv[1]), 'a trial'):\n    print(users(Path(sys.argv[1]))[0])\n"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path), "--api-key", "hunter2", "--nodes", "3"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "hunter2" not in said
+    assert f"{tmp_path} --api-key redacted:" in said
+    assert said.endswith("--nodes 3)\n")
+
+
 def test_a_user_is_named_in_words() -> None:
     """A refusal tells who uses the lab by pid, purpose and command."""
     assert str(User(7, "a trial", "pytest scenarios")) == "process 7 (a trial: pytest scenarios)"
