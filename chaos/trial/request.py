@@ -22,6 +22,9 @@ from loadgen.profiles import Profile
 
 __all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "trial_facts"]
 
+CHECKOUT = Path(__file__).parents[2]
+"""Where this package lies: our own checkout, or wherever it is installed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScenarioFacts:
@@ -159,11 +162,17 @@ def versions() -> dict[str, str]:
 
 
 def _git_head() -> str:
-    """The commit of the checkout that this file is in, with a + if files differ from it; empty if there is none."""
+    """The commit of our checkout, with a + if files differ from it; empty where this is none, but installed.
+
+    A virtual environment may lie in a stranger's checkout: that is not our version, and git would run the programs that
+    its configuration names (`core.fsmonitor`, hooks, filters).
+    """
+    if not (CHECKOUT / ".git").exists():
+        return ""
     try:
         head = subprocess.run(
             ["git", "describe", "--always", "--dirty=+"],
-            cwd=Path(__file__).parent,
+            cwd=CHECKOUT,
             capture_output=True,
             text=True,
             check=True,
