@@ -14,6 +14,9 @@ __all__ = ["Cluster", "ClusterFacts", "NodeFacts"]
 
 PAGE = 500
 READ_ATTEMPTS = 4
+LOG_LINE_BYTES = 16 * 1024
+"""What container runtimes write of a line at most before they begin the next (containerd's default)."""
+
 BUSY = frozenset({429, 500, 502, 503, 504})
 
 
@@ -128,8 +131,11 @@ class Cluster:
     def logs(
         self, namespace: str, pod: str, container: str = "", *, previous: bool = False, tail_lines: int = 1000
     ) -> str:
-        """The last lines that a container wrote; `previous` asks for the run before its last restart."""
-        query = {"tailLines": str(tail_lines)}
+        """The last lines that a container wrote; `previous` asks for the run before its last restart.
+
+        No more bytes than that many lines have where the runtime cuts long ones: elsewhere one may be without an end.
+        """
+        query = {"tailLines": str(tail_lines), "limitBytes": str(tail_lines * LOG_LINE_BYTES)}
         query |= {"container": container} if container else {}
         query |= {"previous": "true"} if previous else {}
         answer = self.read(path_of("Pod", namespace, pod, "log"), query)
