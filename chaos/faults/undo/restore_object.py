@@ -142,15 +142,19 @@ def delete_object(context: UndoContext, entry: UndoEntry) -> Outcome:
         return cluster.get(ours.kind, ours.namespace, ours.name) is None
 
     found = cluster.get(ours.kind, ours.namespace, ours.name)
-    there = found is not None
+    there, left = found is not None, ""
     if found is not None and not OURS.items() <= View(found).labels.items():
-        return "left", f"{where} does not bear the label of what gameday makes ({selector_of(OURS)})"
-    # Not one that somebody else makes under the name meanwhile.
-    order = mutations.delete(replace(ours, uid=View(found or {}).uid), fault=context.fault)
-    if there and (why := _until_restored(lambda: context.executor.do(order), gone)):
-        return "left", f"{where} is still there ({why})"
-    if (pod := entry.detail.get("pod")) and (why := _unmark(context, Ref(**pod))):
-        return "left", f"{where} is gone, but {why}"
+        left = f"{where} does not bear the label of what gameday makes ({selector_of(OURS)})"
+    elif found is not None:
+        # Not one that somebody else makes under the name meanwhile.
+        order = mutations.delete(replace(ours, uid=View(found).uid), fault=context.fault)
+        why = _until_restored(lambda: context.executor.do(order), gone)
+        left = f"{where} is still there ({why})" if why else ""
+    # Without the label no policy that selects by it cuts the pod off, ours or not, deleted or not.
+    pod = entry.detail.get("pod")
+    marked = _unmark(context, Ref(**pod)) if pod else ""
+    if left or marked:
+        return "left", "; ".join(filter(None, (left, marked))) if left else f"{where} is gone, but {marked}"
     return ("undone", f"{where} is gone") if there else ("nothing", f"{where} is not there")
 
 

@@ -169,6 +169,43 @@ def test_a_template_that_no_replica_set_has_is_not_put_back_for_an_entry_of_the_
     assert (result, "no ReplicaSet of it has the template" in words, cluster.raw) == ("left", True, raw)
 
 
+class Cut(Refusing):
+    """A policy that cannot be deleted, and a pod that bears the label by which it is cut off, which can be patched."""
+
+    marked = True
+
+    @override
+    def get(self, kind: str, _namespace: str | None, name: str) -> dict[str, Any] | None:
+        """Either."""
+        if kind != "Pod" or self.marked:
+            return super().get(kind, _namespace, name)
+        return {"metadata": {"name": name, "uid": POD.uid}}
+
+    @override
+    def do(self, _mutation: Any) -> Done:
+        """Answer, or take the label off the pod."""
+        if _mutation.target != POD:
+            return super().do(_mutation)
+        self.marked = False
+        return Done("ok", 200, {}, "")
+
+
+@pytest.mark.parametrize(
+    ("labels", "left"),
+    [({}, "does not bear the label"), (OURS, "is still there (403 forbidden)")],
+    ids=["theirs", "ours"],
+)
+def test_a_pod_is_let_go_whatever_becomes_of_the_policy(
+    labels: Mapping[str, str], left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of its name that is somebody else's, or cannot be deleted, is reported; the pod bears no label any more."""
+    monkeypatch.setattr(restore_object, "PAUSES_S", (0.0, 0.0))
+    entry, _ = HEALS["policy"]
+    cluster = Cut(entry, {"metadata": {"labels": dict(labels)}}, ANSWERS["403"])
+    words, recorded = healed(entry, cluster, Infrastructure())
+    assert (left in words, CUT in words, recorded, cluster.marked) == (True, False, 1, False)
+
+
 GONE = UndoEntry("node-on", NODE, "")
 """Of a node that was off when its Node object was deleted, e.g. by an autoscaler."""
 
