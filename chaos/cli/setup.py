@@ -40,6 +40,11 @@ DEPLOYS_AMOUNTS = """\
 # `gameday rbac` without --deploys, whose rights to change anything but nodes are a Role in that one namespace.
 """
 
+OWN_NAMESPACE = """\
+# Whoever may make pods in namespace {0} can run them as this account. If it is there already (kubectl get namespace
+# {0}), see first who made it, and who has rights in it: kubectl get rolebindings -n {0}
+"""
+
 
 def rbac_command(
     scenarios: Annotated[
@@ -87,6 +92,7 @@ def rbac_command(
         print(DEPLOYS_AMOUNTS, end="")  # noqa: T201  # comments, to kubectl
     else:
         objects = _adopting(system, activities, load_in_cluster=load_in_cluster, undo_image=undo_cronjob)
+    print(OWN_NAMESPACE.format(objects[0]["metadata"]["name"]), end="")  # noqa: T201  # as well
     print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
 
 

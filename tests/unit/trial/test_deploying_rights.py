@@ -180,6 +180,18 @@ def test_what_deploying_rights_amount_to_is_said_with_them(tmp_path: Path) -> No
     assert changed == {"nodes"}
 
 
+@pytest.mark.parametrize("deploys", [False, True])
+def test_whose_the_namespace_of_the_account_is_has_to_be_seen(tmp_path: Path, *, deploys: bool) -> None:
+    """It may have been made by others before; what is printed names it, in comments that kubectl skips."""
+    (system := tmp_path / "gameday.toml").write_text('[system]\nnamespace = "llm"\ndeployment = "chat"\n')
+    words, home = (["--deploys"], "gameday") if deploys else (["--system", str(system)], "llm-gameday")
+    made = CliRunner().invoke(app, ["rbac", *words])
+    comments = [line for line in made.stdout.splitlines() if line.startswith("#")]
+    assert f"kubectl get namespace {home})" in " ".join(line.removeprefix("# ") for line in comments)
+    assert comments[-1].endswith(f"kubectl get rolebindings -n {home}")
+    assert all(one["kind"] for one in yaml.safe_load_all(made.stdout))
+
+
 def test_options_of_deploying_are_refused_where_a_file_says_it() -> None:
     """Else they would silently mean nothing."""
     result = CliRunner().invoke(app, ["rbac", "--claims"])
