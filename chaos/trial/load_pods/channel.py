@@ -127,7 +127,7 @@ class PodChannel:
     """See `loadgen.driver.channel.Channel`. `environ` are the variables that the generator's headers name."""
 
     def __init__(self, agent: Agent, run_folder: Path, environ: Mapping[str, str], intake: Intake) -> None:
-        self._agent, self._run_folder, self._environ, self._intake = agent, run_folder, dict(environ), intake
+        self._agent, self._run_folder, self._environ, self._intake = agent, run_folder, environ, intake
         self._told = self._heard = 0
         self._copies = {name: Copy() for name in RECORDS}
         self._fds = {

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from chaos.clock import NS, Clock
 from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selector_of
 from chaos.errors import HarnessBroken, TimedOut, UsageError, one_line
@@ -284,7 +286,15 @@ def _await_gone(cluster: Cluster, pods: LoadPods, uid: str) -> None:
     until(gone, deadline_s=GONE_S, poll_s=POLL_S, awaited="the load workers gone", last_seen=lambda: ", ".join(seen))
 
 
-def _named(headers: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+class _Unshown(dict[str, str]):
+    """Values that no traceback shows: pytest prints the arguments of the frame that raised."""
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{len(self)} variables>"
+
+
+def _named(headers: Mapping[str, str], environ: Mapping[str, str]) -> Mapping[str, str]:
     """The variables that the headers name. Raises `UsageError` if one is not set here."""
     filled(headers, environ)
-    return {name: environ[name] for name in variables(headers)}
+    return _Unshown({name: environ[name] for name in variables(headers)})

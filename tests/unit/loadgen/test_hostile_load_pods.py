@@ -25,7 +25,7 @@ from chaos.history.reading.measurements import _table, read_generator, read_requ
 from chaos.objects.base import Ref
 from chaos.trial.load_pods import channel as channels
 from chaos.trial.load_pods.channel import Agent, Garbled, PodChannel, Unheard
-from chaos.trial.load_pods.workers import PodWorkers, Worker
+from chaos.trial.load_pods.workers import PodWorkers, Worker, _named
 from chaos.wait import until
 from loadgen.answers import ChatStream
 from loadgen.driver.channel import facts_of
@@ -175,6 +175,18 @@ def lost(channel: PodChannel) -> str:
 
     until(gone, deadline_s=5, poll_s=0.01, awaited="the loss")
     return why[0]
+
+
+def test_no_traceback_shows_what_headers_hold(pod: Pod, tmp_path: Path) -> None:
+    """Of the frame that raised pytest prints the arguments, here where the run folder is gone; the pod is sent all."""
+    secret = os.urandom(8).hex()
+    environ = _named({"Authorization": "Bearer ${KEY}"}, {"KEY": secret, "OTHER": "x"})
+    with pytest.raises(FileNotFoundError) as raised:
+        PodChannel(agent(pod), tmp_path / "gone", environ, Intake(plan_of(tmp_path), CLOCK, ROOM_BYTES))
+    shown = str(raised.getrepr(funcargs=True, style="long"))
+    assert "environ = <1 variables>" in shown
+    assert secret not in shown
+    assert json.loads(json.dumps({"environ": environ})) == {"environ": {"KEY": secret}}
 
 
 def test_records_of_its_own_are_taken(channel: PodChannel, pod: Pod, tmp_path: Path) -> None:
