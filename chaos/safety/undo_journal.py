@@ -23,6 +23,7 @@ from chaos.safety.owner import Owner
 from chaos.wait import Ticker
 
 __all__ = [
+    "ALSO_MAX",
     "DEADLINE_S",
     "OURS",
     "RUN",
@@ -58,7 +59,8 @@ class UndoEntry:
         kind: What is to be done; `chaos.faults.undo.restore` has a function for each kind.
         target: The object that it is done to.
         manual: The command by which a person does it.
-        detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object;
+        detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object,
+            and `also`, what changes within that one wanted;
             `container`, `container_id`, `process` and `signal` of a process, and `own_end_s`, how long after the run's
             last sign of life it is undone in the container itself; `pod` of a policy; `node` and `address` of
             a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
@@ -123,6 +125,9 @@ NAME_MAX = 63
 """Of a namespace: a DNS-1123 label."""
 
 MANAGER = "gameday-undo"
+
+ALSO_MAX = 8
+"""So many changes of a part within another are known for ours; a later process asks the server about each."""
 
 DEADLINE_S = 300.0
 """A run that has not renewed its entries for so long counts as dead, wherever it ran."""
@@ -196,21 +201,31 @@ class ClusterUndoLog:
         return self._lost
 
     def record(self, entry: UndoEntry) -> str:
-        """See `UndoLog.record`. One that is recorded already stays as it is: the first one knows the state before."""
+        """See `UndoLog.record`. One that is recorded already stays: the first one knows the state before."""
         with self._lock:
-            if entry.identity in self._entries:
-                return ""
+            if known := self._entries.get(entry.identity):
+                return self._note_also(known, entry)
             self._count += 1
             deadline_ns = self._deadline_ns()
             recorded = replace(entry, key=f"{self._count:04}", deadline_ns=deadline_ns)
-            done = self._write([*self._entries.values(), recorded], entry.fault)
-            if done.outcome != "ok":
-                return f"the undo journal cannot be written ({done.reason}), so nothing is done"
+            if reason := self._unwritten([*self._entries.values(), recorded], entry.fault):
+                return reason
             self._valid_ns = deadline_ns
             self._entries[entry.identity] = recorded
             if self._deadline_s > 0:
                 self._ticker.start()
             return ""
+
+    def _note_also(self, known: UndoEntry, inner: UndoEntry) -> str:
+        """Write down what a change within another makes of the part, by which a later process knows it for ours."""
+        also, wanted = known.detail.get("also", ()), inner.detail.get("wanted")
+        if wanted in (None, known.detail.get("wanted"), *also) or len(also) >= ALSO_MAX:
+            return ""
+        entries = {**self._entries, known.identity: replace(known, detail={**known.detail, "also": [*also, wanted]})}
+        if reason := self._unwritten(list(entries.values()), inner.fault):
+            return reason
+        self._entries = entries
+        return ""
 
     def remove(self, entry: UndoEntry) -> None:
         """See `UndoLog.remove`."""
@@ -234,6 +249,11 @@ class ClusterUndoLog:
 
     def _deadline_ns(self) -> int:
         return time.time_ns() + round(self._deadline_s * 1e9)
+
+    def _unwritten(self, entries: list[UndoEntry], fault: str) -> str:
+        """Write them before an action. Return why that could not be."""
+        done = self._write(entries, fault)
+        return "" if done.outcome == "ok" else f"the undo journal cannot be written ({done.reason}), so nothing is done"
 
     def _write(self, entries: list[UndoEntry], fault: str) -> Done:
         if not entries:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from chaos.objects.base import Ref
-from chaos.safety.undo_journal import UndoEntry, UndoKind
+from chaos.safety.undo_journal import ALSO_MAX, UndoEntry, UndoKind
 
 __all__ = ["BACK_SIGNALS", "RULES", "Rule", "by_hand", "refusal"]
 
@@ -79,7 +79,7 @@ PARTS = {"Deployment": ("/spec/replicas", "/spec/template"), "PodDisruptionBudge
 RULES: Mapping[UndoKind, Rule] = {
     "uncordon": Rule({"Node": ()}),
     "node-on": Rule({"Node": ()}),
-    "restore-part": Rule(PARTS, more=("path", "before", "wanted", "action")),
+    "restore-part": Rule(PARTS, more=("path", "before", "wanted", "also", "action")),
     "continue-process": Rule({"Pod": ()}, details=PROCESS, more=("signal", "own_end_s")),
     "signal-process": Rule({"Pod": ()}, details={**PROCESS, "signal": _back_signal}, more=("own_end_s",)),
     "reconnect-pod": Rule({"Pod": ()}, details={"node": _name, "address": _address}),
@@ -145,10 +145,15 @@ def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str
     path, paths = detail.get("path"), rule.targets[kind]
     if paths and path not in paths:
         yield f"no fault changes {path!r} of it"
-    before = detail.get("before")
+    before, also = detail.get("before"), detail.get("also", [])
+    if not isinstance(also, list) or len(also) > ALSO_MAX:
+        yield f"what is wanted also is no list of at most {ALSO_MAX}"
+        also = []
     if path == "/spec/replicas" and not _replicas(before):
         yield f"{before!r} is no number of replicas"
-    if kind == "PodDisruptionBudget" and not _same_but_bounds(before, detail.get("wanted")):
+    if kind == "PodDisruptionBudget" and not all(
+        _same_but_bounds(before, one) for one in (detail.get("wanted"), *also)
+    ):
         yield f"a fault changes nothing but {' and '.join(BOUNDS)} of it"
     if (pod := detail.get("pod")) and not _own_pod(pod, namespace):
         yield f"its pod is not one in {namespace}"

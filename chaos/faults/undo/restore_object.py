@@ -68,7 +68,8 @@ def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
     """Put a part of an object back, if it still is as the fault made it. Raises `ClusterRefused` if it cannot be read.
 
     The fault's own trial knows what the server made of the part (`made`, with defaults filled in). A later process
-    knows only what was wanted, so it asks the server by a dry run what it would make of that now.
+    knows only what was wanted, by it and by changes within it (`also`): it asks the server by dry runs what it would
+    make of each now.
     """
     ref, path, before = entry.target, str(entry.detail["path"]), entry.detail["before"]
     what = f"{path} of {ref.kind} {ref.namespace}/{ref.name}"
@@ -82,11 +83,12 @@ def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
     if (now := part_of(found, path)) == before:
         return "nothing", f"{what} is as it was before"
     made = entry.detail.get("made")
-    if made is None:
-        ours = context.executor.do(_dry_run(_replace(entry, entry.detail["wanted"], context.fault)))
+    for wanted in () if made is not None else (entry.detail["wanted"], *entry.detail.get("also", ())):
+        ours = context.executor.do(_dry_run(_replace(entry, wanted, context.fault)))
         if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
             return "left", f"{what}: the server does not say what it would be: {ours.reason}"
-        made = part_of(ours.body, path)
+        if (made := part_of(ours.body, path)) == now:
+            break
     why = "" if now == made else "was changed by somebody else since, so it is left to them"
     # This process read the template itself; with revisionHistoryLimit 0 no ReplicaSet has it any more.
     if not why and path == TEMPLATE and entry.key and not _had(context.cluster, ref, before):

@@ -169,6 +169,36 @@ def test_a_template_that_no_replica_set_has_is_not_put_back_for_an_entry_of_the_
     assert (result, "no ReplicaSet of it has the template" in words, cluster.raw) == ("left", True, raw)
 
 
+class Scaled(Refusing):
+    """A Deployment that has as many replicas as it is told."""
+
+    def __init__(self, entry: UndoEntry, replicas: int) -> None:
+        super().__init__(entry, {"spec": {"replicas": replicas}}, ANSWERS["200, and nothing happened"])
+
+    @override
+    def do(self, _mutation: Any) -> Done:
+        """Do it, or say what it would be."""
+        changed = {"spec": {"replicas": _mutation.body[-1]["value"]}}
+        if not _mutation.query.get("dryRun"):
+            self.raw = changed
+        return replace(self.answer, body=changed)
+
+
+@pytest.mark.parametrize(
+    ("now", "result", "then"),
+    [(1, "undone", 3), (2, "undone", 3), (4, "undone", 3), (5, "left", 5), (3, "nothing", 3)],
+    ids=["as the outer fault", "as the inner", "as another inner", "as somebody else", "as before"],
+)
+def test_what_a_change_within_another_made_is_put_back_by_a_later_process(now: int, result: str, then: int) -> None:
+    """The entry says what each wanted; anything else is somebody else's."""
+    detail = {"path": "/spec/replicas", "before": 3, "wanted": 1, "also": [2, 4]}
+    entry = UndoEntry("restore-part", DEPLOYMENT, "", detail, key="0001")
+    cluster = Scaled(entry, now)
+    made = cast("Any", cluster)
+    outcome, words = restore(UndoContext(made, made, NullJournal(), "f-1"), entry)
+    assert (outcome, cluster.raw["spec"]["replicas"]) == (result, then), words
+
+
 class Cut(Refusing):
     """A policy that cannot be deleted, and a pod that bears the label by which it is cut off, which can be patched."""
 

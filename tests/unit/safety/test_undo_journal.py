@@ -167,3 +167,48 @@ def test_the_end_of_an_inner_fault_leaves_what_undoes_the_outer_one() -> None:
     assert log.record(ENTRY) == ""
     assert len(server.written[written]["data"]) == 1
     log.remove(ENTRY)
+
+
+CHAT = Ref("Deployment", "llm", "chat", "d-1")
+
+
+def scaled(before: int, wanted: int, fault: str) -> UndoEntry:
+    """The entry of a fault that changes the number of replicas."""
+    detail = {"path": "/spec/replicas", "before": before, "wanted": wanted}
+    return UndoEntry("restore-part", CHAT, "", detail, fault)
+
+
+def kept(server: Server) -> list[dict[str, Any]]:
+    """The details of the entries, as written last."""
+    return [json.loads(text)["detail"] for _, text in sorted(server.written[-1]["data"].items())]
+
+
+def test_what_an_inner_fault_makes_of_the_same_part_is_written_down_before_it_does() -> None:
+    """By that a later process knows what it finds for ours; each once, and up to a bound, whatever is nested."""
+    server = Server()
+    log = log_on(server, DEADLINE_S)
+    outer, inner = scaled(3, 1, "scale-1"), scaled(1, 2, "scale-2")
+    assert (log.record(outer), log.record(inner)) == ("", "")
+    assert kept(server) == [{"path": "/spec/replicas", "before": 3, "wanted": 1, "also": [2]}]
+    written = len(server.written)
+    assert (log.record(inner), log.record(scaled(2, 1, "scale-3"))) == ("", "")
+    assert len(server.written) == written
+    assert [log.record(scaled(2, number, "scale-4")) for number in range(10, 30)] == [""] * 20
+    assert kept(server)[0]["also"] == [2, *range(10, 17)]
+    log.remove(inner)
+    assert len(kept(server)) == 1
+    log.remove(outer)
+
+
+def test_an_inner_fault_that_cannot_be_written_down_is_not_made() -> None:
+    """Else what it leaves would be taken for somebody else's change; the outer entry stays as it was."""
+    server = Server()
+    log = log_on(server, DEADLINE_S)
+    assert log.record(scaled(3, 1, "scale-1")) == ""
+    server.refuses = True
+    assert "the undo journal cannot be written (no)" in log.record(scaled(1, 2, "scale-2"))
+    server.refuses = False
+    assert log.record(ENTRY) == ""
+    assert "also" not in kept(server)[0]
+    log.remove(ENTRY)
+    log.remove(scaled(3, 1, "scale-1"))

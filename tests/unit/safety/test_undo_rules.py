@@ -93,6 +93,12 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "a name that others give": (("delete-policy", "delete-job"), aimed(name="prod")),
     "a selector of a budget": (("restore-part",), budget({"selector": {}, "minAvailable": 1}, {"minAvailable": 1})),
     "no spec of a budget": (("restore-part",), budget("0", {})),
+    "a selector of a budget in between": (
+        ("restore-part",),
+        lambda entry: saying(also=[{"selector": {}}])(budget({"minAvailable": 1}, {"minAvailable": 2})(entry)),
+    ),
+    "a number in between that is no list": (("restore-part",), saying(also=2)),
+    "too many in between": (("restore-part",), saying(also=[2] * 9)),
     "a kind of a later version": (EVERY, lambda entry: replace(entry, kind=cast("Any", "thaw"))),
 }
 CELLS = [
@@ -277,6 +283,12 @@ def test_a_bound_of_a_budget_is_put_back() -> None:
     specs = [{"selector": {"matchLabels": {"app": "chat"}}, "minAvailable": number} for number in (2, 4)]
     detail = {"path": "/spec", "before": specs[0], "wanted": specs[1], "action": "restore-budget"}
     (left,) = find_left(cast("Any", Api(UndoEntry("restore-part", BUDGET, "", detail))), None)
+    assert (left.refused, len(left.entries)) == ((), 1)
+
+
+def test_changes_within_another_are_admitted() -> None:
+    """As many of one part as a run writes down."""
+    (left,) = find_left(cast("Any", Api(saying(wanted=1, also=[2] * 8)(GENUINE["restore-part"]))), None)
     assert (left.refused, len(left.entries)) == ((), 1)
 
 
