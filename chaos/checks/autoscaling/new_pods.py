@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import timings_of, unknown
+from chaos.checks.recovery.hold_ups import excused, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.verdict import Answer, Obligation
@@ -13,12 +14,14 @@ from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas, workload_states
+from chaos.history.facts.reported import blocker_at
 from chaos.history.step_function import Steps
 from chaos.semantics import recovery_bound, removal_bound
 
 __all__ = ["ready_in_time", "replicas_made", "replicas_taken"]
 
 LONGER = "a load spike that lasts longer"
+SPEC = "a startup probe, or a present image"
 
 
 def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Obligation]:
@@ -132,7 +135,12 @@ def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obl
         )
         return
     text = f"late: {pod.name} was not {'Ready' if stage == 'ready' else stage} {bound.total_s:g} s after it was made"
-    if excuses := bound.excuses(stage):
-        yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a startup probe")
+    over_s, slow = slow_start(history, pod, bound, pod.created_ns)
+    known_ns = pod.ready_ns or pod.left_ns or history.covered_ns.get("Pod", (0, history.ended_ns))[1]
+    excuses = excused(pod, bound.excuses(stage), blocker_at(history, pod.uid, deadline_ns))
+    if stage == "ready" and slow and known_ns <= deadline_ns + round(over_s * NS):
+        excuses = (slow, *excuses)
+    if excuses:
+        yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", SPEC)
     else:
         yield Obligation(pod.name, Answer.FAIL, text, bound=limit)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from autoscaler_stories import Scaling
 from histories import PROBED, Story, at, node, pod
 from node_loss_stories import marked, noticed, powered, standing
 from rollout_stories import NEW, OLD, Rolling, owned, release
 
-from chaos.checks import EndState, Recovered, Rescheduled, RolledOut
+from chaos.checks import EndState, Recovered, Rescheduled, RolledOut, ScaledUp
 from chaos.checks.verdict import Answer
 from chaos.history import Phase
 
@@ -81,6 +82,29 @@ def test_a_release_is_not_late_by_its_pull(
         story.saw(ready_s + 0.1, "DELETED", pod("a", ready=True, owner=OLD, spec=spec))
     finding = RolledOut()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("spec", "started_s", "ready_s", "reported", "answer"), STARTS)
+def test_a_new_pod_of_a_rise_is_not_late_by_its_pull(
+    spec: Mapping[str, Any], started_s: float, ready_s: float | None, reported: tuple[str, ...], answer: Answer
+) -> None:
+    """A load spike brings a third replica to a node that has no image of it yet: due at 59.3 s."""
+    story = Scaling(200).stands("a", "b").loaded(1, 0, 195).loaded(4, 30, 190)
+    story.rescaled(30.2, 3, measured=100)
+    finding = ScaledUp()(made(story, "d", "rs-1", (spec, started_s, ready_s, reported)).history())
+    assert finding.answer is answer, finding.line()
+    if answer is Answer.UNKNOWN:
+        assert "to start" in finding.reason
+
+
+@pytest.mark.parametrize("spec", [PROBED, PULLED], ids=["present", "to be pulled"])
+def test_a_new_pod_of_a_rise_is_not_excused_by_a_pull_that_had_not_begun(spec: Mapping[str, Any]) -> None:
+    """Its node has no address left when it is due: what its image might have taken is no excuse."""
+    story = Scaling(200).stands("a", "b").loaded(1, 0, 195).loaded(4, 30, 190)
+    story.rescaled(30.2, 3, measured=100)
+    finding = ScaledUp()(made(story, "d", "rs-1", (spec, 70, 75, SANDBOX)).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "late: model-d was not started 29 s after it was made" in finding.reason
 
 
 @pytest.mark.parametrize(
