@@ -17,6 +17,8 @@ from chaos.semantics import Timings
 
 __all__ = [
     "GAPLESS",
+    "NEWS",
+    "UNCUT",
     "Summary",
     "after_s",
     "blind_spots",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 GAPLESS = "a trial whose watch has no gap"
+NEWS = "news came late from the watch"
+UNCUT = "a trial whose watch is not cut off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale
-from chaos.checks.base import timings_of, unknown
+from chaos.checks.base import NEWS, UNCUT, timings_of, unknown
 from chaos.checks.recovery.hold_ups import excused, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
@@ -114,7 +114,9 @@ def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obl
     if pod.ready_ns is not None and earliest_ns(history, "Pod", pod.ready_ns) <= deadline_ns:
         measured = f"Ready after {seconds(pod.ready_ns - pod.created_ns):.1f} s"
         over = until_ns < pod.ready_ns or (pod.left_ns is not None and pod.left_ns <= until_ns)
-        if over or pod.ready_at(until_ns):
+        if seconds(pod.ready_ns - earliest_ns(history, "Pod", pod.created_ns)) > bound.total_s:
+            yield unknown(pod.name, f"{pod.name} was {measured}, but {NEWS}", UNCUT)
+        elif over or pod.ready_at(until_ns):
             yield Obligation(pod.name, measured=measured, bound=limit)
         else:
             text = f"{pod.name} was {measured}, and not Ready when the spike ended"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import replicas_taken
 from chaos.checks.autoscaling.scale_down import Descent, DescentDetail, descents
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import NEWS, UNCUT, Summary, finding, unknown
 from chaos.checks.verdict import Answer, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -95,6 +95,8 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         kind = history.facts.workload_kind
         rises = [one for one in changes[:index] if _recommended(history, life, one)]
         recommended = [(earliest_ns(history, kind, one.at_ns), one.after) for one in rises]
+        fell_ns = earliest_ns(history, kind, fall.at_ns)
+        near = [one for one in rises if one.after > fall.after and seconds(fell_ns - one.at_ns) < window_s - DELIVERY_S]
         if not life.listed:
             recommended.append((life.first_ns, desired_replicas(history).value_at(life.first_ns) or 0))
         early = [
@@ -111,7 +113,9 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
                 yield unknown(fall.words, f"{reason}, {ASSUMED}", DECLARED)
             else:
                 yield Obligation(fall.words, Answer.FAIL, reason, bound=bound)
-        if not early:
+        if not early and near:
+            yield unknown(fall.words, f"whether {fall.words} came after its window is not known: {NEWS}", UNCUT)
+        elif not early:
             yield Obligation(fall.words, measured="after its window", bound=bound)
         yield from replicas_taken(history, fall, scaling.watched_until_ns(history))
 
@@ -141,6 +145,8 @@ def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligatio
         if took_s <= bound_s and last > (detail.bottom if detail.kept is None else detail.kept):
             text = f"{end} after {took_s:.1f} s, and up at {last} again before the record ended or the next spike came"
             return unknown(subject, text, "a trial in which the load stays low")
+        if took_s <= bound_s < (latest_s := seconds(descent.back_ns - detail.calm_ns)):
+            return unknown(subject, f"{end} after {latest_s:.1f} s, bound {bound_s:g} s, but {NEWS}", UNCUT)
         if took_s <= bound_s:
             why = f", where it stays: {descent.holding}" if detail.kept is not None else ""
             return Obligation(subject, measured=f"{end} after {took_s:.1f} s{why}", bound=limit)

@@ -8,7 +8,7 @@ from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
 from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetail, climb_of, not_sent
 from chaos.checks.autoscaling.shown_metrics import Ignored
-from chaos.checks.base import Summary, finding, unknown
+from chaos.checks.base import NEWS, UNCUT, Summary, finding, judged, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -192,7 +192,8 @@ def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[s
     took_s = seconds(came_ns - climb.spike.begin_ns)
     measured, limit = f"{took_s:.1f} s", f"{bound_s:g} s"
     if came_ns <= climb.due_ns:
-        return "", Obligation(subject, measured=measured, bound=limit)
+        doubt = f"first rise after {measured} or later, bound {limit}: {NEWS}" if first.at_ns > climb.due_ns else ""
+        return "late", judged(subject, doubt, doubt and UNCUT, measured=measured, bound=limit)
     if blind := _blind(life, climb, first.at_ns):
         return "metrics", blind
     late_metric = climb.over_ns is None or climb.over_ns > climb.due_ns

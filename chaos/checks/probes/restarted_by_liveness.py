@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, Summary, finding, timings_of, unknown
+from chaos.checks.base import GAPLESS, NEWS, UNCUT, Summary, finding, timings_of, unknown
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -218,7 +218,7 @@ def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
         reason = f"{who} was restarted {after_s:.1f} s after it began to hang, bound {bound_s:g} s"
         return Obligation(who, Answer.FAIL, reason)
     if restart.at_ns > deadline_ns:
-        return unknown(who, "news came late from the watch", "a trial whose watch is not cut off")
+        return unknown(who, NEWS, UNCUT)
     if restart.times != 1:
         return Obligation(who, Answer.FAIL, f"{who} was restarted {restart.times} times at once")
     if not any(True for _ in _killings(hang, restart.at_ns)):
@@ -245,7 +245,7 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
     if ready_ns is not None and ready_ns <= deadline_ns:
         return None
     if ready_ns is not None and earliest_ns(history, "Pod", ready_ns) <= deadline_ns:
-        return unknown(who, "news came late from the watch", "a trial whose watch is not cut off")
+        return unknown(who, NEWS, UNCUT)
     until_ns = min(history.ended_ns, history.covered_ns.get("Pod", (0, 0))[1], hang.life.lost_ns or history.ended_ns)
     if ready_ns is None and until_ns < deadline_ns:
         return unknown(who, f"{who}: the record or the pod ended before it was Ready again", "a longer recovery phase")

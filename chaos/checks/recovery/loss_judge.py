@@ -1,6 +1,6 @@
 """Whether one lost replica was back in time; and if it was not, whether that breaks a promise."""
 
-from chaos.checks.base import GAPLESS, judged
+from chaos.checks.base import GAPLESS, NEWS, UNCUT, judged
 from chaos.checks.recovery.hold_ups import excused, slow_start
 from chaos.checks.recovery.losses import REPLACES, Loss
 from chaos.checks.recovery.missing_replicas import Missing
@@ -51,8 +51,7 @@ def _against(history: History, one: Missing, known_ns: int, took_s: float) -> tu
     elif back_ns - _earliest(history, one.counts_ns) <= bound_ns:
         return (one.unreplaced, REPLACES) if isinstance(one, Loss) and one.unreplaced else ("", "")
     elif _earliest(history, back_ns) - one.counts_ns <= bound_ns:
-        reason = "news came late from the watch, so whether the bound was kept is not known"
-        return reason, "a trial whose watch is not cut off"
+        return f"{NEWS}, so whether the bound was kept is not known", UNCUT
     return _late(history, one, known_ns, took_s)
 
 

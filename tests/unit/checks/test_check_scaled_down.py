@@ -8,6 +8,7 @@ from histories import at, deployment
 
 from chaos.checks import ScaledDown
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 from chaos.history.facts.autoscaler import KIND
 
 
@@ -59,6 +60,25 @@ def test_a_late_fall_fails() -> None:
     finding = judged(risen().rescaled(175, 2, measured=10))
     assert finding.answer is Answer.FAIL
     assert f"bound {FALL_BOUND_S:g} s" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("rises_s", "falls_s", "since_s", "answer"),
+    [
+        pytest.param(42, 160, 120, Answer.PASS, id="in time however late the news"),
+        pytest.param(42, 175, 120, Answer.UNKNOWN, id="it may have been in time"),
+        pytest.param(42, 175, 173, Answer.FAIL, id="late in any case"),
+        pytest.param(75, 110, 108, Answer.PASS, id="after its window however late the news"),
+        pytest.param(75, 110, 95, Answer.UNKNOWN, id="it may have been before its window was over"),
+        pytest.param(75, 95, 94, Answer.FAIL, id="too early in any case"),
+    ],
+)
+def test_late_news_of_a_fall_is_read_both_ways(rises_s: float, falls_s: float, since_s: float, answer: Answer) -> None:
+    """The watch was cut off, and brought the fall when it came back: due from 30 s after the rise, and by 170 s."""
+    story = risen(rises_s=rises_s).rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "c")
+    finding = judged(story.has(late=(Gap("Deployment", at(since_s), at(falls_s), "reset"),)))
+    assert finding.answer is answer, finding.line()
+    assert ("news came late from the watch" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
 def test_a_fall_that_never_comes_fails() -> None:

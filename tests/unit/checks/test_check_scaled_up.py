@@ -8,7 +8,7 @@ from histories import at
 
 from chaos.checks import ScaledUp
 from chaos.checks.verdict import Answer, Finding
-from chaos.history import LoadWorker
+from chaos.history import Gap, LoadWorker
 from chaos.history.facts.autoscaler import KIND
 from chaos.slo import Slo
 
@@ -108,6 +108,43 @@ def test_a_late_rise_fails() -> None:
     finding = judged(story)
     assert finding.answer is Answer.FAIL
     assert "desired replicas did not rise in time, first rise after 50.0 s, bound 45 s" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("rises_s", "since_s", "answer"),
+    [
+        pytest.param(70, 60, Answer.PASS, id="in time however late the news"),
+        pytest.param(80, 60, Answer.UNKNOWN, id="it may have been in time"),
+        pytest.param(80, 78, Answer.FAIL, id="late in any case"),
+    ],
+)
+def test_late_news_of_a_rise_is_read_both_ways(rises_s: float, since_s: float, answer: Answer) -> None:
+    """The watch was cut off, and brought the first rise when it came back; 45 s are promised from 30 s on."""
+    story = flat(spike_s=90, slow_s=60).saw(45, "MODIFIED", hpa(2, measured=100), KIND)
+    story.rescaled(rises_s, 4, measured=100).made("c", rises_s + 0.1, rises_s + 4).made("d", rises_s + 0.1, rises_s + 4)
+    finding = judged(story.has(late=(Gap("Deployment", at(since_s), at(rises_s), "reset"),)))
+    assert finding.answer is answer, finding.line()
+    assert ("news came late from the watch" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("made_s", "ready_s", "late_s", "answer"),
+    [
+        pytest.param(42.1, 65, (60, 65), Answer.PASS, id="Ready in time however late the news"),
+        pytest.param(42.1, 75, (60, 75), Answer.UNKNOWN, id="it may have been Ready in time"),
+        pytest.param(42.1, 75, (73, 75), Answer.FAIL, id="late in any case"),
+        pytest.param(60, 80, (45, 60), Answer.UNKNOWN, id="it may have been made long before"),
+        pytest.param(60, 80, (55, 60), Answer.PASS, id="it cannot have been made long before"),
+    ],
+)
+def test_late_news_of_a_new_pod_is_read_both_ways(
+    made_s: float, ready_s: float, late_s: tuple[float, float], answer: Answer
+) -> None:
+    """A pod of the rise at 42 s has 29 s from when it was made, of which the watch may tell late."""
+    story = flat(spike_s=90, slow_s=20).rescaled(42, 3, measured=100).made("c", made_s, ready_s)
+    finding = judged(story.has(late=(Gap("Pod", at(late_s[0]), at(late_s[1]), "reset"),)))
+    assert finding.answer is answer, finding.line()
+    assert ("news came late from the watch" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
 @pytest.mark.parametrize(("node", "word"), [("", "scheduled"), ("n1", "started")])
