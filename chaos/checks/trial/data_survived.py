@@ -11,6 +11,7 @@ from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import Action, History, Outcome
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
@@ -209,6 +210,7 @@ def _readings(history: History) -> Iterator[_Reading]:
         after, life = action.begin_ns > begun_ns, lives.get(action.target.uid)
         files = {str(path): str(digest) for path, digest in (action.detail.get("files") or {}).items()}
         starts: tuple[int, ...] = () if life is None else (life.created_ns, *_restarts(life, action))
+        came = [earliest_ns(history, "Pod", at_ns) for at_ns in starts if at_ns < action.begin_ns]
         gone = [str(path) for path in action.detail.get("wanted") or () if path not in files]
         answer = action.detail.get("answer")
         yield _Reading(
@@ -217,7 +219,7 @@ def _readings(history: History) -> Iterator[_Reading]:
             detail=DataReadingDetail(
                 pod=f"{action.target.name} ({action.target.uid[:8]})",
                 after=after,
-                since=after and any(begun_ns < at_ns < action.begin_ns for at_ns in starts),
+                since=after and any(at_ns > begun_ns for at_ns in came),
                 outcome=action.outcome,
                 files=files,
                 answer=None if answer is None else str(answer),

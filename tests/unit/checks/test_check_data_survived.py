@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 from data_stories import CLAIMED, PATH, SCRATCH, killed_claimant, killed_member, read, survived_story
-from histories import PROBED, Story, kill_story, nothing
+from histories import PROBED, Story, at, kill_story, nothing, pod
 from node_loss_stories import claim, noticed, powered, standing, unscheduled, volume
 
 from chaos.checks import DataSurvived
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 
 EMPTY = {"name": "scratch", "emptyDir": {}}
 
@@ -52,6 +53,31 @@ def test_what_differs_is_gone_or_lies_wrong_fails(story: Story, words: str) -> N
     finding = judged(story)
     assert finding.answer is Answer.FAIL
     assert words in finding.reason
+
+
+def restarted(*, digest: str = "aaaa") -> Story:
+    """The server of `a` is restarted in place, of which the watch tells at 31 s; the fault begins at 30 s."""
+    story = Story().replicas("a", "b", "c", spec=CLAIMED).fault("a", name="process-crash").traffic()
+    story.saw(31, "MODIFIED", pod("a", ready=True, restarts=1, spec=CLAIMED))
+    return read(read(story, "a", 20), "a", 50, digest=digest)
+
+
+@pytest.mark.parametrize(
+    ("story", "late_s", "answer"),
+    [
+        pytest.param(restarted(), None, Answer.PASS, id="a restart after the fault"),
+        pytest.param(restarted(), (30.5, 31), Answer.PASS, id="after it however late the news"),
+        pytest.param(restarted(), (15, 31), Answer.UNKNOWN, id="it may have been before the fault"),
+        pytest.param(restarted(digest="bbbb"), (15, 31), Answer.FAIL, id="other data in any case"),
+        pytest.param(read(read(killed_claimant(), "a", 20), "d", 50), (29, 30.3), Answer.UNKNOWN, id="a pod told late"),
+    ],
+)
+def test_what_may_have_come_before_the_fault_proves_nothing(
+    story: Story, late_s: tuple[float, float] | None, answer: Answer
+) -> None:
+    """A watch that was cut off over the begin of the fault tells after it what may have been before it."""
+    finding = judged(story.has(late=(Gap("Pod", at(late_s[0]), at(late_s[1]), "reset"),) if late_s else ()))
+    assert finding.answer is answer, finding.line()
 
 
 def test_each_claim_that_outlives_its_replica_is_compared_with_itself() -> None:
