@@ -13,7 +13,7 @@ from chaos.checks.budgets.records import Grant, Replay
 from chaos.checks.verdict import Answer, Evidence, Obligation
 from chaos.clock import NS
 from chaos.history import Action, History
-from chaos.history.coverage import covered, gaps_in
+from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.revisions import DELIVERY_NS
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.objects.pod import PodView
@@ -92,10 +92,11 @@ def blurred(history: History, one: Eviction) -> bool:
     return one.lossy or any(gaps_in(history, kind, *near) for kind in KINDS)
 
 
-def stale_ms(history: History, replay: Replay, grant: Grant) -> int | None:
+def stale_ms(history: History, replay: Replay, grant: Grant, *, sure: bool = True) -> int | None:
     """How old the count was on which an eviction too many was granted, None if that does not explain it.
 
-    A count may not know yet of pods that were lost just before; Kubernetes documents that.
+    A count may not know yet of pods that were lost just before; Kubernetes documents that. Where news came late, as old
+    as it may have been; if not `sure`, as young.
     """
     if grant.unknown or grant.healthy >= grant.desired:
         return None
@@ -103,17 +104,21 @@ def stale_ms(history: History, replay: Replay, grant: Grant) -> int | None:
     window_ns = SYNC_NS + round(timings.allowance_s * NS)
     record = replay.budgets[grant.after.uid]
     counted = max((number for number in record.counted if number < grant.revision.number), default=0)
-    losses: dict[str, int] = {}
+    ages_ns: dict[str, int] = {}
     for count in record.counts:
         if not counted < count.revision.number < grant.revision.number:
             continue
+        if sure:
+            age_ns = grant.revision.at_ns - earliest_ns(history, "Pod", count.at_ns)
+        else:
+            age_ns = earliest_ns(history, BUDGET, grant.revision.at_ns) - count.at_ns
         for change in count.lost:
-            if change.pod.uid not in replay.marked and grant.revision.at_ns - count.at_ns <= window_ns:
-                losses[change.pod.uid] = count.at_ns
+            if change.pod.uid not in replay.marked and age_ns <= window_ns:
+                ages_ns[change.pod.uid] = age_ns
     over = grant.before.desired + grant.before.allowed - 1 - grant.healthy
-    if not 0 < over <= len(losses):
+    if not 0 < over <= len(ages_ns):
         return None
-    return max(0, (grant.revision.at_ns - sorted(losses.values())[-over]) // 1_000_000)
+    return max(0, sorted(ages_ns.values())[over - 1] // 1_000_000)
 
 
 def _charged(replay: Replay, one: Eviction, grant: Grant) -> Iterator[Obligation]:
@@ -149,7 +154,8 @@ def _left_enough(history: History, replay: Replay, one: Eviction, grant: Grant) 
         reason = f"{one.name} was evicted, and how many disruption budget {grant.after.name} needed then is not known"
         yield _against(one, f"{reason}: {grant.unknown}", settle=COUNTABLE)
     elif grant.healthy < grant.desired and stale_ms(history, replay, grant) is None:
-        yield _against(one, _too_few(one, grant), settle=GAPLESS if blurred(history, one) else "")
+        young = stale_ms(history, replay, grant, sure=False) is not None
+        yield _against(one, _too_few(one, grant), settle=GAPLESS if young or blurred(history, one) else "")
 
 
 def _uncharged(history: History, replay: Replay, one: Eviction) -> Iterator[Obligation]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from budget_stories import Guarded, budget, guarded
-from histories import NAMESPACE, WORKLOAD, deployment, node, pod, replica_set
+from histories import NAMESPACE, WORKLOAD, at, deployment, node, pod, replica_set
 
 from chaos.checks import BudgetHeld
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 
 
 def judged(story: Guarded, *, ready_min: int | None = None) -> Finding:
@@ -84,6 +85,28 @@ def test_an_old_count_is_no_excuse_for_long() -> None:
     """A controller that has not counted for ten seconds is not a moment late."""
     story = guarded().drain().saw(20.2, "MODIFIED", pod("b", running=True, node="n2")).evicted("a", 30.2)
     assert judged(story).answer is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("lost_s", "late", "answer"),
+    [
+        pytest.param(
+            30.16, Gap("Pod", at(29), at(30.16), "reset"), Answer.PASS, id="just before however late the news"
+        ),
+        pytest.param(30.16, Gap("Pod", at(15), at(30.16), "reset"), Answer.UNKNOWN, id="it may be lost for long"),
+        pytest.param(
+            20.2, Gap("PodDisruptionBudget", at(21), at(30.2), "reset"), Answer.UNKNOWN, id="the charge may be as old"
+        ),
+        pytest.param(
+            20.2, Gap("PodDisruptionBudget", at(29), at(30.2), "reset"), Answer.FAIL, id="lost for long in any case"
+        ),
+    ],
+)
+def test_late_news_of_a_loss_or_a_charge_is_read_both_ways(lost_s: float, late: Gap, answer: Answer) -> None:
+    """A watch that was cut off tells late of the pod that fell, or of the grant: how old the count was is open."""
+    story = guarded().drain().saw(lost_s, "MODIFIED", pod("b", running=True, node="n2")).evicted("a", 30.2)
+    finding = judged(story.has(late=(late,)))
+    assert finding.answer is answer, finding.line()
 
 
 def test_a_loss_that_was_counted_is_no_excuse() -> None:
