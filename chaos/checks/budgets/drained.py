@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, Summary, finding, late_news, unknown
+from chaos.checks.base import GAPLESS, NEWS, Summary, finding, late_news, unknown
 from chaos.checks.budgets.drains import Drain, drains_of
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.records import Record
@@ -13,7 +13,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import covered, gaps_in
+from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.reported import node_coming
 from chaos.history.facts.revisions import DELIVERY_NS
@@ -116,10 +116,14 @@ class Drained:
         left = [
             life for stay in drain.stays for life in stay.left_at(stay.until_ns or end_ns) if stay.until_ns is not None
         ]
+        found_gone = _found_gone(history, drain)
+        left = [life for life in left if life.gone_ns is None or life.uid not in found_gone]
         if left:
             names = ", ".join(sorted(life.name for life in left))
-            if any(life.gone_uncertain for life in left):
-                return _owed(drain, Answer.UNKNOWN, f"whether {names} was gone lies in a gap of the watch", GAPLESS)
+            gap = any(life.gone_uncertain for life in left)
+            if gap or all(life.gone_ns and earliest_ns(history, "Pod", life.gone_ns) <= end_ns for life in left):
+                why = "lies in a gap of the watch" if gap else f"is not known: {NEWS}"
+                return _owed(drain, Answer.UNKNOWN, f"whether {names} was gone {why}", GAPLESS)
             return _owed(drain, Answer.FAIL, f"pods were left on {drain.nodes}: {names}")
         if not any(stay.lives for stay in drain.stays):
             return _owed(drain, Answer.UNKNOWN, f"no replica was on {drain.nodes}", "a node with replicas on it")
@@ -190,6 +194,12 @@ class Drained:
 def _owed(drain: Drain, answer: Answer, reason: str = "", settle: str = "") -> Obligation:
     measured, bound = _measured(drain), f"{drain.bound.total_s:g} s"
     return Obligation(drain.fault.id, answer, reason, settle, measured, bound, tuple(_evidence(drain)))
+
+
+def _found_gone(history: History, drain: Drain) -> frozenset[str]:
+    """The pods, by UID, of which the API server said that they were gone, it may be before the watch did."""
+    ours = (one for one in history.actions if one.fault == drain.fault.id and one.name == EVICT)
+    return frozenset(one.target.uid for one in ours if one.detail.get("status") == GONE)
 
 
 def _held_up(history: History, drain: Drain) -> tuple[str, ...]:

@@ -58,6 +58,34 @@ def test_a_pod_left_on_the_node_fails() -> None:
     assert "model-d" in finding.reason
 
 
+def raced(uid: str = "d", status: int = 404) -> Guarded:
+    """Others delete the last pod of the node: the watch tells that it is gone 2 ms after the drain has ended."""
+    story = guarded().drain(result_s=37.3, healed_s=45).evicted("a", 30.2, fault="node-drain-1")
+    story.refused("d", 30.25, fault="node-drain-1").back("e", 30.3, node="n2").leaves("d", 35.302, reason="")
+    detail = {"status": status, "reason": f"{status}"}
+    return story.acted("evict-pod", 37.28, uid=uid, outcome="fail", fault="node-drain-1", detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(raced(), Answer.PASS, id="found gone"),
+        pytest.param(raced("a"), Answer.FAIL, id="another was found gone"),
+        pytest.param(raced(status=409), Answer.FAIL, id="not found gone"),
+        pytest.param(
+            raced(status=409).has(late=(Gap("Pod", at(36), at(37.5), "reset"),)), Answer.UNKNOWN, id="the news was late"
+        ),
+        pytest.param(
+            raced(status=409).has(late=(Gap("Pod", at(37.3001), at(37.5), "reset"),)), Answer.FAIL, id="and later still"
+        ),
+    ],
+)
+def test_a_pod_that_an_eviction_finds_gone_is_not_left(story: Guarded, answer: Answer) -> None:
+    """The API server answers 404 for a pod that is no more, and the watch tells of it a moment later."""
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+
+
 def test_a_pod_that_arrived_as_the_node_closed_counts() -> None:
     """A pod that the scheduler had bound to the node before it closed has to leave too."""
     story = drain_story().saw(31, "ADDED", pod("late", node="n1", running=True))
