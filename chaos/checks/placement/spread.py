@@ -75,9 +75,9 @@ class _Nodes:
         return True
 
     def pod(self, pod: PodView, *, gone: bool) -> bool:
-        """Take a state of a replica; say whether it matters."""
+        """Take a state of a replica, `gone` also if it was let go; say whether it matters."""
         before = self.ready.pop(pod.uid, None)
-        now = pod if pod.ready and pod.controller_uid and not gone else None
+        now = pod if pod.ready and not gone else None
         if now is not None:
             self.ready[pod.uid] = now
         if (before is None) == (now is None):
@@ -127,7 +127,8 @@ def placements(history: History, key: str) -> Iterator[Placement]:
             changed = nodes.node(NodeView(event.object), gone=gone)
         elif event.kind == "Pod":
             pod = PodView(event.object)
-            changed = membership.has(pod.uid, pod) and nodes.pod(pod, gone=gone)
+            own = membership.counts(pod.uid, pod)
+            changed = membership.has(pod.uid, pod) and nodes.pod(pod, gone=gone or not own)
         else:
             continue
         if not changed:

@@ -134,14 +134,14 @@ def counted(history: History, template: Raw) -> Iterator[Count]:
     active: dict[str, tuple[bool, bool]] = {}
     desired = 0
     last: Count | None = None
-    for state, pod in _steps(history):
+    for state, pod, gone in _steps(history):
         if isinstance(pod, PodView):
-            if state.gone or pod.deleting or pod.finished or not pod.controller_uid:
+            if gone or pod.deleting or pod.finished:
                 active.pop(pod.uid, None)
             else:
                 active[pod.uid] = (pod.ready, pod.controller_uid in owners)
         else:
-            desired = 0 if state.gone else pod.replicas
+            desired = 0 if gone else pod.replicas
         ready = sum(is_ready for is_ready, _ in active.values())
         new = sum(is_ready and mine for is_ready, mine in active.values())
         others = sum(not mine for _, mine in active.values())
@@ -176,14 +176,15 @@ def counted_within(history: History, template: Raw, begin_ns: int, until_ns: int
         yield replace(before, at_ns=begin_ns)
 
 
-def _steps(history: History) -> Iterator[tuple[Revision, PodView | DeploymentView]]:
+def _steps(history: History) -> Iterator[tuple[Revision, PodView | DeploymentView, bool]]:
+    """Each state of the workload and of its pods, and whether that is gone, or let go by its controller."""
     membership, facts = Membership.of(history), history.facts
     for state in by_revision(history, ("Pod", "Deployment")).states:
         if state.kind == "Pod":
             pod = PodView(state.object)
             if membership.has(pod.uid, pod):
-                yield state, pod
+                yield state, pod, state.gone or not membership.counts(pod.uid, pod)
         else:
             workload = DeploymentView(state.object)
             if (workload.name, workload.namespace) == (facts.workload_name, facts.namespace):
-                yield state, workload
+                yield state, workload, state.gone

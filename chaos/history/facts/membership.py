@@ -34,7 +34,8 @@ class Membership:
     kind: WorkloadKind
     owners: dict[str, View]
     selector: Raw | None
-    _known: dict[str, bool] = field(default_factory=dict)
+    _known: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _replicas: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, history: History) -> Membership:
@@ -55,13 +56,18 @@ class Membership:
 
     def has(self, uid: str, pod: PodView) -> bool:
         """Whether the pod of that UID is a replica of the system, or was one until its controller let go of it."""
-        if uid not in self._known and pod.controller_uid:  # one without may be adopted later
-            self._known[uid] = self._decide(pod)
-        return self._known.get(uid, False)
+        return self.counts(uid, pod) or uid in self._replicas
 
     def counts(self, uid: str, pod: PodView) -> bool:
-        """Whether it is one in this state of it: no controller counts a pod that it has let go of."""
-        return bool(pod.controller_uid) and self.has(uid, pod)
+        """Whether it is one in this state of it: no controller counts a pod that it let go of, or that another has."""
+        if not pod.controller_uid:  # it may be adopted later
+            return False
+        key = uid, pod.controller_uid
+        if key not in self._known:
+            self._known[key] = self._decide(pod)
+        if self._known[key]:
+            self._replicas.add(uid)
+        return self._known[key]
 
     def _decide(self, pod: PodView) -> bool:
         facts = self.history.facts

@@ -165,11 +165,11 @@ class _Life:
     earlier_ns: dict[str, list[int]] = field(default_factory=dict)
     lost_index: int | None = None
 
-    def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int) -> None:
-        """Take one event into account."""
+    def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int, *, released: bool) -> None:
+        """Take one event into account; `released`: its controller has let go of it."""
         # What a pod was made without is of its time; it may come with restarts when it is listed, or adopted.
         self._milestones(pod, at_ns, old=self.listed or index == self.first_index)
-        deleting, released = pod.deleting, not pod.controller_uid
+        deleting = pod.deleting
         ready = not event.gone and not deleting and not released and pod.ready_condition
         if ready and self.ready_since_ns is None:
             self.ready_since_ns = at_ns
@@ -273,7 +273,7 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
         life = lives.get(uid)
         if life is None:
             life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod)
-        life.read(event, pod, at_ns, index)
+        life.read(event, pod, at_ns, index, released=not membership.counts(uid, pod))
     return tuple(life.done() for life in lives.values())
 
 

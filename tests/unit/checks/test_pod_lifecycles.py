@@ -109,6 +109,56 @@ def test_a_pod_that_is_adopted_is_a_replica_from_then_on() -> None:
     assert ready_replicas(history).value_at(at(70)) == 3
 
 
+# --- pods that another controller takes -------------------------------------------------------------------------
+
+
+def theirs(uid: str, *, node: str = "n1") -> dict[str, Any]:
+    """A Ready pod that another team's ReplicaSet has, for the labels that it was given."""
+    raw = pod(uid, ready=True, node=node, owner="rs-other")
+    raw["metadata"]["labels"] = {"app": "other"}
+    return raw
+
+
+OTHERS = replica_set(1, "rs-other", deployment_name="other")
+
+
+@pytest.mark.parametrize("let_go", [True, False], ids=["let go first", "handed over at once"])
+@pytest.mark.parametrize(("ready_s", "answer"), [(34, Answer.PASS), (None, Answer.FAIL)])
+def test_a_pod_that_another_controller_adopts_does_not_count_again(
+    ready_s: float | None,
+    answer: Answer,
+    let_go: bool,  # noqa: FBT001
+) -> None:
+    """Two replicas serve where three are desired, and the third is another workload's now."""
+    story = Story().replicas("a", "b", "c").saw(0, "LISTED", OTHERS, "ReplicaSet").fault("a", name="pod-quarantine")
+    if let_go:
+        story.saw(30.1, "MODIFIED", alone("a"))
+    story.saw(30.2, "MODIFIED", theirs("a")).replaced("d", 30.3, ready_s=ready_s)
+    history = story.traffic().history()
+    assert ready_replicas(history).value_at(at(32)) == 2
+    finding = Recovered()(history)
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_pod_that_another_controller_adopts_is_no_part_of_the_spread() -> None:
+    """Of three nodes one holds nothing but a pod that another workload has by now."""
+    story = guarded().saw(20.1, "ADDED", pod("e", ready=True, node="n2")).saw(0, "LISTED", OTHERS, "ReplicaSet")
+    assert Spread()(story.history()).answer is Answer.PASS
+    story.saw(20, "MODIFIED", alone("c", node="n3")).saw(20.05, "MODIFIED", theirs("c", node="n3"))
+    finding = Spread()(story.history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert finding.values["domains"] == {"n1": 2, "n2": 2, "n3": 0}
+
+
+def test_a_pod_that_comes_from_another_controller_counts_from_then_on() -> None:
+    """A pod of another workload is put under the system's labels, which gives one of its own up for it."""
+    story = Story().replicas("a", "b", "c").saw(0, "LISTED", OTHERS, "ReplicaSet").saw(0, "LISTED", theirs("x"))
+    story.saw(50, "MODIFIED", pod("x", ready=True)).saw(50.1, "DELETED", pod("c", ready=True))
+    history = story.history()
+    assert ready_replicas(history).value_at(at(40)) == 3
+    assert ready_replicas(history).value_at(at(70)) == 3
+
+
 # --- pods that failed -----------------------------------------------------------------------------------------------
 
 
