@@ -103,16 +103,20 @@ def tolerates(tolerations: Sequence[Raw], taint: Raw) -> bool:
 
 
 def _tolerated(one: Raw, taint: Raw) -> bool:
-    if one.get("effect") and one["effect"] != taint.get("effect"):
-        return False
     key, operator = one.get("key") or "", one.get("operator") or "Equal"
-    if not key:
-        return bool(operator == "Exists")
-    if key != taint.get("key"):
+    if one.get("effect") not in (None, "", taint.get("effect")) or key not in ("", taint.get("key")):
         return False
-    return bool(
-        operator == "Exists" or (operator == "Equal" and (one.get("value") or "") == (taint.get("value") or ""))
-    )
+    asked, given = str(one.get("value") or ""), str(taint.get("value") or "")
+    match operator:
+        case "Exists":
+            return True
+        case "Equal":
+            return bool(key) and asked == given
+        case "Gt" | "Lt" as sign:  # of whole numbers as they are written, without a plus or leading zeros (KEP-5471)
+            plain = bool(key) and all(text == str(_number(text)) for text in (asked, given))
+            return plain and _compared(given, (asked,), greater=sign == "Gt")
+        case _:
+            return False
 
 
 def fits_terms(terms: Sequence[Raw], name: str, labels: Mapping[str, str]) -> bool:

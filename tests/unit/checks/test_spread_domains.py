@@ -63,6 +63,31 @@ def test_a_node_without_gpus_is_no_domain_of_a_gpu_workload() -> None:
     assert finding.answer is Answer.PASS, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "answer"),
+    [
+        pytest.param("Gt", "750", Answer.FAIL, id="over what it asks for"),
+        pytest.param("Gt", "950", Answer.PASS, id="no more than it asks for"),
+        pytest.param("Lt", "951", Answer.FAIL, id="under what it asks for"),
+        pytest.param("Lt", "900", Answer.PASS, id="over what it may be"),
+        pytest.param("Gt", "0750", Answer.PASS, id="no plain number"),
+        pytest.param("Exists", None, Answer.FAIL, id="whatever it is"),
+        pytest.param("Equal", "950", Answer.FAIL, id="just that"),
+        pytest.param("Equal", "750", Answer.PASS, id="another"),
+    ],
+)
+def test_a_node_whose_taint_is_tolerated_by_its_number_is_a_domain(
+    operator: str, value: str | None, answer: Answer
+) -> None:
+    """Spot nodes of an availability of 950 thousandths are open to whom that is enough, and one of them is empty."""
+    sla = {"key": "node.kubernetes.io/sla", "operator": operator, "effect": "NoSchedule"}
+    spec = {**PROBED, "tolerations": [{**sla, **({} if value is None else {"value": value})}]}
+    spot = node("spot")
+    spot["spec"]["taints"] = [{"key": "node.kubernetes.io/sla", "value": "950", "effect": "NoSchedule"}]
+    finding = spread(placed([node("n1"), node("n2"), spot], ["n1", "n1", "n2", "n2"], spec=spec))
+    assert finding.answer is answer, finding.line()
+
+
 def test_an_empty_node_with_gpus_is_a_domain() -> None:
     """A third GPU node that holds no replica makes the same placement uneven."""
     nodes = [with_devices("g1", 8), with_devices("g2", 8), with_devices("g3", 8)]
