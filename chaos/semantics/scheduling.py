@@ -12,9 +12,12 @@ from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView
 from chaos.objects.quantities import ONE, milli
 
-__all__ = ["HOST_PORT", "allocatable", "could_take", "fits_terms", "pod_requests", "shut_out", "tolerates"]
+__all__ = ["CORDON", "HOST_PORT", "allocatable", "could_take", "fits_terms", "pod_requests", "shut_out", "tolerates"]
 
 KEEP_OUT = frozenset({"NoSchedule", "NoExecute"})
+
+CORDON: Raw = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+"""The taint that a cordoned node carries."""
 
 HOST_PORT = "host port "
 """A host port is treated as a resource of which each node has one."""
@@ -77,9 +80,12 @@ def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
 def could_take(node: NodeView, pod_spec: Raw) -> bool:
     """Whether an empty node could take a pod of that spec: open, Ready, of the pod's choice, tolerated, large enough.
 
+    One that is cordoned is open to a pod that tolerates that (the scheduler's NodeUnschedulable).
     What others on it ask for is left out: that changes. What a claim of the pod asks for (DRA, KEP-4381) no node says.
     """
-    if node.unschedulable or not node.ready or shut_out(node.taints, pod_spec.get("tolerations") or ()):
+    tolerations = pod_spec.get("tolerations") or ()
+    closed = node.unschedulable and not tolerates(tolerations, CORDON)
+    if closed or not node.ready or shut_out(node.taints, tolerations):
         return False
     if any(node.labels.get(key) != value for key, value in (pod_spec.get("nodeSelector") or {}).items()):
         return False

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chaos.cli.plan.listing import Listing
-from chaos.cli.plan.pod_shape import CORDON, Claims, Shape, ShapeBook
+from chaos.cli.plan.pod_shape import Claims, Shape, ShapeBook
 from chaos.objects.base import Raw, View
 from chaos.objects.kinds import NodeView, PodDisruptionBudgetView, ReplicaSetView
 from chaos.objects.pod import PodView
 from chaos.objects.quantities import ONE
 from chaos.semantics import BudgetState, Scales, ScaleUnknown, bound_by, budget_status
 from chaos.semantics.budgets import controller_ref, disrupted
-from chaos.semantics.scheduling import HOST_PORT, allocatable
+from chaos.semantics.scheduling import CORDON, HOST_PORT, allocatable
 
 __all__ = ["Budget", "ClusterIndex", "Identity", "Node", "Pod"]
 

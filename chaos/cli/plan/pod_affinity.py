@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from chaos.cli.plan.index import ClusterIndex, Identity, Node
-from chaos.cli.plan.pod_shape import CORDON, HONOR, Shape
+from chaos.cli.plan.pod_shape import HONOR, Shape
 from chaos.objects.base import Raw, matches
-from chaos.semantics.scheduling import tolerates
+from chaos.semantics.scheduling import CORDON, tolerates
 
 __all__ = ["Barrier", "Move", "PodAffinity"]
 

@@ -18,10 +18,7 @@ from chaos.objects.base import Raw, View
 from chaos.objects.pod import PodView
 from chaos.semantics.scheduling import fits_terms, pod_requests, shut_out
 
-__all__ = ["CORDON", "HONOR", "Claims", "Shape", "ShapeBook"]
-
-CORDON: Raw = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
-"""The taint that a cordoned node carries."""
+__all__ = ["HONOR", "Claims", "Shape", "ShapeBook"]
 
 HONOR = "Honor"
 SCHEDULER = "default-scheduler"

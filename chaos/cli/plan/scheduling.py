@@ -13,8 +13,8 @@ from functools import cache
 
 from chaos.cli.plan.index import ClusterIndex, Identity, Node
 from chaos.cli.plan.pod_affinity import Barrier, Move, PodAffinity
-from chaos.cli.plan.pod_shape import CORDON, Shape
-from chaos.semantics.scheduling import fits_terms, shut_out, tolerates
+from chaos.cli.plan.pod_shape import Shape
+from chaos.semantics.scheduling import CORDON, fits_terms, shut_out, tolerates
 
 __all__ = ["Homeless", "Room", "Taken"]
 

@@ -102,6 +102,22 @@ def test_all_replicas_on_one_closed_node_are_not_spread(closed: Mapping[str, Any
     assert finding.answer in {Answer.FAIL, Answer.UNKNOWN}, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("tolerated", "answer"),
+    [
+        pytest.param({"operator": "Exists"}, Answer.FAIL, id="whatever there is"),
+        pytest.param({"key": "node.kubernetes.io/unschedulable", "operator": "Exists"}, Answer.FAIL, id="just that"),
+        pytest.param({"key": "maintenance", "operator": "Exists"}, Answer.PASS, id="something else"),
+    ],
+)
+def test_a_cordoned_node_is_a_domain_of_pods_that_tolerate_that(tolerated: Mapping[str, Any], answer: Answer) -> None:
+    """Four replicas on two nodes, and a third that was cordoned: the scheduler goes on placing there who says so."""
+    nodes = [node("n1"), node("n2"), node("n3", cordoned=True)]
+    spec = {**PROBED, "tolerations": [tolerated]}
+    finding = spread(placed(nodes, ["n1", "n1", "n2", "n2"], spec=spec))
+    assert finding.answer is answer, finding.line()
+
+
 def test_replicas_on_a_node_without_the_label_stand_in_no_domain() -> None:
     """Nothing is known of the spread over zones of replicas whose node names no zone."""
     zones = [node(name, labels={ZONE: zone}) for name, zone in (("n2", "z2"), ("n3", "z3"))]
