@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, NEWS, UNCUT, Summary, finding, timings_of, unknown
+from chaos.checks.base import GAPLESS, NEWS, UNCUT, Summary, finding, judged, timings_of, unknown
+from chaos.checks.recovery.hold_ups import pulled_again
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -203,8 +204,17 @@ def _never(hang: _Hang) -> Obligation:
         lasted_s = seconds(max(0, ended_ns - hang.landed_ns))
         reason = f"{who}: {why} {lasted_s:.1f} s after it began to hang, before the bound of {bound_s:g} s"
         return unknown(who, reason, "a fault that lasts for the whole bound")
-    reason = f"{who} was not restarted within {bound_s:g} s"
-    return Obligation(who, Answer.FAIL, reason, measured="not restarted", bound=f"{bound_s:g} s")
+    reason, settle = _unless_pulled(hang, f"{who} was not restarted within {bound_s:g} s", ended_ns, bound_s)
+    return judged(who, reason, settle, measured="not restarted", bound=f"{bound_s:g} s")
+
+
+def _unless_pulled(hang: _Hang, reason: str, until_ns: int, bound_s: float) -> tuple[str, str]:
+    """The reason against what came only then, or not by then; and what settles it, if an image held the restart up."""
+    span, deadline_ns = (hang.landed_ns, until_ns), hang.landed_ns + round(bound_s * NS)
+    waited_s, why = pulled_again(hang.history, hang.life, span, deadline_ns)
+    if not why or seconds(until_ns - hang.landed_ns) - waited_s > bound_s:
+        return reason, ""
+    return f"{reason}, but no promise was broken: {why}", "an image that need not be pulled"
 
 
 def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
@@ -216,7 +226,7 @@ def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
     if earliest_ns(history, "Pod", restart.at_ns) > deadline_ns:
         after_s = seconds(restart.at_ns - hang.landed_ns)
         reason = f"{who} was restarted {after_s:.1f} s after it began to hang, bound {bound_s:g} s"
-        return Obligation(who, Answer.FAIL, reason)
+        return judged(who, *_unless_pulled(hang, reason, restart.at_ns, bound_s))
     if restart.at_ns > deadline_ns:
         return unknown(who, NEWS, UNCUT)
     if restart.times != 1:
@@ -253,7 +263,8 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
     if gaps or (excuses := hang.bound.excuses("ready")):
         why = "the watch had a gap" if gaps else "; ".join(excuses)
         return unknown(who, f"{who} was not Ready within {bound_s:g} s: {why}", "a startup probe, no gap")
-    return Obligation(who, Answer.FAIL, f"{who} was not Ready again within {bound_s:g} s")
+    late = f"{who} was not Ready again within {bound_s:g} s"
+    return judged(who, *_unless_pulled(hang, late, until_ns if ready_ns is None else ready_ns, bound_s))
 
 
 def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:

@@ -1,5 +1,6 @@
 """Why a replacement is not scheduled, or does not start: a claim on a lost node, no room, or what was reported."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +8,13 @@ from typing import Any
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
-from chaos.history.facts.reported import blocker_at, node_coming, quota_refusal
+from chaos.history.facts.reported import blocker_at, node_coming, pod_reports, quota_refusal
 from chaos.objects.base import Raw, View
 from chaos.objects.blockers import Blocker
 from chaos.semantics import Bound, Part
 from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 
-__all__ = ["RoomWait", "excused", "held_up_by", "quota_wait", "room_wait", "slow_start"]
+__all__ = ["RoomWait", "excused", "held_up_by", "pulled_again", "quota_wait", "room_wait", "slow_start"]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
@@ -22,6 +23,9 @@ AT_ONCE_NS = 10 * NS
 """A pod that waits for room is tried again when another is gone: 5 s, as for any start, and as much again."""
 
 HOSTNAME = "kubernetes.io/hostname"
+
+DEBUGGING = "spec.ephemeralContainers"
+"""Where Events say that they are about a container that somebody put into the pod to look at it."""
 
 
 def held_up_by(history: History, life: PodLife, lost: Collection[str], at_ns: int) -> str:
@@ -61,6 +65,30 @@ def slow_start(history: History, pod: PodLife | None, bound: Bound, since_ns: in
     blocker = blocker_at(history, pod.uid, pod.started_ns - 1) if took_s > POD_STARTUP else None
     excuses = excused(pod, bound.excuses("started"), blocker) if took_s > POD_STARTUP else ()
     return took_s - POD_STARTUP, f"{pod.name} took {took_s:.1f} s to start: {'; '.join(excuses)}" if excuses else ""
+
+
+def pulled_again(history: History, life: PodLife, span: tuple[int, int], due_ns: int) -> tuple[float, str]:
+    """How many seconds of a span a pod that was restarted in place waited for an image, and what excuses that.
+
+    A kubelet asks the registry at each start of a container whose imagePullPolicy is Always, and for any image that it
+    has removed meanwhile (Kubernetes documentation, "Images"); its Events say when. Nothing for an image that the
+    registry did not give when the pod was due.
+    """
+    begun: dict[str, int] = {}
+    waited_ns: Counter[str] = Counter()
+    reports = [(event, reason) for event, reason, _ in pod_reports(history, life.uid) if event.type != "LISTED"]
+    for event, reason in reports:
+        about = str((event.object.get("involvedObject") or {}).get("fieldPath") or "")
+        if reason == "Pulling" and event.at_ns <= span[1] and not about.startswith(DEBUGGING):
+            begun.setdefault(about, event.at_ns)
+        elif reason in ("Pulled", "Started") and event.at_ns <= span[1] and about in begun:
+            waited_ns[about] += max(0, event.at_ns - max(begun.pop(about), span[0]))
+    for about, since_ns in begun.items():
+        waited_ns[about] += max(0, span[1] - max(since_ns, span[0]))
+    waited_s = seconds(max(waited_ns.values(), default=0))
+    words = f"{life.name} waited {waited_s:.1f} s for its image, which nobody promises to come sooner"
+    excuses = excused(life, (words,), blocker_at(history, life.uid, due_ns)) if waited_s else ()
+    return waited_s, "; ".join(excuses)
 
 
 @dataclass(frozen=True, slots=True)

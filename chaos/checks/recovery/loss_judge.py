@@ -1,8 +1,8 @@
 """Whether one lost replica was back in time; and if it was not, whether that breaks a promise."""
 
 from chaos.checks.base import GAPLESS, NEWS, UNCUT, judged
-from chaos.checks.recovery.hold_ups import excused, slow_start
-from chaos.checks.recovery.losses import REPLACES, Loss
+from chaos.checks.recovery.hold_ups import excused, pulled_again, slow_start
+from chaos.checks.recovery.losses import AWAY, REPLACES, Loss
 from chaos.checks.recovery.missing_replicas import Missing
 from chaos.checks.verdict import Obligation
 from chaos.clock import NS, seconds
@@ -68,7 +68,10 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}", ROOM
     if isinstance(one, Loss) and one.rolled:
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
-    over_s, why = slow_start(history, waiting, one.bound, one.since_ns)
+    if isinstance(one, Loss) and one.path not in AWAY:
+        over_s, why = pulled_again(history, one.life, (one.since_ns, known_ns), one.due_ns)
+    else:
+        over_s, why = slow_start(history, waiting, one.bound, one.since_ns)
     if stage == "ready" and why and took_s - over_s - spared_s <= own_s:
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {why}", SPEC
     due_ns = one.due_ns

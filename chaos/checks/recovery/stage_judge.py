@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
-from chaos.checks.recovery.hold_ups import excused
+from chaos.checks.recovery.hold_ups import excused, pulled_again
 from chaos.checks.recovery.losses import AWAY
 from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
@@ -184,7 +184,13 @@ def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, word
     if excuses := excused(timeline.loss.replacement, [one.reason for one in bound.unpromised], blocker):
         reasons = "; ".join(dict.fromkeys(excuses))
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
-    room = timeline.loss.room
+    loss, since_ns = timeline.loss, stage.since_ns or 0
+    if loss.path not in AWAY and stage.name in ("container restarted", "started", "Ready"):
+        until_ns = _watched_until_ns(history, timeline, stage.name) if stage.at_ns is None else stage.at_ns
+        waited_s, why = pulled_again(history, loss.life, (since_ns, until_ns), since_ns + round(bound.total_s * NS))
+        if why and seconds(until_ns - since_ns) - waited_s <= bound.total_s:
+            return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {why}")
+    room = loss.room
     if stage.name == "replacement created" and room is not None and room.unmade and room.excuse:
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {room.excuse}")
     if stage.name.startswith("endpoint") and (unbound := unruled(history)):

@@ -9,9 +9,11 @@ import pytest
 from autoscaler_stories import Scaling
 from histories import PROBED, Story, at, node, pod
 from node_loss_stories import marked, noticed, powered, standing
+from probe_stories import hung, killing, restarted
+from recovery_stories import restarted_story
 from rollout_stories import NEW, OLD, Rolling, owned, release
 
-from chaos.checks import EndState, Recovered, Rescheduled, RolledOut, ScaledUp
+from chaos.checks import EndState, Recovered, RecoveredInTime, Rescheduled, RestartedByLiveness, RolledOut, ScaledUp
 from chaos.checks.verdict import Answer
 from chaos.history import Phase
 
@@ -150,3 +152,108 @@ def test_the_replacement_of_a_lost_nodes_replica_is_not_late_by_its_pull(
     story.saw(started_s, "MODIFIED", pod("c", running=True, node="n2", spec=spec))
     finding = Rescheduled()(story.saw(ready_s, "MODIFIED", pod("c", ready=True, node="n2", spec=spec)).history())
     assert finding.answer is answer, finding.line()
+
+
+# --- images that are asked for again at a restart in place --------------------------------------------------------
+
+ALWAYS: Mapping[str, Any] = {**PROBED, "containers": [{**PROBED["containers"][0], "imagePullPolicy": "Always"}]}
+
+
+def pulled(story: Story, *pulls: tuple[float, float | None], path: str = "spec.containers{m}") -> Story:
+    """The kubelet says when it begins to pull the image of `a`, and when it has it."""
+    for number, moments in enumerate(pulls):
+        for reason, at_s in zip(("Pulling", "Pulled"), moments, strict=True):
+            metadata = {"uid": f"{reason}-{number}", "name": f"{reason}-{number}", "namespace": "gameday-1"}
+            about = {"uid": "a", "fieldPath": path}
+            raw = {"metadata": metadata, "involvedObject": about, "reason": reason, "message": f"{reason} image m"}
+            story = story if at_s is None else story.saw(at_s, "ADDED", raw, "Event")
+    return story
+
+
+def crashed(ready_s: float | None) -> Story:
+    """The server of `a` ends at 30.2 s, and is Ready again at this moment, if ever; 43 s are promised."""
+    story = Story(200).replicas("a", "b", "c", spec=ALWAYS).fault("a", name="process-crash").traffic()
+    story.saw(30.2, "MODIFIED", pod("a", spec=ALWAYS))
+    if ready_s is not None:
+        story.saw(ready_s - 4, "MODIFIED", pod("a", running=True, restarts=1, spec=ALWAYS))
+        story.saw(ready_s, "MODIFIED", pod("a", ready=True, restarts=1, spec=ALWAYS))
+    return story
+
+
+def test_the_image_of_a_container_for_debugging_holds_nothing_up() -> None:
+    """Whoever looks into the pod with `kubectl debug` has an image pulled for that, and the server's is there."""
+    finding = Recovered()(pulled(crashed(76), (31, 70), path="spec.ephemeralContainers{debugger}").history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("pulls", "ready_s", "answer"),
+    [
+        pytest.param([(31, 50)], 60, Answer.PASS, id="pulled, and in time for all that"),
+        pytest.param([(31, 70)], 76, Answer.UNKNOWN, id="pulled"),
+        pytest.param([(31, None)], None, Answer.UNKNOWN, id="never there"),
+        pytest.param([], 76, Answer.FAIL, id="not pulled"),
+        pytest.param([(31, 32)], 76, Answer.FAIL, id="there at once"),
+        pytest.param([(31, 50)], 110, Answer.FAIL, id="pulled, and slow afterwards"),
+        pytest.param([(31, 32), (45, 46), (70, 71), (111, 112)], None, Answer.FAIL, id="it ends again and again"),
+        pytest.param([(5, 28)], 76, Answer.FAIL, id="pulled before"),
+    ],
+)
+def test_a_restart_in_place_is_not_late_by_its_pull(
+    pulls: list[tuple[float, float | None]], ready_s: float | None, answer: Answer
+) -> None:
+    """A container whose policy is Always starts anew only when the registry has answered."""
+    finding = Recovered()(pulled(crashed(ready_s), *pulls).history())
+    assert finding.answer is answer, finding.line()
+    assert ("for its image" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+def test_a_restart_in_place_for_which_there_is_no_image_any_more_fails() -> None:
+    """The tag was deleted from the registry, which the policy asks all the same."""
+    raw = pod("a", spec=ALWAYS)
+    waiting = {"reason": "ImagePullBackOff", "message": "manifest unknown"}
+    raw["status"]["containerStatuses"][0]["state"] = {"waiting": waiting}
+    finding = Recovered()(pulled(crashed(None), (31, None)).saw(33, "MODIFIED", raw).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert "cannot be pulled: manifest unknown" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("pulls", "answer"),
+    [
+        pytest.param([(45, 89)], Answer.UNKNOWN, id="pulled"),
+        pytest.param([(45, 46)], Answer.FAIL, id="there at once"),
+        pytest.param([], Answer.FAIL, id="not pulled"),
+    ],
+)
+def test_the_stages_of_a_restart_in_place_are_not_late_by_its_pull(
+    pulls: list[tuple[float, float | None]], answer: Answer
+) -> None:
+    """The container hangs at 30 s and is restarted at 90 s, where 35 s are promised."""
+    finding = RecoveredInTime()(pulled(restarted_story(container_restarted=90, spec=ALWAYS), *pulls).history())
+    assert finding.answer is answer, finding.line()
+    assert ("for its image" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize("restart_s", [90, None], ids=["restarted late", "not restarted"])
+@pytest.mark.parametrize(
+    ("pulls", "answer"),
+    [
+        pytest.param([(45, 89)], Answer.UNKNOWN, id="pulled"),
+        pytest.param([(45, 46)], Answer.FAIL, id="there at once"),
+        pytest.param([], Answer.FAIL, id="not pulled"),
+    ],
+)
+def test_a_restart_by_the_probe_is_not_late_by_its_pull(
+    pulls: list[tuple[float, float | None]], answer: Answer, restart_s: float | None
+) -> None:
+    """The liveness probe has the container ended in time, and its image comes late, or not before the heal."""
+    story = hung(spec=ALWAYS).saw(44, "ADDED", killing("a"), "Event")
+    if restart_s is not None:
+        story.saw(restart_s, "MODIFIED", restarted("a", spec=ALWAYS))
+        story.saw(restart_s + 2, "MODIFIED", restarted("a", ready=True, spec=ALWAYS))
+    elif answer is Answer.UNKNOWN:
+        pulls = [(45, None)]
+    finding = RestartedByLiveness()(pulled(story, *pulls).history())
+    assert finding.answer is answer, finding.line()
+    assert ("for its image" in finding.reason) == (answer is Answer.UNKNOWN)
