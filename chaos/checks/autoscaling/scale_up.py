@@ -17,7 +17,7 @@ from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD, INDICATORS, SENT, meant_within
+from chaos.history.sli import GOOD, INDICATORS, SENT, TOKEN_TIMES, meant_within, untimed
 from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.slo import Slo
@@ -49,16 +49,21 @@ def regained_ns(
     *,
     requests_min: int = REQUESTS_MIN,
     tail_ns: int = TAIL_NS,
+    blank: bool = True,
 ) -> int | None:
     """The intended time of the first good request of the spike from which on all of it, to its end, is inside the SLO.
 
     Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
-    again before the spike ended.
+    again before the spike ended. Unless `blank`, full answers of streams without any token miss no time of tokens.
     """
     table = _valid(history, begin_ns, end_ns).sort("intended_ns", descending=True)
     # A time that is undefined for a request (one token only) is not over; one that failed has infinite times.
     over = {name: INDICATORS[name][1].fill_null(0) > limit_s for name, limit_s in slo.times}
     bad = ~pl.col("outcome").is_in(GOOD)
+    if not blank:
+        marks = untimed(history.requests).select("stream", "id").with_columns(untimed=pl.lit(value=True))
+        table = table.join(marks, on=["stream", "id"], how="left").sort("intended_ns", descending=True)
+        over |= {name: over[name] & pl.col("untimed").is_null() for name in TOKEN_TIMES & over.keys()}
     unwell = pl.any_horizontal(bad, *over.values())
     counted = table.select(
         "intended_ns",
@@ -89,14 +94,24 @@ def not_sent(history: History, begin_ns: int, end_ns: int) -> str:
     return f"{missed} of {plural(count, 'request')} of the spike were never sent" if missed > 0.01 * count else ""
 
 
-def too_few(history: History, slo: Slo, begin_ns: int, end_ns: int) -> bool:
+def too_few(history: History, slo: Slo, begin_ns: int, end_ns: int, *, blank: bool = True) -> bool:
     """Whether users who are not known to be well again may be so all the same: too few requests say anything.
 
     Of fewer than twenty in all the last one has to be unwell, or nobody knows.
     """
     known = _valid(history, begin_ns, end_ns).height
     tail_ns = 0 if known < REQUESTS_MIN else TAIL_NS
-    return not known or regained_ns(history, slo, begin_ns, end_ns, requests_min=1, tail_ns=tail_ns) is not None
+    found = regained_ns(history, slo, begin_ns, end_ns, requests_min=1, tail_ns=tail_ns, blank=blank)
+    return not known or found is not None
+
+
+def _unsure(history: History, slo: Slo, begin_ns: int, end_ns: int) -> str:
+    """Why users who are not known to be well again may be so all the same, in words; empty if they may not."""
+    whether = "whether users were inside the SLO again before the spike ended"
+    if too_few(history, slo, begin_ns, end_ns):
+        return f"fewer than {REQUESTS_MIN} requests say {whether}"
+    open_ = too_few(history, slo, begin_ns, end_ns, blank=False)
+    return f"of answers in which no token was ever seen nobody knows {whether}" if open_ else ""
 
 
 def _spare(objective: float | None, count: pl.Expr) -> pl.Expr:
@@ -156,7 +171,7 @@ class Climb:
             only brings the number back to the minimum, for which it looks at none.
         pods: those made since the first rise.
         regained_ns: when users were inside the SLO again.
-        few: nobody knows whether they were, for want of requests.
+        unsure: why nobody knows whether they were; empty if that is known.
     """
 
     spike: LoadSpike
@@ -170,7 +185,7 @@ class Climb:
     own: tuple[Rescale, ...]
     pods: tuple[PodLife, ...]
     regained_ns: int | None
-    few: bool
+    unsure: str
     detail: FollowedDetail
 
     @property
@@ -244,7 +259,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         own=tuple(one for one in rises if one.before >= life.at(one.at_ns).least and confirmed(history, life, one)),
         pods=pods,
         regained_ns=well_ns,
-        few=slo is not None and well_ns is None and too_few(history, slo, begin_ns, end_ns),
+        unsure="" if slo is None or well_ns is not None else _unsure(history, slo, begin_ns, end_ns),
         detail=_detail(history, life, spike, metric, stages=stages, bound_s=bound.total_s),
     )
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
-from chaos.checks.autoscaling.scale_up import REQUESTS_MIN, Climb, FollowedDetail, climb_of, not_sent
+from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of, not_sent
 from chaos.checks.autoscaling.shown_metrics import Ignored
 from chaos.checks.base import NEWS, UNCUT, Summary, finding, judged, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -149,7 +149,7 @@ def _judged(
 ) -> Iterator[tuple[str, Obligation]]:
     """What a load spike asks of the system, each with what went wrong if it was not kept, in a word."""
     if not climb.rises:
-        yield _no_rise(history, life, climb, unwell=slo is not None and climb.regained_ns is None and not climb.few)
+        yield _no_rise(history, life, climb, unwell=slo is not None and climb.regained_ns is None and not climb.unsure)
         return
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
@@ -165,9 +165,8 @@ def _judged(
         yield "", Obligation("users", measured="inside the SLO again", bound="before the spike ends")
     elif climb.end_ns < climb.due_ns:
         yield "short", _too_short(climb)
-    elif climb.few:
-        text = f"fewer than {REQUESTS_MIN} requests say whether users were inside the SLO again before the spike ended"
-        yield "few", unknown("users", text, "a load spike of more requests")
+    elif climb.unsure:
+        yield "few", unknown("users", climb.unsure, "a load spike of more requests, or one whose answers are streamed")
     else:
         yield _not_regained(climb)
 

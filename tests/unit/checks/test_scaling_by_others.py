@@ -436,6 +436,38 @@ def test_few_requests_say_nothing_of_users(rate_rps: float, slow_s: float, answe
     assert ("fewer than 20 requests" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
+def unstreamed(rate_rps: float, slow_s: float, *, lost: int = 0, before: bool = True) -> Scaling:
+    """A spike that is followed, whose answers come in one piece, late up to a moment; of its last so many are lost."""
+    story = Scaling(200).stands("a", "b").loaded(rate_rps, 0, 195).loaded(3 * rate_rps, 30, 105)
+    story.saw(41, "MODIFIED", hpa(2, measured=100), KIND).rescaled(42, 4, measured=100)
+    story.made("c", 42.1, 46).made("d", 42.2, 46).slow(30, slow_s)
+    for row in story.rows:
+        if before or row["intended_ns"] >= at(30):
+            row["first_token_ns"] = None
+    return story.fate(range(len(story.rows) - lost, len(story.rows)), "failed")
+
+
+@pytest.mark.parametrize(
+    ("story", "slo", "answer"),
+    [
+        pytest.param(unstreamed(1, 0), USERS, Answer.PASS, id="an SLO without times of tokens"),
+        pytest.param(unstreamed(1, 0), Slo(first_token_p99_s=2), Answer.UNKNOWN, id="first token"),
+        pytest.param(unstreamed(1, 0), Slo(latency_p99_s=2, token_gap_p99_s=1), Answer.UNKNOWN, id="token gap"),
+        pytest.param(unstreamed(0.05, 0), Slo(first_token_p99_s=2), Answer.UNKNOWN, id="few requests, too"),
+        pytest.param(
+            unstreamed(1, 105), Slo(latency_p99_s=2, first_token_p99_s=2), Answer.FAIL, id="late as a whole to the end"
+        ),
+        pytest.param(unstreamed(1, 0, lost=60), Slo(first_token_p99_s=2), Answer.FAIL, id="lost at the end"),
+        pytest.param(unstreamed(1, 0, before=False), Slo(first_token_p99_s=2), Answer.FAIL, id="tokens before it"),
+    ],
+)
+def test_answers_in_one_piece_leave_the_times_of_tokens_open(story: Scaling, slo: Slo, answer: Answer) -> None:
+    """Where no answer of a stream ever showed a token, nobody knows whether users got their first ones in time."""
+    finding = ScaledUp(slo)(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("no token was ever seen" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
 # --- to and from zero ---------------------------------------------------------------------------------------------
 
 
