@@ -17,6 +17,7 @@ from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
     "EDITED",
+    "NEAR_NS",
     "NOT_ASKED",
     "UNEDITED",
     "Rescale",

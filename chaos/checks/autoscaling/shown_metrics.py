@@ -4,12 +4,12 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from chaos.checks.autoscaling.recommendations import Reach, pods_seen, target_of
-from chaos.checks.autoscaling.scaling import behaviour_at, changes_of, edited_ns, own_rescales
+from chaos.checks.autoscaling.scaling import NEAR_NS, behaviour_at, changes_of, edited_ns, own_rescales
 from chaos.checks.base import timings_of
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
-from chaos.history.facts.replica_counts import desired_replicas
+from chaos.history.facts.replica_counts import desired_replicas, workload_states
 from chaos.semantics import Bound, Timings
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.semantics.hpa.pod_groups import replica_state
@@ -34,8 +34,6 @@ class Asked:
 def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
     """What the status in force at a moment asks for; None where it shows no metric."""
     view, current = life.at(at_ns), desired_replicas(history).value_at(at_ns) or 0
-    # An average over all replicas is over those of the sync that reported it.
-    then = int(view.status.get("currentReplicas") or current)
     tolerance = behaviour_at(history, life, at_ns).tolerance
     found: list[tuple[int, int, str]] = []
     unread = []
@@ -46,15 +44,33 @@ def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
             unread.append(metric.name)
             continue
         pods = _counted(history, metric, at_ns)
-        of = then if metric.outside and target.kind == "AverageValue" else current
-        numbers = shown_replicas(target, shown, current=of, pods=pods, tolerance=tolerance, outside=metric.outside)
-        found.append((*numbers, f"{metric.name} is at {seen.shown(target.kind)} of {metric.shown(target.kind)}"))
+        over = _averaged(history, life, at_ns) if metric.outside and target.kind == "AverageValue" else {current}
+        numbers = [
+            shown_replicas(target, shown, current=of, pods=pods, tolerance=tolerance, outside=metric.outside)
+            for of in over
+        ]
+        words = f"{metric.name} is at {seen.shown(target.kind)} of {metric.shown(target.kind)}"
+        found.append((min(one[0] for one in numbers), max(one[1] for one in numbers), words))
     if not found:
         return None
     least, most = max(one[0] for one in found), max(one[1] for one in found)
     if unread:  # which lets nothing fall
         least, most = max(least, current), max(most, current)
     return Asked(least, most, max(found, key=lambda one: one[1])[2], tuple(unread))
+
+
+def _averaged(history: History, life: AutoscalerLife, at_ns: int) -> set[int]:
+    """Over how many replicas an average that is none of the pods' may be: those of the sync that reported it, or since.
+
+    That is the number in the workload's own status, which differs from what is desired in a release with a surge and
+    under a quota (Kubernetes' pkg/controller/podautoscaler/replica_calculator.go, `GetExternalPerPodMetricReplicas`).
+    """
+    reported_ns = max((since_ns for since_ns, _ in life.states if since_ns <= at_ns), default=at_ns) - NEAR_NS
+    known = [(since_ns, int(view.status.get("replicas") or 0)) for since_ns, view in workload_states(history)]
+    before = [count for since_ns, count in known if since_ns <= reported_ns][-1:]
+    found = {*before, *(count for since_ns, count in known if reported_ns < since_ns <= at_ns)}
+    desired = int(life.at(at_ns).status.get("currentReplicas") or desired_replicas(history).value_at(at_ns) or 0)
+    return {one for one in (desired, *found) if one} or {0}
 
 
 def _counted(history: History, metric: MetricView, at_ns: int) -> Pods:

@@ -578,6 +578,34 @@ def test_where_the_metrics_keep_the_replicas_the_fall_ends() -> None:
     assert ScaledDown()(fallen(hpa(3, measured=20)).history()).answer is Answer.FAIL
 
 
+def surging(pods: int, *, falls_s: float | None = None) -> Scaling:
+    """A spike until 90 s; from 100 s on so many pods are there for four desired, and the queue is at 3.2 for each."""
+    story = Scaling(400).stands("a", "b", scaler=scaler(2, "3")).loaded(1, 0, 395).loaded(4, 30, 90)
+    story.saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment").saw(42.05, "MODIFIED", scaler(4, "9"), KIND)
+    story.made("c", 42.1, 46).made("d", 42.1, 46)
+    story.saw(100, "MODIFIED", {**deployment(4, spec=ASKING), "status": {"replicas": pods}}, "Deployment")
+    story.saw(120, "MODIFIED", scaler(4, "3200m"), KIND)
+    if falls_s is not None:
+        story.saw(falls_s, "MODIFIED", deployment(2, spec=ASKING), "Deployment").ends(falls_s + 0.1, "c", "d")
+        story.saw(falls_s + 0.05, "MODIFIED", scaler(2, "1"), KIND)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(surging(4), Answer.FAIL, id="12.8 for four are for three"),
+        pytest.param(surging(5), Answer.UNKNOWN, id="16 for five are for four"),
+        pytest.param(surging(5, falls_s=130), Answer.PASS, id="it falls in time"),
+    ],
+)
+def test_an_average_is_over_the_pods_of_a_surge_too(story: Scaling, answer: Answer) -> None:
+    """A release that is stuck has a pod more than desired, over which the autoscaler divides the queue, too."""
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("s0-prometheus is at 3200m of 5" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
 def test_one_of_two_metrics_may_keep_them() -> None:
     """The highest of all proposals counts."""
     share = {"type": "Utilization", "averageUtilization": 90}
