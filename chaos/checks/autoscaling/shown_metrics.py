@@ -153,7 +153,8 @@ class Ignored:
 def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int, *, status: bool) -> Ignored | None:
     """The worst such time in a span, by the samples that were recorded, and if `status`, by the autoscaler's own.
 
-    What it shows for the number before a rise says little of the one after it.
+    What it shows for the number before a rise says little of the one after it. So without `status` only what it
+    reported of the number that is desired counts, and only for metrics that nobody samples.
     """
     desired, timings = desired_replicas(history), timings_of(history)
     looks = {at_ns for at_ns, _ in (*life.within(begin_ns, end_ns), *desired.points) if begin_ns <= at_ns <= end_ns}
@@ -183,11 +184,21 @@ def _decision(history: History, life: AutoscalerLife, at_ns: int, timings: Timin
     return decision_bound(behaviour, timings, current=current, changes=past, now_s=at_ns / NS)
 
 
+def _reported_since(history: History, life: AutoscalerLife, at_ns: int) -> bool:
+    """Whether the status in force is of the number that is desired, and of metrics that are never sampled."""
+    view, desired = life.at(at_ns), desired_replicas(history)
+    reported_ns = max((since_ns for since_ns, _ in life.states if since_ns <= at_ns), default=0)
+    changed_ns = max((since_ns for since_ns, _ in desired.points if since_ns <= at_ns), default=at_ns)
+    if view.status.get("currentReplicas") != desired.value_at(at_ns) or reported_ns <= changed_ns + NEAR_NS:
+        return False
+    return not any(one.type in MEASURED for one in view.metrics)
+
+
 def _wants_more(history: History, life: AutoscalerLife, at_ns: int, *, status: bool) -> bool:
     """Whether the metrics ask for more than is desired at a moment, whatever pods were measured."""
     current, view = desired_replicas(history).value_at(at_ns) or 0, life.at(at_ns)
     if current >= view.most or view.inactive:
         return False
-    shown = asked(history, life, at_ns) if status else None
+    shown = asked(history, life, at_ns) if status or _reported_since(history, life, at_ns) else None
     sampled = [one.replicas or 0 for one in Reach(history, life).proposals(at_ns, at_ns, current)]
     return (shown is not None and shown.least > current) or min(sampled, default=0) > current

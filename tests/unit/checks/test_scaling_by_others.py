@@ -148,6 +148,41 @@ def test_a_further_step_may_be_late_as_the_cluster_is_set(
     assert finding.answer is answer, finding.line()
 
 
+def queued(value: str, *, still_s: float = 200, limits: tuple[int, int] = (2, 8), **behavior: Any) -> Scaling:
+    """An autoscaler on a queue rises by one at 36 s, and never again; from 60 s up to a moment it shows this value."""
+
+    def scaling(desired: int, shown: str) -> dict[str, Any]:
+        raw = scaler(desired, shown)
+        raw["spec"] |= {"minReplicas": limits[0], "maxReplicas": limits[1]}
+        raw["spec"]["behavior"] |= behavior
+        return raw
+
+    story = spike(scaler=scaling(2, "3")).saw(35, "MODIFIED", scaling(2, "6"), KIND)
+    story.saw(36, "MODIFIED", deployment(3, spec=ASKING), "Deployment").saw(36.05, "MODIFIED", scaling(3, "6"), KIND)
+    story.made("c", 36.1, 40).saw(60, "MODIFIED", scaling(3, value), KIND)
+    return story if still_s >= 200 else story.saw(still_s, "MODIFIED", scaling(3, "4500m"), KIND)
+
+
+ONCE = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 600}]}
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(queued("5"), Answer.PASS, id="three are enough"),
+        pytest.param(queued("12"), Answer.FAIL, id="eight are asked for, to the end"),
+        pytest.param(queued("12", still_s=62), Answer.PASS, id="eight are asked for, for a moment"),
+        pytest.param(queued("12", limits=(2, 3)), Answer.PASS, id="there are as many as there may be"),
+        pytest.param(queued("12", scaleUp=ONCE), Answer.PASS, id="its rates let it rise no further"),
+    ],
+)
+def test_one_step_is_not_enough_where_its_own_status_asks_for_more(story: Scaling, answer: Answer) -> None:
+    """Of a queue nobody takes samples; but the autoscaler says itself what it reads for the three that are there."""
+    finding = ScaledUp()(timed(story, custom_metrics_s=10).history())
+    assert finding.answer is answer, finding.line()
+    assert ("did not rise further, though s0-prometheus was over" in finding.reason) == (answer is Answer.FAIL)
+
+
 # --- who made it --------------------------------------------------------------------------------------------------
 
 
