@@ -7,14 +7,14 @@ from typing import Any
 
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.pod_lifecycles import NoRoom, PodLife
+from chaos.history.facts.pod_lifecycles import NoRoom, PodLife, pod_states
 from chaos.history.facts.reported import blocker_at, node_coming, pod_reports, quota_refusal
 from chaos.objects.base import Raw, View
 from chaos.objects.blockers import Blocker
 from chaos.semantics import Bound, Part
 from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 
-__all__ = ["RoomWait", "excused", "held_up_by", "pulled_again", "quota_wait", "room_wait", "slow_start"]
+__all__ = ["RoomWait", "excused", "held_up_by", "kept_wait", "pulled_again", "quota_wait", "room_wait", "slow_start"]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
@@ -101,6 +101,7 @@ class RoomWait:
         excuse: why nobody promises that it came sooner; empty where it never got room, and none was on its way.
         part: the lost pod's grace, where it got that pod's own room as soon as that was gone.
         unmade: it could not even be made.
+        settle: what would let it be made; empty where that is room.
     """
 
     begin_ns: int
@@ -109,6 +110,7 @@ class RoomWait:
     excuse: str
     part: Part | None
     unmade: bool = False
+    settle: str = ""
 
     def seconds_until(self, at_ns: int) -> float:
         return seconds((at_ns if self.end_ns is None else self.end_ns) - self.begin_ns)
@@ -153,6 +155,26 @@ def quota_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWa
     return RoomWait(
         begin_ns, end_ns, words, excuse, termination_part(victim.spec, why) if waited else None, unmade=True
     )
+
+
+def kept_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWait | None:
+    """How the object of a pod outlasted its containers, for which a pod in its place had to wait, None if it did not.
+
+    Each finalizer keeps it until somebody has done what that stands for (Kubernetes documentation, "Finalizers").
+    """
+    states = pod_states(history, victim.uid) if victim.terminating_ns is not None else ()
+    kept = [
+        (at_ns, view.metadata["finalizers"])
+        for at_ns, view in states
+        if view.deleting and view.metadata.get("finalizers") and not any(one.running_since for one in view.containers)
+    ]
+    if not kept or (victim.gone_ns is not None and victim.gone_ns <= kept[0][0]):
+        return None
+    words = f"{victim.name}, which it replaces, was kept by its finalizers ({', '.join(kept[0][1])})"
+    settle = "a trial whose pods have no finalizers that others remove"
+    excuse = f"{words}, and nobody promises how soon these are removed"
+    end_ns = victim.gone_ns if pod is None else min(pod.created_ns, victim.gone_ns or pod.created_ns)
+    return RoomWait(kept[0][0], end_ns, words, excuse, None, unmade=True, settle=settle)
 
 
 def _claims(life: PodLife) -> Iterator[str]:

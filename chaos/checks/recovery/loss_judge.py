@@ -12,6 +12,7 @@ from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas
 from chaos.history.facts.reported import blocker_at, refusal_at
 from chaos.semantics import Stage
+from chaos.semantics.recovery_bounds import AT_ONCE
 
 __all__ = ["ROOM", "SPEC", "judge_loss", "lacking"]
 
@@ -65,7 +66,10 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
     spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
     own_s = one.bound.total_s - (one.room.part.seconds if one.room and one.room.part else 0.0)
     if one.room and one.room.excuse and took_s - spared_s <= own_s:
-        return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}", ROOM
+        return (
+            f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}",
+            one.room.settle or ROOM,
+        )
     if isinstance(one, Loss) and one.rolled:
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
     if isinstance(one, Loss) and one.path not in AWAY:
@@ -79,8 +83,17 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
     if excuses := excused(waiting, one.bound.excuses(stage), blocker):
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}", SPEC
     over = "not back" if one.back_ns is None else f"back after {took_s:.1f} s"
-    why = f": {blocker.words}" if blocker is not None else ""
+    words = blocker.words if blocker is not None else "" if waiting is not None else _unended(history, one)
+    why = f": {words}" if words else ""
     return f"{one.who} {over}, bound {one.bound.total_s:g} s: at the deadline {STAGE_WORDS[stage]}{why}", ""
+
+
+def _unended(history: History, one: Missing) -> str:
+    """That the pod in whose place it is to be was still there when it was due, where its controller waits for that."""
+    if not isinstance(one, Loss) or one.path != "replaced" or history.facts.workload.pods_by in AT_ONCE:
+        return ""
+    gone_ns = one.life.gone_ns
+    return f"{one.life.who} had not ended" if gone_ns is None or gone_ns > one.due_ns else ""
 
 
 def _made_before(history: History, one: Missing) -> PodLife | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.hold_ups import quota_wait, room_wait
+from chaos.checks.recovery.hold_ups import kept_wait, quota_wait, room_wait
 from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss, ended_by_kubelet
 from chaos.checks.recovery.replacements import replacements
@@ -177,8 +177,9 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
     replacement = replacements(history).of.get(life.uid) if path in AWAY else life
     since_ns = lost_ns if lost_ns is not None else fault.begin_ns if fault is not None else 0
     room = room_wait(history, life if path == "replaced" else None, replacement) if path in AWAY else None
-    if room is None and path == "replaced" and history.facts.workload.pods_by in AT_ONCE:
-        room = quota_wait(history, life, replacement)
+    if room is None and path == "replaced":
+        waited = quota_wait if history.facts.workload.pods_by in AT_ONCE else kept_wait
+        room = waited(history, life, replacement)
     bound = cause.bound if room is None or room.part is None else cause.bound.after(room.part)
     due_ns = since_ns + round(bound.total_s * NS)
     needed = path not in AWAY or _needed(history, life, since_ns, due_ns)

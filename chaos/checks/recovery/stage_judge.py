@@ -185,13 +185,15 @@ def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, word
         reasons = "; ".join(dict.fromkeys(excuses))
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {reasons}")
     loss, since_ns = timeline.loss, stage.since_ns or 0
+    until_ns = _watched_until_ns(history, timeline, stage.name) if stage.at_ns is None else stage.at_ns
     if loss.path not in AWAY and stage.name in ("container restarted", "started", "Ready"):
-        until_ns = _watched_until_ns(history, timeline, stage.name) if stage.at_ns is None else stage.at_ns
         waited_s, why = pulled_again(history, loss.life, (since_ns, until_ns), since_ns + round(bound.total_s * NS))
         if why and seconds(until_ns - since_ns) - waited_s <= bound.total_s:
             return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {why}")
     room = loss.room
-    if stage.name == "replacement created" and room is not None and room.unmade and room.excuse:
+    spared_s = room.seconds_until(until_ns) if room is not None and room.unmade and room.excuse else 0.0
+    spares = spared_s > 0 and seconds(until_ns - since_ns) - spared_s <= bound.total_s
+    if stage.name == "replacement created" and room is not None and spares:
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {room.excuse}")
     if stage.name.startswith("endpoint") and (unbound := unruled(history)):
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {unbound}")

@@ -73,6 +73,47 @@ def test_new_members_have_their_time_in_turn(start_s: float, policy: str, answer
     assert finding.answer is answer, finding.line()
 
 
+def kept(
+    gone_s: float | None,
+    *,
+    ready_s: float | None = None,
+    finalizers: tuple[str, ...] = ("a.example/sync",),
+    runs: bool = False,
+) -> Story:
+    """The second member is deleted at 30.2 s; its server has ended at 36 s, and its object is gone at this moment."""
+    story = standing(400, "a", "b")
+    story.events = [one for one in story.events if one.kind != "Pod" or one.object["metadata"]["uid"] == "a"]
+    story.saw(0, "LISTED", member("b", 1, ready=True)).saw(30.2, "MODIFIED", member("b", 1, ready=True, deleting=True))
+    going = member("b", 1, deleting=True, running=runs)
+    going["metadata"] |= {"finalizers": list(finalizers)} if finalizers else {}
+    story.saw(36, "MODIFIED", going)
+    if gone_s is not None:
+        story.saw(gone_s, "DELETED", going)
+        made(story, "anew", 1, gone_s + 0.2, ready_s=gone_s + 10 if ready_s is None else ready_s)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer", "words"),
+    [
+        pytest.param(kept(60), Answer.PASS, "", id="in time for all that"),
+        pytest.param(kept(130), Answer.UNKNOWN, "kept by its finalizers (a.example/sync)", id="kept"),
+        pytest.param(kept(118), Answer.UNKNOWN, "kept by its finalizers (a.example/sync)", id="made, and not Ready"),
+        pytest.param(kept(None), Answer.UNKNOWN, "kept by its finalizers (a.example/sync)", id="kept for ever"),
+        pytest.param(kept(60, ready_s=200), Answer.FAIL, "a pod was not Ready", id="slow afterwards"),
+        pytest.param(kept(130, finalizers=()), Answer.FAIL, "model-1 (b) had not ended", id="no finalizers"),
+        pytest.param(kept(130, runs=True), Answer.FAIL, "model-1 (b) had not ended", id="its server runs on"),
+    ],
+)
+def test_a_member_waits_for_whoever_removes_the_finalizers_of_the_former(
+    story: Story, answer: Answer, words: str
+) -> None:
+    """A StatefulSet makes a member anew when the former object is gone, due within 94 s of its deletion."""
+    finding = Recovered()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.reason
+
+
 def test_only_the_member_that_is_late_is_held_against_it() -> None:
     """The first of the three is never Ready, so the others are not even due."""
     finding = Recovered()(grown(45, stuck=2).history())
