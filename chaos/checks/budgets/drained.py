@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, NEWS, Summary, finding, late_news, unknown
-from chaos.checks.budgets.drains import Drain, drains_of
+from chaos.checks.base import GAPLESS, Summary, finding, late_news, unknown
+from chaos.checks.budgets.drains import Drain, drains_of, left_doubt
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.records import Record
 from chaos.checks.budgets.replay import replay
@@ -13,7 +13,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import covered, earliest_ns, gaps_in
+from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.reported import node_coming
 from chaos.history.facts.revisions import DELIVERY_NS
@@ -120,10 +120,9 @@ class Drained:
         left = [life for life in left if life.gone_ns is None or life.uid not in found_gone]
         if left:
             names = ", ".join(sorted(life.name for life in left))
-            gap = any(life.gone_uncertain for life in left)
-            if gap or all(life.gone_ns and earliest_ns(history, "Pod", life.gone_ns) <= end_ns for life in left):
-                why = "lies in a gap of the watch" if gap else f"is not known: {NEWS}"
-                return _owed(drain, Answer.UNKNOWN, f"whether {names} was gone {why}", GAPLESS)
+            doubt, settle = left_doubt(history, drain, left)
+            if doubt:
+                return _owed(drain, Answer.UNKNOWN, f"whether {names} {doubt}", settle)
             return _owed(drain, Answer.FAIL, f"pods were left on {drain.nodes}: {names}")
         if not any(stay.lives for stay in drain.stays):
             return _owed(drain, Answer.UNKNOWN, f"no replica was on {drain.nodes}", "a node with replicas on it")

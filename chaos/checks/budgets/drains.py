@@ -1,17 +1,19 @@
 """What a drain had to do and how long it may have taken: its nodes, the pods on them, its budgets, and its bound."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chaos.checks.base import timings_of
+from chaos.checks.base import GAPLESS, NEWS, timings_of
 from chaos.checks.budgets.records import Record, Replay
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
+from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.step_function import Steps
+from chaos.objects.kinds import NodeView
 from chaos.semantics import Batch, Bound, drain_bound
 
-__all__ = ["DRAINS", "Drain", "Stay", "drains_of"]
+__all__ = ["DRAINS", "Drain", "Stay", "drains_of", "left_doubt"]
 
 DRAINS = ("node-drain", "pool-drain")
 
@@ -91,6 +93,32 @@ def drains_of(history: History, played: Replay, lives: tuple[PodLife, ...], node
     """Every drain of the trial, or those of one node."""
     found = (_drain(history, played, lives, fault) for fault in history.faults if fault.name in DRAINS)
     return tuple(one for one in found if node is None or any(stay.node == node for stay in one.stays))
+
+
+def left_doubt(history: History, drain: Drain, left: Sequence[PodLife]) -> tuple[str, str]:
+    """Why pods that were there as it ended need not have been left, and what would settle it; empty if they were."""
+    if any(life.gone_uncertain for life in left):
+        return "was gone lies in a gap of the watch", GAPLESS
+    end_ns = drain.end_ns or 0
+    if all(life.gone_ns and earliest_ns(history, "Pod", life.gone_ns) <= end_ns for life in left):
+        return f"was gone is not known: {NEWS}", GAPLESS
+    opened = {stay.node: at_ns for stay in drain.stays if (at_ns := _opened_ns(history, stay)) is not None}
+    if all(life.node in opened and (life.scheduled_ns or 0) > opened[life.node] - NS for life in left):
+        return f"had to go is not known: others opened {' and '.join(opened)} meanwhile", "nodes that nobody else opens"
+    return "", ""
+
+
+def _opened_ns(history: History, stay: Stay) -> int | None:
+    """When a node was first seen open again before the drain itself opened it, None if it was not."""
+    closed = False
+    for event in history.watch:
+        if event.kind != "Node" or not stay.begin_ns <= event.at_ns < (stay.until_ns or history.ended_ns):
+            continue
+        view = NodeView(event.object)
+        if view.name == stay.node and closed and not view.unschedulable:
+            return event.at_ns
+        closed = closed or (view.name == stay.node and view.unschedulable)
+    return None
 
 
 def _drain(history: History, played: Replay, lives: tuple[PodLife, ...], fault: Fault) -> Drain:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from budget_stories import Guarded, budget, drain_story, guarded
-from histories import PROBED, at, facts, pod
+from histories import PROBED, at, facts, node, pod
 
 from chaos.checks import Drained
 from chaos.checks.verdict import Answer, Finding
@@ -90,6 +90,26 @@ def test_a_pod_that_arrived_as_the_node_closed_counts() -> None:
     """A pod that the scheduler had bound to the node before it closed has to leave too."""
     story = drain_story().saw(31, "ADDED", pod("late", node="n1", running=True))
     assert judged(story).answer is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("opened_s", "came_s", "answer"),
+    [
+        pytest.param(38, 39, Answer.UNKNOWN, id="after others opened it"),
+        pytest.param(38, 31, Answer.FAIL, id="before others opened it"),
+        pytest.param(None, 39, Answer.FAIL, id="nobody opened it"),
+    ],
+)
+def test_a_pod_that_came_as_others_had_opened_the_node_is_open(
+    opened_s: float | None, came_s: float, answer: Answer
+) -> None:
+    """Somebody uncordons the node in mid-drain, and the scheduler goes on placing pods there."""
+    story = drain_story().saw(came_s, "ADDED", pod("late", node="n1", running=True))
+    if opened_s is not None:
+        story.saw(opened_s, "MODIFIED", node("n1", labels={"pool": "blue", "zone": "z1"}), "Node")
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("others opened n1" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
 def test_a_pod_that_came_after_the_node_was_opened_does_not_count() -> None:
