@@ -167,7 +167,7 @@ def _judged(turn: _Turn, bound_s: float, took_s: float | None, obligation: Oblig
 
 def _back_ns(history: History, turn: _Turn, spans: tuple[Span, ...]) -> int | None:
     """When its endpoint was there again for the clients of every family that had it before."""
-    own = [one[turn.life.uid] for one in endpoint_spans_by_family(history) if turn.life.uid in one]
+    own = [one[turn.life.uid] for one in endpoint_spans_by_family(history).values() if turn.life.uid in one]
     found = [_followed_ns(turn, one) for one in own or [spans]]
     return None if None in found else max(one for one in found if one is not None)
 

@@ -39,7 +39,7 @@ from chaos.history.facts.replica_counts import (
     workload_states,
 )
 from chaos.history.facts.reported import blocker_at, refusal_at
-from chaos.history.facts.routing import publishes_unready, selected, unruled
+from chaos.history.facts.routing import families_left, publishes_unready, selected, unruled
 from chaos.history.facts.templates import as_admitted, is_wanted
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.semantics import Bound, endpoint_bound
@@ -135,8 +135,9 @@ class _End:
         return is_wanted(self.history, life, self.at_ns)
 
     def reachable(self, life: PodLife) -> bool:
-        """Whether it is among the ready endpoints, for clients of every family of addresses."""
-        spans = [family.get(life.uid, ()) for family in endpoint_spans_by_family(self.history) if family]
+        """Whether it is among the ready endpoints, for clients of every family of addresses that the Service has."""
+        left, families = families_left(self.history, self.at_ns), endpoint_spans_by_family(self.history)
+        spans = [family.get(life.uid, ()) for name, family in families.items() if family and name not in left]
         return bool(spans) and all(
             any(begin <= self.at_ns and (end is None or end > self.at_ns) for begin, end in one) for one in spans
         )

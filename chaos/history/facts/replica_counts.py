@@ -210,10 +210,10 @@ def endpoint_spans(history: History) -> Mapping[str, tuple[Span, ...]]:
 
 
 @once
-def endpoint_spans_by_family(history: History) -> tuple[Mapping[str, tuple[Span, ...]], ...]:
+def endpoint_spans_by_family(history: History) -> Mapping[str, Mapping[str, tuple[Span, ...]]]:
     """The same for each family of addresses by itself: clients of a dual-stack Service go by the slices of theirs."""
     families = dict.fromkeys(view.family for _, view in service_slices(history))
-    return tuple(_spans(history, family) for family in families)
+    return {family: _spans(history, family) for family in families}
 
 
 def endpoint_added_ns(history: History, uid: str, former_uid: str) -> int | None:
@@ -221,7 +221,7 @@ def endpoint_added_ns(history: History, uid: str, former_uid: str) -> int | None
 
     None if it never came into one of them: then some clients go without it.
     """
-    families = [one for one in endpoint_spans_by_family(history) if uid in one or former_uid in one]
+    families = [one for one in endpoint_spans_by_family(history).values() if uid in one or former_uid in one]
     firsts = [one[uid][0][0] for one in families if uid in one]
     return max(firsts) if firsts and len(firsts) == len(families) else None
 

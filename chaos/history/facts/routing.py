@@ -14,7 +14,7 @@ from chaos.history.model import History
 from chaos.objects.base import View, matches
 from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
 
-__all__ = ["of_service", "publishes_unready", "selected", "uneven_by_spec", "unruled"]
+__all__ = ["families_left", "of_service", "publishes_unready", "selected", "uneven_by_spec", "unruled"]
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
@@ -50,6 +50,14 @@ def selected(history: History, uid: str, begin_ns: int, end_ns: int) -> bool:
     pods = _in_force(history, "Pod", lambda view: view.uid == uid, begin_ns, end_ns)
     selectors = [{"matchLabels": one.spec["selector"]} for one in services if one.spec.get("selector")]
     return all(matches(selector, pod.labels) for selector in selectors for pod in pods)
+
+
+def families_left(history: History, at_ns: int) -> frozenset[str]:
+    """The families of addresses (`IPv4`, `IPv6`) that the Service once had by its spec, and at a moment has no more."""
+    ours = (history.facts.namespace, history.facts.service)
+    states = _in_force(history, "Service", lambda view: (view.namespace, view.name) == ours, history.began_ns, at_ns)
+    had = [frozenset(map(str, view.spec.get("ipFamilies") or ())) for view in states]
+    return frozenset[str]().union(*had) - had[-1] if had and had[-1] else frozenset()
 
 
 def _in_force(history: History, kind: str, is_it: Callable[[View], bool], begin_ns: int, end_ns: int) -> list[View]:

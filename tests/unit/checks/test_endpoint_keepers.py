@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,6 +88,39 @@ def test_the_controllers_own_endpoints_follow_within_moments(spec: dict[str, Any
 def test_an_endpoint_that_is_published_to_the_end_is_not_late(spec: dict[str, Any], answer: Answer) -> None:
     """With publishNotReadyAddresses the endpoint of a pod stays ready for all of its grace, until the pod is gone."""
     finding = RecoveredInTime()(of(replaced_story(endpoint_removed=60), spec).history())
+    assert finding.answer is answer, finding.line()
+
+
+def dual_stack(left_s: float | None = None, *families: str) -> Story:
+    """A Service of two families; its slice for IPv6 is gone from a moment on, and it has these families then."""
+    story = kept_story()
+    slices = [one for one in story.events if one.kind == "EndpointSlice"]
+    story.events = [one for one in story.events if one.kind != "EndpointSlice"]
+    for one in slices:
+        for family in ("IPv4", "IPv6"):
+            metadata = {**one.object["metadata"], "uid": family, "name": family}
+            story.events.append(replace(one, object={**one.object, "metadata": metadata, "addressType": family}))
+    of(story, {**SELECTING, "ipFamilies": ["IPv4", "IPv6"]})
+    if left_s is not None:
+        raw = {"metadata": {"uid": "svc-1", "name": WORKLOAD, "namespace": NAMESPACE}}
+        story.saw(left_s, "MODIFIED", {**raw, "spec": {**SELECTING, "ipFamilies": list(families)}}, "Service")
+        gone = next(one for one in reversed(story.events) if one.object.get("addressType") == "IPv6")
+        story.saw(left_s + 0.1, "DELETED", gone.object, "EndpointSlice")
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(dual_stack(), Answer.PASS, id="both families"),
+        pytest.param(dual_stack(50, "IPv4"), Answer.PASS, id="one was given up"),
+        pytest.param(dual_stack(50, "IPv4", "IPv6"), Answer.FAIL, id="one has lost its slice"),
+        pytest.param(dual_stack(50), Answer.FAIL, id="nobody says that it was given up"),
+    ],
+)
+def test_a_family_that_the_service_gave_up_needs_no_endpoint(story: Story, answer: Answer) -> None:
+    """An owner takes a dual-stack Service back to IPv4: that no replica has an endpoint of IPv6 is as it should be."""
+    finding = EndState()(story.history())
     assert finding.answer is answer, finding.line()
 
 
