@@ -18,7 +18,7 @@ from chaos.checks.base import (
     undecided,
     unknown,
 )
-from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
+from chaos.checks.recovery.hold_ups import excused, pulled_again, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.losses import losses
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
@@ -209,13 +209,17 @@ def _ready(end: _End, life: PodLife) -> Obligation:
     blocker, room = blocker_at(end.history, life.uid, end.at_ns), room_wait(end.history, victim, life)
     stage = lacking(life, end.at_ns) if fell_ns is None else "ready"
     excuse = "; ".join(excused(life, bound.excuses(stage), blocker))
-    over_s, slow = slow_start(end.history, life, bound, life.created_ns)
-    if stage == "ready" and fell_ns is None and seconds(end.at_ns - life.created_ns) - over_s <= bound.total_s:
+    since_ns = life.created_ns if fell_ns is None else fell_ns
+    if fell_ns is None:
+        over_s, slow = slow_start(end.history, life, bound, since_ns)
+    else:
+        over_s, slow = pulled_again(end.history, life, (since_ns, end.at_ns), end.at_ns)
+    if stage == "ready" and seconds(end.at_ns - since_ns) - over_s <= bound.total_s:
         excuse = excuse or slow
     if room is not None and room.excuse:
         excuse = room.excuse
     words = f"{life.name} is not Ready" + (f" ({blocker.words})" if blocker else "")
-    return _judged(end, life.who, words, life.created_ns if fell_ns is None else fell_ns, bound, excuse=excuse)
+    return _judged(end, life.who, words, since_ns, bound, excuse=excuse)
 
 
 def _missing(end: _End, count: int) -> Obligation:

@@ -208,6 +208,31 @@ def test_a_restart_in_place_is_not_late_by_its_pull(
     assert ("for its image" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
+@pytest.mark.parametrize(
+    ("pulls", "answer"),
+    [
+        pytest.param([(31, None)], Answer.UNKNOWN, id="pulling"),
+        pytest.param([(31, 90)], Answer.UNKNOWN, id="has just been pulled"),
+        pytest.param([(31, 32)], Answer.FAIL, id="there at once"),
+        pytest.param([], Answer.FAIL, id="not pulled"),
+    ],
+)
+def test_a_restart_in_place_that_pulls_to_the_end_is_open(
+    pulls: list[tuple[float, float | None]], answer: Answer
+) -> None:
+    """The trial ends 66 s after the crash, and 56 s after the heal, where 43 s are promised."""
+    story = Rolling(200).saw(0, "LISTED", node("n1"), "Node").fault("a", name="process-crash").traffic()
+    raw, replica_set = release(OLD, replicas=2), owned(OLD, 2)
+    raw["spec"]["template"]["spec"] = replica_set["spec"]["template"]["spec"] = dict(ALWAYS)
+    story.saw(0, "LISTED", raw, "Deployment").saw(0, "LISTED", replica_set, "ReplicaSet")
+    for uid in "ab":
+        story.saw(0, "LISTED", pod(uid, ready=True, owner=OLD, spec=ALWAYS))
+    story.saw(30.2, "MODIFIED", pod("a", owner=OLD, spec=ALWAYS))
+    story.has(phases=(Phase("recovery", at(40), at(96)),))
+    finding = EndState()(pulled(story, *pulls).history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_a_restart_in_place_for_which_there_is_no_image_any_more_fails() -> None:
     """The tag was deleted from the registry, which the policy asks all the same."""
     raw = pod("a", spec=ALWAYS)
