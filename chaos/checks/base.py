@@ -12,7 +12,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import covered, gaps_in
+from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.semantics import Timings
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "judged",
     "judged_since_ns",
     "judged_until_ns",
+    "lasted_ns",
     "late_news",
     "timings_of",
     "undecided",
@@ -119,6 +120,12 @@ def late_news(history: History, kinds: Iterable[str], since_ns: int, until_ns: i
     """Whether news of some kind may have come late in a span."""
     spans = [span for span in history.late if span.kind in kinds]
     return any(span.since_ns <= until_ns and span.until_ns >= since_ns for span in spans)
+
+
+def lasted_ns(history: History, kinds: Iterable[str], begin_ns: int, end_ns: int) -> tuple[int, int]:
+    """How long something lasted at least, and at most, whose begin and end were news of these kinds, late or not."""
+    begun_ns, ended_ns = (min(earliest_ns(history, kind, at_ns) for kind in kinds) for at_ns in (begin_ns, end_ns))
+    return max(0, ended_ns - begin_ns), end_ns - begun_ns
 
 
 def timings_of(history: History) -> Timings:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
-from chaos.checks.base import Summary, finding, judged, timings_of, unknown
+from chaos.checks.base import NEWS, UNCUT, Summary, finding, judged, lasted_ns, timings_of, unknown
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.autoscaler import AutoscalerLife
+from chaos.history.facts.autoscaler import KIND, AutoscalerLife
 from chaos.history.facts.replica_counts import desired_replicas
 
 __all__ = ["WithinLimits", "WithinLimitsDetail"]
@@ -87,25 +87,26 @@ def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator
         now = (desired, view.least, view.most) if wrong else None
         if since is not None and now != since[1]:
             doubt = scaling.assumed(history, "hpa_sync_s") if now is None else ""
-            yield _brought_back(since[0], at_ns, since[1], grace_s, doubt)
+            yield _brought_back(history, (since[0], at_ns), since[1], grace_s, doubt)
         if since is None or now != since[1]:
             since = None if now is None else (at_ns, now)
     if since is not None:
-        yield _brought_back(since[0], until_ns, since[1], grace_s)
+        yield _brought_back(history, (since[0], until_ns), since[1], grace_s)
 
 
 def _brought_back(
-    begin_ns: int, end_ns: int, numbers: tuple[int, int, int], grace_s: float, doubt: str = ""
+    history: History, span: tuple[int, int], numbers: tuple[int, int, int], grace_s: float, doubt: str = ""
 ) -> Obligation:
     """One number outside of the limits; `doubt`: on what unrecorded flag its grace rests."""
     desired, least, most = numbers
-    lasted_s, late = seconds(end_ns - begin_ns), end_ns - begin_ns > grace_s * NS
+    shortest_ns, longest_ns = lasted_ns(history, (KIND, history.facts.workload_kind), *span)
+    lasted_s, reason, settle = seconds(span[1] - span[0]), "", ""
     text = f"{desired} replicas desired for {lasted_s:.1f} s, limits {least} to {most}"
-    return judged(
-        f"{desired} desired replicas",
-        f"{text}{', late ' if doubt else ''}{doubt}" if late else "",
-        "cluster.timings in gameday.toml with hpa_sync_s" if late and doubt else "",
-        measured=f"brought back after {lasted_s:.1f} s",
-        bound=f"{grace_s:g} s",
-        evidence=(Evidence(begin_ns, text),),
-    )
+    if shortest_ns > grace_s * NS:
+        reason = f"{text}{', late ' if doubt else ''}{doubt}"
+        settle = "cluster.timings in gameday.toml with hpa_sync_s" if doubt else ""
+    elif longest_ns > grace_s * NS:
+        reason, settle = f"{text}, or {NEWS}", UNCUT
+    measured, bound = f"brought back after {lasted_s:.1f} s", f"{grace_s:g} s"
+    moment = Evidence(span[0], text)
+    return judged(f"{desired} desired replicas", reason, settle, measured=measured, bound=bound, evidence=(moment,))

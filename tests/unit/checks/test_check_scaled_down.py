@@ -75,7 +75,7 @@ def test_a_late_fall_fails() -> None:
 )
 def test_late_news_of_a_fall_is_read_both_ways(rises_s: float, falls_s: float, since_s: float, answer: Answer) -> None:
     """The watch was cut off, and brought the fall when it came back: due from 30 s after the rise, and by 170 s."""
-    story = risen(rises_s=rises_s).rescaled(falls_s, 2, measured=10).ends(falls_s + 0.1, "c")
+    story = risen(rises_s=rises_s).rescaled(falls_s, 2, measured=10).ends(since_s + 0.1, "c")
     finding = judged(story.has(late=(Gap("Deployment", at(since_s), at(falls_s), "reset"),)))
     assert finding.answer is answer, finding.line()
     assert ("news came late from the watch" in finding.reason) == (answer is Answer.UNKNOWN)

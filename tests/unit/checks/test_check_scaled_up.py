@@ -147,6 +147,15 @@ def test_late_news_of_a_new_pod_is_read_both_ways(
     assert ("news came late from the watch" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
+@pytest.mark.parametrize(("since_s", "answer"), [(50, Answer.UNKNOWN), (75, Answer.FAIL)])
+def test_late_news_of_a_pod_that_is_owed_is_read_both_ways(since_s: float, answer: Answer) -> None:
+    """The pod of a rise at 42 s is seen at 80 s, where it is due at 71 s: it may have been there before."""
+    story = flat(spike_s=90, slow_s=20).rescaled(42, 3, measured=100).made("c", 80, 84)
+    finding = judged(story.has(late=(Gap("Pod", at(since_s), at(80), "reset"),)))
+    assert finding.answer is answer, finding.line()
+    assert "no pod was made for replica 3 of 3 within 29 s" in finding.reason
+
+
 @pytest.mark.parametrize(("node", "word"), [("", "scheduled"), ("n1", "started")])
 def test_a_pod_that_is_not_ready_in_time_is_named_with_its_stage(node: str, word: str) -> None:
     """A new pod that no node takes, or that does not start, is the late stage."""

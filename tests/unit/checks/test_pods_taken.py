@@ -10,6 +10,7 @@ from histories import at, pod, replica_set
 
 from chaos.checks import ScaledDown
 from chaos.checks.verdict import Answer, Finding
+from chaos.history import Gap
 from chaos.history.facts.autoscaler import KIND
 from chaos.objects.workload_kind import WorkloadKind
 
@@ -42,6 +43,22 @@ def test_a_fall_takes_its_pods(story: Scaling, answer: Answer) -> None:
     finding = judged(story)
     assert finding.answer is answer, finding.line()
     assert ("too many stayed" in finding.reason) is (answer is not Answer.PASS)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "late", "answer"),
+    [
+        pytest.param(137, Gap("Pod", at(133), at(137), "reset"), Answer.PASS, id="in time however late the news"),
+        pytest.param(150, Gap("Pod", at(133), at(150), "reset"), Answer.UNKNOWN, id="they may be taken in time"),
+        pytest.param(150, Gap("Pod", at(148), at(150), "reset"), Answer.FAIL, id="late in any case"),
+        pytest.param(137, Gap("Deployment", at(115), at(132), "reset"), Answer.UNKNOWN, id="the fall may be older"),
+    ],
+)
+def test_late_news_of_pods_that_are_taken_is_read_both_ways(at_s: float, late: Gap, answer: Answer) -> None:
+    """The watch was cut off, and brought the deletions, or the fall, when it came back."""
+    finding = judged(stuck(taken="cdefg", at_s=at_s).has(late=(late,)))
+    assert finding.answer is answer, finding.line()
+    assert ("news came late from the watch" in finding.reason) == (answer is Answer.UNKNOWN)
 
 
 def test_pods_that_end_slowly_are_taken_all_the_same() -> None:

@@ -12,7 +12,7 @@ from histories import at, deployment, pod
 
 from chaos.checks import DecisionsRecomputed, HeldAtMaximum, NoFlapping, ScaledDown, ScaledUp, WithinLimits
 from chaos.checks.verdict import Answer
-from chaos.history import LoadPoint
+from chaos.history import Gap, LoadPoint
 from chaos.history.facts.autoscaler import KIND
 from chaos.slo import Slo
 
@@ -955,6 +955,20 @@ def test_a_late_rise_may_be_how_the_cluster_is_set(story: Scaling, answer: Answe
     """A cloud's metrics-server that measures once a minute shows a step up to two minutes later, as it is set to."""
     finding = ScaledUp()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+def test_late_news_of_a_number_is_read_both_ways() -> None:
+    """Ten of at most eight are seen at 40 s and brought back at 48 s or 70 s, of which the watch may tell late."""
+    for back_s, since_s, late_s, answer in (
+        (48, 42, 48, Answer.PASS),
+        (48, 30, 40, Answer.UNKNOWN),
+        (70, 45, 70, Answer.UNKNOWN),
+        (70, 68, 70, Answer.FAIL),
+    ):
+        story = spike().saw(40, "MODIFIED", deployment(10, spec=ASKING), "Deployment").rescaled(back_s, 8, measured=100)
+        story.has(late=(Gap("Deployment", at(since_s), at(late_s), "reset"),))
+        finding = WithinLimits()(story.history())
+        assert finding.answer is answer, finding.line()
 
 
 @pytest.mark.parametrize(
