@@ -33,15 +33,15 @@ def node_on(context: UndoContext, entry: UndoEntry) -> Outcome:
     found = context.cluster.get("Node", None, name)
     if found is not None and NodeView(found).uid != entry.target.uid:
         return "nothing", f"node {name} is not there any more"
-    if found is None and entry.key:
-        gone = "its Node object is gone: see to its machine, then gameday undo --forget"
-        return "left", f"node {name} may be off, and {gone}"
+    gone = "" if found else "; its Node object is gone: once its machine is seen to, gameday undo --forget"
+    if gone and entry.key:
+        return "left", f"node {name} may be off{gone}"
     before = _last_renewed(context.cluster, name)
     if reason := context.act("node-on", entry.target, lambda: nodes.on(name)):
-        return "left", f"node {name}: {reason}"
-    if found is not None and (late := _not_back(context.cluster, name, before)):
+        return "left", f"node {name}: {reason}{gone}"
+    if not gone and (late := _not_back(context.cluster, name, before)):
         return "left", late
-    seen = "but its Node object is gone, so nobody sees whether it is Ready" if found is None else "and is Ready"
+    seen = "but its Node object is gone, so nobody sees whether it is Ready" if gone else "and is Ready"
     return "undone", f"node {name} is on, {seen}"
 
 

@@ -250,6 +250,7 @@ def test_a_node_that_is_off_and_gone_from_the_api_is_switched_on(
     on = f"{command} {tmp_path}/{{node}}"
     words, kept = healed(GONE, Refusing(GONE, {}, ANSWERS["404"]), Infrastructure(CommandInfrastructure(on, on)))
     assert (words.startswith(left), bool(words), kept) == (True, bool(left), recorded)
+    assert ("gameday undo --forget" in words) == bool(left)
     assert (tmp_path / "n1").exists() == (command == "touch")
 
 
