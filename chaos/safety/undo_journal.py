@@ -60,13 +60,13 @@ class UndoEntry:
         target: The object that it is done to.
         manual: The command by which a person does it.
         detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object,
-            and `also`, what changes within that one wanted;
+            and `also`, what changes within that one want that have not ended;
             `container`, `container_id`, `process` and `signal` of a process, and `own_end_s`, how long after the run's
             last sign of life it is undone in the container itself; `pod` of a policy; `node` and `address` of
             a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
         fault: The fault whose action it undoes.
         deadline_ns: UTC epoch nanoseconds after which its run counts as dead, unless it renewed the entry.
-        key: Its key in the run's undo journal.
+        key: Its key in the run's undo journal; empty for one that this process made itself, which is trusted.
     """
 
     kind: UndoKind
@@ -231,10 +231,15 @@ class ClusterUndoLog:
         """See `UndoLog.remove`."""
         with self._lock:
             recorded = self._entries.get(entry.identity)
-            # One inside another that changes the same is not written down, and its end is not that of the outer one.
+            # The end of a change within another is not that of the outer one.
             if recorded and recorded.fault == entry.fault:
                 del self._entries[entry.identity]
                 self._write(list(self._entries.values()), recorded.fault)
+            elif recorded and (wanted := entry.detail.get("wanted")) in (also := recorded.detail.get("also", ())):
+                # Whoever makes the part so from now on is somebody else.
+                detail = {**recorded.detail, "also": [one for one in also if one != wanted]}
+                self._entries[entry.identity] = replace(recorded, detail=detail)
+                self._write(list(self._entries.values()), entry.fault)
             if not self._entries:
                 self._ticker.stop()
 
