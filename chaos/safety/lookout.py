@@ -30,11 +30,11 @@ class Lookout(ABC):
         """Ask once. Return why the run is to stop, empty if it is not."""
 
     def __enter__(self) -> Self:
-        self.started = True
         if self._asks:
             if self._answer_first:
                 self._look()
             self._ticker.start()
+        self.started = True
         return self
 
     def __exit__(self, *_: object) -> None:
