@@ -168,12 +168,13 @@ def kept_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWai
         for at_ns, view in states
         if view.deleting and view.metadata.get("finalizers") and not any(one.running_since for one in view.containers)
     ]
-    if not kept or (victim.gone_ns is not None and victim.gone_ns <= kept[0][0]):
+    made_ns = None if pod is None else pod.created_ns
+    end_ns = min((at_ns for at_ns in (victim.gone_ns, made_ns) if at_ns is not None), default=None)
+    if not kept or (end_ns is not None and end_ns <= kept[0][0]):
         return None
     words = f"{victim.name}, which it replaces, was kept by its finalizers ({', '.join(kept[0][1])})"
     settle = "a trial whose pods have no finalizers that others remove"
     excuse = f"{words}, and nobody promises how soon these are removed"
-    end_ns = victim.gone_ns if pod is None else min(pod.created_ns, victim.gone_ns or pod.created_ns)
     return RoomWait(kept[0][0], end_ns, words, excuse, None, unmade=True, settle=settle)
 
 

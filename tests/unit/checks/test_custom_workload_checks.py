@@ -141,6 +141,20 @@ def test_a_pod_that_is_replaced_in_time_passes() -> None:
     assert Recovered()(story.history()).answer is Answer.PASS
 
 
+def test_a_pod_that_is_kept_holds_nothing_up_once_its_place_is_taken() -> None:
+    """A controller of others replaces at once, and the former pod's finalizers come into play long after that."""
+    spec = {**PROBED, "containers": [{**PROBED["containers"][0], "imagePullPolicy": "IfNotPresent"}]}
+    story = Custom(end_s=200, spec=spec).stands("a", "b", "c", "d")
+    kept = pod("a", deleting=True, spec=spec)
+    kept["metadata"]["finalizers"] = ["a.example/sync"]
+    story.fault("a").saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True, spec=spec)).saw(62, "MODIFIED", kept)
+    story.saw(30.3, "ADDED", pod("e", node="", spec=spec)).saw(30.4, "MODIFIED", pod("e", spec=spec))
+    story.saw(66, "MODIFIED", pod("e", running=True, spec=spec)).saw(76, "MODIFIED", pod("e", ready=True, spec=spec))
+    finding = Recovered()(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "model-e took 35.6 s to start" in finding.reason
+
+
 def test_a_workload_that_was_not_seen_is_unknown() -> None:
     """Without its number of replicas nobody knows how many had to come back."""
     told = custom().fault("a").killed("a", 30.2).history()
