@@ -54,10 +54,17 @@ def selected(history: History, uid: str, begin_ns: int, end_ns: int) -> bool:
 
 def families_left(history: History, at_ns: int) -> frozenset[str]:
     """The families of addresses (`IPv4`, `IPv6`) that the Service once had by its spec, and at a moment has no more."""
-    ours = (history.facts.namespace, history.facts.service)
-    states = _in_force(history, "Service", lambda view: (view.namespace, view.name) == ours, history.began_ns, at_ns)
-    had = [frozenset(map(str, view.spec.get("ipFamilies") or ())) for view in states]
+    had = [families for known_ns, families in _families(history) if known_ns <= at_ns]
     return frozenset[str]().union(*had) - had[-1] if had and had[-1] else frozenset()
+
+
+@once
+def _families(history: History) -> tuple[tuple[int, frozenset[str]], ...]:
+    """The families that the Service had by its spec, from each moment on."""
+    ours = (history.facts.namespace, history.facts.service)
+    states = ((event.at_ns, View(event.object)) for event in history.watch if event.kind == "Service")
+    own = ((at_ns, view) for at_ns, view in states if (view.namespace, view.name) == ours)
+    return tuple((at_ns, frozenset(map(str, view.spec.get("ipFamilies") or ()))) for at_ns, view in own)
 
 
 def _in_force(history: History, kind: str, is_it: Callable[[View], bool], begin_ns: int, end_ns: int) -> list[View]:
