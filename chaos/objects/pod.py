@@ -7,7 +7,10 @@ from datetime import datetime
 from chaos.clock import NS
 from chaos.objects.base import Raw, Ref, View
 
-__all__ = ["ContainerView", "PodView"]
+__all__ = ["BACK_OFF", "ContainerView", "PodView"]
+
+BACK_OFF = "CrashLoopBackOff"
+"""What a container waits for that the kubelet may not yet start anew."""
 
 MIRROR = "kubernetes.io/config.mirror"
 
@@ -47,9 +50,16 @@ class ContainerView:
         return str(((self.raw.get("state") or {}).get("running") or {}).get("startedAt") or "")
 
     @property
-    def started_ns(self) -> int | None:
-        """When it started to run, in epoch ns by the node's clock; None while it does not run."""
-        return round(datetime.fromisoformat(self.running_since).timestamp()) * NS if self.running_since else None
+    def began_ns(self) -> int | None:
+        """When its run began, or its last one if that has ended, in epoch ns by the node's clock; None: not known.
+
+        Of one that never came to run only the end is told (its begin is zero). A container that waits for anything but
+        its back-off may have been tried again since.
+        """
+        ended = self.exit or (self.last_exit if self.waiting == BACK_OFF else {})
+        known = (self.running_since, ended.get("startedAt"), ended.get("finishedAt"))
+        moments = (round(datetime.fromisoformat(str(text)).timestamp()) for text in known if text)
+        return next((at_s * NS for at_s in moments if at_s > 0), None)
 
     @property
     def waiting(self) -> str:

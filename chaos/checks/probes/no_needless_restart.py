@@ -14,7 +14,7 @@ from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import node_boots
 from chaos.history.facts.reported import last_state
-from chaos.objects.pod import PodView
+from chaos.objects.pod import BACK_OFF, PodView
 from chaos.semantics import restart_bound, restarts_remembered
 
 __all__ = ["NoNeedlessRestart", "NoNeedlessRestartDetail", "NoRestartLoop", "NoRestartLoopDetail"]
@@ -171,9 +171,6 @@ def restarts_watched(history: History) -> Iterator[Obligation]:
     yield from watched(history, ("Pod",), first_ns, max([last_ns, *ends]))
     if not pod_lives(history):
         yield NO_POD
-
-
-BACK_OFF = "CrashLoopBackOff"
 
 
 @dataclass(frozen=True, slots=True)

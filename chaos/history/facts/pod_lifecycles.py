@@ -207,7 +207,7 @@ class _Life:
             self.started_ns = at_ns
         for container in pod.containers:
             if container.name not in self.counts:
-                began_ns = min(at_ns, container.started_ns or at_ns)
+                began_ns = min(at_ns, container.began_ns or at_ns)
                 self.counts[container.name] = container.restarts if old else 0
                 self.earlier_ns[container.name] = [began_ns] * self.counts[container.name]
             more = container.restarts - self.counts[container.name]
