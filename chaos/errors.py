@@ -9,6 +9,7 @@ __all__ = [
     "HarnessBroken",
     "LabError",
     "NotAllowed",
+    "NotNow",
     "NotProven",
     "TimedOut",
     "UsageError",
@@ -60,6 +61,10 @@ class UsageError(GamedayError):
     """An option, context, marker argument or field that is not allowed; the message names what is."""
 
     exit_code = 2
+
+
+class NotNow(UsageError):
+    """What a scenario asks for is allowed, but not as the system is at the moment: in a trial this is evidence."""
 
 
 class LabError(GamedayError):

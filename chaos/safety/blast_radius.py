@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from chaos.errors import UsageError, plural
+from chaos.errors import NotNow, UsageError, plural
 from chaos.objects.base import Ref
 
 __all__ = ["BlastRadius"]
@@ -40,13 +40,15 @@ class BlastRadius:
         `ours` holds the UIDs of the system's pods and objects, `at_risk` how many of its pods may go beside those among
         the victims, `down` how many of the desired replicas are missing already,
         `nodes_out` how many other nodes are cordoned or not Ready already, `foreign` the pods of others
-        that the victim nodes would take along. Raises `UsageError` that names the victim or the number.
+        that the victim nodes would take along. Raises `UsageError` that names the victim or the number: `NotNow` if the
+        fault is within the bound, and only not beside what is down or out already.
         """
         for victim in victims:
             self._admit_one(victim, ours)
         pods = sum(victim.kind == "Pod" for victim in victims) + at_risk
         if pods and pods + down > self.pods_max:
-            raise UsageError(
+            refused = UsageError if pods > self.pods_max else NotNow
+            raise refused(
                 f"blast radius: {plural(pods, 'pod')} and {down} already down are more than the {self.pods_max} "
                 "allowed at once",
                 "aim at fewer pods, or raise --gameday-pods-max; in gameday.toml safety.pods_max, safety.percent_max",
@@ -67,7 +69,8 @@ class BlastRadius:
         if not names:
             return
         if self.nodes_max is not None and len(names) + out > self.nodes_max:
-            raise UsageError(
+            refused = UsageError if len(names) > self.nodes_max else NotNow
+            raise refused(
                 f"blast radius: {plural(len(names), 'node')} and {out} already out are more than the "
                 f"{self.nodes_max} allowed at once",
                 "aim at fewer nodes, one after the other; in gameday.toml safety.nodes_max",

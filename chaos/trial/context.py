@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
-from chaos.errors import ClusterRefused, NotAllowed, UsageError
+from chaos.errors import ClusterRefused, NotAllowed, NotNow, UsageError
 from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
 from chaos.faults.support.cluster_view import pods_of_others
@@ -113,14 +113,19 @@ class TrialContext(FaultContext):
         """Take the lease, and say whether a fault may be made now; why the trial is to end goes to `stop`.
 
         Raises as `admit` does, before anything is written, and once more when the lease was taken: a dead run's is
-        waited for, and what that left is healed.
+        waited for, and what that left is healed. That too much is down already is no mistake of the scenario: it ends
+        the trial.
         """
-        self.admit(fault)
-        claimed = self.claim(nodes=any(victim.kind == "Node" for victim in fault.victims))
-        if self.stopped(stop):
-            return False
-        if claimed:
+        try:
             self.admit(fault)
+            claimed = self.claim(nodes=any(victim.kind == "Node" for victim in fault.victims))
+            if self.stopped(stop):
+                return False
+            if claimed:
+                self.admit(fault)
+        except NotNow as refused:
+            stop(refused.what)
+            return False
         return True
 
     def admit(self, fault: Fault) -> None:

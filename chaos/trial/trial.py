@@ -1,9 +1,9 @@
 """One execution of a scenario: phases, faults, and the judgement at the end.
 
 The trial acts and writes the run folder; it decides nothing itself except whether to go on. An unwell system never
-raises here: it is evidence. A baseline that is not steady stops the trial: from then on every call returns at once, and
-the verdict is UNKNOWN. In the same inert mode a saved run is judged again. After a fault that missed no other one is
-made, but the system still gets the time to recover.
+raises here: it is evidence. A baseline that is not steady stops the trial, and so does a fault for which too much is
+down already: from then on every call returns at once, and the verdict is UNKNOWN. In the same inert mode a saved run is
+judged again. After a fault that missed no other one is made, but the system still gets the time to recover.
 """
 
 import time

@@ -11,7 +11,7 @@ from trial_room import Room, answering
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.cluster import LiveExecutor, NullJournal, mutations
-from chaos.errors import UsageError
+from chaos.errors import NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
 from chaos.objects.base import Ref
@@ -119,6 +119,31 @@ def test_a_drained_node_is_proved_and_recovered_from(room: Room) -> None:
         running.trial.judge(Recovered(), Witnessed("evict-pod"))
     (fault,) = load_history(room.runs / "drained").faults
     assert fault.result == "finished"
+
+
+def test_a_node_that_others_close_meanwhile_leaves_no_room_for_a_fault(room: Room) -> None:
+    """All nodes but one may be out: with one closed the others stay on, and the verdict is UNKNOWN for it."""
+    executor = LiveExecutor(room.cluster, NullJournal())
+    with room.trial("closed") as running:
+        first, *others = (Ref("Node", "", node.name, node.uid) for node in running.system.nodes())
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=1)
+            executor.do(mutations.patch(first, {"spec": {"unschedulable": True}}, field_manager="kubectl"))
+            try:
+                seen = faults.Until(
+                    "a node is closed", lambda: any(one.unschedulable for one in running.system.nodes()), 10
+                )
+                running.trial.hold(until=seen)
+                off = faults.NodeDown(targets.Targets("all others", tuple(others)), leave_foreign=True)
+                with running.trial.fault(off):
+                    running.trial.hold(duration_s=600)
+            finally:
+                executor.do(mutations.patch(first, {"spec": {"unschedulable": None}}, field_manager="kubectl"))
+        with pytest.raises(NotProven, match=f"{len(others)} nodes and 1 already out"):
+            running.trial.judge()
+    history = load_history(room.runs / "closed")
+    assert history.faults == ()
+    assert history.stopped.startswith("blast radius: ")
 
 
 def test_a_rehearsed_drain_touches_nothing(room: Room) -> None:

@@ -1,8 +1,10 @@
 """The blast radius: what is refused before anything is done, and how that is said."""
 
+from typing import Any
+
 import pytest
 
-from chaos.errors import UsageError
+from chaos.errors import NotNow, UsageError
 from chaos.objects.base import Ref
 from chaos.safety import BlastRadius
 
@@ -91,3 +93,22 @@ def test_pods_of_others_on_a_node_are_counted_and_named() -> None:
 def test_nodes_that_are_out_forbid_nothing_that_hits_no_node() -> None:
     """A pod may be killed while a node is out."""
     RADIUS.admit([pod("a")], ours=OURS, nodes_out=5)
+
+
+@pytest.mark.parametrize(
+    ("victims", "now", "moment"),
+    [
+        pytest.param([pod("a")], {"down": 2}, True, id="lost pods"),
+        pytest.param([pod("a"), pod("b"), pod("c")], {"down": 2}, False, id="too many pods beside lost ones"),
+        pytest.param([pod("a"), pod("b"), pod("c")], {}, False, id="too many pods"),
+        pytest.param([pod("a")], {"at_risk": 2}, False, id="too many pods with a change"),
+        pytest.param([node("n1")], {"nodes_out": 1}, True, id="a closed node"),
+        pytest.param([node("n1"), node("n2")], {}, False, id="too many nodes"),
+        pytest.param([pod("stranger")], {"down": 2}, False, id="a pod of others"),
+    ],
+)
+def test_what_only_the_moment_forbids_is_told_apart(victims: list[Ref], now: dict[str, Any], *, moment: bool) -> None:
+    """A fault that is within the bound by itself is no mistake of its scenario, however much is down already."""
+    with pytest.raises(UsageError) as refused:
+        RADIUS.admit(victims, ours=OURS, **now)
+    assert isinstance(refused.value, NotNow) is moment

@@ -375,3 +375,13 @@ def test_half_of_those_that_are_up_is_not_half_of_those_to_come(tmp_path: Path) 
     with pytest.raises(UsageError, match="2 pods and 0 already down are more than the 1 allowed"):
         early.admit(both)
     by_half(deployment(4), "abcd", tmp_path / "late", growing(ready=tuple("abcd"))).admit(both)
+
+
+def test_what_is_down_already_ends_the_trial_and_not_the_scenario(tmp_path: Path) -> None:
+    """Two of four may go: with two lost in mid-trial none may, which is evidence; of four that are up, three never."""
+    lost, said = Story().replicas(*"abcd").killed("c", 20).killed("d", 25), list[str]()
+    assert not by_half(deployment(4), "ab", tmp_path / "lost", lost).permits(kill("a"), said.append)
+    assert said == ["blast radius: 1 pod and 2 already down are more than the 2 allowed at once"]
+    whole = by_half(deployment(4), "abcd", tmp_path / "whole", Story().replicas(*"abcd"))
+    with pytest.raises(UsageError, match="3 pods and 0 already down are more than the 2 allowed"):
+        whole.permits(kill(*"abc"), pytest.fail)
