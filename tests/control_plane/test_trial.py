@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,17 @@ def test_a_baseline_without_an_answer_stops_the_trial_before_any_fault(room: Roo
     assert history.faults == ()
     assert not any(action.name == "delete-pod" for action in history.actions)
     assert answers(room.runs / "unsteady")["completed"] == "UNKNOWN"
+
+
+def test_a_baseline_waits_for_answers_that_outlast_it(simulated: SimulatedCluster, tmp_path: Path) -> None:
+    """Answers of 4 s and a baseline of 2 s: none is there as it ends, all are awaited, and it was steady."""
+    with answering(takes_s=4) as url:
+        room = Room(simulated, url, tmp_path)
+        with closing(room.cluster), room.trial("slow") as running:
+            with running.traffic.steady(rate_rps=5):
+                running.trial.baseline(duration_s=2)
+            running.trial.judge(needs_fault=False)
+    assert answers(room.runs / "slow")["steady-state"] == "PASS"
 
 
 def test_after_a_fault_that_missed_nothing_is_held_or_done_any_more(room: Room) -> None:

@@ -1,11 +1,13 @@
 """What the tests of a whole trial stand on: a simulated cluster for the pods, and a loopback server that answers."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 from simulated_cluster import SimulatedCluster
 from typing_extensions import override
@@ -24,9 +26,12 @@ SPEC = SystemSpec(name="model", image="registry.example/model:1", image_pull_pol
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """Answers every request with 200."""
+    """Answers every request with 200, after `takes_s`."""
+
+    takes_s: ClassVar[float] = 0.0
 
     def do_GET(self) -> None:  # the role's name
+        time.sleep(self.takes_s)
         self.send_response(200)
         self.send_header("content-length", "2")
         self.end_headers()
@@ -37,9 +42,14 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering() -> Iterator[str]:
-    """A server on loopback that answers; its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Answers) as server:
+def answering(*, takes_s: float = 0.0) -> Iterator[str]:
+    """A server on loopback that answers, each request after so many seconds; its address."""
+    seconds = takes_s
+
+    class Answers(_Answers):
+        takes_s = seconds
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
