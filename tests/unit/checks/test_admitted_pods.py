@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, deployment, node, pod, replica_set
+from recovery_stories import replaced_story
 from rollout_stories import NEW, OLD, Rolling, owned, release
 
-from chaos.checks import EndState, Recovered, RolledOut
+from chaos.checks import EndState, Recovered, RecoveredInTime, RolledOut
 from chaos.checks.verdict import Answer, Check
 from chaos.history import Phase
 from chaos.history.facts.templates import as_admitted
@@ -27,6 +29,16 @@ MESHED: Mapping[str, Any] = {
 BESIDE: Mapping[str, Any] = {**PROBED, "containers": [*PROBED["containers"], {"name": "istio-proxy", **PROXY}]}
 """The same, with the proxy as a container like any other."""
 
+
+def with_sidecar(**probes: Any) -> Mapping[str, Any]:
+    """Pods with a sidecar that has these probes, none of them for its start."""
+    proxy = {"name": "istio-proxy", "restartPolicy": "Always", "imagePullPolicy": "Never", **probes}
+    return {**PROBED, "initContainers": [proxy]}
+
+
+LOOKED_AT, UNSEEN = with_sidecar(readinessProbe={"periodSeconds": 1}), with_sidecar()
+"""A pod is Ready only with its sidecar, which may be as slow to start as it likes; one without any probe is at once."""
+
 MADE = [
     pytest.param(PROBED, 34, Answer.PASS, id="as the template, in time"),
     pytest.param(PROBED, 80, Answer.FAIL, id="as the template, late"),
@@ -36,6 +48,9 @@ MADE = [
     pytest.param(MESHED, 185, Answer.FAIL, id="a sidecar, late"),
     pytest.param(BESIDE, 80, Answer.PASS, id="a container, in its time"),
     pytest.param(BESIDE, 140, Answer.FAIL, id="a container, late"),
+    pytest.param(LOOKED_AT, 34, Answer.PASS, id="a sidecar with a readiness probe, in time"),
+    pytest.param(LOOKED_AT, 80, Answer.UNKNOWN, id="a sidecar with a readiness probe, late"),
+    pytest.param(UNSEEN, 80, Answer.FAIL, id="a sidecar without a probe, late"),
 ]
 """The pods as they are, when a new one is Ready, and the answer; the template alone promises 29 s."""
 
@@ -94,6 +109,22 @@ def test_a_release_has_the_time_of_what_admission_added(
     story.saw(ready_s + 0.1, "MODIFIED", owned(OLD, 0), "ReplicaSet")
     story.saw(ready_s + 0.2, "DELETED", running(pod("a", ready=True, spec=spec, owner=OLD)))
     finding = RolledOut()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("spec", "ready_s", "answer"),
+    [(LOOKED_AT, 34, Answer.PASS), (LOOKED_AT, 100, Answer.UNKNOWN), (UNSEEN, 100, Answer.FAIL)],
+)
+def test_the_stage_of_a_sidecar_without_a_limited_start_is_open(
+    spec: Mapping[str, Any], ready_s: float, answer: Answer
+) -> None:
+    """Where a sidecar has a probe, and none for its start, nobody says how long the pod may run before it is Ready."""
+    story = replaced_story(spec=spec, Ready=ready_s)
+    story.events = [
+        replace(one, object=running(dict(one.object))) if one.kind == "Pod" else one for one in story.events
+    ]
+    finding = RecoveredInTime()(story.history())
     assert finding.answer is answer, finding.line()
 
 

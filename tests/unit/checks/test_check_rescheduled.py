@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
-from histories import PROBED, Story, nothing, pod
+from histories import PROBED, Story, deployment, node, nothing, pod, replica_set
 from node_loss_stories import (
     BOUND_S,
     claim,
@@ -16,9 +18,10 @@ from node_loss_stories import (
     unscheduled,
     volume,
 )
+from probe_stories import endpoints
 
-from chaos.checks import Rescheduled
-from chaos.checks.verdict import Answer, Finding
+from chaos.checks import Recovered, RecoveredInTime, Rescheduled
+from chaos.checks.verdict import Answer, Check, Finding
 from chaos.history import Gap
 
 PATIENT = {
@@ -150,6 +153,42 @@ def test_what_cannot_be_told_is_unknown(story: Story, words: str) -> None:
     assert finding.answer is Answer.UNKNOWN
     assert words in finding.reason
     assert finding.settle
+
+
+def of_a_large_zone(nodes: int) -> Story:
+    """Of so many nodes of a zone 41 are lost for good; the replica of n1 is taken 853 s later, and replaced."""
+    story = noticed(powered(standing(end_s=1000), "n1", on_s=None))
+    story.saw(0.1, "MODIFIED", deployment(2), "Deployment").saw(0.1, "MODIFIED", replica_set(2), "ReplicaSet")
+    for number in range(3, nodes + 1):
+        story.saw(0, "LISTED", node(f"x{number}"), "Node")
+        if number <= 42:
+            story.saw(47, "MODIFIED", node(f"x{number}", ready=False), "Node")
+    moved(marked(story, 900), 900.1, ready_s=905)
+    return story.saw(905.2, "MODIFIED", endpoints("b", "c"), "EndpointSlice")
+
+
+SLOW: Mapping[Check, int] = {Rescheduled(): 20 + 4100 + 10 + 29, Recovered(): 4100 + 10 + 29}
+"""The bounds of a zone that is evicted at 0.01 nodes a second: from the loss, and from when it is noticed."""
+
+
+@pytest.mark.parametrize("check", SLOW, ids=lambda check: str(check.name))
+def test_a_large_zone_in_disruption_has_the_time_of_its_rate(check: Check) -> None:
+    """Of sixty nodes 41 are more than a zone may lose, and one in a hundred seconds is tainted; of 82 they are half."""
+    finding = check(of_a_large_zone(60).history())
+    assert finding.answer is Answer.PASS, finding.line()
+    assert sum(part["seconds"] for part in finding.values["bound_parts"]) == pytest.approx(SLOW[check])
+    assert check(of_a_large_zone(82).history()).answer is Answer.FAIL
+
+
+def test_the_stage_of_a_large_zone_in_disruption_has_the_time_of_its_rate() -> None:
+    """The taint may take as long as the zone's rate of eviction lets it, and no longer."""
+
+    def stage(nodes: int) -> dict[str, object]:
+        (recovery,) = RecoveredInTime()(of_a_large_zone(nodes).history()).values["recoveries"]
+        return next(one for one in recovery["stages"] if one["stage"] == "marked for deletion")
+
+    assert (stage(60)["answer"], stage(60)["bound_s"]) == ("PASS", 4100 + 10 + 5)
+    assert (stage(82)["answer"], stage(82)["bound_s"]) == ("FAIL", 410 + 10 + 5)
 
 
 def test_an_empty_history_is_unknown() -> None:
