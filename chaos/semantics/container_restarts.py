@@ -46,7 +46,7 @@ def restart_bound(pod_spec: Raw, timings: Timings, *, container: str = "", resta
         Part("status report", STATUS_SYNC, "kubelet's periodic status sync, at worst"),
         allowance(timings),
     )
-    return Bound(parts, (*missing, *unpromised_start(pod_spec), *unpromised_hooks(pod_spec, "ready")))
+    return Bound(parts, (*missing, *unpromised_start(pod_spec), *unpromised_hooks(pod_spec, "ready", container)))
 
 
 def backoff_s(restarts: int, cap_s: float) -> float:

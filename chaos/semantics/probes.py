@@ -178,15 +178,16 @@ def unpromised_start(pod_spec: Raw) -> tuple[Unpromised, ...]:
     )
 
 
-def unpromised_hooks(pod_spec: Raw, stage: Stage) -> tuple[Unpromised, ...]:
-    """The postStart hooks, which nothing limits, as what may hold a pod up before that stage.
+def unpromised_hooks(pod_spec: Raw, stage: Stage, container: str = "") -> tuple[Unpromised, ...]:
+    """The postStart hooks, which nothing limits, as what may hold a pod up before a stage; of one container if named.
 
     A container does not count as running before its hook has ended (Kubernetes documentation, "Container Lifecycle
     Hooks").
     """
     run = (*_inits(pod_spec), *(pod_spec.get("containers") or ()))
     hooked = [str(one.get("name", "")) for one in run if (one.get("lifecycle") or {}).get("postStart")]
-    return tuple(Unpromised(stage, f"the postStart hook of container {name!r} has no time limit") for name in hooked)
+    due = [name for name in hooked if container in ("", name)]
+    return tuple(Unpromised(stage, f"the postStart hook of container {name!r} has no time limit") for name in due)
 
 
 def _of(container: Raw, pod_spec: Raw, *, sidecar: bool) -> ContainerProbes:

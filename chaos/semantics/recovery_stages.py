@@ -13,7 +13,14 @@ from typing import Literal
 from chaos.objects.base import Raw
 from chaos.semantics.container_restarts import restart_bound
 from chaos.semantics.node_loss import toleration_s
-from chaos.semantics.probes import ContainerProbes, Stage, Unpromised, container_probes, unpromised_start
+from chaos.semantics.probes import (
+    ContainerProbes,
+    Stage,
+    Unpromised,
+    container_probes,
+    unpromised_hooks,
+    unpromised_start,
+)
 from chaos.semantics.recovery_bounds import Bound, Part, endpoint_bound, node_loss_bound, recovery_bound
 from chaos.semantics.timings import Timings
 
@@ -197,7 +204,9 @@ def _between(context: _Context, name: StageName) -> StageRule:
             before = (context.own,) if context.path == "restarted" else ()
             probe = ("liveness probe and grace",) if context.path == "restarted" else ()
             steps = (*probe, "exit seen", "back-off", "start", "status report", "allowance")
-            bound = context.some(*steps, before=before)
+            # A kubelet says nothing of the new run before its hook has ended.
+            hooks = unpromised_hooks(context.spec, "started", context.container)
+            bound = Bound(context.some(*steps, before=before).parts, hooks)
             unprobed = context.path == "restarted" and not any(one.liveness for one in context.probes)
             return StageRule(name, ("fault",), None if unprobed else bound)
         case "marked for deletion":

@@ -17,6 +17,7 @@ from chaos.history.facts.reported import pod_reports
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView
 from chaos.semantics import Bound, Part, container_probes, restart_bound, restarts_remembered
+from chaos.semantics.probes import unpromised_hooks
 
 __all__ = ["HungContainerDetail", "RestartedByLiveness", "RestartedByLivenessDetail"]
 
@@ -105,8 +106,8 @@ class RestartedByLiveness:
 
     FAIL: no restart within the bound, one too late, one more before the next fault, no Ready in time, or no liveness
     probe that could restart it.
-    UNKNOWN: no hang landed, the watch had a gap, the hang was healed or the record ended before the bound, or no event
-    says that it was the liveness probe.
+    UNKNOWN: no hang landed, the watch had a gap, the hang was healed or the record ended before the bound, an image or
+    a postStart hook held the restart up, or no event says that it was the liveness probe.
     """
 
     name: ClassVar[str] = "restarted-by-liveness"
@@ -204,13 +205,20 @@ def _never(hang: _Hang) -> Obligation:
         lasted_s = seconds(max(0, ended_ns - hang.landed_ns))
         reason = f"{who}: {why} {lasted_s:.1f} s after it began to hang, before the bound of {bound_s:g} s"
         return unknown(who, reason, "a fault that lasts for the whole bound")
-    reason, settle = _unless_pulled(hang, f"{who} was not restarted within {bound_s:g} s", ended_ns, bound_s)
+    reason, settle = _unless_held_up(hang, f"{who} was not restarted within {bound_s:g} s", ended_ns, bound_s)
     return judged(who, reason, settle, measured="not restarted", bound=f"{bound_s:g} s")
 
 
-def _unless_pulled(hang: _Hang, reason: str, until_ns: int, bound_s: float) -> tuple[str, str]:
-    """The reason against what came only then, or not by then; and what settles it, if an image held the restart up."""
+def _unless_held_up(hang: _Hang, reason: str, until_ns: int, bound_s: float) -> tuple[str, str]:
+    """The reason against what came only then, or not by then; and what settles it, if something held the restart up.
+
+    An image that is pulled again; or the hook of a container whose end had been asked for in time: its kubelet says
+    nothing of the new run before that has ended.
+    """
     span, deadline_ns = (hang.landed_ns, until_ns), hang.landed_ns + round(bound_s * NS)
+    hooks = unpromised_hooks(hang.life.spec, "started", hang.container)
+    if hooks and any(one.at_ns <= deadline_ns for one in _killings(hang, deadline_ns)):
+        return f"{reason}, but no promise was broken: {hooks[0].reason}", "a container without a postStart hook"
     waited_s, why = pulled_again(hang.history, hang.life, span, deadline_ns)
     if not why or seconds(until_ns - hang.landed_ns) - waited_s > bound_s:
         return reason, ""
@@ -226,7 +234,7 @@ def _restarted(hang: _Hang, restart: _Restart) -> Obligation | None:
     if earliest_ns(history, "Pod", restart.at_ns) > deadline_ns:
         after_s = seconds(restart.at_ns - hang.landed_ns)
         reason = f"{who} was restarted {after_s:.1f} s after it began to hang, bound {bound_s:g} s"
-        return judged(who, *_unless_pulled(hang, reason, restart.at_ns, bound_s))
+        return judged(who, *_unless_held_up(hang, reason, restart.at_ns, bound_s))
     if restart.at_ns > deadline_ns:
         return unknown(who, NEWS, UNCUT)
     if restart.times != 1:
@@ -264,7 +272,7 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
         why = "the watch had a gap" if gaps else "; ".join(excuses)
         return unknown(who, f"{who} was not Ready within {bound_s:g} s: {why}", "a startup probe, no gap")
     late = f"{who} was not Ready again within {bound_s:g} s"
-    return judged(who, *_unless_pulled(hang, late, until_ns if ready_ns is None else ready_ns, bound_s))
+    return judged(who, *_unless_held_up(hang, late, until_ns if ready_ns is None else ready_ns, bound_s))
 
 
 def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:

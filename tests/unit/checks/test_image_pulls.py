@@ -1,8 +1,8 @@
-"""Pods whose start takes long for a pull that nobody limits: what comes after it has its own time still."""
+"""Pods whose start takes long for a pull or a hook that nobody limits: what comes after it has its own time still."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from autoscaler_stories import Scaling
 from histories import PROBED, Story, at, node, pod
 from node_loss_stories import marked, noticed, powered, standing
 from probe_stories import hung, killing, restarted
-from recovery_stories import restarted_story
+from recovery_stories import replaced_story, restarted_story
 from rollout_stories import NEW, OLD, Rolling, owned, release
 
 from chaos.checks import EndState, Recovered, RecoveredInTime, Rescheduled, RestartedByLiveness, RolledOut, ScaledUp
@@ -22,6 +22,12 @@ PULLED: Mapping[str, Any] = {
     "containers": [{**PROBED["containers"][0], "imagePullPolicy": "IfNotPresent"}],
 }
 FETCHED: Mapping[str, Any] = {**PROBED, "initContainers": [{"name": "fetch", "imagePullPolicy": "Never"}]}
+HOOK = {"lifecycle": {"postStart": {"exec": {"command": ["/warm-up.sh"]}}}}
+HOOKED: Mapping[str, Any] = {**PROBED, "containers": [{**PROBED["containers"][0], **HOOK}]}
+HOOKED_BESIDE: Mapping[str, Any] = {
+    **PROBED,
+    "containers": [*PROBED["containers"], {"name": "proxy", "imagePullPolicy": "Never", **HOOK}],
+}
 MOUNT = "FailedMount", "MountVolume.SetUp failed for volume weights: timed out"
 SANDBOX = "FailedCreatePodSandBox", "plugin type calico failed: no address left"
 
@@ -30,6 +36,8 @@ STARTS = [
     pytest.param(PULLED, 52, 58, (), Answer.PASS, id="pulled, and in time for all that"),
     pytest.param(PULLED, 55, 62, (), Answer.UNKNOWN, id="pulled"),
     pytest.param(FETCHED, 55, 62, (), Answer.UNKNOWN, id="fetched by an init container"),
+    pytest.param(HOOKED, 55, 62, (), Answer.UNKNOWN, id="held up by its hook"),
+    pytest.param(HOOKED, 31, 62, (), Answer.FAIL, id="slow after its hook"),
     pytest.param(PROBED, 55, 62, MOUNT, Answer.UNKNOWN, id="a volume that came late"),
     pytest.param(PROBED, 55, 62, (), Answer.FAIL, id="never pulled"),
     pytest.param(PULLED, 55, 62, SANDBOX, Answer.FAIL, id="held up by something else"),
@@ -113,6 +121,7 @@ def test_a_new_pod_of_a_rise_is_not_excused_by_a_pull_that_had_not_begun(spec: M
     ("spec", "started_s", "end_s", "answer"),
     [
         pytest.param(PULLED, 90, 96, Answer.UNKNOWN, id="pulled"),
+        pytest.param(HOOKED, 90, 96, Answer.UNKNOWN, id="held up by its hook"),
         pytest.param(PROBED, 90, 96, Answer.FAIL, id="never pulled"),
         pytest.param(PULLED, 31, 96, Answer.FAIL, id="present"),
         pytest.param(PULLED, 60, 96, Answer.FAIL, id="pulled, and slow afterwards"),
@@ -282,3 +291,46 @@ def test_a_restart_by_the_probe_is_not_late_by_its_pull(
     finding = RestartedByLiveness()(pulled(story, *pulls).history())
     assert finding.answer is answer, finding.line()
     assert ("for its image" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+# --- hooks after the start ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("spec", "answer"), [(HOOKED, Answer.UNKNOWN), (PROBED, Answer.FAIL)])
+@pytest.mark.parametrize(
+    ("told", "late"), [(replaced_story, "started"), (restarted_story, "container_restarted")], ids=["new", "in place"]
+)
+def test_the_stage_of_a_start_is_not_late_by_its_hook(
+    told: Callable[..., Story], late: str, spec: Mapping[str, Any], answer: Answer
+) -> None:
+    """A kubelet says that a container runs, or runs anew, only when its postStart hook has ended."""
+    finding = RecoveredInTime()(told(spec=spec, **{late: 90}).history())
+    assert finding.answer is answer, finding.line()
+    assert ("postStart hook of container 'm'" in finding.reason) == (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked_s", "restart_s", "answer"),
+    [
+        pytest.param(HOOKED, 44, 60, Answer.PASS, id="in time"),
+        pytest.param(HOOKED, 44, 90, Answer.UNKNOWN, id="late"),
+        pytest.param(HOOKED, 44, None, Answer.UNKNOWN, id="never seen"),
+        pytest.param(HOOKED, 80, 90, Answer.FAIL, id="asked for too late"),
+        pytest.param(HOOKED, None, None, Answer.FAIL, id="never asked for"),
+        pytest.param(PROBED, 44, 90, Answer.FAIL, id="late without a hook"),
+        pytest.param(HOOKED_BESIDE, 44, 90, Answer.FAIL, id="late beside a hook"),
+    ],
+)
+def test_a_restart_by_the_probe_is_not_late_by_its_hook(
+    spec: Mapping[str, Any], asked_s: float | None, restart_s: float | None, answer: Answer
+) -> None:
+    """Where the liveness probe asked for the restart in time, what is seen of it waits for the container's own hook."""
+    story = hung(spec=spec)
+    if asked_s is not None:
+        story.saw(asked_s, "ADDED", killing("a"), "Event")
+    if restart_s is not None:
+        story.saw(restart_s, "MODIFIED", restarted("a", spec=spec))
+        story.saw(restart_s + 2, "MODIFIED", restarted("a", ready=True, spec=spec))
+    finding = RestartedByLiveness()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("postStart hook" in finding.reason) == (answer is Answer.UNKNOWN)
