@@ -5,6 +5,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import saved_histories
+from probe_stories import endpoints
+from report_pages import parse
+from rollout_stories import Rolling
 from saved_trials import TRIAL
 
 pytest_plugins = ["pytester"]
@@ -60,6 +64,38 @@ def test_junit_has_a_property_for_each_finding(pytester: pytest.Pytester, saved:
     assert (told["verdict"], told["seed"], told["cluster"]) == ("UNKNOWN", "7", "lab")
     assert {"finding recovered", "finding completed", "finding steady-state", "finding fault-landed"} <= set(told)
     assert str(told["finding recovered"]).startswith("UNKNOWN recovered")
+
+
+MEASURES = """
+class Raises:
+    name = "own-check"
+
+    def __call__(self, history):
+        raise KeyError("boom")
+
+def test_claim(trial, system, traffic):
+    '''A claim.'''
+    trial.judge({checks}needs_fault=False)
+"""
+
+
+@pytest.mark.parametrize(("checks", "answer"), [("", "PASS"), ("Raises(), ", "UNKNOWN")], ids=["none", "one raises"])
+def test_a_check_that_raises_is_a_pass_nowhere(pytester: pytest.Pytester, checks: str, answer: str) -> None:
+    """JUnit, the page and verdict.json say the same of a measurement, and show what raised, where in the source."""
+    story = Rolling().stands("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    run = saved_histories.saved(story.history(), pytester.path / "measured")
+    facts = json.loads((run / "trial.json").read_text()) | {"nodeid": TRIAL["nodeid"]}
+    (run / "trial.json").write_text(json.dumps(facts))
+    pytester.makepyfile(test_scenario=MEASURES.format(checks=checks))
+    pytester.runpytest("--gameday-rejudge", str(run), "--junitxml", "junit.xml")
+    (case,) = ET.parse(pytester.path / "junit.xml").getroot().findall(".//testcase")  # noqa: S314  # we wrote it
+    told = {one.get("name"): one.get("value") for one in case.iter("property")}
+    (page,) = [one for one in parse((run / "report.html").read_text()) if one.attributes.get("id") == "report"]
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert told["verdict"] == json.loads(page.text)["headline"]["answer"] == verdict["answer"] == answer
+    assert ("finding own-check" in told) is (case.find("failure") is not None) is bool(checks)
+    raised = [one["values"]["traceback"] for one in verdict["findings"] if one["check"] == "own-check"]
+    assert ['raise KeyError("boom")' in text for text in raised] == [True] * bool(checks)
 
 
 def test_only_the_saved_scenario_is_judged_again(pytester: pytest.Pytester, saved: Path) -> None:
