@@ -18,6 +18,14 @@ FOLLOWED_OR_OPEN = {Answer.PASS, Answer.UNKNOWN}
 FIVE_EACH = {"type": "AverageValue", "averageValue": "5"}
 EXTERNAL = {"type": "External", "external": {"metric": {"name": "s0-prometheus"}, "target": FIVE_EACH}}
 PODS = {"type": "Pods", "pods": {"metric": {"name": "vllm_num_requests_waiting"}, "target": FIVE_EACH}}
+OBJECT = {
+    "type": "Object",
+    "object": {
+        "metric": {"name": "queue_length"},
+        "describedObject": {"kind": "Service", "name": "model"},
+        "target": FIVE_EACH,
+    },
+}
 MEMORY_SHARE = {
     "type": "Resource",
     "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 90}},
@@ -107,7 +115,10 @@ def test_a_metric_that_was_never_read_has_no_figure() -> None:
 # --- metrics that are not the kubelet's ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metric", [EXTERNAL, PODS], ids=["External", "Pods"])
+each_foreign = pytest.mark.parametrize("metric", [EXTERNAL, PODS, OBJECT], ids=["External", "Pods", "Object"])
+
+
+@each_foreign
 def test_nobody_promises_how_soon_a_foreign_metric_shows_the_load(metric: Mapping[str, Any]) -> None:
     """A metric out of Prometheus passes its target 49 s after the step, and the autoscaler follows within 1 s."""
     story = Scaling(300).stands("a", "b", scaler=scaler(2, [metric], [amount(metric, "2")]))
@@ -119,6 +130,23 @@ def test_nobody_promises_how_soon_a_foreign_metric_shows_the_load(metric: Mappin
         story.made(uid, 80.2, 85)
     finding = ScaledUp()(story.history())
     assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert f"how soon a metric of type {metric['type']} shows the load" in finding.reason
+
+
+@each_foreign
+def test_nobody_promises_how_soon_a_foreign_metric_shows_that_the_load_is_gone(metric: Mapping[str, Any]) -> None:
+    """It may stay high long after the spike; once it shows the fall, the autoscaler has its own time and no more."""
+    story = Scaling(300).stands("a", "b", scaler=scaler(2, [metric], [amount(metric, "2")]))
+    story.loaded(1, 0, 295).loaded(4, 30, 90)
+    story.saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment")
+    story.saw(42.05, "MODIFIED", scaler(4, [metric], [amount(metric, "9")]), KIND)
+    story.made("c", 42.1, 46).made("d", 42.2, 47)
+    late = story.saw(260, "MODIFIED", scaler(4, [metric], [amount(metric, "1")]), KIND)
+    finding = ScaledDown()(late.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert f"how soon a metric of type {metric['type']} shows the load" in finding.reason
+    ignored = late.saw(100, "MODIFIED", scaler(4, [metric], [amount(metric, "1")]), KIND)
+    assert ScaledDown()(ignored.history()).answer is Answer.FAIL
 
 
 USERS = Slo(availability=0.9, latency_p99_s=2)

@@ -676,17 +676,6 @@ def test_a_rise_to_the_minimum_binds_no_fall() -> None:
     assert finding.answer is Answer.PASS, finding.line()
 
 
-def test_a_foreign_metric_may_be_slow_to_fall_too() -> None:
-    """Not back within the bound: UNKNOWN, unless the autoscaler's own status asked for fewer all that time."""
-    story = spike(scaler=scaler(2, "2"), until_s=90)
-    story.saw(42, "MODIFIED", deployment(4, spec=ASKING), "Deployment").saw(42.05, "MODIFIED", scaler(4, "9"), KIND)
-    story.made("c", 42.1, 46).made("d", 42.2, 47)
-    late = story.saw(260, "MODIFIED", scaler(4, "1"), KIND)
-    assert ScaledDown()(late.history()).answer is Answer.UNKNOWN
-    ignored = late.saw(100, "MODIFIED", scaler(4, "1"), KIND)
-    assert ScaledDown()(ignored.history()).answer is Answer.FAIL
-
-
 @pytest.mark.parametrize(
     ("falls_s", "flags", "answer"),
     [
