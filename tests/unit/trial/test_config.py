@@ -120,6 +120,8 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         (LEAST + '[traffic]\nprofile = "htpp"\n', "profiles: http, openai-chat"),
         (LEAST + '[traffic]\nprofile = "http"\nrequest = { pth = "/" }\n', "pth is not one of its fields"),
         (LEAST + '[traffic]\nrequest = { path = "/" }\n', "request goes only with profile"),
+        ("[cluster]\ntimings = { hpa_tolerance = -0.1 }\n" + LEAST, "cluster.timings.hpa_tolerance"),
+        ("[cluster]\ntimings = { hpa_downscale_stabilization_s = -1 }\n" + LEAST, "hpa_downscale_stabilization_s"),
         (LEAST + "[slo]\n", "name at least one objective"),
         (LEAST + "[slo]\navailability = 1.5\n", "slo.availability"),
         (LEAST + '[node_infrastructure]\noff = "virsh suspend {node}"\n', "node_infrastructure.on is missing"),
@@ -141,6 +143,17 @@ def test_a_mistake_is_told_with_file_and_key(tmp_path: Path, text: str, told: st
         read_config(path)
     assert str(raised.value).startswith(str(path))
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(("tolerance", "window_s"), [(0.05, 60), (0, 0)], ids=["other", "none at all"])
+def test_the_flags_of_the_autoscalers_controller_are_read(tmp_path: Path, tolerance: float, window_s: float) -> None:
+    """What the file says of its tolerance and its window is declared, and no longer taken as Kubernetes' default."""
+    flags = f"hpa_tolerance = {tolerance}, hpa_downscale_stabilization_s = {window_s}"
+    told = read_config(written(tmp_path, f"[cluster]\ntimings = {{ {flags} }}\n{LEAST}")).cluster.timings.timings()
+    assert (told.hpa_tolerance, told.hpa_downscale_stabilization_s) == (tolerance, window_s)
+    assert not {"hpa_tolerance", "hpa_downscale_stabilization_s"} & set(told.assumed)
+    least = read_config(written(tmp_path, LEAST)).cluster.timings.timings()
+    assert {"hpa_tolerance", "hpa_downscale_stabilization_s"} <= set(least.assumed)
 
 
 def test_limits_are_read(tmp_path: Path) -> None:
