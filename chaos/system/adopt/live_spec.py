@@ -105,9 +105,10 @@ def _resources(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one if one is not None and amount(str(one)) > 0 else None for name, one in given.items()}
 
 
-def _pre_stop_s(container: Raw) -> int:
+def _pre_stop_s(container: Raw) -> int | None:
+    """How long its preStop hook sleeps, 0 without a hook; None for one that runs something else, however long."""
     hook = (container.get("lifecycle") or {}).get("preStop") or {}
-    return int((hook.get("sleep") or {}).get("seconds", 0))
+    return int((hook.get("sleep") or {}).get("seconds", 0)) if not hook or "sleep" in hook else None
 
 
 def _spread(pod: Raw) -> dict[str, Any]:

@@ -34,9 +34,10 @@ class SystemSpec(Written):
     `replicas` counts only without `autoscale`: with it, the autoscaler owns the number and starts at `replicas_min`.
     `service_port` is where users reach it, `port` where the container listens. `grace_s` is
     terminationGracePeriodSeconds, of which the preStop sleep takes its part; a server that does not itself go on taking
-    connections for a while after SIGTERM needs that sleep. `tolerance` is how many replicas may be
-    lost at once within the promise to users; None means half of the fewest replicas, rounded down. `labels` are added
-    to every object and pod. `profile` says what one request is and what counts as an answer.
+    connections for a while after SIGTERM needs that sleep. It is None where what runs has a hook that does something
+    else, for as long as that takes. `tolerance` is how many replicas may be lost at once within the promise to users;
+    None means half of the fewest replicas, rounded down. `labels` are added to every object and pod. `profile` says
+    what one request is and what counts as an answer.
     """
 
     name: Name
@@ -60,7 +61,7 @@ class SystemSpec(Written):
     memory_request: Quantity | None = "128Mi"
     memory_limit: Quantity | None = "512Mi"
     grace_s: Seconds = 30
-    pre_stop_sleep_s: Seconds = 0
+    pre_stop_sleep_s: Seconds | None = 0
 
     spread: Spread = Spread()
     disruption_budget: DisruptionBudget | None = DisruptionBudget(max_unavailable=1)
@@ -78,7 +79,7 @@ class SystemSpec(Written):
             if probe and probe.success_threshold != 1:
                 yield f"{name}.success_threshold must be 1"
         yield from self._resource_complaints()
-        if self.pre_stop_sleep_s > self.grace_s:
+        if (self.pre_stop_sleep_s or 0) > self.grace_s:
             yield f"pre_stop_sleep_s must not be greater than grace_s ({self.grace_s})"
         if self.tolerance is not None and self.tolerance >= self.replicas_floor:
             yield f"tolerance must be less than the fewest replicas ({self.replicas_floor})"

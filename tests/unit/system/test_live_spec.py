@@ -54,6 +54,21 @@ def test_what_the_container_says_is_read() -> None:
     assert (spec.pre_stop_sleep_s, spec.grace_s, dict(spec.node_selector)) == (5, 60, {"pool": "blue"})
 
 
+@pytest.mark.parametrize(
+    ("hook", "sleep_s"),
+    [
+        pytest.param(None, 0, id="none"),
+        pytest.param({"sleep": {"seconds": 5}}, 5, id="a sleep"),
+        pytest.param({"exec": {"command": ["sleep", "15"]}}, None, id="a program"),
+        pytest.param({"httpGet": {"path": "/drain", "port": 8000}}, None, id="a call"),
+    ],
+)
+def test_a_hook_that_is_no_sleep_is_not_said_to_take_no_time(hook: dict[str, Any] | None, sleep_s: int | None) -> None:
+    """How long a program or a call takes nobody knows beforehand; in trial.json it is null, and not 0."""
+    spec = read(deployment({"lifecycle": {"preStop": hook}} if hook else {}))
+    assert spec.model_dump(mode="json")["pre_stop_sleep_s"] == sleep_s
+
+
 def test_the_budget_and_the_autoscaler_are_read() -> None:
     """Their bounds come over; a budget that names none is taken as Kubernetes takes it."""
     scaler = {
