@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
-from histories import PROBED, Story, pod
-from report_cluster import served
+from hook_stories import RUNNING, Hook, advised
 
-from chaos.checks.advice import Advice, advise
-from chaos.checks.traffic.slo_met import PercentileDetail
-from chaos.checks.verdict import Answer, Finding, Verdict
-
-Hook = dict[str, Any]
+from chaos.checks.advice import Advice
 
 HANDLERS = frozenset({"exec", "httpGet", "sleep", "tcpSocket"})
-HOOKS: dict[str, tuple[Hook, int]] = {
-    "a program that sleeps": ({"exec": {"command": ["sleep", "15"]}}, 20),
-    "a shell that sleeps": ({"exec": {"command": ["/bin/sh", "-c", "sleep 30"]}}, 60),
-    "a call that drains": ({"httpGet": {"path": "/drain", "port": 8080}}, 30),
-}
-
-
-def advised(hook: Hook, grace_s: int, **cut: str) -> tuple[Advice, ...]:
-    """What is said when requests break while a replica of three leaves; others take 2.5 s."""
-    lifecycle = {"lifecycle": {"preStop": hook}} if hook else {}
-    container = {**PROBED["containers"][0], **lifecycle}
-    spec = {**PROBED, "terminationGracePeriodSeconds": grace_s, "containers": [container]}
-    story = Story().replicas("a", "b", "c", spec=spec).fault("a").traffic(latency_s=2.5)
-    story.saw(30.2, "MODIFIED", pod("a", ready=True, deleting=True, spec=spec)).killed("a", 33)
-    detail = served(PercentileDetail(p99_s=None, objective_s=2.0, over=3, allowed=6))
-    missed = Finding("slo-met", Answer.FAIL, "rule", "limit", "measured", reason="reason", detail=detail)
-    return tuple(advise(story.fate((305, 310, 315), "truncated", **cut).history(), Verdict.of((missed,))))
 
 
 def patched(hook: Hook, advice: Advice) -> Hook:
@@ -49,17 +25,25 @@ def test_a_container_without_a_hook_gets_one() -> None:
     assert any("now 0 s" in line for line in advice.sums)
 
 
-@pytest.mark.parametrize(("hook", "grace_s"), HOOKS.values(), ids=HOOKS)
-def test_a_hook_that_runs_is_not_called_none(hook: Hook, grace_s: int) -> None:
+@pytest.mark.parametrize("hook", RUNNING.values(), ids=RUNNING)
+def test_a_hook_that_runs_is_not_called_none(hook: Hook) -> None:
     """A hook that runs a program or makes a call takes time, so it is false that there is 0 s of it now."""
-    assert not [line for advice in advised(hook, grace_s) for line in advice.sums if "now 0 s" in line]
+    (advice,) = advised(hook, 4)
+    assert not [line for line in advice.sums if "now 0 s" in line]
+    assert [line for line in advice.sums if "for as long as that takes" in line]
 
 
-@pytest.mark.parametrize(("hook", "grace_s"), HOOKS.values(), ids=HOOKS)
-def test_a_patched_hook_has_one_handler(hook: Hook, grace_s: int) -> None:
+@pytest.mark.parametrize("hook", RUNNING.values(), ids=RUNNING)
+def test_a_patched_hook_has_one_handler(hook: Hook) -> None:
     """The API server takes a hook with one handler alone, so a new one has to take the former one's place."""
-    for advice in advised(hook, grace_s):
-        assert len(HANDLERS & patched(hook, advice).keys()) <= 1
+    (advice,) = advised(hook, 4)
+    assert len(HANDLERS & patched(hook, advice).keys()) == 1
+
+
+@pytest.mark.parametrize("hook", RUNNING.values(), ids=RUNNING)
+def test_a_hook_that_runs_and_has_the_time_is_left_alone(hook: Hook) -> None:
+    """Where the grace holds 5 s of it and the longest answer there is nothing to say."""
+    assert not advised(hook, 60)
 
 
 def test_a_grace_too_short_for_a_hook_that_runs_is_lengthened_alone() -> None:
