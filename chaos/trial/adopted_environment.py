@@ -44,21 +44,24 @@ class AdoptedEnvironment(SharedEnvironment):
     def begin(self) -> None:
         if not self.abort_command.started:
             self.until_end.enter_context(self.abort_command)
-        namespace = self.adoption.config.system.namespace
-        if not self.lease.taken and (
-            self.lease.held() or any(not one.alive for one in find_left(self.cluster, namespace))
-        ):
+        dead = any(not one.alive for one in find_left(self.cluster, self.adoption.config.system.namespace))
+        if not self.lease.taken and (dead or self.lease.held()):
             self.claim()
+        elif dead:  # what could not be undone is in the way of every trial, not of the first alone
+            self._undo_leftovers()
 
     @override
     def claim(self, *, nodes: bool = False) -> bool:
         if self.lease.taken:
             return False
         self.until_end.enter_context(self.lease)
+        self._undo_leftovers()
+        return True
+
+    def _undo_leftovers(self) -> None:
         namespace = self.adoption.config.system.namespace
         for done in undo_leftovers(self.cluster, namespace, self.infrastructure):
             self.say(f"of the dead run {done.run}: {done.words}")
-        return True
 
     @override
     def stop_reason(self) -> str:

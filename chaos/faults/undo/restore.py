@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from chaos.cluster import Cluster, DryRunExecutor, Executor, NullJournal, mutations, ref_of, unrecorded_executor
-from chaos.errors import ClusterRefused, GamedayError, HarnessBroken
+from chaos.errors import ClusterRefused, GamedayError, HarnessBroken, plural
 from chaos.faults.context import FaultContext, UndoContext
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
 from chaos.faults.undo.restore_infrastructure import node_on, reconnect_pod
@@ -231,7 +231,8 @@ def undo_leftovers(
     results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure)
     if left := [one for one in results if one.result == "left"]:
         raise ClusterRefused(
-            f"a dead run left {len(left)} things that could not be undone: " + "; ".join(one.words for one in left),
+            f"a dead run left {plural(len(left), 'thing')} that could not be undone: "
+            + "; ".join(one.words for one in left),
             "undo them by hand, then run gameday undo",
         )
     return results

@@ -1,0 +1,72 @@
+"""The next session meets what a dead run left: it puts that right before anything of its own, or is refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from plain_service import apply_all, plain_namespace, service_of
+from simulated_cluster import SimulatedCluster
+from staging_ground import Staging
+from test_staging_session import session
+from trial_room import answering
+
+from chaos.cluster import LiveExecutor, NullJournal, connect, mutations
+from chaos.faults.undo import find_left
+from chaos.objects.base import Ref
+from chaos.safety import ClusterUndoLog, UndoEntry
+from chaos.safety.lease import LEASE_NAME
+
+pytestmark = pytest.mark.timed
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def service(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Staging]:
+    """The service `chat` in a namespace of its own, whose owners allow what these sessions do; no audit log is kept."""
+    log = tmp_path / "audit.log"
+    log.touch()
+    with (
+        answering() as url,
+        connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster,
+        plain_namespace(cluster) as namespace,
+    ):
+        apply_all(cluster, namespace, service_of("chat", replicas=3))
+        made = Staging(cluster, simulated, namespace, url, log)
+        made.allow("pod-kill,budget-change")
+        yield made
+
+
+TWICE = """
+import pytest
+from chaos import faults, targets
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_kill(trial, system, traffic, time):
+    '''One pod may be killed.'''
+    with trial.fault(faults.PodKill(targets.one(system), grace_s=0)):
+        trial.hold(duration_s=1)
+    trial.judge()
+"""
+
+
+def test_what_cannot_be_undone_refuses_every_trial(pytester: pytest.Pytester, service: Staging) -> None:
+    """The first of the next session and each after it, with the command for what is left, before anything is done."""
+    cluster, namespace, executor = service.cluster, service.namespace, LiveExecutor(service.cluster, NullJournal())
+    raw = cluster.get("PodDisruptionBudget", namespace, "chat-pdb") or {}
+    budget = Ref("PodDisruptionBudget", namespace, "chat-pdb", raw["metadata"]["uid"])
+    detail = {"path": "/spec", "before": raw["spec"], "wanted": {**raw["spec"], "maxUnavailable": 2}}
+    log = ClusterUndoLog(executor, namespace, "run-1", deadline_s=-1)
+    assert log.record(UndoEntry("restore-part", budget, "", detail, "budget-change-1")) == ""
+    executor.do(mutations.patch(budget, {"spec": {"maxUnavailable": 3}}, field_manager="kubectl"))
+    pods = {pod["metadata"]["uid"] for pod in cluster.list("Pod", namespace)}
+    result, _ = session(pytester, service, service.file(), text=TWICE)
+    result.assert_outcomes(errors=2)
+    said = " ".join(result.stdout.str().split())
+    left = f"a dead run left 1 thing that could not be undone: /spec of PodDisruptionBudget {namespace}/chat-pdb"
+    assert said.count(left) >= 2
+    assert f"run: kubectl edit poddisruptionbudget -n {namespace} chat-pdb" in said
+    assert {pod["metadata"]["uid"] for pod in cluster.list("Pod", namespace)} == pods
+    assert not list(pytester.path.glob("runs/*/trial.json"))
+    assert cluster.get("Lease", namespace, LEASE_NAME) is None
+    assert [one.run for one in find_left(cluster, namespace)] == ["run-1"]
