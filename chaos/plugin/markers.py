@@ -81,6 +81,7 @@ def adopted_for(
     require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
     if not dry_run:
         environment.begin()
+        adopted = environment.adoption.find()  # what a dead run left of it was undone just now
     return adopted
 
 

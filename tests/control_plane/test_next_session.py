@@ -1,13 +1,16 @@
 """The next session meets what a dead run left: it puts that right before anything of its own, or is refused."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plain_service import apply_all, plain_namespace, service_of
+from plain_service import apply_all, plain_namespace, service_of, snapshot
 from simulated_cluster import SimulatedCluster
 from staging_ground import Staging
-from test_staging_session import session
+from test_staging_session import HOLDING, bound_of, session
 from trial_room import answering
 
 from chaos.cluster import LiveExecutor, NullJournal, connect, mutations
@@ -15,6 +18,7 @@ from chaos.faults.undo import find_left
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME
+from chaos.wait import until
 
 pytestmark = pytest.mark.timed
 
@@ -35,6 +39,61 @@ def service(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Staging]:
         made = Staging(cluster, simulated, namespace, url, log)
         made.allow("pod-kill,budget-change")
         yield made
+
+
+def killed_session(pytester: pytest.Pytester, service: Staging) -> int:
+    """Let a session change the disruption budget, and kill it; the number of the process that it was.
+
+    Its lease is made to last two seconds, for which the next session waits, instead of fifteen.
+    """
+    pytester.path.joinpath("gameday.toml").write_text(service.file())
+    dying = pytester.makepyfile(test_hold=HOLDING)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(dying)]
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            until(lambda: bound_of(service) == 0, deadline_s=60, awaited="the budget to be changed")
+        finally:
+            run.kill()
+    dying.unlink()
+    lease = Ref("Lease", service.namespace, LEASE_NAME)
+    short = mutations.patch(lease, {"spec": {"leaseDurationSeconds": 2}}, field_manager="kubectl")
+    assert LiveExecutor(service.cluster, NullJournal()).do(short).outcome == "ok"
+    return run.pid
+
+
+SOMEWHERE = """
+from dataclasses import replace
+from chaos.safety.owner import Owner
+
+here = replace(Owner.this_process(), {changes})
+Owner.this_process = classmethod(lambda cls: here)
+"""
+"""Of a session that runs elsewhere than the dead one did."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param("host='runner-2'", id="on another host"),
+        pytest.param("scope='boot-2/pid:[1]', pid={pid}", id="of the same name and number after a reboot"),
+    ],
+)
+def test_the_next_session_heals_before_anything_of_its_own(
+    pytester: pytest.Pytester, service: Staging, changes: str
+) -> None:
+    """Wherever it runs: all is as before the dead run, which is said, and its scenario passes on that system."""
+    before = snapshot(service.cluster, service.namespace)
+    pid = killed_session(pytester, service)
+    pytester.makeconftest(SOMEWHERE.format(changes=changes.format(pid=pid)))
+    result, _ = session(pytester, service, service.file())
+    result.assert_outcomes(passed=1, skipped=2)
+    said = " ".join(result.stdout.str().split())
+    healed = f"/spec of PodDisruptionBudget {service.namespace}/chat-pdb is as it was before again"
+    assert said.index(healed) < said.index("fault: delete")
+    assert snapshot(service.cluster, service.namespace) == before
+    assert find_left(service.cluster, service.namespace) == ()
+    (facts,) = pytester.path.glob("runs/*-kill-*/trial.json")
+    assert json.loads(facts.read_text())["spec"]["disruption_budget"]["max_unavailable"] == 1
 
 
 TWICE = """

@@ -92,6 +92,8 @@ def placed(
             place = _on_adopted(environment, replicas, losses, screen)
             environment.begin()
             environment.claim()
+            if environment.adoption.find().system.spec != place.spec:  # what a dead run left was undone just now
+                place = _on_adopted(environment, replicas, losses, screen)
         else:
             most = replicas or REPLICAS
             spec = reference_spec(environment).having(**fields).having(replicas=most, autoscale=None)

@@ -130,9 +130,11 @@ def test_a_cluster_that_is_not_pinned_is_not_touched(monkeypatch: pytest.MonkeyP
 
 
 def test_a_measurement_of_capacity_holds_the_lease(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Before the first request, not only once the load rises: two measurements at once would measure each other."""
+    """Before the first request, as two at once would measure each other; then what a dead run left is undone."""
     taken: list[str] = []
-    here = SimpleNamespace(adoption=SimpleNamespace(), begin=lambda: taken.append("begin"))
+    read = iter(["as a dead run left it", "as it was"])
+    found = SimpleNamespace(system=SimpleNamespace(spec="as it was"))
+    here = SimpleNamespace(adoption=SimpleNamespace(find=lambda: found), begin=lambda: taken.append("begin"))
     here.claim = lambda: taken.append("lease")
 
     @contextmanager
@@ -140,7 +142,9 @@ def test_a_measurement_of_capacity_holds_the_lease(monkeypatch: pytest.MonkeyPat
         yield cast("Any", here)
 
     monkeypatch.setattr(capacity, "adopted_environment", opened)
-    monkeypatch.setattr(capacity, "_on_adopted", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(capacity, "_on_adopted", lambda *_: SimpleNamespace(spec=next(read)))
     where = capacity.Where(tmp_path / "gameday.toml", "", "", None, "", "", 3, keep_lab=False, command="")
-    with capacity.placed(where, replicas=None, losses=0, fields={}, screen=cast("Any", SimpleNamespace(say=print))):
+    screen = cast("Any", SimpleNamespace(say=print))
+    with capacity.placed(where, replicas=None, losses=0, fields={}, screen=screen) as place:
         assert taken == ["begin", "lease"]
+        assert str(place.spec) == "as it was"
