@@ -218,7 +218,8 @@ def context_environment(
         require_served(cluster, DEPLOYED_KINDS)
         if not dry_run:
             # First what dead runs did beyond their namespaces: their record of it goes with the namespace.
-            undo_leftovers(cluster, None, infrastructure)
+            for done in undo_leftovers(cluster, None, infrastructure):
+                say(f"of the dead run {done.run}: {done.words}")
             sweep(cluster, unrecorded_executor(cluster))
         holder = Owner.this_process().holder(time.time_ns())
         yield SharedEnvironment(

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from child_session import DRAINED, deployed
+from fault_proxy import Answer
 from plain_service import apply_all, plain_namespace, service_of, snapshot
 from simulated_cluster import SimulatedCluster
 from staging_ground import Staging
+from test_least_account import SCENARIO
 from test_staging_session import HOLDING, bound_of, session
 from trial_room import answering
 
@@ -18,6 +21,7 @@ from chaos.faults.undo import find_left
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME
+from chaos.safety.undo_journal import is_own_namespace
 from chaos.wait import until
 
 pytestmark = pytest.mark.timed
@@ -129,3 +133,30 @@ def test_what_cannot_be_undone_refuses_every_trial(pytester: pytest.Pytester, se
     assert not list(pytester.path.glob("runs/*/trial.json"))
     assert cluster.get("Lease", namespace, LEASE_NAME) is None
     assert [one.run for one in find_left(cluster, namespace)] == ["run-1"]
+
+
+DENIED = Answer(403, b'{"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "no", "code": 403}')
+
+
+def test_a_node_that_could_not_be_opened_is_opened_by_the_next_session(
+    simulated: SimulatedCluster, tmp_path: Path
+) -> None:
+    """The undo journal outlives the trial's own namespace; the next session opens the node, says so, and passes."""
+    with deployed(simulated, tmp_path) as ground:
+        before = ground.namespaces()
+        with ground.session(DRAINED.format(settle_s=0, judging_s=0)) as first:
+            first.reaches("the drain landed", lambda: '"fault-landed"' in first.record())
+            (node,) = ground.closed()
+            ground.proxy.trouble(DENIED, method="PATCH", path="/nodes/", times=999)
+            first.go()
+            assert first.end() == pytest.ExitCode.TESTS_FAILED
+        assert f"kubectl uncordon {node}" in first.said
+        assert ground.closed() == [node]
+        (kept,) = ground.namespaces() - before
+        assert is_own_namespace(kept)
+        ground.proxy.relieve()
+        with ground.session(SCENARIO) as second:
+            assert second.end() == pytest.ExitCode.OK, second.said
+        assert f"node {node} is open again" in second.said
+        assert ground.closed() == []
+        assert ground.namespaces() <= before

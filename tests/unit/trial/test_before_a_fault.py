@@ -102,7 +102,7 @@ def test_a_dry_run_undoes_and_sweeps_nothing(
     facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
     monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
     monkeypatch.setattr(environments, "require_served", lambda *_: None)
-    monkeypatch.setattr(environments, "undo_leftovers", lambda *_: done.append("undo"))
+    monkeypatch.setattr(environments, "undo_leftovers", lambda *_: done.append("undo") or ())
     monkeypatch.setattr(environments, "sweep", lambda *_: done.append("sweep"))
     with context_environment(kubeconfig=None, context="staging", image="", service_url="", dry_run=dry_run, uid="u-1"):
         assert done == deeds
