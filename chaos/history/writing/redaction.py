@@ -5,6 +5,7 @@ alike, so that a check or a reader sees what changed, and nobody sees to what.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -79,7 +80,7 @@ def without_secrets(part: Any) -> Any:
 
 def _value(key: Any, value: Any) -> Any:
     if isinstance(value, str):
-        return hashed(value) if value and _is_credential(str(key)) else _text(value)
+        return hashed(value) if value and _is_credential(str(key)) else _document(value)
     if key in ("env", "httpHeaders"):
         return _environment(value)
     if key in ("args", "command") and isinstance(value, (list, tuple)):
@@ -102,6 +103,18 @@ def _environment(given: Any) -> Any:
         {**one, "value": hashed(str(one["value"]))} if isinstance(one, Mapping) and one.get("value") else one
         for one in given
     ]
+
+
+def _document(text: str) -> str:
+    """Text that may be a whole object, as annotations and the undo journal hold them: as that would be kept."""
+    if text[:1] not in ("{", "["):
+        return _text(text)
+    try:
+        part = json.loads(text)
+        kept = without_secrets(part)
+    except (ValueError, RecursionError):
+        return _text(text)
+    return _text(text) if kept == part else json.dumps(kept, separators=(",", ":"))
 
 
 def _text(text: str) -> str:

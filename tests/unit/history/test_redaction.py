@@ -186,3 +186,12 @@ def test_no_evidence_is_for_others_nor_written_through_a_link(tmp_path: Path) ->
         generator.wait(30)
     for path in (page, requests, tmp_path / "log/generator.log"):
         assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+def test_an_object_within_a_text_is_kept_as_that_object_is() -> None:
+    """The undo journal holds its entries as texts, and annotations copies of manifests; other text stays as it is."""
+    entry = json.dumps({"detail": {"before": {"containers": [{"env": [{"name": "A", "value": CANARY}]}]}}})
+    kept = redacted("ConfigMap", {"data": {"0001": entry, "0002": '{"a": 1}', "0003": "{not JSON", "0004": "[" * 9999}})
+    assert CANARY not in json.dumps(kept)
+    assert hashed(CANARY) in kept["data"]["0001"]
+    assert (kept["data"]["0002"], kept["data"]["0003"]) == ('{"a": 1}', "{not JSON")
