@@ -28,18 +28,23 @@ def compared(cluster: Cluster, system: System, path: Path, say: Callable[[str], 
     Replicas that were moved stay where they are: Kubernetes does not spread them again by itself, so it is said when
     one node holds a greater share of them than before.
     """
-    before, held = standing(cluster, system), replicas_by_node(cluster, system)
+    before, held = _kept(cluster, system), replicas_by_node(cluster, system)
     try:
         yield
     finally:
-        found, holds = differences(before, standing(cluster, system)), replicas_by_node(cluster, system)
+        found, holds = differences(before, _kept(cluster, system)), replicas_by_node(cluster, system)
         record = {"before": before, "differences": found, "replicas": {"before": held, "after": holds}}
-        write_private(path, json.dumps(without_secrets(record), indent=1) + "\n")
+        write_private(path, json.dumps(record, indent=1) + "\n")
         for one in found:
             say(f"{one['object']} differs from before: {one['path']}")
         if _fullest(holds) > _fullest(held):
             workload = f"{system.workload.kind.lower()} {system.workload.name} -n {system.namespace}"
             say(f"{_crowded(holds)}; spread them again: kubectl rollout restart {workload}")
+
+
+def _kept(cluster: Cluster, system: System) -> dict[str, Any]:
+    """As they read, without secrets: of a part that differs nobody could tell any more whether it was one."""
+    return {name: without_secrets(one) for name, one in standing(cluster, system).items()}
 
 
 def replicas_by_node(cluster: Cluster, system: System) -> dict[str, int]:

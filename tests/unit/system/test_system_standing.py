@@ -114,3 +114,18 @@ def test_replicas_that_stand_closer_than_before_are_told(
     told = json.loads((tmp_path / "a.json").read_text())["replicas"]
     assert told["before"] == {"n1": 2, "n2": 1}
     assert sum(told["after"].values()) == len(after)
+
+
+def test_a_variable_that_differs_is_told_without_its_values(tmp_path: Path) -> None:
+    """By its path, that it differs: neither as a part of its own nor in a list that has another length."""
+
+    def env(*values: str) -> dict[str, Any]:
+        return {"containers": [{"env": [{"name": f"V{at}", "value": value} for at, value in enumerate(values)]}]}
+
+    for after in (env("hunter-2"), env("hunter-1", "hunter-3")):
+        api, said = Api(replicas=1, template=env("hunter-1")), list[str]()
+        with compared(api, SYSTEM, tmp_path / "a.json", said.append):  # type: ignore[arg-type]  # stand in
+            api.spec = {"replicas": 1, "template": after}
+        (line,) = said
+        assert line.startswith("Deployment chat differs from before: /spec/template/containers/0/env")
+        assert "hunter" not in (tmp_path / "a.json").read_text()
