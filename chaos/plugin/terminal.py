@@ -47,18 +47,19 @@ def uncaptured(config: pytest.Config) -> Iterator[None]:
 
 
 @contextmanager
-def signals_heal() -> Iterator[None]:
+def signals_heal(config: pytest.Config | None = None) -> Iterator[None]:
     """Let SIGTERM and a terminal that is closed end the session as Ctrl-C does: by healing what it did.
 
-    The second is only answered, so that it does not cut the healing short; the third aborts.
+    The second is only answered, so that it does not cut the healing short; the third aborts. `config` is that of a
+    session of pytest, past whose capturing the answer goes.
     """
-    received = itertools.count(1)
+    received, terminal = itertools.count(1), _stderr(config)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         if next(received) == 2:
             # Unbuffered, as nothing else is safe while another write may be under way. There may be nobody to read it.
             with suppress(OSError):
-                os.write(sys.stderr.fileno(), HEALING)
+                os.write(terminal, HEALING)
         else:
             raise KeyboardInterrupt
 
@@ -70,3 +71,16 @@ def signals_heal() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        with suppress(OSError):
+            os.close(terminal)
+
+
+def _stderr(config: pytest.Config | None) -> int:
+    """A descriptor of its own for the standard error of this process; where there is none, one that takes nothing."""
+    if config is not None:
+        with uncaptured(config):
+            return _stderr(None)
+    try:
+        return os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return -1

@@ -46,7 +46,7 @@ def promised(config: pytest.Config) -> Slo:
 
 def environment(config: pytest.Config) -> Iterator[Environment]:
     """The cluster of a session; one that cannot be had ends the session with pytest's usage error."""
-    with signals_heal():
+    with signals_heal(config):
         try:
             with _opened(config, options_of(config)) as opened:
                 yield opened
