@@ -59,7 +59,12 @@ class ActiveFaults:
             yield one.injection
         finally:
             over.set()
-            self._heal(one)
+            try:
+                self._heal(one)
+            except KeyboardInterrupt:
+                # Who ends the session wants it healed: the first interrupt ends no heal, the next one does.
+                self._heal(one)
+                raise
 
     def _look(self, context: TrialContext, over: threading.Event) -> None:
         """Heal all if there is a reason to stop and the scenario does not leave the block."""
