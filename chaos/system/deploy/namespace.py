@@ -68,7 +68,7 @@ def trial_namespace(
         yield ref
     finally:
         if not keep:
-            delete_namespace(cluster, executor, ref, pods_only=pods_only)
+            _remove(cluster, executor, ref, lambda: delete_namespace(cluster, executor, ref, pods_only=pods_only))
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def journal_namespace(cluster: Cluster, executor: Executor, namespace: str, *, r
         yield ref
     finally:
         if not _holds_entries(cluster, ref.name):
-            _ask_away(cluster, executor, ref)
+            _remove(cluster, executor, ref, lambda: _ask_away(cluster, executor, ref))
 
 
 def _make(executor: Executor, name: str, run: str) -> Ref:
@@ -92,6 +92,15 @@ def _make(executor: Executor, name: str, run: str) -> Ref:
     if done.outcome != "ok" or isinstance(done.body, str):
         raise refusal("created", Ref("Namespace", "", name), done)
     return Ref("Namespace", "", name, done.body["metadata"]["uid"])
+
+
+def _remove(cluster: Cluster, executor: Executor, ref: Ref, remove: Callable[[], object]) -> None:
+    """Remove a namespace. Who interrupts that waits for it no longer, but it is asked away all the same."""
+    try:
+        remove()
+    except KeyboardInterrupt:
+        _ask_away(cluster, executor, ref)
+        raise
 
 
 def _holds_entries(cluster: Cluster, name: str) -> bool:
