@@ -1,7 +1,10 @@
 """`gameday capacity` on a service that already runs: only with consent, within its bounds, and put back afterwards."""
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,12 @@ from typer.testing import CliRunner
 
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
-from chaos.errors import NotAllowed, UsageError
+from chaos.errors import ClusterRefused, NotAllowed, UsageError
 from chaos.faults.undo import find_left
 from chaos.history import load_history
 from chaos.objects.base import Ref
+from chaos.safety.lease import RunLease
+from chaos.wait import until
 
 pytestmark = pytest.mark.timed
 
@@ -39,11 +44,16 @@ class Service:
             patch = {"metadata": {"annotations": {f"gameday.dev/{key}": value}}}
             assert executor.do(mutations.patch(ref, patch, field_manager="kubectl")).outcome == "ok"
 
-    def capacity(self) -> Result:
-        """Measure it, briefly."""
+    @property
+    def command(self) -> list[str]:
+        """What measures it, briefly."""
         told = ["--system", str(self.folder / "gameday.toml"), "--runs", str(self.folder), "--availability", "0.9"]
         briefly = ["--from-rps", "5", "--to-rps", "20", "--step-s", "2", "--repeats", "1"]
-        return CliRunner().invoke(app, ["capacity", *told, *briefly])
+        return ["capacity", *told, *briefly]
+
+    def capacity(self) -> Result:
+        """Measure it."""
+        return CliRunner().invoke(app, self.command)
 
     def found(self) -> Any:
         """What was written of it."""
@@ -133,3 +143,44 @@ def test_a_number_that_an_autoscaler_changes_has_no_limit(service: Service) -> N
     result = service.capacity()
     assert isinstance(result.exception, UsageError)
     assert "an autoscaler changes the number of replicas" in str(result.exception)
+
+
+@contextmanager
+def another_measurement(service: Service) -> Iterator[str]:
+    """One in a process of its own, under way; how it is named."""
+    argv = [sys.executable, "-c", "from chaos.cli.app import main; main()", *service.command]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(argv, cwd=service.folder, stdout=quiet, stderr=quiet, start_new_session=True) as run:
+        try:
+            until(lambda: list(service.folder.glob("*-capacity-*")), deadline_s=60, awaited="its run to begin")
+            yield f"process {run.pid} on "
+        finally:
+            run.terminate()
+            try:
+                run.wait(60)
+            finally:
+                run.kill()
+
+
+@contextmanager
+def a_trial(service: Service) -> Iterator[str]:
+    """The lease of one on another host; how it is named."""
+    executor = LiveExecutor(service.cluster, NullJournal())
+    with RunLease(service.cluster, executor, service.namespace, "process 7 on runner-1, since today"):
+        yield "process 7 on runner-1, since today"
+
+
+@pytest.mark.parametrize("at_work", [another_measurement, a_trial])
+def test_a_measurement_beside_another_run_is_refused(
+    service: Service, at_work: Callable[[Service], AbstractContextManager[str]]
+) -> None:
+    """With the name of whoever holds the lease, before a run is begun: two at once would measure each other."""
+    service.allow("capacity")
+    before = snapshot(service.cluster, service.namespace)
+    with at_work(service) as name:
+        runs = set(service.folder.glob("*-capacity-*"))
+        result = service.capacity()
+        assert isinstance(result.exception, ClusterRefused), result.output
+        assert f"another run is at work in namespace {service.namespace}: {name}" in str(result.exception)
+        assert set(service.folder.glob("*-capacity-*")) <= runs
+    assert snapshot(service.cluster, service.namespace) == before
