@@ -111,7 +111,10 @@ class SessionReport:
             width = shutil.get_terminal_size((100, 24)).columns
             terminal.write_line(summary(self._reports, width=width, colour=terminal.hasmarkup))
         if self._options.rejudge is None and (self._reports or self._begun):
-            terminal.write_line(f"session {self._session(terminal)}")
+            try:
+                terminal.write_line(f"session {self._session(terminal)}")
+            except GamedayError as error:
+                terminal.write_line(f"no page of this session: {error}")
 
     def _unjudged(self, nodeid: str, run: Path, terminal: pytest.TerminalReporter) -> None:
         try:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from chaos.errors import HarnessBroken
 from reports.model.parts import Missing, StepLine
 from reports.model.report import FindingRow, Overlay, PastAnswer, Report, Usual, plain
 
@@ -45,7 +46,7 @@ class PastTrial:
 
 
 def append(path: Path, report: Report) -> None:
-    """Write the trial's line at the end of the file. Raises OSError."""
+    """Write the trial's line at the end of the file. Raises `HarnessBroken` if it cannot be written."""
     head = report.headline
     findings = [
         {"check": row.check, "rule": row.rule, "answer": row.answer, "measured": row.measured, "limit": row.limit}
@@ -64,12 +65,15 @@ def append(path: Path, report: Report) -> None:
         "figures": asdict(report.key),
     }
     text = json.dumps(plain(line), allow_nan=False, ensure_ascii=False) + "\n"
-    # Of nobody else, and at the end of no other file, as the folder may come from others.
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab+") as file:
-        # A killed process may have left half a line: begin a new one.
-        if file.tell() and path.read_bytes()[-1:] != b"\n":
-            text = "\n" + text
-        file.write(text.encode())
+    try:
+        # Of nobody else, and at the end of no other file, as the folder may come from others.
+        with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab+") as file:
+            # A killed process may have left half a line: begin a new one.
+            if file.tell() and path.read_bytes()[-1:] != b"\n":
+                text = "\n" + text
+            file.write(text.encode())
+    except OSError as error:
+        raise HarnessBroken(f"{path} cannot be written: {error.strerror}") from error
 
 
 def read_past(path: Path) -> tuple[PastTrial, ...]:

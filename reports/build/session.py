@@ -69,7 +69,7 @@ def session_of(folder: Path, facts: SessionFacts, reports: Sequence[Report]) -> 
 
 
 def write_facts(folder: Path, facts: SessionFacts) -> None:
-    """Write session.json. Raises OSError."""
+    """Write session.json. Raises `HarnessBroken`."""
     write_private(folder / FILE, json.dumps({"schema": 1, **asdict(facts)}, indent=1) + "\n")
 
 

@@ -54,7 +54,7 @@ class TooLarge(GamedayError, ValueError):
 
 
 def write_html(report: Report, path: Path) -> None:
-    """Write the page. Raises `TooLarge` beyond `SIZE_MOST_BYTES`, and OSError if the file cannot be written."""
+    """Write the page. Raises `TooLarge` beyond `SIZE_MOST_BYTES`, `HarnessBroken` if the file cannot be written."""
     text = page(report).encode()
     if len(text) > SIZE_MOST_BYTES:
         raise TooLarge(f"the report would be {words.size(len(text))}, over its limit of {words.size(SIZE_MOST_BYTES)}")
@@ -62,7 +62,7 @@ def write_html(report: Report, path: Path) -> None:
 
 
 def write_stub(report: Report, why: str, path: Path) -> None:
-    """Write a page that has the verdict, and why there is no more. Raises OSError."""
+    """Write a page that has the verdict, and why there is no more. Raises `HarnessBroken`."""
     head = report.headline
     text = Markup(
         '<!doctype html><meta charset="utf-8"><title>{0}</title><h1>{1} {0}</h1><p>{2}</p>'
@@ -172,7 +172,7 @@ def _tick(at_ms: int, axis: TimeAxis) -> Markup:
 
 
 def write_session(session: Session, path: Path) -> None:
-    """Write the page. Raises OSError."""
+    """Write the page. Raises `HarnessBroken`."""
     write_private(path, session_page(session))
 
 

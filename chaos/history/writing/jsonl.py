@@ -15,16 +15,30 @@ PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder for evidence, and what is missing above it. Raises OSError; FileExistsError if it is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.mkdir(mode=PRIVATE_FOLDER)
+    """Make a folder for evidence, and what is missing above it.
+
+    Raises `FileExistsError` if it is there, `HarnessBroken` if it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=PRIVATE_FOLDER)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise HarnessBroken(f"{path} cannot be made: {error.strerror}") from error
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of evidence anew, but not through a link: a run folder may be another's. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    """Write a file of evidence anew, but not through a link: a run folder may be another's.
+
+    Raises `HarnessBroken` if it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise HarnessBroken(f"{path} cannot be written: {error.strerror}") from error
 
 
 class AppendFile:

@@ -8,6 +8,7 @@ import pytest
 
 from chaos.clock import Clock
 from chaos.cluster import mutations
+from chaos.errors import HarnessBroken
 from chaos.faults import CommandInfrastructure, RollingUpdate
 from chaos.history.writing.action_log import Journal
 from chaos.history.writing.jsonl import AppendFile, private_folder, write_private
@@ -173,7 +174,7 @@ def test_no_evidence_is_for_others_nor_written_through_a_link(tmp_path: Path) ->
     (mine := tmp_path / "bashrc").write_text("mine")
     for name in ("report.html", "verdict.json"):
         (link := tmp_path / name).symlink_to(mine)
-        with pytest.raises(OSError, match="symbolic links"):
+        with pytest.raises(HarnessBroken, match="symbolic links"):
             write_private(link, "<!doctype html>")
     assert mine.read_text() == "mine"
     page = tmp_path / "session.html"
