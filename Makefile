@@ -48,7 +48,7 @@ kwok: prepared
 	@PYTHONPATH=tests/support $(BIN)/python -c 'from kwok_program import kwok_program; from chaos.progress import Terminal; kwok_program(Terminal())'
 
 safety: prepared
-	$(BIN)/pytest tests/control_plane/test_full_disk.py tests/control_plane/test_undo_after_kill.py -m slow $(ARGS)
+	$(BIN)/pytest tests/control_plane/test_full_disk.py tests/control_plane/test_undo_after_kill.py tests/lab/test_undo_in_containers.py -m slow $(ARGS)
 
 mutants: prepared
 	$(BIN)/pytest tests/mutants $(ARGS)

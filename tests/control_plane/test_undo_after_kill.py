@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dying import FAULTS, die_at
+from dying import FAULTS, IN_CONTAINERS, die_at
 from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
 from simulated_cluster import SimulatedCluster
 from typer.testing import CliRunner
@@ -24,9 +24,6 @@ from chaos.safety.undo_journal import OURS
 
 LINES_MAX = 80
 
-BY_EXEC = {"MemoryHog", "NotReady", "ProcessCrash", "ProcessHang"}
-"""Faults inside containers, which simulated nodes do not run: tests/lab has them."""
-
 HOSTS: Mapping[str, Callable[[Owner], Owner]] = {
     "the same": lambda here: here,
     "another": lambda here: replace(here, host="runner-2"),
@@ -37,7 +34,7 @@ EACH_HOST = [pytest.param((one,), id=one, marks=pytest.mark.slow) for one in HOS
 LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
 BELOW_THE_API = {"NetworkPartition", "NodeDown"}
-"""Faults of machines and networks, of which the same holds."""
+"""Faults of machines and networks: tests/lab kills a run of each."""
 
 
 @pytest.fixture
@@ -50,7 +47,7 @@ def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
 def test_every_fault_is_enumerated() -> None:
     """A new fault cannot be forgotten here: each is killed at its steps, on simulated nodes or in the lab."""
     known = {fault.__name__ for fault in faults.ALL_FAULTS}
-    assert known == set(FAULTS) | BY_EXEC | BELOW_THE_API
+    assert known == set(FAULTS) | set(IN_CONTAINERS) | BELOW_THE_API
 
 
 def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Left, ...]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from deadly_journal import DeadlyJournal, killed_at_each_line
+from dying import IN_CONTAINERS
 from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect
-from chaos.faults import Fault, FaultContext, NotReady, ProcessHang, processes
+from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
+from chaos.faults import FaultContext, ProcessHang, processes
 from chaos.faults.containers import Place, look, place_of
 from chaos.faults.context import UndoContext
 from chaos.faults.targets import Targets
@@ -29,17 +30,16 @@ CHILD_S = 60.0
 READY_S = 30.0
 SOON_S = 15.0
 
+HEALED = ("ProcessHang", "NotReady")
+ENDED = tuple(kind for kind in IN_CONTAINERS if kind not in HEALED)
+"""Faults that end a container, which the kubelet starts anew: they leave nothing to undo."""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """The lab, with a namespace of our own."""
     with exec_room() as cluster:
         yield cluster
-
-
-def _fault(kind: str, pod: Ref) -> Fault:
-    aim = Targets("one pod", (pod,), 1)
-    return ProcessHang(aim) if kind == "process-hang" else NotReady(aim)
 
 
 def _inject_and_heal(line: int, folder: str, pod: Ref, kind: str) -> None:
@@ -52,15 +52,15 @@ def _inject_and_heal(line: int, folder: str, pod: Ref, kind: str) -> None:
         executor = LiveExecutor(cluster, journal)
         undo = ClusterUndoLog(executor, NAMESPACE, f"run-{kind}-{line}", deadline_s=3600)
         context = FaultContext(cluster, executor, journal, f"{kind}-1", recorder, NAMESPACE, undo=undo)
-        injection = _fault(kind, pod).inject(context)
+        injection = IN_CONTAINERS[kind](Targets("one pod", (pod,), 1)).inject(context)
         assert injection.missed == ""
         assert injection.heal() == ""
 
 
-@pytest.mark.parametrize("kind", ["process-hang", "not-ready"])
+@pytest.mark.parametrize("kind", HEALED)
 def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     """Killed after each line of its journal: nothing is left stopped or withdrawn, and undoing again does nothing."""
-    pod = started(cluster, f"dead-{kind}")
+    pod = started(cluster, f"dead-{kind.lower()}")
     healed = 0
     for died in killed_at_each_line(_inject_and_heal, str(tmp_path), pod, kind, within_s=CHILD_S):
         left = find_left(cluster, NAMESPACE)
@@ -72,6 +72,27 @@ def test_a_kill_at_each_step_is_healed(cluster: Cluster, tmp_path: Path, kind: s
         assert undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, NAMESPACE)) == ()
         assert died or left == ()
     assert healed > 0
+
+
+def _end_anew(line: int, folder: str, kind: str) -> None:
+    """In a pod of its own each time: a container that ends again is waited for longer and longer."""
+    facts = Lab().facts()
+    with connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster:
+        pod = started(cluster, f"dead-{kind.lower()}-{line}")
+    _inject_and_heal(line, folder, pod, kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ENDED)
+def test_a_kill_at_each_step_leaves_nothing_of_what_ends_by_itself(cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    """Killed after each line of its journal: there is nothing to undo, and the pod is or becomes Ready."""
+    deaths = killed_at_each_line(_end_anew, str(tmp_path), kind, within_s=2 * CHILD_S)
+    for line, _ in enumerate(deaths, start=1):
+        pod = Ref("Pod", NAMESPACE, f"dead-{kind.lower()}-{line}")
+        assert find_left(cluster, NAMESPACE) == ()
+        until(lambda pod=pod: ready(cluster, pod), deadline_s=READY_S, awaited=f"{pod.name} Ready")
+        LiveExecutor(cluster, NullJournal()).do(mutations.delete(pod))
+    assert line > 1
 
 
 def _hang_and_die(folder: str, pod: Ref) -> None:

@@ -25,7 +25,7 @@ from chaos.safety import ClusterUndoLog
 from chaos.system.adopt.find import Adopted, SystemQuery, adopt
 from chaos.wait import until
 
-__all__ = ["FAULTS", "die_at", "filled_at"]
+__all__ = ["FAULTS", "IN_CONTAINERS", "die_at", "filled_at"]
 
 SEEN_S = 2.0
 """For the proof of landing or the end of a drain; where none comes in time, healing begins without."""
@@ -62,6 +62,14 @@ FAULTS: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
     "Scale": lambda found, _seen: faults.Scale(found.system.workload, 2),
 }
 """Each fault that an API server alone can show undone, and how to aim it at an adopted system."""
+
+IN_CONTAINERS: Mapping[str, Callable[[Targets], Fault]] = {
+    "ProcessHang": faults.ProcessHang,
+    "NotReady": faults.NotReady,
+    "ProcessCrash": faults.ProcessCrash,
+    "MemoryHog": partial(faults.MemoryHog, piece_mib=32),
+}
+"""Each fault inside containers, which simulated nodes do not run: tests/lab kills a run of each at its steps."""
 
 
 def die_at(cluster: SimulatedCluster, namespace: str, fault: str, line: int, folder: Path) -> bool:
