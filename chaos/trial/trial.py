@@ -19,6 +19,7 @@ from chaos.clock import seconds
 from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import Awaited, Fault, Injection, Until
 from chaos.history import load_history
+from chaos.history.writing.redaction import without_secrets
 from chaos.slo import Slo
 from chaos.trial.active_faults import ActiveFaults
 from chaos.trial.context import TrialContext
@@ -43,7 +44,7 @@ class Trial:
         self.run = run
         self.judgement: Judgement | None = None
         self._traffic = traffic
-        self._say, self._draw = output.say, output.draw
+        self._output = output
         self._replicas_before: frozenset[Replica] | None = None
         self._steady = SteadyBefore()
         self._stopped = False
@@ -201,9 +202,13 @@ class Trial:
 
     def _judge(self, checks: tuple[Check, ...]) -> None:
         self.judgement = judge_run(self.run, checks)
-        self._draw(self.judgement)
+        self._output.draw(self.judgement)
         if self.judgement.interrupted is not None:
             raise self.judgement.interrupted
+
+    def _say(self, text: str) -> None:
+        """Show a line, of which parts may be words of the cluster."""
+        self._output.say(str(without_secrets(text)))
 
     def _live(self) -> TrialContext | None:
         return None if self._stopped else self._context

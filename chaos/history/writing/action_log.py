@@ -12,6 +12,7 @@ from typing import Any, Self
 from chaos.clock import Clock
 from chaos.history import Outcome
 from chaos.history.writing.jsonl import AppendFile
+from chaos.history.writing.redaction import without_secrets
 from chaos.objects.base import Ref
 
 __all__ = ["Entry", "Journal", "NullJournal"]
@@ -45,8 +46,8 @@ class Journal:
         self._prefix = f"a{size}-" if (size := path.stat().st_size) else "a"
 
     def event(self, name: str, /, **fields: Any) -> None:
-        """Append one event; `fields` are plain data."""
-        line = json.dumps({"event": name, **fields}, separators=(",", ":"))
+        """Append one event; `fields` are plain data, whose words are kept without secrets."""
+        line = json.dumps({"event": name, **_kept(fields)}, separators=(",", ":"))
         self._append(line.encode()[1:])
 
     @contextmanager
@@ -82,6 +83,15 @@ class Journal:
 
     def _append(self, rest: bytes) -> None:
         self._file.write(self._clock.now_ns(), rest)
+
+
+def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Reasons, proofs and notes may be words of the cluster. What an action changes comes without secrets already."""
+    kept = {name: without_secrets(value) if isinstance(value, str) else value for name, value in fields.items()}
+    detail = kept.get("detail")
+    if isinstance(detail, Mapping) and isinstance(detail.get("reason"), str):
+        kept["detail"] = {**detail, "reason": without_secrets(detail["reason"])}
+    return kept
 
 
 class NullJournal(Journal):

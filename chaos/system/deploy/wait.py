@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused, TimedOut
+from chaos.history.writing.redaction import redacted_words
 from chaos.objects.base import View
 from chaos.objects.blockers import Blocker, blockers, in_words
 from chaos.system.deploy.availability import available_bound_s, shortfall
@@ -81,7 +82,8 @@ def _last_lines(cluster: Cluster, system: System, found: Sequence[Blocker]) -> d
             except ClusterRefused:
                 continue
             if logged := [line for line in log.splitlines() if line.strip()]:
-                lines[name] = logged[-1][:200]
+                (last,) = redacted_words(logged[-1:])
+                lines[name] = last[:200]
                 break
     return lines
 
