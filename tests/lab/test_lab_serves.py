@@ -19,7 +19,7 @@ from chaos.lab import Lab, LabFacts
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.pki import Authority
 from chaos.lab.host.cgroups import Cgroups
-from chaos.lab.host.network import API_ADDRESS, HOST_ADDRESS, NAMESPACES, client, namespaces_left, nodes
+from chaos.lab.host.network import API_ADDRESS, CONTROL, HOST_ADDRESS, NAMESPACES, client, namespaces_left, nodes
 from chaos.progress import Silent
 from chaos.semantics.timings import LAB
 from chaos.wait import until
@@ -139,6 +139,14 @@ def test_nothing_in_the_lab_has_a_way_out(lab: Lab) -> None:
             assert [route for route in routes if route.get("type") != "unreachable"] == []
             assert not _reachable("192.0.2.1", 80, netns=name)
             assert _reachable(HOST_ADDRESS, port, netns=name) == (name == "gameday-control")
+
+
+def test_the_control_plane_forwards_nothing(lab: Lab) -> None:
+    """Whatever the host's own setting is; nodes do, for their pods."""
+    for name, forwards in ((CONTROL, False), (nodes(2)[0].netns, True)):
+        argv = ["nsenter", f"--net={NAMESPACES / name}", "sh", "-c", "cat /proc/sys/net/ipv4/conf/*/forwarding"]
+        said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=5).stdout.split()
+        assert set(said) == {str(int(forwards))}, name
 
 
 def test_the_api_server_is_reached_on_the_bridge_alone(lab: Lab) -> None:

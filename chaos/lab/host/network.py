@@ -109,6 +109,8 @@ FORWARDING = """
 echo 1 > /proc/sys/net/ipv4/ip_forward
 for group in all default eth0; do echo 0 > "/proc/sys/net/ipv4/conf/$group/rp_filter"; done
 """
+# A new namespace starts with the host's own setting, which Docker for one turns on.
+NO_FORWARDING = "echo 0 > /proc/sys/net/ipv4/ip_forward"
 
 
 def make_network(nodes: Sequence[Machine], client: Machine) -> None:
@@ -117,10 +119,11 @@ def make_network(nodes: Sequence[Machine], client: Machine) -> None:
         raise LabError(f"the lab's addresses {NODE_RANGE} are routed on this host: {taken[0]}", "remove that route")
     machines = (*nodes, client)
     _batch([], host_commands(machines))
+    _set(CONTROL, NO_FORWARDING)
     _batch(["-netns", CONTROL], control_commands(machines))
     for machine in machines:
         _batch(["-netns", machine.netns], machine_commands(machine, nodes))
-        run_tool(["nsenter", f"--net={NAMESPACES / machine.netns}", "sh", "-ec", FORWARDING])
+        _set(machine.netns, FORWARDING)
 
 
 def remove_network() -> None:
@@ -202,6 +205,11 @@ def machine_commands(machine: Machine, nodes: Sequence[Machine]) -> list[str]:
 
 def _batch(options: Sequence[str], commands: Sequence[str]) -> None:
     run_tool(["ip", *options, "-batch", "-"], "\n".join(commands) + "\n")
+
+
+def _set(netns: str, script: str) -> None:
+    """Change settings of the kernel in a network namespace."""
+    run_tool(["nsenter", f"--net={NAMESPACES / netns}", "sh", "-ec", script])
 
 
 def run_tool(argv: Sequence[str], given: str = "") -> str:

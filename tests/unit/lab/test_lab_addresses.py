@@ -1,12 +1,15 @@
 """Names and addresses of the lab's machines, and what the network is told of them."""
 
 import ipaddress
+from collections.abc import Sequence
 
 import pytest
 
 from chaos.errors import UsageError
+from chaos.lab.host import network
 from chaos.lab.host.network import (
     API_ADDRESS,
+    CONTROL,
     HOST_ADDRESS,
     NODE_RANGE,
     NODES_MAX,
@@ -17,6 +20,7 @@ from chaos.lab.host.network import (
     control_commands,
     host_commands,
     machine_commands,
+    make_network,
     nodes,
 )
 
@@ -93,3 +97,21 @@ def test_the_control_plane_knows_the_way_to_every_pod() -> None:
         "route add 10.244.1.0/24 via 10.89.0.11",
         "route add 10.244.2.0/24 via 10.89.0.12",
     ]
+
+
+def test_the_control_plane_forwards_nothing_whatever_the_host_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A namespace starts with the host's own setting: turned off here before a link is up, and on for each machine."""
+    ran: list[tuple[str, ...]] = []
+
+    def run_tool(argv: Sequence[str], given: str = "") -> str:
+        ran.append((*argv, given))
+        return ""
+
+    monkeypatch.setattr(network, "run_tool", run_tool)
+    make_network(nodes(1), client())
+    settings = {words[1]: words[4] for words in ran if words[0] == "nsenter"}
+    forwards = {place: "echo 1 > /proc/sys/net/ipv4/ip_forward" in script for place, script in settings.items()}
+    assert forwards == {f"--net=/run/netns/gameday-{name}": name != "control" for name in ("control", "n1", "client")}
+    assert settings["--net=/run/netns/gameday-control"] == "echo 0 > /proc/sys/net/ipv4/ip_forward"
+    order = [words[:3] for words in ran]
+    assert order.index(("nsenter", "--net=/run/netns/gameday-control", "sh")) < order.index(("ip", "-netns", CONTROL))
