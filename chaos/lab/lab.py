@@ -14,6 +14,7 @@ from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.host.lock import User, lab_lock, register_use, users
 from chaos.lab.host.network import Machine, client
 from chaos.lab.host.network import nodes as machines
+from chaos.lab.host.packages import remove_dead_policy
 from chaos.lab.host.paths import LabPaths, refuse_shared
 from chaos.lab.host.processes import entering, in_netns, processes_recorded, terminated_as_exit
 from chaos.lab.images.golden import import_image
@@ -112,12 +113,16 @@ class Lab:
         return status.facts if status.well or status.users else None
 
     def down(self, *, force: bool = False, progress: Progress) -> None:
-        """Take the lab down, or what is left of one. Raises LabInUse if somebody uses it, unless `force` is given."""
+        """Take the lab down, or what is left of one. Raises LabInUse if somebody uses it, unless `force` is given.
+
+        What a killed installation of packages left goes too.
+        """
         _must_be_root()
         with lab_lock("taking the lab down", progress):
             using = users(self.paths.uses)
             if using and not force:
                 raise LabInUse(f"the lab is in use by {_named(using)}", "wait for its end, or gameday lab down --force")
+            remove_dead_policy()
             if anything_left(self.paths):
                 take_down(self.paths, progress)
 

@@ -3,6 +3,7 @@
 Simulated nodes need none of them.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -14,7 +15,15 @@ from chaos.errors import LabError
 from chaos.lab.host.command import run
 from chaos.progress import Progress
 
-__all__ = ["PACKAGES", "ROOTS_PATH", "install_command", "install_packages", "missing_packages", "packages_off_path"]
+__all__ = [
+    "PACKAGES",
+    "ROOTS_PATH",
+    "install_command",
+    "install_packages",
+    "missing_packages",
+    "packages_off_path",
+    "remove_dead_policy",
+]
 
 # Each package with the programs that we want of it: another source of the same programs is as good.
 PACKAGES: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +39,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
 ROOTS_PATH = "/usr/sbin:/sbin"
 APT_DEADLINE_S = 900.0
 POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_TEXT = "#!/bin/sh\n# of gameday, while it installs packages\nexit 101\n"
 SYSTEMD = Path("/run/systemd/system")
 
 
@@ -60,6 +70,7 @@ def install_packages(progress: Progress) -> None:
     No service is started: the lab runs a containerd of its own for each node. Raises LabError without root or without
     apt, or if apt fails.
     """
+    remove_dead_policy()
     packages = missing_packages()
     if not packages:
         return
@@ -103,9 +114,25 @@ def _services_stay_down() -> Iterator[None]:
     if not SYSTEMD.exists() or POLICY.exists():
         yield
         return
-    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    scratch = POLICY.with_name(f"{POLICY.name}.gameday")
+    scratch.write_text(POLICY_TEXT)
+    scratch.chmod(0o755)
+    # Only read: a program that is open for writing cannot be run. The kernel gives the lock back however we end.
+    with scratch.open("rb") as policy:
+        fcntl.flock(policy, fcntl.LOCK_EX)
+        scratch.rename(POLICY)
+        try:
+            yield
+        finally:
+            POLICY.unlink()
+
+
+def remove_dead_policy() -> None:
+    """Remove the policy that a killed installation left: no service of this host would be started any more."""
     try:
-        POLICY.chmod(0o755)
-        yield
-    finally:
-        POLICY.unlink()
+        with POLICY.open("rb") as policy:
+            fcntl.flock(policy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if policy.read() == POLICY_TEXT.encode():
+                POLICY.unlink()
+    except OSError:  # there is none, it is in force, or not ours to remove
+        return

@@ -1,12 +1,16 @@
 """The packages that the lab's host needs."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from chaos.errors import LabError
 from chaos.lab.host import packages as host
-from chaos.lab.host.packages import PACKAGES, install_packages, missing_packages, packages_off_path
+from chaos.lab.host.packages import PACKAGES, install_packages, missing_packages, packages_off_path, remove_dead_policy
 from chaos.progress import Silent
 
 
@@ -106,6 +110,62 @@ def test_services_stay_down_only_where_they_could_start(tmp_path: Path, monkeypa
     with host._services_stay_down():
         pass
     assert policy.read_text() == "the machine's own"
+
+
+INSTALLS = """
+import sys, time
+from pathlib import Path
+from chaos.lab.host import packages
+
+packages.POLICY, packages.SYSTEMD = Path(sys.argv[1]), Path(sys.argv[2])
+with packages._services_stay_down():
+    print("installs", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def installing(policy: Path, systemd: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process in the middle of an installation; it is killed in the end."""
+    argv = [sys.executable, "-c", INSTALLS, str(policy), str(systemd)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "installs\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_killed_installation_keeps_no_service_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it left goes with the next command; what another installation is about, or the machine has, stays."""
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(host, "POLICY", policy)
+    monkeypatch.setattr(host, "missing_packages", list)
+    with installing(policy, tmp_path) as process:
+        install_packages(Silent())
+        assert subprocess.run([policy, "some.service", "start"], check=False, timeout=10).returncode == 101
+        process.kill()
+        process.wait()
+        assert policy.exists()
+        install_packages(Silent())
+        assert list(tmp_path.glob("policy*")) == []
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    remove_dead_policy()
+    assert policy.exists()
+
+
+def test_nobody_but_root_is_stopped_by_what_was_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not remove it is told nothing of it: the next command of root does."""
+    (policy := tmp_path / "policy-rc.d").write_text(host.POLICY_TEXT)
+    monkeypatch.setattr(host, "POLICY", policy)
+
+    def denied(path: Path) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(Path, "unlink", denied)
+    remove_dead_policy()
+    assert policy.exists()
 
 
 def test_every_package_has_programs() -> None:
