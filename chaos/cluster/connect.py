@@ -5,6 +5,7 @@ In a pod that has no kubeconfig the context `in-cluster` is the pod's own Servic
 
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import ConfigException, new_client_from_config_dict
+from kubernetes.config import ConfigException, kube_config, new_client_from_config_dict
 from kubernetes.config.kube_config import KubeConfigMerger
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
@@ -55,6 +56,29 @@ except subprocess.TimeoutExpired:
     sys.exit(f"{argv[0]} gave no credentials within {limit_s} s")
 """
 """Runs a command for so long at most; what it has begun ends with it."""
+
+
+class _MemoryFiles:
+    """Files that the kernel frees with this process, however that ends: for keys, which none may outlive."""
+
+    def __init__(self) -> None:
+        self._paths: dict[bytes, str] = {}
+        self._lock = threading.Lock()
+
+    def path(self, content: str | bytes, *_: object, **__: object) -> str:
+        """The path of the file with that content, for this process alone; it stays as it is."""
+        data = content.encode() if isinstance(content, str) else content
+        with self._lock:
+            if data not in self._paths:
+                descriptor = os.memfd_create("credentials", os.MFD_CLOEXEC)
+                with open(descriptor, "wb", closefd=False) as file:
+                    file.write(data)
+                self._paths[data] = f"/proc/self/fd/{descriptor}"
+            return self._paths[data]
+
+
+# The package would write what a kubeconfig or its plugin gives as data to $TMPDIR, and remove it at an orderly end.
+setattr(kube_config, "_create_temp_file_with_content", _MemoryFiles().path)  # noqa: B010  # to mypy a function is fixed
 
 
 def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:

@@ -1,14 +1,19 @@
-"""Credentials that are read anew: of the same cluster only, within a time limit, and shown to nobody else."""
+"""Credentials that are read, and read anew: of the same cluster, within a time limit, shown and left to nobody."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import os
+import ssl
 import stat
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,10 +25,11 @@ from kubernetes.client import ApiClient, Configuration
 
 from chaos.cluster import Cluster, Command, connect
 from chaos.cluster import connect as connecting
-from chaos.cluster.connect import BOUNDED, _place, _stranger
+from chaos.cluster.connect import BOUNDED, _client, _place, _stranger
 from chaos.cluster.pod_exec import _connected
 from chaos.cluster.transport import NotSent
 from chaos.errors import GamedayError
+from chaos.lab.control_plane.pki import Authority
 from chaos.objects.base import Ref
 
 
@@ -202,3 +208,71 @@ def test_a_plugin_that_hangs_is_ended(script: str, tmp_path: Path, monkeypatch: 
             connect(kubeconfig=path, context="staging")
     assert time.monotonic() - began < 30
     assert "killpg" in BOUNDED
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from chaos.cluster.connect import _client
+
+configuration = _client([Path(sys.argv[1])], "staging").configuration
+print(Path(configuration.key_file).read_text(), flush=True)
+time.sleep(60)
+"""
+
+
+def data(text: str) -> str:
+    """As a kubeconfig writes it."""
+    return base64.b64encode(text.encode()).decode()
+
+
+GIVES_A_KEY = """
+printf '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
+printf '"status": {"clientCertificateData": "c", "clientKeyData": "s3cr3t"}}'
+"""
+
+
+@pytest.mark.parametrize("given", ["as data", "by a plugin", "beside a token"])
+def test_a_process_that_is_killed_leaves_no_key(given: str, tmp_path: Path) -> None:
+    """The package would keep it in $TMPDIR until an orderly end."""
+    written = {"client-certificate-data": data("c"), "client-key-data": data("s3cr3t")}
+    users = {
+        "as data": written,
+        "by a plugin": plugin(tmp_path / "plugin", GIVES_A_KEY),
+        "beside a token": {"token": "t", **written},
+    }
+    authority = {"certificate-authority-data": data("a")}
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", users[given], **authority)
+    (folder := tmp_path / "scratch").mkdir()
+    argv, environment = [sys.executable, "-c", HOLDS, str(path)], os.environ | {"TMPDIR": str(folder)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "s3cr3t\n"
+        finally:
+            process.kill()
+    assert list(folder.rglob("*")) == []
+
+
+def test_a_key_that_lies_nowhere_is_one_all_the_same(tmp_path: Path) -> None:
+    """Threads that read the file at once, and again after others, can all make a connection with it."""
+    authority = Authority(tmp_path, "ca")
+    issued = authority.issue("us", user="us")
+    user = {
+        "client-certificate-data": data(issued.certificate.read_text()),
+        "client-key-data": data(issued.key.read_text()),
+    }
+    known = {"certificate-authority-data": data(authority.certificate.read_text())}
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", user, **known)
+
+    def usable(_: int) -> bool:
+        found = _client([path], "staging").configuration
+        context = ssl.create_default_context(cafile=found.ssl_ca_cert)
+        context.load_cert_chain(found.cert_file, found.key_file)
+        return bool(context.get_ca_certs())
+
+    for _ in range(2):
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(usable, range(16)))
+    kubeconfig(path, "https://127.0.0.1:1", {"client-certificate": str(issued.certificate)}, **known)
+    assert _client([path], "staging").configuration.cert_file == str(issued.certificate)
