@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.client.rest import RESTResponse
+from kubernetes.client.rest import RESTResponse, should_bypass_proxies
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
@@ -118,6 +118,13 @@ class Transport:
     def identity(self) -> dict[str, Any]:
         """Who this side is to the API server, for another process to be the same; see `identity_of`."""
         return identity_of(self._api.configuration)
+
+    @property
+    def proxy(self) -> str:
+        """The host of the HTTP proxy on the way to the API server, empty without one."""
+        configuration = self._api.configuration
+        direct = should_bypass_proxies(configuration.host, configuration.no_proxy or "")
+        return "" if direct or not configuration.proxy else str(urlsplit(configuration.proxy).hostname)
 
     def call(
         self,

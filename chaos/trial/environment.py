@@ -70,8 +70,19 @@ class Environment:
 
     @property
     def origin_name(self) -> str:
-        """Where traffic comes from, before the system's address is known."""
-        return "API server proxy" if self.proxied else "this host"
+        """Where traffic comes from, before the system's address is known.
+
+        Raises `UsageError` where none could be sent: the generator uses no HTTP proxy.
+        """
+        if not self.proxied:
+            return "this host"
+        if proxy := self.cluster.transport.proxy:
+            raise UsageError(
+                f"the API server is reached through {proxy}, a proxy, through which no load is sent",
+                "send it to the service itself (--gameday-service-url, or traffic.url in gameday.toml) or from pods in "
+                "the cluster (--gameday-load-in-cluster), or reach the API server without it (NO_PROXY)",
+            )
+        return "API server proxy"
 
     @property
     def proxied(self) -> bool:
