@@ -7,6 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from cluster_objects import node
+from histories import NAMESPACE, WORKLOAD, Story, deployment, pod
+from saved_histories import saved
 from trial_contexts import context_with
 
 from chaos import faults
@@ -73,6 +76,52 @@ def test_the_owners_are_asked_again_once_the_lease_is_held() -> None:
     assert there.asked[4:] == ["owners", "lease", "well?"]
     with pytest.raises(NotAllowed, match="frozen"):
         context_of(Surroundings(), "frozen").permits(KILL, pytest.fail)
+
+
+Objects = dict[str, list[Any]]
+FOUR = [pod(name, ready=True) for name in "abcd"]
+KILL_A = faults.PodKill(Targets("a", (Ref("Pod", NAMESPACE, "a", "a"),)))
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "refused"),
+    [
+        pytest.param({}, "", id="nothing happens"),
+        pytest.param({"Deployment": [deployment(2)], "Pod": FOUR[:2]}, "1 pod and 0 already down", id="a scale-in"),
+        pytest.param({"Pod": [*FOUR[:3], pod("d")]}, "1 pod and 1 already down are more than the 1", id="one is lost"),
+        pytest.param({"Pod": [*FOUR[1:], pod("e", ready=True)]}, "is not part of the system", id="it is replaced"),
+    ],
+)
+def test_the_bounds_are_held_again_once_the_lease_is_held(meanwhile: Objects, refused: str, tmp_path: Path) -> None:
+    """A quarter of the replicas may be down; what a wait for the lease changes counts, though it was right before."""
+    objects: Objects = {"Node": [node("n1")], "Pod": FOUR, "Deployment": [deployment(4)]}
+
+    def claim(*, nodes: bool) -> bool:
+        del nodes
+        objects.update(meanwhile)
+        return True
+
+    context = context_with(
+        environment=SimpleNamespace(claim=claim, stop_reason=lambda: ""),
+        executor=SimpleNamespace(),
+        abort_conditions=SimpleNamespace(objection=lambda: ""),
+        run=saved(Story().replicas(*"abcd").history(), tmp_path / "run"),
+        recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
+        namespace=NAMESPACE,
+        workload_kind=DEPLOYMENT,
+        system=SimpleNamespace(workload=Ref("Deployment", NAMESPACE, WORKLOAD, "d-1"), objects=()),
+        blast_radius=lambda wanted, **_: BlastRadius(NAMESPACE, pods_max=wanted // 4),
+        consent=Consent(),
+    )
+    context.admit(KILL_A)
+    said: list[str] = []
+    try:
+        made = context.permits(KILL_A, said.append)
+    except UsageError as wrong:
+        made = False
+        said.append(wrong.what)
+    assert made is not bool(refused)
+    assert refused in "".join(said)
 
 
 def test_nothing_is_injected_once_the_trial_must_stop() -> None:
