@@ -57,11 +57,13 @@ def port(pod: Pod) -> Iterator[int]:
             thread.join()
 
 
-def said(port: int, body: bytes = b"", *, token: str = TOKEN, length: str | None = None) -> int:
+def said(
+    port: int, body: bytes = b"", *, token: str = TOKEN, length: str | None = None, host: str = "127.0.0.1"
+) -> int:
     """The status of the answer to a request, of which the body is sent as given, whatever its length is said to be."""
     head = f"POST /do HTTP/1.1\r\nHost: pod\r\n{TOKEN_HEADER}: {token}\r\n"
     head += f"Content-Length: {len(body) if length is None else length}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+    with socket.create_connection((host, port), 10) as connection:
         connection.sendall(head.encode() + body)
         return int(connection.recv(4096).split()[1])
 
@@ -84,6 +86,43 @@ def test_a_length_without_a_bound_is_refused(length: str, port: int, pod: Pod) -
     """Also from the driver: a negative one would be read until the connection ends."""
     assert said(port, HELLO, length=length) == 413
     assert pod.asked == []
+
+
+def has(host: str) -> bool:
+    """Whether this machine has that address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, 0), family=family).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("host", "family"),
+    [
+        pytest.param("127.0.0.1", None, id="IPv4"),
+        pytest.param("::1", None, id="IPv6", marks=pytest.mark.skipif(not has("::1"), reason="there is no IPv6 here")),
+        pytest.param("127.0.0.1", socket.AF_INET, id="a node without IPv6"),
+    ],
+)
+def test_a_pod_is_reached_by_whichever_family_its_cluster_has(
+    host: str, family: int | None, pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a cluster of both its address may be of either; a stranger is refused by each."""
+    if family is not None:
+        monkeypatch.setattr(pod_server._Server, "address_family", family)
+    handler = handler_of(cast("Any", pod), hashlib.sha256(TOKEN.encode()).hexdigest())
+    with pod_server._Server(("", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            assert said(server.server_port, HELLO, host=host) == 200
+            assert said(server.server_port, host=host, token="another") == 403  # noqa: S106  # not the pod's
+        finally:
+            server.shutdown()
+            thread.join()
+    assert pod.asked == ["hello"]
 
 
 def test_a_body_that_never_comes_is_given_up(port: int, pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
