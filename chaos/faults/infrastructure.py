@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chaos.errors import UsageError
-from chaos.history.writing.redaction import redacted_words
+from chaos.history.writing.redaction import redacted_output, redacted_words
 
 __all__ = [
     "NO_INFRASTRUCTURE",
@@ -146,5 +146,5 @@ def _run(template: str, node: str) -> str:
         return f"{named}: {error.strerror}"
     if done.returncode == 0:
         return ""
-    output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-OUTPUT_MAX:]
+    output = redacted_output((done.stderr or done.stdout).decode(errors="replace"), argv)[-OUTPUT_MAX:]
     return f"{named}: exit code {done.returncode}{': ' + output if output else ''}"

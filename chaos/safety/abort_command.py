@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
+from chaos.history.writing.redaction import redacted_output
 from chaos.safety.lookout import Lookout
 
 __all__ = ["AbortCommand"]
@@ -39,4 +40,4 @@ class AbortCommand(Lookout):
         if done.returncode == 0:
             return ""
         output = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
-        return f"safety.abort: {name} says: {output[-1][:REASON_MAX]}"
+        return f"safety.abort: {name} says: {redacted_output(output[-1], self._command)[:REASON_MAX]}"

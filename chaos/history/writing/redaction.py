@@ -7,11 +7,11 @@ alike, so that a check or a reader sees what changed, and nobody sees to what.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["hashed", "redacted", "redacted_words", "without_secrets"]
+__all__ = ["hashed", "redacted", "redacted_output", "redacted_words", "without_secrets"]
 
 NAMES = (
     r"(?:password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
@@ -62,9 +62,25 @@ def redacted_words(words: Iterable[str]) -> list[str]:
         elif equals and value and _is_credential(name):
             kept.append(f"{name}={hashed(value)}")
         else:
-            kept.append(OPTION.sub(_hidden, SETTING.sub(_hidden, _text(word))))
+            kept.append(_phrase(word))
         of_credential = word.startswith("-") and not equals and _is_credential(word)
     return kept
+
+
+def redacted_output(printed: str, argv: Sequence[str]) -> str:
+    """What a command printed, in one line, without credentials: those among its own words, which it may repeat, too."""
+    said = _phrase(" ".join(printed.split()))
+    for word, kept in zip(argv, redacted_words(argv), strict=True):
+        for secret in _secrets_of(word) if kept != word else ():
+            said = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", hashed(secret), said)
+    return said
+
+
+def _secrets_of(word: str) -> list[str]:
+    """The credentials in a word of a command that has some."""
+    found = [one[2].strip("\"'") for kind in (SETTING, OPTION) for one in kind.finditer(word)]
+    found += [login.rpartition(":")[2] for login in LOGIN.findall(word)]
+    return [one for one in found if one] or [word]
 
 
 def without_secrets(part: Any) -> Any:
@@ -115,6 +131,10 @@ def _document(text: str) -> str:
     except (ValueError, RecursionError):
         return _text(text)
     return _text(text) if kept == part else json.dumps(kept, separators=(",", ":"))
+
+
+def _phrase(text: str) -> str:
+    return OPTION.sub(_hidden, SETTING.sub(_hidden, _text(text)))
 
 
 def _text(text: str) -> str:

@@ -1,6 +1,7 @@
 """No secret in what is written: environment values, credentials among arguments, copies of manifests, logins."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from chaos.errors import HarnessBroken
 from chaos.faults import CommandInfrastructure, RollingUpdate
 from chaos.history.writing.action_log import Journal
 from chaos.history.writing.jsonl import AppendFile, private_folder, write_private
-from chaos.history.writing.redaction import hashed, redacted, redacted_words, without_secrets
+from chaos.history.writing.redaction import hashed, redacted, redacted_output, redacted_words, without_secrets
 from chaos.history.writing.watch_log import WatchLogWriter
 from chaos.objects.base import Ref
 from loadgen.driver import channel
@@ -160,6 +161,40 @@ def test_a_node_command_is_shown_without_its_password() -> None:
     for words in (nodes.words, nodes.manual_on("n1")):
         assert "abc" not in words
         assert "--password" in words
+
+
+ECHOES = """
+import sys
+print("usage: ipmi", *sys.argv[1:], "\\nlogin of", sys.argv[2], "refused by https://me:abc@bmc", file=sys.stderr)
+raise SystemExit(3)
+"""
+
+
+def test_a_node_command_that_repeats_its_password_is_quoted_without_it(tmp_path: Path) -> None:
+    """A command that fails prints its own line, or names the login: that stands in the record as the reason."""
+    (tmp_path / "ipmi.py").write_text(ECHOES)
+    run = f"{sys.executable} {tmp_path / 'ipmi.py'}"
+    for secret in ("--password abc", "--password=abc", "--login https://me:abc@bmc"):
+        why = CommandInfrastructure(f"{run} {secret} off {{node}}", f"{run} {secret} on {{node}}").on("n1")
+        assert "abc" not in why
+        assert "exit code 3: usage: ipmi" in why
+        assert " refused by " in why
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept"),
+    [
+        ("login of abc\nrefused", f"login of {hashed('abc')} refused"),
+        ("abcdef is not abc.", f"abcdef is not {hashed('abc')}."),
+        ("no route to n1", "no route to n1"),
+        ("Authorization: Token abcdefgh", f"Authorization: {hashed('Token abcdefgh')}"),
+    ],
+)
+def test_what_a_command_printed_is_kept_without_its_credentials(printed: str, kept: str) -> None:
+    """Its own words are known to be such; all else stays as it was printed, in one line."""
+    for argv in (["ipmi", "--password", "abc"], ["ipmi", "--password=abc"], ["sh", "-c", "ipmi --password 'abc'"]):
+        assert redacted_output(printed, argv) == kept
+    assert redacted_output("of abc", ["ipmi", "abc"]) == "of abc"
 
 
 def test_a_rollouts_words_hold_no_credential() -> None:

@@ -108,10 +108,11 @@ class Terminal:
 
     hasmarkup = False
 
-    def __init__(self, **stats: Any) -> None:
+    def __init__(self, *args: str, **stats: Any) -> None:
         self.stats = stats
         self.lines: list[str] = []
-        self.config = SimpleNamespace(invocation_params=SimpleNamespace(args=("scenarios", "-m", "quick")))
+        given = args or ("scenarios", "-m", "quick")
+        self.config = SimpleNamespace(invocation_params=SimpleNamespace(args=given))
 
     def section(self, title: str) -> None:
         """Begin a section."""
@@ -155,6 +156,30 @@ def test_a_session_leaves_a_page_a_line_and_its_facts(tmp_path: Path) -> None:
     assert "the run ended before it was judged" in (died / "report.html").read_text()
     assert [one.run for one in read_past(tmp_path / "history.jsonl")] == ["judged", "died"]
     assert terminal.lines[-1] == f"session {session / 'report.html'}"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--gameday-node-on", "ipmi --password hunter2 on {node}"),
+        ("--gameday-node-off=ipmi -U me --password=hunter2 off {node}",),
+        ("--gameday-service-url", "https://me:hunter2@chat.example"),
+    ],
+)
+def test_a_session_keeps_no_password_of_its_command_line(args: tuple[str, ...], tmp_path: Path) -> None:
+    """Of its facts, its page and its summary; what is no secret in the command stays."""
+    shown, run = gallery(tmp_path), run_folder(tmp_path, "one")
+    shown.begun("one", run)
+    shown.drawer(SimpleNamespace(nodeid="one", user_properties=[]))(judge_run(run, (Completed(),)))  # type: ignore[arg-type]  # as above
+    terminal = Terminal("scenarios", *args, "-k", "drain")
+    shown.finish(terminal)  # type: ignore[arg-type]  # as above
+    (session,) = tmp_path.glob("*-session-7")
+    written = [path.read_text() for path in session.iterdir()]
+    assert len(written) == 3
+    assert not [text for text in (*written, *terminal.lines) if "hunter2" in text]
+    command = json.loads((session / "session.json").read_text())["command"]
+    assert command.startswith(f"pytest scenarios {args[0].partition('=')[0]}")
+    assert command.endswith("-k drain")
 
 
 def test_a_session_is_drawn_again_from_what_was_saved(tmp_path: Path) -> None:

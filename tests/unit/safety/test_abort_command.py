@@ -32,6 +32,15 @@ def test_whatever_is_not_a_yes_is_a_no(command: list[str], words: str) -> None:
     assert words in abort.objection
 
 
+def test_a_no_does_not_tell_the_command_s_password() -> None:
+    """It may repeat its own line; the rest of what it says is the reason."""
+    program = "import sys; print('refused:', *sys.argv[1:]); raise SystemExit(3)"
+    with AbortCommand([*python(program), "--token", "abc", "--limit", "5"], every_s=5) as abort:
+        assert "abc" not in abort.objection
+        assert abort.objection.startswith(f"safety.abort: {sys.executable} says: refused: --token ")
+        assert abort.objection.endswith(" --limit 5")
+
+
 def test_a_yes_is_asked_for_again(tmp_path: Path) -> None:
     """As long as the command is content the run goes on; when it changes its mind, that is noticed."""
     spoilt = tmp_path / "spoilt"
