@@ -14,7 +14,7 @@ from chaos.cli.reports import compare_runs, redraw
 from chaos.cli.scenarios import scenarios_command
 from chaos.cli.setup import init_command, rbac_command, review_command
 from chaos.cli.undo import status_command, undo_command
-from chaos.errors import GamedayError
+from chaos.errors import GamedayError, one_line
 from chaos.lab import Lab
 from chaos.lab.bring_up import prepare
 from chaos.lab.doctor import diagnose
@@ -84,7 +84,7 @@ def lab_status() -> None:
     if status.components:
         Console().print(table)
     for user in status.users:
-        print(f"in use by {user}")  # noqa: T201
+        print(one_line(f"in use by {user}"))  # noqa: T201
     raise typer.Exit(0 if status.well else 1)
 
 

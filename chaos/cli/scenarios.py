@@ -42,7 +42,8 @@ def scenarios_command(
         adopted = environment.adoption.find() if environment and environment.adoption else None
         shown = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
         for name, item in reversed(shown.items()):
-            print(f"{name.rpartition('/')[2]}\n    {_claim(item)}\n    needs: {_needs(item)}")  # noqa: T201
+            for line in (name.rpartition("/")[2], f"    {_claim(item)}", f"    needs: {_needs(item)}"):
+                print(one_line(line))  # noqa: T201
             if environment is not None:
                 print(one_line(f"    here:  {_here(item, environment, adopted) or 'yes'}"))  # noqa: T201
     print("\nrun them: pytest " + (str(where) if where else f"--pyargs {PACKAGE}"))  # noqa: T201

@@ -204,5 +204,5 @@ def review_command(
     for lack in lacks:
         print(f"---\n# {one_line(lack.text)}")  # noqa: T201
         if lack.patch:
-            print(yaml.safe_dump(dict(lack.patch), sort_keys=False), end="")  # noqa: T201
+            print(lack.manifest, end="")  # noqa: T201
     raise typer.Exit(1 if lacks else 0)

@@ -3,6 +3,7 @@
 Read from live objects, or from a folder of manifests before they are deployed.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import yaml
 
 from chaos.cluster import KINDS
-from chaos.errors import UsageError
+from chaos.errors import UsageError, printable
 from chaos.objects.base import Raw, View
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.adopt.live_spec import serving_container
@@ -41,10 +42,15 @@ class Lack:
     patch: Raw = field(default_factory=dict)
     new: bool = False
 
+    @property
+    def manifest(self) -> str:
+        """The patch as YAML."""
+        return _yaml(self.patch)
+
     def command(self, context: str) -> str:
         """The command that mends it in a cluster. A patch, as an apply would take away what its manager set before."""
         if self.new:
-            return f"kubectl --context {quote(context)} apply -f - <<'EOF'\n{_yaml(self.patch)}EOF"
+            return f"kubectl --context {quote(context)} apply -f - <<'EOF'\n{self.manifest}EOF"
         kind, metadata = str(self.patch["kind"]).lower(), self.patch["metadata"]
         change = {key: value for key, value in self.patch.items() if key not in {"apiVersion", "kind", "metadata"}}
         who = f"{kind} {metadata['name']} -n {metadata['namespace']}"
@@ -161,7 +167,12 @@ def _tag(image: str) -> str:
 
 
 def _yaml(value: Raw) -> str:
-    return str(yaml.safe_dump(dict(value), sort_keys=False))
+    """YAML that steers neither a terminal nor a CI system: what would is written in one line, and escaped."""
+    text = str(yaml.safe_dump(dict(value), sort_keys=False))
+    if printable(text) == text:
+        return text
+    line = json.dumps(dict(value), ensure_ascii=False, default=str).replace("##", "#\\u0023")
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in line) + "\n"
 
 
 def review(folder: Path) -> tuple[Lack, ...]:

@@ -5,33 +5,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hostile_words import HOSTILE, steers
 
 from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.errors import ClusterRefused, one_line, printable
-
-ESCAPE = "\x1b]0;pwned\x07\x1b[2J"
-HOSTILE = (
-    ESCAPE,
-    "fine\n::error::not so",
-    "fine\r\n  ::stop-commands::x",
-    "::set-env name=PATH::/tmp",
-    "##vso[task.setvariable variable=x]y",
-    "##[error]no",
-    "a\u2028::error::b",
-    "\u202egnp.exe",
-    "\x9b31mred",
-    "a\tb\x00c\x7f",
-)
-
-
-def steers(text: str) -> list[str]:
-    """Lines that a terminal or a CI system would take for more than text."""
-    return [
-        line
-        for line in text.split("\n")
-        if not line.isprintable() or line.lstrip().startswith("::") or "##[" in line or "##vso[" in line
-    ]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
