@@ -1,5 +1,6 @@
 """Reading what replicas hold: how checksums are taken from what a command prints, and what is asked."""
 
+import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from chaos.errors import UsageError
 from chaos.objects.base import Ref
 from chaos.trial import data_readings
 from chaos.trial.data_readings import SEED, Data, _greedy, _read, _sums
-from loadgen.profiles import HttpProfile, OpenAiChatProfile
+from loadgen.profiles import HttpProfile, OpenAiChatProfile, Profile
 
 DIGEST = "ab" * 32
 CHAT = OpenAiChatProfile(model="m", prompts=("One.", "Two."), max_tokens=6)
@@ -56,6 +57,31 @@ def test_a_container_says_why_in_few_words(tmp_path: Path, monkeypatch: pytest.M
     assert reasons[1] == "no answer from chat-1: no chat completion, with status 200"
     assert reasons[2].startswith("sha256sum: /w/model.gguf: No such file https://redacted@hub/x xxx")
     assert len(reasons[2]) <= 300
+
+
+@pytest.mark.parametrize(
+    ("profile", "body", "said"),
+    [
+        pytest.param(CHAT, CHATTED.replace(b"Hi", CANARY.encode()), CANARY, id="chat"),
+        pytest.param(HttpProfile(), CANARY.encode(), CANARY, id="plain"),
+        pytest.param(CHAT, CHATTED.replace(b"Hi", b""), "", id="chat that says nothing"),
+    ],
+)
+def test_of_an_answer_its_digest_alone_is_kept(
+    profile: Profile, body: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model says may be anything that it was told; two answers are compared all the same."""
+    monkeypatch.setattr(data_readings, "execute", lambda *_: Ran("ok", 0, f"{DIGEST}  /w/model.gguf\n"))
+    cluster: Any = SimpleNamespace(transport=SimpleNamespace(call=lambda *_, **__: Answer(200, body)))
+    executor: Any = None
+    data, pod = Data("model", ("/w/model.gguf",), 8080, profile), Ref("Pod", "llm", "chat-1", "u-1")
+    with Journal(tmp_path / "actions.jsonl", Clock.start()) as journal:
+        _read(cluster, executor, journal, pod, data)
+    written = (tmp_path / "actions.jsonl").read_text()
+    assert CANARY not in written
+    (end,) = [json.loads(line) for line in written.splitlines() if "action-end" in line]
+    assert end["detail"]["answer"] == hashlib.sha256(said.encode()).hexdigest()
+    assert end["detail"]["files"] == {"/w/model.gguf": DIGEST}
 
 
 def test_the_question_is_the_same_each_time() -> None:
