@@ -55,6 +55,7 @@ def undo_command(
     with reached.cluster as cluster:
         switch = Infrastructure(CommandInfrastructure(node_off, node_on)) if node_on else reached.infrastructure
         where = namespace or reached.namespace
+        _refuse_protected(reached, namespace)
         found = find_left(cluster, where)
         alive = [one for one in found if one.alive and not force]
         dead: Sequence[Left] = [one for one in found if one not in alive]
@@ -72,6 +73,14 @@ def undo_command(
     at_work = bool(alive) and not unattended
     bad = at_work or any(done.result == "left" for done in results) or any(one.refused for one in found)
     raise typer.Exit(1 if bad else 0)
+
+
+def _refuse_protected(reached: Reached, namespace: str) -> None:
+    """Raises `UsageError` for a namespace that the file says is never touched: what is there is not of its runs."""
+    if reached.adoption and namespace in reached.adoption.config.safety.protected:
+        raise UsageError(
+            f"{reached.adoption.path}: namespace {namespace} is protected", "name another, or another gameday.toml"
+        )
 
 
 @contextmanager

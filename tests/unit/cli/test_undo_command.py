@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, Self, cast
 
 import pytest
@@ -17,6 +18,7 @@ from chaos.cluster import Done, Mutation
 from chaos.objects.base import Ref, View
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.owner import Owner
+from chaos.trial.config import GamedayConfig
 
 AWAY = Owner("runner-1", "boot-2/pid:[1]", 17, 99)
 N1 = Ref("Node", "", "n1", "u-1")
@@ -103,6 +105,32 @@ def test_a_dead_run_of_another_host_is_healed_under_the_lease(api: Api, monkeypa
     assert "undone   run-1, node-drain-1: node n1 is open again" in done.stdout
     assert ", undoing since " in api.opened_under[0]
     assert (api.leases_seen[-1], api.lease) == ("gone", None)
+
+
+def file_protecting(*namespaces: str) -> Any:
+    """A gameday.toml of another service, which names these."""
+    config = GamedayConfig.model_validate(
+        {"system": {"namespace": "search", "deployment": "index"}, "safety": {"protected": namespaces}}
+    )
+    return SimpleNamespace(path="gameday.toml", config=config, infrastructure=None)
+
+
+@pytest.mark.parametrize("options", [(), ("--force",), ("--forget", "--force"), ("--unattended",)])
+def test_a_namespace_that_the_file_protects_is_not_touched(
+    api: Api, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """Whatever is insisted on; one that it does not name is healed."""
+    left_behind(api, monkeypatch, deadline_s=-1)
+    for protected, touched in ((("payments", "llm"), False), (("payments",), True)):
+        reached = Reached(cast("Any", api), "the cluster of a file", adoption=file_protecting(*protected))
+        monkeypatch.setattr(undo, "reach", lambda *_, reached=reached: reached)
+        done = undone(*options)
+        assert (not api.cordoned, bool(api.journals), bool(api.leases_seen)) == (
+            touched,
+            not touched,
+            touched and "--force" not in options,
+        )
+        assert ("namespace llm is protected" in str(done.exception)) is not touched
 
 
 def test_the_lease_of_the_dead_run_is_taken_over(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.semantics import KUBERNETES
 from chaos.slo import Slo
 from chaos.trial.config import find_config, pin_of, read_config
+from chaos.trial.preflight import adopted_cluster
 from loadgen.profiles import HttpProfile
 
 WHOLE = """
@@ -200,3 +201,31 @@ def test_where_no_file_can_be_read_none_pins(tmp_path: Path) -> None:
     assert pin_of(tmp_path, "staging") == ""
     (tmp_path / "gameday.toml").write_text("[cluster")
     assert pin_of(tmp_path, "staging") == ""
+
+
+@pytest.mark.parametrize(
+    ("safety", "namespace", "refused"),
+    [
+        ('protected = ["payments"]', "payments", True),
+        ('protected = ["search", "payments"]', "payments", True),
+        ("", "kube-public", True),
+        ('protected = ["payments"]', "payments-2", False),
+        ('protected = ["payments-2"]', "payments", False),
+    ],
+)
+def test_a_protected_namespace_is_refused_before_a_cluster_is_reached(
+    safety: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, refused: bool
+) -> None:
+    """Whoever names it as the service's own: by its whole name, and no other for it."""
+    text = f'[cluster]\ncontext = "staging"\nuid = "3f0c"\n[system]\nnamespace = "{namespace}"\ndeployment = "chat"\n'
+    path = written(tmp_path, f"{text}[safety]\n{safety}\n")
+    reached: list[str] = []
+
+    def connect(*, context: str, **_: object) -> None:
+        reached.append(context)
+        raise UsageError("reached")
+
+    monkeypatch.setattr(adopted_cluster, "connect", connect)
+    with pytest.raises(UsageError, match=f"namespace {namespace} is protected" if refused else "^reached$"):
+        adopted_cluster.open_adoption(path, read_config(path))
+    assert reached == ([] if refused else ["staging"])
