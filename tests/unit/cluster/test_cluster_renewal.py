@@ -4,98 +4,24 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import json
 import os
 import ssl
-import stat
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from api_on_loopback import Api, kubeconfig, plugin, serving
 from kubernetes.client import ApiClient, Configuration
 
 from chaos.cluster import Cluster, Command, connect
-from chaos.cluster import connect as connecting
-from chaos.cluster.connect import BOUNDED, _client, _place, _stranger
+from chaos.cluster.connect import _client, _place, _stranger
 from chaos.cluster.pod_exec import _connected
 from chaos.cluster.transport import NotSent
-from chaos.errors import GamedayError
 from chaos.lab.control_plane.pki import Authority
 from chaos.objects.base import Ref
-
-
-@dataclass
-class Api:
-    """An API server on loopback that lets one token in; what it was asked with is in `seen`."""
-
-    uid: str = "uid-1"
-    lets_in: str = "first"
-    location: str = ""
-    seen: list[tuple[str, str]] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def answer(self, path: str) -> dict[str, Any]:
-        """What it says of itself."""
-        if path == "/version":
-            return {"gitVersion": "v1.33.0"}
-        return {"items": [], "metadata": {"uid": self.uid, "name": "kube-system"}}
-
-
-@contextlib.contextmanager
-def serving(api: Api) -> Iterator[Api]:
-    """The server, while the block lasts."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            given = self.headers.get("authorization", "").removeprefix("Bearer ")
-            api.seen.append((self.path, given))
-            allowed = given == api.lets_in
-            body = json.dumps(api.answer(self.path) if allowed else {}).encode()
-            moved = bool(api.location) and "/exec" in self.path
-            self.send_response(302 if moved else 200 if allowed else 401)
-            if moved:
-                self.send_header("location", api.location)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *words: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        api.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def kubeconfig(path: Path, server: str, user: dict[str, Any], **cluster: object) -> Path:
-    """A file with one context."""
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": server, **cluster}}],
-        "users": [{"name": "u", "user": user}],
-        "contexts": [{"name": "staging", "context": {"cluster": "c", "user": "u"}}],
-    }
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 @contextlib.contextmanager
@@ -173,41 +99,6 @@ def test_a_command_in_a_pod_follows_no_redirect(tmp_path: Path) -> None:
             with pytest.raises(Exception, match="Redirect limit exhausted"):
                 _connected(cluster, Command(Ref("Pod", "llm", "a", "u"), "model", ("true",)), 2.0)
         assert other.seen == []
-
-
-def plugin(path: Path, text: str) -> dict[str, Any]:
-    """A credential plugin of that shell script, as a kubeconfig names one."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": f"./{path.name}", "args": ["a b"]}}
-
-
-CREDENTIAL = """
-printf '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
-printf '"status": {"token": "first"}}'
-[ "$1" = "a b" ]
-"""
-
-
-def test_a_plugin_gives_the_token(tmp_path: Path) -> None:
-    """Beside the kubeconfig, with its arguments as they are written."""
-    with serving(Api()) as api:
-        kubeconfig(path := tmp_path / "config", api.url, plugin(tmp_path / "plugin", CREDENTIAL))
-        with connect(kubeconfig=path, context="staging") as cluster:
-            assert cluster.facts.uid == "uid-1"
-
-
-@pytest.mark.parametrize("script", ["sleep 60", "sleep 60 & wait"], ids=["hangs", "its child hangs"])
-def test_a_plugin_that_hangs_is_ended(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Together with what it began: else whoever needs credentials would wait for ever."""
-    monkeypatch.setattr(sys.modules[connecting.__module__], "PLUGIN_S", 0.5)
-    with serving(Api()) as api:
-        kubeconfig(path := tmp_path / "config", api.url, plugin(tmp_path / "plugin", script))
-        began = time.monotonic()
-        with pytest.raises(GamedayError, match="401"):
-            connect(kubeconfig=path, context="staging")
-    assert time.monotonic() - began < 30
-    assert "killpg" in BOUNDED
 
 
 HOLDS = """
