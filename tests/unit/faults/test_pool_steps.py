@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
-from histories import NAMESPACE, node, pod
+from cluster_objects import owner
+from cluster_objects import pod as other_pod
+from histories import NAMESPACE, WORKLOAD, node, pod
 from typing_extensions import override
 
 from chaos.cluster import Done
@@ -16,13 +18,14 @@ from chaos.objects.base import Ref
 from chaos.wait import until
 
 PODS = {"n1": ("a", "b"), "n2": ("c",), "n3": ("d",)}
+OWN = {"model-a", "model-b", "model-c", "model-d"}
 
 
 class Cluster:
     """Three nodes with replicas, which go when they are evicted; it does what it is told, and keeps it."""
 
-    def __init__(self, held: Sequence[str]) -> None:
-        self.held = held
+    def __init__(self, held: Sequence[str], others: Sequence[dict[str, Any]] = ()) -> None:
+        self.held, self.others = held, others
         self.did: list[tuple[str, str]] = []
         self.ended: list[tuple[str, str]] = []
 
@@ -36,9 +39,13 @@ class Cluster:
         there = [one for one in found if one["metadata"]["name"] not in self.evicted]
         return [one for one in there if not name or one["spec"]["nodeName"] == name]
 
+    def _on(self, name: str) -> list[dict[str, Any]]:
+        others = [one for one in self.others if one["metadata"]["name"] not in self.evicted]
+        return [*self._pods(name), *(one for one in others if one["spec"]["nodeName"] == name)]
+
     def read(self, _path: str, query: Mapping[str, str]) -> Answer:
-        """The pods of a node."""
-        return Answer(200, json.dumps({"items": self._pods(query["fieldSelector"].partition("=")[2])}).encode())
+        """The pods of a node, whosever they are."""
+        return Answer(200, json.dumps({"items": self._on(query["fieldSelector"].partition("=")[2])}).encode())
 
     def get(self, _kind: str, _namespace: str | None, name: str) -> dict[str, Any]:
         """A node."""
@@ -91,3 +98,33 @@ def test_each_node_is_held_against_the_bounds_of_its_moment(
     ((ended, words),) = cluster.ended
     assert ended == result
     assert ("blast radius" in words) is bool(held)
+
+
+NEIGHBOURS = [
+    other_pod(f"redis-{number}", app="redis", by=owner("StatefulSet", "redis"), namespace=NAMESPACE, node=where)
+    for number, where in enumerate(("n1", "n2", "n4"))
+]
+STRANGER = other_pod("chat-0", app=WORKLOAD, namespace="other-team", node="n3")
+
+
+@pytest.mark.parametrize("migrate", [False, True])
+@pytest.mark.parametrize("whole_namespace", [False, True])
+def test_a_pool_loses_the_systems_own_pods_alone(*, migrate: bool, whole_namespace: bool) -> None:
+    """A neighbour of its namespace stays unless that was asked for; one of another namespace stays whatever is asked.
+
+    A node that holds none of the system's is not even closed, but where the whole pool is at first.
+    """
+    cluster = Cluster((), [*NEIGHBOURS, STRANGER])
+    there: Any = cluster
+    context = FaultContext(
+        there, there, there, "pool-drain-1", recorder=there, namespace=NAMESPACE, selector={"app": WORKLOAD}
+    )
+    pool = Targets("a pool", tuple(Ref("Node", "", name, f"node-{name}") for name in (*PODS, "n4")))
+    fault = RollingPoolDrain(pool, migrate=migrate, whole_namespace=whole_namespace, leave_foreign=True)
+    injection: Any = fault.inject(context)
+    until(injection.ended.seen, deadline_s=10, awaited="the drain's end")
+    neighbours = {one["metadata"]["name"] for one in NEIGHBOURS}
+    assert cluster.evicted == OWN | (neighbours if whole_namespace else set())
+    assert cluster.ended[0][0] == "finished"
+    closed = {target for action, target in cluster.did if action == "cordon"}
+    assert closed == {*PODS, *(("n4",) if migrate or whole_namespace else ())}
