@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from chaos.cluster import ClusterFacts
+from chaos.errors import one_line
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 
@@ -75,7 +76,7 @@ def _system(found: Adopted) -> Iterator[str]:
 def _data(spec: SystemSpec) -> list[str]:
     """A line to complete where there are claims: what lies on them, only the owners know."""
     claims = {one.mount_path: one.claim or "one of each replica" for one in spec.volumes if one.claim or one.storage}
-    where = ", ".join(f"{_toml(path)} (claim {claim})" for path, claim in claims.items())
+    where = ", ".join(f"{_toml(path)} (claim {one_line(claim)})" for path, claim in claims.items())
     shape = ", ".join(_toml(f"{path}/…") for path in claims)
     return [f"# data = [{shape}]  # files that must survive, below {where}"] if claims else []
 

@@ -1,6 +1,7 @@
 """The gameday.toml that `gameday init` writes, and the patches that it prints, from manifests instead of a cluster."""
 
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
+from hostile_words import HOSTILE
 
 from chaos.cluster import ClusterFacts
+from chaos.objects.base import Ref
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review import Lack, lacks_of
@@ -139,17 +142,17 @@ def test_a_disruption_budget_that_lets_nobody_go_is_told(tmp_path: Path, bound: 
     assert told == (["the disruption budget lets none of 3 replicas go: it blocks every drain"] if lacking else [])
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        '/data\n[node_infrastructure]\noff = "touch x {node}"\non = "touch x {node}"',
-        '/data"\n[safety]\npods_max = 99 #',
-        "/data\r\n[safety]",
-        "/data\x7f",
-        "/\U0001f600 {0} {path}",
-        "/ends in \\",
-    ],
-)
+PATHS = [
+    '/data\n[node_infrastructure]\noff = "touch x {node}"\non = "touch x {node}"',
+    '/data"\n[safety]\npods_max = 99 #',
+    "/data\r\n[safety]",
+    "/data\x7f",
+    "/\U0001f600 {0} {path}",
+    "/ends in \\",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_a_path_of_the_cluster_writes_no_line_of_the_file(path: str, tmp_path: Path) -> None:
     """Whoever may write a Deployment may not write the file of who adopts it: a line there is a command here."""
     volume = SimpleNamespace(mount_path=path, claim="models", storage="")
@@ -161,3 +164,28 @@ def test_a_path_of_the_cluster_writes_no_line_of_the_file(path: str, tmp_path: P
     assert read.cluster.kubeconfig == path
     assert read.node_infrastructure is None
     assert read.safety.pods_max == max(1, spec.losses_tolerated)
+
+
+@pytest.mark.parametrize("text", [*PATHS, *HOSTILE, 'x"\n[safety]\nabort = ["touch", "x"]\n#'])
+def test_no_word_of_the_cluster_writes_a_line_of_the_file(text: str, tmp_path: Path) -> None:
+    """Contexts, names of every kind, probes' paths and claims: each is a value of its own key, or of a comment."""
+    service = found(tmp_path, HPA)
+    volume = SimpleNamespace(mount_path="/data", claim=text, storage="")
+    changes = {"volumes": (volume,), "readiness": SimpleNamespace(path=text)}
+    system = replace(
+        service.system,
+        namespace=text,
+        service=text,
+        workload=Ref("Deployment", text, text),
+        objects=(Ref("PodDisruptionBudget", text, text), Ref("HorizontalPodAutoscaler", text, text)),
+        spec=service.system.spec.model_copy(update=changes),
+    )
+    read = tomllib.loads(file_text(replace(service, system=system), replace(FACTS, context=text, uid=text), ""))
+    assert read["cluster"] == {"context": text, "uid": text}
+    names = ("namespace", "deployment", "service", "disruption_budget", "autoscaler")
+    assert read["system"] == dict.fromkeys(names, text) | {"port": 80, "tolerance": read["system"]["tolerance"]}
+    assert read["traffic"] == {"profile": "http", "request": {"path": text}}
+    assert (read.keys(), read["safety"].keys()) == (
+        {"cluster", "system", "traffic", "slo", "safety"},
+        {"pods_max", "nodes_max"},
+    )
