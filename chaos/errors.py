@@ -3,6 +3,8 @@
 The system under test being unwell is never one of these: it is evidence, and a check judges it.
 """
 
+import re
+
 __all__ = [
     "ClusterRefused",
     "GamedayError",
@@ -16,9 +18,13 @@ __all__ = [
     "one_line",
     "plural",
     "printable",
+    "rewrapped",
 ]
 
 REPLACED = "\N{REPLACEMENT CHARACTER}"
+
+CODES = re.compile(r"\x1b\[[0-9;]*m")
+"""A terminal's own codes for colours."""
 
 
 def one_line(text: str) -> str:
@@ -33,6 +39,14 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """The same of text that has lines of its own."""
     return "\n".join(map(one_line, text.split("\n")))
+
+
+def rewrapped(text: str) -> str:
+    """Such lines once they were wrapped to a width: where one was broken, a command may begin the next."""
+    return "\n".join(
+        line.replace("::", f"{REPLACED}:", 1) if CODES.sub("", line).lstrip().startswith("::") else line
+        for line in text.split("\n")
+    )
 
 
 def plural(count: int, noun: str, many: str = "") -> str:

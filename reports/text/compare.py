@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chaos.errors import one_line
+from chaos.errors import one_line, rewrapped
 from reports import formatting as words
 from reports.build.earlier_runs import LEAST_FOR_USUAL, PastTrial, usual
 from reports.model.report import FaultWindow, Report
@@ -130,6 +130,12 @@ def _differs(before: Report, after: Report) -> Iterator[tuple[str, str, str]]:
 
 def show_comparison(compared: Comparison, console: Console) -> None:
     """Print it as tables; text of the runs is never read as markup."""
+    with console.capture() as caught:
+        _print(compared, console)
+    console.file.write(rewrapped(caught.get()))
+
+
+def _print(compared: Comparison, console: Console) -> None:
     console.print(Text(one_line(f"before  {compared.before}")), soft_wrap=True)
     console.print(Text(one_line(f"after   {compared.after}")), soft_wrap=True)
     findings = _table("check", "before", "after", "measured before", "measured after")

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chaos.errors import one_line
+from chaos.errors import one_line, rewrapped
 from reports import formatting as words
 from reports.model.report import Report
 
@@ -43,7 +43,7 @@ def summary(reports: Sequence[Report], *, width: int = 100, colour: bool = False
             console.print(_place(report), soft_wrap=True)
             for line in _why(report):
                 console.print(Padding(line, (0, 0, 0, 2)), overflow="fold")
-    return "\n".join(line.rstrip() for line in caught.get().splitlines())
+    return rewrapped("\n".join(line.rstrip() for line in caught.get().splitlines()))
 
 
 def _row(report: Report) -> tuple[Text, ...]:
