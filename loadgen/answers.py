@@ -254,7 +254,8 @@ def proxy_refusal(status: int, body: bytes) -> str:
     status_object = _json(body) or {}
     if (status_object.get("kind"), status_object.get("apiVersion")) != ("Status", "v1"):
         return ""
-    return f"the API server did not pass it on: {status} {status_object.get('message', '')}"[:200].rstrip()
+    words = f"the API server did not pass it on: {status} {status_object.get('message', '')}"[:200].rstrip()
+    return words.encode(errors="replace").decode()
 
 
 def _json(text: bytes) -> dict[str, Any] | None:
@@ -266,12 +267,11 @@ def _json(text: bytes) -> dict[str, Any] | None:
 
 
 def _reason(value: object) -> str | None:
-    """A finish reason; SGLang's own has its name under `type`. An empty one says nothing, as null does."""
-    if isinstance(value, dict):
-        value = value.get("type")
+    """A finish reason, but for half a character; SGLang's has its name under `type`. An empty one is none, as null."""
+    value = value.get("type") if isinstance(value, dict) else value
     if value is None or value == "":
         return None
-    return value[:REASON_MAX] if isinstance(value, str) else type(value).__name__
+    return (value[:REASON_MAX] if isinstance(value, str) else type(value).__name__).encode(errors="replace").decode()
 
 
 def _output(value: object) -> bool:

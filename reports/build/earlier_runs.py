@@ -71,7 +71,7 @@ def append(path: Path, report: Report) -> None:
             # A killed process may have left half a line: begin a new one.
             if file.tell() and path.read_bytes()[-1:] != b"\n":
                 text = "\n" + text
-            file.write(text.encode())
+            file.write(text.encode(errors="replace"))
     except OSError as error:
         raise HarnessBroken(f"{path} cannot be written: {error.strerror}") from error
 

@@ -55,7 +55,7 @@ class TooLarge(GamedayError, ValueError):
 
 def write_html(report: Report, path: Path) -> None:
     """Write the page. Raises `TooLarge` beyond `SIZE_MOST_BYTES`, `HarnessBroken` if the file cannot be written."""
-    text = page(report).encode()
+    text = page(report).encode(errors="replace")
     if len(text) > SIZE_MOST_BYTES:
         raise TooLarge(f"the report would be {words.size(len(text))}, over its limit of {words.size(SIZE_MOST_BYTES)}")
     write_private(path, text.decode())

@@ -1,7 +1,6 @@
 """What was done to the world, written before and after: actions.jsonl, as docs/run-folder.md describes it."""
 
 import itertools
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import Any, Self
 
 from chaos.clock import Clock
 from chaos.history import Outcome
-from chaos.history.writing.jsonl import AppendFile
+from chaos.history.writing.jsonl import AppendFile, as_line
 from chaos.history.writing.redaction import without_secrets
 from chaos.objects.base import Ref
 
@@ -47,8 +46,7 @@ class Journal:
 
     def event(self, name: str, /, **fields: Any) -> None:
         """Append one event; `fields` are plain data, whose words are kept without secrets."""
-        line = json.dumps({"event": name, **_kept(fields)}, separators=(",", ":"))
-        self._append(line.encode()[1:])
+        self._append(as_line({"event": name, **_kept(fields)})[1:])
 
     @contextmanager
     def action(

@@ -1,12 +1,15 @@
 """Files that only grow, a line at a time, so that a killed run leaves its evidence."""
 
+import json
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from chaos.errors import HarnessBroken
 
-__all__ = ["AppendFile", "private_folder", "write_private"]
+__all__ = ["AppendFile", "as_line", "private_folder", "write_private"]
 
 _BLOCK = 1 << 20
 
@@ -35,10 +38,19 @@ def write_private(path: Path, text: str) -> None:
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE_FILE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
     except OSError as error:
         raise HarnessBroken(f"{path} cannot be written: {error.strerror}") from error
+
+
+def as_line(data: Mapping[str, Any]) -> bytes:
+    """Plain data as one line of JSON. Half a character, which no reader takes for text, becomes a question mark."""
+    line = json.dumps(data, separators=(",", ":"))
+    if "\\ud" in line:
+        whole = json.dumps(data, ensure_ascii=False).encode(errors="replace")
+        line = json.dumps(json.loads(whole), separators=(",", ":"))
+    return line.encode()
 
 
 class AppendFile:

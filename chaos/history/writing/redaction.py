@@ -43,7 +43,7 @@ HASH_LENGTH = 12
 
 def hashed(value: str) -> str:
     """What stands in place of a value: the same for the same value, and nothing that leads back to it."""
-    return f"redacted:{hashlib.sha256(value.encode()).hexdigest()[:HASH_LENGTH]}"
+    return f"redacted:{hashlib.sha256(value.encode(errors='replace')).hexdigest()[:HASH_LENGTH]}"
 
 
 def redacted(kind: str, body: Any) -> Any:

@@ -1,11 +1,10 @@
 """The lines of watch.jsonl for one kind, as docs/run-folder.md describes them."""
 
-import json
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from chaos.history.writing.jsonl import AppendFile
+from chaos.history.writing.jsonl import AppendFile, as_line
 from chaos.history.writing.redaction import without_secrets
 
 __all__ = ["WatchLogWriter"]
@@ -50,8 +49,7 @@ class WatchLogWriter:
         return self._write(at_ns, "END")
 
     def _write(self, at_ns: int, type_: str, **fields: Any) -> int:
-        rest = json.dumps({"type": type_, **fields}, separators=(",", ":")).encode()
-        return self._file.write(at_ns, self._head + rest[1:])
+        return self._file.write(at_ns, self._head + as_line({"type": type_, **fields})[1:])
 
 
 def _kept(received: bytes) -> bytes:

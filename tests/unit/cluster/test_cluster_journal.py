@@ -11,8 +11,10 @@ from chaos.clock import Clock
 from chaos.cluster.executor import DryRunExecutor
 from chaos.cluster.mutations import delete_pod
 from chaos.errors import HarnessBroken
+from chaos.history.reading.jsonl import read_lines
 from chaos.history.writing.action_log import Journal, NullJournal
 from chaos.history.writing.jsonl import AppendFile
+from chaos.history.writing.watch_log import WatchLogWriter
 from chaos.objects.base import Ref
 
 POD = Ref("Pod", "ns", "model-0", "u-1")
@@ -144,3 +146,18 @@ def test_times_never_go_backwards(tmp_path: Path) -> None:
     times = [line["at_ns"] for line in _lines(path)]
     assert len(times) == 1200
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"), [("a \ud800 b", "a ? b"), ("\udfff", "?"), ("ö \U0001f600 \\ud800", "ö \U0001f600 \\ud800")]
+)
+def test_half_a_character_makes_no_record_unreadable(text: str, kept: str, tmp_path: Path) -> None:
+    """A server may answer with one, in JSON; no reader takes it, and the whole run would have no verdict."""
+    path = tmp_path / "actions.jsonl"
+    with Journal(path, Clock.start()) as journal:
+        journal.event("note", text=text, more=[{"text": text}])
+        watched = WatchLogWriter("Pod", AppendFile(tmp_path / "watch.jsonl"))
+        watched.gap(1, 0, text)
+    read: list[dict[str, Any]] = []
+    assert [read_lines(one, read.append) for one in (path, tmp_path / "watch.jsonl")] == ["", ""]
+    assert (read[0]["text"], read[0]["more"], read[1]["reason"]) == (kept, [{"text": kept}], kept)

@@ -131,3 +131,16 @@ def test_any_whole_body_is_a_plain_answer() -> None:
     assert reader.full_ns is None
     reader.end(2)
     assert reader.full_ns == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("\ud800x", "?x"), ("ab\udc00", "ab?"), ("läuft \U0001f600", "läuft \U0001f600")]
+)
+def test_half_a_character_of_a_server_is_none_in_a_record(said: str, kept: str) -> None:
+    """JSON may have one; written down, no reader would take the record."""
+    whole = ChatAnswer()
+    whole.feed(json.dumps({"choices": [{"message": {"content": "x"}, "finish_reason": said}]}).encode(), 0)
+    whole.end(1)
+    assert (whole.finish_reason, fed(event("a", said)).finish_reason) == (kept, kept)
+    status = {"kind": "Status", "apiVersion": "v1", "message": said}
+    assert answers.proxy_refusal(429, json.dumps(status).encode()).endswith(f": 429 {kept}")

@@ -24,8 +24,9 @@ from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.errors import one_line, printable, rewrapped
 from chaos.history import Action
+from chaos.history.writing.jsonl import write_private
 from chaos.plugin.session_report import SessionReport, draw_run
-from reports import Report, summarise
+from reports import Report, append, summarise, write_html, write_stub
 from reports.page.report import SIZE_MOST_BYTES, page
 from reports.text.compare import Comparison, Figure, show_comparison
 from reports.text.terminal import markdown, summary
@@ -120,6 +121,15 @@ def test_no_name_makes_an_element_of_the_page(text: str) -> None:
     assert [one.tag for one in elements] == [one.tag for one in usual]
     (data,) = [one for one in elements if one.attributes.get("id") == "report"]
     assert json.loads(data.text)["headline"]["scenario"] == f"x{text}"
+
+
+def test_half_a_character_is_no_end_of_a_page(tmp_path: Path) -> None:
+    """It is no text, and cannot be written: the verdict's page is there all the same, as are session and summary."""
+    write_html(told("a \ud800 b"), tmp_path / "report.html")
+    write_stub(told("a \ud800 b"), "it is too large", tmp_path / "stub.html")
+    write_private(tmp_path / "summary.md", markdown([told("a \ud800 b")]))
+    append(tmp_path / "history.jsonl", told("a \ud800 b"))
+    assert ["a ? b" in (tmp_path / name).read_text() for name in ("report.html", "stub.html")] == [True, True]
 
 
 def properties(text: str, folder: Path) -> Sequence[tuple[str, Any]]:
