@@ -54,8 +54,7 @@ def undo_command(
     reached = _reached(system, kube_context, kubeconfig, *(() if node_on else ("node_infrastructure",)))
     with reached.cluster as cluster:
         switch = Infrastructure(CommandInfrastructure(node_off, node_on)) if node_on else reached.infrastructure
-        where = namespace or reached.namespace
-        _refuse_protected(reached, namespace)
+        where = _allowed(reached, namespace)
         found = find_left(cluster, where)
         alive = [one for one in found if one.alive and not force]
         dead: Sequence[Left] = [one for one in found if one not in alive]
@@ -75,12 +74,16 @@ def undo_command(
     raise typer.Exit(1 if bad else 0)
 
 
-def _refuse_protected(reached: Reached, namespace: str) -> None:
-    """Raises `UsageError` for a namespace that the file says is never touched: what is there is not of its runs."""
+def _allowed(reached: Reached, namespace: str) -> str:
+    """The namespace to look in: the one that is given, else the file's; empty: all.
+
+    Raises `UsageError` for one that the file says is never touched: what is there is not of its runs.
+    """
     if reached.adoption and namespace in reached.adoption.config.safety.protected:
         raise UsageError(
             f"{reached.adoption.path}: namespace {namespace} is protected", "name another, or another gameday.toml"
         )
+    return namespace or reached.namespace
 
 
 @contextmanager

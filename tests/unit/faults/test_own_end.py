@@ -135,7 +135,7 @@ def test_a_hang_lasts_while_its_run_lives(
         assert _state(engine) == "T"
         time.sleep(0.1)
     assert hang.heal() == ""
-    assert _state(engine) == "S"
+    assert _state(engine) in {"R", "S"}  # it was woken a moment ago
     assert signals(host)[0] == ("STOP", "9")
     assert ("0", "9") in signals(host)
     assert signals(host)[-1] == ("CONT", "0")
