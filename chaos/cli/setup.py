@@ -14,7 +14,7 @@ from chaos.cluster import Cluster, connect
 from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
-from chaos.faults.static_analysis import activity_of
+from chaos.faults.scenario_analysis import activity_of
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import workload_named

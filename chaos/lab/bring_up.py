@@ -24,7 +24,7 @@ from chaos.lab.host.packages import install_packages
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
 from chaos.lab.host.toolchain import GO_PACKAGE, go_program
-from chaos.lab.images.golden import golden_root
+from chaos.lab.images.containerd_root import golden_root
 from chaos.lab.images.recipes import PAUSE_IMAGE, model_image, pause_image
 from chaos.lab.nodes.nodes import await_proxy, nodes_ready, prepare_node, start_client, start_kubelet, start_proxy
 from chaos.lab.nodes.volumes import storage_objects

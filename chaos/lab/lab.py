@@ -17,7 +17,7 @@ from chaos.lab.host.network import nodes as machines
 from chaos.lab.host.packages import remove_dead_policy
 from chaos.lab.host.paths import LabPaths, refuse_shared
 from chaos.lab.host.processes import entering, in_netns, processes_recorded, terminated_as_exit
-from chaos.lab.images.golden import import_image
+from chaos.lab.images.containerd_root import import_image
 from chaos.lab.images.oci import image_names
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
 from chaos.lab.nodes.volumes import reclaim_volumes

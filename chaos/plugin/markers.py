@@ -8,7 +8,7 @@ import pytest
 
 from chaos.errors import NotAllowed, UsageError, one_line
 from chaos.faults.permissions import DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
-from chaos.faults.static_analysis import activities_of, raises_load
+from chaos.faults.scenario_analysis import activities_of, raises_load
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests

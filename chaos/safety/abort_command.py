@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from chaos.history.writing.redaction import redacted_output
-from chaos.safety.lookout import Lookout
+from chaos.safety.stop_condition import StopCondition
 
 __all__ = ["AbortCommand"]
 
 REASON_MAX = 200
 
 
-class AbortCommand(Lookout):
+class AbortCommand(StopCondition):
     """Runs the command while it is entered, and first of all, so that no fault comes before its first answer.
 
     One that does not answer in its time is taken for a no.

@@ -1,9 +1,9 @@
 """What Kubernetes promises, as pure functions."""
 
 from chaos.semantics.budgets import BudgetStatus, Scales, ScaleUnknown, bound_by, budget_status
-from chaos.semantics.container_restarts import backoff_s, restart_bound, restarts_remembered
 from chaos.semantics.eviction import BudgetState, Decision, decide_eviction
 from chaos.semantics.kubectl_drain import Batch, DrainOptions, DrainSet, drain_bound, drain_set
+from chaos.semantics.liveness_restarts import backoff_s, restart_bound, restarts_remembered
 from chaos.semantics.node_loss import (
     LOSS_TAINTS,
     Detection,

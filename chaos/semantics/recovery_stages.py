@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.objects.base import Raw
-from chaos.semantics.container_restarts import restart_bound
+from chaos.semantics.liveness_restarts import restart_bound
 from chaos.semantics.node_loss import toleration_s
 from chaos.semantics.probes import (
     ContainerProbes,

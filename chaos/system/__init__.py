@@ -1,6 +1,6 @@
 """The system under test: what people write about it, the objects that follow, and getting it to run."""
 
-from chaos.objects.blockers import Blocker, blockers, in_words
+from chaos.objects.readiness_blockers import Blocker, blockers, in_words
 from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.namespace import delete_namespace, namespace_of_trial, sweep, trial_namespace
 from chaos.system.deploy.seed_volumes import fill_claims

@@ -24,7 +24,7 @@ from typing import Any
 
 from loadgen.driver.reachability import await_reachable
 from loadgen.pod.contract import FOLDER, PORT, RECORDS, SILENCE_MAX_S, TOKEN_DIGEST, TOKEN_HEADER, code_digest
-from loadgen.pod.keeper import Keeper
+from loadgen.pod.generator_process import GeneratorProcess
 from loadgen.pod.pages import page, sum_of
 
 __all__ = ["Pod", "handler_of", "main"]
@@ -49,7 +49,7 @@ class Pod:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._keeper = Keeper(folder)
+        self._process = GeneratorProcess(folder)
         self._last_request_s = time.monotonic()
         self._leaving = threading.Event()
         self._terminating = threading.Event()
@@ -76,22 +76,22 @@ class Pod:
         """
         while not self._leaving.wait(WATCH_S):
             if time.monotonic() - self._last_request_s > SILENCE_MAX_S:
-                self._keeper.close()
+                self._process.close()
                 return 1
-        self._keeper.close()
+        self._process.close()
         return 1 if self._terminating.is_set() else 0
 
     def terminate(self) -> None:
         """The kubelet ends the pod: let the generator record what is left, to be read within the grace period."""
         self._terminating.set()
-        self._keeper.orphan()
+        self._process.orphan()
 
     def _tell(self, number: int, command: Mapping[str, Any], environ: Mapping[str, str]) -> Mapping[str, Any]:
-        self._keeper.tell(number, command, environ)
+        self._process.tell(number, command, environ)
         return {}
 
     def _hear(self, number: int, wait_s: float) -> Mapping[str, Any]:
-        answer = self._keeper.answer(number, min(wait_s, ANSWER_WAIT_MAX_S))
+        answer = self._process.answer(number, min(wait_s, ANSWER_WAIT_MAX_S))
         return {"answer": answer, **self._state()}
 
     def _read(self, offsets: Mapping[str, int]) -> Mapping[str, Any]:
@@ -102,7 +102,7 @@ class Pod:
         } | state
 
     def _state(self) -> dict[str, Any]:
-        return {"ended": self._keeper.ended, "told_to_end": self._terminating.is_set()}
+        return {"ended": self._process.ended, "told_to_end": self._terminating.is_set()}
 
     def _leave(self) -> Mapping[str, Any]:
         self._leaving.set()

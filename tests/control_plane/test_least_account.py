@@ -20,7 +20,7 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults import targets
 from chaos.faults.permissions import Right, deploying_rights
-from chaos.faults.static_analysis import activity_of
+from chaos.faults.scenario_analysis import activity_of
 from chaos.lab.control_plane.authorization import audit_flags, refused
 from chaos.lab.control_plane.build import kube_program
 from chaos.lab.control_plane.pki import with_token

@@ -10,7 +10,7 @@ import pytest
 
 from chaos.errors import LabError
 from chaos.lab.host.cache import discard, mounts_below
-from chaos.lab.images.golden import clone_golden, golden_root
+from chaos.lab.images.containerd_root import clone_golden, golden_root
 from chaos.lab.images.oci import layer_from_folder, write_image
 from chaos.lab.images.recipes import pause_image
 from chaos.progress import Silent
@@ -127,7 +127,7 @@ KILLED = """
 import sys, time
 from contextlib import contextmanager
 from pathlib import Path
-from chaos.lab.images.golden import golden_root
+from chaos.lab.images.containerd_root import golden_root
 
 class Stops:
     @contextmanager

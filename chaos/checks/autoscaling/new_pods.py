@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import NEWS, UNCUT, lasted_ns, timings_of, unknown
-from chaos.checks.recovery.hold_ups import excused, slow_start
+from chaos.checks.recovery.delay_reasons import excused, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.verdict import Answer, Obligation
@@ -14,7 +14,7 @@ from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas, workload_states
-from chaos.history.facts.reported import blocker_at
+from chaos.history.facts.reported_reasons import blocker_at
 from chaos.history.step_function import Steps
 from chaos.semantics import recovery_bound, removal_bound
 

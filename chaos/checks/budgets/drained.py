@@ -15,7 +15,7 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered, gaps_in
 from chaos.history.facts.pod_lifecycles import pod_lives
-from chaos.history.facts.reported import node_coming
+from chaos.history.facts.reported_reasons import node_coming
 from chaos.history.facts.revisions import DELIVERY_NS
 
 __all__ = ["DrainDetail", "Drained", "DrainedDetail"]

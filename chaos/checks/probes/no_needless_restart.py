@@ -13,7 +13,7 @@ from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import node_boots
-from chaos.history.facts.reported import last_state
+from chaos.history.facts.reported_reasons import last_state
 from chaos.objects.pod import BACK_OFF, PodView
 from chaos.semantics import restart_bound, restarts_remembered
 

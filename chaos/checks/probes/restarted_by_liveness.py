@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, NEWS, UNCUT, Summary, finding, judged, timings_of, unknown
-from chaos.checks.recovery.hold_ups import pulled_again
+from chaos.checks.recovery.delay_reasons import pulled_again
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -13,7 +13,7 @@ from chaos.errors import plural
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
-from chaos.history.facts.reported import pod_reports
+from chaos.history.facts.reported_reasons import pod_reports
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView
 from chaos.semantics import Bound, Part, container_probes, restart_bound, restarts_remembered

@@ -1,7 +1,7 @@
 """Whether one lost replica was back in time; and if it was not, whether that breaks a promise."""
 
 from chaos.checks.base import GAPLESS, NEWS, UNCUT, judged
-from chaos.checks.recovery.hold_ups import excused, pulled_again, slow_start
+from chaos.checks.recovery.delay_reasons import excused, pulled_again, slow_start
 from chaos.checks.recovery.losses import AWAY, REPLACES, Loss
 from chaos.checks.recovery.missing_replicas import Missing
 from chaos.checks.verdict import Obligation
@@ -10,7 +10,7 @@ from chaos.history import History
 from chaos.history.coverage import earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas
-from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.semantics import Stage
 from chaos.semantics.recovery_bounds import AT_ONCE
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.hold_ups import kept_wait, quota_wait, room_wait
+from chaos.checks.recovery.delay_reasons import kept_wait, quota_wait, room_wait
 from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
 from chaos.checks.recovery.node_losses import Causes, NodeLoss, ended_by_kubelet
 from chaos.checks.recovery.replacements import replacements

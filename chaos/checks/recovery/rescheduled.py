@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, timings_of, unknown
-from chaos.checks.recovery.hold_ups import held_up_by, room_wait, slow_start
+from chaos.checks.recovery.delay_reasons import held_up_by, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import ROOM, SPEC
 from chaos.checks.recovery.losses import moved_from
 from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
-from chaos.checks.recovery.hold_ups import excused, pulled_again
+from chaos.checks.recovery.delay_reasons import excused, pulled_again
 from chaos.checks.recovery.losses import AWAY
 from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
@@ -16,9 +16,9 @@ from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.history.facts.routing import selected, unruled
-from chaos.objects.blockers import Blocker
+from chaos.objects.readiness_blockers import Blocker
 from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
 
 __all__ = ["Recovery", "judged_stages", "recoveries"]

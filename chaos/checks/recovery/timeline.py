@@ -11,7 +11,7 @@ from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_states, struck_container
 from chaos.history.facts.replica_counts import Span, endpoint_added_ns, endpoint_spans
-from chaos.history.facts.reported import pod_reports
+from chaos.history.facts.reported_reasons import pod_reports
 from chaos.semantics import RecoveryPath, StageName
 
 __all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.hold_ups import room_wait
+from chaos.checks.recovery.delay_reasons import room_wait
 from chaos.history import Fault, History
 from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives

@@ -7,7 +7,7 @@ from typing import TypeVar
 from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.replay import replay
-from chaos.checks.recovery.hold_ups import excused, room_wait, slow_start
+from chaos.checks.recovery.delay_reasons import excused, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
@@ -16,7 +16,7 @@ from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import workload_states
-from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.history.facts.templates import as_admitted
 from chaos.objects.base import Raw
 from chaos.semantics import recovery_bound

@@ -13,7 +13,7 @@ from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import node_outages
-from chaos.history.facts.reported import pod_reports
+from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.facts.terminations import Ending, endings
 from chaos.history.sli import GOOD
 from chaos.semantics import Termination, Timings, container_probes, termination

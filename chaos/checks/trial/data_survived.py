@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, unknown, watched
-from chaos.checks.recovery.hold_ups import held_up_by
+from chaos.checks.recovery.delay_reasons import held_up_by
 from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural

@@ -18,7 +18,7 @@ from chaos.checks.base import (
     undecided,
     unknown,
 )
-from chaos.checks.recovery.hold_ups import excused, pulled_again, room_wait, slow_start
+from chaos.checks.recovery.delay_reasons import excused, pulled_again, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import lacking
 from chaos.checks.recovery.losses import losses
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
@@ -38,7 +38,7 @@ from chaos.history.facts.replica_counts import (
     endpoint_spans_by_family,
     workload_states,
 )
-from chaos.history.facts.reported import blocker_at, refusal_at
+from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.history.facts.routing import families_left, publishes_unready, selected, unruled
 from chaos.history.facts.templates import as_admitted, is_wanted
 from chaos.objects.kinds import ReplicaSetView, same_template

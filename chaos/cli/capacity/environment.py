@@ -16,7 +16,7 @@ from chaos.cli.cluster import found_here
 from chaos.errors import NotAllowed, UsageError
 from chaos.faults import Scale
 from chaos.faults.permissions import Activity
-from chaos.faults.static_analysis import activity_of
+from chaos.faults.scenario_analysis import activity_of
 from chaos.plugin.markers import allow_deploying
 from chaos.progress import Terminal
 from chaos.slo import Slo

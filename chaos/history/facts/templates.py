@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import workload_states
-from chaos.history.facts.reported import last_state
+from chaos.history.facts.reported_reasons import last_state
 from chaos.history.model import History
 from chaos.objects.base import Raw
 from chaos.objects.kinds import ReplicaSetView, same_template

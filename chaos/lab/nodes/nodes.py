@@ -17,7 +17,7 @@ from chaos.lab.host.cgroups import CLIENT_GROUP
 from chaos.lab.host.changes import MOUNT_POINTS
 from chaos.lab.host.network import NAMESPACES, Machine, run_tool
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns
-from chaos.lab.images.golden import clone_golden
+from chaos.lab.images.containerd_root import clone_golden
 from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config
 
 __all__ = ["await_proxy", "nodes_ready", "prepare_node", "start_client", "start_kubelet", "start_proxy", "takes_pods"]

@@ -7,7 +7,7 @@ from chaos.cluster import Cluster, Recorder
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.history.writing.redaction import redacted_words
 from chaos.objects.base import View
-from chaos.objects.blockers import Blocker, blockers, in_words
+from chaos.objects.readiness_blockers import Blocker, blockers, in_words
 from chaos.system.deploy.availability import available_bound_s, shortfall
 from chaos.system.system import System
 

@@ -20,8 +20,8 @@ from chaos.clock import NS, Clock
 from chaos.cluster import Cluster, Executor, Journal, mutations, ref_of, selector_of
 from chaos.errors import HarnessBroken, TimedOut, UsageError, one_line
 from chaos.objects.base import View
-from chaos.objects.blockers import blockers, in_words
 from chaos.objects.pod import PodView
+from chaos.objects.readiness_blockers import blockers, in_words
 from chaos.safety import UndoEntry, UndoLog
 from chaos.system.deploy.apply import refusal
 from chaos.trial.load_pods.channel import Agent, PodChannel, Unheard

@@ -14,7 +14,7 @@ from chaos.faults.permissions import LOAD, Activity
 from chaos.objects.base import Raw, Ref, View
 from chaos.objects.kinds import PodDisruptionBudgetView
 from chaos.safety.consent import objections_of_namespace, objections_of_node, refusals
-from chaos.safety.lookout import Lookout
+from chaos.safety.stop_condition import StopCondition
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.compatibility import may_go
 from chaos.trial.preflight.adopted_cluster import Adoption
@@ -34,7 +34,7 @@ Owners = Callable[[Actions], Iterable[str]]
 """Reads from the cluster what its owners object to; also to none. Raises `ClusterRefused` if that cannot be read."""
 
 
-class Consent(Lookout):
+class Consent(StopCondition):
     """The owners' consent to what one trial does: asked right before each action, and looked at again until its end.
 
     `load` is the action that allows a load that rises. Without `owners` everything is allowed. Whoever has allowed

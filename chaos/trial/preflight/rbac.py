@@ -11,7 +11,7 @@ from typing import Any
 from chaos.cluster import IN_CLUSTER, resource_of
 from chaos.errors import UsageError
 from chaos.faults.permissions import Activity, Right, object_names
-from chaos.faults.static_analysis import activities_of
+from chaos.faults.scenario_analysis import activities_of
 from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
 

@@ -12,7 +12,7 @@ from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import READ_DATA, Right, deploying_rights
-from chaos.faults.static_analysis import activity_of
+from chaos.faults.scenario_analysis import activity_of
 from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner

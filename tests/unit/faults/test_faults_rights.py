@@ -8,7 +8,7 @@ from chaos import faults
 from chaos.cluster import KINDS
 from chaos.faults import targets
 from chaos.faults.permissions import rights_of
-from chaos.faults.static_analysis import activities_of, activity_of, raises_load
+from chaos.faults.scenario_analysis import activities_of, activity_of, raises_load
 from loadgen.shapes import Spike
 
 

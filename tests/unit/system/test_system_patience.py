@@ -1,6 +1,6 @@
 """How long what is in the way is waited for."""
 
-from chaos.objects.blockers import Blocker
+from chaos.objects.readiness_blockers import Blocker
 from chaos.system.deploy.wait import Patience
 
 ABSENT = Blocker("image", "model-a", "image model:1 cannot be pulled: not found", 30)

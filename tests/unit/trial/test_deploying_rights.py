@@ -15,7 +15,7 @@ from chaos.cli.app import app
 from chaos.cluster import KINDS
 from chaos.errors import ClusterRefused, UsageError
 from chaos.faults.permissions import Right, deploying_rights
-from chaos.faults.static_analysis import activities_of, activity_of
+from chaos.faults.scenario_analysis import activities_of, activity_of
 from chaos.lab.control_plane.authorization import refused
 from chaos.lab.control_plane.pki import with_token
 from chaos.trial.preflight.checks import require_to_deploy

@@ -11,7 +11,7 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.errors import UsageError
 from chaos.faults.permissions import rights_of
-from chaos.faults.static_analysis import activity_of
+from chaos.faults.scenario_analysis import activity_of
 from chaos.trial.preflight.rbac import activities_of_files, role_objects
 
 SCENARIO = """

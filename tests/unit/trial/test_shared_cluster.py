@@ -14,7 +14,7 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.errors import ClusterRefused, NotAllowed
 from chaos.faults.permissions import LEASE, Right, deploying_rights
-from chaos.faults.static_analysis import activity_of
+from chaos.faults.scenario_analysis import activity_of
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT

@@ -9,7 +9,7 @@ from test_owners_meanwhile import running
 
 from chaos.errors import ClusterRefused
 from chaos.objects.base import Ref
-from chaos.objects.blockers import Blocker
+from chaos.objects.readiness_blockers import Blocker
 from chaos.system.deploy.wait import _last_lines
 from chaos.trial.preflight.consent import Consent
 

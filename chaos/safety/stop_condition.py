@@ -5,10 +5,10 @@ from typing import Self
 
 from chaos.wait import Ticker
 
-__all__ = ["Lookout"]
+__all__ = ["StopCondition"]
 
 
-class Lookout(ABC):
+class StopCondition(ABC):
     """A context manager that asks in a thread of its own while it is entered. The first objection stays.
 
     `asks` is False where there is nothing to ask. `answer_first`: entering takes until the first answer is there.

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from chaos.history.facts.replica_counts import controller_kinds
 from chaos.history.model import History, WatchEvent
 from chaos.objects.base import Raw, View
-from chaos.objects.blockers import Blocker, blockers
+from chaos.objects.readiness_blockers import Blocker, blockers
 
 __all__ = ["blocker_at", "last_state", "node_coming", "pod_reports", "quota_refusal", "refusal_at"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import NoRoom, PodLife, pod_states
-from chaos.history.facts.reported import blocker_at, node_coming, pod_reports, quota_refusal
+from chaos.history.facts.reported_reasons import blocker_at, node_coming, pod_reports, quota_refusal
 from chaos.objects.base import Raw, View
-from chaos.objects.blockers import Blocker
+from chaos.objects.readiness_blockers import Blocker
 from chaos.semantics import Bound, Part
 from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from loadgen.driver.channel import CLOSE_WITHIN_S, start
 
-__all__ = ["Keeper"]
+__all__ = ["GeneratorProcess"]
 
 
-class Keeper:
+class GeneratorProcess:
     """One generator. Commands and answers are numbered from 0: the k-th answer is to the k-th command."""
 
     def __init__(self, folder: Path) -> None:
