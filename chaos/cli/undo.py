@@ -74,8 +74,8 @@ def undo_command(
     raise typer.Exit(1 if bad else 0)
 
 
-def _allowed(reached: Reached, namespace: str) -> str:
-    """The namespace to look in: the one that is given, else the file's; empty: all.
+def _allowed(reached: Reached, namespace: str) -> str | None:
+    """The namespace to look in: the one that is given, else the file's; None: all.
 
     Raises `UsageError` for one that the file says is never touched: what is there is not of its runs.
     """
