@@ -153,7 +153,7 @@ def test_every_answer_is_as_agreed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """The driver takes no other: each field is there and of its type, and there is none beside."""
     monkeypatch.setattr(pod_server, "await_reachable", lambda *_, **__: "not reachable")
     real = pod_server.Pod(tmp_path)
-    monkeypatch.setattr(real._keeper, "tell", lambda *_: None)
+    monkeypatch.setattr(real._process, "tell", lambda *_: None)
     (tmp_path / "requests.jsonl").write_text("{}\n")
     arguments: dict[str, dict[str, Any]] = {
         "tell": {"number": 0, "command": {}, "environ": {}},
