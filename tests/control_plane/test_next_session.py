@@ -132,7 +132,10 @@ def test_what_cannot_be_undone_refuses_every_trial(pytester: pytest.Pytester, se
     assert {pod["metadata"]["uid"] for pod in cluster.list("Pod", namespace)} == pods
     assert not list(pytester.path.glob("runs/*/trial.json"))
     assert cluster.get("Lease", namespace, LEASE_NAME) is None
-    assert [one.run for one in find_left(cluster, namespace)] == ["run-1"]
+    (kept,) = find_left(cluster, namespace)
+    assert kept.run == "run-1"
+    # A session that deploys, as the next test's, would be refused for it too.
+    assert executor.do(mutations.delete(kept.where)).outcome == "ok"
 
 
 DENIED = Answer(403, b'{"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": "no", "code": 403}')
