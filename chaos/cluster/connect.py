@@ -77,8 +77,9 @@ class _MemoryFiles:
             return self._paths[data]
 
 
-# The package would write what a kubeconfig or its plugin gives as data to $TMPDIR, and remove it at an orderly end.
-setattr(kube_config, "_create_temp_file_with_content", _MemoryFiles().path)  # noqa: B010  # to mypy a function is fixed
+# The package writes what a kubeconfig or its plugin gives as data to $TMPDIR, and removes it at an orderly end alone.
+if hasattr(os, "memfd_create"):  # on Linux
+    setattr(kube_config, "_create_temp_file_with_content", _MemoryFiles().path)  # noqa: B010  # mypy: fixed
 
 
 def connect(*, kubeconfig: Path | None, context: str | None) -> Cluster:
