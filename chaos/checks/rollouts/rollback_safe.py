@@ -93,6 +93,7 @@ def _judge(history: History, fault: Fault) -> tuple[BadRolloutDetail, tuple[Obli
         after = counted_within(history, rollout.former, rollout.back_ns, (rollout.left_ns or history.ended_ns) + 1)
         back = next((one for one in after if one.complete), None)
     end_ns = until_ns if back is None else back.at_ns
+    rollout = rollout.until(history, end_ns)
     detail = BadRolloutDetail(
         fault=fault.id,
         active_s=seconds((rollout.next_ns or bad[-1].at_ns) - rollout.changed_ns) if bad else None,

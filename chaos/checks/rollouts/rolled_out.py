@@ -92,6 +92,7 @@ def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[O
     done = next((one for one in counts if one.complete), None)
     if done is not None:
         until_ns, counts = done.at_ns, counts[: counts.index(done) + 1]
+    rollout = rollout.until(history, until_ns)
     bound = rollout.bound(history, rollout.made)
     detail = RollingUpdateDetail(
         fault=fault.id,

@@ -1,5 +1,7 @@
 """Changes of a Deployment's pod template, and the counts of its pods at every revision while they were replaced."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -8,7 +10,7 @@ from chaos.checks.recovery.delay_reasons import room_wait
 from chaos.history import Fault, History
 from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
-from chaos.history.facts.replica_counts import workload_states
+from chaos.history.facts.replica_counts import desired_replicas, workload_states
 from chaos.history.facts.revisions import Revision, by_revision
 from chaos.history.facts.templates import as_admitted, owner_templates
 from chaos.objects.base import Raw
@@ -70,6 +72,11 @@ class Rollout:
         """How many active pods there may be: the greatest desired number and the surge on it."""
         most = max(self.desired)
         return most + self.strategy.surge(most)
+
+    def until(self, history: History, at_ns: int) -> Rollout:
+        """The same, held to the numbers that were desired up to a moment: those of later bear on nothing before it."""
+        values = desired_replicas(history).values_in(self.fault.begin_ns, at_ns)
+        return replace(self, desired=values or self.desired)
 
     def bound(self, history: History, template: Raw) -> Bound:
         """How long replacing all pods by those of a template may take, as they are when they were admitted."""

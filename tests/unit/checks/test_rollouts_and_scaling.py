@@ -1,0 +1,64 @@
+"""RolledOut and RollbackSafe where desired replicas change: what is desired after a release does not bear on it."""
+
+from __future__ import annotations
+
+import pytest
+from histories import at, pod
+from rollout_stories import NEW, OLD, Rolling, bad_story, release, update_story
+
+from chaos.checks import RollbackSafe, RolledOut
+from chaos.checks.verdict import Answer
+
+
+def scaled(story: Rolling, at_s: float, replicas: int) -> Rolling:
+    """Another number of replicas is desired of the new release from a moment on."""
+    return story.saw(at_s, "MODIFIED", release(NEW, replicas=replicas), "Deployment")
+
+
+def one_too_few() -> Rolling:
+    """Two of four pods are ready for 0.3 s of the release, where three have to be."""
+    return update_story().saw(31, "MODIFIED", pod("b", owner=OLD)).saw(31.3, "MODIFIED", pod("b", ready=True))
+
+
+def one_too_many() -> Rolling:
+    """Six pods are there for a second of the release, where five may be."""
+    return update_story().made("x", 31, NEW, ready_s=None).ends("x", 32, NEW, ready=False)
+
+
+def too_late() -> Rolling:
+    """The last old pod goes 65 s after the change, where the bound is 58 s."""
+    story = update_story(180)
+    story.events = [one for one in story.events if one.object["metadata"]["uid"] != "d" or one.at_ns < at(30)]
+    return story.ends("d", 95)
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        pytest.param(scaled(one_too_few(), 60, 2), "2 healthy of 3 needed", id="fewer are desired later"),
+        pytest.param(scaled(one_too_many(), 60, 6), "6 pods were there at once", id="more are desired later"),
+        pytest.param(scaled(too_late(), 100, 8), "bound 58 s", id="a larger release would have longer"),
+    ],
+)
+def test_what_is_desired_after_a_release_excuses_nothing_in_it(story: Rolling, words: str) -> None:
+    """An autoscaler that scales once the release is done lends it neither replicas that may be missing nor time."""
+    finding = RolledOut()(story.history())
+    assert finding.answer is Answer.FAIL, finding.line()
+    assert words in finding.reason
+
+
+def test_a_scale_in_after_a_release_breaks_nothing() -> None:
+    """A release that kept its strategy is not blamed for the pods that go later."""
+    story = scaled(update_story(), 60, 2).ends("e", 60.1, NEW).ends("f", 60.1, NEW)
+    finding = RolledOut()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+@pytest.mark.parametrize(("replicas", "answer"), [(2, Answer.PASS), (4, Answer.FAIL)])
+def test_a_scale_in_while_a_release_is_undone_is_lenient(replicas: int, answer: Answer) -> None:
+    """Where fewer are desired before the former release is back whole, no more of them have to serve."""
+    story = bad_story()
+    story.events = [one for one in story.events if one.object["metadata"]["uid"] != "g"]
+    story.saw(46, "MODIFIED", release(OLD, replicas=replicas), "Deployment").ends("b", 46.1)
+    finding = RollbackSafe()(story.history())
+    assert finding.answer is answer, finding.line()
