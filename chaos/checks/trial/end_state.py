@@ -225,8 +225,9 @@ def _ready(end: _End, life: PodLife) -> Obligation:
 def _missing(end: _End, count: int) -> Obligation:
     """Fewer pods than desired: since when, and who refused to make them."""
     short = active_replicas(end.history).minus(desired_replicas(end.history))
-    spans = [begin_ns for begin_ns, end_ns in short.spans_below(0) if begin_ns <= end.at_ns and end_ns is None]
-    since_ns = max(spans, default=end.since_ns)
+    spans = ((begin_ns, until_ns) for begin_ns, until_ns in short.spans_below(0) if begin_ns <= end.at_ns)
+    lasting = (begin_ns for begin_ns, until_ns in spans if until_ns is None or until_ns > end.at_ns)
+    since_ns = max(lasting, default=end.since_ns)
     refusal = refusal_at(end.history, end.at_ns)
     names = [member_name(end.history, number, end.at_ns) for number in range(end.desired or 0)]
     there = {life.name for life in end.replicas}
