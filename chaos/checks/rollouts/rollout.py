@@ -12,14 +12,15 @@ from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, workload_states
 from chaos.history.facts.revisions import Revision, by_revision
-from chaos.history.facts.templates import as_admitted, owner_templates
+from chaos.history.facts.templates import as_admitted, is_wanted, owner_templates
 from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView, same_template
 from chaos.objects.pod import PodView
-from chaos.semantics import Bound
+from chaos.semantics import Bound, Part
+from chaos.semantics.recovery_bounds import termination_part
 from chaos.semantics.rollout import Strategy, rollout_bound
 
-__all__ = ["Count", "Rollout", "counted_within", "owners_of", "rollout_of"]
+__all__ = ["Count", "Rollout", "counted_within", "old_pods_end", "owners_of", "rollout_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,19 @@ def _waited_for_room(history: History, template: Raw) -> bool:
         for one in old
         if life.owner_uid in owners
     )
+
+
+def old_pods_end(history: History, since_ns: int, at_ns: int) -> tuple[Part, ...]:
+    """What a Deployment that recreates its pods waits for before it makes a new one; nothing where it need not.
+
+    As long as a pod of a former template is there (pkg/controller/deployment/recreate.go: `oldPodsRunning`).
+    """
+    states = [view for known_ns, view in workload_states(history) if known_ns <= at_ns]
+    if history.facts.workload_kind != "Deployment" or not states or not Strategy.of(states[-1].spec).recreate:
+        return ()
+    there = (life for life in pod_lives(history) if life.gone_ns is None or life.gone_ns > since_ns)
+    old = next((life for life in there if is_wanted(history, life, at_ns) is False), None)
+    return () if old is None else (termination_part(old.spec, "Recreate waits for the old pods"),)
 
 
 def counted(history: History, template: Raw) -> Iterator[Count]:

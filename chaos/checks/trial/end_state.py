@@ -24,6 +24,7 @@ from chaos.checks.recovery.losses import losses
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.replacements import replacements
+from chaos.checks.rollouts.rollout import old_pods_end
 from chaos.checks.rollouts.rollout_judge import held_up
 from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
@@ -232,7 +233,7 @@ def _missing(end: _End, count: int) -> Obligation:
     names = [member_name(end.history, number, end.at_ns) for number in range(end.desired or 0)]
     there = {life.name for life in end.replicas}
     turn = next((turn_ns(end.history, name, since_ns) for name in names if name not in there), None)
-    bound = Causes.of(end.history).growth(end.at_ns).bound
+    bound = Causes.of(end.history).growth(end.at_ns).bound.after(*old_pods_end(end.history, since_ns, end.at_ns))
     words = f"{count} of {plural(end.desired or 0, 'desired replica')} had no pod"
     words += f" ({refusal.words})" if refusal else ""
     held = [one.room.excuse for one in losses(end.history) if one.replacement is None and one.room and one.room.excuse]

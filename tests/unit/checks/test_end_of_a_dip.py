@@ -1,9 +1,10 @@
-"""EndState where a pod is missing as the trial ends, and since when."""
+"""EndState where a pod is missing as the trial ends: since when, and whether its controller could have made it."""
 
 from __future__ import annotations
 
 import pytest
-from rollout_stories import OLD, kept_story
+from histories import pod
+from rollout_stories import NEW, OLD, Rolling, kept_story, release
 
 from chaos.checks import EndState
 from chaos.checks.verdict import Answer
@@ -28,3 +29,32 @@ def test_a_pod_that_is_missing_at_the_end_is_missing_since_it_was_lost(
         story.replaced("f", made_s, ready_s=made_s + 4, owner=OLD)
     finding = EndState()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+RECREATE = {"type": "Recreate"}
+ONE_MORE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "changed_s", "gone_s", "answer"),
+    [
+        pytest.param(RECREATE, 65, None, Answer.UNKNOWN, id="the old pods have their grace"),
+        pytest.param(RECREATE, 65, 75, Answer.UNKNOWN, id="they had it"),
+        pytest.param(RECREATE, 55, None, Answer.FAIL, id="they had it long ago"),
+        pytest.param(ONE_MORE, 65, None, Answer.FAIL, id="nothing waits for them"),
+    ],
+)
+def test_recreate_makes_no_pod_before_the_old_ones_are_gone(
+    strategy: dict[str, object], changed_s: float, gone_s: float | None, answer: Answer
+) -> None:
+    """A release that recreates its pods has the old ones' grace of 10 s beside the 29 s for a new pod, up to 100 s."""
+    story = Rolling().stands("a", "b", "c", "d", strategy=strategy)
+    story.saw(changed_s, "MODIFIED", release(NEW, strategy=strategy), "Deployment")
+    for uid in "abcd":
+        going = pod(uid, ready=True, owner=OLD, deleting=True)
+        story.saw(changed_s + 0.1, "MODIFIED", going)
+        if gone_s is not None:
+            story.saw(gone_s, "DELETED", going)
+    finding = EndState()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert "had no pod" in finding.reason
