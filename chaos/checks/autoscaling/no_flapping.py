@@ -37,8 +37,9 @@ class NoFlapping:
     More often they may turn where the load itself does, and lasts for longer than the bounds of `ScaledUp` and
     `ScaledDown`, by which they must have followed it. Counted from the begin of the first phase. An autoscaler that
     changed nothing was not put to the test: UNKNOWN. So is a change that it did not ask for: what it would have done
-    without that, nobody can tell. So are turns that only keep to other limits, and turns no more often than the load's
-    own, by a metric of which nobody says how soon it shows the load.
+    without that, nobody can tell. So are turns that only keep to other limits, turns that begin with a fall which may
+    follow a load of before the record, and turns no more often than the load's own, by a metric of which nobody says
+    how soon it shows the load.
     """
 
     name: ClassVar[str] = "no-flapping"
@@ -80,6 +81,20 @@ def _bound(life: AutoscalerLife, change: scaling.Rescale) -> bool:
     return not view.least <= change.before <= view.most
 
 
+AT_REST = "a trial that begins when the autoscaler has followed whatever load there was before"
+
+
+def _of_before(history: History, life: AutoscalerLife, own: list[scaling.Rescale]) -> int:
+    """How many of the first changes are falls that may follow a load of before the record, which nobody knows."""
+    for place, one in enumerate(own):
+        behaviour = scaling.behaviour_at(history, life, one.at_ns)
+        bound = fall_bound(behaviour, timings_of(history), _types(life), peak=one.before, bottom=one.after)
+        late = not bound.unpromised and seconds(one.at_ns - history.began_ns) > bound.total_s
+        if one.up or late or not life.listed:
+            return place
+    return len(own)
+
+
 def _types(life: AutoscalerLife) -> tuple[str, ...]:
     """The types of its metrics, at whatever time it had them."""
     return tuple(dict.fromkeys(one.type for _, view in life.states for one in view.metrics)) or MEASURED
@@ -109,6 +124,8 @@ def _owed(
             settle = "cluster.timings in gameday.toml with custom_metrics_s"
         elif _turns([one for one in own if not _bound(scaler, one)]) <= most:
             text, settle = f"{text}, some of it only to keep to its limits", scaling.UNEDITED
+        elif _turns(own[_of_before(history, scaler, own) :]) <= most:
+            text, settle = f"{text}, at first perhaps after a load of before the record", AT_REST
         yield judged("desired replicas", text, settle)
     elif own:
         yield Obligation("desired replicas", measured=plural(turns, "reversal"), bound=f"at most {most}")
