@@ -1,19 +1,18 @@
 """Always: what replicas hold on their claim is the same before and after a fault, for whoever came since."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, unknown, watched
 from chaos.checks.recovery.delay_reasons import held_up_by
 from chaos.checks.recovery.node_losses import is_member, node_losses
+from chaos.checks.trial.data_places import ends_with_pod, lasting_places, volume_of
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import Action, History, Outcome
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 
 __all__ = ["DataReadingDetail", "DataSurvived", "DataSurvivedDetail"]
@@ -166,7 +165,7 @@ def _of_reading(one: _Reading) -> Iterator[Obligation]:
     """That a reading went well, and that what was read lies on a claim."""
     who = one.detail.pod
     for path in one.action.detail.get("wanted") or ():
-        if one.life is not None and (where := _place(one.life.spec, str(path), _container(one.action))):
+        if one.life is not None and (where := ends_with_pod(one.life.spec, str(path), _container(one.action))):
             reason = f"{path} of {one.life.name} lies in {where}, not on a claim: it goes with it"
             yield Obligation(who, Answer.FAIL, reason)
     if one.missing:
@@ -224,7 +223,7 @@ def _readings(history: History) -> Iterator[_Reading]:
                 files=files,
                 answer=None if answer is None else str(answer),
             ),
-            places={} if life is None else dict(_places(life, files, _container(action))),
+            places={} if life is None else dict(lasting_places(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
             lost=life is not None and any(at_ns > begun_ns for at_ns in (life.lost_ns or 0, *starts[1:])),
         )
@@ -238,46 +237,11 @@ def _container(action: Action) -> str:
 def _restarts(life: PodLife, action: Action) -> Iterator[int]:
     """When the container that was read was restarted, or another that mounts the same volume."""
     container, paths = _container(action), [str(path) for path in action.detail.get("wanted") or ()]
-    volumes = {volume.get("name") for path in paths if (volume := _volume(life.spec, path, container)) is not None}
+    volumes = {volume.get("name") for path in paths if (volume := volume_of(life.spec, path, container)) is not None}
     for one in PodView({"spec": life.spec}).runs:
         mounts = {mount.get("name") for mount in one.get("volumeMounts") or ()}
         if container in ("", one.get("name")) or mounts & volumes:
             yield from life.restarts_of(str(one.get("name") or ""))
-
-
-def _places(life: PodLife, paths: Iterable[str], container: str) -> Iterator[tuple[str, str]]:
-    """Where each file lies that may outlive its pod. A folder of the node is another on each node."""
-    for path in paths:
-        volume = _volume(life.spec, path, container) or {}
-        if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
-            yield path, str(name)
-        elif kinds := sorted(set(volume) - {"name", *OWN}):
-            on = f" on {life.node}" if "hostPath" in volume else ""
-            yield path, f"{kinds[0]} {json.dumps(volume[kinds[0]], sort_keys=True)}{on}"
-
-
-OWN = ("emptyDir", "ephemeral")
-"""Volumes that end with their pod: scratch space, and a claim of the pod's own."""
-
-
-def _place(spec: Raw, path: str, container: str) -> str:
-    """Where a file lies that ends with its pod: the volume that is mounted over it, or the container itself."""
-    volume = _volume(spec, path, container)
-    if volume is None:
-        return "the container's own layer"
-    # A claim of the pod's own goes with it, but its spec says how the next one is filled.
-    return f"the pod's own volume {volume.get('name')}" if "emptyDir" in volume else ""
-
-
-def _volume(spec: Raw, path: str, container: str) -> Raw | None:
-    containers = [one for one in PodView({"spec": spec}).runs if container in ("", one.get("name"))]
-    mounts = [one for each in containers for one in each.get("volumeMounts") or ()]
-    over = [one for one in mounts if one.get("mountPath") and path.startswith(one["mountPath"].rstrip("/") + "/")]
-    if not over:
-        return None
-    nearest = max(over, key=lambda one: len(str(one["mountPath"])))
-    named = {"name": nearest.get("name") or ""}
-    return next((one for one in spec.get("volumes") or () if one.get("name") == named["name"]), named)
 
 
 def _stuck(history: History) -> Iterator[Obligation]:
