@@ -17,8 +17,11 @@ from chaos.checks.rollouts.rollout_judge import (
     rollout_dips,
 )
 from chaos.checks.verdict import Evidence, Finding, Obligation
-from chaos.clock import seconds
+from chaos.clock import NS, seconds
 from chaos.history import Fault, History
+from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.replica_counts import owner_replicas
+from chaos.semantics.recovery_bounds import API_CALL
 
 __all__ = ["RolledOut", "RolledOutDetail", "RollingUpdateDetail"]
 
@@ -65,7 +68,8 @@ class RolledOut:
 
     All the while no fewer pods were Ready than desired - maxUnavailable, and no more were there than desired +
     maxSurge. Pods that are being deleted count for neither, as Kubernetes documents for Deployments; nor do finished
-    ones. If the desired number changed meanwhile, the most lenient one counts.
+    ones, nor, against the surge, those that their ReplicaSet is about to delete. If the desired number changed
+    meanwhile, the most lenient one counts.
     """
 
     name: ClassVar[str] = "rolled-out"
@@ -100,7 +104,7 @@ def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[O
         bound_s=bound.total_s,
         ready_min=min((one.ready for one in counts), default=None),
         ready_floor=rollout.floor,
-        pods_max=max((one.active for one in counts), default=None),
+        pods_max=max((_asked_for(history, rollout, one) for one in counts), default=None),
         pods_ceiling=rollout.ceiling,
         dips=rollout_dips(history, rollout, until_ns),
     )
@@ -120,6 +124,25 @@ def _judge(history: History, fault: Fault) -> tuple[RollingUpdateDetail, tuple[O
         ),
     ]
     return detail, as_seen(history, fault, watched_ns, owed)
+
+
+def _asked_for(history: History, rollout: Rollout, count: Count) -> int:
+    """The pods of a count; of too many, less those that their ReplicaSets want no more, and take within a call's time.
+
+    The Deployment's controller counts what it asks its ReplicaSets for, and these delete the pods (Kubernetes'
+    pkg/controller/deployment/util/deployment_util.go, `NewRSNewReplicas`): a new one may be made some ms before.
+    """
+    if count.active <= rollout.ceiling:
+        return count.active
+    at_ns, soon_ns = count.at_ns, count.at_ns + round(API_CALL * NS)
+    there = [one for one in pod_lives(history) if one.created_ns <= at_ns and (one.left_ns or at_ns + 1) > at_ns]
+    going = 0
+    for owner in {one.owner_uid for one in there}:
+        own = [one for one in there if one.owner_uid == owner]
+        wanted = owner_replicas(history, owner).value_at(at_ns)
+        taken = sum(one.terminating_ns is not None and one.terminating_ns <= soon_ns for one in own)
+        going += 0 if wanted is None else min(taken, max(0, len(own) - wanted))
+    return count.active - going
 
 
 def _ceiling_kept(rollout: Rollout, most: int | None) -> Iterator[Obligation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from histories import at, pod
-from rollout_stories import NEW, OLD, Rolling, bad_story, release, update_story
+from rollout_stories import NEW, OLD, Rolling, bad_story, owned, release, update_story
 
 from chaos.checks import RollbackSafe, RolledOut
 from chaos.checks.verdict import Answer
@@ -61,4 +61,30 @@ def test_a_scale_in_while_a_release_is_undone_is_lenient(replicas: int, answer: 
     story.events = [one for one in story.events if one.object["metadata"]["uid"] != "g"]
     story.saw(46, "MODIFIED", release(OLD, replicas=replicas), "Deployment").ends("b", 46.1)
     finding = RollbackSafe()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+def overtaken(*, asked_s: float | None = 33.02, gone_s: float = 33.1) -> Rolling:
+    """The third new pod is made at 33.05 s, before `b` goes, for which its ReplicaSet was asked a moment earlier."""
+    story = Rolling().stands("a", "b", "c", "d").fault(name="rolling-update", at_s=30, healed_s=45)
+    story.changes(NEW, 30.2).ends("a", 30.3).saw(30.31, "MODIFIED", owned(OLD, 3), "ReplicaSet")
+    story.made("e", 30.4, NEW, ready_s=33).made("f", 30.5, NEW, ready_s=34).made("g", 33.05, NEW, ready_s=36)
+    if asked_s is not None:
+        story.saw(asked_s, "MODIFIED", owned(OLD, 2), "ReplicaSet")
+    story.ends("b", gone_s).ends("c", 35.1).made("h", 35.2, NEW, ready_s=38)
+    return story.ends("d", 38.1)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(overtaken(), Answer.PASS, id="a moment later"),
+        pytest.param(overtaken(gone_s=33.9), Answer.PASS, id="as late as a call may be"),
+        pytest.param(overtaken(gone_s=34.5), Answer.FAIL, id="much later"),
+        pytest.param(overtaken(asked_s=None), Answer.FAIL, id="its ReplicaSet was not asked before"),
+    ],
+)
+def test_a_new_pod_may_overtake_an_old_ones_deletion(story: Rolling, answer: Answer) -> None:
+    """A Deployment counts what it asks its ReplicaSets for; one may make a pod before the other has deleted its own."""
+    finding = RolledOut()(story.history())
     assert finding.answer is answer, finding.line()
