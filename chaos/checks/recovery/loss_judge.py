@@ -79,6 +79,9 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
     if stage == "ready" and why and took_s - over_s - spared_s <= own_s:
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {why}", SPEC
     due_ns = one.due_ns
+    if stage == "started" and why and took_s - over_s - spared_s > own_s:
+        # A start that took long excuses itself, and not what had its own time after it.
+        stage, due_ns = "ready", due_ns + round(over_s * NS)
     blocker = refusal_at(history, due_ns) if waiting is None else blocker_at(history, waiting.uid, due_ns)
     if excuses := excused(waiting, one.bound.excuses(stage), blocker):
         return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}", SPEC

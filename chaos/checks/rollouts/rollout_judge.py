@@ -178,9 +178,13 @@ def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) ->
             continue
         room, stage = room_wait(history, None, pod), lacking(pod, own_ns)
         over_s, slow = slow_start(history, pod, one, pod.created_ns)
-        if slow and stage == "ready" and (pod.ready_ns or ended_ns) <= own_ns + round(over_s * NS):
+        over_ns = round(over_s * NS)
+        if slow and stage == "ready" and (pod.ready_ns or ended_ns) <= own_ns + over_ns:
             excuses.append(slow)
             continue
+        if slow and stage == "started" and min(pod.ready_ns or ended_ns, pod.left_ns or ended_ns) > own_ns + over_ns:
+            # A start that took long excuses itself, and not what had its own time after it.
+            stage, own_ns = "ready", own_ns + over_ns
         blocker = blocker_at(history, pod.uid, own_ns)
         words = f"{pod.name}: {blocker.words}" if blocker else f"{pod.name} was not {stage} in its own time"
         if room and room.excuse:

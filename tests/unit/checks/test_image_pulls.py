@@ -44,6 +44,9 @@ STARTS = [
     pytest.param(PULLED, 31, 62, (), Answer.FAIL, id="present, and slow afterwards"),
     pytest.param(PULLED, 50, 110, (), Answer.FAIL, id="pulled, and slow afterwards"),
     pytest.param(PULLED, 50, None, (), Answer.FAIL, id="pulled, and never Ready"),
+    pytest.param(PULLED, 70, 110, (), Answer.FAIL, id="pulled until after it was due, and slow afterwards"),
+    pytest.param(PULLED, 70, None, (), Answer.FAIL, id="pulled until after it was due, and never Ready"),
+    pytest.param(HOOKED, 70, 110, (), Answer.FAIL, id="held up by its hook after it was due, and slow afterwards"),
 ]
 """The pod's spec, when it starts and is Ready, what its kubelet reports before, and the answer; due at 59.2 s."""
 
@@ -105,6 +108,19 @@ def test_a_new_pod_of_a_rise_is_not_late_by_its_pull(
     assert finding.answer is answer, finding.line()
     if answer is Answer.UNKNOWN:
         assert "to start" in finding.reason
+
+
+@pytest.mark.parametrize("ready_s", [76, 93])
+def test_what_is_pulled_until_after_it_was_due_has_its_own_time_still(ready_s: float) -> None:
+    """The image is there at 70 s, where 59.2 s were due; what comes after the start may take as long as ever."""
+    start = (PULLED, 70, ready_s, ())
+    lost = Story(200).replicas("a", "b", "c", spec=PULLED).fault("a").traffic()
+    lost.saw(30.2, "DELETED", pod("a", ready=True, spec=PULLED))
+    risen = Scaling(200).stands("a", "b").loaded(1, 0, 195).loaded(4, 30, 190).rescaled(30.2, 3, measured=100)
+    back, followed = (made(story, "d", "rs-1", start).history() for story in (lost, risen))
+    for finding in (Recovered()(back), ScaledUp()(followed)):
+        assert finding.answer is Answer.UNKNOWN, finding.line()
+        assert "may have to be pulled" in finding.reason
 
 
 @pytest.mark.parametrize("spec", [PROBED, PULLED], ids=["present", "to be pulled"])
