@@ -43,9 +43,9 @@ class FaultsLanded:
     A trial without a fault disturbs with its load: then it must have risen by half at least, and most of what it rose
     by must have been sent; where no disturbance is `needed`, as in a measurement, nothing must have happened. For pods
     that were killed the watch log must say so too: the victim's UID was deleted, after the fault began. A Ready victim
-    that was never among the Service's endpoints, or that no answer ever named, met nobody, nor did nodes that held no
-    replica; one that was not Ready was aimed at as such. Never FAIL: a fault that did not land says nothing against the
-    system, but proves nothing.
+    that was not among the Service's endpoints, before or any more, or that no answer ever named, met nobody, nor did
+    nodes that held no replica; one that was not Ready was aimed at as such. Never FAIL: a fault that did not land says
+    nothing against the system, but proves nothing.
     """
 
     name: ClassVar[str] = "fault-landed"
@@ -175,13 +175,22 @@ def _unserving(history: History, fault: Fault, victim: Ref) -> str:
     seen = bool(spans) and covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns)
     if seen and not any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
         return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
+    own = history.requests.filter(pl.col("replica") == victim.name)
+    if seen and own.filter(pl.col("end_ns") >= fault.begin_ns).is_empty() and not _reached(history, fault, victim):
+        return f"victim {victim.name} had left the ready endpoints before, so it served nobody any more"
     if names_replicas(history):
-        own = history.requests.filter(pl.col("replica") == victim.name)
         # What nobody answered while the fault was active may have been its own.
         nameless = _requests_met(history, fault).filter(pl.col("replica").is_null())
         if own.is_empty() and nameless.is_empty():
             return f"no answer ever named victim {victim.name}, so it served nobody"
     return ""
+
+
+def _reached(history: History, fault: Fault, victim: Ref) -> bool:
+    """Whether a victim was among the ready endpoints at some time of a fault."""
+    until_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
+    spans = endpoint_spans(history).get(victim.uid, ())
+    return any(begin_ns <= until_ns and (end_ns is None or end_ns >= fault.begin_ns) for begin_ns, end_ns in spans)
 
 
 def _killed(history: History, fault: Fault) -> tuple[Ref, ...]:
