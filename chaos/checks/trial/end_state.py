@@ -124,11 +124,13 @@ class _End:
             if life.created_ns <= at_ns and (life.left_ns is None or life.left_ns > at_ns)
         ]
         desired = wanted.value_at(at_ns)
-        changes = [change_ns for change_ns, _ in wanted.points if change_ns <= at_ns]
+        ready, numbers = sum(life.ready_at(at_ns) for life in there), pairwise(wanted.points)
+        # What is lacking now was not, as long as no more were desired than are Ready now.
+        rises = [rise_ns for (_, few), (rise_ns, more) in numbers if few <= ready < more and rise_ns <= at_ns]
         heals = [
             fault.healed_ns for fault in history.faults if fault.healed_ns is not None and fault.healed_ns <= at_ns
         ]
-        end = cls(history, at_ns, max([history.began_ns, *changes, *heals]), desired, ())
+        end = cls(history, at_ns, max([history.began_ns, *rises, *heals]), desired, ())
         best = sorted(there, key=lambda life: (not life.ready_at(at_ns), not end.wanted(life), not end.reachable(life)))
         return cls(history, at_ns, end.since_ns, desired, tuple(best[: desired or 0]))
 

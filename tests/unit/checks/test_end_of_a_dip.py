@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from histories import pod
+from probe_stories import endpoints
 from rollout_stories import NEW, OLD, Rolling, kept_story, release
 
 from chaos.checks import EndState
@@ -58,3 +59,33 @@ def test_recreate_makes_no_pod_before_the_old_ones_are_gone(
     finding = EndState()(story.history())
     assert finding.answer is answer, finding.line()
     assert "had no pod" in finding.reason
+
+
+def scaled(story: Rolling, *changes: tuple[float, int], made: bool = True) -> Rolling:
+    """Other numbers are desired at these moments, and the last one has a new pod at once, which is not Ready yet."""
+    for at_s, replicas in changes:
+        story.saw(at_s, "MODIFIED", release(OLD, replicas=replicas), "Deployment")
+    return story.replaced("f", changes[-1][0] + 0.1, ready_s=None, owner=OLD) if made else story
+
+
+def broken(ready_s: float | None = None) -> Rolling:
+    """Four replicas, of which `a` was killed at 30.2 s, and `e` in its place is Ready at this moment, if ever."""
+    story = Rolling().stands("a", "b", "c", "d").fault("a").killed("a", 30.2)
+    story.saw(0, "LISTED", endpoints(*"bcde"), "EndpointSlice")
+    return story.replaced("e", 30.4, ready_s=ready_s, owner=OLD)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(scaled(broken(), (95, 5)), Answer.FAIL, id="one more is desired beside it"),
+        pytest.param(scaled(broken(), (95, 5), (97, 6)), Answer.FAIL, id="and another"),
+        pytest.param(scaled(broken(), (90, 3), (95, 4), made=False), Answer.UNKNOWN, id="not needed for a while"),
+        pytest.param(scaled(broken(34), (95, 5)), Answer.UNKNOWN, id="it is Ready, and the new one is not yet"),
+        pytest.param(scaled(broken(34), (50, 5)), Answer.FAIL, id="it is Ready, and the new one is late"),
+    ],
+)
+def test_a_rise_at_the_end_gives_a_broken_replica_no_more_time(story: Rolling, answer: Answer) -> None:
+    """An autoscaler that asks for one more as the trial ends moves no deadline of those that were asked for before."""
+    finding = EndState()(story.history())
+    assert finding.answer is answer, finding.line()
