@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 from chaos.checks.autoscaling.scaling import behaviour_at
 from chaos.checks.base import timings_of
@@ -12,6 +12,7 @@ from chaos.history import History, MetricsSample
 from chaos.history.cache import once
 from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
 from chaos.history.facts.replica_counts import desired_replicas, workload_states
+from chaos.history.facts.server_clock import clocks_apart_ns
 from chaos.objects.base import matches
 from chaos.objects.pod import PodView
 from chaos.semantics import Timings
@@ -59,10 +60,10 @@ class Reach:
         """What the metrics may have asked for at some moment of a span, with `current` replicas desired."""
         found: set[Proposal] = set()
         snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
+        moments = tuple(product({begin_ns, end_ns}, clocks_apart_ns(self.history)))
         for sample in self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns):
             for pods in snapshots:
-                for now_ns in {begin_ns, end_ns}:
-                    found.add(self._proposal(sample, pods, now_ns, current))
+                found |= {self._proposal(sample, pods, moment, current) for moment in moments}
         return frozenset(found)
 
     def recommended(self, at_ns: int) -> frozenset[int | None]:
@@ -104,10 +105,15 @@ class Reach:
         last = bisect_left(samples, end_ns, key=lambda one: one.asked_ns)
         return samples[max(0, first) : last + 1]
 
-    def _proposal(self, sample: MetricsSample, pods: tuple[PodView, ...], now_ns: int, current: int) -> Proposal:
+    def _proposal(
+        self, sample: MetricsSample, pods: tuple[PodView, ...], moment: tuple[int, int], current: int
+    ) -> Proposal:
+        """What is asked for at a moment, whose clock is ahead of that by which pods say how old they are."""
+        now_ns, ahead_ns = moment
         scale = (current, behaviour_at(self.history, self.life, now_ns, self.timings).tolerance)
         metrics = self.life.at(now_ns).metrics
-        return strongest([self._metric(one, sample, pods, now_ns, scale) for one in metrics], current=current)
+        asked = [self._metric(one, sample, pods, now_ns - ahead_ns, scale) for one in metrics]
+        return strongest(asked, current=current)
 
     def _metric(
         self,

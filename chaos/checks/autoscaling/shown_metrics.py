@@ -10,6 +10,7 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
 from chaos.history.facts.replica_counts import desired_replicas, workload_states
+from chaos.history.facts.server_clock import clocks_apart_ns
 from chaos.semantics import Bound, Timings
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.semantics.hpa.pod_groups import replica_state
@@ -81,7 +82,8 @@ def _counted(history: History, metric: MetricView, at_ns: int) -> Pods:
     pods = [pod for pod in next(pods_seen(history, at_ns, at_ns)) if not pod.deleting and pod.phase != "Failed"]
     settled_s = 0.0 if metric.outside else metric_bound(timings_of(history)).total_s
     states = [state for pod in pods if (state := replica_state(pod, "")).ready and state.phase == "Running"]
-    old = {one.name for one in states if (one.ready_since_s or 0.0) + settled_s <= at_ns / NS}
+    now_s = (at_ns - max(clocks_apart_ns(history))) / NS
+    old = {one.name for one in states if (one.ready_since_s or 0.0) + settled_s <= now_s}
     samples = history.metrics[: bisect_right(history.metrics, at_ns, key=lambda one: one.at_ns)]
     if metric.type in MEASURED and samples and not samples[-1].error:
         old &= samples[-1].pods.keys()
