@@ -7,6 +7,7 @@ from chaos.clock import NS
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import Membership
+from chaos.history.facts.server_clock import clocks_apart_ns
 from chaos.history.model import Fault, History, WatchEvent
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
@@ -139,13 +140,14 @@ class PodLife:
 
 @dataclass(slots=True)
 class _Life:
-    """A life while it is being read."""
+    """A life while it is being read; `ahead_ns`: how far the clock of the record is ahead of the cluster's."""
 
     uid: str
     created_ns: int
     listed: bool
     first_index: int
     last: PodView
+    ahead_ns: int
     owner_uid: str = ""
     scheduled_ns: int | None = None
     no_room: NoRoom | None = None
@@ -207,7 +209,8 @@ class _Life:
             self.started_ns = at_ns
         for container in pod.containers:
             if container.name not in self.counts:
-                began_ns = min(at_ns, container.began_ns or at_ns)
+                told_ns = container.began_ns
+                began_ns = at_ns if told_ns is None else min(at_ns, told_ns + self.ahead_ns)
                 self.counts[container.name] = container.restarts if old else 0
                 self.earlier_ns[container.name] = [began_ns] * self.counts[container.name]
             more = container.restarts - self.counts[container.name]
@@ -272,7 +275,7 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
         at_ns = settled_ns(history, "Pod", event.at_ns)
         life = lives.get(uid)
         if life is None:
-            life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod)
+            life = lives[uid] = _Life(uid, at_ns, event.type == "LISTED", index, pod, max(clocks_apart_ns(history)))
         life.read(event, pod, at_ns, index, released=not membership.counts(uid, pod))
     return tuple(life.done() for life in lives.values())
 

@@ -54,6 +54,20 @@ def test_restarts_before_the_record_make_the_next_one_wait(check: Check, began_s
     assert finding.answer is answer, finding.line()
 
 
+@pytest.mark.parametrize("check", [Recovered(), RecoveredInTime(), RestartedByLiveness()])
+@pytest.mark.parametrize(("began_s", "answer"), [(-690, Answer.PASS), (-1260, Answer.FAIL)])
+def test_earlier_restarts_are_dated_by_the_clock_of_the_record(check: Check, began_s: float, answer: Answer) -> None:
+    """The trial's clock is ten minutes ahead of the cluster's, by which a kubelet says when a run began."""
+    story = hung({"running": {"startedAt": told(began_s)}})
+    for place, one in enumerate(story.events):
+        if one.type == "ADDED":
+            stamp = told((one.at_ns - at(0)) / NS - 600)
+            metadata = {**one.object["metadata"], "creationTimestamp": stamp}
+            story.events[place] = replace(one, object={**one.object, "metadata": metadata})
+    finding = check(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 @pytest.mark.parametrize(("began_s", "bound_s"), [(-90, 43 + 80), (-660, 43)])
 def test_the_wait_is_a_part_of_the_bound(began_s: float, bound_s: float) -> None:
     """The bound of the replica's return says how long its kubelet may wait."""
