@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, late_news, unknown
-from chaos.checks.budgets.drains import Drain, drains_of, left_doubt
+from chaos.checks.budgets.drains import Drain, drains_of, left_doubt, replaced_in_time
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.records import Record
 from chaos.checks.budgets.replay import replay
@@ -143,7 +143,7 @@ class Drained:
         if held_up := _held_up(history, drain):
             reason = f"{over}, but {plural(len(held_up), 'eviction')} met errors of the API server ({held_up[0]})"
             return _owed(drain, Answer.UNKNOWN, reason, "a trial in which the API server answers")
-        if drain.bound.unpromised:
+        if drain.bound.unpromised and not replaced_in_time(history, drain):
             why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
             settle = "a startup probe, and an image that need not be pulled"
             return _owed(drain, Answer.UNKNOWN, f"{over}, but no promise was broken: {why}", settle)

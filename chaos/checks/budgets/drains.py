@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from chaos.checks.base import GAPLESS, NEWS, timings_of
 from chaos.checks.budgets.records import Record, Replay
+from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
-from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.step_function import Steps
 from chaos.objects.kinds import NodeView
-from chaos.semantics import Batch, Bound, drain_bound
+from chaos.semantics import Batch, Bound, drain_bound, recovery_bound
 
-__all__ = ["DRAINS", "Drain", "Stay", "drains_of", "left_doubt"]
+__all__ = ["DRAINS", "Drain", "Stay", "drains_of", "left_doubt", "replaced_in_time"]
 
 DRAINS = ("node-drain", "pool-drain")
 
@@ -106,6 +107,31 @@ def left_doubt(history: History, drain: Drain, left: Sequence[PodLife]) -> tuple
     if all(life.node in opened and (life.scheduled_ns or 0) > opened[life.node] - NS for life in left):
         return f"had to go is not known: others opened {' and '.join(opened)} meanwhile", "nodes that nobody else opens"
     return "", ""
+
+
+def replaced_in_time(history: History, drain: Drain) -> bool:
+    """Whether every replacement that a drain may have waited for was Ready in its time, so that none held it up.
+
+    That of the last pod to go held nothing up. Where another replica was not Ready meanwhile, that may have.
+    """
+    if drain.bound.excuses("created"):
+        return False
+    lives = {life.uid: life for stay in drain.stays for life in stay.lives}
+    gone = sorted((life for life in lives.values() if life.lost_ns is not None), key=lambda life: life.lost_ns or 0)
+    made = [replacements(history).of.get(life.uid) for life in (gone[:-1] if len(gone) == len(lives) else gone)]
+    begin_ns, end_ns = drain.fault.begin_ns, drain.end_ns or history.ended_ns
+    others = [life for life in pod_lives(history) if life.uid not in lives and life.created_ns <= begin_ns]
+    for life in others:
+        until_ns = min(end_ns, life.left_ns or end_ns)
+        well = any(since <= begin_ns and (end is None or end >= until_ns) for since, end in life.ready_spans)
+        if until_ns > begin_ns and not well:
+            return False
+    return all(one is not None and one.ready_ns is not None and _in_time(history, one) for one in made)
+
+
+def _in_time(history: History, pod: PodLife) -> bool:
+    bound = recovery_bound(pod.spec, timings_of(history))
+    return seconds((pod.ready_ns or history.ended_ns) - pod.created_ns) <= bound.total_s
 
 
 def _opened_ns(history: History, stay: Stay) -> int | None:
