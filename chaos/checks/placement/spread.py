@@ -1,12 +1,13 @@
 """Eventually: once the system has recovered, its replicas are spread over the nodes or zones that could take them."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.base import Summary, finding, judged, late_news, unknown
+from chaos.checks.recovery.delay_reasons import volume_terms
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import History
@@ -17,7 +18,7 @@ from chaos.history.facts.replica_counts import desired_replicas
 from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
-from chaos.semantics.scheduling import could_take
+from chaos.semantics.scheduling import could_take, fits_terms
 
 __all__ = ["Placement", "Spread", "SpreadDetail", "placements"]
 
@@ -174,8 +175,9 @@ class Spread:
 
     A domain is one value of that node label. The emptiest counts among those that could take a replica then: a node of
     theirs is open, Ready, chosen by the pods' node selector and affinity, tolerated, and has the room and the devices
-    that they ask for; which devices claims find on an empty node is UNKNOWN. Kubernetes spreads pods as it places them
-    and never moves one afterwards, so a node that is opened again stays empty: the finding says if that is why.
+    that they ask for; which devices claims find on an empty node is UNKNOWN, and so are replicas whose volumes cannot
+    be reached from there. Kubernetes spreads pods as it places them and never moves one afterwards, so a node that is
+    opened again stays empty: the finding says if that is why.
     """
 
     name: ClassVar[str] = "spread"
@@ -252,10 +254,29 @@ class Spread:
                     f"{reason}; which nodes have the devices that its claims ask for is not recorded",
                     DEVICES,
                 )
+            emptier = [one for one, few in last.domains.items() if count - few > self.max_skew]
+            if over and _bound_there(history, self.key, name, emptier, at_ns):
+                reason, settle = f"{reason}; their volumes can be reached from none that holds fewer", REACHED
             yield judged(name, reason, settle, measured=plural(count, "ready replica"), bound=bound)
 
 
+REACHED = "volumes that can be reached from every domain"
 DEVICES = "replicas on every node that has such devices, or a node selector for these nodes"
+
+
+def _bound_there(history: History, key: str, name: str, emptier: Collection[str], at_ns: int) -> bool:
+    """Whether none of a domain's replicas could be in an emptier one, for the volumes that they hold."""
+    nodes: dict[str, NodeView] = {}
+    for event in history.watch:
+        if event.kind == "Node" and event.at_ns <= at_ns:
+            nodes[NodeView(event.object).name] = NodeView({} if event.gone else event.object)
+    domain = {one.name: one.labels.get(key) for one in nodes.values()}
+    there = (life for life in pod_lives(history) if life.ready_at(at_ns) and domain.get(life.node) == name)
+    bound = [volume_terms(history, life, at_ns) for life in there]
+    others = [one for one in nodes.values() if one.labels.get(key) in emptier]
+    return bool(bound) and all(
+        any(not fits_terms(terms, one.name, one.labels) for terms in volumes) for volumes in bound for one in others
+    )
 
 
 def _end_ns(history: History) -> int | None:

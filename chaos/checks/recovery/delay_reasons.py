@@ -1,7 +1,7 @@
 """Why a replacement is not scheduled, or does not start: a claim on a lost node, no room, or what was reported."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,17 @@ from chaos.objects.readiness_blockers import Blocker
 from chaos.semantics import Bound, Part
 from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 
-__all__ = ["RoomWait", "excused", "held_up_by", "kept_wait", "pulled_again", "quota_wait", "room_wait", "slow_start"]
+__all__ = [
+    "RoomWait",
+    "excused",
+    "held_up_by",
+    "kept_wait",
+    "pulled_again",
+    "quota_wait",
+    "room_wait",
+    "slow_start",
+    "volume_terms",
+]
 
 PREEMPTED = "PreemptionByScheduler"
 """The reason of the condition DisruptionTarget of a pod that made room for one of higher priority."""
@@ -178,6 +188,13 @@ def kept_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWai
     return RoomWait(kept[0][0], end_ns, words, excuse, None, unmade=True, settle=settle)
 
 
+def volume_terms(history: History, life: PodLife, at_ns: int) -> tuple[Sequence[Raw], ...]:
+    """From which nodes the volumes of a pod's claims can be reached: terms of each that does not say from all."""
+    claims = (_last(history, "PersistentVolumeClaim", name, at_ns) for name in _claims(life))
+    names = (str((one.get("spec") or {}).get("volumeName") or "") for one in claims)
+    return tuple(terms for name in names if name and (terms := _terms(_last(history, "PersistentVolume", name, at_ns))))
+
+
 def _claims(life: PodLife) -> Iterator[str]:
     for volume in life.spec.get("volumes") or ():
         if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
@@ -195,10 +212,14 @@ def _stuck(history: History, claim: str, lost: Collection[str], at_ns: int) -> s
     return f"claim {claim} is stuck to the lost node {', '.join(hosts)}: its volume {volume} is only there"
 
 
+def _terms(volume: Raw) -> Sequence[Raw]:
+    required = ((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required") or {}
+    return required.get("nodeSelectorTerms") or ()
+
+
 def _hosts(volume: Raw) -> Iterator[str]:
     """The nodes that a volume's node affinity names by their hostname."""
-    required = ((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required") or {}
-    for term in required.get("nodeSelectorTerms") or ():
+    for term in _terms(volume):
         for expression in term.get("matchExpressions") or ():
             if expression.get("key") == HOSTNAME and expression.get("operator") == "In":
                 yield from map(str, expression.get("values") or ())
