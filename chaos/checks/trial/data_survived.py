@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, unknown, watched
+from chaos.checks.base import Summary, finding, judged, judged_until_ns, unknown, watched
 from chaos.checks.recovery.delay_reasons import held_up_by
+from chaos.checks.recovery.losses import victims_of
 from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.trial.data_places import ends_with_pod, lasting_places, volume_of
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -52,7 +53,8 @@ class _Reading:
     """A reading with its action, and the pod that was read, None if the watch log does not know it.
 
     `places`: by path where a file lies, for what may outlive its pod: its claim, or another volume from outside.
-    `lost`: the pod was lost or restarted after the first fault began.
+    `starts`: when it was made, and each restart of what was read. `lost`: it was lost or restarted after the first
+    fault began.
     """
 
     action: Action
@@ -60,7 +62,12 @@ class _Reading:
     detail: DataReadingDetail
     places: Mapping[str, str]
     missing: tuple[str, ...]
+    starts: tuple[int, ...]
     lost: bool
+
+    @property
+    def starts_before(self) -> tuple[int, ...]:
+        return tuple(at_ns for at_ns in self.starts if at_ns < self.action.begin_ns)
 
     @property
     def why(self) -> str:
@@ -80,8 +87,9 @@ class DataSurvived:
     Readings are `trial.read_data()`. FAIL: a checksum or an answer differs, between replicas too, but where each has a
     volume of its own that outlives it (a StatefulSet's claims); a file is gone; it lies in the container or in an
     emptyDir, so that it goes with its pod; or a replica waited for a claim that is stuck to a lost node.
-    UNKNOWN: nothing was read before, what a replica held that was lost was not read again in one that came since, or a
-    reading failed; or an answer differs that was not seen twice before the first fault, both times the same.
+    UNKNOWN: nothing was read before, what a replica held that was lost was not read again in one that came since, nor
+    what a later fault took in one that came since that, or a reading failed; or an answer differs that was not seen
+    twice before the first fault, both times the same.
     `answers` False compares files alone, for a service whose answers differ each time.
     """
 
@@ -103,6 +111,7 @@ class DataSurvived:
                 *self._items(readings),
                 *_stuck(history),
                 *_proved(readings),
+                *_later(history, readings),
                 *_watched(history, readings),
             ],
             Summary(
@@ -190,6 +199,28 @@ def _proved(readings: Sequence[_Reading]) -> Iterator[Obligation]:
         yield unknown("the data", reason, SETTLE)
 
 
+def _later(history: History, readings: Sequence[_Reading]) -> Iterator[Obligation]:
+    """That what the victims of a further fault held was read again in a replica that came since that one, too."""
+    until_ns = judged_until_ns(history)
+    for fault in sorted(history.faults, key=lambda one: one.begin_ns)[1:]:
+        hit = {life.uid for life in victims_of(history, fault, pod_lives(history)) if not fault.missed}
+        held: dict[Item, str] = {}
+        again: set[Item] = set()
+        for one in readings:
+            files = [item for item, _ in one.items() if item[0] != ANSWER]
+            if one.action.begin_ns < fault.begin_ns:
+                ends = () if one.life is None or one.life.uid not in hit else (one.life.lost_ns or 0, *one.starts[1:])
+                if any(fault.begin_ns < at_ns <= until_ns for at_ns in ends):
+                    held |= dict.fromkeys(files, one.detail.pod)
+            elif any(fault.begin_ns < earliest_ns(history, "Pod", at_ns) for at_ns in one.starts_before):
+                again |= {*files}
+        for item, pod in held.items():
+            if item not in again:
+                what = " on ".join(item)
+                reason = f"{what}, which {pod} held, was not read again in a replica that came since {fault.id}"
+                yield unknown(what, reason, SETTLE)
+
+
 def _watched(history: History, readings: Sequence[_Reading]) -> Iterator[Obligation]:
     """That the watch shows where what was read lies, and who was made since."""
     for one in readings:
@@ -225,6 +256,7 @@ def _readings(history: History) -> Iterator[_Reading]:
             ),
             places={} if life is None else dict(lasting_places(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
+            starts=starts,
             lost=life is not None and any(at_ns > begun_ns for at_ns in (life.lost_ns or 0, *starts[1:])),
         )
 
