@@ -121,7 +121,9 @@ def in_time(
     bound = rollout.bound(history, template)
     took_s = seconds(max(0, (until_ns if done is None else done.at_ns) - begin_ns))
     reason = settle = ""
-    if done is not None and _news_decides(history, rollout, begin_ns, done, bound.total_s):
+    if done is not None and not done.desired:
+        reason, settle = "no replica was desired any more, so none had to be Ready", "a Deployment that keeps replicas"
+    elif done is not None and _news_decides(history, rollout, begin_ns, done, bound.total_s):
         reason, settle = f"complete after {took_s:.1f} s, but news came late from the watch", GAPLESS
     elif took_s <= bound.total_s and done is None:
         settle = "a trial that waits for the rollout"

@@ -88,3 +88,33 @@ def test_a_new_pod_may_overtake_an_old_ones_deletion(story: Rolling, answer: Ans
     """A Deployment counts what it asks its ReplicaSets for; one may make a pod before the other has deleted its own."""
     finding = RolledOut()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+def emptied(at_s: float, replicas: int) -> Rolling:
+    """Four old pods are to be replaced from 30.2 s on; so many are desired from a moment on, and the old ones go."""
+    story = Rolling().stands("a", "b", "c", "d").fault(name="rolling-update", at_s=30, healed_s=45).changes(NEW, 30.2)
+    scaled(story, at_s, replicas).ends("a", at_s + 0.1).ends("b", at_s + 0.1)
+    if replicas:
+        story.made("e", at_s + 0.2, NEW, ready_s=at_s + 3).made("f", at_s + 0.2, NEW, ready_s=at_s + 3)
+    return story.ends("c", at_s + 3.1).ends("d", at_s + 3.1)
+
+
+def none_there() -> Rolling:
+    """A Deployment of no replicas gets another template."""
+    story = Rolling().stands().fault(name="rolling-update", at_s=30, healed_s=45)
+    return story.changes(NEW, 30.2, replicas=0)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(emptied(30.4, 0), Answer.UNKNOWN, id="scaled to zero as it begins"),
+        pytest.param(emptied(60, 0), Answer.UNKNOWN, id="scaled to zero while it is under way"),
+        pytest.param(none_there(), Answer.UNKNOWN, id="never any replica"),
+        pytest.param(emptied(30.4, 2), Answer.PASS, id="fewer, and all of them new"),
+    ],
+)
+def test_a_release_of_no_replica_proves_nothing(story: Rolling, answer: Answer) -> None:
+    """Where its owner, or an autoscaler, takes all replicas away, none was rolled out."""
+    finding = RolledOut()(story.history())
+    assert finding.answer is answer, finding.line()
