@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.base import NEWS, UNCUT, Summary, finding, judged, lasted_ns, timings_of, unknown
-from chaos.checks.verdict import Evidence, Finding, Obligation
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import KIND, AutoscalerLife
@@ -30,7 +30,8 @@ class WithinLimits:
     """Desired replicas lie within minReplicas and maxReplicas, whatever the load asks for.
 
     An autoscaler that is new, or was given other limits, or whose workload somebody else changed, has one sync to
-    bring the number back. That desired replicas reached the maximum is allowed; whether it was enough, `ScaledUp` says.
+    bring the number back: UNKNOWN where the trial, or the autoscaler, ended before. That desired replicas reached the
+    maximum is allowed; whether it was enough, `ScaledUp` says.
     """
 
     name: ClassVar[str] = "within-limits"
@@ -87,17 +88,26 @@ def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator
         now = (desired, view.least, view.most) if wrong else None
         if since is not None and now != since[1]:
             doubt = scaling.assumed(history, "hpa_sync_s") if now is None else ""
-            yield _brought_back(history, (since[0], at_ns), since[1], grace_s, doubt)
+            one = _brought_back(history, (since[0], at_ns), since[1], grace_s, doubt)
+            # From one such number to another it is not back yet.
+            if now is None or one.answer is not Answer.PASS:
+                yield one
         if since is None or now != since[1]:
             since = None if now is None else (at_ns, now)
     if since is not None:
-        yield _brought_back(history, (since[0], until_ns), since[1], grace_s)
+        yield _brought_back(history, (since[0], until_ns), since[1], grace_s, ended=True)
 
 
 def _brought_back(
-    history: History, span: tuple[int, int], numbers: tuple[int, int, int], grace_s: float, doubt: str = ""
+    history: History,
+    span: tuple[int, int],
+    numbers: tuple[int, int, int],
+    grace_s: float,
+    doubt: str = "",
+    *,
+    ended: bool = False,
 ) -> Obligation:
-    """One number outside of the limits; `doubt`: on what unrecorded flag its grace rests."""
+    """One number outside of the limits; `doubt`: on what unrecorded flag its grace rests. `ended`: it still was."""
     desired, least, most = numbers
     shortest_ns, longest_ns = lasted_ns(history, (KIND, history.facts.workload_kind), *span)
     lasted_s, reason, settle = seconds(span[1] - span[0]), "", ""
@@ -107,6 +117,11 @@ def _brought_back(
         settle = "cluster.timings in gameday.toml with hpa_sync_s" if doubt else ""
     elif longest_ns > grace_s * NS:
         reason, settle = f"{text}, or {NEWS}", UNCUT
+    elif ended:
+        reason, settle = (
+            f"{text}, and not brought back yet as the trial or the autoscaler ended",
+            "a trial that lasts longer",
+        )
     measured, bound = f"brought back after {lasted_s:.1f} s", f"{grace_s:g} s"
     moment = Evidence(span[0], text)
     return judged(f"{desired} desired replicas", reason, settle, measured=measured, bound=bound, evidence=(moment,))
