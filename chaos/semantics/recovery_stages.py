@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaos.objects.base import Raw
+from chaos.objects.pod import PodView
 from chaos.semantics.liveness_restarts import restart_bound
 from chaos.semantics.node_loss import toleration_s
 from chaos.semantics.probes import (
@@ -123,8 +124,20 @@ class _Context:
         """The parts of these names, the status report and the allowance where named; excused as the stage is."""
         parts = (*before, *(part for part in self.whole.parts if part.name in names))
         in_place = self.path not in ("replaced", "moved")
-        may = unpromised_start(self.spec) if in_place else recovery_bound(self.spec, self.timings).unpromised
+        may = self._restart_may() if in_place else recovery_bound(self.spec, self.timings).unpromised
         return Bound(parts, tuple(one for one in may if one.stage == stage))
+
+    def _restart_may(self) -> tuple[Unpromised, ...]:
+        """What may hold up a container that is restarted in place: no init container, as none is run again.
+
+        Unless a rule of a container has all of the pod restarted (`restartPolicyRules`, KEP-5532).
+        """
+        start, runs = unpromised_start(self.spec), PodView({"spec": self.spec}).runs
+        rules = [rule for one in runs for rule in one.get("restartPolicyRules") or ()]
+        if any(rule.get("action") == "RestartAllContainers" for rule in rules):
+            return start
+        hooks = unpromised_hooks(self.spec, "started", self.container)
+        return (*hooks, *(one for one in start if one.stage != "started"))
 
 
 def stage_rules(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from histories import PROBED, Story, kill_story, node, pod
 from node_loss_stories import node_loss_story
+from recovery_stories import replaced_story, restarted_story
 
-from chaos.checks import NoNeedlessRestart, NoRestartLoop, Recovered
+from chaos.checks import NoNeedlessRestart, NoRestartLoop, Recovered, RecoveredInTime
 from chaos.checks.verdict import Answer, Check
 
 FETCHING: Mapping[str, Any] = {**PROBED, "initContainers": [{"name": "fetch", "imagePullPolicy": "Never"}]}
@@ -82,3 +83,25 @@ def test_the_back_off_of_an_init_container_is_not_the_servers() -> None:
     plain = kill_story()
     assert Recovered()(plain.history()).answer is Answer.PASS
     assert Recovered()(late.history()).answer is Answer.FAIL
+
+
+def with_rule(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec with a rule that has the whole pod restarted with its server."""
+    rules = {"restartPolicyRules": [{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [1]}}]}
+    return {**spec, "containers": [{**spec["containers"][0], **rules}]}
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(restarted_story(started=100, spec=FETCHING), Answer.FAIL, id="restarted in place"),
+        pytest.param(restarted_story(started=100, spec=with_rule(FETCHING)), Answer.UNKNOWN, id="with the whole pod"),
+        pytest.param(restarted_story(started=100, spec=PROBED), Answer.FAIL, id="without any init container"),
+        pytest.param(replaced_story(started=100, spec=FETCHING), Answer.UNKNOWN, id="a new pod"),
+    ],
+)
+def test_an_init_container_holds_up_no_restart_in_place(story: Story, answer: Answer) -> None:
+    """A kubelet runs a pod's init containers once, and not again when its server is restarted."""
+    finding = RecoveredInTime()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("init container 'fetch'" in finding.reason) is (answer is Answer.UNKNOWN)
