@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,8 +11,8 @@ from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import node_outages, workload_states
-from chaos.history.facts.templates import as_admitted
+from chaos.history.facts.replica_counts import node_outages
+from chaos.history.facts.templates import as_admitted, keeps_template, template_at
 from chaos.objects.base import Raw
 from chaos.objects.kinds import NodeView
 from chaos.semantics import (
@@ -229,7 +228,7 @@ class Causes:
         kind = self.history.facts.workload.pods_by
         if at_ns is None:
             return self._once("restart in place", life.spec, (0, True), lambda: self._in_place(life.spec, 0))
-        spec = self._spec(at_ns, life)
+        spec = self._own(at_ns, life, anew=True)
         if life.left_ns == at_ns:
             deleted = "replacement of a deleted pod" if life.lost_ns == at_ns else "replacement of a failed pod"
             return self._once(deleted, spec, None, lambda: recovery_bound(spec, self.timings, workload_kind=kind))
@@ -249,6 +248,7 @@ class Causes:
                     spec, self.timings, workload_kind=kind, nodes=lost.nodes, rate=lost.rate, taints=taints
                 ),
             )
+        spec = self._own(at_ns, life, anew=False)
         recent = restarts_remembered(life.all_restarts_ns, at_ns, self.timings)
         seen = covered(self.history, "Node", at_ns, at_ns)
         return self._once(
@@ -279,20 +279,18 @@ class Causes:
     def growth(self, at_ns: int, pod: PodLife | None = None) -> Cause:
         """The cause where no replica was lost: more are desired, and new ones are on their way, e.g. that pod."""
         like = pod or next(iter(pod_lives(self.history)), None)
-        spec = self._template(at_ns) if like is None else self._spec(at_ns, like)
+        spec = template_at(self.history, at_ns) if like is None else self._spec(at_ns, like)
+        spec = spec if pod is None else self._own(at_ns, pod, anew=True)
         kind = self.history.facts.workload.pods_by
         return Cause("new replicas", recovery_bound(spec, self.timings, workload_kind=kind))
 
+    def _own(self, at_ns: int, life: PodLife, *, anew: bool) -> Raw:
+        """The spec with which it is restarted, or made `anew`: its own where that is of another template, and stays."""
+        return life.spec if keeps_template(self.history, life, at_ns, anew=anew) else self._spec(at_ns, life)
+
     def _spec(self, at_ns: int, like: PodLife) -> Raw:
         """The template's pod spec at a moment with what admission added to such a pod; that one's own without any."""
-        template = self._template(at_ns)
+        template = template_at(self.history, at_ns)
         if not template:  # a workload without one of its own, e.g. a custom one
             return like.spec
         return self._specs.setdefault((id(template), id(like.spec)), as_admitted(template, like.spec))
-
-    def _template(self, at_ns: int) -> Raw:
-        """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then or has none."""
-        states = workload_states(self.history)
-        place = bisect_right(states, at_ns, key=lambda state: state[0])
-        spec = states[place - 1][1].pod_spec if place else {}
-        return spec if spec.get("containers") else {}

@@ -1,5 +1,6 @@
 """Which pod template each replica was made from, and which one its workload wants."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 
 from chaos.history.cache import once
@@ -11,7 +12,7 @@ from chaos.objects.base import Raw
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.objects.pod import PodView
 
-__all__ = ["as_admitted", "is_wanted", "owner_templates"]
+__all__ = ["as_admitted", "is_wanted", "keeps_template", "owner_templates", "template_at"]
 
 ADDED = {"initContainers": "name", "containers": "name", "readinessGates": "conditionType"}
 """The lists of a pod's spec that webhooks add to, and what tells their entries apart."""
@@ -25,6 +26,37 @@ def owner_templates(history: History) -> Mapping[str, Raw]:
     """The template of every ReplicaSet, by UID; empty for one that was seen without its template."""
     views = (ReplicaSetView(event.object) for event in history.watch if event.kind == "ReplicaSet")
     return {view.uid: view.template for view in views}
+
+
+@once
+def member_revisions(history: History) -> Mapping[str, str]:
+    """The revision that each of a StatefulSet's pods was made from, by the pod's UID."""
+    pods = (PodView(event.object) for event in history.watch if event.kind == "Pod")
+    return {pod.uid: str(pod.labels[REVISION]) for pod in pods if pod.labels.get(REVISION)}
+
+
+def template_at(history: History, at_ns: int) -> Raw:
+    """The pod spec that the workload gave its pods at a moment, empty if it was not seen by then or has none."""
+    view = _workload_at(history, at_ns)
+    spec = view.pod_spec if view is not None else {}
+    return spec if spec.get("containers") else {}
+
+
+def keeps_template(history: History, life: PodLife, at_ns: int, *, anew: bool) -> bool:
+    """Whether a replica is of another template than its workload's own one then, and is so again: restarted, or `anew`.
+
+    A ReplicaSet makes pods of its own template, however far a release is; a StatefulSet those below its partition of
+    the former revision, and all others of the new one (pkg/controller/statefulset: `newVersionedStatefulSetPod`).
+    """
+    wanted, kind = _workload_at(history, at_ns), history.facts.workload_kind
+    if wanted is None:
+        return False
+    if kind == "Deployment":
+        made = owner_templates(history).get(life.owner_uid)
+        return bool(made) and not same_template(made or {}, wanted.template)
+    revision, newest = member_revisions(history).get(life.uid), wanted.status.get("updateRevision")
+    other = kind == "StatefulSet" and revision is not None and bool(newest) and revision != str(newest)
+    return other and (not anew or _below_partition(wanted, life.name))
 
 
 def as_admitted(template: Raw, made: Raw) -> Raw:
@@ -57,14 +89,26 @@ def is_wanted(history: History, life: PodLife, at_ns: int) -> bool | None:
 
 
 def _member_is_wanted(history: History, life: PodLife, wanted: ReplicaSetView, at_ns: int) -> bool | None:
-    strategy = wanted.spec.get("updateStrategy") or {}
-    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
-    # It counts from the first member, whatever ordinal that has (pkg/controller/statefulset: `updateMin`).
-    first = (wanted.spec.get("ordinals") or {}).get("start") or 0
-    ordinal = life.name.rpartition("-")[2]
-    if strategy.get("type") == "OnDelete" or (ordinal.isdecimal() and int(ordinal) - int(first) < int(partition)):
+    on_delete = (wanted.spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+    if on_delete or _below_partition(wanted, life.name):
         return True
     raw, revision = last_state(history, ("Pod",), life.uid, at_ns), wanted.status.get("updateRevision")
     if raw is None or not revision or wanted.observed_generation < wanted.generation:
         return None
     return PodView(raw).labels.get(REVISION) == str(revision)
+
+
+def _below_partition(wanted: ReplicaSetView, name: str) -> bool:
+    """Whether a member is among those that a StatefulSet keeps of its former revision."""
+    strategy = wanted.spec.get("updateStrategy") or {}
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    # It counts from the first member, whatever ordinal that has (pkg/controller/statefulset: `updateMin`).
+    first = (wanted.spec.get("ordinals") or {}).get("start") or 0
+    ordinal = name.rpartition("-")[2]
+    return strategy.get("type") != "OnDelete" and ordinal.isdecimal() and int(ordinal) - int(first) < int(partition)
+
+
+def _workload_at(history: History, at_ns: int) -> ReplicaSetView | None:
+    states = workload_states(history)
+    place = bisect_right(states, at_ns, key=lambda state: state[0])
+    return states[place - 1][1] if place else None
