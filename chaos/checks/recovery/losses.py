@@ -17,11 +17,12 @@ from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import IN_CONTAINERS, PodLife, pod_lives, struck_container
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
+from chaos.history.facts.terminations import endings
 from chaos.history.step_function import Steps
-from chaos.semantics import Bound, RecoveryPath, restart_bound
+from chaos.semantics import Bound, Part, RecoveryPath, restart_bound
 from chaos.semantics.recovery_bounds import AT_ONCE
 
-__all__ = ["AWAY", "REPLACES", "Loss", "losses", "moved_from", "victims_of"]
+__all__ = ["AWAY", "REPLACES", "Loss", "longer_grace", "losses", "moved_from", "victims_of"]
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
@@ -181,6 +182,9 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         waited = quota_wait if history.facts.workload.pods_by in AT_ONCE else kept_wait
         room = waited(history, life, replacement)
     bound = cause.bound if room is None or room.part is None else cause.bound.after(room.part)
+    if path == "replaced":
+        spec_s = sum(part.seconds for part in cause.bound.parts if part.name == "termination")
+        bound = bound.after(*longer_grace(history, life, spec_s))
     due_ns = since_ns + round(bound.total_s * NS)
     needed = path not in AWAY or _needed(history, life, since_ns, due_ns)
     below = None if lost_ns is None else ready_replicas(history).minus(desired).value_at(lost_ns)
@@ -199,6 +203,18 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         needed=needed,
         rolled=not needed and _as_many(desired, since_ns, due_ns),
     )
+
+
+def longer_grace(history: History, life: PodLife, spec_s: float) -> tuple[Part, ...]:
+    """By how much its deletion gave a pod more than so much grace, where its controller waits for its end.
+
+    Whoever deletes or evicts a pod may say how long it has (Kubernetes API reference, DeleteOptions).
+    """
+    if history.facts.workload.pods_by in AT_ONCE:
+        return ()
+    given_s = next((one.grace_s for one in endings(history) if one.life.uid == life.uid), None) or 0
+    source = "deletionGracePeriodSeconds: what the deletion of the former pod gave it"
+    return (Part("termination", given_s - spec_s, source),) if given_s > spec_s else ()
 
 
 def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | None) -> RecoveryPath:

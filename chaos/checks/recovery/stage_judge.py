@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
 from chaos.checks.recovery.delay_reasons import excused, pulled_again
-from chaos.checks.recovery.losses import AWAY
+from chaos.checks.recovery.losses import AWAY, longer_grace
 from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
 from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
@@ -20,6 +20,7 @@ from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.history.facts.routing import selected, unruled
 from chaos.objects.readiness_blockers import Blocker
 from chaos.semantics import Bound, StageName, restarts_remembered, stage_rules
+from chaos.semantics.recovery_bounds import termination_part
 
 __all__ = ["Recovery", "judged_stages", "recoveries"]
 
@@ -86,9 +87,12 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
     waits = list(kubelet_part(loss.life.spec, kind) if ended_by_kubelet(loss.life, loss.lost_ns) else ())
     if (room := loss.room) is not None and room.unmade:
         waits, room = [*waits, *([room.part] if room.part else [])], None
+    spec = (loss.replacement or loss.life).spec
+    if loss.path == "replaced":
+        waits += longer_grace(history, loss.life, termination_part(spec, "").seconds)
     rules = stage_rules(
         loss.path,
-        (loss.replacement or loss.life).spec,
+        spec,
         timings,
         container=container,
         in_turn=loss.turn_ns is not None,
