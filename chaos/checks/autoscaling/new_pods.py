@@ -13,8 +13,9 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
-from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas, workload_states
+from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas
 from chaos.history.facts.reported_reasons import blocker_at
+from chaos.history.facts.templates import template_at
 from chaos.history.step_function import Steps
 from chaos.semantics import recovery_bound, removal_bound
 
@@ -29,8 +30,7 @@ def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Ob
 
     The workload's controller owes the pods; a quota or a webhook that refuses them leaves the rise without effect.
     """
-    spec = next((view.pod_spec for _, view in reversed(workload_states(history)) if view.pod_spec), None)
-    spec = spec or next((life.spec for life in pod_lives(history)), {})
+    spec = template_at(history, rise.at_ns) or next((life.spec for life in pod_lives(history)), {})
     bound = recovery_bound(spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
     bound_ns, desired = round(bound.total_s * NS), desired_replicas(history)
     for number in range(rise.before + 1, rise.after + 1):
