@@ -13,7 +13,7 @@ from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import Span, endpoint_spans, endpoint_spans_by_family
-from chaos.history.facts.routing import selected, unruled
+from chaos.history.facts.routing import families_left, selected, unruled
 from chaos.semantics import endpoint_bound
 
 __all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]
@@ -128,7 +128,7 @@ def _judge(
     deadline_ns = turn.at_ns + round(bound_s * NS)
     who = turn.life.who
     begin_ns = min([begin for begin, _ in spans], default=None)
-    followed_ns = _followed_ns(turn, spans) if turn.way == "leave" else _back_ns(history, turn, spans)
+    followed_ns = _followed_ns(turn, spans) if turn.way == "leave" else _back_ns(history, turn, spans, deadline_ns)
     until_ns = min(deadline_ns, followed_ns or deadline_ns)
     late = any(one.kind in KINDS and one.until_ns >= turn.at_ns for one in history.late)
     watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in KINDS)
@@ -165,9 +165,10 @@ def _judged(turn: _Turn, bound_s: float, took_s: float | None, obligation: Oblig
     return detail, replace(obligation, measured=then, bound=f"{bound_s:g} s", evidence=(moment,))
 
 
-def _back_ns(history: History, turn: _Turn, spans: tuple[Span, ...]) -> int | None:
-    """When its endpoint was there again for the clients of every family that had it before."""
-    own = [one[turn.life.uid] for one in endpoint_spans_by_family(history).values() if turn.life.uid in one]
+def _back_ns(history: History, turn: _Turn, spans: tuple[Span, ...], deadline_ns: int) -> int | None:
+    """When its endpoint was there again for the clients of every family that had it before, and that there still is."""
+    families, left = endpoint_spans_by_family(history), families_left(history, deadline_ns)
+    own = [one[turn.life.uid] for name, one in families.items() if turn.life.uid in one and name not in left]
     found = [_followed_ns(turn, one) for one in own or [spans]]
     return None if None in found else max(one for one in found if one is not None)
 

@@ -10,8 +10,9 @@ from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_states, struck_container
-from chaos.history.facts.replica_counts import Span, endpoint_added_ns, endpoint_spans
+from chaos.history.facts.replica_counts import Span, endpoint_spans
 from chaos.history.facts.reported_reasons import pod_reports
+from chaos.history.facts.routing import endpoint_added_ns
 from chaos.semantics import RecoveryPath, StageName
 
 __all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]

@@ -22,7 +22,6 @@ __all__ = [
     "active_replicas",
     "controller_kinds",
     "desired_replicas",
-    "endpoint_added_ns",
     "endpoint_spans",
     "endpoint_spans_by_family",
     "node_boots",
@@ -214,16 +213,6 @@ def endpoint_spans_by_family(history: History) -> Mapping[str, Mapping[str, tupl
     """The same for each family of addresses by itself: clients of a dual-stack Service go by the slices of theirs."""
     families = dict.fromkeys(view.family for _, view in service_slices(history))
     return {family: _spans(history, family) for family in families}
-
-
-def endpoint_added_ns(history: History, uid: str, former_uid: str) -> int | None:
-    """When a pod was first among the ready endpoints of each family in which it, or the one before it, ever was.
-
-    None if it never came into one of them: then some clients go without it.
-    """
-    families = [one for one in endpoint_spans_by_family(history).values() if uid in one or former_uid in one]
-    firsts = [one[uid][0][0] for one in families if uid in one]
-    return max(firsts) if firsts and len(firsts) == len(families) else None
 
 
 def _spans(history: History, family: str | None = None) -> Mapping[str, tuple[Span, ...]]:

@@ -9,12 +9,20 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from chaos.history.cache import once
-from chaos.history.facts.replica_counts import service_slices
+from chaos.history.facts.replica_counts import endpoint_spans_by_family, service_slices
 from chaos.history.model import History
 from chaos.objects.base import View, matches
 from chaos.objects.kinds import EndpointSliceView, EndpointView, ServiceView
 
-__all__ = ["families_left", "of_service", "publishes_unready", "selected", "uneven_by_spec", "unruled"]
+__all__ = [
+    "endpoint_added_ns",
+    "families_left",
+    "of_service",
+    "publishes_unready",
+    "selected",
+    "uneven_by_spec",
+    "unruled",
+]
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
@@ -56,6 +64,21 @@ def families_left(history: History, at_ns: int) -> frozenset[str]:
     """The families of addresses (`IPv4`, `IPv6`) that the Service once had by its spec, and at a moment has no more."""
     had = [families for known_ns, families in _families(history) if known_ns <= at_ns]
     return frozenset[str]().union(*had) - had[-1] if had and had[-1] else frozenset()
+
+
+def endpoint_added_ns(history: History, uid: str, former_uid: str) -> int | None:
+    """When a pod was first among the ready endpoints of each family in which it, or the one before it, ever was.
+
+    But for families that the Service had given up by then. None if it never came into one of them: then some clients go
+    without it.
+    """
+    families = endpoint_spans_by_family(history)
+    firsts = {name: spans[uid][0][0] for name, spans in families.items() if uid in spans}
+    added_ns = max(firsts.values(), default=None)
+    if added_ns is None:
+        return None
+    lacking = {name for name, spans in families.items() if former_uid in spans} - firsts.keys()
+    return None if lacking - families_left(history, added_ns) else added_ns
 
 
 @once
