@@ -51,7 +51,7 @@ class PodLife:
         gone_ns: the object is gone.
         gone_uncertain: it vanished in a gap, so that `gone_ns` is only the latest moment possible.
         restarts: of all its containers, before the record too.
-        restarts_ns: of each container each time a restart was seen.
+        restarts_ns: of each container each time a restart was seen, but while its controller had let go of the pod.
         init_restarts_ns: the same of its init containers that are no sidecars.
         changed_ns: of each container each time that its owners changed it in place, so that the kubelet restarts it.
         earlier_restarts_ns: of each container that was restarted before the record: the latest that each of those
@@ -170,7 +170,7 @@ class _Life:
     def read(self, event: WatchEvent, pod: PodView, at_ns: int, index: int, *, released: bool) -> None:
         """Take one event into account; `released`: its controller has let go of it."""
         # What a pod was made without is of its time; it may come with restarts when it is listed, or adopted.
-        self._milestones(pod, at_ns, old=self.listed or index == self.first_index)
+        self._milestones(pod, at_ns, old=self.listed or index == self.first_index, released=released)
         deleting = pod.deleting
         ready = not event.gone and not deleting and not released and pod.ready_condition
         if ready and self.ready_since_ns is None:
@@ -193,7 +193,7 @@ class _Life:
         if self.lost_index is None and (event.gone or deleting or released or pod.finished):
             self.lost_index = index
 
-    def _milestones(self, pod: PodView, at_ns: int, *, old: bool) -> None:
+    def _milestones(self, pod: PodView, at_ns: int, *, old: bool, released: bool) -> None:
         for name in pod.changed_since(self.last):
             self.changed_ns.setdefault(name, []).append(at_ns)
         self.last = pod
@@ -215,11 +215,12 @@ class _Life:
                 self.earlier_ns[container.name] = [began_ns] * self.counts[container.name]
             more = container.restarts - self.counts[container.name]
             if more > 0:
-                self.restarts_ns.setdefault(container.name, []).extend([at_ns] * more)
+                self.restarts_ns.setdefault(container.name, []).extend([] if released else [at_ns] * more)
                 self.counts[container.name] = container.restarts
         for init in pod.preparing:
             known = self.init_counts.setdefault(init.name, init.restarts if old else 0)
-            self.init_restarts_ns.setdefault(init.name, []).extend([at_ns] * (init.restarts - known))
+            more = 0 if released else init.restarts - known
+            self.init_restarts_ns.setdefault(init.name, []).extend([at_ns] * more)
             self.init_counts[init.name] = max(known, init.restarts)
 
     def _queued(self) -> NoRoom | None:
