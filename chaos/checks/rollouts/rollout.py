@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.delay_reasons import room_wait
+from chaos.checks.recovery.losses import longer_grace
 from chaos.history import Fault, History
 from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
@@ -17,7 +18,7 @@ from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView, same_template
 from chaos.objects.pod import PodView
 from chaos.semantics import Bound, Part
-from chaos.semantics.recovery_bounds import termination_part
+from chaos.semantics.recovery_bounds import AT_ONCE, termination_part
 from chaos.semantics.rollout import Strategy, rollout_bound
 
 __all__ = ["Count", "Rollout", "counted_within", "old_pods_end", "owners_of", "rollout_of"]
@@ -137,10 +138,16 @@ def _waited_for_room(history: History, template: Raw) -> bool:
 
 
 def old_pods_end(history: History, since_ns: int, at_ns: int) -> tuple[Part, ...]:
-    """What a Deployment that recreates its pods waits for before it makes a new one; nothing where it need not.
+    """What is waited for before a new pod is made, beside what that itself takes; nothing where nothing is.
 
-    As long as a pod of a former template is there (pkg/controller/deployment/recreate.go: `oldPodsRunning`).
+    A Deployment that recreates its pods makes none as long as one of a former template is there
+    (pkg/controller/deployment/recreate.go: `oldPodsRunning`), a StatefulSet none as long as the member is there, whose
+    deletion may have given it more than its spec.
     """
+    if history.facts.workload.pods_by not in AT_ONCE:
+        going = [life for life in pod_lives(history) if life.terminating_ns and (life.gone_ns or at_ns) >= since_ns]
+        more = [part for life in going for part in longer_grace(history, life, termination_part(life.spec, "").seconds)]
+        return tuple(sorted(more, key=lambda part: part.seconds)[-1:])
     states = [view for known_ns, view in workload_states(history) if known_ns <= at_ns]
     if history.facts.workload_kind != "Deployment" or not states or not Strategy.of(states[-1].spec).recreate:
         return ()

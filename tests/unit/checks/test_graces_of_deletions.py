@@ -8,7 +8,7 @@ import pytest
 from histories import NAMESPACE, T0, Story, at, facts, node
 from member_stories import made, member, stateful_set
 
-from chaos.checks import Recovered, RecoveredInTime
+from chaos.checks import EndState, Recovered, RecoveredInTime
 from chaos.checks.verdict import Answer
 from chaos.history import Phase
 
@@ -54,3 +54,11 @@ def test_so_is_it_by_the_stage_in_which_the_next_is_made(grace_s: int, late: boo
     """The next member is made 55 s after the deletion, as soon as the former is gone."""
     finding = RecoveredInTime()(deleted(grace_s, gone_s=85, ready_s=100).history())
     assert ("replacement created" in finding.values["late"]) is late, finding.line()
+
+
+@pytest.mark.parametrize(("grace_s", "answer"), [(200, Answer.UNKNOWN), (10, Answer.FAIL)])
+def test_so_is_it_at_the_end(grace_s: int, answer: Answer) -> None:
+    """The trial ends 110 s after the heal, and the former member is there still: the next one is due 94 s after it."""
+    story = deleted(grace_s, gone_s=280, ready_s=290).has(phases=(Phase("recovery", at(50), at(150)),))
+    missing = [one for one in EndState()(story.history()).obligations if one.subject == "missing pods"]
+    assert [one.answer for one in missing] == [answer]
