@@ -138,10 +138,13 @@ def _asked_for(history: History, rollout: Rollout, count: Count) -> int:
     there = [one for one in pod_lives(history) if one.created_ns <= at_ns and (one.left_ns or at_ns + 1) > at_ns]
     going = 0
     for owner in {one.owner_uid for one in there}:
-        own = [one for one in there if one.owner_uid == owner]
-        wanted = owner_replicas(history, owner).value_at(at_ns)
-        taken = sum(one.terminating_ns is not None and one.terminating_ns <= soon_ns for one in own)
-        going += 0 if wanted is None else min(taken, max(0, len(own) - wanted))
+        own, wanted = [one for one in there if one.owner_uid == owner], owner_replicas(history, owner)
+        if (now := wanted.value_at(at_ns)) is None:
+            continue
+        # Made when more were wanted: a ReplicaSet that makes more than it was asked for is not excused.
+        asked = [one for one in own if (wanted.value_at(max(one.created_ns, wanted.begin_ns)) or 0) > now]
+        taken = sum(one.terminating_ns is not None and one.terminating_ns <= soon_ns for one in asked)
+        going += min(taken, max(0, len(own) - now))
     return count.active - going
 
 
