@@ -79,9 +79,8 @@ def adopted_for(
     _skip_refused(unallowed(environment.adoption, adopted, activities), require_consent=require_consent)
     require_rights(environment.adoption, adopted, activities, load_pods=load.in_cluster)
     require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
-    if not dry_run:
-        environment.begin()
-        adopted = environment.adoption.find()  # what a dead run left of it was undone just now
+    if not dry_run and environment.begin():
+        return environment.adoption.find()
     return adopted
 
 

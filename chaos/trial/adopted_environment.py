@@ -41,14 +41,15 @@ class AdoptedEnvironment(SharedEnvironment):
     say: Callable[[str], None]
 
     @override
-    def begin(self) -> None:
+    def begin(self) -> bool:
         if not self.abort_command.started:
             self.until_end.enter_context(self.abort_command)
         dead = any(not one.alive for one in find_left(self.cluster, self.adoption.config.system.namespace))
         if not self.lease.taken and (dead or self.lease.held()):
-            self.claim()
-        elif dead:  # what could not be undone is in the way of every trial, not of the first alone
+            return self.claim()
+        if dead:  # what could not be undone is in the way of every trial, not of the first alone
             self._undo_leftovers()
+        return dead
 
     @override
     def claim(self, *, nodes: bool = False) -> bool:

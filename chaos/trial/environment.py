@@ -117,8 +117,12 @@ class Environment:
     def grant(self, rights: Sequence[Right]) -> None:
         """Give the suite just these rights, where the cluster is ours to do so."""
 
-    def begin(self) -> None:
-        """Before a trial that is not skipped. Raises `ClusterRefused` if another run is at work here."""
+    def begin(self) -> bool:
+        """Before a trial that is not skipped. Raises `ClusterRefused` if another run is at work here.
+
+        Say whether a run before it was waited for or undone, so that the system may read otherwise than before.
+        """
+        return False
 
     def claim(self, *, nodes: bool = False) -> bool:  # noqa: ARG002  # the role's shape
         """Before anything is done to the system, or to `nodes`: take the lease, if it is one that others respect.

@@ -90,10 +90,9 @@ def placed(
         if environment.adoption is not None:
             refuse_fields(fields)
             place = _on_adopted(environment, replicas, losses, screen)
-            environment.begin()
-            environment.claim()
-            if environment.adoption.find().system.spec != place.spec:  # what a dead run left was undone just now
+            if environment.begin():
                 place = _on_adopted(environment, replicas, losses, screen)
+            environment.claim()
         else:
             most = replicas or REPLICAS
             spec = reference_spec(environment).having(**fields).having(replicas=most, autoscale=None)
