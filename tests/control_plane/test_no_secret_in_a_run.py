@@ -1,10 +1,9 @@
 """No secret of a service, of its users or of the command line is in anything that a session writes or prints."""
 
 import itertools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from child_session import CONFTEST, Child, child_session, deployed
 from plain_service import apply_all, plain_namespace, service_of, settle
 from simulated_cluster import SimulatedCluster
 from staging_ground import Staging
+from trial_room import served
 from typer.testing import CliRunner
 
 from chaos.cli.app import app
@@ -84,14 +84,8 @@ def leaky() -> Iterator[str]:
         def log_message(self, *words: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(Answers) as url:
+        yield url
 
 
 def service_with_secrets() -> list[dict[str, Any]]:

@@ -49,7 +49,14 @@ def answering(*, takes_s: float = 0.0) -> Iterator[str]:
     class Answers(_Answers):
         takes_s = seconds
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+    with served(Answers) as url:
+        yield url
+
+
+@contextmanager
+def served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on loopback that answers by that handler; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

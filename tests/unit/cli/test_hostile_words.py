@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from capacity_stories import SLO, Search
-from hostile_words import HOSTILE, steers
+from hostile_words import HOSTILE, compared, steers
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -33,7 +33,6 @@ from chaos.safety import UndoEntry
 from chaos.system.adopt.find import adopt
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.system.review import lacks_of
-from reports.text.compare import Comparison, Figure, show_comparison
 
 every_word = pytest.mark.parametrize("text", HOSTILE)
 
@@ -72,19 +71,9 @@ def test_what_is_left_in_a_cluster_is_told_as_text(
 @every_word
 def test_a_comparison_is_told_as_text(text: str) -> None:
     """A run folder may be another's."""
-    compared = Comparison(
-        before=text,
-        after=text,
-        answers=("PASS", "FAIL"),
-        findings=((text, text, "PASS", "FAIL", text, text),),
-        figures=(Figure(text, "share", 0.5, 0.6, None),),
-        differs=((text, text, text),),
-        noise_runs=0,
-    )
-    out = io.StringIO()
-    show_comparison(compared, Console(file=out, width=400))
-    assert "before" in out.getvalue()
-    assert steers(out.getvalue()) == []
+    said = compared(text, 400)
+    assert "before" in said
+    assert steers(said) == []
 
 
 @every_word

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -14,11 +13,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import report_histories as made
-from hostile_words import HOSTILE, steers
+from hostile_words import HOSTILE, compared, steers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from report_pages import parse
-from rich.console import Console
 
 from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer, Finding, Verdict
@@ -28,7 +26,6 @@ from chaos.history.writing.jsonl import write_private
 from chaos.plugin.session_report import SessionReport, draw_run
 from reports import Report, append, summarise, write_html, write_stub
 from reports.page.report import SIZE_MOST_BYTES, page
-from reports.text.compare import Comparison, Figure, show_comparison
 from reports.text.terminal import markdown, summary
 
 pytest_plugins = ["pytester"]
@@ -52,22 +49,6 @@ def told(text: str) -> Report:
     )
     head = replace(REPORT.headline, scenario=text, sentence=text, how_it_ended=text)
     return replace(REPORT, headline=head, findings=findings)
-
-
-def compared(text: str, width: int) -> str:
-    """A comparison of two runs whose every word is that."""
-    out = io.StringIO()
-    both = Comparison(
-        before=text,
-        after=text,
-        answers=("PASS", "FAIL"),
-        findings=((text, text, "PASS", "FAIL", text, text),),
-        figures=(Figure(text, "share", 0.5, 0.6, None),),
-        differs=((text, text, text),),
-        noise_runs=0,
-    )
-    show_comparison(both, Console(file=out, width=width))
-    return out.getvalue()
 
 
 def plain(text: str) -> str:
