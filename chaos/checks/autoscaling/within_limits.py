@@ -118,10 +118,8 @@ def _brought_back(
     elif longest_ns > grace_s * NS:
         reason, settle = f"{text}, or {NEWS}", UNCUT
     elif ended:
-        reason, settle = (
-            f"{text}, and not brought back yet as the trial or the autoscaler ended",
-            "a trial that lasts longer",
-        )
+        reason = f"{text}, and not brought back yet as the trial or the autoscaler ended"
+        settle = "a trial that lasts longer"
     measured, bound = f"brought back after {lasted_s:.1f} s", f"{grace_s:g} s"
     moment = Evidence(span[0], text)
     return judged(f"{desired} desired replicas", reason, settle, measured=measured, bound=bound, evidence=(moment,))

@@ -66,10 +66,8 @@ def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
     spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
     own_s = one.bound.total_s - (one.room.part.seconds if one.room and one.room.part else 0.0)
     if one.room and one.room.excuse and took_s - spared_s <= own_s:
-        return (
-            f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}",
-            one.room.settle or ROOM,
-        )
+        reason = f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}"
+        return reason, one.room.settle or ROOM
     if isinstance(one, Loss) and one.rolled:
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
     if isinstance(one, Loss) and one.path not in AWAY:
