@@ -17,6 +17,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent  # type: ignore[import-untyped]
@@ -43,6 +44,10 @@ ORPHAN_DRAIN_S = 1.0
 
 DESCRIPTORS_SPARE = 64
 """Beside two for each request in flight: a connection may still be ending when its successor begins."""
+
+NICENESS = -20
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where Linux weighs whole sessions against each other, so that niceness counts only within one: sched(7)."""
 
 SIZES_KEPT = 64
 """Requests of a trace that are kept made: many arrivals have the same sizes."""
@@ -226,6 +231,7 @@ def main() -> int:
         plan = Plan.from_plain(message["plan"])
         secrets = message.get("credentials")
         _raise_descriptors(plan.in_flight_max)
+        _raise_priority()
         for module in plan.listeners:
             importlib.import_module(module)
         environment = Environment(user_classes=[OpenLoopUser], events=locust.events)
@@ -251,6 +257,16 @@ def _raise_descriptors(in_flight_max: int) -> None:
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise GamedayError(f"in_flight_max: {in_flight_max} needs {wanted} file descriptors, the host allows {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted) if soft != resource.RLIM_INFINITY else soft, hard))
+
+
+def _raise_priority() -> None:
+    """Have the host run this process before what shares its processors, e.g. the service under test, where it may."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+        if AUTOGROUP.exists():
+            AUTOGROUP.write_text(str(NICENESS))
+    except OSError as error:
+        log.info("requests start with the priority of any process: %s", error)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -60,6 +61,14 @@ def test_an_outage_that_loses_25_requests_is_reported_as_25(tmp_path: Path, own_
     assert (finding.answer, finding.values["bad"]) == (Answer.FAIL, 25)
     assert finding.reason == "availability: 25 bad requests, 24 allowed"
     assert SloMet(Slo(availability=1 - 25.5 / count))(history).values["error_budget"] == 25
+
+
+def test_requests_start_before_other_work_of_the_host(tmp_path: Path, server: Served) -> None:
+    """The generator has the highest priority of an ordinary process, or its log says that it may not have it."""
+    with running(tmp_path, server.url, HttpProfile(path="/ok")) as run, run.traffic.steady(rate_rps=20):
+        niceness = os.getpriority(os.PRIO_PROCESS, run.generator.pid)
+    refused = "with the priority of any process" in (tmp_path / "generator.log").read_text()
+    assert (niceness == -20) is not refused
 
 
 VERSION_1 = pytest.mark.skipif(not CPU.is_dir(), reason="control groups are not version 1 here")
