@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from histories import Story, at
 
-from chaos.checks import GeneratorHealthy, RateOffered
+from chaos.checks import GeneratorHealthy, RateOffered, SloMet
 from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
 from chaos.clock import NS
@@ -16,6 +16,7 @@ from loadgen.shapes import Ramp, Spike, Steady
 from loadgen.shapes.patterns import Poisson
 from loadgen.shapes.trace import Replay
 
+TIMES = ("sent_ns", "first_byte_ns", "first_token_ns", "end_ns")
 SPIKE = Spike(10, 50, at_s=20, for_s=30)
 
 
@@ -52,6 +53,30 @@ def test_the_lag_limit_follows_the_objective() -> None:
     story = Story().traffic(lag_s=0.03)
     assert not unsound(story)
     assert "limit 0.020 s" in unsound(story, GeneratorHealthy(Slo(latency_p99_s=0.2)))
+
+
+@pytest.mark.parametrize(
+    ("late", "lag_s", "end_s", "sound"),
+    [
+        pytest.param((7,), 0.2, 20, True, id="one, before the next was due"),
+        pytest.param((7,), 0.3, 20, False, id="one, after the next was due"),
+        pytest.param((79,), 0.2, 20, False, id="the last, so nothing tells how long it stood still"),
+        pytest.param((7, 50), 0.2, 20, False, id="two of eighty"),
+        pytest.param((7,), 0.3, 30, True, id="one of more than a hundred"),
+        pytest.param((7, 50), 0.2, 30, False, id="two of more than a hundred"),
+        pytest.param((), 0.0, 20, True, id="none"),
+    ],
+)
+def test_a_machine_that_stood_still_once_is_no_generator_that_falls_behind(
+    late: tuple[int, ...], lag_s: float, end_s: float, *, sound: bool
+) -> None:
+    """At 4/s one start that is late, but before its successor was due, leaves all that was offered as it was meant."""
+    story = Story().traffic(rate_rps=4, end_s=end_s)
+    for number in late:
+        row = story.rows[number]
+        story.fate((number,), "ok", **{key: row[key] + round(lag_s * NS) for key in TIMES})
+    assert bool(unsound(story)) is not sound
+    assert (SloMet(Slo(availability=1))(story.history()).answer is Answer.PASS) is sound
 
 
 def test_a_window_is_judged_by_itself() -> None:
