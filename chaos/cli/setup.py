@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -15,11 +16,12 @@ from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.scenario_analysis import activity_of
+from chaos.review import PATCH_FILE, Finding, review, review_objects
+from chaos.review.patches import Patch
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review import Lack, lacks_of, review
 from chaos.trial.config import CONFIG_NAME, find_config, read_config
 from chaos.trial.config_template import file_text
 from chaos.trial.preflight.adopted_cluster import is_protected
@@ -142,7 +144,8 @@ def init_command(
         kind, name = _named(deployment, statefulset, workload) or _only_deployment(cluster, namespace)
         found = adopt(cluster, SystemQuery(namespace=namespace, kind=kind, name=name))
         text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
-        lacks = [*lacks_of(found), *_own_namespace_lacking(cluster, namespace)]
+        findings = review_objects(found.raws).findings
+        lacks = [*map(_mended, findings), *_own_namespace_lacking(cluster, namespace)]
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -150,23 +153,30 @@ def init_command(
     read_config(output)
     # Beside the commands, which are all that stdout holds.
     print(f"wrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
-    for lack in lacks:
-        print(f"# {one_line(lack.text)}")  # noqa: T201
-        if lack.patch:
-            print(lack.command(kube_context))  # noqa: T201
+    for sentence, apply, patch in lacks:
+        print(f"# {sentence}")  # noqa: T201
+        if patch:
+            print(_command(apply, patch, kube_context))  # noqa: T201
 
 
-def _own_namespace_lacking(cluster: Cluster, namespace: str) -> Iterator[Lack]:
+def _mended(finding: Finding) -> tuple[str, str, str]:
+    return one_line(finding.sentence), finding.apply, finding.patch
+
+
+def _command(apply: str, patch: str, context: str) -> str:
+    """The command for a cluster, with the patch in its standard input."""
+    words = apply.removeprefix("kubectl ").removesuffix(PATCH_FILE)
+    return f"kubectl --context {quote(context)} {words}/dev/stdin <<'EOF'\n{patch}EOF"
+
+
+def _own_namespace_lacking(cluster: Cluster, namespace: str) -> Iterator[tuple[str, str, str]]:
     """What the suite itself lacks; where nobody may look, it is printed to be sure: applying it twice does no harm."""
     own = own_namespace(namespace)
     with suppress(ClusterRefused):
         if cluster.get("Namespace", None, own) is not None:
             return
-    yield Lack(
-        "no namespace for gameday's account and undo journal; `gameday rbac` prints it too",
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}},
-        new=True,
-    )
+    made = Patch({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}}, new=True)
+    yield "no namespace for gameday's account and undo journal; `gameday rbac` prints it too", made.command, made.text
 
 
 def _named(deployment: str, statefulset: str, workload: str) -> tuple[str, str] | None:
@@ -197,12 +207,15 @@ def _only_deployment(cluster: Cluster, namespace: str) -> tuple[str, str]:
 
 
 def review_command(
-    folder: Annotated[Path, typer.Argument(help="A folder of manifests, whatever made them.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files or folders of manifests, whatever made them; - for a stream.")
+    ],
 ) -> None:
     """Say what is unsound in manifests, with what to write, before they are deployed. Exit 1 if anything is."""
-    lacks = review(folder)
-    for lack in lacks:
-        print(f"---\n# {one_line(lack.text)}")  # noqa: T201
-        if lack.patch:
-            print(lack.manifest, end="")  # noqa: T201
-    raise typer.Exit(1 if lacks else 0)
+    found = review(paths)
+    for note in found.notes:
+        print(one_line(note), file=sys.stderr)  # noqa: T201
+    for one in found.findings:
+        print(f"---\n# {one.object}: {one.sentence}")  # noqa: T201
+        print(one.patch, end="")  # noqa: T201
+    raise typer.Exit(1 if found.findings else 0)

@@ -34,7 +34,8 @@ def test_init_writes_a_file_that_works_and_says_what_is_missing(pytester: pytest
     assert config.system.disruption_budget == "chat-pdb"
     assert "no liveness probe" in made.stdout
     assert "no cpu and memory request" in made.stdout
-    assert run_by_sh(made.stdout, staging).splitlines() == ["deployment.apps/chat patched"] * 2
+    assert "no preStop sleep" in made.stdout
+    assert run_by_sh(made.stdout, staging).splitlines() == ["deployment.apps/chat patched"] * 3
     another = str(pytester.path / "another.toml")
     once_more = CliRunner().invoke(app, [*words, "--namespace", staging.namespace, "--output", another])
     assert (once_more.exit_code, once_more.stdout) == (0, "")
@@ -54,7 +55,7 @@ def test_what_a_bare_service_lacks_is_mended_by_the_printed_commands(
     made = CliRunner().invoke(app, [*words, str(pytester.path / "one.toml")])
     assert run_by_sh(made.stdout, staging).splitlines() == [
         "poddisruptionbudget.policy/bare created",
-        *["deployment.apps/bare patched"] * 3,
+        *["deployment.apps/bare patched"] * 4,
     ]
     again = CliRunner().invoke(app, [*words, str(pytester.path / "two.toml")])
     assert (again.exit_code, again.stdout) == (0, "")

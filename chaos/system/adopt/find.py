@@ -47,6 +47,7 @@ class Adopted:
 
     In `workload` the number of replicas and the pods' template stand where a Deployment has them, whatever its kind.
     `resource` is how kubectl names that kind, `through` those between its pods and it, ReplicaSets aside.
+    `raws` are its objects; the workload has its selector and its pods' labels where a Deployment has them.
     """
 
     system: System
@@ -54,6 +55,7 @@ class Adopted:
     scopes: tuple[Scope, ...]
     resource: str = "deployment"
     through: tuple[str, ...] = ()
+    raws: tuple[Raw, ...] = ()
 
 
 def adopt(cluster: Source, query: SystemQuery) -> Adopted:
@@ -86,7 +88,15 @@ def adopt(cluster: Source, query: SystemQuery) -> Adopted:
         workload_kind=read.kind,
     )
     claimed = _claim_scopes(system, claims) if query.data else ()
-    return Adopted(system, workload, (*_scopes(system, read), *claimed), read.resource, read.through)
+    raws = tuple(_labelled(read) if one is workload else one for one in found)
+    return Adopted(system, workload, (*_scopes(system, read), *claimed), read.resource, read.through, raws)
+
+
+def _labelled(read: Workload) -> Raw:
+    """The workload with its selector, and the labels of its pods."""
+    spec = View(read.raw).spec
+    template = {**spec["template"], "metadata": {"labels": dict(read.labels)}}
+    return {**read.raw, "spec": {"selector": {"matchLabels": dict(read.chosen)}, **spec, "template": template}}
 
 
 def _missing(cluster: Source, query: SystemQuery) -> tuple[str, str]:

@@ -59,16 +59,14 @@ class Manifests:
         return placed
 
 
-def read_manifests(folder: Path, *, current: bool = True) -> Manifests:
+def read_manifests(folder: Path) -> Manifests:
     """Read every manifest of a folder, in the order of the files' names.
-
-    Without `current`, versions that are not served any more are let through, to be reported.
 
     Raises `UsageError` naming the file for what is no manifest, for a kind that is not known, and for an object that
     belongs to no namespace, which a trial would leave behind.
     """
     files = sorted(file for file in folder.glob("*") if file.suffix in SUFFIXES) if folder.is_dir() else []
-    objects = tuple(one for file in files for one in _objects(file, current=current))
+    objects = tuple(one for file in files for one in _objects(file))
     if not objects:
         raise UsageError(f"there is no manifest in {folder}", f"files that end in {', '.join(SUFFIXES)}")
     return Manifests(objects, folder)
@@ -84,7 +82,7 @@ def _name(one: Mapping[str, Any]) -> str:
     return str(one["metadata"]["name"])
 
 
-def _objects(file: Path, *, current: bool) -> Iterator[Mapping[str, Any]]:
+def _objects(file: Path) -> Iterator[Mapping[str, Any]]:
     try:
         documents: Sequence[Any] = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
@@ -93,15 +91,15 @@ def _objects(file: Path, *, current: bool) -> Iterator[Mapping[str, Any]]:
         items = document.get("items") if isinstance(document, Mapping) and "items" in document else [document]
         for one in items or ():
             if one is not None:
-                yield _checked(one, file, current=current)
+                yield _checked(one, file)
 
 
-def _checked(one: Any, file: Path, *, current: bool) -> Mapping[str, Any]:
+def _checked(one: Any, file: Path) -> Mapping[str, Any]:
     if not isinstance(one, Mapping) or not one.get("kind") or not (one.get("metadata") or {}).get("name"):
         raise UsageError(f"{file}: a document has no kind or no metadata.name, so it is no manifest")
     kind, version = KINDS.get(str(one["kind"])), str(one.get("apiVersion"))
     if kind is None or not kind.namespaced:
         raise UsageError(f"{file}: {one['kind']} {_name(one)} is not a kind that a trial deploys into its namespace")
-    if current and version != kind.api_version:
+    if version != kind.api_version:
         raise UsageError(f"{file}: {one['kind']} {_name(one)} has the version {version}", f"use {kind.api_version}")
     return one

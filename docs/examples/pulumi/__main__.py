@@ -50,6 +50,10 @@ server = k8s.core.v1.ContainerArgs(
     readiness_probe=probe("/readyz", period_seconds=1),
     # Not the readiness path: a replica that is only busy must leave the traffic, not die.
     liveness_probe=probe("/livez", period_seconds=2, timeout_seconds=2),
+    # Until every node sends it nothing more, a replica that leaves goes on answering.
+    lifecycle=k8s.core.v1.LifecycleArgs(
+        pre_stop=k8s.core.v1.LifecycleHandlerArgs(sleep=k8s.core.v1.SleepActionArgs(seconds=10))
+    ),
     volume_mounts=[k8s.core.v1.VolumeMountArgs(name="weights", mount_path="/work")],
 )
 
@@ -65,7 +69,7 @@ deployment = k8s.apps.v1.Deployment(
                 containers=[server],
                 volumes=[weights],
                 node_selector={"gameday.dev/pool": pool} if pool else None,
-                termination_grace_period_seconds=30,
+                termination_grace_period_seconds=60,
             ),
         ),
     ),

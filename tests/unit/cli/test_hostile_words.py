@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -29,10 +28,8 @@ from chaos.errors import NotAllowed
 from chaos.faults.undo.restore import Left, Undone
 from chaos.objects.base import Ref
 from chaos.plugin import markers
+from chaos.review import review
 from chaos.safety import UndoEntry
-from chaos.system.adopt.find import adopt
-from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review import lacks_of
 
 every_word = pytest.mark.parametrize("text", HOSTILE)
 
@@ -170,13 +167,12 @@ def probed(patch: dict[str, Any]) -> list[str]:
 def test_a_patch_steers_nothing_and_is_the_same_patch(text: str, tmp_path: Path) -> None:
     """What `gameday init` prints of a probe goes into a job's log as it is, and into a shell."""
     write_manifests(tmp_path, text)
-    read = read_manifests(tmp_path)
-    (lack,) = [one for one in lacks_of(adopt(read, read.query("llm"))) if "liveness" in one.text]
-    command = lack.command("staging")
-    assert steers(command) == []
-    assert probed(yaml.safe_load(shlex.split(command)[-1])) == ["sh", "-c", text]
+    (lack,) = [one for one in review([str(tmp_path)]).findings if one.rule == "liveness-probe-missing"]
+    assert steers(lack.patch) == []
+    assert "EOF" not in lack.patch.splitlines()
+    assert probed(yaml.safe_load(lack.patch)) == ["sh", "-c", text]
     if text == PLAIN:
-        assert command.count("\n") > 5
+        assert lack.patch.count("\n") > 5
 
 
 @every_word

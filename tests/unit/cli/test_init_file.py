@@ -13,14 +13,19 @@ from hostile_words import HOSTILE
 
 from chaos.cluster import ClusterFacts
 from chaos.objects.base import Ref
+from chaos.review import Finding, review_objects
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
-from chaos.system.review import Lack, lacks_of
 from chaos.trial.config import GamedayConfig, read_config
 from chaos.trial.config_template import file_text
 
 LABELS = {"app": "chat"}
 HEALTH = {"httpGet": {"path": "/ready", "port": 8000}}
+PROBES: dict[str, Any] = {
+    "startupProbe": {**HEALTH, "failureThreshold": 60},
+    "readinessProbe": HEALTH,
+    "livenessProbe": {**HEALTH, "failureThreshold": 6},
+}
 FACTS = ClusterFacts("staging", "https://staging.example", "v1.36.3", "3f0c", ())
 
 HPA: dict[str, Any] = {
@@ -48,6 +53,7 @@ def found(folder: Path, *others: dict[str, Any], replicas: int = 3, bound: Any =
         "image": "registry.example/chat:1",
         "ports": [{"containerPort": 8000}],
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
         **container,
     }
     template = {"metadata": {"labels": LABELS}, "spec": {"containers": [server]}}
@@ -77,9 +83,20 @@ def found(folder: Path, *others: dict[str, Any], replicas: int = 3, bound: Any =
     return adopt(manifests, manifests.query("llm"))
 
 
-def probe_of(lack: Lack, which: str) -> dict[str, Any]:
+def lacks_of(service: Adopted) -> tuple[Finding, ...]:
+    """What `gameday init` says of a service."""
+    return review_objects(service.raws).findings
+
+
+def of_rule(rule: str, service: Adopted) -> Finding:
+    """The one finding of a rule."""
+    (found_,) = [one for one in lacks_of(service) if one.rule == rule]
+    return found_
+
+
+def probe_of(lack: Finding, which: str) -> dict[str, Any]:
     """The probe that a patch adds."""
-    probe: dict[str, Any] = lack.patch["spec"]["template"]["spec"]["containers"][0][which]
+    probe: dict[str, Any] = yaml.safe_load(lack.patch)["spec"]["template"]["spec"]["containers"][0][which]
     return probe
 
 
@@ -105,29 +122,28 @@ def test_a_missing_liveness_probe_asks_what_readiness_asks_and_is_patient(
     tmp_path: Path, given: dict[str, Any]
 ) -> None:
     """No path is guessed at, for a wrong one would have the pods killed; and applied, it is no lack any more."""
-    (lack,) = lacks_of(found(tmp_path, readinessProbe={**given, "periodSeconds": 1}))
-    assert "no liveness probe" in lack.text
-    patched = probe_of(lack, "livenessProbe")
+    lack = of_rule("liveness-probe-missing", found(tmp_path, readinessProbe={**given, "periodSeconds": 1}))
+    patched, startup = probe_of(lack, "livenessProbe"), probe_of(lack, "startupProbe")
     assert patched == {**given, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6}
-    assert lacks_of(found(tmp_path, readinessProbe=given, livenessProbe=patched)) == ()
+    assert startup == {**given, "periodSeconds": 10, "failureThreshold": 60}
+    mended = found(tmp_path, readinessProbe=given, livenessProbe=patched, startupProbe=startup)
+    assert {one.rule for one in lacks_of(mended)} <= {"readiness-asks-port"}
 
 
 def test_without_any_probe_the_port_is_asked(tmp_path: Path) -> None:
     """That much is known to be right; what it cannot see is told."""
-    readiness, liveness = lacks_of(found(tmp_path))
-    assert probe_of(readiness, "readinessProbe")["tcpSocket"] == {"port": 8000}
-    assert probe_of(liveness, "livenessProbe")["tcpSocket"] == {"port": 8000}
-    assert "only sees whether the port is open" in readiness.text
-    assert "only sees whether the port is open" in liveness.text
+    (lack,) = lacks_of(found(tmp_path))
+    assert probe_of(lack, "readinessProbe")["tcpSocket"] == {"port": 8000}
+    assert probe_of(lack, "livenessProbe")["tcpSocket"] == {"port": 8000}
+    assert "only sees whether the port is open" in lack.sentence
 
 
 def test_a_single_replica_is_mended_where_its_number_is_decided(tmp_path: Path) -> None:
     """Beside an autoscaler the number is its own: a patch of the workload would be undone at once."""
-    probes = {"readinessProbe": HEALTH, "livenessProbe": {**HEALTH, "failureThreshold": 6}}
-    (plain,) = lacks_of(found(tmp_path, replicas=1, **probes))
-    assert (plain.patch["kind"], plain.patch["spec"]) == ("Deployment", {"replicas": 2})
-    (scaled,) = lacks_of(found(tmp_path, HPA, **probes))
-    assert (scaled.patch["kind"], scaled.patch["metadata"]["name"], scaled.patch["spec"]) == (
+    plain = yaml.safe_load(of_rule("replicas-one", found(tmp_path, replicas=1, **PROBES)).patch)
+    assert (plain["kind"], plain["spec"]) == ("Deployment", {"replicas": 2})
+    scaled = yaml.safe_load(of_rule("replicas-one", found(tmp_path, HPA, **PROBES)).patch)
+    assert (scaled["kind"], scaled["metadata"]["name"], scaled["spec"]) == (
         "HorizontalPodAutoscaler",
         "chat-hpa",
         {"minReplicas": 2},
@@ -137,9 +153,8 @@ def test_a_single_replica_is_mended_where_its_number_is_decided(tmp_path: Path) 
 @pytest.mark.parametrize(("bound", "lacking"), [(0, True), (1, False), ("0%", True), ("50%", False)])
 def test_a_disruption_budget_that_lets_nobody_go_is_told(tmp_path: Path, bound: Any, lacking: bool) -> None:  # noqa: FBT001  # a table
     """Every drain of their nodes would wait for ever."""
-    probes = {"readinessProbe": HEALTH, "livenessProbe": {**HEALTH, "failureThreshold": 6}}
-    told = [lack.text for lack in lacks_of(found(tmp_path, bound=bound, **probes))]
-    assert told == (["the disruption budget lets none of 3 replicas go: it blocks every drain"] if lacking else [])
+    told = [lack.sentence for lack in lacks_of(found(tmp_path, bound=bound, **PROBES))]
+    assert told == (["the disruption budget chat lets none of 3 replicas go: it blocks every drain"] if lacking else [])
 
 
 PATHS = [

@@ -1,0 +1,215 @@
+"""All manifests of a review together: which budget, Service and autoscaler belongs to which workload."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from chaos.errors import plural
+from chaos.objects.base import Raw
+from chaos.review.model import Manifest, Scaler, Workload
+from chaos.review.shapes import rows, selects, sub, texts
+
+__all__ = ["ManifestSet", "gather"]
+
+BUDGET, SERVICE, CLAIM, LIMITS = "PodDisruptionBudget", "Service", "PersistentVolumeClaim", "LimitRange"
+SCALERS = ("HorizontalPodAutoscaler", "ScaledObject.keda.sh")
+OWN = ("Deployment", "StatefulSet")
+BOUNDED = frozenset({"Job", "CronJob", "Pod", "DaemonSet", "PodTemplate"})
+"""Kinds of Kubernetes' own with pods, but without a number of replicas that somebody keeps."""
+
+CLUSTER_WIDE = frozenset(
+    {
+        *("Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"),
+        *("StorageClass", "PriorityClass", "RuntimeClass", "APIService", "CSIDriver", "IngressClass"),
+        *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+    }
+)
+MAKERS = frozenset(
+    {
+        *("LeaderWorkerSet", "JobSet", "RayService", "RayCluster", "RayJob", "InferenceService", "LLMInferenceService"),
+        *("SeldonDeployment", "BentoDeployment", "DynamoGraphDeployment", "DynamoComponentDeployment", "NIMService"),
+        *("ModelService", "Workspace", "Rollout", "CloneSet", "InferenceGraph", "MPIJob", "PyTorchJob", "VLLMRuntime"),
+    }
+)
+"""Kinds of others that are known to make pods, whose labels only their controller knows."""
+
+Place = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ManifestSet:
+    """What a review knows.
+
+    Attributes:
+        manifests: every object that was read, in order.
+        workloads: those that have pods and a number of them.
+        budgets: the disruption budgets, with whose pods each selects.
+        services: the Services with a selector, likewise.
+        scalers: the autoscalers.
+        placed: the workloads by namespace.
+        limits: the LimitRanges, by namespace.
+        others: labels of pods that no workload keeps, by namespace.
+        blind: namespaces where something makes pods whose labels are not known.
+        routed: whether an InferencePool or the like sends traffic to pods without a Service.
+        notes: what was passed over, counted.
+
+    """
+
+    manifests: Sequence[Manifest]
+    workloads: Sequence[Workload]
+    scalers: Sequence[Scaler]
+    placed: Mapping[str, Sequence[Workload]] = field(default_factory=dict)
+    budgets: dict[Manifest, list[Workload]] = field(default_factory=dict)
+    services: dict[Manifest, list[Workload]] = field(default_factory=dict)
+    claims: Mapping[Place, Manifest] = field(default_factory=dict)
+    limits: Mapping[str, Sequence[Manifest]] = field(default_factory=dict)
+    others: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    blind: frozenset[str] = frozenset()
+    routed: bool = False
+    notes: tuple[str, ...] = ()
+
+    def in_namespace(self, namespace: str) -> Sequence[Workload]:
+        """The workloads of a namespace."""
+        return self.placed.get(namespace, ())
+
+    def strays(self, manifest: Manifest, selector: Raw) -> bool:
+        """Whether a selector that selects no workload's pods surely selects nobody's."""
+        known = self.others.get(manifest.namespace, ())
+        return manifest.namespace not in self.blind and not any(selects(selector, labels) for labels in known)
+
+    def claim(self, workload: Workload, name: str) -> Manifest | None:
+        """A claim that its pods mount, if it was read."""
+        return self.claims.get((CLAIM, workload.manifest.namespace, name))
+
+
+class _Labels:
+    """Finds the workloads that a selector selects by the rarest label that it wants, not by asking each."""
+
+    def __init__(self, workloads: Iterable[Workload]) -> None:
+        self.placed: dict[str, list[Workload]] = {}
+        self._by_label: dict[Place, list[Workload]] = {}
+        for one in workloads:
+            namespace = one.manifest.namespace
+            self.placed.setdefault(namespace, []).append(one)
+            for key, value in one.labels.items():
+                self._by_label.setdefault((namespace, key, value), []).append(one)
+
+    def selected(self, namespace: str, selector: Raw) -> list[Workload]:
+        """In the order in which they were read."""
+        wanted = texts(selector, "matchLabels").items()
+        pools = [self._by_label.get((namespace, key, value), []) for key, value in wanted]
+        asked = min(pools, key=len) if pools else self.placed.get(namespace, [])
+        return [one for one in asked if selects(selector, one.labels)]
+
+
+def gather(read: Iterable[Manifest]) -> ManifestSet:
+    """Put manifests together. An object that repeats another is passed over."""
+    manifests, notes = _placed(list(read))
+    workloads = [Workload(one) for one in manifests if _is_workload(one)]
+    labels = _Labels(workloads)
+    scalers = [Scaler(one) for one in manifests if one.kind in SCALERS and not _made_by_keda(one)]
+    found = ManifestSet(
+        manifests,
+        workloads,
+        scalers,
+        labels.placed,
+        claims={_place(one): one for one in manifests if one.kind == CLAIM},
+        limits=_limits(manifests),
+        others=_others(manifests),
+        blind=frozenset(one.namespace for one in manifests if _makes_pods(one)),
+        routed=any(one.raw.get("kind") == "InferencePool" for one in manifests),
+        notes=(*notes, *_passed_over(manifests)),
+    )
+    for one in manifests:
+        if one.kind == BUDGET:
+            selector = one.spec.get("selector")
+            found.budgets[one] = labels.selected(one.namespace, selector) if isinstance(selector, Mapping) else []
+            for workload in found.budgets[one]:
+                workload.budgets.append(one)
+        elif one.kind == SERVICE and (wanted := sub(one.spec, "selector")):
+            found.services[one] = labels.selected(one.namespace, {"matchLabels": wanted})
+            for workload in found.services[one]:
+                workload.services.append(one)
+    by_name = {(one.manifest.kind, one.manifest.namespace, one.manifest.name): one for one in workloads}
+    for scaler in scalers:
+        kind, name = scaler.target
+        if (target := by_name.get((kind, scaler.manifest.namespace, name))) is not None:
+            target.scalers.append(scaler)
+    return found
+
+
+def _placed(read: list[Manifest]) -> tuple[list[Manifest], list[str]]:
+    """Each in its namespace and once. Where only one namespace is named, what names none is meant for it."""
+    named = {namespace for one in read if (namespace := one.namespace)}
+    usual = next(iter(named)) if len(named) == 1 else ""
+    found: dict[Place, Manifest] = {}
+    repeated = []
+    for one in read:
+        placed = one if one.kind in CLUSTER_WIDE else replace(one, usual_namespace=usual)
+        if _place(placed) in found:
+            repeated.append(f"{one.label} ({one.path}:{one.line})")
+        else:
+            found[_place(placed)] = placed
+    notes = [f"passed over, as they repeat an object that was read already: {', '.join(repeated)}"] if repeated else []
+    return list(found.values()), notes
+
+
+def _place(manifest: Manifest) -> Place:
+    return manifest.kind, manifest.namespace, manifest.name
+
+
+def _is_workload(manifest: Manifest) -> bool:
+    """Whether it has a number of replicas and their template, as a Deployment has them; a part of one does not."""
+    spec = manifest.spec
+    counted = manifest.kind in OWN or "replicas" in spec or "selector" in spec
+    if manifest.kind in BOUNDED or not counted:
+        return False
+    return any("image" in one for one in rows(spec, "template", "spec", "containers"))
+
+
+def _made_by_keda(manifest: Manifest) -> bool:
+    """Whether a ScaledObject, which is read itself, has made this autoscaler."""
+    return any(one.get("kind") == "ScaledObject" for one in rows(manifest.raw, "metadata", "ownerReferences"))
+
+
+def _makes_pods(manifest: Manifest) -> bool:
+    return not _is_workload(manifest) and (
+        manifest.raw.get("kind") in MAKERS or ("." in manifest.kind and "template" in manifest.spec)
+    )
+
+
+def _limits(manifests: Sequence[Manifest]) -> dict[str, list[Manifest]]:
+    found: dict[str, list[Manifest]] = {}
+    for one in manifests:
+        if one.kind == LIMITS:
+            found.setdefault(one.namespace, []).append(one)
+    return found
+
+
+def _others(manifests: Sequence[Manifest]) -> dict[str, list[Mapping[str, str]]]:
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for one in manifests:
+        if one.kind in BOUNDED:
+            spec = sub(one.spec, "jobTemplate", "spec") if one.kind == "CronJob" else one.spec
+            holder = one.raw if one.kind == "Pod" else sub(spec, "template")
+            found.setdefault(one.namespace, []).append(texts(holder, "metadata", "labels"))
+    return found
+
+
+def _passed_over(manifests: Sequence[Manifest]) -> Iterator[str]:
+    used = {BUDGET, SERVICE, CLAIM, LIMITS, *SCALERS}
+    left: list[str] = []
+    for one in manifests:
+        if one.kind in used or _is_workload(one):
+            continue
+        if one.kind == "DaemonSet":
+            yield f"{one.words} is not reviewed: a DaemonSet has no number of replicas, the nodes decide on it"
+        elif _makes_pods(one):
+            yield f"{one.words} is not reviewed: its own controller makes its pods, and their template is not here"
+        elif one.kind in OWN:
+            yield f"{one.words} is not reviewed: it names no image, so it is a part that changes another object"
+        else:
+            left.append(str(one.raw.get("kind")))
+    if left:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(Counter(left).items()))
+        yield f"passed over {plural(len(left), 'object')} that no rule is about: {kinds}"

@@ -1,0 +1,171 @@
+"""What the API server refuses, or drops unseen where nobody validates strictly: values, fields, selectors, ports."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaos.objects.base import Raw
+from chaos.review.manifest_set import ManifestSet
+from chaos.review.model import Manifest, Workload
+from chaos.review.patches import Patch, container_patch, patch_of
+from chaos.review.shapes import HANDLERS, PROBES, rows, selects, sub, texts, whole
+from chaos.review.violation import Violation
+
+__all__ = ["refused"]
+
+HOOKS = frozenset({"preStop", "postStart", "stopSignal"})
+TIMES = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "successThreshold", "failureThreshold")
+PROBE_FIELDS = frozenset({*HANDLERS, *TIMES, "terminationGracePeriodSeconds"})
+ONLY_CONTAINER = frozenset({*PROBES, "lifecycle", "image", "env", "envFrom", "volumeMounts", "imagePullPolicy"})
+ONLY_POD = frozenset(
+    {
+        *("terminationGracePeriodSeconds", "affinity", "tolerations", "nodeSelector", "topologySpreadConstraints"),
+        *("volumes", "initContainers", "enableServiceLinks", "serviceAccountName", "priorityClassName"),
+    }
+)
+COUNTED = frozenset({"Deployment", "StatefulSet", "HorizontalPodAutoscaler"})
+NUMBERS = ("replicas", "minReplicas", "maxReplicas", "minReadySeconds", "progressDeadlineSeconds")
+
+
+def refused(known: ManifestSet) -> Iterator[Violation]:
+    """Every violation of a rule about what the API server does not take."""
+    for one in known.manifests:
+        yield from _numbers(one)
+        yield from _labels(one)
+    for workload in known.workloads:
+        yield from _selector(workload)
+        yield from _misplaced(workload)
+        for container in [*rows(workload.pod, "initContainers"), *workload.containers]:
+            yield from _environment(workload, container)
+            yield from _fields(workload, container)
+            yield from _thresholds(workload, container)
+        for container in workload.containers:
+            yield from _ports(workload, container)
+
+
+def _numbers(one: Manifest) -> Iterator[Violation]:
+    """Numbers in quotes; `${…}` is filled in by who applies it."""
+    for key in NUMBERS:
+        value = one.spec.get(key)
+        if isinstance(value, str) and "$" not in value and one.kind in COUNTED:
+            patch = patch_of(one, {key: int(value)}) if value.isdigit() else None
+            sentence = f'{key} "{value}" is text: the API wants a number, and refuses it'
+            yield Violation("value-not-number", one, sentence, (), patch)
+
+
+def _labels(one: Manifest) -> Iterator[Violation]:
+    for path in (("metadata", "labels"), ("metadata", "annotations"), ("spec", "template", "metadata", "labels")):
+        given = sub(one.raw, *path)
+        for key in [key for key, value in given.items() if not isinstance(value, str)]:
+            where = f"{'.'.join(path)}: {key}"
+            yield Violation("value-not-text", one, f"{where} is {_shown(given[key])}, not text: the API refuses it")
+
+
+def _shown(value: Any) -> str:
+    """As YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _environment(workload: Workload, container: Raw) -> Iterator[Violation]:
+    wrong = [one for one in rows(container, "env") if "value" in one and not isinstance(one["value"], str)]
+    if wrong:
+        named = ", ".join(f"{one.get('name')}: {_shown(one['value'])}" for one in wrong)
+        fields = {"env": [{"name": one.get("name"), "value": _shown(one["value"])} for one in wrong]}
+        sentence = f"env of container {container.get('name')} must be text, and is not ({named}): the API refuses it"
+        patch = container_patch(workload, container, fields)
+        yield Violation("value-not-text", workload.manifest, sentence, (), patch)
+    for key in ("command", "args"):
+        words = container.get(key)
+        bare = [word for word in words if not isinstance(word, str)] if isinstance(words, list) else []
+        if bare:
+            listed = ", ".join(map(_shown, bare))
+            sentence = (
+                f"{key} of container {container.get('name')} must be text, and {listed} is not: the API refuses it"
+            )
+            fixed = {key: [_shown(word) for word in words or ()]}
+            yield Violation(
+                "value-not-text", workload.manifest, sentence, (), container_patch(workload, container, fixed)
+            )
+
+
+def _selector(workload: Workload) -> Iterator[Violation]:
+    selector, about = sub(workload.spec, "selector"), workload.manifest
+    if about.kind not in ("Deployment", "StatefulSet"):
+        return
+    if not selector:
+        patch = patch_of(about, {"selector": {"matchLabels": workload.labels}}) if workload.labels else None
+        sentence = "it has no selector, which apps/v1 needs: the API refuses it"
+        yield Violation("selector-missing", about, sentence, (), patch)
+    elif not selects(selector, workload.labels):
+        wanted = texts(selector, "matchLabels")
+        listed = ", ".join(f"{key}={value}" for key, value in wanted.items())
+        own = ", ".join(f"{key}={value}" for key, value in workload.labels.items()) or "none"
+        plain = not rows(selector, "matchExpressions")
+        patch = patch_of(about, {"template": {"metadata": {"labels": wanted}}}) if plain else None
+        sentence = f"its selector ({listed}) does not select its own pods, whose labels are {own}: the API refuses it"
+        yield Violation("selector-not-the-labels", about, sentence, (), patch)
+
+
+def _misplaced(workload: Workload) -> Iterator[Violation]:
+    for key in sorted(ONLY_CONTAINER & workload.pod.keys()):
+        sentence = f"`{key}` is a field of a container, not of a pod: it is dropped, or refused by a strict kubectl"
+        yield Violation("field-unknown", workload.manifest, sentence)
+
+
+def _fields(workload: Workload, container: Raw) -> Iterator[Violation]:
+    name = container.get("name")
+    unknown = [(key, "lifecycle") for key in sub(container, "lifecycle").keys() - HOOKS]
+    unknown += [(key, probe) for probe in PROBES for key in sub(container, probe).keys() - PROBE_FIELDS]
+    for key, where in sorted(unknown):
+        nothing = "no hook runs" if where == "lifecycle" else "it does nothing"
+        sentence = f"`{key}` is no field of {where} (container {name}): {nothing}, and a strict kubectl refuses it"
+        yield Violation("field-unknown", workload.manifest, sentence, (), _renamed(workload, container, key, where))
+    for key in sorted(ONLY_POD & container.keys()):
+        sentence = (
+            f"`{key}` is a field of a pod, not of container {name}: it is dropped, or refused by a strict kubectl"
+        )
+        yield Violation("field-unknown", workload.manifest, sentence)
+
+
+def _renamed(workload: Workload, container: Raw, key: str, where: str) -> Patch | None:
+    """The hook under its right name, where the wrong one only has letters too many or too few."""
+    given = sub(container, where).get(key)
+    right = next((one for one in ("preStop", "postStart") if key.lower().startswith(one.lower())), "")
+    if where != "lifecycle" or not right or right in sub(container, where) or not isinstance(given, Mapping):
+        return None
+    return container_patch(workload, container, {where: {key: None, right: given}})
+
+
+def _thresholds(workload: Workload, container: Raw) -> Iterator[Violation]:
+    for probe in ("livenessProbe", "startupProbe"):
+        given = whole(sub(container, probe).get("successThreshold"))
+        if given not in (None, 0, 1):
+            sentence = f"successThreshold {given} on a {probe}: the API refuses anything but 1 there"
+            patch = container_patch(workload, container, {probe: {"successThreshold": 1}})
+            yield Violation("probe-success-threshold", workload.manifest, sentence, (), patch)
+
+
+def _ports(workload: Workload, container: Raw) -> Iterator[Violation]:
+    """Ports that probes ask and nobody has: a name is the container's own, a number may be any of the pod's."""
+    own = rows(container, "ports")
+    names = {str(one["name"]) for one in own if "name" in one}
+    pods = [one for other in [*workload.containers, *workload.sidecars] for one in rows(other, "ports")]
+    numbers = {whole(one.get("containerPort")) for one in pods}
+    spoken = " ".join(str(container.get(key, "")) for key in ("command", "args", "env"))
+    wrong: dict[str, list[tuple[str, str]]] = {}
+    for probe in PROBES:
+        for handler in ("httpGet", "tcpSocket", "grpc"):
+            port = sub(container, probe, handler).get("port")
+            if isinstance(port, str) and not port.isdigit() and port not in names:
+                wrong.setdefault(port, []).append((probe, handler))
+            elif whole(port) is not None and numbers and port not in numbers and str(port) not in spoken:
+                wrong.setdefault(str(port), []).append((probe, handler))
+    for port, asked in wrong.items():
+        rule = "probe-port-undeclared" if port.isdigit() else "probe-port-unnamed"
+        kinds = [probe.removesuffix("Probe") for probe, _ in asked]
+        who = f"{' and '.join(kinds)} {'probe asks' if len(kinds) == 1 else 'probes ask'}"
+        listed = ", ".join(str(one.get("name") or one.get("containerPort")) for one in own) or "none"
+        sentence = f"{who} {port}, no container port of it (container {container.get('name')}: {listed})"
+        right = own[0].get("containerPort") if len(own) == 1 else None
+        fields = {probe: {handler: {"port": right}} for probe, handler in asked}
+        patch = container_patch(workload, container, fields) if right else None
+        yield Violation(rule, workload.manifest, sentence, (), patch)

@@ -1,0 +1,67 @@
+"""Parts of objects that strangers wrote: one that has not the shape that its kind has reads as absent."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from chaos.objects.base import Raw, matches
+from chaos.semantics import Probe
+
+__all__ = ["HANDLERS", "PROBES", "handler_of", "probe_of", "rows", "selects", "share", "sub", "texts", "whole"]
+
+HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+
+
+def sub(raw: Raw, *keys: str) -> Raw:
+    """The mapping at a path; empty where there is none."""
+    found: Any = raw
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def rows(raw: Raw, *keys: str) -> list[Raw]:
+    """The mappings in the list at a path; none where there is no list."""
+    found = sub(raw, *keys[:-1]).get(keys[-1])
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
+def texts(raw: Raw, *keys: str) -> dict[str, str]:
+    """The mapping at a path with its values as text: labels, annotations."""
+    return {str(key): str(value) for key, value in sub(raw, *keys).items()}
+
+
+def whole(value: Any) -> int | None:
+    """A whole number; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def share(bound: Any, total: int) -> int | None:
+    """A number of pods, or a percentage rounded up as the disruption controller does; None for anything else."""
+    if (number := whole(bound)) is not None:
+        return number
+    if isinstance(bound, str) and re.fullmatch(r"\d{1,6}%", bound):
+        return -(-int(bound[:-1]) * total // 100)
+    return None
+
+
+def selects(selector: Raw, labels: Mapping[str, str]) -> bool:
+    """Whether a selector selects these labels; one that is not valid selects nothing."""
+    try:
+        return matches({**selector, "matchLabels": texts(selector, "matchLabels")}, labels)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def probe_of(container: Raw, kind: str) -> Probe | None:
+    """A probe's times; one that is no number counts as not given."""
+    raw = sub(container, kind)
+    timed = {key: value for key, value in raw.items() if whole(value) is not None}
+    return Probe.of({kind: {"given": True, **timed}}, kind) if raw else None
+
+
+def handler_of(container: Raw, *probes: str) -> dict[str, Any]:
+    """What the first of these probes asks that the container has; empty if it has none of them."""
+    given = next((raw for name in probes if (raw := sub(container, name))), {})
+    return {name: given[name] for name in HANDLERS if name in given}
