@@ -52,7 +52,7 @@ def _missing(workload: Workload) -> Violation:
     replicas = workload.floor
     sums = (f"{replicas} of {replicas} may go at once; with maxUnavailable 1, {replicas - 1} stay",) if replicas else ()
     spec = {"maxUnavailable": 1, "selector": workload.selector}
-    patch = new_object(workload.manifest, "policy/v1", "PodDisruptionBudget", spec)
+    patch = new_object(workload.manifest, "policy/v1", "PodDisruptionBudget", spec) if workload.labels else None
     sentence = "no disruption budget: a drain may take every replica at once"
     return Violation("budget-missing", workload.manifest, sentence, sums, patch)
 

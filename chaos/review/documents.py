@@ -18,6 +18,10 @@ UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
 MARK = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 DIRECTIVE = re.compile(r"^%.*", re.MULTILINE)
 
+BRACKET, INDENT = re.compile(r"[\[\]{}]"), re.compile(r"^[ ?:-]{1000}", re.MULTILINE)
+DEPTH_MAX = 500
+"""libyaml's binding calls itself for each level, unchecked; deeper, the slow parser says that it is too much."""
+
 PARTS_MAX = 2_000_000
 """Of one document, aliases counted each time: a few lines of aliases can mean more than fits into memory."""
 
@@ -47,13 +51,24 @@ def documents(chunk: str) -> Iterator[tuple[int, Any, list[int]]]:
         else:
             yield chunk[: len(chunk) - len(text)].count("\n"), value, []
             return
-    loader = LOADER(chunk)
+    loader = (yaml.SafeLoader if _nests(chunk) else LOADER)(chunk)
     try:
         while loader.check_node():
             node = loader.get_node()
             yield node.start_mark.line, loader.construct_document(node), _lines_of_items(node)
     finally:
         loader.dispose()
+
+
+def _nests(chunk: str) -> bool:
+    """Whether text may nest deeper than `DEPTH_MAX`; brackets in text count, too."""
+    if chunk.count("[") + chunk.count("{") > DEPTH_MAX:
+        depth = 0
+        for mark in BRACKET.finditer(chunk):
+            depth += 1 if mark[0] in "[{" else -1
+            if depth > DEPTH_MAX:
+                return True
+    return INDENT.search(chunk) is not None
 
 
 def _lines_of_items(node: Any) -> list[int]:

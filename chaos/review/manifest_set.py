@@ -174,7 +174,7 @@ def _made_by_keda(manifest: Manifest) -> bool:
 
 def _makes_pods(manifest: Manifest) -> bool:
     return not _is_workload(manifest) and (
-        manifest.raw.get("kind") in MAKERS or ("." in manifest.kind and "template" in manifest.spec)
+        str(manifest.raw.get("kind")) in MAKERS or ("." in manifest.kind and "template" in manifest.spec)
     )
 
 
