@@ -8,6 +8,7 @@ from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.verdict import Finding
 from chaos.history.facts.replica_counts import ready_replicas
+from chaos.semantics.rollout import Strategy
 
 __all__ = ["one_node", "one_replica", "release_takes_all"]
 
@@ -72,7 +73,7 @@ def release_takes_all(case: Case, finding: Finding) -> Iterator[Advice]:
     if not released or case.history.facts.workload_kind != "Deployment" or "maxUnavailable" not in rolling:
         return
     replicas = case.workload.replicas
-    missing = _whole(rolling["maxUnavailable"], replicas)
+    missing = Strategy.of(case.workload.spec).unavailable(replicas)
     if missing < replicas or _lowest(case) != 0:
         return
     sums = (
@@ -83,12 +84,6 @@ def release_takes_all(case: Case, finding: Finding) -> Iterator[Advice]:
     why = "The release may take every replica at once, before any new one has shown that it works."
     patch = patch_of({"spec": {"strategy": strategy}})
     yield Advice(finding.check, "Let a release keep its replicas", why, sums, patch, case.how)
-
-
-def _whole(bound: Any, replicas: int) -> int:
-    """A number of pods, or a percentage rounded down, as the Deployment controller takes maxUnavailable."""
-    text = str(bound)
-    return int(text[:-1]) * replicas // 100 if text.endswith("%") else int(text)
 
 
 def _lowest(case: Case) -> int | None:

@@ -12,11 +12,10 @@ from chaos.clock import NS, seconds
 from chaos.history.facts.replica_counts import ready_replicas
 from chaos.history.sli import GOOD
 from chaos.objects.base import Raw
+from chaos.review.shapes import handler_of
 from chaos.semantics import Probe, container_probes
 
 __all__ = ["liveness_hasty", "liveness_missing", "readiness_missing", "shutdown_too_short"]
-
-HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
 
 
 def liveness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
@@ -24,7 +23,7 @@ def liveness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
     container = case.container
     if not container or container.get("livenessProbe"):
         return
-    handler = _handler(case, "startupProbe", "readinessProbe")
+    handler = handler_of(case.container, "startupProbe", "readinessProbe")
     probe = {**handler, "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": 3}
     told = {**case.pod_spec, "containers": [{**container, "livenessProbe": probe}]}
     killed_s = max((one.ended_s or 0.0 for one in container_probes(told)), default=0.0)
@@ -68,7 +67,9 @@ def readiness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
     container = case.container
     if not container or container.get("readinessProbe") or not case.history.faults:
         return
-    handler = _handler(case, "startupProbe", "livenessProbe") or {"httpGet": {"path": "/readyz", "port": _port(case)}}
+    handler = handler_of(case.container, "startupProbe", "livenessProbe") or {
+        "httpGet": {"path": "/readyz", "port": _port(case)}
+    }
     probe = {**handler, "periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 3}
     sums = (
         "a replica that fails leaves the traffic after F * P = 3 * 1 = 3 s, one that hangs after 1 + 2 * 1 + 1 = 4 s",
@@ -76,15 +77,6 @@ def readiness_missing(case: Case, finding: Finding) -> Iterator[Advice]:
     )
     why = "Without a readiness probe a new or sick replica gets requests that it cannot answer."
     yield Advice(finding.check, "Add a readiness probe", why, sums, _probe(case, "readinessProbe", probe), case.how)
-
-
-def _handler(case: Case, *others: str) -> dict[str, Any]:
-    for other in others:
-        given = case.container.get(other) or {}
-        for handler in HANDLERS:
-            if handler in given:
-                return {handler: dict(given[handler])}
-    return {}
 
 
 def _port(case: Case) -> Any:

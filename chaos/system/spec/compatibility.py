@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from chaos.errors import UsageError
+from chaos.review.shapes import share
 from chaos.system.spec.parts import DisruptionBudget, Volume
 from chaos.system.spec.system_spec import SystemSpec
 
@@ -113,9 +114,7 @@ def _whose(volume: Volume) -> str:
 
 def may_go(budget: DisruptionBudget, replicas: int) -> int:
     """How many of so many pods may go at once; percentages are rounded up (kubernetes.md A.2)."""
-    bound = budget.max_unavailable if budget.min_available is None else budget.min_available
-    if isinstance(bound, str):
-        bound = -(-int(bound.removesuffix("%")) * replicas // 100)
+    bound = share(budget.max_unavailable if budget.min_available is None else budget.min_available, replicas)
     assert bound is not None
     return max(0, min(replicas, bound if budget.min_available is None else replicas - bound))
 
