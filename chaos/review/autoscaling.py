@@ -16,7 +16,7 @@ USUAL = {"cpu": "100m", "memory": "128Mi"}
 """Placeholders of a patch, as nobody can know from a manifest what a server uses."""
 
 WINDOW_S, WINDOW_DEFAULT_S = 60, 300
-"""A scale-down that looks back for less than the first is told, as no model server starts sooner; ours."""
+"""A scale-down that looks back for less than the first is reported, as no model server starts sooner; ours."""
 
 KNOWN = ("Deployment", "StatefulSet")
 
@@ -28,11 +28,10 @@ def autoscaling(known: ManifestSet) -> Iterator[Violation]:
     for workload in known.workloads:
         if not workload.scalers:
             free.setdefault(workload.manifest.namespace, []).append(workload)
-    there = {(one.kind, one.namespace, one.name) for one in known.manifests}
     for scaler in known.scalers:
         yield from _bounds(scaler)
         kind, name = scaler.target
-        if scaler not in bound and (kind, scaler.manifest.namespace, name) not in there:
+        if scaler not in bound and (scaler.manifest.namespace, name) not in known.names(kind):
             yield from _aimless(known, scaler, free.get(scaler.manifest.namespace, []))
     for workload in known.workloads:
         yield from _number(known, workload)

@@ -32,7 +32,7 @@ def budgets(known: ManifestSet) -> Iterator[Violation]:
             yield _binds_nobody(budget, free)
     for workload in known.workloads:
         if not workload.budgets and workload.manifest.namespace not in stray:
-            yield _missing(workload)
+            yield _missing(known, workload)
         elif len(workload.budgets) > 1:
             names = ", ".join(one.name for one in workload.budgets)
             sentence = f"{len(workload.budgets)} disruption budgets bind each pod ({names}): every eviction is refused"
@@ -48,11 +48,12 @@ def may_go(spec: Raw, pods: int) -> int | None:
     return None if least is None else max(0, pods - least)
 
 
-def _missing(workload: Workload) -> Violation:
+def _missing(known: ManifestSet, workload: Workload) -> Violation:
     replicas = workload.floor
     sums = (f"{replicas} of {replicas} may go at once; with maxUnavailable 1, {replicas - 1} stay",) if replicas else ()
     spec = {"maxUnavailable": 1, "selector": workload.selector}
-    patch = new_object(workload.manifest, "policy/v1", "PodDisruptionBudget", spec) if workload.labels else None
+    taken = known.names("PodDisruptionBudget")
+    patch = new_object(workload.manifest, "policy/v1", "PodDisruptionBudget", spec, taken) if workload.labels else None
     sentence = "no disruption budget: a drain may take every replica at once"
     return Violation("budget-missing", workload.manifest, sentence, sums, patch)
 

@@ -1,7 +1,7 @@
 """All manifests of a review together: which budget, Service and autoscaler belongs to which workload."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chaos.errors import plural
@@ -47,6 +47,7 @@ class ManifestSet:
         services: the Services with a selector, likewise.
         scalers: the autoscalers.
         placed: the workloads by namespace.
+        by_kind: namespace and name of each object, by its kind.
         limits: the LimitRanges, by namespace.
         others: labels of pods that no workload keeps, by namespace.
         blind: namespaces where something makes pods whose labels are not known.
@@ -61,6 +62,7 @@ class ManifestSet:
     placed: Mapping[str, Sequence[Workload]] = field(default_factory=dict)
     budgets: dict[Manifest, list[Workload]] = field(default_factory=dict)
     services: dict[Manifest, list[Workload]] = field(default_factory=dict)
+    by_kind: Mapping[str, Container[tuple[str, str]]] = field(default_factory=dict)
     claims: Mapping[Place, Manifest] = field(default_factory=dict)
     limits: Mapping[str, Sequence[Manifest]] = field(default_factory=dict)
     others: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
@@ -76,6 +78,10 @@ class ManifestSet:
         """Whether a selector that selects no workload's pods surely selects nobody's."""
         known = self.others.get(manifest.namespace, ())
         return manifest.namespace not in self.blind and not any(selects(selector, labels) for labels in known)
+
+    def names(self, kind: str) -> Container[tuple[str, str]]:
+        """The namespace and name of each object of a kind."""
+        return self.by_kind.get(kind, frozenset())
 
     def claim(self, workload: Workload, name: str) -> Manifest | None:
         """A claim that its pods mount, if it was read."""
@@ -113,6 +119,7 @@ def gather(read: Iterable[Manifest]) -> ManifestSet:
         workloads,
         scalers,
         labels.placed,
+        by_kind=_names(manifests),
         claims={_place(one): one for one in manifests if one.kind == CLAIM},
         limits=_limits(manifests),
         others=_others(manifests),
@@ -176,6 +183,13 @@ def _makes_pods(manifest: Manifest) -> bool:
     return not _is_workload(manifest) and (
         str(manifest.raw.get("kind")) in MAKERS or ("." in manifest.kind and "template" in manifest.spec)
     )
+
+
+def _names(manifests: Sequence[Manifest]) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for one in manifests:
+        found.setdefault(one.kind, set()).add((one.namespace, one.name))
+    return found
 
 
 def _limits(manifests: Sequence[Manifest]) -> dict[str, list[Manifest]]:

@@ -1,7 +1,7 @@
 """Patches as people apply them: YAML with the object's own name and namespace, and the command for it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
@@ -65,9 +65,12 @@ def patch_of(manifest: Manifest, spec: Raw) -> Patch | None:
     return Patch({"apiVersion": _version(manifest), "kind": manifest.raw["kind"], **_named(manifest), "spec": spec})
 
 
-def new_object(beside: Manifest, version: str, kind: str, spec: Raw) -> Patch:
-    """A whole object of the same name and namespace as `beside`."""
-    return Patch({"apiVersion": version, "kind": kind, **_named(beside), "spec": spec}, new=True)
+def new_object(beside: Manifest, version: str, kind: str, spec: Raw, taken: Container[tuple[str, str]]) -> Patch:
+    """A whole object with the name and namespace of `beside`, or a longer name where there is one of that name."""
+    named = _named(beside)
+    if (beside.namespace, beside.name) in taken:
+        named["metadata"]["name"] += "-2"
+    return Patch({"apiVersion": version, "kind": kind, **named, "spec": spec}, new=True)
 
 
 def pod_patch(workload: Workload, pod: Raw) -> Patch | None:

@@ -38,16 +38,16 @@ def service(known: ManifestSet) -> Iterator[Violation]:
     services = {(one.namespace, one.name): one for one in known.manifests if one.kind == "Service"}
     for workload in known.workloads:
         if not (workload.services or known.routed or workload.manifest.namespace in stray):
-            yield _missing(workload)
+            yield _missing(known, workload)
         yield from _name_taken(services, workload)
 
 
-def _missing(workload: Workload) -> Violation:
+def _missing(known: ManifestSet, workload: Workload) -> Violation:
     """A note: an InferencePool, or a Service of another folder, may select them."""
     _, port = workload.serving
     labels = texts(workload.selector, "matchLabels")
     spec = {"selector": labels, "ports": [{"port": 80, "targetPort": port}]}
-    patch = new_object(workload.manifest, "v1", "Service", spec) if port and labels else None
+    patch = new_object(workload.manifest, "v1", "Service", spec, known.names("Service")) if port and labels else None
     sentence = "no Service here selects its pods: right only if an InferencePool or another folder's Service does"
     return Violation("service-missing", workload.manifest, sentence, (), patch)
 

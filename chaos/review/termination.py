@@ -28,7 +28,7 @@ ANSWER_S = 110
 """What a patch leaves for answers; ours: long generations take up to two minutes."""
 
 LEAST_S = 10
-"""Less than this for answers is told; ours."""
+"""Less than this for answers is reported; ours."""
 
 
 def termination(known: ManifestSet) -> Iterator[Violation]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import yaml
 from review_cases_objects import CANARY
 from review_stories import CONTAINER, Objects, found, rules_of, service_of, workload_of
 
@@ -94,3 +95,11 @@ def test_no_selector_is_held_against_every_workload(monkeypatch: pytest.MonkeyPa
         objects += [workload_of(f"chat-{number}", labels=labels), *named]
     assert rules_of(objects) == set()
     assert len(asked) == 2 * 200
+
+
+def test_a_new_object_takes_no_name_that_is_taken() -> None:
+    """Applied, it would otherwise replace another one."""
+    strange = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "metadata": {"name": "lws"}}
+    objects = service_of(budget={"selector": {"matchLabels": {"role": "leader"}}}, others=[strange])
+    (one,) = found(objects, "budget-missing")
+    assert yaml.safe_load(one.patch)["metadata"]["name"] == "chat-2"
