@@ -10,13 +10,16 @@ from chaos.review.patches import Patch, patch_of, pod_patch, scaler_patch
 from chaos.review.shapes import probe_of, rows, sub, whole
 from chaos.review.violation import Violation
 
-__all__ = ["USUAL", "autoscaling", "requested"]
+__all__ = ["ALONE", "USUAL", "autoscaling", "requested"]
 
 USUAL = {"cpu": "100m", "memory": "128Mi"}
 """Placeholders of a patch, as nobody can know from a manifest what a server uses."""
 
 WINDOW_S, WINDOW_DEFAULT_S = 60, 300
 """A scale-down that looks back for less than the first is reported, as no model server starts sooner; ours."""
+
+ALONE = ("1 replica - 1 lost = 0 to serve", "2 replicas - 1 lost = 1 to serve")
+"""Why one replica is too few."""
 
 KNOWN = ("Deployment", "StatefulSet")
 
@@ -81,8 +84,7 @@ def _number(known: ManifestSet, workload: Workload) -> Iterator[Violation]:
         yield Violation("replicas-zero", about, f"{words}: the first request waits for a model load", sums)
     elif floor == 1 and not _joined(known, workload):
         words = f"{who} one replica at its minimum" if scalers else "one replica"
-        sums = ("1 replica - 1 lost = 0 to serve", "2 replicas - 1 lost = 1 to serve")
-        yield Violation("replicas-one", about, f"{words}: any loss is an outage", sums, _second(workload))
+        yield Violation("replicas-one", about, f"{words}: any loss is an outage", ALONE, _second(workload))
     if scalers and "replicas" in workload.spec and not sub(about.raw, "metadata").get("uid"):
         sentence = (
             f"{workload.spec['replicas']} replicas are written beside {scalers[0].manifest.label}: each apply puts the "

@@ -8,6 +8,7 @@ from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.placement.spread import SpreadDetail
 from chaos.checks.verdict import Finding
 from chaos.history.facts.replica_counts import ready_replicas
+from chaos.review.autoscaling import ALONE
 from chaos.semantics.rollout import Strategy
 
 __all__ = ["one_node", "one_replica", "release_takes_all"]
@@ -19,9 +20,8 @@ def one_replica(case: Case, finding: Finding) -> Iterator[Advice]:
     """Users were not served, and there was one replica to serve them."""
     if case.workload.replicas != 1 or _lowest(case) != 0:
         return
-    sums = ("1 replica - 1 lost = 0 to serve", "2 replicas - 1 lost = 1 to serve")
     why = "With a single replica nobody serves while it is replaced; no probe and no budget can change that."
-    yield Advice(finding.check, "Run more than one replica", why, sums, patch_of({"spec": {"replicas": 2}}), case.how)
+    yield Advice(finding.check, "Run more than one replica", why, ALONE, patch_of({"spec": {"replicas": 2}}), case.how)
 
 
 def one_node(case: Case, finding: Finding) -> Iterator[Advice]:

@@ -13,6 +13,7 @@ from chaos.history.facts.replica_counts import ready_replicas
 from chaos.history.sli import GOOD
 from chaos.objects.base import Raw
 from chaos.review.shapes import handler_of
+from chaos.review.termination import OPEN_S
 from chaos.semantics import Probe, container_probes
 
 __all__ = ["liveness_hasty", "liveness_missing", "readiness_missing", "shutdown_too_short"]
@@ -89,8 +90,6 @@ def _probe(case: Case, kind: str, probe: dict[str, Any]) -> str:
     return patch_of({"spec": {"template": {"spec": {"containers": [container]}}}})
 
 
-PRE_STOP_S = 5
-"""For every node to take a leaving replica out of its rules; ours, since Kubernetes promises no time for it."""
 AROUND_NS = 2 * NS
 """How far from a pod's end a broken request still is blamed on it."""
 SHARE = 0.5
@@ -108,7 +107,7 @@ def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
     longest_s, broken_off = _longest_s(case), _broken_off(case)
     # A server that breaks its answers off on SIGTERM has to get it after the last one.
     held_s = math.ceil(longest_s)
-    wanted_sleep_s = max(sleep_s, PRE_STOP_S + (held_s if broken_off else 0))
+    wanted_sleep_s = max(sleep_s, OPEN_S + (held_s if broken_off else 0))
     wanted_s = wanted_sleep_s + (0 if broken_off else held_s)
     short = not runs and sleep_s < wanted_sleep_s
     if grace_s >= wanted_s and not short:
@@ -122,7 +121,7 @@ def shutdown_too_short(case: Case, finding: Finding) -> Iterator[Advice]:
     )
     if broken_off:
         told = f"it breaks its answers off on SIGTERM ({broken_off}), so preStop has to outlast them: "
-        sums = (f"{told}{PRE_STOP_S} + {held_s} = {wanted_sleep_s} s", *sums)
+        sums = (f"{told}{OPEN_S} + {held_s} = {wanted_sleep_s} s", *sums)
     container: dict[str, Any] = {"name": str(case.container.get("name", ""))}
     if short:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": wanted_sleep_s}}}
