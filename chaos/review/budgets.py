@@ -18,7 +18,7 @@ ONE = {"maxUnavailable": 1, "minAvailable": None}
 
 def budgets(known: ManifestSet) -> Iterator[Violation]:
     """Every violation of a rule about disruption budgets."""
-    stray: set[str] = set()
+    missed: set[Workload] = set()
     unbound: dict[str, list[Workload]] = {}
     for workload in known.workloads:
         if not workload.budgets:
@@ -27,11 +27,12 @@ def budgets(known: ManifestSet) -> Iterator[Violation]:
         yield from _spans(budget, bound)
         yield from _bounds(budget, bound)
         free, selector = unbound.get(budget.namespace, []), budget.spec.get("selector")
-        if free and not bound and (not isinstance(selector, Mapping) or known.strays(budget, selector)):
-            stray.add(budget.namespace)
-            yield _binds_nobody(budget, free)
+        meant = known.meant(budget, selector, free) if isinstance(selector, Mapping) and not bound else free
+        if meant and not bound:
+            missed.update(meant)
+            yield _binds_nobody(budget, meant)
     for workload in known.workloads:
-        if not workload.budgets and workload.manifest.namespace not in stray:
+        if not workload.budgets and workload not in missed:
             yield _missing(known, workload)
         elif len(workload.budgets) > 1:
             names = ", ".join(one.name for one in workload.budgets)

@@ -33,6 +33,9 @@ MAKERS = frozenset(
 )
 """Kinds of others that are known to make pods, whose labels only their controller knows."""
 
+NEAR_MAX = 100
+"""So many workloads are looked at for one that a selector of nobody's pods may mean."""
+
 Place = tuple[str, str, str]
 
 
@@ -74,10 +77,16 @@ class ManifestSet:
         """The workloads of a namespace."""
         return self.placed.get(namespace, ())
 
-    def strays(self, manifest: Manifest, selector: Raw) -> bool:
-        """Whether a selector that selects no workload's pods surely selects nobody's."""
+    def meant(self, manifest: Manifest, selector: Raw, free: Sequence[Workload]) -> list[Workload]:
+        """Of the workloads that nothing of this kind selects, those that a selector of nobody's pods may mean.
+
+        By a name, or a label's value; the pods of others may well be what it selects.
+        """
         known = self.others.get(manifest.namespace, ())
-        return manifest.namespace not in self.blind and not any(selects(selector, labels) for labels in known)
+        if manifest.namespace in self.blind or any(selects(selector, labels) for labels in known):
+            return []
+        wanted = {manifest.name, *texts(selector, "matchLabels").values()}
+        return [one for one in free[:NEAR_MAX] if _akin(wanted, {one.manifest.name, *one.labels.values()})]
 
     def names(self, kind: str) -> Container[tuple[str, str]]:
         """The namespace and name of each object of a kind."""
@@ -86,6 +95,14 @@ class ManifestSet:
     def claim(self, workload: Workload, name: str) -> Manifest | None:
         """A claim that its pods mount, if it was read."""
         return self.claims.get((CLAIM, workload.manifest.namespace, name))
+
+
+def _akin(wanted: set[str], own: set[str]) -> bool:
+    """Whether a word is one of the other's, or a part of one: chat, and chat-server."""
+    pairs = [(one, other) for one in wanted for other in own]
+    return any(
+        one == other or (min(len(one), len(other)) > 2 and (one in other or other in one)) for one, other in pairs
+    )
 
 
 class _Labels:

@@ -24,12 +24,13 @@ def service(known: ManifestSet) -> Iterator[Violation]:
     for workload in known.workloads:
         if not workload.services:
             free.setdefault(workload.manifest.namespace, []).append(workload)
-    stray: set[str] = set()
+    missed: set[Workload] = set()
     for one, selected in known.services.items():
-        unserved = free.get(one.namespace, [])
-        if not selected and unserved and known.strays(one, {"matchLabels": sub(one.spec, "selector")}):
-            stray.add(one.namespace)
-            yield _selects_nothing(one, unserved)
+        selector = {"matchLabels": sub(one.spec, "selector")}
+        meant = [] if selected else known.meant(one, selector, free.get(one.namespace, []))
+        if meant:
+            missed.update(meant)
+            yield _selects_nothing(one, meant)
         if len(selected) > 1:
             named = " and ".join(workload.label for workload in selected[:3])
             sentence = f"Service {one.name} sends traffic to the pods of {len(selected)} workloads: {named}"
@@ -37,7 +38,7 @@ def service(known: ManifestSet) -> Iterator[Violation]:
         yield from _ports(one, selected)
     services = {(one.namespace, one.name): one for one in known.manifests if one.kind == "Service"}
     for workload in known.workloads:
-        if not (workload.services or known.routed or workload.manifest.namespace in stray):
+        if not (workload.services or known.routed or workload in missed):
             yield _missing(known, workload)
         yield from _name_taken(services, workload)
 

@@ -103,3 +103,11 @@ def test_a_new_object_takes_no_name_that_is_taken() -> None:
     objects = service_of(budget={"selector": {"matchLabels": {"role": "leader"}}}, others=[strange])
     (one,) = found(objects, "budget-missing")
     assert yaml.safe_load(one.patch)["metadata"]["name"] == "chat-2"
+
+
+def test_a_budget_for_the_pods_of_others_is_left_in_peace() -> None:
+    """A database of another folder has a budget here: it is not said to be meant for the service."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": {"cluster": "postgres"}}}
+    other = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "db"}, "spec": spec}
+    assert rules_of(service_of(others=[other])) == set()
+    assert rules_of(service_of(without=["PodDisruptionBudget"], others=[other])) == {"budget-missing"}
