@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chaos.objects.base import Raw
-from chaos.review.manifest_set import ManifestSet
+from chaos.review.manifest_set import NEAR_MAX, ManifestSet, akin
 from chaos.review.model import Manifest, Metric, Scaler, Workload
 from chaos.review.patches import Patch, patch_of, pod_patch, scaler_patch
 from chaos.review.shapes import probe_of, rows, sub, whole
@@ -27,15 +27,11 @@ KNOWN = ("Deployment", "StatefulSet")
 def autoscaling(known: ManifestSet) -> Iterator[Violation]:
     """Every violation of a rule about the number of replicas and those who decide on it."""
     bound = {scaler for workload in known.workloads for scaler in workload.scalers}
-    free: dict[str, list[Workload]] = {}
-    for workload in known.workloads:
-        if not workload.scalers:
-            free.setdefault(workload.manifest.namespace, []).append(workload)
     for scaler in known.scalers:
         yield from _bounds(scaler)
         kind, name = scaler.target
         if scaler not in bound and (scaler.manifest.namespace, name) not in known.names(kind):
-            yield from _aimless(known, scaler, free.get(scaler.manifest.namespace, []))
+            yield from _aimless(known, scaler)
     for workload in known.workloads:
         yield from _number(known, workload)
         if len(workload.scalers) > 1:
@@ -62,14 +58,16 @@ def _bounds(scaler: Scaler) -> Iterator[Violation]:
         )
 
 
-def _aimless(known: ManifestSet, scaler: Scaler, free: list[Workload]) -> Iterator[Violation]:
-    """One whose target is not here, though workloads are that it could mean."""
-    (kind, name), here = scaler.target, known.in_namespace(scaler.manifest.namespace)
-    if kind not in KNOWN or not here:
+def _aimless(known: ManifestSet, scaler: Scaler) -> Iterator[Violation]:
+    """One whose target is not here, though a workload is that it may mean by its name."""
+    (kind, name), here = scaler.target, known.in_namespace(scaler.manifest.namespace)[:NEAR_MAX]
+    near = [one for one in here if akin({name, scaler.manifest.name}, {one.manifest.name})]
+    if kind not in KNOWN or not near:
         return
-    meant = free[0].manifest if len(free) == 1 and free[0].manifest.kind in KNOWN else None
+    only = near[0] if len(near) == 1 and not near[0].scalers else None
+    meant = only.manifest if only is not None and only.manifest.kind in KNOWN else None
     sentence = f"it scales nothing here: there is no {kind} {name}"
-    sums = (f"there is {', '.join(one.label for one in here[:3])}",)
+    sums = (f"there is {', '.join(one.label for one in near[:3])}",)
     ref = {"kind": meant.raw["kind"], "name": meant.name} if meant else {}
     patch = patch_of(scaler.manifest, {"scaleTargetRef": ref}) if meant else None
     yield Violation("autoscaler-aims-at-nothing", scaler.manifest, sentence, sums, patch)

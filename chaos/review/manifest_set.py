@@ -9,7 +9,7 @@ from chaos.objects.base import Raw
 from chaos.review.model import Manifest, Scaler, Workload
 from chaos.review.shapes import rows, selects, sub, texts
 
-__all__ = ["ManifestSet", "gather"]
+__all__ = ["NEAR_MAX", "ManifestSet", "akin", "gather"]
 
 BUDGET, SERVICE, CLAIM, LIMITS = "PodDisruptionBudget", "Service", "PersistentVolumeClaim", "LimitRange"
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject.keda.sh")
@@ -86,7 +86,7 @@ class ManifestSet:
         if manifest.namespace in self.blind or any(selects(selector, labels) for labels in known):
             return []
         wanted = {manifest.name, *texts(selector, "matchLabels").values()}
-        return [one for one in free[:NEAR_MAX] if _akin(wanted, {one.manifest.name, *one.labels.values()})]
+        return [one for one in free[:NEAR_MAX] if akin(wanted, {one.manifest.name, *one.labels.values()})]
 
     def names(self, kind: str) -> Container[tuple[str, str]]:
         """The namespace and name of each object of a kind."""
@@ -97,7 +97,7 @@ class ManifestSet:
         return self.claims.get((CLAIM, workload.manifest.namespace, name))
 
 
-def _akin(wanted: set[str], own: set[str]) -> bool:
+def akin(wanted: set[str], own: set[str]) -> bool:
     """Whether a word is one of the other's, or a part of one: chat, and chat-server."""
     pairs = [(one, other) for one in wanted for other in own]
     return any(
