@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["LOADER", "UNREADABLE", "chunks", "cleaned", "documents", "objects", "reason"]
+__all__ = ["UNREADABLE", "chunks", "cleaned", "documents", "objects", "reason"]
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's parser where PyYAML was built with it: ten times as fast."""

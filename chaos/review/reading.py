@@ -10,10 +10,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import yaml
-
 from chaos.errors import UsageError, one_line, plural
-from chaos.review.documents import LOADER, UNREADABLE, chunks, cleaned, documents, objects, reason
+from chaos.review.documents import UNREADABLE, chunks, cleaned, documents, objects, reason
 from chaos.review.finding import Finding
 from chaos.review.model import Manifest
 from chaos.review.rules import RULES
@@ -98,14 +96,19 @@ def _read_folder(reading: Reading, folder: str) -> None:
         skipped = _only_change(Path(where), files)
         for name in sorted(files):
             if (name.endswith(SUFFIXES) or name in KUSTOMIZATIONS) and name not in skipped:
-                _read_file(reading, str(Path(where) / name))
+                path = Path(where) / name
+                if path.is_file():  # a link may lead to a device, which never ends
+                    _read_file(reading, str(path))
+                else:
+                    reading.others[NO_TEXT] += 1
 
 
 def _only_change(where: Path, files: Sequence[str]) -> set[str]:
     """The files of a kustomization's folder that only change other objects."""
     name = next((one for one in KUSTOMIZATIONS if one in files), "")
     try:
-        given: Any = yaml.load((where / name).read_bytes(), Loader=LOADER) if name else None  # noqa: S506  # a safe one
+        text = (where / name).read_bytes().decode("utf-8-sig") if name else ""
+        given: Any = next((value for _, value, _ in documents(text)), None)
     except (OSError, *UNREADABLE):
         return set()
     lists = [given.get(key) for key in CHANGES] if isinstance(given, Mapping) else []

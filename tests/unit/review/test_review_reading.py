@@ -223,3 +223,18 @@ def test_nothing_to_review_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UsageError, match="there is no"):
             review([str(path)])
+
+
+def test_a_link_to_a_device_is_not_read(tmp_path: Path) -> None:
+    """A pull request may hold a link to what never ends."""
+    (tmp_path / "endless.yaml").symlink_to("/dev/zero")
+    found = of_text(tmp_path, yaml.safe_dump_all([DEPLOYMENT, SERVICE, BUDGET]))
+    assert found == Review((), ("passed over 1 file that is no text",))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "patches: " + "[" * 100_000, "patches: 3\n", "- x\n", "\x00"])
+def test_a_strange_kustomization_is_told_all_the_same(tmp_path: Path, text: str) -> None:
+    """What it changes cannot be read; what stands beside it can."""
+    (tmp_path / "kustomization.yaml").write_text(text)
+    found = of_text(tmp_path, yaml.safe_dump_all([DEPLOYMENT, SERVICE, BUDGET]))
+    assert rules(found) == ["kustomization-unbuilt"]
