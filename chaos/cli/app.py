@@ -11,8 +11,9 @@ from rich.table import Table
 from chaos.cli.capacity.command import capacity_command
 from chaos.cli.plan.command import plan_command
 from chaos.cli.reports import compare_runs, redraw
+from chaos.cli.review.command import review_command
 from chaos.cli.scenarios import scenarios_command
-from chaos.cli.setup import init_command, rbac_command, review_command
+from chaos.cli.setup import init_command, rbac_command
 from chaos.cli.undo import status_command, undo_command
 from chaos.errors import GamedayError, one_line
 from chaos.lab import Lab

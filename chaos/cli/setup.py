@@ -1,4 +1,4 @@
-"""The commands before any scenario: `gameday init`, `gameday rbac` and `gameday review`."""
+"""The commands before any scenario: `gameday init` and `gameday rbac`."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ from chaos.trial.preflight.rbac import (
     undo_cron_job,
 )
 
-__all__ = ["init_command", "rbac_command", "review_command"]
+__all__ = ["init_command", "rbac_command"]
 
 DEPLOYS_AMOUNTS = """\
 # These rights amount to cluster-admin: who may create Deployments in every namespace may run any program there as any
@@ -204,18 +204,3 @@ def _only_deployment(cluster: Cluster, namespace: str) -> tuple[str, str]:
             "PLURAL.GROUP/NAME",
         )
     return "Deployment", there[0]
-
-
-def review_command(
-    paths: Annotated[
-        list[str], typer.Argument(help="Files or folders of manifests, whatever made them; - for a stream.")
-    ],
-) -> None:
-    """Say what is unsound in manifests, with what to write, before they are deployed. Exit 1 if anything is."""
-    found = review(paths)
-    for note in found.notes:
-        print(one_line(note), file=sys.stderr)  # noqa: T201
-    for one in found.findings:
-        print(f"---\n# {one.object}: {one.sentence}")  # noqa: T201
-        print(one.patch, end="")  # noqa: T201
-    raise typer.Exit(1 if found.findings else 0)
