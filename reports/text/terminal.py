@@ -13,7 +13,7 @@ from chaos.errors import one_line, rewrapped
 from reports import formatting as words
 from reports.model.report import Report
 
-__all__ = ["markdown", "summary"]
+__all__ = ["markdown", "markdown_text", "summary"]
 
 STYLE = {"PASS": "green", "UNKNOWN": "yellow", "FAIL": "bold red"}
 
@@ -102,7 +102,7 @@ def _lines(reports: Sequence[Report]) -> Iterator[str]:
     for report in reports:
         head, key = report.headline, report.key
         figures = words.share(key.answered_share), words.duration(key.p99_s), words.duration(key.slowest_recovery_s)
-        cells = f"{words.SIGN[head.answer]} {head.answer}", _text(head.scenario), *figures, str(head.seed)
+        cells = f"{words.SIGN[head.answer]} {head.answer}", markdown_text(head.scenario), *figures, str(head.seed)
         yield f"| {' | '.join(cells)} |"
     for report in reports:
         if report.headline.answer != "PASS":
@@ -111,7 +111,7 @@ def _lines(reports: Sequence[Report]) -> Iterator[str]:
 
 def _findings(report: Report) -> Iterator[str]:
     yield ""
-    yield f"**{_text(report.headline.scenario)}**: {_text(report.headline.sentence)}"
+    yield f"**{markdown_text(report.headline.scenario)}**: {markdown_text(report.headline.sentence)}"
     yield ""
     yield "| answer | check | measured | limit | margin | why, and what would settle it |"
     yield "| --- | --- | --- | --- | --- | --- |"
@@ -119,10 +119,10 @@ def _findings(report: Report) -> Iterator[str]:
         why = "; to settle it: ".join(part for part in (row.reason, row.settle) if part)
         check = f"{row.check} ({row.news})" if row.news else row.check
         cells = check, row.measured, row.limit, row.margin, why
-        yield f"| {words.SIGN[row.answer]} {row.answer} | {' | '.join(map(_text, cells))} |"
+        yield f"| {words.SIGN[row.answer]} {row.answer} | {' | '.join(map(markdown_text, cells))} |"
 
 
-def _text(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text that Markdown takes as it is, in one line."""
     flat = one_line(" ".join(text.split()))
     escaped = "".join(f"\\{letter}" if letter in MEANS_SOMETHING else letter for letter in flat)
