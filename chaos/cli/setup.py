@@ -16,7 +16,7 @@ from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.scenario_analysis import activity_of
-from chaos.review import PATCH_FILE, Finding, review, review_objects
+from chaos.review import PATCH_FILE, Finding, review_objects
 from chaos.review.patches import Patch
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import SystemQuery, adopt
