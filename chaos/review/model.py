@@ -202,7 +202,7 @@ class Workload:
                 if port in _ports(one):
                     return one, port
         first = next((one for one in self.containers if rows(one, "ports")), self.containers[0])
-        own = next(iter(rows(first, "ports")), {})
+        own: Raw = next(iter(rows(first, "ports")), {})
         return first, own.get("name") or own.get("containerPort") or next(_asked(self.services), None)
 
     @property

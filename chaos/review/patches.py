@@ -20,9 +20,6 @@ PATCHED = frozenset(
 )
 """Kinds whose fields are known."""
 
-MERGED = frozenset({"ScaledObject.keda.sh"})
-"""Kinds of others: the API server knows no strategic merge for them, only RFC 7386's."""
-
 
 class _Plain(yaml.SafeDumper):
     """Writes a part that occurs twice in full, twice."""
@@ -54,6 +51,7 @@ class Patch:
             return f"kubectl apply -f {PATCH_FILE}"
         kind, metadata = str(self.content["kind"]).lower(), self.content["metadata"]
         where = f" -n {quote(metadata['namespace'])}" if "namespace" in metadata else ""
+        # The API server knows no strategic merge for kinds of others, only that of RFC 7386.
         how = " --type merge" if str(self.content["apiVersion"]).startswith("keda.sh/") else ""
         return f"kubectl patch {kind} {quote(metadata['name'])}{where}{how} --patch-file {PATCH_FILE}"
 

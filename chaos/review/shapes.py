@@ -63,5 +63,5 @@ def probe_of(container: Raw, kind: str) -> Probe | None:
 
 def handler_of(container: Raw, *probes: str) -> dict[str, Any]:
     """What the first of these probes asks that the container has; empty if it has none of them."""
-    given = next((raw for name in probes if (raw := sub(container, name))), {})
+    given: Raw = next((raw for name in probes if (raw := sub(container, name))), {})
     return {name: given[name] for name in HANDLERS if name in given}
