@@ -7,7 +7,7 @@ from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Manifest, Workload
 from chaos.review.patches import new_object, patch_of
-from chaos.review.shapes import share, texts
+from chaos.review.shapes import is_placeholder, quoted, share, texts
 from chaos.review.violation import Violation
 
 __all__ = ["budgets", "may_go"]
@@ -96,7 +96,8 @@ def _bounds(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:
         return
     for key, value in given.items():
         if share(value, 1) is None:
-            yield _invalid(budget, key, value)
+            if not is_placeholder(value):
+                yield _invalid(budget, key, value)
             return
         pods = _pods(bound)
         gone = may_go(spec, pods) if pods else None
@@ -109,7 +110,7 @@ def _bounds(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:
 
 
 def _invalid(budget: Manifest, key: str, value: Any) -> Violation:
-    number = int(value) if isinstance(value, str) and value.isdigit() else None
+    number = quoted(value)
     patch = None if number is None else patch_of(budget, {key: number})
     sentence = f'{key} "{value}" is text: the API takes a number (1) or a percentage (50%), and refuses this'
     return Violation("budget-bound-invalid", budget, sentence, (), patch)

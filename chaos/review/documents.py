@@ -25,6 +25,9 @@ DEPTH_MAX = 500
 PARTS_MAX = 2_000_000
 """Of one document, aliases counted each time: a few lines of aliases can mean more than fits into memory."""
 
+BITS_MAX = 64
+"""Of a number: no field of the API holds more, and Python writes only so many digits."""
+
 
 def chunks(text: str) -> Iterator[tuple[int, str]]:
     """The parts between document marks, each with its first line from 1: one that is broken spoils no other."""
@@ -84,6 +87,8 @@ def cleaned(value: Any) -> Any:
 
 def _cleaned(value: Any, known: dict[int, tuple[Any, int]]) -> tuple[Any, int]:
     """The same, and of how many parts it is. What occurs twice is cleaned once."""
+    if isinstance(value, int) and value.bit_length() > BITS_MAX:
+        return hex(value), 1
     if isinstance(value, str | int | float):
         return value, 1
     if not isinstance(value, Mapping | list):

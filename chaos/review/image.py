@@ -7,10 +7,13 @@ from chaos.review.autoscaling import USUAL, requested
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Workload
 from chaos.review.patches import container_patch
-from chaos.review.shapes import sub
+from chaos.review.shapes import is_placeholder, sub
 from chaos.review.violation import Violation
 
 __all__ = ["image", "tag_of"]
+
+INJECTED = "auto"
+"""The image of a proxy that Istio fills in (its documentation: "Customizing injection")."""
 
 
 def image(known: ManifestSet) -> Iterator[Violation]:
@@ -18,7 +21,8 @@ def image(known: ManifestSet) -> Iterator[Violation]:
     for workload in known.workloads:
         for container in workload.containers:
             named = str(container.get("image", ""))
-            if named and tag_of(named) in ("", "latest"):
+            filled_in = named == INJECTED or is_placeholder(named)
+            if named and not filled_in and tag_of(named) in ("", "latest"):
                 sentence = f"image {named} names no version: two replicas may run two programs, and no rollback is one"
                 yield Violation("image-unpinned", workload.manifest, sentence)
         yield from _requests(known, workload, workload.serving[0])

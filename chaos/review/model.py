@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.objects.base import Raw, kind_in
-from chaos.review.shapes import rows, sub, texts, whole
+from chaos.review.shapes import meant_number, quoted, rows, sub, texts, whole
 
 __all__ = ["Manifest", "Metric", "Scaler", "Workload"]
 
@@ -177,7 +177,7 @@ class Workload:
     @property
     def grace_s(self) -> int:
         """What its pods have to end."""
-        given = whole(self.pod.get("terminationGracePeriodSeconds"))
+        given = meant_number(self.pod.get("terminationGracePeriodSeconds"))
         return GRACE_S if given is None else given
 
     @property
@@ -215,9 +215,9 @@ class Workload:
         """The resource of which each pod takes the most devices, and how many: nvidia.com/gpu; none: 0."""
         taken: dict[str, int] = {}
         for one in self.containers:
-            for name, number in texts(one, "resources", "limits").items():
-                if "/" in name and number.isdigit():
-                    taken[name] = taken.get(name, 0) + int(number)
+            for name, given in texts(one, "resources", "limits").items():
+                if "/" in name and (number := quoted(given)) is not None:
+                    taken[name] = taken.get(name, 0) + number
         return max(taken.items(), key=lambda one: one[1], default=("", 0))
 
 
@@ -225,7 +225,8 @@ def _asked(services: list[Manifest]) -> Iterator[Any]:
     """The target ports of Services, those that only look after the pods last."""
     ports = [port for one in services for port in rows(one.spec, "ports")]
     for port in sorted(ports, key=lambda one: bool(ASIDE.search(str(one.get("name", ""))))):
-        yield port.get("targetPort") or port.get("port")
+        target = port.get("targetPort") or port.get("port")
+        yield target if quoted(target) is None else quoted(target)
 
 
 def _ports(container: Raw) -> list[Any]:

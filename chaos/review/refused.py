@@ -6,8 +6,19 @@ from typing import Any
 from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Manifest, Workload
-from chaos.review.patches import Patch, container_patch, patch_of
-from chaos.review.shapes import HANDLERS, PROBES, rows, selects, sub, texts, whole
+from chaos.review.patches import Patch, container_patch, patch_of, pod_patch
+from chaos.review.shapes import (
+    HANDLERS,
+    PROBES,
+    is_placeholder,
+    meant_number,
+    quoted,
+    rows,
+    selects,
+    sub,
+    texts,
+    whole,
+)
 from chaos.review.violation import Violation
 
 __all__ = ["refused"]
@@ -24,18 +35,22 @@ ONLY_POD = frozenset(
 )
 COUNTED = frozenset({"Deployment", "StatefulSet", "HorizontalPodAutoscaler"})
 NUMBERS = ("replicas", "minReplicas", "maxReplicas", "minReadySeconds", "progressDeadlineSeconds")
+SERVICE_PORTS = ("port", "targetPort", "nodePort")
 
 
 def refused(known: ManifestSet) -> Iterator[Violation]:
     """Every violation of a rule about what the API server does not take."""
     for one in known.manifests:
         yield from _numbers(one)
+        yield from _quoted_ports(one)
         yield from _labels(one)
     for workload in known.workloads:
         yield from _selector(workload)
         yield from _misplaced(workload)
+        yield from _grace(workload)
         for container in [*rows(workload.pod, "initContainers"), *workload.containers]:
             yield from _environment(workload, container)
+            yield from _quoted(workload, container)
             yield from _fields(workload, container)
             yield from _thresholds(workload, container)
         for container in workload.containers:
@@ -43,13 +58,52 @@ def refused(known: ManifestSet) -> Iterator[Violation]:
 
 
 def _numbers(one: Manifest) -> Iterator[Violation]:
-    """Numbers in quotes; `${…}` is filled in by who applies it."""
+    """Numbers in quotes; a placeholder is filled in by who applies it."""
     for key in NUMBERS:
         value = one.spec.get(key)
-        if isinstance(value, str) and "$" not in value and one.kind in COUNTED:
-            patch = patch_of(one, {key: int(value)}) if value.isdigit() else None
+        if isinstance(value, str) and not is_placeholder(value) and one.kind in COUNTED:
+            patch = patch_of(one, {key: number}) if (number := quoted(value)) is not None else None
             sentence = f'{key} "{value}" is text: the API wants a number, and refuses it'
             yield Violation("value-not-number", one, sentence, (), patch)
+
+
+def _quoted_ports(one: Manifest) -> Iterator[Violation]:
+    """A Service's ports in quotes. A targetPort is a name then, which needs a letter (`IsValidPortName`)."""
+    for port in rows(one.spec, "ports") if one.kind == "Service" else ():
+        wrong = {key: number for key in SERVICE_PORTS if (number := quoted(port.get(key))) is not None}
+        if wrong:
+            listed = ", ".join(f'{key} "{number}"' for key, number in wrong.items())
+            patch = patch_of(one, {"ports": [{**wrong, "port": port["port"]}]}) if whole(port.get("port")) else None
+            sentence = f"{listed} in quotes: the API wants a number, and refuses it"
+            yield Violation("value-not-number", one, sentence, (), patch)
+
+
+def _quoted(workload: Workload, container: Raw) -> Iterator[Violation]:
+    """Times and ports of probes in quotes, likewise, and those of the container's ports."""
+    wrong: list[tuple[str, int]] = []
+    fields: dict[str, Any] = {}
+    for probe in PROBES:
+        given = sub(container, probe)
+        times = {key: number for key in TIMES if (number := quoted(given.get(key))) is not None}
+        asked = {key: number for key in HANDLERS if (number := quoted(sub(given, key).get("port"))) is not None}
+        wrong += [(f"{probe}.{key}", number) for key, number in times.items()]
+        wrong += [(f"{probe}.{key}.port", number) for key, number in asked.items()]
+        if times or asked:
+            fields[probe] = {**times, **{key: {"port": number} for key, number in asked.items()}}
+    ports = [number for one in rows(container, "ports") if (number := quoted(one.get("containerPort"))) is not None]
+    wrong += [("containerPort", number) for number in ports]
+    if wrong:
+        listed = ", ".join(f'{key} "{number}"' for key, number in wrong)
+        sentence = f"{listed} in quotes (container {container.get('name')}): the API wants a number, and refuses it"
+        patch = None if ports else container_patch(workload, container, fields)
+        yield Violation("value-not-number", workload.manifest, sentence, (), patch)
+
+
+def _grace(workload: Workload) -> Iterator[Violation]:
+    key = "terminationGracePeriodSeconds"
+    if (number := quoted(workload.pod.get(key))) is not None:
+        sentence = f'{key} "{number}" is text: the API wants a number, and refuses it'
+        yield Violation("value-not-number", workload.manifest, sentence, (), pod_patch(workload, {key: number}))
 
 
 def _labels(one: Manifest) -> Iterator[Violation]:
@@ -149,16 +203,21 @@ def _ports(workload: Workload, container: Raw) -> Iterator[Violation]:
     own = rows(container, "ports")
     names = {str(one["name"]) for one in own if "name" in one}
     pods = [one for other in [*workload.containers, *workload.sidecars] for one in rows(other, "ports")]
-    numbers = {whole(one.get("containerPort")) for one in pods}
+    numbers = {meant_number(one.get("containerPort")) for one in pods}
     spoken = " ".join(str(container.get(key, "")) for key in ("command", "args", "env"))
     wrong: dict[str, list[tuple[str, str]]] = {}
     for probe in PROBES:
         for handler in ("httpGet", "tcpSocket", "grpc"):
-            port = sub(container, probe, handler).get("port")
-            if isinstance(port, str) and not port.isdigit() and port not in names:
-                wrong.setdefault(port, []).append((probe, handler))
-            elif whole(port) is not None and numbers and port not in numbers and str(port) not in spoken:
-                wrong.setdefault(str(port), []).append((probe, handler))
+            asks = sub(container, probe, handler)
+            port = asks.get("port")
+            number = whole(port)
+            if isinstance(port, str):
+                if port not in names and quoted(port) is None and not is_placeholder(port):
+                    wrong.setdefault(port, []).append((probe, handler))
+            elif number is None or not numbers or numbers & {None, number} or asks.get("host"):
+                continue
+            elif str(number) not in spoken:
+                wrong.setdefault(str(number), []).append((probe, handler))
     for port, asked in wrong.items():
         rule = "probe-port-undeclared" if port.isdigit() else "probe-port-unnamed"
         kinds = [probe.removesuffix("Probe") for probe, _ in asked]

@@ -6,7 +6,7 @@ from typing import Any
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Manifest, Workload
 from chaos.review.patches import new_object, patch_of, pod_patch
-from chaos.review.shapes import rows, sub, texts
+from chaos.review.shapes import is_placeholder, quoted, rows, sub, texts
 from chaos.review.violation import Violation
 
 __all__ = ["service"]
@@ -68,7 +68,8 @@ def _ports(one: Manifest, selected: Sequence[Workload]) -> Iterator[Violation]:
     for port in ports:
         target = port.get("targetPort")
         lacking = [workload for workload in selected if target not in _names(workload)]
-        if isinstance(target, str) and not target.isdigit() and lacking:
+        named = isinstance(target, str) and quoted(target) is None and not is_placeholder(target)
+        if named and lacking:
             yield _unnamed(one, port, target, lacking[0])
     if len(ports) > 1 and selected:
         listed = ", ".join(f"{port.get('name', '')} {port.get('port')}".strip() for port in ports)

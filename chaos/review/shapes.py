@@ -7,7 +7,21 @@ from typing import Any
 from chaos.objects.base import Raw, matches
 from chaos.semantics import Probe
 
-__all__ = ["HANDLERS", "PROBES", "handler_of", "probe_of", "rows", "selects", "share", "sub", "texts", "whole"]
+__all__ = [
+    "HANDLERS",
+    "PROBES",
+    "handler_of",
+    "is_placeholder",
+    "meant_number",
+    "probe_of",
+    "quoted",
+    "rows",
+    "selects",
+    "share",
+    "sub",
+    "texts",
+    "whole",
+]
 
 HANDLERS = ("httpGet", "grpc", "tcpSocket", "exec")
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -37,11 +51,26 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def quoted(value: Any) -> int | None:
+    """The number that stands in quotes, where the API wants one without; None for anything else."""
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) else None
+
+
+def meant_number(value: Any) -> int | None:
+    """A whole number, with quotes or without: what was meant, though the API may refuse it."""
+    return quoted(value) if isinstance(value, str) else whole(value)
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether it is text that somebody fills in before it is applied: `${PORT}`, `<image>`."""
+    return isinstance(value, str) and re.search(r"[$<{]", value) is not None
+
+
 def share(bound: Any, total: int) -> int | None:
     """A number of pods, or a percentage rounded up as the disruption controller does; None for anything else."""
-    if (number := whole(bound)) is not None:
-        return number
-    if isinstance(bound, str) and re.fullmatch(r"\d{1,6}%", bound):
+    if (pods := whole(bound)) is not None:
+        return pods
+    if isinstance(bound, str) and re.fullmatch(r"[0-9]{1,6}%", bound):
         return -(-int(bound[:-1]) * total // 100)
     return None
 
@@ -55,9 +84,9 @@ def selects(selector: Raw, labels: Mapping[str, str]) -> bool:
 
 
 def probe_of(container: Raw, kind: str) -> Probe | None:
-    """A probe's times; one that is no number counts as not given."""
+    """A probe's times, in quotes or without; one that is no number counts as not given."""
     raw = sub(container, kind)
-    timed = {key: value for key, value in raw.items() if whole(value) is not None}
+    timed = {key: number for key, value in raw.items() if (number := meant_number(value)) is not None}
     return Probe.of({kind: {"given": True, **timed}}, kind) if raw else None
 
 
