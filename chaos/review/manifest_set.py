@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chaos.errors import plural
-from chaos.objects.base import Raw
+from chaos.objects.base import Raw, kind_in
 from chaos.review.model import Manifest, Scaler, Workload
 from chaos.review.shapes import rows, selects, sub, texts
 
@@ -29,6 +29,7 @@ MAKERS = frozenset(
         *("LeaderWorkerSet", "JobSet", "RayService", "RayCluster", "RayJob", "InferenceService", "LLMInferenceService"),
         *("SeldonDeployment", "BentoDeployment", "DynamoGraphDeployment", "DynamoComponentDeployment", "NIMService"),
         *("ModelService", "Workspace", "Rollout", "CloneSet", "InferenceGraph", "MPIJob", "PyTorchJob", "VLLMRuntime"),
+        *("PodCliqueSet", "PodClique", "ScaledJob", "SparkApplication"),
     }
 )
 """Kinds of others that are known to make pods, whose labels only their controller knows."""
@@ -128,7 +129,8 @@ class _Labels:
 def gather(read: Iterable[Manifest]) -> ManifestSet:
     """Put manifests together. An object that repeats another is passed over."""
     manifests, notes = _placed(list(read))
-    workloads = [Workload(one) for one in manifests if _is_workload(one)]
+    keepers = {_place(one) for one in manifests if _is_workload(one)}
+    workloads = [Workload(one) for one in manifests if _place(one) in keepers and not _owned_by(one, keepers)]
     labels = _Labels(workloads)
     scalers = [Scaler(one) for one in manifests if one.kind in SCALERS and not _made_by_keda(one)]
     found = ManifestSet(
@@ -155,6 +157,11 @@ def gather(read: Iterable[Manifest]) -> ManifestSet:
             for workload in found.services[one]:
                 workload.services.append(one)
     by_name = {(one.manifest.kind, one.manifest.namespace, one.manifest.name): one for one in workloads}
+    for one in manifests:
+        ref = sub(one.spec, "workloadRef")
+        kind = kind_in(ref.get("apiVersion", ""), ref.get("kind", ""))
+        if (borrowed := by_name.get((kind, one.namespace, str(ref.get("name"))))) is not None:
+            borrowed.borrowers.append(one)
     for scaler in scalers:
         kind, name = scaler.target
         if (target := by_name.get((kind, scaler.manifest.namespace, name))) is not None:
@@ -163,13 +170,16 @@ def gather(read: Iterable[Manifest]) -> ManifestSet:
 
 
 def _placed(read: list[Manifest]) -> tuple[list[Manifest], list[str]]:
-    """Each in its namespace and once. Where only one namespace is named, what names none is meant for it."""
-    named = {namespace for one in read if (namespace := one.namespace)}
+    """Each in its namespace and once. Where only one namespace is named, what names none is meant for it.
+
+    Only by what belongs to a service: its monitoring, and its rights, often lie in a namespace of others.
+    """
+    named = {namespace for one in read if _is_ruled(one) and (namespace := one.namespace)}
     usual = next(iter(named)) if len(named) == 1 else ""
     found: dict[Place, Manifest] = {}
     repeated = []
     for one in read:
-        placed = one if one.kind in CLUSTER_WIDE else replace(one, usual_namespace=usual)
+        placed = one if str(one.raw.get("kind")) in CLUSTER_WIDE else replace(one, usual_namespace=usual)
         if _place(placed) in found:
             repeated.append(f"{one.label} ({one.path}:{one.line})")
         else:
@@ -182,6 +192,11 @@ def _place(manifest: Manifest) -> Place:
     return manifest.kind, manifest.namespace, manifest.name
 
 
+def _is_ruled(manifest: Manifest) -> bool:
+    """Whether rules are about it."""
+    return manifest.kind in {BUDGET, SERVICE, CLAIM, LIMITS, *SCALERS} or _is_workload(manifest)
+
+
 def _is_workload(manifest: Manifest) -> bool:
     """Whether it has a number of replicas and their template, as a Deployment has them; a part of one does not."""
     spec = manifest.spec
@@ -191,15 +206,23 @@ def _is_workload(manifest: Manifest) -> bool:
     return any("image" in one for one in rows(spec, "template", "spec", "containers"))
 
 
+def _owned_by(manifest: Manifest, keepers: Container[Place]) -> bool:
+    """Whether one of these has made it, as a Deployment the ReplicaSets that an export of its namespace shows."""
+    owners = rows(manifest.raw, "metadata", "ownerReferences")
+    kinds = [(kind_in(one.get("apiVersion", ""), one.get("kind", "")), str(one.get("name"))) for one in owners]
+    return any((kind, manifest.namespace, name) in keepers for kind, name in kinds)
+
+
 def _made_by_keda(manifest: Manifest) -> bool:
     """Whether a ScaledObject, which is read itself, has made this autoscaler."""
     return any(one.get("kind") == "ScaledObject" for one in rows(manifest.raw, "metadata", "ownerReferences"))
 
 
 def _makes_pods(manifest: Manifest) -> bool:
-    return not _is_workload(manifest) and (
-        str(manifest.raw.get("kind")) in MAKERS or ("." in manifest.kind and "template" in manifest.spec)
-    )
+    if _is_workload(manifest) or sub(manifest.spec, "workloadRef"):
+        return False
+    known = str(manifest.raw.get("kind")) in MAKERS
+    return known or ("." in manifest.kind and bool(rows(manifest.spec, "template", "spec", "containers")))
 
 
 def _names(manifests: Sequence[Manifest]) -> dict[str, set[tuple[str, str]]]:
@@ -228,15 +251,14 @@ def _others(manifests: Sequence[Manifest]) -> dict[str, list[Mapping[str, str]]]
 
 
 def _passed_over(manifests: Sequence[Manifest]) -> Iterator[str]:
-    used = {BUDGET, SERVICE, CLAIM, LIMITS, *SCALERS}
     left: list[str] = []
     for one in manifests:
-        if one.kind in used or _is_workload(one):
+        if _is_ruled(one):
             continue
         if one.kind == "DaemonSet":
             yield f"{one.words} is not reviewed: a DaemonSet has no number of replicas, the nodes decide on it"
         elif _makes_pods(one):
-            yield f"{one.words} is not reviewed: its own controller makes its pods, and their template is not here"
+            yield f"{one.words} is not reviewed: its own controller makes its pods, in a form that no rule reads"
         elif one.kind in OWN:
             yield f"{one.words} is not reviewed: it names no image, so it is a part that changes another object"
         else:

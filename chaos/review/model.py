@@ -131,12 +131,16 @@ def _measured(spec: Raw) -> Iterator[Metric]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Workload:
-    """What has pods and a number of them, with the objects that bind, reach and scale these."""
+    """What has pods and a number of them, with the objects that bind, reach and scale these.
+
+    `borrowers` only take its template, and keep pods of their own: a Rollout with a `workloadRef`.
+    """
 
     manifest: Manifest
     budgets: list[Manifest] = field(default_factory=list)
     services: list[Manifest] = field(default_factory=list)
     scalers: list[Scaler] = field(default_factory=list)
+    borrowers: list[Manifest] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -182,7 +186,9 @@ class Workload:
 
     @property
     def floor(self) -> int | None:
-        """The least number of replicas that there may be in ordinary operation; None if that is no number."""
+        """The least number of replicas that there may be in ordinary operation; None if that is not known."""
+        if self.borrowers:
+            return None
         if self.scalers:
             floors = [one.floor for one in self.scalers]
             return None if None in floors else min(one for one in floors if one is not None)
@@ -190,7 +196,9 @@ class Workload:
 
     @property
     def ceiling(self) -> int | None:
-        """The greatest number of replicas."""
+        """The greatest number of replicas; None if that is not known."""
+        if self.borrowers:
+            return None
         ceilings = [one.ceiling for one in self.scalers] or [whole(self.spec.get("replicas", 1))]
         return None if None in ceilings else max(one for one in ceilings if one is not None)
 
