@@ -1,6 +1,7 @@
 """Manifests as the rules read them: workloads, and what binds, reaches and scales these."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ GRACE_S = 30
 
 ASIDE = re.compile(r"metric|monitor|admin|manage|zmq|ucx", re.IGNORECASE)
 """Names of ports that no user asks."""
+
+BESIDE = re.compile(r"istio|linkerd|envoy|oauth2|cloud-?sql|fluent|otel|vault|exporter|sidecar", re.IGNORECASE)
+"""Names and images of containers that stand beside a server."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,14 +208,23 @@ class Workload:
 
     @property
     def serving(self) -> tuple[Raw, Any]:
-        """The container that a Service's port leads to, and that port; else the first that has a port, or the first."""
-        for port in _asked(self.services):
+        """The container that a Service's port leads to, and that port; else the likeliest, and a port that it may have.
+
+        Where no container declares the port: the one with devices, none that is known to stand beside servers, and
+        one with ports rather than without.
+        """
+        asked = list(_asked(self.services))
+        for port in asked:
             for one in self.containers:
                 if port in _ports(one):
                     return one, port
-        first = next((one for one in self.containers if rows(one, "ports")), self.containers[0])
-        own: Raw = next(iter(rows(first, "ports")), {})
-        return first, own.get("name") or own.get("containerPort") or next(_asked(self.services), None)
+        likely = min(
+            self.containers,
+            key=lambda one: (not _devices(one), bool(BESIDE.search(_called(one))), not rows(one, "ports")),
+        )
+        own: Raw = next(iter(rows(likely, "ports")), {})
+        number = next((port for port in asked if whole(port) is not None), None)
+        return likely, number or own.get("name") or own.get("containerPort") or next(iter(asked), None)
 
     @property
     def serves(self) -> bool:
@@ -221,12 +234,21 @@ class Workload:
     @property
     def device(self) -> tuple[str, int]:
         """The resource of which each pod takes the most devices, and how many: nvidia.com/gpu; none: 0."""
-        taken: dict[str, int] = {}
+        taken: Counter[str] = Counter()
         for one in self.containers:
-            for name, given in texts(one, "resources", "limits").items():
-                if "/" in name and (number := quoted(given)) is not None:
-                    taken[name] = taken.get(name, 0) + number
+            taken.update(_devices(one))
         return max(taken.items(), key=lambda one: one[1], default=("", 0))
+
+
+def _devices(container: Raw) -> dict[str, int]:
+    """How many devices it takes of each kind."""
+    limits = texts(container, "resources", "limits")
+    return {name: number for name, one in limits.items() if "/" in name and (number := quoted(one))}
+
+
+def _called(container: Raw) -> str:
+    """Its name and image."""
+    return f"{container.get('name')} {container.get('image')}"
 
 
 def _asked(services: list[Manifest]) -> Iterator[Any]:

@@ -30,6 +30,21 @@ def test_the_container_that_the_service_leads_to_is_the_server() -> None:
     assert rules_of(service_of(pod={"containers": [PROXY, CONTAINER]})) == set()
 
 
+@pytest.mark.parametrize(
+    "server",
+    [{"name": "server", "image": "chat:1"}, {**BARE, "name": "model", "resources": {"limits": {"amd.com/gpu": 1}}}],
+    ids=["without ports", "with a device"],
+)
+def test_where_no_container_declares_the_port_a_proxy_is_not_the_server(server: dict[str, Any]) -> None:
+    """Injected proxies come first and declare ports of their own; servers often declare none."""
+    injected = {**PROXY, "name": "istio-proxy", "image": "istio/proxyv2:1.24.0"}
+    undeclared = {"ports": [{"port": 80, "targetPort": 8080}]}
+    (one,) = found(service_of(pod={"containers": [injected, server]}, service=undeclared), "probes-missing")
+    assert f"container {server['name']}: " in one.sentence
+    probe = yaml.safe_load(one.patch)["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    assert probe["tcpSocket"] == {"port": 8080}
+
+
 def test_a_native_sidecar_is_no_server() -> None:
     """An init container that always restarts runs beside the server; only an autoscaler on CPU needs its request."""
     sidecar = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
