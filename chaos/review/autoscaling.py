@@ -9,6 +9,7 @@ from chaos.review.model import Manifest, Metric, Scaler, Workload
 from chaos.review.patches import Patch, patch_of, pod_patch, scaler_patch
 from chaos.review.shapes import probe_of, rows, sub, whole
 from chaos.review.violation import Violation
+from chaos.review.volumes import claims_of_one_node
 
 __all__ = ["ALONE", "USUAL", "autoscaling", "requested"]
 
@@ -82,7 +83,9 @@ def _number(known: ManifestSet, workload: Workload) -> Iterator[Violation]:
         yield Violation("replicas-zero", about, f"{words}: the first request waits for a model load", sums)
     elif floor == 1 and not _joined(known, workload):
         words = f"{who} one replica at its minimum" if scalers else "one replica"
-        yield Violation("replicas-one", about, f"{words}: any loss is an outage", ALONE, _second(workload))
+        # A second replica could not mount what only one node can.
+        patch = None if claims_of_one_node(known, workload) else _second(workload)
+        yield Violation("replicas-one", about, f"{words}: any loss is an outage", ALONE, patch)
     if scalers and "replicas" in workload.spec and not sub(about.raw, "metadata").get("uid"):
         sentence = (
             f"{workload.spec['replicas']} replicas are written beside {scalers[0].manifest.label}: each apply puts the "
@@ -119,8 +122,9 @@ def _measured(known: ManifestSet, workload: Workload, scaler: Scaler) -> Iterato
         if metric.target == "Utilization" and bare:
             names = " and ".join(str(one.get("name")) for one in bare)
             what = metric.resource.upper() if metric.resource == "cpu" else metric.resource
+            ends = "never scales in" if _several(scaler) else "never scales"
             sentence = (
-                f"no {what} request in container {names}: {scaler.manifest.label} measures against it, and never scales"
+                f"no {what} request in container {names}: {scaler.manifest.label} measures against it, and {ends}"
             )
             sums = (
                 "a limit alone would do as a request",
@@ -131,6 +135,11 @@ def _measured(known: ManifestSet, workload: Workload, scaler: Scaler) -> Iterato
         if metric.resource == "memory":
             sentence = "a model server's memory does not fall with load: on memory it scales out, and never in"
             yield Violation("autoscaler-on-memory", scaler.manifest, sentence, (), _without_memory(scaler))
+
+
+def _several(scaler: Scaler) -> bool:
+    """Whether it has other metrics, too: by these it still scales out, but not in (`computeReplicasForMetrics`)."""
+    return len(rows(scaler.manifest.spec, "triggers" if scaler.keda else "metrics")) > 1
 
 
 def _bare(known: ManifestSet, workload: Workload, metric: Metric) -> list[Raw]:

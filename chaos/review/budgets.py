@@ -51,7 +51,11 @@ def may_go(spec: Raw, pods: int) -> int | None:
 
 def _missing(known: ManifestSet, workload: Workload) -> Violation:
     replicas = workload.floor
-    sums = (f"{replicas} of {replicas} may go at once; with maxUnavailable 1, {replicas - 1} stay",) if replicas else ()
+    sums: tuple[str, ...] = ()
+    if replicas == 1:
+        sums = ("of one replica a budget keeps none: it counts once there are two",)
+    elif replicas:
+        sums = (f"{replicas} of {replicas} may go at once; with maxUnavailable 1, {replicas - 1} stay",)
     spec = {"maxUnavailable": 1, "selector": workload.selector}
     taken = known.names("PodDisruptionBudget")
     patch = new_object(workload.manifest, "policy/v1", "PodDisruptionBudget", spec, taken) if workload.labels else None
@@ -80,10 +84,11 @@ def _pairs(labels: Mapping[str, str]) -> str:
 
 def _spans(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:
     if len(bound) > 1:
-        counted = " + ".join(str(one.floor) for one in bound)
+        floors = [one.floor for one in bound]
+        sums = () if None in floors else (f"pods that it counts: {' + '.join(map(str, floors))}",)
         named = " and ".join(one.label for one in bound[:3])
         sentence = f"the disruption budget {budget.name} binds the pods of {named} together: it counts them as one"
-        yield Violation("budget-spans-workloads", budget, sentence, (f"pods that it counts: {counted}",))
+        yield Violation("budget-spans-workloads", budget, sentence, sums)
 
 
 def _bounds(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:

@@ -19,6 +19,9 @@ from chaos.review.rules import RULES
 __all__ = ["STDIN", "Reading", "read"]
 
 STDIN = "-"
+BYTE_ORDER_MARK = "\ufeff"
+"""At the beginning of a file; files that were put together have it in the middle, too."""
+
 SUFFIXES = (".yaml", ".yml", ".json")
 CHART, KUSTOMIZATIONS = "Chart.yaml", ("kustomization.yaml", "kustomization.yml", "Kustomization")
 CHANGES = ("patches", "patchesStrategicMerge", "patchesJson6902", "replacements", "transformers", "configurations")
@@ -131,7 +134,7 @@ def _read_file(reading: Reading, path: str) -> None:
 
 def _read_text(reading: Reading, path: str, data: bytes) -> None:
     try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8").replace(BYTE_ORDER_MARK, "")
     except UnicodeDecodeError:
         reading.others[NO_TEXT] += 1
         return

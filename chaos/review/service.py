@@ -49,7 +49,9 @@ def _missing(known: ManifestSet, workload: Workload) -> Violation:
     labels = texts(workload.selector, "matchLabels")
     spec = {"selector": labels, "ports": [{"port": 80, "targetPort": port}]}
     patch = new_object(workload.manifest, "v1", "Service", spec, known.names("Service")) if port and labels else None
-    sentence = "no Service here selects its pods: right only if an InferencePool or another folder's Service does"
+    sentence = (
+        "no Service here selects its pods: right only if an InferencePool or a Service elsewhere does, or nobody asks"
+    )
     return Violation("service-missing", workload.manifest, sentence, (), patch)
 
 

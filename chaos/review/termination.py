@@ -16,7 +16,8 @@ from chaos.review.violation import Violation
 __all__ = ["OPEN_S", "pre_stop_s", "termination"]
 
 SLEEP = re.compile(r"\bsleep\s+(\d{1,6})([smh]?)\b")
-LOOP = re.compile(r"\b(?:while|until|for)\b")
+DEPENDS = re.compile(r"\b(?:while|until|for|if|case)\b")
+"""Where it stands, how long a program sleeps depends on what is not written."""
 UNIT_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 OTHERS = {"postStart", "stopSignal"}
@@ -52,7 +53,7 @@ def pre_stop_s(container: Raw) -> int | None:
     command = sub(hook, "exec").get("command")
     words = " ".join(map(str, command)) if isinstance(command, list) else ""
     slept = SLEEP.findall(words)
-    return sum(int(number) * UNIT_S[unit] for number, unit in slept) if slept and not LOOP.search(words) else None
+    return sum(int(number) * UNIT_S[unit] for number, unit in slept) if slept and not DEPENDS.search(words) else None
 
 
 def _used(workload: Workload, container: Raw) -> Iterator[Violation]:

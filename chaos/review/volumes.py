@@ -12,13 +12,17 @@ from chaos.review.violation import Violation
 
 __all__ = ["claims_of_one_node", "volumes"]
 
-ONE_NODE = {"ReadWriteOnce", "ReadWriteOncePod"}
+ONE_POD = "ReadWriteOncePod"
+ONE_NODE = {"ReadWriteOnce", ONE_POD}
 MODEL = re.compile(r"model|weight|hugging|\bnim\b|ollama", re.IGNORECASE)
 """Names and paths of volumes that hold model files."""
 
 DOWNLOAD = re.compile(
     r"download|\bwget\b|\bcurl\b|\bgsutil\b|\brclone\b|\bs3\b|huggingface-cli|git clone", re.IGNORECASE
 )
+
+GUARDED = re.compile(r"\b(?:until|while|wait|if|timeout)\b|\btest -|--spider|--max-time|\[ ", re.IGNORECASE)
+"""What waits for somebody else, looks first whether the files are there, or gives up in time."""
 
 
 def volumes(known: ManifestSet) -> Iterator[Violation]:
@@ -44,8 +48,10 @@ def claims_of_one_node(known: ManifestSet, workload: Workload) -> list[tuple[str
 
 def _shared(workload: Workload, name: str, mode: str) -> Violation:
     most = workload.ceiling or 1
+    alone = ONE_POD in mode
     if most < 2:
-        sentence = f"claim {name} is {mode}: a second replica, or a release's new pod, starts on the same node only"
+        where = "does not start beside the first" if alone else "starts on the same node only"
+        sentence = f"claim {name} is {mode}: a second replica, or a release's new pod, {where}"
         return Violation("claim-bars-scaling", workload.manifest, sentence)
     sums = ("give each replica a claim of its own (a StatefulSet's volumeClaimTemplates), or one of ReadWriteMany",)
     if HOST in kept_apart(workload):
@@ -53,7 +59,8 @@ def _shared(workload: Workload, name: str, mode: str) -> Violation:
             f"claim {name} is {mode}, and anti-affinity wants {most} replicas on {most} nodes: one can ever start"
         )
         return Violation("claim-on-many-nodes", workload.manifest, sentence, sums)
-    sentence = f"{most} replicas share claim {name}, which is {mode}: only pods on one node can start, and go with it"
+    which = "only one of them can start" if alone else "only pods on one node can start, and go with it"
+    sentence = f"{most} replicas share claim {name}, which is {mode}: {which}"
     return Violation("claim-on-one-node", workload.manifest, sentence, sums)
 
 
@@ -76,7 +83,8 @@ def _not_kept(workload: Workload) -> Iterator[Violation]:
 
 def _downloads(workload: Workload) -> Iterator[Violation]:
     for one in rows(workload.pod, "initContainers"):
-        if one.get("restartPolicy") != "Always" and DOWNLOAD.search(_words(one)):
+        words = _words(one)
+        if one.get("restartPolicy") != "Always" and DOWNLOAD.search(words) and not GUARDED.search(words):
             sentence = f"init container {one.get('name')} downloads at each start, and nothing limits how long it takes"
             yield Violation("download-unbounded", workload.manifest, sentence)
 

@@ -49,6 +49,7 @@ def rules(found: Review) -> list[str]:
         json.dumps([DEPLOYMENT, SERVICE, BUDGET]),
         "\ufeff" + yaml.safe_dump_all([DEPLOYMENT, SERVICE, BUDGET]).replace("\n", "\r\n"),
         "%YAML 1.1\n---\n" + "\n--- # next\n".join(yaml.safe_dump(one) for one in (DEPLOYMENT, SERVICE, BUDGET)),
+        "---\n".join("\ufeff" + yaml.safe_dump(one) for one in (DEPLOYMENT, SERVICE, BUDGET)),
     ],
     ids=[
         "documents",
@@ -57,6 +58,7 @@ def rules(found: Review) -> list[str]:
         "a JSON array",
         "a byte order mark and CRLF",
         "directives and comments",
+        "files put together",
     ],
 )
 def test_a_sound_set_is_read_however_it_is_written(tmp_path: Path, text: str) -> None:

@@ -1,0 +1,70 @@
+"""Sentences that are exact also in the rarer case, and patches only where they help."""
+
+from typing import Any
+
+import pytest
+from review_cases_objects import CANARY, SCALER, claim, resource
+from review_stories import found, rules_of, service_of
+
+CLAIM_ALONE = claim("ReadWriteOnce") | {"spec": {"replicas": 1}}
+
+
+def test_a_budget_of_one_replica_is_not_praised() -> None:
+    """Its patch lets the only pod go: it counts once there are two."""
+    (one,) = found(service_of(spec={"replicas": 1}, without=["PodDisruptionBudget"]), "budget-missing")
+    assert one.sums == ("of one replica a budget keeps none: it counts once there are two",)
+
+
+def test_pods_that_cannot_be_counted_are_not_summed_up() -> None:
+    """A number that somebody fills in later is no part of a sum."""
+    (one,) = found(service_of(spec={"replicas": "${REPLICAS}"}, others=[CANARY]), "budget-spans-workloads")
+    assert one.sums == ()
+
+
+def test_an_autoscaler_with_another_metric_still_scales_out() -> None:
+    """A metric without its request only bars the way down, as long as another one is measured."""
+    queue = {"type": "Pods", "pods": {"metric": {"name": "queue"}, "target": {"type": "AverageValue"}}}
+    metrics = [resource("cpu", averageUtilization=60), queue]
+    (one,) = found(service_of(scaler={"metrics": metrics}, container={"resources": None}), "autoscaler-without-request")
+    assert one.sentence.endswith("and never scales in")
+    (one,) = found(service_of(scaler=SCALER, container={"resources": None}), "autoscaler-without-request")
+    assert one.sentence.endswith("and never scales")
+
+
+def test_a_second_replica_is_no_remedy_where_it_could_not_mount_the_claim() -> None:
+    """On another node it would wait for a volume that the first one holds."""
+    (one,) = found(service_of(**CLAIM_ALONE), "replicas-one")
+    assert one.patch == ""
+    (one,) = found(service_of(spec={"replicas": 1}), "replicas-one")
+    assert one.patch != ""
+
+
+def test_a_claim_of_one_pod_bars_pods_on_its_node_too() -> None:
+    """ReadWriteOncePod is not ReadWriteOnce: the node does not matter."""
+    (one,) = found(service_of(**claim("ReadWriteOncePod")), "claim-on-one-node")
+    assert "only one of them can start" in one.sentence
+    (one,) = found(service_of(**(claim("ReadWriteOncePod") | {"spec": {"replicas": 1}})), "claim-bars-scaling")
+    assert "does not start beside the first" in one.sentence
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "until curl -sf http://registry:5000/; do sleep 2; done",
+        "wget -q --spider http://chat/",
+        "[ -f /models/done ] || huggingface-cli download org/model",
+        "if test ! -d /models/m; then aws s3 sync s3://models/m /models/m; fi",
+        "timeout 600 curl -O https://models.example/m",
+    ],
+)
+def test_waiting_and_looking_first_is_no_download_at_each_start(script: str) -> None:
+    """Nor is what gives up in time without a limit."""
+    init: dict[str, Any] = {"name": "prepare", "image": "registry.example/tools:1", "command": ["sh", "-c", script]}
+    assert rules_of(service_of(pod={"initContainers": [init]})) == set()
+
+
+def test_a_pre_stop_that_sleeps_only_at_times_is_not_counted() -> None:
+    """How long it takes is decided when it runs."""
+    script = "if [ -f /busy ]; then sleep 300; fi"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", script]}}}
+    assert rules_of(service_of(container={"lifecycle": hook})) == set()
