@@ -9,7 +9,7 @@ from typing import Any
 from chaos.objects.base import Raw, kind_in
 from chaos.review.shapes import meant_number, quoted, rows, sub, texts, whole
 
-__all__ = ["Manifest", "Metric", "Scaler", "Workload"]
+__all__ = ["SELECTOR_FIELDS", "Manifest", "Metric", "Scaler", "Workload"]
 
 GRACE_S = 30
 """terminationGracePeriodSeconds of a pod that names none."""
@@ -19,6 +19,9 @@ ASIDE = re.compile(r"metric|monitor|admin|manage|zmq|ucx", re.IGNORECASE)
 
 BESIDE = re.compile(r"istio|linkerd|envoy|oauth2|cloud-?sql|fluent|otel|vault|exporter|sidecar", re.IGNORECASE)
 """Names and images of containers that stand beside a server."""
+
+SELECTOR_FIELDS = frozenset({"matchLabels", "matchExpressions"})
+"""What a selector holds; that of a ReplicationController is the labels alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,8 +171,10 @@ class Workload:
 
     @property
     def selector(self) -> dict[str, Any]:
-        """The selector of its pods; for a version that needs none, their labels."""
+        """The selector of its pods; for a version that needs none, their labels. Kinds of old have labels alone."""
         given = sub(self.spec, "selector")
+        if given and not SELECTOR_FIELDS & given.keys():
+            return {"matchLabels": texts(self.spec, "selector")}
         return dict(given) if given else {"matchLabels": self.labels}
 
     @property

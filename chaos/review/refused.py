@@ -5,7 +5,7 @@ from typing import Any
 
 from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
-from chaos.review.model import Manifest, Workload
+from chaos.review.model import SELECTOR_FIELDS, Manifest, Workload
 from chaos.review.patches import Patch, container_patch, patch_of, pod_patch
 from chaos.review.shapes import (
     HANDLERS,
@@ -44,6 +44,7 @@ def refused(known: ManifestSet) -> Iterator[Violation]:
         yield from _numbers(one)
         yield from _quoted_ports(one)
         yield from _labels(one)
+        yield from _budget_selector(one)
     for workload in known.workloads:
         yield from _selector(workload)
         yield from _misplaced(workload)
@@ -141,20 +142,33 @@ def _environment(workload: Workload, container: Raw) -> Iterator[Violation]:
             )
 
 
+def _budget_selector(one: Manifest) -> Iterator[Violation]:
+    selector = sub(one.spec, "selector")
+    if one.kind == "PodDisruptionBudget" and selector and not SELECTOR_FIELDS & selector.keys():
+        sentence = (
+            f"`{next(iter(selector))}` is no field of a selector, labels stand in matchLabels: without it every pod of "
+            "the namespace is bound, and a strict kubectl refuses it"
+        )
+        patch = patch_of(one, {"selector": {"matchLabels": texts(one.spec, "selector")}})
+        yield Violation("field-unknown", one, sentence, (), patch)
+
+
 def _selector(workload: Workload) -> Iterator[Violation]:
     selector, about = sub(workload.spec, "selector"), workload.manifest
     if about.kind not in ("Deployment", "StatefulSet"):
         return
-    if not selector:
-        patch = patch_of(about, {"selector": {"matchLabels": workload.labels}}) if workload.labels else None
-        sentence = "it has no selector, which apps/v1 needs: the API refuses it"
+    if not SELECTOR_FIELDS & selector.keys():
+        wanted: dict[str, Any] = {**dict.fromkeys(selector), "matchLabels": workload.labels}
+        patch = patch_of(about, {"selector": wanted}) if workload.labels else None
+        what = "its selector has no matchLabels" if selector else "it has no selector"
+        sentence = f"{what}, which apps/v1 needs: the API refuses it"
         yield Violation("selector-missing", about, sentence, (), patch)
     elif not selects(selector, workload.labels):
-        wanted = texts(selector, "matchLabels")
-        listed = ", ".join(f"{key}={value}" for key, value in wanted.items())
+        asked = texts(selector, "matchLabels")
+        listed = ", ".join(f"{key}={value}" for key, value in asked.items())
         own = ", ".join(f"{key}={value}" for key, value in workload.labels.items()) or "none"
         plain = not rows(selector, "matchExpressions")
-        patch = patch_of(about, {"template": {"metadata": {"labels": wanted}}}) if plain else None
+        patch = patch_of(about, {"template": {"metadata": {"labels": asked}}}) if plain else None
         sentence = f"its selector ({listed}) does not select its own pods, whose labels are {own}: the API refuses it"
         yield Violation("selector-not-the-labels", about, sentence, (), patch)
 

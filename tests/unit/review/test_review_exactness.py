@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+import yaml
 from review_cases_objects import CANARY, SCALER, claim, resource
-from review_stories import found, rules_of, service_of
+from review_stories import found, merged, rules_of, service_of
 
 CLAIM_ALONE = claim("ReadWriteOnce") | {"spec": {"replicas": 1}}
 
@@ -68,3 +69,17 @@ def test_a_pre_stop_that_sleeps_only_at_times_is_not_counted() -> None:
     script = "if [ -f /busy ]; then sleep 300; fi"
     hook = {"preStop": {"exec": {"command": ["sh", "-c", script]}}}
     assert rules_of(service_of(container={"lifecycle": hook})) == set()
+
+
+def test_labels_alone_are_no_selector() -> None:
+    """As a Service has them: the patch gives them their place, also for the pods of a ReplicationController."""
+    (one,) = found(service_of(spec={"selector": {"app": "chat"}}), "selector-missing")
+    assert "no matchLabels" in one.sentence
+    assert yaml.safe_load(one.patch)["spec"]["selector"] == {"app": None, "matchLabels": {"app": "chat"}}
+    flat = service_of(budget={"selector": {"app": "chat"}})
+    (one,) = found(flat, "field-unknown")
+    assert rules_of(merged(flat, one.patch)) == set()
+    old = service_of(spec={"selector": {"app": "chat"}}, without=["PodDisruptionBudget"])
+    old[0] |= {"apiVersion": "v1", "kind": "ReplicationController"}
+    (one,) = found(old, "budget-missing")
+    assert yaml.safe_load(one.patch)["spec"]["selector"] == {"matchLabels": {"app": "chat"}}
