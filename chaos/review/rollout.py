@@ -7,7 +7,7 @@ from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Workload
 from chaos.review.patches import Patch, patch_of
 from chaos.review.placement import HOST, kept_apart
-from chaos.review.shapes import share, sub
+from chaos.review.shapes import rows, share, sub, whole
 from chaos.review.violation import Violation
 from chaos.review.volumes import claims_of_one_node
 from chaos.semantics.rollout import Strategy
@@ -81,16 +81,25 @@ def _recreates(known: ManifestSet, workload: Workload, replicas: int) -> Violati
     )
 
 
+def _ports_of_node(workload: Workload) -> list[int]:
+    """Ports that a pod takes of its node: with hostNetwork each that it declares (`SetDefaults_PodSpec`)."""
+    key = "containerPort" if workload.pod.get("hostNetwork") is True else "hostPort"
+    declared = [port for one in [*workload.containers, *workload.sidecars] for port in rows(one, "ports")]
+    return [number for port in declared if (number := whole(port.get(key)))]
+
+
 def _needs(workload: Workload, surge: int, replicas: int) -> Iterator[Violation]:
     """Releases that keep all replicas, and so need a place for one more."""
     patch = _rolling(workload, IN_PLACE) if replicas > 1 else None
     total = f"{replicas} + {surge} = {replicas + surge}"
     name, devices = workload.device
-    if HOST in kept_apart(workload, at_release=True):
+    why = "anti-affinity lets no node hold two of these pods"
+    if HOST not in kept_apart(workload, at_release=True):
+        why = next((f"each pod takes port {port} of its node" for port in _ports_of_node(workload)), "")
+    if why:
         sums = (f"maxSurge is {surge} and maxUnavailable 0: {total} nodes",)
         sentence = (
-            f"a release needs {total} nodes, as anti-affinity lets no node hold two of these pods: with "
-            f"{replicas} {'node' if replicas == 1 else 'nodes'} it hangs"
+            f"a release needs {total} nodes, as {why}: with {replicas} {'node' if replicas == 1 else 'nodes'} it hangs"
         )
         yield Violation("rollout-needs-node", workload.manifest, sentence, sums, patch)
     elif devices >= DEVICES:

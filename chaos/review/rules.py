@@ -82,7 +82,7 @@ _ALL = (
     Rule("rollout-takes-all", "warning", "A release may take every replica at once", STRATEGY),
     Rule("rollout-recreates", "warning", "Recreate ends every replica before a new one starts", STRATEGY),
     Rule("rollout-on-delete", "note", "A release replaces no pod by itself", MEMBERS),
-    Rule("rollout-needs-node", "warning", "A release starts a pod that anti-affinity keeps off every node", APART),
+    Rule("rollout-needs-node", "warning", "A release starts a pod for which no node has a place", APART),
     Rule("rollout-needs-devices", "note", "A release needs devices beside those in use", STRATEGY),
     # Volumes
     Rule("claim-on-one-node", "warning", "Several replicas mount one claim of one node", CLAIMS),

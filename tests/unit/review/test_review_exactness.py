@@ -83,3 +83,18 @@ def test_labels_alone_are_no_selector() -> None:
     old[0] |= {"apiVersion": "v1", "kind": "ReplicationController"}
     (one,) = found(old, "budget-missing")
     assert yaml.safe_load(one.patch)["spec"]["selector"] == {"matchLabels": {"app": "chat"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pod": {"hostNetwork": True}},
+        {"container": {"ports": [{"containerPort": 8000, "name": "http", "hostPort": 8000}]}},
+    ],
+    ids=["hostNetwork", "hostPort"],
+)
+def test_a_port_of_the_node_keeps_pods_apart_too(given: dict[str, Any]) -> None:
+    """The scheduler gives a port of a node to one pod only, so a release's new pod needs a node of its own."""
+    (one,) = found(service_of(**given), "rollout-needs-node")
+    assert "3 + 1 = 4 nodes, as each pod takes port 8000 of its node" in one.sentence
+    assert rules_of(merged(service_of(**given), one.patch)) == set()
