@@ -9,10 +9,32 @@ import yaml
 
 __all__ = ["UNREADABLE", "chunks", "cleaned", "documents", "objects", "reason"]
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+YAML = "tag:yaml.org,2002:"
+NO_BASE_60 = (f"{YAML}int", f"{YAML}float")
+TEXT = (f"{YAML}timestamp", f"{YAML}value")
+
+
+def _as_kubectl_reads(base: Any) -> Any:
+    """A loader of PyYAML's that takes plain scalars as go-yaml does: no dates, no `=`, no numbers to the base of 60."""
+    resolvers = {
+        first: [
+            (tag, re.compile(rf"(?!.*:)(?:{known.pattern})", re.VERBOSE) if tag in NO_BASE_60 else known)
+            for tag, known in some
+            if tag not in TEXT
+        ]
+        for first, some in base.yaml_implicit_resolvers.items()
+    }
+    return type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+
+
+SLOW: Any = _as_kubectl_reads(yaml.SafeLoader)
+FAST: Any = _as_kubectl_reads(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 """libyaml's parser where PyYAML was built with it: ten times as fast."""
 
-UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)
+UNFIT = (LookupError, AttributeError, TypeError, ArithmeticError)
+"""What PyYAML raises for a tag with a value that is not of its kind: `!!bool maybe`, `!!timestamp soon`, `!!int ""`."""
+
+UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, *UNFIT)
 """What reading a document may raise."""
 
 MARK = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
@@ -54,7 +76,7 @@ def documents(chunk: str) -> Iterator[tuple[int, Any, list[int]]]:
         else:
             yield chunk[: len(chunk) - len(text)].count("\n"), value, []
             return
-    loader = (yaml.SafeLoader if _nests(chunk) else LOADER)(chunk)
+    loader = (SLOW if _nests(chunk) else FAST)(chunk)
     try:
         while loader.check_node():
             node = loader.get_node()
@@ -130,4 +152,6 @@ def reason(error: Exception, line: int) -> str:
     """Why a document that begins on this line cannot be read, in one line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {line + error.problem_mark.line}: {error.problem}"
+    if isinstance(error, UNFIT):
+        return "a value is not what its tag says"
     return "it nests too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())

@@ -123,6 +123,10 @@ def test_a_broken_document_is_told_and_the_others_are_reviewed(tmp_path: Path) -
         ),
         "kind: [Deployment]\napiVersion: {v: 1}\nmetadata: {name: x, labels: [y], annotations: z}\n",
         "apiVersion: v1\nkind: x\nwhen: 2020-99-99\n",
+        "apiVersion: v1\nkind: x\nwhen: !!timestamp soon\n",
+        "apiVersion: v1\nkind: x\nwhen: 0001-01-01T00:00:00+10:00\n",
+        "apiVersion: v1\nkind: x\nready: !!bool maybe\n",
+        'apiVersion: v1\nkind: x\ncount: !!int ""\n',
         "apiVersion: v1\nkind: x\na: " + "[" * 100_000,
         "apiVersion: v1\nkind: x\na:\n" + "- " * 100_000,
         "[" * 100_000,
@@ -134,6 +138,16 @@ def test_whatever_is_read_there_is_no_traceback(tmp_path: Path, text: str) -> No
     """Anybody may propose a change to the manifests under review."""
     found = of_text(tmp_path, "\n---\n".join([text, *map(yaml.safe_dump, (DEPLOYMENT, SERVICE))]))
     assert "budget-missing" in rules(found)
+
+
+def test_plain_scalars_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
+    """A time of day, a date and the sign `=` are text to go-yaml: nothing is wrong with them."""
+    written = workload_of(container={"args": ["x0", "x1", "x2", "x3"]})
+    text = yaml.safe_dump_all([written, SERVICE, BUDGET])
+    for name, plain in (("x0", "22:22"), ("x1", "2020-99-99"), ("x2", "="), ("x3", "10:30.5")):
+        text = text.replace(f"- {name}\n", f"- {plain}\n")
+    assert "- =\n" in text
+    assert of_text(tmp_path, text) == Review(())
 
 
 def test_aliases_that_mean_more_than_fits_are_refused(tmp_path: Path) -> None:
