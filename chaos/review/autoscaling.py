@@ -180,10 +180,11 @@ def _without_memory(scaler: Scaler) -> Patch | None:
 
 
 def _window(workload: Workload, scaler: Scaler) -> Iterator[Violation]:
-    window_s = whole(sub(scaler.behavior, "scaleDown").get("stabilizationWindowSeconds"))
+    down = sub(scaler.behavior, "scaleDown")
+    window_s = whole(down.get("stabilizationWindowSeconds"))
     readiness = probe_of(workload.serving[0], "readinessProbe")
     least_s = max(WINDOW_S, int(readiness.initial_delay_s) if readiness else 0)
-    if window_s is None or window_s >= least_s:
+    if window_s is None or window_s >= least_s or down.get("selectPolicy") == "Disabled":
         return
     sentence = (
         f"scale-down looks back for {window_s} s, less than a model load: replicas go that are wanted back at once"

@@ -117,7 +117,8 @@ def _bounds(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:
 def _invalid(budget: Manifest, key: str, value: Any) -> Violation:
     number = quoted(value)
     patch = None if number is None else patch_of(budget, {key: number})
-    sentence = f'{key} "{value}" is text: the API takes a number (1) or a percentage (50%), and refuses this'
+    what = f'"{value}" is text' if isinstance(value, str) else f"{value} is neither"
+    sentence = f"{key} {what}: the API takes a whole number (1) or a percentage (50%), and refuses this"
     return Violation("budget-bound-invalid", budget, sentence, (), patch)
 
 

@@ -49,6 +49,7 @@ def refused(known: ManifestSet) -> Iterator[Violation]:
         yield from _selector(workload)
         yield from _misplaced(workload)
         yield from _grace(workload)
+        yield from _scheduling(workload)
         for container in [*rows(workload.pod, "initContainers"), *workload.containers]:
             yield from _environment(workload, container)
             yield from _quoted(workload, container)
@@ -118,6 +119,21 @@ def _labels(one: Manifest) -> Iterator[Violation]:
 def _shown(value: Any) -> str:
     """As YAML has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _scheduling(workload: Workload) -> Iterator[Violation]:
+    """Where pods may run is said in text: the label of a node is "true", not true."""
+    selector = sub(workload.pod, "nodeSelector")
+    nodes = {str(key): value for key, value in selector.items() if not isinstance(value, str)}
+    wrong = {f"nodeSelector: {key}": value for key, value in nodes.items()}
+    for one in rows(workload.pod, "tolerations"):
+        if "value" in one and not isinstance(one["value"], str):
+            wrong[f"tolerations: the value for {one.get('key')}"] = one["value"]
+    for where, value in wrong.items():
+        fields = {"nodeSelector": {key: _shown(given) for key, given in nodes.items()}}
+        patch = pod_patch(workload, fields) if where.startswith("nodeSelector") else None
+        sentence = f"{where} is {_shown(value)}, not text: the API refuses it"
+        yield Violation("value-not-text", workload.manifest, sentence, (), patch)
 
 
 def _environment(workload: Workload, container: Raw) -> Iterator[Violation]:

@@ -47,7 +47,9 @@ def texts(raw: Raw, *keys: str) -> dict[str, str]:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number; None for anything else."""
+    """A whole number, also one that is written as 2.0; None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -32,6 +32,12 @@ def test_an_autoscaler_with_another_metric_still_scales_out() -> None:
     assert one.sentence.endswith("and never scales")
 
 
+def test_an_autoscaler_that_never_scales_in_is_not_hasty() -> None:
+    """With selectPolicy Disabled nothing is taken, however short it looks back."""
+    down = {"stabilizationWindowSeconds": 0, "selectPolicy": "Disabled"}
+    assert rules_of(service_of(scaler={"behavior": {"scaleDown": down}})) == set()
+
+
 def test_a_second_replica_is_no_remedy_where_it_could_not_mount_the_claim() -> None:
     """On another node it would wait for a volume that the first one holds."""
     (one,) = found(service_of(**CLAIM_ALONE), "replicas-one")

@@ -88,3 +88,21 @@ def test_a_number_of_any_length_breaks_nothing(tmp_path: Path) -> None:
     text = text.replace("77777", long).replace("88888", long)
     (tmp_path / "all.yaml").write_text(f"{text}---\nkind: x\nmetadata: {{name: y, labels: {{a: {long}}}}}\n")
     assert {"value-not-number"} == {one.rule for one in review([str(tmp_path)]).findings}
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    """On its way to the API server 2.0 becomes 2; half a pod is refused."""
+    assert rules_of(service_of(budget={"maxUnavailable": 1.0}, spec={"replicas": 2.0})) == set()
+    (one,) = found(service_of(budget={"maxUnavailable": 0.5}), "budget-bound-invalid")
+    assert "maxUnavailable 0.5 is neither" in one.sentence
+
+
+def test_labels_of_nodes_and_values_of_taints_are_text() -> None:
+    """`true` without quotes is a truth value, which the API refuses there."""
+    labelled = service_of(pod={"nodeSelector": {"example.com/gpu": True, "pool": "a"}})
+    (one,) = found(labelled, "value-not-text")
+    assert "nodeSelector: example.com/gpu is true, not text" in one.sentence
+    assert rules_of(merged(labelled, one.patch)) == set()
+    tolerated = [{"key": "gpu", "operator": "Equal", "value": True}, {"key": "spot", "operator": "Exists"}]
+    (one,) = found(service_of(pod={"tolerations": tolerated}), "value-not-text")
+    assert "tolerations: the value for gpu is true, not text" in one.sentence
