@@ -37,6 +37,7 @@ UNFIT = (LookupError, AttributeError, TypeError, ArithmeticError)
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, *UNFIT)
 """What reading a document may raise."""
 
+SOLID = re.compile(r"\S")
 MARK = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 DIRECTIVE = re.compile(r"^%.*", re.MULTILINE)
 
@@ -70,11 +71,11 @@ def documents(chunk: str) -> Iterator[tuple[int, Any, list[int]]]:
     text = chunk.lstrip()
     if text[:1] in ("{", "["):
         try:
-            value = json.loads(text)
+            found = list(_json_values(chunk))
         except ValueError:
             pass  # YAML may begin so, too
         else:
-            yield chunk[: len(chunk) - len(text)].count("\n"), value, []
+            yield from found
             return
     loader = (SLOW if _nests(chunk) else FAST)(chunk)
     try:
@@ -83,6 +84,17 @@ def documents(chunk: str) -> Iterator[tuple[int, Any, list[int]]]:
             yield node.start_mark.line, loader.construct_document(node), _lines_of_items(node)
     finally:
         loader.dispose()
+
+
+def _json_values(chunk: str) -> Iterator[tuple[int, Any, list[int]]]:
+    """One value of JSON, or several one after the other, as programs write them into a stream."""
+    decoder, line, end = json.JSONDecoder(), 0, 0
+    while begin := SOLID.search(chunk, end):
+        line += chunk.count("\n", end, begin.start())
+        value, after = decoder.raw_decode(chunk, begin.start())
+        yield line, value, []
+        line += chunk.count("\n", begin.start(), after)
+        end = after
 
 
 def _nests(chunk: str) -> bool:

@@ -61,7 +61,10 @@ class Reading:
         """Say how to render a chart."""
         command = f"helm template NAME {quote(chart)} | gameday review -"
         self.tell(
-            "template-unrendered", path, line, f"this is a template, and nobody can say what it becomes: {command}"
+            "template-unrendered",
+            path,
+            line,
+            f"this is a template, and nobody can say what it becomes; with helm: {command}",
         )
 
     def unbuilt(self, path: str) -> None:
