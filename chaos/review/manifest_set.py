@@ -13,6 +13,7 @@ __all__ = ["NEAR_MAX", "ManifestSet", "akin", "gather"]
 
 BUDGET, SERVICE, CLAIM, LIMITS = "PodDisruptionBudget", "Service", "PersistentVolumeClaim", "LimitRange"
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject.keda.sh")
+RULED = frozenset({BUDGET, SERVICE, CLAIM, LIMITS, *SCALERS})
 OWN = ("Deployment", "StatefulSet")
 BOUNDED = frozenset({"Job", "CronJob", "Pod", "DaemonSet", "PodTemplate"})
 """Kinds of Kubernetes' own with pods, but without a number of replicas that somebody keeps."""
@@ -194,7 +195,7 @@ def _place(manifest: Manifest) -> Place:
 
 def _is_ruled(manifest: Manifest) -> bool:
     """Whether rules are about it."""
-    return manifest.kind in {BUDGET, SERVICE, CLAIM, LIMITS, *SCALERS} or _is_workload(manifest)
+    return manifest.kind in RULED or _is_workload(manifest)
 
 
 def _is_workload(manifest: Manifest) -> bool:

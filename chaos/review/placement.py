@@ -23,6 +23,7 @@ REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 NOTICE_S = {
     "cloud.google.com/gke-spot": ("GKE", 15),
     "cloud.google.com/gke-preemptible": ("GKE", 15),
+    "cloud.google.com/gke-provisioning": ("GKE", 15),
     "kubernetes.azure.com/scalesetpriority": ("AKS", 30),
     "eks.amazonaws.com/capacityType": ("EKS", 120),
     "karpenter.sh/capacity-type": ("Karpenter on AWS", 120),
