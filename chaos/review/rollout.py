@@ -42,7 +42,8 @@ def _deployment(known: ManifestSet, workload: Workload) -> Iterator[Violation]:
         yield _recreates(known, workload, replicas)
     elif share(strategy.max_surge, 1) == 0 and share(strategy.max_unavailable, 1) == 0:
         sentence = "maxSurge 0 and maxUnavailable 0: no pod could be replaced, and the API refuses it"
-        yield Violation("rollout-impossible", about, sentence, (), _rolling(workload, ONE_BY_ONE))
+        bounds = IN_PLACE if claims_of_one_node(known, workload) else ONE_BY_ONE
+        yield Violation("rollout-impossible", about, sentence, (), _rolling(workload, bounds))
     elif (missing := strategy.unavailable(replicas)) >= replicas:
         which = "the only replica" if replicas == 1 else f"all {replicas} replicas at once"
         sums = (
@@ -50,7 +51,9 @@ def _deployment(known: ManifestSet, workload: Workload) -> Iterator[Violation]:
             f"maxSurge 1 and maxUnavailable 0: {replicas} stay, and one pod more needs a place",
         )
         sentence = f"a release may take {which}: an outage as long as a model load"
-        yield Violation("rollout-takes-all", about, sentence, sums, _rolling(workload, ONE_BY_ONE))
+        # One pod more could not mount what only one node can.
+        patch = None if claims_of_one_node(known, workload) else _rolling(workload, ONE_BY_ONE)
+        yield Violation("rollout-takes-all", about, sentence, sums, patch)
     elif not missing:
         yield from _needs(workload, strategy.surge(replicas), replicas)
 
@@ -58,7 +61,8 @@ def _deployment(known: ManifestSet, workload: Workload) -> Iterator[Violation]:
 def _strategy(spec: Raw) -> Strategy:
     """The strategy, with Kubernetes' defaults for bounds that are none."""
     given = sub(spec, "strategy")
-    rolling = {key: value for key, value in sub(given, "rollingUpdate").items() if share(value, 1) is not None}
+    bounds = {key: value for key, value in sub(given, "rollingUpdate").items() if share(value, 1) is not None}
+    rolling = {key: value if isinstance(value, str) else whole(value) for key, value in bounds.items()}
     return Strategy.of({"strategy": {**given, "rollingUpdate": rolling}})
 
 

@@ -46,6 +46,16 @@ def test_a_second_replica_is_no_remedy_where_it_could_not_mount_the_claim() -> N
     assert one.patch != ""
 
 
+def test_a_release_with_a_pod_more_is_no_remedy_either() -> None:
+    """A new pod on another node would wait for the claim for ever, while the old one waits for it."""
+    in_place = {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}, "replicas": 1}
+    (one,) = found(service_of(**(CLAIM_ALONE | {"spec": in_place})), "rollout-takes-all")
+    assert one.patch == ""
+    refused = {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}}
+    (one,) = found(service_of(**(CLAIM_ALONE | {"spec": refused})), "rollout-impossible")
+    assert yaml.safe_load(one.patch)["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
 def test_a_claim_of_one_pod_bars_pods_on_its_node_too() -> None:
     """ReadWriteOncePod is not ReadWriteOnce: the node does not matter."""
     (one,) = found(service_of(**claim("ReadWriteOncePod")), "claim-on-one-node")

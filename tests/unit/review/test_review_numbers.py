@@ -92,7 +92,8 @@ def test_a_number_of_any_length_breaks_nothing(tmp_path: Path) -> None:
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
     """On its way to the API server 2.0 becomes 2; half a pod is refused."""
-    assert rules_of(service_of(budget={"maxUnavailable": 1.0}, spec={"replicas": 2.0})) == set()
+    bounds = {"strategy": {"rollingUpdate": {"maxSurge": 1.0, "maxUnavailable": 0.0}}}
+    assert rules_of(service_of(budget={"maxUnavailable": 1.0}, spec={"replicas": 2.0, **bounds})) == set()
     (one,) = found(service_of(budget={"maxUnavailable": 0.5}), "budget-bound-invalid")
     assert "maxUnavailable 0.5 is neither" in one.sentence
 
