@@ -15,6 +15,8 @@ __all__ = ["budgets", "may_go"]
 ONE = {"maxUnavailable": 1, "minAvailable": None}
 """The patch of a bound; the other bound goes, as only one may be given."""
 
+AT_MINIMUM = " at the autoscaler's minimum"
+
 
 def budgets(known: ManifestSet) -> Iterator[Violation]:
     """Every violation of a rule about disruption budgets."""
@@ -110,7 +112,8 @@ def _bounds(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:
             yield _blocks(budget, bound, key, value, pods)
         elif gone is not None and gone >= pods > 1:
             sums = (f"{key} {value} of {pods}: {pods} - {gone} = 0 must stay", f"maxUnavailable 1: {pods - 1} stay")
-            sentence = f"the disruption budget {budget.name} lets all {pods} pods go at once ({key} {value})"
+            when = AT_MINIMUM if any(one.scalers for one in bound) else ""
+            sentence = f"the disruption budget {budget.name} lets all {pods} pods{when} go at once ({key} {value})"
             yield Violation("budget-lets-all-go", budget, sentence, sums, patch_of(budget, ONE))
 
 
@@ -129,13 +132,13 @@ def _pods(bound: Sequence[Workload]) -> int:
 
 
 def _blocks(budget: Manifest, bound: Sequence[Workload], key: str, value: Any, pods: int) -> Violation:
-    scaled = any(one.scalers for one in bound)
     sums = [f"{key} {value} of {pods}: {pods} - {pods} = 0 may go"]
     if str(value).endswith("%") and key == "minAvailable":
         exact = int(str(value)[:-1]) * pods / 100
         sums = [f"{key} {value} of {pods} = {exact:g}, rounded up to {pods}: {pods} - {pods} = 0 may go"]
     if pods == 1:
         sums.append("with one replica alone to let it go is an outage: run two")
-    where = f"{pods} {'replica' if pods == 1 else 'replicas'}" + (" at the autoscaler's minimum" if scaled else "")
+    when = AT_MINIMUM if any(one.scalers for one in bound) else ""
+    where = f"{pods} {'replica' if pods == 1 else 'replicas'}{when}"
     sentence = f"the disruption budget {budget.name} lets none of {where} go: it blocks every drain"
     return Violation("budget-blocks-drains", budget, sentence, tuple(sums), patch_of(budget, ONE))

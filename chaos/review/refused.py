@@ -249,12 +249,14 @@ def _ports(workload: Workload, container: Raw) -> Iterator[Violation]:
             elif str(number) not in spoken:
                 wrong.setdefault(str(number), []).append((probe, handler))
     for port, asked in wrong.items():
-        rule = "probe-port-undeclared" if port.isdigit() else "probe-port-unnamed"
+        unnamed = not port.isdigit()
+        rule = "probe-port-unnamed" if unnamed else "probe-port-undeclared"
         kinds = [probe.removesuffix("Probe") for probe, _ in asked]
         who = f"{' and '.join(kinds)} {'probe asks' if len(kinds) == 1 else 'probes ask'}"
         listed = ", ".join(str(one.get("name") or one.get("containerPort")) for one in own) or "none"
         sentence = f"{who} {port}, no container port of it (container {container.get('name')}: {listed})"
-        right = own[0].get("containerPort") if len(own) == 1 else None
+        # A port that is not declared may be open all the same.
+        right = own[0].get("containerPort") if unnamed and len(own) == 1 else None
         fields = {probe: {handler: {"port": right}} for probe, handler in asked}
         patch = container_patch(workload, container, fields) if right else None
         yield Violation(rule, workload.manifest, sentence, (), patch)

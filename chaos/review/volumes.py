@@ -17,6 +17,9 @@ ONE_NODE = {"ReadWriteOnce", ONE_POD}
 MODEL = re.compile(r"model|weight|hugging|\bnim\b|ollama", re.IGNORECASE)
 """Names and paths of volumes that hold model files."""
 
+NO_MODEL = re.compile(r"config|\blogs?\b|\btmp$|socket", re.IGNORECASE)
+"""Names and last parts of paths of volumes beside them: `/home/model-server/tmp`, `model-config`."""
+
 DOWNLOAD = re.compile(
     r"download|\bwget\b|\bcurl\b|\bgsutil\b|\brclone\b|\bs3\b|huggingface-cli|git clone", re.IGNORECASE
 )
@@ -72,12 +75,13 @@ def _not_kept(workload: Workload) -> Iterator[Violation]:
         if "emptyDir" in one and sub(one, "emptyDir").get("medium") != "Memory"
     }
     for mount in rows(container, "volumeMounts"):
-        name = str(mount.get("name"))
-        if name in empty and MODEL.search(f"{name} {mount.get('mountPath')}"):
+        name, path = str(mount.get("name")), str(mount.get("mountPath"))
+        other = NO_MODEL.search(name) or NO_MODEL.search(path.rstrip("/").rpartition("/")[2])
+        if name in empty and MODEL.search(f"{name} {path}") and not other:
             startup = probe_of(container, "startupProbe")
             window_s = startup.initial_delay_s + startup.failure_threshold * startup.period_s if startup else 0
             sums = (f"the startup probe grants {window_s:g} s = {window_s / 60:.0f} min",) if startup else ()
-            sentence = f"{mount.get('mountPath')} is an emptyDir: each new pod downloads the model files again"
+            sentence = f"{path} is an emptyDir: each new pod downloads the model files again"
             yield Violation("model-not-kept", workload.manifest, sentence, sums)
 
 

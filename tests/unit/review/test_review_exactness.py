@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 from review_cases_objects import CANARY, SCALER, claim, resource
+from review_cases_pods import mounted
 from review_stories import found, merged, rules_of, service_of
 
 CLAIM_ALONE = claim("ReadWriteOnce") | {"spec": {"replicas": 1}}
@@ -114,3 +115,25 @@ def test_a_port_of_the_node_keeps_pods_apart_too(given: dict[str, Any]) -> None:
     (one,) = found(service_of(**given), "rollout-needs-node")
     assert "3 + 1 = 4 nodes, as each pod takes port 8000 of its node" in one.sentence
     assert rules_of(merged(service_of(**given), one.patch)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("tmp", "/home/model-server/tmp"), ("model-config", "/etc/server"), ("v", "/models/logs/")]
+)
+def test_what_stands_beside_model_files_is_not_taken_for_them(name: str, path: str) -> None:
+    """A server's folder of temporary files is no download."""
+    mounts = mounted(name, path, {"emptyDir": {}})
+    assert rules_of(service_of(**mounts)) == set()
+
+
+def test_a_port_that_is_not_declared_is_not_changed_to_one_that_is() -> None:
+    """Ports are declared for people: the server may well listen there, as a file of its own says."""
+    asks = {"readinessProbe": {"httpGet": {"path": "/ready", "port": 9901}}}
+    (one,) = found(service_of(container=asks), "probe-port-undeclared")
+    assert one.patch == ""
+
+
+def test_a_budget_under_an_autoscaler_says_which_number_it_counts() -> None:
+    """At its maximum the same bound may be sound."""
+    (one,) = found(service_of(scaler={}, budget={"maxUnavailable": 2}), "budget-lets-all-go")
+    assert "lets all 2 pods at the autoscaler's minimum go at once" in one.sentence
