@@ -36,6 +36,14 @@ ONLY_POD = frozenset(
 COUNTED = frozenset({"Deployment", "StatefulSet", "HorizontalPodAutoscaler"})
 NUMBERS = ("replicas", "minReplicas", "maxReplicas", "minReadySeconds", "progressDeadlineSeconds")
 SERVICE_PORTS = ("port", "targetPort", "nodePort")
+TEXTS: tuple[tuple[str, ...], ...] = (
+    ("metadata", "labels"),
+    ("metadata", "annotations"),
+    ("spec", "selector", "matchLabels"),
+    ("spec", "template", "metadata", "labels"),
+    ("spec", "template", "metadata", "annotations"),
+)
+"""Where each value is text."""
 
 
 def refused(known: ManifestSet) -> Iterator[Violation]:
@@ -109,7 +117,7 @@ def _grace(workload: Workload) -> Iterator[Violation]:
 
 
 def _labels(one: Manifest) -> Iterator[Violation]:
-    for path in (("metadata", "labels"), ("metadata", "annotations"), ("spec", "template", "metadata", "labels")):
+    for path in (*TEXTS, ("spec", "selector")) if one.kind == "Service" else TEXTS:
         given = sub(one.raw, *path)
         for key in [key for key, value in given.items() if not isinstance(value, str)]:
             where = f"{'.'.join(path)}: {key}"

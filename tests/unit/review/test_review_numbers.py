@@ -107,3 +107,15 @@ def test_labels_of_nodes_and_values_of_taints_are_text() -> None:
     tolerated = [{"key": "gpu", "operator": "Equal", "value": True}, {"key": "spot", "operator": "Exists"}]
     (one,) = found(service_of(pod={"tolerations": tolerated}), "value-not-text")
     assert "tolerations: the value for gpu is true, not text" in one.sentence
+
+
+def test_a_truth_value_is_no_annotation_and_a_number_no_label_of_a_selector() -> None:
+    """Those of the pods' template are text like the object's own, and a selector's labels are, too."""
+    objects = service_of()
+    objects[0]["spec"]["template"]["metadata"]["annotations"] = {"sidecar.istio.io/inject": False}
+    (one,) = found(objects, "value-not-text")
+    assert "spec.template.metadata.annotations: sidecar.istio.io/inject is false, not text" in one.sentence
+    (one,) = found(service_of(service={"selector": {"app": 1}}), "value-not-text")
+    assert "spec.selector: app is 1, not text" in one.sentence
+    (one,) = found(service_of(budget={"selector": {"matchLabels": {"app": 1}}}), "value-not-text")
+    assert "spec.selector.matchLabels: app is 1, not text" in one.sentence
