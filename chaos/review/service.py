@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Manifest, Workload
 from chaos.review.patches import new_object, patch_of, pod_patch
@@ -100,11 +101,10 @@ def _name_taken(services: Mapping[tuple[str, str], Manifest], workload: Workload
     if workload.pod.get("enableServiceLinks") is False:
         return
     container, _ = workload.serving
-    named = str(container.get("image", ""))
     for word, variable in READ.items():
         one = services.get((workload.manifest.namespace, word))
         own = any(given.get("name") == variable for given in rows(container, "env"))
-        if one is None or own or word not in named or one.spec.get("clusterIP") == "None":
+        if one is None or own or not _runs(container, word) or one.spec.get("clusterIP") == "None":
             continue
         if one.spec.get("type") != "ExternalName":
             sentence = (
@@ -119,3 +119,10 @@ def _name_taken(services: Mapping[tuple[str, str], Manifest], workload: Workload
                 sums,
                 pod_patch(workload, {"enableServiceLinks": False}),
             )
+
+
+def _runs(container: Raw, word: str) -> bool:
+    """Whether it runs this server, by its image or its command: `vllm serve`, `python3 -m sglang.launch_server`."""
+    lists = [container.get(key) for key in ("command", "args")]
+    said = " ".join(str(one) for some in lists if isinstance(some, list) for one in some)
+    return word in str(container.get("image", "")) or f"{word} serve" in said or f"-m {word}." in said

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from review_cases_objects import CANARY, SCALER, claim, resource
+from review_cases_objects import CANARY, SCALER, another, claim, resource
 from review_cases_pods import mounted
 from review_stories import found, merged, rules_of, service_of
 
@@ -137,3 +137,16 @@ def test_a_budget_under_an_autoscaler_says_which_number_it_counts() -> None:
     """At its maximum the same bound may be sound."""
     (one,) = found(service_of(scaler={}, budget={"maxUnavailable": 2}), "budget-lets-all-go")
     assert "lets all 2 pods at the autoscaler's minimum go at once" in one.sentence
+
+
+@pytest.mark.parametrize(
+    ("command", "args"), [(["vllm", "serve"], ["m"]), (["python3", "-m", "vllm.entrypoints.openai.api_server"], [])]
+)
+def test_a_server_is_known_by_its_command_too(command: list[str], args: list[str]) -> None:
+    """Many build their own image, whose name says nothing."""
+    ports = [{"port": 80, "targetPort": "http"}]
+    other = another("Service", "v1", {"selector": {"app": "chat"}, "ports": ports}, "vllm")
+    fields = {"image": "registry.example/inference:1", "command": command, "args": args}
+    assert rules_of(service_of(container=fields, others=[other])) == {"service-name-taken"}
+    router = {**fields, "command": ["router"], "args": ["--backend=vllm"]}
+    assert rules_of(service_of(container=router, others=[other])) == set()
