@@ -133,7 +133,8 @@ def gather(read: Iterable[Manifest]) -> ManifestSet:
     keepers = {_place(one) for one in manifests if _is_workload(one)}
     workloads = [Workload(one) for one in manifests if _place(one) in keepers and not _owned_by(one, keepers)]
     labels = _Labels(workloads)
-    scalers = [Scaler(one) for one in manifests if one.kind in SCALERS and not _made_by_keda(one)]
+    places = {_place(one) for one in manifests if one.kind in SCALERS}
+    scalers = [Scaler(one) for one in manifests if _place(one) in places and not _owned_by(one, places)]
     found = ManifestSet(
         manifests,
         workloads,
@@ -208,15 +209,10 @@ def _is_workload(manifest: Manifest) -> bool:
 
 
 def _owned_by(manifest: Manifest, keepers: Container[Place]) -> bool:
-    """Whether one of these has made it, as a Deployment the ReplicaSets that an export of its namespace shows."""
+    """Whether one of these has made it, as a Deployment its ReplicaSets, and a ScaledObject its autoscaler."""
     owners = rows(manifest.raw, "metadata", "ownerReferences")
     kinds = [(kind_in(one.get("apiVersion", ""), one.get("kind", "")), str(one.get("name"))) for one in owners]
     return any((kind, manifest.namespace, name) in keepers for kind, name in kinds)
-
-
-def _made_by_keda(manifest: Manifest) -> bool:
-    """Whether a ScaledObject, which is read itself, has made this autoscaler."""
-    return any(one.get("kind") == "ScaledObject" for one in rows(manifest.raw, "metadata", "ownerReferences"))
 
 
 def _makes_pods(manifest: Manifest) -> bool:

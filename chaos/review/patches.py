@@ -11,6 +11,7 @@ import yaml
 from chaos.errors import printable
 from chaos.objects.base import Raw
 from chaos.review.model import Manifest, Scaler, Workload
+from chaos.review.shapes import rows
 
 __all__ = ["PATCH_FILE", "Patch", "container_patch", "new_object", "patch_of", "pod_patch", "scaler_patch"]
 
@@ -57,8 +58,9 @@ class Patch:
 
 
 def patch_of(manifest: Manifest, spec: Raw) -> Patch | None:
-    """A change of an object's spec; None where nobody knows the fields of its kind."""
-    if manifest.kind not in PATCHED:
+    """A change of an object's spec; None where nobody knows the fields of its kind, or a controller undoes a change."""
+    owned = any(one.get("controller") is True for one in rows(manifest.raw, "metadata", "ownerReferences"))
+    if manifest.kind not in PATCHED or owned:
         return None
     return Patch({"apiVersion": _version(manifest), "kind": manifest.raw["kind"], **_named(manifest), "spec": spec})
 

@@ -58,9 +58,8 @@ SECOND = another("HorizontalPodAutoscaler", "autoscaling/v2", SCALER)
 KEDA = another(
     "ScaledObject", "keda.sh/v1alpha1", {"scaleTargetRef": {"name": "chat"}, "minReplicaCount": 2, "triggers": []}
 )
-OF_KEDA = another(
-    "HorizontalPodAutoscaler", "autoscaling/v2", SCALER, ownerReferences=[{"kind": "ScaledObject", "name": "other"}]
-)
+OWNER = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "other", "controller": True}
+OF_KEDA = another("HorizontalPodAutoscaler", "autoscaling/v2", SCALER, ownerReferences=[OWNER])
 POOL = another("InferencePool", "inference.networking.k8s.io/v1", {})
 PROXY = {"name": "proxy", "image": "registry.example/proxy:1", "restartPolicy": "Always"}
 ZMQ = {"name": "zmq", "port": 5555}
@@ -197,7 +196,7 @@ OBJECT_CASES = (
         "autoscalers-compete",
         scaler() | {"others": [SECOND]},
         scaler() | {"others": [KEDA]},
-        scaler() | {"others": [OF_KEDA]},
+        {"others": [KEDA, OF_KEDA]},
     ),
     Case(
         "autoscaler-on-memory",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from review_cases_objects import OWNER, SCALER, another
 from review_stories import Objects, found, rules_of, service_of
 
 from chaos.review import review_objects
@@ -89,3 +90,20 @@ def test_a_deployment_whose_template_a_rollout_borrows_keeps_no_pods() -> None:
     assert rules_of(service_of(spec={"replicas": 0}, budget=budget)) == {"replicas-zero", "budget-blocks-drains"}
     bare = service_of(spec={"replicas": 0}, container={"image": "chat:latest"}, others=[rollout])
     assert rules_of(bare) == {"image-unpinned"}
+
+
+def test_an_autoscaler_of_keda_decides_also_where_only_it_is_seen() -> None:
+    """A cluster shows it beside the workload: the number is not the workload's own, and KEDA undoes a patch of it."""
+    alone = another("HorizontalPodAutoscaler", "autoscaling/v2", {**SCALER, "minReplicas": 1}, ownerReferences=[OWNER])
+    (one,) = found(service_of(spec={"replicas": None}, others=[alone]), "replicas-one")
+    assert "HorizontalPodAutoscaler other keeps one replica" in one.sentence
+    assert one.patch == ""
+
+
+def test_what_a_controller_made_is_not_patched() -> None:
+    """It makes it again as it was: only its owner can be changed."""
+    objects = service_of(container={"livenessProbe": None})
+    owner = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "chat", "controller": True}
+    objects[0]["metadata"]["ownerReferences"] = [owner]
+    (one,) = found(objects, "liveness-probe-missing")
+    assert (one.patch, one.apply) == ("", "")
