@@ -53,7 +53,7 @@ def review(paths: Sequence[str]) -> Review:
         raise UsageError(
             f"there is no manifest in {', '.join(paths)}", "files that end in .yaml, .yml or .json, or - for a stream"
         )
-    found = _reviewed(reading.manifests)
+    found = _reviewed(reading.manifests, frozenset(reading.tagged))
     return replace(found, findings=_ordered((*reading.findings, *found.findings)), notes=(*reading.notes, *found.notes))
 
 
@@ -63,8 +63,8 @@ def review_objects(objects: Iterable[Raw]) -> Review:
     return replace(found, findings=_ordered(found.findings))
 
 
-def _reviewed(manifests: Sequence[Manifest]) -> Review:
-    known = gather(manifests)
+def _reviewed(manifests: Sequence[Manifest], tagged: frozenset[str] = frozenset()) -> Review:
+    known = gather(manifests, tagged)
     found = judged(violation for subject in SUBJECTS for violation in subject(known))
     return replace(found, notes=(*known.notes, *_unknown_rules(known)))
 

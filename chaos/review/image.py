@@ -21,7 +21,7 @@ def image(known: ManifestSet) -> Iterator[Violation]:
     for workload in known.workloads:
         for container in workload.containers:
             named = str(container.get("image", ""))
-            filled_in = named == INJECTED or is_placeholder(named)
+            filled_in = named == INJECTED or is_placeholder(named) or _name_of(named) in known.tagged
             if named and not filled_in and tag_of(named) in ("", "latest"):
                 sentence = f"image {named} names no version: two replicas may run two programs, and no rollback is one"
                 yield Violation("image-unpinned", workload.manifest, sentence)
@@ -31,6 +31,11 @@ def image(known: ManifestSet) -> Iterator[Violation]:
 def tag_of(named: str) -> str:
     """The tag or digest of an image; a colon before the last slash belongs to the registry's port."""
     return named.partition("@")[2] or named.rpartition("/")[2].partition(":")[2]
+
+
+def _name_of(named: str) -> str:
+    """An image without its tag and digest, as a kustomization names it."""
+    return named.partition("@")[0].removesuffix(f":{tag_of(named)}")
 
 
 def _requests(known: ManifestSet, workload: Workload, container: Raw) -> Iterator[Violation]:

@@ -57,6 +57,7 @@ class ManifestSet:
         others: labels of pods that no workload keeps, by namespace.
         blind: namespaces where something makes pods whose labels are not known.
         routed: whether an InferencePool or the like sends traffic to pods without a Service.
+        tagged: images that a kustomization gives their version.
         notes: what was passed over, counted.
 
     """
@@ -73,6 +74,7 @@ class ManifestSet:
     others: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     blind: frozenset[str] = frozenset()
     routed: bool = False
+    tagged: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
     def in_namespace(self, namespace: str) -> Sequence[Workload]:
@@ -127,7 +129,7 @@ class _Labels:
         return [one for one in asked if selects(selector, one.labels)]
 
 
-def gather(read: Iterable[Manifest]) -> ManifestSet:
+def gather(read: Iterable[Manifest], tagged: frozenset[str] = frozenset()) -> ManifestSet:
     """Put manifests together. An object that repeats another is passed over."""
     manifests, notes = _placed(list(read))
     keepers = {_place(one) for one in manifests if _is_workload(one)}
@@ -146,6 +148,7 @@ def gather(read: Iterable[Manifest]) -> ManifestSet:
         others=_others(manifests),
         blind=frozenset(one.namespace for one in manifests if _makes_pods(one)),
         routed=any(one.raw.get("kind") == "InferencePool" for one in manifests),
+        tagged=tagged,
         notes=(*notes, *_passed_over(manifests)),
     )
     for one in manifests:

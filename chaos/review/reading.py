@@ -11,10 +11,12 @@ from shlex import quote
 from typing import Any
 
 from chaos.errors import UsageError, one_line, plural
+from chaos.objects.base import Raw
 from chaos.review.documents import UNREADABLE, chunks, cleaned, documents, objects, reason
 from chaos.review.finding import Finding
 from chaos.review.model import Manifest
 from chaos.review.rules import RULES
+from chaos.review.shapes import rows
 
 __all__ = ["STDIN", "Reading", "read"]
 
@@ -36,11 +38,12 @@ NO_OBJECT = ("document that is no Kubernetes object", "documents that are no Kub
 
 @dataclass(slots=True)
 class Reading:
-    """What was read: objects, what could not be read, and how much is no manifest at all."""
+    """What was read: objects, what could not be read, how much is no manifest, and images that kustomizations tag."""
 
     manifests: list[Manifest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     others: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tagged: set[str] = field(default_factory=set)
     _told: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -99,7 +102,9 @@ def _read_folder(reading: Reading, folder: str) -> None:
             folders.clear()
             reading.unrendered(str(Path(where) / CHART), 1, where)
             continue
-        skipped = _only_change(Path(where), files)
+        built = _kustomization(Path(where), files)
+        reading.tagged |= {str(one.get("name")) for one in rows(built, "images") if "newTag" in one or "digest" in one}
+        skipped = _only_change(built)
         for name in sorted(files):
             if (name.endswith(SUFFIXES) or name in KUSTOMIZATIONS) and name not in skipped:
                 path = Path(where) / name
@@ -109,15 +114,20 @@ def _read_folder(reading: Reading, folder: str) -> None:
                     reading.others[NO_TEXT] += 1
 
 
-def _only_change(where: Path, files: Sequence[str]) -> set[str]:
-    """The files of a kustomization's folder that only change other objects."""
-    name = next((one for one in KUSTOMIZATIONS if one in files), "")
+def _kustomization(where: Path, files: Sequence[str]) -> Raw:
+    """That of a folder; empty without one, and where it cannot be read."""
+    path = next((where / one for one in KUSTOMIZATIONS if one in files), None)
     try:
-        text = (where / name).read_bytes().decode("utf-8-sig") if name else ""
+        text = path.read_bytes().decode("utf-8-sig") if path is not None and path.is_file() else ""
         given: Any = next((value for _, value, _ in documents(text)), None)
     except (OSError, *UNREADABLE):
-        return set()
-    lists = [given.get(key) for key in CHANGES] if isinstance(given, Mapping) else []
+        return {}
+    return given if isinstance(given, Mapping) else {}
+
+
+def _only_change(built: Raw) -> set[str]:
+    """The files of a kustomization's folder that only change other objects."""
+    lists = [built.get(key) for key in CHANGES]
     parts = [one for some in lists if isinstance(some, list) for one in some]
     named = [one.get("path") if isinstance(one, Mapping) else one for one in parts]
     return {Path(one).name for one in named if isinstance(one, str) and "\n" not in one}

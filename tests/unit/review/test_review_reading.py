@@ -198,6 +198,18 @@ def test_a_kustomization_is_told_and_its_resources_are_reviewed(tmp_path: Path) 
     assert f"kustomize build {tmp_path} | gameday review -" in " ".join(one.sentence for one in found.findings)
 
 
+def test_an_image_that_a_kustomization_tags_names_its_version(tmp_path: Path) -> None:
+    """In the manifest it has none, or the latest, for the kustomization to put its own there."""
+    built: dict[str, Any] = {
+        "kind": "Kustomization",
+        "images": [{"name": "registry.example:5000/chat", "newTag": "v2"}],
+    }
+    of_text(tmp_path, yaml.safe_dump(built), "overlay/kustomization.yaml")
+    for image, told in (("registry.example:5000/chat", []), ("registry.example:5000/chat:latest", []), ("chat", [1])):
+        found = of_text(tmp_path, yaml.safe_dump_all(service_of(container={"image": image})), "base/all.yaml")
+        assert [1 for one in rules(found) if one == "image-unpinned"] == told
+
+
 def test_what_no_rule_is_about_is_counted(tmp_path: Path) -> None:
     """Kinds of the cluster and of others are passed over; what makes pods unseen is named."""
     kinds = ("ClusterRole", "ConfigMap", "ConfigMap", "PersistentVolume")
@@ -246,8 +258,9 @@ def test_nothing_to_review_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
 def test_a_link_to_a_device_is_not_read(tmp_path: Path) -> None:
     """A pull request may hold a link to what never ends."""
     (tmp_path / "endless.yaml").symlink_to("/dev/zero")
+    (tmp_path / "kustomization.yaml").symlink_to("/dev/zero")
     found = of_text(tmp_path, yaml.safe_dump_all([DEPLOYMENT, SERVICE, BUDGET]))
-    assert found == Review((), ("passed over 1 file that is no text",))
+    assert found == Review((), ("passed over 2 files that are no text",))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "patches: " + "[" * 100_000, "patches: 3\n", "- x\n", "\x00"])
