@@ -101,6 +101,10 @@ def _bounds(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:
         sentence = "minAvailable and maxUnavailable are both given, and only one may be: the API refuses it"
         yield Violation("budget-two-bounds", budget, sentence, (), patch_of(budget, {"minAvailable": None}))
         return
+    if bound and not given:
+        # `getExpectedPodCount` then expects no pod, and `updatePdbStatus` lets none go where none is expected.
+        sentence = f"the disruption budget {budget.name} has no bound: it lets none go, and blocks every drain"
+        yield Violation("budget-blocks-drains", budget, sentence, (), patch_of(budget, {"maxUnavailable": 1}))
     for key, value in given.items():
         if share(value, 1) is None:
             if not is_placeholder(value):

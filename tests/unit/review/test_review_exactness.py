@@ -150,3 +150,11 @@ def test_a_server_is_known_by_its_command_too(command: list[str], args: list[str
     assert rules_of(service_of(container=fields, others=[other])) == {"service-name-taken"}
     router = {**fields, "command": ["router"], "args": ["--backend=vllm"]}
     assert rules_of(service_of(container=router, others=[other])) == set()
+
+
+def test_a_budget_without_a_bound_lets_none_go() -> None:
+    """A chart that leaves out a bound of 0 makes it: the controller then expects no pod, and permits no eviction."""
+    bare = service_of(budget={"maxUnavailable": None})
+    (one,) = found(bare, "budget-blocks-drains")
+    assert "has no bound" in one.sentence
+    assert rules_of(merged(bare, one.patch)) == set()
