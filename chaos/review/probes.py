@@ -57,7 +57,10 @@ def _missing(workload: Workload, container: Raw, port: Any) -> Iterator[Violatio
     guess = ONLY_OPEN if handler and not asks else ""
     if not any(sub(container, one) for one in PROBES):
         counted = ("the autoscaler counts a replica that loads as ready",) if workload.scalers else ()
-        sentence = "no probes: traffic is sent to pods that are still loading, and one that hangs is never restarted"
+        early = (
+            "traffic is sent to pods that are still loading" if workload.serves else "a release waits for no new pod"
+        )
+        sentence = f"no probes: {early}, and one that hangs is never restarted"
         yield Violation("probes-missing", about, f"{_where(workload, container)}{sentence}{guess}", counted, patch)
         return
     if "readinessProbe" in lacking:

@@ -158,3 +158,10 @@ def test_a_budget_without_a_bound_lets_none_go() -> None:
     (one,) = found(bare, "budget-blocks-drains")
     assert "has no bound" in one.sentence
     assert rules_of(merged(bare, one.patch)) == set()
+
+
+def test_no_traffic_is_said_to_be_sent_where_nobody_asks() -> None:
+    """What takes its work from a queue has no port and no Service, and hangs all the same."""
+    bare = {"ports": None, "startupProbe": None, "readinessProbe": None, "livenessProbe": None}
+    (one,) = found(service_of(container=bare, without=["Service"]), "probes-missing")
+    assert one.sentence == "no probes: a release waits for no new pod, and one that hangs is never restarted"
