@@ -71,8 +71,9 @@ def _ports(one: Manifest, selected: Sequence[Workload]) -> Iterator[Violation]:
     for port in ports:
         target = port.get("targetPort")
         lacking = [workload for workload in selected if target not in _names(workload)]
-        named = isinstance(target, str) and quoted(target) is None and not is_placeholder(target)
-        if named and lacking:
+        if not isinstance(target, str) or quoted(target) is not None or is_placeholder(target):
+            continue
+        if lacking:
             yield _unnamed(one, port, target, lacking[0])
     if len(ports) > 1 and selected:
         listed = ", ".join(f"{port.get('name', '')} {port.get('port')}".strip() for port in ports)
