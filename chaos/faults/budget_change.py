@@ -1,6 +1,5 @@
 """Change the system's disruption budget while the block lasts: another bound, or one that cannot be kept."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +11,7 @@ from chaos.faults.context import FaultContext
 from chaos.faults.permissions import Right, rights
 from chaos.faults.support.object_patch import Change
 from chaos.objects.base import Raw, Ref, View
+from chaos.semantics.budgets import share_of
 
 __all__ = ["BudgetChange"]
 
@@ -61,7 +61,7 @@ class BudgetChange(Fault):
         A percentage is rounded up to whole pods (`GetScaledValueFromIntOrPercent`, pkg/controller/disruption).
         """
         ((key, bound),) = self._bound.items()
-        pods = math.ceil(int(bound.removesuffix("%")) * desired / 100) if isinstance(bound, str) else bound
+        pods = share_of(bound, desired)
         return max(0, min(desired, desired - pods if key == "minAvailable" else pods) - down)
 
     @override

@@ -164,8 +164,7 @@ def _requests(workload: Workload, bare: list[Raw], resource: str) -> Patch | Non
     usual = {"requests": {resource: USUAL.get(resource, "1")}}
     kinds: dict[str, Any] = {}
     for one in bare:
-        kind = "containers" if any(one is other for other in workload.containers) else "initContainers"
-        kinds.setdefault(kind, []).append({"name": one.get("name"), "resources": usual})
+        kinds.setdefault(workload.list_of(one), []).append({"name": one.get("name"), "resources": usual})
     return pod_patch(workload, kinds)
 
 

@@ -7,7 +7,7 @@ from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Manifest, Workload
 from chaos.review.patches import new_object, patch_of
-from chaos.review.shapes import is_placeholder, quoted, share, texts
+from chaos.review.shapes import is_placeholder, pairs, quoted, share, texts
 from chaos.review.violation import Violation
 
 __all__ = ["budgets", "may_go"]
@@ -70,18 +70,14 @@ def _binds_nobody(budget: Manifest, unbound: Sequence[Workload]) -> Violation:
     named = ", ".join(one.label for one in unbound[:3])
     why = "without a selector" if not isinstance(selector, Mapping) else f"it selects {_selected(selector)}"
     first = unbound[0]
-    sums = (f"the pods of {first.label} have {_pairs(first.labels)}",)
+    sums = (f"the pods of {first.label} have {pairs(first.labels)}",)
     patch = patch_of(budget, {"selector": first.selector}) if len(unbound) == 1 else None
     sentence = f"the disruption budget {budget.name} binds no pod ({why}), and none binds those of {named}"
     return Violation("budget-binds-nobody", budget, sentence, sums, patch)
 
 
 def _selected(selector: Raw) -> str:
-    return _pairs(texts(selector, "matchLabels")) or "by expressions"
-
-
-def _pairs(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in labels.items())
+    return pairs(texts(selector, "matchLabels")) or "by expressions"
 
 
 def _spans(budget: Manifest, bound: Sequence[Workload]) -> Iterator[Violation]:

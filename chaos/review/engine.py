@@ -7,7 +7,7 @@ from chaos.errors import UsageError, one_line
 from chaos.objects.base import Raw
 from chaos.review.autoscaling import autoscaling
 from chaos.review.budgets import budgets
-from chaos.review.finding import Finding, Review
+from chaos.review.finding import SEVERITIES, Finding, Review
 from chaos.review.image import image
 from chaos.review.manifest_set import ManifestSet, gather
 from chaos.review.model import Manifest
@@ -40,8 +40,6 @@ SUBJECTS: tuple[Callable[[ManifestSet], Iterator[Violation]], ...] = (
     service,
 )
 
-GRAVE = ("error", "warning", "note")
-
 
 def review(paths: Sequence[str]) -> Review:
     """Review files, folders with all below them, and standard input (`-`).
@@ -71,7 +69,7 @@ def _reviewed(manifests: Sequence[Manifest], tagged: frozenset[str] = frozenset(
 
 def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """By where they are, the gravest of an object first."""
-    return tuple(sorted(findings, key=lambda one: (one.path, one.line, GRAVE.index(one.severity))))
+    return tuple(sorted(findings, key=lambda one: (one.path, one.line, SEVERITIES.index(one.severity))))
 
 
 def _unknown_rules(known: ManifestSet) -> Iterator[str]:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Finding", "Review", "Severity"]
+__all__ = ["SEVERITIES", "Finding", "Review", "Severity"]
 
 Severity = Literal["error", "warning", "note"]
 """An error: refused by the API, or an outage in ordinary operation; a warning: a risk; a note: worth knowing."""
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The worst first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def _requests(known: ManifestSet, workload: Workload, container: Raw) -> Iterato
         if resource not in pods_own | measured and not requested(known, workload.manifest, container, resource)
     }
     if missing:
-        where = f"container {container.get('name')}: " if len(workload.containers) > 1 else ""
+        where = workload.where(container)
         sentence = f"{where}no {' and '.join(missing)} request: the scheduler packs pods as if they took nothing"
         sums = ("write what kubectl top pod shows, the patch holds a placeholder",)
         patch = container_patch(workload, container, {"resources": {"requests": missing}})

@@ -187,6 +187,14 @@ class Workload:
         """Init containers that always restart (KEP-753)."""
         return [one for one in rows(self.pod, "initContainers") if one.get("restartPolicy") == "Always"]
 
+    def where(self, container: Raw) -> str:
+        """Names the container where there are several."""
+        return f"container {container.get('name')}: " if len(self.containers) > 1 else ""
+
+    def list_of(self, container: Raw) -> str:
+        """The field of the pod in which a container stands."""
+        return "containers" if any(one is container for one in self.containers) else "initContainers"
+
     @property
     def grace_s(self) -> int:
         """What its pods have to end."""

@@ -80,8 +80,9 @@ def pod_patch(workload: Workload, pod: Raw) -> Patch | None:
 
 def container_patch(workload: Workload, container: Raw, fields: Raw, pod: Raw | None = None) -> Patch | None:
     """A change of one container, and of its pod's spec beside it."""
-    kind = "containers" if any(one is container for one in workload.containers) else "initContainers"
-    return pod_patch(workload, {**(pod or {}), kind: [{"name": container.get("name"), **fields}]})
+    return pod_patch(
+        workload, {**(pod or {}), workload.list_of(container): [{"name": container.get("name"), **fields}]}
+    )
 
 
 def scaler_patch(scaler: Scaler, *, floor: int, ceiling: int) -> Patch | None:

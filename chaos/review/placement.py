@@ -7,7 +7,7 @@ from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Workload
 from chaos.review.patches import pod_patch
-from chaos.review.shapes import rows, selects, sub, texts
+from chaos.review.shapes import pairs, rows, selects, sub, texts
 from chaos.review.violation import Violation
 
 __all__ = ["HOST", "kept_apart", "placement"]
@@ -61,8 +61,8 @@ def _spreads(workload: Workload) -> Iterator[Violation]:
         right: dict[str, Any] = {**dict.fromkeys(wanted), **texts(workload.selector, "matchLabels")}
         key = {name: one[name] for name in ("maxSkew", "topologyKey", "whenUnsatisfiable") if name in one}
         patch = pod_patch(workload, {"topologySpreadConstraints": [{**key, "labelSelector": {"matchLabels": right}}]})
-        given = ", ".join(f"{name}={value}" for name, value in wanted.items()) or "no labels"
-        own = ", ".join(f"{name}={value}" for name, value in workload.labels.items())
+        given = pairs(wanted) or "no labels"
+        own = pairs(workload.labels)
         sentence = (
             f"the spread over {one.get('topologyKey')} counts pods with {given}, and these have {own}: it binds none"
         )

@@ -61,14 +61,14 @@ def _missing(workload: Workload, container: Raw, port: Any) -> Iterator[Violatio
             "traffic is sent to pods that are still loading" if workload.serves else "a release waits for no new pod"
         )
         sentence = f"no probes: {early}, and one that hangs is never restarted"
-        yield Violation("probes-missing", about, f"{_where(workload, container)}{sentence}{guess}", counted, patch)
+        yield Violation("probes-missing", about, f"{workload.where(container)}{sentence}{guess}", counted, patch)
         return
     if "readinessProbe" in lacking:
         sentence = "no readiness probe: traffic is sent to pods that cannot answer"
-        yield Violation("readiness-probe-missing", about, _where(workload, container) + sentence, (), patch)
+        yield Violation("readiness-probe-missing", about, workload.where(container) + sentence, (), patch)
     if "livenessProbe" in lacking:
         sentence = "no liveness probe: a process that hangs is never started anew"
-        yield Violation("liveness-probe-missing", about, _where(workload, container) + sentence, (), patch)
+        yield Violation("liveness-probe-missing", about, workload.where(container) + sentence, (), patch)
 
 
 def _added(container: Raw, handler: Raw, lacking: list[str]) -> dict[str, Any]:
@@ -81,15 +81,10 @@ def _added(container: Raw, handler: Raw, lacking: list[str]) -> dict[str, Any]:
     return added
 
 
-def _where(workload: Workload, container: Raw) -> str:
-    """Names the container where there are several."""
-    return f"container {container.get('name')}: " if len(workload.containers) > 1 else ""
-
-
 def _starting(workload: Workload, container: Raw) -> Iterator[Violation]:
     """Starts that a probe ends."""
     startup, liveness = probe_of(container, "startupProbe"), probe_of(container, "livenessProbe")
-    where = _where(workload, container)
+    where = workload.where(container)
     if startup is None and liveness is not None and _failed_s(liveness)[0] < LONG_START_S:
         asks = handler_of(container, "livenessProbe")
         patch = container_patch(workload, container, {"startupProbe": {**asks, **STARTUP}}) if asks else None
@@ -126,7 +121,7 @@ def _living(workload: Workload, container: Raw) -> Iterator[Violation]:
     liveness = probe_of(container, "livenessProbe")
     if liveness is None:
         return
-    where, about = _where(workload, container), workload.manifest
+    where, about = workload.where(container), workload.manifest
     period, failures = int(liveness.period_s), liveness.failure_threshold
     if failures == 1:
         sentence = f"{where}failureThreshold 1: liveness ends a server after one failed answer"
@@ -171,7 +166,7 @@ def _ready(workload: Workload, container: Raw) -> Iterator[Violation]:
     readiness = probe_of(container, "readinessProbe")
     if readiness is None:
         return
-    where, about = _where(workload, container), workload.manifest
+    where, about = workload.where(container), workload.manifest
     startup = handler_of(container, "startupProbe")
     if sub(container, "readinessProbe", "tcpSocket") and (not startup or "tcpSocket" in startup):
         sentence = f"{where}readiness asks for an open port, which is not a loaded model: ask a path that answers then"

@@ -12,6 +12,7 @@ from chaos.review.shapes import (
     PROBES,
     is_placeholder,
     meant_number,
+    pairs,
     quoted,
     rows,
     selects,
@@ -189,8 +190,7 @@ def _selector(workload: Workload) -> Iterator[Violation]:
         yield Violation("selector-missing", about, sentence, (), patch)
     elif not selects(selector, workload.labels):
         asked = texts(selector, "matchLabels")
-        listed = ", ".join(f"{key}={value}" for key, value in asked.items())
-        own = ", ".join(f"{key}={value}" for key, value in workload.labels.items()) or "none"
+        listed, own = pairs(asked), pairs(workload.labels) or "none"
         plain = not rows(selector, "matchExpressions")
         patch = patch_of(about, {"template": {"metadata": {"labels": asked}}}) if plain else None
         sentence = f"its selector ({listed}) does not select its own pods, whose labels are {own}: the API refuses it"

@@ -45,12 +45,11 @@ def _deployment(known: ManifestSet, workload: Workload) -> Iterator[Violation]:
         bounds = IN_PLACE if claims_of_one_node(known, workload) else ONE_BY_ONE
         yield Violation("rollout-impossible", about, sentence, (), _rolling(workload, bounds))
     elif (missing := strategy.unavailable(replicas)) >= replicas:
-        which = "the only replica" if replicas == 1 else f"all {replicas} replicas at once"
         sums = (
             f"maxUnavailable {strategy.max_unavailable} of {replicas}: {replicas} - {missing} = 0 stay",
             f"maxSurge 1 and maxUnavailable 0: {replicas} stay, and one pod more needs a place",
         )
-        sentence = f"a release may take {which}: an outage as long as a model load"
+        sentence = f"a release may take {_which(replicas)}: an outage as long as a model load"
         # One pod more could not mount what only one node can.
         patch = None if claims_of_one_node(known, workload) else _rolling(workload, ONE_BY_ONE)
         yield Violation("rollout-takes-all", about, sentence, sums, patch)
@@ -70,16 +69,19 @@ def _rolling(workload: Workload, bounds: dict[str, int]) -> Patch | None:
     return patch_of(workload.manifest, {"strategy": {"type": "RollingUpdate", "rollingUpdate": bounds}})
 
 
+def _which(replicas: int) -> str:
+    return "the only replica" if replicas == 1 else f"all {replicas} replicas at once"
+
+
 def _recreates(known: ManifestSet, workload: Workload, replicas: int) -> Violation:
     """A claim of one node may be why: then only people know what to do."""
-    which = "the only replica" if replicas == 1 else f"all {replicas} replicas at once"
     name, devices = workload.device
     bounds = IN_PLACE if devices and replicas > 1 else ONE_BY_ONE
     place = f"{devices} more of {name}" if devices and replicas == 1 else ""
     sums: tuple[str, ...] = (f"one by one: maxSurge {bounds['maxSurge']}, maxUnavailable {bounds['maxUnavailable']}",)
     sums += (f"it needs {place} during a release",) if place else ()
     held = claims_of_one_node(known, workload)
-    sentence = f"Recreate: a release takes {which}, for as long as a model load"
+    sentence = f"Recreate: a release takes {_which(replicas)}, for as long as a model load"
     return Violation(
         "rollout-recreates", workload.manifest, sentence, sums, None if held else _rolling(workload, bounds)
     )

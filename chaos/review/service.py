@@ -7,7 +7,7 @@ from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Manifest, Workload
 from chaos.review.patches import new_object, patch_of, pod_patch
-from chaos.review.shapes import is_placeholder, quoted, rows, sub, texts
+from chaos.review.shapes import is_placeholder, pairs, quoted, rows, spoken, sub, texts
 from chaos.review.violation import Violation
 
 __all__ = ["service"]
@@ -58,8 +58,7 @@ def _missing(known: ManifestSet, workload: Workload) -> Violation:
 
 def _selects_nothing(one: Manifest, unserved: Sequence[Workload]) -> Violation:
     selector, first = texts(one.spec, "selector"), unserved[0]
-    wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
-    own = ", ".join(f"{key}={value}" for key, value in first.labels.items())
+    wanted, own = pairs(selector), pairs(first.labels)
     right: dict[str, Any] = {**dict.fromkeys(selector), **texts(first.selector, "matchLabels")}
     patch = patch_of(one, {"selector": right}) if len(unserved) == 1 else None
     sentence = f"Service {one.name} selects no pod here ({wanted}), and none selects those of {first.label}"
@@ -124,6 +123,5 @@ def _name_taken(services: Mapping[tuple[str, str], Manifest], workload: Workload
 
 def _runs(container: Raw, word: str) -> bool:
     """Whether it runs this server, by its image or its command: `vllm serve`, `python3 -m sglang.launch_server`."""
-    lists = [container.get(key) for key in ("command", "args")]
-    said = " ".join(str(one) for some in lists if isinstance(some, list) for one in some)
+    said = spoken(container)
     return word in str(container.get("image", "")) or f"{word} serve" in said or f"-m {word}." in said

@@ -6,6 +6,7 @@ from typing import Any
 
 from chaos.objects.base import Raw, matches
 from chaos.semantics import Probe
+from chaos.semantics.budgets import share_of
 
 __all__ = [
     "HANDLERS",
@@ -13,11 +14,13 @@ __all__ = [
     "handler_of",
     "is_placeholder",
     "meant_number",
+    "pairs",
     "probe_of",
     "quoted",
     "rows",
     "selects",
     "share",
+    "spoken",
     "sub",
     "texts",
     "whole",
@@ -73,8 +76,19 @@ def share(bound: Any, total: int) -> int | None:
     if (pods := whole(bound)) is not None:
         return pods
     if isinstance(bound, str) and re.fullmatch(r"[0-9]{1,6}%", bound):
-        return -(-int(bound[:-1]) * total // 100)
+        return share_of(bound, total)
     return None
+
+
+def pairs(labels: Mapping[str, str]) -> str:
+    """Labels for people: `app=chat, tier=web`."""
+    return ", ".join(f"{key}={value}" for key, value in labels.items())
+
+
+def spoken(container: Raw) -> str:
+    """The words that a container runs, command and arguments."""
+    lists = [container.get(key) for key in ("command", "args")]
+    return " ".join(str(word) for some in lists if isinstance(some, list) for word in some)
 
 
 def selects(selector: Raw, labels: Mapping[str, str]) -> bool:

@@ -66,7 +66,7 @@ def _used(workload: Workload, container: Raw) -> Iterator[Violation]:
         f"grace {grace_s} s - preStop {slept_s} s = {left_s} s for answers",
         f"the patch: {slept_s} + {ANSWER_S} = {slept_s + ANSWER_S} s, if no answer takes over {ANSWER_S} s",
     )
-    where = f"container {container.get('name')}: " if len(workload.containers) > 1 else ""
+    where = workload.where(container)
     if left_s < 0:
         cut = f"preStop sleeps {slept_s} s and the grace is {grace_s} s: it is cut at {grace_s} s, SIGTERM leaves 2 s, "
         sums = ("a hook of `sleep` that is longer than the grace is refused by the API", *sums)

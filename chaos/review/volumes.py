@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from chaos.objects.base import Raw
 from chaos.review.manifest_set import ManifestSet
 from chaos.review.model import Workload
 from chaos.review.placement import HOST, kept_apart
-from chaos.review.shapes import probe_of, rows, sub
+from chaos.review.shapes import probe_of, rows, spoken, sub
 from chaos.review.violation import Violation
 
 __all__ = ["claims_of_one_node", "volumes"]
@@ -87,15 +86,7 @@ def _not_kept(workload: Workload) -> Iterator[Violation]:
 
 def _downloads(workload: Workload) -> Iterator[Violation]:
     for one in rows(workload.pod, "initContainers"):
-        words = _words(one)
+        words = f"{one.get('name')} {spoken(one)}"
         if one.get("restartPolicy") != "Always" and DOWNLOAD.search(words) and not GUARDED.search(words):
             sentence = f"init container {one.get('name')} downloads at each start, and nothing limits how long it takes"
             yield Violation("download-unbounded", workload.manifest, sentence)
-
-
-def _words(container: Raw) -> str:
-    """Its name and what it runs."""
-    lists = [container.get(key) for key in ("command", "args")]
-    return " ".join(
-        [str(container.get("name")), *(str(word) for some in lists if isinstance(some, list) for word in some)]
-    )

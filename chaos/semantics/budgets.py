@@ -28,6 +28,7 @@ __all__ = [
     "disrupted",
     "expected_pods",
     "scale_possible",
+    "share_of",
 ]
 
 DISRUPTED_FOR = timedelta(minutes=2)
@@ -197,9 +198,9 @@ def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scal
         return len(pods), least, ()
     expected, unmanaged = _scale(pods, scales)
     if most is not None:
-        return expected, max(0, expected - _share(most, expected)), unmanaged
+        return expected, max(0, expected - share_of(most, expected)), unmanaged
     assert least is not None
-    return expected, _share(least, expected), unmanaged
+    return expected, share_of(least, expected), unmanaged
 
 
 def _scale(pods: Sequence[PodView], scales: Scales) -> tuple[int, tuple[str, ...]]:
@@ -219,7 +220,7 @@ def _scale(pods: Sequence[PodView], scales: Scales) -> tuple[int, tuple[str, ...
     return sum(wants.values()), tuple(unmanaged)
 
 
-def _share(bound: Any, total: int) -> int:
+def share_of(bound: Any, total: int) -> int:
     """A number, or a percentage of the total rounded up."""
     if isinstance(bound, int):
         return bound

@@ -83,7 +83,8 @@ def _start_lag_p99_ns(requests: pl.DataFrame) -> int | None:
     if rank == sent.height > 1:
         latest = sent.row(-1, named=True)
         due_ns = requests.filter(pl.col("intended_ns") > latest["intended_ns"])["intended_ns"].min()
-        rank -= isinstance(due_ns, int) and latest["sent_ns"] < due_ns
+        if isinstance(due_ns, int) and latest["sent_ns"] < due_ns:
+            rank -= 1
     return int(sent.select(LAG_NS)["sent_ns"][rank - 1])
 
 

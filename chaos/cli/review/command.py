@@ -8,8 +8,8 @@ from rich.console import Console
 
 from chaos.cli.review.data import as_json, as_sarif
 from chaos.cli.review.github import annotations, markdown
-from chaos.cli.review.text import SEVERITIES, show
-from chaos.review import Review, review
+from chaos.cli.review.text import show
+from chaos.review import SEVERITIES, Review, review
 
 __all__ = ["review_command"]
 

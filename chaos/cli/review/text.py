@@ -8,12 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from chaos.errors import one_line, plural, printable
-from chaos.review import SILENCE, Finding, Review, Severity
+from chaos.review import SEVERITIES, SILENCE, Finding, Review
 
-__all__ = ["SEVERITIES", "counted", "explained", "mended", "place", "remarks", "show", "worst_first"]
-
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""The worst first."""
+__all__ = ["counted", "explained", "mended", "place", "remarks", "show", "worst_first"]
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
