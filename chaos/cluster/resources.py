@@ -39,12 +39,23 @@ class Kind:
         """The path of an object, or of the collection if `name` is empty.
 
         `namespace` is ignored for kinds that have none; for the others, None means all namespaces.
+        Raises `UsageError` for what is no name, and would lead elsewhere.
         """
         words = [("/apis/" if self.group else "/api/") + self.api_version]
         if self.namespaced and namespace:
-            words += ["namespaces", namespace]
-        words += [word for word in (self.plural, name, subresource) if word]
+            words += ["namespaces", _segment(namespace)]
+        words += [_segment(word) for word in (self.plural, name, subresource) if word]
         return "/".join(words)
+
+
+def _segment(word: str) -> str:
+    """One step of a path. A name may come from where others write, and `..` in it would lead to another object.
+
+    No object has such a name (`IsValidPathSegmentName`, apimachinery); after `?` or `#` the path would be over.
+    """
+    if word in (".", "..") or any(one in word for one in "/%?#"):
+        raise UsageError(f"{word!r:.80} is no name of an object", "name it as kubectl get shows it")
+    return word
 
 
 KINDS: Mapping[str, Kind] = {

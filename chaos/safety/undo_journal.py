@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ __all__ = [
     "UndoEntry",
     "UndoKind",
     "UndoLog",
+    "is_namespace",
     "is_own_namespace",
     "own_namespace",
 ]
@@ -122,6 +124,7 @@ SYSTEM = "gameday.dev/system-namespace"
 
 SUFFIX = "-gameday"
 NAME_MAX = 63
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 """Of a namespace: a DNS-1123 label."""
 
 MANAGER = "gameday-undo"
@@ -131,6 +134,11 @@ ALSO_MAX = 8
 
 DEADLINE_S = 300.0
 """A run that has not renewed its entries for so long counts as dead, wherever it ran."""
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a namespace can have that name."""
+    return len(name) <= NAME_MAX and LABEL.fullmatch(name) is not None
 
 
 def own_namespace(namespace: str) -> str:

@@ -23,7 +23,16 @@ from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.lease import LEASE_NAME, holder_of
 from chaos.safety.owner import Owner, started_tick
-from chaos.safety.undo_journal import OURS, RUN, SELECTOR, SYSTEM, UndoKind, is_own_namespace, own_namespace
+from chaos.safety.undo_journal import (
+    OURS,
+    RUN,
+    SELECTOR,
+    SYSTEM,
+    UndoKind,
+    is_namespace,
+    is_own_namespace,
+    own_namespace,
+)
 from chaos.safety.undo_rules import by_hand, refusal
 
 __all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers"]
@@ -83,8 +92,9 @@ def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
     refused: list[str] = []
     owner, system = Owner.read(view.annotations), str(view.annotations.get(SYSTEM, ""))
     strange = "" if owner else "nobody says that it is theirs"
-    if own_namespace(system) != view.namespace:
-        strange = f"it is not where the journals of namespace {system!r} lie"
+    # What is none would lead into any other in the paths of the API.
+    if not is_namespace(system) or own_namespace(system) != view.namespace:
+        strange = f"it is not where the journals of namespace {system!r:.80} lie"
     for key, text in sorted((raw.get("data") or {}).items()):
         try:
             entry = UndoEntry.read(key, text)
@@ -98,7 +108,7 @@ def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
     run = str(view.annotations.get(RUN, ""))
     words = owner.words if owner else "an owner that is not named"
-    alive = _alive(owner, here, system, lease_in, late=late) if owner else ""
+    alive = _alive(owner, here, system, lease_in, late=late) if owner and is_namespace(system) else ""
     return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(refused))
 
 
@@ -118,9 +128,16 @@ def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], 
     if not owner.holds(holder):
         return ""
     spec = View(lease or {}).spec
-    renewed, lasts_s = str(spec.get("renewTime") or ""), float(spec.get("leaseDurationSeconds") or 0)
-    age_s = (datetime.now(UTC) - datetime.fromisoformat(renewed)).total_seconds() if renewed else float("inf")
+    age_s, lasts_s = _age_s(str(spec.get("renewTime"))), float(spec.get("leaseDurationSeconds") or 0)
     return f"the lease was renewed {age_s:.0f} s ago by {holder}" if age_s < lasts_s + CLOCKS_S else ""
+
+
+def _age_s(renewed: str) -> float:
+    """How long ago a lease was renewed: very long where that is no time, which others may have written."""
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(renewed)).total_seconds()
+    except (TypeError, ValueError):
+        return float("inf")
 
 
 RESTORE: Mapping[UndoKind, Callable[[UndoContext, UndoEntry], Outcome]] = {

@@ -86,3 +86,12 @@ def test_a_reference_is_read_off_an_object() -> None:
     metadata = {"name": "model-0", "namespace": "ns", "uid": "u-1"}
     assert ref_of({"kind": "Pod", "metadata": metadata}) == POD
     assert ref_of({"kind": "Node", "metadata": {"name": "n1"}}) == Ref("Node", "", "n1")
+
+
+@pytest.mark.parametrize("word", [".", "..", "a/../../kube-system/pods/b", "../prod", "a?dryRun=All", "a#", "a%2f.."])
+def test_what_is_no_name_is_in_no_path(word: str) -> None:
+    """A word that leads out of its place in the API is refused, as a namespace and as a name; a colon leads nowhere."""
+    for ref in (Ref("Pod", word, "model-0", "u-1"), Ref("Pod", "ns", word, "u-1")):
+        with pytest.raises(UsageError, match="is no name of an object"):
+            mutations.delete(ref)
+    assert path_of("ClusterRole", None, "system:node").endswith("/clusterroles/system:node")

