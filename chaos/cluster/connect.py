@@ -17,6 +17,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import ConfigException, kube_config, new_client_from_config_dict
 from kubernetes.config.kube_config import KubeConfigMerger
 from kubernetes.utils.keepalive import tcp_keepalive_socket_options
+from typing_extensions import override
 
 from chaos.cluster.client import Cluster, ClusterFacts, NodeFacts
 from chaos.cluster.resources import path_of
@@ -162,8 +163,22 @@ def yaml_reason(error: Exception) -> str:
     return f"it is no YAML from line {mark.line + 1}, column {mark.column + 1} on" if mark else "it is no YAML"
 
 
+class _Sendable(Configuration):
+    """A configuration whose token is one that a header may hold: the error of any other would quote it.
+
+    A file often ends its only line, which kubectl takes off (`TrimSpace` in transport/token_source.go of client-go).
+    """
+
+    @override
+    def get_api_key_with_prefix(self, identifier: str, alias: str | None = None) -> str | None:
+        token = " ".join((super().get_api_key_with_prefix(identifier, alias) or "").split())
+        if not (token.isascii() and token.isprintable()):
+            raise UsageError("the kubeconfig has a token with signs that no header may hold", "write it anew")
+        return token or None
+
+
 def _client(files: Sequence[Path], context: str) -> ApiClient:
-    configuration = Configuration()
+    configuration = _Sendable()
     configuration.retries = False
     configuration.connection_pool_maxsize = CONNECTIONS_KEPT
     configuration.socket_options = tcp_keepalive_socket_options(**KEEPALIVE)

@@ -8,6 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from chaos.cluster import Cluster, Command, connect
 from chaos.cluster.connect import _client, _place, _stranger
 from chaos.cluster.pod_exec import _connected
 from chaos.cluster.transport import NotSent
+from chaos.errors import UsageError
 from chaos.lab.control_plane.pki import Authority
 from chaos.objects.base import Ref
 
@@ -167,3 +169,26 @@ def test_a_key_that_lies_nowhere_is_one_all_the_same(tmp_path: Path) -> None:
             assert all(pool.map(usable, range(16)))
     kubeconfig(path, "https://127.0.0.1:1", {"client-certificate": str(issued.certificate)}, **known)
     assert _client([path], "staging").configuration.cert_file == str(issued.certificate)
+
+
+@pytest.mark.parametrize("text", ["first\n", "first\r\n", "\n first \n", "first"])
+def test_a_token_is_what_stands_between_blanks(text: str, tmp_path: Path) -> None:
+    """As kubectl takes it; a line's end in a header is refused by an error that quotes all of it."""
+    (file := tmp_path / "token").write_text(text)
+    with serving(Api()) as api:
+        for user in ({"tokenFile": str(file)}, {"token": text}):
+            path = kubeconfig(tmp_path / "config", api.url, user)
+            with connect(kubeconfig=path, context="staging") as cluster:
+                assert cluster.facts.uid == "uid-1"
+                assert cluster.transport.identity()["headers"] == {"authorization": "Bearer first"}
+
+
+@pytest.mark.parametrize("token", ["s3cr3t\x07", "s3cr3t\x7f", "s3cr3t\u4e2d"])
+def test_a_token_that_no_header_may_hold_is_quoted_nowhere(token: str, tmp_path: Path) -> None:
+    """What is wrong is told, and nothing is sent."""
+    with serving(Api()) as api:
+        path = kubeconfig(tmp_path / "config", api.url, {"token": token})
+        with pytest.raises(UsageError, match="no header may hold") as refused:
+            connect(kubeconfig=path, context="staging")
+        assert api.seen == []
+    assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
