@@ -3,7 +3,9 @@
 Nodes are known by name alone, because that is all that a hypervisor or a cloud knows of one.
 """
 
+import os
 import shlex
+import signal
 import subprocess
 from dataclasses import dataclass
 from typing import Protocol
@@ -111,11 +113,11 @@ class CommandInfrastructure:
 
     def off(self, node: str) -> str:
         """Run the command that stops a node."""
-        return _run(self.off_command, node)
+        return _run(self.off_command, node, ends_with_us=True)
 
     def on(self, node: str) -> str:
         """Run the command that starts it."""
-        return _run(self.on_command, node)
+        return _run(self.on_command, node, ends_with_us=False)
 
     def seen_off(self, node: str) -> str:  # noqa: ARG002  # the role's shape
         """A command only reports that it ended."""
@@ -135,16 +137,29 @@ def _argv(template: str, node: str) -> list[str]:
     return [word.replace(PLACE, node) for word in shlex.split(template)]
 
 
-def _run(template: str, node: str) -> str:
+def _run(template: str, node: str, *, ends_with_us: bool) -> str:
+    """Run a command in its time. `ends_with_us`: what is too late ends with all that it began, or it would act later.
+
+    Otherwise that goes on: it may be the node itself.
+    """
     argv = _argv(template, node)
     named = _shown(argv)
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_S, check=False)
-    except subprocess.TimeoutExpired:
-        return f"{named}: not done within {COMMAND_S:g} s"
+        # A session of its own: an interrupt at the terminal ends no healing, so it is not to end the command either.
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        )
     except OSError as error:
         return f"{named}: {error.strerror}"
-    if done.returncode == 0:
+    with process:
+        try:
+            out, err = process.communicate(timeout=COMMAND_S)
+        except subprocess.TimeoutExpired:
+            if ends_with_us:
+                os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so its number is still its own
+            process.kill()
+            return f"{named}: not done within {COMMAND_S:g} s"
+    if process.returncode == 0:
         return ""
-    output = redacted_output((done.stderr or done.stdout).decode(errors="replace"), argv)[-OUTPUT_MAX:]
-    return f"{named}: exit code {done.returncode}{': ' + output if output else ''}"
+    output = redacted_output((err or out).decode(errors="replace"), argv)[-OUTPUT_MAX:]
+    return f"{named}: exit code {process.returncode}{': ' + output if output else ''}"

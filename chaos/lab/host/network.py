@@ -215,7 +215,16 @@ def _set(netns: str, script: str) -> None:
 def run_tool(argv: Sequence[str], given: str = "") -> str:
     """Run `ip` or `nft` with `given` as its standard input, and return what it prints. Raises LabError."""
     try:
-        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True, timeout=TOOL_DEADLINE_S)
+        # A session of its own: an interrupt at the terminal is not to end what gives a node back.
+        done = subprocess.run(
+            argv,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=TOOL_DEADLINE_S,
+            start_new_session=True,
+        )
     except subprocess.CalledProcessError as error:
         raise LabError(f"{' '.join(argv)}: {error.stderr.strip()}", "gameday lab doctor") from error
     except (OSError, subprocess.TimeoutExpired) as error:

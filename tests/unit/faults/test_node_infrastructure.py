@@ -1,13 +1,20 @@
 """Commands that switch a node off and on: what is run, what is refused, what is said when they fail."""
 
+import os
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from chaos.errors import UsageError
-from chaos.faults import CommandInfrastructure, NodeDown
+from chaos.faults import CommandInfrastructure, NodeDown, infrastructure
 from chaos.faults.targets import Targets
+from chaos.lab.host.network import run_tool
 from chaos.objects.base import Ref
+from chaos.safety.owner import started_tick
+from chaos.wait import until
 
 NODE = Targets("node n1", (Ref("Node", "", "n1", "uid"), Ref("Pod", "ns", "model-a", "uid-a")))
 
@@ -49,3 +56,34 @@ def test_the_victims_are_the_nodes_and_the_pods_on_them() -> None:
     down = NodeDown(NODE)
     assert [ref.name for ref in down.victims] == ["n1", "model-a"]
     assert (down.name, down.words) == ("node-down", "switch node n1 off")
+
+
+def test_a_command_hears_no_interrupt_of_the_terminal(tmp_path: Path) -> None:
+    """Ctrl-C goes to all of a session: the second is to cut no healing short, so it must not end what switches on."""
+    (tmp_path / "own.py").write_text("import os, sys\nopen(sys.argv[1], 'w').write(str(os.getsid(0)))\n")
+    command = f"{sys.executable} {tmp_path}/own.py {tmp_path}/{{node}}"
+    switch = CommandInfrastructure(command, command)
+    for do in (switch.off, switch.on):
+        assert do("n1") == ""
+        assert int((tmp_path / "n1").read_text()) != os.getsid(0)
+    assert int(run_tool([sys.executable, "-c", "import os; print(os.getsid(0))"])) != os.getsid(0)
+
+
+@pytest.mark.parametrize(("way", "goes_on"), [("off", False), ("on", True)])
+def test_what_takes_too_long_takes_no_node_away_later(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
+) -> None:
+    """What the command began would switch the node off once it was healed; of the other one, it may be the node."""
+    monkeypatch.setattr(infrastructure, "COMMAND_S", 3.0)
+    command = f"sh -c 'sleep 60 & echo $! > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/began; wait' sh {{node}}"
+    switch = CommandInfrastructure(command, command)
+    assert "not done within 3 s" in getattr(switch, way)("n1")
+    began = int((tmp_path / "began").read_text())
+    try:
+        if goes_on:
+            assert started_tick(began) is not None
+        else:
+            until(lambda: started_tick(began) is None, deadline_s=10, awaited="the end of what the command began")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(began, signal.SIGKILL)
