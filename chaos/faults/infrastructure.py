@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chaos.errors import UsageError
@@ -89,21 +89,21 @@ class CommandInfrastructure:
     """The user's own commands, e.g. `virsh suspend {node}` and `virsh resume {node}`; `{node}` is the node's name.
 
     No shell is involved. A command must return when the action is done, with 0, and may be run again. Raises
-    `UsageError` for a template that does not name the node.
+    `UsageError` for a template that does not name the node; what stands in it may be a password.
     """
 
-    off_command: str
-    on_command: str
+    off_command: str = field(repr=False)
+    on_command: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        for template in (self.off_command, self.on_command):
+        for way, template in (("off", self.off_command), ("on", self.on_command)):
             try:
                 words = shlex.split(template)
             except ValueError as error:
-                raise UsageError(f"node command {template!r}: {error}") from None
+                raise UsageError(f"the node command {way!r} cannot be read: {error}") from None
             if not any(PLACE in word for word in words):
                 raise UsageError(
-                    f"node command {template!r} does not say which node", f"put {PLACE} where its name belongs"
+                    f"the node command {way!r} does not say which node", f"put {PLACE} where its name belongs"
                 )
 
     @property

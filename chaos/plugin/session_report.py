@@ -14,7 +14,7 @@ from chaos.clock import NS
 from chaos.errors import GamedayError
 from chaos.history import load_history
 from chaos.history.writing.jsonl import private_folder, write_private
-from chaos.history.writing.redaction import redacted_words
+from chaos.history.writing.redaction import redacted_words, without_secrets
 from reports import (
     Report,
     SessionFacts,
@@ -155,5 +155,6 @@ class SessionReport:
             if nodeid not in self._drawn:
                 reasons.setdefault(nodeid, ["interrupted before its trial was on record"])
         return [
-            Unjudged(nodeid, (lines or ["no reason was given"])[0][:REASON_LENGTH]) for nodeid, lines in reasons.items()
+            Unjudged(nodeid, str(without_secrets((lines or ["no reason was given"])[0]))[:REASON_LENGTH])
+            for nodeid, lines in reasons.items()
         ]

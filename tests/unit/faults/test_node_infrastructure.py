@@ -87,3 +87,14 @@ def test_what_takes_too_long_takes_no_node_away_later(
     finally:
         with suppress(ProcessLookupError):
             os.kill(began, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("template", ["ipmi --password hunter2 off", "ipmi -P hunter2", "ipmi -P 'hunter2 {node}"])
+def test_a_template_that_is_refused_is_quoted_nowhere(template: str) -> None:
+    """Which of the two it is is told; what stands in it may be a password, and what is refused is printed."""
+    good = "ipmi -P hunter2 {node}"
+    for way, commands in {"off": (template, good), "on": (good, template)}.items():
+        with pytest.raises(UsageError, match=f"the node command '{way}' ") as refused:
+            CommandInfrastructure(*commands)
+        assert "hunter2" not in str(refused.value)
+    assert "hunter2" not in repr(CommandInfrastructure(good, good))

@@ -167,11 +167,13 @@ def test_a_session_leaves_a_page_a_line_and_its_facts(tmp_path: Path) -> None:
     ],
 )
 def test_a_session_keeps_no_password_of_its_command_line(args: tuple[str, ...], tmp_path: Path) -> None:
-    """Of its facts, its page and its summary; what is no secret in the command stays."""
+    """Of its facts, its page and its summary, nor of an error's words; what is no secret in the command stays."""
     shown, run = gallery(tmp_path), run_folder(tmp_path, "one")
     shown.begun("one", run)
     shown.drawer(SimpleNamespace(nodeid="one", user_properties=[]))(judge_run(run, (Completed(),)))  # type: ignore[arg-type]  # as above
-    terminal = Terminal("scenarios", *args, "-k", "drain")
+    said = "Traceback…\nClusterRefused: https://me:hunter2@hub.example: no Bearer hunter2hunter2"
+    broken = SimpleNamespace(nodeid="t.py::test_c", longreprtext=said)
+    terminal = Terminal("scenarios", *args, "-k", "drain", error=[broken])
     shown.finish(terminal)  # type: ignore[arg-type]  # as above
     (session,) = tmp_path.glob("*-session-7")
     written = [path.read_text() for path in session.iterdir()]
