@@ -15,12 +15,15 @@ from pathlib import Path
 
 from chaos.clock import utc_iso
 
-__all__ = ["Owner", "started_tick"]
+__all__ = ["HIDDEN", "Owner", "started_tick"]
 
 HOST = "gameday.dev/owner-host"
 SCOPE = "gameday.dev/owner-scope"
 PID = "gameday.dev/owner-pid"
 STARTED = "gameday.dev/owner-started"
+
+HIDDEN = -1
+"""In place of when it started: /proc may be mounted so that it shows no processes of other users (`hidepid`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,26 @@ class Owner:
 
 
 def started_tick(pid: int) -> int | None:
-    """Give when a process of this host started, in clock ticks since boot; None if it does not run (any more)."""
+    """Give when a process of this host started, in clock ticks since boot; None if it does not run (any more).
+
+    `HIDDEN` if it runs, and is another user's of which this one may not see when it began.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:  # none of that number; or the number, which others may have written, is too long for a path
-        return None
+        return HIDDEN if _is_of_others(pid) else None
     # The second field is the program's name in parentheses, which may hold anything; fields are counted after it.
     state, *fields = stat.rpartition(")")[2].split()
     return None if state in "ZX" else int(fields[18])
+
+
+def _is_of_others(pid: int) -> bool:
+    """Whether there is a process of that number to which this one may send nothing."""
+    try:
+        if pid > 0:  # others are no process's
+            os.kill(pid, 0)  # which only looks
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False

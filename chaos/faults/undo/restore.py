@@ -22,7 +22,7 @@ from chaos.objects.base import Raw, Ref, View
 from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.lease import LEASE_NAME, holder_of
-from chaos.safety.owner import Owner, started_tick
+from chaos.safety.owner import HIDDEN, Owner, started_tick
 from chaos.safety.undo_journal import (
     OURS,
     RUN,
@@ -118,7 +118,7 @@ def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], 
     One that is `late` has not renewed its entries until their deadline, and works only if it renews its lease.
     """
     if (owner.host, owner.scope) == (here.host, here.scope):
-        if started_tick(owner.pid) != owner.started:
+        if started_tick(owner.pid) not in (owner.started, HIDDEN):
             return ""
         if not late:
             return f"process {owner.pid} of this host runs"

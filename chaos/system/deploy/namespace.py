@@ -11,7 +11,7 @@ from chaos.clock import utc_iso
 from chaos.cluster import Cluster, Executor, mutations, ref_of
 from chaos.errors import TimedOut, UsageError
 from chaos.objects.base import Ref
-from chaos.safety.owner import Owner, started_tick
+from chaos.safety.owner import HIDDEN, Owner, started_tick
 from chaos.safety.undo_journal import SELECTOR, is_own_namespace, own_namespace
 from chaos.system.deploy.apply import refusal
 from chaos.system.manifests.names import MANAGED_BY, MANAGER, PREFIX, RUN_LABEL, label_value, namespace_name
@@ -218,13 +218,15 @@ def is_leftover(
     """Whether a raw namespace is ours, and was left behind by a dead run.
 
     `here` is this process, `started` tells when a process of this host started (None: it does not run). On this host
-    an owner that is gone, or whose number another process has, is dead. Of any other host's owner we cannot know: its
-    namespace goes when the API server made it more than `older_than_s` seconds before `now`.
+    an owner that is gone, or whose number another process has, is dead. Of any other host's owner we cannot know, nor
+    of one that is `HIDDEN` here: its namespace goes when the API server made it more than `older_than_s` seconds before
+    `now`.
     """
     metadata = namespace["metadata"]
     owner = Owner.read(metadata.get("annotations") or {})
     if owner is None or not ours(namespace) or metadata.get("deletionTimestamp"):
         return False
-    if (owner.host, owner.scope) == (here.host, here.scope):
-        return started(owner.pid) != owner.started
+    tick = started(owner.pid) if (owner.host, owner.scope) == (here.host, here.scope) else HIDDEN
+    if tick != HIDDEN:
+        return tick != owner.started
     return (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds() > older_than_s

@@ -14,11 +14,11 @@ import pytest
 from chaos.clock import NS
 from chaos.cluster import Done
 from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
-from chaos.faults.undo import find_left, undo_all, undo_leftovers
+from chaos.faults.undo import find_left, restore, undo_all, undo_leftovers
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
-from chaos.safety.owner import Owner
+from chaos.safety.owner import HIDDEN, Owner
 from chaos.safety.undo_journal import OURS, RUN, SYSTEM, UNDO_LABELS, UndoKind, own_namespace
 from chaos.safety.undo_rules import RULES
 
@@ -470,3 +470,19 @@ def test_a_lease_of_no_possible_time_stops_nobody(renewed: str) -> None:
     api.get = lambda _kind, _namespace, _name: {"spec": spec}  # type: ignore[method-assign]
     (left,) = find_left(cast("Any", api), None)
     assert left.alive == ""
+
+
+@pytest.mark.parametrize(
+    ("left_s", "holder", "alive"),
+    [
+        pytest.param(MINUTE_S, "", True, id="in time"),
+        pytest.param(-1, "", False, id="silent"),
+        pytest.param(-1, f"{Owner.this_process().words}, since 10:00", True, id="silent, with its lease"),
+    ],
+)
+def test_a_run_whose_process_is_hidden_is_at_work_until_it_is_silent(
+    left_s: float, holder: str, monkeypatch: pytest.MonkeyPatch, *, alive: bool
+) -> None:
+    """Another user's run on this host is no dead one because /proc shows it to nobody else."""
+    monkeypatch.setattr(restore, "started_tick", lambda _pid: HIDDEN)
+    assert bool(entry_of(Owner.this_process(), holder, datetime.now(UTC), left_s=left_s)) is alive

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.safety.owner import Owner, started_tick
+from chaos.safety.owner import HIDDEN, Owner, started_tick
 from chaos.system.deploy.namespace import is_leftover, namespace_of_trial
 from chaos.system.manifests.names import namespace_name
 
 HERE = Owner(host="ci-1", scope="boot/pid:[1]", pid=100, started=5000)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-RUNNING = {100: 5000, 200: 7000}
+RUNNING = {100: 5000, 200: 7000, 400: HIDDEN}
 
 
 def namespace(owner: Owner | None, *, labels: dict[str, str] | None = None, age_s: float = 60) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def namespace(owner: Owner | None, *, labels: dict[str, str] | None = None, age_
 
 
 def swept(raw: dict[str, Any]) -> bool:
-    """Whether a namespace is deleted, on host ci-1, whose processes are 100 and 200, with an age limit of an hour."""
+    """Whether a namespace is deleted, on host ci-1, of whose processes 400 is hidden, with an age limit of an hour."""
     return is_leftover(raw, here=HERE, started=RUNNING.get, now=NOW, older_than_s=3600)
 
 
@@ -56,8 +56,8 @@ def test_the_namespace_of_a_living_process_stays(owner: Owner) -> None:
 
 @pytest.mark.parametrize(
     "elsewhere",
-    [replace(HERE, host="ci-2", pid=300), replace(HERE, scope="boot/pid:[2]", pid=300)],
-    ids=["another host", "another container of the same name"],
+    [replace(HERE, host="ci-2", pid=300), replace(HERE, scope="boot/pid:[2]", pid=300), replace(HERE, pid=400)],
+    ids=["another host", "another container of the same name", "of a user whose processes are hidden"],
 )
 @pytest.mark.parametrize(("age_s", "delete"), [(3599, False), (3601, True)])
 def test_elsewhere_only_age_tells(elsewhere: Owner, age_s: float, *, delete: bool) -> None:
@@ -118,6 +118,26 @@ def test_a_process_that_has_ended_does_not_run() -> None:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert started_tick(child.pid) is None
     assert started_tick(child.pid) is None
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(PermissionError, HIDDEN), (ProcessLookupError, None)], ids=["of another user", "none"]
+)
+def test_a_process_that_proc_does_not_show_may_run(
+    raised: type[OSError], seen: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where /proc hides those of other users, the kernel still tells that there is one; no number below 1 is one."""
+
+    def kill(_pid: int, _number: int) -> None:
+        raise raised
+
+    with subprocess.Popen(["/bin/true"]) as child:
+        pass
+    monkeypatch.setattr(os, "kill", kill)
+    assert started_tick(child.pid) == seen
+    assert (started_tick(0), started_tick(-1)) == (None, None)
+    owner = Owner.this_process()
+    assert started_tick(owner.pid) == owner.started
 
 
 @pytest.mark.parametrize(
