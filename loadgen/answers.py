@@ -187,13 +187,15 @@ class ChatStream(_Chat):
         self._last_token_ns = self._payload_bytes = 0
 
     def feed(self, data: bytes, at_ns: int) -> None:
+        seen = len(self._lines)  # no line ends there
         self._lines += data
         if len(self._lines) > BODY_MAX_BYTES:
             self.error = f"event over {BODY_MAX_BYTES} bytes"
             self._lines.clear()
-        while (cut := self._lines.find(b"\n")) >= 0:
+        while (cut := self._lines.find(b"\n", seen)) >= 0:
             line = bytes(self._lines[:cut]).removesuffix(b"\r")
             del self._lines[: cut + 1]
+            seen = 0
             self._line(line, at_ns)
 
     def end(self, at_ns: int) -> None:

@@ -1,8 +1,7 @@
 """One HTTP exchange on gevent's sockets, with the moment of every step: only the generator process imports this.
 
 Locust's own session retries, follows redirects, keeps cookies and hides when the first byte came. Here the first
-attempt is the only one, and its facts are kept as they are. The response is parsed by geventhttpclient's parser, the
-one that Locust's fast user has.
+attempt is the only one, and its facts are kept as they are. The parser is that of Locust's fast user.
 """
 
 import errno
@@ -10,6 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
@@ -53,6 +53,14 @@ class _Response(HTTPResponse):
             self.replica = replica[:REPLICA_MAX] if isinstance(replica, str) else None
         return skip_body
 
+    def _on_header_field(self, string: str) -> None:
+        if self.final_status is None:  # after a body nobody looks at them, and they have no bound
+            super()._on_header_field(string)
+
+    def _on_header_value(self, string: str) -> None:
+        if self.final_status is None:
+            super()._on_header_value(string)
+
     def _on_body(self, buf: bytearray) -> None:
         if not self.done:
             self.arrived += buf
@@ -89,7 +97,8 @@ class Transport:
         self._addresses: list[tuple[int, tuple[str, int]]] = []
         self._looked_up_ns: float = float("-inf")
         for family in (socket.AF_INET, socket.AF_INET6):
-            if _is_address(family, place.host):
+            with suppress(OSError):  # it is a name
+                socket.inet_pton(family, place.host)
                 self._addresses, self._looked_up_ns = [(family, (place.host, place.port))], float("inf")
 
     def connect(self) -> tuple[gevent.socket.socket, bool]:
@@ -248,6 +257,7 @@ class Exchange:
             with gevent.Timeout(SETTLE_S, False):
                 while not self.response.done and (data := sock.recv(READ_BYTES)):
                     self.response.feed(data)
+                    self.response.arrived.clear()
         except (OSError, HTTPParseError):
             sock.close()
         else:
@@ -280,14 +290,6 @@ def _is_quiet(sock: gevent.socket.socket) -> bool:
     except OSError:
         return False
     return False
-
-
-def _is_address(family: int, host: str) -> bool:
-    try:
-        socket.inet_pton(family, host)
-    except OSError:
-        return False
-    return True
 
 
 def _words(error: OSError) -> str:

@@ -266,10 +266,33 @@ def test_headers_without_end_fill_no_memory(first: bytes, piece: bytes) -> None:
     assert asked(Endless(usual, b"a" * 1000, 2000)) == ("complete", None, "r" * 253)
 
 
+def exchange_over(sock: Endless, answer: Answer) -> Exchange:
+    """A request whose answer comes there."""
+    transport: Any = SimpleNamespace(
+        connect=lambda: (sock, True),
+        now_ns=lambda: 1,
+        replica_header="x-served-by",
+        proxied=False,
+        give_back=lambda *_: None,
+    )
+    return Exchange(transport, b"GET / HTTP/1.1\r\n\r\n", "GET", answer, frozenset({200}))
+
+
 def asked(sock: Endless) -> tuple[str, str | None, str | None]:
     """How a request ends whose answer comes there, what is wrong with it, and which replica gave it."""
-    transport: Any = SimpleNamespace(
-        connect=lambda: (sock, True), now_ns=lambda: 1, replica_header="x-served-by", proxied=False
-    )
-    exchange = Exchange(transport, b"GET / HTTP/1.1\r\n\r\n", "GET", PlainAnswer(), frozenset({200}))
+    exchange = exchange_over(sock, PlainAnswer())
     return exchange.run(60), exchange.seen.error, exchange.seen.replica
+
+
+def test_what_nobody_reads_fills_no_memory() -> None:
+    """Neither what follows a body as headers, one after the other or one alone, nor what follows a stream's end."""
+    chunked = b"HTTP/1.1 200 OK\r\nx-served-by: r\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+    for first, piece in ((b"", b"x-a: " + b"b" * 1000 + b"\r\n"), (b"x-a: ", b"b" * 1000)):
+        trailing = exchange_over(Endless(chunked + first, piece, 2000), PlainAnswer())
+        assert (trailing.run(60), trailing.seen.replica) == ("broken", "r")
+        assert len(repr(trailing.response)) < 10_000
+        assert trailing.response._current_header_value is None
+    over = exchange_over(Endless(b"HTTP/1.1 200 OK\r\n\r\ndata: [DONE]\n\n", b"a" * 1000, 2000), ChatStream())
+    assert over.run(60) == "complete"
+    over.settle("complete")
+    assert len(over.response.arrived) < 10_000

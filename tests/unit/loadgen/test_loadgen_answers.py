@@ -144,3 +144,24 @@ def test_half_a_character_of_a_server_is_none_in_a_record(said: str, kept: str) 
     assert (whole.finish_reason, fed(event("a", said)).finish_reason) == (kept, kept)
     status = {"kind": "Status", "apiVersion": "v1", "message": said}
     assert answers.proxy_refusal(429, json.dumps(status).encode()).endswith(f": 429 {kept}")
+
+
+class Looked(bytearray):
+    """Counts the bytes in which an end of line is looked for."""
+
+    count = 0
+
+    def find(self, sub: Any, *place: Any) -> int:
+        """See `bytearray.find`."""
+        Looked.count += len(self) - (place[0] if place else 0)
+        return super().find(sub, *place)
+
+
+def test_a_line_without_end_is_looked_through_once() -> None:
+    """In however many pieces it comes: else one such answer would take the processor from all other requests."""
+    reader = ChatStream()
+    reader._lines = Looked()
+    for _ in range(1000):
+        reader.feed(b"x" * 100, 1)
+    reader.feed(b"\ndata: [DONE]\n\n", 2)
+    assert (reader.ended, Looked.count < 200_000) == (True, True)
