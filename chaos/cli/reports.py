@@ -50,10 +50,18 @@ def _session(folder: Path) -> tuple[SessionFacts, list[Report]]:
     reports, lost = [], []
     for run in facts.runs:
         try:
-            reports.append(load_report(folder.resolve().parent / run))
+            reports.append(load_report(_beside(folder, run)))
         except GamedayError as error:
             lost.append(Unjudged(run, f"its run folder cannot be read any more: {error}"))
     return replace(facts, unjudged=(*facts.unjudged, *lost)), reports
+
+
+def _beside(folder: Path, run: str) -> Path:
+    """A run folder of a session, which others may have written: one beside it. Raises `UsageError` for any other."""
+    path = folder.resolve().parent / run
+    if path.name != run or run == ".." or path.is_symlink():
+        raise UsageError(f"{run!r} is no folder beside {folder}", "draw that run by itself")
+    return path
 
 
 def compare_runs(before: Path, after: Path, *, page: Path | None = None) -> Comparison:

@@ -26,6 +26,9 @@ FIGURES = ("answered_share", "p50_s", "p99_s", "slowest_recovery_s", "longest_st
 TRIALS_READ = 5000
 """Most trials of the file that are looked at, the newest."""
 
+ODD = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
+"""What reading a line of another shape raises."""
+
 
 @dataclass(frozen=True, slots=True)
 class PastTrial:
@@ -79,7 +82,7 @@ def append(path: Path, report: Report) -> None:
 def read_past(path: Path) -> tuple[PastTrial, ...]:
     """The trials of the file in order of time; of a run that was judged again the last line counts.
 
-    No file: none. A broken line, left by a process that was killed, is skipped.
+    No file: none. A broken line, left by a process that was killed or by somebody else, is skipped.
     """
     if not path.is_file():
         return ()
@@ -87,7 +90,7 @@ def read_past(path: Path) -> tuple[PastTrial, ...]:
     for line in path.read_text("utf-8", errors="replace").splitlines()[-TRIALS_READ:]:
         try:
             trial = _trial(json.loads(line))
-        except (ValueError, KeyError, TypeError):
+        except ODD:
             continue
         found[trial.run] = trial
     return tuple(sorted(found.values(), key=lambda trial: trial.began_ns))

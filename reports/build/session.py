@@ -89,9 +89,12 @@ def read_facts(folder: Path) -> SessionFacts:
 
 
 def read_notes(folder: Path) -> TeamNotes:
-    """The notes of a run folder, empty if there are none; cut at `LENGTH_MAX` characters, with a line that says so."""
+    """The notes of a run folder, empty if there are none; cut at `LENGTH_MAX` characters, with a line that says so.
+
+    A link is none: in a folder of others it would have a file of this host shown on the page.
+    """
     path = folder / NOTES_FILE
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():
         return NO_NOTES
     whole = path.read_text("utf-8", errors="replace")
     text = whole[:LENGTH_MAX] + (
