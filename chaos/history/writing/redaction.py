@@ -15,10 +15,10 @@ __all__ = ["hashed", "redacted", "redacted_output", "redacted_words", "without_s
 
 NAMES = (
     r"(?:password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
-    r"|authorization|credentials?|cookie)"
+    r"|authorization|credentials?|cookie|(?<![a-z])pwd)"
 )
-CREDENTIAL = re.compile(rf"(?i)(^|[-_.]){NAMES}$")
-"""The end of a name of what should stay unknown: `--api-key`, `HF_TOKEN`, `password`."""
+CREDENTIAL = re.compile(rf"(?i){NAMES}$")
+"""The end of a name of what should stay unknown: `--api-key`, `HF_TOKEN`, `clientSecret`, `PGPASSWORD`."""
 
 LOGIN = re.compile(r"(?<=://)[^/\s?#\"'<>]+(?=@(?!sha\d+:))")
 """Name and password in a URL, or a token that stands for both; what a digest follows is the name of an image."""
@@ -29,8 +29,8 @@ QUERY = re.compile(
 """A parameter of a URL that lets whoever has it in: `?api_key=…`, and the signature of a link for anybody."""
 
 VALUE = r"(?!redacted:)(?:(?:bearer|basic|digest|token|apikey)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s\"'&;|]+)"
-SETTING = re.compile(rf"(?i)((?<![\w.-])(?:[\w.-]*[-_.])?{NAMES}[\"']?(?:=|:\s*))({VALUE})")
-OPTION = re.compile(rf"(?i)((?<![\w.-])-(?:[\w.-]*[-_.])?{NAMES}\s+)(?!-)({VALUE})")
+SETTING = re.compile(rf"(?i)((?<![\w.-])[\w.-]*{NAMES}[\"']?(?:=|:\s*))({VALUE})")
+OPTION = re.compile(rf"(?i)((?<![\w.-])-[\w.-]*{NAMES}\s+)(?!-)({VALUE})")
 """A credential in the middle of a word, as that of a shell's script, a header or JSON: `TOKEN=…`, `--token …`."""
 
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")

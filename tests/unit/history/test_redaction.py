@@ -58,7 +58,7 @@ def pod(value: str = CANARY) -> dict[str, Any]:
             "initContainers": [{**container, "name": "fetch"}],
             "template": {"spec": {"containers": [container]}},
             "password": value,
-            "auth": {"api_key": value, "tokenExpirationSeconds": 60, "secretName": "hf"},
+            "auth": {"api_key": value, "clientSecret": value, "tokenExpirationSeconds": 60, "secretName": "hf"},
         },
         "status": {
             "imageID": "docker-pullable://vllm@sha256:ab12",
@@ -121,6 +121,18 @@ def test_a_change_of_a_secret_is_seen() -> None:
         (["http://host/x?tokens=5&monkey=1", "a?b=c"], ["http://host/x?tokens=5&monkey=1", "a?b=c"]),
         (["sh", "-c", "serve --token --max-tokens 6"], ["sh", "-c", "serve --token --max-tokens 6"]),
         (["sh", "-c", "echo tokens: 5; sleep 5"], ["sh", "-c", "echo tokens: 5; sleep 5"]),
+        (
+            ["--clientSecret=abc", "--authtoken", "abc"],
+            [f"--clientSecret={hashed('abc')}", "--authtoken", hashed("abc")],
+        ),
+        (
+            ["sh", "-c", "A=b PGPASSWORD=abc psql; MYSQL_PWD=abc mysql --dbPassword abc"],
+            [
+                *("sh", "-c"),
+                f"A=b PGPASSWORD={hashed('abc')} psql; MYSQL_PWD={hashed('abc')} mysql --dbPassword {hashed('abc')}",
+            ],
+        ),
+        (["--topologyKey=zone", "--tokenize", "a", "--cpwd=b"], ["--topologyKey=zone", "--tokenize", "a", "--cpwd=b"]),
     ],
 )
 def test_credentials_among_arguments(words: list[str], kept: list[str]) -> None:
