@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from chaos.clock import boot_s
 from chaos.cluster import Cluster, Done, Executor, mutations
 from chaos.errors import ClusterRefused
 from chaos.objects.base import Raw, Ref, View
@@ -66,8 +67,8 @@ class RunLease:
 
     @property
     def lost(self) -> str:
-        """Why the lease is not ours any more, empty while it is."""
-        if not self._lost and time.monotonic() - self._renewed > LOST_AFTER_S:
+        """Why the lease is not ours any more, empty while it is. Time in which this host slept counts for others."""
+        if not self._lost and boot_s() - self._renewed > LOST_AFTER_S:
             self._lost = f"the lease {self._ref.namespace}/{LEASE_NAME} was not renewed for {LOST_AFTER_S:g} s"
         return self._lost
 
@@ -171,7 +172,7 @@ class RunLease:
         if done.outcome != "ok" or isinstance(done.body, str):
             return False
         self._version = str(done.body["metadata"]["resourceVersion"])
-        self._renewed = time.monotonic()
+        self._renewed = boot_s()
         return True
 
     def _body(self, holder: str) -> dict[str, Any]:

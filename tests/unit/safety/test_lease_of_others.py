@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from chaos.clock import boot_s
+from chaos.cluster import Done
 from chaos.errors import ClusterRefused
+from chaos.safety import lease as leases
 from chaos.safety.lease import RunLease
 
 
@@ -65,3 +68,15 @@ def test_what_is_renewed_at_the_last_moment_is_not_taken_over(
     with pytest.raises(ClusterRefused) as refused:
         RunLease(cluster, executor, "llm", "me").__enter__()
     assert words in refused.value.what
+
+
+def test_a_lease_is_lost_as_soon_as_a_host_that_slept_is_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run may have taken it over meanwhile: nothing is done until the next renewal finds that out."""
+    taken = Done("ok", 200, {"metadata": {"resourceVersion": "2"}})
+    cluster: Any = SimpleNamespace(get=lambda *_: None)
+    executor: Any = SimpleNamespace(do=lambda _: taken)
+    with RunLease(cluster, executor, "llm", "me") as held:
+        awake_s = boot_s()
+        for slept_s, lost in ((5, ""), (12, "the lease llm/gameday was not renewed for 11 s")):
+            monkeypatch.setattr(leases, "boot_s", lambda slept_s=slept_s: awake_s + slept_s)
+            assert held.lost == lost
