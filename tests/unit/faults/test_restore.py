@@ -1,6 +1,9 @@
 """Undoing is one function for each kind of entry; done is what reads so afterwards, whatever the server answered."""
 
+import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast, get_args
 
 import pytest
@@ -14,7 +17,8 @@ from chaos.faults import FaultContext, Injection, PodKill
 from chaos.faults.targets import Targets
 from chaos.faults.undo import restore as restoring
 from chaos.faults.undo import restore_object
-from chaos.faults.undo.restore import RESTORE, heal, restore
+from chaos.faults.undo.restore import RESTORE, Left, heal, restore, undo_all
+from chaos.faults.undo.restore_object import Outcome
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
@@ -175,3 +179,24 @@ def test_what_still_goes_on_keeps_its_undo_entry() -> None:
     injection.running = ""
     assert injection.heal() == ""
     assert (api.cordoned, context.entries) == (False, ())
+
+
+def test_a_run_that_takes_long_to_undo_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that does not come back takes longer than a CronJob has; what is told stays in order, run by run."""
+    others = threading.Event()
+
+    def restored(_context: object, entry: UndoEntry) -> Outcome:
+        if entry.fault == "slow":
+            return ("undone", "back") if others.wait(20) else ("left", "not back")
+        others.set()
+        return "undone", "open"
+
+    monkeypatch.setattr(restoring, "restore", restored)
+    left = [
+        Left(Ref("ConfigMap", f"{run}-gameday", "undo", f"uid-{run}"), run, "", "", (replace(ENTRY, fault=run),))
+        for run in ("slow", "quick")
+    ]
+    removed: list[Ref] = []
+    api: Any = SimpleNamespace(do=lambda mutation: removed.append(mutation.target))
+    assert [(one.run, one.words) for one in undo_all(api, api, left)] == [("slow", "back"), ("quick", "open")]
+    assert sorted(ref.uid for ref in removed) == ["uid-quick", "uid-slow"]
