@@ -34,6 +34,8 @@ def take_picture(page: Path, picture: Path) -> Path:
     if found is None:
         raise UsageError(f"{page} is not a report of this version", "draw it again: gameday report RUN --picture")
     height = min(int(found[1]), HEIGHT_MAX_PX)
+    # In a run folder of others it may be a link to a file of this host.
+    picture.unlink(missing_ok=True)
     _run(browser, f"--screenshot={picture.resolve()}", f"--window-size={WIDTH_PX},{height}", address)
     if not picture.is_file():
         raise UsageError(f"{browser} drew no picture of {page}", f"try it by hand: {browser} {address}")
