@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from chaos.errors import UsageError
 
-__all__ = ["ApiServerProxy", "Credentials", "HostDirect", "InCluster", "LabClient", "Origin"]
+__all__ = ["ApiServerProxy", "Credentials", "HostDirect", "InCluster", "LabClient", "Origin", "quotable"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -152,6 +152,12 @@ class ApiServerProxy:
         )
 
 
+def quotable(url: str) -> str:
+    """What an error may quote of an address: a key may stand before its host, and anywhere after that."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}…"
+
+
 def _require_url(where: str, url: str) -> None:
     parts = urlsplit(url)
     try:
@@ -159,7 +165,7 @@ def _require_url(where: str, url: str) -> None:
     except ValueError:
         reachable = False
     if not reachable or parts.query or parts.fragment:
-        raise UsageError(f"{where}: {url!r} is not an address to send to", "give http(s)://host[:port][/path]")
+        raise UsageError(f"{where}: {quotable(url)} is not an address to send to", "give http(s)://host[:port][/path]")
     if parts.username or parts.password:
         raise UsageError(
             f"{where}: holds a user name or password, which would be recorded", "use a header with ${NAME}"

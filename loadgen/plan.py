@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from chaos.clock import Clock
 from chaos.errors import UsageError
+from loadgen.origin import quotable
 from loadgen.profiles import Profile, Request, profile_from_plain
 
 __all__ = ["Place", "Plan", "filled", "place_of", "request_bytes", "variables"]
@@ -110,9 +111,9 @@ def place_of(url: str) -> Place:
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise UsageError(f"url: {url!r} has a port that is not in 1..65535") from None
+        raise UsageError(f"url: {quotable(url)} has a port that is not in 1..65535") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"url: {url!r} is not an address to send to", "give http(s)://host[:port][/path]")
+        raise UsageError(f"url: {quotable(url)} is not an address to send to", "give http(s)://host[:port][/path]")
     return Place(parts.scheme == "https", parts.hostname, port, parts.path.rstrip("/"))
 
 

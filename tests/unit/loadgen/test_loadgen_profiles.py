@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -113,6 +114,26 @@ def test_a_url_that_cannot_be_sent_to_is_refused(url: str) -> None:
         place_of(url)
     with pytest.raises(UsageError):
         HostDirect(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a/?api_key=hunter2",
+        "https://me:hunter2@a/?q=1",
+        "http://me:hunter2@a:99999",
+        "ftp://hunter2@a",
+        "me:hunter2@a",
+        "http:///hunter2",
+    ],
+)
+def test_a_url_that_is_refused_is_not_quoted_whole(url: str) -> None:
+    """A key may stand in it, and the error is printed; its host says which one it is."""
+    refusing: tuple[Callable[[str], object], ...] = (place_of, HostDirect)
+    for refuse in refusing:
+        with pytest.raises(UsageError, match=r"url: \w+://a?… ") as refused:
+            refuse(url)
+        assert "hunter2" not in str(refused.value)
 
 
 def test_a_plan_survives_json(tmp_path: Any) -> None:
