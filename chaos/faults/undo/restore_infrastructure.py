@@ -59,7 +59,11 @@ def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
 
 
 def _not_back(cluster: Cluster, name: str, before: str) -> str:
-    """Wait until a node that was switched on is back. Return what did not come, empty if it is."""
+    """Wait until a node that was switched on is back. Return what did not come, empty if it is.
+
+    Where its lease could not be read `before`, it is read now: of a node that is back it changes once more.
+    """
+    before = before or _last_renewed(cluster, name)
     try:
         # A node whose loss was not noticed yet still counts as Ready: only its own lease shows that it goes on.
         if before:
