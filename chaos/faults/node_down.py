@@ -139,6 +139,10 @@ class _NodeLoss(Injection):
 
     def _switch_off(self, node: Ref) -> str:
         context = self.context
+        # What is below the API knows names alone: a machine that has the name by now is another one.
+        found = context.cluster.get("Node", None, node.name)
+        if found is None or NodeView(found).uid != node.uid:
+            return f"node {node.name} is not there any more"
         entry = UndoEntry("node-on", node, self._infrastructure.manual_on(node.name))
         if reason := context.record(entry):
             return f"node {node.name}: {reason}"

@@ -5,14 +5,19 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from chaos.cluster import NullJournal
+from chaos.cluster.transport import Answer
 from chaos.errors import UsageError
-from chaos.faults import CommandInfrastructure, NodeDown, infrastructure
+from chaos.faults import CommandInfrastructure, FaultContext, Infrastructure, NodeDown, infrastructure
 from chaos.faults.targets import Targets
 from chaos.lab.host.network import run_tool
 from chaos.objects.base import Ref
+from chaos.safety import NoUndoLog
 from chaos.safety.owner import started_tick
 from chaos.wait import until
 
@@ -98,3 +103,26 @@ def test_a_template_that_is_refused_is_quoted_nowhere(template: str) -> None:
             CommandInfrastructure(*commands)
         assert "hunter2" not in str(refused.value)
     assert "hunter2" not in repr(CommandInfrastructure(good, good))
+
+
+@pytest.mark.parametrize(
+    ("found", "missed"),
+    [
+        ({"metadata": {"name": "n1", "uid": "uid"}}, ""),
+        ({"metadata": {"name": "n1", "uid": "another"}}, "node n1 is not there any more"),
+        (None, "node n1 is not there any more"),
+    ],
+    ids=["the one that was picked", "another of its name", "none"],
+)
+def test_a_node_is_switched_off_only_while_it_is_the_one_that_was_picked(
+    found: dict[str, Any] | None, missed: str, tmp_path: Path
+) -> None:
+    """The command knows its name alone, and the heal would leave another one of the name as it is, off."""
+    cluster: Any = SimpleNamespace(get=lambda *_: found, read=lambda *_: Answer(200, b'{"items": []}'))
+    recorder: Any = SimpleNamespace(objects=lambda _kind: [])
+    switch = Infrastructure(CommandInfrastructure(f"touch {tmp_path}/{{node}}", "true {node}"))
+    context = FaultContext(
+        cluster, cluster, NullJournal(), "node-down-1", recorder, "ns", infrastructure=switch, undo=NoUndoLog()
+    )
+    injection = NodeDown(NODE).inject(context)
+    assert (injection.missed, (tmp_path / "n1").exists(), len(context.entries)) == (missed, not missed, not missed)
