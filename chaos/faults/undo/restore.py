@@ -211,8 +211,12 @@ def heal(context: FaultContext, *entries: UndoEntry, keep: bool = False) -> str:
         return ""
 
     chosen = entries or context.entries
-    with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
-        return "; ".join(words for words in pool.map(one, chosen) if words)
+    try:
+        with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
+            left = list(pool.map(one, chosen))
+    except RuntimeError:  # no thread can be started any more: one after the other, of which each looks first
+        left = list(map(one, chosen))
+    return "; ".join(words for words in left if words)
 
 
 def undo_all(

@@ -1,6 +1,7 @@
 """Undoing is one function for each kind of entry; done is what reads so afterwards, whatever the server answered."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,3 +201,30 @@ def test_a_run_that_takes_long_to_undo_holds_up_no_other(monkeypatch: pytest.Mon
     api: Any = SimpleNamespace(do=lambda mutation: removed.append(mutation.target))
     assert [(one.run, one.words) for one in undo_all(api, api, left)] == [("slow", "back"), ("quick", "open")]
     assert sorted(ref.uid for ref in removed) == ["uid-quick", "uid-slow"]
+
+
+class Exhausted(ThreadPoolExecutor):
+    """Threads of a process that may start so many."""
+
+    left = 0
+
+    def submit(self, *given: Any, **more: Any) -> Any:
+        """See the base class."""
+        if Exhausted.left <= 0:
+            raise RuntimeError("can't start new thread")
+        Exhausted.left -= 1
+        return super().submit(*given, **more)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_process_that_may_start_no_thread_heals_all_the_same(started: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on processes, as in containers, counts threads; what one of them did is looked at once more."""
+    monkeypatch.setattr(restoring, "ThreadPoolExecutor", Exhausted)
+    monkeypatch.setattr(Exhausted, "left", started)
+    healed: list[str] = []
+    monkeypatch.setattr(restoring, "restore", lambda _context, entry: (healed.append(entry.kind), ("undone", ""))[1])
+    context = context_of(Api(200))
+    for kind in ("uncordon", "node-on"):
+        assert context.record(replace(ENTRY, kind=kind)) == ""
+    assert heal(context) == ""
+    assert (set(healed), context.entries) == ({"uncordon", "node-on"}, ())
