@@ -2,10 +2,12 @@
 
 Three annotations: on the namespace that it may be tried at all, on the workload which faults, and on a node that it may
 be drained, because a node is more than the service. A freeze on the namespace forbids everything, with its reason.
-Consent given to another tool is not consent given to us.
+Consent given to another tool is not consent given to us. What stands in an annotation may be anybody's words: in a
+command for people it is quoted.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from shlex import quote
 from typing import Any
 
 from chaos.objects.base import View
@@ -60,7 +62,7 @@ def refusals(
         all_of_them = ",".join(sorted(given | set(wanted)))
         yield (
             f"{', '.join(missing)} is not allowed on {kind} {owner.name}; its owners can allow it with: "
-            f"kubectl annotate {kind} {owner.name} -n {where.name} --overwrite {ALLOW}={all_of_them}"
+            f"kubectl annotate {kind} {owner.name} -n {where.name} --overwrite {quote(f'{ALLOW}={all_of_them}')}"
         )
     if allow is not None and (left_out := [name for name in wanted if name not in set(allow)]):
         yield f"{', '.join(left_out)} is not in safety.allow of the system's file"
@@ -73,5 +75,5 @@ def objections_of_node(node: Mapping[str, Any], action: str) -> str:
     name, given = View(node).name, ",".join(sorted(allowed_by(node) | {action}))
     return (
         f"{action} is not allowed on node {name}; its owners can allow it with: "
-        f"kubectl annotate node {name} --overwrite {ALLOW}={given}"
+        f"kubectl annotate node {name} --overwrite {quote(f'{ALLOW}={given}')}"
     )

