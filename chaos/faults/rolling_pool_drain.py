@@ -164,10 +164,10 @@ class _PoolDrain(Injection):
                 yield Ending("failed", reason, {"node": node.name})
 
     def _objection(self, node: Ref) -> str:
-        """Why the replicas on a node may not be evicted any more: minutes may have passed since the pool was picked."""
+        """Why a node may not be emptied any more: minutes may have passed since the pool was picked."""
         pods = [pod for pod in map(PodView, self.context.recorder.objects("Pod")) if pod.node == node.name]
         ready = [pod.ref for pod in pods if pod.ready]
-        return self.context.objection_to(self._fault, ready)
+        return self.context.objection_to(self._fault, (node, *ready))
 
     def _emptied(self, node: Ref) -> Ending:
         """Drain one node, and wait for the replacements."""

@@ -81,8 +81,13 @@ class Bounded(FaultContext):
 
 @pytest.mark.parametrize(
     ("held", "emptied", "result"),
-    [((), ["n1", "n2", "n3"], "finished"), (("model-c",), ["n1"], "stopped"), (("model-a",), [], "stopped")],
-    ids=["bounds that hold", "of the second node", "of the first"],
+    [
+        ((), ["n1", "n2", "n3"], "finished"),
+        (("model-c",), ["n1"], "stopped"),
+        (("n2",), ["n1"], "stopped"),
+        (("model-a",), [], "stopped"),
+    ],
+    ids=["bounds that hold", "of replicas on the second node", "of the second node", "of replicas on the first"],
 )
 def test_each_node_is_held_against_the_bounds_of_its_moment(
     held: tuple[str, ...], emptied: list[str], result: str

@@ -199,6 +199,22 @@ def test_a_scenario_of_every_node_does_not_lift_the_owners_bound() -> None:
         admit(adopted=True)
 
 
+@pytest.mark.parametrize(("cordoned", "refused"), [(False, False), (True, True)])
+def test_a_node_that_others_took_meanwhile_counts_at_the_next_of_a_pool(*, cordoned: bool, refused: bool) -> None:
+    """How many may be out is asked again before each node of a drain that goes on for minutes."""
+    objects = {"Node": [node("n1"), node("n2"), node("n3", cordoned=cordoned)], "Pod": [], "Deployment": []}
+    context = context_with(
+        recorder=SimpleNamespace(objects=lambda kind: objects[kind]),
+        namespace="llm",
+        adopted=True,
+        system=SimpleNamespace(workload=Ref("Deployment", "llm", "chat"), objects=()),
+        blast_radius=lambda **_: BlastRadius("llm", pods_max=8, nodes_max=1),
+    )
+    first, second = (Ref("Node", "", name, f"uid-{name}") for name in ("n1", "n2"))
+    pool = faults.RollingPoolDrain(Targets("a pool", (first, second)), leave_foreign=True)
+    assert ("1 node and 1 already out" in context.objection_to(pool, (second,))) is refused
+
+
 BUDGET = Ref("PodDisruptionBudget", NAMESPACE, WORKLOAD, "b-1")
 CHAT = Ref("Deployment", NAMESPACE, WORKLOAD, "d-1")
 PROBED = {"name": "model", "image": "chat:1", "readinessProbe": {"httpGet": {"path": "/", "port": 1}}}
