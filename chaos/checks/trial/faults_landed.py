@@ -175,7 +175,7 @@ def _unserving(history: History, fault: Fault, victim: Ref) -> str:
     seen = bool(spans) and covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns)
     if seen and not any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
         return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
-    own = history.requests.filter(pl.col("replica") == victim.name)
+    own = _answers_of(history, victim)
     if seen and own.filter(pl.col("end_ns") >= fault.begin_ns).is_empty() and not _reached(history, fault, victim):
         return f"victim {victim.name} had left the ready endpoints before, so it served nobody any more"
     if names_replicas(history):
@@ -184,6 +184,17 @@ def _unserving(history: History, fault: Fault, victim: Ref) -> str:
         if own.is_empty() and nameless.is_empty():
             return f"no answer ever named victim {victim.name}, so it served nobody"
     return ""
+
+
+def _answers_of(history: History, victim: Ref) -> pl.DataFrame:
+    """The requests that name a victim, of its own time: another member of a StatefulSet may be called so."""
+    named = history.requests.filter(pl.col("replica") == victim.name)
+    life = next((one for one in pod_lives(history) if one.uid == victim.uid), None)
+    if life is None:
+        return named
+    made_ns = 0 if life.listed else life.created_ns
+    gone_ns = history.ended_ns if life.gone_ns is None else life.gone_ns
+    return named.filter((pl.col("end_ns") >= made_ns) & (pl.col("sent_ns") <= gone_ns))
 
 
 def _reached(history: History, fault: Fault, victim: Ref) -> bool:
