@@ -90,9 +90,13 @@ class _Reading:
 
 @once
 def endings(history: History) -> tuple[Ending, ...]:
-    """The ends of all replicas that had been Ready, in order of their deletion."""
+    """The ends of all replicas that had been Ready, in order of their deletion.
+
+    One that had finished before, e.g. by its kubelet, ran no more: whoever takes its object away ends nothing.
+    """
     ended = ((life, life.terminating_ns or life.gone_ns) for life in pod_lives(history) if life.ready_spans)
-    asked = {life.uid: (life, at_ns) for life, at_ns in ended if at_ns is not None}
+    known = ((life, at_ns) for life, at_ns in ended if at_ns is not None)
+    asked = {life.uid: (life, at_ns) for life, at_ns in known if (life.finished_ns or at_ns) >= at_ns}
     readings = {uid: _Reading() for uid in asked}
     for event in history.watch:
         if event.kind != "Pod":
