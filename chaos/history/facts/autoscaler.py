@@ -8,6 +8,7 @@ from typing import Literal
 
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
+from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.model import History
 from chaos.objects.base import Raw, View, kind_in
 from chaos.objects.quantities import milli
@@ -232,7 +233,6 @@ def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
 
 def _announced(history: History, uid: str) -> tuple[tuple[int, int], ...]:
     """The numbers that an autoscaler says in its Events that it set."""
-    events = (event for event in history.watch if event.kind == "Event" and event.object.get("reason") == RESCALED)
-    own = (event for event in events if (event.object.get("involvedObject") or {}).get("uid") == uid)
-    sizes = ((event.at_ns, NEW_SIZE.match(str(event.object.get("message", "")))) for event in own)
+    said = ((event.at_ns, text) for event, reason, text in pod_reports(history, uid) if reason == RESCALED)
+    sizes = ((at_ns, NEW_SIZE.match(text)) for at_ns, text in said)
     return tuple((at_ns, int(size[1])) for at_ns, size in sizes if size)

@@ -14,10 +14,15 @@ COMING = ("TriggeredScaleUp", "Nominated")
 
 
 def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, str]]:
-    """The Events about an object, each with its reason and its message."""
+    """The Events about an object, each with its reason and its message.
+
+    The API server keeps Events for an hour by default (`--event-ttl`): that one of before expires tells nothing new.
+    """
     for event in history.watch:
+        if event.kind != "Event" or event.gone:
+            continue
         raw = event.object
-        if event.kind == "Event" and (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid") == uid:
+        if (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid") == uid:
             yield event, str(raw.get("reason")), str(raw.get("message") or raw.get("note") or "")
 
 

@@ -146,3 +146,20 @@ def test_word_of_the_restart_may_be_word_of_ready() -> None:
     finding = judged(story)
     assert finding.answer is Answer.PASS, finding.line()
     assert finding.values["containers"][0]["ready_s"] == 9.5
+
+
+@pytest.mark.parametrize(("type_", "answer"), [("DELETED", Answer.UNKNOWN), ("MODIFIED", Answer.PASS)])
+def test_an_event_that_expires_tells_of_no_kill(type_: str, answer: Answer) -> None:
+    """The Event of a trial an hour ago goes as the container is restarted; one that is counted once more is news."""
+    story = hung().saw(0, "LISTED", killing("a"), "Event").saw(39, type_, killing("a"), "Event")
+    finding = judged(story.saw(40, "MODIFIED", restarted("a")).saw(44, "MODIFIED", restarted("a", ready=True)))
+    assert finding.answer is answer, finding.line()
+    assert ("no event says" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("type_", "answer"), [("DELETED", Answer.PASS), ("MODIFIED", Answer.FAIL)])
+def test_an_event_that_expires_asks_for_no_further_restart(type_: str, answer: Answer) -> None:
+    """The container crashes long after its probe had it restarted, just as the Event of that is dropped."""
+    story = hang_story().saw(59, type_, killing("a"), "Event")
+    finding = judged(story.saw(60, "MODIFIED", restarted("a", 2)).saw(64, "MODIFIED", restarted("a", 2, ready=True)))
+    assert finding.answer is answer, finding.line()

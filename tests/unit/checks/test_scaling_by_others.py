@@ -239,16 +239,17 @@ def test_turns_that_it_only_reports_are_none_of_a_new_autoscaler(stamp: str, ans
     assert finding.answer is answer, finding.line()
 
 
-def test_an_event_says_what_a_lost_status_does_not() -> None:
-    """The write of the status failed, and the Event of the rescale says that it was the autoscaler's own."""
+@pytest.mark.parametrize(("type_", "answer"), [("ADDED", Answer.UNKNOWN), ("DELETED", Answer.FAIL)])
+def test_an_event_says_what_a_lost_status_does_not(type_: str, answer: Answer) -> None:
+    """The write of the status failed, and the Event of the rescale says whose it was; one that expires does not."""
     about = {"kind": KIND, "uid": "hpa-model"}
     event = {"metadata": {"uid": "e"}, "reason": "SuccessfulRescale", "involvedObject": about}
     story = at_maximum().saw(70, "MODIFIED", deployment(3), "Deployment")
     assert HeldAtMaximum()(story.history()).answer is Answer.FAIL
-    story.saw(70.01, "ADDED", {**event, "message": "New size: 3; reason: All metrics below target"}, "Event")
+    story.saw(70.01, type_, {**event, "message": "New size: 3; reason: All metrics below target"}, "Event")
     finding = HeldAtMaximum()(story.history())
-    assert finding.answer is Answer.UNKNOWN, finding.line()
-    assert "by the autoscaler" in finding.reason
+    assert finding.answer is answer, finding.line()
+    assert ("by the autoscaler" in finding.reason) is (answer is Answer.UNKNOWN)
 
 
 def test_a_number_set_back_soon_after_the_rise_is_somebody_elses() -> None:
