@@ -16,7 +16,7 @@ from chaos.checks.traffic.windows import Window
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.sli import GOOD, INDICATORS, TOKEN_TIMES, TokenReading, read_tokens, response_s, untimed
+from chaos.history.sli import GOOD, INDICATORS, SENT, TOKEN_TIMES, TokenReading, read_tokens, response_s, untimed
 from chaos.slo import REQUESTS_FOR_P99, Slo, SloReading, enough_requests, error_budget, nearest_rank, read_slo
 
 __all__ = ["PercentileDetail", "SloMet", "SloMetDetail"]
@@ -82,8 +82,9 @@ class SloMet:
 
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
-    for an objective, a window that the record does not have, answers without the finish reason or the tokens that
-    others of their stream have, and times of tokens where none was seen in any answer of a stream.
+    for an objective, a window that the record does not have, one that is met only without the requests under way as a
+    fault of it began, answers without the finish reason or the tokens that others of their stream have, and times of
+    tokens where none was seen in any answer of a stream.
     """
 
     Detail: ClassVar[type] = SloMetDetail
@@ -108,7 +109,7 @@ class SloMet:
         return finding(
             self.name,
             rule,
-            [*owed, *_whole(history, arrivals)],
+            [*owed, *_whole(history, arrivals), *(_under_way(history, reading, span) if span else ())],
             Summary(
                 measured=", ".join((*_measures(reading), *_closed_loops(history))),
                 limit=limit,
@@ -154,6 +155,31 @@ def _whole(history: History, arrivals: Arrivals) -> Iterator[Obligation]:
 
 
 REASON = "a gateway that passes a cut stream on as one, or a server that gives each answer its finish reason"
+
+
+def _under_way(history: History, reading: SloReading, span: tuple[int, int]) -> Iterator[Obligation]:
+    """That a window is met with the requests, too, that a fault of its own took and that were meant before it.
+
+    A request counts where it was meant to begin. Of long answers many are under way as a fault begins, and those that
+    came to grief are in no window of the fault's; listed only where that decides.
+    """
+    begins = [one.begin_ns for one in history.faults if one.landed_ns is not None]
+    begins = [at_ns for at_ns in begins if span[0] <= at_ns < span[1]]
+    before = (pl.col("intended_ns") < span[0]) & (pl.col("end_ns") >= min(begins, default=history.ended_ns + 1)) & SENT
+    met = history.requests.filter(before)
+    lost = met.filter(~pl.col("outcome").is_in(GOOD)).height
+    slo, valid = reading.slo, reading.valid
+    shares = [(one.over, one.count, 0.99) for one in reading.times.values()]
+    shares += [] if slo.availability is None else [(reading.bad, valid, slo.availability)]
+    if slo.goodput is not None and reading.meeting is not None:
+        shares.append((valid - reading.meeting, valid, slo.goodput))
+    kept = all(missed <= error_budget(share, count) for missed, count, share in shares)
+    if kept and any(missed + lost > error_budget(share, count + met.height) for missed, count, share in shares):
+        text = f"{lost} of {plural(met.height, 'request')} that were under way as the fault began came to grief"
+        yield unknown("the window", f"{text}, and were meant before the window: with them it is missed", WHOLE)
+
+
+WHOLE = "SloMet over all traffic of the trial, which has them"
 
 
 def _objectives(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Iterator[Obligation]:

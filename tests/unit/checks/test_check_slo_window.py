@@ -132,3 +132,48 @@ def test_a_stream_is_a_window_too() -> None:
     *_, last = story.parts["streams"]
     story.has(streams=(story.parts["streams"][0], replace(last, end_ns=None)))
     assert "never ended" in SloMet(SLO, within=InStream("steady-2"))(story.history()).reason
+
+
+def cut_short(lost: int, cut_s: float = 30.2) -> Story:
+    """Answers take 20 s, and of the 200 under way as a pod is killed at 30 s so many are cut; later ones are quick."""
+    story = Story().shaped(Steady(10), latency_s=lambda at_s: 20.0 if at_s < 30 else 0.1).fault("a")
+    ends = {"first_byte_ns": None, "first_token_ns": None, "end_ns": at(cut_s)}
+    return story.fate(range(200, 200 + lost), "truncated", **ends)
+
+
+QUICK = Slo(latency_p99_s=1.0)
+GOOD_AND_QUICK = Slo(latency_p99_s=1.0, goodput=0.99)
+
+
+@pytest.mark.parametrize("slo", [Slo(availability=0.99), QUICK, GOOD_AND_QUICK], ids=str)
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(cut_short(20), Answer.UNKNOWN, id="a tenth was cut"),
+        pytest.param(cut_short(3), Answer.PASS, id="few were cut"),
+        pytest.param(cut_short(20, 29.9), Answer.PASS, id="cut before the fault"),
+        pytest.param(cut_short(0), Answer.PASS, id="none was cut"),
+    ],
+)
+def test_what_a_fault_cuts_that_began_before_its_phase_leaves_the_phase_open(
+    story: Story, answer: Answer, slo: Slo
+) -> None:
+    """No request that was meant within the phase came to grief, and the fault cut those that were under way."""
+    finding = SloMet(slo, within=InPhase("fault"))(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("20 of 200 requests that were under way" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+def test_what_a_fault_cut_is_no_matter_of_the_recovery() -> None:
+    """The recovery has no fault of its own; over all traffic what was cut counts."""
+    history = cut_short(20).history()
+    assert SloMet(Slo(availability=0.99), within=InPhase("recovery"))(history).answer is Answer.PASS
+    assert SloMet(Slo(availability=0.99))(history).answer is Answer.FAIL
+
+
+def test_a_fault_that_missed_cut_nothing() -> None:
+    """What nobody proved to have happened is not what cut them."""
+    story = cut_short(20)
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, landed_ns=None, missed="no pod"),))
+    assert SloMet(Slo(availability=0.99), within=InPhase("fault"))(story.history()).answer is Answer.PASS
