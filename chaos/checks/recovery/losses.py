@@ -27,6 +27,9 @@ __all__ = ["AWAY", "REPLACES", "Loss", "longer_grace", "losses", "moved_from", "
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
 
+TAKES_NONE = frozenset({*IN_CONTAINERS, "network-partition"})
+"""Faults that delete no pod: one that was deleted meanwhile, others took."""
+
 KILLS = ("delete-pod", "evict-pod")
 """The actions by which faults take pods."""
 
@@ -138,8 +141,8 @@ def _taken(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[Fault
     """Whom each fault took, and when: the first moment not Ready since it began. Of two faults the later one did it.
 
     A process that was proved to hang or to have crashed is taken even if nothing ever came of it. One that was spared
-    (an eviction was refused, a drain stopped before it), or was not Ready anyway, is not; nor is one that fell long
-    after the heal.
+    (an eviction was refused, a drain stopped before it), or was not Ready anyway, is not; nor is one that others
+    deleted, or that fell long after the heal.
     """
     for fault in history.faults:
         if fault.missed:
@@ -160,16 +163,17 @@ def _taken(history: History, lives: tuple[PodLife, ...]) -> Iterator[tuple[Fault
 def _its_doing(history: History, fault: Fault, life: PodLife, at_ns: int, *, aimed: bool) -> bool:
     """Whether a fault may have taken a replica that fell then.
 
-    One that takes pods took whom it asked for, unless each time it was refused; one in a container has no effect after
-    its heal but what its restart may take.
+    One that takes pods took whom it asked for, unless each time it was refused. One that takes none deleted nobody, and
+    has no effect after its heal but what a restart may take.
     """
     kills = [one for one in history.actions if one.fault == fault.id and one.name in KILLS]
     own = [one.outcome for one in kills if one.target.uid == life.uid]
     if (own or (kills and not aimed)) and all(outcome == "fail" for outcome in own):
         return False
-    if fault.name not in IN_CONTAINERS or fault.healed_ns is None:
+    if fault.name not in TAKES_NONE:
         return True
-    return at_ns <= fault.healed_ns + round(restart_bound(life.spec, timings_of(history)).total_s * NS)
+    restart_ns = round(restart_bound(life.spec, timings_of(history)).total_s * NS)
+    return at_ns != life.lost_ns and (fault.healed_ns is None or at_ns <= fault.healed_ns + restart_ns)
 
 
 def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, lost_ns: int | None) -> Loss:

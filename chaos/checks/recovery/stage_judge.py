@@ -38,6 +38,9 @@ TOLD_BY: Mapping[StageName, str] = {
 }
 """The kind of object whose watch tells of a step; of the others the trial or the generator tells."""
 
+OF_REPLACEMENT: tuple[StageName, ...] = ("scheduled", "started", "Ready", "endpoint added", "first answer")
+"""The steps of the pod that takes the place of a lost one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
@@ -172,7 +175,11 @@ def _doubt(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> 
     kind = TOLD_BY.get(stage.name)
     if stage.name.startswith("endpoint") and not _stood(history, timeline, stage):
         return "not seen, nor that it had one among the ready endpoints"
-    back = timeline.loss.replacement or timeline.loss.life
+    loss, back = timeline.loss, timeline.loss.replacement or timeline.loss.life
+    taken_ns = back.left_ns if loss.path not in AWAY or stage.name in OF_REPLACEMENT else None
+    if taken_ns is not None and taken_ns < deadline_ns:
+        into = f"{seconds(max(0, taken_ns - since_ns)):.1f} s into its bound of {bound.total_s:g} s"
+        return f"not seen before {back.name} was taken away, {into}"
     if stage.name == "endpoint added" and not selected(history, back.uid, since_ns, deadline_ns):
         return "not seen, nor did the Service select it all the while"
     if kind and not covered(history, kind, since_ns, min(deadline_ns, until_ns)):

@@ -196,3 +196,64 @@ def test_two_victims_have_a_recovery_each() -> None:
     story.has(faults=(replace(kill, victims=both),)).replaced("e", 30.45, ready_s=34)
     found = {one["victim"]: one["replacement"] for one in judged(story).values["recoveries"]}
     assert found == {"model-a": "model-d", "model-c": "model-e"}
+
+
+# --- whom others took ------------------------------------------------------------------------------------------------
+
+
+def evicted_by_others(taken_s: float, *, name: str = "network-partition") -> Story:
+    """A fault that takes no pod strikes `a` from 30 s to 150 s; an autoscaler of nodes evicts it, and `d` comes."""
+    story = hung(healed_s=150, end_s=200)
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, id=f"{name}-1", name=name),)).acted("cut-off", 30.1, fault=f"{name}-1")
+    story.saw(taken_s, "DELETED", pod("a", ready=True, disruption="EvictionByEvictionAPI"))
+    story.saw(taken_s + 0.1, "MODIFIED", endpoints("b"), "EndpointSlice")
+    story.replaced("d", taken_s + 0.2, ready_s=taken_s + 4)
+    return story.saw(taken_s + 4.1, "MODIFIED", endpoints("b", "d"), "EndpointSlice")
+
+
+@pytest.mark.parametrize("taken_s", [45, 90, 170], ids=["soon", "later", "after the heal"])
+@pytest.mark.parametrize("name", ["network-partition", "not-ready", "memory-hog"])
+def test_who_was_evicted_by_others_is_no_loss_of_a_fault_that_takes_none(taken_s: float, name: str) -> None:
+    """A replica that is cut off stays Ready, and goes when its node is emptied: nobody owed that sooner."""
+    finding = judged(evicted_by_others(taken_s, name=name))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "no victim of a fault that landed was lost" in finding.reason
+
+
+def test_a_partition_that_turns_its_victim_is_its_doing() -> None:
+    """A replica that knows that it is cut off turns not Ready, and is Ready again soon after the heal, or late."""
+    for ready_s, answer in ((62, Answer.PASS), (90, Answer.FAIL)):
+        story = passing(ready_s=ready_s)
+        (fault,) = story.parts["faults"]
+        story.has(faults=(replace(fault, id="network-partition-1", name="network-partition"),))
+        finding = judged(story)
+        assert finding.answer is answer, finding.line()
+        assert only(finding)["path"] == "returned"
+
+
+@pytest.mark.parametrize(
+    ("taken_s", "answer"),
+    [
+        pytest.param(33, Answer.UNKNOWN, id="before it was due"),
+        pytest.param(45, Answer.UNKNOWN, id="just before"),
+        pytest.param(75, Answer.FAIL, id="long after"),
+    ],
+)
+def test_a_hang_is_to_be_found_until_others_take_the_pod(taken_s: float, answer: Answer) -> None:
+    """Its probes have 19 s to find it; a pod that is evicted before is found by nobody, and breaks no promise."""
+    finding = judged(evicted_by_others(taken_s, name="process-hang"))
+    assert finding.answer is answer, finding.line()
+    assert ("unready not seen before model-a was taken away" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("taken_s", "answer"), [(36, Answer.UNKNOWN), (60, Answer.FAIL)])
+def test_a_replacement_that_is_taken_again_owes_no_answer(taken_s: float, answer: Answer) -> None:
+    """A scale-in takes the youngest pod first: one that goes 2 s after it is Ready need not have been asked by then."""
+    story = replaced_story(first_answer=150)
+    for row in story.rows:
+        row["replica"] = "model-b" if row["replica"] == "model-d" else row["replica"]
+    story.saw(taken_s, "DELETED", pod("d", ready=True)).saw(taken_s + 0.1, "MODIFIED", endpoints("b"), "EndpointSlice")
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("first answer not seen before model-d was taken away" in finding.reason) is (answer is Answer.UNKNOWN)
