@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.client_impact import first_answer_ns
+from chaos.checks.recovery.client_impact import first_answer_ns, fresh_connections
 from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -32,6 +32,9 @@ SERVER_ERROR = 500
 
 BAD_GATEWAY = 502
 """What a gateway answers when a server behind it gives no valid answer (RFC 9110, 15.6.3)."""
+
+CROSSED_NS = NS
+"""A request on a kept connection that breaks so soon may have crossed its end on the way."""
 
 FAILED_HOOK = "FailedPreStopHook"
 
@@ -90,7 +93,8 @@ class Unnamed:
 
     Attributes:
         meanwhile: lost while replicas ended, and another had been Ready for long: nobody answered them, or a gateway
-            did in a replica's stead (status 502). Any other error may be any replica's own answer.
+            did in a replica's stead (status 502). Any other error may be any replica's own answer, and kept connections
+            that break at once may have been closed in order.
         names: those replicas that ended.
         alone: how many others were lost meanwhile: answered by somebody, or while no other was Ready, or while another
             turned not Ready, was restarted, or was new and not probed, so that it may have refused them.
@@ -130,7 +134,7 @@ def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     longest_ns = round(max((one.termination.unrouted.worst_s for one in ends), default=0.0) * NS)
     spans = [span for life in pod_lives(history) for span in life.ready_spans]
     others = [(begin + longest_ns, history.ended_ns if end is None else end - 1) for begin, end in spans]
-    silent = (~_is_error() | (pl.col("status") == BAD_GATEWAY)) & ~_during(_loading(history))
+    silent = (~_is_error() | (pl.col("status") == BAD_GATEWAY)) & ~_during(_loading(history)) & ~_crossed(history)
     meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others) & silent)
     names = [name for name, *window in windows if not meanwhile.filter(_during([window])).is_empty()]
     alone, otherwise = inside.height - meanwhile.height, lost.height - inside.height
@@ -228,6 +232,13 @@ def _loading(history: History) -> Iterator[tuple[int, int]]:
         blind = any(not (one.startup or one.readiness) for one in container_probes(life.spec) if one.name in served)
         if blind and life.ready_ns is not None and not life.listed:
             yield life.ready_ns, first_answer_ns(history, life.name, life.ready_ns) or history.ended_ns
+
+
+def _crossed(history: History) -> pl.Expr:
+    """Requests on kept connections that broke at once: a server may close these at any time (RFC 9112, 9.3.1)."""
+    soon = pl.col("end_ns") - pl.col("sent_ns") < CROSSED_NS
+    broken = (pl.col("outcome") == "failed") & pl.col("status").is_null() & soon
+    return pl.lit(value=False) if fresh_connections(history) else broken
 
 
 def _during(spans: Iterable[Sequence[int]]) -> pl.Expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from histories import PROBED, pod
+from histories import PROBED, WORKLOAD, facts, pod
 from termination_stories import Ending, container, drained_story, standing
 
 from chaos.checks import GracefulTermination
@@ -220,6 +220,28 @@ def test_an_error_that_names_nobody_may_be_anybodys(outcome: str, status: int | 
     story = drained_story()
     for number in range(5):
         story.stream(None, 30.5 + number, 30.6 + number, outcome, status=status)
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("connections", "outcome", "waited_s", "answer"),
+    [
+        pytest.param("reuse", "failed", 0.1, Answer.UNKNOWN, id="kept, and closed as it was sent"),
+        pytest.param("reuse", "failed", 3, Answer.FAIL, id="kept, and taken for three seconds"),
+        pytest.param("reuse", "refused", 0.1, Answer.FAIL, id="no new connection"),
+        pytest.param("fresh", "failed", 0.1, Answer.FAIL, id="each its own connection"),
+    ],
+)
+def test_a_server_may_close_the_connections_that_it_keeps(
+    connections: str, outcome: str, waited_s: float, answer: Answer
+) -> None:
+    """A replica that ends closes what is idle, and a client that sends just then has to ask again (RFC 9112)."""
+    system = {"selector": {"app": WORKLOAD}, "connections": connections}
+    story = drained_story().has(facts=facts(raw={"system": system}))
+    for number in range(5):
+        end_s = 32 + number / 10
+        story.stream(None, end_s - waited_s, end_s, outcome, status=None)
     finding = judged(story)
     assert finding.answer is answer, finding.line()
 
