@@ -113,7 +113,7 @@ def _with_more(history: History, desired: int, begin_ns: int, end_ns: int) -> It
 def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obligation]:
     """That a new pod is Ready in the time that its spec promises, and at the end of the load spike (`until_ns`).
 
-    Unless it was taken away before.
+    Unless it was taken away before, or its kubelet failed it: another is made in its place.
     """
     bound = recovery_bound(pod.spec, timings_of(history), workload_kind=history.facts.workload.pods_by)
     deadline_ns, limit = pod.created_ns + round(bound.total_s * NS), f"Ready within {bound.total_s:g} s"
@@ -128,7 +128,7 @@ def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obl
             text = f"{pod.name} was {measured}, and not Ready when the spike ended"
             yield unknown(pod.name, text, "new replicas that stay Ready")
         return
-    if pod.lost_ns is not None and pod.lost_ns <= deadline_ns:
+    if pod.left_ns is not None and pod.left_ns <= deadline_ns:
         return
     if pod.ready_ns is None and until_ns < deadline_ns:
         text = f"{pod.name} was not Ready when the spike ended, within its bound of {bound.total_s:g} s"

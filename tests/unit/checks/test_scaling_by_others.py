@@ -77,6 +77,17 @@ def test_a_new_pod_that_fails_does_not_count() -> None:
     assert "no pod was made for replica 4 of 4 within 29 s" in finding.reason
 
 
+@pytest.mark.parametrize(("ready_s", "answer"), [(50, Answer.PASS), (80, Answer.FAIL)])
+def test_a_new_pod_that_fails_and_is_replaced_counts_as_the_next(ready_s: float, answer: Answer) -> None:
+    """A kubelet fails a pod whose device is not there yet (UnexpectedAdmissionError), and the next one has its time."""
+    failed = aged(pod("d", spec=ASKING), 42, None)
+    failed["status"]["phase"] = "Failed"
+    story = risen().made("c", 42.1, 46).made("d", 42.2, None).saw(44, "MODIFIED", failed).made("e", 44.1, ready_s)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert "model-d" not in finding.reason
+
+
 def test_a_new_pod_that_does_not_stay_ready_is_open() -> None:
     """It was Ready in time, and is not for the rest of the spike."""
     story = risen().made("c", 42.1, 46).made("d", 42.2, 46)
