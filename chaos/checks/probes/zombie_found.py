@@ -25,6 +25,7 @@ from chaos.checks.recovery.client_impact import (
     names_replicas,
     uneven,
 )
+from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -39,7 +40,7 @@ from chaos.semantics import stage_rules
 
 __all__ = ["ReplicaHealthDetail", "ZombieDetail", "ZombieFound", "ZombieFoundDetail"]
 
-Ended = Literal["not Ready", "left the endpoints", "deleted", "gave tokens again", "not over when the traffic ended"]
+Ended = Literal["not Ready", "left the endpoints", "taken away", "gave tokens again", "not over when the traffic ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,13 @@ def traffic_span(history: History) -> tuple[int, int]:
 
 
 def serving_spans(history: History, life: PodLife) -> Iterator[tuple[int, int, Ended]]:
-    """Where it was both Ready and among the ready endpoints while traffic flowed, and what ended first."""
+    """Where it was both Ready and an endpoint while traffic flowed, and what ended first (`taken away`: no probe)."""
     from_ns, until_ns = traffic_span(history)
     for ready_ns, unready_ns in life.ready_spans:
         for added_ns, removed_ns in endpoint_spans(history).get(life.uid, ()):
             ends: list[tuple[int, Ended]] = [(until_ns, "not over when the traffic ended")]
-            fell: Ended = "deleted" if unready_ns == life.lost_ns else "not Ready"
+            away = unready_ns is not None and Causes.of(history).node_lost(life.node, unready_ns)
+            fell: Ended = "taken away" if away or unready_ns in (life.lost_ns, life.finished_ns) else "not Ready"
             if removed_ns is not None:
                 with_it = unready_ns is not None and unready_ns - removed_ns <= 5 * NS  # over two watches
                 ends.append((removed_ns, fell if with_it else "left the endpoints"))

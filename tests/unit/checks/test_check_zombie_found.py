@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from histories import PROBED, Story, at, facts, pod
+from histories import PROBED, Story, at, facts, node, pod
 from probe_stories import hung
 from recovery_stories import answered, replaced_story, restarted_story
 
@@ -72,11 +72,19 @@ def test_late_news_that_it_was_found_is_unknown(kind: str, since_s: float, answe
     assert judged(story).answer is answer
 
 
+def failed() -> dict[str, Any]:
+    """`a` as its kubelet has ended it, e.g. for want of memory on its node."""
+    raw = pod("a", disruption="TerminationByKubelet")
+    raw["status"]["phase"] = "Failed"
+    return raw
+
+
 @pytest.mark.parametrize(
     ("then", "answer"),
     [
         pytest.param(pod("a", running=True), Answer.PASS, id="not Ready"),
         pytest.param(pod("a", ready=True, deleting=True), Answer.UNKNOWN, id="deleted"),
+        pytest.param(failed(), Answer.UNKNOWN, id="ended by its kubelet"),
         pytest.param(None, Answer.UNKNOWN, id="still Ready"),
     ],
 )
@@ -85,6 +93,13 @@ def test_only_probes_find_a_hang(then: Any, answer: Answer) -> None:
     story = restarted_story()
     story.events = [one for one in story.events if one.kind != "Pod" or one.at_ns < at(33)]
     finding = judged(story if then is None else story.saw(33.205, "MODIFIED", then))
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("lost_s", "answer"), [(34, Answer.UNKNOWN), (60, Answer.PASS)])
+def test_a_hang_whose_node_is_lost_was_not_found(lost_s: float, answer: Answer) -> None:
+    """Not Ready at 33 s, just as its node fell, which turns all its pods so; by its probes where that fell later."""
+    finding = judged(restarted_story().saw(lost_s, "MODIFIED", node("n1", ready=False), "Node"))
     assert finding.answer is answer, finding.line()
 
 
