@@ -98,6 +98,7 @@ class _Context:
     taints: Sequence[str]
     no_room: str
     room: Part | None
+    of_node: bool
 
     @property
     def whole(self) -> Bound:
@@ -156,6 +157,7 @@ def stage_rules(
     taints: Sequence[str] = (),
     no_room: str = "",
     room: Part | None = None,
+    of_node: bool = False,
     first_answer: Bound | None = None,
 ) -> tuple[StageRule, ...]:
     """The stages of a path on which a pod of that spec comes back, in order, each with its bound.
@@ -170,25 +172,12 @@ def stage_rules(
         taints: of the lost node; none: as an unreachable one has.
         no_room: why no node took the replacement for a while, where nobody promises how soon one does.
         room: what the wait for room is granted, where the lost pod held it until its end.
+        of_node: whether it was its node that was struck, so that others had to notice, and nobody asked it to go.
         first_answer: how long it may take from the endpoint to the first answer, which depends on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    context = _Context(
-        path,
-        pod_spec,
-        timings,
-        own,
-        restarts,
-        workload_kind,
-        waits,
-        container,
-        in_turn,
-        nodes,
-        rate,
-        taints,
-        no_room,
-        room,
-    )
+    place = nodes, rate, taints, no_room, room, of_node
+    context = _Context(path, pod_spec, timings, own, restarts, workload_kind, waits, container, in_turn, *place)
     return tuple(_rules(context, first_answer))
 
 
@@ -258,9 +247,9 @@ def _event_bound(context: _Context) -> Bound | None:
 
 
 def _unready_bound(context: _Context) -> Bound | None:
-    if context.path == "replaced":
+    if context.path == "replaced" and not context.of_node:
         return endpoint_bound(context.timings)
-    if context.path in ("moved", "node back"):
+    if context.path in ("moved", "node back", "replaced"):
         timings = context.timings
         lost_s = timings.node_monitor_grace_s + 2 * timings.node_monitor_period_s
         source = "the controller's grace, seen one period late at its begin and at its end"

@@ -22,13 +22,13 @@ from chaos.history.step_function import Steps
 from chaos.semantics import Bound, Part, RecoveryPath, restart_bound
 from chaos.semantics.recovery_bounds import AT_ONCE
 
-__all__ = ["AWAY", "REPLACES", "Loss", "longer_grace", "losses", "moved_from", "victims_of"]
+__all__ = ["AWAY", "KILLS", "REPLACES", "Loss", "longer_grace", "losses", "moved_from", "victims_of"]
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
 
 TAKES_NONE = frozenset({*IN_CONTAINERS, "network-partition"})
-"""Faults that delete no pod: one that was deleted meanwhile, others took."""
+"""Faults that delete no pod: one that was deleted meanwhile, or ended by its kubelet, others took."""
 
 KILLS = ("delete-pod", "evict-pod")
 """The actions by which faults take pods."""
@@ -173,7 +173,8 @@ def _its_doing(history: History, fault: Fault, life: PodLife, at_ns: int, *, aim
     if fault.name not in TAKES_NONE:
         return True
     restart_ns = round(restart_bound(life.spec, timings_of(history)).total_s * NS)
-    return at_ns != life.lost_ns and (fault.healed_ns is None or at_ns <= fault.healed_ns + restart_ns)
+    taken = at_ns == life.lost_ns or (life.ended_by_kubelet and at_ns == life.finished_ns)
+    return not taken and (fault.healed_ns is None or at_ns <= fault.healed_ns + restart_ns)
 
 
 def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, lost_ns: int | None) -> Loss:

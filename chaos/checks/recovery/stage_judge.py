@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
 from chaos.checks.recovery.delay_reasons import excused, pulled_again
-from chaos.checks.recovery.losses import AWAY, longer_grace
+from chaos.checks.recovery.losses import AWAY, KILLS, longer_grace
 from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
 from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
@@ -108,9 +108,17 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         taints=lost_taints(history, loss.life.node, loss.since_ns),
         no_room="" if room is None else room.excuse,
         room=None if room is None else room.part,
+        of_node=_of_node(history, timeline),
         first_answer=answer,
     )
     return tuple(_judged(history, timeline, stage) for stage in placed(rules, moments))
+
+
+def _of_node(history: History, timeline: Timeline) -> bool:
+    """Whether a fault struck the victim's node, and did not ask for the victim itself."""
+    struck = {ref.name for ref in timeline.fault.victims if ref.kind == "Node"}
+    acts = (one for one in history.actions if one.fault == timeline.fault.id and one.name in KILLS)
+    return timeline.loss.life.node in struck and all(one.target.uid != timeline.loss.life.uid for one in acts)
 
 
 def _judged(history: History, timeline: Timeline, stage: Stage) -> Stage:

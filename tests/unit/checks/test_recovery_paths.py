@@ -257,3 +257,45 @@ def test_a_replacement_that_is_taken_again_owes_no_answer(taken_s: float, answer
     finding = judged(story)
     assert finding.answer is answer, finding.line()
     assert ("first answer not seen before model-d was taken away" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+def shut_down(gone_s: float, *, created_s: float, by_kubelet: bool = True) -> Story:
+    """The node of `a` is stopped at 30 s, and takes its time; its kubelet ends `a`, or others delete it first."""
+    story = Story(300).has(covered_ns=dict.fromkeys(COVERED, (at(0), at(300)))).replicas("b")
+    story.saw(0, "LISTED", pod("a", ready=True, node="n2")).saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    victim = (Ref("Node", "", "n2", "node-n2"),)
+    story.has(faults=(Fault("node-down-1", "node-down", "", victim, at(30), at(120), at(250), "NotReady"),))
+    story.saw(120, "MODIFIED", node("n2", ready=False), "Node")
+    ended = pod("a", node="n2", disruption="TerminationByKubelet" if by_kubelet else "EvictionByEvictionAPI")
+    ended["status"]["phase"] = "Failed" if by_kubelet else "Running"
+    story.saw(gone_s, "MODIFIED" if by_kubelet else "DELETED", ended)
+    story.saw(gone_s + 0.1, "MODIFIED", endpoints("b"), "EndpointSlice").replaced("d", created_s, ready_s=created_s + 4)
+    story.saw(created_s + 4.2, "MODIFIED", endpoints("b", "d"), "EndpointSlice")
+    return answered(story.traffic(end_s=290), "a", 30, "d", created_s + 5)
+
+
+@pytest.mark.parametrize("by_kubelet", [True, False], ids=["by its kubelet", "by others, who were told"])
+def test_a_node_that_is_stopped_in_order_takes_its_time(by_kubelet: bool) -> None:  # noqa: FBT001  # a table's column
+    """Nobody asked the pod itself to go: it is gone by when its node would be NotReady, and is replaced at once."""
+    story = shut_down(48, created_s=48.2, by_kubelet=by_kubelet)
+    finding = judged(story)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert only(finding)["path"] == "replaced"
+    unready = stages_of(finding)["unready"]
+    assert (unready["took_s"], unready["bound_s"]) == (pytest.approx(18), 50 + 2 * 5 + 1 + 5)
+    late = judged(shut_down(48, created_s=80, by_kubelet=by_kubelet))
+    assert late.answer is Answer.FAIL
+    assert late.values["late"] == ("replacement created",)
+
+
+@pytest.mark.parametrize("name", ["process-hang", "network-partition"])
+def test_who_was_ended_by_its_kubelet_is_no_loss_of_a_fault_that_ends_none(name: str) -> None:
+    """The node runs out of memory while `a` hangs, or is cut off: its kubelet ends it within the hang's bound."""
+    story = hung(healed_s=150, end_s=200)
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, id=f"{name}-1", name=name),))
+    ended = pod("a", disruption="TerminationByKubelet")
+    ended["status"]["phase"] = "Failed"
+    story.saw(42, "MODIFIED", ended).saw(42.1, "MODIFIED", endpoints("b"), "EndpointSlice")
+    finding = judged(story.replaced("d", 42.2, ready_s=46))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
