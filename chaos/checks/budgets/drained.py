@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, Summary, finding, late_news, unknown
-from chaos.checks.budgets.drains import Drain, drains_of, left_doubt, replaced_in_time
+from chaos.checks.base import GAPLESS, NEWS, Summary, finding, late_news, unknown
+from chaos.checks.budgets.drains import Drain, drains_of, kept_by_finalizers, left_doubt, replaced_in_time
 from chaos.checks.budgets.evictions import EVICT, TWO_BUDGETS, refused_by_budget
 from chaos.checks.budgets.records import Record
 from chaos.checks.budgets.replay import replay
@@ -135,14 +135,16 @@ class Drained:
         if took_s <= drain.bound.total_s:
             return _owed(drain, Answer.PASS)
         over = f"the drain of {drain.nodes} took {took_s:.1f} s, bound {drain.bound.total_s:g} s"
-        kinds = ("Pod", "PodDisruptionBudget")
-        if any(gaps_in(history, kind, drain.fault.begin_ns, end_ns) for kind in kinds):
-            return _owed(drain, Answer.UNKNOWN, f"{over}, but what held it up lies in a gap of the watch", GAPLESS)
-        if late_news(history, kinds, drain.fault.begin_ns, end_ns):
-            return _owed(drain, Answer.UNKNOWN, f"{over}, but news came late from the watch", GAPLESS)
+        kinds, span = ("Pod", "PodDisruptionBudget"), (drain.fault.begin_ns, end_ns)
+        gap, late = any(gaps_in(history, kind, *span) for kind in kinds), late_news(history, kinds, *span)
+        if gap or late:
+            blind = "what held it up lies in a gap of the watch" if gap else NEWS
+            return _owed(drain, Answer.UNKNOWN, f"{over}, but {blind}", GAPLESS)
         if held_up := _held_up(history, drain):
             reason = f"{over}, but {plural(len(held_up), 'eviction')} met errors of the API server ({held_up[0]})"
             return _owed(drain, Answer.UNKNOWN, reason, "a trial in which the API server answers")
+        if kept := kept_by_finalizers(history, drain):
+            return _owed(drain, Answer.UNKNOWN, f"{over}, but {kept}", "pods without finalizers that others remove")
         if drain.bound.unpromised and not replaced_in_time(history, drain):
             why = "; ".join(dict.fromkeys(one.reason for one in drain.bound.unpromised))
             settle = "a startup probe, and an image that need not be pulled"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chaos.checks.base import GAPLESS, NEWS, timings_of
 from chaos.checks.budgets.records import Record, Replay
+from chaos.checks.recovery.delay_reasons import kept_wait
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS, seconds
 from chaos.history import Fault, History
@@ -14,7 +15,7 @@ from chaos.history.step_function import Steps
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Batch, Bound, drain_bound, recovery_bound
 
-__all__ = ["DRAINS", "Drain", "Stay", "drains_of", "left_doubt", "replaced_in_time"]
+__all__ = ["DRAINS", "Drain", "Stay", "drains_of", "kept_by_finalizers", "left_doubt", "replaced_in_time"]
 
 DRAINS = ("node-drain", "pool-drain")
 
@@ -127,6 +128,23 @@ def replaced_in_time(history: History, drain: Drain) -> bool:
         if until_ns > begin_ns and not well:
             return False
     return all(one is not None and one.ready_ns is not None and _in_time(history, one) for one in made)
+
+
+def kept_by_finalizers(history: History, drain: Drain) -> str:
+    """Which pods finalizers kept after their containers had ended, if the drain was in time but for that; else empty.
+
+    kubectl waits until the object is gone, and nobody promises how soon others remove theirs.
+    """
+    lives = {life.uid: life for stay in drain.stays for life in stay.lives}
+    waits = [(one, life.name) for life in lives.values() if (one := kept_wait(history, life, None)) is not None]
+    end_ns = drain.end_ns or history.ended_ns
+    kept_ns, reached_ns = 0, drain.anchor_ns
+    for wait, _ in sorted(waits, key=lambda pair: pair[0].begin_ns):
+        until_ns = min(end_ns, wait.end_ns or end_ns)
+        kept_ns += max(0, until_ns - max(wait.begin_ns, reached_ns))
+        reached_ns = max(reached_ns, until_ns)
+    in_time = (drain.took_s or 0.0) - seconds(kept_ns) <= drain.bound.total_s
+    return f"finalizers kept {', '.join(name for _, name in waits)}" if kept_ns and in_time else ""
 
 
 def _in_time(history: History, pod: PodLife) -> bool:

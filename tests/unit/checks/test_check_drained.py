@@ -10,6 +10,7 @@ from budget_stories import Guarded, budget, drain_story, guarded
 from histories import PROBED, at, facts, node, pod
 
 from chaos.checks import Drained
+from chaos.checks.budgets.records import EVICTED
 from chaos.checks.verdict import Answer, Finding
 from chaos.history import Action, Gap, Outcome
 from chaos.objects.base import Ref
@@ -146,6 +147,38 @@ def test_a_late_drain_of_pods_that_promise_nothing_is_unknown() -> None:
     finding = judged(story)
     assert finding.answer is Answer.UNKNOWN
     assert "no startup probe" in finding.reason
+
+
+def kept(gone_s: float | None, *, ended_s: float = 37, finalizers: tuple[str, ...] = ("a.example/sync",)) -> Guarded:
+    """Of two pods `d` is evicted at 35 s, and its container ends; its object stays until others let it go, if ever."""
+    end_s = 141 if gone_s is None else gone_s + 1
+    story = Guarded(240).stands("a", "b", "c", "d", pdb=budget())
+    story.drain(result="finished" if gone_s else "stopped", result_s=end_s, healed_s=end_s + 1).traffic(end_s=200)
+    story.evicted("a", 30.2, fault="node-drain-1").back("e", 30.3)
+    story.acted("evict-pod", 35.29, uid="d", fault="node-drain-1").charged("d", 35.3)
+    going, ended = (pod("d", ready=ready, deleting=True, disruption=EVICTED) for ready in (True, False))
+    for raw in (going, ended):
+        raw["metadata"] |= {"finalizers": list(finalizers)} if finalizers else {}
+    story.saw(35.31, "MODIFIED", going).counted(35.32, budget(healthy=3)).saw(ended_s, "MODIFIED", ended)
+    story.back("f", 35.4, node="n3")
+    return story if gone_s is None else story.saw(gone_s, "DELETED", ended)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(kept(140), Answer.UNKNOWN, id="kept for long"),
+        pytest.param(kept(None), Answer.UNKNOWN, id="kept for ever"),
+        pytest.param(kept(100), Answer.PASS, id="let go in time"),
+        pytest.param(kept(140, ended_s=130), Answer.FAIL, id="it ran for long"),
+        pytest.param(kept(140, finalizers=()), Answer.FAIL, id="no finalizers"),
+    ],
+)
+def test_a_drain_waits_for_whoever_removes_finalizers(story: Guarded, answer: Answer) -> None:
+    """A queue or a controller of others keeps the object of a pod that has ended, and nobody promises for how long."""
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("finalizers kept model-d" in finding.reason) is (answer is Answer.UNKNOWN)
 
 
 def test_the_bound_counts_from_when_the_budget_had_room() -> None:
