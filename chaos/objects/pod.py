@@ -1,6 +1,6 @@
 """Views of a pod and of its containers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -147,16 +147,20 @@ class PodView(View):
     def changed_since(self, former: View) -> Iterator[str]:
         """The containers that were changed in place so that the kubelet restarts them: another image, or resources.
 
-        Sidecars, too; of the resources those whose `resizePolicy` asks for it (KEP-1287).
+        Sidecars, too; of the resources those whose `resizePolicy` asks for it (KEP-1287). A resize may be put off for
+        as long as its node lacks room: then it is the restart with which the container has other resources.
         """
+        ran = {one.name: one for one in PodView(former.raw).containers}
+        runs = {one.name: one for one in self.containers}
         known = {str(one.get("name")): one for one in PodView(former.raw).runs}
         for one in self.runs:
-            was, rules = known.get(str(one.get("name")), one), one.get("resizePolicy") or ()
+            name = str(one.get("name"))
+            was, rules = known.get(name, one), one.get("resizePolicy") or ()
             restarting = [str(rule.get("resourceName")) for rule in rules if rule.get("restartPolicy") == RESTARTS]
-            if was.get("image") != one.get("image") or any(
-                _amounts(was, name) != _amounts(one, name) for name in restarting
-            ):
-                yield str(one.get("name"))
+            changed = any(_amounts(was, resource) != _amounts(one, resource) for resource in restarting)
+            changed = changed or was.get("image") != one.get("image")
+            if changed or _restarted_with_others(ran.get(name), runs.get(name), restarting):
+                yield name
 
     @property
     def restarts(self) -> int:
@@ -202,6 +206,14 @@ class PodView(View):
     def local_storage(self) -> bool:
         """Whether it has an emptyDir, whose content dies with it."""
         return any("emptyDir" in volume for volume in self.spec.get("volumes") or ())
+
+
+def _restarted_with_others(ran: ContainerView | None, runs: ContainerView | None, resources: Iterable[str]) -> bool:
+    """Whether a container was restarted, and has another amount of one of these resources since."""
+    if ran is None or runs is None or runs.restarts <= ran.restarts:
+        return False
+    told = bool(ran.raw.get("resources") and runs.raw.get("resources"))
+    return told and any(_amounts(ran.raw, resource) != _amounts(runs.raw, resource) for resource in resources)
 
 
 def _amounts(container: Raw, resource: str) -> tuple[object, ...]:

@@ -53,7 +53,8 @@ class PodLife:
         restarts: of all its containers, before the record too.
         restarts_ns: of each container each time a restart was seen, but while its controller had let go of the pod.
         init_restarts_ns: the same of its init containers that are no sidecars.
-        changed_ns: of each container each time that its owners changed it in place, so that the kubelet restarts it.
+        changed_ns: of each container each time that its owners changed it in place, so that the kubelet restarts it, or
+            that it did so at last.
         earlier_restarts_ns: of each container that was restarted before the record: the latest that each of those
             restarts can have been.
         first_index: its place in `History.watch`, which orders what shares a moment.

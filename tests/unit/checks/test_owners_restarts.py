@@ -63,6 +63,36 @@ def test_a_change_in_place_restarts_its_container_once(
         assert finding.answer is answer, finding.line()
 
 
+def deferred(*restarts: tuple[float, Mapping[str, Any]], asked_s: float = 40) -> Story:
+    """More memory is asked for, for which the node has no room; at these moments a restart, with what it has then."""
+
+    def seen(at_s: float, count: int, has: Mapping[str, Any]) -> dict[str, Any]:
+        raw = held(LARGE if at_s >= asked_s else SMALL, count, ready=True)
+        raw["status"]["containerStatuses"][0]["resources"] = has["resources"]
+        return raw
+
+    story = Story(300).replicas("b").saw(0, "LISTED", seen(0, 0, SMALL)).saw(41, "MODIFIED", seen(41, 0, SMALL))
+    for count, (at_s, has) in enumerate(restarts, start=1):
+        story.saw(at_s, "MODIFIED", seen(at_s, count, has))
+    return story.traffic()
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(deferred((190, LARGE)), Answer.UNKNOWN, id="two minutes later"),
+        pytest.param(deferred((60, LARGE), asked_s=0), Answer.UNKNOWN, id="asked for before the record"),
+        pytest.param(deferred((190, SMALL)), Answer.FAIL, id="it has what it had"),
+        pytest.param(deferred((190, LARGE), (230, LARGE)), Answer.FAIL, id="and once more"),
+        pytest.param(deferred(), Answer.PASS, id="not restarted"),
+    ],
+)
+def test_a_resize_that_was_put_off_restarts_its_container_at_last(story: Story, answer: Answer) -> None:
+    """A kubelet defers a resize until its node has room, and restarts the container with the new amount then."""
+    finding = NoNeedlessRestart()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def beside(container: Mapping[str, Any], restarts: int, *, policy: str = "Always") -> dict[str, Any]:
     """Replica `a`, well, with an init container as given, started anew so often; by its policy it is a sidecar."""
     one = {"name": "proxy", "imagePullPolicy": "Never", "restartPolicy": policy, **container}
