@@ -1,7 +1,8 @@
 """The replicas that were lost, one record each: by what cause, until when they are due back, and what came of it.
 
-Each loss has one deadline, which counts from when the replica ceased to be Ready. Nothing that happens later moves it:
-no further loss, no rise of desired replicas, no scale-in after it was due.
+Each loss has one deadline, which counts from when the replica ceased to be Ready, or from the heal of a fault that kept
+it so. Nothing else that happens later moves it: no further loss, no rise of desired replicas, no scale-in after it was
+due.
 """
 
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ __all__ = ["AWAY", "KILLS", "REPLACES", "Loss", "longer_grace", "losses", "moved
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
+
+HOLDS = frozenset({"not-ready", "network-partition"})
+"""Faults that keep a replica from being Ready for as long as they are held, and that no probe can end."""
 
 TAKES_NONE = frozenset({*IN_CONTAINERS, "network-partition"})
 """Faults that delete no pod: one that was deleted meanwhile, or ended by its kubelet, others took."""
@@ -204,10 +208,18 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         room=room,
         replacement=replacement,
         whole_ns=None if lost_ns is None else whole_ns_after(history, lost_ns),
+        held_ns=_held_ns(history, fault, path),
         short=below is not None and below < 0,
         needed=needed,
         rolled=not needed and _as_many(desired, since_ns, due_ns),
     )
+
+
+def _held_ns(history: History, fault: Fault | None, path: RecoveryPath) -> int | None:
+    """Until when a fault kept it from being Ready again; it does that no more once its container was restarted."""
+    if fault is None or fault.name not in HOLDS or path != "returned":
+        return None
+    return history.ended_ns if fault.healed_ns is None else fault.healed_ns
 
 
 def longer_grace(history: History, life: PodLife, spec_s: float) -> tuple[Part, ...]:

@@ -33,6 +33,7 @@ class Missing:
         replacement: the pod that was made for it, or came back; None if there was none.
         whole_ns: when ready replicas were next back at what was desired then, or at more.
         turn_ns: when it was its turn, where members are made in order.
+        held_ns: until when a fault of ours kept it from being back, None if none did.
         room: how its pod waited for room, None if it did not.
     """
 
@@ -42,6 +43,7 @@ class Missing:
     replacement: PodLife | None
     whole_ns: int | None
     turn_ns: int | None = None
+    held_ns: int | None = None
     room: RoomWait | None = None
 
     @property
@@ -50,7 +52,7 @@ class Missing:
 
     @property
     def counts_ns(self) -> int:
-        return max(self.since_ns, self.turn_ns or 0)
+        return max(self.since_ns, self.turn_ns or 0, self.held_ns or 0)
 
     @property
     def due_ns(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from histories import PROBED, Story, at, deployment, facts, node, pod
 
 from chaos.checks import Recovered
@@ -66,6 +67,38 @@ def test_a_hung_replica_has_the_time_of_a_restart() -> None:
     assert finding.answer is Answer.PASS
     assert finding.values["losses"][0]["cause"] == "restart in place"
     assert finding.values["losses"][0]["bound_s"] == 43
+
+
+def kept(name: str, ready_s: float | None, *, healed_s: float | None = 120, restarts: int = 0) -> Finding:
+    """`a` is not Ready from 33 s on, as long as the fault is held, and Ready again then; 43 s are promised."""
+    story = Story(300).replicas("a", "b", "c").fault("a", name=name).saw(33, "MODIFIED", pod("a", running=True))
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, healed_ns=None if healed_s is None else at(healed_s)),))
+    if ready_s is not None:
+        story.saw(ready_s, "MODIFIED", pod("a", ready=True, restarts=restarts))
+    return judged(story)
+
+
+@pytest.mark.parametrize("name", ["not-ready", "network-partition"])
+@pytest.mark.parametrize(("ready_s", "answer"), [(125, Answer.PASS), (170, Answer.FAIL), (None, Answer.FAIL)])
+def test_a_replica_that_a_fault_keeps_unready_is_due_after_its_heal(
+    name: str, ready_s: float | None, answer: Answer
+) -> None:
+    """Held for 90 s, it cannot be Ready within 43 s of its fall; but it has to be within as much of the heal."""
+    finding = kept(name, ready_s)
+    assert finding.answer is answer, finding.line()
+
+
+def test_what_a_probe_can_end_is_due_however_long_it_is_held() -> None:
+    """A hang is for liveness to end, and so is what turned unready and was restarted, whatever the fault."""
+    assert kept("process-hang", 125).answer is Answer.FAIL
+    assert kept("not-ready", 125, restarts=1).answer is Answer.FAIL
+    assert kept("not-ready", 70, restarts=1).answer is Answer.PASS
+
+
+def test_a_fault_that_was_never_healed_leaves_its_replica_open() -> None:
+    """Nobody knows whether it would be Ready again without it."""
+    assert kept("not-ready", None, healed_s=None).answer is Answer.UNKNOWN
 
 
 def test_a_victim_that_falls_again_gives_no_new_time() -> None:
