@@ -80,6 +80,11 @@ class _Hang:
         return any(one.liveness for one in container_probes(self.life.spec, self.container))
 
     @property
+    def gone_ns(self) -> int | None:
+        """When its pod was deleted, or ended by the kubelet for a reason of the node's."""
+        return self.life.left_ns if self.life.ended_by_kubelet else self.life.lost_ns
+
+    @property
     def restart_s(self) -> float | None:
         return None if self.restart is None else seconds(max(0, self.restart.at_ns - self.landed_ns))
 
@@ -197,7 +202,7 @@ def _never(hang: _Hang) -> Obligation:
         return unknown(who, f"the watch of Pods had a gap while {who} hung", GAPLESS)
     ends = {
         "it was healed": hang.fault.healed_ns,
-        "the pod was deleted": hang.life.lost_ns,
+        "the pod was deleted or ended": hang.gone_ns,
         "the record ended": min(history.covered_ns["Pod"][1], history.ended_ns),
     }
     ended_ns, why = min((at_ns, why) for why, at_ns in ends.items() if at_ns is not None)
@@ -264,7 +269,7 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
         return None
     if ready_ns is not None and earliest_ns(history, "Pod", ready_ns) <= deadline_ns:
         return unknown(who, NEWS, UNCUT)
-    until_ns = min(history.ended_ns, history.covered_ns.get("Pod", (0, 0))[1], hang.life.lost_ns or history.ended_ns)
+    until_ns = min(history.ended_ns, history.covered_ns.get("Pod", (0, 0))[1], hang.gone_ns or history.ended_ns)
     if ready_ns is None and until_ns < deadline_ns:
         return unknown(who, f"{who}: the record or the pod ended before it was Ready again", "a longer recovery phase")
     gaps = gaps_in(history, "Pod", restart.at_ns, deadline_ns)

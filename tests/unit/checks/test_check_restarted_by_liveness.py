@@ -163,3 +163,32 @@ def test_an_event_that_expires_asks_for_no_further_restart(type_: str, answer: A
     story = hang_story().saw(59, type_, killing("a"), "Event")
     finding = judged(story.saw(60, "MODIFIED", restarted("a", 2)).saw(64, "MODIFIED", restarted("a", 2, ready=True)))
     assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("reason", "at_s", "answer"),
+    [
+        pytest.param("TerminationByKubelet", 45, Answer.UNKNOWN, id="by its kubelet, before the bound"),
+        pytest.param("TerminationByKubelet", 90, Answer.FAIL, id="by its kubelet, after the bound"),
+        pytest.param("", 45, Answer.FAIL, id="by itself, as its container is not to be restarted"),
+    ],
+)
+def test_a_hung_pod_that_its_kubelet_ends_need_not_be_restarted(reason: str, at_s: float, answer: Answer) -> None:
+    """Its node runs out of memory while it hangs, and the kubelet ends it: nothing was left to restart."""
+    ended = pod("a", disruption=reason)
+    ended["status"]["phase"] = "Failed"
+    finding = judged(hung().saw(at_s, "MODIFIED", ended))
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("at_s", "answer"), [(42, Answer.UNKNOWN), (100, Answer.FAIL)])
+def test_a_restarted_pod_that_its_kubelet_ends_need_not_be_ready(at_s: float, answer: Answer) -> None:
+    """It was restarted in time, and ended by its kubelet before it had to be Ready again, or long after."""
+    ended = restarted("a")
+    ended["status"] |= {"phase": "Failed"}
+    ended["status"]["conditions"].append(
+        {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
+    )
+    story = hung().saw(39, "ADDED", killing("a"), "Event").saw(40, "MODIFIED", restarted("a"))
+    finding = judged(story.saw(at_s, "MODIFIED", ended))
+    assert finding.answer is answer, finding.line()
