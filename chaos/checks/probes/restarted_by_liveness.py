@@ -13,7 +13,7 @@ from chaos.errors import plural
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, pod_states, struck_container
-from chaos.history.facts.reported_reasons import pod_reports
+from chaos.history.facts.reported_reasons import liveness_kills
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView
 from chaos.semantics import Bound, Part, container_probes, restart_bound, restarts_remembered
@@ -282,8 +282,7 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
 
 def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:
     """When the kubelet said, after the hang began, that it ends this container for its liveness probe."""
-    for event, reason, text in pod_reports(hang.history, hang.life.uid):
+    for event, text in liveness_kills(hang.history, hang.life.uid, hang.container):
         # News of the two kinds comes over different watches, so the event may come a little after the restart.
-        then = event.type != "LISTED" and hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS
-        if then and reason == "Killing" and f"ontainer {hang.container} failed liveness probe" in text:
+        if hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS:
             yield Evidence(event.at_ns, f"{hang.life.who}: {text}")

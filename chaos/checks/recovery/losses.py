@@ -16,8 +16,9 @@ from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History
 from chaos.history.cache import once
-from chaos.history.facts.pod_lifecycles import IN_CONTAINERS, PodLife, pod_lives, struck_container
+from chaos.history.facts.pod_lifecycles import IN_CONTAINERS, PodLife, pod_lives, pod_states, struck_container
 from chaos.history.facts.replica_counts import desired_replicas, owner_replicas, ready_replicas
+from chaos.history.facts.reported_reasons import liveness_kills
 from chaos.history.facts.terminations import endings
 from chaos.history.step_function import Steps
 from chaos.semantics import Bound, Part, RecoveryPath, restart_bound
@@ -27,6 +28,9 @@ __all__ = ["AWAY", "KILLS", "REPLACES", "Loss", "longer_grace", "losses", "moved
 
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
+
+KILL_NEWS_NS = 10 * NS
+"""Word of a kill comes over another watch than that of the restart, and may come so much later."""
 
 HOLDS = frozenset({"not-ready", "network-partition"})
 """Faults that keep a replica from being Ready for as long as they are held, and that no probe can end."""
@@ -235,7 +239,6 @@ def longer_grace(history: History, life: PodLife, spec_s: float) -> tuple[Part, 
 
 
 def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | None) -> RecoveryPath:
-    exits = fault is not None and fault.name in EXITS
     since_ns = lost_ns if fault is None else fault.begin_ns
     again_ns = next((begin for begin, _ in life.ready_spans if lost_ns is not None and begin > lost_ns), None)
     ended_ns = life.left_ns if lost_ns is not None and life.left_ns is not None and life.left_ns >= lost_ns else None
@@ -244,6 +247,8 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     if again_ns is not None:
         ended_ns = None
         restarted_ns = restarted_ns if restarted_ns is not None and restarted_ns <= again_ns else None
+    exits = fault is not None and fault.name in EXITS
+    exits = exits and not _outlived(causes.history, life, container, since_ns or 0, restarted_ns)
     if restarted_ns is not None and (ended_ns is None or restarted_ns < ended_ns):
         return "crashed" if exits else "restarted"
     node_lost = lost_ns is not None and lost_ns != life.left_ns and causes.node_lost(life.node, lost_ns)
@@ -253,6 +258,18 @@ def _path(causes: Causes, fault: Fault | None, life: PodLife, lost_ns: int | Non
     if lost_ns is not None:
         return "node back" if node_lost else "returned"
     return "crashed" if exits else "restarted"
+
+
+def _outlived(history: History, life: PodLife, container: str, since_ns: int, restarted_ns: int | None) -> bool:
+    """Whether a container outlived the process that a fault ended in it, so that its liveness probe had to find that.
+
+    Its kubelet said that it ends it for the probe; or it was not restarted, and never seen but running.
+    """
+    if restarted_ns is not None:
+        kills = liveness_kills(history, life.uid, container)
+        return any(since_ns <= event.at_ns <= restarted_ns + KILL_NEWS_NS for event, _ in kills)
+    states = (pod for at_ns, pod in pod_states(history, life.uid) if at_ns >= since_ns)
+    return all(one.running_since for pod in states for one in pod.containers if one.name == container)
 
 
 def _needed(history: History, life: PodLife, since_ns: int, due_ns: int) -> bool:

@@ -7,7 +7,7 @@ from chaos.history.model import History, WatchEvent
 from chaos.objects.base import Raw, View
 from chaos.objects.readiness_blockers import Blocker, blockers
 
-__all__ = ["blocker_at", "last_state", "node_coming", "pod_reports", "quota_refusal", "refusal_at"]
+__all__ = ["blocker_at", "last_state", "liveness_kills", "node_coming", "pod_reports", "quota_refusal", "refusal_at"]
 
 COMING = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter: a node is being made for the pod."""
@@ -24,6 +24,14 @@ def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, s
         raw = event.object
         if (raw.get("involvedObject") or raw.get("regarding") or {}).get("uid") == uid:
             yield event, str(raw.get("reason")), str(raw.get("message") or raw.get("note") or "")
+
+
+def liveness_kills(history: History, uid: str, container: str) -> Iterator[tuple[WatchEvent, str]]:
+    """The Events by which a kubelet said that it ends a container for its liveness probe, but what was listed."""
+    for event, reason, text in pod_reports(history, uid):
+        told = reason == "Killing" and f"ontainer {container} failed liveness probe" in text
+        if told and event.type != "LISTED":
+            yield event, text
 
 
 def node_coming(history: History, uid: str, at_ns: int) -> str:

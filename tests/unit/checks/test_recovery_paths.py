@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from histories import PROBED, Story, at, node, pod
-from probe_stories import COVERED, endpoints, hung
+from probe_stories import COVERED, endpoints, hung, killing
 from recovery_stories import answered, replaced_story, restarted_story
 
 from chaos.checks import RecoveredInTime
@@ -94,6 +94,30 @@ def test_a_crash_is_held_to_the_kubelets_sight_of_the_exit() -> None:
     assert stages["unready"]["bound_s"] == 1 + 10 + 5
     assert stages["container restarted"]["bound_s"] == 1 + 5 + 10 + 5
     assert judged(crashed(unready=46.1)).values["late"][0] == "unready"
+
+
+@pytest.mark.parametrize(
+    ("restarted_s", "told", "answer", "path"),
+    [
+        pytest.param(52, True, Answer.PASS, "restarted", id="its probe had it restarted"),
+        pytest.param(66, True, Answer.FAIL, "restarted", id="late even so"),
+        pytest.param(52, False, Answer.FAIL, "crashed", id="nothing says so"),
+    ],
+)
+def test_a_container_that_outlives_its_process_is_its_probes_to_find(
+    restarted_s: float,
+    told: bool,  # noqa: FBT001  # a table's column
+    answer: Answer,
+    path: str,
+) -> None:
+    """A worker is killed, and the server beside it goes on without: no kubelet sees an exit before liveness acts."""
+    story = crashed(unready=45, container_restarted=restarted_s)
+    if told:
+        story.saw(restarted_s - 1, "ADDED", killing("a"), "Event")
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert only(finding)["path"] == path
+    assert finding.values["late"] == (() if answer is Answer.PASS else ("container restarted",))
 
 
 def passing(*, healed_s: float = 60, ready_s: float = 62) -> Story:
