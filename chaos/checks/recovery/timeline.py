@@ -10,9 +10,9 @@ from chaos.clock import seconds
 from chaos.history import Fault, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import PodLife, pod_states, struck_container
-from chaos.history.facts.replica_counts import Span, endpoint_spans
+from chaos.history.facts.replica_counts import Span, endpoint_spans, endpoint_spans_by_family
 from chaos.history.facts.reported_reasons import pod_reports
-from chaos.history.facts.routing import endpoint_added_ns
+from chaos.history.facts.routing import endpoint_added_ns, families_left
 from chaos.semantics import RecoveryPath, StageName
 
 __all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]
@@ -115,7 +115,7 @@ def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[St
     if loss.path in AWAY:
         seen |= _of_replacement(history, life, loss.replacement)
     elif fell_ns is not None or loss.path in ("restarted", "crashed"):
-        seen |= _in_place(history, fault, life, loss.path, (did_ns, fell_ns, removed_ns))
+        seen |= _in_place(history, fault, life, loss.path, (did_ns, fell_ns))
     if loss.turn_ns is not None and loss.turn_ns < history.ended_ns:
         seen["predecessors Ready"] = loss.turn_ns
     known: dict[StageName, int] = {name: at_ns for name, at_ns in seen.items() if at_ns is not None}
@@ -136,9 +136,9 @@ def _of_replacement(history: History, life: PodLife, replacement: PodLife | None
 
 
 def _in_place(
-    history: History, fault: Fault, life: PodLife, path: RecoveryPath, moments: tuple[int, int | None, int | None]
+    history: History, fault: Fault, life: PodLife, path: RecoveryPath, moments: tuple[int, int | None]
 ) -> dict[StageName, int | None]:
-    did_ns, fell_ns, removed_ns = moments
+    did_ns, fell_ns = moments
     restarted_ns = _first(life.restarts_of(struck_container(fault, life)), did_ns)
     seen: dict[StageName, int | None] = {}
     if path in ("restarted", "crashed"):
@@ -156,8 +156,18 @@ def _in_place(
     ready_ns = after_ns if life.ready_at(after_ns) else _first((begin for begin, _ in life.ready_spans), after_ns)
     seen["Ready"] = ready_ns
     if ready_ns is not None:
-        seen["endpoint added"] = _added_ns(endpoint_spans(history).get(life.uid, ()), removed_ns, ready_ns)
+        seen["endpoint added"] = _back_ns(history, life.uid, did_ns, ready_ns)
     return seen
+
+
+def _back_ns(history: History, uid: str, did_ns: int, ready_ns: int) -> int | None:
+    """When the endpoint was there again for clients of each family that it had, and that the Service still has."""
+    families, left = endpoint_spans_by_family(history), families_left(history, ready_ns)
+    kept = [spans[uid] for name, spans in families.items() if uid in spans and name not in left]
+    own = [spans for spans in kept if spans[0][0] <= did_ns] or [endpoint_spans(history).get(uid, ())]
+    removed = [_first((end for _, end in spans if end is not None), did_ns) for spans in own]
+    found = [_added_ns(spans, removed_ns, ready_ns) for spans, removed_ns in zip(own, removed, strict=True)]
+    return None if None in found else max((one for one in found if one is not None), default=None)
 
 
 def _added_ns(spans: tuple[Span, ...], removed_ns: int | None, ready_ns: int) -> int | None:

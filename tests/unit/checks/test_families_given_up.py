@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from histories import NAMESPACE, WORKLOAD, Story, at
 from probe_stories import hang_story
-from recovery_stories import replaced_story
+from recovery_stories import replaced_story, restarted_story
 
 from chaos.checks import RecoveredInTime, UnreadyLeavesEndpoints
 from chaos.checks.verdict import Answer, Check
@@ -41,6 +41,11 @@ def dual(story: Story, left_s: float | None, *, given_up: bool = True) -> Story:
         pytest.param(RecoveredInTime(), dual(replaced_story(), 32), Answer.PASS, id="replaced, one given up before"),
         pytest.param(
             RecoveredInTime(), dual(replaced_story(), 32, given_up=False), Answer.FAIL, id="replaced, one lost"
+        ),
+        pytest.param(RecoveredInTime(), dual(restarted_story(), None), Answer.PASS, id="restarted, both families"),
+        pytest.param(RecoveredInTime(), dual(restarted_story(), 36), Answer.PASS, id="restarted, one given up before"),
+        pytest.param(
+            RecoveredInTime(), dual(restarted_story(), 36, given_up=False), Answer.FAIL, id="restarted, one lost"
         ),
         pytest.param(UnreadyLeavesEndpoints(), dual(hang_story(), None), Answer.PASS, id="back, both families"),
         pytest.param(UnreadyLeavesEndpoints(), dual(hang_story(), 36), Answer.PASS, id="back, one given up before"),
