@@ -96,8 +96,8 @@ class SteadyBefore:
 def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int, int]:
     """Good and valid requests of the baseline, and how many may still be answered.
 
-    What was still under way when the baseline ended may have met the fault, and is left out if it came to grief; but
-    not if it had already taken longer than any good request of the baseline, because then it was stuck before. Such a
+    What was still under way as the first fault began may have met it, and is left out if it came to grief; but not if
+    it had already taken longer than any good request when the baseline ended, because then it was stuck before. Such a
     request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad.
     """
     intended = pl.col("intended_ns")
@@ -105,19 +105,24 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int,
     good = table.filter(pl.col("outcome").is_in(GOOD))
     longest_ns = good.select((pl.col("end_ns") - intended).max()).item() or 0
     bad = table.filter(~pl.col("outcome").is_in(GOOD))
-    bad = bad.filter((pl.col("end_ns") <= end_ns) | (end_ns - intended > longest_ns))
+    bad = bad.filter((pl.col("end_ns") <= _struck_ns(history, end_ns)) | (end_ns - intended > longest_ns))
     stuck = sum(_unrecorded(history, stream, baseline, end_ns - longest_ns - NS) for stream in history.streams)
     if not history.finished:
         return good.height, good.height + bad.height, stuck
     return good.height, good.height + bad.height + stuck, 0
 
 
+def _struck_ns(history: History, end_ns: int) -> int:
+    """Until when no fault can have had a part in what became of a request: one begins, or the baseline ends."""
+    return min((fault.begin_ns for fault in history.faults), default=end_ns)
+
+
 def _latency(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[Obligation]:
-    """That few requests of the baseline had taken longer than the objective when it ended, or before."""
+    """That few requests of the baseline had taken longer than the objective before anything could have slowed them."""
     if slo is None or slo.latency_p99_s is None:
         return
     objective_ns = round(slo.latency_p99_s * NS)
-    intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(end_ns))
+    intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(_struck_ns(history, end_ns)))
     table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & SENT)
     slow = table.filter(ended - intended > objective_ns).height
     slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)

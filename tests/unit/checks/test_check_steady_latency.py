@@ -95,6 +95,41 @@ def long_answers(*, now_s: float, outcome: str = "ok") -> History:
     return told.has(streams=(replace(stream, end_ns=None),), phases=(baseline,), finished=False).history()
 
 
+def outlasting(took_s: float, *, cut: bool = False) -> Story:
+    """A baseline of 10 s, and a fault 15 s after it; its answers take so long, or every second one is cut by then.
+
+    Where these are cut, the others take 16 s.
+    """
+    told = Story().replicas("a", "b").traffic(latency_s=16 if cut else took_s).fault("a")
+    for row in told.rows[50:150:2] if cut else ():
+        row |= {"outcome": "truncated", "end_ns": row["intended_ns"] + round(took_s * 1e9)}
+    return told.has(phases=(Phase("baseline", at(5), at(15)), Phase("fault", at(30), at(40))))
+
+
+def test_what_was_cut_before_the_fault_is_of_the_baseline() -> None:
+    """A gateway cuts every second answer after 12 s, when the baseline is over, and long before anything is done."""
+    finding = SteadyBefore()(outlasting(12, cut=True).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "50 of 100 requests were not answered in full" in finding.reason
+    assert SteadyBefore()(outlasting(12).history()).answer is Answer.PASS
+
+
+def test_what_was_cut_after_the_fault_began_may_have_met_it() -> None:
+    """The same answers, cut when the fault had begun."""
+    story = outlasting(12, cut=True)
+    for row in story.rows[50:150:2]:
+        row["end_ns"] = at(30.5)
+    assert SteadyBefore()(story.history()).answer is Answer.PASS
+
+
+def test_what_was_slow_before_the_fault_is_of_the_baseline() -> None:
+    """Answers of 12 s end after a baseline of 10 s, and before the fault: slower than 11 s, and not than 13."""
+    finding = SteadyBefore(Slo(latency_p99_s=11.0))(outlasting(12).history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "100 of 100 requests took longer than 11 s" in finding.reason
+    assert SteadyBefore(Slo(latency_p99_s=13.0))(outlasting(12).history()).answer is Answer.PASS
+
+
 def test_requests_that_are_under_way_are_not_bad_yet() -> None:
     """As the baseline ends none of its requests can have been answered: nothing is known of them."""
     finding = SteadyBefore()(long_answers(now_s=15.1))
