@@ -212,18 +212,19 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         room=room,
         replacement=replacement,
         whole_ns=None if lost_ns is None else whole_ns_after(history, lost_ns),
-        held_ns=_held_ns(history, fault, path),
+        held_ns=_held_ns(history, fault, life, path),
         short=below is not None and below < 0,
         needed=needed,
         rolled=not needed and _as_many(desired, since_ns, due_ns),
     )
 
 
-def _held_ns(history: History, fault: Fault | None, path: RecoveryPath) -> int | None:
-    """Until when a fault kept it from being Ready again; it does that no more once its container was restarted."""
-    if fault is None or fault.name not in HOLDS or path != "returned":
+def _held_ns(history: History, fault: Fault | None, life: PodLife, path: RecoveryPath) -> int | None:
+    """Until when a fault kept it from being Ready again: its heal, or when others took it. No restart waits for it."""
+    if fault is None or fault.name not in HOLDS or path not in ("returned", "replaced"):
         return None
-    return history.ended_ns if fault.healed_ns is None else fault.healed_ns
+    healed_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
+    return min(healed_ns, life.left_ns or healed_ns) if path == "replaced" else healed_ns
 
 
 def longer_grace(history: History, life: PodLife, spec_s: float) -> tuple[Part, ...]:

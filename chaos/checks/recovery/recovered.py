@@ -73,12 +73,12 @@ class Recovered:
     """Every replica that was lost since the first fault, and every one newly desired, was Ready within its bound.
 
     Each has its own deadline, which counts from its loss and not from the heal, and which nothing moves; but where a
-    fault kept it from being Ready (NotReady, NetworkPartition), from the heal. A loss is made good by its replacement,
-    or when ready replicas are as many as desired again. One that was given up before it was due, because fewer replicas
-    were desired, is not owed. Without a loss that is owed there is nothing to prove: the answer is UNKNOWN. So it is
-    with a gap in the watch, with a recording that ended before the bound, where the spec promises nothing about what
-    took so long, and where a node had room only late, in the scheduler's words. A replacement that no node took up to
-    the end is a FAIL, unless a node was being made for it.
+    fault kept it from being Ready (NotReady, NetworkPartition), from the heal, or from when others took the pod. A loss
+    is made good by its replacement, or when ready replicas are as many as desired again. One that was given up before
+    it was due, because fewer replicas were desired, is not owed. Without a loss that is owed there is nothing to prove:
+    the answer is UNKNOWN. So it is with a gap in the watch, with a recording that ended before the bound, where the
+    spec promises nothing about what took so long, and where a node had room only late, in the scheduler's words. A
+    replacement that no node took up to the end is a FAIL, unless a node was being made for it.
     """
 
     name: ClassVar[str] = "recovered"

@@ -49,9 +49,13 @@ class StepDetail:
 
 @once
 def timelines(history: History) -> tuple[Timeline, ...]:
-    """The timeline of every loss that a fault made, in the order of the faults."""
+    """The timeline of every loss that a fault made, in the order of the faults.
+
+    What others took while a fault held it has none: nobody promises when.
+    """
     order = {fault.id: place for place, fault in enumerate(history.faults)}
-    found = [timeline_of(history, loss, loss.fault) for loss in losses(history) if loss.fault is not None]
+    lost = (loss for loss in losses(history) if loss.held_ns is None or loss.held_ns != loss.life.left_ns)
+    found = [timeline_of(history, loss, loss.fault) for loss in lost if loss.fault is not None]
     return tuple(sorted(found, key=lambda one: order[one.fault.id]))
 
 

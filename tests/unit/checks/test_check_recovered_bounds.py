@@ -96,6 +96,27 @@ def test_what_a_probe_can_end_is_due_however_long_it_is_held() -> None:
     assert kept("not-ready", 70, restarts=1).answer is Answer.PASS
 
 
+@pytest.mark.parametrize("name", ["not-ready", "network-partition"])
+@pytest.mark.parametrize(
+    ("taken_s", "ready_s", "answer"),
+    [
+        pytest.param(100, 110, Answer.PASS, id="taken while it was held"),
+        pytest.param(100, 150, Answer.FAIL, id="and replaced late"),
+        pytest.param(200, 210, Answer.FAIL, id="taken when it was late already"),
+    ],
+)
+def test_a_held_replica_that_others_take_is_due_from_then(
+    name: str, taken_s: float, ready_s: float, answer: Answer
+) -> None:
+    """An autoscaler of nodes may take it as late as it likes: its controller had nothing to replace before."""
+    story = Story(300).replicas("a", "b", "c").fault("a", name=name, healed_s=120)
+    story.saw(33, "MODIFIED", pod("a", running=True))
+    story.saw(taken_s, "DELETED", pod("a", running=True, disruption="EvictionByEvictionAPI"))
+    finding = judged(story.replaced("d", taken_s + 0.2, ready_s=ready_s))
+    assert finding.answer is answer, finding.line()
+    assert finding.values["losses"][0]["path"] == "replaced"
+
+
 def test_a_fault_that_was_never_healed_leaves_its_replica_open() -> None:
     """Nobody knows whether it would be Ready again without it."""
     assert kept("not-ready", None, healed_s=None).answer is Answer.UNKNOWN

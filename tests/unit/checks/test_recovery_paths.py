@@ -256,6 +256,21 @@ def test_a_partition_that_turns_its_victim_is_its_doing() -> None:
         assert only(finding)["path"] == "returned"
 
 
+@pytest.mark.parametrize(("taken_s", "answer"), [(90, Answer.UNKNOWN), (190, Answer.FAIL)], ids=["held", "long after"])
+def test_who_was_taken_by_others_while_it_was_held_is_replaced_from_then(taken_s: float, answer: Answer) -> None:
+    """It turned not Ready by the fault and went with its node: when it is replaced is nothing that the fault shows."""
+    story = hung(healed_s=150, end_s=300)
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, id="not-ready-1", name="not-ready"),)).saw(33, "MODIFIED", pod("a", running=True))
+    story.saw(33.2, "MODIFIED", endpoints("b", unready=["a"]), "EndpointSlice")
+    story.saw(taken_s, "DELETED", pod("a", running=True, disruption="EvictionByEvictionAPI"))
+    story.saw(taken_s + 0.1, "MODIFIED", endpoints("b"), "EndpointSlice")
+    story.replaced("d", taken_s + 0.2, ready_s=taken_s + 4)
+    finding = judged(story.saw(taken_s + 4.1, "MODIFIED", endpoints("b", "d"), "EndpointSlice"))
+    assert finding.answer is answer, finding.line()
+    assert ("no victim of a fault that landed was lost" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("taken_s", "answer"),
     [
