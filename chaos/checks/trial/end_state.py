@@ -30,7 +30,7 @@ from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import covered
+from chaos.history.coverage import CATCH_UP_NS, covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import (
     active_replicas,
@@ -148,7 +148,7 @@ class _End:
     @property
     def no_endpoints(self) -> str:
         """Why the endpoints of the record prove nothing, empty if they do."""
-        late = late_news(self.history, ("EndpointSlice",), self.at_ns, self.at_ns)
+        late = late_news(self.history, ("EndpointSlice",), self.at_ns - CATCH_UP_NS, self.at_ns)
         if late or not covered(self.history, "EndpointSlice", self.at_ns, self.at_ns):
             return "the endpoints were not watched at the end"
         if not endpoint_spans(self.history):
@@ -172,7 +172,7 @@ class _End:
 def _owed(end: _End) -> Iterator[Obligation]:
     kinds = ("Pod", end.history.facts.workload_kind)
     blind = [kind for kind in kinds if not covered(end.history, kind, end.at_ns, end.at_ns)]
-    if blind or late_news(end.history, kinds, end.at_ns, end.at_ns):
+    if blind or late_news(end.history, kinds, end.at_ns - CATCH_UP_NS, end.at_ns):
         reason = f"the watch of {' and '.join(f'{kind}s' for kind in blind or kinds)} was broken at the end"
         yield unknown("the watch", reason, GAPLESS)
         return

@@ -137,6 +137,16 @@ def test_endpoints_whose_news_came_after_the_end_are_unknown(since_s: float, ans
     assert judged(story).answer is answer
 
 
+@pytest.mark.parametrize("kind", ["Pod", "Deployment", "EndpointSlice"])
+@pytest.mark.parametrize(("resumed_s", "answer"), [(99.5, Answer.UNKNOWN), (98, Answer.PASS)])
+def test_news_that_a_resumed_watch_still_has_to_tell_leaves_the_end_open(
+    kind: str, resumed_s: float, answer: Answer
+) -> None:
+    """A watch that was resumed half a second before the end of 100 s may not have told yet all that it missed."""
+    finding = judged(kept_story().has(late=(Gap(kind, at(90), at(resumed_s), "reset"),)))
+    assert finding.answer is answer, finding.line()
+
+
 def test_unwatched_endpoints_are_unknown() -> None:
     """Where endpoints were not watched nobody knows who is among them."""
     story = kept_story()

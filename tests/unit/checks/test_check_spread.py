@@ -50,6 +50,7 @@ def test_replicas_over_all_nodes_pass() -> None:
     ("since_s", "until_s", "answer"),
     [
         pytest.param(90, 110, Answer.UNKNOWN, id="as recovery ended"),
+        pytest.param(50, 99.5, Answer.UNKNOWN, id="resumed just before"),
         pytest.param(50, 60, Answer.PASS, id="before"),
         pytest.param(105, 110, Answer.PASS, id="afterwards"),
     ],
