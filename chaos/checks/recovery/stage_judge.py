@@ -9,7 +9,7 @@ from chaos.checks.recovery.delay_reasons import excused, pulled_again
 from chaos.checks.recovery.losses import AWAY, KILLS, longer_grace
 from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
-from chaos.checks.recovery.timeline import HANGS, Timeline, timelines
+from chaos.checks.recovery.timeline import FILLS, HANGS, Timeline, timelines
 from chaos.checks.verdict import Answer
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -37,6 +37,8 @@ TOLD_BY: Mapping[StageName, str] = {
     "endpoint added": "EndpointSlice",
 }
 """The kind of object whose watch tells of a step; of the others the trial or the generator tells."""
+
+TWICE = "the action was asked for more than once"
 
 OF_REPLACEMENT: tuple[StageName, ...] = ("scheduled", "started", "Ready", "endpoint added", "first answer")
 """The steps of the pod that takes the place of a lost one."""
@@ -154,7 +156,8 @@ def _measured(history: History, timeline: Timeline, stage: Stage, bound: Bound) 
     if at_ns - min(_earliest(history, kinds, since_ns), began_ns) <= bound_ns:
         return stage
     if _earliest(history, kinds, at_ns) - since_ns <= bound_ns:
-        reason = "news came late from the watch" if began_ns == since_ns else "the action was asked for more than once"
+        twice = "when its memory was full is not known" if timeline.fault.name == FILLS else TWICE
+        reason = "news came late from the watch" if began_ns == since_ns else twice
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{reason}, so the bound may be kept")
     return _late(
         history, timeline, stage, bound, f"took {seconds(stage.took_ns or 0):.1f} s, bound {bound.total_s:g} s"

@@ -15,10 +15,13 @@ from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.facts.routing import endpoint_added_ns, families_left
 from chaos.semantics import RecoveryPath, StageName
 
-__all__ = ["HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]
+__all__ = ["FILLS", "HANGS", "StepDetail", "Timeline", "steps_of", "timeline_of", "timelines"]
 
 HANGS = "process-hang"
 """The fault that stops a process without ending it."""
+
+FILLS = "memory-hog"
+"""The fault that strikes when a memory is full: at some time while it is being filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ def timeline_of(history: History, loss: Loss, fault: Fault, struck_ns: int | Non
     if seen.get("probe failure event", 0) > min(until_ns, seen.get("Ready", until_ns)):
         del seen["probe failure event"]  # it came when the replica was Ready again, and tells of another time
     moments = seen | _of_users(history, loss.replacement, seen, until_ns)
+    if fault.name == FILLS:
+        moments["fault"] = _full_ns(history, loss, fault, seen)
     return Timeline(loss, fault, moments, earliest_ns, until_ns)
 
 
@@ -109,6 +114,13 @@ def _struck(history: History, fault: Fault, loss: Loss) -> tuple[int, int]:
     ]
     latest = next((action for action in again if action.outcome == "ok"), again[-1] if again else first)
     return first.begin_ns, latest.begin_ns
+
+
+def _full_ns(history: History, loss: Loss, fault: Fault, seen: Mapping[StageName, int]) -> int:
+    """When the memory was full at the latest: as the filling of it ended, or before a restart that it led to."""
+    own = (one for one in history.actions if one.fault == fault.id and one.target.uid == loss.life.uid)
+    ended_ns = max((one.end_ns or history.ended_ns for one in own), default=seen["fault"])
+    return max(seen["fault"], min(ended_ns, seen.get("container restarted", ended_ns)))
 
 
 def _moments(history: History, loss: Loss, fault: Fault, did_ns: int) -> dict[StageName, int]:

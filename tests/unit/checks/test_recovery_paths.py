@@ -120,6 +120,28 @@ def test_a_container_that_outlives_its_process_is_its_probes_to_find(
     assert finding.values["late"] == (() if answer is Answer.PASS else ("container restarted",))
 
 
+@pytest.mark.parametrize(
+    ("full_s", "unready_s", "answer"),
+    [
+        pytest.param(44, 47, Answer.UNKNOWN, id="it took long to fill"),
+        pytest.param(44, 61, Answer.FAIL, id="late even so"),
+        pytest.param(30.5, 47, Answer.FAIL, id="it was full at once"),
+        pytest.param(35, 40, Answer.PASS, id="in time however soon it was full"),
+    ],
+)
+def test_a_memory_strikes_only_when_it_is_full(full_s: float, unready_s: float, answer: Answer) -> None:
+    """Nobody knows when within its filling the kernel ended the container; the kubelet has from then on."""
+    story = crashed(unready=unready_s)
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, id="memory-hog-1", name="memory-hog"),))
+    story.acted("exec", 30.1, outcome="fail", fault="memory-hog-1")
+    (filled,) = story.parts["actions"]
+    finding = judged(story.has(actions=(replace(filled, end_ns=at(full_s)),)))
+    assert finding.answer is answer, finding.line()
+    assert only(finding)["path"] == "crashed"
+    assert ("when its memory was full is not known" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
 def passing(*, healed_s: float = 60, ready_s: float = 62) -> Story:
     """A hang is healed before its container is restarted; the replica is Ready again as it was."""
     story = hung(healed_s=healed_s, end_s=200)
