@@ -53,8 +53,8 @@ class _Reading:
     """A reading with its action, and the pod that was read, None if the watch log does not know it.
 
     `places`: by path where a file lies, for what may outlive its pod: its claim, or another volume from outside.
-    `starts`: when it was made, and each restart of what was read. `lost`: it was lost or restarted after the first
-    fault began.
+    `starts`: when it was made, and each restart of what was read. `lost`: it was lost, ended or restarted after the
+    first fault began.
     """
 
     action: Action
@@ -209,7 +209,7 @@ def _later(history: History, readings: Sequence[_Reading]) -> Iterator[Obligatio
         for one in readings:
             files = [item for item, _ in one.items() if item[0] != ANSWER]
             if one.action.begin_ns < fault.begin_ns:
-                ends = () if one.life is None or one.life.uid not in hit else (one.life.lost_ns or 0, *one.starts[1:])
+                ends = () if one.life is None or one.life.uid not in hit else (one.life.left_ns or 0, *one.starts[1:])
                 if any(fault.begin_ns < at_ns <= until_ns for at_ns in ends):
                     held |= dict.fromkeys(files, one.detail.pod)
             elif any(fault.begin_ns < earliest_ns(history, "Pod", at_ns) for at_ns in one.starts_before):
@@ -257,7 +257,7 @@ def _readings(history: History) -> Iterator[_Reading]:
             places={} if life is None else dict(lasting_places(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),
             starts=starts,
-            lost=life is not None and any(at_ns > begun_ns for at_ns in (life.lost_ns or 0, *starts[1:])),
+            lost=life is not None and any(at_ns > begun_ns for at_ns in (life.left_ns or 0, *starts[1:])),
         )
 
 

@@ -47,3 +47,25 @@ def test_what_a_later_fault_takes_is_read_again_after_it(story: Story, answer: A
     """A reading between two faults says nothing of what the second one does to the data."""
     finding = DataSurvived()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+def stopped() -> Story:
+    """At 60 s the node of `d` is stopped in order: its kubelet ends it, and its object stays; `e` takes its place."""
+    story = read(read(killed_claimant(), "a", 20), "d", 40).fault("d", at_s=60, healed_s=65, name="node-down")
+    failed = pod("d", spec=CLAIMED, disruption="TerminationByKubelet")
+    failed["status"]["phase"] = "Failed"
+    return story.saw(60.2, "MODIFIED", failed).replaced("e", 60.3, ready_s=64, spec=CLAIMED)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        pytest.param(stopped(), Answer.UNKNOWN, id="nothing read after it"),
+        pytest.param(read(stopped(), "b", 70), Answer.UNKNOWN, id="read in one that was there before"),
+        pytest.param(read(stopped(), "e", 70), Answer.PASS, id="read in its successor"),
+    ],
+)
+def test_a_pod_that_failed_and_stays_held_what_is_read_again(story: Story, answer: Answer) -> None:
+    """Nobody deletes the object of a pod that its kubelet ended, and no replica is behind it any more."""
+    finding = DataSurvived()(story.history())
+    assert finding.answer is answer, finding.line()
