@@ -172,7 +172,7 @@ def _between(spans: list[tuple[int, int | None]], ended_ns: int) -> Iterator[tup
 
 def _waiting(history: History, at_ns: int) -> list[PodLife]:
     """The pods that were there when the record began, and not Ready."""
-    alive = (life for life in pod_lives(history) if life.listed and (life.lost_ns is None or life.lost_ns > at_ns))
+    alive = (life for life in pod_lives(history) if life.listed and (life.left_ns is None or life.left_ns > at_ns))
     return [life for life in alive if life.created_ns <= at_ns and not life.ready_at(at_ns)]
 
 

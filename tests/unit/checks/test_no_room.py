@@ -78,6 +78,30 @@ def test_a_pod_that_is_slow_once_it_has_room_is_late() -> None:
     assert finding.answer is Answer.FAIL, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("failed", "ready_s", "answer"),
+    [
+        pytest.param(False, 104, Answer.UNKNOWN, id="it waited for room"),
+        pytest.param(True, 104, Answer.UNKNOWN, id="beside a failed pod"),
+        pytest.param(True, 170, Answer.FAIL, id="and was slow once it had it"),
+    ],
+)
+def test_a_pod_that_failed_long_ago_is_not_the_one_that_is_missing(
+    failed: bool,  # noqa: FBT001  # a table's column
+    ready_s: float,
+    answer: Answer,
+) -> None:
+    """Objects of pods that a kubelet evicted stay for days: none of them is waited for, and none explains why."""
+    story = Story(200).replicas("a", "b").saw(0, "LISTED", deployment(3), "Deployment").fault("a").killed("a", 30.2)
+    old = pod("x", disruption="TerminationByKubelet")
+    old["status"]["phase"] = "Failed"
+    if failed:
+        story.saw(0, "LISTED", old)
+    story.saw(0, "LISTED", waiting("d")).replaced("c", 30.3, ready_s=34)
+    finding = Recovered()(came(story, 100, ready_s=ready_s).history())
+    assert finding.answer is answer, finding.line()
+
+
 @pytest.mark.parametrize("reason", ["TriggeredScaleUp", "Nominated"])
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
 def test_a_node_on_its_way_leaves_it_open(check: Check, reason: str) -> None:
