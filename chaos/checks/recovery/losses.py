@@ -186,8 +186,9 @@ def _its_doing(history: History, fault: Fault, life: PodLife, at_ns: int, *, aim
 
 
 def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, lost_ns: int | None) -> Loss:
-    cause, desired = causes.cause_of(life, lost_ns), desired_replicas(history)
-    path = _path(causes, fault, life, lost_ns)
+    path, desired = _path(causes, fault, life, lost_ns), desired_replicas(history)
+    held_ns = _held_ns(history, fault, life, path)
+    cause = causes.cause_of(life, lost_ns, held_ns=held_ns if path == "restarted" else None)
     replacement = replacements(history).of.get(life.uid) if path in AWAY else life
     since_ns = lost_ns if lost_ns is not None else fault.begin_ns if fault is not None else 0
     room = room_wait(history, life if path == "replaced" else None, replacement) if path in AWAY else None
@@ -212,7 +213,7 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
         room=room,
         replacement=replacement,
         whole_ns=None if lost_ns is None else whole_ns_after(history, lost_ns),
-        held_ns=_held_ns(history, fault, life, path),
+        held_ns=held_ns,
         short=below is not None and below < 0,
         needed=needed,
         rolled=not needed and _as_many(desired, since_ns, due_ns),
@@ -220,11 +221,17 @@ def _loss(history: History, causes: Causes, life: PodLife, fault: Fault | None, 
 
 
 def _held_ns(history: History, fault: Fault | None, life: PodLife, path: RecoveryPath) -> int | None:
-    """Until when a fault kept it from being Ready again: its heal, or when others took it. No restart waits for it."""
-    if fault is None or fault.name not in HOLDS or path not in ("returned", "replaced"):
+    """Until when a fault kept it from being Ready again: its heal, or when others took it.
+
+    A restart ends what was done in a container, and no partition.
+    """
+    if fault is None or fault.name not in HOLDS:
         return None
     healed_ns = history.ended_ns if fault.healed_ns is None else fault.healed_ns
-    return min(healed_ns, life.left_ns or healed_ns) if path == "replaced" else healed_ns
+    if path == "replaced":
+        return min(healed_ns, life.left_ns or healed_ns)
+    held = path == "returned" or (path == "restarted" and fault.name not in IN_CONTAINERS)
+    return healed_ns if held else None
 
 
 def longer_grace(history: History, life: PodLife, spec_s: float) -> tuple[Part, ...]:

@@ -223,8 +223,11 @@ class Causes:
     def of(cls, history: History) -> Causes:
         return cls(history, timings_of(history))
 
-    def cause_of(self, life: PodLife, at_ns: int | None) -> Cause:
-        """What happened to a replica that ceased to be Ready, or never did (None), and the bound for its return."""
+    def cause_of(self, life: PodLife, at_ns: int | None, *, held_ns: int | None = None) -> Cause:
+        """What happened to a replica that ceased to be Ready, or never did (None), and the bound for its return.
+
+        `held_ns`: until when a fault held it; a restart after that waits for those before, too.
+        """
         kind = self.history.facts.workload.pods_by
         if at_ns is None:
             return self._once("restart in place", life.spec, (0, True), lambda: self._in_place(life.spec, 0))
@@ -249,7 +252,7 @@ class Causes:
                 ),
             )
         spec = self._own(at_ns, life, anew=False)
-        recent = restarts_remembered(life.all_restarts_ns, at_ns, self.timings)
+        recent = restarts_remembered(life.all_restarts_ns, held_ns or at_ns, self.timings)
         seen = covered(self.history, "Node", at_ns, at_ns)
         return self._once(
             "restart in place", spec, (recent, seen), lambda: self._in_place(spec, recent, node_seen=seen)

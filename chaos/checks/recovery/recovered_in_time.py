@@ -102,7 +102,9 @@ def _owed(recovery: Recovery) -> Iterator[Obligation]:
         )
 
 
-NOTHING = unknown("victims", "no victim of a fault that landed was lost", "a trial whose fault takes a replica")
+NOTHING = unknown(
+    "victims", "no victim of a fault that landed was lost, or none by it alone", "a trial whose fault takes a replica"
+)
 SETTLE = "traffic that names its replica and goes on for long enough, watched without a gap until the bounds are over"
 
 

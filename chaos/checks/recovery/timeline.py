@@ -54,12 +54,20 @@ class StepDetail:
 def timelines(history: History) -> tuple[Timeline, ...]:
     """The timeline of every loss that a fault made, in the order of the faults.
 
-    What others took while a fault held it has none: nobody promises when.
+    Whom a fault held until others took it, or over a restart, has none: nobody promises when.
     """
     order = {fault.id: place for place, fault in enumerate(history.faults)}
-    lost = (loss for loss in losses(history) if loss.held_ns is None or loss.held_ns != loss.life.left_ns)
+    lost = (loss for loss in losses(history) if not _held(loss))
     found = [timeline_of(history, loss, loss.fault) for loss in lost if loss.fault is not None]
     return tuple(sorted(found, key=lambda one: order[one.fault.id]))
+
+
+def _held(loss: Loss) -> bool:
+    if loss.held_ns is None or loss.path == "returned":
+        return False
+    if loss.path == "replaced":
+        return loss.held_ns == loss.life.left_ns
+    return loss.ready_ns is None or loss.ready_ns > loss.held_ns
 
 
 def timeline_of(history: History, loss: Loss, fault: Fault, struck_ns: int | None = None) -> Timeline:

@@ -117,6 +117,26 @@ def test_a_held_replica_that_others_take_is_due_from_then(
     assert finding.values["losses"][0]["path"] == "replaced"
 
 
+@pytest.mark.parametrize(
+    ("restarts_s", "ready_s", "answer"),
+    [
+        pytest.param((), 125, Answer.PASS, id="restarted after the heal"),
+        pytest.param((), 170, Answer.FAIL, id="and late"),
+        pytest.param((40, 60, 100), 175, Answer.PASS, id="in a crash loop, whose wait is longer"),
+        pytest.param((40, 60, 100), 210, Answer.FAIL, id="and longer than that"),
+    ],
+)
+def test_a_restart_ends_no_partition(restarts_s: tuple[float, ...], ready_s: float, answer: Answer) -> None:
+    """A server that ends itself without its peers, and finds none of them again before the heal at 120 s."""
+    story = Story(300).replicas("a", "b", "c").fault("a", name="network-partition", healed_s=120)
+    story.saw(33, "MODIFIED", pod("a", running=True))
+    for number, at_s in enumerate(restarts_s, 1):
+        story.saw(at_s, "MODIFIED", pod("a", running=True, restarts=number))
+    finding = judged(story.saw(ready_s, "MODIFIED", pod("a", ready=True, restarts=len(restarts_s) + 1)))
+    assert finding.answer is answer, finding.line()
+    assert finding.values["losses"][0]["path"] == "restarted"
+
+
 def test_a_fault_that_was_never_healed_leaves_its_replica_open() -> None:
     """Nobody knows whether it would be Ready again without it."""
     assert kept("not-ready", None, healed_s=None).answer is Answer.UNKNOWN

@@ -293,6 +293,17 @@ def test_who_was_taken_by_others_while_it_was_held_is_replaced_from_then(taken_s
     assert ("no victim of a fault that landed was lost" in finding.reason) is (answer is Answer.UNKNOWN)
 
 
+@pytest.mark.parametrize(("ready_s", "answer"), [(44, Answer.PASS), (140, Answer.FAIL), (200, Answer.UNKNOWN)])
+def test_a_restart_while_it_is_cut_off_owes_no_ready_before_the_heal(ready_s: float, answer: Answer) -> None:
+    """It may need its peers to start, or weights from afar; but what is Ready without them has to be so in time."""
+    story = restarted_story(end_s=300, Ready=ready_s)
+    (fault,) = story.parts["faults"]
+    story.has(faults=(replace(fault, id="network-partition-1", name="network-partition", healed_ns=at(150)),))
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("or none by it alone" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
 @pytest.mark.parametrize(
     ("taken_s", "answer"),
     [
