@@ -50,6 +50,11 @@ class Cluster:
         """The list."""
         return self._answer
 
+    def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
+        """The node of that name."""
+        assert (kind, namespace) == ("Node", None)
+        return node(name)
+
 
 def context_of(*pods: dict[str, Any], adopted: bool = True, status: int = 200) -> TrialContext:
     """A trial of the workload `web`, of which the recorder has seen one pod, with these pods on n1."""
