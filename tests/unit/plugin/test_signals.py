@@ -12,18 +12,28 @@ import pytest
 from chaos.plugin.terminal import Voice, uncaptured
 
 PROGRAM = """
-import signal, sys, time
+import select, signal, sys
 from chaos.plugin.terminal import signals_heal
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have started these tests
+signal.signal(signal.SIGINT, signal.default_int_handler)  # or a shell, in the background
+
+
+def wait_for_a_line():
+    # In pieces, as Python hears a signal that comes right before a wait only after it.
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass
+    sys.stdin.readline()
+
+
 try:
     with signals_heal():
         try:
             print("at work", flush=True)
-            time.sleep(60)
+            wait_for_a_line()
         finally:
             print("healing", flush=True)
-            sys.stdin.readline()
+            wait_for_a_line()
             print("healed", flush=True)
 except KeyboardInterrupt:
     print("interrupted", flush=True)
