@@ -5,11 +5,12 @@ fails stops no other, and verified by state. Undoing twice does no harm.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from chaos.cluster import Cluster, DryRunExecutor, Executor, NullJournal, mutations, ref_of, unrecorded_executor
 from chaos.errors import ClusterRefused, GamedayError, HarnessBroken, plural
@@ -36,6 +37,9 @@ from chaos.safety.undo_journal import (
 from chaos.safety.undo_rules import by_hand, refusal
 
 __all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers"]
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 STRANGE = f"neither did gameday make its namespace, nor is that annotated {ADOPT}={ENABLED}; see it, then --force"
 
@@ -211,12 +215,16 @@ def heal(context: FaultContext, *entries: UndoEntry, keep: bool = False) -> str:
         return ""
 
     chosen = entries or context.entries
+    return "; ".join(words for words in _beside_each_other(one, chosen, len(chosen)) if words)
+
+
+def _beside_each_other(do: Callable[[T], R], each: Sequence[T], most: int) -> list[R]:
+    """Do it with each, so many at once; where no thread can be started any more, with one after the other."""
     try:
-        with ThreadPoolExecutor(max_workers=max(1, len(chosen))) as pool:
-            left = list(pool.map(one, chosen))
-    except RuntimeError:  # no thread can be started any more: one after the other, of which each looks first
-        left = list(map(one, chosen))
-    return "; ".join(words for words in left if words)
+        with ThreadPoolExecutor(max(1, most)) as pool:
+            return list(pool.map(do, each))
+    except RuntimeError:  # some may be done already: whatever undoes looks first
+        return list(map(do, each))
 
 
 def undo_all(
@@ -245,8 +253,7 @@ def undo_all(
         return own
 
     # One run beside the other: a node that does not come back takes minutes, which the others need not have.
-    with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
-        return tuple(done for own in pool.map(undone, left) for done in own)
+    return tuple(done for own in _beside_each_other(undone, tuple(left), RUNS_AT_ONCE) for done in own)
 
 
 def undo_leftovers(

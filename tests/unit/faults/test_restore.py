@@ -228,3 +228,18 @@ def test_a_process_that_may_start_no_thread_heals_all_the_same(started: int, mon
         assert context.record(replace(ENTRY, kind=kind)) == ""
     assert heal(context) == ""
     assert (set(healed), context.entries) == ({"uncordon", "node-on"}, ())
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_process_that_may_start_no_thread_undoes_what_dead_runs_left(
+    started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CronJob's container may have such a limit, too."""
+    monkeypatch.setattr(restoring, "ThreadPoolExecutor", Exhausted)
+    monkeypatch.setattr(Exhausted, "left", started)
+    monkeypatch.setattr(restoring, "restore", lambda _context, _entry: ("undone", "open"))
+    left = [Left(Ref("ConfigMap", f"{run}-gameday", "undo", run), run, "", "", (ENTRY,)) for run in ("one", "two")]
+    removed: list[Ref] = []
+    api: Any = SimpleNamespace(do=lambda mutation: removed.append(mutation.target))
+    assert [(one.run, one.result) for one in undo_all(api, api, left)] == [("one", "undone"), ("two", "undone")]
+    assert {ref.uid for ref in removed} == {"one", "two"}
