@@ -282,7 +282,6 @@ def _ready(hang: _Hang, restart: _Restart) -> Obligation | None:
 
 def _killings(hang: _Hang, restarted_ns: int) -> Iterator[Evidence]:
     """When the kubelet said, after the hang began, that it ends this container for its liveness probe."""
-    for event, text in liveness_kills(hang.history, hang.life.uid, hang.container):
-        # News of the two kinds comes over different watches, so the event may come a little after the restart.
-        if hang.fault.begin_ns <= event.at_ns <= restarted_ns + 10 * NS:
-            yield Evidence(event.at_ns, f"{hang.life.who}: {text}")
+    begin_ns = hang.fault.begin_ns
+    for event, text in liveness_kills(hang.history, hang.life.uid, hang.container, begin_ns, restarted_ns):
+        yield Evidence(event.at_ns, f"{hang.life.who}: {text}")

@@ -29,9 +29,6 @@ __all__ = ["AWAY", "KILLS", "REPLACES", "Loss", "longer_grace", "losses", "moved
 EXITS = frozenset({"process-crash", "memory-hog"})
 """Faults that end a container; every other one leaves it to the probes."""
 
-KILL_NEWS_NS = 10 * NS
-"""Word of a kill comes over another watch than that of the restart, and may come so much later."""
-
 HOLDS = frozenset({"not-ready", "network-partition"})
 """Faults that keep a replica from being Ready for as long as they are held, and that no probe can end."""
 
@@ -274,8 +271,7 @@ def _outlived(history: History, life: PodLife, container: str, since_ns: int, re
     Its kubelet said that it ends it for the probe; or it was not restarted, and never seen but running.
     """
     if restarted_ns is not None:
-        kills = liveness_kills(history, life.uid, container)
-        return any(since_ns <= event.at_ns <= restarted_ns + KILL_NEWS_NS for event, _ in kills)
+        return any(liveness_kills(history, life.uid, container, since_ns, restarted_ns))
     states = (pod for at_ns, pod in pod_states(history, life.uid) if at_ns >= since_ns)
     return all(one.running_since for pod in states for one in pod.containers if one.name == container)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from chaos.clock import NS
 from chaos.history.facts.replica_counts import controller_kinds
 from chaos.history.model import History, WatchEvent
 from chaos.objects.base import Raw, View
@@ -11,6 +12,9 @@ __all__ = ["blocker_at", "last_state", "liveness_kills", "node_coming", "pod_rep
 
 COMING = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter: a node is being made for the pod."""
+
+KILL_NEWS_NS = 10 * NS
+"""Word of a kill comes over another watch than that of the restart, and may come so much later."""
 
 
 def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, str]]:
@@ -26,11 +30,13 @@ def pod_reports(history: History, uid: str) -> Iterator[tuple[WatchEvent, str, s
             yield event, str(raw.get("reason")), str(raw.get("message") or raw.get("note") or "")
 
 
-def liveness_kills(history: History, uid: str, container: str) -> Iterator[tuple[WatchEvent, str]]:
-    """The Events by which a kubelet said that it ends a container for its liveness probe, but what was listed."""
+def liveness_kills(
+    history: History, uid: str, container: str, begin_ns: int, restarted_ns: int
+) -> Iterator[tuple[WatchEvent, str]]:
+    """The Events by which a kubelet said, since a moment, that the restart of a container is for its liveness probe."""
     for event, reason, text in pod_reports(history, uid):
         told = reason == "Killing" and f"ontainer {container} failed liveness probe" in text
-        if told and event.type != "LISTED":
+        if told and event.type != "LISTED" and begin_ns <= event.at_ns <= restarted_ns + KILL_NEWS_NS:
             yield event, text
 
 
