@@ -6,6 +6,8 @@ from typing import Any
 from histories import PROBED, Story, at, pod
 from probe_stories import COVERED, endpoints, hung, killing, restarted
 
+from chaos.checks.verdict import Finding
+
 REPLACED: Mapping[str, float] = {
     "action": 30.1,
     "unready": 30.2,
@@ -98,3 +100,14 @@ def restarted_story(*, end_s: float = 260, spec: Mapping[str, Any] = PROBED, **l
 
 def _at_s(row: Mapping[str, Any]) -> float:
     return float(row["intended_ns"] - at(0)) / 1e9
+
+
+def only_recovery(finding: Finding) -> dict[str, Any]:
+    """The only recovery in a finding."""
+    (recovery,) = finding.values["recoveries"]
+    return dict(recovery)
+
+
+def stages_of(finding: Finding) -> dict[str, dict[str, Any]]:
+    """Its stages by name."""
+    return {stage["stage"]: stage for stage in only_recovery(finding)["stages"]}

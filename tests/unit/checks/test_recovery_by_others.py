@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from histories import Story, at, node, pod
 from probe_stories import COVERED, endpoints, hung
-from recovery_stories import answered, replaced_story, restarted_story
+from recovery_stories import answered, only_recovery, replaced_story, restarted_story, stages_of
 
 from chaos.checks import RecoveredInTime
 from chaos.checks.verdict import Answer, Finding
@@ -19,17 +18,6 @@ from chaos.objects.base import Ref
 def judged(story: Story) -> Finding:
     """The finding on a story."""
     return RecoveredInTime()(story.history())
-
-
-def only(finding: Finding) -> dict[str, Any]:
-    """The only recovery."""
-    (recovery,) = finding.values["recoveries"]
-    return dict(recovery)
-
-
-def stages_of(finding: Finding) -> dict[str, dict[str, Any]]:
-    """Its stages by name."""
-    return {stage["stage"]: stage for stage in only(finding)["stages"]}
 
 
 def evicted_by_others(taken_s: float, *, name: str = "network-partition") -> Story:
@@ -126,7 +114,7 @@ def test_a_node_that_is_stopped_in_order_takes_its_time(by_kubelet: bool) -> Non
     story = shut_down(48, created_s=48.2, by_kubelet=by_kubelet)
     finding = judged(story)
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["path"] == "replaced"
+    assert only_recovery(finding)["path"] == "replaced"
     unready = stages_of(finding)["unready"]
     assert (unready["took_s"], unready["bound_s"]) == (pytest.approx(18), 50 + 2 * 5 + 1 + 5)
     late = judged(shut_down(48, created_s=80, by_kubelet=by_kubelet))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from histories import PROBED, Story, at, node, pod
 from probe_stories import COVERED, endpoints, hung, killing
-from recovery_stories import answered, replaced_story, restarted_story
+from recovery_stories import answered, only_recovery, replaced_story, restarted_story, stages_of
 
 from chaos.checks import RecoveredInTime
 from chaos.checks.verdict import Answer, Finding
@@ -21,17 +21,6 @@ SOON = [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "tolera
 def judged(story: Story) -> Finding:
     """The finding on a story."""
     return RecoveredInTime()(story.history())
-
-
-def only(finding: Finding) -> dict[str, Any]:
-    """The only recovery."""
-    (recovery,) = finding.values["recoveries"]
-    return dict(recovery)
-
-
-def stages_of(finding: Finding) -> dict[str, dict[str, Any]]:
-    """Its stages by name."""
-    return {stage["stage"]: stage for stage in only(finding)["stages"]}
 
 
 def node_lost(created_s: float = 95, *, spec: Any = None) -> Story:
@@ -55,7 +44,7 @@ def test_a_replica_on_a_lost_node_moves_stage_by_stage() -> None:
     """Not Ready within the node's grace, replaced within its toleration and the rate of evictions."""
     finding = judged(node_lost())
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["path"] == "moved"
+    assert only_recovery(finding)["path"] == "moved"
     stages = stages_of(finding)
     assert (stages["unready"]["took_s"], stages["unready"]["bound_s"]) == (pytest.approx(50.1), 50 + 2 * 5 + 1 + 5)
     created = stages["replacement created"]
@@ -88,7 +77,7 @@ def test_a_crash_is_held_to_the_kubelets_sight_of_the_exit() -> None:
     """No probe is waited for: exit seen, back-off, start and report."""
     finding = judged(crashed(first_failed_request=30, unready=30.5))
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["path"] == "crashed"
+    assert only_recovery(finding)["path"] == "crashed"
     stages = stages_of(finding)
     assert "probe failure event" not in stages
     assert stages["unready"]["bound_s"] == 1 + 10 + 5
@@ -116,7 +105,7 @@ def test_a_container_that_outlives_its_process_is_its_probes_to_find(
         story.saw(restarted_s - 1, "ADDED", killing("a"), "Event")
     finding = judged(story)
     assert finding.answer is answer, finding.line()
-    assert only(finding)["path"] == path
+    assert only_recovery(finding)["path"] == path
     assert finding.values["late"] == (() if answer is Answer.PASS else ("container restarted",))
 
 
@@ -138,7 +127,7 @@ def test_a_memory_strikes_only_when_it_is_full(full_s: float, unready_s: float, 
     (filled,) = story.parts["actions"]
     finding = judged(story.has(actions=(replace(filled, end_ns=at(full_s)),)))
     assert finding.answer is answer, finding.line()
-    assert only(finding)["path"] == "crashed"
+    assert only_recovery(finding)["path"] == "crashed"
     assert ("when its memory was full is not known" in finding.reason) is (answer is Answer.UNKNOWN)
 
 
@@ -159,7 +148,7 @@ def test_a_trouble_that_passes_counts_from_the_heal() -> None:
     finding = judged(passing())
     assert finding.answer is Answer.PASS, finding.line()
     stages = stages_of(finding)
-    assert only(finding)["path"] == "returned"
+    assert only_recovery(finding)["path"] == "returned"
     assert stages["fault healed"]["bound_s"] is None
     assert (stages["Ready"]["took_s"], stages["Ready"]["bound_s"]) == (2, 1 + 1 + 10 + 5)
     assert judged(passing(ready_s=77.1)).values["late"] == ("Ready",)
@@ -179,7 +168,7 @@ def test_a_victim_that_was_spared_has_no_recovery() -> None:
     story = replaced_story()
     (kill,) = story.parts["faults"]
     spared = replace(kill, id="evict-2", name="evict", victims=(Ref("Pod", "gameday-1", "model-b", "b"),))
-    assert only(judged(story.has(faults=(kill, spared))))["victim"] == "model-a"
+    assert only_recovery(judged(story.has(faults=(kill, spared))))["victim"] == "model-a"
 
 
 def evicted_later(outcome: Outcome) -> Story:
@@ -196,7 +185,7 @@ def test_who_was_spared_and_goes_later_is_not_late() -> None:
     """The budget refused the eviction, and two minutes later an autoscaler of nodes took the pod: that was not ours."""
     finding = judged(evicted_later("fail"))
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["victim"] == "model-a"
+    assert only_recovery(finding)["victim"] == "model-a"
 
 
 def test_who_was_let_go_and_goes_later_is_late() -> None:
@@ -213,7 +202,7 @@ def test_whom_a_drain_did_not_come_to_is_not_its_victim() -> None:
     drain = replace(kill, id="pod-kill-1", name="node-drain", victims=(Ref("Node", "", "n1", "node-n1"),))
     finding = judged(story.has(faults=(drain,)))
     assert finding.answer is Answer.PASS, finding.line()
-    assert only(finding)["victim"] == "model-a"
+    assert only_recovery(finding)["victim"] == "model-a"
 
 
 @pytest.mark.parametrize(
@@ -252,4 +241,4 @@ def test_a_partition_that_turns_its_victim_is_its_doing() -> None:
         story.has(faults=(replace(fault, id="network-partition-1", name="network-partition"),))
         finding = judged(story)
         assert finding.answer is answer, finding.line()
-        assert only(finding)["path"] == "returned"
+        assert only_recovery(finding)["path"] == "returned"
