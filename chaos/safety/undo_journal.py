@@ -95,18 +95,23 @@ class UndoEntry:
         """Read it back. Raises `ValueError` for what is no entry of ours."""
         try:
             given = json.loads(text)
-            kind, target, detail = _text(given["kind"]), Ref(**given["target"]), dict(given["detail"])
+            kind, target, detail = _text(given["kind"]), Ref(**given["target"]), given["detail"]
+            if not isinstance(detail, dict):
+                raise TypeError(f"{detail!r:.40} is no object")
             for value in astuple(target):
                 _text(value)
-            fault, deadline_ns = str(given["fault"]), int(given["deadline_ns"])
+            fault, deadline_ns = _text(given["fault"]), int(given["deadline_ns"])
             return cls(cast("UndoKind", kind), target, str(given["manual"]), detail, fault, deadline_ns, key)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def _text(value: object) -> str:
+    """A text of a length that a name may have: what others wrote is told to people, and asked of the API."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.40} is no text")
+    if len(value) > TEXT_MAX:
+        raise ValueError(f"{value!r:.40} has {len(value)} characters, which nothing is called by")
     return value
 
 
@@ -131,6 +136,9 @@ MANAGER = "gameday-undo"
 
 ALSO_MAX = 8
 """So many changes of a part within another are known for ours; a later process asks the server about each."""
+
+TEXT_MAX = 253
+"""So long may the name of an object be (a DNS-1123 subdomain)."""
 
 DEADLINE_S = 300.0
 """A run that has not renewed its entries for so long counts as dead, wherever it ran."""

@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from chaos.objects.base import Ref
 from chaos.safety.undo_journal import ALSO_MAX, UndoEntry, UndoKind
 
 __all__ = ["BACK_SIGNALS", "RULES", "Rule", "by_hand", "refusal"]
@@ -125,12 +124,14 @@ def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
         return
     if not _name(target.name):
         yield f"{what}: that is no name of an object"
-    if target.kind != "Node" and target.namespace != namespace:
+    if target.namespace != ("" if target.kind == "Node" else namespace):
         yield f"{what}: it is in namespace {target.namespace!r}, the journal is about {namespace}"
     if namespace.startswith(PROTECTED_PREFIX):
         yield f"{what}: namespace {namespace} is Kubernetes' own"
     if not target.uid and not rule.made:
         yield f"{what}: its UID is not given"
+    if target.uid and not _word(target.uid):
+        yield f"{what}: {target.uid!r} is no UID"
     if not target.name.startswith(rule.made):
         yield f"{what}: names that gameday gives begin with {rule.made}"
     yield from (f"{what}: {words}" for words in _wrong_details(entry, rule, namespace))
@@ -155,7 +156,7 @@ def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str
         _same_but_bounds(before, one) for one in (detail.get("wanted"), *also)
     ):
         yield f"a fault changes nothing but {' and '.join(BOUNDS)} of it"
-    if (pod := detail.get("pod")) and not _own_pod(pod, namespace):
+    if "pod" in detail and not _own_pod(detail["pod"], namespace):
         yield f"its pod is not one in {namespace}"
 
 
@@ -173,5 +174,5 @@ def _same_but_bounds(before: object, wanted: object) -> bool:
 def _own_pod(pod: object, namespace: str) -> bool:
     if not isinstance(pod, Mapping) or set(pod) - {"kind", "namespace", "name", "uid"}:
         return False
-    ref = Ref(str(pod.get("kind")), str(pod.get("namespace")), str(pod.get("name")), str(pod.get("uid") or ""))
-    return ref.kind == "Pod" and ref.namespace == namespace and _name(ref.name) and bool(ref.uid)
+    same = pod.get("kind") == "Pod" and pod.get("namespace") == namespace
+    return same and _name(pod.get("name")) and _word(pod.get("uid"))

@@ -14,11 +14,11 @@ from typing import ClassVar, Literal
 from typing_extensions import override
 
 from chaos.cluster import Cluster, connect, unrecorded_executor
-from chaos.errors import ClusterRefused, UsageError
+from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults import Infrastructure
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD, Activity, Right
-from chaos.faults.undo import undo_leftovers
+from chaos.faults.undo import undo_of_deployed
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.safety.lease import RunLease
@@ -225,17 +225,14 @@ def context_environment(
 ) -> Iterator[SharedEnvironment]:
     """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written.
 
-    What dead runs left stays as it is in a `dry_run`. `uid` is that of the cluster's namespace kube-system, given by
+    What dead runs left stays as it is in a `dry_run`; elsewhere it refuses nobody here. `uid` is that of the cluster's namespace kube-system, given by
     `uid_option`.
     """
     with connect(kubeconfig=kubeconfig, context=context) as cluster, ExitStack() as until_end:
         pinned(cluster, uid, pin=uid_option, write=f"give {uid_option} {{uid}}")
         require_served(cluster, DEPLOYED_KINDS)
         if not dry_run:
-            # First what dead runs did beyond their namespaces: their record of it goes with the namespace.
-            for done in undo_leftovers(cluster, None, infrastructure):
-                say(f"of the dead run {done.run}: {done.words}")
-            sweep(cluster, unrecorded_executor(cluster))
+            _clean_up(cluster, infrastructure, say)
         holder = Owner.this_process().holder(time.time_ns())
         yield SharedEnvironment(
             cluster=cluster,
@@ -247,6 +244,20 @@ def context_environment(
             lease=RunLease(cluster, unrecorded_executor(cluster), HOME, holder, say=say),
             until_end=until_end,
         )
+
+
+def _clean_up(cluster: Cluster, infrastructure: Infrastructure, say: Callable[[str], None]) -> None:
+    """Undo and sweep away what dead runs left of the systems that they deployed.
+
+    What stays is told, and refuses no trial: each has a system of its own, and what is out of the nodes is counted.
+    """
+    # First what they did beyond their namespaces: their record of it goes with the namespace.
+    for done in undo_of_deployed(cluster, infrastructure):
+        say(f"of the dead run {done.run}: {done.words}")
+    try:
+        sweep(cluster, unrecorded_executor(cluster))
+    except (ClusterRefused, TimedOut) as refused:
+        say(f"what a dead run left is still there: {refused.what}")
 
 
 def reference_spec(environment: Environment) -> SystemSpec:

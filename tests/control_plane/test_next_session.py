@@ -22,6 +22,8 @@ from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import is_own_namespace
+from chaos.system import namespace_of_trial
+from chaos.system.deploy.namespace import journal_namespace
 from chaos.wait import until
 
 pytestmark = pytest.mark.timed
@@ -134,7 +136,6 @@ def test_what_cannot_be_undone_refuses_every_trial(pytester: pytest.Pytester, se
     assert cluster.get("Lease", namespace, LEASE_NAME) is None
     (kept,) = find_left(cluster, namespace)
     assert kept.run == "run-1"
-    # A session that deploys, as the next test's, would be refused for it too.
     assert executor.do(mutations.delete(kept.where)).outcome == "ok"
 
 
@@ -163,3 +164,24 @@ def test_a_node_that_could_not_be_opened_is_opened_by_the_next_session(
         assert f"node {node} is open again" in second.said
         assert ground.closed() == []
         assert ground.namespaces() <= before
+
+
+def test_what_cannot_be_undone_refuses_no_session_with_a_system_of_its_own(
+    simulated: SimulatedCluster, tmp_path: Path
+) -> None:
+    """A node of another dead run that nothing here switches on is told; the scenario passes, and the entry stays."""
+    with deployed(simulated, tmp_path) as ground:
+        executor = LiveExecutor(ground.direct, NullJournal())
+        name = namespace_of_trial("dead", "run-1")
+        raw = next(one for one in ground.direct.list("Node"))["metadata"]
+        with journal_namespace(ground.direct, executor, name, run="run-1"):
+            log = ClusterUndoLog(executor, name, "run-1", deadline_s=-1)
+            off = UndoEntry("node-on", Ref("Node", "", raw["name"], raw["uid"]), "", fault="node-down-1")
+            assert log.record(off) == ""
+            with ground.session(SCENARIO) as session:
+                assert session.end() == pytest.ExitCode.OK, session.said
+            said = " ".join(session.said.split())
+            assert f"of the dead run run-1: node {raw['name']} may be off, and nothing here can switch it on" in said
+            (kept,) = find_left(ground.direct, name)
+            assert [one.kind for one in kept.entries] == ["node-on"]
+            assert executor.do(mutations.delete(kept.where)).outcome == "ok"

@@ -13,7 +13,7 @@ from system_ground import MODEL, connected
 
 from chaos.cluster import Cluster, Executor, mutations
 from chaos.errors import ClusterRefused, TimedOut, UsageError
-from chaos.faults.undo import undo_leftovers
+from chaos.faults.undo import undo_of_deployed
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.owner import Owner
@@ -150,7 +150,7 @@ def test_a_journal_outlives_its_trial_until_it_is_empty(executors: tuple[Cluster
     raw = cluster.get("Namespace", None, ref.name)
     assert raw is not None
     assert "deletionTimestamp" not in raw["metadata"]
-    (done,) = undo_leftovers(cluster, None)
+    (done,) = undo_of_deployed(cluster)
     assert (done.result, done.words) == ("undone", f"node {node.name} is open again")
     delete_namespace(cluster, executor, ref)
     with journal_namespace(cluster, executor, name, run="run-2") as empty:
@@ -168,7 +168,7 @@ def test_a_sweep_leaves_what_is_to_be_undone(executors: tuple[Cluster, Executor]
     assert ClusterUndoLog(executor, name, "run-1", deadline_s=-1).record(UndoEntry("uncordon", node, "")) == ""
     sweep(cluster, executor)
     assert "deletionTimestamp" not in (cluster.get("Namespace", None, ref.name) or {})["metadata"]
-    assert [one.result for one in undo_leftovers(cluster, None)] == ["nothing"]
+    assert [one.result for one in undo_of_deployed(cluster)] == ["nothing"]
     sweep(cluster, executor)
     assert cluster.get("Namespace", None, ref.name) is None
 

@@ -36,7 +36,7 @@ from chaos.safety.undo_journal import (
 )
 from chaos.safety.undo_rules import by_hand, refusal
 
-__all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers"]
+__all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers", "undo_of_deployed"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,6 +45,9 @@ STRANGE = f"neither did gameday make its namespace, nor is that annotated {ADOPT
 
 RUNS_AT_ONCE = 8
 """So many dead runs are undone beside each other."""
+
+WORDS_MAX = 500
+"""So much is told of what a stranger may have written; a ConfigMap holds a megabyte."""
 
 CLOCKS_S = 60.0
 """By how much the clocks of two hosts may differ."""
@@ -68,29 +71,29 @@ class Left:
     refused: tuple[str, ...] = ()
 
 
-def find_left(cluster: Cluster, namespace: str | None) -> tuple[Left, ...]:
+def find_left(cluster: Cluster, namespace: str | None, *, of_others: bool = True) -> tuple[Left, ...]:
     """Find them for the system in a namespace, or for all. A run past its own deadline is taken for dead.
 
     Where all are looked through, those for systems that never let gameday in are left alone: anybody may have written
-    them. Raises `ClusterRefused`.
+    them. Without `of_others`, so are those for every system that gameday did not deploy. Raises `ClusterRefused`.
     """
     here = Owner.this_process()
     found = cluster.list("ConfigMap", own_namespace(namespace) if namespace else None, selector=SELECTOR)
     left = [_left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME)) for raw in found]
     if namespace is None and left:
-        known = {name for raw in cluster.list("Namespace") for name in _let_in(View(raw))}
+        known = {name for raw in cluster.list("Namespace") for name in _let_in(View(raw), of_others=of_others)}
         left = [one if one.alive or one.where.namespace in known else replace(one, alive=STRANGE) for one in left]
     return tuple(left)
 
 
-def _let_in(namespace: View) -> tuple[str, ...]:
+def _let_in(namespace: View, *, of_others: bool) -> tuple[str, ...]:
     """Where the journals of a namespace may lie that gameday made, or that its owners let it into.
 
     One that gameday made for journals alone outlives the namespace that they are about.
     """
     if OURS.items() <= namespace.labels.items():
         return (own_namespace(namespace.name), *([namespace.name] if is_own_namespace(namespace.name) else ()))
-    return (own_namespace(namespace.name),) if namespace.annotations.get(ADOPT) == ENABLED else ()
+    return (own_namespace(namespace.name),) if of_others and namespace.annotations.get(ADOPT) == ENABLED else ()
 
 
 def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
@@ -106,17 +109,17 @@ def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
         try:
             entry = UndoEntry.read(key, text)
         except ValueError as error:
-            refused.append(f"{key}: {error}")
+            refused.append(f"{key}: {error!s:.{WORDS_MAX}}")
             continue
         if why := strange or refusal(entry, system):
-            refused.append(f"{key}: {why}")
+            refused.append(f"{key}: {why:.{WORDS_MAX}}")
         else:
             entries.append(replace(entry, manual=by_hand(entry)))
     late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
-    run = str(view.annotations.get(RUN, ""))
-    words = owner.words if owner else "an owner that is not named"
+    run = str(view.annotations.get(RUN, ""))[:WORDS_MAX]
+    words = owner.words[:WORDS_MAX] if owner else "an owner that is not named"
     alive = _alive(owner, here, system, lease_in, late=late) if owner and is_namespace(system) else ""
-    return Left(ref_of(raw), run, words, alive, tuple(entries), tuple(refused))
+    return Left(ref_of(raw), run, words, alive[:WORDS_MAX], tuple(entries), tuple(refused))
 
 
 def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], Raw | None], *, late: bool) -> str:
@@ -256,10 +259,23 @@ def undo_all(
     return tuple(done for own in _beside_each_other(undone, tuple(left), RUNS_AT_ONCE) for done in own)
 
 
+def undo_of_deployed(cluster: Cluster, infrastructure: Infrastructure = NO_INFRASTRUCTURE) -> tuple[Undone, ...]:
+    """Before a run that deploys its system: undo what dead runs of its kind left. Raises `ClusterRefused`.
+
+    What is left even so is in the way of no other system, so it is the caller's to tell: a node that is out counts in
+    the blast radius. A system that others run is undone by its own runs.
+    """
+    dead = [one for one in find_left(cluster, None, of_others=False) if not one.alive]
+    return undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure)
+
+
 def undo_leftovers(
     cluster: Cluster, namespace: str | None, infrastructure: Infrastructure = NO_INFRASTRUCTURE
 ) -> tuple[Undone, ...]:
-    """Before a run begins: undo what dead runs left in a namespace, or in all. Raises `ClusterRefused`."""
+    """Before a run on a system that stays, or on the lab (None): undo what dead runs left there.
+
+    Raises `ClusterRefused`, also for what could not be undone: the system is not as its owners had it.
+    """
     dead = [one for one in find_left(cluster, namespace) if not one.alive]
     results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure)
     if left := [one for one in results if one.result == "left"]:

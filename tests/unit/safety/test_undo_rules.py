@@ -14,7 +14,7 @@ import pytest
 from chaos.clock import NS
 from chaos.cluster import Done
 from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
-from chaos.faults.undo import find_left, restore, undo_all, undo_leftovers
+from chaos.faults.undo import find_left, restore, undo_all, undo_leftovers, undo_of_deployed
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
@@ -83,6 +83,33 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "another's pod": (("delete-policy",), saying(pod={**asdict(POD), "namespace": "prod"})),
     "another kind of pod": (("delete-policy",), saying(pod={**asdict(POD), "kind": "Node"})),
     "more than a pod": (("delete-policy",), saying(pod={**asdict(POD), "path": "x"})),
+    "a pod that is none": (("delete-policy",), saying(pod=[])),
+    "a pod without a UID": (("delete-policy",), saying(pod={**asdict(POD), "uid": {}})),
+    "a number for a pod": (("delete-policy",), saying(pod={**asdict(POD), "name": 7})),
+    "a node in a namespace": (("uncordon", "node-on"), aimed(namespace="prod")),
+    "words for a UID": (EVERY, aimed(uid="u-1\n::error::")),
+    "a letter that looks alike": (EVERY, lambda entry: aimed(name=entry.target.name[:-1] + "\u0430")(entry)),
+    "a full-width letter": (EVERY, lambda entry: aimed(name=entry.target.name + "\uff41")(entry)),
+    "a letter that is none": (EVERY, lambda entry: aimed(name=entry.target.name + "\u200b")(entry)),
+    "a number that looks alike": (NAMESPACED, lambda entry: aimed(namespace=HERE + "\uff11")(entry)),
+    "capitals": (EVERY, lambda entry: aimed(name=entry.target.name.upper())(entry)),
+    "a kind in small letters": (EVERY, lambda entry: aimed(kind=entry.target.kind.lower())(entry)),
+    "a process that looks alike": (PROCESSES, saying(process="mod\u0435l-engine")),
+    "a digit that looks alike": (("reconnect-pod",), saying(address="10.1.2.\u0663")),
+    "a long name": (EVERY, aimed(name="n" * 254)),
+    "a megabyte for a name": (EVERY, aimed(name="n" * 1_000_000)),
+    "a megabyte for a kind": (EVERY, lambda entry: replace(entry, kind=cast("Any", "k" * 1_000_000))),
+    "a megabyte for a fault": (EVERY, lambda entry: replace(entry, fault="f" * 1_000_000)),
+    "a megabyte for a process": (PROCESSES, saying(process=" " * 1_000_000)),
+    "a megabyte of what nobody knows": (EVERY, saying(**{"x" * 1_000_000: "x"})),
+    "no text for a fault": (EVERY, lambda entry: replace(entry, fault=cast("Any", {"a": 1}))),
+    "pairs for details": (EVERY, lambda entry: replace(entry, detail=cast("Any", [[1, "a"], ["b", "c"]]))),
+    "a list for a path": (("restore-part",), saying(path=["/spec/replicas"])),
+    "no path": (("restore-part",), saying(path=None)),
+    "a path with a step back": (("restore-part",), saying(path="/spec/replicas/../template")),
+    "a path that looks alike": (("restore-part",), saying(path="/spec/replic\u0430s")),
+    "a list for a signal": (("signal-process",), saying(signal=["USR1"])),
+    "a signal in small letters": (("signal-process",), saying(signal="usr1")),
     "what a person would run": (EVERY, saying(command="kubectl delete namespace prod")),
     "what the server made": (("restore-part",), saying(made={})),
     "no replica": (("restore-part",), saying(before=0)),
@@ -181,9 +208,13 @@ def test_a_hostile_entry_is_told_and_left_alone(
     api = Api(change(GENUINE[kind]))
     refused, results = undone(api, infrastructure)
     assert len(refused) == 1
+    assert len(refused[0]) < 1000
     assert results == []
     assert api.writes == []
     assert list(tmp_path.iterdir()) == []
+    for namespace in (None, HERE):
+        blocked = undo_leftovers(cast("Any", api), namespace, infrastructure)
+        assert (blocked, api.writes, list(tmp_path.iterdir())) == ((), [], [])
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -325,6 +356,15 @@ def test_a_namespace_that_let_nobody_in_is_left_alone(namespace: dict[str, Any],
     assert named.alive == ""
 
 
+@pytest.mark.parametrize(("labels", "done"), [({}, []), (OURS, ["left"])], ids=["of its owners", "of gameday"])
+def test_who_deploys_leaves_a_service_of_others_to_its_own_runs(labels: dict[str, str], done: list[str]) -> None:
+    """A journal beside a service that let gameday in is its owners': it is neither executed nor in anybody's way."""
+    api = Api(GENUINE["node-on"])
+    api.namespaces = {HERE: {"annotations": {ADOPT: ENABLED}, "labels": dict(labels)}}
+    assert [one.result for one in undo_of_deployed(cast("Any", api))] == done
+    assert api.writes == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -333,6 +373,16 @@ def test_a_namespace_that_let_nobody_in_is_left_alone(namespace: dict[str, Any],
         pytest.param(GENUINE["uncordon"].text().replace('"uncordon"', '["uncordon"]'), id="a list for a kind"),
         pytest.param(GENUINE["uncordon"].text().replace('"Node"', "{}"), id="an object for a kind of target"),
         pytest.param(GENUINE["uncordon"].text().replace('"node-1"', "7"), id="a number for a UID"),
+        pytest.param("", id="nothing"),
+        pytest.param("null", id="null"),
+        pytest.param("[]", id="a list"),
+        pytest.param("uncordon n1", id="words"),
+        pytest.param("x" * 1_000_000, id="a megabyte of words"),
+        pytest.param("kind: uncordon\ntarget: {kind: Node, name: n1}", id="YAML"),
+        pytest.param(GENUINE["uncordon"].text()[:-1], id="cut off"),
+        pytest.param(GENUINE["uncordon"].text().replace('"deadline_ns":0', f'"deadline_ns":{"9" * 5000}'), id="digits"),
+        pytest.param(GENUINE["uncordon"].text().replace('"detail":{}', '"detail":[[1,"a"],["b","c"]]'), id="pairs"),
+        pytest.param(GENUINE["uncordon"].text().replace('"name":"n1"', '"name":"n1","verb":"delete"'), id="a verb"),
     ],
 )
 def test_what_cannot_be_read_stops_no_session(text: str) -> None:
@@ -341,6 +391,7 @@ def test_what_cannot_be_read_stops_no_session(text: str) -> None:
     api.journal["data"]["0000"] = text
     (left,) = find_left(cast("Any", api), None)
     assert (len(left.refused), len(left.entries)) == (1, 1)
+    assert len(left.refused[0]) < 1000
 
 
 def test_an_owner_of_no_possible_process_is_dead() -> None:

@@ -14,11 +14,12 @@ from trial_contexts import context_with
 
 from chaos import faults
 from chaos.cli.capacity import environment as capacity
-from chaos.errors import ClusterRefused, NotAllowed, UsageError
+from chaos.errors import ClusterRefused, NotAllowed, TimedOut, UsageError
 from chaos.faults.targets import Targets
+from chaos.faults.undo.restore import Undone
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT
-from chaos.safety import BlastRadius
+from chaos.safety import BlastRadius, UndoEntry
 from chaos.trial import environment as environments
 from chaos.trial.context import TrialContext
 from chaos.trial.environment import Environment, context_environment
@@ -151,10 +152,35 @@ def test_a_dry_run_undoes_and_sweeps_nothing(
     facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
     monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
     monkeypatch.setattr(environments, "require_served", lambda *_: None)
-    monkeypatch.setattr(environments, "undo_leftovers", lambda *_: done.append("undo") or ())
+    monkeypatch.setattr(environments, "undo_of_deployed", lambda *_: done.append("undo") or ())
     monkeypatch.setattr(environments, "sweep", lambda *_: done.append("sweep"))
     with context_environment(kubeconfig=None, context="staging", image="", service_url="", dry_run=dry_run, uid="u-1"):
         assert done == deeds
+
+
+def test_what_a_dead_run_left_for_good_refuses_no_trial_with_a_system_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A node that cannot be opened, or a namespace that does not go, is told; whom it does not concern goes on."""
+    said: list[str] = []
+    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
+    cordon = UndoEntry("uncordon", Ref("Node", "", "n1", "node-1"), "kubectl uncordon n1")
+    stuck = Undone(cordon, "run-1", "left", "node n1 is still cordoned (403 forbidden); run: kubectl uncordon n1")
+
+    def swept(*_: object) -> None:
+        raise TimedOut("namespace gameday-old to be gone: not within 30 s; held by: a finalizer")
+
+    monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
+    monkeypatch.setattr(environments, "require_served", lambda *_: None)
+    monkeypatch.setattr(environments, "undo_of_deployed", lambda *_: (stuck,))
+    monkeypatch.setattr(environments, "sweep", swept)
+    opening = context_environment(
+        kubeconfig=None, context="staging", image="", service_url="", uid="u-1", say=said.append
+    )
+    with opening as environment:
+        assert not environment.lease.taken
+    assert said[0] == f"of the dead run run-1: {stuck.words}"
+    assert said[1].startswith("what a dead run left is still there: namespace gameday-old to be gone")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +196,7 @@ def test_a_cluster_that_is_not_pinned_is_not_touched(monkeypatch: pytest.MonkeyP
     """Before what dead runs left is undone: a context may lead elsewhere than it did when somebody meant it."""
     facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
     monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
-    for name in ("require_served", "undo_leftovers", "sweep"):
+    for name in ("require_served", "undo_of_deployed", "sweep"):
         monkeypatch.setattr(environments, name, lambda *_: pytest.fail("it was touched"))
     opening = context_environment(kubeconfig=None, context="staging", image="", service_url="", uid=uid)
     with pytest.raises(UsageError) as refused, opening:
