@@ -95,9 +95,7 @@ class UndoEntry:
         """Read it back. Raises `ValueError` for what is no entry of ours."""
         try:
             given = json.loads(text)
-            kind, target, detail = _text(given["kind"]), Ref(**given["target"]), given["detail"]
-            if not isinstance(detail, dict):
-                raise TypeError(f"{detail!r:.40} is no object")
+            kind, target, detail = _text(given["kind"]), Ref(**given["target"]), {**given["detail"]}
             for value in astuple(target):
                 _text(value)
             fault, deadline_ns = _text(given["fault"]), int(given["deadline_ns"])

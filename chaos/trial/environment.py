@@ -225,7 +225,7 @@ def context_environment(
 ) -> Iterator[SharedEnvironment]:
     """The cluster of a kubeconfig's context. Raises `UsageError` or `ClusterRefused` before anything is written.
 
-    What dead runs left stays as it is in a `dry_run`; elsewhere it refuses nobody here. `uid` is that of the cluster's namespace kube-system, given by
+    What dead runs left stays as it is in a `dry_run`. `uid` is that of the cluster's namespace kube-system, given by
     `uid_option`.
     """
     with connect(kubeconfig=kubeconfig, context=context) as cluster, ExitStack() as until_end:

@@ -1,154 +1,33 @@
-"""Find the undo entries that runs left in the cluster, and execute them: one function for each kind.
+"""Execute the undo entries that runs left in the cluster: one function for each kind.
 
 A fault's heal uses the same functions as any process after a dead run. Each entry is undone by itself, so that one that
 fails stops no other, and verified by state. Undoing twice does no harm.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TypeVar
 
-from chaos.cluster import Cluster, DryRunExecutor, Executor, NullJournal, mutations, ref_of, unrecorded_executor
+from chaos.cluster import Cluster, DryRunExecutor, Executor, NullJournal, mutations, unrecorded_executor
 from chaos.errors import ClusterRefused, GamedayError, HarnessBroken, plural
 from chaos.faults.context import FaultContext, UndoContext
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
+from chaos.faults.undo.find import Left, find_left
 from chaos.faults.undo.restore_infrastructure import node_on, reconnect_pod
 from chaos.faults.undo.restore_object import Outcome, Result, delete_object, restore_part, uncordon
 from chaos.faults.undo.restore_process import continue_process, signal_process
-from chaos.objects.base import Raw, Ref, View
 from chaos.safety import UndoEntry
-from chaos.safety.consent import ADOPT, ENABLED
-from chaos.safety.lease import LEASE_NAME, holder_of
-from chaos.safety.owner import HIDDEN, Owner, started_tick
-from chaos.safety.undo_journal import (
-    OURS,
-    RUN,
-    SELECTOR,
-    SYSTEM,
-    UndoKind,
-    is_namespace,
-    is_own_namespace,
-    own_namespace,
-)
-from chaos.safety.undo_rules import by_hand, refusal
+from chaos.safety.undo_journal import UndoKind
 
-__all__ = ["Left", "Undone", "find_left", "heal", "restore", "undo_all", "undo_leftovers", "undo_of_deployed"]
+__all__ = ["Undone", "heal", "restore", "undo_all", "undo_leftovers", "undo_of_deployed"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-STRANGE = f"neither did gameday make its namespace, nor is that annotated {ADOPT}={ENABLED}; see it, then --force"
-
 RUNS_AT_ONCE = 8
 """So many dead runs are undone beside each other."""
-
-WORDS_MAX = 500
-"""So much is told of what a stranger may have written; a ConfigMap holds a megabyte."""
-
-CLOCKS_S = 60.0
-"""By how much the clocks of two hosts may differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What one run has not undone yet.
-
-    Attributes:
-        alive: Why it is left alone: the run is taken to be at work, or nobody let gameday into its namespace; empty:
-            it is dead.
-        refused: What is no entry of ours, or asks for what no fault does; it is reported, and never executed.
-    """
-
-    where: Ref
-    run: str
-    owner: str
-    alive: str
-    entries: tuple[UndoEntry, ...]
-    refused: tuple[str, ...] = ()
-
-
-def find_left(cluster: Cluster, namespace: str | None, *, of_others: bool = True) -> tuple[Left, ...]:
-    """Find them for the system in a namespace, or for all. A run past its own deadline is taken for dead.
-
-    Where all are looked through, those for systems that never let gameday in are left alone: anybody may have written
-    them. Without `of_others`, so are those for every system that gameday did not deploy. Raises `ClusterRefused`.
-    """
-    here = Owner.this_process()
-    found = cluster.list("ConfigMap", own_namespace(namespace) if namespace else None, selector=SELECTOR)
-    left = [_left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME)) for raw in found]
-    if namespace is None and left:
-        known = {name for raw in cluster.list("Namespace") for name in _let_in(View(raw), of_others=of_others)}
-        left = [one if one.alive or one.where.namespace in known else replace(one, alive=STRANGE) for one in left]
-    return tuple(left)
-
-
-def _let_in(namespace: View, *, of_others: bool) -> tuple[str, ...]:
-    """Where the journals of a namespace may lie that gameday made, or that its owners let it into.
-
-    One that gameday made for journals alone outlives the namespace that they are about.
-    """
-    if OURS.items() <= namespace.labels.items():
-        return (own_namespace(namespace.name), *([namespace.name] if is_own_namespace(namespace.name) else ()))
-    return (own_namespace(namespace.name),) if of_others and namespace.annotations.get(ADOPT) == ENABLED else ()
-
-
-def _left(raw: Raw, here: Owner, lease_in: Callable[[str], Raw | None]) -> Left:
-    view = View(raw)
-    entries: list[UndoEntry] = []
-    refused: list[str] = []
-    owner, system = Owner.read(view.annotations), str(view.annotations.get(SYSTEM, ""))
-    strange = "" if owner else "nobody says that it is theirs"
-    # What is none would lead into any other in the paths of the API.
-    if not is_namespace(system) or own_namespace(system) != view.namespace:
-        strange = f"it is not where the journals of namespace {system!r:.80} lie"
-    for key, text in sorted((raw.get("data") or {}).items()):
-        try:
-            entry = UndoEntry.read(key, text)
-        except ValueError as error:
-            refused.append(f"{key}: {error!s:.{WORDS_MAX}}")
-            continue
-        if why := strange or refusal(entry, system):
-            refused.append(f"{key}: {why:.{WORDS_MAX}}")
-        else:
-            entries.append(replace(entry, manual=by_hand(entry)))
-    late = bool(entries) and all(one.deadline_ns < time.time_ns() for one in entries)
-    run = str(view.annotations.get(RUN, ""))[:WORDS_MAX]
-    words = owner.words[:WORDS_MAX] if owner else "an owner that is not named"
-    alive = _alive(owner, here, system, lease_in, late=late) if owner and is_namespace(system) else ""
-    return Left(ref_of(raw), run, words, alive[:WORDS_MAX], tuple(entries), tuple(refused))
-
-
-def _alive(owner: Owner, here: Owner, namespace: str, lease_in: Callable[[str], Raw | None], *, late: bool) -> str:
-    """Why an owner is taken to be at work. On another host only the lease can say: while somebody else holds it, no.
-
-    One that is `late` has not renewed its entries until their deadline, and works only if it renews its lease.
-    """
-    if (owner.host, owner.scope) == (here.host, here.scope):
-        if started_tick(owner.pid) not in (owner.started, HIDDEN):
-            return ""
-        if not late:
-            return f"process {owner.pid} of this host runs"
-    lease = lease_in(namespace)
-    if not (holder := holder_of(lease)):
-        return "" if late else f"it ran on host {owner.host}, of which nothing is known before its deadline"
-    if not owner.holds(holder):
-        return ""
-    spec = View(lease or {}).spec
-    age_s, lasts_s = _age_s(str(spec.get("renewTime"))), float(spec.get("leaseDurationSeconds") or 0)
-    return f"the lease was renewed {age_s:.0f} s ago by {holder}" if age_s < lasts_s + CLOCKS_S else ""
-
-
-def _age_s(renewed: str) -> float:
-    """How long ago a lease was renewed: very long where that is no time, which others may have written."""
-    try:
-        return (datetime.now(UTC) - datetime.fromisoformat(renewed)).total_seconds()
-    except (TypeError, ValueError):
-        return float("inf")
-
 
 RESTORE: Mapping[UndoKind, Callable[[UndoContext, UndoEntry], Outcome]] = {
     "uncordon": uncordon,
@@ -265,7 +144,7 @@ def undo_of_deployed(cluster: Cluster, infrastructure: Infrastructure = NO_INFRA
     What is left even so is in the way of no other system, so it is the caller's to tell: a node that is out counts in
     the blast radius. A system that others run is undone by its own runs.
     """
-    dead = [one for one in find_left(cluster, None, of_others=False) if not one.alive]
+    dead = [one for one in find_left(cluster, None, of_others="none") if not one.alive]
     return undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure)
 
 
@@ -276,7 +155,7 @@ def undo_leftovers(
 
     Raises `ClusterRefused`, also for what could not be undone: the system is not as its owners had it.
     """
-    dead = [one for one in find_left(cluster, namespace) if not one.alive]
+    dead = [one for one in find_left(cluster, namespace, of_others="all") if not one.alive]
     results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=infrastructure)
     if left := [one for one in results if one.result == "left"]:
         raise ClusterRefused(

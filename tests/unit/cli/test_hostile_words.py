@@ -25,7 +25,8 @@ from chaos.cli.app import app
 from chaos.cli.capacity.output import Screen, show
 from chaos.cli.capacity.search import Measurement
 from chaos.errors import NotAllowed
-from chaos.faults.undo.restore import Left, Undone
+from chaos.faults.undo.find import Left
+from chaos.faults.undo.restore import Undone
 from chaos.objects.base import Ref
 from chaos.plugin import markers
 from chaos.review import review
@@ -47,7 +48,7 @@ def strangers_wrote(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Ref("ConfigMap", text, text, "u-2")
     dead, alive = Left(journal, text, text, "", (entry_of(text),), (text,)), Left(journal, text, text, text, ())
     monkeypatch.setattr(undo, "_reached", lambda *_: reached)
-    monkeypatch.setattr(undo, "find_left", lambda *_: (dead, alive))
+    monkeypatch.setattr(undo, "find_left", lambda *_, **__: (dead, alive))
     done = [Undone(entry_of(text), text, "left", text)]
     monkeypatch.setattr(undo, "undo_all", lambda *_, **__: done)
     monkeypatch.setattr(undo, "unrecorded_executor", lambda _: None)

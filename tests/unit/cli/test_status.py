@@ -29,7 +29,7 @@ def test_the_holder_of_the_lease_is_named(
     cluster = SimpleNamespace(get=lambda _kind, where, _name: leases.get(where))
     reached = SimpleNamespace(cluster=nullcontext(cluster), namespace=namespace)
     monkeypatch.setattr(undo, "_reached", lambda *_: reached)
-    monkeypatch.setattr(undo, "find_left", lambda *_: ())
+    monkeypatch.setattr(undo, "find_left", lambda *_, **__: ())
     said = CliRunner().invoke(app, ["status"])
     assert said.exit_code == 0, said.output
     assert said.output.splitlines() == [*([words] if words else []), "no fault is active"]

@@ -18,7 +18,8 @@ from chaos.faults import FaultContext, Injection, PodKill
 from chaos.faults.targets import Targets
 from chaos.faults.undo import restore as restoring
 from chaos.faults.undo import restore_object
-from chaos.faults.undo.restore import RESTORE, Left, heal, restore, undo_all
+from chaos.faults.undo.find import Left
+from chaos.faults.undo.restore import RESTORE, heal, restore, undo_all
 from chaos.faults.undo.restore_object import Outcome
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry

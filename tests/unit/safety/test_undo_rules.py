@@ -14,7 +14,7 @@ import pytest
 from chaos.clock import NS
 from chaos.cluster import Done
 from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure
-from chaos.faults.undo import find_left, restore, undo_all, undo_leftovers, undo_of_deployed
+from chaos.faults.undo import find, find_left, undo_all, undo_leftovers, undo_of_deployed
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
@@ -91,7 +91,7 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "a letter that looks alike": (EVERY, lambda entry: aimed(name=entry.target.name[:-1] + "\u0430")(entry)),
     "a full-width letter": (EVERY, lambda entry: aimed(name=entry.target.name + "\uff41")(entry)),
     "a letter that is none": (EVERY, lambda entry: aimed(name=entry.target.name + "\u200b")(entry)),
-    "a number that looks alike": (NAMESPACED, lambda entry: aimed(namespace=HERE + "\uff11")(entry)),
+    "a number that looks alike": (NAMESPACED, aimed(namespace=HERE + "\uff11")),
     "capitals": (EVERY, lambda entry: aimed(name=entry.target.name.upper())(entry)),
     "a kind in small letters": (EVERY, lambda entry: aimed(kind=entry.target.kind.lower())(entry)),
     "a process that looks alike": (PROCESSES, saying(process="mod\u0435l-engine")),
@@ -149,7 +149,7 @@ class Api:
         self.place = place or own_namespace(about)
         metadata = {"name": "undo", "namespace": self.place, "labels": UNDO_LABELS, "annotations": annotations}
         self.journal = {"kind": "ConfigMap", "metadata": metadata, "data": {"0001": entry.text()}}
-        self.namespaces: dict[str, dict[str, Any]] = {about: {"annotations": {ADOPT: ENABLED}}}
+        self.namespaces: dict[str, dict[str, Any]] = {about: {"labels": dict(OURS)}}
         self.uid = entry.target.uid
         self.labels = UNDO_LABELS if labels else {}
 
@@ -291,6 +291,40 @@ def _asked(api: Api, mutation: Any) -> Done:
     return Done("fail", 422, {}, "refused")
 
 
+@pytest.mark.parametrize("kind", [kind for kind in EVERY if not RULES[kind].made])
+def test_an_entry_of_another_cluster_does_nothing(
+    kind: UndoKind, infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """A backup that is restored elsewhere brings the journal along; what has the name there has another UID."""
+    api = Api(GENUINE[kind])
+    api.uid = "of-another-cluster"
+    refused, (result,) = undone(api, infrastructure)
+    assert (refused, api.writes, list(tmp_path.iterdir())) == ([], [], [])
+    # Nothing of it can be told from afar where there is no packet filter to ask.
+    assert result.startswith("left pod chat-1 may be cut off" if kind == "reconnect-pod" else "nothing")
+
+
+@pytest.mark.parametrize("kind", ["uncordon", "restore-part", "delete-policy", "delete-job"])
+def test_an_entry_that_was_undone_already_does_nothing(kind: UndoKind, infrastructure: Infrastructure) -> None:
+    """Somebody may write it down again, and a removal may fail: what reads as before is left as it is."""
+    entry = GENUINE[kind]
+    api = Api(entry)
+    there = {"metadata": {"uid": entry.target.uid}, "spec": {"replicas": 3}} if entry.target.uid else None
+    api.get = lambda *_: there  # type: ignore[method-assign]
+    refused, (result,) = undone(api, infrastructure)
+    assert (refused, api.writes, result.partition(" ")[0]) == ([], [], "nothing")
+
+
+def test_a_node_that_an_operator_closed_again_stays_closed(infrastructure: Infrastructure) -> None:
+    """An entry that is written down again after it was undone opens nobody else's node."""
+    api = Api(GENUINE["uncordon"])
+    closed = {"manager": "kubectl", "fieldsV1": {"f:spec": {"f:unschedulable": {}}}}
+    node = {"metadata": {"uid": "node-1", "managedFields": [closed]}, "spec": {"unschedulable": True}}
+    api.get = lambda *_: node  # type: ignore[method-assign]
+    assert undone(api, infrastructure) == ([], ["nothing node n1 was closed anew by kubectl, so it is left to them"])
+    assert api.writes == []
+
+
 def test_a_node_of_another_uid_is_not_switched_on(infrastructure: Infrastructure, tmp_path: Path) -> None:
     """The command runs only for the node that the entry means."""
     api = Api(GENUINE["node-on"])
@@ -354,6 +388,25 @@ def test_a_namespace_that_let_nobody_in_is_left_alone(namespace: dict[str, Any],
     assert (bool(left.alive), results, api.writes) == (not executed, (), [])
     (named,) = find_left(cast("Any", api), HERE)
     assert named.alive == ""
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_what_a_service_says_of_nodes_is_done_only_where_it_is_named(
+    kind: UndoKind, infrastructure: Infrastructure, tmp_path: Path
+) -> None:
+    """Its owners let gameday into their namespace: who owns one of his own has no machine switched on by that."""
+    api = Api(GENUINE[kind])
+    api.namespaces = {HERE: {"annotations": {ADOPT: ENABLED}}}
+    of_node = GENUINE[kind].target.kind == "Node"
+    (left,) = find_left(cast("Any", api), None)
+    assert (len(left.entries), len(left.refused)) == ((0, 1) if of_node else (1, 0))
+    assert all("gameday undo --namespace" in text for text in left.refused)
+    if of_node:
+        assert undone(api, infrastructure)[1] == []
+        assert (api.writes, list(tmp_path.iterdir())) == ([], [])
+    for named, of_others in ((HERE, "inside"), (None, "all")):
+        (left,) = find_left(cast("Any", api), named, of_others=cast("Any", of_others))
+        assert (len(left.entries), left.refused, left.alive) == (1, (), "")
 
 
 @pytest.mark.parametrize(("labels", "done"), [({}, []), (OURS, ["left"])], ids=["of its owners", "of gameday"])
@@ -535,5 +588,5 @@ def test_a_run_whose_process_is_hidden_is_at_work_until_it_is_silent(
     left_s: float, holder: str, monkeypatch: pytest.MonkeyPatch, *, alive: bool
 ) -> None:
     """Another user's run on this host is no dead one because /proc shows it to nobody else."""
-    monkeypatch.setattr(restore, "started_tick", lambda _pid: HIDDEN)
+    monkeypatch.setattr(find, "started_tick", lambda _pid: HIDDEN)
     assert bool(entry_of(Owner.this_process(), holder, datetime.now(UTC), left_s=left_s)) is alive
