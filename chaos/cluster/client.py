@@ -171,8 +171,8 @@ def _object(answer: Answer, what: str) -> dict[str, Any]:
     if not answer.ok:
         raise _refused(answer, what)
     body = answer.json()
-    if not isinstance(body, dict):
-        raise ClusterRefused(f"{what}: the server answered {answer.status} with something that is no JSON object")
+    if not isinstance(body, dict) or not body.get("kind"):
+        raise ClusterRefused(f"{what}: the server answered {answer.status} with something that is no object of the API")
     return body
 
 

@@ -39,6 +39,9 @@ No other sign tells this refusal from a storage error; were the words to change,
 """
 
 
+NO_OBJECT = "what answered is no API server"
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What became of a mutation. `status` is None if no answer came; `reason` is empty if it happened."""
@@ -79,13 +82,19 @@ def judged(answer: Answer) -> Done:
     """Read the outcome out of an answer.
 
     A 2xx happened, unless its body is a Status that says Failure (an eviction that meets two disruption budgets is
-    refused that way). A 3xx or 4xx did not happen, except 408. A 5xx did not only where the server itself says why and
-    the reason leaves no doubt; a gateway's 5xx leaves it open.
+    refused that way), or no object of the API: then something else answered, e.g. the page of a login. A 3xx or 4xx did
+    not happen, except 408. A 5xx did not only where the server itself says why and the reason leaves no doubt; a
+    gateway's 5xx leaves it open.
     """
     body = answer.json()
-    status = body if isinstance(body, Mapping) and body.get("kind") == "Status" else None
+    kind = body.get("kind") if isinstance(body, Mapping) else None
+    status = body if kind == "Status" else None
     if answer.ok and not (status and status.get("status") == "Failure"):
-        return Done("ok", answer.status, body)
+        return (
+            Done("ok", answer.status, body)
+            if kind
+            else Done("info", answer.status, body, f"{NO_OBJECT}: {answer.words()}")
+        )
     doubtful = answer.status == 408 or (answer.status >= 500 and not _definite(status))
     return Done("info" if doubtful else "fail", answer.status, body, answer.words(), _retry_after_s(answer))
 

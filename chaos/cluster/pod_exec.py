@@ -39,6 +39,7 @@ PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]
 STDOUT, STDERR, STATUS = 1, 2, 3
 OPEN_S = 5.0
 OUTPUT_MAX = 1_000_000
+REASON_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +187,15 @@ def ended(heard: Mapping[int, bytearray], command: Command) -> Ran:
     stdout, stderr, status = (heard[channel].decode(errors="replace") for channel in (STDOUT, STDERR, STATUS))
     try:
         said = json.loads(status)
-    except ValueError:
+        succeeded = said.get("status") == "Success"
+        causes = (said.get("details") or {}).get("causes") or () if said.get("reason") == "NonZeroExitCode" else ()
+        exit_code = _exit_code(causes)
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return Ran("info", None, stdout, stderr, f"no status within {command.timeout_s:g} s, or the connection broke")
-    if said.get("status") == "Success":
+    if succeeded:
         return Ran("ok", 0, stdout, stderr)
-    causes = (said.get("details") or {}).get("causes") or () if said.get("reason") == "NonZeroExitCode" else ()
-    return Ran(
-        "fail", _exit_code(causes), stdout, stderr, " ".join(str(said.get("message", "no reason given")).split())
-    )
+    words = str(said.get("message", "no reason given"))[:REASON_MAX]
+    return Ran("fail", exit_code, stdout, stderr, " ".join(words.split()))
 
 
 def _exit_code(causes: Sequence[Mapping[str, Any]]) -> int | None:
@@ -206,7 +208,7 @@ def refusal(refused: WebSocketBadStatusException) -> str:
     body = (refused.resp_body or b"").decode(errors="replace")
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = {}
     words = str(said.get("message") or body) if isinstance(said, dict) else body
-    return f"{refused.status_code} {' '.join(words.split())}".rstrip()
+    return f"{refused.status_code} {' '.join(words[:REASON_MAX].split())}".rstrip()

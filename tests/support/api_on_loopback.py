@@ -36,7 +36,7 @@ class Api:
         """What it says of itself."""
         if path == "/version":
             return {"gitVersion": "v1.33.0"}
-        return {"items": [], "metadata": {"uid": self.uid, "name": "kube-system"}}
+        return {"kind": "List", "items": [], "metadata": {"uid": self.uid, "name": "kube-system"}}
 
 
 @contextlib.contextmanager

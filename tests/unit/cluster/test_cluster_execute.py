@@ -50,8 +50,34 @@ def test_no_status_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(b"[" * 200_000, id="deep"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b'"Success"', id="a word"),
+        pytest.param(b'{"reason": "NonZeroExitCode", "details": 7}', id="a number for details"),
+        pytest.param(b'{"reason": "NonZeroExitCode", "details": {"causes": ["ExitCode"]}}', id="words for causes"),
+        pytest.param(
+            b'{"reason": "NonZeroExitCode", "details": {"causes": [{"reason": "ExitCode", "message": "\xc2\xb2"}]}}',
+            id="a digit that is no number",
+        ),
+    ],
+)
+def test_a_status_that_is_none_leaves_open_whether_the_command_ran(status: bytes) -> None:
+    """Whoever stands in for a kubelet ends no heal by what he says."""
+    assert ended({STDOUT: bytearray(), STDERR: bytearray(), STATUS: bytearray(status)}, COMMAND).outcome == "info"
+
+
+def test_a_megabyte_of_reasons_is_cut() -> None:
+    """It stands in the record and on the terminal."""
+    assert len(ended(heard({"status": "Failure", "message": "x" * 900_000}), COMMAND).reason) == 2000
+    assert len(refusal(WebSocketBadStatusException("no", 403, resp_body=b"x" * 900_000))) < 2100
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
+        (b"[" * 200_000, f"403 {'[' * 2000}"),
         (b'{"kind": "Status", "message": "pods is  forbidden"}', "403 pods is forbidden"),
         (b"gateway\nsays no", "403 gateway says no"),
         (b"[1]", "403 [1]"),

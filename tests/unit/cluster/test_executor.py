@@ -28,7 +28,10 @@ TWO_BUDGETS = "This pod has more than one PodDisruptionBudget, which the evictio
     [
         (200, b'{"kind":"Pod"}', "ok"),
         (201, b'{"kind":"Status","status":"Success"}', "ok"),
-        (202, b"", "ok"),
+        (202, b"", "info"),
+        (200, b"<!doctype html><title>Sign in</title>", "info"),
+        (200, b'{"error": "login required"}', "info"),
+        (200, b'["kind"]', "info"),
         (201, _status(500, message=TWO_BUDGETS), "fail"),
         (500, _status(500, message=TWO_BUDGETS), "fail"),
         (301, b"", "fail"),

@@ -1,5 +1,6 @@
 """Whatever the server answers to a heal, it counts as done only when the object reads so; else people are told how."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, cast
 import pytest
 from typing_extensions import override
 
-from chaos.cluster import Done, NullJournal
+from chaos.cluster import Cluster, Done, NullJournal, unrecorded_executor
+from chaos.cluster.transport import Answer, Broken, NotSent, Silent
 from chaos.errors import ClusterRefused
 from chaos.faults import FaultContext
 from chaos.faults.context import UndoContext
@@ -105,6 +107,75 @@ def test_what_reads_as_before_the_heal_is_not_healed(what: str, answer: Done, mo
     assert recorded == 1
     assert f"run: {by_hand(entry)}" in words
     assert (answer.reason or "it reads otherwise") in words
+
+
+HTML = Answer(200, b"<!doctype html><title>Sign in</title>")
+AN_HOUR = Answer(
+    429, b'{"kind": "Status", "status": "Failure", "message": "busy", "code": 429}', {"retry-after": "3600"}
+)
+WIRE: Mapping[str, Answer | ClusterRefused] = {
+    "nothing, for ever": Silent("PATCH: the API server was silent for too long"),
+    "a connection that breaks": Broken("PATCH: the connection broke"),
+    "no connection": NotSent("the API server cannot be reached"),
+    "200 with a page": HTML,
+    "200 with somebody else's JSON": Answer(200, b'{"error": "login required"}'),
+    "200 with nothing": Answer(200, b""),
+    "302 to a login": Answer(302, b"", {"location": "https://login.example"}),
+    "409 for ever": Answer(409, b'{"kind": "Status", "status": "Failure", "message": "modified", "code": 409}'),
+    "429 for an hour": AN_HOUR,
+    "429 for an hour, of a proxy": Answer(429, b"<html>slow down</html>", {"retry-after": "3600"}),
+    "429 until a date": Answer(429, b"", {"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}),
+    "503 for ever": Answer(503, b"upstream connect error"),
+    "a body that goes deep": Answer(200, b"[" * 200_000),
+}
+"""What comes back over the wire, as the connection of the client tells it."""
+
+
+class Wire:
+    """The API server as far as a heal sees it: reads tell an object that is not healed, writes get that answer.
+
+    `blind`: reads get it too.
+    """
+
+    server = "https://api"
+
+    def __init__(self, there: Refusing, answer: Answer | ClusterRefused, *, blind: bool = False) -> None:
+        self.there, self.answer, self.blind, self.calls = there, answer, blind, 0
+
+    def call(self, method: str, path: str, **_: object) -> Answer:
+        """One request."""
+        self.calls += 1
+        if method != "GET" or self.blind:
+            if isinstance(self.answer, ClusterRefused):
+                raise self.answer
+            return self.answer
+        plural, _, name = path.partition("?")[0].rpartition("/")
+        if name == "replicasets":
+            return Answer(200, json.dumps({"kind": "List", "metadata": {}, "items": self.there.list("", "")}).encode())
+        found = self.there.get("Pod" if plural.endswith("/pods") else "", None, name)
+        return (
+            Answer(200, json.dumps({**found, "kind": "It"}).encode()) if found else Answer(404, b'{"kind": "Status"}')
+        )
+
+
+@pytest.mark.parametrize("blind", [False, True], ids=["seen", "blind"])
+@pytest.mark.parametrize("answer", WIRE.values(), ids=WIRE)
+@pytest.mark.parametrize("what", HEALS)
+def test_no_answer_over_the_wire_is_a_heal_unless_it_reads_so(
+    what: str, answer: Answer | ClusterRefused, monkeypatch: pytest.MonkeyPatch, *, blind: bool
+) -> None:
+    """It stays recorded, with the command for people, after a bounded number of requests and a bounded wait."""
+    waited_s: list[float] = []
+    monkeypatch.setattr("time.sleep", waited_s.append)
+    entry, raw = HEALS[what]
+    wire = Wire(Refusing(entry, raw, ANSWERS["403"]), answer, blind=blind)
+    cluster = Cluster(cast("Any", wire), cast("Any", None))
+    context = FaultContext(cluster, unrecorded_executor(cluster), NullJournal(), "fault-1", cast("Any", None), "llm")
+    assert context.record(UndoEntry(entry.kind, entry.target, by_hand(entry), entry.detail)) == ""
+    words = heal(context)
+    assert (len(context.entries), f"run: {by_hand(entry)}" in words) == (1, True), words
+    assert wire.calls < 100
+    assert sum(waited_s) < 60
 
 
 @pytest.mark.parametrize("command", ["false {node}", "no-such-command-anywhere {node}"])

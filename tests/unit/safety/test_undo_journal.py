@@ -9,7 +9,8 @@ import pytest
 from trial_contexts import context_with
 
 from chaos.clock import NS
-from chaos.cluster import Done, Mutation
+from chaos.cluster import Done, Mutation, unrecorded_executor
+from chaos.cluster.transport import Answer
 from chaos.errors import HarnessBroken
 from chaos.faults.context import FaultContext
 from chaos.objects.base import Ref
@@ -212,3 +213,12 @@ def test_an_inner_fault_that_cannot_be_written_down_is_not_made() -> None:
     assert "also" not in kept(server)[0]
     log.remove(ENTRY)
     log.remove(scaled(3, 1, "scale-1"))
+
+
+@pytest.mark.parametrize("body", [b"<title>Sign in</title>", b'{"error": "login required"}', b""])
+def test_what_something_else_answered_is_not_written_down(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a login is a 200 as well: the entry is nowhere then, so its action must not be done."""
+    monkeypatch.setattr("time.sleep", lambda _s: None)
+    transport = SimpleNamespace(call=lambda *_, **__: Answer(200, body))
+    executor = unrecorded_executor(cast("Any", SimpleNamespace(transport=transport)))
+    assert "so nothing is done" in ClusterUndoLog(executor, "llm", "run-1").record(ENTRY)
